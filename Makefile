@@ -1,0 +1,39 @@
+# Two commands matter: `make demo` and `make test`. Both create .venv and install what is missing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test test-slow lint format clean
+
+help: ## Show the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+demo: $(INSTALLED) ## The hybrid GAN at laptop scale, on embedded images: about four minutes on two cores
+	$(BIN)/kedro run --pipelines hybrid_cifar10 --env demo
+
+install: $(INSTALLED) ## Create .venv and install the project in it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "papergan needs Python 3.11 or newer, got $$($(PYTHON) --version); try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz]"
+	@touch $@
+
+test: $(INSTALLED) ## The whole test suite: under ten minutes on two cores
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED) ## Tests that take minutes each
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+lint: $(INSTALLED) ## Style, types and layers (part of `make test`)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(INSTALLED) ## Put the code into house style
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean: ## Remove the environment and caches; data and results stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build

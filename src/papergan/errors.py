@@ -1,0 +1,50 @@
+"""The errors a user may see: each message is one line that says what, where, what was expected and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PaperganError(Exception):
+    """Something the user can put right; shown as one line, without a traceback."""
+
+
+class RecipeError(PaperganError, ValueError):
+    """A recipe, or an override of one, does not describe something that can run."""
+
+
+class DataError(PaperganError, ValueError):
+    """Images are missing, damaged, or not what their declaration says."""
+
+
+class CheckpointError(PaperganError):
+    """A checkpoint is damaged, foreign, or cannot be written."""
+
+
+class EvaluationError(PaperganError):
+    """A metric cannot be computed as asked, for example because pretrained weights are missing."""
+
+
+class NotFiniteError(PaperganError, ArithmeticError):
+    """A loss or a gradient became NaN or infinite; the last checkpoint is from before that step."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'wgan_gp'?"` where something known is close to `name`, else the list of what is known."""
+    known = sorted(known)
+    matches = get_close_matches(name, known, n=3, cutoff=0.6)
+    if matches:
+        return f"; did you mean {' or '.join(repr(match) for match in matches)}?"
+    return f"; known: {', '.join(known) or 'none'}"
+
+
+class Interrupted(SystemExit):
+    """A stop signal was obeyed after everything was saved; the exit status is 128 + the signal's number."""
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(128 + signal_number)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,0 +1,69 @@
+"""Files are whole or absent: written aside, synced to disk, then renamed into place."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+_ASIDE = ".part"
+_ABANDONED_SECONDS = 3600.0
+
+
+def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], Any]) -> None:
+    """Write `path` so that no reader and no crash ever sees a part of it.
+
+    content: the bytes, or a function that writes them into an open binary file. The file gets the permissions that
+    the umask leaves, as with `open`. What a killed process left aside for the same `path` is swept after an hour.
+    Raises OSError when the disk is full or the folder is read-only; what stood at `path` before is then untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_abandoned(path)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ASIDE}")
+    # Not tempfile.mkstemp: its mode is always 0600, so nobody else could read the results of a shared project.
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(aside)
+        raise
+    sync_folder(path.parent)
+
+
+def _sweep_abandoned(path: Path) -> None:
+    """Remove what writers of `path` left aside when they were killed; a live writer's file is younger."""
+    for entry in os.scandir(path.parent):
+        if entry.name.startswith(f".{path.name}.") and entry.name.endswith(_ASIDE):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+                    os.unlink(entry.path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut. Windows cannot open a folder, and orders renames itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,189 @@
+"""The nouns of a game: matches, players, turns, and the game that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from papergan.game.average import Average
+from papergan.game.knobs import Controller, Knob, Progress
+from papergan.game.sampler import Sampler
+
+if TYPE_CHECKING:
+    from papergan.game.terms import Term
+    from papergan.game.views import View
+
+Augmentation = Callable[[Tensor], Tensor]
+
+
+class DiscriminatorOutput(NamedTuple):
+    """What a discriminator says.
+
+    score: [B], or [B, K] for a distributional one; a logit, higher = more real. features: activations, shallow to deep.
+    extras: scalars computed on the way (a KL divergence, a mixing distance).
+    """
+
+    score: Tensor
+    features: tuple[Tensor, ...] = ()
+    extras: Mapping[str, Tensor] = {}
+
+
+@dataclass(frozen=True)
+class Match:
+    """One contest: who generates, from which source, who judges, against which real data, seeing what.
+
+    source: a network that is a prior, or a key of the batch (another domain's images). real: a key of the batch.
+    view: what the discriminator is shown; None shows it the augmented images.
+    """
+
+    generator: str = "generator"
+    discriminator: str = "discriminator"
+    source: str = "prior"
+    real: str = "image"
+    view: View | None = None
+
+
+@dataclass(frozen=True)
+class Player:
+    """Who learns together: some networks, one optimiser, and what their weights must satisfy after each move."""
+
+    networks: tuple[str, ...]
+    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    learning_rate: Knob | None = None
+    constraints: tuple[Callable[[nn.Module], None], ...] = ()
+
+
+def always(progress: Progress) -> bool:
+    """A turn that is taken in every iteration."""
+    return True
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One move: this player minimises the sum of these terms.
+
+    repeats: moves per iteration; the r-th repeat of every turn sees the r-th real batch of the iteration, so that an
+    iteration draws as many batches as its most repeated turn (n_critic), and an epoch is counted by the critic's.
+    fakes_per_real: generated images per real image of the batch. when: in which iterations the turn is taken; a player
+    may have several turns (lazy regularisation).
+    """
+
+    player: str
+    objective: tuple[Term, ...]
+    repeats: int = 1
+    fakes_per_real: int = 1
+    when: Callable[[Progress], bool] = always
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or self.fakes_per_real < 1 or not self.objective:
+            raise ValueError(f"a turn of {self.player!r} needs a term, and repeats and fakes_per_real of at least 1")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What each term is called in reports, "player.term"; a second one of the same name is "player.term_2"."""
+        kinds = [term.name for term in self.objective]
+        places = [kinds[: place + 1].count(kind) for place, kind in enumerate(kinds)]
+        return tuple(f"{self.player}.{k}" + (f"_{n}" if n > 1 else "") for k, n in zip(kinds, places, strict=True))
+
+    @property
+    def differentiates_inputs(self) -> bool:
+        """Whether a term needs gradients with respect to the images themselves; such a turn runs in float32."""
+        return any(term.differentiates_inputs for term in self.objective)
+
+
+@dataclass
+class Game:
+    """Networks by name, who trains them, in which order they move, and what is sampled at the end.
+
+    augment: what every discriminator's images go through, real and fake alike. showcase: the match whose generator and
+    source are published. average: the exponential moving average of what is published, or None.
+    Raises ValueError where a player, a turn or the showcase names what does not exist.
+    """
+
+    networks: nn.ModuleDict
+    players: Mapping[str, Player]
+    turns: Sequence[Turn]
+    controllers: Mapping[str, Controller] = field(default_factory=dict)
+    augment: Augmentation | None = None
+    showcase: Match = field(default_factory=Match)
+    average: Average | None = None
+
+    def __post_init__(self) -> None:
+        for name, player in self.players.items():
+            _known(f"player {name!r} trains", player.networks, self.networks)
+        _known("turns are taken by", [turn.player for turn in self.turns], self.players)
+        _known("what is published comes from", [self.showcase.generator, self.showcase.source], self.networks)
+        self.networks.requires_grad_(False)
+        self.optimisers = {
+            name: player.optimiser([weight for n in player.networks for weight in self.networks[n].parameters()])
+            for name, player in self.players.items()
+        }
+        if self.average is not None:
+            self.average.follow(self.sampler(averaged=False))
+
+    @property
+    def batches_per_step(self) -> int:
+        return max(turn.repeats for turn in self.turns)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.networks.parameters()).device
+
+    @contextmanager
+    def learning(self, names: Sequence[str]) -> Iterator[None]:
+        """Only these networks learn inside the block. This is the whole detach policy: nothing else requires grad."""
+        for name in names:
+            self.networks[name].requires_grad_(True)
+        try:
+            yield
+        finally:
+            for name in names:
+                self.networks[name].requires_grad_(False)
+
+    def sampler(self, *, averaged: bool = True) -> Sampler:
+        """What is published: the prior and the generator of the showcase, averaged where the game keeps an average."""
+        if averaged and self.average is not None:
+            return self.average.sampler
+        return Sampler(self.networks[self.showcase.source], self.networks[self.showcase.generator])
+
+    def to(self, device: torch.device | str) -> Game:
+        """Move everything to a device, convolutions in channels-last memory; before the first move."""
+        modules: list[nn.Module] = [self.networks]
+        if self.average is not None:
+            modules.append(self.average.sampler)
+        for module in modules:
+            module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed game needs: weights, optimisers, controllers, average."""
+        return {
+            "networks": self.networks.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "controllers": {name: controller.state_dict() for name, controller in self.controllers.items()},
+            "average": self.average.state_dict() if self.average is not None else {},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of a game that was built alike. Raises ValueError naming what is missing or too much."""
+        for part, own in (("optimisers", self.optimisers), ("controllers", self.controllers)):
+            if set(state[part]) != set(own):
+                raise ValueError(f"{part}: the state has {sorted(state[part])}, the game has {sorted(own)}")
+        self.networks.load_state_dict(state["networks"], strict=True)
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        for name, controller in self.controllers.items():
+            controller.load_state_dict(state["controllers"][name])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+
+
+def _known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(names) - set(known)):
+        raise ValueError(f"{what} {', '.join(map(repr, unknown))}; there are {', '.join(sorted(known))}")

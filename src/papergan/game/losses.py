@@ -1,0 +1,89 @@
+"""Adversarial losses: what a pair of score vectors costs each player. Scores are logits, higher = more real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+
+class BothScores(Protocol):
+    """Logits of the two sides, [B] each; reading one makes the discriminator judge that side."""
+
+    @property
+    def real(self) -> Tensor: ...
+
+    @property
+    def fake(self) -> Tensor: ...
+
+
+class Loss(Protocol):
+    """A pair of formulas, one for each player, both to be minimised."""
+
+    def discriminator(self, scores: BothScores) -> Tensor: ...
+
+    def generator(self, scores: BothScores) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Minimax:
+    """The value function itself: D minimises -E log D(x) - E log(1 - D(G(z))), G minimises E log(1 - D(G(z))).
+
+    D(x) = sigmoid(score), so -log D = softplus(-score) and log(1 - D) = -softplus(score). The generator's side
+    saturates where the discriminator is sure. Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1;
+    document 000, eq. 1.
+    """
+
+    def discriminator(self, scores: BothScores) -> Tensor:
+        return softplus(-scores.real).mean() + softplus(scores.fake).mean()
+
+    def generator(self, scores: BothScores) -> Tensor:
+        return -softplus(scores.fake).mean()
+
+
+@dataclass(frozen=True)
+class NonSaturating:
+    """Binary cross-entropy on logits; G minimises -E log D(G(z)) = E softplus(-score).
+
+    real_target: the discriminator's target for real images, below 1 for one-sided label smoothing (Salimans et al.
+    2016, arXiv:1606.03498, section 3.4). Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
+    """
+
+    real_target: float = 1.0
+
+    def discriminator(self, scores: BothScores) -> Tensor:
+        real = self.real_target * softplus(-scores.real) + (1.0 - self.real_target) * softplus(scores.real)
+        return real.mean() + softplus(scores.fake).mean()
+
+    def generator(self, scores: BothScores) -> Tensor:
+        return softplus(-scores.fake).mean()
+
+
+@dataclass(frozen=True)
+class Wasserstein:
+    """The critic minimises E f(G(z)) - E f(x); G minimises -E f(G(z)).
+
+    Scores are unbounded. Source: Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2 and algorithm 1.
+    """
+
+    def discriminator(self, scores: BothScores) -> Tensor:
+        return scores.fake.mean() - scores.real.mean()
+
+    def generator(self, scores: BothScores) -> Tensor:
+        return -scores.fake.mean()
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """D minimises E max(0, 1 - score(x)) + E max(0, 1 + score(G(z))); G minimises -E score(G(z)).
+
+    Source: Lim and Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957), eqs. 16 and 17.
+    """
+
+    def discriminator(self, scores: BothScores) -> Tensor:
+        return relu(1.0 - scores.real).mean() + relu(1.0 + scores.fake).mean()
+
+    def generator(self, scores: BothScores) -> Tensor:
+        return -scores.fake.mean()

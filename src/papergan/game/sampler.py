@@ -1,0 +1,72 @@
+"""What is published of a trained game: a prior and a generator, and images on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from papergan.game.knobs import Progress
+from papergan.randomness import seeded
+
+CHUNK = 500  # images per seed; fixed, so that samples depend on neither the batch size nor the number of devices
+
+
+class Sampler(nn.Module):
+    """A prior and a generator. `state_dict` is what is saved as the final generator."""
+
+    def __init__(self, prior: nn.Module, generator: nn.Module) -> None:
+        super().__init__()
+        self.prior, self.generator = prior, generator
+
+    def forward(self, count: int, progress: Progress = Progress()) -> Tensor:  # noqa: B008 - immutable
+        """`count` images, float32 [count, C, S, S] in [-1, 1], from the ambient random state."""
+        images: Tensor = self.generator(*self.prior(count, progress))
+        return images.float()
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.generator.parameters()).device
+
+    @torch.no_grad()
+    def stream(self, count: int, *, seed: int, progress: Progress = Progress()) -> Iterator[Tensor]:  # noqa: B008
+        """`count` images in evaluation mode, in chunks of at most 500: float32 [B, C, S, S] in [-1, 1].
+
+        Image i is a function of (weights, seed, i): a longer stream begins with the shorter one. The ambient random
+        state and the training mode are left as they were.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            for chunk, start in enumerate(range(0, count, CHUNK)):
+                with seeded(seed, "samples", chunk, device=self.device):
+                    latent = self.prior(CHUNK, progress)
+                wanted = min(CHUNK, count - start)
+                yield self.generator(*(part[:wanted] for part in latent)).float()
+        finally:
+            self.train(was_training)
+
+    @torch.no_grad()
+    def estimate_batch_norm(self, *, batches: int, batch_size: int, seed: int, progress: Progress = Progress()) -> None:  # noqa: B008
+        """Re-estimate BatchNorm's running statistics under the present weights ("standing statistics").
+
+        The statistics become the plain mean over `batches` batches of the batch mean and unbiased batch variance.
+        Weights that are averages never saw data, so statistics copied from the generator that did may tint images
+        (Brock et al. 2019, arXiv:1809.11096, appendix C.1). Does nothing where there is no BatchNorm.
+        """
+        norms = [m for m in self.generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        was_training = self.training
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # cumulative mean
+        self.train()
+        with seeded(seed, "batch norm", device=self.device):
+            for _ in range(batches):
+                self.generator(*self.prior(batch_size, progress))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.train(was_training)

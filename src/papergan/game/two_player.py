@@ -1,0 +1,64 @@
+"""The usual wiring: one generator, one discriminator, one loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import nn
+
+from papergan.game.average import Average
+from papergan.game.game import Augmentation, Game, Player, Turn
+from papergan.game.knobs import Knob
+from papergan.game.losses import Loss
+from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
+
+Optimiser = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+def adam(learning_rate: float, betas: tuple[float, float] = (0.5, 0.999)) -> Optimiser:
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980) with the fused kernel; epsilon 1e-8."""
+
+    def over(weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(weights, lr=learning_rate, betas=betas, fused=True)
+
+    return over
+
+
+def two_player(
+    *,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    prior: nn.Module,
+    loss: Loss,
+    generator_optimiser: Optimiser,
+    discriminator_optimiser: Optimiser,
+    generator_learning_rate: Knob | None = None,
+    discriminator_learning_rate: Knob | None = None,
+    generator_terms: Sequence[Term] = (),
+    discriminator_terms: Sequence[Term] = (),
+    lazy_turns: Sequence[Turn] = (),
+    discriminator_steps: int = 1,
+    fakes_per_real: int = 1,
+    augment: Augmentation | None = None,
+    average: Average | None = None,
+) -> Game:
+    """A discriminator that moves `discriminator_steps` times, its lazy turns, then a generator that moves once.
+
+    *_terms: what each player minimises besides the loss. *_learning_rate: a knob that overrides the optimiser's rate.
+    fakes_per_real: generated images per real one in the generator's turn. A prior's weights learn with the generator.
+    """
+    return Game(
+        networks=nn.ModuleDict({"prior": prior, "generator": generator, "discriminator": discriminator}),
+        players={
+            "discriminator": Player(("discriminator",), discriminator_optimiser, discriminator_learning_rate),
+            "generator": Player(("generator", "prior"), generator_optimiser, generator_learning_rate),
+        },
+        turns=(
+            Turn("discriminator", (DiscriminatorLoss(loss), *discriminator_terms), repeats=discriminator_steps),
+            *lazy_turns,
+            Turn("generator", (GeneratorLoss(loss), *generator_terms), fakes_per_real=fakes_per_real),
+        ),
+        augment=augment,
+        average=average,
+    )

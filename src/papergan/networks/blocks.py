@@ -1,0 +1,101 @@
+"""What several networks are made of: initialisation, self-attention, and the shape of a discriminator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import DiscriminatorOutput
+from papergan.networks.spectral import spectral_norm
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def normal_initialisation(network: Module) -> Module:
+    """Weights of convolutions and linear layers ~ N(0, 0.02), of BatchNorm ~ N(1, 0.02), biases 0.
+
+    Radford et al. 2015 (arXiv:1511.06434), section 4. Applied before spectral normalisation.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    return network
+
+
+def normalise_spectrally(network: Module) -> Module:
+    """Spectral normalisation of every convolution and linear layer."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
+    for layer in layers:
+        spectral_norm(layer)
+    return network
+
+
+class SelfAttention(nn.Module):
+    """out = x + gamma * o(softmax(theta(x)^T phi(x)) g(x)), gamma a scalar that begins at 0.
+
+    x: [B, C, H, W], C a multiple of 8. 1x1 convolutions without bias: theta and phi to C/8, g to C/2, o back to C; phi
+    and g are max-pooled by 2, as in the authors' code. Source: Zhang et al. 2019 (arXiv:1805.08318), eqs. 1 to 3.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        if channels % 8:
+            raise ValueError(f"self-attention needs a multiple of 8 channels, got {channels}")
+        self.theta = nn.Conv2d(channels, channels // 8, 1, bias=False)
+        self.phi = nn.Conv2d(channels, channels // 8, 1, bias=False)
+        self.g = nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.o = nn.Conv2d(channels // 2, channels, 1, bias=False)
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, _, height, width = x.shape
+        queries = self.theta(x).flatten(2)  # [B, C/8, HW]
+        keys = max_pool2d(self.phi(x), 2).flatten(2)  # [B, C/8, HW/4]
+        values = max_pool2d(self.g(x), 2).flatten(2)  # [B, C/2, HW/4]
+        share = torch.softmax(queries.transpose(1, 2) @ keys, dim=-1)  # [B, HW, HW/4], over keys
+        mixed = (values @ share.transpose(1, 2).to(values.dtype)).reshape(batch, -1, height, width)
+        attended: Tensor = x + self.gamma * self.o(mixed)
+        return attended
+
+
+class Discriminator(nn.Module, ABC):
+    """A trunk that ends in a feature map and a head that scores it.
+
+    trunk: images [B, C, S, S] -> features [B, F, S/8, S/8]. head: features -> logits [B].
+    """
+
+    @abstractmethod
+    def trunk(self, images: Tensor) -> Tensor:
+        """The deepest feature map."""
+
+    @abstractmethod
+    def head(self, features: Tensor) -> Tensor:
+        """Logits [B]."""
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        features = self.trunk(images)
+        return DiscriminatorOutput(self.head(features), (features,))
+
+
+def eighth(images: ImageSpec) -> int:
+    """The side of the smallest feature map, S/8. Raises ValueError where S is not a multiple of 8, at least 16."""
+    if images.size % 8 or images.size < 16:
+        raise ValueError(f"this network needs an image size that is a multiple of 8, at least 16, got {images.size}")
+    return images.size // 8
+
+
+def maybe(wanted: bool, make: Callable[[], nn.Module]) -> list[nn.Module]:
+    """A layer as a list of one, or nothing: for building a Sequential."""
+    return [make()] if wanted else []

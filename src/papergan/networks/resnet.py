@@ -1,0 +1,133 @@
+"""The residual networks of the spectral-normalisation and WGAN-GP papers at 32x32, with optional self-attention."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, relu
+
+from papergan.data.images import ImageSpec
+from papergan.networks.blocks import Discriminator, SelfAttention, eighth, maybe, normalise_spectrally
+
+
+class ResNetGenerator(nn.Module):
+    """Latent [B, latent_dim] -> images [B, C, S, S] in [-1, 1].
+
+    Linear to width channels at S/8, three residual blocks that double the side, BatchNorm, ReLU, convolution k3, tanh.
+    Source: Miyato et al. 2018 (arXiv:1802.05957), table 4a (width 256); Gulrajani et al. 2017 (arXiv:1704.00028),
+    appendix F (width 128). attention: after the second block, at half resolution.
+    """
+
+    def __init__(self, images: ImageSpec, latent_dim: int, width: int = 256, *, attention: bool = False) -> None:
+        super().__init__()
+        self.shape = (width, eighth(images), eighth(images))
+        self.project = nn.Linear(latent_dim, width * eighth(images) ** 2)
+        self.layers = nn.Sequential(
+            UpBlock(width),
+            UpBlock(width),
+            *maybe(attention, lambda: SelfAttention(width)),
+            UpBlock(width),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, images.channels, 3, padding=1),
+            nn.Tanh(),
+        )
+        xavier_initialisation(self)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        images: Tensor = self.layers(self.project(latent).unflatten(1, self.shape))
+        return images
+
+
+class ResNetDiscriminator(Discriminator):
+    """Images [B, C, S, S] -> logits [B]; features are the last map, [B, width, S/4, S/4], after ReLU.
+
+    Two blocks that halve the side, two that keep it, ReLU, then a sum over positions (`pool="sum"`, Miyato et al. 2018,
+    table 4b) or their mean (`pool="mean"`, Gulrajani et al. 2017), then linear. spectral: normalise all layers.
+    """
+
+    def __init__(
+        self, images: ImageSpec, width: int = 128, *, attention: bool = False, spectral: bool = True, pool: str = "sum"
+    ) -> None:
+        super().__init__()
+        if pool not in ("sum", "mean"):
+            raise ValueError(f"pool must be 'sum' or 'mean', got {pool!r}")
+        eighth(images)
+        self.pool = pool
+        self.layers = nn.Sequential(
+            FirstBlock(images.channels, width),
+            *maybe(attention, lambda: SelfAttention(width)),
+            DownBlock(width, halve=True),
+            DownBlock(width, halve=False),
+            DownBlock(width, halve=False),
+            nn.ReLU(),
+        )
+        self.linear = nn.Linear(width, 1)
+        xavier_initialisation(self)
+        if spectral:
+            normalise_spectrally(self)
+
+    def trunk(self, images: Tensor) -> Tensor:
+        features: Tensor = self.layers(images)
+        return features
+
+    def head(self, features: Tensor) -> Tensor:
+        pooled = features.sum(dim=(2, 3)) if self.pool == "sum" else features.mean(dim=(2, 3))
+        logits: Tensor = self.linear(pooled)
+        return logits.squeeze(1)
+
+
+class UpBlock(nn.Module):
+    """BatchNorm, ReLU, nearest x2, conv, BatchNorm, ReLU, conv; plus nearest x2 and a 1x1 convolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first_norm, self.second_norm = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+        self.first, self.second = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+        self.skip = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A 1x1 convolution and nearest upsampling commute; the convolution costs a quarter before it.
+        skip = interpolate(self.skip(x), scale_factor=2)
+        x = self.first(interpolate(relu(self.first_norm(x)), scale_factor=2))
+        out: Tensor = self.second(relu(self.second_norm(x))) + skip
+        return out
+
+
+class FirstBlock(nn.Module):
+    """conv, ReLU, conv, mean pool; plus mean pool and a 1x1 convolution: no ReLU on the image itself."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(channels, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+        self.skip = nn.Conv2d(channels, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = avg_pool2d(self.second(relu(self.first(x))), 2) + self.skip(avg_pool2d(x, 2))
+        return out
+
+
+class DownBlock(nn.Module):
+    """ReLU, conv, ReLU, conv, mean pool where halve; plus the skip, a 1x1 convolution where halve, else identity."""
+
+    def __init__(self, width: int, *, halve: bool) -> None:
+        super().__init__()
+        self.halve = halve
+        self.first, self.second = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+        self.skip = nn.Conv2d(width, width, 1) if halve else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.second(relu(self.first(relu(x))))
+        if self.halve:
+            out = avg_pool2d(out, 2) + self.skip(avg_pool2d(x, 2))
+            return out
+        return out + x
+
+
+def xavier_initialisation(network: nn.Module) -> None:
+    """Xavier uniform, gain sqrt(2) on the 3x3 convolutions inside blocks and 1 elsewhere; biases 0 (Miyato's code)."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            inside = name.endswith((".first", ".second"))
+            nn.init.xavier_uniform_(module.weight, gain=2.0**0.5 if inside else 1.0)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

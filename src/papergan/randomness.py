@@ -1,0 +1,31 @@
+"""Randomness is a function of (seed, purpose, index), never of what ran before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def seed_for(seed: int, *purpose: str | int) -> int:
+    """A 63-bit seed for one purpose, for example ("batch", 12); unrelated purposes get unrelated seeds."""
+    text = "|".join(map(str, (seed, *purpose)))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+@contextmanager
+def seeded(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Draw from the random state of this purpose inside the block; put the ambient state back afterwards."""
+    with own_random_state(device):
+        torch.manual_seed(seed_for(seed, *purpose))
+        yield
+
+
+@contextmanager
+def own_random_state(device: torch.device | str) -> Iterator[None]:
+    """Whatever is drawn or seeded inside the block, the ambient state of the CPU and of this device is put back."""
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield

@@ -1,0 +1,149 @@
+"""A recipe: what a row of a table is made of. Strict, complete, and checked before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from papergan import systems
+from papergan.errors import RecipeError, did_you_mean
+from papergan.training.numerics import Precision
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Refuses unknown keys with close matches, and text where a number belongs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_keys(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and (unknown := sorted(set(map(str, given)) - set(cls.model_fields))):
+            raise ValueError("; ".join(f"unknown key {key!r}{did_you_mean(key, cls.model_fields)}" for key in unknown))
+        return given
+
+
+class TrainingRecipe(Strict):
+    """How long, how fast, and in which precision. Exactly one of epochs and steps."""
+
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    steps: Positive | None = None
+    batch_size: Positive = 64
+    horizontal_flip: bool = False
+    precision: Precision = "float32"
+    deterministic: bool = False
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    batch_norm_batches: Positive = 100
+    report_every_steps: Positive = 50
+    save_minutes: Annotated[float, Field(gt=0)] = 5.0
+    resume: bool = True
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> TrainingRecipe:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError(f"give exactly one of epochs and steps, got epochs={self.epochs} and steps={self.steps}")
+        return self
+
+    def total_steps(self, *, batches_per_epoch: int, batches_per_step: int) -> int:
+        """The budget in iterations. An epoch is one pass of the discriminator's real batches."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return max(1, math.ceil(self.epochs * batches_per_epoch / batches_per_step))
+
+
+class DomainRecipe(Strict):
+    """How the data set's own classifier is trained; the same for every experiment on the same images."""
+
+    epochs: Positive = 5
+    width: Positive = 32
+    horizontal_flip: bool = True
+    seed: int = 0
+
+
+class EvaluationRecipe(Strict):
+    """What is measured, on how many samples, and when. At least one of inception and domain."""
+
+    inception: bool = True
+    inception_weights: str | None = None
+    allow_download: bool = True
+    domain: bool = True
+    domain_classifier: DomainRecipe = DomainRecipe()
+    every_epochs: Annotated[float, Field(gt=0)] = 5.0
+    num_samples: Annotated[int, Field(ge=100)] = 10_000
+    final_num_samples: Annotated[int, Field(ge=100)] = 50_000
+    splits: Positive = 10
+    discriminator_samples: Annotated[int, Field(ge=10)] = 2_000
+    batch_size: Positive = 250
+
+    @model_validator(mode="after")
+    def _something_to_measure(self) -> EvaluationRecipe:
+        if not (self.inception or self.domain):
+            raise ValueError("evaluation.inception and evaluation.domain are both false; nothing would be measured")
+        if min(self.num_samples, self.final_num_samples) < self.splits:
+            raise ValueError(f"{self.splits} splits need at least as many samples")
+        return self
+
+
+class Recipe(Strict):
+    """One experiment: a system with its settings on a data set, for a budget, measured in a stated way.
+
+    paper: number of the source document. description: one line for people. image_size and train_limit: None leaves the
+    data set as it is. overrides: arguments of the system's `build` that differ from its defaults.
+    """
+
+    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    description: str = ""
+    system: str
+    dataset: str
+    image_size: Annotated[int, Field(ge=8)] | None = None
+    train_limit: Positive | None = None
+    seed: int = 0
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    training: TrainingRecipe
+    evaluation: EvaluationRecipe = EvaluationRecipe()
+
+    @model_validator(mode="after")
+    def _settings_fit(self) -> Recipe:
+        self.settings()
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Every argument of the system, defaults included. Raises RecipeError where an override does not fit."""
+        return systems.resolve(self.system, self.overrides)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of what determines the weights after n steps.
+
+        Outside it: the budget, cadences, evaluation and the device, so that a run can be extended and looked at more
+        often without starting over.
+        """
+        training = self.training.model_dump(include={"batch_size", "horizontal_flip", "precision", "deterministic"})
+        identity = {
+            "system": self.system,
+            "settings": self.settings(),
+            "dataset": [self.dataset, self.image_size, self.train_limit],
+            "seed": self.seed,
+            "training": training,
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+    @classmethod
+    def parse(cls, name: str, given: Any) -> Recipe:
+        """A recipe from configuration. Raises RecipeError with every fault on one line, each with its place."""
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            faults = [
+                ".".join([name, *map(str, fault["loc"])]) + ": " + fault["msg"].removeprefix("Value error, ")
+                for fault in error.errors()
+            ]
+            raise RecipeError("; ".join(faults)) from None

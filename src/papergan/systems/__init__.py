@@ -1,0 +1,83 @@
+"""One file per paper. The file's name is the system's name; there is no registry.
+
+Each file has a docstring (paper, identifier, what is reproduced, every deviation) and
+`build(images: ImageSpec, *, <the paper's numbers as keyword arguments with defaults>) -> Game`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError, did_you_mean
+from papergan.game.game import Game
+from papergan.randomness import seeded
+
+
+def names() -> list[str]:
+    """Every system there is, by looking into this folder; nothing is imported."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def find(name: str) -> ModuleType:
+    """The module of a system. Raises RecipeError for an unknown name, with close matches; never an import path."""
+    if name not in names():
+        raise RecipeError(f"unknown system {name!r}{did_you_mean(name, names())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+@cache
+def settings_model(name: str) -> type[BaseModel]:
+    """The keyword arguments of a system's `build` as a strict model: names, types and the paper's numbers."""
+    build = find(name).build
+    hints = get_type_hints(build, include_extras=True)
+    fields: dict[str, Any] = {
+        argument.name: (hints[argument.name], argument.default)
+        for argument in inspect.signature(build).parameters.values()
+        if argument.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    return create_model(
+        f"{name} settings",
+        __config__=ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False),
+        **fields,
+    )
+
+
+def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a system, overrides among them. Raises RecipeError naming every wrong one, with close matches."""
+    model = settings_model(name)
+    try:
+        return model(**overrides).model_dump()
+    except ValidationError as error:
+        raise RecipeError("; ".join(_explain(name, detail, model) for detail in error.errors())) from None
+
+
+def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: int) -> Game:
+    """The game of a system for these images, its weights drawn from `seed`, on the CPU.
+
+    Raises RecipeError where the settings do not fit each other or the images.
+    """
+    settings = resolve(name, overrides)
+    try:
+        with seeded(seed, "weights"):
+            game: Game = find(name).build(images, **settings)
+    except ValueError as error:
+        raise RecipeError(
+            f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: {error}"
+        ) from error
+    return game
+
+
+def _explain(name: str, detail: Any, model: type[BaseModel]) -> str:
+    setting = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        return f"system {name!r} has no setting {setting!r}{did_you_mean(setting, model.model_fields)}"
+    return f"setting {setting!r} of system {name!r}: {detail['msg']}, got {detail['input']!r}"

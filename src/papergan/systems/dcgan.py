@@ -1,0 +1,39 @@
+"""DCGAN. Radford, Metz and Chintala 2015, arXiv:1511.06434.
+
+Reproduced: networks with BatchNorm in both (not on the discriminator's input), N(0, 0.02) weights, latent U(-1, 1) of
+dimension 100, non-saturating binary cross-entropy, Adam 2e-4 with beta1 0.5.
+Deviations: one stage fewer, since images are 32x32 and the paper's are 64x64; the discriminator ends in a linear layer
+on the flattened last map, as the paper's text says and much code does not. Batch 128 is in the recipe.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.game.losses import NonSaturating
+from papergan.game.priors import Uniform
+from papergan.game.two_player import adam, two_player
+from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 100,
+    width: Annotated[int, Field(ge=4)] = 128,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+) -> Game:
+    """The paper's numbers."""
+    return two_player(
+        generator=DCGANGenerator(images, latent_dim, width),
+        discriminator=DCGANDiscriminator(images, width),
+        prior=Uniform(latent_dim),
+        loss=NonSaturating(),
+        generator_optimiser=adam(learning_rate, (beta1, 0.999)),
+        discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
+    )

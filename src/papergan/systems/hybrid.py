@@ -1,0 +1,117 @@
+"""Hybrid GAN: AdaptiveMix, DiffAugment and EIGGAN-inspired parts in one game.
+
+Tahvili, Nemati and Basiri 2025, IMPCS 21:1-11, doi 10.71856/IMPCS.2025.1215292 (document 000).
+
+Reproduced, as the document says: transposed-convolution generator with BatchNorm and tanh, convolutional discriminator
+with spectral normalisation, self-attention in both (V.A, V.C); Wasserstein loss with gradient penalty (V.F); R1 (V.C);
+feature matching in the generator's objective (V.C); AdaptiveMix on pairs of real images in the discriminator (V.B);
+DiffAugment with rotation, colour and cropping on real and fake (IV.C, V.D); EMA with decay 0.999 for all evaluation
+(V.E, eq. 3); step-based learning-rate schedule (V.C); 1 000 epochs (VII, in the recipe).
+
+Our choices, because the document does not say: the SNDCGAN networks and their width; latent 128, N(0, I); attention at
+half resolution; lambda 10, taken between augmented images; R1's gamma 0.1, every 16th step; feature matching weight 1,
+L1 of batch means of the last feature map; AdaptiveMix weight 1, cosine, noise 0.05, Beta(1, 1); rotation by 15 degrees,
+cropping as a shift by an eighth; Adam 2e-4 (0, 0.9); halving every 200 epochs; one critic step; no horizontal flips;
+BatchNorm statistics of the average re-estimated before use; no labels.
+
+Contradictions in the document: its eq. 1 is the minimax loss and V.F the Wasserstein loss (`loss` chooses; the recipes
+hybrid_logistic and hybrid_minimax have the others); R1 pulls the critic's slope to 0, the gradient penalty to 1, and
+spectral normalisation bounds it by 1; its description of DiffAugment (rotation, cropping) is not the method it cites
+(`augmentation: color,translation,cutout` is); its AdaptiveMix is not the authors' (`adaptive_mix: official` is).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import nn
+
+from papergan.data.images import ImageSpec
+from papergan.game.augment import DiffAugment
+from papergan.game.average import Average
+from papergan.game.game import Game, Turn
+from papergan.game.knobs import Every, StepDecay
+from papergan.game.losses import Hinge, Loss, Minimax, NonSaturating, Wasserstein
+from papergan.game.penalties import R1, GradientPenalty
+from papergan.game.priors import Gaussian
+from papergan.game.terms import Extra, FeatureMatching, FeatureShrinkage, Term
+from papergan.game.two_player import adam, two_player
+from papergan.networks.mixing import MixingDiscriminator
+from papergan.networks.sndcgan import SNDCGANDiscriminator, SNDCGANGenerator
+
+LOSSES: dict[str, Loss] = {
+    "wasserstein": Wasserstein(),
+    "minimax": Minimax(),
+    "non_saturating": NonSaturating(),
+    "hinge": Hinge(),
+}
+Weight = Annotated[float, Field(ge=0.0)]  # 0 switches a component off
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 128,
+    width: Annotated[int, Field(ge=4)] = 64,
+    self_attention: bool = True,
+    spectral_norm: bool = True,
+    loss: Literal["wasserstein", "minimax", "non_saturating", "hinge"] = "wasserstein",
+    gradient_penalty: Weight = 10.0,
+    r1: Weight = 0.1,
+    r1_interval: Annotated[int, Field(ge=1)] = 16,
+    feature_matching: Weight = 1.0,
+    adaptive_mix: Literal["plain", "official", "off"] = "plain",
+    adaptive_mix_weight: Weight = 1.0,
+    adaptive_mix_alpha: Annotated[float, Field(gt=0.0)] = 1.0,
+    adaptive_mix_noise: Weight = 0.05,
+    augmentation: str = "rotation,color,crop",
+    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
+    beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
+    decay_every_epochs: Annotated[float, Field(gt=0.0)] = 200.0,
+    decay_factor: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5,
+    critic_steps: Annotated[int, Field(ge=1)] = 1,
+) -> Game:
+    """Every component can be switched off: a weight or decay of 0, an `augmentation` of "off", a False."""
+    plain = SNDCGANDiscriminator(images, width, attention=self_attention, spectral=spectral_norm)
+    discriminator: nn.Module = plain
+    critic_terms: list[Term] = []
+    generator_terms: list[Term] = []
+    if gradient_penalty:
+        critic_terms.append(GradientPenalty(weight=gradient_penalty))
+    if adaptive_mix == "plain" and adaptive_mix_weight:
+        critic_terms.append(
+            FeatureShrinkage(alpha=adaptive_mix_alpha, noise_std=adaptive_mix_noise, weight=adaptive_mix_weight)
+        )
+    if adaptive_mix == "official":
+        discriminator = MixingDiscriminator(plain, adaptive_mix_alpha, adaptive_mix_noise)
+        critic_terms.append(Extra("mixing", real=True, fake=True, weight=adaptive_mix_weight))
+        generator_terms.append(Extra("mixing", fake=True, weight=adaptive_mix_weight))
+    if feature_matching:
+        generator_terms.append(FeatureMatching(weight=feature_matching))
+    rate = StepDecay(learning_rate, decay_every_epochs, decay_factor)
+    return two_player(
+        generator=SNDCGANGenerator(images, latent_dim, width, attention=self_attention),
+        discriminator=discriminator,
+        prior=Gaussian(latent_dim),
+        loss=LOSSES[loss],
+        generator_optimiser=adam(learning_rate, (beta1, beta2)),
+        discriminator_optimiser=adam(learning_rate, (beta1, beta2)),
+        generator_learning_rate=rate,
+        discriminator_learning_rate=rate,
+        generator_terms=generator_terms,
+        discriminator_terms=critic_terms,
+        lazy_turns=lazy_r1(r1, r1_interval),
+        discriminator_steps=critic_steps,
+        augment=None if augmentation == "off" else DiffAugment(augmentation),
+        average=Average(ema_decay) if ema_decay else None,
+    )
+
+
+def lazy_r1(gamma: float, interval: int) -> list[Turn]:
+    """R1 as a turn of its own in every `interval`-th iteration, its weight multiplied by the interval."""
+    if not gamma:
+        return []
+    return [Turn("discriminator", (R1(weight=gamma * interval),), when=Every(interval))]

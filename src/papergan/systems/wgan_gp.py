@@ -1,0 +1,50 @@
+"""WGAN-GP. Gulrajani et al. 2017, arXiv:1704.00028.
+
+Reproduced: the residual CIFAR-10 networks of appendix F (width 128, no normalisation in the critic, mean over
+positions), Wasserstein loss, gradient penalty of eq. 3 with lambda 10, five critic steps, Adam 2e-4 (0, 0.9), linear
+decay of the learning rate to 0 over 100 000 generator steps, a generator batch of twice the critic's. Batch 64 is in
+the recipe.
+Deviations: no dequantisation noise on real images; no labels (the paper's unsupervised setting).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.game.knobs import LinearDecay
+from papergan.game.losses import Wasserstein
+from papergan.game.penalties import GradientPenalty
+from papergan.game.priors import Gaussian
+from papergan.game.two_player import adam, two_player
+from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 128,
+    width: Annotated[int, Field(ge=4)] = 128,
+    penalty: Annotated[float, Field(ge=0.0)] = 10.0,
+    critic_steps: Annotated[int, Field(ge=1)] = 5,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
+    decay_to_step: Annotated[int, Field(ge=1)] = 100_000,
+) -> Game:
+    """The paper's numbers."""
+    rate = LinearDecay(learning_rate, 0, decay_to_step)
+    return two_player(
+        generator=ResNetGenerator(images, latent_dim, width),
+        discriminator=ResNetDiscriminator(images, width, spectral=False, pool="mean"),
+        prior=Gaussian(latent_dim),
+        loss=Wasserstein(),
+        generator_optimiser=adam(learning_rate, (0.0, 0.9)),
+        discriminator_optimiser=adam(learning_rate, (0.0, 0.9)),
+        generator_learning_rate=rate,
+        discriminator_learning_rate=rate,
+        discriminator_terms=[GradientPenalty(weight=penalty)],
+        discriminator_steps=critic_steps,
+        fakes_per_real=2,
+    )

@@ -1,0 +1,1 @@
+"""The training loop: any game, any images, resumable."""

@@ -1,0 +1,56 @@
+"""Real batches: the whole set on the device as bytes, batch k a pure function of (seed, k)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from papergan.errors import DataError
+from papergan.pixels import to_model_range
+from papergan.randomness import seed_for
+
+
+class Batches:
+    """Shuffled anew in every epoch, incomplete batches dropped.
+
+    images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, drawn anew per epoch.
+    Raises DataError where there are fewer images than one batch.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str,
+        flip: bool = False,
+    ) -> None:
+        if len(images) < batch_size:
+            raise DataError(f"{len(images)} images cannot fill a batch of {batch_size}: lower training.batch_size")
+        self.images, self.labels = images.to(device), labels.to(device)
+        self.batch_size, self.seed, self.flip = batch_size, seed, flip
+        self.per_epoch = len(images) // batch_size
+        self._epoch = -1
+        self._order = self._mirrored = torch.empty(0)
+
+    def at(self, index: int) -> dict[str, Tensor]:
+        """Batch `index`: image float32 [B, C, S, S] in [-1, 1], channels last; label int64 [B]."""
+        epoch, place = divmod(index, self.per_epoch)
+        if epoch != self._epoch:
+            self._shuffle(epoch)
+        rows = slice(place * self.batch_size, (place + 1) * self.batch_size)
+        chosen = self._order[rows]
+        images = to_model_range(self.images[chosen])
+        if self.flip:
+            images = torch.where(self._mirrored[rows, None, None, None], images.flip(3), images)
+        return {"image": images.contiguous(memory_format=torch.channels_last), "label": self.labels[chosen]}
+
+    def _shuffle(self, epoch: int) -> None:
+        """On the host, so that the order does not depend on the device; moved there once per epoch."""
+        generator = torch.Generator().manual_seed(seed_for(self.seed, "epoch", epoch))
+        count = len(self.images)
+        self._order = torch.randperm(count, generator=generator).to(self.images.device)
+        self._mirrored = (torch.rand(count, generator=generator) < 0.5).to(self.images.device)
+        self._epoch = epoch

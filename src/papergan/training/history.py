@@ -1,0 +1,56 @@
+"""What happened during training: rows of numbers, in order, the same however often the run was interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Row = dict[str, float]
+
+
+class Meter:
+    """Means of scalars that live on the device; the host waits once, when they are read."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def read(self) -> Row:
+        """Means since the last reading."""
+        if not self._sums:
+            return {}
+        sums = torch.stack([value.float() for value in self._sums.values()]).tolist()
+        means = {name: total / self._counts[name] for name, total in zip(self._sums, sums, strict=True)}
+        self._sums, self._counts = {}, {}
+        return means
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        self._sums = {name: total.to(device) for name, total in state["sums"].items()}
+        self._counts = dict(state["counts"])
+
+
+class History:
+    """Rows by step: `losses` at every report, `metrics` at every evaluation. It travels inside the checkpoint."""
+
+    def __init__(self) -> None:
+        self.losses: list[Row] = []
+        self.metrics: list[Row] = []
+
+    def dumps(self) -> str:
+        return json.dumps({"losses": self.losses, "metrics": self.metrics})
+
+    def loads(self, text: str) -> None:
+        kept = json.loads(text)
+        self.losses, self.metrics = kept["losses"], kept["metrics"]

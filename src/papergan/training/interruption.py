@@ -1,0 +1,36 @@
+"""Stop signals set a flag; whoever works looks at it between two pieces of work and leaves nothing half done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Calling it says which signal asked to stop, or None. The second signal acts at once, as if nobody listened."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+
+    def __call__(self) -> int | None:
+        return self.signal_number
+
+    @contextmanager
+    def listening(self) -> Iterator[StopRequest]:
+        """Listen for SIGINT and SIGTERM inside the block; in any thread but the main one, do nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal_number = number
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

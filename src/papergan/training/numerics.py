@@ -1,0 +1,53 @@
+"""How numbers are computed: precision of products, choice of kernels, and whether they must be deterministic."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+from papergan.errors import RecipeError
+
+Precision = Literal["float32", "tf32", "bfloat16"]
+
+
+def autocast_type(precision: Precision) -> torch.dtype | None:
+    """The type of the networks' products under autocast; None where they stay in float32."""
+    return torch.bfloat16 if precision == "bfloat16" else None
+
+
+@contextmanager
+def numerics(precision: Precision, *, deterministic: bool) -> Iterator[None]:
+    """Set torch's switches for a training run, and put them back.
+
+    float32: products in float32. tf32: with 10 bits of mantissa on a GPU. bfloat16: autocast, and tf32 for the rest.
+    deterministic: the same numbers again on the same GPU model and versions; a kernel that cannot, raises.
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = (matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
+    matmul.allow_tf32 = cudnn.allow_tf32 = precision != "float32"
+    cudnn.benchmark = not deterministic
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+    torch.use_deterministic_algorithms(deterministic)
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before[:3]
+        torch.use_deterministic_algorithms(before[3])
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The GPU, where there is one, for "auto"; anything else is taken as torch names devices.
+
+    Raises RecipeError where a GPU is asked for and there is none.
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RecipeError(f"training.device is {wanted!r}, but torch sees no GPU; use 'auto' or 'cpu'")
+    return device

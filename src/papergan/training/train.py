@@ -1,0 +1,216 @@
+"""The training loop: one for every game."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from tqdm import tqdm
+
+from papergan.errors import CheckpointError, Interrupted
+from papergan.game.finite import FiniteWatch
+from papergan.game.game import Game
+from papergan.game.knobs import Progress
+from papergan.game.play import play
+from papergan.game.sampler import Sampler
+from papergan.randomness import own_random_state, seed_for
+from papergan.training.batches import Batches
+from papergan.training.best import Best, Criterion
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.history import History, Meter, Row
+from papergan.training.numerics import Precision, autocast_type, numerics
+from papergan.training.publish import publish
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how: everything about a training run that is not the game and not the images.
+
+    steps: iterations in all. evaluate_every: steps between evaluations, 0 for none (the end is always evaluated).
+    save_minutes: wall-clock minutes between checkpoints. keep: best generators by metric.
+    batch_norm_batches: batches for re-estimating BatchNorm before an averaged generator is used.
+    """
+
+    steps: int
+    seed: int = 0
+    precision: Precision = "float32"
+    deterministic: bool = False
+    report_every: int = 50
+    evaluate_every: int = 0
+    save_minutes: float = 5.0
+    batch_norm_batches: int = 100
+    keep: Mapping[str, Criterion] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told.
+
+    report: of a row of losses. evaluate: returns metrics of a generator that was published for it, and of the game's
+    discriminator; evaluated: of the row that came of it. resumed: of what happened before this process.
+    stop: returns the number of a signal that asks to stop, or None; it may be asked often.
+    """
+
+    report: Callable[[Row], None] = lambda row: None
+    evaluate: Callable[[Sampler, Game, Progress], Row] | None = None
+    evaluated: Callable[[Row], None] = lambda row: None
+    resumed: Callable[[History], None] = lambda history: None
+    stop: Callable[[], int | None] = lambda: None
+
+
+class Training:
+    """A game, its real images and where it stands. `run` plays it to the end of the plan, from the newest checkpoint.
+
+    Every step draws its randomness from (plan.seed, step) and its real batches from (seed, index): a run that was
+    stopped and resumed is, on a CPU, bit for bit the run that never was.
+    """
+
+    def __init__(self, game: Game, batches: Batches, plan: Plan, store: CheckpointStore, listeners: Listeners) -> None:
+        self.game, self.batches, self.plan, self.store, self.listeners = game, batches, plan, store, listeners
+        self.step = 0
+        self.evaluated = 0  # the last step that was evaluated
+        self.seconds = 0.0  # of training proper, over all interruptions
+        self.history, self.best = History(), Best(plan.keep)
+        self._meter, self._watch = Meter(), FiniteWatch(game.device)
+        self._started = time.perf_counter()
+        self._reported = (0, 0.0)  # step and seconds at the last report
+        self._saved = (-1, -1)  # step and evaluated at the last save
+        self._saved_at = time.monotonic()
+
+    @property
+    def progress(self) -> Progress:
+        drawn = self.step * self.game.batches_per_step
+        return Progress(self.step, drawn * self.batches.batch_size, drawn / self.batches.per_epoch)
+
+    def run(self) -> None:
+        """Play until the plan's last step.
+
+        Raises NotFiniteError at the first report after a loss or gradient is not finite, Interrupted after a stop
+        signal (both leave a checkpoint that can be resumed), CheckpointError where checkpoints are damaged or locked.
+        """
+        precise = numerics(self.plan.precision, deterministic=self.plan.deterministic)
+        with self.store.locked(), precise, own_random_state(self.game.device):
+            self._resume()
+            with tqdm(total=self.plan.steps, initial=self.step, unit="step", disable=None, dynamic_ncols=True) as bar:
+                self._loop(bar)
+
+    def _loop(self, bar: tqdm) -> None:  # type: ignore[type-arg]
+        plan = self.plan
+        self._started = time.perf_counter()
+        while True:
+            finished = self.step >= plan.steps
+            due = plan.evaluate_every > 0 and self.step > 0 and self.step % plan.evaluate_every == 0
+            if (due or finished) and self.evaluated != self.step:
+                self._evaluate()
+            if finished:
+                break
+            if time.monotonic() - self._saved_at > 60 * plan.save_minutes:
+                self.save()
+            self._obey_stop()
+            self._play()
+            bar.update()
+            if self.step % plan.report_every == 0 or self.step == plan.steps:
+                self._report(bar)
+        self.save()
+
+    def _play(self) -> None:
+        count = self.game.batches_per_step
+        real = [self.batches.at(self.step * count + repeat) for repeat in range(count)]
+        torch.manual_seed(seed_for(self.plan.seed, "step", self.step))
+        report = play(self.game, real, self.progress, self._watch, autocast_type(self.plan.precision))
+        self._meter.add(report)
+        self.step += 1
+
+    def _report(self, bar: tqdm) -> None:  # type: ignore[type-arg]
+        losses = self._meter.read()
+        self._watch.check(losses)
+        self._count_time()
+        step, seconds = self._reported
+        images = (self.step - step) * self.game.batches_per_step * self.batches.batch_size
+        self._reported = (self.step, self.seconds)
+        row = {**self._position(), **losses, "images_per_second": images / max(self.seconds - seconds, 1e-9)}
+        self.history.losses.append(row)
+        self.listeners.report(row)
+        shown = {name.split(".")[0]: f"{losses[name]:.3f}" for name in losses if name.endswith("_loss")}
+        bar.set_postfix({**shown, "img/s": f"{row['images_per_second']:.0f}"}, refresh=False)
+
+    def _evaluate(self) -> None:
+        if self.listeners.evaluate is None:
+            return
+        self._watch.check()
+        self._count_time()
+        sampler = publish(
+            self.game, self.progress, seed=self.plan.seed, batch_norm_batches=self.plan.batch_norm_batches
+        )
+        try:
+            metrics = self.listeners.evaluate(sampler, self.game, self.progress)
+        except Interrupted:
+            self.save()
+            raise
+        self.best.consider(sampler, metrics, self.progress)
+        row = {**self._position(), **metrics}
+        self.history.metrics.append(row)
+        self.evaluated = self.step
+        self._started = time.perf_counter()
+        self.listeners.evaluated(row)
+
+    def _count_time(self) -> None:
+        """Add what passed since the last call to the training time; evaluation does not count."""
+        now = time.perf_counter()
+        self.seconds += now - self._started
+        self._started = now
+
+    def _position(self) -> Row:
+        return {"step": self.step, "epoch": self.progress.epoch, "images": self.progress.images}
+
+    def _obey_stop(self) -> None:
+        if (number := self.listeners.stop()) is not None:
+            self.save()
+            raise Interrupted(number, f"stopped by signal {number} at step {self.step}; run again to go on from there")
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment, unless there is one; never of weights that are not finite."""
+        self._watch.check()
+        self._count_time()
+        if self._saved != (self.step, self.evaluated):
+            state = {
+                "game": self.game.state_dict(),
+                "step": self.step,
+                "evaluated": self.evaluated,
+                "seconds": self.seconds,
+                "reported": self._reported,
+                "meter": self._meter.state_dict(),
+                "history": self.history.dumps(),
+                "best": self.best.state_dict(),
+            }
+            self.store.save(self.step, state, images=self.progress.images, torch=torch.__version__)
+        self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
+
+    def _resume(self) -> None:
+        checkpoint = self.store.latest()
+        if checkpoint is None:
+            return
+        if checkpoint.step > self.plan.steps:
+            raise CheckpointError(
+                f"{self.store.folder}: trained for {checkpoint.step} steps already, the recipe asks for "
+                f"{self.plan.steps}; raise the budget, or start over with training.resume=false"
+            )
+        state = checkpoint.state
+        try:
+            self.game.load_state_dict(state["game"])
+        except (ValueError, RuntimeError, KeyError) as error:
+            reason = " ".join(str(error).split())  # torch spreads it over lines
+            raise CheckpointError(f"{self.store.folder}: step {checkpoint.step} is of another game: {reason}") from error
+        self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
+        self._reported = tuple(state["reported"])
+        self._meter.load_state_dict(state["meter"], self.game.device)
+        self.history.loads(state["history"])
+        self.best.load_state_dict(state["best"])
+        self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
+        log.info("Resumed from the checkpoint of step %d of %d", self.step, self.plan.steps)
+        self.listeners.resumed(self.history)

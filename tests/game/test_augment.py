@@ -1,0 +1,124 @@
+"""DiffAugment: what each step does to an image, and that gradients flow twice."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from papergan.game.augment import DiffAugment, color, cutout, rotation, translation
+from papergan.game.warp import warp
+
+
+def images(count: int = 64, size: int = 32) -> torch.Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_translation_shifts_by_whole_pixels_up_to_an_eighth_and_fills_with_grey():
+    torch.manual_seed(0)
+    before = images(200)
+    after = translation(before)
+    shifts = set()
+    for x, y in zip(before, after, strict=True):
+        found = [
+            (down, right)
+            for down in range(-4, 5)
+            for right in range(-4, 5)
+            if torch.allclose(_shifted(x, down, right), y, atol=1e-6)
+        ]
+        assert len(found) == 1
+        shifts.add(found[0])
+    assert {down for down, _ in shifts} == set(range(-4, 5))
+    assert {right for _, right in shifts} == set(range(-4, 5))
+
+
+def _shifted(x: torch.Tensor, down: int, right: int) -> torch.Tensor:
+    out = torch.zeros_like(x)
+    rows, columns = range(max(0, down), min(32, 32 + down)), range(max(0, right), min(32, 32 + right))
+    out[:, rows.start : rows.stop, columns.start : columns.stop] = x[
+        :, rows.start - down : rows.stop - down, columns.start - right : columns.stop - right
+    ]
+    return out
+
+
+def test_cutout_blanks_one_square_of_half_the_side_clipped_at_the_border():
+    torch.manual_seed(0)
+    holes = (cutout(images(500) + 5.0) == 0).all(dim=1)
+    for hole in holes:
+        rows, columns = hole.any(1).nonzero().flatten(), hole.any(0).nonzero().flatten()
+        assert hole.sum() == len(rows) * len(columns)  # a rectangle
+        assert 8 <= len(rows) <= 16
+        assert 8 <= len(columns) <= 16
+    areas = holes.flatten(1).sum(1)
+    assert areas.max() == 256  # some whole
+    assert areas.min() < 130  # some clipped
+
+
+def test_color_keeps_the_order_and_ranges_of_the_authors():
+    torch.manual_seed(0)
+    flat = torch.full((4000, 3, 4, 4), 0.2)
+    shifts = color(flat).mean(dim=(1, 2, 3)) - 0.2  # a constant image feels brightness only
+    assert shifts.min().item() == pytest.approx(-0.5, abs=0.01)
+    assert shifts.max().item() == pytest.approx(0.5, abs=0.01)
+    grey = torch.linspace(-1, 1, 16).view(1, 1, 4, 4).repeat(4000, 3, 1, 1)
+    contrast = color(grey).std(dim=(2, 3))[:, 0] / grey[0, 0].std()  # saturation does nothing to grey
+    assert contrast.min().item() == pytest.approx(0.5, abs=0.01)
+    assert contrast.max().item() == pytest.approx(1.5, abs=0.01)
+
+
+def test_rotation_turns_about_the_centre_by_at_most_fifteen_degrees():
+    torch.manual_seed(0)
+    dot = torch.zeros(300, 1, 33, 33)
+    dot[:, 0, 16, 28:31] = 1.0  # 13 pixels right of the centre
+    turned = rotation(dot)
+    rows = torch.arange(33.0)
+    heights = (turned.sum(3)[:, 0] * rows).sum(1) / turned.sum((1, 2, 3)) - 16
+    assert heights.abs().max().item() == pytest.approx(13 * 0.2588, abs=0.5)  # sin 15 degrees
+    assert heights.min() < -2.5
+    assert heights.max() > 2.5
+
+
+def test_warp_without_motion_is_the_identity():
+    affine = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]]).repeat(4, 1, 1)
+    x = images(4)
+    for mode, padding in (("nearest", "zeros"), ("bilinear", "reflection")):
+        torch.testing.assert_close(warp(x, affine, mode=mode, padding=padding), x, atol=1e-5, rtol=1e-5)
+
+
+def test_warp_has_first_and_second_derivatives():
+    x = torch.rand(2, 1, 5, 5, dtype=torch.float64).float().requires_grad_()
+    affine = torch.tensor([[[0.9, -0.2, 0.1], [0.2, 0.9, -0.1]]]).repeat(2, 1, 1)
+
+    def energy(y: torch.Tensor) -> torch.Tensor:
+        return (warp(y, affine, mode="bilinear", padding="zeros") ** 3).sum()
+
+    (first,) = torch.autograd.grad(energy(x), x, create_graph=True)
+    direction = torch.randn_like(x)
+    (second,) = torch.autograd.grad((first * direction).sum(), x)
+    step = 1e-2
+    up = torch.autograd.grad(energy(x + step * direction), x)[0]
+    down = torch.autograd.grad(energy(x - step * direction), x)[0]
+    torch.testing.assert_close(second, (up - down) / (2 * step), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("policy", ["color", "translation,cutout", "rotation,color,crop"])
+def test_every_image_gets_its_own_draw_and_seeds_repeat_it(policy):
+    same = images(1).repeat(8, 1, 1, 1)
+    augment = DiffAugment(policy)
+    torch.manual_seed(4)
+    first = augment(same)
+    torch.manual_seed(4)
+    assert torch.equal(first, augment(same))
+    assert len({tuple(row.flatten().tolist()) for row in first}) == 8
+
+
+def test_gradients_reach_the_images():
+    x = images(4).requires_grad_()
+    torch.manual_seed(0)
+    DiffAugment("color,translation,cutout").__call__(x).square().sum().backward()
+    assert x.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("policy", ["", "colour", "color,cutuot"])
+def test_unknown_policies_are_refused_with_close_matches(policy):
+    with pytest.raises(ValueError, match="unknown augmentation"):
+        DiffAugment(policy)

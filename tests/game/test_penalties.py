@@ -1,0 +1,169 @@
+"""Penalties and feature terms against closed forms on discriminators whose slope is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from papergan.game.augment import DiffAugment
+from papergan.game.game import DiscriminatorOutput, Match, Turn
+from papergan.game.knobs import Progress
+from papergan.game.penalties import R1, GradientPenalty
+from papergan.game.play import play
+from papergan.game.round import Round
+from papergan.game.terms import Extra, FeatureMatching, FeatureShrinkage, beta
+from tiny_game import sgd, tiny_game
+
+
+class Linear(nn.Module):
+    """score = slope * sum(x): its gradient has norm slope * sqrt(16) at every 4x4 image."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor(slope))
+
+    def forward(self, images):
+        flat = images.flatten(1)
+        return DiscriminatorOutput(self.slope * flat.sum(1), (self.slope * flat,), {"kl": self.slope * flat.mean()})
+
+
+def round_with(term, discriminator: nn.Module, images: torch.Tensor, augment=None) -> Round:
+    game = tiny_game(discriminator=discriminator, augment=augment)
+    game.networks["discriminator"].requires_grad_(True)
+    return Round(game, Turn("discriminator", (term,)), {"image": images}, Progress())
+
+
+IMAGES = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.mark.parametrize("slope", [0.1, 0.25, 2.0])
+def test_gradient_penalty_of_a_linear_critic(slope):
+    term = GradientPenalty()
+    value = term(round_with(term, Linear(slope), IMAGES))
+    assert value.item() == pytest.approx((4 * slope - 1) ** 2, rel=1e-5)
+
+
+def test_gradient_penalty_trains_the_critic_by_its_second_derivative():
+    critic, term = Linear(0.5), GradientPenalty()
+    (gradient,) = torch.autograd.grad(term(round_with(term, critic, IMAGES)), critic.slope)
+    assert gradient.item() == pytest.approx(2 * (4 * 0.5 - 1) * 4, rel=1e-5)
+
+
+def test_gradient_penalty_is_taken_between_real_and_fake():
+    seen = []
+
+    class Spy(Linear):
+        def forward(self, images):
+            seen.append(images.detach().clone())
+            return super().forward(images)
+
+    term = GradientPenalty()
+    round = round_with(term, Spy(1.0), IMAGES)
+    term(round)
+    real, fake, between = round.real(Match()), round.fake(Match()), seen[-1]
+    share = (between - real) / (fake - real)
+    for sample in share.flatten(1):
+        torch.testing.assert_close(sample, sample[:1].expand(16), rtol=1e-3, atol=1e-3)
+        assert 0 <= sample[0] <= 1
+
+
+@pytest.mark.parametrize("slope", [0.3, -1.5])
+def test_r1_of_a_linear_critic_is_half_the_squared_slope(slope):
+    term = R1()
+    assert term(round_with(term, Linear(slope), IMAGES)).item() == pytest.approx(0.5 * 16 * slope**2, rel=1e-5)
+
+
+def test_r1_through_an_augmentation_has_a_second_derivative():
+    critic, term = Linear(0.7), R1()
+    torch.manual_seed(0)
+    value = term(round_with(term, critic, IMAGES, augment=DiffAugment("rotation,color,translation,cutout")))
+    (gradient,) = torch.autograd.grad(value, critic.slope)
+    assert value.item() > 0
+    assert gradient.item() == pytest.approx(2 * value.item() / 0.7, rel=1e-4)  # value is quadratic in the slope
+
+
+def test_r1_sees_the_augmentation():
+    term = R1()
+    torch.manual_seed(0)
+    blanked = term(round_with(term, Linear(1.0), IMAGES, augment=lambda x: x * 0.5))
+    assert blanked.item() == pytest.approx(0.5 * 16 * 0.25, rel=1e-5)
+
+
+def test_a_turn_with_r1_stays_in_float32():
+    types = []
+
+    class Spy(Linear):
+        def forward(self, images):
+            types.append(torch.is_autocast_enabled("cpu"))
+            return super().forward(images)
+
+    lazy = Turn("discriminator", (R1(),))
+    game = tiny_game(discriminator=Spy(1.0), lazy_turns=[lazy])
+    play(game, [{"image": IMAGES}], Progress(), autocast=torch.bfloat16)
+    assert types == [True, True, False, True]  # loss on real and fake, R1, the generator's turn
+
+
+def test_feature_matching_is_the_l1_distance_of_batch_means():
+    term = FeatureMatching()
+    round = round_with(term, Linear(2.0), IMAGES)
+    fake = round.fake(Match()).detach()
+    expected = (2.0 * IMAGES.flatten(1).mean(0) - 2.0 * fake.flatten(1).mean(0)).abs().mean()
+    assert term(round).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_feature_matching_moves_the_generator_and_not_the_discriminator():
+    term = FeatureMatching()
+    game = tiny_game(generator_terms=[term])
+    game.turns = [Turn("generator", (term,))]
+    before = [w.clone() for w in game.networks.parameters()]
+    play(game, [{"image": IMAGES}], Progress())
+    moved = {n for (n, w), old in zip(game.networks.named_parameters(), before, strict=True) if not torch.equal(w, old)}
+    assert moved
+    assert all(name.startswith("generator.") for name in moved)
+
+
+def test_feature_shrinkage_is_zero_where_features_are_linear_and_noise_is_off():
+    term = FeatureShrinkage(noise_std=0.0)
+    assert term(round_with(term, Linear(1.3), IMAGES)).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_feature_shrinkage_is_positive_where_features_bend():
+    class Bent(Linear):
+        def forward(self, images):
+            return DiscriminatorOutput(images.flatten(1).sum(1), (images.flatten(1).pow(3),))
+
+    term = FeatureShrinkage(noise_std=0.0)
+    assert 1e-4 < term(round_with(term, Bent(1.0), IMAGES)).item() <= 2.0
+
+
+def test_feature_shrinkage_costs_one_more_pass_of_the_trunk():
+    game = tiny_game(discriminator_terms=[FeatureShrinkage()])
+    game.turns = game.turns[:1]
+    play(game, [{"image": IMAGES}], Progress())
+    assert game.networks["discriminator"].calls == 3
+
+
+def test_beta_has_the_moments_of_its_distribution():
+    torch.manual_seed(0)
+    for alpha in (0.4, 1.0, 3.0):
+        draws = torch.stack([beta(alpha, torch.device("cpu")) for _ in range(4000)])
+        assert draws.mean().item() == pytest.approx(0.5, abs=0.02)
+        assert draws.var().item() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.1)
+
+
+def test_extras_are_read_from_the_sides_asked_for():
+    both, fake = Extra("kl", real=True, fake=True), Extra("kl", fake=True)
+    round = round_with(both, Linear(2.0), IMAGES)
+    fakes = round.fake(Match())
+    assert both(round).item() == pytest.approx(2.0 * (IMAGES.mean() + fakes.mean()).item(), rel=1e-4)
+    assert fake(round).item() == pytest.approx(2.0 * fakes.mean().item(), rel=1e-4)
+    with pytest.raises(ValueError, match="real verdict, the fake one, or both"):
+        Extra("kl")
+
+
+def test_terms_are_weighted_in_the_loss_and_in_the_report():
+    game = tiny_game(discriminator=Linear(1.0), discriminator_terms=[R1(weight=3.0)], discriminator_optimiser=sgd)
+    game.turns = game.turns[:1]
+    report = play(game, [{"image": IMAGES}], Progress())
+    assert report["discriminator.r1"].item() == pytest.approx(3.0 * 0.5 * 16, rel=1e-5)

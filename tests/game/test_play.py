@@ -1,0 +1,238 @@
+"""The verb: who moves, who does not, in which order, and what is reported."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from papergan.errors import NotFiniteError
+from papergan.game.finite import FiniteWatch
+from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
+from papergan.game.knobs import Every, Progress, StepDecay
+from papergan.game.losses import Wasserstein
+from papergan.game.play import play
+from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
+from tiny_game import TinyDiscriminator, real_batch, sgd, tiny_game
+
+
+def weights(game: Game, name: str) -> list[torch.Tensor]:
+    return [w.detach().clone() for w in game.networks[name].parameters()]
+
+
+def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_one_wasserstein_step_is_the_textbook_step(game):
+    """The same step written out with plain torch, from the same weights and noise, gives the same weights."""
+    generator, critic = copy.deepcopy(game.networks["generator"]), copy.deepcopy(game.networks["discriminator"])
+    generator.requires_grad_(True), critic.requires_grad_(True)
+    real = real_batch()["image"]
+    torch.manual_seed(3)
+    play(game, [real_batch()], Progress())
+
+    torch.manual_seed(3)
+    optimiser = sgd(critic.parameters())
+    loss = critic(generator(torch.randn(8, 5)).detach()).score.mean() - critic(real).score.mean()
+    loss.backward()
+    optimiser.step()
+    optimiser = sgd(generator.parameters())
+    (-critic(generator(torch.randn(8, 5))).score.mean()).backward()
+    optimiser.step()
+    torch.testing.assert_close(game.networks["discriminator"].state_dict(), critic.state_dict())
+    torch.testing.assert_close(game.networks["generator"].state_dict(), generator.state_dict())
+
+
+def test_only_the_mover_moves_and_only_it_has_gradients():
+    game = tiny_game()
+    game.turns = [turn for turn in game.turns if turn.player == "discriminator"]
+    generator, discriminator = weights(game, "generator"), weights(game, "discriminator")
+    play(game, [real_batch()], Progress())
+    assert same(generator, weights(game, "generator"))
+    assert not same(discriminator, weights(game, "discriminator"))
+    assert all(w.grad is None for w in game.networks["generator"].parameters())
+    assert not any(w.requires_grad for w in game.networks.parameters())
+
+
+def test_a_loss_that_ignores_the_real_side_does_not_pay_for_it(game):
+    game.turns = [turn for turn in game.turns if turn.player == "generator"]
+    play(game, [real_batch()], Progress())
+    assert game.networks["discriminator"].calls == 1
+
+
+def test_repeats_see_the_batches_of_the_iteration_in_order():
+    seen: list[tuple[str, float]] = []
+
+    class Spy(TinyDiscriminator):
+        def forward(self, images):
+            seen.append(images.mean().item())
+            return super().forward(images)
+
+    game = tiny_game(discriminator=Spy(), discriminator_steps=3)
+    batches = [{"image": torch.full((4, 1, 4, 4), value)} for value in (0.1, 0.2, 0.3)]
+    assert game.batches_per_step == 3
+    play(game, batches, Progress())
+    reals = [round(value, 4) for value in seen if round(value, 4) in (0.1, 0.2, 0.3)]
+    assert reals == [0.1, 0.2, 0.3]
+
+
+def test_a_turn_is_taken_only_when_it_is_due():
+    lazy = Turn("discriminator", (DiscriminatorLoss(Wasserstein()),), when=Every(4))
+    game = tiny_game(lazy_turns=[lazy])
+    calls = []
+    for step in range(5):
+        before = game.networks["discriminator"].calls
+        play(game, [real_batch()], Progress(step))
+        calls.append(game.networks["discriminator"].calls - before)
+    assert calls == [5, 3, 3, 3, 5]
+
+
+def test_more_fakes_than_reals_in_the_generators_turn(game):
+    shapes = []
+
+    class Spy(TinyDiscriminator):
+        def forward(self, images):
+            shapes.append(len(images))
+            return super().forward(images)
+
+    game = tiny_game(discriminator=Spy(), fakes_per_real=2)
+    play(game, [real_batch(8)], Progress())
+    assert shapes == [8, 8, 16] or sorted(shapes) == [8, 8, 16]
+
+
+def test_learning_rate_follows_its_schedule():
+    game = tiny_game(generator_learning_rate=StepDecay(0.4, every_epochs=2))
+    for epoch, expected in ((0.0, 0.4), (1.99, 0.4), (2.0, 0.2), (4.5, 0.1)):
+        play(game, [real_batch()], Progress(epoch=epoch))
+        assert game.optimisers["generator"].param_groups[0]["lr"] == pytest.approx(expected)
+
+
+def test_constraints_hold_after_every_move():
+    def clip(module: nn.Module) -> None:
+        for weight in module.parameters():
+            weight.data.clamp_(-0.01, 0.01)
+
+    game = tiny_game()
+    game.players["discriminator"] = Player(("discriminator",), sgd, constraints=(clip,))
+    play(game, [real_batch()], Progress())
+    assert max(w.abs().max().item() for w in game.networks["discriminator"].parameters()) <= 0.01
+
+
+def test_controllers_observe_every_move(game):
+    moves = []
+
+    class Controller:
+        def __call__(self, progress):
+            return 1.0
+
+        def observe(self, player, round):
+            moves.append(player)
+
+        def state_dict(self):
+            return {}
+
+        def load_state_dict(self, state):
+            pass
+
+    game.controllers = {"k": Controller()}
+    play(game, [real_batch()], Progress())
+    assert moves == ["discriminator", "generator"]
+
+
+def test_a_nan_is_noticed_later_and_named(game):
+    watch = FiniteWatch(torch.device("cpu"))
+    play(game, [real_batch()], Progress(0), watch)
+    with torch.no_grad():
+        game.networks["generator"].linear.weight.fill_(torch.nan)
+    play(game, [real_batch()], Progress(1), watch)
+    play(game, [real_batch()], Progress(2), watch)
+    with pytest.raises(NotFiniteError, match=r"step 1: .*discriminator.*loss=nan"):
+        watch.check({"discriminator.loss": float("nan")})
+
+
+def test_finite_play_passes_the_watch(game):
+    watch = FiniteWatch(torch.device("cpu"))
+    for step in range(3):
+        play(game, [real_batch()], Progress(step), watch)
+    watch.check()
+
+
+def test_two_domains_translate_into_each_other():
+    """Two matches share four networks: the kernel knows no number of players, and a source may be a batch key."""
+    torch.manual_seed(0)
+
+    class Translate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(1, 1, 1)
+
+        def forward(self, images):
+            return self.layer(images)
+
+    class Critic(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(16, 1)
+
+        def forward(self, images):
+            return DiscriminatorOutput(self.layer(images.flatten(1)).squeeze(1))
+
+    to_b = Match("g_ab", "d_b", source="a", real="b")
+    to_a = Match("g_ba", "d_a", source="b", real="a")
+    loss = Wasserstein()
+    game = Game(
+        networks=nn.ModuleDict({"g_ab": Translate(), "g_ba": Translate(), "d_a": Critic(), "d_b": Critic()}),
+        players={"judges": Player(("d_a", "d_b"), sgd), "translators": Player(("g_ab", "g_ba"), sgd)},
+        turns=[
+            Turn("judges", tuple(DiscriminatorLoss(loss, match=m) for m in (to_a, to_b))),
+            Turn("translators", tuple(GeneratorLoss(loss, match=m) for m in (to_a, to_b))),
+        ],
+        showcase=Match("g_ab", "d_b", source="g_ba"),
+    )
+    before = {name: weights(game, name) for name in game.networks}
+    report = play(game, [{"a": torch.rand(3, 1, 4, 4), "b": torch.rand(3, 1, 4, 4)}], Progress())
+    assert all(not same(before[name], weights(game, name)) for name in game.networks)
+    assert "judges.discriminator_loss" in report
+
+
+def test_unknown_names_are_refused(game):
+    with pytest.raises(ValueError, match="player 'x' trains 'y'; there are discriminator, generator, prior"):
+        Game(game.networks, {"x": Player(("y",), sgd)}, [])
+    with pytest.raises(ValueError, match="turns are taken by 'nobody'"):
+        Game(game.networks, {}, [Turn("nobody", (DiscriminatorLoss(Wasserstein()),))])
+
+
+def test_state_round_trip_continues_bit_for_bit():
+    def run(game: Game, steps: range) -> None:
+        for step in steps:
+            torch.manual_seed(step)
+            play(game, [real_batch(seed=step)], Progress(step))
+
+    straight = tiny_game()
+    run(straight, range(6))
+    first = tiny_game()
+    run(first, range(3))
+    second = tiny_game()
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    run(second, range(3, 6))
+    for a, b in zip(straight.networks.state_dict().values(), second.networks.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    for a, b in zip(straight.average.state_dict().values(), second.average.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_foreign_state_is_refused(game):
+    state = game.state_dict()
+    with pytest.raises(ValueError, match="optimisers: the state has"):
+        game.load_state_dict({**state, "optimisers": {"stranger": {}}})
+
+
+def test_two_terms_of_one_kind_are_both_reported():
+    game = tiny_game(discriminator_terms=[DiscriminatorLoss(Wasserstein(), weight=0.5)])
+    report = play(game, [real_batch()], Progress())
+    assert report["discriminator.discriminator_loss_2"].item() == pytest.approx(
+        0.5 * report["discriminator.discriminator_loss"].item()
+    )

@@ -1,0 +1,180 @@
+"""Every system in the folder: it builds, moves all its players, samples, resumes, and says what it is."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+
+import pytest
+import torch
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError
+from papergan.game.knobs import Progress
+from papergan.game.play import play
+
+SMALL = {  # settings that make a system quick to test; one that is not here is tested at its own size
+    "hybrid": {"width": 8, "latent_dim": 8},
+    "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
+    "dcgan": {"width": 8, "latent_dim": 8},
+    "wgan_gp": {"width": 8, "latent_dim": 8},
+}
+ALL = systems.names()
+
+
+def build(name: str, seed: int = 0, **overrides):
+    return systems.build(name, ImageSpec(3, 32, 10), SMALL.get(name, {}) | overrides, seed=seed)
+
+
+def steps(game, first: int, last: int) -> dict[str, torch.Tensor]:
+    for step in range(first, last):
+        torch.manual_seed(step)
+        real = [
+            {"image": torch.rand(6, 3, 32, 32) * 2 - 1, "label": torch.arange(6)} for _ in range(game.batches_per_step)
+        ]
+        report = play(game, real, Progress(step, 6 * step, step / 10))
+    return report
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_says_what_it_is(name):
+    module = systems.find(name)
+    assert len(module.__doc__.splitlines()) >= 4
+    assert "Deviations" in module.__doc__ or "choice" in module.__doc__
+    build = inspect.signature(module.build)
+    assert all(p.default is not p.empty for p in list(build.parameters.values())[1:])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_player_moves_and_every_report_is_finite(name):
+    game = build(name)
+    before = copy.deepcopy(game.networks.state_dict())
+    report = steps(game, 0, 2)
+    assert all(torch.isfinite(value) for value in report.values())
+    assert all(value.dtype == torch.float32 for value in report.values())
+    after = game.networks.state_dict()
+    for player in game.players.values():
+        names = [n for network in player.networks for n in after if n.startswith(f"{network}.")]
+        assert any(not torch.equal(before[n], after[n]) for n in names)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_samples_images(name):
+    samples = next(build(name).sampler().stream(5, seed=0))
+    assert samples.shape == (5, 3, 32, 32)
+    assert samples.abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_resumed_game_is_the_game_that_never_stopped(name):
+    straight, first, second = build(name), build(name), build(name, seed=1)
+    steps(straight, 0, 4)
+    steps(first, 0, 2)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    steps(second, 2, 4)
+    for key, tensor in straight.networks.state_dict().items():
+        assert torch.equal(tensor, second.networks.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_weights_are_a_function_of_the_seed(name):
+    torch.manual_seed(1)
+    ambient = torch.get_rng_state()
+    first, again, other = (build(name, seed=seed).networks.state_dict() for seed in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), ambient)
+    assert all(torch.equal(a, b) for a, b in zip(first.values(), again.values(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(first.values(), other.values(), strict=True))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_runs_in_bfloat16(name):
+    game = build(name)
+    real = [{"image": torch.rand(6, 3, 32, 32) * 2 - 1} for _ in range(game.batches_per_step)]
+    report = play(game, real, Progress(), autocast=torch.bfloat16)
+    assert all(torch.isfinite(value) for value in report.values())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_grey_images_and_another_size(name):
+    game = systems.build(name, ImageSpec(1, 16), SMALL.get(name, {}), seed=0)
+    play(game, [{"image": torch.zeros(4, 1, 16, 16)}] * game.batches_per_step, Progress())
+    assert next(game.sampler().stream(2, seed=0)).shape == (2, 1, 16, 16)
+
+
+def terms(game) -> set[str]:
+    return {name for turn in game.turns for name in turn.names}
+
+
+FULL = {
+    "discriminator.discriminator_loss",
+    "discriminator.gradient_penalty",
+    "discriminator.feature_shrinkage",
+    "discriminator.r1",
+    "generator.generator_loss",
+    "generator.feature_matching",
+}
+
+
+def test_the_hybrid_has_every_component_of_document_000():
+    game = build("hybrid")
+    assert terms(game) == FULL
+    names = {type(module).__name__ for module in game.networks.modules()}
+    assert {"SelfAttention", "SpectralNorm", "BatchNorm2d"} <= names
+    assert game.average is not None
+    assert [step.__name__ for step in game.augment.steps] == ["rotation", "color", "translation"]
+
+
+@pytest.mark.parametrize(
+    ("override", "gone"),
+    [
+        ({"gradient_penalty": 0.0}, "discriminator.gradient_penalty"),
+        ({"r1": 0.0}, "discriminator.r1"),
+        ({"feature_matching": 0.0}, "generator.feature_matching"),
+        ({"adaptive_mix": "off"}, "discriminator.feature_shrinkage"),
+        ({"adaptive_mix_weight": 0.0}, "discriminator.feature_shrinkage"),
+    ],
+)
+def test_every_term_of_the_hybrid_can_be_switched_off(override, gone):
+    assert terms(build("hybrid", **override)) == FULL - {gone}
+
+
+def test_the_rest_of_the_hybrid_can_be_switched_off():
+    game = build("hybrid", self_attention=False, spectral_norm=False, ema_decay=0.0, augmentation="off")
+    names = {type(module).__name__ for module in game.networks.modules()}
+    assert not {"SelfAttention", "SpectralNorm"} & names
+    assert game.average is None
+    assert game.augment is None
+    steps(game, 0, 1)
+
+
+@pytest.mark.parametrize("loss", ["wasserstein", "minimax", "non_saturating", "hinge"])
+def test_the_hybrids_contradicting_losses_all_run(loss):
+    assert all(torch.isfinite(v) for v in steps(build("hybrid", loss=loss, gradient_penalty=0.0), 0, 1).values())
+
+
+def test_the_official_adaptive_mix_is_in_all_three_places():
+    game = build("hybrid", adaptive_mix="official")
+    assert {"discriminator.mixing", "generator.mixing"} <= terms(game)
+    assert "discriminator.feature_shrinkage" not in terms(game)
+    steps(game, 0, 2)
+
+
+def test_r1_is_lazy_and_its_weight_is_made_up_for():
+    game = build("hybrid", r1=0.1, r1_interval=16)
+    (lazy,) = [turn for turn in game.turns if turn.differentiates_inputs]
+    assert [lazy.when(Progress(step)) for step in (0, 1, 15, 16)] == [True, False, False, True]
+    assert lazy.objective[0].weight == pytest.approx(1.6)
+
+
+def test_unknown_names_and_wrong_settings_are_refused_with_close_matches():
+    with pytest.raises(RecipeError, match="did you mean 'wgan_gp'"):
+        systems.find("wgan_pg")
+    with pytest.raises(RecipeError, match="unknown system 'os.path'"):
+        systems.find("os.path")
+    with pytest.raises(RecipeError, match="'r1'.*got 'much'.*no setting 'widht'; did you mean 'width'"):
+        systems.resolve("hybrid", {"r1": "much", "widht": 3})
+    with pytest.raises(RecipeError, match="multiple of 8"):
+        systems.build("hybrid", ImageSpec(3, 20), {}, seed=0)
+    with pytest.raises(RecipeError, match="unknown augmentation 'rotatoin'"):
+        systems.build("hybrid", ImageSpec(3, 32), {"augmentation": "rotatoin"}, seed=0)

@@ -1,0 +1,91 @@
+"""Recipes: strict, all faults at once, a fingerprint of what matters."""
+
+from __future__ import annotations
+
+import pytest
+
+from papergan.errors import RecipeError
+from papergan.recipe import Recipe, TrainingRecipe
+
+GOOD = {"paper": "000", "system": "hybrid", "dataset": "cifar10", "training": {"epochs": 1000}}
+
+
+def parse(**changes) -> Recipe:
+    return Recipe.parse("hybrid_cifar10", GOOD | changes)
+
+
+def test_defaults_of_the_system_are_part_of_the_settings():
+    settings = parse(overrides={"width": 32}).settings()
+    assert settings["width"] == 32
+    assert settings["gradient_penalty"] == 10.0
+    assert len(settings) > 15
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sytem": "x"}, "hybrid_cifar10: unknown key 'sytem'; did you mean 'system'?"),
+        ({"system": "hybird"}, "unknown system 'hybird'; did you mean 'hybrid'?"),
+        ({"overrides": {"widht": 3}}, "no setting 'widht'; did you mean 'width'?"),
+        ({"overrides": {"learning_rate": "1e-4"}}, "'learning_rate' of system 'hybrid': .*number.*got '1e-4'"),
+        ({"overrides": {"width": -8}}, "'width'.*greater than or equal to 4"),
+        ({"overrides": {"loss": "hinged"}}, "'loss'.*'hinge'"),
+        ({"training": {"epochs": 1, "stpes": 2}}, "hybrid_cifar10.training: unknown key 'stpes'; did you mean 'steps'"),
+        ({"training": {"epochs": 1, "steps": 2}}, "exactly one of epochs and steps"),
+        ({"training": {}}, "exactly one of epochs and steps"),
+        ({"training": {"epochs": float("nan")}}, "hybrid_cifar10.training.epochs"),
+        ({"training": {"epochs": 1, "batch_size": 0}}, "hybrid_cifar10.training.batch_size"),
+        ({"training": {"epochs": 1, "device": "gpu"}}, "hybrid_cifar10.training.device"),
+        ({"evaluation": {"inception": False, "domain": False}}, "nothing would be measured"),
+        ({"evaluation": {"num_samples": 3}}, "hybrid_cifar10.evaluation.num_samples"),
+        ({"paper": "zero"}, "hybrid_cifar10.paper"),
+    ],
+)
+def test_faults_are_named_with_their_place(changes, message):
+    with pytest.raises(RecipeError, match=message):
+        parse(**changes)
+
+
+def test_all_faults_come_together_on_one_line():
+    with pytest.raises(RecipeError) as error:
+        parse(seed="one", training={"epochs": -1, "batch_size": "many"})
+    message = str(error.value)
+    assert "\n" not in message
+    for place in ("seed", "training.epochs", "training.batch_size"):
+        assert f"hybrid_cifar10.{place}" in message
+
+
+@pytest.mark.parametrize("given", [None, [], "text", 3])
+def test_what_is_no_mapping_is_refused(given):
+    with pytest.raises(RecipeError, match="hybrid_cifar10"):
+        Recipe.parse("hybrid_cifar10", given)
+
+
+def test_fingerprint_ignores_the_budget_and_how_one_looks():
+    first = parse().fingerprint
+    assert first == parse(training={"steps": 7}).fingerprint
+    assert first == parse(training={"epochs": 1, "device": "cpu", "save_minutes": 1.0}).fingerprint
+    assert first == parse(evaluation={"every_epochs": 1}, description="other").fingerprint
+    assert first == parse(overrides={"width": 64}).fingerprint  # the default, said aloud
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 1},
+        {"overrides": {"width": 32}},
+        {"dataset": "synthetic_shapes"},
+        {"train_limit": 1000},
+        {"training": {"epochs": 1000, "batch_size": 32}},
+        {"training": {"epochs": 1000, "precision": "bfloat16"}},
+    ],
+)
+def test_fingerprint_changes_with_what_determines_the_weights(changes):
+    assert parse().fingerprint != parse(**changes).fingerprint
+
+
+def test_budget_in_epochs_counts_the_discriminators_batches():
+    steps = TrainingRecipe(epochs=1000).total_steps(batches_per_epoch=781, batches_per_step=1)
+    assert steps == 781_000
+    assert TrainingRecipe(epochs=1.0).total_steps(batches_per_epoch=781, batches_per_step=5) == 157
+    assert TrainingRecipe(steps=9).total_steps(batches_per_epoch=781, batches_per_step=5) == 9

@@ -1,0 +1,189 @@
+"""The loop: budget, reports, evaluation, the best generators, interruption and resumption."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from papergan.errors import CheckpointError, Interrupted, NotFiniteError
+from papergan.training.best import Criterion
+from papergan.training.train import Listeners
+from tiny_game import tiny_game
+from training_run import PLAN, digest, new_training
+
+RUN = [sys.executable, str(Path(__file__).parents[1] / "training_run.py")]
+
+
+def test_it_plays_to_the_end_of_the_plan_and_reports(tmp_path):
+    rows = []
+    training = new_training(tmp_path, Listeners(report=rows.append))
+    training.run()
+    assert training.step == PLAN.steps == 40
+    assert [row["step"] for row in rows] == [10, 20, 30, 40]
+    assert rows == training.history.losses
+    assert rows[-1]["images"] == 40 * 8
+    assert rows[-1]["epoch"] == pytest.approx(40 / 7)  # 60 images make 7 batches of 8
+    assert {"discriminator.discriminator_loss", "generator.generator_loss", "images_per_second"} <= rows[0].keys()
+
+
+def test_the_ambient_random_state_is_left_alone_and_does_not_matter(tmp_path):
+    first = new_training(tmp_path / "a")
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first.run()
+    assert torch.equal(torch.get_rng_state(), before)
+    second = new_training(tmp_path / "b")
+    torch.manual_seed(2)
+    second.run()
+    assert digest(first) == digest(second)
+
+
+def test_how_often_one_looks_changes_nothing(tmp_path):
+    def evaluate(sampler, game, progress):
+        torch.rand(3)
+        return {"score": float(next(sampler.stream(4, seed=0)).mean())}
+
+    seldom = new_training(tmp_path / "a")
+    often = new_training(tmp_path / "b", Listeners(evaluate=evaluate), replace(PLAN, evaluate_every=3, report_every=7))
+    seldom.run(), often.run()
+    assert digest(seldom) == digest(often)
+    assert [row["step"] for row in often.history.metrics] == [3 * k for k in range(1, 14)] + [40]
+
+
+def test_the_best_generators_are_kept_by_their_own_metrics(tmp_path):
+    scores = iter([5.0, 2.0, 4.0, 3.0])
+    expected = {}
+
+    def evaluate(sampler, game, progress):
+        expected[progress.step] = {k: t.clone() for k, t in sampler.state_dict().items()}
+        score = next(scores)
+        return {"fid": score, "is": -score if progress.step < 40 else 9.0}
+
+    keep = {"best_fid": Criterion("fid", True), "best_is": Criterion("is", False), "best_kid": Criterion("kid", True)}
+    training = new_training(tmp_path, Listeners(evaluate=evaluate), replace(PLAN, evaluate_every=10, keep=keep))
+    training.run()
+    best = training.best.snapshots
+    assert {name: (kept.step, kept.value) for name, kept in best.items()} == {
+        "best_fid": (20, 2.0),
+        "best_is": (40, 9.0),
+    }
+    for key, tensor in best["best_fid"].weights.items():
+        assert torch.equal(tensor, expected[20][key])
+
+
+def test_evaluation_sees_re_estimated_batch_norm_and_does_not_leak_it(tmp_path):
+    seen = []
+
+    def evaluate(sampler, game, progress):
+        seen.append((sampler.generator.norm.running_mean.clone(), game.sampler().generator.norm.running_mean.clone()))
+        return {}
+
+    new_training(tmp_path, Listeners(evaluate=evaluate)).run()
+    (published, averaged) = seen[-1]
+    assert not torch.equal(published, averaged)
+
+
+def test_a_stop_is_obeyed_at_the_step_and_the_run_goes_on_from_there(tmp_path):
+    straight = new_training(tmp_path / "a")
+    straight.run()
+    steps = iter(range(1000))
+    stopped = new_training(tmp_path / "b", Listeners(stop=lambda: signal.SIGTERM if next(steps) == 13 else None))
+    with pytest.raises(Interrupted, match="stopped by signal 15 at step 13") as stop:
+        stopped.run()
+    assert stop.value.code == 143
+    history = []
+    resumed = new_training(tmp_path / "b", Listeners(resumed=history.append))
+    resumed.run()
+    assert history[0] is resumed.history
+    assert digest(resumed) == digest(straight)
+    assert without_clock(resumed) == without_clock(straight)
+
+
+def without_clock(training):
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in training.history.losses]
+
+
+def test_a_stop_during_evaluation_repeats_the_evaluation(tmp_path):
+    def stop(sampler, game, progress):
+        raise Interrupted(2, "stopped")
+
+    plan = replace(PLAN, evaluate_every=10)
+    with pytest.raises(Interrupted):
+        new_training(tmp_path, Listeners(evaluate=stop), plan).run()
+    seen = []
+    listeners = Listeners(evaluate=lambda sampler, game, progress: seen.append(progress.step) or {})
+    new_training(tmp_path, listeners, plan).run()
+    assert seen == [10, 20, 30, 40]
+
+
+def test_a_finished_run_is_not_trained_again_and_a_longer_plan_extends_it(tmp_path):
+    new_training(tmp_path).run()
+    again = new_training(tmp_path)
+    again.run()
+    assert len(again.history.losses) == 4
+    longer = new_training(tmp_path, plan=replace(PLAN, steps=60))
+    longer.run()
+    straight = new_training(tmp_path / "other", plan=replace(PLAN, steps=60))
+    straight.run()
+    assert digest(longer) == digest(straight)
+    with pytest.raises(CheckpointError, match="trained for 60 steps already, the recipe asks for 40"):
+        new_training(tmp_path).run()
+
+
+def test_not_finite_stops_the_run_and_the_checkpoint_is_from_before(tmp_path):
+    training = new_training(tmp_path, plan=replace(PLAN, save_minutes=1e-9))
+    play = training._play
+
+    def poisoned():
+        if training.step == 14:
+            with torch.no_grad():
+                training.game.networks["generator"].linear.weight[0, 0] = torch.inf
+        play()
+
+    training._play = poisoned
+    with pytest.raises(NotFiniteError, match="step 14: .* of the discriminator is not finite"):
+        training.run()
+    latest = training.store.latest()
+    assert latest.step <= 14
+    assert all(torch.isfinite(t).all() for t in latest.state["game"]["networks"].values())
+
+
+def test_checkpoints_of_another_game_are_refused(tmp_path):
+    new_training(tmp_path).run()
+    other = new_training(tmp_path, game=tiny_game(average=None))
+    other.game.networks["generator"].linear = torch.nn.Linear(5, 17)
+    with pytest.raises(CheckpointError, match="step 40 is of another game.*size mismatch"):
+        other.run()
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
+def test_kill_9_and_again_until_it_is_done(tmp_path, seed):
+    """Killed at random moments, saves included, then finished: the weights of a run that was never interrupted."""
+    straight = new_training(tmp_path / "straight")
+    straight.run()
+    delays = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
+    for delay in delays:
+        process = subprocess.Popen([*RUN, str(tmp_path / "killed"), "slow"], stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "started\n"
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+    finished = subprocess.run([*RUN, str(tmp_path / "killed")], capture_output=True, text=True, check=True)
+    assert finished.stdout.split()[-1] == digest(straight)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_save_the_interrupted_step_and_set_the_exit_status(tmp_path, number):
+    process = subprocess.Popen([*RUN, str(tmp_path), "slow"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "started\n"
+    time.sleep(0.4)
+    process.send_signal(number)
+    assert process.wait(30) == 128 + number
+    assert new_training(tmp_path).store.latest() is not None
