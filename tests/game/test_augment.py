@@ -118,6 +118,10 @@ def test_gradients_reach_the_images():
     assert x.grad.abs().sum() > 0
 
 
+def test_a_plus_sign_separates_steps_too():
+    assert DiffAugment("color+cutout").steps == DiffAugment("color, cutout").steps == [color, cutout]
+
+
 @pytest.mark.parametrize("policy", ["", "colour", "color,cutuot"])
 def test_unknown_policies_are_refused_with_close_matches(policy):
     with pytest.raises(ValueError, match="unknown augmentation"):

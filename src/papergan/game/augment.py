@@ -69,11 +69,12 @@ STEPS: dict[str, Callable[[Tensor], Tensor]] = {
 class DiffAugment:
     """Applies the steps of a policy such as "color,translation,cutout" in the order given.
 
+    A plus sign separates as well, because a comma ends a value on Kedro's command line.
     Raises ValueError for an unknown or an empty policy.
     """
 
     def __init__(self, policy: str) -> None:
-        names = [name.strip() for name in policy.split(",")]
+        names = [name.strip() for name in policy.replace("+", ",").split(",")]
         for name in names:
             if name not in STEPS:
                 raise ValueError(f"unknown augmentation {name!r} in policy {policy!r}{did_you_mean(name, STEPS)}")

@@ -1,0 +1,108 @@
+"""One file from one declared address: encrypted, whole, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import logging
+from collections.abc import Callable
+from http.client import HTTPException, HTTPMessage
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+
+from papergan.errors import DataError
+from papergan.files import write_whole
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT_SECONDS = 30.0
+_CHUNK_BYTES = 1 << 20
+_MAX_BYTES = 8 << 30  # no data set here comes near; an endless answer must not fill the disk
+
+
+def download(url: str, path: Path, *, sha256: str | None = None, max_bytes: int = _MAX_BYTES) -> None:
+    """Fetch `url` into `path`, written aside and renamed when complete.
+
+    sha256: hexadecimal, of the file behind `url`; None where it is not known, and then the caller must check.
+    Raises DataError with the reason where the address, the connection, the length or the hash is not right.
+    """
+    check_address(url)
+    logger.info("downloading %s to %s", url, path)
+    try:
+        write_whole(path, lambda file: _stream(url, file, sha256, max_bytes))
+    except (OSError, HTTPException) as problem:
+        raise DataError(f"{url} could not be downloaded to {path}: {problem or type(problem).__name__}") from problem
+
+
+def check_address(url: str) -> None:
+    """Only https is trusted, and plain http to this very machine. Raises DataError for everything else."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and parts.hostname and _is_this_machine(parts.hostname):
+        return
+    raise DataError(f"{url!r} is refused: only https:// addresses are downloaded from")
+
+
+def _is_this_machine(host: str) -> bool:
+    """True for a loopback address in digits; a name such as localhost could be made to resolve elsewhere."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _CheckedRedirects(HTTPRedirectHandler):
+    """Follows redirects (the Hub answers with one to its storage), never to an address that is not trusted."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        check_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> OpenerDirector:
+    return build_opener(_CheckedRedirects)
+
+
+def _stream(url: str, file: IO[bytes], sha256: str | None, max_bytes: int) -> None:
+    """Copy the answer into `file`, with a progress bar on a terminal, and check length and hash."""
+    from tqdm import tqdm
+
+    with _opener().open(url, timeout=_TIMEOUT_SECONDS) as answer:
+        announced = _announced_length(url, answer.headers.get("Content-Length"))
+        with tqdm(total=announced, unit="B", unit_scale=True, desc=Path(urlsplit(url).path).name, disable=None) as bar:
+            received, got = _copy(answer, file, announced or max_bytes, max_bytes, bar.update)
+    if announced is not None and received != announced:
+        raise DataError(f"{url} broke off: {received} of {announced} bytes arrived; try again")
+    if sha256 is not None and got != sha256:
+        raise DataError(f"{url} is not the declared file: expected SHA-256 {sha256}, got {got}")
+
+
+def _announced_length(url: str, header: str | None) -> int | None:
+    if header is None:
+        return None
+    if not header.isdecimal():
+        raise DataError(f"{url} announces a length that is no number: {header!r}")
+    return int(header)
+
+
+def _copy(
+    answer: IO[bytes], file: IO[bytes], expected: int, max_bytes: int, progress: Callable[[float | None], object]
+) -> tuple[int, str]:
+    """(bytes copied, their SHA-256). Raises DataError beyond `max_bytes`, announced or received."""
+    digest, received = hashlib.sha256(), 0
+    while expected <= max_bytes:
+        chunk = answer.read(_CHUNK_BYTES)
+        if not chunk:
+            return received, digest.hexdigest()
+        received += len(chunk)
+        if received > max_bytes:
+            break
+        digest.update(chunk)
+        file.write(chunk)
+        progress(len(chunk))
+    raise DataError(f"the answer is larger than {max_bytes} bytes; this is not a data set of this project")

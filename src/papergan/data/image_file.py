@@ -1,0 +1,41 @@
+"""One ImageSet in one safetensors file: pixels, labels, what they are, and the digest that vouches for them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from papergan.data.images import ImageSet
+from papergan.errors import DataError
+from papergan.files import write_whole
+
+
+def save_image_set(path: Path, image_set: ImageSet) -> None:
+    """Write `path` whole. Raises OSError where the folder or the disk does not allow it."""
+    from safetensors.torch import save
+
+    tensors = {"images": image_set.images.contiguous().cpu(), "labels": image_set.labels.contiguous().cpu()}
+    metadata = {"name": image_set.name, "classes": json.dumps(image_set.classes), "digest": image_set.digest}
+    write_whole(path, save(tensors, metadata))
+
+
+def load_image_set(path: Path) -> ImageSet:
+    """Read a file that `save_image_set` wrote, and recompute its digest.
+
+    Raises DataError where the file is missing, foreign or damaged, be it by one bit.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            recorded, name = metadata["digest"], metadata["name"]
+            classes = tuple(str(one) for one in json.loads(metadata["classes"]))
+            image_set = ImageSet(name, file.get_tensor("images"), file.get_tensor("labels"), classes)
+    except FileNotFoundError as problem:
+        raise DataError(f"{path} does not exist") from problem
+    except (SafetensorError, DataError, KeyError, TypeError, ValueError, OSError) as problem:
+        raise DataError(f"{path} is not a whole file of images ({problem})") from problem
+    if image_set.digest != recorded:
+        raise DataError(f"{path} is damaged: expected content digest {recorded}, got {image_set.digest}")
+    return image_set

@@ -1,0 +1,76 @@
+"""Images as the library holds them: unsigned bytes with labels, a name that says what they are, and a digest."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from papergan.errors import DataError
+from papergan.pixels import to_model_range, to_pixels
+
+__all__ = ["ImageSet", "ImageSpec", "ImageSplits", "to_model_range", "to_pixels"]
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What a network must know of the images. channels: 1 or 3; size: height = width, pixels; num_classes: 0 = none."""
+
+    channels: int
+    size: int
+    num_classes: int = 0
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Decoded, checked images.
+
+    name: what they are, for every log and table, for example "cifar10/train" or "synthetic_shapes/train".
+    images: uint8 [N, C, S, S], 0..255. labels: int64 [N], indices into `classes`. classes: () where there are none.
+    Raises DataError where shapes, dtypes or label range are otherwise.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.images.shape)
+        if self.images.dtype != torch.uint8 or len(shape) != 4 or shape[2] != shape[3] or shape[1] not in (1, 3):
+            raise DataError(f"{self.name}: images must be uint8 [N, 1 or 3, S, S], got {self.images.dtype} {shape}")
+        if self.labels.dtype != torch.int64 or tuple(self.labels.shape) != shape[:1]:
+            raise DataError(
+                f"{self.name}: labels must be int64 [{shape[0]}], got {self.labels.dtype} {tuple(self.labels.shape)}"
+            )
+        if self.classes and len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise DataError(
+                f"{self.name}: labels must be 0..{len(self.classes) - 1}, "
+                f"got {int(self.labels.min())}..{int(self.labels.max())}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def spec(self) -> ImageSpec:
+        return ImageSpec(self.images.shape[1], self.images.shape[2], len(self.classes))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over shape, pixels, labels and class names (not over `name`)."""
+        digest = hashlib.sha256(f"{tuple(self.images.shape)}|{self.classes}".encode())
+        digest.update(self.images.contiguous().cpu().numpy().tobytes())
+        digest.update(self.labels.contiguous().cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class ImageSplits:
+    """A data set as experiments see it. test is never trained on."""
+
+    train: ImageSet
+    test: ImageSet

@@ -1,0 +1,111 @@
+"""Every data set by its name: read once from its raw file, then from a decoded copy that proves itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from papergan.data.declarations import Declaration, ParquetDeclaration, parse_declarations
+from papergan.data.image_file import load_image_set, save_image_set
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.parquet import read_parquet
+from papergan.data.sources import Sources
+from papergan.data.synthetic import synthetic_shapes
+from papergan.errors import DataError, did_you_mean
+
+logger = logging.getLogger(__name__)
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class ImageLibrary:
+    """The declared data sets and where their bytes are.
+
+    declarations: by name; `ImageLibrary.declared` makes them from YAML. sources: where raw files are found.
+    decoded: the folder of decoded copies, "<name>-<split>.safetensors"; deleting it costs a few seconds, nothing else.
+    """
+
+    declarations: Mapping[str, Declaration]
+    sources: Sources
+    decoded: Path
+
+    @classmethod
+    def declared(cls, entries: Mapping[str, object], sources: Sources, decoded: Path) -> ImageLibrary:
+        """A library of `{name: {kind: ..., ...}}`. Raises DataError where an entry is not a valid declaration."""
+        return cls(parse_declarations(entries), sources, decoded)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that `load` knows, in alphabetical order."""
+        return tuple(sorted(self.declarations))
+
+    def load(self, name: str) -> ImageSplits:
+        """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared."""
+        if name not in self.declarations:
+            raise DataError(f"unknown data set {name!r}{did_you_mean(name, self.declarations)}")
+        train, train_from = self._split(name, "train")
+        test, test_from = self._split(name, "test")
+        logger.info("%s; %s", _line(train, train_from), _line(test, test_from))
+        return ImageSplits(train, test)
+
+    def _split(self, name: str, split: Split) -> tuple[ImageSet, str]:
+        """A split, and from where it came, in words."""
+        declaration = self.declarations[name]
+        if isinstance(declaration, ParquetDeclaration):
+            return self._read(name, split, declaration)
+        count = declaration.train if split == "train" else declaration.test
+        images = synthetic_shapes(split, count, seed=declaration.seed)
+        return replace(images, name=f"{name}/{split}"), f"drawn with seed {declaration.seed}"
+
+    def _read(self, name: str, split: Split, declaration: ParquetDeclaration) -> tuple[ImageSet, str]:
+        copy = self.decoded / f"{name}-{split}.safetensors"
+        known = _from_copy(copy, declaration.split(split).digest)
+        if known is not None:
+            return replace(known, name=f"{name}/{split}"), str(copy)
+        declared = declaration.split(split)
+        path = self.sources.find(declared, f"{name}/{split}")
+        images = read_parquet(
+            path,
+            name=f"{name}/{split}",
+            image_column=declaration.image_column,
+            mode=declaration.mode,
+            size=declaration.size,
+            classes=declaration.classes,
+            rows=declared.rows,
+            digest=declared.digest,
+        )
+        _keep_copy(copy, images)
+        return images, str(path)
+
+
+def _from_copy(copy: Path, pin: str) -> ImageSet | None:
+    """The decoded copy if it is there, whole, and of what the declaration pins now; else None, and the reason logged.
+
+    The pin is the digest of the decoded content itself, so the comparison vouches for every pixel and label.
+    """
+    if not copy.exists():
+        return None
+    try:
+        images = load_image_set(copy)
+    except DataError as problem:
+        logger.warning("%s; the raw file is decoded again", problem)
+        return None
+    if images.digest != pin:
+        logger.info("%s is a copy of other content than is declared now; the raw file is decoded again", copy)
+        return None
+    return images
+
+
+def _keep_copy(copy: Path, images: ImageSet) -> None:
+    try:
+        save_image_set(copy, images)
+    except OSError as problem:  # the images are good; only the next start will be slower
+        logger.warning("no decoded copy could be kept at %s (%s); the raw file is decoded each time", copy, problem)
+
+
+def _line(images: ImageSet, origin: str) -> str:
+    return f"{images.name}: {len(images)} images from {origin}, digest {images.digest[:12]}"

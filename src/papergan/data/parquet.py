@@ -1,0 +1,170 @@
+"""Images from parquet files in the layout of the Hugging Face Hub, checked to the last byte.
+
+The layout: an image column that is a struct {bytes: one PNG file, path}, and a column `label` of integers.
+
+Rows are put in *canonical order*: sorted by SHA-256 over (pixels, label). The Hub's own file, a copy with its rows
+permuted and a copy with its PNGs packed anew therefore give the same images in the same order, hence the same digest
+and, for one seed, the same batches. The digest that a catalog pins is `ImageSet.digest` in that order: it pins the
+content, whatever the row order and the encoding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from papergan.data.images import ImageSet
+from papergan.errors import DataError
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+Mode = Literal["RGB", "L"]
+LABEL_COLUMN = "label"
+_BATCH_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class ParquetSplit:
+    """One split of a data set, as its publisher declares it.
+
+    file: where it lies under a data folder, for example "cifar10/train.parquet". rows: how many images.
+    digest: `ImageSet.digest` of the content in canonical order. url: where it can be had.
+    file_sha256: SHA-256 of the very file behind `url`, where it is known; copies from elsewhere may differ from it.
+    Raises DataError where `file` could lead out of the data folder.
+    """
+
+    file: str
+    rows: int
+    digest: str
+    url: str | None = None
+    file_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.file)
+        foreign = path.is_absolute() or bool(PureWindowsPath(self.file).drive) or "\\" in self.file or "\0" in self.file
+        if foreign or not path.parts or ".." in path.parts:
+            raise DataError(f"file {self.file!r} must be relative to the data folder and stay inside it")
+
+
+def read_parquet(
+    path: Path,
+    *,
+    name: str,
+    image_column: str,
+    mode: Mode,
+    size: int,
+    classes: Sequence[str],
+    rows: int,
+    digest: str,
+) -> ImageSet:
+    """Read, check and order the images of one file.
+
+    name: of the ImageSet. mode: "RGB" or "L" (grey), never converted. size: height = width in pixels.
+    Raises DataError naming file, row and reason where anything differs from what is declared.
+    """
+    parquet = _open(path)
+    _check_table(parquet, path, image_column, rows)
+    images = np.empty((rows, size, size, 3 if mode == "RGB" else 1), np.uint8)
+    labels = np.empty(rows, np.int64)
+    for row, (png, label) in enumerate(_rows(parquet, path, image_column)):
+        try:
+            images[row] = decode_png(png, mode, size).reshape(images.shape[1:])
+            labels[row] = _checked_label(label, len(classes))
+        except DataError as problem:
+            raise DataError(f"{path}, row {row}: {problem}") from problem
+    image_set = _in_canonical_order(name, images, labels, tuple(classes))
+    if image_set.digest != digest:
+        raise DataError(
+            f"{path} is not the published {name}: expected content digest {digest}, got {image_set.digest}; "
+            f"delete the file and get it again"
+        )
+    return image_set
+
+
+def decode_png(png: object, mode: Mode, size: int) -> np.ndarray:
+    """One PNG file's bytes -> uint8 [S, S, 3] or [S, S]. Raises DataError with the reason where it is anything else."""
+    from PIL import Image, ImageFile
+
+    if not isinstance(png, bytes) or not png:
+        raise DataError("no image bytes")
+    try:
+        # The header alone is read here, so an image that is too large is refused before memory is given to it.
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+            if (image.mode, image.size) != (mode, (size, size)):
+                got = f"{image.mode} {image.size[0]}x{image.size[1]}"
+                raise DataError(f"expected a {mode} {size}x{size} image, got {got}")
+            if ImageFile.LOAD_TRUNCATED_IMAGES:
+                raise DataError("PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on, so a damaged image would pass; turn it off")
+            return np.asarray(image)
+    except DataError:
+        raise
+    except Exception as problem:  # Pillow's parsers raise a dozen types on garbage; each means the same here
+        raise DataError(f"not a whole PNG image ({type(problem).__name__})") from problem
+
+
+def _open(path: Path) -> ParquetFile:
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        return ParquetFile(path)
+    except FileNotFoundError as problem:
+        raise DataError(f"{path} does not exist") from problem
+    except Exception as problem:  # as above: Arrow's reader on garbage
+        raise DataError(f"{path} is not a readable parquet file ({_first_line(problem)})") from problem
+
+
+def _check_table(parquet: ParquetFile, path: Path, image_column: str, rows: int) -> None:
+    """Columns, their types and the row count, from the file's footer, before any row is read."""
+    import pyarrow
+
+    schema = parquet.schema_arrow
+    for column in (image_column, LABEL_COLUMN):
+        if schema.names.count(column) != 1:
+            raise DataError(f"{path} needs one column {column!r}; it has: {', '.join(schema.names) or 'none'}")
+    image, label = schema.field(image_column).type, schema.field(LABEL_COLUMN).type
+    has_bytes = pyarrow.types.is_struct(image) and image.get_field_index("bytes") >= 0
+    if not has_bytes or not pyarrow.types.is_binary(image.field("bytes").type):
+        raise DataError(f"{path}: column {image_column!r} must be a struct with a binary field 'bytes', got {image}")
+    if not pyarrow.types.is_integer(label):
+        raise DataError(f"{path}: column {LABEL_COLUMN!r} must hold integers, got {label}")
+    if parquet.metadata.num_rows != rows:
+        raise DataError(f"{path} must have {rows} rows, got {parquet.metadata.num_rows}; get the file again")
+
+
+def _rows(parquet: ParquetFile, path: Path, image_column: str) -> Iterator[tuple[object, object]]:
+    """(PNG bytes, label) of each row; a batch of rows in memory at a time."""
+    try:
+        for batch in parquet.iter_batches(_BATCH_ROWS, columns=[f"{image_column}.bytes", LABEL_COLUMN]):
+            pngs = batch.column(image_column).field("bytes").to_pylist()
+            yield from zip(pngs, batch.column(LABEL_COLUMN).to_pylist(), strict=True)
+    except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as problem:
+        raise DataError(f"{path} is a damaged parquet file ({_first_line(problem)}); get it again") from problem
+
+
+def _checked_label(label: object, num_classes: int) -> int:
+    if not isinstance(label, int) or not 0 <= label < num_classes:
+        raise DataError(f"label must be 0..{num_classes - 1}, got {label}")
+    return label
+
+
+def _in_canonical_order(name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> ImageSet:
+    """Channels first, then rows sorted by SHA-256 of (pixel bytes [C, S, S], label as 8 bytes, low byte first)."""
+    images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    keys = [
+        hashlib.sha256(image.tobytes() + int(label).to_bytes(8, "little")).digest()
+        for image, label in zip(images, labels, strict=True)
+    ]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return ImageSet(name, torch.from_numpy(images[order]), torch.from_numpy(labels[order]), classes)
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -1,0 +1,65 @@
+"""From a data set as published to the images an experiment trains on: fewer if asked, resized if they must be."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.errors import DataError
+
+_RESIZE_BATCH = 4096
+
+
+def prepare(splits: ImageSplits, *, size: int | None, limit: int | None) -> ImageSplits:
+    """The splits at `size` pixels, the training split cut to `limit` images; the same object where nothing changes.
+
+    size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
+    Names tell what was done: "cifar10/train[:5000]", "mnist/train@32".
+    """
+    train = splits.train if limit is None else first(splits.train, limit)
+    test = splits.test
+    if size is not None:
+        train, test = resized(train, size), resized(test, size)
+    if train is splits.train and test is splits.test:
+        return splits
+    return ImageSplits(train, test)
+
+
+def first(images: ImageSet, limit: int) -> ImageSet:
+    """The first `limit` images, as evenly over the classes as their sizes allow, in their order.
+
+    The n-th image of every class comes before the (n+1)-th of any, so a smaller limit gives a subset of a larger one.
+    """
+    if limit < 1:
+        raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")
+    if limit >= len(images):
+        return images
+    chosen = _class_rank(images.labels).mul(int(images.labels.max()) + 1).add(images.labels)
+    order = torch.argsort(chosen)[:limit].sort().values
+    return ImageSet(f"{images.name}[:{limit}]", images.images[order], images.labels[order], images.classes)
+
+
+def resized(images: ImageSet, size: int) -> ImageSet:
+    """Bilinear with antialiasing, in float64 so that rounding to bytes falls out alike on every machine."""
+    if size < 1:
+        raise DataError(f"{images.name}: size must be at least 1 pixel, got {size}")
+    if images.spec.size == size:
+        return images
+    pixels = torch.cat([_resize(batch, size) for batch in images.images.split(_RESIZE_BATCH)])
+    return ImageSet(f"{images.name}@{size}", pixels, images.labels, images.classes)
+
+
+def _resize(pixels: Tensor, size: int) -> Tensor:
+    values = interpolate(pixels.double(), (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return values.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _class_rank(labels: Tensor) -> Tensor:
+    """For each label [N], how many earlier ones are equal to it."""
+    rank = torch.empty_like(labels)
+    for label in labels.unique():
+        positions = (labels == label).nonzero().flatten()
+        rank[positions] = torch.arange(len(positions))
+    return rank

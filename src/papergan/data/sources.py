@@ -1,0 +1,62 @@
+"""Where the raw file of a split is found: the project, a configured folder, the environment, then the publisher."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from papergan.data.download import download
+from papergan.data.parquet import ParquetSplit
+from papergan.errors import DataError
+
+ENVIRONMENT_VARIABLE = "PAPERGAN_DATA"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The places where raw files may be, in the order in which they are tried.
+
+    raw: the project's raw folder, the only one that is ever written to. directory: a folder from configuration.
+    After those come the folder in the environment variable PAPERGAN_DATA and, if `allow_download`, the split's url.
+    The first place that has the file decides: if that file is wrong, reading it fails; nothing is substituted.
+    """
+
+    raw: Path
+    directory: Path | None = None
+    allow_download: bool = False
+
+    def find(self, split: ParquetSplit, name: str) -> Path:
+        """The path of the split's file, downloaded if it must and may be. name: for the message, "cifar10/train".
+
+        Raises DataError that names every way to provide the file.
+        """
+        for folder in self._folders():
+            if (folder / split.file).is_file():
+                return folder / split.file
+        if not self.allow_download or split.url is None:
+            raise DataError(self._missing(split, name))
+        try:
+            download(split.url, self.raw / split.file, sha256=split.file_sha256)
+        except DataError as problem:
+            raise DataError(f"{problem}; {self._missing(split, name)}") from problem
+        return self.raw / split.file
+
+    def _folders(self) -> list[Path]:
+        """Read anew each time, so that a notebook may set the variable after import. An empty variable is not set."""
+        from_environment = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
+        folders = [self.raw, self.directory, Path(from_environment).expanduser() if from_environment else None]
+        return [folder for folder in folders if folder is not None]
+
+    def _missing(self, split: ParquetSplit, name: str) -> str:
+        places = ", ".join(str(folder) for folder in self._folders())
+        if split.url is None:
+            fetch = "it has no declared url to download from"
+        elif self.allow_download:
+            fetch = f"or download it yourself from {split.url}"
+        else:
+            fetch = f"or set allow_download: true (catalog entry image_library) to get it from {split.url}"
+        return (
+            f"{name}: {split.file!r} is in none of: {places}; put it at {self.raw / split.file}, or set "
+            f"{ENVIRONMENT_VARIABLE} or `directory` (catalog entry image_library) to the folder that holds it, {fetch}"
+        )

@@ -1,0 +1,151 @@
+"""Training of the domain classifier: minutes on two cores, seconds on a GPU, once per data set."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from papergan.data.images import ImageSet
+from papergan.errors import EvaluationError
+from papergan.evaluation.domain import KIND, DomainClassifier, DomainExtractor
+from papergan.evaluation.features import extract
+from papergan.evaluation.statistics import FeatureStatistics
+from papergan.pixels import to_model_range
+from papergan.randomness import seed_for, seeded
+from papergan.weights import Weights
+
+logger = logging.getLogger(__name__)
+
+WARM_UP = 0.2
+MOMENTUM = 0.9
+WEIGHT_DECAY = 5e-4
+SHIFT = 2
+
+
+def train_domain_classifier(
+    train: ImageSet,
+    test: ImageSet,
+    *,
+    epochs: int = 5,
+    widths: Sequence[int] = (32, 64, 128, 256),
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    flip: bool = True,
+    batch_size: int = 250,
+    learning_rate: float = 0.15,
+    min_accuracy: float = 0.0,
+    on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+) -> Weights:
+    """A DomainClassifier of `train`, with its feature statistics; `test` is only scored, never learned from.
+
+    SGD with Nesterov momentum 0.9, weight decay 5e-4, linear warm-up over a fifth of the steps, then linear decay;
+    images shifted by up to 2 pixels and, unless they are digits, flipped. bf16 where the hardware multiplies it.
+    The defaults are for CIFAR-10 (85.4 % in about 4 minutes on two busy cores). Digits: flip=False. The synthetic
+    shapes: widths (16, 32, 64, 128), 3 epochs of 10 000 images (100 % in about 12 s on one core).
+    min_accuracy: below it a warning says that the domain metrics are not to be trusted.
+    on_epoch(epoch from 1, {"loss", "accuracy"}): the means over that epoch's training batches.
+    Seeded, and the caller's random state stays as it was. Metadata of the result: data, recipe, `test_accuracy`.
+    Raises EvaluationError where there are no labels to learn, or train and test differ in kind.
+    """
+    if not train.classes or train.spec != test.spec or len(train) == 0 or len(test) == 0:
+        raise EvaluationError(f"a {KIND} needs labelled images of one kind; got {train.spec} and {test.spec}")
+    device = torch.device(device)
+    with seeded(seed, KIND, device=device):
+        network = DomainClassifier(train.spec, widths).to(device).to(memory_format=torch.channels_last)
+    _fit(network, train, epochs, seed, flip, min(batch_size, len(train)), learning_rate, on_epoch)
+    accuracy = _calibrate(network, train, test, device)
+    if accuracy < min_accuracy:
+        logger.warning(
+            "the %s of %s is right on %.1f %% of the test images, expected %.1f %%: do not trust its domain_* metrics",
+            KIND, train.name, 100 * accuracy, 100 * min_accuracy,
+        )  # fmt: skip
+    metadata = {
+        "kind": KIND, "dataset": train.name, "data_digest": train.digest, "classes": json.dumps(train.classes),
+        "channels": str(train.spec.channels), "size": str(train.spec.size), "widths": json.dumps(list(widths)),
+        "epochs": str(epochs), "seed": str(seed), "flip": str(flip), "batch_size": str(batch_size),
+        "learning_rate": str(learning_rate), "test_accuracy": f"{accuracy:.4f}", "torch": torch.__version__,
+    }  # fmt: skip
+    return Weights({name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}, metadata)
+
+
+def _fit(
+    network: DomainClassifier,
+    train: ImageSet,
+    epochs: int,
+    seed: int,
+    flip: bool,
+    batch_size: int,
+    learning_rate: float,
+    on_epoch: Callable[[int, dict[str, float]], None] | None,
+) -> None:
+    device = network.feature_mean.device
+    pixels = train.images.to(device).permute(0, 2, 3, 1).contiguous()
+    labels = train.labels.to(device)
+    steps = len(train) // batch_size
+    optimiser = torch.optim.SGD(
+        network.parameters(), lr=learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _triangle(step / (epochs * steps)))
+    network.train()
+    for epoch in range(epochs):
+        draw = torch.Generator().manual_seed(seed_for(seed, KIND, "epoch", epoch))
+        order = torch.randperm(len(train), generator=draw)[: steps * batch_size].view(steps, batch_size)
+        loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)
+        for index in order:
+            images = _augmented(pixels, index, draw, flip)
+            target = labels[index.to(device)]
+            with _mixed_precision(device):
+                logits = network(images).logits
+            loss = functional.cross_entropy(logits, target)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            loss_sum += loss.detach()
+            hits += (logits.argmax(1) == target).sum()
+        if on_epoch is not None:
+            on_epoch(epoch + 1, {"loss": float(loss_sum) / steps, "accuracy": float(hits) / (steps * batch_size)})
+
+
+def _triangle(progress: float) -> float:
+    return min(progress / WARM_UP, (1 - progress) / (1 - WARM_UP))
+
+
+def _augmented(pixels: Tensor, index: Tensor, draw: torch.Generator, flip: bool) -> Tensor:
+    """Float images [B, C, S, S] of uint8 [N, S, S, C], each shifted (border repeated) and perhaps flipped."""
+    size, count = pixels.shape[1], len(index)
+    shifts = torch.randint(-SHIFT, SHIFT + 1, (2, count, 1), generator=draw)
+    rows, columns = (torch.arange(size) + shifts).clamp_(0, size - 1)
+    if flip:
+        columns = torch.where(torch.rand(count, 1, generator=draw) < 0.5, columns.flip(1), columns)
+    where = [part.to(pixels.device) for part in (index[:, None, None], rows[:, :, None], columns[:, None, :])]
+    return to_model_range(pixels[where[0], where[1], where[2]].permute(0, 3, 1, 2))
+
+
+def _mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """bf16 autocast where the hardware multiplies bf16 (2.1 times as fast on such a CPU), else plain float32."""
+    if device.type == "cuda":
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:  # emulated bf16 would be slower than float32; the private test is the only one torch has
+        supported = device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+    return torch.autocast(device.type, torch.bfloat16, enabled=supported)
+
+
+def _calibrate(network: DomainClassifier, train: ImageSet, test: ImageSet, device: torch.device) -> float:
+    """Set the feature mean and scale from the training images; return the accuracy 0..1 on the test images."""
+    extractor = DomainExtractor(network, train.spec, digest="", device=device)
+    statistics = FeatureStatistics(network.dimension)
+    for seen in extract(extractor, train.images, batch_size=500):
+        statistics.update(seen.features)
+    scale = statistics.covariance.diagonal().sqrt()
+    network.feature_mean.copy_(statistics.mean)
+    # a channel that never fires on real images says nothing; dividing by its zero would say everything
+    network.feature_scale.copy_(torch.where(scale > 1e-6 * scale.max(), scale, 1.0))
+    hits = [seen.logits.argmax(1).cpu() for seen in extract(extractor, test.images, batch_size=500)]
+    return float((torch.cat(hits) == test.labels).double().mean())

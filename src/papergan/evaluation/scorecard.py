@@ -1,0 +1,91 @@
+"""The score card of one run: its numbers, the rules they were measured under, and what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from papergan.errors import EvaluationError
+from papergan.evaluation.protocol import Protocol
+
+SCORES = ("fid", "is_mean")  # with the extractor's prefix before them; each must have a protocol
+
+
+class BestScore(BaseModel):
+    """Where a metric was at its best during training; all metrics of that moment stand beside `epoch` and `step`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+    epoch: float
+    step: int
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics by name."""
+        return dict(self.__pydantic_extra__)
+
+
+class ScoreCard(BaseModel):
+    """One run. dataset: as its image set names itself. diverged: None, or what happened and at which step.
+
+    final: metrics at the end of training, empty where there are none. best_fid, best_is: see BestScore.
+    commit: of this project; dirty: with changes that are in no commit. training_seconds: without evaluation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    experiment: str
+    system: str
+    paper: str
+    dataset: str
+    data_digest: str
+    recipe_fingerprint: str
+    seed: int
+    device: str
+    hardware: str
+    commit: str
+    dirty: bool
+    versions: dict[str, str]
+    epochs: float
+    steps: int
+    images_seen: int
+    training_seconds: float
+    diverged: str | None
+    protocols: tuple[Protocol, ...]
+    final: dict[str, float]
+    best_fid: BestScore | None
+    best_is: BestScore | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, name: str, document: Mapping[str, Any]) -> ScoreCard:
+        """Validate a stored card. Raises EvaluationError, in one line, for unknown, missing or impossible entries."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            what = f"{'.'.join(map(str, first['loc'])) or 'card'}: {first['msg']}"
+        except EvaluationError as error:  # of a protocol
+            what = str(error)
+        raise EvaluationError(f"scores of {name}: {what}; evaluate the run again")
+
+    @model_validator(mode="after")
+    def _every_score_has_a_protocol(self) -> Self:
+        best = [moment.metrics for moment in (self.best_fid, self.best_is) if moment is not None]
+        for metrics in (self.final, *best):
+            known = {protocol.metric_prefix for protocol in self.protocols_of(metrics)}
+            for name in metrics:
+                score = next((score for score in SCORES if name.endswith(score)), None)
+                if score is not None and name.removesuffix(score) not in known:
+                    count = metrics.get(f"{name.removesuffix(score)}num_samples")
+                    raise ValueError(f"{name} has no protocol with its number of samples ({count})")
+        return self
+
+    def protocols_of(self, metrics: Mapping[str, float]) -> Iterator[Protocol]:
+        """The protocols under which these metrics were measured: same extractor, same number of samples."""
+        for protocol in self.protocols:
+            if metrics.get(f"{protocol.metric_prefix}num_samples") == protocol.num_samples:
+                yield protocol

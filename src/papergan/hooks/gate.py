@@ -1,0 +1,45 @@
+"""Nothing runs before everything that can be known to be wrong is known to be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from papergan import experiments
+from papergan.errors import RecipeError, did_you_mean
+from papergan.hooks.preflight import preflight
+
+
+class GateHook:
+    """Checks the environment, every recipe that a run needs, its data, device and weights; hands recipes out."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Refuse unknown environments and experiments: Kedro would take the first for empty and ignore the second."""
+        _check_environment(context)
+        experiments.refuse_unknown(context.config_loader["parameters"])
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Check what the pipeline is about to do, and put checked recipes where the parameters were.
+
+        Raises RecipeError with all faults on one line.
+        """
+        for experiment in preflight(pipeline, catalog):
+            catalog.save(f"params:{experiment.name}", experiment)
+
+
+def _check_environment(context: KedroContext) -> None:
+    environment = context.env or "local"
+    folder = Path(context.config_loader.conf_source)
+    if (folder / environment).is_dir():
+        return
+    if environment == "local":  # git does not keep empty folders, and somebody deleted .gitkeep
+        (folder / environment).mkdir()
+        return
+    known = [path.name for path in folder.iterdir() if path.is_dir()]
+    raise RecipeError(f"unknown environment {environment!r}{did_you_mean(environment, known)}")

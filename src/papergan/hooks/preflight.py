@@ -1,0 +1,79 @@
+"""Everything about a run that can be wrong and be known in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from papergan import systems
+from papergan.data.declarations import Declaration, ParquetDeclaration
+from papergan.data.images import ImageSpec
+from papergan.data.library import ImageLibrary
+from papergan.errors import PaperganError, RecipeError, did_you_mean
+from papergan.evaluation.inception import locate_inception_weights
+from papergan.pipelines.checked import Experiment
+from papergan.recipe import Recipe
+from papergan.training.numerics import choose_device
+
+
+def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
+    """The checked recipes of the pipeline's experiments.
+
+    Raises RecipeError where recipes are faulty, with the faults of all of them, and what looking for weights raises.
+    """
+    names = sorted(name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:"))
+    checked: list[Experiment] = []
+    faults: list[str] = []
+    for name in names:
+        try:
+            checked.append(Experiment(name, Recipe.parse(name, catalog.load(f"params:{name}"))))
+        except RecipeError as fault:
+            faults.append(str(fault))
+    library = catalog.load("image_library") if names else None
+    for experiment in checked:
+        faults += _faults(experiment, library)
+    if faults:
+        raise RecipeError("; ".join(faults))
+    for _, recipe in checked:
+        if recipe.evaluation.inception:
+            locate_inception_weights(recipe.evaluation.inception_weights, recipe.evaluation.allow_download)
+    return checked
+
+
+def _faults(experiment: Experiment, library: ImageLibrary) -> Iterator[str]:
+    name, recipe = experiment
+    yield from _fault(f"{name}.training.device", lambda: choose_device(recipe.training.device))
+    declaration = library.declarations.get(recipe.dataset)
+    if declaration is None:
+        yield f"{name}.dataset: unknown data set {recipe.dataset!r}{did_you_mean(recipe.dataset, library.names)}"
+        return
+    available = min(_num_train(declaration), recipe.train_limit or _num_train(declaration))
+    if available < recipe.training.batch_size:
+        yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
+    images = _spec(declaration, recipe)
+    yield from _fault(
+        f"{name}.overrides", lambda: systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
+    )
+
+
+def _fault(where: str, attempt: Callable[[], object]) -> Iterator[str]:
+    try:
+        attempt()
+    except (PaperganError, ValueError) as error:
+        yield f"{where}: {error}"
+
+
+def _spec(declaration: Declaration, recipe: Recipe) -> ImageSpec:
+    if isinstance(declaration, ParquetDeclaration):
+        channels, size, classes = len(declaration.mode), declaration.size, len(declaration.classes)
+    else:
+        from papergan.data.synthetic import CLASSES, SIZE
+
+        channels, size, classes = 3, SIZE, len(CLASSES)
+    return ImageSpec(channels, recipe.image_size or size, classes)
+
+
+def _num_train(declaration: Declaration) -> int:
+    return declaration.train.rows if isinstance(declaration, ParquetDeclaration) else declaration.train

@@ -1,0 +1,65 @@
+"""At the end of a run: the table, and where everything is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from papergan.hooks.track import file_of
+from papergan.io.comparison import Comparison
+from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.start import ui_command
+
+SHOWN = ("samples", "curves", "history", "scores", "generator", "comparison")
+
+
+class ReportHook:
+    """Prints what people look for first. Silent where nothing was compared, sampled or scored."""
+
+    def __init__(self) -> None:
+        self._tracking_uri: str | None = None
+        self._comparison: Comparison | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Know where MLflow keeps its runs."""
+        configuration = MlflowConfiguration.parse(context.config_loader["mlflow"])
+        self._tracking_uri = configuration.tracking_uri if configuration.enabled else None
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Forget the last run of this process."""
+        self._comparison = None
+
+    @hook_impl
+    def after_dataset_saved(self, data: Any) -> None:
+        """Keep the table for the end."""
+        if isinstance(data, Comparison):
+            self._comparison = data
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print the table and the places."""
+        lines = [] if self._comparison is None else ["", self._comparison.console, ""]
+        for name in sorted(pipeline.all_outputs()):
+            what = name.rpartition(".")[2]
+            if what in SHOWN:
+                path = file_of(catalog.get(name))
+                lines.append(f"  {what + ':':<12} {_short(path / 'comparison.html' if what == 'comparison' else path)}")
+        if lines and self._tracking_uri is not None:
+            lines.append(f"  {'MLflow:':<12} {ui_command(self._tracking_uri)}")
+        if lines:
+            lines += [f"  {'Kedro-Viz:':<12} kedro viz run", ""]
+            click.echo("\n".join(lines))
+
+
+def _short(path: Path) -> str:
+    """Relative to where the user is, if it lies below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,164 @@
+"""One MLflow run per experiment that is run, with a status that tells what became of it."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from papergan.data.images import ImageSplits
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.io.comparison import ComparisonDataset
+from papergan.pipelines.checked import Experiment
+from papergan.pipelines.experiment.nodes.training import Diverged
+from papergan.recipe import Recipe
+from papergan.tracking import Tracker, provenance
+from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.mlflow_tracker import MlflowTracker, Status
+from papergan.tracking.start import MlflowStore
+
+log = logging.getLogger(__name__)
+
+
+class TrackingHook:
+    """Begins a run with the first node of an experiment and ends it with the pipeline.
+
+    FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro tells no hook of
+    Ctrl-C or SIGTERM, so the end of the process is listened to. After kill -9 the next run marks it KILLED.
+    """
+
+    def __init__(self) -> None:
+        self._store: MlflowStore | None = None
+        self._session = ""
+        self._catalog: CatalogProtocol | None = None
+        self._runs: dict[str, MlflowTracker] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read mlflow.yml. Nothing is created yet."""
+        configuration = MlflowConfiguration.parse(context.config_loader["mlflow"])
+        self._store = MlflowStore(configuration) if configuration.enabled else None
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Give every training node somebody to tell; by default nobody."""
+        self._end("KILLED")  # what a run in this process, of a notebook, left open when it was interrupted
+        self._catalog = catalog
+        self._session = str(run_params["run_id"])
+        for name in pipeline.inputs():
+            if name.endswith(".tracker"):
+                catalog[name] = MemoryDataset(Tracker(), copy_mode="assign")
+
+    @hook_impl
+    def before_node_run(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin the run of the node's experiment where it has not begun."""
+        for value in inputs.values():
+            if isinstance(value, Experiment) and value.name not in self._runs:
+                self._begin(value)
+        return {f"{name}.tracker": run for name, run in self._runs.items() if f"{name}.tracker" in node.inputs}
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Note which images are looked at, also where they were made by an earlier run."""
+        self._note_images(dataset_name, data)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Keep what the catalog marks with `metadata: {mlflow: {artifacts: <folder>}}`, and final scores as metrics."""
+        self._note_images(dataset_name, data)
+        run = self._runs.get(node.namespace or "")
+        if run is None or self._catalog is None:
+            return
+        dataset = self._catalog.get(dataset_name)
+        mark = (getattr(dataset, "metadata", None) or {}).get("mlflow")
+        if mark is not None:
+            run.artifact(file_of(dataset), mark["artifacts"])
+        if isinstance(data, ScoreCard):
+            run.report(final_metrics(data))
+
+    @hook_impl
+    def on_node_error(self, error: Exception, catalog: CatalogProtocol) -> None:
+        """A run that diverged gets a score card that says so; the comparison then shows it."""
+        if isinstance(error, Diverged):
+            catalog.save(f"{error.card.experiment}.scores", error.card)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Everything was done."""
+        self._end("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Something was not."""
+        self._end("FAILED")
+
+    def _begin(self, experiment: Experiment) -> None:
+        if self._store is None:
+            return
+        commit = provenance.commit()
+        tags = {
+            "paper": experiment.recipe.paper, "dataset": experiment.recipe.dataset, "session": self._session,
+            "recipe": experiment.recipe.fingerprint, "commit": commit.name, "dirty": str(commit.dirty).lower(),
+        }  # fmt: skip
+        try:
+            run = self._store.begin(f"document_{experiment.recipe.paper}", experiment.name, tags)
+        except Exception as error:  # the store may fail in any way; an experiment does not need it
+            log.warning("MLflow cannot begin a run, this one goes untracked: %s", str(error).splitlines()[0])
+            self._store = None
+            return
+        self._runs[experiment.name] = run
+        run.parameters(parameters_of(experiment.recipe))
+        atexit.register(self._end_one, run, "KILLED")
+
+    def _note_images(self, name: str, data: Any) -> None:
+        experiment, _, what = name.rpartition(".")
+        if what == "images" and experiment in self._runs and isinstance(data, ImageSplits):
+            digests = {"data_digest": data.train.digest, "images": data.train.name}
+            self._runs[experiment].tags(digests)
+
+    def _end(self, status: Status) -> None:
+        for run in self._runs.values():
+            self._end_one(run, status)
+        self._runs.clear()
+
+    def _end_one(self, run: MlflowTracker, status: Status) -> None:
+        run.finish(status)
+        if self._store is not None:
+            self._store.liveness.release(run.run_id)
+
+
+def parameters_of(recipe: Recipe) -> dict[str, object]:
+    """The recipe flattened, with every setting of the system in place of its overrides, so that runs line up."""
+    tree = recipe.model_dump(exclude={"overrides"}) | {"settings": recipe.settings()}
+    return dict(_flattened("", tree))
+
+
+def _flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(f"{prefix}{name}.", value)
+        else:
+            yield f"{prefix}{name}", value
+
+
+def final_metrics(card: ScoreCard) -> dict[str, float]:
+    """The card's numbers at its last step: "final.fid", "best_fid.fid", "best_fid.epoch"."""
+    row: dict[str, float] = {"step": card.steps}
+    row |= {f"final.{name}": value for name, value in card.final.items()}
+    for name, best in (("best_fid", card.best_fid), ("best_is", card.best_is)):
+        if best is not None:
+            row |= {f"{name}.{metric}": value for metric, value in best.metrics.items()} | {f"{name}.epoch": best.epoch}
+    return row
+
+
+def file_of(dataset: Any) -> Path:
+    """Where a dataset keeps what was saved last."""
+    return Path(dataset.path if isinstance(dataset, ComparisonDataset) else dataset._get_load_path())

@@ -1,0 +1,20 @@
+"""Every pipeline there is: one per experiment, the comparison alone, and a default that trains nothing."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from papergan import experiments
+from papergan.pipelines import comparison, experiment, ingestion
+from papergan.pipelines.overview import overview
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """An experiment's pipeline goes from bytes to table. What it works on is the recipe's business, at run time."""
+    pipelines = {
+        name: ingestion.create_pipeline(name) + experiment.create_pipeline(name) + comparison.create_pipeline(name)
+        for name in experiments.discover()
+    }
+    pipelines["comparison"] = comparison.create_pipeline()
+    pipelines["__default__"] = Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
+    return pipelines

@@ -1,0 +1,1 @@
+"""The seven verbs as Kedro pipelines: ingestion, experiment, comparison."""

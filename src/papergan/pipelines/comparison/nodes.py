@@ -1,0 +1,34 @@
+"""Scores to tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from papergan.evaluation.published import published_notes, published_rows
+from papergan.evaluation.rendering import to_console, to_html, to_markdown
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.evaluation.table import comparison_table
+from papergan.io.comparison import Comparison
+
+TITLE = "Published and measured"
+
+
+def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard]) -> Comparison:
+    """Every published number beside what was measured for it.
+
+    published: conf/base/published.yml. score_cards: the newest of every experiment and data set, by any name.
+    """
+    cards = {name: card.model_dump() for name, card in score_cards.items()}
+    table, notes = comparison_table(published_rows(published), cards), published_notes(published)
+    return Comparison(
+        markdown=to_markdown(table, TITLE, notes),
+        csv=table.to_csv(index=False),
+        html=to_html(table, TITLE, notes),
+        console=to_console(table),
+    )
+
+
+def compare_after(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], scores: ScoreCard) -> Comparison:
+    """As `compare`, once an experiment is done. scores: its card, which counts whatever else there is of it."""
+    return compare(published, {**score_cards, f"{scores.experiment} on {scores.dataset}": scores})

@@ -1,0 +1,5 @@
+"""From images to scores: rulers, training, publication, evaluation."""
+
+from papergan.pipelines.experiment.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

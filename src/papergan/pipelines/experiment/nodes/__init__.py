@@ -1,0 +1,1 @@
+"""The nodes of an experiment, by what they make."""

@@ -1,0 +1,49 @@
+"""The score card of a run: its numbers, and what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.scorecard import BestScore, ScoreCard
+from papergan.pipelines.checked import Experiment
+from papergan.pipelines.experiment.restore import device_of
+from papergan.tracking import provenance
+
+
+def card(
+    experiment: Experiment,
+    trained: Mapping[str, str],
+    *,
+    protocols: Sequence[Protocol] = (),
+    final: Mapping[str, float] | None = None,
+    best: Mapping[str, BestScore] | None = None,
+    diverged: str | None = None,
+) -> ScoreCard:
+    """trained: metadata of the trained game. best: by criterion, "best_fid" and "best_is"."""
+    name, recipe = experiment
+    device, commit, best = device_of(recipe), provenance.commit(), best or {}
+    return ScoreCard(
+        experiment=name,
+        system=recipe.system,
+        paper=recipe.paper,
+        dataset=trained["dataset"],
+        data_digest=trained["data_digest"],
+        recipe_fingerprint=recipe.fingerprint,
+        seed=recipe.seed,
+        device=str(device),
+        hardware=provenance.hardware(device),
+        commit=commit.name,
+        dirty=commit.dirty,
+        versions=provenance.versions(),
+        epochs=float(trained["epoch"]),
+        steps=int(trained["step"]),
+        images_seen=int(trained["images"]),
+        training_seconds=float(trained["seconds"]),
+        diverged=diverged,
+        protocols=tuple(protocols),
+        final=dict(final or {}),
+        best_fid=best.get("best_fid"),
+        best_is=best.get("best_is"),
+        notes=(),
+    )

@@ -1,0 +1,186 @@
+"""Training: the library's loop, told what the recipe says and listened to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from papergan.data.grid import ImageGrid
+from papergan.data.images import ImageSplits
+from papergan.errors import NotFiniteError
+from papergan.evaluation.evaluate import score_samples
+from papergan.evaluation.features import FeatureExtractor
+from papergan.evaluation.reference import Reference
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.game.game import Game
+from papergan.game.knobs import Progress
+from papergan.game.sampler import Sampler
+from papergan.io.checkpoints import CheckpointFolder
+from papergan.pipelines.checked import Experiment
+from papergan.pipelines.experiment.nodes.account import card
+from papergan.pipelines.experiment.nodes.judging import judge
+from papergan.pipelines.experiment.nodes.publication import caption, draw
+from papergan.pipelines.experiment.nodes.rulers import extractors_of, references_from
+from papergan.pipelines.experiment.restore import is_asked, new_game, stoppable
+from papergan.pixels import to_pixels
+from papergan.recipe import Recipe
+from papergan.tracking import Tracker
+from papergan.training.batches import Batches
+from papergan.training.best import Criterion, Snapshot
+from papergan.training.history import History, Row
+from papergan.training.interruption import StopRequest
+from papergan.training.train import Listeners, Plan, Training
+from papergan.weights import Weights
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    experiment: Experiment,
+    images: ImageSplits,
+    domain_classifier: Weights,
+    reference: Weights,
+    checkpoints: CheckpointFolder,
+    tracker: Tracker,
+) -> tuple[History, Weights, Weights]:
+    """Play the recipe's game to the end of its budget, from the newest checkpoint of this recipe if there is one.
+
+    Returns the history; the best generators so far ("best_fid.*", "best_is.*"); and the game as it ended
+    ("networks.*", "average.*"). A recipe whose budget is used up returns at once what it came to.
+    Raises Interrupted after a stop signal, NotFinite where a loss or gradient is not finite.
+    """
+    recipe = experiment.recipe
+    game = new_game(recipe, images.train.spec)
+    store = checkpoints.open(recipe.fingerprint)
+    if not recipe.training.resume:
+        with store.locked():
+            store.clear()
+    batches = Batches(
+        images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
+        device=game.device, flip=recipe.training.horizontal_flip,
+    )  # fmt: skip
+    plan = plan_of(recipe, batches.per_epoch, game.batches_per_step)
+    log.info(
+        "Training %s on %d images of %s for %d steps on %s (recipe %s)",
+        experiment.name, len(images.train), images.train.name, plan.steps, game.device, recipe.fingerprint,
+    )  # fmt: skip
+    with stoppable("an evaluation while training") as stop:
+        extractors = extractors_of(recipe, domain_classifier)
+        evaluation = Evaluation(experiment, images, extractors, references_from(reference))
+        listeners = Listeners(
+            report=tracker.report,
+            evaluate=partial(evaluation, stop, tracker),
+            evaluated=partial(_tell, tracker),
+            resumed=partial(_replay, tracker),
+            stop=stop,
+        )
+        training = Training(game, batches, plan, store, listeners)
+        try:
+            training.run()
+        except NotFiniteError as error:
+            facts = _facts(recipe, images, training)
+            raise Diverged(str(error), card(experiment, facts, diverged=f"diverged at {error}")) from error
+    return training.history, snapshots_of(training.best.snapshots), _trained(recipe, images, training)
+
+
+class Diverged(NotFiniteError):
+    """Training ended in numbers that are not finite; `card` says so in the comparison."""
+
+    def __init__(self, message: str, card: ScoreCard) -> None:
+        super().__init__(message)
+        self.card = card
+
+
+def plan_of(recipe: Recipe, batches_per_epoch: int, batches_per_step: int) -> Plan:
+    """The recipe in steps."""
+    lead = "" if recipe.evaluation.inception else "domain_"
+    return Plan(
+        steps=recipe.training.total_steps(batches_per_epoch=batches_per_epoch, batches_per_step=batches_per_step),
+        seed=recipe.seed,
+        precision=recipe.training.precision,
+        deterministic=recipe.training.deterministic,
+        report_every=recipe.training.report_every_steps,
+        evaluate_every=max(1, round(recipe.evaluation.every_epochs * batches_per_epoch / batches_per_step)),
+        save_minutes=recipe.training.save_minutes,
+        batch_norm_batches=recipe.training.batch_norm_batches,
+        keep={
+            "best_fid": Criterion(f"{lead}fid", lower_is_better=True),
+            "best_is": Criterion(f"{lead}is_mean", lower_is_better=False),
+        },
+    )
+
+
+class Evaluation:
+    """What is measured at every evaluation while training: scores of the published generator, and the judge's own."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        images: ImageSplits,
+        extractors: list[FeatureExtractor],
+        references: Mapping[str, Reference],
+    ) -> None:
+        self.experiment, self.images, self.extractors, self.references = experiment, images, extractors, references
+
+    def __call__(self, stop: StopRequest, tracker: Tracker, sampler: Sampler, game: Game, progress: Progress) -> Row:
+        how, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
+        words = caption(self.experiment.name, self.images.train.name, progress)
+        tracker.picture(ImageGrid(draw(sampler, seed, progress), words), progress.step)
+        stream = sampler.stream(how.num_samples, seed=seed, progress=progress)
+        asked = partial(is_asked, stop)
+        scores = score_samples(
+            (to_pixels(batch) for batch in stream), self.extractors, self.references, splits=how.splits, seed=seed,
+            batch_size=how.batch_size, should_stop=asked,
+        )  # fmt: skip
+        judged = judge(
+            game, self.images.train, count=how.discriminator_samples, seed=seed, batch_size=how.batch_size,
+            progress=progress, should_stop=asked,
+        )  # fmt: skip
+        return {**scores, **judged}
+
+
+def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
+    """The best generators as one file: tensors and facts under the name of what they are best at."""
+    tensors: dict[str, Tensor] = {}
+    metadata: dict[str, str] = {}
+    for name, kept in snapshots.items():
+        tensors |= {f"{name}.{key}": tensor.contiguous() for key, tensor in kept.weights.items()}
+        metadata |= {f"{name}.{fact}": str(getattr(kept, fact)) for fact in ("step", "epoch", "value")}
+    return Weights(tensors, metadata)
+
+
+def _trained(recipe: Recipe, images: ImageSplits, training: Training) -> Weights:
+    game = training.game
+    tensors = {f"networks.{name}": tensor for name, tensor in game.networks.state_dict().items()}
+    if game.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in game.average.state_dict().items()}
+    # copies: tied tensors, such as a generator that is also part of an average, may not share memory in one file
+    copies = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    return Weights(copies, {"kind": "trained game", **_facts(recipe, images, training)})
+
+
+def _facts(recipe: Recipe, images: ImageSplits, training: Training) -> dict[str, str]:
+    progress, spec = training.progress, images.train.spec
+    facts = {
+        "recipe": recipe.fingerprint, "system": recipe.system, "dataset": images.train.name,
+        "data_digest": images.train.digest, "channels": spec.channels, "size": spec.size,
+        "num_classes": spec.num_classes, "step": progress.step, "images": progress.images, "epoch": progress.epoch,
+        "seconds": round(training.seconds, 3), "device": training.game.device,
+    }  # fmt: skip
+    return {name: str(fact) for name, fact in facts.items()}
+
+
+def _tell(tracker: Tracker, row: Row) -> None:
+    tracker.report(row)
+    shown = [name for name in row if name.endswith(("fid", "is_mean")) or name.startswith("discriminator_accuracy")]
+    log.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))
+
+
+def _replay(tracker: Tracker, history: History) -> None:
+    tracker.replay([*history.losses, *history.metrics])

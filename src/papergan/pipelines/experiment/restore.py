@@ -1,0 +1,86 @@
+"""Games and samplers from what was saved: the recipe says how they are built, the weights what they learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.errors import CheckpointError, Interrupted
+from papergan.evaluation.features import EvaluationStopped
+from papergan.game.game import Game
+from papergan.game.knobs import Progress
+from papergan.game.sampler import Sampler
+from papergan.recipe import Recipe
+from papergan.training.interruption import StopRequest
+from papergan.training.numerics import choose_device
+from papergan.weights import Weights
+
+
+def new_game(recipe: Recipe, images: ImageSpec) -> Game:
+    """As it is before the first step, on the recipe's device."""
+    game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
+    return game.to(choose_device(recipe.training.device))
+
+
+def trained_game(recipe: Recipe, trained: Weights) -> Game:
+    """As it is after the last step. Raises CheckpointError where the weights are of another recipe."""
+    _check(recipe, trained)
+    game = new_game(recipe, spec_of(trained))
+    game.networks.load_state_dict(trained.under("networks"))
+    if game.average is not None:
+        game.average.load_state_dict(trained.under("average"))
+    return game
+
+
+def published_sampler(recipe: Recipe, generator: Weights, tensors: Mapping[str, Tensor] | None = None) -> Sampler:
+    """What was published, ready to draw from. tensors: other weights of the same generator, an earlier epoch's."""
+    _check(recipe, generator)
+    sampler = new_game(recipe, spec_of(generator)).sampler(averaged=False)
+    sampler.load_state_dict(dict(generator.tensors if tensors is None else tensors))
+    return sampler.requires_grad_(False).eval()
+
+
+def spec_of(weights: Weights) -> ImageSpec:
+    """The kind of image that these weights were trained on."""
+    return ImageSpec(*(int(weights.metadata[name]) for name in ("channels", "size", "num_classes")))
+
+
+def progress_of(weights: Weights) -> Progress:
+    """When training ended."""
+    about = weights.metadata
+    return Progress(int(about["step"]), int(about["images"]), float(about["epoch"]))
+
+
+@contextmanager
+def stoppable(work: str) -> Iterator[StopRequest]:
+    """Let a signal end an evaluation between two batches, as Interrupted. work: what is stopped, for the message."""
+    with StopRequest().listening() as stop:
+        try:
+            yield stop
+        except EvaluationStopped:
+            number = stop() or 0
+            raise Interrupted(number, f"stopped by signal {number} in {work}; run again to go on from there") from None
+
+
+def is_asked(stop: StopRequest) -> bool:
+    """As evaluation asks."""
+    return stop() is not None
+
+
+def _check(recipe: Recipe, weights: Weights) -> None:
+    theirs = weights.metadata.get("recipe")
+    if theirs != recipe.fingerprint:
+        raise CheckpointError(
+            f"the saved weights are of recipe {theirs}, the parameters describe recipe {recipe.fingerprint}: "
+            "run the whole pipeline, or give the --params and --env it was trained with"
+        )
+
+
+def device_of(recipe: Recipe) -> torch.device:
+    """Where this recipe is computed."""
+    return choose_device(recipe.training.device)

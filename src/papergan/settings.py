@@ -1,0 +1,37 @@
+"""Project settings, read by Kedro. https://docs.kedro.org/en/stable/configure/settings/"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from papergan.experiments import PROJECT
+
+# Neither Kedro nor MLflow phones home from this project; set before either looks.
+for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_variable, "true")
+# Alembic narrates the creation of the MLflow database, line by line, on the first run.
+os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
+
+from papergan.hooks import GateHook, ReportHook, TrackingHook  # noqa: E402 - after the switches above
+
+
+def workspace() -> str:
+    """Where data/ and mlruns/ are: the folder in PAPERGAN_WORKSPACE, else the project. Always absolute."""
+    return Path(os.environ.get("PAPERGAN_WORKSPACE") or PROJECT).expanduser().resolve().as_posix()
+
+
+# The gate is last: pluggy calls it first, so nothing is tracked or printed for a recipe that is refused.
+HOOKS = (ReportHook(), TrackingHook(), GateHook())
+
+# papergan tracks through its own hook: one MLflow run per experiment, with a status that is true after a kill as well.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # An overlay changes the keys it names and leaves the rest of a recipe as it is.
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+    "config_patterns": {"mlflow": ["mlflow*"]},
+    "custom_resolvers": {"workspace": workspace},
+}

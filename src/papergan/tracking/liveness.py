@@ -1,0 +1,44 @@
+"""Which runs are alive: each holds a lock that the kernel drops however its process ends."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+
+class Liveness:
+    """Locks by run id in one folder. A run of this machine whose lock is free was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._held: dict[str, IO[str]] = {}
+
+    def claim(self, run_id: str) -> None:
+        """Hold the lock of a run until `release` or the end of the process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self._path(run_id).open("w")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._held[run_id] = file
+
+    def release(self, run_id: str) -> None:
+        """Give the lock up; nothing happens where it is not held."""
+        file = self._held.pop(run_id, None)
+        if file is not None:
+            self._path(run_id).unlink(missing_ok=True)
+            file.close()
+
+    def alive(self, run_id: str) -> bool:
+        """Whether a process holds the lock. A lock that is free is swept away."""
+        try:
+            with self._path(run_id).open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        self._path(run_id).unlink(missing_ok=True)
+        return False
+
+    def _path(self, run_id: str) -> Path:
+        return self.folder / f"{run_id}.lock"

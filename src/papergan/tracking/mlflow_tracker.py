@@ -1,0 +1,116 @@
+"""One MLflow run per experiment, written through a client of its own; training never waits for it or fails with it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from papergan.data.grid import ImageGrid, encode_png
+from papergan.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+log = logging.getLogger(__name__)
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+FLUSH_SECONDS = 5.0  # between two writes: one costs as much as many steps on a GPU
+RETRY_SECONDS = 60.0  # after a failure
+BATCH = 1000  # what MLflow takes at once
+MAX_PARAMETER = 6000
+
+
+class MlflowTracker(Tracker):
+    """Writes to one run that was created already.
+
+    Numbers are kept until MLflow has taken them: where it fails, one warning is logged, training goes on, and they are
+    offered again later and at the end.
+    """
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self.client, self.run_id = client, run_id
+        self.status: Status | None = None
+        self._waiting: list[Metric] = []
+        self._next_write = 0.0
+        self._warned = False
+
+    def report(self, row: Mapping[str, float]) -> None:
+        """Every number of the row at `row["step"]`; written within seconds, not at once."""
+        self._waiting += self._metrics(row)
+        if time.monotonic() >= self._next_write:
+            self._write()
+
+    def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """As `report`, for many rows."""
+        for row in rows:
+            self._waiting += self._metrics(row)
+        self._write()
+
+    def picture(self, grid: ImageGrid, step: int) -> None:
+        """A PNG under samples/, with its caption."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"step-{step:09d}.png"
+            path.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
+            self.artifact(path, "samples")
+
+    def artifact(self, path: Path, folder: str) -> None:
+        """A file, or all of a folder, into a folder of the run."""
+        take = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
+        self._safely(lambda: take(self.run_id, str(path), folder))
+
+    def parameters(self, values: Mapping[str, object]) -> None:
+        """Once per run; long values are cut to what MLflow takes."""
+        from mlflow.entities import Param
+
+        params = [Param(name, str(value)[:MAX_PARAMETER]) for name, value in values.items()]
+        self._safely(lambda: self.client.log_batch(self.run_id, params=params))
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Set or replace tags."""
+        from mlflow.entities import RunTag
+
+        tags = [RunTag(name, value) for name, value in values.items()]
+        self._safely(lambda: self.client.log_batch(self.run_id, tags=tags))
+
+    def finish(self, status: Status) -> None:
+        """Write what waits, then end the run. Only the first call counts."""
+        if self.status is not None:
+            return
+        self.status = status
+        self._write()
+        if self._waiting:
+            log.warning("MLflow never took %d numbers; history.csv has them", len(self._waiting))
+        self._safely(lambda: self.client.set_terminated(self.run_id, status))
+
+    def _metrics(self, row: Mapping[str, float]) -> list[Metric]:
+        from mlflow.entities import Metric
+
+        now, step = time.time_ns() // 1_000_000, int(row.get("step", 0))
+        numbers = {name: float(value) for name, value in row.items() if name != "step" and math.isfinite(value)}
+        return [Metric(name, value, now, step) for name, value in numbers.items()]
+
+    def _write(self) -> None:
+        self._next_write = time.monotonic() + FLUSH_SECONDS
+        while self._waiting:
+            some = self._waiting[:BATCH]
+            if not self._safely(lambda some=some: self.client.log_batch(self.run_id, metrics=some)):  # type: ignore[misc]
+                self._next_write = time.monotonic() + RETRY_SECONDS
+                return
+            del self._waiting[:BATCH]
+
+    def _safely(self, call: Callable[[], object]) -> bool:
+        """Whether MLflow did as told. It fails in many ways (disk, lock, server); training outlives them all."""
+        try:
+            call()
+        except Exception as error:
+            if not self._warned:
+                log.warning("MLflow failed, the run goes on without it: %s", str(error).splitlines()[0])
+            self._warned = True
+            return False
+        return True

@@ -1,0 +1,70 @@
+"""What made a result: the commit, the machine, the versions."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+
+import torch
+
+from papergan.experiments import PROJECT
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Of this project. dirty: there are changes that are in no commit. "unknown" outside a git checkout."""
+
+    name: str
+    dirty: bool
+
+
+@cache
+def commit() -> Commit:
+    """The commit at the start of this process."""
+    name = _git("rev-parse", "HEAD")
+    if name is None:
+        return Commit("unknown", dirty=False)
+    return Commit(name, dirty=bool(_git("status", "--porcelain", "--untracked-files=no")))
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of what decides the numbers."""
+    names = ("papergan", "torch", "numpy", "scipy", "torch-fidelity")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # torch-fidelity is only needed for Inception
+            continue
+    return found
+
+
+def hardware(device: torch.device) -> str:
+    """The device's name for people: "NVIDIA H200", or the processor and how many threads were used."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_processor()}, {torch.get_num_threads()} threads"
+
+
+@cache
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments
+            ["git", *arguments],  # noqa: S607 - git is found as the user's shell finds it
+            cwd=PROJECT, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

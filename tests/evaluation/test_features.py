@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from evaluation.toy_extractor import PixelExtractor
+from papergan.errors import EvaluationError
+from papergan.evaluation.features import EvaluationStopped, batches_of, check_pixels, extract, full_precision
+
+
+def test_a_tensor_and_a_stream_give_the_same_features() -> None:
+    pixels = torch.randint(0, 256, (23, 3, 4, 4), dtype=torch.uint8)
+    whole = torch.cat([seen.features for seen in extract(PixelExtractor(), pixels, batch_size=23)])
+    stream = torch.cat([seen.features for seen in extract(PixelExtractor(), iter(pixels.split(7)), batch_size=3)])
+    assert torch.equal(whole, stream)
+
+
+def test_no_batch_is_larger_than_asked_and_none_is_lost() -> None:
+    sizes = [len(batch) for batch in batches_of([torch.zeros(5, 1), torch.zeros(2, 1)], 3)]
+    assert sizes == [3, 2, 2]
+
+
+def test_a_stream_is_not_read_ahead() -> None:
+    drawn = []
+
+    def stream() -> object:
+        for index in range(5):
+            drawn.append(index)
+            yield torch.zeros(2, 1)
+
+    next(iter(batches_of(stream(), 2)))
+    assert drawn == [0]
+
+
+def test_stopping_raises_instead_of_returning_a_part() -> None:
+    asked = iter([False, False, True])
+    with pytest.raises(EvaluationStopped, match="after 4 images"):
+        list(batches_of(torch.zeros(10, 1), 2, lambda: next(asked)))
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(2, 3, 4, 4), torch.zeros(3, 4, 4, dtype=torch.uint8)])
+def test_floats_and_single_images_are_refused(bad: Tensor) -> None:
+    with pytest.raises(EvaluationError, match="uint8"):
+        check_pixels(bad)
+
+
+def test_full_precision_switches_autocast_and_tf32_off_and_back() -> None:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            with full_precision("cpu"):
+                product = torch.randn(4, 4) @ torch.randn(4, 4)
+                assert product.dtype == torch.float32
+                assert torch.get_float32_matmul_precision() == "highest"
+                assert not torch.backends.cudnn.allow_tf32
+            assert (torch.randn(4, 4) @ torch.randn(4, 4)).dtype == torch.bfloat16
+        assert torch.get_float32_matmul_precision() == "high"
+        assert torch.backends.cudnn.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from papergan.errors import EvaluationError
+from papergan.evaluation.fid import frechet_distance
+from papergan.evaluation.statistics import FeatureStatistics
+
+D = 12
+
+
+def gaussian(mean: Tensor, covariance: Tensor, count: int = 1001) -> FeatureStatistics:
+    """Statistics with exactly this mean and covariance."""
+    tensors = {"count": torch.tensor(count), "mean": mean.double(), "scatter": covariance.double() * (count - 1)}
+    return FeatureStatistics.from_tensors(tensors)
+
+
+def sampled(rows: Tensor) -> FeatureStatistics:
+    statistics = FeatureStatistics(rows.shape[1])
+    statistics.update(rows)
+    return statistics
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def positive(seed: int, dimension: int = D) -> Tensor:
+    factor = random(dimension, 2 * dimension, seed=seed)
+    return factor @ factor.T / dimension
+
+
+def test_identical_sets_are_at_distance_zero_even_with_fewer_samples_than_dimensions() -> None:
+    for count in (1000, 5):
+        statistics = sampled(random(count, D))
+        assert frechet_distance(statistics, statistics) == pytest.approx(0, abs=1e-11)
+
+
+def test_a_shift_costs_its_squared_length() -> None:
+    shift = random(D, seed=1)
+    covariance = positive(2)
+    distance = frechet_distance(gaussian(torch.zeros(D), covariance), gaussian(shift, covariance))
+    assert distance == pytest.approx(float(shift @ shift), rel=1e-12)
+
+
+def test_doubled_deviations_cost_the_trace() -> None:
+    covariance = positive(3)
+    zero = torch.zeros(D)
+    distance = frechet_distance(gaussian(zero, covariance), gaussian(zero, 4 * covariance))
+    assert distance == pytest.approx(float(covariance.trace()), rel=1e-12)
+
+
+def test_commuting_covariances_cost_the_squared_difference_of_deviations() -> None:
+    a, b = random(D, seed=4).square(), random(D, seed=5).square()
+    basis = torch.linalg.qr(random(D, D, seed=6)).Q
+    zero = torch.zeros(D)
+    distance = frechet_distance(gaussian(zero, basis @ a.diag() @ basis.T), gaussian(zero, basis @ b.diag() @ basis.T))
+    assert distance == pytest.approx(float((a.sqrt() - b.sqrt()).square().sum()), rel=1e-12)
+
+
+def test_covariances_that_do_not_commute() -> None:
+    """For S2 = T S1 T with T symmetric positive, (S1 S2)^(1/2) has the trace of S1 T."""
+    first, transport = positive(7), positive(8)
+    second = transport @ first @ transport
+    zero = torch.zeros(D)
+    expected = float(first.trace() + second.trace() - 2 * (first @ transport).trace())
+    assert frechet_distance(gaussian(zero, first), gaussian(zero, second)) == pytest.approx(expected, rel=1e-11)
+
+
+def test_covariances_of_rank_one_and_a_point_mass() -> None:
+    u, v, zero = random(D, seed=9), random(D, seed=10), torch.zeros(D)
+    lines = gaussian(zero, torch.outer(u, u)), gaussian(zero, torch.outer(v, v))
+    expected = float(u @ u + v @ v - 2 * (u @ v).abs())
+    assert frechet_distance(*lines) == pytest.approx(expected, abs=1e-11)
+    covariance = positive(11)
+    point = gaussian(u, torch.zeros(D, D))
+    assert frechet_distance(point, gaussian(zero, covariance)) == pytest.approx(
+        float(u @ u + covariance.trace()), rel=1e-12
+    )
+
+
+def test_one_dimension_by_hand() -> None:
+    """Means 0 and 3, deviations 1 and 4: 3^2 + (4 - 1)^2 = 18."""
+    one, four = gaussian(torch.zeros(1), torch.eye(1)), gaussian(torch.full((1,), 3.0), 16 * torch.eye(1))
+    assert frechet_distance(one, four) == pytest.approx(18, rel=1e-12)
+
+
+def test_symmetric_invariant_to_rotation_and_quadratic_in_scale() -> None:
+    a, b = random(40, D, seed=12), random(50, D, seed=13) * 2 + 1
+    basis = torch.linalg.qr(random(D, D, seed=14)).Q
+    distance = frechet_distance(sampled(a), sampled(b))
+    assert distance == pytest.approx(frechet_distance(sampled(b), sampled(a)), rel=1e-11)
+    assert distance == pytest.approx(frechet_distance(sampled(a @ basis), sampled(b @ basis)), rel=1e-11)
+    assert 9 * distance == pytest.approx(frechet_distance(sampled(3 * a), sampled(3 * b)), rel=1e-11)
+
+
+def test_fewer_samples_than_dimensions_equals_the_norm_of_the_centred_data() -> None:
+    """With S = X^T X / (N-1), tr((S_a S_b)^(1/2)) = |X_a X_b^T|_* / (N-1): no root, no eigenvalue of a D x D matrix."""
+    a, b = random(8, 100, seed=15), random(8, 100, seed=16) + 0.3
+    centred_a, centred_b = a - a.mean(0), b - b.mean(0)
+    shared = np.linalg.svd((centred_a @ centred_b.T).numpy(), compute_uv=False).sum()
+    total = centred_a.square().sum() + centred_b.square().sum() - 2 * shared
+    expected = float((a.mean(0) - b.mean(0)).square().sum() + total / 7)
+    assert frechet_distance(sampled(a), sampled(b)) == pytest.approx(expected, rel=1e-11)
+
+
+def test_bias_of_a_finite_sample_of_a_standard_normal() -> None:
+    """Two independent samples of n from N(0, I_D): 2 D / n + D (D + 1) / (2 n) to first order, never 0."""
+    n, dimension = 4000, 20
+    found = np.mean(
+        [
+            frechet_distance(sampled(random(n, dimension, seed=s)), sampled(random(n, dimension, seed=1000 + s)))
+            for s in range(20)
+        ]
+    )
+    assert found == pytest.approx(2 * dimension / n + dimension * (dimension + 1) / (2 * n), rel=0.05)
+
+
+def test_agrees_with_the_matrix_square_root_of_scipy() -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    a, b = random(300, D, seed=17), random(200, D, seed=18) @ positive(19)
+    covariances = np.cov(a.numpy(), rowvar=False), np.cov(b.numpy(), rowvar=False)
+    difference = a.numpy().mean(0) - b.numpy().mean(0)
+    root = linalg.sqrtm(covariances[0] @ covariances[1]).real
+    expected = difference @ difference + np.trace(covariances[0] + covariances[1] - 2 * root)
+    assert frechet_distance(sampled(a), sampled(b)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_damaged_statistics_are_refused() -> None:
+    good = gaussian(torch.zeros(D), positive(20))
+    with pytest.raises(EvaluationError, match="dimension"):
+        frechet_distance(good, gaussian(torch.zeros(2), torch.eye(2)))
+    with pytest.raises(EvaluationError, match="eigenvalue"):
+        frechet_distance(good, gaussian(torch.zeros(D), positive(21) - 5 * torch.eye(D)))
+    with pytest.raises(EvaluationError, match="NaN"):
+        gaussian(torch.full((D,), float("nan")), torch.eye(D))
+    with pytest.raises(EvaluationError, match="at least 2"):
+        frechet_distance(good, sampled(torch.zeros(1, D)))

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from evaluation.cards import Card, card, demo_card, metrics, protocol
+from papergan.errors import EvaluationError
+from papergan.evaluation.published import PublishedRow, published_rows
+from papergan.evaluation.table import comparison_table
+
+FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
+INCEPTION_FID = "fid@10000v50000-train-inception"
+INCEPTION_IS = "is@10000/10-inception"
+DOMAIN_FID = "domain_fid@500v2000-train"
+
+
+@pytest.fixture(scope="module")
+def published() -> tuple[PublishedRow, ...]:
+    return published_rows(yaml.safe_load(FILE.read_text()))
+
+
+def proposed(table: pd.DataFrame, experiment: str, title: str = "Table V") -> pd.Series:
+    found = table[(table["table"] == title) & (table["row"] == "Proposed Model") & (table["experiment"] == experiment)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_without_scores_it_is_the_published_table_and_nothing_is_invented(published: tuple[PublishedRow, ...]) -> None:
+    table = comparison_table(published, {})
+    assert len(table) == 25
+    assert table["published"].tolist() == [row.value for row in published]
+    assert table["experiment"].isna().all()
+    assert table["flags"].isna().all()
+    assert not [name for name in table.columns if "@" in name]
+
+
+def test_one_line_per_variant_and_empty_cells_for_the_rest(published: tuple[PublishedRow, ...]) -> None:
+    table = comparison_table(published, {"a": card(), "b": card("hybrid_all"), "c": card("dcgan_cifar10")})
+    assert len(table) == 25 + 2  # one more variant of the proposed model in each of the two tables
+    measured = table[table["experiment"].notna()]
+    assert sorted(measured["experiment"]) == ["dcgan_cifar10"] * 2 + ["hybrid_all"] * 2 + ["hybrid_cifar10"] * 2
+    assert table[table["experiment"].isna()][INCEPTION_FID].isna().all()
+
+
+def test_measured_cells(published: tuple[PublishedRow, ...]) -> None:
+    row = proposed(comparison_table(published, {"a": card()}), "hybrid_cifar10")
+    assert (row["published"], row["published epoch"]) == (20.90, 920)
+    assert row[INCEPTION_FID] == 30
+    assert row[f"{INCEPTION_FID} floor"] == 3
+    assert row[f"{INCEPTION_FID} ratio"] == 10
+    assert (row[INCEPTION_IS], row[f"{INCEPTION_IS} std"]) == (6.0, 0.1)
+    assert (row[f"best {INCEPTION_FID}"], row["best_fid_epoch"]) == (25, 900)
+    assert (row[f"best {INCEPTION_IS}"], row["best_is_epoch"]) == (6.5, 800)
+    assert (row["discriminator_accuracy_zero"], row["discriminator_accuracy_midpoint"]) == (0.5, 0.9)
+    assert row["commit"] == "0123456789ab"
+    assert row["extractors"] == "inception iiiiiiii"
+    assert row["versions"] == "papergan 0.1.0, torch 2.15.0"
+    assert (row["num_samples"], row["epochs"], row["seed"]) == ("inception 10000", 1000, 0)
+    assert row["status"] == "finished"
+    assert pd.isna(row["flags"]) or row["flags"] == ""
+
+
+def test_a_demo_never_stands_as_if_it_were_the_published_data_set(published: tuple[PublishedRow, ...]) -> None:
+    table = comparison_table(published, {"a": card(), "demo": demo_card()})
+    demo, real = proposed(table, "hybrid_fast"), proposed(table, "hybrid_cifar10")
+    assert demo["dataset"] == "synthetic_shapes"
+    assert "not the published data set (synthetic_shapes, not cifar10)" in demo["flags"]
+    assert "no Inception scores" in demo["flags"]
+    assert "2 of the published 1000 epochs" in demo["flags"]
+    assert "uncommitted" in demo["flags"]
+    assert demo["commit"].endswith("+dirty")
+    assert pd.isna(demo[INCEPTION_FID])
+    assert demo[DOMAIN_FID] == 30
+    assert pd.isna(real[DOMAIN_FID])
+    assert "not the published data set" not in (real["flags"] or "")
+
+
+def test_different_sample_counts_are_different_columns(published: tuple[PublishedRow, ...]) -> None:
+    many = card(
+        "hybrid_all", protocols=[protocol(num_samples=50000)], final=metrics(count=50000), best_fid=None, best_is=None
+    )
+    table = comparison_table(published, {"a": card(), "b": many})
+    assert pd.isna(proposed(table, "hybrid_all")[INCEPTION_FID])
+    assert proposed(table, "hybrid_all")["fid@50000v50000-train-inception"] == 30
+    assert pd.isna(proposed(table, "hybrid_cifar10")["fid@50000v50000-train-inception"])
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ({"extractor_digest": "x" * 64}, "extractor_digest xxxxxxxx"),
+        ({"reference_digest": "y" * 64, "reference_name": "svhn/train"}, "reference_name svhn/train"),
+        ({"preprocessing": "bicubic"}, "preprocessing bicubic"),
+    ],
+)
+def test_one_label_under_two_rulers_is_two_columns_that_say_why(
+    published: tuple[PublishedRow, ...], change: dict[str, object], shown: str
+) -> None:
+    other = card("hybrid_all", protocols=[protocol(**change)])
+    table = comparison_table(published, {"a": card(), "b": other})
+    columns = [name for name in table.columns if name.startswith(INCEPTION_FID) and name.endswith("]")]
+    assert len(columns) == 2
+    assert INCEPTION_FID not in table.columns
+    assert any(shown in name for name in columns)
+    assert not (table[columns[0]].notna() & table[columns[1]].notna()).any()
+
+
+def test_inception_scores_by_classifiers_of_two_data_sets_never_share_a_column(
+    published: tuple[PublishedRow, ...],
+) -> None:
+    """Their FID labels differ already, by the size of the reference; their Inception Score labels would not."""
+    rules = protocol("domain", num_samples=500, extractor_digest="z" * 64)
+    real = card("hybrid_all", protocols=[rules], final=metrics("domain_", 500), best_fid=None, best_is=None)
+    table = comparison_table(published, {"a": real, "demo": demo_card()})
+    columns = [name for name in table.columns if name.startswith("domain_is@500/10 [") and name.endswith("]")]
+    assert len(columns) == 2
+    assert "domain_is@500/10" not in table.columns
+    assert any("synthetic_shapes/train" in name for name in columns)
+    assert not (table[columns[0]].notna() & table[columns[1]].notna()).any()
+
+
+def test_runs_with_other_seeds_and_weights_share_columns_and_show_both(published: tuple[PublishedRow, ...]) -> None:
+    other = card("hybrid_all", seed=1, protocols=[protocol(seed=1, weights="raw")])
+    table = comparison_table(published, {"a": card(), "b": other})
+    row = proposed(table, "hybrid_all")
+    assert row[INCEPTION_FID] == 30
+    assert (row["seed"], row["sampled weights"]) == (1, "raw")
+
+
+@pytest.mark.parametrize("text", ["diverged at step 1234", "at step 1234: the loss is NaN"])
+def test_a_diverged_run_says_so(published: tuple[PublishedRow, ...], text: str) -> None:
+    failed = card(diverged=text, final={}, best_fid=None, best_is=None, protocols=[])
+    row = proposed(comparison_table(published, {"a": failed}), "hybrid_cifar10")
+    assert row["status"].startswith("diverged")
+    assert "step 1234" in row["status"]
+    assert row["status"] in row["flags"]
+
+
+def test_an_experiment_of_no_row_is_shown_all_the_same(published: tuple[PublishedRow, ...]) -> None:
+    table = comparison_table(published, {"a": card("began_thesis")})
+    assert table.iloc[-1]["row"] == "(no published row)"
+    assert table.iloc[-1]["experiment"] == "began_thesis"
+    assert pd.isna(table.iloc[-1]["published"])
+
+
+def test_several_runs_of_one_experiment_are_several_lines(published: tuple[PublishedRow, ...]) -> None:
+    table = comparison_table(published, {"s0": card(), "s1": card(seed=1)})
+    assert len(table) == 27
+
+
+def test_an_invalid_card_is_named(published: tuple[PublishedRow, ...]) -> None:
+    broken: Card = card() | {"surprise": 1}
+    with pytest.raises(EvaluationError, match="scores of a: surprise"):
+        comparison_table(published, {"a": broken})
+
+
+def test_csv_keeps_the_numbers(published: tuple[PublishedRow, ...]) -> None:
+    table = comparison_table(published, {"a": card(), "demo": demo_card()})
+    again = pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    assert again.columns.tolist() == table.columns.tolist()
+    assert again[INCEPTION_FID].dropna().tolist() == [30.0, 30.0]
+    assert again["published"].notna().all()

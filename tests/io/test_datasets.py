@@ -1,0 +1,116 @@
+"""This project's own datasets: what is read is what was written, and what exists is whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from kedro.io import DatasetError, Version
+from matplotlib.figure import Figure
+from project_run import score_card
+
+from papergan.io.checkpoints import CheckpointsDataset
+from papergan.io.figure import FigureDataset
+from papergan.io.history import HistoryDataset
+from papergan.io.scores import ScoreCardDataset
+from papergan.io.shelf import WeightsShelf, WeightsShelfDataset
+from papergan.training.history import History
+from papergan.weights import Weights
+
+
+def history() -> History:
+    made = History()
+    made.losses = [{"step": 2, "epoch": 0.1, "images": 32, "generator.generator_loss": -0.125}]
+    made.losses += [{"step": 4, "epoch": 0.2, "images": 64, "generator.generator_loss": 1e-17, "discriminator.r1": 0.3}]
+    made.metrics = [{"step": 4, "epoch": 0.2, "images": 64, "domain_fid": 12.0}]
+    return made
+
+
+def test_a_history_comes_back_exactly(tmp_path):
+    dataset = HistoryDataset(filepath=str(tmp_path / "history.csv"))
+    dataset.save(history())
+    again = dataset.load()
+    assert again.losses == history().losses
+    assert again.metrics == history().metrics
+    header = (tmp_path / "history.csv").read_text().splitlines()[0]
+    assert header.startswith("kind,step,epoch,images,")
+
+
+def test_a_foreign_csv_is_no_history(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DatasetError, match="no history"):
+        HistoryDataset(filepath=str(path)).load()
+
+
+def test_a_score_card_comes_back_exactly(tmp_path):
+    dataset = ScoreCardDataset(filepath=str(tmp_path / "scores.json"))
+    dataset.save(score_card())
+    assert dataset.load() == score_card()
+    assert '"domain_fid": 9.0' in dataset.preview()
+
+
+@pytest.mark.parametrize("kind", [HistoryDataset, ScoreCardDataset, FigureDataset])
+def test_versions_are_kept_apart_and_the_newest_is_loaded(tmp_path, kind):
+    path = str(tmp_path / "file")
+    assert not kind(filepath=path, version=Version(None, None)).exists()
+    samples = {HistoryDataset: history(), ScoreCardDataset: score_card(), FigureDataset: Figure()}
+    for version in ("2026-01-01", "2026-01-02"):
+        kind(filepath=path, version=Version(None, version)).save(samples[kind])
+    newest = kind(filepath=path, version=Version(None, None))
+    assert newest.exists()
+    assert newest.path.parent.name == "2026-01-02"
+    with pytest.raises(DatasetError, match="must not exist"):
+        kind(filepath=path, version=Version(None, "2026-01-01")).save(samples[kind])
+
+
+def test_a_figure_is_a_png_that_can_be_previewed_but_not_loaded(tmp_path):
+    dataset = FigureDataset(filepath=str(tmp_path / "figure.png"))
+    dataset.save(Figure())
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert len(dataset.preview()) > 100
+    with pytest.raises(DatasetError, match="not loaded"):
+        dataset.load()
+
+
+def test_checkpoints_are_opened_by_fingerprint_and_not_created_by_looking(tmp_path):
+    dataset = CheckpointsDataset(filepath=str(tmp_path / "checkpoints"))
+    store = dataset.load().open("abc")
+    assert store.latest() is None
+    assert not (tmp_path / "checkpoints").exists()
+    with pytest.raises(DatasetError, match="training node"):
+        dataset.save(store)
+
+
+class TestShelf:
+    @staticmethod
+    def weights(value: float) -> Weights:
+        return Weights({"w": torch.full((3,), value)}, {"about": "test"})
+
+    @staticmethod
+    def forbidden() -> Weights:
+        raise AssertionError("made again")
+
+    def test_what_was_made_is_taken_the_next_time(self, tmp_path):
+        shelf = WeightsShelfDataset(filepath=str(tmp_path)).load()
+        first = shelf.fetch("kind", {"epochs": 2}, lambda: self.weights(1.0))
+        again = WeightsShelf(tmp_path).fetch("kind", {"epochs": 2}, self.forbidden)
+        assert again.digest == first.digest
+        assert again.metadata == {"about": "test"}
+
+    def test_made_from_something_else_is_something_else(self, tmp_path):
+        shelf = WeightsShelf(tmp_path)
+        shelf.fetch("kind", {"epochs": 2}, lambda: self.weights(1.0))
+        other = shelf.fetch("kind", {"epochs": 3}, lambda: self.weights(2.0))
+        assert float(other.tensors["w"][0]) == 2.0
+
+    def test_one_flipped_bit_is_noticed_and_it_is_made_anew(self, tmp_path, caplog):
+        shelf = WeightsShelf(tmp_path)
+        shelf.fetch("kind", {}, lambda: self.weights(1.0))
+        (path,) = tmp_path.glob("kind-*.safetensors")
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+        made = shelf.fetch("kind", {}, lambda: self.weights(3.0))
+        assert float(made.tensors["w"][0]) == 3.0
+        assert "damaged" in caplog.text
+        assert shelf.fetch("kind", {}, self.forbidden).digest == made.digest

@@ -1,0 +1,66 @@
+"""Score cards on disk to a table."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from project_run import PROJECT, score_card
+
+from papergan.io.comparison import Comparison, ComparisonDataset
+from papergan.io.scores import ScoreCardDataset, ScoreCardsDataset
+from papergan.pipelines.comparison.nodes import compare, compare_after
+
+PUBLISHED = yaml.safe_load((PROJECT / "conf" / "base" / "published.yml").read_text())
+
+
+def test_the_table_holds_what_was_published_and_what_was_measured():
+    comparison = compare(PUBLISHED, {"any name": score_card(final={"domain_fid": 12.25})})
+    assert "20.9" in comparison.markdown
+    assert "12.25" in comparison.markdown
+    assert "hybrid_cifar10" in comparison.csv
+    assert comparison.html.startswith("<!doctype html>")
+    assert "12.25" in comparison.console
+
+
+def test_the_card_of_the_run_that_asks_replaces_what_is_on_disk():
+    old, new = (score_card(final={"domain_fid": value}) for value in (99.5, 12.25))
+    comparison = compare_after(PUBLISHED, {"hybrid_cifar10 on synthetic_shapes/train": old}, new)
+    assert "12.25" in comparison.csv
+    assert "99.5" not in comparison.csv
+
+
+def save(folder, version, **changes):
+    path = folder / changes.get("experiment", "hybrid_cifar10") / "scores.json" / version / "scores.json"
+    ScoreCardDataset(filepath=str(path)).save(score_card(**changes))
+    return path
+
+
+def test_the_newest_card_of_each_experiment_and_data_set_is_taken(tmp_path):
+    save(tmp_path, "2026-01-01", final={"domain_fid": 1.0})
+    save(tmp_path, "2026-01-03", final={"domain_fid": 3.0})
+    save(tmp_path, "2026-01-02", final={"domain_fid": 2.0})
+    save(tmp_path, "2026-01-01", dataset="cifar10/train", final={"domain_fid": 4.0})
+    save(tmp_path, "2026-01-01", experiment="dcgan_cifar10", final={"domain_fid": 5.0})
+    cards = ScoreCardsDataset(filepath=str(tmp_path)).load()
+    found = {(card.experiment, card.dataset): card.final["domain_fid"] for card in cards.values()}
+    assert found[("hybrid_cifar10", "synthetic_shapes/train")] == 3.0
+    assert found[("dcgan_cifar10", "synthetic_shapes/train")] == 5.0
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", '{"experiment": 1}'])
+def test_a_damaged_card_is_named_and_the_one_before_it_taken(tmp_path, caplog, damage):
+    save(tmp_path, "2026-01-01", final={"domain_fid": 1.0})
+    broken = save(tmp_path, "2026-01-02", final={"domain_fid": 2.0})
+    broken.write_text(damage)
+    (card,) = ScoreCardsDataset(filepath=str(tmp_path)).load().values()
+    assert card.final["domain_fid"] == 1.0
+    assert str(broken) in caplog.text
+
+
+def test_the_comparison_is_read_back_as_it_was_written(tmp_path):
+    dataset = ComparisonDataset(filepath=str(tmp_path / "comparison"))
+    assert not dataset.exists()
+    dataset.save(Comparison("# m", "a,b", "<p>", "printed"))
+    assert dataset.load() == Comparison("# m", "a,b", "<p>")
+    assert dataset.preview() == "<p>"
+    assert dataset.exists()

@@ -1,0 +1,84 @@
+"""What is in conf/: every recipe valid in every environment, overlays that only change what they name, no open doors."""
+
+import os
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from project_run import PROJECT
+
+from papergan import experiments, settings
+from papergan.recipe import Recipe
+from papergan.tracking.configuration import MlflowConfiguration
+
+ENVIRONMENTS = ["local", "demo", "test"]
+
+
+def configuration(environment: str, **runtime) -> OmegaConfigLoader:
+    return OmegaConfigLoader(
+        str(PROJECT / "conf"), env=environment, runtime_params=runtime, **settings.CONFIG_LOADER_ARGS
+    )
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_recipe_is_valid(environment):
+    for name, given in configuration(environment)["parameters"].items():
+        Recipe.parse(name, given)
+
+
+def test_an_overlay_changes_only_what_it_names():
+    base, demo = (configuration(name)["parameters"]["hybrid_cifar10"] for name in ("local", "demo"))
+    assert demo["dataset"] == "synthetic_shapes"
+    assert demo["system"] == base["system"]
+    assert demo["evaluation"]["splits"] == base["evaluation"]["splits"]
+    assert configuration("demo")["parameters"]["hybrid_all"] == configuration("local")["parameters"]["hybrid_all"]
+
+
+def test_the_demo_leaves_every_component_of_the_hybrid_on():
+    recipe = Recipe.parse("hybrid_cifar10", configuration("demo")["parameters"]["hybrid_cifar10"])
+    chosen = recipe.settings()
+    for component in ("gradient_penalty", "r1", "feature_matching", "adaptive_mix_weight", "ema_decay"):
+        assert chosen[component] > 0, component
+    assert chosen["self_attention"]
+    assert chosen["spectral_norm"]
+    assert chosen["adaptive_mix"] == "plain"
+    assert chosen["augmentation"] == "rotation,color,crop"
+
+
+def test_params_reach_the_recipe():
+    given = configuration("local", hybrid_cifar10={"training": {"epochs": 3.0}, "overrides": {"r1": 0.0}})["parameters"]
+    recipe = Recipe.parse("hybrid_cifar10", given["hybrid_cifar10"])
+    assert recipe.training.epochs == 3.0
+    assert recipe.training.batch_size == 64
+    assert recipe.settings()["r1"] == 0.0
+
+
+def test_the_ablations_of_the_document_are_the_named_ones():
+    parameters = configuration("local")["parameters"]
+    chosen = {name: Recipe.parse(name, parameters[name]).settings() for name in experiments.discover()}
+    assert chosen["hybrid_cifar10"]["loss"] == "wasserstein"
+    assert chosen["hybrid_logistic"]["loss"] == "non_saturating"
+    assert chosen["hybrid_minimax"]["loss"] == "minimax"
+    assert chosen["hybrid_logistic"]["gradient_penalty"] == chosen["hybrid_minimax"]["gradient_penalty"] == 0.0
+    assert chosen["hybrid_all"] == {**chosen["hybrid_cifar10"], "r1_interval": 1}
+
+
+def test_nothing_phones_home_and_nothing_listens_to_the_world():
+    assert os.environ["DO_NOT_TRACK"] == "true"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert "consent: false" in (PROJECT / ".telemetry").read_text()
+    texts = [path.read_text() for path in (PROJECT / "conf").rglob("*.yml")]
+    assert not any("0.0.0.0" in text for text in texts)
+
+
+def test_mlflow_is_a_file_in_the_workspace(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    parsed = MlflowConfiguration.parse(configuration("local")["mlflow"])
+    assert parsed.tracking_uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    monkeypatch.delenv("PAPERGAN_WORKSPACE")
+    parsed = MlflowConfiguration.parse(configuration("local")["mlflow"])
+    assert parsed.tracking_uri == f"sqlite:///{PROJECT}/mlruns/mlflow.db"
+
+
+def test_a_misspelt_key_of_mlflow_yml_is_refused():
+    with pytest.raises(ValueError, match="tracking_url.*did you mean 'tracking_uri'"):
+        MlflowConfiguration.parse({"tracking_uri": "sqlite:///x", "artifacts": "/x", "tracking_url": "y"})

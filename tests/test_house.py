@@ -1,0 +1,91 @@
+"""The house rules that a machine can check: style, types, layers, nothing unsafe, nothing private."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+
+def run(*command: str) -> None:
+    done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("lint-imports",), ("mypy",)],
+    ids=lambda command: command[0] + "-" + command[-1].strip("-."),
+)
+def test_style_types_and_layers(command):
+    run(*command)
+
+
+def source_files() -> list[Path]:
+    return [*ROOT.glob("src/**/*.py"), *ROOT.glob("conf/**/*.yml")]
+
+
+@pytest.mark.parametrize(
+    "unsafe",
+    [
+        r"nan_to_num",
+        r"weights_only\s*=\s*False",
+        r"\bimport pickle\b|pickle\.load|joblib|dill",
+        r"torch\.load\((?!.*weights_only=True)",
+        r"0\.0\.0\.0",
+        r"verify\s*=\s*False",
+        r"yaml\.load\((?!.*(SafeLoader|loader))",
+        r"\beval\(|\bexec\(",
+    ],
+)
+def test_nothing_unsafe(unsafe):
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in source_files()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(unsafe, line) and "sampler.eval()" not in line and ".eval()" not in line
+    ]
+    assert not found
+
+
+def test_files_stay_short():
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in ROOT.glob("src/**/*.py")
+        if (lines := len(path.read_text().splitlines())) > 260
+    }
+    assert not long
+
+
+def test_the_library_imports_neither_kedro_nor_mlflow_nor_anything_slow():
+    code = (
+        "import sys, pkgutil, importlib\n"
+        "import papergan.recipe, papergan.training.train, papergan.evaluation, papergan.data.images\n"
+        "from papergan import systems\n"
+        "[systems.find(name) for name in systems.names()]\n"
+        "slow = {'kedro', 'mlflow', 'torchvision', 'pandas', 'plotly', 'matplotlib', 'torch_fidelity'} & set(sys.modules)\n"
+        "assert not slow, slow\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_dependencies_are_pinned_without_hosts():
+    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+!\-]+", pin) for pin in pins)
+    names = {re.split("==", pin)[0].lower().replace("_", "-") for pin in pins}
+    declared = re.findall(r'^    "([A-Za-z0-9_\-]+)', (ROOT / "pyproject.toml").read_text(), re.M)
+    wanted = {name.lower().replace("_", "-") for name in declared}
+    assert {"torch", "kedro", "mlflow", "torchvision"} <= wanted
+    assert wanted & names == wanted & (names | {"torch", "kedro", "mlflow", "torchvision"})
+
+
+def test_telemetry_is_off_in_the_projects_own_files():
+    assert "consent: false" in (ROOT / ".telemetry").read_text()
+    code = "import papergan.settings, os; assert os.environ['DO_NOT_TRACK'] == os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true'"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
