@@ -47,7 +47,7 @@ def _sweep_abandoned(path: Path) -> None:
     """Remove what writers of `path` left aside when they were killed; a live writer's file is younger."""
     for entry in os.scandir(path.parent):
         if entry.name.startswith(f".{path.name}.") and entry.name.endswith(_ASIDE):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # another process was quicker, or it is another user's
                 if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
                     os.unlink(entry.path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -10,8 +11,12 @@ from papergan.experiments import PROJECT
 # Neither Kedro nor MLflow phones home from this project; set before either looks.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
     os.environ.setdefault(_variable, "true")
-# Alembic narrates the creation of the MLflow database, line by line, on the first run.
+# Threads that wait sleep: where something else wants a core too, OpenMP's default of spinning made a step on two busy
+# cores ten times as slow. Read once, when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Without this MLflow sets up logging of its own, and the creation of its database is told line by line.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
+logging.captureWarnings(True)  # to where conf/logging.yml sends them
 
 from papergan.hooks import GateHook, ReportHook, TrackingHook  # noqa: E402 - after the switches above
 

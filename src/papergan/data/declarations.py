@@ -2,25 +2,80 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal
 
-from papergan.data.parquet import Mode, ParquetSplit
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from papergan.data.download import check_address
 from papergan.errors import DataError, did_you_mean
 
-_T = TypeVar("_T")
+Mode = Literal["RGB", "L"]
 
 
-@dataclass(frozen=True)
-class ParquetDeclaration:
+def _stays_inside(file: str) -> str:
+    path = PurePosixPath(file)
+    foreign = path.is_absolute() or bool(PureWindowsPath(file).drive) or "\\" in file or "\0" in file
+    if foreign or not path.parts or ".." in path.parts:
+        raise ValueError(f"file {file!r} must be relative to the data folder and stay inside it")
+    return file
+
+
+def _trusted(url: str) -> str:
+    check_address(url)
+    return url
+
+
+def _all_different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("each class must have a name of its own")
+    return names
+
+
+Positive = Annotated[int, Field(ge=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Text, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)]  # YAML: a list
+
+
+class _Strict(BaseModel):
+    """Refuses unknown keys with close matches, and YAML's 10 for "10" and true for 1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_unknown_keys(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and (unknown := sorted(set(map(str, given)) - set(cls.model_fields))):
+            raise ValueError("; ".join(f"unknown key {key!r}{did_you_mean(key, cls.model_fields)}" for key in unknown))
+        return given
+
+
+class ParquetSplit(_Strict):
+    """One split of a data set, as its publisher declares it.
+
+    file: where it lies under a data folder, for example "cifar10/train.parquet". rows: how many images.
+    digest: `ImageSet.digest` of the content in canonical order. url: where it can be had.
+    file_sha256: SHA-256 of the very file behind `url`, where it is known; copies from elsewhere may differ from it.
+    """
+
+    file: Annotated[str, AfterValidator(_stays_inside)]
+    rows: Positive
+    digest: Sha256
+    url: Annotated[str, AfterValidator(_trusted)] | None = None
+    file_sha256: Sha256 | None = None
+
+
+class ParquetDeclaration(_Strict):
     """Images in parquet files. image_column, mode, size, classes: as in `read_parquet`."""
 
-    image_column: str
+    kind: Literal["parquet"] = "parquet"
+    image_column: Text
     mode: Mode
-    size: int
-    classes: tuple[str, ...]
+    size: Positive
+    classes: Names
     train: ParquetSplit
     test: ParquetSplit
 
@@ -29,20 +84,17 @@ class ParquetDeclaration:
         return self.train if name == "train" else self.test
 
 
-@dataclass(frozen=True)
-class SyntheticDeclaration:
+class SyntheticDeclaration(_Strict):
     """Drawn shapes. train, test: how many images. seed: of the draw."""
 
-    train: int
-    test: int
-    seed: int = 0
+    kind: Literal["synthetic_shapes"] = "synthetic_shapes"
+    train: Positive
+    test: Positive
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 Declaration = ParquetDeclaration | SyntheticDeclaration
-_KINDS: dict[str, type[ParquetDeclaration] | type[SyntheticDeclaration]] = {
-    "parquet": ParquetDeclaration,
-    "synthetic_shapes": SyntheticDeclaration,
-}
+_KINDS: dict[str, type[Declaration]] = {"parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration}
 
 
 def parse_declarations(entries: Mapping[str, object]) -> dict[str, Declaration]:
@@ -51,56 +103,21 @@ def parse_declarations(entries: Mapping[str, object]) -> dict[str, Declaration]:
 
 
 def parse_declaration(name: str, entry: object) -> Declaration:
-    """One entry. name: of the data set; it becomes a file name, so letters, digits, `_`, `-` and `.` only."""
-    if not isinstance(name, str) or not name.replace("_", "a").replace("-", "a").replace(".", "a").isalnum():
+    """One entry. name: of the data set; it becomes a file name, and drawn shapes may not pass for something else."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
         raise DataError(f"data set name {name!r}: only letters, digits, '_', '-' and '.' are allowed")
-    values = _mapping(f"data set {name!r}", entry)
-    kind = values.pop("kind", None)
+    kind = entry.get("kind") if isinstance(entry, Mapping) else None
     if not isinstance(kind, str) or kind not in _KINDS:
         raise DataError(f"data set {name!r}: unknown kind {kind!r}{did_you_mean(str(kind), _KINDS)}")
-    return _build(_KINDS[kind], f"data set {name!r}", values)
-
-
-def _build(cls: type[_T], where: str, values: Mapping[str, object]) -> _T:
-    """A declaration from a mapping: exactly its fields, each of its type."""
-    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    for key in values:
-        if key not in fields:
-            raise DataError(f"{where}: unknown key {key!r}{did_you_mean(str(key), fields)}")
-    required = [name for name, field in fields.items() if field.default is dataclasses.MISSING]
-    missing = [name for name in required if name not in values]
-    if missing:
-        raise DataError(f"{where}: missing {', '.join(missing)}")
-    arguments = {key: _value(f"{where}, {key}", str(fields[key].type), value) for key, value in values.items()}
+    if kind == "synthetic_shapes" and "synthetic" not in name:
+        raise DataError(f"data set {name!r}: drawn shapes must be named as such, for example 'synthetic_{name}'")
     try:
-        return cls(**arguments)
-    except DataError as problem:
-        raise DataError(f"{where}: {problem}") from problem
-
-
-def _value(where: str, annotation: str, value: object) -> object:
-    """The value if it is what the field's annotation says; YAML's 10 for "10" and true for 1 are errors."""
-    if annotation == "ParquetSplit":
-        return _build(ParquetSplit, where, _mapping(where, value))
-    if annotation == "Mode":
-        return _expect(where, value in ("RGB", "L"), "'RGB' or 'L'", value)
-    if annotation == "int":
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-        return _expect(where, whole, "a whole number", value)
-    if annotation == "tuple[str, ...]":
-        names = isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(one, str) for one in value)
-        return tuple(_expect(where, names and len(set(value)) == len(value), "a list of different texts", value))  # type: ignore[call-overload]
-    optional = annotation == "str | None" and value is None
-    return _expect(where, optional or (isinstance(value, str) and value != ""), "a text", value)
-
-
-def _expect(where: str, is_so: bool, expected: str, value: object) -> object:
-    if not is_so:
-        raise DataError(f"{where} must be {expected}, got {value!r}")
-    return value
-
-
-def _mapping(where: str, value: object) -> dict[str, object]:
-    if not isinstance(value, Mapping):
-        raise DataError(f"{where} must be a mapping of keys to values, got {value!r}")
-    return dict(value)
+        return _KINDS[kind].model_validate(entry)
+    except ValidationError as problem:
+        faults = [
+            ".".join([f"data set {name!r}", *map(str, fault["loc"])])
+            + ": "
+            + fault["msg"].removeprefix("Value error, ")
+            for fault in problem.errors()
+        ]
+        raise DataError("; ".join(faults)) from None

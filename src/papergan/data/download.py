@@ -38,7 +38,10 @@ def download(url: str, path: Path, *, sha256: str | None = None, max_bytes: int 
 
 def check_address(url: str) -> None:
     """Only https is trusted, and plain http to this very machine. Raises DataError for everything else."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as problem:
+        raise DataError(f"{url!r} is no address: {problem}") from problem
     if parts.scheme == "https" and parts.hostname:
         return
     if parts.scheme == "http" and parts.hostname and _is_this_machine(parts.hostname):

@@ -17,7 +17,7 @@ _CAPTION_MIN_WIDTH = 320
 _CAPTION_MARGIN = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageGrid:
     """Images to be seen together, and the words under them, which say what they are ("synthetic_shapes, step 2000").
 

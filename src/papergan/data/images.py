@@ -24,9 +24,9 @@ class ImageSpec:
     num_classes: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Decoded, checked images.
+    """Decoded, checked images. Two sets are the same where their digests are equal; `==` is `is`.
 
     name: what they are, for every log and table, for example "cifar10/train" or "synthetic_shapes/train".
     images: uint8 [N, C, S, S], 0..255. labels: int64 [N], indices into `classes`. classes: () where there are none.
@@ -46,11 +46,11 @@ class ImageSet:
             raise DataError(
                 f"{self.name}: labels must be int64 [{shape[0]}], got {self.labels.dtype} {tuple(self.labels.shape)}"
             )
-        if self.classes and len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
-            raise DataError(
-                f"{self.name}: labels must be 0..{len(self.classes) - 1}, "
-                f"got {int(self.labels.min())}..{int(self.labels.max())}"
-            )
+        if not (self.classes and len(self.labels)):
+            return
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= len(self.classes):
+            raise DataError(f"{self.name}: labels must be 0..{len(self.classes) - 1}, got {low}..{high}")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -13,45 +13,21 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from papergan.data.declarations import Mode
 from papergan.data.images import ImageSet
 from papergan.errors import DataError
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
-Mode = Literal["RGB", "L"]
 LABEL_COLUMN = "label"
 _BATCH_ROWS = 2048
-
-
-@dataclass(frozen=True)
-class ParquetSplit:
-    """One split of a data set, as its publisher declares it.
-
-    file: where it lies under a data folder, for example "cifar10/train.parquet". rows: how many images.
-    digest: `ImageSet.digest` of the content in canonical order. url: where it can be had.
-    file_sha256: SHA-256 of the very file behind `url`, where it is known; copies from elsewhere may differ from it.
-    Raises DataError where `file` could lead out of the data folder.
-    """
-
-    file: str
-    rows: int
-    digest: str
-    url: str | None = None
-    file_sha256: str | None = None
-
-    def __post_init__(self) -> None:
-        path = PurePosixPath(self.file)
-        foreign = path.is_absolute() or bool(PureWindowsPath(self.file).drive) or "\\" in self.file or "\0" in self.file
-        if foreign or not path.parts or ".." in path.parts:
-            raise DataError(f"file {self.file!r} must be relative to the data folder and stay inside it")
 
 
 def read_parquet(
@@ -106,6 +82,8 @@ def decode_png(png: object, mode: Mode, size: int) -> np.ndarray:
             return np.asarray(image)
     except DataError:
         raise
+    except Image.DecompressionBombError as problem:
+        raise DataError(f"expected a {mode} {size}x{size} image, got one far too large to be read") from problem
     except Exception as problem:  # Pillow's parsers raise a dozen types on garbage; each means the same here
         raise DataError(f"not a whole PNG image ({type(problem).__name__})") from problem
 

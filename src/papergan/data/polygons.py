@@ -58,4 +58,5 @@ def polygon_distance(x: Array, y: Array, corners: Corners, radius: Array) -> Arr
         spans = (from_y >= 0) != (from_y >= edge_y)
         rightward = (from_x * edge_y < edge_x * from_y) == (edge_y > 0)
         inside ^= spans & rightward
-    return np.where(inside, -1.0, 1.0) * np.sqrt(nearest)
+    distance: Array = np.where(inside, -1.0, 1.0) * np.sqrt(nearest)
+    return distance

@@ -47,7 +47,7 @@ def resized(images: ImageSet, size: int) -> ImageSet:
         raise DataError(f"{images.name}: size must be at least 1 pixel, got {size}")
     if images.spec.size == size:
         return images
-    pixels = torch.cat([_resize(batch, size) for batch in images.images.split(_RESIZE_BATCH)])
+    pixels = torch.cat([_resize(batch, size) for batch in torch.split(images.images, _RESIZE_BATCH)])
     return ImageSet(f"{images.name}@{size}", pixels, images.labels, images.classes)
 
 
@@ -59,7 +59,7 @@ def _resize(pixels: Tensor, size: int) -> Tensor:
 def _class_rank(labels: Tensor) -> Tensor:
     """For each label [N], how many earlier ones are equal to it."""
     rank = torch.empty_like(labels)
-    for label in labels.unique():
+    for label in range(int(labels.max()) + 1):
         positions = (labels == label).nonzero().flatten()
         rank[positions] = torch.arange(len(positions))
     return rank

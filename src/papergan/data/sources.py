@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from papergan.data.declarations import ParquetSplit
 from papergan.data.download import download
-from papergan.data.parquet import ParquetSplit
 from papergan.errors import DataError
 
 ENVIRONMENT_VARIABLE = "PAPERGAN_DATA"

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from papergan.evaluation.table import ACCOUNT, MEASURED
+
 if TYPE_CHECKING:
     import pandas as pd
 
+ACCOUNT_ONLY = [name for name in ACCOUNT if name not in ("best_fid_epoch", "best_is_epoch", "epochs", "images_seen")]
 DERIVED = (" std", " floor", " ratio")
 CONSOLE = [
     "table", "row", "published", "experiment", "data set", "measured", "value", "x floor", "best@epoch",
@@ -29,23 +32,38 @@ tr.unmeasured td { color: #7b8694; }
 
 
 def to_markdown(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """A GitHub table under a heading, the notes as a list below it. Columns that are empty throughout are left out."""
-    header, *rows = [[_markdown_cell(cell) for cell in line] for line in _texts(table)]
-    lines = [_markdown_line(line) for line in (header, ["---"] * len(header), *rows)]
-    return "\n".join([f"# {title}", "", *lines, "", *(f"- {_markdown_cell(note)}" for note in notes), ""])
+    """Two GitHub tables, results and the runs behind them, and the notes as a list. Empty columns are left out."""
+    lines = [f"# {title}", ""]
+    for heading, part in _parts(table):
+        header, *rows = [[_markdown_cell(cell) for cell in line] for line in _texts(part)]
+        lines += [f"## {heading}", "", *map(_markdown_line, (header, ["---"] * len(header), *rows)), ""]
+    return "\n".join([*lines, *(f"- {_markdown_cell(note)}" for note in notes), ""])
 
 
 def to_html(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """A page of its own: no scripts, nothing loaded from anywhere, every text escaped."""
-    header, *rows = _texts(table)
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "\n".join(_html_row(header, row) for row in rows)
+    """A page of its own, as `to_markdown`: no scripts, nothing loaded from anywhere, every text escaped."""
+    parts = "".join(_html_table(heading, part) for heading, part in _parts(table))
     below = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n'
-        f"<ul>{below}</ul></body></html>\n"
+        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{parts}<ul>{below}</ul></body></html>\n"
+    )
+
+
+def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """What was published and measured, then how each measured run came about, once per run."""
+    runs = table[table["experiment"].notna()][[*MEASURED, *ACCOUNT]].drop_duplicates(["experiment", "dataset"])
+    parts = [("Results", table.drop(columns=["document", *ACCOUNT_ONLY]))]
+    return [*parts, ("Runs", runs)] if len(runs) else parts
+
+
+def _html_table(heading: str, part: pd.DataFrame) -> str:
+    header, *rows = _texts(part)
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "\n".join(_html_row(header, row) for row in rows)
+    return (
+        f'<h2>{escape(heading)}</h2>\n<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>\n"
     )
 
 

@@ -29,7 +29,7 @@ class ImageLibraryDataset(AbstractDataset[NoReturn, ImageLibrary]):
         allow_download: bool = True,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._sources = Sources(Path(raw), Path(directory) if directory else None, allow_download)
+        self._sources = Sources(Path(raw), Path(directory).expanduser() if directory else None, allow_download)
         self._decoded, self._datasets = Path(decoded), datasets
         self.metadata = metadata
 

@@ -29,7 +29,7 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
     def save(self, data: ImageSplits) -> None:
         splits = {"train": data.train, "test": data.test}
         for images in splits.values():
-            if not self._file(images.digest).exists():
+            if not _holds(self._file(images.digest), images):
                 save_image_set(self._file(images.digest), images)
         pointer = {split: _facts(images) for split, images in splits.items()}
         write_whole(self.path, json.dumps(pointer, indent=1).encode())
@@ -39,7 +39,9 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
             pointer = json.loads(self.path.read_bytes())
             train, test = (self._read(pointer[split]) for split in ("train", "test"))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self.path} does not name the images of an experiment ({error}); ingest again") from error
+            raise DataError(
+                f"{self.path} does not lead to the images of an experiment ({error}); ingest again"
+            ) from error
         return ImageSplits(train, test)
 
     def preview(self) -> JSONPreview:
@@ -66,6 +68,14 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path), "store": str(self._store)}
+
+
+def _holds(path: Path, images: ImageSet) -> bool:
+    """Whether these images are there already, whole; else they are written, so that ingesting again mends a store."""
+    try:
+        return load_image_set(path).digest == images.digest
+    except DataError:
+        return False
 
 
 def _facts(images: ImageSet) -> dict[str, Any]:

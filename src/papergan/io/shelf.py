@@ -33,21 +33,13 @@ class WeightsShelf:
         identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
         path = self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
         if path.exists():
-            known = _read(path)
-            if known is not None:
-                log.info("%s: taken from %s", kind, path.name)
-                return known
-            log.warning("%s is damaged; it is made anew", path)
+            try:
+                return decode(path.read_bytes(), path)
+            except CheckpointError as error:
+                log.warning("%s: made anew, since %s", kind, error)
         made = make()
         write_whole(path, encode(made))
         return made
-
-
-def _read(path: Path) -> Weights | None:
-    try:
-        return decode(path.read_bytes(), path)
-    except (CheckpointError, OSError):
-        return None
 
 
 class WeightsShelfDataset(AbstractDataset[NoReturn, WeightsShelf]):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from papergan.errors import CheckpointError
 from papergan.io.whole_file import WholeFileDataset
 from papergan.weights import Weights
@@ -12,7 +14,7 @@ from papergan.weights import Weights
 class WeightsDataset(WholeFileDataset[Weights]):
     """Weights as one safetensors file; the metadata gains `digest`, which is checked and taken off again on loading.
 
-    Raises CheckpointError where the file is foreign or damaged, be it by one bit.
+    Raises CheckpointError where the file is foreign, or a tensor in it is damaged, be it by one bit.
     """
 
     def _encode(self, data: Weights) -> bytes:
@@ -23,10 +25,14 @@ class WeightsDataset(WholeFileDataset[Weights]):
 
 
 def encode(weights: Weights) -> bytes:
-    """The bytes of a safetensors file; tensors are brought to the host and laid out contiguously."""
+    """The bytes of a safetensors file; tensors are brought to the host and laid out contiguously, each on its own."""
     from safetensors.torch import save
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.tensors.items()}
+    # A copy of each, since safetensors refuses tensors that share memory.
+    tensors = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in weights.tensors.items()
+    }
     return save(tensors, {**weights.metadata, "digest": weights.digest})
 
 

@@ -47,9 +47,12 @@ class MlflowTracker(Tracker):
             self._write()
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """As `report`, for many rows."""
+        """As `report`, for many rows; the tag `resumed_from_step` says how far they go."""
+        last = 0
         for row in rows:
             self._waiting += self._metrics(row)
+            last = max(last, int(row["step"]))
+        self.tags({"resumed_from_step": str(last)})
         self._write()
 
     def picture(self, grid: ImageGrid, step: int) -> None:

@@ -205,7 +205,8 @@ class Training:
             self.game.load_state_dict(state["game"])
         except (ValueError, RuntimeError, KeyError) as error:
             reason = " ".join(str(error).split())  # torch spreads it over lines
-            raise CheckpointError(f"{self.store.folder}: step {checkpoint.step} is of another game: {reason}") from error
+            where = f"{self.store.folder}: step {checkpoint.step}"
+            raise CheckpointError(f"{where} is of another game: {reason}") from error
         self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
         self._reported = tuple(state["reported"])
         self._meter.load_state_dict(state["meter"], self.game.device)

@@ -1,0 +1,1 @@
+"""Kedro datasets: how things are kept."""

@@ -1,0 +1,80 @@
+"""What is known to be wrong before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
+
+from papergan.data.library import ImageLibrary
+from papergan.data.sources import Sources
+from papergan.errors import EvaluationError, RecipeError
+from papergan.hooks.preflight import preflight
+
+SMALL = {"width": 8, "latent_dim": 8}
+
+
+def recipe(**changes) -> dict:
+    given = {
+        "paper": "000", "system": "hybrid", "dataset": "synthetic_shapes", "overrides": SMALL,
+        "training": {"steps": 2, "batch_size": 4}, "evaluation": {"inception": False},
+    }  # fmt: skip
+    return given | changes
+
+
+def check(tmp_path, **recipes: dict):
+    library = ImageLibrary.declared(
+        {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 20, "test": 10}}, Sources(tmp_path), tmp_path
+    )
+    catalog = DataCatalog({"image_library": MemoryDataset(library, copy_mode="assign")})
+    for name, given in recipes.items():
+        catalog[f"params:{name}"] = given
+    pipeline = Pipeline([node(lambda given: None, f"params:{name}", None, name=name) for name in recipes])
+    return preflight(pipeline, catalog)
+
+
+def test_what_is_right_comes_back_as_recipes(tmp_path):
+    (experiment,) = check(tmp_path, mine=recipe())
+    assert experiment.name == "mine"
+    assert experiment.recipe.settings()["width"] == 8
+
+
+def test_a_pipeline_without_experiments_needs_nothing(tmp_path):
+    assert check(tmp_path) == []
+
+
+def test_the_faults_of_all_experiments_are_on_one_line(tmp_path):
+    with pytest.raises(RecipeError) as caught:
+        check(tmp_path, one=recipe(sede=1), two=recipe(dataset="synthetic_shape"), three=recipe(seed="x"))
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in ("one: unknown key 'sede'; did you mean 'seed'", "two.dataset", "'synthetic_shapes'", "three.seed"):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"overrides": {"widht": 8}}, "no setting 'widht'; did you mean 'width'"),
+        ({"overrides": SMALL | {"augmentation": "colr"}}, "'colr'; did you mean 'color'"),
+        ({"training": {"steps": 2, "batch_size": 21}}, "20 images cannot fill a batch of 21"),
+        ({"training": {"steps": 2, "batch_size": 6}, "train_limit": 5}, "5 images cannot fill a batch of 6"),
+        ({"image_size": 9}, "cannot be built for 3x9x9 images"),
+        ({"system": "hybird"}, "unknown system 'hybird'; did you mean 'hybrid'"),
+    ],
+)
+def test_what_cannot_run_is_refused(tmp_path, changes, message):
+    with pytest.raises(RecipeError, match=message):
+        check(tmp_path, mine=recipe(**changes))
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(RecipeError, match="torch sees no GPU"):
+        check(tmp_path, mine=recipe(training={"steps": 2, "batch_size": 4, "device": "cuda"}))
+
+
+def test_missing_inception_weights_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    with pytest.raises(EvaluationError, match="evaluation.inception=false"):
+        check(tmp_path, mine=recipe(evaluation={"inception": True, "allow_download": False}))

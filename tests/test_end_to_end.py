@@ -1,0 +1,191 @@
+"""`kedro run` as a user has it, in a workspace of its own: what it leaves, what it tracks, how it stops and goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from mlflow import MlflowClient
+from project_run import EXPERIMENT, PROJECT, run_here, run_there, start_there
+
+from papergan.experiments import discover
+
+LONGER = f"{EXPERIMENT}.training.steps=40,{EXPERIMENT}.training.save_minutes=0.0001"
+LONGER_HERE = {EXPERIMENT: {"training": {"steps": 40, "save_minutes": 0.0001}}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the processes started by these tests, so that the same bits come out
+    yield
+    torch.set_num_threads(before)
+
+
+def in_workspace(folder: Path, pipeline: str = EXPERIMENT, **options) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAPERGAN_WORKSPACE", str(folder))
+        run_here(pipeline, **options)
+
+
+def load(folder: Path, name: str):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAPERGAN_WORKSPACE", str(folder))
+        bootstrap_project(PROJECT)
+        with KedroSession.create(PROJECT, env="test") as session:
+            return session.load_context().catalog.load(name)
+
+
+def runs(folder: Path, **tags: str):
+    """MLflow runs of the document's experiment, oldest first."""
+    client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
+    group = client.get_experiment_by_name("papergan/document_000")
+    return client, list(reversed(client.search_runs([group.experiment_id])))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """The workspace of a finished run of 40 steps that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("finished")
+    in_workspace(folder, params=LONGER_HERE)
+    return folder
+
+
+class TestWhatARunLeaves:
+    def test_the_table_and_pictures(self, finished):
+        table = (finished / "data/08_reporting/comparison/comparison.md").read_text()
+        assert "20.9" in table
+        assert "synthetic_shapes/train[:320]" in table
+        for name in ("samples.png", "curves.png", "history.csv", "scores.json"):
+            assert list((finished / "data/08_reporting" / EXPERIMENT / name).rglob(name)), name
+
+    def test_a_score_card_that_accounts_for_itself(self, finished):
+        card = load(finished, f"{EXPERIMENT}.scores")
+        assert card.experiment == EXPERIMENT
+        assert card.dataset == "synthetic_shapes/train[:320]"
+        assert card.steps == 40
+        assert card.images_seen == 640
+        assert {"domain_fid", "domain_is_mean", "discriminator_accuracy_midpoint"} <= set(card.final)
+        assert "fid" not in card.final
+        assert card.best_fid.metrics["domain_num_samples"] == card.final["domain_num_samples"] == 120
+        assert card.best_fid.metrics["domain_fid"] <= card.final["domain_fid"] or card.best_fid.step < 40
+
+    def test_the_history_has_every_report_and_evaluation(self, finished):
+        history = load(finished, f"{EXPERIMENT}.history")
+        assert [row["step"] for row in history.losses] == list(range(2, 41, 2))
+        assert [row["step"] for row in history.metrics] == list(range(4, 41, 4))
+
+    def test_the_published_generator_is_the_average(self, finished):
+        trained, generator = (load(finished, f"{EXPERIMENT}.{name}") for name in ("trained", "generator"))
+        assert generator.metadata["weights"] == "ema"
+        weights = [name for name in trained.under("average") if name.endswith("weight")]
+        assert weights
+        assert all(torch.equal(trained.under("average")[name], generator.tensors[name]) for name in weights)
+        moving = {name.removeprefix("generator."): tensor for name, tensor in trained.under("networks").items()}
+        assert any(
+            not torch.equal(moving[name.removeprefix("generator.")], generator.tensors[name])
+            for name in weights
+            if name.startswith("generator.")
+        )
+
+    def test_nothing_in_the_repository(self, finished):
+        assert finished.is_relative_to(Path("/")) and not finished.is_relative_to(PROJECT)
+        assert not (PROJECT / "data" / "08_reporting" / "no_such").exists()
+
+    def test_mlflow(self, finished):
+        client, (run,) = runs(finished)
+        assert run.info.status == "FINISHED"
+        assert run.info.run_name == EXPERIMENT
+        assert run.data.params["training.steps"] == "40"
+        assert run.data.params["settings.gradient_penalty"] == "10.0"
+        assert run.data.params["settings.width"] == "8"
+        assert {"paper", "dataset", "data_digest", "commit", "dirty", "recipe", "session"} <= set(run.data.tags)
+        assert run.data.tags["data_digest"] == load(finished, f"{EXPERIMENT}.scores").data_digest
+        live = client.get_metric_history(run.info.run_id, "domain_fid")
+        assert [metric.step for metric in live] == list(range(4, 41, 4))
+        assert run.data.metrics["final.domain_fid"] == load(finished, f"{EXPERIMENT}.scores").final["domain_fid"]
+        folders = {entry.path for entry in client.list_artifacts(run.info.run_id)}
+        assert {"samples", "curves", "scores", "comparison", "generator"} <= folders
+        grids = [entry.path for entry in client.list_artifacts(run.info.run_id, "samples")]
+        assert "samples/step-000000040.png" in grids
+
+    def test_later_stages_start_from_what_is_there(self, finished):
+        before = load(finished, f"{EXPERIMENT}.scores").final
+        in_workspace(finished, params=LONGER_HERE, from_nodes=[f"{EXPERIMENT}.evaluate"])
+        assert load(finished, f"{EXPERIMENT}.scores").final == before
+
+    def test_the_comparison_alone(self, finished, capsys):
+        in_workspace(finished, "comparison")
+        assert EXPERIMENT in capsys.readouterr().out
+
+
+class TestStoppingAndGoingOn:
+    @staticmethod
+    def interrupt(folder: Path, number: int) -> int:
+        """Start a run, send it a signal once it has a checkpoint that was not there before, return its exit code."""
+        before = set(folder.glob("data/06_models/*/checkpoints/*/step-*.json"))
+        process = start_there(folder, "run", "--pipelines", EXPERIMENT, "--env", "test", "--params", LONGER)
+        deadline = time.monotonic() + 150
+        while not set(folder.glob("data/06_models/*/checkpoints/*/step-*.json")) - before:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process.pid, number)
+        output = process.communicate(timeout=60)[0]
+        if number == signal.SIGINT:
+            assert "run again to go on from there" in output
+            assert "Traceback" not in output
+        return process.returncode
+
+    def test_ctrl_c_and_kill_9_change_nothing(self, finished, tmp_path):
+        assert self.interrupt(tmp_path, signal.SIGINT) == 130
+        assert [run.info.status for run in runs(tmp_path)[1]] == ["KILLED"]
+        assert self.interrupt(tmp_path, signal.SIGKILL) == -9
+        assert [run.info.status for run in runs(tmp_path)[1]] == ["KILLED", "RUNNING"]
+        in_workspace(tmp_path, params=LONGER_HERE)
+        client, every = runs(tmp_path)
+        assert [run.info.status for run in every] == ["KILLED", "KILLED", "FINISHED"]
+        same = [load(folder, f"{EXPERIMENT}.trained").digest for folder in (tmp_path, finished)]
+        assert same[0] == same[1]
+        assert load(tmp_path, f"{EXPERIMENT}.scores").final == load(finished, f"{EXPERIMENT}.scores").final
+        steps = [metric.step for metric in client.get_metric_history(every[-1].info.run_id, "domain_fid")]
+        assert steps == list(range(4, 41, 4))
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--pipelines", "hybrid_cifr10"], "unknown pipeline 'hybrid_cifr10'; did you mean 'hybrid_cifar10'"),
+            (["--params", "hybrid_cifr10.seed=1"], "unknown experiment 'hybrid_cifr10'; did you mean 'hybrid_cifar10'"),
+            (["--params", f"{EXPERIMENT}.training.stpes=5"], "unknown key 'stpes'; did you mean 'steps'"),
+            (["--env", "dmeo"], "unknown environment 'dmeo'; did you mean 'demo'"),
+        ],
+    )
+    def test_one_line_and_exit_status_1(self, tmp_path, arguments, message):
+        pipeline = [] if "--pipelines" in arguments else ["--pipelines", EXPERIMENT]
+        done = run_there(tmp_path, "run", *pipeline, *arguments)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len((done.stdout + done.stderr).strip().splitlines()) == 1
+        assert not list(tmp_path.iterdir())
+
+
+def test_the_registry_lists_every_experiment(tmp_path):
+    done = run_there(tmp_path, "registry", "list")
+    assert done.returncode == 0
+    assert {f"- {name}" for name in (*discover(), "comparison", "__default__")} == set(done.stdout.split("\n")) - {""}
+
+
+def test_without_a_pipeline_it_says_what_there_is_and_trains_nothing(tmp_path, capsys):
+    in_workspace(tmp_path, "__default__", env="local")
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in discover())
+    assert "kedro run --pipelines hybrid_cifar10 --env demo" in printed
+    assert not list(tmp_path.iterdir())
