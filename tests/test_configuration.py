@@ -1,14 +1,14 @@
-"""What is in conf/: every recipe valid in every environment, overlays that only change what they name, no open doors."""
+"""What is in conf/: recipes valid in every environment, overlays that only change what they name, no open doors."""
 
 import os
 
 import pytest
 from kedro.config import OmegaConfigLoader
-from project_run import PROJECT
 
 from papergan import experiments, settings
 from papergan.recipe import Recipe
 from papergan.tracking.configuration import MlflowConfiguration
+from project_run import PROJECT
 
 ENVIRONMENTS = ["local", "demo", "test"]
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from kedro.io import DatasetError, Version
 from matplotlib.figure import Figure
-from project_run import score_card
 
 from papergan.io.checkpoints import CheckpointsDataset
 from papergan.io.figure import FigureDataset
@@ -15,6 +14,7 @@ from papergan.io.scores import ScoreCardDataset
 from papergan.io.shelf import WeightsShelf, WeightsShelfDataset
 from papergan.training.history import History
 from papergan.weights import Weights
+from project_run import score_card
 
 
 def history() -> History:

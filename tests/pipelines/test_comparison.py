@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from project_run import PROJECT, score_card
 
 from papergan.io.comparison import Comparison, ComparisonDataset
 from papergan.io.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.pipelines.comparison.nodes import compare, compare_after
+from project_run import PROJECT, score_card
 
 PUBLISHED = yaml.safe_load((PROJECT / "conf" / "base" / "published.yml").read_text())
 

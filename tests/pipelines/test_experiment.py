@@ -140,7 +140,11 @@ def test_weights_of_another_recipe_are_refused(finished):
 
 def test_divergence_leaves_a_card_that_says_when(tmp_path):
     with pytest.raises(Diverged) as caught:
-        run(tmp_path, overrides={"width": 8, "latent_dim": 8, "learning_rate": 1e30}, training=GIVEN["training"] | {"steps": 20})
+        run(
+            tmp_path,
+            overrides={"width": 8, "latent_dim": 8, "learning_rate": 1e30},
+            training=GIVEN["training"] | {"steps": 20},
+        )
     card = caught.value.card
     assert card.diverged.startswith("diverged at step ")
     assert card.final == {}
@@ -148,7 +152,9 @@ def test_divergence_leaves_a_card_that_says_when(tmp_path):
 
 
 def test_the_cadence_of_the_recipe_in_steps():
-    recipe = Recipe.parse(NAME, GIVEN | {"training": {"epochs": 10.0, "batch_size": 10}, "evaluation": {"every_epochs": 2.0}})
+    recipe = Recipe.parse(
+        NAME, GIVEN | {"training": {"epochs": 10.0, "batch_size": 10}, "evaluation": {"every_epochs": 2.0}}
+    )
     plan = plan_of(recipe, batches_per_epoch=100, batches_per_step=5)
     assert plan.steps == 200
     assert plan.evaluate_every == 40

@@ -82,12 +82,13 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _draw(label: int, u: Array) -> NDArray[np.uint8]:
     """Images of one class, [N, 3, S, S]. u: [N, draws] in [0, 1)."""
-    axis = np.arange(SIZE) + 0.5 - SIZE / 2
+    axis: Array = np.arange(SIZE, dtype=np.float64) + (0.5 - SIZE / 2)
     x = axis[None, None, :] - _spread(u[:, 0], -5, 5)
     y = axis[None, :, None] - _spread(u[:, 1], -5, 5)
-    coverage = _COVERAGES[CLASSES[label]](x, y, u)
+    coverage: Array = _COVERAGES[CLASSES[label]](x, y, u)[:, None]
     shape, ground = _colours(u)
-    return _rounded(ground * _shade(axis, u) * (1 - coverage[:, None]) + shape * coverage[:, None])
+    shaded: Array = ground * _shade(axis, u)
+    return _rounded(shaded * (1 - coverage) + shape * coverage)
 
 
 def _rounded(colour: Array) -> NDArray[np.uint8]:
@@ -134,7 +135,8 @@ def _rgb(hue: Array, saturation: Array, value: Array) -> Array:
     """HSV, each [N] in 0..1, to RGB [N, 3, 1, 1]: channel = v (1 - s (1 - clip(|6 (h + o mod 1) - 3| - 1, 0, 1)))."""
     shifted = hue[:, None] + np.array([0.0, 2 / 3, 1 / 3])
     pure = np.clip(np.abs((shifted - np.floor(shifted)) * 6 - 3) - 1, 0, 1)
-    return (value[:, None] * (1 - saturation[:, None] * (1 - pure)))[:, :, None, None]
+    channels: Array = value[:, None] * (1 - saturation[:, None] * (1 - pure))
+    return channels[:, :, None, None]
 
 
 def _covered(distance: Array) -> Array:

@@ -31,9 +31,10 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
             checked.append(Experiment(name, Recipe.parse(name, catalog.load(f"params:{name}"))))
         except RecipeError as fault:
             faults.append(str(fault))
-    library = catalog.load("image_library") if names else None
-    for experiment in checked:
-        faults += _faults(experiment, library)
+    if checked:
+        library: ImageLibrary = catalog.load("image_library")
+        for experiment in checked:
+            faults += _faults(experiment, library)
     if faults:
         raise RecipeError("; ".join(faults))
     for _, recipe in checked:

@@ -33,7 +33,8 @@ def encode(weights: Weights) -> bytes:
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in weights.tensors.items()
     }
-    return save(tensors, {**weights.metadata, "digest": weights.digest})
+    content: bytes = save(tensors, {**weights.metadata, "digest": weights.digest})
+    return content
 
 
 def decode(content: bytes, path: Path) -> Weights:

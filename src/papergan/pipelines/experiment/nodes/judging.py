@@ -47,9 +47,7 @@ def judge(
             game.sampler(averaged=False).stream(len(some), seed=seed, progress=progress), batch_size, should_stop
         )
         fake = torch.cat([scores(batch) for batch in fake_batches])
-        judged = [
-            scores(to_model_range(batch.to(game.device))) for batch in batches_of(some, batch_size, should_stop)
-        ]
+        judged = [scores(to_model_range(batch.to(game.device))) for batch in batches_of(some, batch_size, should_stop)]
     finally:
         discriminator.train(was_training)
     return discriminator_accuracy(torch.cat(judged), fake).as_metrics()

@@ -1,0 +1,119 @@
+"""Images in memory: ranges, resizing, limits, grids, digests."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+from PIL import Image
+
+from papergan.data.grid import ImageGrid, encode_png, make_grid
+from papergan.data.image_file import load_image_set, save_image_set
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.preparation import prepare
+from papergan.errors import DataError
+from papergan.pixels import to_model_range, to_pixels
+
+
+def images(count: int = 30, size: int = 8, name: str = "set/train") -> ImageSet:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
+    return ImageSet(name, pixels, torch.arange(count) % 3, ("a", "b", "c"))
+
+
+def test_every_byte_survives_the_model_range():
+    every = torch.arange(256, dtype=torch.uint8)
+    model = to_model_range(every)
+    assert (model.min(), model.max()) == (-1, 1)
+    assert torch.equal(to_pixels(model), every)
+    assert to_pixels(torch.tensor([-3.0, 3.0, 1 / 255 * 0.9, 0.0])).tolist() == [0, 255, 128, 128]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels"),
+    [
+        (torch.zeros(2, 3, 4, 4), torch.zeros(2, dtype=torch.int64)),
+        (torch.zeros(2, 2, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)),
+        (torch.zeros(2, 3, 4, 5, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)),
+        (torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64)),
+        (torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 3])),
+        (torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, -1])),
+    ],
+)
+def test_what_is_no_image_set_is_refused(pixels, labels):
+    with pytest.raises(DataError, match="set/train"):
+        ImageSet("set/train", pixels, labels, ("a", "b", "c"))
+
+
+def test_the_digest_is_of_content_not_of_the_name():
+    first, renamed = images(), images(name="other")
+    assert first.digest == renamed.digest
+    changed = first.images.clone()
+    changed[0, 0, 0, 0] ^= 1
+    assert ImageSet("x", changed, first.labels, first.classes).digest != first.digest
+    assert ImageSet("x", first.images, first.labels.flip(0), first.classes).digest != first.digest
+    assert ImageSet("x", first.images, first.labels, ("a", "b", "d")).digest != first.digest
+
+
+def test_nothing_is_touched_where_the_size_is_right():
+    splits = ImageSplits(images(), images(12, name="set/test"))
+    assert prepare(splits, size=None, limit=None) is splits
+    assert prepare(splits, size=8, limit=30) is splits
+
+
+def test_resizing_keeps_the_mean_and_says_so():
+    splits = prepare(ImageSplits(images(), images(name="set/test")), size=16, limit=None)
+    assert splits.train.images.shape == (30, 3, 16, 16)
+    assert splits.train.name == "set/train@16"
+    assert splits.train.images.float().mean().item() == pytest.approx(images().images.float().mean().item(), abs=1)
+
+
+def test_a_limit_is_balanced_nested_and_leaves_the_test_split_alone():
+    splits = ImageSplits(images(), images(12, name="set/test"))
+    nine, six = (prepare(splits, size=None, limit=limit) for limit in (9, 6))
+    assert nine.train.name == "set/train[:9]"
+    assert torch.bincount(nine.train.labels).tolist() == [3, 3, 3]
+    assert {i.numpy().tobytes() for i in six.train.images} <= {i.numpy().tobytes() for i in nine.train.images}
+    assert nine.test is splits.test
+    with pytest.raises(DataError, match="at least 1"):
+        prepare(splits, size=None, limit=0)
+
+
+def test_a_file_of_images_vouches_for_itself(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_image_set(path, images())
+    assert load_image_set(path).digest == images().digest
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        load_image_set(path)
+    path.write_bytes(bytes(content[:50]))
+    with pytest.raises(DataError, match="not a whole file of images"):
+        load_image_set(path)
+
+
+def test_a_grid_puts_images_row_by_row():
+    grid = make_grid(images(5).images, columns=3, padding=1, scale=2)
+    assert grid.shape == (3, 2 * 17 + 1, 3 * 17 + 1)
+    assert torch.equal(grid[:, 1:17:2, 18:34:2], images(5).images[1])
+    assert torch.equal(grid[:, 18:34:2, 1:17:2], images(5).images[3])
+    assert grid[:, 0].sum() == 0
+
+
+def test_a_picture_says_what_it_shows():
+    grid = ImageGrid(images(4).images, "hybrid, trained on drawn shapes")
+    with_words, without = grid.picture(scale=4), ImageGrid(images(4).images, "").picture(scale=4)
+    assert with_words.shape[1] > without.shape[1]
+    assert with_words[:, without.shape[1] :].max() == 255  # there is writing
+    with Image.open(io.BytesIO(encode_png(with_words, {"Description": grid.caption}))) as picture:
+        assert picture.info["Description"] == grid.caption
+        assert picture.size == (with_words.shape[2], with_words.shape[1])
+
+
+def test_grey_grids_and_impossible_ones():
+    assert make_grid(images(2).images[:, :1]).shape[0] == 1
+    for bad in (torch.zeros(0, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 3, 4, 4), torch.zeros(3, 4, 4)):
+        with pytest.raises(DataError):
+            make_grid(bad)
