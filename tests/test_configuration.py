@@ -6,8 +6,9 @@ import pytest
 from kedro.config import OmegaConfigLoader
 
 from papergan import experiments, settings
+from papergan.errors import RecipeError
 from papergan.recipe import Recipe
-from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.configuration import MlflowConfiguration, parse
 from project_run import PROJECT
 
 ENVIRONMENTS = ["local", "demo", "test"]
@@ -70,15 +71,24 @@ def test_nothing_phones_home_and_nothing_listens_to_the_world():
     assert not any("0.0.0.0" in text for text in texts)
 
 
+def mlflow_configuration() -> MlflowConfiguration:
+    return MlflowConfiguration.of(parse(configuration("local")["mlflow"]))
+
+
 def test_mlflow_is_a_file_in_the_workspace(monkeypatch, tmp_path):
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
-    parsed = MlflowConfiguration.parse(configuration("local")["mlflow"])
-    assert parsed.tracking_uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert mlflow_configuration().tracking_uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
     monkeypatch.delenv("PAPERGAN_WORKSPACE")
-    parsed = MlflowConfiguration.parse(configuration("local")["mlflow"])
-    assert parsed.tracking_uri == f"sqlite:///{PROJECT}/mlruns/mlflow.db"
+    assert mlflow_configuration().tracking_uri == f"sqlite:///{PROJECT}/mlruns/mlflow.db"
+    assert mlflow_configuration().untracked == ("comparison",)
 
 
-def test_a_misspelt_key_of_mlflow_yml_is_refused():
-    with pytest.raises(ValueError, match="tracking_url.*did you mean 'tracking_uri'"):
-        MlflowConfiguration.parse({"tracking_uri": "sqlite:///x", "artifacts": "/x", "tracking_url": "y"})
+def test_mlflow_yml_is_what_kedro_mlflow_reads_and_its_ui_stays_on_this_machine():
+    assert parse(configuration("local")["mlflow"]).ui.host == "127.0.0.1"
+
+
+def test_a_wrong_mlflow_yml_is_refused():
+    with pytest.raises(RecipeError, match=r"mlflow\.yml: server\.mlflow_tracking_url: Extra inputs"):
+        parse({"server": {"mlflow_tracking_url": "sqlite:///x"}})
+    with pytest.raises(RecipeError, match=r"must give server\.mlflow_tracking_uri"):
+        MlflowConfiguration.of(parse({}))

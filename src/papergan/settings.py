@@ -29,7 +29,8 @@ def workspace() -> str:
 # The gate is last: pluggy calls it first, so nothing is tracked or printed for a recipe that is refused.
 HOOKS = (ReportHook(), TrackingHook(), GateHook())
 
-# papergan tracks through its own hook: one MLflow run per experiment, with a status that is true after a kill as well.
+# papergan reads kedro-mlflow's mlflow.yml and serves `kedro mlflow ui`, but tracks through its own hook: one MLflow run
+# per experiment instead of one per command, with a status that is true after Ctrl-C and after a kill as well.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 
 CONFIG_LOADER_ARGS = {

@@ -14,7 +14,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.hooks.track import file_of
 from papergan.io.comparison import Comparison
-from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.start import ui_command
 
 SHOWN = ("samples", "curves", "history", "scores", "generator", "comparison")
@@ -30,8 +30,7 @@ class ReportHook:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Know where MLflow keeps its runs."""
-        configuration = MlflowConfiguration.parse(context.config_loader["mlflow"])
-        self._tracking_uri = configuration.tracking_uri if configuration.enabled else None
+        self._tracking_uri = MlflowConfiguration.of(parse(context.config_loader["mlflow"])).tracking_uri
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -56,7 +55,8 @@ class ReportHook:
         if lines and self._tracking_uri is not None:
             lines.append(f"  {'MLflow:':<12} {ui_command(self._tracking_uri)}")
         if lines:
-            lines += [f"  {'Kedro-Viz:':<12} kedro viz run", ""]
+            shown = next((node.namespace for node in pipeline.nodes if node.namespace), "comparison")
+            lines += [f"  {'Kedro-Viz:':<12} kedro viz run --pipeline {shown}", ""]
             click.echo("\n".join(lines))
 
 

@@ -21,7 +21,7 @@ from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.training import Diverged
 from papergan.recipe import Recipe
 from papergan.tracking import Tracker, provenance
-from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 from papergan.tracking.start import MlflowStore
 
@@ -36,6 +36,7 @@ class TrackingHook:
     """
 
     def __init__(self) -> None:
+        self._configuration: MlflowConfiguration | None = None
         self._store: MlflowStore | None = None
         self._session = ""
         self._catalog: CatalogProtocol | None = None
@@ -43,9 +44,10 @@ class TrackingHook:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Read mlflow.yml. Nothing is created yet."""
-        configuration = MlflowConfiguration.parse(context.config_loader["mlflow"])
-        self._store = MlflowStore(configuration) if configuration.enabled else None
+        """Read mlflow.yml, and leave it where `kedro mlflow ui` looks for it. Nothing is created yet."""
+        options = parse(context.config_loader["mlflow"])
+        context.__setattr__("mlflow", options)
+        self._configuration = MlflowConfiguration.of(options)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -53,9 +55,15 @@ class TrackingHook:
         self._end("KILLED")  # what a run in this process, of a notebook, left open when it was interrupted
         self._catalog = catalog
         self._session = str(run_params["run_id"])
+        self._store = self._open(run_params["pipeline_names"] or [])
         for name in pipeline.inputs():
             if name.endswith(".tracker"):
                 catalog[name] = MemoryDataset(Tracker(), copy_mode="assign")
+
+    def _open(self, pipelines: list[str]) -> MlflowStore | None:
+        if self._configuration is None or set(pipelines) & set(self._configuration.untracked):
+            return None
+        return MlflowStore(self._configuration)
 
     @hook_impl
     def before_node_run(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:

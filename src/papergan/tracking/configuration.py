@@ -1,36 +1,52 @@
-"""conf/base/mlflow.yml, read strictly."""
+"""conf/base/mlflow.yml in the format of kedro-mlflow, read strictly."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from papergan.errors import RecipeError, did_you_mean
+from papergan.errors import RecipeError
+
+if TYPE_CHECKING:
+    from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
 
-class MlflowConfiguration(BaseModel):
-    """Where runs are kept.
+@dataclass(frozen=True)
+class MlflowConfiguration:
+    """What this project takes from kedro-mlflow's configuration.
 
     tracking_uri: of the store, for example sqlite:////absolute/path/mlflow.db. artifacts: folder for files of new
-    MLflow experiments, with a sqlite store. experiment_prefix: stands before the document's name.
+    MLflow experiments, with a sqlite store. experiment_prefix: stands before the document's name. untracked: pipelines
+    of which no MLflow run is made.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    enabled: bool = True
     tracking_uri: str
     artifacts: str
     experiment_prefix: str = "papergan"
+    untracked: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> MlflowConfiguration:
-        """Raises RecipeError naming the first wrong key, with close matches."""
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
-            hint = did_you_mean(key, cls.model_fields) if first["type"] == "extra_forbidden" else ""
-            raise RecipeError(f"mlflow.yml: {key}: {first['msg']}{hint}") from None
+    def of(cls, options: KedroMlflowConfig) -> MlflowConfiguration:
+        """Raises RecipeError where a place is not given: kedro-mlflow would fall back to one that MLflow refuses."""
+        experiment = options.tracking.experiment
+        uri, artifacts = options.server.mlflow_tracking_uri, experiment.create_experiment_kwargs.artifact_location
+        if not uri or not artifacts:
+            raise RecipeError(
+                "mlflow.yml must give server.mlflow_tracking_uri and "
+                "tracking.experiment.create_experiment_kwargs.artifact_location"
+            )
+        return cls(uri, artifacts, experiment.name, tuple(options.tracking.disable_tracking.pipelines))
+
+
+def parse(given: Mapping[str, Any]) -> KedroMlflowConfig:
+    """Raises RecipeError naming every wrong key of mlflow.yml."""
+    from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
+
+    try:
+        return KedroMlflowConfig.model_validate(dict(given))
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise RecipeError(f"mlflow.yml: {'; '.join(faults)}") from None
