@@ -14,7 +14,7 @@ from papergan.data.grid import ImageGrid
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.liveness import Liveness
 from papergan.tracking.mlflow_tracker import MlflowTracker
-from papergan.tracking.start import MlflowStore, ui_command
+from papergan.tracking.start import MlflowStore, ui_options
 
 
 class BrokenClient:
@@ -143,5 +143,5 @@ def test_parameters_and_pictures_arrive(store):
 
 def test_the_interface_is_shown_on_this_machine_only(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    command = ui_command(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    command = ui_options(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     assert command == "mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from kedro.pipeline import Pipeline
 from papergan.hooks.track import file_of
 from papergan.io.comparison import Comparison
 from papergan.tracking.configuration import MlflowConfiguration, parse
-from papergan.tracking.start import ui_command
+from papergan.tracking.start import ui_options
 
 SHOWN = ("samples", "curves", "history", "scores", "generator", "comparison")
 
@@ -53,11 +55,16 @@ class ReportHook:
                 path = file_of(catalog.get(name))
                 lines.append(f"  {what + ':':<12} {_short(path / 'comparison.html' if what == 'comparison' else path)}")
         if lines and self._tracking_uri is not None:
-            lines.append(f"  {'MLflow:':<12} {ui_command(self._tracking_uri)}")
+            lines.append(f"  {'MLflow:':<12} {_program('mlflow')} {ui_options(self._tracking_uri)}")
         if lines:
             shown = next((node.namespace for node in pipeline.nodes if node.namespace), "comparison")
-            lines += [f"  {'Kedro-Viz:':<12} kedro viz run --pipeline {shown}", ""]
+            lines += [f"  {'Kedro-Viz:':<12} {_program('kedro')} viz run --pipeline {shown}", ""]
             click.echo("\n".join(lines))
+
+
+def _program(name: str) -> str:
+    """What to type for it: its name, or where it is in an environment that is not activated."""
+    return name if shutil.which(name) else _short(Path(sys.executable).parent / name)
 
 
 def _short(path: Path) -> str:

@@ -64,7 +64,7 @@ class MlflowStore:
                 log.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
 
 
-def ui_command(uri: str) -> str:
-    """How to look at the store; on this machine only."""
+def ui_options(uri: str) -> str:
+    """Of `mlflow`, to look at the store; on this machine only."""
     local = uri.replace(f"sqlite:///{os.getcwd()}/", "sqlite:///")
-    return f"mlflow ui --backend-store-uri {local} --host 127.0.0.1"
+    return f"ui --backend-store-uri {local} --host 127.0.0.1"
