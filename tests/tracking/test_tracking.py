@@ -144,4 +144,4 @@ def test_parameters_and_pictures_arrive(store):
 def test_the_interface_is_shown_on_this_machine_only(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command = ui_options(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    assert command == "mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1"
+    assert command == "ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1"
