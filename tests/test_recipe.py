@@ -48,11 +48,12 @@ def test_faults_are_named_with_their_place(changes, message):
 
 def test_all_faults_come_together_on_one_line():
     with pytest.raises(RecipeError) as error:
-        parse(seed="one", training={"epochs": -1, "batch_size": "many"})
+        parse(seed="one", training={"epochs": -1, "batch_size": "many"}, overrides={"widht": 3})
     message = str(error.value)
     assert "\n" not in message
     for place in ("seed", "training.epochs", "training.batch_size"):
         assert f"hybrid_cifar10.{place}" in message
+    assert message.count("did you mean 'width'") == 1
 
 
 @pytest.mark.parametrize("given", [None, [], "text", 3])

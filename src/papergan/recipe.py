@@ -146,4 +146,20 @@ class Recipe(Strict):
                 ".".join([name, *map(str, fault["loc"])]) + ": " + fault["msg"].removeprefix("Value error, ")
                 for fault in error.errors()
             ]
+            if any(fault["loc"] for fault in error.errors()):  # then the settings have not been looked at yet
+                faults += _faults_of_settings(name, given)
             raise RecipeError("; ".join(faults)) from None
+
+
+def _faults_of_settings(name: str, given: Any) -> list[str]:
+    """What is wrong with the settings of a recipe that is wrong elsewhere, so that everything is said at once."""
+    system, overrides = (
+        (given.get(key) for key in ("system", "overrides")) if isinstance(given, Mapping) else (None, None)
+    )
+    if not isinstance(system, str) or not isinstance(overrides or {}, Mapping):
+        return []
+    try:
+        systems.resolve(system, overrides or {})
+    except RecipeError as error:
+        return [f"{name}: {error}"]
+    return []
