@@ -26,7 +26,8 @@ NUM_TENSORS = 566
 LAST_LAYER = (1008, 2048)
 RESOLUTION = 299
 HOW_TO = (
-    f"download {URL} (96 MB) and set evaluation.inception_weights=<file>, or let it be downloaded (evaluation.allow_download=true), "
+    f"download {URL} (96 MB) and set evaluation.inception_weights=<file>, "
+    "or let it be downloaded (evaluation.allow_download=true), "
     "or score with the domain classifier instead: evaluation.inception=false evaluation.domain=true"
 )
 
