@@ -131,7 +131,7 @@ def test_the_hybrid_has_every_component_of_document_000():
         ({"gradient_penalty": 0.0}, "discriminator.gradient_penalty"),
         ({"r1": 0.0}, "discriminator.r1"),
         ({"feature_matching": 0.0}, "generator.feature_matching"),
-        ({"adaptive_mix": "off"}, "discriminator.feature_shrinkage"),
+        ({"adaptive_mix": "none"}, "discriminator.feature_shrinkage"),
         ({"adaptive_mix_weight": 0.0}, "discriminator.feature_shrinkage"),
     ],
 )
@@ -140,7 +140,7 @@ def test_every_term_of_the_hybrid_can_be_switched_off(override, gone):
 
 
 def test_the_rest_of_the_hybrid_can_be_switched_off():
-    game = build("hybrid", self_attention=False, spectral_norm=False, ema_decay=0.0, augmentation="off")
+    game = build("hybrid", self_attention=False, spectral_norm=False, ema_decay=0.0, augmentation="none")
     names = {type(module).__name__ for module in game.networks.modules()}
     assert not {"SelfAttention", "SpectralNorm"} & names
     assert game.average is None

@@ -61,7 +61,7 @@ def build(
     r1: Weight = 0.1,
     r1_interval: Annotated[int, Field(ge=1)] = 16,
     feature_matching: Weight = 1.0,
-    adaptive_mix: Literal["plain", "official", "off"] = "plain",
+    adaptive_mix: Literal["plain", "official", "none"] = "plain",
     adaptive_mix_weight: Weight = 1.0,
     adaptive_mix_alpha: Annotated[float, Field(gt=0.0)] = 1.0,
     adaptive_mix_noise: Weight = 0.05,
@@ -74,7 +74,7 @@ def build(
     decay_factor: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5,
     critic_steps: Annotated[int, Field(ge=1)] = 1,
 ) -> Game:
-    """Every component can be switched off: a weight or decay of 0, an `augmentation` of "off", a False."""
+    """Every component can be switched off: a weight or decay of 0, an `augmentation` of "none", a False."""
     plain = SNDCGANDiscriminator(images, width, attention=self_attention, spectral=spectral_norm)
     discriminator: nn.Module = plain
     critic_terms: list[Term] = []
@@ -105,7 +105,7 @@ def build(
         discriminator_terms=critic_terms,
         lazy_turns=lazy_r1(r1, r1_interval),
         discriminator_steps=critic_steps,
-        augment=None if augmentation == "off" else DiffAugment(augmentation),
+        augment=None if augmentation == "none" else DiffAugment(augmentation),
         average=Average(ema_decay) if ema_decay else None,
     )
 

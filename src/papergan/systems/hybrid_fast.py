@@ -46,7 +46,7 @@ def build(
     discriminator_steps: Annotated[int, Field(ge=1)] = 3,
     fakes_per_real: Annotated[int, Field(ge=1)] = 2,
 ) -> Game:
-    """A weight or decay of 0, or an `augmentation` of "off", switches a component off."""
+    """A weight or decay of 0, or an `augmentation` of "none", switches a component off."""
     rate = LinearDecay(learning_rate, decay_from_step, decay_to_step)
     return two_player(
         generator=ResNetGenerator(images, latent_dim, generator_width, attention=self_attention),
@@ -62,6 +62,6 @@ def build(
         lazy_turns=lazy_r1(r1, r1_interval),
         discriminator_steps=discriminator_steps,
         fakes_per_real=fakes_per_real,
-        augment=None if augmentation == "off" else DiffAugment(augmentation),
+        augment=None if augmentation == "none" else DiffAugment(augmentation),
         average=Average(Warmup(0.999, ema_decay, ema_warmup_steps)) if ema_decay else None,
     )
