@@ -8,26 +8,14 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from papergan import systems
-from papergan.errors import RecipeError, did_you_mean
+from papergan.errors import RecipeError
+from papergan.strict import Strict
 from papergan.training.numerics import Precision
 
 Positive = Annotated[int, Field(ge=1)]
-
-
-class Strict(BaseModel):
-    """Refuses unknown keys with close matches, and text where a number belongs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_unknown_keys(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and (unknown := sorted(set(map(str, given)) - set(cls.model_fields))):
-            raise ValueError("; ".join(f"unknown key {key!r}{did_you_mean(key, cls.model_fields)}" for key in unknown))
-        return given
 
 
 class TrainingRecipe(Strict):

@@ -33,6 +33,16 @@ def test_it_plays_to_the_end_of_the_plan_and_reports(tmp_path):
     assert {"discriminator.discriminator_loss", "generator.generator_loss", "images_per_second"} <= rows[0].keys()
 
 
+def test_without_a_terminal_there_is_a_line_now_and_then(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("papergan.training.train.SECONDS_BETWEEN_LINES", 0.0)
+    caplog.set_level("INFO")
+    new_training(tmp_path).run()
+    lines = [record.message for record in caplog.records if record.message.startswith("Step 20 of 40: discriminator ")]
+    assert len(lines) == 1
+    assert "img/s" in lines[0]
+    assert "left" in lines[0]
+
+
 def test_the_ambient_random_state_is_left_alone_and_does_not_matter(tmp_path):
     first = new_training(tmp_path / "a")
     torch.manual_seed(1)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError
 
 from papergan.data.download import check_address
 from papergan.errors import DataError, did_you_mean
+from papergan.strict import Strict
 
 Mode = Literal["RGB", "L"]
 
@@ -40,20 +41,7 @@ Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)]  # YAML: a list
 
 
-class _Strict(BaseModel):
-    """Refuses unknown keys with close matches, and YAML's 10 for "10" and true for 1."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_unknown_keys(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and (unknown := sorted(set(map(str, given)) - set(cls.model_fields))):
-            raise ValueError("; ".join(f"unknown key {key!r}{did_you_mean(key, cls.model_fields)}" for key in unknown))
-        return given
-
-
-class ParquetSplit(_Strict):
+class ParquetSplit(Strict):
     """One split of a data set, as its publisher declares it.
 
     file: where it lies under a data folder, for example "cifar10/train.parquet". rows: how many images.
@@ -68,7 +56,7 @@ class ParquetSplit(_Strict):
     file_sha256: Sha256 | None = None
 
 
-class ParquetDeclaration(_Strict):
+class ParquetDeclaration(Strict):
     """Images in parquet files. image_column, mode, size, classes: as in `read_parquet`."""
 
     kind: Literal["parquet"] = "parquet"
@@ -84,7 +72,7 @@ class ParquetDeclaration(_Strict):
         return self.train if name == "train" else self.test
 
 
-class SyntheticDeclaration(_Strict):
+class SyntheticDeclaration(Strict):
     """Drawn shapes. train, test: how many images. seed: of the draw."""
 
     kind: Literal["synthetic_shapes"] = "synthetic_shapes"

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import torch
 from tqdm import tqdm
@@ -25,6 +26,8 @@ from papergan.training.numerics import Precision, autocast_type, numerics
 from papergan.training.publish import publish
 
 log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 60.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Training:
         self._started = time.perf_counter()
         self._reported = (0, 0.0)  # step and seconds at the last report
         self._saved = (-1, -1)  # step and evaluated at the last save
-        self._saved_at = time.monotonic()
+        self._saved_at = self._told_at = time.monotonic()
 
     @property
     def progress(self) -> Progress:
@@ -137,7 +140,18 @@ class Training:
         self.history.losses.append(row)
         self.listeners.report(row)
         shown = {name.split(".")[0]: f"{losses[name]:.3f}" for name in losses if name.endswith("_loss")}
-        bar.set_postfix({**shown, "img/s": f"{row['images_per_second']:.0f}"}, refresh=False)
+        shown["img/s"] = f"{row['images_per_second']:.0f}"
+        bar.set_postfix(shown, refresh=False)
+        if bar.disable:  # no terminal: a line now and then instead
+            self._tell(shown)
+
+    def _tell(self, shown: Mapping[str, str]) -> None:
+        if time.monotonic() - self._told_at < SECONDS_BETWEEN_LINES:
+            return
+        self._told_at = time.monotonic()
+        left = timedelta(seconds=round(self.seconds / self.step * (self.plan.steps - self.step)))
+        facts = ", ".join(f"{name} {value}" for name, value in shown.items())
+        log.info("Step %d of %d: %s; about %s of training left", self.step, self.plan.steps, facts, left)
 
     def _evaluate(self) -> None:
         if self.listeners.evaluate is None:
