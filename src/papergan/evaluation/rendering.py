@@ -53,7 +53,11 @@ def to_html(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
 def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """What was published and measured, then how each measured run came about, once per run."""
     runs = table[table["experiment"].notna()][[*MEASURED, *ACCOUNT]].drop_duplicates(["experiment", "dataset"])
-    parts = [("Results", table.drop(columns=["document", *ACCOUNT_ONLY]))]
+    beside = {"note": "published epoch", "flags": "status"}  # where they are read with what they are about
+    columns = [name for name in table.columns if name not in {"document", *ACCOUNT_ONLY, *beside}]
+    for name, left in beside.items():
+        columns.insert(columns.index(left) + 1, name)
+    parts = [("Results", table[columns])]
     return [*parts, ("Runs", runs)] if len(runs) else parts
 
 
