@@ -93,7 +93,7 @@ def _uniform(images: Tensor) -> Tensor:
 def _affine(images: Tensor, cosine: Tensor | float, sine: Tensor | float, shift: Tensor | float) -> Tensor:
     """Maps output to input coordinates in [-1, 1]: [B, 2, 3]."""
     affine = torch.zeros(len(images), 2, 3, device=images.device)
-    affine[:, 0, 0] = affine[:, 1, 1] = torch.as_tensor(cosine)
-    affine[:, 0, 1], affine[:, 1, 0] = -torch.as_tensor(sine), torch.as_tensor(sine)
-    affine[:, :, 2] = torch.as_tensor(shift)
+    affine[:, 0, 0] = affine[:, 1, 1] = cosine
+    affine[:, 0, 1], affine[:, 1, 0] = -sine, sine
+    affine[:, :, 2] = shift
     return affine
