@@ -7,6 +7,7 @@ from torch import Tensor
 from evaluation.toy_extractor import PixelExtractor
 from papergan.errors import EvaluationError
 from papergan.evaluation.features import EvaluationStopped, batches_of, check_pixels, extract, full_precision
+from papergan.training.numerics import float32_products
 
 
 def test_a_tensor_and_a_stream_give_the_same_features() -> None:
@@ -46,17 +47,10 @@ def test_floats_and_single_images_are_refused(bad: Tensor) -> None:
 
 
 def test_full_precision_switches_autocast_and_tf32_off_and_back() -> None:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        with torch.autocast("cpu", torch.bfloat16):
-            with full_precision("cpu"):
-                product = torch.randn(4, 4) @ torch.randn(4, 4)
-                assert product.dtype == torch.float32
-                assert torch.get_float32_matmul_precision() == "highest"
-                assert not torch.backends.cudnn.allow_tf32
-            assert (torch.randn(4, 4) @ torch.randn(4, 4)).dtype == torch.bfloat16
-        assert torch.get_float32_matmul_precision() == "high"
-        assert torch.backends.cudnn.allow_tf32
-    finally:
-        torch.set_float32_matmul_precision(before)
+    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    with float32_products("tf32"), torch.autocast("cpu", torch.bfloat16):
+        with full_precision("cpu"):
+            assert not torch.is_autocast_enabled("cpu")
+            assert matmul.fp32_precision == convolution.fp32_precision == "ieee"
+        assert torch.is_autocast_enabled("cpu")
+        assert matmul.fp32_precision == convolution.fp32_precision == "tf32"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.training.numerics import float32_products
 
 logger = logging.getLogger(__name__)
 
@@ -73,15 +74,8 @@ def check_pixels(pixels: Tensor) -> None:
 @contextmanager
 def full_precision(device: torch.device | str) -> Iterator[None]:
     """True float32 inside: no TF32, no autocast, whatever training has switched on (bf16 moves features by 1 %)."""
-    matmul, convolution = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        with torch.autocast(torch.device(device).type, enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(matmul)
-        torch.backends.cudnn.allow_tf32 = convolution
+    with float32_products("ieee"), torch.autocast(torch.device(device).type, enabled=False):
+        yield
 
 
 def batches_of(

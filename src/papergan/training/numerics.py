@@ -26,18 +26,33 @@ def numerics(precision: Precision, *, deterministic: bool) -> Iterator[None]:
     float32: products in float32. tf32: with 10 bits of mantissa on a GPU. bfloat16: autocast, and tf32 for the rest.
     deterministic: the same numbers again on the same GPU model and versions; a kernel that cannot, raises.
     """
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = (matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
-    matmul.allow_tf32 = cudnn.allow_tf32 = precision != "float32"
+    cudnn = torch.backends.cudnn
+    before = (cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
     cudnn.benchmark = not deterministic
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
     torch.use_deterministic_algorithms(deterministic)
     try:
+        with float32_products("ieee" if precision == "float32" else "tf32"):
+            yield
+    finally:
+        cudnn.benchmark = before[0]
+        torch.use_deterministic_algorithms(before[1])
+
+
+@contextmanager
+def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
+    """How a GPU multiplies float32 matrices and convolutions inside: exactly, or with 10 bits of mantissa.
+
+    The one place that sets it: torch has an older interface as well, and raises where the two are mixed.
+    """
+    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = (matmul.fp32_precision, convolution.fp32_precision)
+    matmul.fp32_precision = convolution.fp32_precision = kind
+    try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before[:3]
-        torch.use_deterministic_algorithms(before[3])
+        matmul.fp32_precision, convolution.fp32_precision = before
 
 
 def choose_device(wanted: str) -> torch.device:

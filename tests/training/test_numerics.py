@@ -1,0 +1,61 @@
+"""Torch's switches: set inside, put back outside, in every order in which training and evaluation nest them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from papergan.errors import RecipeError
+from papergan.evaluation.features import full_precision
+from papergan.training.numerics import autocast_type, choose_device, float32_products, numerics
+
+
+def switches() -> tuple:
+    backends = torch.backends
+    return (
+        backends.cuda.matmul.fp32_precision,
+        backends.cudnn.conv.fp32_precision,
+        backends.cudnn.benchmark,
+        torch.are_deterministic_algorithms_enabled(),
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_training_and_evaluation_nest_and_follow_each_other(precision):
+    before = switches()
+    with numerics(precision, deterministic=False):
+        inside = switches()
+        assert inside[0] == inside[1] == ("ieee" if precision == "float32" else "tf32")
+        with full_precision("cpu"):
+            assert switches()[:2] == ("ieee", "ieee")
+        assert switches() == inside
+    assert switches() == before
+    with full_precision("cpu"):
+        assert torch.ones(2, 2).mm(torch.ones(2, 2)).sum() == 8
+    assert switches() == before
+
+
+def test_switches_are_put_back_after_an_error():
+    before = switches()
+    with pytest.raises(RuntimeError), numerics("tf32", deterministic=True):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.backends.cudnn.benchmark
+        raise RuntimeError
+    with pytest.raises(RuntimeError), float32_products("tf32"):
+        raise RuntimeError
+    assert switches() == before
+
+
+def test_autocast_is_off_in_full_precision():
+    with torch.autocast("cpu", dtype=torch.bfloat16), full_precision("cpu"):
+        assert torch.ones(2, 2).mm(torch.ones(2, 2)).dtype == torch.float32
+    assert autocast_type("bfloat16") is torch.bfloat16
+    assert autocast_type("tf32") is None
+
+
+def test_devices():
+    assert choose_device("cpu").type == "cpu"
+    if not torch.cuda.is_available():
+        assert choose_device("auto").type == "cpu"
+        with pytest.raises(RecipeError, match="torch sees no GPU; use 'auto' or 'cpu'"):
+            choose_device("cuda")
