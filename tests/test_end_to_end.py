@@ -71,6 +71,7 @@ class TestWhatARunLeaves:
         assert card.dataset == "synthetic_shapes/train[:320]"
         assert card.steps == 40
         assert card.images_seen == 640
+        assert card.notes == ("with latent_dim=8, width=8",)
         assert {"domain_fid", "domain_is_mean", "discriminator_accuracy_midpoint"} <= set(card.final)
         assert "fid" not in card.final
         assert card.best_fid.metrics["domain_num_samples"] == card.final["domain_num_samples"] == 120

@@ -8,6 +8,7 @@ from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.scorecard import BestScore, ScoreCard
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.restore import device_of
+from papergan.recipe import Recipe
 from papergan.tracking import provenance
 
 
@@ -45,5 +46,13 @@ def card(
         final=dict(final or {}),
         best_fid=best.get("best_fid"),
         best_is=best.get("best_is"),
-        notes=(),
+        notes=_departures(recipe),
     )
+
+
+def _departures(recipe: Recipe) -> tuple[str, ...]:
+    """Settings and numerics that differ from the system's defaults, so that a reduced run is seen to be one."""
+    settings = [f"{name}={value}" for name, value in sorted(recipe.overrides.items())]
+    if recipe.training.precision != "float32":
+        settings.append(f"precision={recipe.training.precision}")
+    return (f"with {', '.join(settings)}",) if settings else ()
