@@ -47,11 +47,12 @@ def resized(images: ImageSet, size: int) -> ImageSet:
         raise DataError(f"{images.name}: size must be at least 1 pixel, got {size}")
     if images.spec.size == size:
         return images
-    pixels = torch.cat([_resize(batch, size) for batch in torch.split(images.images, _RESIZE_BATCH)])
+    pixels = torch.cat([resized_pixels(batch, size) for batch in torch.split(images.images, _RESIZE_BATCH)])
     return ImageSet(f"{images.name}@{size}", pixels, images.labels, images.classes)
 
 
-def _resize(pixels: Tensor, size: int) -> Tensor:
+def resized_pixels(pixels: Tensor, size: int) -> Tensor:
+    """uint8 [B, C, H, W] -> uint8 [B, C, size, size]: the rule of `resized`, for one batch."""
     values = interpolate(pixels.double(), (size, size), mode="bilinear", antialias=True, align_corners=False)
     return values.round_().clamp_(0, 255).to(torch.uint8)
 

@@ -1,0 +1,131 @@
+"""One image file to pixels, whole or not at all: what nobody can see in a score is refused here.
+
+Pixels are taken as stored: colour profiles are not applied; the EXIF orientation is, in every format. 16-bit values
+keep their high byte. Grey from colour is Pillow's luma, (299 R + 587 G + 114 B) / 1000. JPEG and WebP have no checksum,
+so damage that leaves such a file decodable cannot be noticed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from papergan.data.declarations import Mode
+from papergan.data.pictures import Picture
+from papergan.data.preparation import resized_pixels
+from papergan.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 2**26  # 8192 x 8192; a header may claim anything, and claims cost nothing to write
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+_GREY = ("1", "L", "LA", "I;16")
+_COLOUR = ("P", "PA", "RGB", "RGBA")
+
+
+class Header(NamedTuple):
+    """What is known before decoding. width, height: pixels. grey: greyscale as stored. jpeg: a JPEG file."""
+
+    width: int
+    height: int
+    grey: bool
+    jpeg: bool
+
+
+def read_header(picture: Picture) -> Header:
+    """Raises DataError naming the picture where it is no image of a supported kind."""
+    with _opened(picture) as image:
+        return Header(*image.size, image.mode in _GREY, image.format == "JPEG")
+
+
+def decode(picture: Picture, mode: Mode, size: int) -> np.ndarray:
+    """Pixels as uint8 [C, size, size]: upright, in `mode`, cropped to the central square, resized where needed.
+
+    Raises DataError naming the picture where it is damaged, transparent or of no supported kind.
+    """
+    with _opened(picture) as image:
+        pixels = np.asarray(_converted(_upright(image), mode))
+    pixels = _central_square(pixels.reshape(*pixels.shape[:2], -1)).transpose(2, 0, 1)
+    if pixels.shape[1] == size:
+        return pixels
+    return resized_pixels(torch.tensor(pixels).unsqueeze(0), size).squeeze(0).numpy()
+
+
+@contextmanager
+def _opened(picture: Picture) -> Iterator[Image]:
+    """The image, of which only the header has been read; whatever goes wrong inside is reported with its place."""
+    try:
+        with _open(picture.content) as image:
+            _check_header(image)
+            yield image
+    except DataError as problem:
+        raise DataError(f"{picture.where} {problem}") from problem
+    except Exception as problem:  # Pillow's parsers raise a dozen types on garbage; each means the same here
+        raise DataError(
+            f"{picture.where} is not a whole PNG, JPEG, BMP or WebP image ({type(problem).__name__}); "
+            f"get it again or leave it out"
+        ) from problem
+
+
+def _open(content: Path | bytes | np.ndarray) -> Image:
+    from PIL import Image, ImageFile
+
+    if isinstance(content, np.ndarray):
+        return Image.fromarray(content.squeeze(2) if content.shape[2] == 1 else content)
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise DataError(
+            "cannot be checked: PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on, so damage would pass; turn it off"
+        )
+    try:
+        return Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS)
+    except Image.DecompressionBombError as problem:
+        raise DataError(f"has more than {MAX_PIXELS} pixels; make it smaller or leave it out") from problem
+
+
+def _check_header(image: Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(
+            f"is {image.width}x{image.height}, more than {MAX_PIXELS} pixels; make it smaller or leave it out"
+        )
+    if getattr(image, "is_animated", False):
+        raise DataError("has more than one frame; save the frames as files of their own or leave it out")
+    if image.mode not in _GREY + _COLOUR:
+        known = ", ".join(_GREY + _COLOUR)
+        raise DataError(f"has pixels of mode {image.mode}, expected one of {known}; convert it to RGB")
+
+
+def _upright(image: Image) -> Image:
+    from PIL import ImageOps
+
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def _converted(image: Image, mode: Mode) -> Image:
+    """In `mode`, without alpha. Raises DataError where a pixel is not opaque: what is behind it would be a guess."""
+    from PIL import Image
+
+    if image.has_transparency_data:
+        # An "I;16" image has no alpha channel but one transparent value, which its writer had a reason to name.
+        if image.mode == "I;16" or image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+            raise DataError("is partly transparent; flatten it onto a background first")
+        image = image.convert("RGBA")
+    if image.mode == "I;16":
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _central_square(pixels: np.ndarray) -> np.ndarray:
+    """[H, W, C] -> [S, S, C] with S = min(H, W); an odd pixel is cut from the bottom or the right."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]

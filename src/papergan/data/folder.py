@@ -1,0 +1,138 @@
+"""Any user's images from a path: a folder of image files, parquet, NumPy's files or the project's own."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from papergan.data.any_parquet import parquet_pictures
+from papergan.data.array_file import numpy_pictures, safetensors_pictures
+from papergan.data.declarations import Mode
+from papergan.data.images import ImageSet
+from papergan.data.pictures import Picture, Pictures
+from papergan.data.stack import stack
+from papergan.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+_LEFT_BY_SYSTEMS = ("thumbs.db", "ehthumbs.db", "desktop.ini")
+_READERS: Mapping[str, Callable[[Path], Pictures]] = {
+    ".parquet": lambda path: parquet_pictures([path]),
+    ".safetensors": safetensors_pictures,
+    ".npy": numpy_pictures,
+    ".npz": numpy_pictures,
+}
+
+
+def read_images(
+    path: Path, *, name: str, size: int | None = None, mode: Mode | None = None, limit: int | None = None
+) -> ImageSet:
+    """All images of a folder or a file, decoded and checked, in an order that is the same on every machine.
+
+    path: a folder with PNG, JPEG, BMP or WebP files at any depth, in the order of their relative paths; a parquet file
+    or a folder of such; .npy or .npz; or what `save_image_set` wrote. Where every image of a folder is in one of two or
+    more subfolders, these are the classes. name: of the ImageSet, which tells what was done: "fake[:1000]@64".
+    size: height = width to which images are cropped at their centre and resized; None = they must be so already.
+    mode: "RGB" or "L" (grey) for every image; None = grey where every image is. limit: only the first so many.
+    Raises DataError naming the first file that is damaged, partly transparent, animated, or of another size.
+    """
+    _check_options(name, size, mode, limit)
+    pictures = _pictures(path)
+    if not len(pictures):
+        raise DataError(f"{path} holds no images")
+    if limit is not None and limit < len(pictures):
+        pictures, name = pictures.first(limit), f"{name}[:{limit}]"
+    return stack(pictures, name=name, size=size, mode=mode)
+
+
+def _check_options(name: str, size: int | None, mode: Mode | None, limit: int | None) -> None:
+    if size is not None and size < 1:
+        raise DataError(f"{name}: size must be at least 1 pixel, got {size}")
+    if limit is not None and limit < 1:
+        raise DataError(f"{name}: limit must be at least 1 image, got {limit}")
+    if mode is not None and mode not in get_args(Mode):
+        raise DataError(f"{name}: mode must be {' or '.join(get_args(Mode))}, got {mode!r}")
+
+
+def _pictures(path: Path) -> Pictures:
+    if not path.exists():
+        raise DataError(f"{path} does not exist")
+    if path.is_dir():
+        return _folder_pictures(path)
+    if path.suffix.lower() not in _READERS:
+        raise DataError(f"{path} must be a folder of images or a file of kind {', '.join(_READERS)}")
+    return _READERS[path.suffix.lower()](path)
+
+
+def _folder_pictures(folder: Path) -> Pictures:
+    files = _Files.found_in(folder)
+    if files.images and files.parquets:
+        raise DataError(
+            f"{folder} holds {len(files.images)} images and {len(files.parquets)} parquet files; name one kind alone"
+        )
+    links = f"{files.links} symbolic links lead out of it and are not followed"
+    if not files.images and not files.parquets:
+        looked = f"looked at any depth for {', '.join(IMAGE_SUFFIXES)}, .parquet"
+        raise DataError(f"{folder} holds no images: {looked}{f'; {links}' if files.links else ''}")
+    if files.links:
+        logger.warning("%s: %s", folder, links)
+    if files.parquets:
+        return parquet_pictures([folder / file for file in files.parquets])
+    labels, classes = _labels_of(files.images)
+    return Pictures(lambda: (Picture(str(folder / file), folder / file) for file in files.images), labels, classes)
+
+
+def _labels_of(files: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels int64 [N] and classes from the first part of each relative path."""
+    tops = [file.split("/")[0] if "/" in file else None for file in files]
+    classes = sorted({top for top in tops if top is not None})
+    if None in tops or len(classes) < 2:
+        return np.zeros(len(files), np.int64), ()
+    index = {name: label for label, name in enumerate(classes)}
+    return np.array([index[top] for top in tops if top is not None], np.int64), tuple(classes)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Relative POSIX paths in order. links: how many symbolic links were passed over since they lead out."""
+
+    images: tuple[str, ...]
+    parquets: tuple[str, ...]
+    links: int
+
+    @classmethod
+    def found_in(cls, folder: Path) -> _Files:
+        inside, found, links = folder.resolve(), [], 0
+        for path in _walk(folder):
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                links += 1
+            else:
+                found.append(path.relative_to(folder).as_posix())
+        found.sort()
+        images = tuple(file for file in found if file.lower().endswith(IMAGE_SUFFIXES))
+        parquets = tuple(file for file in found if file.lower().endswith(".parquet"))
+        others = [file for file in found if not file.lower().endswith((*IMAGE_SUFFIXES, ".parquet"))]
+        if others:
+            logger.info("%s: %d other files are ignored, for example %s", folder, len(others), others[0])
+        return cls(images, parquets, links)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files that are not hidden, at any depth, and links to folders, which are not entered."""
+
+    def stop(problem: OSError) -> None:
+        raise DataError(f"{problem.filename} cannot be listed ({problem.strerror})") from problem
+
+    for parent, folders, files in os.walk(folder, onerror=stop):
+        links = [name for name in folders if (Path(parent) / name).is_symlink()]
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in links]
+        for name in files + links:
+            if not name.startswith(".") and name.lower() not in _LEFT_BY_SYSTEMS:
+                yield Path(parent) / name

@@ -1,0 +1,34 @@
+"""Whether what is about to be read fits: a line that says so, before the system starts to swap or to kill."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from papergan.errors import DataError
+
+_MEMINFO = Path("/proc/meminfo")
+
+
+def check_memory(what: str, needed_bytes: int) -> None:
+    """Raise DataError where `what` needs more memory than is available; pass where that cannot be known."""
+    available = available_bytes()
+    if available is not None and needed_bytes > available:
+        raise DataError(
+            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are available; "
+            f"read fewer images with limit= or smaller ones with size="
+        )
+
+
+def available_bytes() -> int | None:
+    """Linux: what can be had without swapping. Elsewhere: all the memory there is, or None where that is not told."""
+    try:
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:  # not Linux
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf, others not these names
+        return None

@@ -1,0 +1,129 @@
+"""Anybody's images to one ImageSet: headers first, then, if all of them fit together and into memory, the pixels."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from papergan.data.declarations import Mode
+from papergan.data.decoding import Header, decode, read_header
+from papergan.data.images import ImageSet
+from papergan.data.memory import check_memory
+from papergan.data.pictures import Picture, Pictures
+from papergan.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+_Item = TypeVar("_Item")
+_CHUNK = 256  # images whose bytes are in memory at a time
+_SLICE = 32  # images to one task of a thread: for small ones, a task each would cost as much as the image
+_MOST_WORKERS = 8
+_PROGRESS_FROM = 2000  # images; fewer are there before a bar could be read
+_RESIZING_BYTES = 10  # for each value of an image that is resized: float64, and bytes before and after
+
+
+class _Survey(NamedTuple):
+    """What all headers say together. size: of what is decoded. changed: an image is cropped or resized to it.
+
+    grey: every image is greyscale. jpegs: how many are JPEG. largest: pixels of the largest image.
+    """
+
+    size: int
+    changed: bool
+    grey: bool
+    jpegs: int
+    largest: int
+
+
+def stack(pictures: Pictures, *, name: str, size: int | None, mode: Mode | None) -> ImageSet:
+    """Decode all, in order. name: of the ImageSet, which gets "@size" where an image was cropped or resized.
+
+    size, mode: as in `read_images`. Raises DataError naming the first image that is damaged or does not fit.
+    """
+    survey = _survey(pictures, size)
+    mode = mode or ("L" if survey.grey else "RGB")
+    if survey.jpegs:
+        logger.warning(
+            "%s: %d of %d images are JPEG; its compression alone changes the metrics (FID by points), so compare only "
+            "with images that were stored the same way",
+            name,
+            survey.jpegs,
+            len(pictures),
+        )
+    pixels = _allocated(name, len(pictures), survey, mode)
+    decoded = _decoded(pictures, mode, survey.size)
+    for place, image in zip(pixels, _with_progress(decoded, len(pictures), name), strict=True):
+        place[:] = image
+    name = f"{name}@{survey.size}" if survey.changed else name
+    return ImageSet(name, torch.from_numpy(pixels), torch.from_numpy(pictures.labels.copy()), pictures.classes)
+
+
+def _survey(pictures: Pictures, size: int | None) -> _Survey:
+    survey: _Survey | None = None
+    for picture in _with_progress(pictures, len(pictures), "headers"):
+        header = read_header(picture)
+        if survey is None:
+            survey = _Survey(size or header.width, changed=False, grey=True, jpegs=0, largest=0)
+            expected = "a square image"
+        differs = (header.width, header.height) != (survey.size, survey.size)
+        if differs and size is None:
+            raise DataError(
+                f"{picture.where} is {header.width}x{header.height}, expected {expected}; "
+                f"give size= to crop and resize every image"
+            )
+        expected = f"{survey.size}x{survey.size} like the images before it"
+        survey = _with_header(survey, header, differs)
+    assert survey is not None
+    return survey
+
+
+def _with_header(survey: _Survey, header: Header, differs: bool) -> _Survey:
+    return _Survey(
+        survey.size,
+        changed=survey.changed or differs,
+        grey=survey.grey and header.grey,
+        jpegs=survey.jpegs + header.jpeg,
+        largest=max(survey.largest, header.width * header.height),
+    )
+
+
+def _allocated(name: str, count: int, survey: _Survey, mode: Mode) -> np.ndarray:
+    """Room for uint8 [count, C, size, size]. Raises DataError where decoding would not fit into memory."""
+    shape = (count, 3 if mode == "RGB" else 1, survey.size, survey.size)
+    resizing = _workers() * survey.largest * shape[1] * _RESIZING_BYTES if survey.changed else 0
+    check_memory(f"{name}, {count} images of {survey.size}x{survey.size},", math.prod(shape) + resizing)
+    return np.empty(shape, np.uint8)
+
+
+def _decoded(pictures: Iterable[Picture], mode: Mode, size: int) -> Iterator[np.ndarray]:
+    """In order, on a few threads, for Pillow and torch let go of the interpreter while they work."""
+    pending = iter(pictures)
+    with ThreadPoolExecutor(_workers()) as pool:
+        while chunk := list(islice(pending, _CHUNK)):
+            slices = [chunk[start : start + _SLICE] for start in range(0, len(chunk), _SLICE)]
+            for images in pool.map(partial(_decode_slice, mode=mode, size=size), slices):
+                yield from images
+
+
+def _decode_slice(pictures: Sequence[Picture], mode: Mode, size: int) -> list[np.ndarray]:
+    return [decode(picture, mode, size) for picture in pictures]
+
+
+def _workers() -> int:
+    return min(os.cpu_count() or 1, _MOST_WORKERS)
+
+
+def _with_progress(items: Iterable[_Item], total: int, what: str) -> Iterable[_Item]:
+    """A bar on a terminal where there is much to do."""
+    disable = None if total >= _PROGRESS_FROM else True
+    return tqdm(items, total=total, desc=what, unit="image", disable=disable, dynamic_ncols=True)
