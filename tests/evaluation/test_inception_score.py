@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.inception_score import inception_score
+from papergan.evaluation.inception_score import inception_score, modified_inception_score
 
 
 def one_hot(labels: Tensor, classes: int = 10, confidence: float = 1e4) -> Tensor:
@@ -79,3 +79,60 @@ def test_what_cannot_be_scored_is_refused() -> None:
     for bad in (float("nan"), float("inf")):
         with pytest.raises(EvaluationError, match="not finite"):
             inception_score(torch.full((9, 3), bad), splits=1)
+
+
+def by_pairs(logits: Tensor) -> float:
+    """The mean over the predicted classes of exp(mean KL over all pairs), written out."""
+    probabilities = logits.double().softmax(1)
+    scores = []
+    for label in sorted(set(logits.argmax(1).tolist())):
+        rows = probabilities[logits.argmax(1) == label].tolist()
+        divergences = [
+            sum(p * math.log(p / q) for p, q in zip(first, second, strict=True)) for first in rows for second in rows
+        ]
+        scores.append(math.exp(sum(divergences) / len(divergences)))
+    return sum(scores) / len(scores)
+
+
+def test_modified_score_agrees_with_the_double_loop_over_pairs() -> None:
+    logits = 2 * torch.randn(60, 6, generator=torch.Generator().manual_seed(3))
+    logits[:, 5] -= 100  # a class that never occurs
+    assert modified_inception_score(logits) == pytest.approx(by_pairs(logits), rel=1e-12)
+    assert modified_inception_score(logits) > 1.5
+
+
+def test_modified_score_of_two_predictions_by_hand() -> None:
+    """p = (0.9, 0.1) and q = (0.6, 0.4), same class: of the four pairs two are equal."""
+    p, q = (0.9, 0.1), (0.6, 0.4)
+    one_way, other_way = (sum(a * math.log(a / b) for a, b in zip(x, y, strict=True)) for x, y in ((p, q), (q, p)))
+    logits = torch.tensor([p, q], dtype=torch.float64).log()
+    assert modified_inception_score(logits) == pytest.approx(math.exp((one_way + other_way) / 4), rel=1e-12)
+
+
+@pytest.mark.parametrize("logits", [one_hot(torch.arange(50) % 7), torch.zeros(100, 10), torch.ones(1, 10)])
+def test_modified_score_is_one_where_a_class_always_looks_the_same(logits: Tensor) -> None:
+    assert modified_inception_score(logits) == pytest.approx(1, abs=1e-12)
+
+
+def test_modified_score_averages_the_classes_that_occur_not_their_images() -> None:
+    """One class of 2 with the score s, one of 50 identical images with 1: (s + 1) / 2."""
+    varied = torch.tensor([[3.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    same = torch.tensor([[0.0, 2.0, 0.0]]).expand(50, 3)
+    expected = (modified_inception_score(varied) + 1) / 2
+    assert modified_inception_score(torch.cat([varied, same])) == pytest.approx(expected, rel=1e-12)
+
+
+def test_modified_score_does_not_care_how_often_images_repeat_or_in_which_order() -> None:
+    logits = torch.randn(40, 4, generator=torch.Generator().manual_seed(4))
+    found = modified_inception_score(logits)
+    assert modified_inception_score(logits.flip(0).repeat(3, 1)) == pytest.approx(found, rel=1e-12)
+
+
+def test_modified_score_refuses_what_has_none() -> None:
+    for shape in ((0, 3), (3, 0), (4,)):
+        with pytest.raises(EvaluationError, match=r"\[N, K\]"):
+            modified_inception_score(torch.zeros(shape))
+    apart = torch.tensor([[1e4, 1e4 - 1e-3, 0.0], [1e4, 0.0, 0.0]])  # KL of about 2500 nats
+    for bad in (torch.full((9, 3), float("nan")), torch.full((9, 3), float("inf")), apart):
+        with pytest.raises(EvaluationError, match="not finite or too far apart"):
+            modified_inception_score(bad)
