@@ -50,13 +50,15 @@ def score_card(**changes: Any) -> ScoreCard:
     rules = {
         "extractor": "domain", "extractor_digest": "e" * 64, "preprocessing": "p", "num_samples": 100,
         "reference_name": "synthetic_shapes/train", "reference_split": "train", "reference_digest": "r" * 64,
-        "reference_count": 500, "weights": "ema", "inception_splits": 2, "seed": 0,
+        "reference_count": 500, "inception_splits": 2,
     }  # fmt: skip
     final = {"domain_is_mean": 2.0, "domain_is_std": 0.1, "domain_num_samples": 100.0, "domain_fid_floor": 1.0}
     content = {
         "experiment": EXPERIMENT, "system": "hybrid", "paper": "000", "dataset": "synthetic_shapes/train",
-        "data_digest": "d" * 64, "recipe_fingerprint": "f" * 12, "seed": 0, "device": "cpu", "hardware": "a processor",
+        "data_digest": "d" * 64, "recipe_fingerprint": "f" * 12, "variant": "v" * 12, "seed": 0,
+        "device": "cpu", "hardware": "a processor",
         "commit": "c" * 40, "dirty": False, "versions": {"torch": "2"}, "epochs": 1.0, "steps": 12, "images_seen": 192,
-        "training_seconds": 1.0, "diverged": None, "protocols": [rules], "best_fid": None, "best_is": None, "notes": [],
+        "training_seconds": 1.0, "diverged": None, "protocols": [rules], "best_fid": None, "best_is": None,
+        "real_rows": [], "notes": [],
     }  # fmt: skip
     return ScoreCard.model_validate(content | changes | {"final": final | changes.get("final", {"domain_fid": 9.0})})

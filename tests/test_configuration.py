@@ -7,6 +7,7 @@ from kedro.config import OmegaConfigLoader
 
 from papergan import experiments, settings
 from papergan.errors import RecipeError
+from papergan.measuring import ImagesRecipe, SanityRecipe
 from papergan.recipe import Recipe
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from project_run import PROJECT
@@ -22,8 +23,12 @@ def configuration(environment: str, **runtime) -> OmegaConfigLoader:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_recipe_is_valid(environment):
-    for name, given in configuration(environment)["parameters"].items():
-        Recipe.parse(name, given)
+    parameters = configuration(environment)["parameters"]
+    for name in experiments.discover():
+        Recipe.parse(name, parameters[name])
+    SanityRecipe.parse("metric_sanity", parameters["metric_sanity"])
+    ImagesRecipe.parse("evaluate_images", parameters["evaluate_images"])
+    assert set(parameters) == {*experiments.discover(), *experiments.TOOL_PARAMETERS}
 
 
 def test_an_overlay_changes_only_what_it_names():

@@ -13,7 +13,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from mlflow import MlflowClient
 
-from papergan.experiments import discover
+from papergan.experiments import TOOLS, discover
 from project_run import EXPERIMENT, PROJECT, run_here, run_there, start_there
 
 LONGER = f"{EXPERIMENT}.training.steps=40,{EXPERIMENT}.training.save_minutes=0.0001"
@@ -109,8 +109,15 @@ class TestWhatARunLeaves:
         assert run.data.metrics["final.domain_fid"] == load(finished, f"{EXPERIMENT}.scores").final["domain_fid"]
         folders = {entry.path for entry in client.list_artifacts(run.info.run_id)}
         assert {"samples", "curves", "scores", "comparison", "generator"} <= folders
+        assert run.data.params["evaluation.reference"] == "train"
+        assert (
+            run.data.params["protocol.domain.extractor_digest"]
+            == load(finished, f"{EXPERIMENT}.scores").protocols[0].extractor_digest
+        )
         grids = [entry.path for entry in client.list_artifacts(run.info.run_id, "samples")]
         assert "samples/step-000000040.png" in grids
+        pictures = ("over_time", "interpolation", "by_class", "neighbours", "truncation")
+        assert {f"samples/{name}.png" for name in pictures} <= set(grids)
 
     def test_later_stages_start_from_what_is_there(self, finished):
         before = load(finished, f"{EXPERIMENT}.scores").final
@@ -178,7 +185,7 @@ class TestMistakes:
 def test_the_registry_lists_every_experiment(tmp_path):
     done = run_there(tmp_path, "registry", "list")
     assert done.returncode == 0
-    assert {f"- {name}" for name in (*discover(), "comparison", "__default__")} == set(done.stdout.split("\n")) - {""}
+    assert {f"- {name}" for name in (*discover(), *TOOLS, "__default__")} == set(done.stdout.split("\n")) - {""}
 
 
 def test_without_a_pipeline_it_says_what_there_is_and_trains_nothing(tmp_path, capsys):

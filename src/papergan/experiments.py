@@ -41,11 +41,20 @@ def discover(folder: Path = PARAMETERS) -> dict[str, Entry]:
     return found
 
 
+TOOLS = {
+    "comparison": "the table of all runs so far",
+    "metric_sanity": "every metric on real images that are spoilt more and more: does it notice?",
+    "evaluate_images": "any two folders or files of images: --params real=DIR,fake=DIR",
+}  # pipelines that are no experiment
+TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "real", "fake")
+
+
 def refuse_unknown(parameters: Mapping[str, Any]) -> None:
     """Raise RecipeError where configuration, an overlay or --params names an experiment that does not exist."""
-    unknown = [name for name in parameters if name not in discover()]
+    known = {*discover(), *TOOL_PARAMETERS}
+    unknown = [name for name in parameters if name not in known]
     if unknown:
-        raise RecipeError("; ".join(f"unknown experiment {name!r}{did_you_mean(name, discover())}" for name in unknown))
+        raise RecipeError("; ".join(f"unknown experiment {name!r}{did_you_mean(name, known)}" for name in unknown))
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

@@ -1,11 +1,11 @@
-"""Every pipeline there is: one per experiment, the comparison alone, and a default that trains nothing."""
+"""Every pipeline there is: one per experiment, the tools, and a default that trains nothing."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
 from papergan import experiments
-from papergan.pipelines import comparison, experiment, ingestion
+from papergan.pipelines import comparison, experiment, images, ingestion, sanity
 from papergan.pipelines.overview import overview
 
 
@@ -16,5 +16,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         for name in experiments.discover()
     }
     pipelines["comparison"] = comparison.create_pipeline()
+    pipelines["metric_sanity"] = sanity.create_pipeline()
+    pipelines["evaluate_images"] = images.create_pipeline()
     pipelines["__default__"] = Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
     return pipelines

@@ -6,16 +6,15 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from papergan import systems
 from papergan.errors import RecipeError
-from papergan.strict import Strict
-from papergan.training.numerics import Precision
-
-Positive = Annotated[int, Field(ge=1)]
+from papergan.measuring import EvaluationRecipe
+from papergan.strict import Positive, Strict, faults_of
+from papergan.training.numerics import Device, Precision
 
 
 class TrainingRecipe(Strict):
@@ -27,7 +26,7 @@ class TrainingRecipe(Strict):
     horizontal_flip: bool = False
     precision: Precision = "float32"
     deterministic: bool = False
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Device = "auto"
     batch_norm_batches: Positive = 100
     report_every_steps: Positive = 50
     save_minutes: Annotated[float, Field(gt=0)] = 5.0
@@ -45,39 +44,6 @@ class TrainingRecipe(Strict):
             return self.steps
         assert self.epochs is not None
         return max(1, math.ceil(self.epochs * batches_per_epoch / batches_per_step))
-
-
-class DomainRecipe(Strict):
-    """How the data set's own classifier is trained; the same for every experiment on the same images."""
-
-    epochs: Positive = 5
-    width: Positive = 32
-    horizontal_flip: bool = True
-    seed: int = 0
-
-
-class EvaluationRecipe(Strict):
-    """What is measured, on how many samples, and when. At least one of inception and domain."""
-
-    inception: bool = True
-    inception_weights: str | None = None
-    allow_download: bool = True
-    domain: bool = True
-    domain_classifier: DomainRecipe = DomainRecipe()
-    every_epochs: Annotated[float, Field(gt=0)] = 5.0
-    num_samples: Annotated[int, Field(ge=100)] = 10_000
-    final_num_samples: Annotated[int, Field(ge=100)] = 50_000
-    splits: Positive = 10
-    discriminator_samples: Annotated[int, Field(ge=10)] = 2_000
-    batch_size: Positive = 250
-
-    @model_validator(mode="after")
-    def _something_to_measure(self) -> EvaluationRecipe:
-        if not (self.inception or self.domain):
-            raise ValueError("evaluation.inception and evaluation.domain are both false; nothing would be measured")
-        if min(self.num_samples, self.final_num_samples) < self.splits:
-            raise ValueError(f"{self.splits} splits need at least as many samples")
-        return self
 
 
 class Recipe(Strict):
@@ -114,26 +80,33 @@ class Recipe(Strict):
         Outside it: the budget, cadences, evaluation and the device, so that a run can be extended and looked at more
         often without starting over.
         """
+        return self._digest(self._identity() | {"seed": self.seed})
+
+    @property
+    def variant(self) -> str:
+        """As `fingerprint`, without the seed: runs of one variant and one budget differ by luck alone."""
+        return self._digest(self._identity())
+
+    def _identity(self) -> dict[str, Any]:
         training = self.training.model_dump(include={"batch_size", "horizontal_flip", "precision", "deterministic"})
-        identity = {
+        return {
             "system": self.system,
             "settings": self.settings(),
             "dataset": [self.dataset, self.image_size, self.train_limit],
-            "seed": self.seed,
             "training": training,
         }
+
+    @staticmethod
+    def _digest(identity: Mapping[str, Any]) -> str:
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @classmethod
-    def parse(cls, name: str, given: Any) -> Recipe:
-        """A recipe from configuration. Raises RecipeError with every fault on one line, each with its place."""
+    def parse(cls, name: str, given: Any) -> Self:
+        """A recipe from configuration. Raises RecipeError with every fault on one line, those of its settings too."""
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            faults = [
-                ".".join([name, *map(str, fault["loc"])]) + ": " + fault["msg"].removeprefix("Value error, ")
-                for fault in error.errors()
-            ]
+            faults = faults_of(name, error)
             if any(fault["loc"] for fault in error.errors()):  # then the settings have not been looked at yet
                 faults += _faults_of_settings(name, given)
             raise RecipeError("; ".join(faults)) from None

@@ -11,7 +11,9 @@ def protocol(extractor: str = "inception", **changes: object) -> dict[str, objec
     rules: dict[str, object] = {
         "extractor": extractor, "extractor_digest": extractor[0] * 64, "preprocessing": "p", "num_samples": 10000,
         "reference_name": "cifar10/train", "reference_split": "train", "reference_digest": "r" * 64,
-        "reference_count": 50000, "weights": "ema", "inception_splits": 10, "seed": 0, "quantisation": "uint8 round",
+        "reference_count": 50000, "weights": "ema", "inception_splits": 10, "seed": 0, "quantisation": "round",
+        "truncation": None, "kid_subsets": 100, "kid_subset_size": 1000, "manifold_samples": 10000,
+        "similarity_pairs": 1000, "memorisation_samples": 1000, "path_samples": 1000, "bootstrap": 20,
     }  # fmt: skip
     assert set(changes) <= set(rules)
     return rules | changes
@@ -25,13 +27,13 @@ def metrics(prefix: str = "", count: int = 10000, **changes: float) -> dict[str,
 def card(experiment: str = "hybrid_cifar10", **changes: object) -> Card:
     content: Card = {
         "experiment": experiment, "system": "hybrid", "paper": "000", "dataset": "cifar10", "data_digest": "c" * 64,
-        "recipe_fingerprint": "f" * 64, "seed": 0, "device": "cuda", "hardware": "NVIDIA H200",
+        "recipe_fingerprint": "f" * 12, "variant": "v" * 12, "seed": 0, "device": "cuda", "hardware": "NVIDIA H200",
         "commit": "0123456789abcdef",
         "dirty": False, "versions": {"torch": "2.15.0", "papergan": "0.1.0"}, "epochs": 1000.0, "steps": 781000,
         "images_seen": 49984000, "training_seconds": 3600.5, "diverged": None, "protocols": [protocol()],
         "final": metrics() | {"discriminator_accuracy_zero": 0.5, "discriminator_accuracy_midpoint": 0.9},
         "best_fid": {"epoch": 900, "step": 702900, **metrics(fid=25.0)},
-        "best_is": {"epoch": 800, "step": 624800, **metrics(is_mean=6.5)}, "notes": [],
+        "best_is": {"epoch": 800, "step": 624800, **metrics(is_mean=6.5)}, "real_rows": [], "notes": [],
     }  # fmt: skip
     assert set(changes) <= set(content)
     return content | changes

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import dataclasses
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +11,15 @@ from torch import Tensor
 from evaluation.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
-from papergan.evaluation.evaluate import score_samples
-from papergan.evaluation.features import EvaluationStopped
-from papergan.evaluation.reference import Reference, build_reference
+from papergan.evaluation.evaluate import score_features, score_seen, see_samples
+from papergan.evaluation.features import EvaluationStopped, FeatureExtractor
+from papergan.evaluation.metrics import METRICS
+from papergan.evaluation.protocol import Rules, Split
+from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight, drawn
 from papergan.weights import Weights
+
+RULES = Rules(num_samples=250, inception_splits=5, kid_subsets=4, kid_subset_size=50, manifold_samples=200, seed=3)
+NAMES = ("red", "green", "blue")
 
 
 def images(count: int, seed: int, shift: int = 0) -> Tensor:
@@ -28,7 +33,22 @@ def splits() -> ImageSplits:
     return ImageSplits(train, ImageSet("toy/test", images(100, 1), torch.zeros(100, dtype=torch.int64)))
 
 
-def distance_of_means_and_diagonals(a: Tensor, b: Tensor) -> float:
+def reference(
+    splits: ImageSplits, *extractors: FeatureExtractor, split: Split = "train", floor_samples: int = 1000
+) -> References:
+    found = {}
+    for extractor in extractors or (PixelExtractor(),):
+        train, test = (Sight.of(some, extractor, 64) for some in (splits.train, splits.test))
+        real, held_out = (train, test) if split == "train" else (test, train)
+        found[extractor.name] = Reference.between(ExtractorFacts.of(extractor), real, held_out, split, floor_samples)
+    return found
+
+
+def score_samples(batches: object, extractors: list, references: References, rules: Rules, **how: object) -> dict:
+    return score_seen(see_samples(batches, extractors, references, rules, **how), references, rules)
+
+
+def distance_of_gaussians(a: Tensor, b: Tensor) -> float:
     """Independent formula through the eigenvalues of the product, in numpy."""
     a, b = (pixels.double().mean(dim=(2, 3)).numpy() for pixels in (a, b))
     first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
@@ -37,37 +57,67 @@ def distance_of_means_and_diagonals(a: Tensor, b: Tensor) -> float:
 
 
 def test_scores_of_one_extractor(splits: ImageSplits) -> None:
-    references = build_reference(splits, [PixelExtractor()], batch_size=64)
     fakes = images(250, 2, shift=20)
-    scores = score_samples(fakes.split(40), [PixelExtractor()], references, splits=5, seed=3, batch_size=32)
-    assert set(scores) == {
-        "domain_fid", "domain_fid_floor", "domain_is_mean", "domain_is_std", "domain_num_samples",
+    scores = score_samples(fakes.split(40), [PixelExtractor()], reference(splits), RULES, batch_size=32)
+    expected = {
+        "num_samples", "fid", "fid_floor", "kid_mean", "kid_std", "is_mean", "is_std", "log_is", "modified_is",
+        "precision", "recall", "density", "coverage", "two_sample_accuracy",
     }  # fmt: skip
-    assert scores["domain_fid"] == pytest.approx(distance_of_means_and_diagonals(fakes, splits.train.images), rel=1e-5)
-    floor = distance_of_means_and_diagonals(splits.test.images, splits.train.images)
+    assert set(scores) == {f"domain_{name}" for name in expected}
+    assert scores["domain_fid"] == pytest.approx(distance_of_gaussians(fakes, splits.train.images), rel=1e-5)
+    floor = distance_of_gaussians(splits.test.images, splits.train.images)
     assert scores["domain_fid_floor"] == pytest.approx(floor, rel=1e-4)
     assert scores["domain_num_samples"] == 250
     assert 1 <= scores["domain_is_mean"] <= 3
+    assert scores["domain_log_is"] == pytest.approx(np.log(scores["domain_is_mean"]), abs=1e-2)
+
+
+def test_what_takes_long_is_measured_where_it_is_asked_for(splits: ImageSplits) -> None:
+    rules = replace(RULES, memorisation_samples=50, bootstrap=5)
+    extractor = PixelExtractor(class_names=NAMES)
+    scores = score_samples([images(250, 2)], [extractor], reference(splits, extractor), rules)
+    more = {"fid_bootstrap", "kid_bootstrap", "copy_rate", "distance_ratio"}
+    classes = {"class_entropy", "classes_covered", "class_divergence"}
+    assert {f"domain_{name}" for name in more | classes} <= set(scores)
+    assert all(scores[f"domain_{name}"] > 0 for name in more - {"copy_rate"})
+    copies = score_samples([splits.train.images[:250]], [extractor], reference(splits, extractor), rules)
+    assert copies["domain_copy_rate"] == 1
+    assert copies["domain_distance_ratio"] == 0
+
+
+def test_an_extractor_without_logits_has_no_inception_score(splits: ImageSplits) -> None:
+    tap = PixelExtractor(name="domain64", metric_prefix="domain64_", has_logits=False)
+    scores = score_samples([images(250, 2)], [tap], reference(splits, tap), RULES)
+    assert "domain64_fid" in scores
+    assert not [name for name in scores if "is_" in name or name.endswith("_is")]
 
 
 def test_two_extractors_share_one_pass_and_never_a_name(splits: ImageSplits) -> None:
     both = [PixelExtractor(), PixelExtractor(name="inception", metric_prefix="", digest="i" * 64)]
-    references = build_reference(splits, both, batch_size=64)
-    drawn = []
+    looked = []
 
     def stream() -> object:
         for batch in images(100, 2).split(50):
-            drawn.append(len(batch))
+            looked.append(len(batch))
             yield batch
 
-    scores = score_samples(stream(), both, references, splits=2)
-    assert drawn == [50, 50]
+    scores = score_samples(stream(), both, reference(splits, *both), RULES)
+    assert looked == [50, 50]
     assert scores["fid"] == scores["domain_fid"]
-    assert len(scores) == 10
+    assert len(scores) == 28
+
+
+def test_how_the_stream_is_cut_changes_nothing(splits: ImageSplits) -> None:
+    held = reference(splits)
+    first, second = (
+        score_samples(images(250, 2).split(cut), [PixelExtractor()], held, RULES, batch_size=size)
+        for cut, size in ((250, 250), (7, 100))
+    )
+    assert first == pytest.approx(second, rel=1e-12)
 
 
 def test_a_reference_of_another_extractor_is_refused_before_the_first_sample(splits: ImageSplits) -> None:
-    references = build_reference(splits, [PixelExtractor()], batch_size=64)
+    held = reference(splits)
 
     def never() -> object:
         raise AssertionError("a sample was drawn")
@@ -75,51 +125,100 @@ def test_a_reference_of_another_extractor_is_refused_before_the_first_sample(spl
 
     for other in (PixelExtractor(digest="e" * 64), PixelExtractor(preprocessing="bicubic")):
         with pytest.raises(EvaluationError, match="another extractor"):
-            score_samples(never(), [other], references)
+            score_samples(never(), [other], held, RULES)
     with pytest.raises(EvaluationError, match="no reference"):
-        score_samples(never(), [PixelExtractor()], {})
+        score_samples(never(), [PixelExtractor()], {}, RULES)
 
 
 def test_no_samples_and_a_stop_give_no_score(splits: ImageSplits) -> None:
-    references = build_reference(splits, [PixelExtractor()], batch_size=64)
-    with pytest.raises(EvaluationError, match="no samples"):
-        score_samples([], [PixelExtractor()], references)
+    held = reference(splits)
+    with pytest.raises(EvaluationError, match="no images"):
+        score_samples([], [PixelExtractor()], held, RULES)
     with pytest.raises(EvaluationStopped):
-        score_samples([images(9, 0)], [PixelExtractor()], references, should_stop=lambda: True)
+        score_samples([images(9, 0)], [PixelExtractor()], held, RULES, should_stop=lambda: True)
     with pytest.raises(EvaluationStopped):
-        build_reference(splits, [PixelExtractor()], 64, should_stop=lambda: True)
+        Sight.of(splits.train, PixelExtractor(), 64, should_stop=lambda: True)
 
 
 def test_too_few_samples_warn(splits: ImageSplits, caplog: pytest.LogCaptureFixture) -> None:
-    references = build_reference(splits, [PixelExtractor()], batch_size=64)
     with caplog.at_level(logging.WARNING):
-        score_samples([images(3, 0)], [PixelExtractor()], references, splits=1)
+        score_samples([images(8, 0)[:8]], [Wide()], reference(splits, Wide()), RULES)
     assert "mostly bias" in caplog.text
 
 
-def test_storage_keeps_the_reference(splits: ImageSplits) -> None:
-    reference = build_reference(splits, [PixelExtractor()], batch_size=64)["domain"]
-    again = Reference.from_weights(reference.to_weights())
-    for field in dataclasses.fields(Reference):
-        if field.name != "statistics":
-            assert getattr(again, field.name) == getattr(reference, field.name)
-    assert torch.equal(again.statistics.scatter, reference.statistics.scatter)
-    with pytest.raises(EvaluationError, match="no reference statistics"):
-        Reference.from_weights(Weights({}, {"kind": "something"}))
+class Wide(PixelExtractor):
+    """More dimensions than there are samples."""
+
+    def see(self, values: Tensor) -> object:
+        seen = super().see(values)
+        return seen._replace(features=values.flatten(1))
 
 
-def test_the_floor_can_be_taken_at_the_number_of_samples(splits: ImageSplits) -> None:
-    whole = build_reference(splits, [PixelExtractor()], 64)["domain"]
-    part = build_reference(splits, [PixelExtractor()], 64, floor_samples=30)["domain"]
+def test_storage_keeps_a_sight(splits: ImageSplits) -> None:
+    sight = Sight.of(splits.train, PixelExtractor(), 64)
+    again = Sight.from_weights(sight.to_weights())
+    assert (again.name, again.digest, len(again)) == ("toy/train", splits.train.digest, 300)
+    assert torch.equal(again.features.features, sight.features.features)
+    assert torch.equal(again.statistics.scatter, sight.statistics.scatter)
+    with pytest.raises(EvaluationError, match="no features"):
+        Sight.from_weights(Weights({}, {"kind": "something"}))
+
+
+def test_the_floor_is_taken_at_the_number_of_samples(splits: ImageSplits) -> None:
+    whole = reference(splits)["domain"]
+    part = reference(splits, floor_samples=30)["domain"]
     assert (whole.floor_count, part.floor_count) == (100, 30)
+    assert part.floor is not None
+    assert whole.floor is not None
     assert part.floor > whole.floor
-    assert part.floor == build_reference(splits, [PixelExtractor()], 64, floor_samples=30)["domain"].floor
+    assert part.floor == reference(splits, floor_samples=30)["domain"].floor
+
+
+def test_samples_may_be_held_against_the_test_split(splits: ImageSplits) -> None:
+    held = reference(splits, split="test")["domain"]
+    assert held.protocol(RULES).label("fid") == "domain_fid@250v100-train"  # the rules say which
+    held = reference(splits, split="test")["domain"]
+    protocol = held.protocol(replace(RULES, reference_split="test"))
+    assert protocol.label("fid") == "domain_fid@250v100-test"
+    assert protocol.manifold_samples == 100
+    scores = score_features(held.real.features, held, RULES)
+    assert scores["domain_fid"] == pytest.approx(0, abs=1e-9)
+
+
+def test_without_held_out_images_there_is_neither_floor_nor_memorisation(splits: ImageSplits) -> None:
+    extractor = PixelExtractor()
+    sight = Sight.of(splits.train, extractor, 64)
+    held = {"domain": Reference.between(ExtractorFacts.of(extractor), sight, None, "train", 10)}
+    scores = score_samples([images(250, 2)], [extractor], held, replace(RULES, memorisation_samples=50))
+    assert not {"domain_fid_floor", "domain_copy_rate"} & set(scores)
 
 
 def test_the_protocol_says_how_a_number_came_about(splits: ImageSplits) -> None:
-    reference = build_reference(splits, [PixelExtractor()], 64)["domain"]
-    protocol = reference.protocol(num_samples=250, weights="ema", splits=5, seed=3)
-    assert protocol.label == "domain_fid@250v300-train"
+    protocol = reference(splits)["domain"].protocol(RULES)
+    assert protocol.label("fid") == "domain_fid@250v300-train"
     assert protocol.reference_name == "toy/train"
     assert protocol.reference_digest == splits.train.digest
     assert protocol.extractor_digest == "d" * 64
+    assert protocol.seed == 3
+
+
+def test_kept_pixels_are_the_first_ones(splits: ImageSplits) -> None:
+    fakes = images(100, 2)
+    seen = see_samples(fakes.split(30), [PixelExtractor()], reference(splits), replace(RULES, similarity_pairs=20))
+    assert torch.equal(seen.pixels, fakes[:40])
+    assert seen.count == 100
+
+
+def test_a_draw_is_the_same_every_time_and_without_repetition() -> None:
+    assert torch.equal(drawn(50, 20), drawn(50, 20))
+    assert len(set(drawn(50, 20).tolist())) == 20
+    assert drawn(5, 9).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_every_score_has_a_name_that_the_table_knows(splits: ImageSplits) -> None:
+    from papergan.evaluation.metrics import BESIDE
+
+    extractor = PixelExtractor(class_names=NAMES)
+    rules = replace(RULES, memorisation_samples=50, bootstrap=2)
+    for name in score_samples([images(250, 2)], [extractor], reference(splits, extractor), rules):
+        assert name.removeprefix("domain_") in {*METRICS, *BESIDE}

@@ -6,7 +6,15 @@ from torch import Tensor
 
 from evaluation.toy_extractor import PixelExtractor
 from papergan.errors import EvaluationError
-from papergan.evaluation.features import EvaluationStopped, batches_of, check_pixels, extract, full_precision
+from papergan.evaluation.features import (
+    EvaluationStopped,
+    batches_of,
+    check_pixels,
+    check_values,
+    extract,
+    full_precision,
+    no_logits,
+)
 from papergan.training.numerics import float32_products
 
 
@@ -44,6 +52,19 @@ def test_stopping_raises_instead_of_returning_a_part() -> None:
 def test_floats_and_single_images_are_refused(bad: Tensor) -> None:
     with pytest.raises(EvaluationError, match="uint8"):
         check_pixels(bad)
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.zeros(3, 4, 4)])
+def test_bytes_and_single_images_are_no_values(bad: Tensor) -> None:
+    with pytest.raises(EvaluationError, match="float"):
+        check_values(bad)
+
+
+def test_no_logits_fit_beside_features_and_below_each_other() -> None:
+    none = no_logits(torch.zeros(5, 3))
+    assert none.shape == (5, 0)
+    assert none.dtype == torch.float32
+    assert torch.cat([none, none]).shape == (10, 0)
 
 
 def test_full_precision_switches_autocast_and_tf32_off_and_back() -> None:

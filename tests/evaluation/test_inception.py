@@ -6,34 +6,24 @@ import pytest
 import torch
 from torch import Tensor
 
+from evaluation.toy_extractor import save_random_inception
 from papergan.errors import EvaluationError
 from papergan.evaluation.inception import (
-    FILE_NAME,
+    INCEPTION_FILE,
     InceptionExtractor,
+    InceptionTap,
     locate_inception_weights,
     resize_like_tensorflow,
 )
 from papergan.files import sha256_of
 
+FILE_NAME = INCEPTION_FILE.file_name
 network = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the right names and shapes; the numbers are random, the real ones are not needed here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "load_state_dict_from_url", lambda *_, **__: {})
-        patch.setattr(network.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            state = network.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"]).state_dict()
-    for name in state:
-        if name.endswith("running_var"):
-            state[name].fill_(0.15)  # keeps features and logits of order 1 through 94 layers
-    state["fc.bias"].fill_(5)  # so that logits with the bias would be far from those without
-    path = tmp_path_factory.mktemp("weights") / "random.pth"
-    torch.save(state, path)
-    return path
+    return save_random_inception(tmp_path_factory.mktemp("weights") / "random.pth")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +47,39 @@ def test_features_are_those_of_torch_fidelity(extractor: InceptionExtractor, wei
     torch.testing.assert_close(ours.logits, logits, rtol=1e-3, atol=1e-4 * float(logits.abs().max()))
 
 
+def test_the_tap_is_feature_64_of_torch_fidelity(weights: Path) -> None:
+    original = network.FeatureExtractorInceptionV3("inception-v3-compat", ["64"], str(weights))
+    (features,) = original(pixels())
+    ours = InceptionTap(weights)(pixels())
+    assert ours.features.shape == (2, 64)
+    assert ours.logits.shape == (2, 0)
+    assert float(features.std()) > 0
+    torch.testing.assert_close(ours.features, features, rtol=1e-5, atol=1e-5 * float(features.abs().max()))
+
+
+def test_the_tap_has_the_digest_of_the_file_and_names_of_its_own(extractor: InceptionExtractor, weights: Path) -> None:
+    tap = InceptionTap(weights)
+    assert tap.digest == extractor.digest
+    assert tap.preprocessing != extractor.preprocessing
+    assert (tap.name, tap.metric_prefix, tap.dimension) == ("inception64", "inception64_", 64)
+    assert (tap.class_names, tap.has_logits) == ((), False)
+
+
+@pytest.mark.parametrize("kind", [InceptionExtractor, InceptionTap])
+def test_values_are_seen_as_they_are(kind: type[InceptionExtractor] | type[InceptionTap], weights: Path) -> None:
+    extractor, values = kind(weights), pixels().float()
+    before = values.clone()
+    seen, bytes_seen = extractor.see(values), extractor(pixels())
+    assert torch.equal(values, before)
+    assert torch.equal(seen.features, bytes_seen.features)
+    assert torch.equal(seen.logits, bytes_seen.logits)
+    assert not torch.equal(extractor.see(values + 0.25).features, seen.features)
+    with pytest.raises(EvaluationError, match="uint8"):
+        extractor(values)
+    with pytest.raises(EvaluationError, match="float"):
+        extractor.see(pixels())
+
+
 def test_grey_images_are_repeated(extractor: InceptionExtractor) -> None:
     grey = pixels(channels=1)
     torch.testing.assert_close(extractor(grey).features, extractor(grey.repeat(1, 3, 1, 1)).features)
@@ -65,6 +88,7 @@ def test_grey_images_are_repeated(extractor: InceptionExtractor) -> None:
 def test_identity_is_the_file(extractor: InceptionExtractor, weights: Path) -> None:
     assert extractor.digest == sha256_of(weights)
     assert (extractor.name, extractor.metric_prefix, extractor.dimension) == ("inception", "", 2048)
+    assert (extractor.class_names, extractor.has_logits) == ((), True)
 
 
 def test_loading_leaves_the_random_state_alone(weights: Path) -> None:

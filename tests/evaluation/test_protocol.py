@@ -5,28 +5,68 @@ import dataclasses
 import pytest
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.metrics import METRICS
+from papergan.evaluation.protocol import Protocol, Rules
 
 DOMAIN = Protocol(
     extractor="domain", extractor_digest="a" * 64, preprocessing="p", num_samples=5000, reference_name="cifar10/train",
     reference_split="train", reference_digest="b" * 64, reference_count=50000, weights="ema", inception_splits=10,
-    seed=0,
+    manifold_samples=4000, kid_subset_size=900, memorisation_samples=300, path_samples=200,
 )  # fmt: skip
 
 
 def test_labels() -> None:
-    assert DOMAIN.label == "domain_fid@5000v50000-train"
-    assert DOMAIN.inception_score_label == "domain_is@5000/10"
+    expected = {
+        "fid": "domain_fid@5000v50000-train", "is_mean": "domain_is@5000/10", "log_is": "domain_log_is@5000/10",
+        "kid_mean": "domain_kid@5000v50000-train/100x900", "precision": "domain_precision@4000v4000-train/k3",
+        "coverage": "domain_coverage@4000v4000-train/k5", "ppl": "domain_ppl@200", "ms_ssim": "ms_ssim@1000",
+        "pixel_copy_rate": "pixel_copies@300v50000-train",
+    }  # fmt: skip
+    assert {name: DOMAIN.label(name) for name in expected} == expected
     inception = dataclasses.replace(DOMAIN, extractor="inception", num_samples=10000)
-    assert inception.label == "fid@10000v50000-train-inception"
-    assert inception.inception_score_label == "is@10000/10-inception"
+    assert inception.label("fid") == "fid@10000v50000-train-inception"
+    assert inception.label("is_mean") == "is@10000/10-inception"
+    assert dataclasses.replace(inception, truncation=0.7).label("fid") == "fid@10000v50000-train-inception-t0.7"
+
+
+def test_every_metric_has_a_label_of_its_own() -> None:
+    labels = [DOMAIN.label(name) for name in METRICS]
+    assert len(set(labels)) == len(labels)
+
+
+def other_value(value: object) -> object:
+    if value is None:
+        return 0.7
+    return value + 1 if isinstance(value, int) else f"{value}x"
+
+
+MODEL_AND_DRAW = {"weights", "seed", "bootstrap"}
+ONLY_FOR_SOME = {
+    "inception_splits": "is_mean", "kid_subsets": "kid_mean", "kid_subset_size": "kid_mean",
+    "manifold_samples": "recall", "similarity_pairs": "ms_ssim", "memorisation_samples": "copy_rate",
+    "path_samples": "ppl",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Protocol)])
-def test_every_rule_but_the_model_and_the_draw_makes_another_ruler(field: str) -> None:
-    value = getattr(DOMAIN, field)
-    other = dataclasses.replace(DOMAIN, **{field: value + 1 if isinstance(value, int) else f"{value}x"})
-    assert (other.ruler_digest != DOMAIN.ruler_digest) == (field not in ("weights", "seed"))
+def test_every_rule_makes_another_ruler_of_the_metrics_it_matters_to(field: str) -> None:
+    other = dataclasses.replace(DOMAIN, **{field: other_value(getattr(DOMAIN, field))})
+    metric = METRICS[ONLY_FOR_SOME.get(field, "fid")]
+    assert (other.ruler_digest(metric) != DOMAIN.ruler_digest(metric)) == (field not in MODEL_AND_DRAW)
+    if field in ONLY_FOR_SOME:
+        assert other.ruler_digest(METRICS["fid"]) == DOMAIN.ruler_digest(METRICS["fid"])
+
+
+def test_what_is_measured_on_pixels_does_not_depend_on_an_extractor() -> None:
+    other = dataclasses.replace(DOMAIN, extractor="inception", extractor_digest="z" * 64)
+    assert other.ruler_digest(METRICS["ms_ssim"]) == DOMAIN.ruler_digest(METRICS["ms_ssim"])
+    assert other.label("ms_ssim") == DOMAIN.label("ms_ssim")
+
+
+def test_counts_never_exceed_the_images_there_are() -> None:
+    rules = Rules(num_samples=50000, memorisation_samples=1000).within(700, 500)
+    assert (rules.num_samples, rules.manifold_samples, rules.kid_subset_size) == (700, 500, 500)
+    assert (rules.memorisation_samples, rules.similarity_pairs) == (700, 350)
 
 
 def test_nothing_is_measured_on_no_samples() -> None:

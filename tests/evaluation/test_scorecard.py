@@ -13,7 +13,7 @@ def test_a_card_survives_json() -> None:
     read = ScoreCard.read("a", json.loads(json.dumps(card())))
     assert read.best_fid is not None
     assert read.best_fid.metrics["fid"] == 25.0
-    assert read.protocols[0].label == "fid@10000v50000-train-inception"
+    assert read.protocols[0].label("fid") == "fid@10000v50000-train-inception"
     assert ScoreCard.read("b", read.model_dump()) == read
 
 
@@ -31,6 +31,8 @@ def test_a_diverged_run_may_have_no_scores() -> None:
         (card(final=metrics(count=50000)), "fid has no protocol"),
         (card(final=metrics("domain_")), "domain_fid has no protocol"),
         (card(final={"is_mean": 3.0}), "is_mean has no protocol"),
+        (card(final=metrics() | {"fdi": 3.0}), "unknown metric fdi"),
+        (card(final=metrics() | {"domain_copy_rate": 0.1}), "domain_copy_rate has no protocol"),
         (card(best_is={"epoch": 1, "step": 2, **metrics(count=5000)}), "has no protocol"),
         (card(protocols=[protocol() | {"extra": 1}]), "extra"),
         (card(protocols=[protocol(weights="average")]), "weights"),

@@ -59,7 +59,7 @@ def test_measured_cells(published: tuple[PublishedRow, ...]) -> None:
     assert row["commit"] == "0123456789ab"
     assert row["extractors"] == "inception iiiiiiii"
     assert row["versions"] == "papergan 0.1.0, torch 2.15.0"
-    assert (row["num_samples"], row["epochs"], row["seed"]) == ("inception 10000", 1000, 0)
+    assert (row["num_samples"], row["epochs"], row["seeds"]) == ("inception 10000", 1000, "0")
     assert row["status"] == "finished"
     assert pd.isna(row["flags"]) or row["flags"] == ""
 
@@ -128,7 +128,9 @@ def test_runs_with_other_seeds_and_weights_share_columns_and_show_both(published
     table = comparison_table(published, {"a": card(), "b": other})
     row = proposed(table, "hybrid_all")
     assert row[INCEPTION_FID] == 30
-    assert (row["seed"], row["sampled weights"]) == (1, "raw")
+    assert row["seeds"] == "1"
+    assert "raw weights" in row["protocol"]
+    assert "latents of seed 1" in row["protocol"]
 
 
 @pytest.mark.parametrize("text", ["diverged at step 1234", "at step 1234: the loss is NaN"])
@@ -147,9 +149,90 @@ def test_an_experiment_of_no_row_is_shown_all_the_same(published: tuple[Publishe
     assert pd.isna(table.iloc[-1]["published"])
 
 
-def test_several_runs_of_one_experiment_are_several_lines(published: tuple[PublishedRow, ...]) -> None:
-    table = comparison_table(published, {"s0": card(), "s1": card(seed=1)})
-    assert len(table) == 27
+def seeds(*distances: float, **changes: object) -> dict[str, Card]:
+    """Cards of one experiment whose seeds are 0, 1, ... and whose FIDs are these."""
+    return {
+        f"s{seed}": card(seed=seed, final=metrics(fid=fid), protocols=[protocol(seed=seed)], **changes)
+        for seed, fid in enumerate(distances)
+    }
+
+
+def test_several_seeds_are_one_line_of_mean_and_deviation(published: tuple[PublishedRow, ...]) -> None:
+    table = comparison_table(published, seeds(28.0, 30.0, 32.0))
+    assert len(table) == 25
+    row = proposed(table, "hybrid_cifar10")
+    assert (row[INCEPTION_FID], row[f"{INCEPTION_FID} std"]) == (30, 2)
+    assert row["seeds"] == "0, 1, 2"
+    assert row[f"best {INCEPTION_FID}"] == 25
+    assert pd.isna(row["best_fid_epoch"])  # each seed has its own
+
+
+def test_an_older_variant_or_budget_is_no_seed_of_the_newest(published: tuple[PublishedRow, ...]) -> None:
+    cards = {
+        "variant": card(seed=5, variant="w" * 12, final=metrics(fid=99.0)),
+        "budget": card(seed=6, steps=10, final=metrics(fid=99.0)),
+        "rules": card(seed=7, protocols=[protocol(truncation=0.5)], final=metrics(fid=99.0)),
+        **seeds(29.0, 31.0),
+    }
+    row = proposed(comparison_table(published, cards), "hybrid_cifar10")
+    assert row["seeds"] == "0, 1"
+    assert row[INCEPTION_FID] == 30
+
+
+def test_a_seed_that_diverged_is_counted_and_not_averaged(published: tuple[PublishedRow, ...]) -> None:
+    failed = card(seed=2, diverged="diverged at step 7", final={}, best_fid=None, best_is=None, protocols=[])
+    row = proposed(comparison_table(published, {**seeds(29.0, 31.0), "failed": failed}), "hybrid_cifar10")
+    assert row[INCEPTION_FID] == 30
+    assert row["seeds"] == "0, 1, 2"
+    assert "1 of 3 seeds diverged" in row["status"]
+    assert "1 of 3 seeds diverged" in row["flags"]
+
+
+def test_the_deviation_of_one_run_is_that_of_its_bootstrap_and_splits(published: tuple[PublishedRow, ...]) -> None:
+    one = card(final=metrics() | {"fid_bootstrap": 0.7})
+    row = proposed(comparison_table(published, {"a": one}), "hybrid_cifar10")
+    assert row[f"{INCEPTION_FID} std"] == 0.7
+    assert row[f"{INCEPTION_IS} std"] == 0.1
+
+
+def test_ranks_say_when_a_difference_is_inside_the_noise(published: tuple[PublishedRow, ...]) -> None:
+    cards = {
+        name: card(name, final=metrics(fid=fid) | {"fid_bootstrap": 1.0})
+        for name, fid in (("hybrid_cifar10", 20.0), ("hybrid_all", 21.0), ("hybrid_fast", 30.0))
+    }
+    table = comparison_table(published, cards)
+    found = {name: proposed(table, name)[f"{INCEPTION_FID} rank"] for name in cards}
+    assert found == {"hybrid_cifar10": "1-2", "hybrid_all": "1-2", "hybrid_fast": "3"}
+
+
+REAL_ROWS = [
+    {
+        "name": name, "dataset": f"cifar10/{name.split()[1]}", "protocols": [protocol(num_samples=count)],
+        "metrics": metrics(count=count, fid=fid) | {"recall": 0.9, "ms_ssim": 0.1},
+    }
+    for name, count, fid in (("real test set", 10000, 3.0), ("train copies", 10000, 0.0))
+]  # fmt: skip
+
+
+def test_real_images_stand_below_by_the_same_rules(published: tuple[PublishedRow, ...]) -> None:
+    cards = {"a": card(real_rows=REAL_ROWS), "b": card("hybrid_all", real_rows=REAL_ROWS)}
+    table = comparison_table(published, cards)
+    real = table[table["status"] == "real images"]
+    assert real["row"].tolist() == ["real test set", "train copies"]  # once, whoever brought them
+    assert real[INCEPTION_FID].tolist() == [3.0, 0.0]
+    assert real["recall@10000v10000-train/k3-inception"].tolist() == [0.9, 0.9]
+    assert real["experiment"].isna().all()
+
+
+def test_real_images_of_another_count_stand_in_a_column_of_their_own(published: tuple[PublishedRow, ...]) -> None:
+    many = card(
+        protocols=[protocol(num_samples=50000)], final=metrics(count=50000), best_fid=None, best_is=None,
+        real_rows=REAL_ROWS,
+    )  # fmt: skip
+    table = comparison_table(published, {"a": many})
+    assert proposed(table, "hybrid_cifar10")["fid@50000v50000-train-inception"] == 30
+    assert pd.isna(proposed(table, "hybrid_cifar10")[INCEPTION_FID])
+    assert table[table["status"] == "real images"][INCEPTION_FID].tolist() == [3.0, 0.0]
 
 
 def test_an_invalid_card_is_named(published: tuple[PublishedRow, ...]) -> None:

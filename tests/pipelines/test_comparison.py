@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from papergan.io.comparison import Comparison, ComparisonDataset
+from papergan.io.page import Page, PageDataset
 from papergan.io.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.pipelines.comparison.nodes import compare, compare_after
 from project_run import PROJECT, score_card
@@ -58,9 +58,9 @@ def test_a_damaged_card_is_named_and_the_one_before_it_taken(tmp_path, caplog, d
 
 
 def test_the_comparison_is_read_back_as_it_was_written(tmp_path):
-    dataset = ComparisonDataset(filepath=str(tmp_path / "comparison"))
+    dataset = PageDataset(filepath=str(tmp_path / "comparison"), stem="comparison")
     assert not dataset.exists()
-    dataset.save(Comparison("# m", "a,b", "<p>", "printed"))
-    assert dataset.load() == Comparison("# m", "a,b", "<p>")
+    dataset.save(Page("# m", "a,b", "<p>", "printed"))
+    assert dataset.load() == Page("# m", "a,b", "<p>")
     assert dataset.preview() == "<p>"
     assert dataset.exists()

@@ -91,7 +91,62 @@ def test_every_output_is_made(finished):
     assert card.dataset == "synthetic_shapes/train[:100]"
     assert card.data_digest == catalog.load(f"{NAME}.images").train.digest
     assert card.protocols[0].weights == "raw"  # this system keeps no average
-    assert set(catalog.load(f"{NAME}.reference").metadata) >= {"domain.floor", "domain.extractor_digest"}
+    reference = catalog.load(f"{NAME}.reference")["domain"]
+    assert (reference.split, reference.real.name) == ("train", "synthetic_shapes/train[:100]")
+    assert card.final["domain_fid_floor"] == reference.floor
+
+
+def test_the_card_has_every_metric_and_its_protocol(finished):
+    catalog, _ = finished
+    card = catalog.load(f"{NAME}.scores")
+    expected = {
+        "domain_fid", "domain_kid_mean", "domain_is_mean", "domain_log_is", "domain_precision", "domain_recall",
+        "domain_density", "domain_coverage", "domain_two_sample_accuracy", "domain_class_entropy", "domain_ppl",
+        "domain_copy_rate", "domain_fid_bootstrap", "domain_kid_bootstrap", "ms_ssim", "pixel_copy_rate",
+        "discriminator_accuracy_midpoint", "discriminator_held_out_gap", "membership_auc",
+    }  # fmt: skip
+    assert expected <= set(card.final)
+    (protocol,) = card.protocols
+    assert (protocol.num_samples, protocol.reference_count, protocol.inception_splits) == (100, 100, 2)
+    assert (protocol.truncation, protocol.quantisation, protocol.seed) == (None, "round", 0)
+    assert [row.name for row in card.real_rows] == ["real test set", "train copies"]
+    assert card.real_rows[1].metrics["domain_copy_rate"] == 1
+    assert card.best_fid.metrics["domain_copy_rate"] >= 0  # the best generator is scored by the same rules
+
+
+def test_every_picture_is_drawn(finished):
+    catalog, _ = finished
+    frames = catalog.load(f"{NAME}.frames")
+    assert sorted(frames.tensors) == ["step-000000002", "step-000000004"]
+    over_time = catalog.load(f"{NAME}.over_time")
+    assert over_time.images.shape == (16, 3, 32, 32)
+    assert torch.equal(over_time.images[8:], catalog.load(f"{NAME}.samples").images[:8])
+    assert catalog.load(f"{NAME}.interpolation").images.shape == (80, 3, 32, 32)
+    by_class = catalog.load(f"{NAME}.by_class")
+    assert by_class.images.shape == (100, 3, 32, 32)
+    assert [label.split()[0] for label in by_class.row_labels][:2] == ["disc", "ring"]
+    shares = [float(label.split()[-2]) for label in by_class.row_labels]
+    assert sum(shares) == pytest.approx(100, abs=5)
+    neighbours = catalog.load(f"{NAME}.neighbours").images.view(8, 9, 3, 32, 32)
+    assert torch.equal(neighbours[:, 0], catalog.load(f"{NAME}.samples").images[:8])
+    known = {image.numpy().tobytes() for image in catalog.load(f"{NAME}.images").train.images}
+    assert all(image.numpy().tobytes() in known for image in neighbours[:, 1:].flatten(0, 1))
+
+
+def test_curves_mark_the_best_epoch(finished):
+    catalog, _ = finished
+    figure = catalog.load(f"{NAME}.curves")
+    titles = {axes.get_title(): axes for axes in figure.axes}
+    assert {"losses, weighted", "Frechet distance", "recall", "membership inference AUC"} <= set(titles)
+    row = min(catalog.load(f"{NAME}.history").metrics, key=lambda row: row["domain_fid"])
+    labels = [text.get_text() for text in titles["Frechet distance"].get_legend().get_texts()]
+    assert f"best {row['domain_fid']:.4g}, epoch {row['epoch']:g}" in labels
+
+
+def test_the_truncation_sweep_has_a_point_per_threshold(finished):
+    figure = finished[0].load(f"{NAME}.truncation")
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0.2", "0.5", "1", "1.5", "2", "none"]
+    assert all(len(line.get_xdata()) == 6 for line in figure.axes[1].lines)
 
 
 def test_the_listener_hears_every_report_and_every_evaluation(finished):
@@ -155,9 +210,56 @@ def test_the_cadence_of_the_recipe_in_steps():
     recipe = Recipe.parse(
         NAME, GIVEN | {"training": {"epochs": 10.0, "batch_size": 10}, "evaluation": {"every_epochs": 2.0}}
     )
-    plan = plan_of(recipe, batches_per_epoch=100, batches_per_step=5)
+    plan = plan_of(recipe, batches_per_epoch=100, batches_per_step=5, prefix="")
     assert plan.steps == 200
     assert plan.evaluate_every == 40
     assert plan.keep["best_fid"].metric == "fid"
     domain_only = Recipe.parse(NAME, GIVEN)
-    assert plan_of(domain_only, 100, 1).keep["best_is"].metric == "domain_is_mean"
+    assert plan_of(domain_only, 100, 1, prefix="domain_").keep["best_is"].metric == "domain_is_mean"
+
+
+def test_looking_at_every_step_or_at_every_tenth_trains_the_same_weights(tmp_path):
+    """100 images, batches of 16: six steps are an epoch."""
+    digests = {}
+    for cadence in (1, 10):
+        changes = {"training": GIVEN["training"] | {"steps": 10, "report_every_steps": 5}}
+        changes["evaluation"] = GIVEN["evaluation"] | {"every_epochs": cadence / 6}
+        catalog, listener = run(tmp_path / str(cadence), **changes)
+        assert len([row for row in listener.rows if "domain_fid" in row]) == 10 // cadence
+        digests[cadence] = catalog.load(f"{NAME}.trained").digest
+    assert digests[1] == digests[10]
+
+
+def test_rules_change_the_numbers_and_nothing_else(tmp_path):
+    """Held against the test set, latents truncated, bytes truncated: said in the protocol; the training is the same."""
+    plain, _ = run(tmp_path / "plain")
+    how = GIVEN["evaluation"] | {"reference": "test", "truncation": 0.5, "quantisation": "truncate", "seed": 9}
+    other, _ = run(tmp_path / "other", evaluation=how)
+    assert other.load(f"{NAME}.trained").digest == plain.load(f"{NAME}.trained").digest
+    card = other.load(f"{NAME}.scores")
+    protocol = card.protocols[0]
+    assert protocol.label("fid") == "domain_fid@100v50-test-t0.5"
+    assert (protocol.quantisation, protocol.seed, protocol.reference_name) == ("truncate", 9, "synthetic_shapes/test")
+    assert card.final["domain_fid"] != plain.load(f"{NAME}.scores").final["domain_fid"]
+    assert [row.name for row in card.real_rows] == ["real training set", "test copies"]
+
+
+def test_evaluations_under_other_rules_are_not_continued(tmp_path, caplog):
+    run(tmp_path)
+    caplog.clear()
+    again, listener = run(tmp_path, evaluation=GIVEN["evaluation"] | {"num_samples": 110})
+    assert "Evaluated under other rules before: 2 evaluations are dropped" in caplog.text
+    history = again.load(f"{NAME}.history")
+    assert [row["domain_num_samples"] for row in history.metrics] == [110]
+    assert sorted(again.load(f"{NAME}.frames").tensors) == ["step-000000004"]
+
+
+def test_the_moving_generator_may_be_published(tmp_path):
+    changes = {"system": "hybrid", "overrides": {"latent_dim": 8, "width": 8}}
+    averaged, raw = (
+        run(tmp_path / weights, **changes, evaluation=GIVEN["evaluation"] | {"weights": weights})[0]
+        for weights in ("ema", "raw")
+    )
+    assert averaged.load(f"{NAME}.trained").digest == raw.load(f"{NAME}.trained").digest
+    assert averaged.load(f"{NAME}.generator").digest != raw.load(f"{NAME}.generator").digest
+    assert [c.load(f"{NAME}.scores").protocols[0].weights for c in (averaged, raw)] == ["ema", "raw"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -21,20 +21,24 @@ _CAPTION_MARGIN = 4
 class ImageGrid:
     """Images to be seen together, and the words under them, which say what they are ("synthetic_shapes, step 2000").
 
-    images: uint8 [N, 1 or 3, S, S], 0..255. columns: None = as near to a square as it gets.
+    images: uint8 [N, 1 or 3, S, S], 0..255. columns: None = as near to a square as it gets. row_labels: words to the
+    left of the rows, from the top.
     Raises DataError where images are otherwise, or there are none.
     """
 
     images: Tensor
     caption: str
     columns: int | None = None
+    row_labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.images, self.columns)
 
     def picture(self, padding: int = 2, scale: int = 1) -> Tensor:
-        """The grid with its caption, uint8 [C, H, W]."""
-        return with_caption(make_grid(self.images, self.columns, padding, scale), self.caption)
+        """The grid with its words, uint8 [C, H, W]."""
+        grid = make_grid(self.images, self.columns, padding, scale)
+        height = self.images.shape[2] * scale + padding
+        return with_caption(with_row_labels(grid, self.row_labels, height), self.caption)
 
 
 def make_grid(images: Tensor, columns: int | None = None, padding: int = 2, scale: int = 1) -> Tensor:
@@ -57,26 +61,56 @@ def make_grid(images: Tensor, columns: int | None = None, padding: int = 2, scal
     return grid
 
 
+def with_row_labels(grid: Tensor, labels: Sequence[str], height: int) -> Tensor:
+    """The picture uint8 [C, H, W] with a word left of each row of `height` pixels, white on black."""
+    if not labels:
+        return grid
+    widest = max(_size_of(label)[0] for label in labels) + 2 * _CAPTION_MARGIN
+    margin = torch.zeros(grid.shape[0], grid.shape[1], widest, dtype=torch.uint8)
+    for row, label in enumerate(labels[: grid.shape[1] // height]):
+        top = row * height + max(0, (height - _size_of(label)[1]) // 2)
+        drawn = _drawn(label, widest, _size_of(label)[1])[:, : grid.shape[1] - top]
+        margin[:, top : top + drawn.shape[1]] = drawn
+    return torch.cat([margin, grid], dim=2)
+
+
 def with_caption(grid: Tensor, caption: str) -> Tensor:
     """The picture with a line of text under it, white on black; more lines, or a wider picture, if it does not fit."""
     if not caption:
         return grid
+    width = max(grid.shape[2], _CAPTION_MIN_WIDTH)
+    letter = max(1, _size_of("x")[0])
+    lines = "\n".join(textwrap.wrap(caption, (width - 2 * _CAPTION_MARGIN) // letter))
+    strip = _drawn(lines, width, _size_of(lines)[1] + 2 * _CAPTION_MARGIN, top=_CAPTION_MARGIN)
+    picture = torch.zeros(grid.shape[0], grid.shape[1] + strip.shape[1], width, dtype=torch.uint8)
+    picture[:, : grid.shape[1], : grid.shape[2]] = grid
+    picture[:, grid.shape[1] :] = strip
+    return picture
+
+
+def _latin(text: str) -> str:
+    return text.encode("latin-1", "replace").decode("latin-1")  # all that the built-in font can draw
+
+
+def _size_of(text: str) -> tuple[int, int]:
+    """Width and height in pixels, as `_drawn` draws it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    draw, font = ImageDraw.Draw(Image.new("L", (1, 1))), ImageFont.load_default_imagefont()
+    box = draw.multiline_textbbox((0, 0), _latin(text), font=font)
+    return ceil(box[2]), ceil(box[3])
+
+
+def _drawn(text: str, width: int, height: int, top: int = 0) -> Tensor:
+    """Text white on black, uint8 [1, height, width]. The built-in bitmap font: the same pixels on every machine."""
     from PIL import Image, ImageDraw, ImageFont
     from torchvision.transforms.functional import pil_to_tensor
 
-    font = ImageFont.load_default_imagefont()  # the built-in bitmap: the same pixels on every machine
-    width = max(grid.shape[2], _CAPTION_MIN_WIDTH)
-    letter = max(1, int(font.getbbox("x")[2]))
-    text = caption.encode("latin-1", "replace").decode("latin-1")  # all that this font can draw
-    lines = "\n".join(textwrap.wrap(text, (width - 2 * _CAPTION_MARGIN) // letter))
-    draw = ImageDraw.Draw(Image.new("L", (1, 1)))
-    height = ceil(draw.multiline_textbbox((0, 0), lines, font=font)[3]) + 2 * _CAPTION_MARGIN
     strip = Image.new("L", (width, height))
-    ImageDraw.Draw(strip).multiline_text((_CAPTION_MARGIN, _CAPTION_MARGIN), lines, fill=255, font=font)
-    picture = torch.zeros(grid.shape[0], grid.shape[1] + height, width, dtype=torch.uint8)
-    picture[:, : grid.shape[1], : grid.shape[2]] = grid
-    picture[:, grid.shape[1] :] = pil_to_tensor(strip)
-    return picture
+    font = ImageFont.load_default_imagefont()
+    ImageDraw.Draw(strip).multiline_text((_CAPTION_MARGIN, top), _latin(text), fill=255, font=font)
+    pixels: Tensor = pil_to_tensor(strip)
+    return pixels
 
 
 def encode_png(grid: Tensor, text: Mapping[str, str]) -> bytes:

@@ -63,8 +63,8 @@ class ImageSet:
     def digest(self) -> str:
         """SHA-256 over shape, pixels, labels and class names (not over `name`)."""
         digest = hashlib.sha256(f"{tuple(self.images.shape)}|{self.classes}".encode())
-        digest.update(self.images.contiguous().cpu().numpy())
-        digest.update(self.labels.contiguous().cpu().numpy())
+        digest.update(self.images.contiguous().cpu().numpy().data)
+        digest.update(self.labels.contiguous().cpu().numpy().data)
         return digest.hexdigest()
 
 

@@ -1,75 +1,122 @@
-"""Score samples against real images: one pass over the samples, every extractor at once."""
+"""Every score of samples that were seen: features against a reference, and the pixels by themselves."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.features import FeatureExtractor, batches_of
-from papergan.evaluation.fid import frechet_distance
-from papergan.evaluation.inception_score import inception_score
-from papergan.evaluation.reference import Reference, statistics_device
+from papergan.evaluation.classes import ClassHistogram
+from papergan.evaluation.features import FeatureExtractor, Features
+from papergan.evaluation.fid import frechet_deviation, frechet_distance
+from papergan.evaluation.inception_score import inception_score, modified_inception_score
+from papergan.evaluation.kernel_distance import kernel_distance, kernel_distance_deviation
+from papergan.evaluation.looking import Seen, look_at
+from papergan.evaluation.memorisation import memorisation
+from papergan.evaluation.neighbours import neighbourhoods
+from papergan.evaluation.protocol import Rules
+from papergan.evaluation.reference import Reference, References
 from papergan.evaluation.statistics import FeatureStatistics
 
 logger = logging.getLogger(__name__)
 
-
-class _Tally:
-    """What one extractor has seen so far."""
-
-    def __init__(self, extractor: FeatureExtractor, reference: Reference | None) -> None:
-        if reference is None:
-            raise EvaluationError(f"there is no reference for the extractor {extractor.name!r}; build it first")
-        reference.check(extractor)
-        self.extractor, self.reference = extractor, reference
-        self.statistics: FeatureStatistics | None = None
-        self.logits: list[Tensor] = []
-
-    def update(self, pixels: Tensor) -> None:
-        seen = self.extractor(pixels)
-        if self.statistics is None:
-            self.statistics = FeatureStatistics(self.extractor.dimension, statistics_device(seen.features))
-        self.statistics.update(seen.features)
-        self.logits.append(seen.logits.cpu())
-
-    def scores(self, splits: int, seed: int) -> dict[str, float]:
-        if self.statistics is None:
-            raise EvaluationError("there are no samples to score")
-        prefix, count, dimension = self.extractor.metric_prefix, self.statistics.count, self.extractor.dimension
-        if count <= dimension:
-            logger.warning("%sfid of %d samples in %d dimensions is mostly bias; take more", prefix, count, dimension)
-        inception = inception_score(torch.cat(self.logits), splits, seed)
-        return {
-            f"{prefix}fid": frechet_distance(self.statistics, self.reference.statistics),
-            f"{prefix}fid_floor": self.reference.floor,
-            f"{prefix}is_mean": inception.mean,
-            f"{prefix}is_std": inception.std,
-            f"{prefix}num_samples": float(count),
-        }
+Scores = dict[str, float]
 
 
-def score_samples(
+def see_samples(
     batches: Iterable[Tensor],
     extractors: Sequence[FeatureExtractor],
-    references: Mapping[str, Reference],
+    references: References,
+    rules: Rules,
     *,
-    splits: int = 10,
-    seed: int = 0,
     batch_size: int = 250,
     should_stop: Callable[[], bool] | None = None,
-) -> dict[str, float]:
-    """Every score of a stream of generated images, uint8 [B, C, S, S], gone through once.
+    what: str = "samples",
+) -> Seen:
+    """One pass over generated images, uint8 [B, C, S, S], that keeps what `score_features` and `score_pixels` need.
 
-    Returns, for Inception, `fid`, `fid_floor`, `is_mean`, `is_std` and `num_samples`; for the domain classifier the
-    same names behind `domain_`. splits, seed: of the Inception Score.
     Raises EvaluationError before the first sample where a reference is missing or of another extractor.
     """
-    tallies = [_Tally(extractor, references.get(extractor.name)) for extractor in extractors]
-    for pixels in batches_of(batches, batch_size, should_stop):
-        for tally in tallies:
-            tally.update(pixels)
-    return {name: value for tally in tallies for name, value in tally.scores(splits, seed).items()}
+    for extractor in extractors:
+        if extractor.name not in references:
+            raise EvaluationError(f"there is no reference for the extractor {extractor.name!r}; build it first")
+        references[extractor.name].check(extractor)
+    keep = max(rules.memorisation_samples, 2 * rules.similarity_pairs)
+    return look_at(
+        batches, extractors, keep=keep, batch_size=batch_size, total=rules.num_samples, should_stop=should_stop,
+        what=what,
+    )  # fmt: skip
+
+
+def score_features(
+    features: Features, reference: Reference, rules: Rules, device: torch.device | str = "cpu"
+) -> Scores:
+    """Every score of samples as one extractor saw them, behind the extractor's prefix; see METRICS for the names.
+
+    device: where to compute; all pairs of samples and real images are compared, which takes a GPU a moment.
+    """
+    rules = rules.within(len(features.features), len(reference.real))
+    rows, real = features.features.to(device), reference.real.features.features.to(device)
+    scores = {"num_samples": float(rules.num_samples)}
+    if reference.floor is not None:
+        scores["fid_floor"] = reference.floor
+    scores |= _distances(rows, real, reference, rules)
+    some = reference.real.some(rules.manifold_samples).features.to(device)
+    scores |= neighbourhoods(rows[: rules.manifold_samples], some).as_metrics()
+    if reference.extractor.has_logits:
+        scores |= _inception_scores(features.logits, rules)
+    if reference.extractor.class_names:
+        scores |= _classes(features.logits, reference)
+    if rules.memorisation_samples and reference.held_out is not None:
+        held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
+        scores |= memorisation(rows[: rules.memorisation_samples], held_out, real).as_metrics()
+    return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
+
+
+def score_seen(seen: Seen, references: References, rules: Rules, device: torch.device | str = "cpu") -> Scores:
+    """`score_features` for every extractor that looked."""
+    scores: Scores = {}
+    for name, features in seen.features.items():
+        scores |= score_features(features, references[name], rules, device)
+    return scores
+
+
+def _distances(features: Tensor, real: Tensor, reference: Reference, rules: Rules) -> Scores:
+    statistics = FeatureStatistics.of(features)
+    if statistics.count <= statistics.dimension:
+        logger.warning(
+            "%sfid of %d samples in %d dimensions is mostly bias; take more",
+            reference.extractor.metric_prefix, statistics.count, statistics.dimension,
+        )  # fmt: skip
+    kernel = kernel_distance(
+        features, real, subsets=rules.kid_subsets, subset_size=rules.kid_subset_size, seed=rules.seed
+    )
+    target = reference.real.statistics.to(statistics.mean.device)
+    scores = {"fid": frechet_distance(statistics, target), "kid_mean": kernel.mean, "kid_std": kernel.std}
+    if rules.bootstrap:
+        scores["fid_bootstrap"] = frechet_deviation(features, target, resamples=rules.bootstrap, seed=rules.seed)
+        scores["kid_bootstrap"] = kernel_distance_deviation(features, real, resamples=rules.bootstrap, seed=rules.seed)
+    return scores
+
+
+def _inception_scores(logits: Tensor, rules: Rules) -> Scores:
+    score = inception_score(logits, min(rules.inception_splits, len(logits)), rules.seed)
+    scores = {"is_mean": score.mean, "is_std": score.std, "log_is": score.log_mean}
+    try:
+        scores["modified_is"] = modified_inception_score(logits)
+    except EvaluationError as error:  # logits of an early generator can be too far apart for an exponential
+        logger.warning("left out: %s", error)
+    return scores
+
+
+def _classes(logits: Tensor, reference: Reference) -> Scores:
+    fake, real = (ClassHistogram(logits.shape[1]) for _ in range(2))
+    fake.update(logits)
+    real.update(reference.real.features.logits)
+    return {
+        "class_entropy": fake.entropy(), "classes_covered": float(fake.covered()),
+        "class_divergence": fake.divergence(real),
+    }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from papergan.errors import EvaluationError
 from papergan.training.numerics import float32_products
@@ -24,7 +25,10 @@ class EvaluationStopped(EvaluationError):
 
 
 class Features(NamedTuple):
-    """One batch seen by an extractor. features: float32 [B, D]; logits: float32 [B, K], before any softmax."""
+    """One batch seen by an extractor.
+
+    features: float32 [B, D]. logits: float32 [B, K], before any softmax; [B, 0] from an extractor without `has_logits`.
+    """
 
     features: Tensor
     logits: Tensor
@@ -33,18 +37,20 @@ class Features(NamedTuple):
 class FeatureExtractor(Protocol):
     """A frozen network with an identity, so that numbers of two networks are never compared.
 
-    name: "inception" or "domain". metric_prefix: what stands before its metrics, "" for Inception (`fid`), "domain_"
-    for the classifier of the data set itself (`domain_fid`). digest: SHA-256 of the weights. preprocessing: what is
-    done to the pixels, part of the identity. dimension: D.
+    name: "inception", "torchvision", "inception64", "domain", "domain64" or "rotation"; the 64 of a tap is its
+    dimension. metric_prefix: what stands before its metrics, "" for "inception" (`fid`) and the name with "_" for all
+    others (`domain_fid`). digest: SHA-256 of the weights. preprocessing: what is done to the pixels, part of the
+    identity. dimension: D. class_names: the data set's own classes, in the order of the logits; () where logits stand
+    for something else (ImageNet) or there are none. has_logits: whether an Inception Score can be taken.
     """
 
     @property
     def name(self) -> str:
-        """`inception` or `domain`."""
+        """Which network, and which of its layers."""
 
     @property
     def metric_prefix(self) -> str:
-        """Nothing, or `domain_`."""
+        """Nothing, or the name and "_"."""
 
     @property
     def digest(self) -> str:
@@ -58,8 +64,23 @@ class FeatureExtractor(Protocol):
     def dimension(self) -> int:
         """D."""
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the logits stand for, where that is the classes of the data set."""
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether there are logits that an Inception Score can be taken of."""
+
     def __call__(self, pixels: Tensor) -> Features:
         """uint8 [B, C, S, S] on any device -> features and logits on the extractor's device."""
+        ...
+
+    def see(self, values: Tensor) -> Features:
+        """The same for float [B, C, S, S] in 0..255 that were never rounded, which are left as they are.
+
+        A Perceptual Path Length is taken between images so close that rounding them to bytes would hide the path.
+        """
         ...
 
 
@@ -71,6 +92,19 @@ def check_pixels(pixels: Tensor) -> None:
         )
 
 
+def check_values(values: Tensor) -> None:
+    """Raise EvaluationError unless `values` are float [B, C, S, S]. Their range 0..255 is the caller's promise."""
+    if not values.is_floating_point() or values.ndim != 4:
+        raise EvaluationError(
+            f"`see` takes float [B, C, S, S] in 0..255, got {values.dtype} {tuple(values.shape)}; bytes need no `see`"
+        )
+
+
+def no_logits(features: Tensor) -> Tensor:
+    """[B, 0] beside `features` [B, D]: the logits of an extractor that has none."""
+    return features.new_empty(len(features), 0)
+
+
 @contextmanager
 def full_precision(device: torch.device | str) -> Iterator[None]:
     """True float32 inside: no TF32, no autocast, whatever training has switched on (bf16 moves features by 1 %)."""
@@ -79,23 +113,32 @@ def full_precision(device: torch.device | str) -> Iterator[None]:
 
 
 def batches_of(
-    pixels: Tensor | Iterable[Tensor], batch_size: int, should_stop: Callable[[], bool] | None = None
+    pixels: Tensor | Iterable[Tensor],
+    batch_size: int,
+    should_stop: Callable[[], bool] | None = None,
+    *,
+    total: int | None = None,
+    what: str = "images",
 ) -> Iterator[Tensor]:
-    """Slices of at most `batch_size` images; says how far it is every half minute.
+    """Slices of at most `batch_size` images, with a bar on a terminal and elsewhere a line every half minute.
 
+    total: how many images there will be, if known. what: they are, for people.
     Raises EvaluationStopped, between two slices, once `should_stop()` is true.
     """
     started = reported = time.monotonic()
-    seen = 0
-    for part in [pixels] if isinstance(pixels, Tensor) else pixels:
-        for batch in part.split(batch_size):
-            if should_stop is not None and should_stop():
-                raise EvaluationStopped(f"evaluation was stopped after {seen} images; no score is reported")
-            yield batch
-            seen += len(batch)
-            if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
-                reported = time.monotonic()
-                logger.info("evaluating: %d images, %.0f images/s", seen, seen / (reported - started))
+    seen = 0  # a bar that is switched off counts nothing
+    with tqdm(total=total, desc=what, unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
+        for part in [pixels] if isinstance(pixels, Tensor) else pixels:
+            for batch in part.split(batch_size):
+                if should_stop is not None and should_stop():
+                    raise EvaluationStopped(f"evaluation was stopped after {seen} images; no score is reported")
+                yield batch
+                seen += len(batch)
+                bar.update(len(batch))
+                if bar.disable and time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+                    reported = time.monotonic()
+                    of_total = f" of {total}" if total else ""
+                    logger.info("%s: %d%s, %.0f images/s", what, seen, of_total, seen / (reported - started))
 
 
 def extract(

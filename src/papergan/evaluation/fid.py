@@ -25,9 +25,32 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     if a.dimension != b.dimension:
         raise EvaluationError(f"features of dimension {a.dimension} and {b.dimension} cannot be compared")
     b = b.to(a.mean.device)
+    return _distance(a, b, _root(b.covariance))
+
+
+def frechet_deviation(features: Tensor, real: FeatureStatistics, *, resamples: int = 20, seed: int = 0) -> float:
+    """Bootstrap standard deviation of the Frechet distance of `features` [N, D] from `real`.
+
+    Only the samples are drawn anew, N of N with replacement; the real images stay, since they are the same ones for
+    every model. The mean of the resamples is biased upwards (they hold duplicates) and is not returned.
+    Raises EvaluationError for fewer than two resamples, and as `frechet_distance`.
+    Source: Efron 1979, section 2.
+    """
+    if resamples < 2:
+        raise EvaluationError(f"a deviation needs at least 2 resamples, got {resamples}")
+    generator = torch.Generator().manual_seed(seed)
+    root = _root(real.covariance)
+    distances = []
+    for _ in range(resamples):
+        rows = torch.randint(len(features), (len(features),), generator=generator).to(features.device)
+        distances.append(_distance(FeatureStatistics.of(features[rows]), real, root))
+    return float(torch.tensor(distances, dtype=torch.float64).std())
+
+
+def _distance(a: FeatureStatistics, b: FeatureStatistics, root_b: Tensor) -> float:
     covariance_a, covariance_b = a.covariance, b.covariance
     difference = a.mean - b.mean
-    shared = torch.linalg.svdvals(_root(covariance_a).T @ _root(covariance_b)).sum()
+    shared = torch.linalg.svdvals(_root(covariance_a).T @ root_b).sum()
     variance = covariance_a.trace() + covariance_b.trace()
     distance = float(difference @ difference + variance - 2 * shared)
     if not distance > -1e-6 * (1 + float(variance)):  # written so that NaN fails too

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.features import Features, check_pixels, full_precision
+from papergan.evaluation.features import Features, check_pixels, check_values, full_precision, no_logits
 from papergan.files import sha256_of
 
 if TYPE_CHECKING:
@@ -20,35 +22,100 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
-URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE_NAME}"
-NUM_TENSORS = 566
-LAST_LAYER = (1008, 2048)
 RESOLUTION = 299
-HOW_TO = (
-    f"download {URL} (96 MB) and set evaluation.inception_weights=<file>, "
-    "or let it be downloaded (evaluation.allow_download=true), "
-    "or score with the domain classifier instead: evaluation.inception=false evaluation.domain=true"
+FIRST_TAP = "MaxPool_1"
+
+
+@dataclass(frozen=True)
+class PretrainedFile:
+    """A published file of weights: where it may be found, and what it must hold before anything is built of it.
+
+    title: what it is, in messages. url: its address; the last part is its name in torch's hub cache. setting: the
+    option that names a copy elsewhere. instead: how to do without, in messages. last_layer: shape of `fc.weight`.
+    num_tensors: of the state, not counting the step counters of batch norm, which some versions of torch left out.
+    """
+
+    title: str
+    url: str
+    setting: str
+    instead: str
+    last_layer: tuple[int, int]
+    num_tensors: int
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rsplit("/", 1)[1]
+
+    @property
+    def how_to(self) -> str:
+        """The ways out, for the end of every message."""
+        return (
+            f"download {self.url} (about 100 MB) and set {self.setting}=<file>, "
+            f"or let it be downloaded (evaluation.allow_download=true), or {self.instead}"
+        )
+
+    def locate(self, path: Path | str | None = None, allow_download: bool = False) -> Path:
+        """`path`, else the file in torch's hub cache, else (if allowed) a fresh download into that cache.
+
+        Cheap unless it downloads: call it before training, so that a run without weights fails in its first second.
+        Raises EvaluationError, in one line that says how to get the file and how to do without.
+        """
+        if path is not None:
+            given = Path(path).expanduser()
+            if not given.is_file():
+                raise EvaluationError(f"{self.setting}: there is no file {given}; {self.how_to}")
+            return given
+        cached = Path(torch.hub.get_dir()) / "checkpoints" / self.file_name
+        if not cached.is_file():
+            if not allow_download:
+                raise EvaluationError(f"{self.title} is not at {cached}; {self.how_to}")
+            self._download(cached)
+        return cached
+
+    def read(self, path: Path) -> Mapping[str, Tensor]:
+        """The tensors by name. Raises EvaluationError unless they are plain and of the expected number and shape."""
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged or hostile file fails in many ways; all mean the same to the user
+            raise EvaluationError(
+                f"{path} is damaged or no file of plain tensors ({type(error).__name__}); {self.how_to}"
+            ) from error
+        named = state if isinstance(state, dict) and all(isinstance(t, Tensor) for t in state.values()) else {}
+        shape = tuple(named["fc.weight"].shape) if "fc.weight" in named else None
+        count = sum(not name.endswith("num_batches_tracked") for name in named)
+        if shape != self.last_layer or count != self.num_tensors:
+            raise EvaluationError(
+                f"{path} is not {self.title}: expected {self.num_tensors} tensors and fc.weight {self.last_layer}, "
+                f"got {count} and {shape}; {self.how_to}"
+            )
+        return named
+
+    def _download(self, target: Path) -> None:
+        """Fetch with a progress bar; the file appears at `target` only once it is whole and checked."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            aside = Path(folder) / self.file_name
+            try:
+                torch.hub.download_url_to_file(self.url, str(aside), progress=True)
+            except (OSError, RuntimeError) as error:
+                raise EvaluationError(f"the download of {self.title} failed ({error}); {self.how_to}") from error
+            self.read(aside)
+            os.replace(aside, target)
+
+
+INCEPTION_FILE = PretrainedFile(
+    title="the Inception network of 2015-12-05",
+    url="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
+    setting="evaluation.inception_weights",
+    instead="score with the domain classifier instead: evaluation.inception=false evaluation.domain=true",
+    last_layer=(1008, 2048),
+    num_tensors=472,
 )
 
 
 def locate_inception_weights(path: Path | str | None = None, allow_download: bool = False) -> Path:
-    """The weights file: `path`, else the one in torch's hub cache, else (if allowed) a fresh download into that cache.
-
-    Cheap unless it downloads: call it before training, so that a run without weights fails in its first second.
-    Raises EvaluationError, in one line that says how to get the file and how to do without.
-    """
-    if path is not None:
-        given = Path(path).expanduser()
-        if not given.is_file():
-            raise EvaluationError(f"evaluation.inception_weights: there is no file {given}; {HOW_TO}")
-        return given
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
-    if not cached.is_file():
-        if not allow_download:
-            raise EvaluationError(f"the Inception weights are not at {cached}; {HOW_TO}")
-        _download(cached)
-    return cached
+    """The file of InceptionExtractor and InceptionTap; see `PretrainedFile.locate`."""
+    return INCEPTION_FILE.locate(path, allow_download)
 
 
 class InceptionExtractor:
@@ -65,7 +132,9 @@ class InceptionExtractor:
     name = "inception"
     metric_prefix = ""
     preprocessing = "TF1 bilinear to 299, (x - 128) / 128, float32; pool3 2048, logits_unbiased 1008"
-    dimension = LAST_LAYER[1]
+    dimension = 2048
+    class_names: tuple[str, ...] = ()
+    has_logits = True
 
     def __init__(self, weights: Path, device: torch.device | str = "cpu") -> None:
         """weights: a file that `locate_inception_weights` found. Raises EvaluationError if it holds something else."""
@@ -73,19 +142,60 @@ class InceptionExtractor:
         self.digest = sha256_of(weights)
         network = _load(weights)
         self._last_layer = network.fc.weight.to(self.device)
-        trunk = nn.Sequential(*[_folded(child) for name, child in network.named_children() if name != "fc"])
-        self._trunk = trunk.to(self.device).to(memory_format=torch.channels_last)
+        self._trunk = trunk(network, last="AvgPool").to(self.device)
         logger.info("Inception weights %s, sha256 %s", weights, self.digest)
 
-    @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> Features:
         """uint8 [B, 1 or 3, S, S] -> features [B, 2048], logits [B, 1008]."""
         check_pixels(pixels)
+        return self.see(pixels.to(self.device).float())
+
+    @torch.inference_mode()
+    def see(self, values: Tensor) -> Features:
+        """Float [B, 1 or 3, S, S] in 0..255, not rounded -> features [B, 2048], logits [B, 1008]."""
         with full_precision(self.device):
-            images = resize_like_tensorflow(pixels.to(self.device).float(), RESOLUTION)
-            images = images.sub_(128).div_(128).expand(-1, 3, -1, -1)
-            features = self._trunk(images.contiguous(memory_format=torch.channels_last)).flatten(1)
+            features = self._trunk(_as_in_2015(values, self.device)).flatten(1)
             return Features(features, features @ self._last_layer.T)
+
+
+class InceptionTap:
+    """Global average of the network's first max pool, [B, 64], and nothing behind it: torch-fidelity's feature "64".
+
+    64 features need few samples and give distances of order 0.1, which are easily taken for an excellent FID (the
+    shortcut `dims=64` of pytorch-fid). It exists to tell such numbers apart, and is never to be called FID.
+    """
+
+    name = "inception64"
+    metric_prefix = "inception64_"
+    preprocessing = "TF1 bilinear to 299, (x - 128) / 128, float32; average of the first max pool, 64"
+    dimension = 64
+    class_names: tuple[str, ...] = ()
+    has_logits = False
+
+    def __init__(self, weights: Path, device: torch.device | str = "cpu") -> None:
+        """weights: the same file as for InceptionExtractor. Raises EvaluationError if it holds something else."""
+        self.device = torch.device(device)
+        self.digest = sha256_of(weights)
+        self._trunk = trunk(_load(weights), last=FIRST_TAP).to(self.device)
+
+    def __call__(self, pixels: Tensor) -> Features:
+        """uint8 [B, 1 or 3, S, S] -> features [B, 64], logits [B, 0]."""
+        check_pixels(pixels)
+        return self.see(pixels.to(self.device).float())
+
+    @torch.inference_mode()
+    def see(self, values: Tensor) -> Features:
+        """Float [B, 1 or 3, S, S] in 0..255, not rounded -> features [B, 64], logits [B, 0]."""
+        with full_precision(self.device):
+            features = self._trunk(_as_in_2015(values, self.device)).mean(dim=(2, 3))
+            return Features(features, no_logits(features))
+
+
+def _as_in_2015(values: Tensor, device: torch.device) -> Tensor:
+    """Float [B, 1 or 3, S, S] in 0..255 -> [B, 3, 299, 299] in [-1, 1), channels last, as TensorFlow 1 prepared it."""
+    check_values(values)
+    images = resize_like_tensorflow(values.to(device, torch.float32), RESOLUTION)
+    return images.sub_(128).div_(128).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
 def resize_like_tensorflow(images: Tensor, size: int) -> Tensor:
@@ -108,6 +218,17 @@ def _interpolation(old: int, new: int) -> Tensor:
     return matrix.scatter_add_(1, (low + 1).clamp_max(old - 1)[:, None], fraction[:, None])
 
 
+def trunk(network: nn.Module, last: str, without: Collection[str] = ()) -> nn.Sequential:
+    """The children of `network` in their order up to the one called `last`, frozen, batch norm folded, channels last.
+
+    without: children that are no part of the way to `last`.
+    """
+    children = list(network.named_children())
+    end = 1 + [name for name, _ in children].index(last)
+    kept = nn.Sequential(*[_folded(child) for name, child in children[:end] if name not in without])
+    return kept.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
 def _folded(module: nn.Module) -> nn.Module:
     """The same function with every batch norm folded into the convolution before it."""
     for block in module.modules():
@@ -122,39 +243,10 @@ def _load(path: Path) -> FeatureExtractorInceptionV3:
     """torch-fidelity's network with these weights; it unpickles without restraint, so the file is checked first."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    _check(path)
+    INCEPTION_FILE.read(path)
     with torch.random.fork_rng(devices=[]):  # its random initialisation must not move the caller's random state
         try:
             # features_list must be a list and the path a str: torch-fidelity 0.4.0 fails on other types
             return FeatureExtractorInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], str(path))
         except RuntimeError as error:
-            raise EvaluationError(f"{path} is not the Inception network of 2015-12-05; {HOW_TO}") from error
-
-
-def _check(path: Path) -> None:
-    """Raise EvaluationError unless the file holds plain tensors in the number and shape of these weights."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile file fails in many ways; all mean the same to the user
-        raise EvaluationError(
-            f"{path} is damaged or no file of plain tensors ({type(error).__name__}); {HOW_TO}"
-        ) from error
-    shape = tuple(state["fc.weight"].shape) if isinstance(state, dict) and "fc.weight" in state else None
-    if shape != LAST_LAYER or len(state) != NUM_TENSORS:
-        raise EvaluationError(
-            f"{path} is not the Inception network of 2015-12-05: expected {NUM_TENSORS} tensors and fc.weight "
-            f"{LAST_LAYER}, got {len(state)} and {shape}; {HOW_TO}"
-        )
-
-
-def _download(target: Path) -> None:
-    """Fetch with a progress bar; the file appears at `target` only once it is whole and checked."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        aside = Path(folder) / FILE_NAME
-        try:
-            torch.hub.download_url_to_file(URL, str(aside), progress=True)
-        except (OSError, RuntimeError) as error:
-            raise EvaluationError(f"the download of the Inception weights failed ({error}); {HOW_TO}") from error
-        _check(aside)
-        os.replace(aside, target)
+            raise EvaluationError(f"{path} is not {INCEPTION_FILE.title}; {INCEPTION_FILE.how_to}") from error

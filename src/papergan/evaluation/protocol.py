@@ -3,70 +3,98 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.metrics import METRICS, Metric
+from papergan.pixels import Quantisation
+
+Split = Literal["train", "test"]
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """One ruler (extractor, reference, counts) and what was held against it (weights, seed).
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a recipe decides about measuring, before any image is seen.
 
-    extractor: "inception" or "domain"; extractor_digest: SHA-256 of its weights. num_samples: generated images.
-    reference_name, _split, _digest, _count: the real images. weights: the averaged ("ema") or the "raw" generator.
-    seed: of the latent vectors and of the Inception Score's shuffle.
+    num_samples: generated images. reference_split: which real images they are held against. weights: the averaged
+    ("ema") or the moving ("raw") generator. truncation: threshold of the latents, None = the prior as it is.
+    quantisation: how images become bytes. seed: of the latents and of every draw of the metrics. inception_splits: of
+    the Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
+    images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
+    Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
+    for; path_samples, of the path length; bootstrap, resamples for the deviations of FID and KID.
+    """
+
+    num_samples: int
+    reference_split: Split = "train"
+    weights: Literal["ema", "raw"] = "ema"
+    truncation: float | None = None
+    quantisation: Quantisation = "round"
+    seed: int = 0
+    inception_splits: int = 10
+    kid_subsets: int = 100
+    kid_subset_size: int = 1000
+    manifold_samples: int = 10_000
+    similarity_pairs: int = 1000
+    memorisation_samples: int = 0
+    path_samples: int = 0
+    bootstrap: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.num_samples, self.inception_splits, self.kid_subsets, self.similarity_pairs) < 1:
+            raise EvaluationError("a protocol needs at least one sample, one split, one subset and one pair")
+
+    def within(self, num_generated: int, num_real: int) -> Rules:
+        """The same rules, with no count beyond the images that there are."""
+        fewest = min(num_generated, num_real)
+        return Rules(**asdict(self) | {
+            "num_samples": num_generated,
+            "kid_subset_size": min(self.kid_subset_size, fewest),
+            "manifold_samples": min(self.manifold_samples, fewest),
+            "similarity_pairs": min(self.similarity_pairs, max(1, num_generated // 2)),
+            "memorisation_samples": min(self.memorisation_samples, num_generated),
+        })  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol(Rules):
+    """Rules, and one ruler: which extractor, and which real images.
+
+    extractor: "inception", "domain", ...; extractor_digest: SHA-256 of its weights. reference_name, _digest, _count:
+    the real images.
     """
 
     extractor: str
     extractor_digest: str
     preprocessing: str
-    num_samples: int
     reference_name: str
-    reference_split: str
     reference_digest: str
     reference_count: int
-    weights: Literal["ema", "raw"]
-    inception_splits: int
-    seed: int
-    quantisation: str = "uint8 round"
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, which this module does not need
-
-    def __post_init__(self) -> None:
-        if self.num_samples < 1 or self.reference_count < 1 or self.inception_splits < 1:
-            raise EvaluationError("a protocol needs at least one sample, one reference image and one split")
 
     @property
     def metric_prefix(self) -> str:
         """What stands before this extractor's metrics: "" for Inception, else for example "domain_"."""
         return "" if self.extractor == "inception" else f"{self.extractor}_"
 
-    @property
-    def label(self) -> str:
-        """The Frechet distance's name, `domain_fid@5000v50000-train` or `fid@10000v50000-train-inception`."""
-        return (
-            f"{self.metric_prefix}fid@{self.num_samples}v{self.reference_count}-{self.reference_split}{self._network}"
-        )
+    def label(self, name: str) -> str:
+        """The header of a metric's column: `domain_fid@5000v50000-train`, `is@10000/10-inception`, `ms_ssim@1000`."""
+        metric = METRICS[name]
+        prefix = self.metric_prefix if metric.of_features else ""
+        network = "-inception" if metric.of_features and self.extractor == "inception" else ""
+        truncated = "" if self.truncation is None else f"-t{self.truncation:g}"
+        return f"{prefix}{metric.pattern.format(**vars(self))}{network}{truncated}"
 
-    @property
-    def inception_score_label(self) -> str:
-        """The Inception Score under these rules, `domain_is@5000/10` or `is@10000/10-inception` (samples/splits)."""
-        return f"{self.metric_prefix}is@{self.num_samples}/{self.inception_splits}{self._network}"
+    def ruler(self, metric: Metric) -> dict[str, str | int | float | None]:
+        """What must agree before two values of this metric may share a column.
 
-    @property
-    def ruler(self) -> dict[str, str | int]:
-        """What must agree before two numbers may share a column: everything but `weights` and `seed`.
-
-        Those two say which model and which draw was measured, not how; the table shows them in columns of their own.
+        `weights` and `seed` are not among it: they say which model and which draw was measured, not how; the table
+        shows them in columns of their own.
         """
-        return {name: value for name, value in vars(self).items() if name not in ("weights", "seed")}
+        return {name: getattr(self, name) for name in metric.depends_on}
 
-    @property
-    def ruler_digest(self) -> str:
+    def ruler_digest(self, metric: Metric) -> str:
         """SHA-256 of `ruler`."""
-        return hashlib.sha256(repr(sorted(self.ruler.items())).encode()).hexdigest()
-
-    @property
-    def _network(self) -> str:
-        return "-inception" if self.extractor == "inception" else ""
+        return hashlib.sha256(repr(sorted(self.ruler(metric).items())).encode()).hexdigest()

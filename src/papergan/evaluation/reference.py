@@ -3,149 +3,150 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
-from papergan.evaluation.features import FeatureExtractor, extract
+from papergan.evaluation.features import FeatureExtractor, Features
 from papergan.evaluation.fid import frechet_distance
-from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.looking import features_of
+from papergan.evaluation.protocol import Protocol, Rules, Split
 from papergan.evaluation.statistics import FeatureStatistics
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
-FLOOR_SEED = 0
+DRAW_SEED = 0  # which real images stand for all of them, where not all are needed
 
 
 @dataclass(frozen=True)
-class Reference:
-    """What samples are compared with: the training images, as one extractor sees them.
+class ExtractorFacts:
+    """What is to be known of an extractor when it is not at hand; the same names as in FeatureExtractor."""
 
-    statistics: of all training images. floor: Frechet distance of `floor_count` test images from the training images,
-    the least an unlearned sample of that size can reach. data_name, data_digest: of the training images.
+    name: str
+    metric_prefix: str
+    digest: str
+    preprocessing: str
+    has_logits: bool
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, extractor: FeatureExtractor) -> ExtractorFacts:
+        """Its facts."""
+        return cls(**{name: getattr(extractor, name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """All images of one set as one extractor sees them.
+
+    name, digest: of the images. features: one row per image, on the host. statistics: of these features.
     """
 
-    extractor: str
-    extractor_digest: str
-    preprocessing: str
-    data_name: str
-    data_digest: str
-    floor: float
-    floor_count: int
+    name: str
+    digest: str
+    features: Features
     statistics: FeatureStatistics
 
-    def protocol(self, *, num_samples: int, weights: Literal["ema", "raw"], splits: int, seed: int) -> Protocol:
-        """The rules under which `num_samples` generated images are scored against this reference."""
+    def __len__(self) -> int:
+        return len(self.features.features)
+
+    @classmethod
+    def of(
+        cls,
+        images: ImageSet,
+        extractor: FeatureExtractor,
+        batch_size: int,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Sight:
+        """Look at every image."""
+        seen = features_of(extractor, images.images, batch_size, should_stop, f"{images.name} by {extractor.name}")
+        return cls(images.name, images.digest, seen, FeatureStatistics.of(seen.features))
+
+    def some(self, count: int) -> Features:
+        """`count` of the rows, the same ones every time, drawn without replacement; all where there are no more."""
+        rows = drawn(len(self), count)
+        return Features(self.features.features[rows], self.features.logits[rows])
+
+    def to_weights(self) -> Weights:
+        """For storage; the inverse of `from_weights`."""
+        tensors = {"features": self.features.features, "logits": self.features.logits, **self.statistics.to_tensors()}
+        return Weights(tensors, {"kind": "sight", "name": self.name, "images": self.digest})
+
+    @classmethod
+    def from_weights(cls, weights: Weights) -> Sight:
+        """Read what `to_weights` wrote. Raises EvaluationError for any other file."""
+        about, tensors = weights.metadata, weights.tensors
+        if (
+            about.get("kind") != "sight"
+            or not {"name", "images"} <= set(about)
+            or not {"features", "logits"} <= set(tensors)
+        ):
+            raise EvaluationError("this file holds no features of real images; delete it, it will be made again")
+        features = Features(tensors["features"], tensors["logits"])
+        return cls(about["name"], about["images"], features, FeatureStatistics.from_tensors(tensors))
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What samples are held against: the real images of one split, as one extractor sees them.
+
+    real: the images of `split`. held_out: those of the other one, None where there are none. floor: Frechet distance
+    of `floor_count` held-out images from the real ones, the least that an unlearned sample of that size can reach.
+    """
+
+    extractor: ExtractorFacts
+    split: Split
+    real: Sight
+    held_out: Sight | None
+    floor: float | None
+    floor_count: int
+
+    @classmethod
+    def between(
+        cls, extractor: ExtractorFacts, real: Sight, held_out: Sight | None, split: Split, floor_samples: int
+    ) -> Reference:
+        """floor_samples: how many held-out images the floor is taken from, since the distance depends on the count."""
+        if held_out is None:
+            return cls(extractor, split, real, None, None, 0)
+        some = FeatureStatistics.of(held_out.some(floor_samples).features)
+        floor = frechet_distance(some, real.statistics)
+        logger.info("%sfid of %d images of %s: %.4g", extractor.metric_prefix, some.count, held_out.name, floor)
+        return cls(extractor, split, real, held_out, floor, some.count)
+
+    def protocol(self, rules: Rules) -> Protocol:
+        """These rules with this reference as the ruler."""
         return Protocol(
-            extractor=self.extractor,
-            extractor_digest=self.extractor_digest,
-            preprocessing=self.preprocessing,
-            num_samples=num_samples,
-            reference_name=self.data_name,
-            reference_split="train",
-            reference_digest=self.data_digest,
-            reference_count=self.statistics.count,
-            weights=weights,
-            inception_splits=splits,
-            seed=seed,
+            **asdict(rules.within(rules.num_samples, len(self.real))),
+            extractor=self.extractor.name,
+            extractor_digest=self.extractor.digest,
+            preprocessing=self.extractor.preprocessing,
+            reference_name=self.real.name,
+            reference_digest=self.real.digest,
+            reference_count=len(self.real),
         )
 
     def check(self, extractor: FeatureExtractor) -> None:
         """Raise EvaluationError unless this reference was made with exactly this extractor."""
-        ours = {"name": self.extractor, "digest": self.extractor_digest, "preprocessing": self.preprocessing}
-        for what, stored in ours.items():
-            now = getattr(extractor, what)
-            if stored != now:
-                raise EvaluationError(
-                    f"the reference of {self.data_name} was made with another extractor "
-                    f"({what} {stored[:24]!r}, now {now[:24]!r}); build the reference again"
-                )
-
-    def to_weights(self) -> Weights:
-        """For storage; the inverse of `from_weights`."""
-        texts = {name: str(value) for name, value in vars(self).items() if name != "statistics"}
-        return Weights({n: t.cpu() for n, t in self.statistics.to_tensors().items()}, {"kind": "reference", **texts})
-
-    @classmethod
-    def from_weights(cls, weights: Weights) -> Reference:
-        """Read what `to_weights` wrote. Raises EvaluationError for any other file."""
-        texts = dict(weights.metadata)
-        if texts.pop("kind", None) != "reference" or set(texts) != set(cls.__dataclass_fields__) - {"statistics"}:
+        mine, theirs = (
+            (facts.name, facts.digest, facts.preprocessing) for facts in (self.extractor, ExtractorFacts.of(extractor))
+        )
+        if mine != theirs:
             raise EvaluationError(
-                "this file holds no reference statistics of this version; delete it and build it again"
+                f"the reference {self.real.name} was made with another extractor "
+                f"(then {mine[1][:12]} {mine[2][:24]!r}, now {theirs[1][:12]} {theirs[2][:24]!r}); build it again"
             )
-        return cls(
-            extractor=texts["extractor"],
-            extractor_digest=texts["extractor_digest"],
-            preprocessing=texts["preprocessing"],
-            data_name=texts["data_name"],
-            data_digest=texts["data_digest"],
-            floor=float(texts["floor"]),
-            floor_count=int(texts["floor_count"]),
-            statistics=FeatureStatistics.from_tensors(weights.tensors),
-        )
 
 
-def build_reference(
-    splits: ImageSplits,
-    extractors: Sequence[FeatureExtractor],
-    batch_size: int,
-    *,
-    floor_samples: int | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> dict[str, Reference]:
-    """One Reference per extractor, by the extractor's name.
-
-    floor_samples: how many test images the floor is taken from, drawn once with a fixed seed; set it to the number of
-    generated samples, since the distance depends on the count. None, or more than there are: all of them.
-    """
-    test = _draw(splits.test, floor_samples)
-    references = {}
-    for extractor in extractors:
-        train_statistics = statistics_of(extractor, splits.train.images, batch_size, should_stop)
-        test_statistics = statistics_of(extractor, test, batch_size, should_stop)
-        floor = frechet_distance(test_statistics, train_statistics)
-        logger.info("%sfid of %d %s images: %.4g", extractor.metric_prefix, len(test), splits.test.name, floor)
-        references[extractor.name] = Reference(
-            extractor=extractor.name,
-            extractor_digest=extractor.digest,
-            preprocessing=extractor.preprocessing,
-            data_name=splits.train.name,
-            data_digest=splits.train.digest,
-            floor=floor,
-            floor_count=len(test),
-            statistics=train_statistics,
-        )
-    return references
+References = Mapping[str, Reference]  # by the extractor's name
 
 
-def statistics_of(
-    extractor: FeatureExtractor, pixels: Tensor, batch_size: int, should_stop: Callable[[], bool] | None = None
-) -> FeatureStatistics:
-    """Statistics of the extractor's features over uint8 [N, C, S, S]."""
-    statistics: FeatureStatistics | None = None
-    for seen in extract(extractor, pixels, batch_size, should_stop):
-        statistics = statistics or FeatureStatistics(extractor.dimension, statistics_device(seen.features))
-        statistics.update(seen.features)
-    if statistics is None:
-        raise EvaluationError("there are no images to take statistics of")
-    return statistics
-
-
-def statistics_device(features: Tensor) -> torch.device:
-    """Where to gather float64 statistics: beside the features on a GPU, on the CPU where the device has no float64."""
-    return features.device if features.device.type == "cuda" else torch.device("cpu")
-
-
-def _draw(images: ImageSet, count: int | None) -> Tensor:
-    """All images, or `count` of them, the same ones every time."""
-    if count is None or count >= len(images):
-        return images.images
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(FLOOR_SEED))
-    return images.images[order[:count]]
+def drawn(total: int, count: int) -> Tensor:
+    """Indices int64 [min(count, total)] of rows that stand for all; in order where all are taken."""
+    if count >= total:
+        return torch.arange(total)
+    return torch.randperm(total, generator=torch.Generator().manual_seed(DRAW_SEED))[:count]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.metrics import BESIDE, JUDGE, prefix_and_metric
 from papergan.evaluation.protocol import Protocol
-
-SCORES = ("fid", "is_mean")  # with the extractor's prefix before them; each must have a protocol
+from papergan.evaluation.real_rows import RealRow
 
 
 class BestScore(BaseModel):
@@ -32,6 +32,7 @@ class ScoreCard(BaseModel):
     """One run. dataset: as its image set names itself. diverged: None, or what happened and at which step.
 
     final: metrics at the end of training, empty where there are none. best_fid, best_is: see BestScore.
+    variant: the recipe without its seed, `Recipe.variant`. real_rows: real images scored by the same rules.
     commit: of this project; dirty: with changes that are in no commit. training_seconds: without evaluation.
     """
 
@@ -43,6 +44,7 @@ class ScoreCard(BaseModel):
     dataset: str
     data_digest: str
     recipe_fingerprint: str
+    variant: str
     seed: int
     device: str
     hardware: str
@@ -58,6 +60,7 @@ class ScoreCard(BaseModel):
     final: dict[str, float]
     best_fid: BestScore | None
     best_is: BestScore | None
+    real_rows: tuple[RealRow, ...]
     notes: tuple[str, ...]
 
     @classmethod
@@ -72,20 +75,34 @@ class ScoreCard(BaseModel):
             what = str(error)
         raise EvaluationError(f"scores of {name}: {what}; evaluate the run again")
 
+    @property
+    def run(self) -> str:
+        """Which run this is of; a later card of the same run replaces it."""
+        return f"{self.experiment} on {self.dataset}, variant {self.variant}, seed {self.seed}"
+
     @model_validator(mode="after")
     def _every_score_has_a_protocol(self) -> Self:
         best = [moment.metrics for moment in (self.best_fid, self.best_is) if moment is not None]
         for metrics in (self.final, *best):
-            known = {protocol.metric_prefix for protocol in self.protocols_of(metrics)}
+            known = {protocol.metric_prefix for protocol in protocols_of(self.protocols, metrics)}
             for name in metrics:
-                score = next((score for score in SCORES if name.endswith(score)), None)
-                if score is not None and name.removesuffix(score) not in known:
-                    count = metrics.get(f"{name.removesuffix(score)}num_samples")
-                    raise ValueError(f"{name} has no protocol with its number of samples ({count})")
+                _check_name(name, known, metrics)
         return self
 
-    def protocols_of(self, metrics: Mapping[str, float]) -> Iterator[Protocol]:
-        """The protocols under which these metrics were measured: same extractor, same number of samples."""
-        for protocol in self.protocols:
-            if metrics.get(f"{protocol.metric_prefix}num_samples") == protocol.num_samples:
-                yield protocol
+
+def protocols_of(protocols: Sequence[Protocol], metrics: Mapping[str, float]) -> Iterator[Protocol]:
+    """Those under which these metrics were measured: same extractor, same number of samples."""
+    for protocol in protocols:
+        if metrics.get(f"{protocol.metric_prefix}num_samples") == protocol.num_samples:
+            yield protocol
+
+
+def _check_name(name: str, prefixes: Set[str], metrics: Mapping[str, float]) -> None:
+    """Raise ValueError for a name that is no metric's, and for a metric under no protocol."""
+    found = prefix_and_metric(name)
+    if found is None:
+        if name not in JUDGE and not any(name == one or name.endswith(f"_{one}") for one in BESIDE):
+            raise ValueError(f"unknown metric {name}")
+    elif found[1].of_features and found[0] not in prefixes:
+        count = metrics.get(f"{found[0]}num_samples")
+        raise ValueError(f"{name} has no protocol with its number of samples ({count})")

@@ -28,6 +28,15 @@ class FeatureStatistics:
         self._scatter = torch.zeros(dimension, dimension, dtype=torch.float64, device=device)
         self._pending: list[Tensor] = []
 
+    @classmethod
+    def of(cls, features: Tensor) -> FeatureStatistics:
+        """The statistics of features [N, D] that are all at hand, gathered where they lie."""
+        device = features.device if features.device.type in ("cpu", "cuda") else "cpu"  # others have no float64
+        statistics = cls(features.shape[1], device)
+        for rows in torch.split(features, ROWS_PER_UPDATE):
+            statistics.update(rows)
+        return statistics
+
     @property
     def count(self) -> int:
         """How many features were seen."""
@@ -57,6 +66,8 @@ class FeatureStatistics:
         """Take in [B, D], any float type. Raises EvaluationError for other shapes, and for NaN or infinity."""
         if features.ndim != 2 or features.shape[1] != self.dimension:
             raise EvaluationError(f"features must be [B, {self.dimension}], got {tuple(features.shape)}")
+        if not len(features):  # a rank without images
+            return
         self._pending.append(features.detach())
         if sum(len(part) for part in self._pending) >= ROWS_PER_UPDATE:
             self._absorb_pending()

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.headers import Headers, column_headers, metric_order
+from papergan.evaluation.metrics import JUDGE, METRICS
 from papergan.evaluation.published import PublishedRow
-from papergan.evaluation.scorecard import BestScore, ScoreCard
+from papergan.evaluation.ranking import ranks
+from papergan.evaluation.real_rows import RealRow
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.evaluation.seeds import Measured, SeedGroup, seed_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,20 +20,20 @@ Cell = str | float | int | None
 Cells = dict[str, Cell]
 
 PUBLISHED = ["document", "table", "row", "metric", "published", "published std", "published epoch"]
-MEASURED = ["experiment", "dataset", "status"]
-DISCRIMINATOR = ["discriminator_accuracy_zero", "discriminator_accuracy_midpoint", "discriminator_gap"]
+MEASURED = ["experiment", "dataset", "status", "seeds"]
 ACCOUNT = [
-    "best_fid_epoch", "best_is_epoch", "num_samples", "extractors", "sampled weights", "epochs", "steps", "images_seen",
-    "seed", "hardware", "training_seconds", "commit", "versions", "recipe", "data",
+    "best_fid_epoch", "best_is_epoch", "num_samples", "extractors", "protocol", "epochs", "steps", "images_seen",
+    "hardware", "training_seconds", "commit", "versions", "recipe", "data",
 ]  # fmt: skip
 REMARKS = ["flags", "note"]
 TEXT = {
-    "document", "table", "row", "metric", *MEASURED, "num_samples", "extractors", "sampled weights", "hardware",
-    "commit", "versions", "recipe", "data", *REMARKS,
+    "document", "table", "row", "metric", *MEASURED, "num_samples", "extractors", "protocol", "hardware", "commit",
+    "versions", "recipe", "data", *REMARKS,
 }  # fmt: skip
-WHOLE = {"published epoch", "steps", "images_seen", "seed"}
+WHOLE = {"published epoch", "steps", "images_seen"}
 UNPUBLISHED = "(no published row)"
 OTHER_DATA = "not the published data set"
+REAL = "real images"
 
 
 def comparison_table(
@@ -37,57 +41,49 @@ def comparison_table(
 ) -> pd.DataFrame:  # Any: stored documents, validated here
     """One line per published row and measured variant of it; rows nobody measured have empty cells.
 
-    scores: stored score cards by any name; a card stands for the rows whose `experiments` name its experiment, and
-    for a line of its own where none does. Every measured column carries its protocol in its header, for example
-    `fid@10000v50000-train-inception`; where two protocols share that label, what differs is added, so that two numbers
-    of one column were always measured under the same rules and against the same images.
+    scores: stored score cards by any name, the oldest first; those that differ by their seed alone make one line, of
+    means and deviations. A card stands for the rows whose `experiments` name its experiment, and for a line of its own
+    where none does. Last come real images in the place of samples, scored by the same rules.
+    Every measured column carries its protocol in its header, for example `fid@10000v50000-train-inception`; where two
+    protocols share that label, what differs is added, so that two numbers of one column were always measured under the
+    same rules and against the same images. Behind it stand, where there are any, its deviation ("std": over seeds if
+    there are several, else over splits or bootstrap resamples), its "rank" among the runs, and for FID its "floor".
     Raises EvaluationError for a card that is not valid.
     """
     import pandas as pd
 
-    cards = [ScoreCard.read(name, scores[name]) for name in sorted(scores)]
-    headers = column_headers([protocol for card in cards for protocol in card.protocols])
+    groups = seed_groups(ScoreCard.read(name, scores[name]) for name in scores)
+    real = [row for group in groups for row in group.newest.real_rows]
+    protocols = [p for group in groups for card in group.finished for p in card.protocols]
+    headers = column_headers([*protocols, *(p for row in real for p in row.protocols)])
+    cells = {group.newest.experiment + group.newest.dataset: _measured(group, headers) for group in groups}
+    _add_ranks(groups, headers, cells)
     lines: list[Cells] = []
     for row in published:
-        variants = [card for name in row.experiments for card in cards if card.experiment == name]
-        lines += [{**_published(row), **_measured(card, headers), **_remarks(row, card)} for card in variants]
+        variants = [group for name in row.experiments for group in groups if group.newest.experiment == name]
+        lines += [{**_published(row), **_of(cells, group), **_remarks(row, group)} for group in variants]
         if not variants:
             lines.append({**_published(row), "note": row.note})
     taken = {name for row in published for name in row.experiments}
-    for card in cards:
-        if card.experiment not in taken:
-            lines.append({"row": UNPUBLISHED, **_measured(card, headers), **_remarks(None, card)})
-    fixed = {*PUBLISHED, *MEASURED, *DISCRIMINATOR, *ACCOUNT, *REMARKS}
-    measured = sorted({name for line in lines for name in line} - fixed, key=_metric_order)
-    columns = [*PUBLISHED, *MEASURED, *measured, *DISCRIMINATOR, *ACCOUNT, *REMARKS]
+    for group in groups:
+        if group.newest.experiment not in taken:
+            lines.append({"row": UNPUBLISHED, **_of(cells, group), **_remarks(None, group)})
+    lines += _real_lines(real, headers)
+    fixed = {*PUBLISHED, *MEASURED, *JUDGE, *ACCOUNT, *REMARKS}
+    metrics = sorted({name for line in lines for name in line} - fixed, key=metric_order)
+    columns = [*PUBLISHED, *MEASURED, *metrics, *JUDGE, *ACCOUNT, *REMARKS]
     table = pd.DataFrame(lines, columns=columns, dtype=object)
-    kinds = {name: "string" if name in TEXT else "Int64" if name in WHOLE else "Float64" for name in columns}
-    return table.astype(kinds)
+    return table.astype({name: _kind(name) for name in columns})
 
 
-def column_headers(protocols: Sequence[Protocol]) -> dict[tuple[str, str], str]:
-    """By (ruler digest, "fid" or "is"): the label, and where several rulers share it, in what this one differs."""
-    rulers: dict[tuple[str, str], dict[str, Protocol]] = {}
-    for protocol in protocols:
-        for score, label in (("fid", protocol.label), ("is", protocol.inception_score_label)):
-            rulers.setdefault((score, label), {})[protocol.ruler_digest] = protocol
-    headers = {}
-    for (score, label), sharing in rulers.items():
-        values = [protocol.ruler for protocol in sharing.values()]
-        differing = [name for name in values[0] if len({ruler[name] for ruler in values}) > 1]
-        for digest, protocol in sharing.items():
-            parts = [f"{name} {_short(name, protocol.ruler[name])}" for name in differing]
-            headers[digest, score] = f"{label} [{', '.join(parts)}]" if parts else label
-    return headers
+def _kind(column: str) -> str:
+    if column in TEXT or column.endswith(" rank"):
+        return "string"
+    return "Int64" if column in WHOLE else "Float64"
 
 
-def _short(name: str, value: str | int) -> str:
-    return str(value)[:8] if name.endswith("digest") else str(value)
-
-
-def _metric_order(header: str) -> tuple[bool, bool, str]:
-    """Inception's before other extractors', final before best."""
-    return "domain_" in header, header.startswith("best "), header
+def _of(cells: Mapping[str, Cells], group: SeedGroup) -> Cells:
+    return cells[group.newest.experiment + group.newest.dataset]
 
 
 def _published(row: PublishedRow) -> Cells:
@@ -97,54 +93,111 @@ def _published(row: PublishedRow) -> Cells:
     }  # fmt: skip
 
 
-def _measured(card: ScoreCard, headers: Mapping[tuple[str, str], str]) -> Cells:
+def _measured(group: SeedGroup, headers: Headers) -> Cells:
+    card = group.newest
+    judged = {name: group.final(name) for name in JUDGE}
     return {
-        "experiment": card.experiment, "dataset": card.dataset, "status": _status(card),
-        **_final(card, headers),
-        **{name: card.final.get(name) for name in DISCRIMINATOR},
-        **_best(card, card.best_fid, "fid", headers),
-        **_best(card, card.best_is, "is", headers),
+        "experiment": card.experiment, "dataset": card.dataset, "status": _status(group),
+        "seeds": ", ".join(str(one.seed) for one in (*group.finished, *group.diverged)),
+        **_final(group, headers),
+        **{name: found.value for name, found in judged.items() if found},
+        **_best(group, "fid", "fid", headers),
+        **_best(group, "is", "is_mean", headers),
         "num_samples": "; ".join(f"{p.extractor} {p.num_samples}" for p in card.protocols),
         "extractors": "; ".join(f"{p.extractor} {p.extractor_digest[:8]}" for p in card.protocols),
-        "sampled weights": ", ".join(sorted({p.weights for p in card.protocols})),
-        "epochs": card.epochs, "steps": card.steps, "images_seen": card.images_seen, "seed": card.seed,
+        "protocol": _rules(card),
+        "epochs": card.epochs, "steps": card.steps, "images_seen": card.images_seen,
         "hardware": card.hardware, "training_seconds": card.training_seconds,
         "commit": card.commit[:12] + ("+dirty" if card.dirty else ""),
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items())),
-        "recipe": card.recipe_fingerprint[:8], "data": card.data_digest[:8],
+        "recipe": card.variant[:8], "data": card.data_digest[:8],
     }  # fmt: skip
 
 
-def _final(card: ScoreCard, headers: Mapping[tuple[str, str], str]) -> Cells:
+def _rules(card: ScoreCard) -> str:
+    """The rules that no header shows, in words."""
+    if not card.protocols:
+        return ""
+    rules = card.protocols[0]
+    truncation = "none" if rules.truncation is None else f"{rules.truncation:g}"
+    return (
+        f"{rules.weights} weights, reference {rules.reference_name}, truncation {truncation}, "
+        f"bytes by {rules.quantisation}, latents of seed {rules.seed}"
+    )
+
+
+def _final(group: SeedGroup, headers: Headers) -> Cells:
     cells: Cells = {}
-    for protocol in card.protocols_of(card.final):
-        prefix = protocol.metric_prefix
-        fid, inception = (headers[protocol.ruler_digest, score] for score in ("fid", "is"))
-        distance, floor = card.final.get(f"{prefix}fid"), card.final.get(f"{prefix}fid_floor")
-        cells |= {fid: distance, f"{fid} floor": floor}
-        cells[f"{fid} ratio"] = distance / floor if distance is not None and floor else None
-        cells |= {inception: card.final.get(f"{prefix}is_mean"), f"{inception} std": card.final.get(f"{prefix}is_std")}
-    return cells
+    for protocol in group.protocols:
+        for name, metric in METRICS.items():
+            found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
+            if found is None:
+                continue
+            header = headers[protocol.ruler_digest(metric), name]
+            cells |= {header: found.value, f"{header} std": found.deviation}
+            if name == "fid":
+                cells |= _above_floor(header, found, group.final(f"{protocol.metric_prefix}fid_floor"))
+    return {name: value for name, value in cells.items() if value is not None}
 
 
-def _best(card: ScoreCard, best: BestScore | None, score: str, headers: Mapping[tuple[str, str], str]) -> Cells:
-    if best is None:
+def _above_floor(header: str, distance: Measured, floor: Measured | None) -> Cells:
+    if floor is None:
         return {}
-    cells: Cells = {f"best_{score}_epoch": best.epoch}
-    for protocol in card.protocols_of(best.metrics):
-        metric = f"{protocol.metric_prefix}{'fid' if score == 'fid' else 'is_mean'}"
-        cells[f"best {headers[protocol.ruler_digest, score]}"] = best.metrics.get(metric)
+    return {f"{header} floor": floor.value, f"{header} ratio": distance.value / floor.value if floor.value else None}
+
+
+def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
+    cells: Cells = {}
+    moments = [card.best_fid if which == "fid" else card.best_is for card in group.finished]
+    if len(moments) == 1 and moments[0] is not None:
+        cells[f"best_{which}_epoch"] = moments[0].epoch
+    for protocol in group.protocols:
+        found = group.best(which, f"{protocol.metric_prefix}{name}")
+        if found is not None:
+            cells[f"best {headers[protocol.ruler_digest(METRICS[name]), name]}"] = found.value
     return cells
 
 
-def _status(card: ScoreCard) -> str:
-    if card.diverged is None:
+def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[str, Cells]) -> None:
+    """Ranks within each column, over runs; real images have none."""
+    for name, metric in METRICS.items():
+        columns: dict[str, list[tuple[SeedGroup, Measured]]] = {}
+        for group in groups:
+            for protocol in group.protocols:
+                found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
+                if found is not None and metric.of_features:
+                    columns.setdefault(headers[protocol.ruler_digest(metric), name], []).append((group, found))
+        for header, entries in columns.items():
+            for (group, _), rank in zip(entries, ranks(metric, [value for _, value in entries]), strict=True):
+                if rank:
+                    _of(cells, group)[f"{header} rank"] = rank
+
+
+def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
+    """One line per name and data set, whatever the number of protocols it was scored under."""
+    lines: dict[tuple[str, str], Cells] = {}
+    for row in rows:
+        line = lines.setdefault((row.name, row.dataset), {"row": row.name, "dataset": row.dataset, "status": REAL})
+        for protocol in row.protocols:
+            for name, metric in METRICS.items():
+                full = f"{protocol.metric_prefix if metric.of_features else ''}{name}"
+                if full in row.metrics:
+                    line[headers[protocol.ruler_digest(metric), name]] = row.metrics[full]
+    return [lines[key] for key in sorted(lines, key=lambda key: (key[1].split("/")[0], "copies" in key[0], key))]
+
+
+def _status(group: SeedGroup) -> str:
+    if not group.diverged:
         return "finished"
-    return card.diverged if card.diverged.startswith("diverged") else f"diverged: {card.diverged}"
+    said = group.diverged[-1].diverged or ""
+    words = said if said.startswith("diverged") else f"diverged: {said}"
+    total = len(group.finished) + len(group.diverged)
+    return words if total == 1 else f"{len(group.diverged)} of {total} seeds diverged; the last {words}"
 
 
-def _remarks(row: PublishedRow | None, card: ScoreCard) -> Cells:
-    flags = [] if card.diverged is None else [_status(card)]
+def _remarks(row: PublishedRow | None, group: SeedGroup) -> Cells:
+    card = group.newest
+    flags = [_status(group)] if group.diverged else []
     if row is not None and card.dataset.split("/")[0] != row.dataset:
         flags.append(f"{OTHER_DATA} ({card.dataset}, not {row.dataset})")
     if row is not None and row.epochs is not None and card.epochs < row.epochs:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
+from papergan.errors import RecipeError
 from papergan.game.knobs import Progress
 
 
@@ -20,6 +23,19 @@ class Prior(nn.Module):
         self.latent_dim = latent_dim
         self.register_buffer("where", torch.zeros(()), persistent=False)
 
+    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
+        """As `forward`, every latent number drawn from the prior's law between -threshold and threshold.
+
+        Fidelity rises and diversity falls as the threshold does (document 002 has it the other way round).
+        Raises RecipeError where this prior has no such law.
+        Source: Brock et al. 2019, arXiv:1809.11096, section 3.1, the truncation trick.
+        """
+        raise RecipeError(f"latents of {type(self).__name__} cannot be truncated; leave evaluation.truncation out")
+
+    def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        """Latents on the way from `start` to `end`, [B, Z] each; position [B] in 0..1. A straight line."""
+        return torch.lerp(start, end, position[:, None].to(start))
+
 
 class Gaussian(Prior):
     """z ~ N(0, I), float32 [count, latent_dim]."""
@@ -27,9 +43,38 @@ class Gaussian(Prior):
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
         return (torch.randn(count, self.latent_dim, device=self.where.device),)
 
+    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
+        """By the inverse of the distribution function: z = sqrt(2) erfinv(u erf(t / sqrt(2))), u ~ U(-1, 1)."""
+        u = torch.rand(count, self.latent_dim, device=self.where.device) * 2.0 - 1.0
+        return (math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2))),)
+
+    def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        """Along a great circle, since a straight line leaves the shell on which the latents lie."""
+        return slerp(start, end, position)
+
 
 class Uniform(Prior):
     """z ~ U(-1, 1), float32 [count, latent_dim]."""
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
         return (torch.rand(count, self.latent_dim, device=self.where.device) * 2.0 - 1.0,)
+
+    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
+        """U(-t, t); the prior itself for a threshold of 1 and more."""
+        return tuple(z * min(threshold, 1.0) for z in self(count, progress))
+
+
+def slerp(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+    """Spherical interpolation: [sin((1 - t) w) a + sin(t w) b] / sin(w), w the angle between a and b.
+
+    start, end: [B, Z]; position: [B] in 0..1. A straight line where the two are parallel or opposite, since no great
+    circle is singled out there. Source: Shoemake 1985, section 3.3; White 2016, arXiv:1609.04468, section 2.1.
+    """
+    position = position[:, None].to(start)
+    cosine = torch.cosine_similarity(start, end, dim=1)[:, None].clamp(-1, 1)
+    angle = cosine.arccos()
+    sine = angle.sin()
+    flat = sine < 1e-6
+    safe = torch.where(flat, torch.ones_like(sine), sine)
+    curved = (((1 - position) * angle).sin() * start + (position * angle).sin() * end) / safe
+    return torch.where(flat, torch.lerp(start, end, position), curved)

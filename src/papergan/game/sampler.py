@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.knobs import Progress
+from papergan.game.priors import Prior
 from papergan.randomness import seeded
 
+START = Progress()
 CHUNK = 500  # images per seed; fixed, so that samples depend on neither the batch size nor the number of devices
 
 
@@ -20,7 +22,7 @@ class Sampler(nn.Module):
         super().__init__()
         self.prior, self.generator = prior, generator
 
-    def forward(self, count: int, progress: Progress = Progress()) -> Tensor:  # noqa: B008 - immutable
+    def forward(self, count: int, progress: Progress = START) -> Tensor:
         """`count` images, float32 [count, C, S, S] in [-1, 1], from the ambient random state."""
         images: Tensor = self.generator(*self.prior(count, progress))
         return images.float()
@@ -30,25 +32,63 @@ class Sampler(nn.Module):
         return next(self.generator.parameters()).device
 
     @torch.no_grad()
-    def stream(self, count: int, *, seed: int, progress: Progress = Progress()) -> Iterator[Tensor]:  # noqa: B008
+    def stream(
+        self,
+        count: int,
+        *,
+        seed: int,
+        progress: Progress = START,
+        truncation: float | None = None,
+    ) -> Iterator[Tensor]:
         """`count` images in evaluation mode, in chunks of at most 500: float32 [B, C, S, S] in [-1, 1].
 
-        Image i is a function of (weights, seed, i): a longer stream begins with the shorter one. The ambient random
-        state and the training mode are left as they were.
+        Image i is a function of (weights, seed, truncation, i): a longer stream begins with the shorter one. The
+        ambient random state and the training mode are left as they were. truncation: see `Prior.truncated`.
         """
         was_training = self.training
         self.eval()
         try:
             for chunk, start in enumerate(range(0, count, CHUNK)):
-                with seeded(seed, "samples", chunk, device=self.device):
-                    latent = self.prior(CHUNK, progress)
+                latent = self.latents(CHUNK, seed, "samples", chunk, progress=progress, truncation=truncation)
                 wanted = min(CHUNK, count - start)
                 yield self.generator(*(part[:wanted] for part in latent)).float()
         finally:
             self.train(was_training)
 
     @torch.no_grad()
-    def estimate_batch_norm(self, *, batches: int, batch_size: int, seed: int, progress: Progress = Progress()) -> None:  # noqa: B008
+    def latents(
+        self, count: int, seed: int, *purpose: str | int, progress: Progress, truncation: float | None = None
+    ) -> tuple[Tensor, ...]:
+        """The generator's arguments, a function of (seed, purpose). Raises RecipeError as `Prior.truncated` does."""
+        with seeded(seed, *purpose, device=self.device):
+            if truncation is None:
+                drawn: tuple[Tensor, ...] = self.prior(count, progress)
+            else:
+                drawn = self.prior.truncated(count, progress, truncation)  # type: ignore[operator]
+        return drawn
+
+    @torch.no_grad()
+    def interpolate(self, rows: int, steps: int, *, seed: int, progress: Progress = START) -> Tensor:
+        """`rows` ways between two latents, `steps` images each, both ends included: float32 [rows * steps, C, S, S].
+
+        Along the prior's own way, see `Prior.between`; a straight line where the source is no Prior. Only the latent
+        moves: labels and other arguments of the generator stay those of the start. In evaluation mode.
+        """
+        start, end = (self.latents(rows, seed, f"way {which}", progress=progress) for which in ("start", "end"))
+        between = self.prior.between if isinstance(self.prior, Prior) else _straight
+        position = torch.linspace(0, 1, steps, device=self.device).repeat(rows)
+        first, last = (part.repeat_interleave(steps, 0) for part in (start[0], end[0]))
+        rest = [part.repeat_interleave(steps, 0) for part in start[1:]]
+        was_training = self.training
+        self.eval()
+        try:
+            images: Tensor = self.generator(between(first, last, position), *rest)
+        finally:
+            self.train(was_training)
+        return images.float()
+
+    @torch.no_grad()
+    def estimate_batch_norm(self, *, batches: int, batch_size: int, seed: int, progress: Progress = START) -> None:
         """Re-estimate BatchNorm's running statistics under the present weights ("standing statistics").
 
         The statistics become the plain mean over `batches` batches of the batch mean and unbiased batch variance.
@@ -70,3 +110,7 @@ class Sampler(nn.Module):
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         self.train(was_training)
+
+
+def _straight(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+    return torch.lerp(start, end, position[:, None].to(start))

@@ -12,6 +12,7 @@ from kedro.pipeline import Pipeline
 from papergan import experiments
 from papergan.errors import RecipeError, did_you_mean
 from papergan.hooks.preflight import preflight
+from papergan.hooks.tools import preflight_tools
 
 
 class GateHook:
@@ -31,6 +32,8 @@ class GateHook:
         """
         for experiment in preflight(pipeline, catalog):
             catalog.save(f"params:{experiment.name}", experiment)
+        for name, tool in preflight_tools(pipeline, catalog).items():
+            catalog.save(f"params:{name}", tool)
 
 
 def _check_environment(context: KedroContext) -> None:

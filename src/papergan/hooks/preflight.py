@@ -13,6 +13,10 @@ from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.evaluation.inception import locate_inception_weights
+from papergan.evaluation.inception_torchvision import locate_torchvision_weights
+from papergan.experiments import TOOL_PARAMETERS
+from papergan.game.knobs import Progress
+from papergan.measuring import MeasuringRecipe
 from papergan.pipelines.checked import Experiment
 from papergan.recipe import Recipe
 from papergan.training.numerics import choose_device
@@ -23,7 +27,8 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
 
     Raises RecipeError where recipes are faulty, with the faults of all of them, and what looking for weights raises.
     """
-    names = sorted(name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:"))
+    inputs = {name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:")}
+    names = sorted(inputs - set(TOOL_PARAMETERS))
     checked: list[Experiment] = []
     faults: list[str] = []
     for name in names:
@@ -38,9 +43,16 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
     if faults:
         raise RecipeError("; ".join(faults))
     for _, recipe in checked:
-        if recipe.evaluation.inception:
-            locate_inception_weights(recipe.evaluation.inception_weights, recipe.evaluation.allow_download)
+        locate_weights(recipe.evaluation)
     return checked
+
+
+def locate_weights(how: MeasuringRecipe) -> None:
+    """Look for, and where it is allowed fetch, what the extractors need. Raises EvaluationError where it is missing."""
+    if how.inception or how.inception64:
+        locate_inception_weights(how.inception_weights, how.allow_download)
+    if how.torchvision:
+        locate_torchvision_weights(how.torchvision_weights, how.allow_download)
 
 
 def _faults(experiment: Experiment, library: ImageLibrary) -> Iterator[str]:
@@ -54,9 +66,13 @@ def _faults(experiment: Experiment, library: ImageLibrary) -> Iterator[str]:
     if available < recipe.training.batch_size:
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
     images = _spec(declaration, recipe)
-    yield from _fault(
-        f"{name}.overrides", lambda: systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
-    )
+    yield from _fault(f"{name}.overrides", lambda: _build(recipe, images))
+
+
+def _build(recipe: Recipe, images: ImageSpec) -> None:
+    """Once, on the host, and a latent as it will be drawn, so that what cannot be built is known now."""
+    sampler = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed).sampler()
+    sampler.latents(1, recipe.seed, "preflight", progress=Progress(), truncation=recipe.evaluation.truncation)
 
 
 def _fault(where: str, attempt: Callable[[], object]) -> Iterator[str]:

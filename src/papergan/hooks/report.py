@@ -15,11 +15,12 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from papergan.hooks.track import file_of
-from papergan.io.comparison import Comparison
+from papergan.io.page import Page, PageDataset
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.start import ui_options
 
-SHOWN = ("samples", "curves", "history", "scores", "generator", "comparison")
+SHOWN = ("samples", "curves", "history", "scores", "generator", "comparison", "page", "plot", "neighbours")
+PICTURES = ("over_time", "interpolation", "by_class", "neighbours", "truncation")  # of an experiment; one line for all
 
 
 class ReportHook:
@@ -27,7 +28,7 @@ class ReportHook:
 
     def __init__(self) -> None:
         self._tracking_uri: str | None = None
-        self._comparison: Comparison | None = None
+        self._page: Page | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -37,27 +38,32 @@ class ReportHook:
     @hook_impl
     def before_pipeline_run(self) -> None:
         """Forget the last run of this process."""
-        self._comparison = None
+        self._page = None
 
     @hook_impl
     def after_dataset_saved(self, data: Any) -> None:
         """Keep the table for the end."""
-        if isinstance(data, Comparison):
-            self._comparison = data
+        if isinstance(data, Page):
+            self._page = data
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Print the table and the places."""
-        lines = [] if self._comparison is None else ["", self._comparison.console, ""]
-        for name in sorted(pipeline.all_outputs()):
-            what = name.rpartition(".")[2]
-            if what in SHOWN:
-                path = file_of(catalog.get(name))
-                lines.append(f"  {what + ':':<12} {_short(path / 'comparison.html' if what == 'comparison' else path)}")
+        lines = [] if self._page is None else ["", self._page.console, ""]
+        outputs = {name.rpartition(".")[2]: name for name in sorted(pipeline.all_outputs())}
+        for what in sorted(set(outputs) & set(SHOWN) - (set(PICTURES) if "samples" in outputs else set())):
+            dataset = catalog.get(outputs[what])
+            where = dataset.file("html") if isinstance(dataset, PageDataset) else file_of(dataset)
+            lines.append(f"  {what + ':':<12} {_short(where)}")
+        drawn = [what for what in PICTURES if what in outputs and "samples" in outputs]
+        if drawn:
+            folder = file_of(catalog.get(outputs["samples"])).parents[2]
+            lines.append(f"  {'pictures:':<12} {_short(folder)}/{{{','.join(drawn)}}}.png/")
         if lines and self._tracking_uri is not None:
             lines.append(f"  {'MLflow:':<12} {_program('mlflow')} {ui_options(self._tracking_uri)}")
         if lines:
-            shown = next((node.namespace for node in pipeline.nodes if node.namespace), "comparison")
+            shown = next((node.namespace for node in pipeline.nodes if node.namespace), None)
+            shown = shown or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")
             lines += [f"  {'Kedro-Viz:':<12} {_program('kedro')} viz run --pipeline {shown}", ""]
             click.echo("\n".join(lines))
 

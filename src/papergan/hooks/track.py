@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from kedro.pipeline.node import Node
 
 from papergan.data.images import ImageSplits
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.io.comparison import ComparisonDataset
+from papergan.io.page import PageDataset
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.training import Diverged
 from papergan.recipe import Recipe
@@ -91,6 +92,7 @@ class TrackingHook:
             run.artifact(file_of(dataset), mark["artifacts"])
         if isinstance(data, ScoreCard):
             run.report(final_metrics(data))
+            run.parameters(protocols_of(data))
 
     @hook_impl
     def on_node_error(self, error: Exception, catalog: CatalogProtocol) -> None:
@@ -149,6 +151,12 @@ def parameters_of(recipe: Recipe) -> dict[str, object]:
     return dict(_flattened("", tree))
 
 
+def protocols_of(card: ScoreCard) -> dict[str, object]:
+    """The rules of the final scores by extractor: "protocol.domain.extractor_digest"."""
+    rules = {protocol.extractor: asdict(protocol) for protocol in card.protocols}
+    return dict(_flattened("protocol.", rules))
+
+
 def _flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in tree.items():
         if isinstance(value, Mapping):
@@ -169,4 +177,4 @@ def final_metrics(card: ScoreCard) -> dict[str, float]:
 
 def file_of(dataset: Any) -> Path:
     """Where a dataset keeps what was saved last."""
-    return Path(dataset.path if isinstance(dataset, ComparisonDataset) else dataset._get_load_path())
+    return Path(dataset.path if isinstance(dataset, PageDataset) else dataset._get_load_path())

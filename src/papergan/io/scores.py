@@ -34,7 +34,8 @@ class ScoreCardDataset(WholeFileDataset[ScoreCard]):
 
 
 class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
-    """Loads the newest card of every experiment on every data set, by "experiment on data set".
+    """Loads the newest card of every experiment, data set, variant of the recipe and seed, by `ScoreCard.run`, the
+    oldest first.
 
     filepath: the folder that holds <experiment>/scores.json/<version>/scores.json. A card that cannot be read is
     named in a warning, and the one before it is taken.
@@ -52,7 +53,8 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
             except EvaluationError as error:
                 log.warning("left out of the comparison: %s", error)
                 continue
-            newest[f"{card.experiment} on {card.dataset}"] = card
+            newest.pop(card.run, None)  # so that it goes to the end
+            newest[card.run] = card
         return newest
 
     def save(self, data: NoReturn) -> None:

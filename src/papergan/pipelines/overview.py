@@ -13,7 +13,7 @@ from papergan import experiments
 def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
     """Print every experiment with its description and the commands of this project."""
     names = list(experiments.discover())
-    width = max(map(len, names), default=0)
+    width = max(map(len, [*names, *experiments.TOOLS]))
     lines = ["", "Experiments; each is a pipeline of its own:", ""]
     lines += [f"  {name:<{width}}  {parameters[name].get('description', '')}" for name in names]
     lines += [
@@ -21,7 +21,10 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
         "  kedro run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on drawn shapes",
         "  kedro run --pipelines hybrid_cifar10                  as the paper has it, on CIFAR-10",
         '  kedro run --pipelines hybrid_cifar10 --params "hybrid_cifar10.training.epochs=50,hybrid_cifar10.seed=1"',
-        "  kedro run --pipelines comparison                      the table of all runs so far",
+        "",
+        "Other pipelines:",
+        "",
+        *(f"  {name:<{width}}  {words}" for name, words in experiments.TOOLS.items()),
         "",
     ]
     click.echo("\n".join(lines))

@@ -10,14 +10,20 @@ from papergan.game.sampler import Sampler
 
 
 def publish(
-    game: Game, progress: Progress, *, seed: int, batch_norm_batches: int = 100, batch_size: int = 64
+    game: Game,
+    progress: Progress,
+    *,
+    seed: int,
+    batch_norm_batches: int = 100,
+    batch_size: int = 64,
+    averaged: bool = True,
 ) -> Sampler:
     """A copy of the averaged generator in evaluation mode, BatchNorm statistics re-estimated under its own weights.
 
-    Where the game keeps no average it is a copy of the generator that moves, whose statistics are its own already.
-    The game is left as it is.
+    Where the game keeps no average, or `averaged` is false, it is a copy of the generator that moves, whose statistics
+    are its own already. The game is left as it is.
     """
-    sampler = copy.deepcopy(game.sampler()).requires_grad_(False)
-    if game.average is not None:
+    sampler = copy.deepcopy(game.sampler(averaged=averaged)).requires_grad_(False)
+    if averaged and game.average is not None:
         sampler.estimate_batch_norm(batches=batch_norm_batches, batch_size=batch_size, seed=seed, progress=progress)
     return sampler.eval()

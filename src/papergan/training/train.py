@@ -18,6 +18,7 @@ from papergan.game.knobs import Progress
 from papergan.game.play import play
 from papergan.game.sampler import Sampler
 from papergan.randomness import own_random_state, seed_for
+from papergan.training.album import Album
 from papergan.training.batches import Batches
 from papergan.training.best import Best, Criterion
 from papergan.training.checkpoint import CheckpointStore
@@ -36,7 +37,9 @@ class Plan:
 
     steps: iterations in all. evaluate_every: steps between evaluations, 0 for none (the end is always evaluated).
     save_minutes: wall-clock minutes between checkpoints. keep: best generators by metric.
-    batch_norm_batches: batches for re-estimating BatchNorm before an averaged generator is used.
+    batch_norm_batches: batches for re-estimating BatchNorm before an averaged generator is used. averaged: whether
+    the average is what is evaluated, where the game keeps one. rules: under which evaluation measures, in any words;
+    numbers measured under other rules before are not mixed with those to come.
     """
 
     steps: int
@@ -47,6 +50,8 @@ class Plan:
     evaluate_every: int = 0
     save_minutes: float = 5.0
     batch_norm_batches: int = 100
+    averaged: bool = True
+    rules: str = ""
     keep: Mapping[str, Criterion] = field(default_factory=dict)
 
 
@@ -78,7 +83,7 @@ class Training:
         self.step = 0
         self.evaluated = 0  # the last step that was evaluated
         self.seconds = 0.0  # of training proper, over all interruptions
-        self.history, self.best = History(), Best(plan.keep)
+        self.history, self.best, self.album = History(), Best(plan.keep), Album()
         self._meter, self._watch = Meter(), FiniteWatch(game.device)
         self._started = time.perf_counter()
         self._reported = (0, 0.0)  # step and seconds at the last report
@@ -159,14 +164,16 @@ class Training:
         self._watch.check()
         self._count_time()
         sampler = publish(
-            self.game, self.progress, seed=self.plan.seed, batch_norm_batches=self.plan.batch_norm_batches
-        )
+            self.game, self.progress, seed=self.plan.seed, batch_norm_batches=self.plan.batch_norm_batches,
+            averaged=self.plan.averaged,
+        )  # fmt: skip
         try:
             metrics = self.listeners.evaluate(sampler, self.game, self.progress)
         except Interrupted:
             self.save()
             raise
         self.best.consider(sampler, metrics, self.progress)
+        self.album.add(sampler, self.plan.seed, self.progress)
         row = {**self._position(), **metrics}
         self.history.metrics.append(row)
         self.evaluated = self.step
@@ -201,9 +208,16 @@ class Training:
                 "meter": self._meter.state_dict(),
                 "history": self.history.dumps(),
                 "best": self.best.state_dict(),
+                "album": self.album.state_dict(),
+                "rules": self.plan.rules,
             }
             self.store.save(self.step, state, images=self.progress.images, torch=torch.__version__)
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
+
+    def _forget_evaluations(self) -> None:
+        """Numbers under other rules would draw one curve with these, and be compared for the best epoch."""
+        log.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
+        self.history.metrics, self.best, self.album, self.evaluated = [], Best(self.plan.keep), Album(), 0
 
     def _resume(self) -> None:
         checkpoint = self.store.latest()
@@ -226,6 +240,9 @@ class Training:
         self._meter.load_state_dict(state["meter"], self.game.device)
         self.history.loads(state["history"])
         self.best.load_state_dict(state["best"])
+        self.album.load_state_dict(state.get("album", []))
+        if state.get("rules", self.plan.rules) != self.plan.rules:
+            self._forget_evaluations()
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
         log.info("Resumed from the checkpoint of step %d of %d", self.step, self.plan.steps)
         self.listeners.resumed(self.history)

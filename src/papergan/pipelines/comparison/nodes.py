@@ -9,19 +9,19 @@ from papergan.evaluation.published import published_notes, published_rows
 from papergan.evaluation.rendering import to_console, to_html, to_markdown
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.evaluation.table import comparison_table
-from papergan.io.comparison import Comparison
+from papergan.io.page import Page
 
 TITLE = "Published and measured"
 
 
-def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard]) -> Comparison:
+def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard]) -> Page:
     """Every published number beside what was measured for it.
 
-    published: conf/base/published.yml. score_cards: the newest of every experiment and data set, by any name.
+    published: conf/base/published.yml. score_cards: the newest of every run, the oldest first, by any name.
     """
     cards = {name: card.model_dump() for name, card in score_cards.items()}
     table, notes = comparison_table(published_rows(published), cards), published_notes(published)
-    return Comparison(
+    return Page(
         markdown=to_markdown(table, TITLE, notes),
         csv=table.to_csv(index=False),
         html=to_html(table, TITLE, notes),
@@ -29,6 +29,7 @@ def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard]) 
     )
 
 
-def compare_after(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], scores: ScoreCard) -> Comparison:
-    """As `compare`, once an experiment is done. scores: its card, which counts whatever else there is of it."""
-    return compare(published, {**score_cards, f"{scores.experiment} on {scores.dataset}": scores})
+def compare_after(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], scores: ScoreCard) -> Page:
+    """As `compare`, once an experiment is done. scores: its card, the newest of all."""
+    others = {name: card for name, card in score_cards.items() if name != scores.run}
+    return compare(published, {**others, scores.run: scores})

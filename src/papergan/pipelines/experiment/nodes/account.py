@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.real_rows import RealRow
 from papergan.evaluation.scorecard import BestScore, ScoreCard
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.restore import device_of
@@ -19,6 +20,7 @@ def card(
     protocols: Sequence[Protocol] = (),
     final: Mapping[str, float] | None = None,
     best: Mapping[str, BestScore] | None = None,
+    real_rows: Sequence[RealRow] = (),
     diverged: str | None = None,
 ) -> ScoreCard:
     """trained: metadata of the trained game. best: by criterion, "best_fid" and "best_is"."""
@@ -31,6 +33,7 @@ def card(
         dataset=trained["dataset"],
         data_digest=trained["data_digest"],
         recipe_fingerprint=recipe.fingerprint,
+        variant=recipe.variant,
         seed=recipe.seed,
         device=str(device),
         hardware=provenance.hardware(device),
@@ -46,6 +49,7 @@ def card(
         final=dict(final or {}),
         best_fid=best.get("best_fid"),
         best_is=best.get("best_is"),
+        real_rows=tuple(real_rows),
         notes=_departures(recipe),
     )
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from papergan.data.images import ImageSplits
-from papergan.evaluation.evaluate import score_samples
+from papergan.evaluation.evaluate import score_seen, see_samples
+from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.protocol import Rules
+from papergan.evaluation.real_rows import RealRow
+from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, ScoreCard
+from papergan.evaluation.smoothness import sampler_path_length
 from papergan.game.sampler import Sampler
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.account import card
 from papergan.pipelines.experiment.nodes.judging import judge
-from papergan.pipelines.experiment.nodes.rulers import extractors_of, references_from
-from papergan.pipelines.experiment.restore import is_asked, progress_of, published_sampler, stoppable, trained_game
+from papergan.pipelines.experiment.nodes.rulers import extractors_of
+from papergan.pipelines.experiment.restore import (
+    device_of,
+    is_asked,
+    progress_of,
+    published_sampler,
+    stoppable,
+    trained_game,
+)
 from papergan.pixels import to_pixels
 from papergan.weights import Weights
 
@@ -21,7 +34,8 @@ def evaluate(
     experiment: Experiment,
     images: ImageSplits,
     domain_classifier: Weights,
-    reference: Weights,
+    reference: References,
+    real_rows: tuple[RealRow, ...],
     trained: Weights,
     generator: Weights,
     snapshots: Weights,
@@ -31,36 +45,48 @@ def evaluate(
     Document 000 reports the best epoch of each metric; both stand beside the final values here, under one protocol.
     """
     recipe = experiment.recipe
-    how, seed = recipe.evaluation, recipe.seed
-    extractors, references = extractors_of(recipe, domain_classifier), references_from(reference)
+    how, device = recipe.evaluation, device_of(recipe)
+    rules = published_rules(how.rules(recipe.seed), generator)
+    extractors = extractors_of(how, device, domain_classifier)
+    real, held_out = (images.train, images.test) if how.reference == "train" else (images.test, images.train)
     with stoppable("the final evaluation") as stop:
         asked = partial(is_asked, stop)
 
-        def score(sampler: Sampler) -> dict[str, float]:
-            stream = sampler.stream(how.final_num_samples, seed=seed, progress=progress_of(generator))
-            return score_samples(
-                (to_pixels(batch) for batch in stream), extractors, references, splits=how.splits, seed=seed,
-                batch_size=how.batch_size, should_stop=asked,
+        def score(sampler: Sampler, what: str) -> dict[str, float]:
+            when = progress_of(generator)
+            stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=when, truncation=rules.truncation)
+            seen = see_samples(
+                (to_pixels(batch, rules.quantisation) for batch in stream), extractors, reference, rules,
+                batch_size=how.batch_size, should_stop=asked, what=what,
             )  # fmt: skip
+            scores = score_seen(seen, reference, rules, device)
+            scores |= score_pixels(seen.pixels, real.images, held_out.images, rules, device)
+            for extractor in extractors if rules.path_samples else ():
+                length = sampler_path_length(
+                    sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=when
+                )
+                scores |= {} if length is None else {f"{extractor.metric_prefix}ppl": length}
+            return scores
 
-        final = score(published_sampler(recipe, generator))
+        final = score(published_sampler(recipe, generator), "samples of the final generator")
         best: dict[str, BestScore] = {}
         for name in sorted({key.split(".", 1)[0] for key in snapshots.metadata}):
             step, epoch = int(snapshots.metadata[f"{name}.step"]), float(snapshots.metadata[f"{name}.epoch"])
-            is_final = step == int(generator.metadata["step"])
-            metrics = final if is_final else score(published_sampler(recipe, generator, snapshots.under(name)))
+            metrics = final
+            if step != int(generator.metadata["step"]):
+                sampler = published_sampler(recipe, generator, snapshots.under(name))
+                metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
-        final |= judge(
-            trained_game(recipe, trained), images.train, count=how.discriminator_samples, seed=seed,
+        judged = judge(
+            trained_game(recipe, trained), images, count=how.discriminator_samples, seed=rules.seed,
             batch_size=how.batch_size, progress=progress_of(trained), should_stop=asked,
         )  # fmt: skip
-    protocols = [
-        held.protocol(
-            num_samples=how.final_num_samples,
-            weights="raw" if generator.metadata["weights"] == "raw" else "ema",
-            splits=how.splits,
-            seed=seed,
-        )
-        for held in references.values()
-    ]
-    return card(experiment, trained.metadata, protocols=protocols, final=final, best=best)
+    protocols = [held.protocol(rules) for held in reference.values()]
+    return card(
+        experiment, trained.metadata, protocols=protocols, final={**final, **judged}, best=best, real_rows=real_rows
+    )
+
+
+def published_rules(rules: Rules, generator: Weights) -> Rules:
+    """The rules with the weights that were published, "raw" where the system keeps no average."""
+    return replace(rules, weights="raw" if generator.metadata["weights"] == "raw" else "ema")

@@ -1,4 +1,4 @@
-"""How well the discriminator tells real from generated."""
+"""How well the discriminator tells real from generated, and images it was trained on from images it never saw."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from papergan.data.images import ImageSet
+from papergan.data.images import ImageSet, ImageSplits
 from papergan.evaluation.discriminator import discriminator_accuracy
 from papergan.evaluation.features import batches_of
+from papergan.evaluation.membership import membership_auc
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
 from papergan.pixels import to_model_range
@@ -18,7 +19,7 @@ from papergan.pixels import to_model_range
 @torch.no_grad()
 def judge(
     game: Game,
-    real: ImageSet,
+    images: ImageSplits,
     *,
     count: int,
     seed: int,
@@ -26,7 +27,7 @@ def judge(
     progress: Progress,
     should_stop: Callable[[], bool] | None = None,
 ) -> dict[str, float]:
-    """Accuracy of the showcase's discriminator on the first `count` real images and as many generated ones.
+    """Accuracy and gaps of the showcase's discriminator on `count` training, held-out and generated images each.
 
     Both networks as they move, not averaged, in evaluation mode; images without augmentation. Nothing for a
     discriminator that judges more than the image (a view), since its score is not one of the image alone.
@@ -41,13 +42,18 @@ def judge(
         output = discriminator(images.contiguous(memory_format=torch.channels_last))
         return output.score.float().cpu()  # type: ignore[no-any-return]
 
+    def of_real(real: ImageSet) -> Tensor:
+        batches = batches_of(real.images[:count], batch_size, should_stop, what=f"{real.name} by the discriminator")
+        return torch.cat([scores(to_model_range(batch.to(game.device))) for batch in batches])
+
     try:
-        some = real.images[:count]
-        fake_batches = batches_of(
-            game.sampler(averaged=False).stream(len(some), seed=seed, progress=progress), batch_size, should_stop
-        )
-        fake = torch.cat([scores(batch) for batch in fake_batches])
-        judged = [scores(to_model_range(batch.to(game.device))) for batch in batches_of(some, batch_size, should_stop)]
+        stream = game.sampler(averaged=False).stream(min(count, len(images.train)), seed=seed, progress=progress)
+        fake = torch.cat([scores(part) for part in batches_of(stream, batch_size, should_stop, what="samples")])
+        train, held_out = of_real(images.train), of_real(images.test)
     finally:
         discriminator.train(was_training)
-    return discriminator_accuracy(torch.cat(judged), fake).as_metrics()
+    return {
+        **discriminator_accuracy(train, fake).as_metrics(),
+        "discriminator_held_out_gap": float(train.double().mean() - held_out.double().mean()),
+        "membership_auc": membership_auc(train, held_out),
+    }

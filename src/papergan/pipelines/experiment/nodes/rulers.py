@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import torch
-from torch import Tensor
 
-from papergan.data.images import ImageSplits
-from papergan.evaluation.domain import DomainExtractor
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.evaluation.domain import DomainExtractor, DomainTap
 from papergan.evaluation.domain_training import train_domain_classifier as train_classifier
 from papergan.evaluation.features import FeatureExtractor
-from papergan.evaluation.inception import InceptionExtractor, locate_inception_weights
-from papergan.evaluation.reference import Reference
-from papergan.evaluation.reference import build_reference as build
+from papergan.evaluation.inception import InceptionExtractor, InceptionTap, locate_inception_weights
+from papergan.evaluation.inception_torchvision import TorchvisionInceptionExtractor, locate_torchvision_weights
+from papergan.evaluation.real_rows import RealRow, real_rows
+from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
+from papergan.io.references import shelved_sight
 from papergan.io.shelf import WeightsShelf
+from papergan.measuring import DomainRecipe, MeasuringRecipe
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.restore import device_of, is_asked, stoppable
-from papergan.recipe import Recipe
+from papergan.training.interruption import StopRequest
 from papergan.weights import Weights
 
 log = logging.getLogger(__name__)
+
+NO_CLASSIFIER = "none: evaluation.domain is false"
 
 
 def train_domain_classifier(experiment: Experiment, images: ImageSplits, ruler_shelf: WeightsShelf) -> Weights:
     """The classifier of these images, trained once and then kept; no tensors where the recipe does without."""
     recipe = experiment.recipe
     if not recipe.evaluation.domain:
-        return Weights({}, {"kind": "none: evaluation.domain is false"})
-    how = recipe.evaluation.domain_classifier
-    device = device_of(recipe)
+        return Weights({}, {"kind": NO_CLASSIFIER})
+    return classifier_of(images, recipe.evaluation.domain_classifier, ruler_shelf, device_of(recipe))
+
+
+def classifier_of(images: ImageSplits, how: DomainRecipe, shelf: WeightsShelf, device: torch.device) -> Weights:
+    """From the shelf, or trained now."""
 
     def make() -> Weights:
         log.info("Training the domain classifier of %s: %d epochs, once per data set", images.train.name, how.epochs)
@@ -42,7 +52,7 @@ def train_domain_classifier(experiment: Experiment, images: ImageSplits, ruler_s
         )  # fmt: skip
 
     data = {"train": images.train.digest, "test": images.test.digest}
-    classifier = ruler_shelf.fetch("domain_classifier", {**data, **how.model_dump()}, make)
+    classifier = shelf.fetch("domain_classifier", {**data, **how.model_dump()}, make)
     accuracy = float(classifier.metadata["test_accuracy"])
     log.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
     return classifier
@@ -50,53 +60,65 @@ def train_domain_classifier(experiment: Experiment, images: ImageSplits, ruler_s
 
 def build_reference(
     experiment: Experiment, images: ImageSplits, domain_classifier: Weights, ruler_shelf: WeightsShelf
-) -> Weights:
-    """The training images as each extractor of the recipe sees them, kept once computed; see `references_from`."""
+) -> References:
+    """Training and test images as each extractor of the recipe sees them, kept once computed."""
+    how, device = experiment.recipe.evaluation, device_of(experiment.recipe)
+    extractors = extractors_of(how, device, domain_classifier)
+    real, held_out = (images.train, images.test) if how.reference == "train" else (images.test, images.train)
+    references = {}
+    with stoppable("the reference features") as stop:
+        for extractor in extractors:
+            facts = ExtractorFacts.of(extractor)
+            first, second = sights_of([real, held_out], extractor, ruler_shelf, how.batch_size, stop)
+            references[facts.name] = Reference.between(facts, first, second, how.reference, how.final_num_samples)
+    return references
+
+
+def sights_of(
+    sets: Sequence[ImageSet], extractor: FeatureExtractor, shelf: WeightsShelf, batch_size: int, stop: StopRequest
+) -> list[Sight]:
+    """Sets of real images as this extractor sees them: from the shelf, else looked at now."""
+
+    def look(images: ImageSet) -> Callable[[], Weights]:
+        return lambda: Sight.of(images, extractor, batch_size, lambda: is_asked(stop)).to_weights()
+
+    facts = ExtractorFacts.of(extractor)
+    return [shelved_sight(shelf, facts, some.name, some.digest, len(some), look(some)) for some in sets]
+
+
+def score_real_images(
+    experiment: Experiment, images: ImageSplits, reference: References, ruler_shelf: WeightsShelf
+) -> tuple[RealRow, ...]:
+    """The held-out images and copies of the reference, scored by the rules of the final evaluation."""
     recipe = experiment.recipe
-    floor_samples = min(recipe.evaluation.final_num_samples, len(images.test))
-    tensors: dict[str, Tensor] = {}
-    metadata: dict[str, str] = {}
-    with stoppable("the reference statistics") as stop:
-        for extractor in extractors_of(recipe, domain_classifier):
+    rules = recipe.evaluation.rules(recipe.seed)
 
-            def make(extractor: FeatureExtractor = extractor) -> Weights:
-                built = build(
-                    images, [extractor], recipe.evaluation.batch_size, floor_samples=floor_samples,
-                    should_stop=lambda: is_asked(stop),
-                )  # fmt: skip
-                return built[extractor.name].to_weights()
-
-            made_from = {
-                "train": images.train.digest, "test": images.test.digest, "floor_samples": floor_samples,
-                "extractor": extractor.digest, "preprocessing": extractor.preprocessing, "name": images.train.name,
-            }  # fmt: skip
-            one = ruler_shelf.fetch(f"reference-{extractor.name}", made_from, make)
-            tensors |= {f"{extractor.name}.{name}": tensor for name, tensor in one.tensors.items()}
-            metadata |= {f"{extractor.name}.{name}": text for name, text in one.metadata.items()}
-    return Weights(tensors, metadata)
-
-
-def references_from(reference: Weights) -> dict[str, Reference]:
-    """By extractor's name, from what `build_reference` returned."""
-    names = sorted({name.split(".", 1)[0] for name in reference.metadata})
-    return {
-        name: Reference.from_weights(
-            Weights(
-                reference.under(name),
-                {k.removeprefix(f"{name}."): v for k, v in reference.metadata.items() if k.startswith(f"{name}.")},
-            )
+    def make() -> Weights:
+        log.info("Scoring real images by the same rules: the rows that say what the scale means")
+        real, held_out = (
+            (images.train, images.test) if rules.reference_split == "train" else (images.test, images.train)
         )
-        for name in names
-    }
+        rows = real_rows(real, held_out, reference, rules, device_of(recipe))
+        return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
+
+    rulers = {name: asdict(held.extractor) for name, held in reference.items()}
+    data = {"train": images.train.digest, "test": images.test.digest, "name": images.train.name}
+    kept = ruler_shelf.fetch("real_rows", {**data, "rulers": rulers, "rules": asdict(rules)}, make)
+    return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))
 
 
-def extractors_of(recipe: Recipe, domain_classifier: Weights) -> list[FeatureExtractor]:
-    """Every extractor that the recipe measures with, on its device."""
-    device: torch.device = device_of(recipe)
+def extractors_of(how: MeasuringRecipe, device: torch.device, domain_classifier: Weights) -> list[FeatureExtractor]:
+    """Every extractor that a protocol measures with; the first one decides which epoch is best."""
     chosen: list[FeatureExtractor] = []
-    if recipe.evaluation.inception:
-        where = locate_inception_weights(recipe.evaluation.inception_weights, recipe.evaluation.allow_download)
-        chosen.append(InceptionExtractor(where, device))
-    if recipe.evaluation.domain:
+    if how.inception or how.inception64:
+        where = locate_inception_weights(how.inception_weights, how.allow_download)
+        chosen += [InceptionExtractor(where, device)] if how.inception else []
+        chosen += [InceptionTap(where, device)] if how.inception64 else []
+    if how.domain:
         chosen.append(DomainExtractor.from_weights(domain_classifier, device))
+    if how.domain64:
+        chosen.append(DomainTap.from_weights(domain_classifier, device))
+    if how.torchvision:
+        where = locate_torchvision_weights(how.torchvision_weights, how.allow_download)
+        chosen.append(TorchvisionInceptionExtractor(where, device))
     return chosen

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 
 import torch
@@ -12,9 +14,10 @@ from torch import Tensor
 from papergan.data.grid import ImageGrid
 from papergan.data.images import ImageSplits
 from papergan.errors import NotFiniteError
-from papergan.evaluation.evaluate import score_samples
+from papergan.evaluation.evaluate import score_seen, see_samples
 from papergan.evaluation.features import FeatureExtractor
-from papergan.evaluation.reference import Reference
+from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
@@ -24,11 +27,12 @@ from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.account import card
 from papergan.pipelines.experiment.nodes.judging import judge
 from papergan.pipelines.experiment.nodes.publication import caption, draw
-from papergan.pipelines.experiment.nodes.rulers import extractors_of, references_from
-from papergan.pipelines.experiment.restore import is_asked, new_game, stoppable
+from papergan.pipelines.experiment.nodes.rulers import extractors_of
+from papergan.pipelines.experiment.restore import device_of, is_asked, new_game, stoppable
 from papergan.pixels import to_pixels
 from papergan.recipe import Recipe
 from papergan.tracking import Tracker
+from papergan.training.album import Album
 from papergan.training.batches import Batches
 from papergan.training.best import Criterion, Snapshot
 from papergan.training.history import History, Row
@@ -43,14 +47,14 @@ def train(
     experiment: Experiment,
     images: ImageSplits,
     domain_classifier: Weights,
-    reference: Weights,
+    reference: References,
     checkpoints: CheckpointFolder,
     tracker: Tracker,
-) -> tuple[History, Weights, Weights]:
+) -> tuple[History, Weights, Weights, Weights]:
     """Play the recipe's game to the end of its budget, from the newest checkpoint of this recipe if there is one.
 
-    Returns the history; the best generators so far ("best_fid.*", "best_is.*"); and the game as it ended
-    ("networks.*", "average.*"). A recipe whose budget is used up returns at once what it came to.
+    Returns the history; the best generators so far ("best_fid.*", "best_is.*"); the fixed latents over time; and the
+    game as it ended ("networks.*", "average.*"). A recipe whose budget is used up returns at once what it came to.
     Raises Interrupted after a stop signal, NotFinite where a loss or gradient is not finite.
     """
     recipe = experiment.recipe
@@ -63,14 +67,16 @@ def train(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
         device=game.device, flip=recipe.training.horizontal_flip,
     )  # fmt: skip
-    plan = plan_of(recipe, batches.per_epoch, game.batches_per_step)
+    extractors = extractors_of(recipe.evaluation, device_of(recipe), domain_classifier)
+    plan = plan_of(
+        recipe, batches.per_epoch, game.batches_per_step, prefix=extractors[0].metric_prefix, rules=rules_of(recipe)
+    )
     log.info(
         "Training %s on %d images of %s for %d steps on %s (recipe %s)",
         experiment.name, len(images.train), images.train.name, plan.steps, game.device, recipe.fingerprint,
     )  # fmt: skip
     with stoppable("an evaluation while training") as stop:
-        extractors = extractors_of(recipe, domain_classifier)
-        evaluation = Evaluation(experiment, images, extractors, references_from(reference))
+        evaluation = Evaluation(experiment, images, extractors, reference)
         listeners = Listeners(
             report=tracker.report,
             evaluate=partial(evaluation, stop, tracker),
@@ -84,7 +90,10 @@ def train(
         except NotFiniteError as error:
             facts = _facts(recipe, images, training)
             raise Diverged(str(error), card(experiment, facts, diverged=f"diverged at {error}")) from error
-    return training.history, snapshots_of(training.best.snapshots), _trained(recipe, images, training)
+    return (
+        training.history, snapshots_of(training.best.snapshots), frames_of(training.album),
+        _trained(recipe, images, training),
+    )  # fmt: skip
 
 
 class Diverged(NotFiniteError):
@@ -95,9 +104,14 @@ class Diverged(NotFiniteError):
         self.card = card
 
 
-def plan_of(recipe: Recipe, batches_per_epoch: int, batches_per_step: int) -> Plan:
-    """The recipe in steps."""
-    lead = "" if recipe.evaluation.inception else "domain_"
+def rules_of(recipe: Recipe) -> str:
+    """Everything that decides what an evaluation while training measures, in one line."""
+    how = recipe.evaluation.model_dump(include={"inception", "domain", "domain_classifier", "torchvision"})
+    return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), how], sort_keys=True)
+
+
+def plan_of(recipe: Recipe, batches_per_epoch: int, batches_per_step: int, *, prefix: str, rules: str = "") -> Plan:
+    """The recipe in steps. prefix: of the metrics that decide which epoch is best."""
     return Plan(
         steps=recipe.training.total_steps(batches_per_epoch=batches_per_epoch, batches_per_step=batches_per_step),
         seed=recipe.seed,
@@ -107,9 +121,11 @@ def plan_of(recipe: Recipe, batches_per_epoch: int, batches_per_step: int) -> Pl
         evaluate_every=max(1, round(recipe.evaluation.every_epochs * batches_per_epoch / batches_per_step)),
         save_minutes=recipe.training.save_minutes,
         batch_norm_batches=recipe.training.batch_norm_batches,
+        averaged=recipe.evaluation.weights == "ema",
+        rules=rules,
         keep={
-            "best_fid": Criterion(f"{lead}fid", lower_is_better=True),
-            "best_is": Criterion(f"{lead}is_mean", lower_is_better=False),
+            "best_fid": Criterion(f"{prefix}fid", lower_is_better=True),
+            "best_is": Criterion(f"{prefix}is_mean", lower_is_better=False),
         },
     )
 
@@ -122,7 +138,7 @@ class Evaluation:
         experiment: Experiment,
         images: ImageSplits,
         extractors: list[FeatureExtractor],
-        references: Mapping[str, Reference],
+        references: References,
     ) -> None:
         self.experiment, self.images, self.extractors, self.references = experiment, images, extractors, references
 
@@ -130,14 +146,16 @@ class Evaluation:
         how, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
         words = caption(self.experiment.name, self.images.train.name, progress)
         tracker.picture(ImageGrid(draw(sampler, seed, progress), words), progress.step)
-        stream = sampler.stream(how.num_samples, seed=seed, progress=progress)
-        asked = partial(is_asked, stop)
-        scores = score_samples(
-            (to_pixels(batch) for batch in stream), self.extractors, self.references, splits=how.splits, seed=seed,
-            batch_size=how.batch_size, should_stop=asked,
+        rules, asked = how.rules_while_training(seed), partial(is_asked, stop)
+        stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
+        seen = see_samples(
+            (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors, self.references, rules,
+            batch_size=how.batch_size, should_stop=asked, what=f"samples of epoch {progress.epoch:g}",
         )  # fmt: skip
+        scores = score_seen(seen, self.references, rules, game.device)
+        scores |= score_pixels(seen.pixels, self.images.train.images, self.images.test.images, rules, game.device)
         judged = judge(
-            game, self.images.train, count=how.discriminator_samples, seed=seed, batch_size=how.batch_size,
+            game, self.images, count=how.discriminator_samples, seed=seed, batch_size=how.batch_size,
             progress=progress, should_stop=asked,
         )  # fmt: skip
         return {**scores, **judged}
@@ -151,6 +169,12 @@ def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
         tensors |= {f"{name}.{key}": tensor.contiguous() for key, tensor in kept.weights.items()}
         metadata |= {f"{name}.{fact}": str(getattr(kept, fact)) for fact in ("step", "epoch", "value")}
     return Weights(tensors, metadata)
+
+
+def frames_of(album: Album) -> Weights:
+    """The fixed latents over time: one tensor uint8 [8, C, S, S] per frame, its epoch as metadata."""
+    tensors = {f"step-{frame.step:09d}": frame.images for frame in album.frames}
+    return Weights(tensors, {f"step-{frame.step:09d}": str(frame.epoch) for frame in album.frames})
 
 
 def _trained(recipe: Recipe, images: ImageSplits, training: Training) -> Weights:
@@ -178,7 +202,7 @@ def _facts(recipe: Recipe, images: ImageSplits, training: Training) -> dict[str,
 
 def _tell(tracker: Tracker, row: Row) -> None:
     tracker.report(row)
-    shown = [name for name in row if name.endswith(("fid", "is_mean")) or name.startswith("discriminator_accuracy")]
+    shown = [name for name in row if name.endswith(("fid", "is_mean", "precision", "recall", "midpoint"))]
     log.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))
 
 

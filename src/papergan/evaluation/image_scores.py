@@ -1,0 +1,52 @@
+"""Scores of any images against any others, and what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from papergan.evaluation.metrics import METRICS, Metric
+from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.real_rows import RealRow
+
+
+class ImageScores(BaseModel):
+    """fake, real, held_out: the images, by path; counts and digests are in the protocols and in `fake_digest`.
+
+    real_rows: the held-out and the real images in the place of the fakes, by the same rules.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    fake: str
+    real: str
+    held_out: str | None
+    fake_digest: str
+    protocols: tuple[Protocol, ...]
+    metrics: dict[str, float]
+    real_rows: tuple[RealRow, ...]
+    hardware: str
+    commit: str
+    dirty: bool
+    versions: dict[str, str]
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        """For a table: one row per metric, with its label, its value, and what real images have in its place."""
+        rows = []
+        for label, name, metric, prefix in self._labelled():
+            row: dict[str, Any] = {"metric": metric.title, "protocol": label, "value": self.metrics[name]}
+            row["deviation"] = self.metrics.get(f"{prefix}{metric.deviation}") if metric.deviation else None
+            rows.append(row | {real.name: real.metrics.get(name) for real in self.real_rows})
+        return rows
+
+    def _labelled(self) -> Iterator[tuple[str, str, Metric, str]]:
+        seen = set()
+        for protocol in self.protocols:
+            for metric in METRICS.values():
+                prefix = protocol.metric_prefix if metric.of_features else ""
+                name = f"{prefix}{metric.name}"
+                if name in self.metrics and name not in seen:
+                    seen.add(name)
+                    yield protocol.label(metric.name), name, metric, prefix

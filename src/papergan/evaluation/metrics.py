@@ -1,0 +1,109 @@
+"""What every number is called, which way is better, and what it depends on besides the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["lower", "higher", "half", "real"]
+
+COMMON = ("num_samples", "truncation", "quantisation", "reference_name", "reference_split", "reference_digest",
+          "reference_count")  # fmt: skip
+EXTRACTOR = ("extractor", "extractor_digest", "preprocessing")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a score card.
+
+    name: what it is called behind the extractor's prefix, "kid_mean" of "domain_kid_mean". title: for people.
+    better: lower, higher, nearest to one half, or nearest to the value that real images have. pattern: of its label,
+    fields of a Protocol in braces. deviation: the metric that is its standard deviation. rules: what it depends on in
+    a Protocol besides what all depend on. of_features: False for what is measured without an extractor.
+    """
+
+    name: str
+    title: str
+    better: Better
+    pattern: str
+    deviation: str = ""
+    rules: tuple[str, ...] = ()
+    of_features: bool = True
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """The fields of a Protocol that must agree before two values may share a column."""
+        return (*(EXTRACTOR if self.of_features else ()), *COMMON, *self.rules)
+
+
+_REAL = "{num_samples}v{reference_count}-{reference_split}"
+_EQUAL = "{manifold_samples}v{manifold_samples}-{reference_split}"
+_COPIES = "{memorisation_samples}v{reference_count}-{reference_split}"
+_MANIFOLD, _COPIED = ("manifold_samples",), ("memorisation_samples",)
+_KID = ("kid_subsets", "kid_subset_size")
+
+_ALL = (
+    Metric("fid", "Frechet distance", "lower", f"fid@{_REAL}", "fid_bootstrap"),
+    Metric(
+        "kid_mean", "kernel distance", "lower", f"kid@{_REAL}/{{kid_subsets}}x{{kid_subset_size}}", "kid_bootstrap",
+        _KID,
+    ),
+    Metric(
+        "is_mean", "Inception Score", "higher", "is@{num_samples}/{inception_splits}", "is_std", ("inception_splits",)
+    ),
+    Metric(
+        "log_is", "log Inception Score", "higher", "log_is@{num_samples}/{inception_splits}", "", ("inception_splits",)
+    ),
+    Metric("modified_is", "modified Inception Score", "real", "modified_is@{num_samples}"),
+    Metric("precision", "precision", "higher", f"precision@{_EQUAL}/k3", "", _MANIFOLD),
+    Metric("recall", "recall", "higher", f"recall@{_EQUAL}/k3", "", _MANIFOLD),
+    Metric("density", "density", "real", f"density@{_EQUAL}/k5", "", _MANIFOLD),
+    Metric("coverage", "coverage", "higher", f"coverage@{_EQUAL}/k5", "", _MANIFOLD),
+    Metric("two_sample_accuracy", "1-NN two-sample accuracy", "half", f"two_sample@{_EQUAL}", "", _MANIFOLD),
+    Metric("class_entropy", "class entropy", "higher", "class_entropy@{num_samples}"),
+    Metric("classes_covered", "classes covered", "higher", "classes@{num_samples}"),
+    Metric("class_divergence", "class divergence", "lower", f"class_divergence@{_REAL}"),
+    Metric("ppl", "perceptual path length", "lower", "ppl@{path_samples}", "", ("path_samples",)),
+    Metric("copy_rate", "copy rate, features", "real", f"copies@{_COPIES}", "", _COPIED),
+    Metric("distance_ratio", "distance to training images, features", "real", f"nn_ratio@{_COPIES}", "", _COPIED),
+    Metric("pixel_copy_rate", "copy rate, pixels", "real", f"pixel_copies@{_COPIES}", "", _COPIED, False),
+    Metric(
+        "pixel_distance_ratio", "distance to training images, pixels", "real", f"pixel_nn_ratio@{_COPIES}", "",
+        _COPIED, False,
+    ),
+    Metric("ms_ssim", "MS-SSIM of pairs", "real", "ms_ssim@{similarity_pairs}", "", ("similarity_pairs",), False),
+    Metric(
+        "parzen_ll_historical", "Parzen log-likelihood", "higher", f"parzen@{_REAL}", "parzen_ll_historical_std", (),
+        False,
+    ),
+)  # fmt: skip
+METRICS = {metric.name: metric for metric in _ALL}
+BESIDE = ("num_samples", "fid_floor", "kid_std", *(m.deviation for m in _ALL if m.deviation))  # no columns of their own
+
+JUDGE = {
+    "discriminator_accuracy_zero": "discriminator accuracy at 0",
+    "discriminator_accuracy_midpoint": "discriminator accuracy at the midpoint",
+    "discriminator_gap": "mean real score - mean fake score",
+    "discriminator_held_out_gap": "mean training score - mean held-out score",
+    "membership_auc": "membership inference AUC",
+}
+HALF_IS_BEST = ("membership_auc",)
+
+
+def prefix_and_metric(name: str) -> tuple[str, Metric] | None:
+    """`("domain_", kid_mean)` for "domain_kid_mean"; None for a name that is no metric of METRICS."""
+    if name in METRICS:
+        return "", METRICS[name]
+    for known in sorted(METRICS, key=len, reverse=True):
+        if METRICS[known].of_features and name.endswith(f"_{known}"):
+            return name.removesuffix(known), METRICS[known]
+    return None
+
+
+def is_better(metric: Metric, new: float, old: float) -> bool:
+    """Whether `new` is strictly better. Raises ValueError for a metric of which no value is best in itself."""
+    if metric.better == "real":
+        raise ValueError(f"{metric.name} is best where it is that of real images; neither value is better in itself")
+    if metric.better == "half":
+        return abs(new - 0.5) < abs(old - 0.5)
+    return new < old if metric.better == "lower" else new > old

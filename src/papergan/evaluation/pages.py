@@ -1,0 +1,96 @@
+"""Tables for people: Markdown and self-contained HTML."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Parts = Sequence[tuple[str, "pd.DataFrame"]]  # a heading, and the table under it
+
+STYLE = """
+body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; color: #1c2430; background: #fff; }
+.wide { overflow-x: auto; border: 1px solid #d5dbe3; border-radius: 6px; }
+img { max-width: 100%; }
+table { border-collapse: collapse; }
+th, td { padding: .35rem .6rem; border-bottom: 1px solid #e6eaf0; text-align: left; vertical-align: top; }
+th { background: #f3f5f8; min-width: 4rem; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.flags { min-width: 18rem; color: #9a3412; } td.note { min-width: 22rem; color: #55606f; }
+tr.unmeasured td { color: #7b8694; }
+"""
+
+
+def markdown_page(parts: Parts, title: str, notes: Sequence[str] = ()) -> str:
+    """GitHub tables under their headings, and the notes as a list. Empty columns are left out."""
+    lines = [f"# {title}", ""]
+    for heading, part in parts:
+        header, *rows = [[_markdown_cell(cell) for cell in line] for line in _texts(part)]
+        lines += [f"## {heading}", "", *map(_markdown_line, (header, ["---"] * len(header), *rows)), ""]
+    return "\n".join([*lines, *(f"- {_markdown_cell(note)}" for note in notes), ""])
+
+
+def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: bytes = b"") -> str:
+    """A page of its own, as `markdown_page`: no scripts, nothing loaded from anywhere, every text escaped.
+
+    picture: a PNG, which becomes part of the page.
+    """
+    tables = "".join(_html_table(heading, part) for heading, part in parts)
+    below = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    drawn = f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{drawn}{tables}<ul>{below}</ul></body></html>\n"
+    )
+
+
+def _html_table(heading: str, part: pd.DataFrame) -> str:
+    header, *rows = _texts(part)
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "\n".join(_html_row(header, row) for row in rows)
+    return (
+        f'<h2>{escape(heading)}</h2>\n<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>\n"
+    )
+
+
+def _texts(table: pd.DataFrame) -> list[list[str]]:
+    """Header and rows as text, without the columns that are empty throughout."""
+    kept = [name for name in table.columns if any(text(value) for value in table[name])]
+    return [list(map(str, kept)), *([text(value) for value in line] for line in table[kept].itertuples(index=False))]
+
+
+def text(value: object) -> str:
+    """What stands in a cell: nothing for a missing value, about three significant places for a measured one."""
+    import pandas as pd
+
+    if value is None or value is pd.NA or value != value:
+        return ""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.1f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def _markdown_cell(text: str) -> str:
+    return " ".join(escape(text, quote=False).replace("|", "\\|").split())
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _html_row(header: Sequence[str], row: Sequence[str]) -> str:
+    measured = "experiment" in header and row[header.index("experiment")]
+    cells = []
+    for name, text in zip(header, row, strict=True):
+        kind = name if name in ("flags", "note") else "number" if _is_number(text) else "text"
+        cells.append(f'<td class="{kind}">{escape(text)}</td>')
+    return f"<tr{'' if measured else ' class=unmeasured'}>{''.join(cells)}</tr>"
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).removeprefix("-").isdigit()

@@ -1,0 +1,143 @@
+"""What people may ask of a measurement: which extractors, how many images, under which rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from papergan.data.declarations import Mode
+from papergan.evaluation.protocol import Rules, Split
+from papergan.pixels import Quantisation
+from papergan.strict import NotNegative, Positive, Strict
+from papergan.training.numerics import Device
+
+
+class DomainRecipe(Strict):
+    """How the data set's own classifier is trained; the same for every experiment on the same images."""
+
+    epochs: Positive = 6
+    width: Positive = 32
+    horizontal_flip: bool = True
+    seed: int = 0
+
+
+class MeasuringRecipe(Strict):
+    """Extractors, at least one, and the counts of every metric.
+
+    inception: columns `fid`, `is`, ...; domain: the data set's own classifier, `domain_*` (for images without labels
+    one that tells rotations apart, `rotation_*`); inception64, domain64: their first 64 features; torchvision:
+    torchvision's Inception, another network. seed: of every draw. splits: of the Inception Score. Nothing is measured
+    where memorisation_samples or bootstrap (resamples) is 0.
+    """
+
+    inception: bool = True
+    inception_weights: str | None = None
+    inception64: bool = False
+    torchvision: bool = False
+    torchvision_weights: str | None = None
+    allow_download: bool = True
+    domain: bool = True
+    domain64: bool = False
+    domain_classifier: DomainRecipe = DomainRecipe()
+    seed: int | None = None
+    splits: Positive = 10
+    kid_subsets: Positive = 100
+    kid_subset_size: Annotated[int, Field(ge=2)] = 1000
+    manifold_samples: Annotated[int, Field(ge=10)] = 10_000
+    similarity_pairs: Positive = 1000
+    memorisation_samples: NotNegative = 1000
+    bootstrap: NotNegative = 20
+    batch_size: Positive = 250
+
+    @model_validator(mode="after")
+    def _something_to_measure(self) -> MeasuringRecipe:
+        if not (self.inception or self.domain or self.torchvision or self.inception64):
+            raise ValueError("inception, domain and torchvision are all false; nothing would be measured")
+        if self.domain64 and not self.domain:
+            raise ValueError("domain64 is a part of the classifier that domain=false leaves out")
+        if self.bootstrap == 1:
+            raise ValueError("bootstrap must be 0 or at least 2 resamples: one has no deviation")
+        return self
+
+    def rules_for(self, num_samples: int, seed: int = 0) -> Rules:
+        """The rules for so many generated images. seed: for where this has none of its own."""
+        return Rules(
+            num_samples=num_samples,
+            seed=seed if self.seed is None else self.seed,
+            inception_splits=self.splits,
+            kid_subsets=self.kid_subsets,
+            kid_subset_size=self.kid_subset_size,
+            manifold_samples=self.manifold_samples,
+            similarity_pairs=self.similarity_pairs,
+            memorisation_samples=self.memorisation_samples,
+            bootstrap=self.bootstrap,
+        )
+
+
+class EvaluationRecipe(MeasuringRecipe):
+    """The protocol of an experiment: what is sampled, against what it is held, and when. seed: None = the recipe's.
+
+    reference: the split of real images that samples are held against. weights: whether the averaged generator is
+    published and measured, or the moving one. truncation: threshold of the latents that are scored, None = none.
+    quantisation: how images become bytes. num_samples while training, final_num_samples at the end; only then, and not
+    at all where 0: memorisation_samples, path_samples (of the path length), bootstrap.
+    """
+
+    reference: Split = "train"
+    weights: Literal["ema", "raw"] = "ema"
+    truncation: Annotated[float, Field(gt=0)] | None = None
+    quantisation: Quantisation = "round"
+    every_epochs: Annotated[float, Field(gt=0)] = 5.0
+    num_samples: Annotated[int, Field(ge=100)] = 10_000
+    final_num_samples: Annotated[int, Field(ge=100)] = 50_000
+    path_samples: NotNegative = 1000
+    discriminator_samples: Annotated[int, Field(ge=10)] = 2_000
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> EvaluationRecipe:
+        if min(self.num_samples, self.final_num_samples) < self.splits:
+            raise ValueError(f"{self.splits} splits need at least as many samples")
+        return self
+
+    def rules(self, seed: int) -> Rules:
+        """The rules of the final evaluation. seed: the recipe's."""
+        return replace(
+            self.rules_for(self.final_num_samples, seed),
+            reference_split=self.reference,
+            weights=self.weights,
+            truncation=self.truncation,
+            quantisation=self.quantisation,
+            path_samples=self.path_samples,
+        )
+
+    def rules_while_training(self, seed: int) -> Rules:
+        """The rules of every evaluation before the final one: fewer samples, and nothing that takes long."""
+        final = self.rules(seed)
+        return replace(final, num_samples=self.num_samples, memorisation_samples=0, path_samples=0, bootstrap=0)
+
+
+class SanityRecipe(MeasuringRecipe):
+    """What `--pipeline metric_sanity` does: every metric on damaged real images of a data set.
+
+    num_samples: test images per case; two classes must have so many.
+    """
+
+    dataset: str
+    num_samples: Annotated[int, Field(ge=20)] = 2000
+    device: Device = "auto"
+
+
+class ImagesRecipe(MeasuringRecipe):
+    """What `--pipeline evaluate_images` does: any images against any others.
+
+    held_out: a folder or file of further real images, for the floor and for memorisation; None = neither.
+    size, mode, limit: see `papergan.data.folder.read_images`; for both sides alike.
+    """
+
+    held_out: str | None = None
+    size: Positive | None = None
+    mode: Mode | None = None
+    limit: Positive | None = None
+    device: Device = "auto"

@@ -1,0 +1,116 @@
+"""Pictures of what a generator has learned: over time, between latents, by class, beside its nearest neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from papergan.data.grid import ImageGrid
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.evaluation.features import FeatureExtractor
+from papergan.evaluation.looking import features_of
+from papergan.evaluation.memorisation import pixel_vectors
+from papergan.evaluation.neighbours import nearest
+from papergan.evaluation.reference import References, Sight
+from papergan.pipelines.checked import Experiment
+from papergan.pipelines.experiment.nodes.publication import caption, draw
+from papergan.pipelines.experiment.nodes.rulers import extractors_of
+from papergan.pipelines.experiment.restore import device_of, progress_of, published_sampler
+from papergan.pixels import to_pixels
+from papergan.weights import Weights
+
+MOST_MOMENTS = 12
+WAYS, STEPS = 8, 10
+NUM_LOOKED_UP, NUM_NEAREST = 8, 4
+PER_CLASS, MOST_SORTED = 10, 2000
+
+
+def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
+    """A row per moment, at most 12 evenly chosen: eight latents that never change, as each evaluation saw them."""
+    names = sorted(frames.tensors)
+    chosen = [
+        names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MOST_MOMENTS, len(names))).tolist()
+    ]
+    images = torch.cat([frames.tensors[name] for name in chosen])
+    labels = tuple(f"epoch {float(frames.metadata[name]):g}" for name in chosen)
+    words = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
+    return ImageGrid(images, words, columns=len(frames.tensors[names[0]]), row_labels=labels)
+
+
+def interpolate(experiment: Experiment, generator: Weights) -> ImageGrid:
+    """Eight ways between two latents in ten steps: smooth where the generator has learned more than examples."""
+    sampler, progress = published_sampler(experiment.recipe, generator), progress_of(generator)
+    images = sampler.interpolate(WAYS, STEPS, seed=experiment.recipe.seed, progress=progress)
+    words = caption(experiment.name, generator.metadata["dataset"], progress)
+    return ImageGrid(to_pixels(images).cpu(), f"{words}; each row from one latent to another", columns=STEPS)
+
+
+def draw_neighbours(
+    experiment: Experiment, images: ImageSplits, domain_classifier: Weights, reference: References, generator: Weights
+) -> ImageGrid:
+    """Eight samples, each beside the real images of the reference that are nearest to it."""
+    recipe = experiment.recipe
+    samples = draw(published_sampler(recipe, generator), recipe.seed, progress_of(generator))
+    viewer = viewer_of(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
+    held = reference[viewer.name]
+    words = caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
+    return neighbours_grid(samples, images.train if held.split == "train" else images.test, held.real, viewer, words)
+
+
+def neighbours_grid(samples: Tensor, real: ImageSet, seen: Sight, viewer: FeatureExtractor, words: str) -> ImageGrid:
+    """The first eight of `samples`, each beside the four images of `real` nearest in features, and in pixels.
+
+    seen: all of `real` as the viewer sees it.
+    """
+    samples = samples[:NUM_LOOKED_UP]
+    features = features_of(viewer, samples, NUM_LOOKED_UP, what="samples").features
+    _, by_features = nearest(features, seen.features.features, NUM_NEAREST)
+    _, by_pixels = nearest(pixel_vectors(samples), pixel_vectors(real.images), NUM_NEAREST)
+    near = zip(samples, by_features, by_pixels, strict=True)
+    rows = [torch.cat([sample[None], real.images[one], real.images[other]]) for sample, one, other in near]
+    legend = f"left: a sample; then the {NUM_NEAREST} images of {real.name} nearest in {viewer.name} features"
+    return ImageGrid(
+        torch.cat(rows), f"{words}; {legend}; then the {NUM_NEAREST} nearest in pixels", columns=1 + 2 * NUM_NEAREST
+    )
+
+
+def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator: Weights) -> ImageGrid:
+    """The first ten samples that the data set's classifier takes for each class, and each class's share of all.
+
+    A class that is missing has black places. Without a classifier of classes it is the plain grid, and says why.
+    """
+    recipe, progress = experiment.recipe, progress_of(generator)
+    sampler, words = (
+        published_sampler(recipe, generator),
+        caption(experiment.name, generator.metadata["dataset"], progress),
+    )
+    extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
+    if not extractors:
+        return ImageGrid(draw(sampler, recipe.seed, progress), f"{words}; there is no classifier to sort these by")
+    count = min(MOST_SORTED, recipe.evaluation.final_num_samples)
+    pixels = torch.cat([to_pixels(part).cpu() for part in sampler.stream(count, seed=recipe.seed, progress=progress)])
+    logits = features_of(extractors[0], pixels, recipe.evaluation.batch_size, what="samples by class").logits
+    predicted, names = logits.argmax(1), extractors[0].class_names
+    rows = [_first(pixels[predicted == label], PER_CLASS) for label in range(len(names))]
+    shares = [float((predicted == label).double().mean()) for label in range(len(names))]
+    labels = tuple(f"{name} {100 * share:.0f} %" for name, share in zip(names, shares, strict=True))
+    return ImageGrid(
+        torch.cat(rows),
+        f"{words}; {count} samples by predicted class, and its share",
+        columns=PER_CLASS,
+        row_labels=labels,
+    )
+
+
+def viewer_of(extractors: Sequence[FeatureExtractor]) -> FeatureExtractor:
+    """The one that pictures are made with: the data set's own classifier where there is one, the quickest."""
+    own = [extractor for extractor in extractors if extractor.name in ("domain", "rotation")]
+    return (own or list(extractors))[0]
+
+
+def _first(pixels: Tensor, count: int) -> Tensor:
+    """The first `count` images, black ones where there are fewer."""
+    missing = max(0, count - len(pixels))
+    return torch.cat([pixels[:count], pixels.new_zeros(missing, *pixels.shape[1:])])

@@ -1,0 +1,93 @@
+"""Fidelity against diversity: what truncated latents give and cost."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from papergan.data.grid import make_grid
+from papergan.errors import RecipeError
+from papergan.evaluation.evaluate import Scores, score_seen, see_samples
+from papergan.evaluation.protocol import Rules
+from papergan.evaluation.reference import References
+from papergan.game.sampler import Sampler
+from papergan.pipelines.checked import Experiment
+from papergan.pipelines.experiment.nodes.pictures import viewer_of
+from papergan.pipelines.experiment.nodes.publication import caption
+from papergan.pipelines.experiment.nodes.rulers import extractors_of
+from papergan.pipelines.experiment.restore import device_of, is_asked, progress_of, published_sampler, stoppable
+from papergan.pixels import to_pixels
+from papergan.weights import Weights
+
+THRESHOLDS = (0.2, 0.5, 1.0, 1.5, 2.0, None)
+MOST_SAMPLES = 2000
+PER_ROW = 10
+SHOWN = ("precision", "recall", "density", "coverage")
+
+
+def sweep_truncation(
+    experiment: Experiment, domain_classifier: Weights, reference: References, generator: Weights
+) -> object:
+    """The same latents under ever wider thresholds, and precision, recall, density, coverage and distance of each.
+
+    Returns a matplotlib Figure; where the prior cannot be truncated it shows the one row there is, and says so.
+    """
+    recipe, progress = experiment.recipe, progress_of(generator)
+    sampler = published_sampler(recipe, generator)
+    viewer = viewer_of(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
+    rules = recipe.evaluation.rules_while_training(recipe.seed).within(
+        min(MOST_SAMPLES, recipe.evaluation.num_samples), len(reference[viewer.name].real)
+    )
+    rows, scores = [], []
+    with stoppable("the truncation sweep") as stop:
+        for threshold in _thresholds(sampler):
+            stream = partial(sampler.stream, seed=rules.seed, progress=progress, truncation=threshold)
+            rows.append(to_pixels(torch.cat(list(stream(PER_ROW)))).cpu())
+            seen = see_samples(
+                (to_pixels(batch) for batch in stream(rules.num_samples)), [viewer], reference, rules,
+                batch_size=recipe.evaluation.batch_size, should_stop=partial(is_asked, stop),
+                what=f"samples truncated at {threshold}",
+            )  # fmt: skip
+            scores.append(score_seen(seen, reference, rules, device_of(recipe)))
+    words = caption(experiment.name, generator.metadata["dataset"], progress)
+    return _figure(_thresholds(sampler), rows, scores, viewer.metric_prefix, f"{words}; {_rule(rules, viewer.name)}")
+
+
+def _thresholds(sampler: Sampler) -> tuple[float | None, ...]:
+    try:
+        for _ in sampler.stream(1, seed=0, truncation=1.0):
+            return THRESHOLDS
+    except RecipeError:
+        pass
+    return (None,)
+
+
+def _rule(rules: Rules, extractor: str) -> str:
+    return f"{rules.num_samples} samples per threshold, {extractor} features"
+
+
+def _figure(
+    thresholds: tuple[float | None, ...], rows: list[Tensor], scores: list[Scores], prefix: str, title: str
+) -> object:
+    from matplotlib.figure import Figure
+
+    names = ["none" if threshold is None else f"{threshold:g}" for threshold in thresholds]
+    figure = Figure(figsize=(14, 6), layout="constrained")
+    figure.suptitle(title if len(names) > 1 else f"{title}; its latents cannot be truncated", fontsize="medium")
+    pictures, curves, distance = figure.subplots(1, 3, width_ratios=(2, 1, 1))
+    grid = make_grid(torch.cat(rows), PER_ROW, scale=2).permute(1, 2, 0).numpy()
+    pictures.imshow(grid if grid.shape[2] == 3 else grid[:, :, 0], cmap="gray", aspect="equal")
+    height = grid.shape[0] / len(rows)
+    pictures.set_yticks([(row + 0.5) * height for row in range(len(rows))], names)
+    pictures.set_xticks([])
+    pictures.set_ylabel("threshold of the latents")
+    for name in SHOWN:
+        curves.plot(names, [score[f"{prefix}{name}"] for score in scores], marker=".", label=name)
+    distance.plot(names, [score[f"{prefix}fid"] for score in scores], marker=".", color="black", label=f"{prefix}fid")
+    for axes in (curves, distance):
+        axes.set_xlabel("threshold")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    return figure

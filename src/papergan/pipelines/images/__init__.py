@@ -1,0 +1,5 @@
+"""Any images against any others."""
+
+from papergan.pipelines.images.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

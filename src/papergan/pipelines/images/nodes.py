@@ -1,0 +1,159 @@
+"""Folders of images to scores."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import torch
+
+from papergan.data.folder import read_images
+from papergan.data.grid import ImageGrid
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.errors import DataError
+from papergan.evaluation.evaluate import score_seen, see_samples
+from papergan.evaluation.features import FeatureExtractor
+from papergan.evaluation.image_scores import ImageScores
+from papergan.evaluation.pages import html_page, markdown_page, text
+from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.real_rows import real_rows
+from papergan.evaluation.reference import ExtractorFacts, Reference
+from papergan.io.page import Page
+from papergan.io.shelf import WeightsShelf
+from papergan.pipelines.checked import Images
+from papergan.pipelines.experiment.nodes.pictures import neighbours_grid, viewer_of
+from papergan.pipelines.experiment.nodes.rulers import classifier_of, extractors_of, sights_of
+from papergan.pipelines.experiment.restore import is_asked, stoppable
+from papergan.tracking import provenance
+from papergan.training.interruption import StopRequest
+from papergan.training.numerics import choose_device
+from papergan.weights import Weights
+
+log = logging.getLogger(__name__)
+
+EVERY = 10  # which of the real images the classifier is tested on where no others are held out
+
+
+class AnyImages(NamedTuple):
+    """Three sets of one shape; held_out: None where there are none."""
+
+    real: ImageSet
+    fake: ImageSet
+    held_out: ImageSet | None
+
+
+def read(recipe: Images) -> AnyImages:
+    """Both sides, decoded and checked. Raises DataError where one is damaged, or they differ in shape."""
+    how = recipe.recipe
+    sides = {"real": recipe.real, "fake": recipe.fake, "held_out": recipe.held_out}
+    sets = {
+        name: read_images(path, name=name, size=how.size, mode=how.mode, limit=how.limit)
+        for name, path in sides.items()
+        if path is not None
+    }
+    if len({images.spec.channels for images in sets.values()}) > 1:
+        log.info("Some images are grey and some are not: the grey ones are taken for RGB")
+        sets = {name: _in_colour(images) for name, images in sets.items()}
+    shapes = {name: tuple(images.images.shape[1:]) for name, images in sets.items()}
+    if len(set(shapes.values())) > 1:
+        raise DataError(f"images differ in size: {shapes}; give evaluate_images.size=<pixels> to resize all of them")
+    for images in sets.values():
+        log.info("%s: %d images %dx%d", images.name, len(images), *images.images.shape[2:])
+    return AnyImages(sets["real"], sets["fake"], sets.get("held_out"))
+
+
+def train_classifier(recipe: Images, images: AnyImages, ruler_shelf: WeightsShelf) -> Weights:
+    """The classifier of the real images, of their classes or, where they have none, of rotations; kept on the shelf."""
+    how = recipe.recipe
+    if not how.domain:
+        return Weights({}, {"kind": "none: evaluate_images.domain is false"})
+    train, test = images.real, images.held_out
+    if test is None or test.classes != train.classes:
+        rows = torch.arange(len(train))
+        train, test = _part(train, rows % EVERY != 0), _part(train, rows % EVERY == 0)
+    return classifier_of(ImageSplits(train, test), how.domain_classifier, ruler_shelf, choose_device(how.device))
+
+
+def score(recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: WeightsShelf) -> ImageScores:
+    """Every metric of the fakes against the real images, and of real images in their place."""
+    how, device = recipe.recipe, choose_device(recipe.recipe.device)
+    rules = how.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
+    rules = replace(rules, inception_splits=min(rules.inception_splits, rules.num_samples))
+    with stoppable("the evaluation of images") as stop:
+        extractors = extractors_of(how, device, classifier)
+        references = {
+            extractor.name: _reference(extractor, images, ruler_shelf, recipe, stop) for extractor in extractors
+        }
+        seen = see_samples(
+            [images.fake.images], extractors, references, rules, batch_size=how.batch_size,
+            should_stop=partial(is_asked, stop), what=images.fake.name,
+        )  # fmt: skip
+        held_out = images.held_out
+        metrics = score_seen(seen, references, rules, device)
+        metrics |= score_pixels(
+            seen.pixels, images.real.images, None if held_out is None else held_out.images, rules, device
+        )
+        in_their_place = real_rows(images.real, held_out, references, rules, device)
+    commit = provenance.commit()
+    return ImageScores(
+        fake=str(recipe.fake), real=str(recipe.real), held_out=recipe.held_out and str(recipe.held_out),
+        fake_digest=images.fake.digest, protocols=tuple(held.protocol(rules) for held in references.values()),
+        metrics=metrics, real_rows=in_their_place, hardware=provenance.hardware(device), commit=commit.name,
+        dirty=commit.dirty, versions=provenance.versions(),
+    )  # fmt: skip
+
+
+def draw_image_neighbours(
+    recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: WeightsShelf
+) -> ImageGrid:
+    """The first fakes, each beside the real images nearest to it."""
+    how = recipe.recipe
+    viewer = viewer_of(extractors_of(how, choose_device(how.device), classifier))
+    with stoppable("the nearest neighbours") as stop:
+        (real,) = sights_of([images.real], viewer, ruler_shelf, how.batch_size, stop)
+    return neighbours_grid(images.fake.images, images.real, real, viewer, str(recipe.fake))
+
+
+def tabulate_scores(scores: ImageScores) -> Page:
+    """One row per metric; the console shows the same."""
+    import pandas as pd
+    from tabulate import tabulate
+
+    table = pd.DataFrame(scores.as_rows()).astype({"value": "Float64", "deviation": "Float64"})
+    title = f"{scores.fake} against {scores.real}"
+    rules = scores.protocols[0]
+    notes = [
+        f"{rules.num_samples} images against {rules.reference_count}; seed of every draw {rules.seed}",
+        *(f"{p.extractor}: weights {p.extractor_digest[:12]}, {p.preprocessing}" for p in scores.protocols),
+        f"on {scores.hardware}; commit {scores.commit[:12]}{'+dirty' if scores.dirty else ''}; "
+        + ", ".join(f"{name} {version}" for name, version in sorted(scores.versions.items())),
+    ]
+    parts = [("Scores", table)]
+    cells = [[text(cell) for cell in line] for line in table.itertuples(index=False)]
+    console = tabulate(cells, headers=list(table.columns), disable_numparse=True)
+    return Page(
+        markdown=markdown_page(parts, title, notes),
+        csv=table.to_csv(index=False),
+        html=html_page(parts, title, notes),
+        console=f"{title}\n{console}",
+    )
+
+
+def _reference(
+    extractor: FeatureExtractor, images: AnyImages, shelf: WeightsShelf, recipe: Images, stop: StopRequest
+) -> Reference:
+    sets = [images.real] if images.held_out is None else [images.real, images.held_out]
+    real, *others = sights_of(sets, extractor, shelf, recipe.recipe.batch_size, stop)
+    held_out = others[0] if others else None
+    return Reference.between(ExtractorFacts.of(extractor), real, held_out, "train", len(images.fake))
+
+
+def _part(images: ImageSet, rows: torch.Tensor) -> ImageSet:
+    return ImageSet(images.name, images.images[rows], images.labels[rows], images.classes)
+
+
+def _in_colour(images: ImageSet) -> ImageSet:
+    pixels = images.images.expand(-1, 3, -1, -1).contiguous()
+    return ImageSet(images.name, pixels, images.labels, images.classes)

@@ -1,0 +1,154 @@
+"""Damaged real images to a page of small multiples."""
+
+from __future__ import annotations
+
+import io
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from papergan.data.images import ImageSplits
+from papergan.data.library import ImageLibrary
+from papergan.errors import EvaluationError
+from papergan.evaluation.corruptions import CORRUPTIONS, most_images
+from papergan.evaluation.metrics import prefix_and_metric
+from papergan.evaluation.pages import html_page, markdown_page
+from papergan.evaluation.reference import ExtractorFacts, Reference
+from papergan.evaluation.sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
+from papergan.io.page import Page
+from papergan.io.shelf import WeightsShelf
+from papergan.pipelines.checked import Sanity
+from papergan.pipelines.experiment.nodes.rulers import classifier_of, extractors_of, sights_of
+from papergan.pipelines.experiment.restore import is_asked, stoppable
+from papergan.tracking import provenance
+from papergan.training.numerics import choose_device
+from papergan.weights import Weights
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+EXPECTED, WRONG, OPEN = "tab:blue", "tab:red", "tab:gray"
+
+
+def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplits:
+    """The data set of the recipe. Raises EvaluationError where it has too few images for every case."""
+    images = image_library.load(recipe.recipe.dataset)
+    most = most_images(images.test)
+    if recipe.recipe.num_samples > most:
+        raise EvaluationError(
+            f"metric_sanity.num_samples is {recipe.recipe.num_samples}, but a fifth of the classes of "
+            f"{images.test.name} have {most} images; lower it"
+        )
+    return images
+
+
+def score_corruptions(recipe: Sanity, images: ImageSplits, ruler_shelf: WeightsShelf) -> list[Case]:
+    """Every metric under every damage."""
+    how = recipe.recipe
+    device = choose_device(how.device)
+    classifier = classifier_of(images, how.domain_classifier, ruler_shelf, device) if how.domain else Weights({})
+    rules = how.rules_for(how.num_samples)
+    with stoppable("the sanity page") as stop:
+        extractors, references = extractors_of(how, device, classifier), {}
+        for extractor in extractors:
+            train, test = sights_of([images.train, images.test], extractor, ruler_shelf, how.batch_size, stop)
+            facts = ExtractorFacts.of(extractor)
+            references[facts.name] = Reference.between(facts, train, test, "train", how.num_samples)
+        return sanity_cases(
+            images, extractors, references, rules, batch_size=how.batch_size, device=device,
+            should_stop=partial(is_asked, stop),
+        )  # fmt: skip
+
+
+def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
+    """Small multiples: a row per metric, a column per damage. Returns a matplotlib Figure.
+
+    Blue: moves one way as it must; red: must, and does not; grey: nothing is promised.
+    """
+    from matplotlib.figure import Figure
+
+    names = [name for name in as_rows(cases)[0] if prefix_and_metric(name) is not None]
+    broken = {(corruption, name) for corruption, name, _ in violations(cases)}
+    figure = Figure(figsize=(2.6 * len(CORRUPTIONS), 1.25 * len(names)), layout="constrained")
+    figure.suptitle(f"{_title(recipe)}: blue must move one way and does, red must and does not, grey is free")
+    grid = figure.subplots(len(names), len(CORRUPTIONS), squeeze=False)
+    for row, name in enumerate(names):
+        known = prefix_and_metric(name)
+        for column, corruption in enumerate(CORRUPTIONS):
+            axes = grid[row][column]
+            strengths, values = series(cases, corruption.name, name)
+            bound = known is not None and (corruption.name, known[1].name) in MUST
+            colour = WRONG if (corruption.name, name) in broken else EXPECTED if bound else OPEN
+            places = [f"{strength:g}" for strength in strengths]
+            axes.plot(places, values, marker=".", color=colour, linewidth=1.2)
+            axes.tick_params(labelsize=6)
+            axes.grid(alpha=0.25)
+            if row == 0:
+                axes.set_title(corruption.name, fontsize=8)
+            if row == len(names) - 1:
+                axes.set_xlabel(corruption.unit, fontsize=6)
+            if column == 0:
+                axes.set_ylabel(name, fontsize=6)
+        low, high = zip(*(axes.get_ylim() for axes in grid[row]), strict=True)
+        for axes in grid[row]:
+            axes.set_ylim(min(low), max(high))
+    return figure
+
+
+def tabulate_sanity(recipe: Sanity, cases: list[Case]) -> Page:
+    """The table of all cases and the verdict on every promise, with the plot in the page of HTML."""
+    import pandas as pd
+
+    table, verdicts = pd.DataFrame(as_rows(cases)), pd.DataFrame(_verdicts(cases))
+    parts = [("What must hold", verdicts), ("Every case", table)]
+    title, notes = _title(recipe), _notes(recipe)
+    broken = [f"{name} under {corruption}" for corruption, name, _ in violations(cases)]
+    if broken:
+        log.warning("not monotone where they must be: %s", "; ".join(broken))
+    held = f"{len(verdicts) - len(broken)} of {len(verdicts)} promises hold"
+    return Page(
+        markdown=markdown_page(parts, title, notes),
+        csv=table.to_csv(index=False),
+        html=html_page(parts, title, notes, _png(draw_sanity(recipe, cases))),
+        console="\n".join([title, held, *(f"  broken: {one}" for one in broken)]),
+    )
+
+
+def _verdicts(cases: list[Case]) -> list[dict[str, Any]]:
+    rows = []
+    for corruption, name in ((c, n) for c, m in MUST for n in as_rows(cases)[0] if _is(n, m)):
+        direction = MUST[corruption, prefix_and_metric(name)[1].name]  # type: ignore[index]
+        values = series(cases, corruption, name)[1]
+        holds = "holds" if is_monotone(values, direction) else "BROKEN"
+        steps = ", ".join(f"{value:.4g}" for value in values)
+        rows.append({"damage": corruption, "metric": name, "must go": direction, "values": steps, "verdict": holds})
+    return rows
+
+
+def _is(name: str, metric: str) -> bool:
+    known = prefix_and_metric(name)
+    return known is not None and known[1].name == metric
+
+
+def _title(recipe: Sanity) -> str:
+    return f"Metrics under damage: {recipe.recipe.num_samples} test images of {recipe.recipe.dataset} per case"
+
+
+def _notes(recipe: Sanity) -> list[str]:
+    rules, versions = recipe.recipe.rules_for(recipe.recipe.num_samples), provenance.versions()
+    commit = provenance.commit()
+    return [
+        f"protocol: {rules.num_samples} images against all training images, seed {rules.seed}, "
+        f"{rules.kid_subsets} kernel subsets of {rules.kid_subset_size}, {rules.inception_splits} splits",
+        f"commit {commit.name[:12]}{'+dirty' if commit.dirty else ''}; "
+        + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+    ]
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    drawn: Figure = figure
+    drawn.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()

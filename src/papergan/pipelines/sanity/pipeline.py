@@ -1,0 +1,25 @@
+"""images -score_corruptions-> cases -draw_sanity-> plot, page"""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from papergan.pipelines.sanity.nodes import draw_sanity, ingest_for_sanity, score_corruptions, tabulate_sanity
+
+RECIPE = "params:metric_sanity"
+
+
+def create_pipeline() -> Pipeline:
+    """The page that shows each metric under each damage, on real images."""
+    return Pipeline(
+        [
+            node(ingest_for_sanity, ["image_library", RECIPE], "metric_sanity.images", name="ingest_for_sanity"),
+            node(
+                score_corruptions, [RECIPE, "metric_sanity.images", "ruler_shelf"], "metric_sanity.cases",
+                name="score_corruptions",
+            ),
+            node(draw_sanity, [RECIPE, "metric_sanity.cases"], "metric_sanity.plot", name="draw_sanity"),
+            node(tabulate_sanity, [RECIPE, "metric_sanity.cases"], "metric_sanity.page", name="tabulate_sanity"),
+        ],
+        tags=["sanity"],
+    )  # fmt: skip

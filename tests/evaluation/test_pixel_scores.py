@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from papergan.errors import EvaluationError
+from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.protocol import Rules
+
+RULES = Rules(num_samples=60, memorisation_samples=60, similarity_pairs=30)
+
+
+def images(count: int, seed: int, size: int = 16) -> Tensor:
+    return torch.randint(
+        0, 256, (count, 1, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed)
+    )
+
+
+REAL, HELD_OUT = images(80, 0), images(50, 1)
+
+
+def test_copies_and_mirrored_copies_are_found_and_strangers_are_not() -> None:
+    copies = score_pixels(REAL[:60], REAL, HELD_OUT, RULES)
+    assert copies["pixel_copy_rate"] == 1
+    assert score_pixels(REAL[:60].flip(3), REAL, HELD_OUT, RULES)["pixel_copy_rate"] == 1
+    with pytest.MonkeyPatch.context() as patch:  # in many parts
+        patch.setattr("papergan.evaluation.pixel_scores.BYTES_AT_ONCE", 8 * 256 * 7)
+        assert score_pixels(REAL[:60], REAL, HELD_OUT, RULES) == copies
+    strangers = score_pixels(images(60, 2), REAL, HELD_OUT, RULES)
+    assert strangers["pixel_copy_rate"] < 0.1
+    assert strangers["pixel_distance_ratio"] == pytest.approx(1, abs=0.05)
+
+
+def test_one_image_over_and_over_is_alike() -> None:
+    same = score_pixels(REAL[:1].expand(60, -1, -1, -1), REAL, HELD_OUT, RULES)
+    assert same["ms_ssim"] == pytest.approx(1)
+    assert score_pixels(images(60, 2), REAL, HELD_OUT, RULES)["ms_ssim"] < 0.1
+
+
+def test_what_is_not_asked_for_or_cannot_be_is_left_out() -> None:
+    assert set(score_pixels(images(60, 2), REAL, HELD_OUT, replace(RULES, memorisation_samples=0))) == {"ms_ssim"}
+    assert set(score_pixels(images(60, 2), REAL, None, RULES)) == {"ms_ssim"}
+    tiny = [images(60, seed, size=8) for seed in range(3)]
+    assert "ms_ssim" not in score_pixels(*tiny, RULES)  # smaller than its window
+
+
+def test_images_of_another_size_are_refused() -> None:
+    with pytest.raises(EvaluationError, match="one shape"):
+        score_pixels(images(60, 2, size=32), REAL, HELD_OUT, RULES)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from evaluation.toy_extractor import PixelExtractor
+from papergan.data.images import ImageSet
+from papergan.evaluation.protocol import Rules
+from papergan.evaluation.real_rows import RealRow, real_rows
+from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
+
+RULES = Rules(
+    num_samples=60, inception_splits=2, kid_subsets=2, kid_subset_size=20, manifold_samples=60, memorisation_samples=30
+)
+
+
+def image_set(name: str, count: int, seed: int) -> ImageSet:
+    draw = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (count, 3, 12, 12), dtype=torch.uint8, generator=draw)
+    return ImageSet(name, pixels, torch.zeros(count, dtype=torch.int64))
+
+
+TRAIN, TEST = image_set("toy/train", 200, 0), image_set("toy/test", 80, 1)
+
+
+def references(real: ImageSet, held_out: ImageSet | None, rules: Rules = RULES) -> References:
+    extractor = PixelExtractor()
+    sights = [None if some is None else Sight.of(some, extractor, 50) for some in (real, held_out)]
+    assert sights[0] is not None
+    facts = ExtractorFacts.of(extractor)
+    return {"domain": Reference.between(facts, sights[0], sights[1], rules.reference_split, rules.num_samples)}
+
+
+def test_the_test_set_and_the_photocopier() -> None:
+    honest, copies = real_rows(TRAIN, TEST, references(TRAIN, TEST), RULES)
+    assert (honest.name, honest.dataset) == ("real test set", "toy/test")
+    assert (copies.name, copies.dataset) == ("train copies", "toy/train")
+    assert honest.metrics["domain_fid"] == honest.metrics["domain_fid_floor"]
+    assert honest.metrics["pixel_copy_rate"] < 0.2
+    assert copies.metrics["domain_copy_rate"] == copies.metrics["pixel_copy_rate"] == 1
+    assert copies.metrics["domain_precision"] == copies.metrics["domain_recall"] == 1
+    assert honest.protocols[0].num_samples == copies.protocols[0].num_samples == 60
+
+
+def test_fewer_images_than_samples_are_another_protocol() -> None:
+    rules = replace(RULES, num_samples=150)
+    honest, copies = real_rows(TRAIN, TEST, references(TRAIN, TEST, rules), rules)
+    assert (honest.protocols[0].num_samples, copies.protocols[0].num_samples) == (80, 150)
+    assert honest.metrics["domain_num_samples"] == 80
+
+
+def test_held_against_the_test_set_the_training_set_is_what_an_honest_generator_reaches() -> None:
+    rules = replace(RULES, reference_split="test")
+    honest, copies = real_rows(TEST, TRAIN, references(TEST, TRAIN, rules), rules)
+    assert (honest.name, copies.name) == ("real training set", "test copies")
+
+
+def test_without_held_out_images_there_are_only_copies() -> None:
+    (copies,) = real_rows(TRAIN, None, references(TRAIN, None), RULES)
+    assert copies.name == "train copies"
+    assert RealRow.model_validate_json(copies.model_dump_json()) == copies

@@ -1,0 +1,90 @@
+"""Truncated latents and ways between latents."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from papergan.errors import RecipeError
+from papergan.game.knobs import Progress
+from papergan.game.priors import Gaussian, Prior, Uniform, slerp
+from papergan.game.sampler import Sampler
+from tiny_game import TinyGenerator
+
+
+@pytest.mark.parametrize("threshold", [0.3, 1.0, 2.0])
+def test_a_truncated_gaussian_is_the_gaussian_between_the_thresholds(threshold):
+    torch.manual_seed(0)
+    (z,) = Gaussian(100).truncated(2000, Progress(), threshold)
+    plain = torch.randn(2_000_000)
+    kept = plain[plain.abs() <= threshold]
+    assert float(z.abs().max()) <= threshold
+    assert float(z.std()) == pytest.approx(float(kept.std()), rel=0.01)
+    for quantile in (0.1, 0.3, 0.7):
+        assert float(z.quantile(quantile)) == pytest.approx(float(kept.quantile(quantile)), abs=0.01 * threshold)
+
+
+def test_a_truncated_uniform():
+    torch.manual_seed(0)
+    (z,) = Uniform(50).truncated(1000, Progress(), 0.4)
+    assert 0.39 < float(z.abs().max()) <= 0.4
+    assert 0.99 < float(Uniform(50).truncated(1000, Progress(), 5.0)[0].abs().max()) <= 1
+
+
+def test_a_prior_that_cannot_be_truncated_says_so():
+    class Other(Prior):
+        def forward(self, count, progress):
+            return (torch.zeros(count, self.latent_dim),)
+
+    with pytest.raises(RecipeError, match="Other cannot be truncated"):
+        Other(3).truncated(1, Progress(), 1.0)
+
+
+def test_slerp_by_hand():
+    a, b = torch.tensor([[1.0, 0.0]]).double(), torch.tensor([[0.0, 1.0]]).double()
+    for t in (0.0, 0.25, 0.5, 1.0):
+        expected = torch.tensor([[math.cos(t * math.pi / 2), math.sin(t * math.pi / 2)]]).double()
+        torch.testing.assert_close(slerp(a, b, torch.tensor([t])), expected)
+
+
+def test_slerp_keeps_the_length_and_goes_at_one_speed():
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 1, 64).double()
+    a, b = 8 * a / a.norm(), 8 * b / b.norm()
+    way = torch.cat([slerp(a, b, torch.tensor([t])) for t in torch.linspace(0, 1, 11, dtype=torch.float64)])
+    torch.testing.assert_close(way.norm(dim=1), torch.full((11,), 8.0).double())
+    steps = (way[1:] - way[:-1]).norm(dim=1)
+    torch.testing.assert_close(steps, steps[:1].expand(10))
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, -1.0])
+def test_slerp_of_parallel_and_opposite_latents_is_a_straight_line(factor):
+    a = torch.tensor([[3.0, 4.0]]).double()
+    half = slerp(a, factor * a, torch.tensor([0.5]))
+    torch.testing.assert_close(half, (1 + factor) / 2 * a)
+
+
+def test_a_uniform_prior_goes_straight():
+    a, b = torch.zeros(2, 3), torch.ones(2, 3)
+    assert Uniform(3).between(a, b, torch.tensor([0.25, 0.5])).tolist() == [[0.25] * 3, [0.5] * 3]
+
+
+class TestSampler:
+    def test_truncated_samples_are_a_function_of_seed_and_threshold(self):
+        sampler = Sampler(Gaussian(5), TinyGenerator())
+        wide, narrow, again = (torch.cat(list(sampler.stream(20, seed=1, truncation=t))) for t in (None, 0.1, 0.1))
+        assert torch.equal(narrow, again)
+        assert float(narrow.var(0).mean()) < float(wide.var(0).mean()) / 10
+
+    def test_a_way_begins_and_ends_at_latents_of_the_prior(self):
+        sampler = Sampler(Gaussian(5), TinyGenerator())
+        sampler.train()
+        images = sampler.interpolate(3, 4, seed=0).view(3, 4, 1, 4, 4)
+        assert sampler.training
+        ends = [sampler.latents(3, 0, f"way {which}", progress=Progress())[0] for which in ("start", "end")]
+        sampler.eval()
+        for place, end in ((0, ends[0]), (3, ends[1])):
+            torch.testing.assert_close(images[:, place], sampler.generator(end))
+        assert torch.equal(sampler.interpolate(3, 4, seed=0).view(3, 4, 1, 4, 4), images)
