@@ -29,7 +29,7 @@ class MeasuringRecipe(Strict):
     inception: columns `fid`, `is`, ...; domain: the data set's own classifier, `domain_*` (for images without labels
     one that tells rotations apart, `rotation_*`); inception64, domain64: their first 64 features; torchvision:
     torchvision's Inception, another network. seed: of every draw. splits: of the Inception Score. Nothing is measured
-    where memorisation_samples or bootstrap (resamples) is 0.
+    where memorisation_samples, parzen_samples or bootstrap (resamples) is 0.
     """
 
     inception: bool = True
@@ -48,6 +48,7 @@ class MeasuringRecipe(Strict):
     manifold_samples: Annotated[int, Field(ge=10)] = 10_000
     similarity_pairs: Positive = 1000
     memorisation_samples: NotNegative = 1000
+    parzen_samples: NotNegative = 0
     bootstrap: NotNegative = 20
     batch_size: Positive = 250
 
@@ -72,6 +73,7 @@ class MeasuringRecipe(Strict):
             manifold_samples=self.manifold_samples,
             similarity_pairs=self.similarity_pairs,
             memorisation_samples=self.memorisation_samples,
+            parzen_samples=self.parzen_samples,
             bootstrap=self.bootstrap,
         )
 
@@ -82,7 +84,7 @@ class EvaluationRecipe(MeasuringRecipe):
     reference: the split of real images that samples are held against. weights: whether the averaged generator is
     published and measured, or the moving one. truncation: threshold of the latents that are scored, None = none.
     quantisation: how images become bytes. num_samples while training, final_num_samples at the end; only then, and not
-    at all where 0: memorisation_samples, path_samples (of the path length), bootstrap.
+    at all where 0: memorisation_samples, path_samples (of the path length), parzen_samples, bootstrap.
     """
 
     reference: Split = "train"
@@ -114,8 +116,14 @@ class EvaluationRecipe(MeasuringRecipe):
 
     def rules_while_training(self, seed: int) -> Rules:
         """The rules of every evaluation before the final one: fewer samples, and nothing that takes long."""
-        final = self.rules(seed)
-        return replace(final, num_samples=self.num_samples, memorisation_samples=0, path_samples=0, bootstrap=0)
+        return replace(
+            self.rules(seed),
+            num_samples=self.num_samples,
+            memorisation_samples=0,
+            path_samples=0,
+            parzen_samples=0,
+            bootstrap=0,
+        )
 
 
 class SanityRecipe(MeasuringRecipe):

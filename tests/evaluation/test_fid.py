@@ -129,6 +129,30 @@ def test_agrees_with_the_matrix_square_root_of_scipy() -> None:
     assert frechet_distance(sampled(a), sampled(b)) == pytest.approx(expected, rel=1e-9)
 
 
+def test_agrees_with_torch_fidelity() -> None:
+    reference = pytest.importorskip("torch_fidelity.metric_fid")
+    a, b = random(300, D, seed=17), random(200, D, seed=18) @ positive(19)
+    theirs = [reference.fid_features_to_statistics(some) for some in (a, b)]
+    expected = reference.fid_statistics_to_metric(*theirs, verbose=False)["frechet_inception_distance"]
+    assert frechet_distance(sampled(a), sampled(b)) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_agrees_with_torchmetrics() -> None:
+    image = pytest.importorskip("torchmetrics.image.fid")
+
+    class Features(torch.nn.Module):
+        num_features = D
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.flatten(1)
+
+    a, b = random(300, D, seed=17), random(200, D, seed=18) @ positive(19)
+    metric = image.FrechetInceptionDistance(feature=Features()).set_dtype(torch.float64)
+    for features, real in ((a, False), (b, True)):
+        metric.update(features[:, None, None, :], real=real)
+    assert frechet_distance(sampled(a), sampled(b)) == pytest.approx(float(metric.compute()), rel=1e-6)
+
+
 def test_damaged_statistics_are_refused() -> None:
     good = gaussian(torch.zeros(D), positive(20))
     with pytest.raises(EvaluationError, match="dimension"):

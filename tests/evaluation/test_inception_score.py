@@ -136,3 +136,16 @@ def test_modified_score_refuses_what_has_none() -> None:
     for bad in (torch.full((9, 3), float("nan")), torch.full((9, 3), float("inf")), apart):
         with pytest.raises(EvaluationError, match="not finite or too far apart"):
             modified_inception_score(bad)
+
+
+def test_agrees_with_torchmetrics() -> None:
+    image = pytest.importorskip("torchmetrics.image.inception")
+
+    class Logits(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.flatten(1)
+
+    logits = 3 * torch.randn(500, 7, generator=torch.Generator().manual_seed(5))
+    metric = image.InceptionScore(feature=Logits(), splits=1)
+    metric.update(logits[:, None, None, :])
+    assert inception_score(logits, splits=1).mean == pytest.approx(float(metric.compute()[0]), rel=1e-5)

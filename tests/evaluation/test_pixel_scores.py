@@ -40,6 +40,14 @@ def test_one_image_over_and_over_is_alike() -> None:
     assert score_pixels(images(60, 2), REAL, HELD_OUT, RULES)["ms_ssim"] < 0.1
 
 
+def test_parzen_windows_prefer_samples_of_the_same_law() -> None:
+    rules = replace(RULES, memorisation_samples=0, parzen_samples=60)
+    dark = [(images(60, seed).float() * 0.2).to(torch.uint8) for seed in range(3)]
+    near, far = (score_pixels(fake, dark[1], dark[2], rules) for fake in (dark[0], images(60, 3)))
+    assert near["parzen_ll_historical"] > far["parzen_ll_historical"] + 10
+    assert near["parzen_ll_historical_std"] > 0
+
+
 def test_what_is_not_asked_for_or_cannot_be_is_left_out() -> None:
     assert set(score_pixels(images(60, 2), REAL, HELD_OUT, replace(RULES, memorisation_samples=0))) == {"ms_ssim"}
     assert set(score_pixels(images(60, 2), REAL, None, RULES)) == {"ms_ssim"}

@@ -44,7 +44,7 @@ MODEL_AND_DRAW = {"weights", "seed", "bootstrap"}
 ONLY_FOR_SOME = {
     "inception_splits": "is_mean", "kid_subsets": "kid_mean", "kid_subset_size": "kid_mean",
     "manifold_samples": "recall", "similarity_pairs": "ms_ssim", "memorisation_samples": "copy_rate",
-    "path_samples": "ppl",
+    "path_samples": "ppl", "parzen_samples": "parzen_ll_historical",
 }  # fmt: skip
 
 

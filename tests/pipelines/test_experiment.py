@@ -247,7 +247,7 @@ def test_rules_change_the_numbers_and_nothing_else(tmp_path):
 def test_evaluations_under_other_rules_are_not_continued(tmp_path, caplog):
     run(tmp_path)
     caplog.clear()
-    again, listener = run(tmp_path, evaluation=GIVEN["evaluation"] | {"num_samples": 110})
+    again, _ = run(tmp_path, evaluation=GIVEN["evaluation"] | {"num_samples": 110})
     assert "Evaluated under other rules before: 2 evaluations are dropped" in caplog.text
     history = again.load(f"{NAME}.history")
     assert [row["domain_num_samples"] for row in history.metrics] == [110]

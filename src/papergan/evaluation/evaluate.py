@@ -10,13 +10,14 @@ from torch import Tensor
 
 from papergan.errors import EvaluationError
 from papergan.evaluation.classes import ClassHistogram
-from papergan.evaluation.features import FeatureExtractor, Features
+from papergan.evaluation.features import FeatureExtractor, Features, stop_if_asked
 from papergan.evaluation.fid import frechet_deviation, frechet_distance
 from papergan.evaluation.inception_score import inception_score, modified_inception_score
 from papergan.evaluation.kernel_distance import kernel_distance, kernel_distance_deviation
 from papergan.evaluation.looking import Seen, look_at
 from papergan.evaluation.memorisation import memorisation
 from papergan.evaluation.neighbours import neighbourhoods
+from papergan.evaluation.pixel_scores import kept_for
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import Reference, References
 from papergan.evaluation.statistics import FeatureStatistics
@@ -44,26 +45,36 @@ def see_samples(
         if extractor.name not in references:
             raise EvaluationError(f"there is no reference for the extractor {extractor.name!r}; build it first")
         references[extractor.name].check(extractor)
-    keep = max(rules.memorisation_samples, 2 * rules.similarity_pairs)
     return look_at(
-        batches, extractors, keep=keep, batch_size=batch_size, total=rules.num_samples, should_stop=should_stop,
+        batches,
+        extractors,
+        keep=kept_for(rules),
+        batch_size=batch_size,
+        total=rules.num_samples,
+        should_stop=should_stop,
         what=what,
-    )  # fmt: skip
+    )
 
 
 def score_features(
-    features: Features, reference: Reference, rules: Rules, device: torch.device | str = "cpu"
+    features: Features,
+    reference: Reference,
+    rules: Rules,
+    device: torch.device | str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
 ) -> Scores:
     """Every score of samples as one extractor saw them, behind the extractor's prefix; see METRICS for the names.
 
     device: where to compute; all pairs of samples and real images are compared, which takes a GPU a moment.
+    Raises EvaluationStopped, between two metrics, once `should_stop()` is true.
     """
     rules = rules.within(len(features.features), len(reference.real))
     rows, real = features.features.to(device), reference.real.features.features.to(device)
     scores = {"num_samples": float(rules.num_samples)}
     if reference.floor is not None:
         scores["fid_floor"] = reference.floor
-    scores |= _distances(rows, real, reference, rules)
+    scores |= _distances(rows, real, reference, rules, should_stop)
+    stop_if_asked(should_stop, "before the neighbourhoods")
     some = reference.real.some(rules.manifold_samples).features.to(device)
     scores |= neighbourhoods(rows[: rules.manifold_samples], some).as_metrics()
     if reference.extractor.has_logits:
@@ -71,20 +82,29 @@ def score_features(
     if reference.extractor.class_names:
         scores |= _classes(features.logits, reference)
     if rules.memorisation_samples and reference.held_out is not None:
+        stop_if_asked(should_stop, "before the memorisation")
         held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
         scores |= memorisation(rows[: rules.memorisation_samples], held_out, real).as_metrics()
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 
-def score_seen(seen: Seen, references: References, rules: Rules, device: torch.device | str = "cpu") -> Scores:
+def score_seen(
+    seen: Seen,
+    references: References,
+    rules: Rules,
+    device: torch.device | str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
+) -> Scores:
     """`score_features` for every extractor that looked."""
     scores: Scores = {}
     for name, features in seen.features.items():
-        scores |= score_features(features, references[name], rules, device)
+        scores |= score_features(features, references[name], rules, device, should_stop)
     return scores
 
 
-def _distances(features: Tensor, real: Tensor, reference: Reference, rules: Rules) -> Scores:
+def _distances(
+    features: Tensor, real: Tensor, reference: Reference, rules: Rules, should_stop: Callable[[], bool] | None
+) -> Scores:
     statistics = FeatureStatistics.of(features)
     if statistics.count <= statistics.dimension:
         logger.warning(
@@ -97,7 +117,9 @@ def _distances(features: Tensor, real: Tensor, reference: Reference, rules: Rule
     target = reference.real.statistics.to(statistics.mean.device)
     scores = {"fid": frechet_distance(statistics, target), "kid_mean": kernel.mean, "kid_std": kernel.std}
     if rules.bootstrap:
-        scores["fid_bootstrap"] = frechet_deviation(features, target, resamples=rules.bootstrap, seed=rules.seed)
+        scores["fid_bootstrap"] = frechet_deviation(
+            features, target, resamples=rules.bootstrap, seed=rules.seed, should_stop=should_stop
+        )
         scores["kid_bootstrap"] = kernel_distance_deviation(features, real, resamples=rules.bootstrap, seed=rules.seed)
     return scores
 

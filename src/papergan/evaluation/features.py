@@ -84,6 +84,12 @@ class FeatureExtractor(Protocol):
         ...
 
 
+def stop_if_asked(should_stop: Callable[[], bool] | None, where: str) -> None:
+    """Raise EvaluationStopped once `should_stop()` is true. where: for the message."""
+    if should_stop is not None and should_stop():
+        raise EvaluationStopped(f"evaluation was stopped {where}; no score is reported")
+
+
 def check_pixels(pixels: Tensor) -> None:
     """Raise EvaluationError unless `pixels` are uint8 [B, C, S, S]: floats would silently be scored as black images."""
     if pixels.dtype != torch.uint8 or pixels.ndim != 4:
@@ -130,8 +136,7 @@ def batches_of(
     with tqdm(total=total, desc=what, unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
         for part in [pixels] if isinstance(pixels, Tensor) else pixels:
             for batch in part.split(batch_size):
-                if should_stop is not None and should_stop():
-                    raise EvaluationStopped(f"evaluation was stopped after {seen} images; no score is reported")
+                stop_if_asked(should_stop, f"after {seen} images")
                 yield batch
                 seen += len(batch)
                 bar.update(len(batch))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.features import stop_if_asked
 from papergan.evaluation.statistics import FeatureStatistics
 
 NOT_A_COVARIANCE = 1e-8  # rounding leaves eigenvalues of about -1e-13 of the largest one; this is far beyond it
@@ -28,12 +31,20 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     return _distance(a, b, _root(b.covariance))
 
 
-def frechet_deviation(features: Tensor, real: FeatureStatistics, *, resamples: int = 20, seed: int = 0) -> float:
+def frechet_deviation(
+    features: Tensor,
+    real: FeatureStatistics,
+    *,
+    resamples: int = 20,
+    seed: int = 0,
+    should_stop: Callable[[], bool] | None = None,
+) -> float:
     """Bootstrap standard deviation of the Frechet distance of `features` [N, D] from `real`.
 
     Only the samples are drawn anew, N of N with replacement; the real images stay, since they are the same ones for
     every model. The mean of the resamples is biased upwards (they hold duplicates) and is not returned.
-    Raises EvaluationError for fewer than two resamples, and as `frechet_distance`.
+    Raises EvaluationError for fewer than two resamples, and as `frechet_distance`; EvaluationStopped between two of
+    them once `should_stop()` is true.
     Source: Efron 1979, section 2.
     """
     if resamples < 2:
@@ -41,7 +52,8 @@ def frechet_deviation(features: Tensor, real: FeatureStatistics, *, resamples: i
     generator = torch.Generator().manual_seed(seed)
     root = _root(real.covariance)
     distances = []
-    for _ in range(resamples):
+    for resample in range(resamples):
+        stop_if_asked(should_stop, f"after {resample} bootstrap resamples")
         rows = torch.randint(len(features), (len(features),), generator=generator).to(features.device)
         distances.append(_distance(FeatureStatistics.of(features[rows]), real, root))
     return float(torch.tensor(distances, dtype=torch.float64).std())

@@ -73,8 +73,8 @@ _ALL = (
     ),
     Metric("ms_ssim", "MS-SSIM of pairs", "real", "ms_ssim@{similarity_pairs}", "", ("similarity_pairs",), False),
     Metric(
-        "parzen_ll_historical", "Parzen log-likelihood", "higher", f"parzen@{_REAL}", "parzen_ll_historical_std", (),
-        False,
+        "parzen_ll_historical", "Parzen log-likelihood", "higher", "parzen@{parzen_samples}",
+        "parzen_ll_historical_std", ("parzen_samples",), False,
     ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}

@@ -8,16 +8,18 @@ from torch import Tensor
 from papergan.errors import EvaluationError
 from papergan.evaluation.memorisation import memorisation, pixel_vectors
 from papergan.evaluation.ms_ssim import WINDOW, PairwiseSimilarity
+from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import drawn
 
 BYTES_AT_ONCE = 2**29  # of training images as vectors
+MOST_PARZEN = 1000  # images for the bandwidth, and as many for the likelihood
 
 
 def score_pixels(
     pixels: Tensor, real: Tensor, held_out: Tensor | None, rules: Rules, device: torch.device | str = "cpu"
 ) -> dict[str, float]:
-    """`ms_ssim`, and where it is asked for `pixel_copy_rate` and `pixel_distance_ratio`.
+    """`ms_ssim`, and where asked for `pixel_copy_rate`, `pixel_distance_ratio` and `parzen_ll_historical`.
 
     pixels: the first generated images; real, held_out: the real images of the reference split and of the other one;
     all uint8 [N, C, S, S] of one size; no memorisation without held-out images. Training images count mirrored as
@@ -34,10 +36,31 @@ def score_pixels(
         similarity.update(pixels)
         scores["ms_ssim"] = similarity.value()
     if rules.memorisation_samples and held_out is not None:
-        some = held_out[drawn(len(held_out), rules.memorisation_samples)]
-        first, some = (pixel_vectors(part.to(device)) for part in (pixels[: rules.memorisation_samples], some))
-        at_once = max(1, BYTES_AT_ONCE // (8 * first.shape[1]))  # twice, since mirrored, and four bytes each
-        parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(real, at_once))
-        found = memorisation(first, some, parts)
-        scores |= {f"pixel_{name}": value for name, value in found.as_metrics().items()}
+        scores |= _memorisation(pixels, real, held_out, rules.memorisation_samples, device)
+    if rules.parzen_samples and held_out is not None:
+        scores |= _parzen(pixels[: rules.parzen_samples], held_out, device)
     return scores
+
+
+def kept_for(rules: Rules) -> int:
+    """How many generated images `score_pixels` looks at."""
+    return max(rules.memorisation_samples, rules.parzen_samples, 2 * rules.similarity_pairs)
+
+
+def _memorisation(
+    pixels: Tensor, real: Tensor, held_out: Tensor, count: int, device: torch.device | str
+) -> dict[str, float]:
+    some = held_out[drawn(len(held_out), count)]
+    first, unseen = (pixel_vectors(part.to(device)) for part in (pixels[:count], some))
+    at_once = max(1, BYTES_AT_ONCE // (8 * first.shape[1]))  # twice, since mirrored, and four bytes each
+    parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(real, at_once))
+    return {f"pixel_{name}": value for name, value in memorisation(first, unseen, parts).as_metrics().items()}
+
+
+def _parzen(pixels: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
+    """The bandwidth is chosen on one half of the held-out images, the likelihood taken on the other."""
+    order = drawn(len(held_out), 2 * MOST_PARZEN)
+    samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[order]))
+    half = len(unseen) // 2
+    mean, error = parzen_log_likelihood(samples, unseen[half:], choose_bandwidth(samples, unseen[:half]))
+    return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error}

@@ -23,7 +23,8 @@ class Rules:
     the Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
-    for; path_samples, of the path length; bootstrap, resamples for the deviations of FID and KID.
+    for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
+    of FID and KID.
     """
 
     num_samples: int
@@ -39,6 +40,7 @@ class Rules:
     similarity_pairs: int = 1000
     memorisation_samples: int = 0
     path_samples: int = 0
+    parzen_samples: int = 0
     bootstrap: int = 0
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class Rules:
             "manifold_samples": min(self.manifold_samples, fewest),
             "similarity_pairs": min(self.similarity_pairs, max(1, num_generated // 2)),
             "memorisation_samples": min(self.memorisation_samples, num_generated),
+            "parzen_samples": min(self.parzen_samples, num_generated),
         })  # fmt: skip
 
 

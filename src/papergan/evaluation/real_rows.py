@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, device
+from torch import device
 
 from papergan.data.images import ImageSet
 from papergan.evaluation.evaluate import score_features
-from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.pixel_scores import kept_for, score_pixels
 from papergan.evaluation.protocol import Protocol, Rules
 from papergan.evaluation.reference import References, drawn
 
@@ -28,7 +30,12 @@ class RealRow(BaseModel):
 
 
 def real_rows(
-    real: ImageSet, held_out: ImageSet | None, references: References, rules: Rules, where: device | str = "cpu"
+    real: ImageSet,
+    held_out: ImageSet | None,
+    references: References,
+    rules: Rules,
+    where: device | str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
 ) -> tuple[RealRow, ...]:
     """The images that are held out, if any, and copies of the reference, as many of each as a model is scored by.
 
@@ -46,15 +53,11 @@ def real_rows(
         for reference in references.values():
             sight = reference.real if images is real else reference.held_out
             if sight is not None:
-                metrics |= score_features(sight.some(mine.num_samples), reference, mine, where)
+                metrics |= score_features(sight.some(mine.num_samples), reference, mine, where, should_stop)
         pixels = images.images[drawn(len(images), mine.num_samples)]
         metrics |= score_pixels(
-            _first(pixels, mine), real.images, None if held_out is None else held_out.images, mine, where
+            pixels[: kept_for(mine)], real.images, None if held_out is None else held_out.images, mine, where
         )
         protocols = tuple(reference.protocol(mine) for reference in references.values())
         rows.append(RealRow(name=name, dataset=images.name, protocols=protocols, metrics=metrics))
     return tuple(rows)
-
-
-def _first(pixels: Tensor, rules: Rules) -> Tensor:
-    return pixels[: max(rules.memorisation_samples, 2 * rules.similarity_pairs)]

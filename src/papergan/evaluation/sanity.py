@@ -82,7 +82,7 @@ def sanity_cases(
                 [pixels], extractors, references, rules, batch_size=batch_size, should_stop=should_stop,
                 what=f"{corruption.name} {strength:g}",
             )  # fmt: skip
-            metrics = score_seen(seen, references, rules, device)
+            metrics = score_seen(seen, references, rules, device, should_stop)
             metrics |= score_pixels(seen.pixels, images.train.images, images.test.images, rules, device)
             cases.append(Case(corruption=corruption.name, strength=float(strength), metrics=metrics))
     return cases

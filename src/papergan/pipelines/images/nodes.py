@@ -86,16 +86,17 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: W
         references = {
             extractor.name: _reference(extractor, images, ruler_shelf, recipe, stop) for extractor in extractors
         }
+        asked = partial(is_asked, stop)
         seen = see_samples(
             [images.fake.images], extractors, references, rules, batch_size=how.batch_size,
-            should_stop=partial(is_asked, stop), what=images.fake.name,
+            should_stop=asked, what=images.fake.name,
         )  # fmt: skip
         held_out = images.held_out
-        metrics = score_seen(seen, references, rules, device)
+        metrics = score_seen(seen, references, rules, device, asked)
         metrics |= score_pixels(
             seen.pixels, images.real.images, None if held_out is None else held_out.images, rules, device
         )
-        in_their_place = real_rows(images.real, held_out, references, rules, device)
+        in_their_place = real_rows(images.real, held_out, references, rules, device, asked)
     commit = provenance.commit()
     return ImageScores(
         fake=str(recipe.fake), real=str(recipe.real), held_out=recipe.held_out and str(recipe.held_out),

@@ -59,7 +59,7 @@ def evaluate(
                 (to_pixels(batch, rules.quantisation) for batch in stream), extractors, reference, rules,
                 batch_size=how.batch_size, should_stop=asked, what=what,
             )  # fmt: skip
-            scores = score_seen(seen, reference, rules, device)
+            scores = score_seen(seen, reference, rules, device, asked)
             scores |= score_pixels(seen.pixels, real.images, held_out.images, rules, device)
             for extractor in extractors if rules.path_samples else ():
                 length = sampler_path_length(

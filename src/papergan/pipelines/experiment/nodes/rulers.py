@@ -98,7 +98,8 @@ def score_real_images(
         real, held_out = (
             (images.train, images.test) if rules.reference_split == "train" else (images.test, images.train)
         )
-        rows = real_rows(real, held_out, reference, rules, device_of(recipe))
+        with stoppable("the scores of real images") as stop:
+            rows = real_rows(real, held_out, reference, rules, device_of(recipe), lambda: is_asked(stop))
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
 
     rulers = {name: asdict(held.extractor) for name, held in reference.items()}

@@ -152,7 +152,7 @@ class Evaluation:
             (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors, self.references, rules,
             batch_size=how.batch_size, should_stop=asked, what=f"samples of epoch {progress.epoch:g}",
         )  # fmt: skip
-        scores = score_seen(seen, self.references, rules, game.device)
+        scores = score_seen(seen, self.references, rules, game.device, asked)
         scores |= score_pixels(seen.pixels, self.images.train.images, self.images.test.images, rules, game.device)
         judged = judge(
             game, self.images, count=how.discriminator_samples, seed=seed, batch_size=how.batch_size,

@@ -50,7 +50,7 @@ def sweep_truncation(
                 batch_size=recipe.evaluation.batch_size, should_stop=partial(is_asked, stop),
                 what=f"samples truncated at {threshold}",
             )  # fmt: skip
-            scores.append(score_seen(seen, reference, rules, device_of(recipe)))
+            scores.append(score_seen(seen, reference, rules, device_of(recipe), partial(is_asked, stop)))
     words = caption(experiment.name, generator.metadata["dataset"], progress)
     return _figure(_thresholds(sampler), rows, scores, viewer.metric_prefix, f"{words}; {_rule(rules, viewer.name)}")
 

@@ -1,0 +1,98 @@
+"""How long each metric takes: `python benchmarks/metrics.py --samples 10000 --real 50000 --dimension 448`.
+
+Random features and images of the given sizes; every metric by itself, in seconds, best of `--repeats`. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has it, before torch is loaded
+
+import torch
+
+from papergan.data.images import ImageSpec
+from papergan.evaluation.classes import ClassHistogram
+from papergan.evaluation.domain import DomainClassifier, DomainExtractor
+from papergan.evaluation.fid import frechet_deviation, frechet_distance
+from papergan.evaluation.inception_score import inception_score, modified_inception_score
+from papergan.evaluation.kernel_distance import kernel_distance, kernel_distance_deviation
+from papergan.evaluation.looking import features_of
+from papergan.evaluation.memorisation import memorisation
+from papergan.evaluation.neighbours import neighbourhoods
+from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.protocol import Rules
+from papergan.evaluation.statistics import FeatureStatistics
+from papergan.tracking import provenance
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (("samples", 10_000), ("real", 50_000), ("dimension", 448), ("size", 32), ("repeats", 1)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    given = parser.parse_args()
+    print(f"{provenance.hardware(torch.device('cpu'))}, torch {torch.__version__}")
+    print(
+        f"{given.samples} samples against {given.real} real images, {given.dimension} features, {given.size} pixels\n"
+    )
+    print("| metric | seconds |\n|---|---|")
+    for name, run in work(given.samples, given.real, given.dimension, given.size).items():
+        print(f"| {name} | {min(seconds(run) for _ in range(given.repeats)):.2f} |", flush=True)
+
+
+def work(samples: int, real: int, dimension: int, size: int) -> dict[str, Callable[[], object]]:
+    """Every metric, ready to run."""
+    torch.manual_seed(0)
+    mixing = torch.randn(dimension, dimension) / dimension**0.5
+    fakes, reals = (torch.randn(count, dimension) @ mixing for count in (samples, real))
+    logits = 3 * torch.randn(samples, 10)
+    target = FeatureStatistics.of(reals)
+    pixels, train, test = (
+        torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8) for count in (samples, real, samples)
+    )
+    extractor = DomainExtractor(
+        DomainClassifier(ImageSpec(3, size, 10), (32, 64, 128, 256)), ImageSpec(3, size, 10), ""
+    )
+    equal = min(samples, real, 10_000)
+    flat = [some.flatten(1).float() / 255 for some in (pixels, test[:1000], test[1000:2000])]
+
+    def classes() -> object:
+        histogram = ClassHistogram(10)
+        histogram.update(logits)
+        return histogram.entropy(), histogram.covered(), histogram.divergence(histogram)
+
+    return {
+        "domain features of the samples": lambda: features_of(extractor, pixels, 250),
+        "statistics and FID": lambda: frechet_distance(FeatureStatistics.of(fakes), target),
+        "FID, 20 bootstrap resamples": lambda: frechet_deviation(fakes, target),
+        "KID, 100 subsets of 1000": lambda: kernel_distance(fakes, reals),
+        "KID, 20 bootstrap resamples": lambda: kernel_distance_deviation(fakes, reals),
+        "precision, recall, density, coverage, two-sample": lambda: neighbourhoods(fakes[:equal], reals[:equal]),
+        "Inception Score, 10 splits": lambda: inception_score(logits),
+        "modified Inception Score": lambda: modified_inception_score(logits),
+        "class entropy, coverage, divergence": classes,
+        "copies in features, 1000 samples": lambda: memorisation(fakes[:1000], fakes[1000:2000], reals),
+        "copies in pixels, mirrored too, 1000 samples": lambda: score_pixels(
+            pixels, train, test, Rules(num_samples=samples, memorisation_samples=1000, similarity_pairs=1)
+        ),
+        "MS-SSIM, 1000 pairs": lambda: score_pixels(pixels, train, test, Rules(num_samples=samples)),
+        "Parzen window with its bandwidth, 1000 points": lambda: parzen_log_likelihood(
+            flat[0], flat[1], choose_bandwidth(flat[0], flat[2])
+        ),
+    }
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Of one run."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

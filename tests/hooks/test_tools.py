@@ -1,0 +1,66 @@
+"""What is known to be wrong with the tools before anything is computed."""
+
+from __future__ import annotations
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
+
+from papergan.data.library import ImageLibrary
+from papergan.data.sources import Sources
+from papergan.errors import DataError, EvaluationError, RecipeError
+from papergan.hooks.tools import preflight_tools
+
+OFFLINE = {"inception": False, "domain": True}
+
+
+def check(tmp_path, name, given, **top):
+    library = ImageLibrary.declared(
+        {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 20, "test": 10}}, Sources(tmp_path), tmp_path
+    )
+    catalog = DataCatalog({"image_library": MemoryDataset(library, copy_mode="assign")})
+    for key, value in {name: given, "real": None, "fake": None, **top}.items():
+        catalog[f"params:{key}"] = MemoryDataset(value)
+    return preflight_tools(Pipeline([node(lambda given: None, f"params:{name}", None, name=name)]), catalog)
+
+
+def test_what_is_right_comes_back_checked(tmp_path):
+    (sanity,) = check(tmp_path, "metric_sanity", OFFLINE | {"dataset": "synthetic_shapes"}).values()
+    assert sanity.recipe.num_samples == 2000
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (images,) = check(tmp_path, "evaluate_images", OFFLINE, real=str(folder), fake=str(folder)).values()
+    assert (images.real, images.fake, images.held_out) == (folder, folder, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "synthetic_shape"}, "metric_sanity.dataset: unknown data set .* did you mean 'synthetic_shapes'"),
+        ({"num_sample": 5}, "metric_sanity: unknown key 'num_sample'; did you mean 'num_samples'"),
+        ({"domain": False}, "nothing would be measured"),
+        ({"domain64": True, "domain": False, "torchvision": True}, "domain64 is a part of the classifier"),
+        ({"bootstrap": 1}, "one has no deviation"),
+    ],
+)
+def test_a_wrong_sanity_recipe_is_refused(tmp_path, changes, message):
+    with pytest.raises(RecipeError, match=message):
+        check(tmp_path, "metric_sanity", OFFLINE | {"dataset": "synthetic_shapes"} | changes)
+
+
+def test_which_images_must_be_said_and_must_exist(tmp_path):
+    with pytest.raises(DataError, match=r"real: which images\?.*--params real=DIR,fake=DIR"):
+        check(tmp_path, "evaluate_images", OFFLINE)
+    with pytest.raises(DataError, match="fake: there is no folder or file .*nowhere"):
+        check(tmp_path, "evaluate_images", OFFLINE, real=str(tmp_path), fake=str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="evaluate_images.held_out: there is no folder"):
+        held_out = OFFLINE | {"held_out": str(tmp_path / "nowhere")}
+        check(tmp_path, "evaluate_images", held_out, real=str(tmp_path), fake=str(tmp_path))
+
+
+def test_missing_weights_are_noticed_before_an_image_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    for extractor in ("inception", "inception64", "torchvision"):
+        given = {"inception": False, "domain": False, "allow_download": False, extractor: True}
+        with pytest.raises(EvaluationError, match="not at .*hub"):
+            check(tmp_path, "evaluate_images", given, real=str(tmp_path), fake=str(tmp_path))
