@@ -76,5 +76,5 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
 
 def test_missing_inception_weights_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
-    with pytest.raises(EvaluationError, match="evaluation.inception=false"):
+    with pytest.raises(EvaluationError, match="mine.evaluation.inception=false"):
         check(tmp_path, mine=recipe(evaluation={"inception": True, "allow_download": False}))

@@ -51,8 +51,8 @@ def train_domain_classifier(
     of classes (6 of 10 for 0.1).
     Images without classes are each turned by a random quarter turn, drawn anew every epoch, which is then the label
     (Gidaris et al. 2018, arXiv:1803.07728); the test accuracy is taken over all four turns of every test image.
-    The defaults are for CIFAR-10 (86.4 % with seed 0; 105 s an epoch on two cores without bf16). Digits: flip=False. The
-    synthetic shapes: widths (16, 32, 64, 128), 3 epochs of 10 000 images (100 % in about 12 s on one core).
+    The defaults are for CIFAR-10 (86.4 % with seed 0; 105 s an epoch on two cores without bf16). Digits: flip=False.
+    Synthetic shapes: widths (16, 32, 64, 128), 3 epochs of 10 000 images (100 % in about 12 s on one core).
     min_accuracy: below it a warning says that the domain metrics are not to be trusted.
     on_epoch(epoch from 1, {"loss", "accuracy"}): the means over that epoch's training batches.
     Seeded, and the caller's random state stays as it was. Metadata of the result: data, recipe, `test_accuracy`.

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from papergan.errors import EvaluationError
 from papergan.evaluation.features import Features, check_pixels, check_values, full_precision
-from papergan.evaluation.inception import RESOLUTION, PretrainedFile, trunk
+from papergan.evaluation.inception import RESOLUTION, trunk
+from papergan.evaluation.pretrained import PretrainedFile
 from papergan.files import sha256_of
 
 if TYPE_CHECKING:

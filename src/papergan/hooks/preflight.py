@@ -11,7 +11,7 @@ from papergan import systems
 from papergan.data.declarations import Declaration, ParquetDeclaration
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
-from papergan.errors import PaperganError, RecipeError, did_you_mean
+from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
 from papergan.evaluation.inception import locate_inception_weights
 from papergan.evaluation.inception_torchvision import locate_torchvision_weights
 from papergan.experiments import TOOL_PARAMETERS
@@ -42,17 +42,23 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
             faults += _faults(experiment, library)
     if faults:
         raise RecipeError("; ".join(faults))
-    for _, recipe in checked:
-        locate_weights(recipe.evaluation)
+    for name, recipe in checked:
+        locate_weights(f"{name}.evaluation", recipe.evaluation)
     return checked
 
 
-def locate_weights(how: MeasuringRecipe) -> None:
-    """Look for, and where it is allowed fetch, what the extractors need. Raises EvaluationError where it is missing."""
-    if how.inception or how.inception64:
-        locate_inception_weights(how.inception_weights, how.allow_download)
-    if how.torchvision:
-        locate_torchvision_weights(how.torchvision_weights, how.allow_download)
+def locate_weights(where: str, how: MeasuringRecipe) -> None:
+    """Look for, and where it is allowed fetch, what the extractors need.
+
+    Raises EvaluationError where it is missing; settings are named as --params takes them. where: the place of `how`.
+    """
+    try:
+        if how.inception or how.inception64:
+            locate_inception_weights(how.inception_weights, how.allow_download)
+        if how.torchvision:
+            locate_torchvision_weights(how.torchvision_weights, how.allow_download)
+    except EvaluationError as error:
+        raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
 
 
 def _faults(experiment: Experiment, library: ImageLibrary) -> Iterator[str]:

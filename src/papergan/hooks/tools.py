@@ -35,7 +35,7 @@ def _sanity(catalog: CatalogProtocol) -> Sanity:
             f"metric_sanity.dataset: unknown data set {recipe.dataset!r}{did_you_mean(recipe.dataset, names)}"
         )
     choose_device(recipe.device)
-    locate_weights(recipe)
+    locate_weights("metric_sanity", recipe)
     return Sanity(recipe)
 
 
@@ -44,7 +44,7 @@ def _images(catalog: CatalogProtocol) -> Images:
     real, fake = (_path(name, catalog.load(f"params:{name}")) for name in ("real", "fake"))
     held_out = None if recipe.held_out is None else _path("evaluate_images.held_out", recipe.held_out)
     choose_device(recipe.device)
-    locate_weights(recipe)
+    locate_weights("evaluate_images", recipe)
     return Images(recipe, real, fake, held_out)
 
 
