@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict
 import torch
 
 from papergan.data.images import ImageSplits
-from papergan.evaluation.corruptions import CORRUPTIONS, Corruption
+from papergan.evaluation.corruptions import CORRUPTIONS
 from papergan.evaluation.evaluate import Scores, score_seen, see_samples
 from papergan.evaluation.features import FeatureExtractor
 from papergan.evaluation.metrics import METRICS, prefix_and_metric
@@ -71,11 +71,11 @@ def sanity_cases(
     batch_size: int,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
-    corruptions: Sequence[Corruption] = CORRUPTIONS,
+    on_case: Callable[[Case], None] = lambda case: None,
 ) -> list[Case]:
-    """Every corruption at every strength, scored like samples of `rules.num_samples` images."""
+    """Every corruption at every strength, scored like samples of so many images; `on_case` hears of each."""
     cases: list[Case] = []
-    for corruption in corruptions:
+    for corruption in CORRUPTIONS:
         for strength in corruption.strengths:
             pixels = corruption.apply(images, rules.num_samples, strength)
             seen = see_samples(
@@ -85,6 +85,7 @@ def sanity_cases(
             metrics = score_seen(seen, references, rules, device, should_stop)
             metrics |= score_pixels(seen.pixels, images.train.images, images.test.images, rules, device)
             cases.append(Case(corruption=corruption.name, strength=float(strength), metrics=metrics))
+            on_case(cases[-1])
     return cases
 
 

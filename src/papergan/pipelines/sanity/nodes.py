@@ -59,6 +59,7 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, ruler_shelf: WeightsS
         return sanity_cases(
             images, extractors, references, rules, batch_size=how.batch_size, device=device,
             should_stop=partial(is_asked, stop),
+            on_case=lambda case: log.info("%s %g done", case["corruption"], case["strength"]),
         )  # fmt: skip
 
 
@@ -71,9 +72,12 @@ def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
 
     names = [name for name in as_rows(cases)[0] if prefix_and_metric(name) is not None]
     broken = {(corruption, name) for corruption, name, _ in violations(cases)}
-    figure = Figure(figsize=(2.6 * len(CORRUPTIONS), 1.25 * len(names)), layout="constrained")
+    height = 1.25 * len(names) + 1
+    figure = Figure(figsize=(2.6 * len(CORRUPTIONS), height))
     figure.suptitle(f"{_title(recipe)}: blue must move one way and does, red must and does not, grey is free")
     grid = figure.subplots(len(names), len(CORRUPTIONS), squeeze=False)
+    # by hand, since a constrained layout of a hundred panels takes longer than their numbers
+    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.5 / height, top=1 - 0.7 / height, wspace=0.25, hspace=0.45)
     for row, name in enumerate(names):
         known = prefix_and_metric(name)
         for column, corruption in enumerate(CORRUPTIONS):
@@ -97,8 +101,14 @@ def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
     return figure
 
 
-def tabulate_sanity(recipe: Sanity, cases: list[Case]) -> Page:
-    """The table of all cases and the verdict on every promise, with the plot in the page of HTML."""
+def show_sanity(recipe: Sanity, cases: list[Case]) -> tuple[object, Page]:
+    """The plot, and the page: the plot once more, the verdict on every promise, and the table of all cases."""
+    figure = draw_sanity(recipe, cases)
+    return figure, tabulate_sanity(recipe, cases, figure)
+
+
+def tabulate_sanity(recipe: Sanity, cases: list[Case], figure: object) -> Page:
+    """Verdicts and cases, with the figure in the page of HTML."""
     import pandas as pd
 
     table, verdicts = pd.DataFrame(as_rows(cases)), pd.DataFrame(_verdicts(cases))
@@ -111,7 +121,7 @@ def tabulate_sanity(recipe: Sanity, cases: list[Case]) -> Page:
     return Page(
         markdown=markdown_page(parts, title, notes),
         csv=table.to_csv(index=False),
-        html=html_page(parts, title, notes, _png(draw_sanity(recipe, cases))),
+        html=html_page(parts, title, notes, _png(figure)),
         console="\n".join([title, held, *(f"  broken: {one}" for one in broken)]),
     )
 

@@ -1,10 +1,10 @@
-"""images -score_corruptions-> cases -draw_sanity-> plot, page"""
+"""images -score_corruptions-> cases -show_sanity-> plot, page"""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.sanity.nodes import draw_sanity, ingest_for_sanity, score_corruptions, tabulate_sanity
+from papergan.pipelines.sanity.nodes import ingest_for_sanity, score_corruptions, show_sanity
 
 RECIPE = "params:metric_sanity"
 
@@ -18,8 +18,12 @@ def create_pipeline() -> Pipeline:
                 score_corruptions, [RECIPE, "metric_sanity.images", "ruler_shelf"], "metric_sanity.cases",
                 name="score_corruptions",
             ),
-            node(draw_sanity, [RECIPE, "metric_sanity.cases"], "metric_sanity.plot", name="draw_sanity"),
-            node(tabulate_sanity, [RECIPE, "metric_sanity.cases"], "metric_sanity.page", name="tabulate_sanity"),
+            node(
+                show_sanity,
+                [RECIPE, "metric_sanity.cases"],
+                ["metric_sanity.plot", "metric_sanity.page"],
+                name="show_sanity",
+            ),
         ],
         tags=["sanity"],
     )  # fmt: skip
