@@ -65,21 +65,25 @@ def _kept(num_classes: int, share: float) -> int:
 
 def _repeated(images: ImageSplits, count: int, times: float) -> Tensor:
     few = honest(images, count)[: max(1, round(count / times))]
-    shuffled = torch.randperm(count, generator=_generator("duplicates"))  # else no pair of neighbours would be equal
-    return few[shuffled % len(few)]
+    return _shuffled(few[torch.arange(count) % len(few)])
 
 
 def _copied(images: ImageSplits, count: int, share: float) -> Tensor:
     pixels, copies = honest(images, count).clone(), round(count * share)
     pixels[:copies] = images.train.images[drawn(len(images.train), copies)] if copies else pixels[:0]
-    return pixels
+    return _shuffled(pixels)
 
 
 def _garbage(images: ImageSplits, count: int, share: float) -> Tensor:
     pixels, spoilt = honest(images, count).clone(), round(count * share)
     shape = (spoilt, *pixels.shape[1:])
     pixels[:spoilt] = torch.randint(0, 256, shape, generator=_generator("garbage")).to(torch.uint8)
-    return pixels
+    return _shuffled(pixels)
+
+
+def _shuffled(pixels: Tensor) -> Tensor:
+    """Some metrics look at the first images only, which must not be the spoilt ones."""
+    return pixels[torch.randperm(len(pixels), generator=_generator("order"))]
 
 
 def _generator(purpose: str) -> torch.Generator:
