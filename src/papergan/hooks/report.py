@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +50,28 @@ class ReportHook:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Print the table and the places."""
-        lines = [] if self._page is None else ["", self._page.console, ""]
         outputs = {name.rpartition(".")[2]: name for name in sorted(pipeline.all_outputs())}
-        for what in sorted(set(outputs) & set(SHOWN) - (set(PICTURES) if "samples" in outputs else set())):
-            dataset = catalog.get(outputs[what])
-            where = dataset.file("html") if isinstance(dataset, PageDataset) else file_of(dataset)
-            lines.append(f"  {what + ':':<12} {_short(where)}")
-        drawn = [what for what in PICTURES if what in outputs and "samples" in outputs]
-        if drawn:
-            folder = file_of(catalog.get(outputs["samples"])).parents[2]
-            lines.append(f"  {'pictures:':<12} {_short(folder)}/{{{','.join(drawn)}}}.png/")
-        if lines and self._tracking_uri is not None:
+        lines = [] if self._page is None else ["", self._page.console, ""]
+        lines += [f"  {what + ':':<12} {where}" for what, where in _places(outputs, catalog)]
+        if not lines:
+            return
+        experiment = next((node.namespace for node in pipeline.nodes if node.namespace), None)
+        if self._tracking_uri is not None and (experiment or "comparison" in outputs):  # tools leave no MLflow run
             lines.append(f"  {'MLflow:':<12} {_program('mlflow')} {ui_options(self._tracking_uri)}")
-        if lines:
-            shown = next((node.namespace for node in pipeline.nodes if node.namespace), None)
-            shown = shown or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")
-            lines += [f"  {'Kedro-Viz:':<12} {_program('kedro')} viz run --pipeline {shown}", ""]
-            click.echo("\n".join(lines))
+        shown = experiment or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")
+        lines += [f"  {'Kedro-Viz:':<12} {_program('kedro')} viz run --pipeline {shown}", ""]
+        click.echo("\n".join(lines))
+
+
+def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tuple[str, str]]:
+    """What people look at first, and where it is; the pictures of an experiment on one line."""
+    pictures = [what for what in PICTURES if "samples" in outputs and what in outputs]
+    for what in sorted(set(outputs) & set(SHOWN) - set(pictures)):
+        dataset = catalog.get(outputs[what])
+        yield what, _short(dataset.file("html") if isinstance(dataset, PageDataset) else file_of(dataset))
+    if pictures:
+        folder = file_of(catalog.get(outputs["samples"])).parents[2]
+        yield "pictures", f"{_short(folder)}/{{{','.join(pictures)}}}.png/"
 
 
 def _program(name: str) -> str:
