@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from evaluation.cards import card, demo_card
+from evaluation.cards import card, demo_card, metrics
 from papergan.evaluation.published import published_rows
 from papergan.evaluation.rendering import to_console, to_html, to_markdown
 from papergan.evaluation.table import comparison_table
@@ -21,7 +21,8 @@ def table() -> pd.DataFrame:
     failed = card(
         "dcgan_cifar10", diverged="diverged at step 12", final={}, best_fid=None, best_is=None, protocols=[]
     )  # fmt: skip
-    cards = {"a": card(notes=[HOSTILE]), "demo": demo_card(), "failed": failed}
+    final = metrics() | {"recall": 0.5, "kid_mean": 0.01, "kid_bootstrap": 0.002}
+    cards = {"a": card(notes=[HOSTILE], final=final), "demo": demo_card(), "failed": failed}
     return comparison_table(published_rows(yaml.safe_load(FILE.read_text())), cards)
 
 
@@ -54,7 +55,8 @@ def test_html_stands_alone_and_is_escaped(table: pd.DataFrame) -> None:
     assert "url(" not in page
     assert "@import" not in page
     results, beyond, runs = parsed.rows[: len(table) + 1], parsed.rows[len(table) + 1 : -4], parsed.rows[-4:]
-    assert len(beyond) == len(runs) == 1 + 3  # a header and three measured runs
+    assert len(runs) == 1 + 3  # a header and three measured runs
+    assert len(beyond[0]) == 2  # the metric, and the one run that has more than FID and IS
     assert all(len({len(row) for row in part}) == 1 for part in (results[:-1], beyond, runs[:-1]))
     assert any(HOSTILE in cell for row in parsed.rows for cell in row)
 
@@ -62,7 +64,9 @@ def test_html_stands_alone_and_is_escaped(table: pd.DataFrame) -> None:
 def test_markdown_has_one_cell_per_column(table: pd.DataFrame) -> None:
     text = to_markdown(table, "Title", ["first note"])
     results, beyond, runs = text.split("\n## ")[1:]
-    for part, rows in ((results, len(table)), (beyond, 3), (runs, 3)):
+    assert "| metric | hybrid_cifar10 (cifar10) |" in beyond
+    assert "| recall@10000v10000-train/k3-inception | 0.5 |" in beyond
+    for part, rows in ((results, len(table)), (runs, 3)):
         lines = [line for line in part.splitlines() if line.startswith("|")]
         assert len(lines) == rows + 2
         assert len({line.replace("\\|", "").count("|") for line in lines}) == 1

@@ -163,6 +163,7 @@ def test_several_seeds_are_one_line_of_mean_and_deviation(published: tuple[Publi
     row = proposed(table, "hybrid_cifar10")
     assert (row[INCEPTION_FID], row[f"{INCEPTION_FID} std"]) == (30, 2)
     assert row["seeds"] == "0, 1, 2"
+    assert "means of seeds 0, 1, 2" in row["flags"]
     assert row[f"best {INCEPTION_FID}"] == 25
     assert pd.isna(row["best_fid_epoch"])  # each seed has its own
 

@@ -37,10 +37,11 @@ def is_headline(header: str) -> bool:
 def metric_order(header: str) -> tuple[bool, bool, bool, int, str]:
     """Headlines first; Inception's before other extractors'; final before best; then as METRICS has them."""
     short = header.removeprefix("best ").split("@")[0]
-    names = [metric.pattern.split("@")[0] for metric in METRICS.values()]
+    names = {metric.pattern.split("@")[0]: metric.of_features for metric in METRICS.values()}
     known = max((name for name in names if short.endswith(name)), key=len, default="")
-    place = names.index(known) if known else len(names)
-    return not is_headline(header), short != known, header.startswith("best "), place, header
+    place = list(names).index(known) if known else len(names)
+    other = not names.get(short, False)  # by another extractor, or by none
+    return not is_headline(header), other, header.startswith("best "), place, header
 
 
 def _short(name: str, value: object) -> str:

@@ -45,9 +45,23 @@ def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     runs = everything[everything["experiment"].notna()]
     parts = [("Results", table[columns])]
     if len(everything):
-        named = everything.assign(experiment=everything["experiment"].fillna(everything["row"]))
-        parts.append(("Beyond FID and IS", named[["experiment", "dataset", "seeds", *beyond]]))
+        parts.append(("Beyond FID and IS", _by_metric(everything, beyond)))
     return [*parts, ("Runs", runs[[*MEASURED, *ACCOUNT]])] if len(runs) else parts
+
+
+def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """One row per metric, one column per run, "value ± deviation, rank": there are more metrics than runs."""
+    import pandas as pd
+
+    metrics = [name for name in columns if not name.endswith(DERIVED) and runs[name].notna().any()]
+    cells: dict[str, list[str]] = {"metric": metrics}
+    for _, run in runs.iterrows():
+        values = []
+        for name in metrics:
+            value, rank = _with_deviation(text(run[name]), text(run.get(f"{name} std"))), text(run.get(f"{name} rank"))
+            values.append(f"{value}, rank {rank}" if rank else value)
+        cells[f"{text(run['experiment']) or text(run['row'])} ({text(run['dataset'])})"] = values
+    return pd.DataFrame(cells)
 
 
 def to_console(table: pd.DataFrame, width: int = 140) -> str:

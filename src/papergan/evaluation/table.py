@@ -204,6 +204,8 @@ def _remarks(row: PublishedRow | None, group: SeedGroup) -> Cells:
         flags.append(f"{card.epochs:g} of the published {row.epochs} epochs")
     if not any(protocol.extractor == "inception" for protocol in card.protocols):
         flags.append("no Inception scores: its numbers are not comparable with the published one")
+    if len(group.finished) > 1:
+        flags.append(f"means of seeds {', '.join(str(one.seed) for one in group.finished)}, deviations over them")
     if card.dirty:
         flags.append("measured with uncommitted changes")
     return {"flags": "; ".join([*flags, *card.notes]), "note": row.note if row is not None else ""}
