@@ -69,7 +69,14 @@ def test_the_metrics_have_the_blind_spots_that_are_told(cases: list[Case]) -> No
 
 @pytest.mark.parametrize(
     ("values", "up", "down"),
-    [([1, 2, 3], True, False), ([3, 2, 2], False, True), ([1, 1, 1], False, False), ([1, 3, 2], False, False)],
+    [
+        ([1, 2, 3], True, False),
+        ([3, 2, 2], False, True),
+        ([1, 1, 1], False, False),
+        ([1, 3, 2], False, False),
+        ([0, 50, 48, 100], True, False),
+        ([0, 50, 46, 100], False, False),
+    ],
 )
 def test_monotone(values: list[float], up: bool, down: bool) -> None:
     assert is_monotone(values, "up") == up
