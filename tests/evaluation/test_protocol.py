@@ -67,6 +67,7 @@ def test_counts_never_exceed_the_images_there_are() -> None:
     rules = Rules(num_samples=50000, memorisation_samples=1000).within(700, 500)
     assert (rules.num_samples, rules.manifold_samples, rules.kid_subset_size) == (700, 500, 500)
     assert (rules.memorisation_samples, rules.similarity_pairs) == (700, 350)
+    assert Rules(num_samples=50000).within(4, 500).inception_splits == 4
 
 
 def test_nothing_is_measured_on_no_samples() -> None:

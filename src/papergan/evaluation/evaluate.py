@@ -125,7 +125,7 @@ def _distances(
 
 
 def _inception_scores(logits: Tensor, rules: Rules) -> Scores:
-    score = inception_score(logits, min(rules.inception_splits, len(logits)), rules.seed)
+    score = inception_score(logits, rules.inception_splits, rules.seed)
     scores = {"is_mean": score.mean, "is_std": score.std, "log_is": score.log_mean}
     try:
         scores["modified_is"] = modified_inception_score(logits)

@@ -52,6 +52,7 @@ class Rules:
         fewest = min(num_generated, num_real)
         return Rules(**asdict(self) | {
             "num_samples": num_generated,
+            "inception_splits": min(self.inception_splits, num_generated),
             "kid_subset_size": min(self.kid_subset_size, fewest),
             "manifold_samples": min(self.manifold_samples, fewest),
             "similarity_pairs": min(self.similarity_pairs, max(1, num_generated // 2)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -80,7 +79,6 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: W
     """Every metric of the fakes against the real images, and of real images in their place."""
     how, device = recipe.recipe, choose_device(recipe.recipe.device)
     rules = how.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
-    rules = replace(rules, inception_splits=min(rules.inception_splits, rules.num_samples))
     with stoppable("the evaluation of images") as stop:
         extractors = extractors_of(how, device, classifier)
         references = {
