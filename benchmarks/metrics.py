@@ -55,9 +55,8 @@ def work(samples: int, real: int, dimension: int, size: int) -> dict[str, Callab
     pixels, train, test = (
         torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8) for count in (samples, real, samples)
     )
-    extractor = DomainExtractor(
-        DomainClassifier(ImageSpec(3, size, 10), (32, 64, 128, 256)), ImageSpec(3, size, 10), ""
-    )
+    kind = ImageSpec(3, size, 10)
+    extractor = DomainExtractor(DomainClassifier(kind, (32, 64, 128, 256)), kind, digest="", device="cpu")
     equal = min(samples, real, 10_000)
     flat = [some.flatten(1).float() / 255 for some in (pixels, test[:1000], test[1000:2000])]
 
