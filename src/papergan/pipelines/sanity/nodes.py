@@ -72,12 +72,13 @@ def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
 
     names = [name for name in as_rows(cases)[0] if prefix_and_metric(name) is not None]
     broken = {(corruption, name) for corruption, name, _ in violations(cases)}
-    height = 1.25 * len(names) + 1
+    height = 1.25 * len(names) + 1.2
     figure = Figure(figsize=(2.6 * len(CORRUPTIONS), height))
-    figure.suptitle(f"{_title(recipe)}: blue must move one way and does, red must and does not, grey is free")
+    legend = "blue must move one way and does, red must and does not, grey is free"
+    figure.suptitle(f"{_title(recipe)}: {legend}", y=1 - 0.2 / height, va="top")
     grid = figure.subplots(len(names), len(CORRUPTIONS), squeeze=False)
     # by hand, since a constrained layout of a hundred panels takes longer than their numbers
-    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.5 / height, top=1 - 0.7 / height, wspace=0.25, hspace=0.45)
+    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.5 / height, top=1 - 0.9 / height, wspace=0.25, hspace=0.45)
     for row, name in enumerate(names):
         known = prefix_and_metric(name)
         for column, corruption in enumerate(CORRUPTIONS):
