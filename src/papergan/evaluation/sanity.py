@@ -19,8 +19,11 @@ from papergan.evaluation.reference import References
 
 Direction = Literal["up", "down"]
 
-# What must hold for any data set and extractor worth using: measured on CIFAR-10, FashionMNIST, MNIST and the drawn
-# shapes. What is missing here is not noticed reliably: precision never sees a missing class, the Inception Score no
+# What is promised of every data set. The list was settled while looking at CIFAR-10, FashionMNIST, MNIST and the drawn
+# shapes: that it holds there guards against regressions and is no independent evidence; another data set is. Two
+# promises were dropped because they failed: a falling FID under copies (drawn shapes: a few copies are as random a draw
+# as a few test images) and fewer classes covered under dropped classes (CIFAR-10: the classifier's mistakes fill them).
+# What is missing here is not noticed reliably: precision never sees a missing class, the Inception Score no
 # duplicates, and only the two-sample accuracy and the distances to training images know a copy from a success.
 MUST: dict[tuple[str, str], Direction] = {
     ("blur", "fid"): "up",
@@ -114,7 +117,8 @@ def violations(cases: Sequence[Case]) -> list[tuple[str, str, Direction]]:
 def is_monotone(values: Sequence[float], direction: Direction) -> bool:
     """The right way from the first to the last, and never back by more than 3 % of the way from least to most.
 
-    So much is sampling noise where a damage is too weak to be seen (noise of 4 grey levels on black digits).
+    So much is sampling noise where a damage is too weak to be seen. The slack was added after coverage rose from 0.969
+    to 0.975 under weak noise on MNIST; it is needed there alone.
     """
     sign = 1 if direction == "up" else -1
     steps = [sign * (after - before) for before, after in pairwise(values)]
