@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow lint format clean
+.PHONY: help demo install test test-slow test-reliability lint format clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -24,10 +24,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 test: $(INSTALLED) ## The whole test suite: under ten minutes on two cores
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not reliability"
 
 test-slow: $(INSTALLED) ## Tests that take minutes each
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+test-reliability: $(INSTALLED) ## Faults injected at random moments: under twenty minutes on two cores
+	$(BIN)/python -m pytest -m reliability --timeout 1200
 
 lint: $(INSTALLED) ## Style, types and layers (part of `make test`)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -22,6 +22,10 @@ class CheckpointError(PaperganError):
     """A checkpoint is damaged, foreign, or cannot be written."""
 
 
+class StorageError(PaperganError, OSError):
+    """A file cannot be written: the disk is full, the folder is read-only or gone; what stood there is untouched."""
+
+
 class EvaluationError(PaperganError):
     """A metric cannot be computed as asked, for example because pretrained weights are missing."""
 

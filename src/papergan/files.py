@@ -6,41 +6,71 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+from papergan.errors import StorageError
 
 _ASIDE = ".part"
 _ABANDONED_SECONDS = 3600.0
 
 
-def write_whole(path: Path, content: bytes | Callable[[IO[bytes]], Any]) -> None:
+def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], Any]) -> None:
     """Write `path` so that no reader and no crash ever sees a part of it.
 
     content: the bytes, or a function that writes them into an open binary file. The file gets the permissions that
     the umask leaves, as with `open`. What a killed process left aside for the same `path` is swept after an hour.
-    Raises OSError when the disk is full or the folder is read-only; what stood at `path` before is then untouched.
+    Raises StorageError when the disk is full or the folder is read-only, and lets pass what a function raises; what
+    stood at `path` before is then untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep_abandoned(path)
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ASIDE}")
-    # Not tempfile.mkstemp: its mode is always 0600, so nobody else could read the results of a shared project.
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    size = None if callable(content) else len(content)
+    with _told(path, size):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_abandoned(path)
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ASIDE}")
+        # Not tempfile.mkstemp: its mode is always 0600, so nobody else could read the results of a shared project.
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if callable(content):
                 content(file)
-            else:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
+            with _told(path, size):
+                if not callable(content):
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        with _told(path, size):
+            os.replace(aside, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(aside)
         raise
-    sync_folder(path.parent)
+    with _told(path, size):
+        sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _told(path: Path, size: int | None) -> Iterator[None]:
+    """What the disk refuses, in one line. size: bytes that were to be written, where that is known."""
+    try:
+        yield
+    except OSError as error:
+        wanted = "" if size is None else f"; {size} bytes needed"
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror or error}{wanted}, {_free(path)} free); "
+            "make room or mend the folder, and run again"
+        ) from error
+
+
+def _free(path: Path) -> str:
+    """Bytes left where `path` would be, as its nearest existing folder knows."""
+    for folder in path.absolute().parents:
+        with contextlib.suppress(OSError):
+            return str(shutil.disk_usage(folder).free)
+    return "?"
 
 
 def _sweep_abandoned(path: Path) -> None:
