@@ -26,6 +26,10 @@ class StorageError(PaperganError, OSError):
     """A file cannot be written: the disk is full, the folder is read-only or gone; what stood there is untouched."""
 
 
+class MemoryShortError(PaperganError):
+    """The device or the host has too little memory for what the recipe asks."""
+
+
 class EvaluationError(PaperganError):
     """A metric cannot be computed as asked, for example because pretrained weights are missing."""
 

@@ -27,7 +27,7 @@ def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], 
     stood at `path` before is then untouched.
     """
     size = None if callable(content) else len(content)
-    with _told(path, size):
+    with storage_errors(path, size):
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep_abandoned(path)
         aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ASIDE}")
@@ -37,40 +37,47 @@ def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], 
         with os.fdopen(descriptor, "wb") as file:
             if callable(content):
                 content(file)
-            with _told(path, size):
+            with storage_errors(path, size):
                 if not callable(content):
                     file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        with _told(path, size):
+        with storage_errors(path, size):
             os.replace(aside, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(aside)
         raise
-    with _told(path, size):
+    with storage_errors(path, size):
         sync_folder(path.parent)
 
 
 @contextlib.contextmanager
-def _told(path: Path, size: int | None) -> Iterator[None]:
-    """What the disk refuses, in one line. size: bytes that were to be written, where that is known."""
+def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
+    """What the disk refuses inside the block as StorageError. size: bytes that were to be written, where known."""
     try:
         yield
     except OSError as error:
         wanted = "" if size is None else f"; {size} bytes needed"
         raise StorageError(
-            f"{path}: cannot be written ({error.strerror or error}{wanted}, {_free(path)} free); "
+            f"{path}: cannot be written ({error.strerror or error}{wanted}, {free_bytes(path)} free); "
             "make room or mend the folder, and run again"
         ) from error
 
 
-def _free(path: Path) -> str:
-    """Bytes left where `path` would be, as its nearest existing folder knows."""
+def check_room(path: Path, size: int, what: str) -> None:
+    """Raise StorageError unless `size` bytes are free where `path` would be. what: is to be kept there, in words."""
+    free = free_bytes(path)
+    if free is not None and free < size:
+        raise StorageError(f"{path}: {what} may take {size} bytes, {free} are free; make room (`kedro clean` helps)")
+
+
+def free_bytes(path: Path) -> int | None:
+    """Bytes left where `path` would be, as its nearest existing folder knows; None where no disk answers."""
     for folder in path.absolute().parents:
         with contextlib.suppress(OSError):
-            return str(shutil.disk_usage(folder).free)
-    return "?"
+            return shutil.disk_usage(folder).free
+    return None
 
 
 def _sweep_abandoned(path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from papergan.errors import NotFiniteError
+
 Quantisation = Literal["round", "truncate"]
 
 
@@ -18,7 +20,10 @@ def to_model_range(pixels: Tensor) -> Tensor:
 def to_pixels(images: Tensor, quantisation: Quantisation = "round") -> Tensor:
     """Float [-1, 1] -> uint8 0..255. round: to the nearest; truncate: downwards, as some peers do (`.byte()`).
 
-    Truncation darkens every image by half a grey level on average, which the scores can see.
+    Truncation darkens every image by half a grey level on average, which the scores can see. The device is read.
+    Raises NotFiniteError where a value is NaN or infinite: as a byte it would look like any other.
     """
+    if not bool(torch.isfinite(images).all()):
+        raise NotFiniteError(f"generated images {list(images.shape)} hold values that are NaN or infinite")
     values = images.float().add(1.0).mul_(127.5)
     return (values.round_() if quantisation == "round" else values.floor_()).clamp_(0, 255).to(torch.uint8)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import multiprocessing
 import pickle
@@ -9,7 +11,8 @@ import pickle
 import pytest
 import torch
 
-from papergan.errors import CheckpointError
+from papergan.errors import CheckpointError, StorageError
+from papergan.files import write_whole
 from papergan.training.checkpoint import CheckpointStore
 
 
@@ -26,7 +29,8 @@ def filled(folder, steps=(1, 2)) -> CheckpointStore:
 
 
 def data(kept: CheckpointStore, step: int):
-    return kept.folder / f"step-{step:09d}.pt"
+    (path,) = kept.folder.glob(f"step-{step:09d}-*.pt")
+    return path
 
 
 def test_what_is_saved_is_read_back(tmp_path):
@@ -40,9 +44,8 @@ def test_no_checkpoint_is_none_and_two_are_kept(tmp_path):
     assert store(tmp_path).latest() is None
     kept = filled(tmp_path, steps=(1, 2, 3, 4))
     assert kept.steps() == [3, 4]
-    assert sorted(path.name for path in kept.folder.iterdir()) == [
-        "step-000000003.json", "step-000000003.pt", "step-000000004.json", "step-000000004.pt",
-    ]  # fmt: skip
+    names = [data(kept, 3).name, "step-000000003.json", data(kept, 4).name, "step-000000004.json"]
+    assert sorted(path.name for path in kept.folder.iterdir()) == sorted(names)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.5, 0.999])
@@ -78,7 +81,7 @@ def test_data_without_a_manifest_does_not_exist(tmp_path):
     assert kept.latest().step == 1
     kept.save(3, {}, images=0)
     assert not list(kept.folder.glob(".*.part"))
-    assert not data(kept, 2).exists()
+    assert not list(kept.folder.glob("step-000000002*"))
 
 
 def test_a_checkpoint_of_another_recipe_is_not_taken(tmp_path):
@@ -99,13 +102,11 @@ def test_code_in_a_checkpoint_is_refused_even_with_the_right_digest(tmp_path):
             return marker.touch, ()
 
     kept = filled(tmp_path, steps=(1, 2))
-    import hashlib
-
     content = pickle.dumps(Payload())
-    data(kept, 2).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    (kept.folder / f"step-000000002-{digest[:12]}.pt").write_bytes(content)
     manifest = kept.folder / "step-000000002.json"
-    facts = json.loads(manifest.read_text()) | {"sha256": hashlib.sha256(content).hexdigest()}
-    manifest.write_text(json.dumps(facts))
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sha256": digest}))
     assert kept.latest().step == 1
     assert not marker.exists()
 
@@ -117,9 +118,8 @@ def test_a_full_disk_is_one_clear_line_and_leaves_the_old_checkpoint(tmp_path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(
-        CheckpointError, match=r"step-000000003\.pt: cannot be written \(No space left on device; \d+ bytes"
-    ):
+    said = r"step-000000003-\w+\.pt: cannot be written \(No space left on device; \d+ bytes needed, \d+ free\)"
+    with pytest.raises(StorageError, match=said):
         kept.save(3, {"weight": torch.zeros(10)}, images=0)
     monkeypatch.undo()
     assert kept.latest().step == 2
@@ -151,6 +151,92 @@ def test_one_writer_per_recipe_and_the_lock_dies_with_its_holder(tmp_path):
 def test_a_store_keeps_at_least_two(tmp_path):
     with pytest.raises(ValueError, match="at least 2"):
         CheckpointStore(tmp_path, "abc", keep=1)
+
+
+def test_a_step_that_is_saved_again_is_never_between_two_files(tmp_path, monkeypatch):
+    """The first checkpoint of a run, saved again after its evaluation, while the second write fails."""
+    kept = filled(tmp_path, steps=(1,))
+    written = []
+
+    def only_the_data(path, content):
+        written.append(path.name)
+        if path.suffix == ".json":
+            raise StorageError("killed here")
+        write_whole(path, content)
+
+    monkeypatch.setattr("papergan.training.checkpoint.write_whole", only_the_data)
+    with pytest.raises(StorageError):
+        kept.save(1, {"weight": torch.zeros(3)}, images=0)
+    assert len(written) == 2
+    assert torch.equal(kept.latest().state["weight"], torch.full((3,), 1.0))
+
+
+def test_a_damaged_newest_does_not_count_as_kept(tmp_path):
+    kept = filled(tmp_path, steps=(10, 20))
+    data(kept, 20).write_bytes(b"cut")
+    assert kept.latest().step == 10
+    kept.save(15, {}, images=0)
+    assert kept.steps() == [10, 15]
+    again = store(tmp_path)
+    assert again.latest().step == 15
+
+
+def test_a_damaged_newest_stays_until_enough_whole_ones_are_there(tmp_path):
+    kept = CheckpointStore(tmp_path, "abc", keep=3)
+    for step in (10, 20):
+        kept.save(step, {}, images=0)
+    data(kept, 20).write_bytes(b"cut")
+    kept.latest()
+    kept.save(15, {}, images=0)
+    assert kept.steps() == [10, 15, 20]
+    kept.save(17, {}, images=0)
+    assert kept.steps() == [10, 15, 17]
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b"", b"\xff\xfe", b"[]", b"{}", b"null", b"[" * 100_000, b'{"sha256": "../../x", "step": 2, "fingerprint": "abc"}',
+        b'{"sha256": 5, "step": 2, "fingerprint": "abc"}', b'{"step": 2}',
+    ],
+)  # fmt: skip
+def test_a_tampered_manifest_is_skipped(tmp_path, manifest):
+    kept = filled(tmp_path)
+    (kept.folder / "step-000000002.json").write_bytes(manifest)
+    assert kept.latest().step == 1
+    kept.save(3, {}, images=0)
+    assert kept.steps() == [1, 3]
+
+
+def test_foreign_names_in_the_folder_are_left_alone(tmp_path):
+    kept = filled(tmp_path)
+    for name in ("step-last.json", "step-.json", "step-000000002.json.bak", "notes.txt"):
+        (kept.folder / name).write_text("mine")
+    kept.save(3, {}, images=0)
+    assert kept.steps() == [2, 3]
+    assert (kept.folder / "notes.txt").read_text() == "mine"
+
+
+def test_what_is_not_a_mapping_is_skipped(tmp_path):
+    kept = filled(tmp_path)
+    buffer = io.BytesIO()
+    torch.save([1, 2], buffer)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    (kept.folder / f"step-000000002-{digest[:12]}.pt").write_bytes(buffer.getvalue())
+    manifest = kept.folder / "step-000000002.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sha256": digest}))
+    assert kept.latest().step == 1
+
+
+def test_one_that_may_not_be_read_is_an_error_and_not_damaged(tmp_path, monkeypatch):
+    kept = filled(tmp_path)
+    monkeypatch.setattr("pathlib.Path.read_bytes", _refuse)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        kept.latest()
+
+
+def _refuse(path):
+    raise PermissionError(13, "Permission denied")
 
 
 def test_clear_forgets(tmp_path):

@@ -2,37 +2,85 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from papergan.errors import NotFiniteError
+
+log = logging.getLogger(__name__)
+
+ADVICE = "The last checkpoint is from before that. Lower the learning rate or the weight of that term"
 
 
 class FiniteWatch:
     """Remembers on the device the first move whose loss or gradient was NaN or infinite; read at reports and saves."""
 
     def __init__(self, device: torch.device) -> None:
-        self._moves: list[tuple[int, str]] = []
+        self._moves: list[tuple[int, str, tuple[str, ...]]] = []
+        self._values: dict[tuple[str, ...], Tensor] = {}  # of the first bad move, or of some move before there is one
         self._count = torch.zeros((), dtype=torch.int64, device=device)
         self._first = torch.full((), -1, dtype=torch.int64, device=device)
 
-    def observe(self, step: int, player: str, total: Tensor) -> None:
-        """Look at one move. total: a scalar that is finite if, and only if, the loss and all gradients are."""
-        found = ~torch.isfinite(total) & (self._first < 0)
+    def observe(self, step: int, player: str, names: tuple[str, ...], values: Tensor) -> None:
+        """Look at one move. names, values [len(names)]: every weighted term, and the norm of all gradients."""
+        found = ~torch.isfinite(values.sum()) & (self._first < 0)
         self._first = torch.where(found, self._count, self._first)
+        self._values[names] = torch.where(found, values, self._values[names]) if names in self._values else values
         self._count += 1
-        self._moves.append((step, player))
+        self._moves.append((step, player, names))
 
-    def check(self, latest: dict[str, float] | None = None) -> None:
-        """Read the device. Raises NotFiniteError naming the first bad move since the last check, and the terms."""
+    def check(self) -> None:
+        """Read the device. Raises NotFiniteError naming the first bad move since the last check, and its numbers."""
         first = int(self._first)
         if first >= 0:
-            step, player = self._moves[first]
-            terms = ", ".join(f"{name}={value:.4g}" for name, value in (latest or {}).items())
-            raise NotFiniteError(
-                f"step {step}: the loss or the gradient of the {player} is not finite"
-                + (f" (by the report: {terms})" if terms else "")
-                + "; the last checkpoint is from before that step. Lower its learning rate or the weight of its terms"
-            )
+            step, player, names = self._moves[first]
+            shown = zip(names, self._values[names].tolist(), strict=True)
+            terms = ", ".join(f"{name.removeprefix(f'{player}.')}={value:.4g}" for name, value in shown)
+            raise NotFiniteError(f"step {step}, {player}: {terms}. {ADVICE}")
         self._moves.clear()
         self._count.zero_()
+
+
+def check_finite(step: int, state: Mapping[str, Any]) -> None:
+    """Raise NotFiniteError naming an entry of a game's state that is NaN or infinite after `step` steps.
+
+    A finite loss does not say that the weights are: an update may overflow, and the next loss comes after the save.
+    The device is read once.
+    """
+    entries = list(_numbers("", state))
+    names, tensors = [name for name, _ in entries], [tensor for _, tensor in entries]
+    if not tensors or bool((finite := torch.stack(_are_finite(tensors))).all()):
+        return
+    bad = names[int((~finite).nonzero()[0])]
+    raise NotFiniteError(f"step {step}: {bad} is not finite. {ADVICE}")
+
+
+def finite_only(metrics: Mapping[str, float], what: str) -> dict[str, float]:
+    """The metrics that are numbers. A score that is NaN or infinite is said aloud and is no score: it is left out."""
+    missing = sorted(name for name, value in metrics.items() if not math.isfinite(value))
+    if missing:
+        log.warning("%s: %s not finite, so left out", what, ", ".join(missing))
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
+def _numbers(place: str, state: Any) -> Iterator[tuple[str, Tensor]]:
+    """Every floating-point tensor and number below `state`, with its path."""
+    if isinstance(state, Mapping):
+        for name, value in state.items():
+            yield from _numbers(f"{place}.{name}" if place else str(name), value)
+    elif isinstance(state, Tensor):
+        if state.is_floating_point() and state.numel():
+            yield place, state
+    elif isinstance(state, float):
+        yield place, torch.tensor(state)
+
+
+def _are_finite(tensors: list[Tensor]) -> list[Tensor]:
+    """A boolean scalar each, on the first one's device: the largest magnitude is finite if, and only if, all are."""
+    device = tensors[0].device
+    return [torch.isfinite(norm).to(device) for norm in torch._foreach_norm(tensors, torch.inf)]

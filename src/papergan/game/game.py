@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from papergan.game.average import Average
 from papergan.game.knobs import Controller, Knob, Progress
 from papergan.game.sampler import Sampler
+from papergan.game.state import check_fit, check_optimiser
 
 if TYPE_CHECKING:
     from papergan.game.terms import Term
@@ -171,10 +172,17 @@ class Game:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the state of a game that was built alike. Raises ValueError naming what is missing or too much."""
-        for part, own in (("optimisers", self.optimisers), ("controllers", self.controllers)):
-            if set(state[part]) != set(own):
-                raise ValueError(f"{part}: the state has {sorted(state[part])}, the game has {sorted(own)}")
+        """Take up the state of a game that was built alike.
+
+        Raises ValueError naming what is missing, too much or of another shape, before anything is changed.
+        """
+        averaged = self.average.state_dict() if self.average is not None else {}
+        check_fit("networks", self.networks.state_dict(), state["networks"])
+        check_fit("average", averaged, state["average"])
+        check_fit("optimisers", self.optimisers, state["optimisers"])
+        check_fit("controllers", self.controllers, state["controllers"])
+        for name, optimiser in self.optimisers.items():
+            check_optimiser(f"optimiser of {name}", optimiser, state["optimisers"][name])
         self.networks.load_state_dict(state["networks"], strict=True)
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])

@@ -54,13 +54,15 @@ def _move(
         with torch.autocast(game.device.type, dtype=autocast, enabled=lowered):
             terms = zip(turn.names, turn.objective, strict=True)
             values = {name: round.value(term.weight) * term(round) for name, term in terms}
-        loss = torch.stack(list(values.values())).sum()
+        weighted = torch.stack(list(values.values()))
+        loss = weighted.sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
     gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     if watch is not None:
-        watch.observe(progress.step, turn.player, loss.detach() + norm)
+        names = (*turn.names, f"{turn.player}.gradient_norm")
+        watch.observe(progress.step, turn.player, names, torch.cat([weighted.detach(), norm[None]]))
     if player.learning_rate is not None:
         for group in optimiser.param_groups:
             group["lr"] = round.value(player.learning_rate)

@@ -6,13 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from typing import Any
 
 import torch
-from tqdm import tqdm
 
-from papergan.errors import CheckpointError, Interrupted
-from papergan.game.finite import FiniteWatch
+from papergan.errors import CheckpointError, Interrupted, NotFiniteError
+from papergan.game.finite import FiniteWatch, check_finite, finite_only
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
 from papergan.game.play import play
@@ -22,13 +21,13 @@ from papergan.training.album import Album
 from papergan.training.batches import Batches
 from papergan.training.best import Best, Criterion
 from papergan.training.checkpoint import CheckpointStore
+from papergan.training.display import Display
 from papergan.training.history import History, Meter, Row
+from papergan.training.memory import memory_errors
 from papergan.training.numerics import Precision, autocast_type, numerics
 from papergan.training.publish import publish
 
 log = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_LINES = 60.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Training:
         self._started = time.perf_counter()
         self._reported = (0, 0.0)  # step and seconds at the last report
         self._saved = (-1, -1)  # step and evaluated at the last save
-        self._saved_at = self._told_at = time.monotonic()
+        self._saved_at = time.monotonic()
 
     @property
     def progress(self) -> Progress:
@@ -98,16 +97,19 @@ class Training:
     def run(self) -> None:
         """Play until the plan's last step.
 
-        Raises NotFiniteError at the first report after a loss or gradient is not finite, Interrupted after a stop
-        signal (both leave a checkpoint that can be resumed), CheckpointError where checkpoints are damaged or locked.
+        Raises NotFiniteError at the first report after a loss, gradient or weight is not finite, Interrupted after a
+        stop signal, MemoryShortError (all leave a checkpoint that can be resumed), CheckpointError where checkpoints
+        are damaged or locked, StorageError where they cannot be written.
         """
         precise = numerics(self.plan.precision, deterministic=self.plan.deterministic)
         with self.store.locked(), precise, own_random_state(self.game.device):
             self._resume()
-            with tqdm(total=self.plan.steps, initial=self.step, unit="step", disable=None, dynamic_ncols=True) as bar:
-                self._loop(bar)
+            what, size = f"training on {self.game.device}", self.batches.batch_size
+            advice = f"lower training.batch_size (now {size}), which makes it another recipe, or evaluation.batch_size"
+            with Display(self.plan.steps, self.step) as display, memory_errors(what, advice):
+                self._loop(display)
 
-    def _loop(self, bar: tqdm) -> None:  # type: ignore[type-arg]
+    def _loop(self, display: Display) -> None:
         plan = self.plan
         self._started = time.perf_counter()
         while True:
@@ -121,9 +123,9 @@ class Training:
                 self.save()
             self._obey_stop()
             self._play()
-            bar.update()
+            display.step()
             if self.step % plan.report_every == 0 or self.step == plan.steps:
-                self._report(bar)
+                self._report(display)
         self.save()
 
     def _play(self) -> None:
@@ -134,9 +136,9 @@ class Training:
         self._meter.add(report)
         self.step += 1
 
-    def _report(self, bar: tqdm) -> None:  # type: ignore[type-arg]
+    def _report(self, display: Display) -> None:
+        self._watch.check()
         losses = self._meter.read()
-        self._watch.check(losses)
         self._count_time()
         step, seconds = self._reported
         images = (self.step - step) * self.game.batches_per_step * self.batches.batch_size
@@ -144,24 +146,12 @@ class Training:
         row = {**self._position(), **losses, "images_per_second": images / max(self.seconds - seconds, 1e-9)}
         self.history.losses.append(row)
         self.listeners.report(row)
-        shown = {name.split(".")[0]: f"{losses[name]:.3f}" for name in losses if name.endswith("_loss")}
-        shown["img/s"] = f"{row['images_per_second']:.0f}"
-        bar.set_postfix(shown, refresh=False)
-        if bar.disable:  # no terminal: a line now and then instead
-            self._tell(shown)
-
-    def _tell(self, shown: Mapping[str, str]) -> None:
-        if time.monotonic() - self._told_at < SECONDS_BETWEEN_LINES:
-            return
-        self._told_at = time.monotonic()
-        left = timedelta(seconds=round(self.seconds / self.step * (self.plan.steps - self.step)))
-        facts = ", ".join(f"{name} {value}" for name, value in shown.items())
-        log.info("Step %d of %d: %s; about %s of training left", self.step, self.plan.steps, facts, left)
+        display.report(row, self.seconds / self.step)
 
     def _evaluate(self) -> None:
         if self.listeners.evaluate is None:
             return
-        self._watch.check()
+        self._check_finite(self.game.state_dict())
         self._count_time()
         sampler = publish(
             self.game, self.progress, seed=self.plan.seed, batch_norm_batches=self.plan.batch_norm_batches,
@@ -172,6 +162,9 @@ class Training:
         except Interrupted:
             self.save()
             raise
+        except NotFiniteError as error:
+            raise NotFiniteError(f"step {self.step}: {error}") from error
+        metrics = finite_only(metrics, f"evaluation at step {self.step}")
         self.best.consider(sampler, metrics, self.progress)
         self.album.add(sampler, self.plan.seed, self.progress)
         row = {**self._position(), **metrics}
@@ -196,11 +189,12 @@ class Training:
 
     def save(self) -> None:
         """Write a checkpoint of this moment, unless there is one; never of weights that are not finite."""
-        self._watch.check()
+        game = self.game.state_dict()
+        self._check_finite(game)
         self._count_time()
         if self._saved != (self.step, self.evaluated):
             state = {
-                "game": self.game.state_dict(),
+                "game": game,
                 "step": self.step,
                 "evaluated": self.evaluated,
                 "seconds": self.seconds,
@@ -213,6 +207,10 @@ class Training:
             }
             self.store.save(self.step, state, images=self.progress.images, torch=torch.__version__)
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
+
+    def _check_finite(self, state: Mapping[str, Any]) -> None:
+        self._watch.check()
+        check_finite(self.step, state)
 
     def _forget_evaluations(self) -> None:
         """Numbers under other rules would draw one curve with these, and be compared for the best epoch."""
@@ -231,17 +229,17 @@ class Training:
         state = checkpoint.state
         try:
             self.game.load_state_dict(state["game"])
-        except (ValueError, RuntimeError, KeyError) as error:
+            self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
+            self._reported = tuple(state["reported"])
+            self._meter.load_state_dict(state["meter"], self.game.device)
+            self.history.loads(state["history"])
+            self.best.load_state_dict(state["best"])
+            self.album.load_state_dict(state["album"])
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split())  # torch spreads it over lines
             where = f"{self.store.folder}: step {checkpoint.step}"
-            raise CheckpointError(f"{where} is of another game: {reason}") from error
-        self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
-        self._reported = tuple(state["reported"])
-        self._meter.load_state_dict(state["meter"], self.game.device)
-        self.history.loads(state["history"])
-        self.best.load_state_dict(state["best"])
-        self.album.load_state_dict(state.get("album", []))
-        if state.get("rules", self.plan.rules) != self.plan.rules:
+            raise CheckpointError(f"{where} is of another game or version: {reason}") from error
+        if state["rules"] != self.plan.rules:
             self._forget_evaluations()
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
         log.info("Resumed from the checkpoint of step %d of %d", self.step, self.plan.steps)
