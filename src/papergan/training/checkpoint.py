@@ -19,6 +19,7 @@ import torch
 
 from papergan.errors import CheckpointError
 from papergan.files import storage_errors, write_whole
+from papergan.game.game import Game
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,15 @@ class Checkpoint:
 
     step: int
     state: dict[str, Any]
+
+
+def checkpoint_bytes(game: Game) -> int:
+    """About how large a checkpoint of this game is: weights, two moments each, the average, two best generators."""
+    weights, published = (
+        sum(tensor.nbytes for tensor in module.state_dict().values())
+        for module in (game.networks, game.sampler(averaged=False))
+    )
+    return 3 * weights + (2 if game.average is None else 3) * published
 
 
 class CheckpointStore:
@@ -81,11 +91,13 @@ class CheckpointStore:
         content = buffer.getbuffer()
         sha256 = hashlib.sha256(content).hexdigest()
         manifest = {"step": step, "bytes": len(content), "sha256": sha256, "fingerprint": self.fingerprint, **facts}
-        self._sweep()
+        with storage_errors(self.folder):
+            self._sweep()
         write_whole(self._data(step, sha256), content)
         write_whole(self._manifest(step), json.dumps(manifest, indent=1).encode())
         self._damaged.discard(step)
-        self._retire()
+        with storage_errors(self.folder):
+            self._retire()
 
     def steps(self) -> list[int]:
         """Steps that a manifest vouches for, oldest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
@@ -12,8 +13,15 @@ from pydantic import Field
 
 from papergan.errors import RecipeError
 
+# torch reads it once, at the first matrix product on a GPU, whether or not that one has to be deterministic: setting it
+# when training begins is too late, since the domain classifier comes before. This module is imported before any product
+# of ours. The price is 24 MB of GPU memory at most.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
 Precision = Literal["float32", "tf32", "bfloat16"]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+
+_NO_KERNEL = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
 def autocast_type(precision: Precision) -> torch.dtype | None:
@@ -26,20 +34,48 @@ def numerics(precision: Precision, *, deterministic: bool) -> Iterator[None]:
     """Set torch's switches for a training run, and put them back.
 
     float32: products in float32. tf32: with 10 bits of mantissa on a GPU. bfloat16: autocast, and tf32 for the rest.
-    deterministic: the same numbers again on the same GPU model and versions; a kernel that cannot, raises.
+    deterministic: the same numbers again on the same GPU model and versions. Raises RecipeError, in place of torch's
+    RuntimeError, where an operation inside the block has no kernel that can promise that.
     """
-    cudnn = torch.backends.cudnn
-    before = (cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
-    cudnn.benchmark = not deterministic
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
-    torch.use_deterministic_algorithms(deterministic)
+    with float32_products("ieee" if precision == "float32" else "tf32"), _kernels(deterministic=deterministic):
+        yield
+
+
+@contextmanager
+def _kernels(*, deterministic: bool) -> Iterator[None]:
+    """Which of several kernels does the work: the one that was fastest, or one that adds in the same order always."""
+    cudnn, benchmark = torch.backends.cudnn, torch.backends.cudnn.benchmark
+    mode, lenient = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
-        with float32_products("ieee" if precision == "float32" else "tf32"):
-            yield
+        cudnn.benchmark = not deterministic
+        _insist(deterministic, warn_only=False)
+        yield
+    except RuntimeError as error:
+        reason = _not_deterministic(str(error))
+        if reason is None:
+            raise
+        raise RecipeError(f"{reason}, or train with training.deterministic=false") from error
     finally:
-        cudnn.benchmark = before[0]
-        torch.use_deterministic_algorithms(before[1])
+        cudnn.benchmark = benchmark
+        _insist(mode, warn_only=lenient)
+
+
+def _insist(deterministic: bool, *, warn_only: bool) -> None:
+    now = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    if now != (deterministic, warn_only):  # else left alone: the call loads torch's compiler, two seconds
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+
+
+def _not_deterministic(message: str) -> str | None:
+    """What torch refused because it must be deterministic, and what to do about it; None for any other error."""
+    if found := _NO_KERNEL.search(message):
+        return f"{found[1]} has no deterministic kernel in torch {torch.__version__}: do without that operation"
+    if "CUBLAS_WORKSPACE_CONFIG" in message:
+        return (
+            "matrix products cannot be deterministic: at the first one on this GPU CUBLAS_WORKSPACE_CONFIG was neither "
+            ":4096:8 nor :16:8; set it before Python starts"
+        )
+    return None
 
 
 @contextmanager
