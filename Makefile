@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow test-reliability lint format clean
+.PHONY: help demo install test test-slow test-reliability lint audit format clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -34,6 +34,11 @@ test-reliability: $(INSTALLED) ## Faults injected at random moments: under twent
 
 lint: $(INSTALLED) ## Style, types and layers (part of `make test`)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+audit: $(INSTALLED) ## Known holes in the pinned versions; needs a network and pip-audit
+	@$(BIN)/python -m pip_audit --version >/dev/null || \
+		{ echo "make audit needs pip-audit: $(BIN)/python -m pip install --constraint constraints.txt pip-audit"; exit 1; }
+	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip --vulnerability-service osv
 
 format: $(INSTALLED) ## Put the code into house style
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from papergan.evaluation.scorecard import ScoreCard
+from papergan.runner import ExperimentRunner
 
 PROJECT = Path(__file__).resolve().parents[1]
 EXPERIMENT = "hybrid_cifar10"
@@ -27,7 +28,7 @@ def run_here(pipeline: str, *, env: str = "test", params: dict[str, Any] | None 
     """A run in this process; the caller has set PAPERGAN_WORKSPACE."""
     bootstrap_project(PROJECT)
     with KedroSession.create(PROJECT, env=env, runtime_params=params or {}) as session:
-        session.run(pipeline_names=[pipeline], **options)
+        session.run(pipeline_names=pipeline.split(","), runner=ExperimentRunner(), **options)
 
 
 def run_there(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,7 +59,7 @@ def score_card(**changes: Any) -> ScoreCard:
         "data_digest": "d" * 64, "recipe_fingerprint": "f" * 12, "variant": "v" * 12, "seed": 0,
         "device": "cpu", "hardware": "a processor",
         "commit": "c" * 40, "dirty": False, "versions": {"torch": "2"}, "epochs": 1.0, "steps": 12, "images_seen": 192,
-        "training_seconds": 1.0, "diverged": None, "protocols": [rules], "best_fid": None, "best_is": None,
-        "real_rows": [], "notes": [],
+        "training_seconds": 1.0, "diverged": None, "generator_digest": "a" * 64, "protocols": [rules],
+        "best_fid": None, "best_is": None, "real_rows": [], "notes": [],
     }  # fmt: skip
     return ScoreCard.model_validate(content | changes | {"final": final | changes.get("final", {"domain_fid": 9.0})})

@@ -6,6 +6,7 @@ import pytest
 from kedro.config import OmegaConfigLoader
 
 from papergan import experiments, settings
+from papergan.cleaning.retention import RetentionRecipe
 from papergan.errors import RecipeError
 from papergan.measuring import ImagesRecipe, SanityRecipe
 from papergan.recipe import Recipe
@@ -28,6 +29,7 @@ def test_every_recipe_is_valid(environment):
         Recipe.parse(name, parameters[name])
     SanityRecipe.parse("metric_sanity", parameters["metric_sanity"])
     ImagesRecipe.parse("evaluate_images", parameters["evaluate_images"])
+    assert RetentionRecipe.parse("retention", parameters["retention"]) == RetentionRecipe()
     assert set(parameters) == {*experiments.discover(), *experiments.TOOL_PARAMETERS}
 
 
@@ -93,7 +95,13 @@ def test_mlflow_yml_is_what_kedro_mlflow_reads_and_its_ui_stays_on_this_machine(
 
 
 def test_a_wrong_mlflow_yml_is_refused():
-    with pytest.raises(RecipeError, match=r"mlflow\.yml: server\.mlflow_tracking_url: Extra inputs"):
+    with pytest.raises(RecipeError, match=r"mlflow\.yml: server\.mlflow_tracking_url: unknown key"):
         parse({"server": {"mlflow_tracking_url": "sqlite:///x"}})
     with pytest.raises(RecipeError, match=r"must give server\.mlflow_tracking_uri"):
         MlflowConfiguration.of(parse({}))
+    right = configuration("local")["mlflow"]
+    wrong = right | {"server": {"mlflow_tracking_uri": "sqlit:///x.db"}}
+    with pytest.raises(RecipeError, match="unknown kind 'sqlit'; did you mean 'sqlite'"):
+        MlflowConfiguration.of(parse(wrong))
+    with pytest.raises(RecipeError, match=r"mlflow\.yml: server: expected a mapping.*; ui\.port: .*write it in quotes"):
+        parse(right | {"ui": {"port": 5000}, "server": 3})

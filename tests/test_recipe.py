@@ -56,6 +56,13 @@ def test_all_faults_come_together_on_one_line():
     assert message.count("did you mean 'width'") == 1
 
 
+def test_an_unknown_key_hides_nothing_else():
+    with pytest.raises(RecipeError, match=r"'sede'; did you mean.*no setting 'widht'; did you mean 'width'\?$"):
+        parse(sede=1, overrides={"widht": 3})
+    with pytest.raises(RecipeError, match=r"unknown key 'epoch'; did.*batch_size: .*got 0.*no setting 'widht'"):
+        parse(training={"epoch": 1, "batch_size": 0}, overrides={"widht": 3})
+
+
 @pytest.mark.parametrize("given", [None, [], "text", 3])
 def test_what_is_no_mapping_is_refused(given):
     with pytest.raises(RecipeError, match="hybrid_cifar10"):

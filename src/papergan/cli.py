@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import signal
+import sys
 import warnings
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import click
 from kedro import KedroDeprecationWarning
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import pipelines
+from kedro.io import DatasetError
+from kedro.pipeline import Pipeline
+from kedro.utils import load_obj
 
 from papergan import experiments
-from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean
+from papergan.cleaning.command import clean
+from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean, known_cause
+from papergan.strict import in_one_line
+
+RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
+
+
+PARTS = {name: name for name in ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")}
+PARTS["namespaces"] = "node_namespaces"  # options of the command, and what they are called in Pipeline.filter
 
 
 class OneLineCommand(click.Command):
@@ -27,9 +40,11 @@ class OneLineCommand(click.Command):
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         try:
             _refuse_unknown_pipelines(ctx.params)
+            _refuse_unknown_parts(ctx.params)
+            ctx.params["runner"] = ctx.params["runner"] or RUNNER
             return super().invoke(ctx)
         except Exception as error:
-            known = _known_cause(error)
+            known = _cause(error)
             if known is None:
                 raise
             click.secho(f"papergan: {known}", fg="red", err=True)
@@ -48,6 +63,7 @@ def cli() -> None:
 cli.add_command(
     OneLineCommand("run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help, epilog="")
 )
+cli.add_command(clean)
 
 
 def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
@@ -58,11 +74,40 @@ def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
         raise RecipeError("; ".join(f"unknown pipeline {name!r}{did_you_mean(name, known)}" for name in unknown))
 
 
-def _known_cause(error: BaseException | None) -> PaperganError | None:
-    """The error for the user, also where Kedro wrapped it into one of its own."""
-    while error is not None and not isinstance(error, PaperganError):
-        error = error.__cause__
-    return error
+def _refuse_unknown_parts(options: dict[str, Any]) -> None:
+    """What Kedro would refuse with a traceback: a runner, or nodes, tags and datasets that no pipeline has."""
+    if options["runner"]:
+        try:
+            load_obj(options["runner"], "kedro.runner")
+        except (AttributeError, ImportError, ValueError) as error:
+            raise RecipeError(f"unknown runner {options['runner']!r}: {in_one_line(error)}") from error
+    wanted = {PARTS[option]: options[option] for option in PARTS if options[option]}
+    if not wanted:
+        return
+    names = [options["pipeline"]] if options["pipeline"] else options["pipelines"] or ["__default__"]
+    try:
+        sum((pipelines[name] for name in names), Pipeline([])).filter(**wanted)
+    except ValueError as error:
+        raise RecipeError(in_one_line(error)) from error
+
+
+def _cause(error: BaseException) -> PaperganError | None:
+    """What to tell the user, None for a bug."""
+    if isinstance(error, DatasetError) and error.__cause__ is None:  # Kedro's own complaint, about catalog or versions
+        return RecipeError(in_one_line(error))
+    return known_cause(error)
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Kedro's other commands read the same configuration; what is wrong with it is one line there as well."""
+    known = _cause(error)
+    if known is None:
+        _tell_bugs(kind, error, trace)
+    else:
+        click.secho(f"papergan: {known}", fg="red", err=True)
+
+
+_tell_bugs, sys.excepthook = sys.excepthook, _tell
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

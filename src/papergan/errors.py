@@ -23,7 +23,7 @@ class CheckpointError(PaperganError):
 
 
 class StorageError(PaperganError, OSError):
-    """A file cannot be written: the disk is full, the folder is read-only or gone; what stood there is untouched."""
+    """A file cannot be read or written: a full disk, a read-only folder; what stood there before is untouched."""
 
 
 class MemoryShortError(PaperganError):
@@ -45,6 +45,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if matches:
         return f"; did you mean {' or '.join(repr(match) for match in matches)}?"
     return f"; known: {', '.join(known) or 'none'}"
+
+
+def known_cause(error: BaseException | None) -> PaperganError | None:
+    """The error for the user, also where something else, such as Kedro, wrapped it into one of its own."""
+    while error is not None and not isinstance(error, PaperganError):
+        error = error.__cause__
+    return error
 
 
 class Interrupted(SystemExit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from papergan.errors import RecipeError, did_you_mean
+from papergan.strict import in_one_line
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARAMETERS = PROJECT / "conf" / "base" / "parameters"
@@ -30,14 +32,19 @@ def discover(folder: Path = PARAMETERS) -> dict[str, Entry]:
     """Every experiment by name, in the order of the files and of the entries in them.
 
     Only names are taken from here: overlays and --params may change everything else when a pipeline runs.
-    Raises RecipeError where a file is not a mapping of experiments or a name appears twice.
+    Raises RecipeError where a file is not a mapping of experiments, a name appears twice, or one is no name: it becomes
+    a pipeline and a folder.
     """
     found: dict[str, Entry] = {}
     for path in sorted(folder.glob("*.yml")):
         for name, entry in _read(path).items():
             if name in found:
                 raise RecipeError(f"{path}: experiment {name!r} is defined twice")
-            found[name] = Entry(name, str(entry.get("paper", "?")), str(entry.get("description", "")))
+            taken = {*TOOLS, *TOOL_PARAMETERS}
+            if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
+                wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
+                raise RecipeError(f"{path}: {name!r} cannot be the name of an experiment: {wanted}")
+            found[name] = Entry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
     return found
 
 
@@ -46,7 +53,7 @@ TOOLS = {
     "metric_sanity": "every metric on real images that are spoilt more and more: does it notice?",
     "evaluate_images": "any two folders or files of images: --params real=DIR,fake=DIR",
 }  # pipelines that are no experiment
-TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "real", "fake")
+TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "real", "fake", "retention")
 
 
 def refuse_unknown(parameters: Mapping[str, Any]) -> None:
@@ -54,12 +61,21 @@ def refuse_unknown(parameters: Mapping[str, Any]) -> None:
     known = {*discover(), *TOOL_PARAMETERS}
     unknown = [name for name in parameters if name not in known]
     if unknown:
-        raise RecipeError("; ".join(f"unknown experiment {name!r}{did_you_mean(name, known)}" for name in unknown))
+        raise RecipeError("; ".join(f"unknown experiment {name!r}{did_you_mean(str(name), known)}" for name in unknown))
+
+
+def _text(given: Any) -> str:
+    return given if isinstance(given, str) else ""  # anything else is refused where recipes are checked
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    entries = yaml.load(path.read_bytes(), Loader=loader)  # noqa: S506 - safe loader, the fast one where there is one
-    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one where there is one
+    try:
+        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - safe loader
+    except Exception as error:  # a parser that is given just anything may raise anything
+        raise RecipeError(f"{path} cannot be read: {in_one_line(error)}") from error
+    named = isinstance(entries, dict) and all(isinstance(name, str) for name in entries)
+    if not named or not all(isinstance(entry, dict) for entry in entries.values()):
         raise RecipeError(f"{path}: expected a mapping of experiment names to recipes")
-    return entries
+    found: dict[str, dict[str, Any]] = entries
+    return found

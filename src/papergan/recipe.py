@@ -30,6 +30,7 @@ class TrainingRecipe(Strict):
     batch_norm_batches: Positive = 100
     report_every_steps: Positive = 50
     save_minutes: Annotated[float, Field(gt=0)] = 5.0
+    keep_checkpoints: Annotated[int, Field(ge=2)] = 2  # one might be damaged
     resume: bool = True
 
     @model_validator(mode="after")
@@ -107,7 +108,8 @@ class Recipe(Strict):
             return cls.model_validate(given)
         except ValidationError as error:
             faults = faults_of(name, error)
-            if any(fault["loc"] for fault in error.errors()):  # then the settings have not been looked at yet
+            if any(fault["loc"] or fault["type"] == "unknown_key" for fault in error.errors()):
+                # then the settings have not been looked at yet
                 faults += _faults_of_settings(name, given)
             raise RecipeError("; ".join(faults)) from None
 

@@ -18,7 +18,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 logging.captureWarnings(True)  # to where conf/logging.yml sends them
 
-from papergan.hooks import GateHook, ReportHook, TrackingHook  # noqa: E402 - after the switches above
+from papergan.hooks import (  # noqa: E402 - after the switches above
+    GateHook,
+    ReadableConfigLoader,
+    ReportHook,
+    TrackingHook,
+)
 
 
 def workspace() -> str:
@@ -33,6 +38,7 @@ HOOKS = (ReportHook(), TrackingHook(), GateHook())
 # per experiment instead of one per command, with a status that is true after Ctrl-C and after a kill as well.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
 
+CONFIG_LOADER_CLASS = ReadableConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -41,7 +41,7 @@ def test_the_newest_card_of_each_experiment_and_data_set_is_taken(tmp_path):
     save(tmp_path, "2026-01-02", final={"domain_fid": 2.0})
     save(tmp_path, "2026-01-01", dataset="cifar10/train", final={"domain_fid": 4.0})
     save(tmp_path, "2026-01-01", experiment="dcgan_cifar10", final={"domain_fid": 5.0})
-    cards = ScoreCardsDataset(filepath=str(tmp_path)).load()
+    cards = ScoreCardsDataset(filepath=str(tmp_path), models=str(tmp_path / "models")).load()
     found = {(card.experiment, card.dataset): card.final["domain_fid"] for card in cards.values()}
     assert found[("hybrid_cifar10", "synthetic_shapes/train")] == 3.0
     assert found[("dcgan_cifar10", "synthetic_shapes/train")] == 5.0
@@ -52,7 +52,7 @@ def test_a_damaged_card_is_named_and_the_one_before_it_taken(tmp_path, caplog, d
     save(tmp_path, "2026-01-01", final={"domain_fid": 1.0})
     broken = save(tmp_path, "2026-01-02", final={"domain_fid": 2.0})
     broken.write_text(damage)
-    (card,) = ScoreCardsDataset(filepath=str(tmp_path)).load().values()
+    (card,) = ScoreCardsDataset(filepath=str(tmp_path), models=str(tmp_path / "models")).load().values()
     assert card.final["domain_fid"] == 1.0
     assert str(broken) in caplog.text
 

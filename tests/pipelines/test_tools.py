@@ -102,7 +102,7 @@ def test_the_sanity_page(workspace, capsys):
     """Its promises need a classifier that has learned something; that they hold is tested in test_sanity.py."""
     run_here("metric_sanity")
     folder = workspace / "data/08_reporting/metric_sanity"
-    cases = json.loads((folder / "cases.json").read_text())
+    cases = json.loads((folder / "cases.json").read_text())["cases"]
     assert {case["corruption"] for case in cases} >= {"blur", "noise", "garbage", "duplicates"}
     page = (folder / "sanity.html").read_text()
     assert "data:image/png;base64," in page

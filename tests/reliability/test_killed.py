@@ -50,7 +50,8 @@ def compare(folder: Path, expected: dict, attempts: int) -> None:
     for attempt in range(attempts + 1):
         assert result(folder / str(attempt)) == expected
         assert not list(folder.glob(f"{attempt}/recipe/.step-*.part"))
-        assert len(list(folder.glob(f"{attempt}/recipe/step-*.json"))) == 2
+        # a kill after the very last manifest and before the oldest went leaves one more, until the run is extended
+        assert len(list(folder.glob(f"{attempt}/recipe/step-*.json"))) in (2, 3)
 
 
 @pytest.mark.parametrize("kind", kinds.TINY)

@@ -196,7 +196,8 @@ def test_a_damaged_newest_stays_until_enough_whole_ones_are_there(tmp_path):
 @pytest.mark.parametrize(
     "manifest",
     [
-        b"", b"\xff\xfe", b"[]", b"{}", b"null", b"[" * 100_000, b'{"sha256": "../../x", "step": 2, "fingerprint": "abc"}',
+        b"", b"\xff\xfe", b"[]", b"{}", b"null", b"[" * 100_000,
+        b'{"sha256": "../../x", "step": 2, "fingerprint": "abc"}',
         b'{"sha256": 5, "step": 2, "fingerprint": "abc"}', b'{"step": 2}',
     ],
 )  # fmt: skip

@@ -169,7 +169,8 @@ def test_checkpoints_of_another_game_are_refused(tmp_path):
     new_training(tmp_path).run()
     other = new_training(tmp_path, game=tiny_game(average=None))
     other.game.networks["generator"].linear = torch.nn.Linear(5, 17)
-    with pytest.raises(CheckpointError, match=r"step 40 is of another game.*generator\.linear\.bias is \[16\], expected \[17\]"):
+    said = r"step 40 is of another game.*generator\.linear\.bias is \[16\], expected \[17\]"
+    with pytest.raises(CheckpointError, match=said):
         other.run()
 
 

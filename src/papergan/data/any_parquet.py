@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from papergan.data.memory import check_memory
 from papergan.data.parquet import LABEL_COLUMN
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
+from papergan.words import one_line
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, Schema
@@ -50,12 +52,12 @@ def _image_column(path: Path) -> str:
         return str((named or candidates)[0])
     if candidates:
         raise DataError(
-            f"{path} has several columns that may hold images: {', '.join(candidates)}; "
+            f"{path} has several columns that may hold images: {one_line(', '.join(candidates))}; "
             f"call the right one 'image' or drop the others"
         )
     raise DataError(
         f"{path} has no column of images, binary or a struct with a binary field 'bytes'; "
-        f"it has: {', '.join(schema.names) or 'none'}"
+        f"it has: {one_line(', '.join(schema.names)) or 'none'}"
     )
 
 
@@ -82,6 +84,7 @@ def _has_labels(path: Path) -> bool:
 def _labels(path: Path) -> np.ndarray:
     """int64 [rows]. Raises DataError naming the first row whose label is none."""
     labels = [label for batch in _batches(path, LABEL_COLUMN) for label in batch.to_pylist()]
+    _check_count(path, len(labels))
     for row, label in enumerate(labels):
         if label is None or not 0 <= label < _MOST_CLASSES:
             raise DataError(
@@ -100,6 +103,7 @@ def _rows(path: Path, column: str) -> Iterator[Picture]:
                 raise DataError(f"{path}, row {row} has no image bytes; drop the row, or store the files themselves")
             yield Picture(f"{path}, row {row}", content)
             row += 1
+    _check_count(path, row)
 
 
 def _schema(path: Path) -> Schema:
@@ -111,10 +115,20 @@ def _schema(path: Path) -> Schema:
         raise DataError(f"{path} is not a readable parquet file ({type(problem).__name__}); get it again") from problem
 
 
+def _check_count(path: Path, rows: int) -> None:
+    if rows != _num_rows(path):
+        raise DataError(f"{path} is a damaged parquet file ({rows} rows instead of {_num_rows(path)}); get it again")
+
+
 def _num_rows(path: Path) -> int:
+    """As the footer claims; a claim is only a number, so it is held against the memory that it would take."""
     from pyarrow.parquet import read_metadata
 
-    return int(read_metadata(path).num_rows)
+    rows = int(read_metadata(path).num_rows)
+    if rows < 0:
+        raise DataError(f"{path} is a damaged parquet file (it claims {rows} rows); get it again")
+    check_memory(f"{path}, which claims {rows} rows,", rows * np.dtype(np.int64).itemsize)
+    return rows
 
 
 def _batches(path: Path, column: str) -> Iterator[Array]:
@@ -125,5 +139,5 @@ def _batches(path: Path, column: str) -> Iterator[Array]:
         with ParquetFile(path) as parquet:
             for batch in parquet.iter_batches(_BATCH_ROWS, columns=[column]):
                 yield batch.column(0)
-    except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as problem:
+    except Exception as problem:  # as above
         raise DataError(f"{path} is a damaged parquet file ({type(problem).__name__}); get it again") from problem

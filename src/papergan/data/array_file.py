@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import IO
 from zipfile import ZipFile
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib import format as npy
 
 from papergan.data.image_file import load_image_set
 from papergan.data.memory import check_memory
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
+from papergan.words import one_line
 
 _KEYS = ("arr_0", "images", "samples")
 _CHANNELS = (1, 3)
@@ -34,7 +37,7 @@ def numpy_pictures(path: Path) -> Pictures:
     Raises DataError where the file is damaged, is of another kind, or could be read in both layouts.
     """
     try:
-        array = _from_npz(path) if path.suffix.lower() == ".npz" else open_memmap(path, mode="r")
+        array = _from_npz(path) if path.suffix.lower() == ".npz" else _from_npy(path)
     except DataError:
         raise
     except Exception as problem:  # on garbage, zipfile, zlib and NumPy each have types of their own
@@ -43,23 +46,46 @@ def numpy_pictures(path: Path) -> Pictures:
     return Pictures(partial(_each, path, array), np.zeros(len(array), np.int64))
 
 
+def _from_npy(path: Path) -> np.ndarray:
+    """On disk still. Raises ValueError where the file holds more than its header claims."""
+    array = npy.open_memmap(path, mode="r")
+    if array.offset + array.nbytes != path.stat().st_size:
+        raise ValueError(f"{array.shape} {array.dtype} in {path.stat().st_size} bytes")
+    return array
+
+
 def _from_npz(path: Path) -> np.ndarray:
+    """Members are found by name and read into memory; nothing is ever extracted to where a name says."""
     with ZipFile(path) as archive:
-        check_memory(str(path), sum(member.file_size for member in archive.infolist()))
-    with np.load(path, allow_pickle=False) as arrays:
-        keys = [key for key in _KEYS if key in arrays]
+        sizes = {member.filename.removesuffix(".npy"): member.file_size for member in archive.infolist()}
+        keys = [key for key in _KEYS if key in sizes]
         if len(keys) != 1:
             raise DataError(
                 f"{path} must hold one array called {', '.join(_KEYS[:-1])} or {_KEYS[-1]}; "
-                f"it has: {', '.join(arrays) or 'none'}"
+                f"it has: {one_line(', '.join(sizes)) or 'none'}"
             )
-        array: np.ndarray = arrays[keys[0]]
-        return array
+        check_memory(str(path), sizes[keys[0]])
+        with archive.open(f"{keys[0]}.npy") as member:
+            return _from_member(member, sizes[keys[0]])
+
+
+def _from_member(member: IO[bytes], size: int) -> np.ndarray:
+    """Raises ValueError where the header claims another size than there is, before memory is given to it.
+
+    Only a member that is read to its last byte has its checksum compared.
+    """
+    header = npy.read_array_header_1_0 if npy.read_magic(member) == (1, 0) else npy.read_array_header_2_0
+    shape, _, kind = header(member)
+    if math.prod(shape) * kind.itemsize != size - member.tell():
+        raise ValueError(f"{shape} {kind} in {size} bytes")
+    member.seek(0)
+    array: np.ndarray = npy.read_array(member, allow_pickle=False)
+    return array
 
 
 def _channels_last(path: Path, array: np.ndarray) -> np.ndarray:
     """Any of the two layouts -> [N, H, W, C]."""
-    if array.dtype != np.uint8 or array.ndim != 4:
+    if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape[1:]:
         raise DataError(f"{path} must be uint8 [N, H, W, C] or [N, C, H, W], got {array.dtype} {array.shape}")
     first, last = array.shape[1] in _CHANNELS, array.shape[3] in _CHANNELS
     if first == last:

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from papergan.data.download import check_address
 from papergan.errors import DataError, did_you_mean
-from papergan.strict import Strict
+from papergan.strict import Strict, faults_of
+from papergan.words import one_line
 
 Mode = Literal["RGB", "L"]
 
@@ -87,25 +88,21 @@ _KINDS: dict[str, type[Declaration]] = {"parquet": ParquetDeclaration, "syntheti
 
 def parse_declarations(entries: Mapping[str, object]) -> dict[str, Declaration]:
     """`{name: {kind: ..., ...}}`, as it comes from YAML, to declarations. Raises DataError naming entry and key."""
+    if not isinstance(entries, Mapping):
+        raise DataError(f"data sets must be declared as `name: {{kind: ...}}`, got {one_line(repr(entries))}")
     return {name: parse_declaration(name, entry) for name, entry in entries.items()}
 
 
 def parse_declaration(name: str, entry: object) -> Declaration:
     """One entry. name: of the data set; it becomes a file name, and drawn shapes may not pass for something else."""
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
-        raise DataError(f"data set name {name!r}: only letters, digits, '_', '-' and '.' are allowed")
+        raise DataError(f"data set name {one_line(repr(name))}: only letters, digits, '_', '-' and '.' are allowed")
     kind = entry.get("kind") if isinstance(entry, Mapping) else None
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise DataError(f"data set {name!r}: unknown kind {kind!r}{did_you_mean(str(kind), _KINDS)}")
+        raise DataError(f"data set {name!r}: unknown kind {one_line(repr(kind))}{did_you_mean(str(kind), _KINDS)}")
     if kind == "synthetic_shapes" and "synthetic" not in name:
         raise DataError(f"data set {name!r}: drawn shapes must be named as such, for example 'synthetic_{name}'")
     try:
         return _KINDS[kind].model_validate(entry)
     except ValidationError as problem:
-        faults = [
-            ".".join([f"data set {name!r}", *map(str, fault["loc"])])
-            + ": "
-            + fault["msg"].removeprefix("Value error, ")
-            for fault in problem.errors()
-        ]
-        raise DataError("; ".join(faults)) from None
+        raise DataError("; ".join(map(one_line, faults_of(f"data set {name!r}", problem)))) from None

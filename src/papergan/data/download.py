@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
+import re
 from collections.abc import Callable
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
@@ -32,7 +33,9 @@ def download(url: str, path: Path, *, sha256: str | None = None, max_bytes: int 
     logger.info("downloading %s to %s", url, path)
     try:
         write_whole(path, lambda file: _stream(url, file, sha256, max_bytes))
-    except (OSError, HTTPException) as problem:
+    except DataError:
+        raise
+    except (OSError, HTTPException, ValueError) as problem:  # ValueError: of a host that cannot be encoded
         raise DataError(f"{url} could not be downloaded to {path}: {problem or type(problem).__name__}") from problem
 
 
@@ -88,8 +91,8 @@ def _stream(url: str, file: IO[bytes], sha256: str | None, max_bytes: int) -> No
 def _announced_length(url: str, header: str | None) -> int | None:
     if header is None:
         return None
-    if not header.isdecimal():
-        raise DataError(f"{url} announces a length that is no number: {header!r}")
+    if not re.fullmatch("[0-9]{1,18}", header):
+        raise DataError(f"{url} announces a length that is no number: {header[:40]!r}")
     return int(header)
 
 

@@ -18,6 +18,7 @@ from papergan.data.images import ImageSet
 from papergan.data.pictures import Picture, Pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError
+from papergan.words import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def _pictures(path: Path) -> Pictures:
         raise DataError(f"{path} does not exist")
     if path.is_dir():
         return _folder_pictures(path)
-    if path.suffix.lower() not in _READERS:
+    if path.suffix.lower() not in _READERS or not path.is_file():
         raise DataError(f"{path} must be a folder of images or a file of kind {', '.join(_READERS)}")
     return _READERS[path.suffix.lower()](path)
 
@@ -86,7 +87,8 @@ def _folder_pictures(folder: Path) -> Pictures:
     if files.parquets:
         return parquet_pictures([folder / file for file in files.parquets])
     labels, classes = _labels_of(files.images)
-    return Pictures(lambda: (Picture(str(folder / file), folder / file) for file in files.images), labels, classes)
+    each = [(one_line(folder / file), folder / file) for file in files.images]
+    return Pictures(lambda: (Picture(*named) for named in each), labels, classes)
 
 
 def _labels_of(files: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -109,30 +111,39 @@ class _Files:
 
     @classmethod
     def found_in(cls, folder: Path) -> _Files:
-        inside, found, links = folder.resolve(), [], 0
+        # os.path.realpath, since Path.resolve fails on a link to itself
+        inside, found, links = os.path.realpath(folder), [], 0
         for path in _walk(folder):
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
                 links += 1
-            else:
-                found.append(path.relative_to(folder).as_posix())
+                continue
+            name = path.relative_to(folder).as_posix()
+            if name.lower().endswith((*IMAGE_SUFFIXES, ".parquet")) and not path.is_file():
+                raise DataError(f"{one_line(path)} is no file, or a link to none; remove it")  # a pipe would block
+            found.append(name)
         found.sort()
         images = tuple(file for file in found if file.lower().endswith(IMAGE_SUFFIXES))
         parquets = tuple(file for file in found if file.lower().endswith(".parquet"))
         others = [file for file in found if not file.lower().endswith((*IMAGE_SUFFIXES, ".parquet"))]
         if others:
-            logger.info("%s: %d other files are ignored, for example %s", folder, len(others), others[0])
+            logger.info("%s: %d other files are ignored, for example %s", folder, len(others), one_line(others[0]))
         return cls(images, parquets, links)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
     """Files that are not hidden, at any depth, and links to folders, which are not entered."""
-
-    def stop(problem: OSError) -> None:
-        raise DataError(f"{problem.filename} cannot be listed ({problem.strerror})") from problem
-
-    for parent, folders, files in os.walk(folder, onerror=stop):
-        links = [name for name in folders if (Path(parent) / name).is_symlink()]
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in links]
-        for name in files + links:
-            if not name.startswith(".") and name.lower() not in _LEFT_BY_SYSTEMS:
-                yield Path(parent) / name
+    pending = [folder]  # not os.walk, which calls itself for every level, and levels cost nothing to make
+    while pending:
+        parent = pending.pop()
+        try:
+            entries = list(os.scandir(parent))
+            folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+        except OSError as problem:
+            raise DataError(f"{one_line(parent)} cannot be listed ({problem.strerror})") from problem
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in _LEFT_BY_SYSTEMS:
+                continue
+            if entry.name in folders:
+                pending.append(parent / entry.name)
+            else:
+                yield parent / entry.name

@@ -8,6 +8,7 @@ from pathlib import Path
 from papergan.data.images import ImageSet
 from papergan.errors import DataError
 from papergan.files import write_whole
+from papergan.words import one_line
 
 
 def save_image_set(path: Path, image_set: ImageSet) -> None:
@@ -24,7 +25,7 @@ def load_image_set(path: Path) -> ImageSet:
 
     Raises DataError where the file is missing, foreign or damaged, be it by one bit.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
@@ -34,8 +35,8 @@ def load_image_set(path: Path) -> ImageSet:
             image_set = ImageSet(name, file.get_tensor("images"), file.get_tensor("labels"), classes)
     except FileNotFoundError as problem:
         raise DataError(f"{path} does not exist") from problem
-    except (SafetensorError, DataError, KeyError, TypeError, ValueError, OSError) as problem:
-        raise DataError(f"{path} is not a whole file of images ({problem})") from problem
+    except Exception as problem:  # safetensors and json raise many types on garbage; each means the same here
+        raise DataError(f"{path} is not a whole file of images ({one_line(problem)})") from problem
     if image_set.digest != recorded:
         raise DataError(f"{path} is damaged: expected content digest {recorded}, got {image_set.digest}")
     return image_set

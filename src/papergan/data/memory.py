@@ -10,13 +10,18 @@ from papergan.errors import DataError
 _MEMINFO = Path("/proc/meminfo")
 
 
-def check_memory(what: str, needed_bytes: int) -> None:
-    """Raise DataError where `what` needs more memory than is available; pass where that cannot be known."""
+FEWER = "read fewer images with limit= or smaller ones with size="
+
+
+def check_memory(what: str, needed_bytes: int, instead: str = FEWER) -> None:
+    """Raise DataError where `what` needs more memory than is available; pass where that cannot be known.
+
+    instead: what to do then, in words.
+    """
     available = available_bytes()
     if available is not None and needed_bytes > available:
         raise DataError(
-            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are available; "
-            f"read fewer images with limit= or smaller ones with size="
+            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are available; {instead}"
         )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +22,12 @@ import torch
 
 from papergan.data.declarations import Mode
 from papergan.data.images import ImageSet
+from papergan.data.memory import check_memory
 from papergan.errors import DataError
+from papergan.words import one_line
 
 if TYPE_CHECKING:
+    from pyarrow import Schema
     from pyarrow.parquet import ParquetFile
 
 LABEL_COLUMN = "label"
@@ -46,11 +50,15 @@ def read_parquet(
     name: of the ImageSet. mode: "RGB" or "L" (grey), never converted. size: height = width in pixels.
     Raises DataError naming file, row and reason where anything differs from what is declared.
     """
-    parquet = _open(path)
-    _check_table(parquet, path, image_column, rows)
-    images = np.empty((rows, size, size, 3 if mode == "RGB" else 1), np.uint8)
+    parquet, schema = _open(path)
+    _check_table(path, schema, image_column)
+    if parquet.metadata.num_rows != rows:
+        raise DataError(f"{path} must have {rows} rows, got {parquet.metadata.num_rows}; get the file again")
+    shape = (rows, size, size, 3 if mode == "RGB" else 1)
+    check_memory(f"{name} as declared", 2 * math.prod(shape), "declare what the file holds")  # twice: put in order
+    images = np.empty(shape, np.uint8)
     labels = np.empty(rows, np.int64)
-    for row, (png, label) in enumerate(_rows(parquet, path, image_column)):
+    for row, (png, label) in enumerate(_rows(parquet, path, image_column, rows)):
         try:
             images[row] = decode_png(png, mode, size).reshape(images.shape[1:])
             labels[row] = _checked_label(label, len(classes))
@@ -88,43 +96,51 @@ def decode_png(png: object, mode: Mode, size: int) -> np.ndarray:
         raise DataError(f"not a whole PNG image ({type(problem).__name__})") from problem
 
 
-def _open(path: Path) -> ParquetFile:
+def _open(path: Path) -> tuple[ParquetFile, Schema]:
+    """The file and what its footer says of the columns, before any row is read."""
     from pyarrow.parquet import ParquetFile
 
     try:
-        return ParquetFile(path)
+        parquet = ParquetFile(path)
+        return parquet, parquet.schema_arrow
     except FileNotFoundError as problem:
         raise DataError(f"{path} does not exist") from problem
     except Exception as problem:  # as above: Arrow's reader on garbage
-        raise DataError(f"{path} is not a readable parquet file ({_first_line(problem)})") from problem
+        raise DataError(f"{path} is not a readable parquet file ({one_line(problem)}); get it again") from problem
 
 
-def _check_table(parquet: ParquetFile, path: Path, image_column: str, rows: int) -> None:
-    """Columns, their types and the row count, from the file's footer, before any row is read."""
+def _check_table(path: Path, schema: Schema, image_column: str) -> None:
+    """Columns and their types."""
     import pyarrow
 
-    schema = parquet.schema_arrow
     for column in (image_column, LABEL_COLUMN):
         if schema.names.count(column) != 1:
-            raise DataError(f"{path} needs one column {column!r}; it has: {', '.join(schema.names) or 'none'}")
+            found = one_line(", ".join(schema.names)) or "none"
+            raise DataError(f"{path} needs one column {column!r}; it has: {found}")
     image, label = schema.field(image_column).type, schema.field(LABEL_COLUMN).type
     has_bytes = pyarrow.types.is_struct(image) and image.get_field_index("bytes") >= 0
     if not has_bytes or not pyarrow.types.is_binary(image.field("bytes").type):
-        raise DataError(f"{path}: column {image_column!r} must be a struct with a binary field 'bytes', got {image}")
+        raise DataError(
+            f"{path}: column {image_column!r} must be a struct with a binary field 'bytes', got {one_line(image)}"
+        )
     if not pyarrow.types.is_integer(label):
-        raise DataError(f"{path}: column {LABEL_COLUMN!r} must hold integers, got {label}")
-    if parquet.metadata.num_rows != rows:
-        raise DataError(f"{path} must have {rows} rows, got {parquet.metadata.num_rows}; get the file again")
+        raise DataError(f"{path}: column {LABEL_COLUMN!r} must hold integers, got {one_line(label)}")
 
 
-def _rows(parquet: ParquetFile, path: Path, image_column: str) -> Iterator[tuple[object, object]]:
-    """(PNG bytes, label) of each row; a batch of rows in memory at a time."""
+def _rows(parquet: ParquetFile, path: Path, image_column: str, rows: int) -> Iterator[tuple[object, object]]:
+    """(PNG bytes, label) of each of `rows` rows, no more and no fewer; a batch of rows in memory at a time."""
+    left = rows
     try:
         for batch in parquet.iter_batches(_BATCH_ROWS, columns=[f"{image_column}.bytes", LABEL_COLUMN]):
+            left -= len(batch)
+            if left < 0:
+                break
             pngs = batch.column(image_column).field("bytes").to_pylist()
             yield from zip(pngs, batch.column(LABEL_COLUMN).to_pylist(), strict=True)
-    except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as problem:
-        raise DataError(f"{path} is a damaged parquet file ({_first_line(problem)}); get it again") from problem
+    except Exception as problem:  # as above
+        raise DataError(f"{path} is a damaged parquet file ({one_line(problem)}); get it again") from problem
+    if left:
+        raise DataError(f"{path} is a damaged parquet file (it does not hold the {rows} rows it claims); get it again")
 
 
 def _checked_label(label: object, num_classes: int) -> int:
@@ -142,7 +158,3 @@ def _in_canonical_order(name: str, images: np.ndarray, labels: np.ndarray, class
     ]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     return ImageSet(name, torch.from_numpy(images[order]), torch.from_numpy(labels[order]), classes)
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]

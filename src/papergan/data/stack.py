@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +49,7 @@ def stack(pictures: Pictures, *, name: str, size: int | None, mode: Mode | None)
 
     size, mode: as in `read_images`. Raises DataError naming the first image that is damaged or does not fit.
     """
-    survey = _survey(pictures, size)
+    survey = _survey(pictures, name, size, mode)
     mode = mode or ("L" if survey.grey else "RGB")
     if survey.jpegs:
         logger.warning(
@@ -68,7 +67,7 @@ def stack(pictures: Pictures, *, name: str, size: int | None, mode: Mode | None)
     return ImageSet(name, torch.from_numpy(pixels), torch.from_numpy(pictures.labels.copy()), pictures.classes)
 
 
-def _survey(pictures: Pictures, size: int | None) -> _Survey:
+def _survey(pictures: Pictures, name: str, size: int | None, mode: Mode | None) -> _Survey:
     survey: _Survey | None = None
     for picture in _with_progress(pictures, len(pictures), "headers"):
         header = read_header(picture)
@@ -81,6 +80,9 @@ def _survey(pictures: Pictures, size: int | None) -> _Survey:
                 f"{picture.where} is {header.width}x{header.height}, expected {expected}; "
                 f"give size= to crop and resize every image"
             )
+        if survey.largest == 0:  # of the first: at least so much, and known before a million more headers are read
+            channels = 3 if mode == "RGB" or (mode is None and not header.grey) else 1
+            _check_room(name, len(pictures), survey.size, channels)
         expected = f"{survey.size}x{survey.size} like the images before it"
         survey = _with_header(survey, header, differs)
     assert survey is not None
@@ -101,8 +103,12 @@ def _allocated(name: str, count: int, survey: _Survey, mode: Mode) -> np.ndarray
     """Room for uint8 [count, C, size, size]. Raises DataError where decoding would not fit into memory."""
     shape = (count, 3 if mode == "RGB" else 1, survey.size, survey.size)
     resizing = _workers() * survey.largest * shape[1] * _RESIZING_BYTES if survey.changed else 0
-    check_memory(f"{name}, {count} images of {survey.size}x{survey.size},", math.prod(shape) + resizing)
+    _check_room(name, count, survey.size, shape[1], resizing)
     return np.empty(shape, np.uint8)
+
+
+def _check_room(name: str, count: int, size: int, channels: int, beside: int = 0) -> None:
+    check_memory(f"{name}, {count} images of {size}x{size},", count * channels * size**2 + beside)
 
 
 def _decoded(pictures: Iterable[Picture], mode: Mode, size: int) -> Iterator[np.ndarray]:

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from papergan.data.images import ImageSet
+from papergan.data.memory import check_memory
 from papergan.data.polygons import CROSS, SQUARE, STAR, TRIANGLE, polygon_distance
 from papergan.errors import DataError
 
@@ -54,6 +55,7 @@ def synthetic_shapes(split: Literal["train", "test"], count: int, seed: int = 0)
     """
     if split not in _SPLITS or count < 0:
         raise DataError(f"synthetic_shapes: expected 'train' or 'test' and a count >= 0, got {split!r} and {count}")
+    check_memory(f"synthetic_shapes, {count} images,", count * 3 * SIZE**2, "declare fewer")
     index = np.arange(count)
     images = np.empty((count, 3, SIZE, SIZE), np.uint8)
     for label in range(len(CLASSES)):

@@ -18,6 +18,7 @@ from papergan.evaluation.features import extract, full_precision
 from papergan.evaluation.statistics import FeatureStatistics
 from papergan.pixels import to_model_range
 from papergan.randomness import seed_for, seeded
+from papergan.training.numerics import numerics
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def train_domain_classifier(
     seed: int = 0,
     device: torch.device | str = "cpu",
     flip: bool = True,
+    deterministic: bool = False,
     batch_size: int = 250,
     learning_rate: float = 0.15,
     min_accuracy: float = 0.0,
@@ -55,7 +57,8 @@ def train_domain_classifier(
     Synthetic shapes: widths (16, 32, 64, 128), 3 epochs of 10 000 images (100 % in about 12 s on one core).
     min_accuracy: below it a warning says that the domain metrics are not to be trusted.
     on_epoch(epoch from 1, {"loss", "accuracy"}): the means over that epoch's training batches.
-    Seeded, and the caller's random state stays as it was. Metadata of the result: data, recipe, `test_accuracy`.
+    Seeded; deterministic gives the same bits again on a GPU as well, see `numerics`. The caller's random state stays as
+    it was. Metadata of the result: data, recipe, `test_accuracy`.
     Raises EvaluationError where there are no images, or train and test differ in kind.
     """
     kind = KIND if train.classes else ROTATION_KIND
@@ -68,7 +71,8 @@ def train_domain_classifier(
     images = ImageSpec(train.spec.channels, train.spec.size, len(train.classes) or NUM_TURNS)
     with seeded(seed, KIND, device=device):
         network = DomainClassifier(images, widths).to(device).to(memory_format=torch.channels_last)
-    _fit(network, train, epochs, seed, flip, min(batch_size, len(train)), learning_rate, on_epoch)
+    with numerics("bfloat16", deterministic=deterministic):
+        _fit(network, train, epochs, seed, flip, min(batch_size, len(train)), learning_rate, on_epoch)
     _calibrate(network, train, device)
     accuracy = _accuracy(network, test, device)
     if accuracy < min_accuracy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +64,13 @@ class PretrainedFile:
     def read(self, path: Path) -> Mapping[str, Tensor]:
         """The tensors by name. Raises EvaluationError unless they are plain and of the expected number and shape."""
         try:
+            _refuse_packed(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged or hostile file fails in many ways; all mean the same to the user
             raise EvaluationError(
                 f"{path} is damaged or no file of plain tensors ({type(error).__name__}); {self.how_to}"
             ) from error
-        named = state if isinstance(state, dict) and all(isinstance(t, Tensor) for t in state.values()) else {}
+        named = state if isinstance(state, dict) and all(map(_is_plain, state, state.values())) else {}
         shape = tuple(named["fc.weight"].shape) if "fc.weight" in named else None
         count = sum(not name.endswith("num_batches_tracked") for name in named)
         if shape != self.last_layer or count != self.num_tensors:
@@ -89,3 +91,22 @@ class PretrainedFile:
                 raise EvaluationError(f"the download of {self.title} failed ({error}); {self.how_to}") from error
             self.read(aside)
             os.replace(aside, target)
+
+
+def _refuse_packed(path: Path) -> None:
+    """Raise ValueError for an archive that would grow when it is read; torch never packs what it saves."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
+                raise ValueError("a packed archive")
+
+
+def _is_plain(name: object, tensor: object) -> bool:
+    """A name, and numbers that are in the file: no layout or device on which shapes cost nothing."""
+    return (
+        isinstance(name, str)
+        and isinstance(tensor, Tensor)
+        and tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and tensor.untyped_storage().nbytes() >= tensor.nbytes
+    )

@@ -76,7 +76,8 @@ class Protocol(Rules):
     reference_digest: str
     reference_count: int
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic, which this module does not need
+    # read by pydantic, which this module does not need
+    __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012
 
     @property
     def metric_prefix(self) -> str:

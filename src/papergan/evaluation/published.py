@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from papergan.errors import EvaluationError
+from papergan.words import one_line
 
 TABLE = "table_"
 
@@ -67,8 +68,7 @@ def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
     Raises EvaluationError for unknown keys, missing values and rows that appear twice in one table.
     """
     rows = []
-    for name, content in published.items():
-        document = _read(name, content)
+    for name, document in _documents(published).items():
         for key, table in document.tables.items():
             _no_duplicates(f"{name}.{key}", [row.row for row in table.rows])
             title = f"Table {key.removeprefix(TABLE).upper()}"
@@ -85,14 +85,20 @@ def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
 
 def published_notes(published: Mapping[str, object]) -> tuple[str, ...]:
     """What is to be said about whole documents, below the table: the paper, then its caveats."""
-    documents = [_read(name, content) for name, content in published.items()]
-    return tuple(line for document in documents for line in (document.paper, *document.notes))
+    return tuple(line for document in _documents(published).values() for line in (document.paper, *document.notes))
+
+
+def _documents(published: object) -> dict[str, _Document]:
+    if not isinstance(published, Mapping):
+        raise EvaluationError(f"published numbers must be documents by name, got {one_line(repr(published))}")
+    return {str(name): _read(one_line(name), content) for name, content in published.items()}
 
 
 def _read(name: str, content: object) -> _Document:
     if not isinstance(content, Mapping):
+        got = one_line(repr(content))
         raise EvaluationError(
-            f"published numbers: {name} must be a mapping with paper, dataset and {TABLE}..., got {content!r}"
+            f"published numbers: {name} must be a mapping with paper, dataset and {TABLE}..., got {got}"
         )
     tables = {key: value for key, value in content.items() if str(key).startswith(TABLE)}
     rest = {key: value for key, value in content.items() if key not in tables}
@@ -100,11 +106,12 @@ def _read(name: str, content: object) -> _Document:
         return _Document.model_validate({**rest, "tables": tables})
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, (name, *first["loc"])))
-        raise EvaluationError(f"published numbers: {where}: {first['msg']} (got {first['input']!r:.60})") from error
+        fault = one_line(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']} (got {first['input']!r:.60})")
+        raise EvaluationError(f"published numbers: {fault}") from error
 
 
 def _no_duplicates(where: str, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise EvaluationError(f"published numbers: {where} has rows of the same name: {', '.join(twice)}")
+        names_twice = one_line(", ".join(twice))
+        raise EvaluationError(f"published numbers: {one_line(where)} has rows of the same name: {names_twice}")

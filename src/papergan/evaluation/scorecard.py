@@ -11,6 +11,7 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.metrics import BESIDE, JUDGE, prefix_and_metric
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.real_rows import RealRow
+from papergan.words import one_line
 
 
 class BestScore(BaseModel):
@@ -32,6 +33,8 @@ class ScoreCard(BaseModel):
     """One run. dataset: as its image set names itself. diverged: None, or what happened and at which step.
 
     final: metrics at the end of training, empty where there are none. best_fid, best_is: see BestScore.
+    generator_digest: of the generator that `final` is about, `Weights.digest`; None where a run diverged before it had
+    one.
     variant: the recipe without its seed, `Recipe.variant`. real_rows: real images scored by the same rules.
     commit: of this project; dirty: with changes that are in no commit. training_seconds: without evaluation.
     """
@@ -56,6 +59,7 @@ class ScoreCard(BaseModel):
     images_seen: int
     training_seconds: float
     diverged: str | None
+    generator_digest: str | None
     protocols: tuple[Protocol, ...]
     final: dict[str, float]
     best_fid: BestScore | None
@@ -73,12 +77,18 @@ class ScoreCard(BaseModel):
             what = f"{'.'.join(map(str, first['loc'])) or 'card'}: {first['msg']}"
         except EvaluationError as error:  # of a protocol
             what = str(error)
-        raise EvaluationError(f"scores of {name}: {what}; evaluate the run again")
+        raise EvaluationError(f"scores of {one_line(name)}: {one_line(what)}; evaluate the run again")
 
     @property
     def run(self) -> str:
         """Which run this is of; a later card of the same run replaces it."""
         return f"{self.experiment} on {self.dataset}, variant {self.variant}, seed {self.seed}"
+
+    @model_validator(mode="after")
+    def _scores_are_of_a_generator(self) -> Self:
+        if self.diverged is None and self.generator_digest is None:
+            raise ValueError("generator_digest: a finished run must say which generator was scored")
+        return self
 
     @model_validator(mode="after")
     def _every_score_has_a_protocol(self) -> Self:

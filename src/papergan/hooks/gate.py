@@ -39,6 +39,8 @@ class GateHook:
 def _check_environment(context: KedroContext) -> None:
     environment = context.env or "local"
     folder = Path(context.config_loader.conf_source)
+    if not (folder / context.config_loader.base_env).is_dir():
+        raise RecipeError(f"{folder}: there is no folder {context.config_loader.base_env!r} of configuration in it")
     if (folder / environment).is_dir():
         return
     if environment == "local":  # git does not keep empty folders, and somebody deleted .gitkeep

@@ -15,31 +15,44 @@ from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you
 from papergan.evaluation.inception import locate_inception_weights
 from papergan.evaluation.inception_torchvision import locate_torchvision_weights
 from papergan.experiments import TOOL_PARAMETERS
+from papergan.files import check_room
+from papergan.game.game import Game
 from papergan.game.knobs import Progress
+from papergan.hooks.stored import faults_of_datasets, faults_of_published
+from papergan.io.checkpoints import CheckpointFolder
 from papergan.measuring import MeasuringRecipe
 from papergan.pipelines.checked import Experiment
 from papergan.recipe import Recipe
+from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
 
 
 def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
     """The checked recipes of the pipeline's experiments.
 
-    Raises RecipeError where recipes are faulty, with the faults of all of them, and what looking for weights raises.
+    Raises RecipeError where recipes, the catalog or the published numbers are faulty, with all faults together, and
+    what looking for weights raises.
     """
     inputs = {name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:")}
     names = sorted(inputs - set(TOOL_PARAMETERS))
     checked: list[Experiment] = []
-    faults: list[str] = []
+    stored = [*faults_of_datasets(pipeline, catalog), *faults_of_published(pipeline, catalog)]
+    faults = list(stored)
     for name in names:
         try:
             checked.append(Experiment(name, Recipe.parse(name, catalog.load(f"params:{name}"))))
         except RecipeError as fault:
             faults.append(str(fault))
-    if checked:
-        library: ImageLibrary = catalog.load("image_library")
-        for experiment in checked:
-            faults += _faults(experiment, library)
+    if checked and not stored:
+        try:
+            library: ImageLibrary = catalog.load("image_library")
+        except PaperganError as fault:
+            faults.append(str(fault))
+        else:
+            for experiment in checked:
+                where = f"{experiment.name}.checkpoints"
+                folder: CheckpointFolder | None = catalog.load(where) if where in pipeline.inputs() else None
+                faults += _faults(experiment, library, folder)
     if faults:
         raise RecipeError("; ".join(faults))
     for name, recipe in checked:
@@ -61,7 +74,7 @@ def locate_weights(where: str, how: MeasuringRecipe) -> None:
         raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
 
 
-def _faults(experiment: Experiment, library: ImageLibrary) -> Iterator[str]:
+def _faults(experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder | None) -> Iterator[str]:
     name, recipe = experiment
     yield from _fault(f"{name}.training.device", lambda: choose_device(recipe.training.device))
     declaration = library.declarations.get(recipe.dataset)
@@ -72,13 +85,24 @@ def _faults(experiment: Experiment, library: ImageLibrary) -> Iterator[str]:
     if available < recipe.training.batch_size:
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
     images = _spec(declaration, recipe)
-    yield from _fault(f"{name}.overrides", lambda: _build(recipe, images))
+    games: list[Game] = []
+    yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
+    if games and checkpoints is not None:
+        yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
 
 
-def _build(recipe: Recipe, images: ImageSpec) -> None:
+def _build(recipe: Recipe, images: ImageSpec) -> Game:
     """Once, on the host, and a latent as it will be drawn, so that what cannot be built is known now."""
-    sampler = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed).sampler()
-    sampler.latents(1, recipe.seed, "preflight", progress=Progress(), truncation=recipe.evaluation.truncation)
+    game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
+    game.sampler().latents(1, recipe.seed, "preflight", progress=Progress(), truncation=recipe.evaluation.truncation)
+    return game
+
+
+def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:
+    """Room for what is kept, for one more while it is written, and for results, which are smaller than another."""
+    store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
+    missing = max(1, recipe.training.keep_checkpoints + 2 - len(store.steps()))
+    check_room(store.folder, missing * checkpoint_bytes(game), f"{missing - 1} checkpoints and the results")
 
 
 def _fault(where: str, attempt: Callable[[], object]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ class ReportHook:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Know where MLflow keeps its runs."""
-        self._tracking_uri = MlflowConfiguration.of(parse(context.config_loader["mlflow"])).tracking_uri
+        with suppress(ImportError):  # the tracking hook says so
+            self._tracking_uri = MlflowConfiguration.of(parse(context.config_loader["mlflow"])).tracking_uri
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -46,6 +48,12 @@ class ReportHook:
         """Keep the table for the end."""
         if isinstance(data, Page):
             self._page = data
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """The table all the same, where an experiment that failed left one: it says who diverged, and when."""
+        if self._page is not None:
+            click.echo(f"\n{self._page.console}\n")
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:

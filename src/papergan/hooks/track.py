@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -42,11 +43,16 @@ class TrackingHook:
         self._session = ""
         self._catalog: CatalogProtocol | None = None
         self._runs: dict[str, MlflowTracker] = {}
+        self._left: Counter[str] = Counter()  # nodes of each experiment that have not run yet
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read mlflow.yml, and leave it where `kedro mlflow ui` looks for it. Nothing is created yet."""
-        options = parse(context.config_loader["mlflow"])
+        try:
+            options = parse(context.config_loader["mlflow"])
+        except ImportError:
+            log.warning("MLflow is not installed: nothing is tracked, everything else is as ever")
+            return
         context.__setattr__("mlflow", options)
         self._configuration = MlflowConfiguration.of(options)
 
@@ -57,6 +63,7 @@ class TrackingHook:
         self._catalog = catalog
         self._session = str(run_params["run_id"])
         self._store = self._open(run_params["pipeline_names"] or [])
+        self._left = Counter(node.namespace or "" for node in pipeline.nodes)
         for name in pipeline.inputs():
             if name.endswith(".tracker"):
                 catalog[name] = MemoryDataset(Tracker(), copy_mode="assign")
@@ -95,10 +102,22 @@ class TrackingHook:
             run.parameters(protocols_of(data))
 
     @hook_impl
-    def on_node_error(self, error: Exception, catalog: CatalogProtocol) -> None:
+    def after_node_run(self, node: Node) -> None:
+        """An experiment is done with its last node, whatever becomes of the others."""
+        name = node.namespace or ""
+        self._left[name] -= 1
+        if not self._left[name]:
+            self._end("FINISHED", name)
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node, catalog: CatalogProtocol) -> None:
         """A run that diverged gets a score card that says so; the comparison then shows it."""
+        name = node.namespace or ""
         if isinstance(error, Diverged):
-            catalog.save(f"{error.card.experiment}.scores", error.card)
+            catalog.save(f"{name}.scores", error.card)
+            if name in self._runs:
+                self._runs[name].tags({"diverged": str(error)})
+        self._end("FAILED", name)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -126,6 +145,7 @@ class TrackingHook:
             return
         self._runs[experiment.name] = run
         run.parameters(parameters_of(experiment.recipe))
+        run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
         atexit.register(self._end_one, run, "KILLED")
 
     def _note_images(self, name: str, data: Any) -> None:
@@ -134,10 +154,12 @@ class TrackingHook:
             digests = {"data_digest": data.train.digest, "images": data.train.name}
             self._runs[experiment].tags(digests)
 
-    def _end(self, status: Status) -> None:
-        for run in self._runs.values():
-            self._end_one(run, status)
-        self._runs.clear()
+    def _end(self, status: Status, *names: str) -> None:
+        """End the runs of these experiments that are open; all of them where none is named."""
+        for name in names or list(self._runs):
+            run = self._runs.pop(name, None)
+            if run is not None:
+                self._end_one(run, status)
 
     def _end_one(self, run: MlflowTracker, status: Status) -> None:
         run.finish(status)

@@ -16,9 +16,9 @@ class CheckpointFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def open(self, fingerprint: str) -> CheckpointStore:
+    def open(self, fingerprint: str, keep: int = 2) -> CheckpointStore:
         """The store of the recipe with this fingerprint; nothing is created before the first save."""
-        return CheckpointStore(self.folder, fingerprint)
+        return CheckpointStore(self.folder, fingerprint, keep)
 
 
 class CheckpointsDataset(AbstractDataset[NoReturn, CheckpointFolder]):

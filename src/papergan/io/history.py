@@ -6,17 +6,22 @@ import csv
 import io
 from pathlib import Path
 
-from kedro.io import DatasetError
-
+from papergan.errors import EvaluationError
 from papergan.io.whole_file import WholeFileDataset
 from papergan.training.history import History, Row
+from papergan.words import one_line
 
 POSITION = ("step", "epoch", "images")
 LOSSES, METRICS = "losses", "metrics"
+BEYOND = "beyond the last column"
 
 
 class HistoryDataset(WholeFileDataset[History]):
-    """A History as CSV. Columns: kind ("losses" or "metrics"), step, epoch, images, then every number by name."""
+    """A History as CSV. Columns: kind ("losses" or "metrics"), step, epoch, images, then every number by name.
+
+    Nothing in it vouches for its numbers, which are drawn and go into no table; a file that is cut within a line is
+    noticed. Raises EvaluationError for anything else.
+    """
 
     def _encode(self, data: History) -> bytes:
         rows = [(LOSSES, row) for row in data.losses] + [(METRICS, row) for row in data.metrics]
@@ -31,14 +36,24 @@ class HistoryDataset(WholeFileDataset[History]):
     def _decode(self, content: bytes, path: Path) -> History:
         history = History()
         kinds = {LOSSES: history.losses, METRICS: history.metrics}
-        for line in csv.DictReader(io.StringIO(content.decode(), newline="")):
-            try:
+        try:
+            text = content.decode()
+            if not text.endswith("\n"):
+                raise ValueError("its last line has no end")
+            lines = csv.DictReader(io.StringIO(text, newline=""), restkey=BEYOND, strict=True)
+            names = list(lines.fieldnames or ())
+            if len(set(names)) < len(names) or not {"kind", *POSITION} <= set(names):
+                raise ValueError(f"its columns are {names}")
+            for line in lines:
                 kinds[line.pop("kind")].append(_numbers(line))
-            except (KeyError, ValueError) as error:
-                raise DatasetError(f"{path} is no history of training: {error}") from error
+        except (KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
+            raise EvaluationError(
+                f"{path} is no history of training ({one_line(error)}); run the experiment again"
+            ) from error
         return history
 
 
 def _numbers(line: dict[str, str]) -> Row:
+    """Raises ValueError, TypeError or OverflowError for a line that is too long, too short or no numbers."""
     row = {name: float(text) for name, text in line.items() if text != ""}
-    return row | {name: int(row[name]) for name in ("step", "images") if name in row}
+    return row | {name: int(row[name]) for name in ("step", "images")} | {"epoch": row["epoch"]}

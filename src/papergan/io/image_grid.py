@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any
 
 from kedro.io import DatasetError
 from kedro.io.core import Version
 
 from papergan.data.grid import ImageGrid, encode_png
-from papergan.io.whole_file import WholeFileDataset
+from papergan.errors import EvaluationError
+from papergan.io.png import PngDataset
+from papergan.io.whole_file import read_bytes
 
-ImagePreview = NewType("ImagePreview", str)  # Kedro-Viz goes by this name
 
-
-class ImageGridDataset(WholeFileDataset[ImageGrid]):
+class ImageGridDataset(PngDataset[ImageGrid]):
     """An ImageGrid as PNG. scale: pixels of the picture per pixel of an image, nearest neighbour."""
 
     def __init__(
@@ -32,12 +31,14 @@ class ImageGridDataset(WholeFileDataset[ImageGrid]):
         raise DatasetError(f"{path}: a grid can be looked at (`preview`), not loaded; draw the samples again")
 
     def caption(self) -> str:
-        """What the newest picture says that it shows."""
+        """What the newest picture says that it shows. Raises EvaluationError where the picture is damaged."""
         from PIL import Image
 
-        with Image.open(io.BytesIO(self.path.read_bytes())) as picture:
-            return str(picture.info.get("Description", ""))
-
-    def preview(self) -> ImagePreview:
-        """For Kedro-Viz."""
-        return ImagePreview(base64.b64encode(self.path.read_bytes()).decode())
+        path = self.path
+        content = read_bytes(path)
+        self._check(content, path)
+        try:
+            with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
+                return str(picture.info.get("Description", ""))
+        except Exception as problem:  # Pillow's parsers raise a dozen types on garbage; each means the same here
+            raise EvaluationError(f"{path} is no picture ({type(problem).__name__}); draw it again") from problem

@@ -40,4 +40,8 @@ class ImageLibraryDataset(AbstractDataset[NoReturn, ImageLibrary]):
         raise DatasetError("the library of images is declared in the catalog; raw files are never written through it")
 
     def _describe(self) -> dict[str, Any]:
-        return {"raw": str(self._sources.raw), "decoded": str(self._decoded), "datasets": sorted(self._datasets)}
+        return {
+            "raw": str(self._sources.raw),
+            "decoded": str(self._decoded),
+            "datasets": sorted(map(str, self._datasets)),
+        }

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import NewType
-
-from kedro.io import DatasetError
-from pydantic import ValidationError
+from typing import Any
 
 from papergan.evaluation.image_scores import ImageScores
-from papergan.io.whole_file import WholeFileDataset
-
-JSONPreview = NewType("JSONPreview", str)  # Kedro-Viz goes by this name
+from papergan.io.vouched import VouchedDataset
 
 
-class ImageScoresDataset(WholeFileDataset[ImageScores]):
-    """ImageScores as JSON. Raises DatasetError for anything else."""
+class ImageScoresDataset(VouchedDataset[ImageScores]):
+    """ImageScores as JSON. Raises EvaluationError for anything else."""
 
-    def _encode(self, data: ImageScores) -> bytes:
-        return data.model_dump_json(indent=1).encode()
+    what, remedy = "scores of images", "evaluate them again"
 
-    def _decode(self, content: bytes, path: Path) -> ImageScores:
-        try:
-            return ImageScores.model_validate_json(content)
-        except ValidationError as error:
-            raise DatasetError(f"{path} holds no scores of images ({error.errors()[0]['msg']})") from error
+    def _to_document(self, data: ImageScores) -> dict[str, Any]:
+        return data.model_dump(mode="json")
 
-    def preview(self) -> JSONPreview:
-        """For Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8"))
+    def _from_document(self, document: dict[str, Any]) -> ImageScores:
+        return ImageScores.model_validate(document)

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any
 
 from kedro.io import AbstractDataset
+from pydantic import BaseModel, ValidationError
 
+from papergan.data.declarations import Sha256
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.errors import DataError
+from papergan.errors import DataError, EvaluationError, StorageError
 from papergan.files import write_whole
+from papergan.io.vouched import JSONPreview, decode_vouched, encode_vouched
+from papergan.io.whole_file import is_whole, read_bytes
+from papergan.strict import faults_of
+from papergan.words import one_line
 
-JSONPreview = NewType("JSONPreview", str)  # Kedro-Viz goes by this name
+
+class _Facts(BaseModel):
+    """What a pointer says of a split; only the name and the digest are needed, the rest is for people."""
+
+    name: str
+    digest: Sha256
+
+
+class _Pointer(BaseModel):
+    train: _Facts
+    test: _Facts
 
 
 class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
     """A small JSON at `filepath` that names both splits by digest; the images lie in `store`, once per content.
 
-    Loading checks every digest. Raises DataError where the pointer or an image file is missing or damaged.
+    Loading checks every digest, that of the pointer as well. Raises DataError where the pointer or an image file is
+    missing or damaged.
     """
 
     def __init__(self, *, filepath: str, store: str, metadata: dict[str, Any] | None = None) -> None:
@@ -32,39 +48,36 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
             if not _holds(self._file(images.digest), images):
                 save_image_set(self._file(images.digest), images)
         pointer = {split: _facts(images) for split, images in splits.items()}
-        write_whole(self.path, json.dumps(pointer, indent=1).encode())
+        write_whole(self.path, encode_vouched(pointer))
 
     def load(self) -> ImageSplits:
-        try:
-            pointer = json.loads(self.path.read_bytes())
-            train, test = (self._read(pointer[split]) for split in ("train", "test"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{self.path} does not lead to the images of an experiment ({error}); ingest again"
-            ) from error
-        return ImageSplits(train, test)
+        return self._read()
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8"))
+        return JSONPreview(self.path.read_text(encoding="utf-8", errors="replace"))
 
-    def _read(self, facts: dict[str, Any]) -> ImageSet:
-        images = load_image_set(self._file(facts["digest"]))
-        if images.digest != facts["digest"]:
-            raise DataError(f"{self._file(facts['digest'])} holds other images than its name says; delete it")
-        return ImageSet(facts["name"], images.images, images.labels, images.classes)
+    def _read(self) -> ImageSplits:
+        try:
+            pointer = _Pointer.model_validate(decode_vouched(read_bytes(self.path), self.path, "ingest again"))
+        except (EvaluationError, StorageError) as error:
+            raise DataError(str(error)) from error
+        except ValidationError as error:
+            fault = one_line(faults_of("pointer", error)[0])
+            raise DataError(f"{self.path} does not lead to images ({fault}); ingest again") from error
+        return ImageSplits(self._images(pointer.train), self._images(pointer.test))
+
+    def _images(self, facts: _Facts) -> ImageSet:
+        images = load_image_set(self._file(facts.digest))
+        if images.digest != facts.digest:
+            raise DataError(f"{self._file(facts.digest)} holds other images than its name says; ingest again")
+        return ImageSet(facts.name, images.images, images.labels, images.classes)
 
     def _file(self, digest: str) -> Path:
-        if not (len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
-            raise ValueError(f"{digest!r} is no digest")
         return self._store / f"{digest[:16]}.safetensors"
 
     def _exists(self) -> bool:
-        try:
-            pointer = json.loads(self.path.read_bytes())
-            return all(self._file(pointer[split]["digest"]).is_file() for split in ("train", "test"))
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
+        return self.path.is_file() and is_whole(self.path, self._read)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path), "store": str(self._store)}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NewType
 
 from kedro.io import AbstractDataset
 
+from papergan.errors import EvaluationError
 from papergan.files import write_whole
+from papergan.io.whole_file import is_whole, read_bytes
 
 HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by this name
 
@@ -24,15 +27,21 @@ class Page:
 
 
 class PageDataset(AbstractDataset[Page, Page]):
-    """<stem>.md, <stem>.csv and <stem>.html in one folder, the newest only."""
+    """<stem>.md, <stem>.csv and <stem>.html in one folder, the newest only. Raises EvaluationError for no text."""
 
     def __init__(self, *, filepath: str, stem: str, metadata: dict[str, Any] | None = None) -> None:
         self.path, self.stem = Path(filepath), stem
         self.metadata = metadata
 
     def load(self) -> Page:
-        texts = [self.file(kind).read_text(encoding="utf-8") for kind in ("md", "csv", "html")]
-        return Page(*texts)
+        return Page(*(self._read(kind) for kind in ("md", "csv", "html")))
+
+    def _read(self, kind: str) -> str:
+        path = self.file(kind)
+        try:
+            return read_bytes(path).decode()
+        except UnicodeDecodeError as error:
+            raise EvaluationError(f"{path} is damaged ({error.reason}); make the page again") from error
 
     def save(self, data: Page) -> None:
         for kind, text in (("md", data.markdown), ("csv", data.csv), ("html", data.html)):
@@ -40,14 +49,15 @@ class PageDataset(AbstractDataset[Page, Page]):
 
     def preview(self) -> HTMLPreview:
         """For Kedro-Viz."""
-        return HTMLPreview(self.file("html").read_text(encoding="utf-8"))
+        return HTMLPreview(self.file("html").read_text(encoding="utf-8", errors="replace"))
 
     def file(self, kind: str) -> Path:
         """Where one form of it lies. kind: "md", "csv" or "html"."""
         return self.path / f"{self.stem}.{kind}"
 
     def _exists(self) -> bool:
-        return all(self.file(kind).is_file() for kind in ("md", "csv", "html"))
+        there = all(self.file(kind).is_file() for kind in ("md", "csv", "html"))
+        return there and all(is_whole(self.file(kind), partial(self._read, kind)) for kind in ("md", "csv", "html"))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path), "stem": self.stem}

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import NewType
+from typing import Any
 
-from kedro.io import DatasetError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from papergan.evaluation.real_rows import RealRow
-from papergan.io.whole_file import WholeFileDataset
-
-JSONPreview = NewType("JSONPreview", str)  # Kedro-Viz goes by this name
-_ROWS = TypeAdapter(tuple[RealRow, ...])
+from papergan.io.vouched import VouchedDataset
 
 
-class RealRowsDataset(WholeFileDataset[tuple[RealRow, ...]]):
-    """RealRows as JSON. Raises DatasetError for anything else."""
+class _Rows(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
-    def _encode(self, data: tuple[RealRow, ...]) -> bytes:
-        return _ROWS.dump_json(data, indent=1)
+    rows: tuple[RealRow, ...]
 
-    def _decode(self, content: bytes, path: Path) -> tuple[RealRow, ...]:
-        try:
-            return _ROWS.validate_json(content)
-        except ValidationError as error:
-            raise DatasetError(f"{path} holds no scores of real images ({error.errors()[0]['msg']})") from error
 
-    def preview(self) -> JSONPreview:
-        """For Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8"))
+class RealRowsDataset(VouchedDataset[tuple[RealRow, ...]]):
+    """RealRows as JSON. Raises EvaluationError for anything else."""
+
+    what, remedy = "scores of real images", "score them again"
+
+    def _to_document(self, data: tuple[RealRow, ...]) -> dict[str, Any]:
+        return _Rows(rows=data).model_dump(mode="json")
+
+    def _from_document(self, document: dict[str, Any]) -> tuple[RealRow, ...]:
+        return _Rows.model_validate(document).rows

@@ -2,32 +2,77 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NewType, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from kedro.io import AbstractDataset
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.protocol import Split
 from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
 from papergan.files import write_whole
 from papergan.io.shelf import WeightsShelf
+from papergan.io.vouched import JSONPreview, decode_vouched, encode_vouched
+from papergan.io.whole_file import is_whole, read_bytes
+from papergan.strict import faults_of
 from papergan.weights import Weights
-
-JSONPreview = NewType("JSONPreview", str)  # Kedro-Viz goes by this name
+from papergan.words import one_line
 
 
 def shelved_sight(
     shelf: WeightsShelf, extractor: ExtractorFacts, name: str, digest: str, count: int, look: Callable[[], Weights]
 ) -> Sight:
-    """`count` images with this digest as this extractor sees them: from the shelf, else what `look` returns now."""
+    """`count` images with this digest as this extractor sees them: from the shelf, else what `look` returns now.
+
+    Raises EvaluationError where something else lies in its place.
+    """
     made_from = {
         "name": name, "images": digest, "count": count, "extractor": extractor.digest,
         "preprocessing": extractor.preprocessing,
     }  # fmt: skip
-    return Sight.from_weights(shelf.fetch(f"features-{extractor.name}", made_from, look))
+    kind = f"features-{extractor.name}"
+    found = shelf.fetch(kind, made_from, look)
+    try:
+        sight = Sight.from_weights(found)
+        if (sight.name, sight.digest, len(sight)) != (name, digest, count):
+            raise EvaluationError(f"it holds {len(sight)} features of {sight.name}")
+    except Exception as error:  # tensors of any shape may lie under these names; torch raises many types
+        place = shelf.place(kind, made_from)
+        raise EvaluationError(
+            f"{place} does not hold the features of {one_line(name)} ({one_line(error)}); delete it"
+        ) from error
+    return sight
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    digest: str
+    count: int
+
+
+def _named_plainly(extractor: ExtractorFacts) -> ExtractorFacts:
+    if not extractor.name.isidentifier():  # it becomes part of a file name
+        raise ValueError(f"an extractor called {extractor.name!r}")
+    return extractor
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    extractor: Annotated[ExtractorFacts, AfterValidator(_named_plainly)]
+    split: Split
+    real: _Facts
+    held_out: _Facts | None
+    floor: float | None
+    floor_count: int
+
+
+_POINTER = TypeAdapter(dict[str, _Entry])
 
 
 class ReferencesDataset(AbstractDataset[References, References]):
@@ -51,36 +96,38 @@ class ReferencesDataset(AbstractDataset[References, References]):
             }
             for name, held in data.items()
         }  # fmt: skip
-        write_whole(self.path, json.dumps(pointer, indent=1).encode())
+        write_whole(self.path, encode_vouched(pointer))
 
     def load(self) -> References:
+        return self._read()
+
+    def _read(self) -> References:
         try:
-            pointer = json.loads(self.path.read_bytes())
-            return {name: self._reference(entry) for name, entry in pointer.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EvaluationError(
-                f"{self.path} does not lead to the reference of an experiment ({error}); build it again"
-            ) from error
+            pointer = _POINTER.validate_python(decode_vouched(read_bytes(self.path), self.path, "build it again"))
+        except ValidationError as error:
+            fault = one_line(faults_of("reference", error)[0])
+            raise EvaluationError(f"{self.path} leads to no reference ({fault}); build it again") from error
+        return {name: self._reference(entry) for name, entry in pointer.items()}
 
-    def _reference(self, entry: dict[str, Any]) -> Reference:
-        facts = entry["extractor"]
-        extractor = ExtractorFacts(**{**facts, "class_names": tuple(facts["class_names"])})
-        real = self._sight(extractor, **entry["real"])
-        held_out = self._sight(extractor, **entry["held_out"]) if entry["held_out"] else None
-        return Reference(extractor, entry["split"], real, held_out, entry["floor"], entry["floor_count"])
+    def _reference(self, entry: _Entry) -> Reference:
+        real = self._sight(entry.extractor, entry.real)
+        held_out = None if entry.held_out is None else self._sight(entry.extractor, entry.held_out)
+        return Reference(entry.extractor, entry.split, real, held_out, entry.floor, entry.floor_count)
 
-    def _sight(self, extractor: ExtractorFacts, name: str, digest: str, count: int) -> Sight:
+    def _sight(self, extractor: ExtractorFacts, facts: _Facts) -> Sight:
         def gone() -> NoReturn:
-            raise EvaluationError(f"{self.path}: the features of {name} by {extractor.name} are gone; build them again")
+            raise EvaluationError(
+                f"{self.path}: the features of {one_line(facts.name)} by {extractor.name} are gone; build them again"
+            )
 
-        return shelved_sight(self._shelf, extractor, name, digest, count, gone)
+        return shelved_sight(self._shelf, extractor, facts.name, facts.digest, facts.count, gone)
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8"))
+        return JSONPreview(self.path.read_text(encoding="utf-8", errors="replace"))
 
     def _exists(self) -> bool:
-        return self.path.is_file()
+        return self.path.is_file() and is_whole(self.path, self._read)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path), "shelf": str(self._shelf.folder)}

@@ -1,72 +1,77 @@
-"""Score cards: one of one run, and the newest of every experiment."""
+"""Score cards: one of one run, and the newest of every run."""
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
-from typing import Any, NewType, NoReturn
+from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from papergan.errors import EvaluationError
+from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.io.whole_file import WholeFileDataset
+from papergan.io.vouched import VouchedDataset
+from papergan.io.weights import decode
+from papergan.io.whole_file import read_bytes
 
 log = logging.getLogger(__name__)
 
-JSONPreview = NewType("JSONPreview", str)  # Kedro-Viz goes by this name
-FILE = "scores.json"
+FILE, GENERATOR = "scores.json", "generator.safetensors"
 
 
-class ScoreCardDataset(WholeFileDataset[ScoreCard]):
-    """A ScoreCard as JSON."""
+class ScoreCardDataset(VouchedDataset[ScoreCard]):
+    """A ScoreCard as JSON. Raises EvaluationError for anything else."""
 
-    def _encode(self, data: ScoreCard) -> bytes:
-        return data.model_dump_json(indent=1).encode()
+    what, remedy = "score card", "evaluate the run again"
 
-    def _decode(self, content: bytes, path: Path) -> ScoreCard:
-        return _parse(content, path)
+    def _to_document(self, data: ScoreCard) -> dict[str, Any]:
+        return data.model_dump(mode="json")
 
-    def preview(self) -> JSONPreview:
-        """For Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8"))
+    def _from_document(self, document: dict[str, Any]) -> ScoreCard:
+        return ScoreCard.model_validate(document)
 
 
 class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
     """Loads the newest card of every experiment, data set, variant of the recipe and seed, by `ScoreCard.run`, the
     oldest first.
 
-    filepath: the folder that holds <experiment>/scores.json/<version>/scores.json. A card that cannot be read is
-    named in a warning, and the one before it is taken.
+    filepath: the folder that holds <experiment>/scores.json/<version>/scores.json. models: the one that holds the
+    generators, <experiment>/generator.safetensors/<version>/generator.safetensors; where that of a card is there, it
+    must be the one that was scored. A card that cannot be read, or is of another generator than lies there, is named
+    in a warning, and the one before it is taken.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._folder = Path(filepath)
+    def __init__(self, *, filepath: str, models: str, metadata: dict[str, Any] | None = None) -> None:
+        self._folder, self._models = Path(filepath), Path(models)
         self.metadata = metadata
 
     def load(self) -> dict[str, ScoreCard]:
         newest: dict[str, ScoreCard] = {}
-        for path in sorted(self._folder.glob(f"*/{FILE}/*/{FILE}"), key=lambda path: path.parent.name):
+        for path in sorted(self._folder.glob(f"*/{FILE}/*/{FILE}"), key=lambda path: path.parent.name, reverse=True):
             try:
-                card = _parse(path.read_bytes(), path)
-            except EvaluationError as error:
+                card = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path), path)
+                if card.run not in newest:  # only these are shown, so only their generators are hashed
+                    self._check_generator(card, path)
+                    newest[card.run] = card
+            except PaperganError as error:
                 log.warning("left out of the comparison: %s", error)
-                continue
-            newest.pop(card.run, None)  # so that it goes to the end
-            newest[card.run] = card
-        return newest
+        return dict(reversed(newest.items()))
+
+    def _check_generator(self, card: ScoreCard, path: Path) -> None:
+        """The tensors themselves are hashed: what the file says of its digest stays when they are damaged."""
+        experiment, version = path.parents[2].name, path.parent.name
+        generator = self._models / experiment / GENERATOR / version / GENERATOR
+        if not generator.exists():  # scored in a later session than trained, or removed to save room
+            return
+        digest = decode(read_bytes(generator), generator).digest
+        if digest != card.generator_digest:
+            scored = (card.generator_digest or "none")[:12]
+            raise EvaluationError(
+                f"{path} is of generator {scored}, but {generator} is {digest[:12]}; evaluate the run again"
+            )
 
     def save(self, data: NoReturn) -> None:
         raise DatasetError("each experiment saves its own score card")
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._folder)}
-
-
-def _parse(content: bytes, path: Path) -> ScoreCard:
-    try:
-        document = json.loads(content)
-    except ValueError as error:
-        raise EvaluationError(f"{path} is damaged ({error}); evaluate the run again") from error
-    return ScoreCard.read(str(path), document)
+        return {"filepath": str(self._folder), "models": str(self._models)}

@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from papergan.errors import CheckpointError
+from papergan.errors import CheckpointError, StorageError
 from papergan.files import write_whole
 from papergan.io.weights import decode, encode
+from papergan.io.whole_file import read_bytes
 from papergan.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -30,16 +31,20 @@ class WeightsShelf:
 
         kind: first part of the file's name. made_from: plain values. A damaged file is said to be so, and made anew.
         """
-        identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
-        path = self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
+        path = self.place(kind, made_from)
         if path.exists():
             try:
-                return decode(path.read_bytes(), path)
-            except CheckpointError as error:
+                return decode(read_bytes(path), path)
+            except (CheckpointError, StorageError) as error:
                 log.warning("%s: made anew, since %s", kind, error)
         made = make()
         write_whole(path, encode(made))
         return made
+
+    def place(self, kind: str, made_from: Mapping[str, object]) -> Path:
+        """Where it lies."""
+        identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
+        return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
 
 
 class WeightsShelfDataset(AbstractDataset[NoReturn, WeightsShelf]):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,12 +12,14 @@ import torch
 from papergan.errors import CheckpointError
 from papergan.io.whole_file import WholeFileDataset
 from papergan.weights import Weights
+from papergan.words import one_line
 
 
 class WeightsDataset(WholeFileDataset[Weights]):
-    """Weights as one safetensors file; the metadata gains `digest`, which is checked and taken off again on loading.
+    """Weights as one safetensors file; its metadata gains two digests, checked and taken off again on loading.
 
-    Raises CheckpointError where the file is foreign, or a tensor in it is damaged, be it by one bit.
+    `digest` is that of the tensors, `Weights.digest`; `metadata_digest` is of all the other metadata.
+    Raises CheckpointError where the file is foreign, or anything in it is damaged, be it by one bit.
     """
 
     def _encode(self, data: Weights) -> bytes:
@@ -33,24 +38,29 @@ def encode(weights: Weights) -> bytes:
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in weights.tensors.items()
     }
-    content: bytes = save(tensors, {**weights.metadata, "digest": weights.digest})
+    about = {**weights.metadata, "digest": weights.digest}
+    content: bytes = save(tensors, {**about, "metadata_digest": _digest_of(about)})
     return content
 
 
 def decode(content: bytes, path: Path) -> Weights:
     """The inverse of `encode`. path: for the message."""
-    import json
-
-    from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
+        weights = Weights(load(content))  # refuses lengths and offsets beyond the content
         length = int.from_bytes(content[:8], "little")
-        metadata = dict(json.loads(content[8 : 8 + length]).get("__metadata__", {}))
-        weights = Weights(load(content))
-    except (SafetensorError, ValueError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"{path} is not a whole safetensors file ({error}); make it again") from error
-    recorded = metadata.pop("digest", None)
-    if weights.digest != recorded:
-        raise CheckpointError(f"{path} is damaged: expected digest {recorded}, got {weights.digest}; make it again")
-    return Weights(weights.tensors, metadata)
+        about = dict(json.loads(content[8 : 8 + length]).get("__metadata__", {}))
+        found, found_about = weights.digest, _digest_of({k: v for k, v in about.items() if k != "metadata_digest"})
+    except Exception as error:  # safetensors, json and torch raise many types on garbage; each means the same here
+        raise CheckpointError(f"{path} is not a whole safetensors file ({one_line(error)}); make it again") from error
+    recorded, recorded_about = about.pop("digest", None), about.pop("metadata_digest", None)
+    if found != recorded:
+        raise CheckpointError(f"{path} is damaged: expected digest {recorded}, got {found}; make it again")
+    if found_about != recorded_about:
+        raise CheckpointError(f"{path} is damaged: its metadata is not what was saved; make it again")
+    return Weights(weights.tensors, about)
+
+
+def _digest_of(about: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

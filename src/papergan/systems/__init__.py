@@ -1,6 +1,6 @@
 """One file per paper. The file's name is the system's name; there is no registry.
 
-Each file has a docstring (paper, identifier, what is reproduced, every deviation) and
+Each file has a docstring (paper, identifier, what is reproduced, every deviation, what is deterministic on a GPU) and
 `build(images: ImageSpec, *, <the paper's numbers as keyword arguments with defaults>) -> Game`.
 """
 
@@ -20,6 +20,8 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError, did_you_mean
 from papergan.game.game import Game
 from papergan.randomness import seeded
+from papergan.strict import in_one_line, said
+from papergan.training.memory import memory_errors
 
 
 def names() -> list[str]:
@@ -55,7 +57,7 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """All settings of a system, overrides among them. Raises RecipeError naming every wrong one, with close matches."""
     model = settings_model(name)
     try:
-        return model(**overrides).model_dump()
+        return model.model_validate(dict(overrides)).model_dump()
     except ValidationError as error:
         raise RecipeError("; ".join(_explain(name, detail, model) for detail in error.errors())) from None
 
@@ -63,21 +65,25 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
 def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: int) -> Game:
     """The game of a system for these images, its weights drawn from `seed`, on the CPU.
 
-    Raises RecipeError where the settings do not fit each other or the images.
+    Raises RecipeError where the settings do not fit each other or the images, MemoryShortError where the weights do not
+    fit into memory.
     """
     settings = resolve(name, overrides)
     try:
-        with seeded(seed, "weights"):
+        with seeded(seed, "weights"), memory_errors(f"building system {name!r}", "lower the sizes in its overrides"):
             game: Game = find(name).build(images, **settings)
-    except ValueError as error:
+    except (ValueError, RuntimeError, TypeError) as error:
+        if not isinstance(error, ValueError) and "overflow" not in str(error).lower():  # as torch has it: 64 bits
+            raise
         raise RecipeError(
-            f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: {error}"
+            f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: "
+            f"{in_one_line(error):.300}"
         ) from error
     return game
 
 
 def _explain(name: str, detail: Any, model: type[BaseModel]) -> str:
-    setting = ".".join(map(str, detail["loc"]))
+    setting = ".".join(map(in_one_line, detail["loc"]))
     if detail["type"] == "extra_forbidden":
         return f"system {name!r} has no setting {setting!r}{did_you_mean(setting, model.model_fields)}"
-    return f"setting {setting!r} of system {name!r}: {detail['msg']}, got {detail['input']!r}"
+    return f"setting {setting!r} of system {name!r}: {said(detail)}"

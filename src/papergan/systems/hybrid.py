@@ -18,6 +18,9 @@ Contradictions in the document: its eq. 1 is the minimax loss and V.F the Wasser
 hybrid_logistic and hybrid_minimax have the others); R1 pulls the critic's slope to 0, the gradient penalty to 1, and
 spectral normalisation bounds it by 1; its description of DiffAugment (rotation, cropping) is not the method it cites
 (`augmentation: color,translation,cutout` is); its AdaptiveMix is not the authors' (`adaptive_mix: official` is).
+
+Deterministic on a GPU: convolutions of both kinds, their second derivatives, batch norm, attention and max pooling have
+such kernels in torch; the derivative of rotation and cropping has none there, and the one in `game.warp` instead.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ DiffAugment, lazy R1, spectral normalisation, EMA; no labels. Changed: residual 
 arXiv:1802.05957, table 4, generator width 256, discriminator width 128), hinge loss without gradient penalty or feature
 matching, DiffAugment's own policy without colour, three discriminator steps, twice as many fakes as reals in the
 generator's step, linear decay of the learning rate over the last 40 % of 50 000 steps, EMA 0.9999 after 2 000 steps.
+
+Deterministic on a GPU: convolutions, their second derivatives, batch norm, attention, max and mean pooling and nearest
+upsampling have such kernels in torch; the derivative of translation has none there, and the one in `game.warp` instead.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ positions), Wasserstein loss, gradient penalty of eq. 3 with lambda 10, five cri
 decay of the learning rate to 0 over 100 000 generator steps, a generator batch of twice the critic's. Batch 64 is in
 the recipe.
 Deviations: no dequantisation noise on real images; no labels (the paper's unsupervised setting).
+Deterministic on a GPU: convolutions, their second derivatives, batch norm, nearest upsampling and mean pooling all have
+such kernels in torch.
 """
 
 from __future__ import annotations

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from papergan.errors import RecipeError
+from papergan.errors import RecipeError, did_you_mean
+from papergan.strict import faults_of
 
 if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
+
+
+STORES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,21 @@ class MlflowConfiguration:
 
     @classmethod
     def of(cls, options: KedroMlflowConfig) -> MlflowConfiguration:
-        """Raises RecipeError where a place is not given: kedro-mlflow would fall back to one that MLflow refuses."""
+        """Raises RecipeError where a place is not given: kedro-mlflow would fall back to one that MLflow refuses.
+
+        Also where it is of no kind that MLflow knows: a run would otherwise go untracked, and say so once.
+        """
         experiment = options.tracking.experiment
         uri, artifacts = options.server.mlflow_tracking_uri, experiment.create_experiment_kwargs.artifact_location
         if not uri or not artifacts:
             raise RecipeError(
                 "mlflow.yml must give server.mlflow_tracking_uri and "
                 "tracking.experiment.create_experiment_kwargs.artifact_location"
+            )
+        kind = uri.partition(":")[0].partition("+")[0]
+        if kind not in STORES:
+            raise RecipeError(
+                f"mlflow.yml: server.mlflow_tracking_uri: unknown kind {kind!r}{did_you_mean(kind, STORES)}"
             )
         return cls(uri, artifacts, experiment.name, tuple(options.tracking.disable_tracking.pipelines))
 
@@ -48,5 +60,5 @@ def parse(given: Mapping[str, Any]) -> KedroMlflowConfig:
     try:
         return KedroMlflowConfig.model_validate(dict(given))
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        faults = [fault.removeprefix("mlflow.yml.") for fault in faults_of("mlflow.yml", error)]
         raise RecipeError(f"mlflow.yml: {'; '.join(faults)}") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +15,14 @@ class Liveness:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._held: dict[str, IO[str]] = {}
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until no other process of this machine is inside such a block."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "turn").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def claim(self, run_id: str) -> None:
         """Hold the lock of a run until `release` or the end of the process."""

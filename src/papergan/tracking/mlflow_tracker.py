@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 FLUSH_SECONDS = 5.0  # between two writes: one costs as much as many steps on a GPU
-RETRY_SECONDS = 60.0  # after a failure
+RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a locked database blocks for 20 seconds
 BATCH = 1000  # what MLflow takes at once
 MAX_PARAMETER = 6000
 
@@ -37,7 +37,7 @@ class MlflowTracker(Tracker):
         self.client, self.run_id = client, run_id
         self.status: Status | None = None
         self._waiting: list[Metric] = []
-        self._next_write = 0.0
+        self._next_write, self._patience = 0.0, RETRY_SECONDS
         self._warned = False
 
     def report(self, row: Mapping[str, float]) -> None:
@@ -61,6 +61,10 @@ class MlflowTracker(Tracker):
             path = Path(folder) / f"step-{step:09d}.png"
             path.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
             self.artifact(path, "samples")
+
+    def text(self, name: str, text: str) -> None:
+        """A small text file of the run, for what is too long for a parameter."""
+        self._safely(lambda: self.client.log_text(self.run_id, text, name))
 
     def artifact(self, path: Path, folder: str) -> None:
         """A file, or all of a folder, into a folder of the run."""
@@ -103,9 +107,11 @@ class MlflowTracker(Tracker):
         while self._waiting:
             some = self._waiting[:BATCH]
             if not self._safely(lambda some=some: self.client.log_batch(self.run_id, metrics=some)):  # type: ignore[misc]
-                self._next_write = time.monotonic() + RETRY_SECONDS
+                self._next_write = time.monotonic() + self._patience
+                self._patience *= 2
                 return
             del self._waiting[:BATCH]
+        self._patience = RETRY_SECONDS
 
     def _safely(self, call: Callable[[], object]) -> bool:
         """Whether MLflow did as told. It fails in many ways (disk, lock, server); training outlives them all."""

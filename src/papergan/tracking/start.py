@@ -28,16 +28,19 @@ class MlflowStore:
 
     def begin(self, document: str, experiment: str, tags: Mapping[str, str]) -> MlflowTracker:
         """A new run, named after the experiment, in the MLflow experiment of its document."""
-        client = self._client()
-        group = self._group(client, f"{self.configuration.experiment_prefix}/{document}")
-        self._bury(client, group, experiment)
-        run = client.create_run(
-            group, run_name=experiment, tags={"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
-        )
-        self.liveness.claim(run.info.run_id)
+        with self.liveness.turn():  # two that begin at once would both make the database
+            client = self._client()
+            group = self._group(client, f"{self.configuration.experiment_prefix}/{document}")
+            self._bury(client, group, experiment)
+            about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
+            run = client.create_run(group, run_name=experiment, tags=about)
+            self.liveness.claim(run.info.run_id)
         return MlflowTracker(client, run.info.run_id)
 
     def _client(self) -> MlflowClient:
+        # A server that is away must not hold an experiment up for the minutes that MLflow would wait by itself.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
         from mlflow import MlflowClient
 
         uri = self.configuration.tracking_uri

@@ -41,7 +41,7 @@ def checkpoint_bytes(game: Game) -> int:
         sum(tensor.nbytes for tensor in module.state_dict().values())
         for module in (game.networks, game.sampler(averaged=False))
     )
-    return 3 * weights + (2 if game.average is None else 3) * published
+    return int(3 * weights + (2 if game.average is None else 3) * published)
 
 
 class CheckpointStore:

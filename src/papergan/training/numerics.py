@@ -48,7 +48,7 @@ def _kernels(*, deterministic: bool) -> Iterator[None]:
     mode, lenient = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
         cudnn.benchmark = not deterministic
-        _insist(deterministic, warn_only=False)
+        torch.use_deterministic_algorithms(deterministic)
         yield
     except RuntimeError as error:
         reason = _not_deterministic(str(error))
@@ -57,13 +57,7 @@ def _kernels(*, deterministic: bool) -> Iterator[None]:
         raise RecipeError(f"{reason}, or train with training.deterministic=false") from error
     finally:
         cudnn.benchmark = benchmark
-        _insist(mode, warn_only=lenient)
-
-
-def _insist(deterministic: bool, *, warn_only: bool) -> None:
-    now = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    if now != (deterministic, warn_only):  # else left alone: the call loads torch's compiler, two seconds
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.use_deterministic_algorithms(mode, warn_only=lenient)
 
 
 def _not_deterministic(message: str) -> str | None:

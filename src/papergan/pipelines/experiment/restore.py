@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from papergan.game.knobs import Progress
 from papergan.game.sampler import Sampler
 from papergan.recipe import Recipe
 from papergan.training.interruption import StopRequest
-from papergan.training.numerics import choose_device
+from papergan.training.numerics import choose_device, numerics
 from papergan.weights import Weights
 
 
@@ -58,13 +58,18 @@ def progress_of(weights: Weights) -> Progress:
 
 @contextmanager
 def stoppable(work: str) -> Iterator[StopRequest]:
-    """Let a signal end an evaluation between two batches, as Interrupted. work: what is stopped, for the message."""
+    """Let a signal end work between two pieces of it, as Interrupted, at the latest when the work is done.
+
+    work: what is stopped, for the message.
+    """
     with StopRequest().listening() as stop:
         try:
             yield stop
         except EvaluationStopped:
-            number = stop() or 0
-            raise Interrupted(number, f"stopped by signal {number} in {work}; run again to go on from there") from None
+            if stop() is None:
+                raise
+        if (number := stop()) is not None:  # also where the work ended before it looked
+            raise Interrupted(number, f"stopped by signal {number} in {work}; run again to go on from there")
 
 
 def is_asked(stop: StopRequest) -> bool:
@@ -79,6 +84,11 @@ def _check(recipe: Recipe, weights: Weights) -> None:
             f"the saved weights are of recipe {theirs}, the parameters describe recipe {recipe.fingerprint}: "
             "run the whole pipeline, or give the --params and --env it was trained with"
         )
+
+
+def numerics_of(recipe: Recipe) -> AbstractContextManager[None]:
+    """The precision and the kernels of this recipe, for what is computed from its weights as well."""
+    return numerics(recipe.training.precision, deterministic=recipe.training.deterministic)
 
 
 def device_of(recipe: Recipe) -> torch.device:

@@ -22,8 +22,12 @@ def card(
     best: Mapping[str, BestScore] | None = None,
     real_rows: Sequence[RealRow] = (),
     diverged: str | None = None,
+    generator_digest: str | None = None,
 ) -> ScoreCard:
-    """trained: metadata of the trained game. best: by criterion, "best_fid" and "best_is"."""
+    """trained: metadata of the trained game. best: by criterion, "best_fid" and "best_is".
+
+    generator_digest: of the generator that was scored; None where the run diverged.
+    """
     name, recipe = experiment
     device, commit, best = device_of(recipe), provenance.commit(), best or {}
     return ScoreCard(
@@ -45,6 +49,7 @@ def card(
         images_seen=int(trained["images"]),
         training_seconds=float(trained["seconds"]),
         diverged=diverged,
+        generator_digest=generator_digest,
         protocols=tuple(protocols),
         final=dict(final or {}),
         best_fid=best.get("best_fid"),

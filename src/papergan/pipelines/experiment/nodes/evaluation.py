@@ -13,6 +13,7 @@ from papergan.evaluation.real_rows import RealRow
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, ScoreCard
 from papergan.evaluation.smoothness import sampler_path_length
+from papergan.game.finite import finite_only
 from papergan.game.sampler import Sampler
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.account import card
@@ -21,12 +22,14 @@ from papergan.pipelines.experiment.nodes.rulers import extractors_of
 from papergan.pipelines.experiment.restore import (
     device_of,
     is_asked,
+    numerics_of,
     progress_of,
     published_sampler,
     stoppable,
     trained_game,
 )
 from papergan.pixels import to_pixels
+from papergan.training.memory import memory_errors
 from papergan.weights import Weights
 
 
@@ -49,7 +52,8 @@ def evaluate(
     rules = published_rules(how.rules(recipe.seed), generator)
     extractors = extractors_of(how, device, domain_classifier)
     real, held_out = (images.train, images.test) if how.reference == "train" else (images.test, images.train)
-    with stoppable("the final evaluation") as stop:
+    memory = memory_errors("the final evaluation", f"lower evaluation.batch_size (now {how.batch_size})")
+    with memory, numerics_of(recipe), stoppable("the final evaluation") as stop:
         asked = partial(is_asked, stop)
 
         def score(sampler: Sampler, what: str) -> dict[str, float]:
@@ -66,7 +70,7 @@ def evaluate(
                     sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=when
                 )
                 scores |= {} if length is None else {f"{extractor.metric_prefix}ppl": length}
-            return scores
+            return finite_only(scores, what)
 
         final = score(published_sampler(recipe, generator), "samples of the final generator")
         best: dict[str, BestScore] = {}
@@ -82,9 +86,11 @@ def evaluate(
             batch_size=how.batch_size, progress=progress_of(trained), should_stop=asked,
         )  # fmt: skip
     protocols = [held.protocol(rules) for held in reference.values()]
+    final |= finite_only(judged, "the discriminator")
     return card(
-        experiment, trained.metadata, protocols=protocols, final={**final, **judged}, best=best, real_rows=real_rows
-    )
+        experiment, trained.metadata, protocols=protocols, final=final, best=best, real_rows=real_rows,
+        generator_digest=generator.digest,
+    )  # fmt: skip
 
 
 def published_rules(rules: Rules, generator: Weights) -> Rules:

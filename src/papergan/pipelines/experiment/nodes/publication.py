@@ -9,7 +9,7 @@ from papergan.data.grid import ImageGrid
 from papergan.game.knobs import Progress
 from papergan.game.sampler import Sampler
 from papergan.pipelines.checked import Experiment
-from papergan.pipelines.experiment.restore import progress_of, published_sampler, trained_game
+from papergan.pipelines.experiment.restore import numerics_of, progress_of, published_sampler, trained_game
 from papergan.pixels import to_pixels
 from papergan.training.publish import publish
 from papergan.weights import Weights
@@ -26,10 +26,11 @@ def swap_in_average(experiment: Experiment, trained: Weights) -> Weights:
     recipe = experiment.recipe
     game = trained_game(recipe, trained)
     averaged = recipe.evaluation.weights == "ema" and game.average is not None
-    sampler = publish(
-        game, progress_of(trained), seed=recipe.seed, batch_norm_batches=recipe.training.batch_norm_batches,
-        averaged=averaged,
-    )  # fmt: skip
+    with numerics_of(recipe):
+        sampler = publish(
+            game, progress_of(trained), seed=recipe.seed, batch_norm_batches=recipe.training.batch_norm_batches,
+            averaged=averaged,
+        )  # fmt: skip
     weights = "ema" if averaged else "raw"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sampler.state_dict().items()}
     about = {**trained.metadata, "kind": "generator", "weights": weights, "experiment": experiment.name}
@@ -39,7 +40,8 @@ def swap_in_average(experiment: Experiment, trained: Weights) -> Weights:
 def sample(experiment: Experiment, generator: Weights) -> ImageGrid:
     """64 images of fixed latents: the same ones at every evaluation and in every run of this recipe."""
     progress = progress_of(generator)
-    pixels = draw(published_sampler(experiment.recipe, generator), experiment.recipe.seed, progress)
+    with numerics_of(experiment.recipe):
+        pixels = draw(published_sampler(experiment.recipe, generator), experiment.recipe.seed, progress)
     return ImageGrid(pixels, caption(experiment.name, generator.metadata["dataset"], progress))
 
 

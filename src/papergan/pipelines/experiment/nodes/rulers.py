@@ -35,24 +35,29 @@ def train_domain_classifier(experiment: Experiment, images: ImageSplits, ruler_s
     recipe = experiment.recipe
     if not recipe.evaluation.domain:
         return Weights({}, {"kind": NO_CLASSIFIER})
-    return classifier_of(images, recipe.evaluation.domain_classifier, ruler_shelf, device_of(recipe))
+    device = device_of(recipe)
+    deterministic = recipe.training.deterministic and device.type == "cuda"  # a CPU's kernels always are
+    return classifier_of(images, recipe.evaluation.domain_classifier, ruler_shelf, device, deterministic=deterministic)
 
 
-def classifier_of(images: ImageSplits, how: DomainRecipe, shelf: WeightsShelf, device: torch.device) -> Weights:
-    """From the shelf, or trained now."""
+def classifier_of(
+    images: ImageSplits, how: DomainRecipe, shelf: WeightsShelf, device: torch.device, *, deterministic: bool = False
+) -> Weights:
+    """From the shelf, or trained now. deterministic: with such kernels, and never one that was made without."""
 
     def make() -> Weights:
         log.info("Training the domain classifier of %s: %d epochs, once per data set", images.train.name, how.epochs)
         return train_classifier(
             images.train, images.test, epochs=how.epochs, widths=[how.width * factor for factor in (1, 2, 4, 8)],
-            seed=how.seed, device=device, flip=how.horizontal_flip,
+            seed=how.seed, device=device, flip=how.horizontal_flip, deterministic=deterministic,
             on_epoch=lambda epoch, numbers: log.info(
                 "  epoch %d of %d: %.1f %% of the training images right", epoch, how.epochs, 100 * numbers["accuracy"]
             ),
         )  # fmt: skip
 
     data = {"train": images.train.digest, "test": images.test.digest}
-    classifier = shelf.fetch("domain_classifier", {**data, **how.model_dump()}, make)
+    kernels = {"kernels": "deterministic"} if deterministic else {}
+    classifier = shelf.fetch("domain_classifier", {**data, **how.model_dump(), **kernels}, make)
     accuracy = float(classifier.metadata["test_accuracy"])
     log.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
     return classifier

@@ -59,7 +59,7 @@ def train(
     """
     recipe = experiment.recipe
     game = new_game(recipe, images.train.spec)
-    store = checkpoints.open(recipe.fingerprint)
+    store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
     if not recipe.training.resume:
         with store.locked():
             store.clear()
@@ -75,7 +75,7 @@ def train(
         "Training %s on %d images of %s for %d steps on %s (recipe %s)",
         experiment.name, len(images.train), images.train.name, plan.steps, game.device, recipe.fingerprint,
     )  # fmt: skip
-    with stoppable("an evaluation while training") as stop:
+    with stoppable("training") as stop:
         evaluation = Evaluation(experiment, images, extractors, reference)
         listeners = Listeners(
             report=tracker.report,

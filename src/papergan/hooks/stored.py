@@ -1,0 +1,60 @@
+"""What catalog.yml and published.yml say, and what earlier runs left, before hours are spent on a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline import Pipeline
+
+from papergan import experiments
+from papergan.errors import PaperganError, did_you_mean
+from papergan.evaluation.published import published_rows
+from papergan.strict import in_one_line
+
+DATA_ONLY = (
+    "papergan.", "kedro.io.memory_dataset", "kedro.io.shared_memory_dataset", "kedro_datasets.json.",
+    "kedro_datasets.text.", "kedro_datasets.yaml.",
+)  # fmt: skip
+
+
+def faults_of_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+    """What cannot be loaded or saved as catalog.yml has it, and outputs of which a later version is on disk."""
+    outputs = pipeline.all_outputs()
+    for name in sorted(pipeline.datasets()):
+        try:
+            dataset = catalog.get(name)
+        except Exception as error:  # of whatever class catalog.yml names
+            yield f"catalog.yml: {in_one_line(error).partition(' Hint: ')[0]}"
+            continue
+        if dataset is not None and not type(dataset).__module__.startswith(DATA_ONLY):
+            yield (
+                f"catalog.yml: {name}: a {type(dataset).__name__} might run code that is in its file; known to read "
+                "data only are papergan's own datasets, MemoryDataset, and those for json, text and yaml"
+            )
+        later = getattr(dataset, "later_version", None) if name in outputs else None
+        if later is not None:
+            yield (
+                f"{name}: there is a version {later} on disk, later than this run: was the clock set back? "
+                "Kedro would load that one instead of what this run makes; mend the clock or move that version away"
+            )
+
+
+def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+    """What is wrong with published.yml, which is needed at the very end only."""
+    if "published" not in pipeline.inputs():
+        return
+    try:
+        rows = published_rows(catalog.load("published"))
+    except (PaperganError, DatasetError) as error:
+        told: BaseException = error
+        while isinstance(told, DatasetError) and told.__cause__ is not None:
+            told = told.__cause__
+        yield f"published.yml: {in_one_line(told).removeprefix('published numbers: ')}"
+        return
+    known = experiments.discover()
+    for row in rows:
+        for name in row.experiments:
+            if name not in known:
+                where = f"{row.document}, {row.table}, row {row.row!r}"
+                yield f"published.yml: {where}: unknown experiment {name!r}{did_you_mean(name, known)}"

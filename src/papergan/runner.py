@@ -1,0 +1,68 @@
+"""One experiment after another: what becomes of one of them does not stop the next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
+from pluggy import PluginManager
+
+from papergan.errors import PaperganError, StorageError, known_cause
+from papergan.pipelines.experiment.nodes.training import Diverged
+
+
+class ExperimentRunner(SequentialRunner):
+    """Runs the nodes of each namespace together, in the order in which the experiments were asked for.
+
+    An experiment that ends in an error its user can act on (it diverged, weights are missing, memory is short) lets
+    the others go on; the error is raised at the end. One that diverged still takes its place in the comparison. A disk
+    that is full and errors of the program end everything at once.
+    """
+
+    @property
+    def _logger(self) -> logging.Logger:
+        return logging.getLogger("kedro.runner")  # as quiet as Kedro's own
+
+    def __str__(self) -> str:
+        """As Kedro-Viz must find it, which follows the nodes of sequential runs and goes by these words."""
+        return f"{type(self).__name__}, a kedro.runner.sequential_runner.SequentialRunner object"
+
+    def _run(
+        self,
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+        hook_manager: PluginManager | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        failed: dict[str, PaperganError] = {}
+        parts = _by_experiment(pipeline)
+        for name, part in parts.items():
+            try:
+                super()._run(part, catalog, hook_manager, run_id)
+            except Exception as error:
+                cause = known_cause(error)
+                if cause is None or isinstance(cause, StorageError):
+                    raise
+                failed[name] = cause
+                if isinstance(cause, Diverged):
+                    super()._run(part.only_nodes_with_tags("comparison"), catalog, hook_manager, run_id)
+        if len(failed) == 1 and len(parts) == 1:
+            raise next(iter(failed.values()))
+        if failed:
+            raise PaperganError("; ".join(f"{name}: {error}" for name, error in failed.items()))
+
+    def _suggest_resume_scenario(self, pipeline: Pipeline, done_nodes: Iterable[Node], catalog: Any) -> None:
+        """Nothing: the same command goes on from where it stopped."""
+
+
+def _by_experiment(pipeline: Pipeline) -> dict[str, Pipeline]:
+    """The pipeline's parts by namespace; nodes of none are a part of their own, the first."""
+    nodes: dict[str, list[Node]] = {}
+    for node in pipeline.nodes:
+        nodes.setdefault(node.namespace or "", []).append(node)
+    return {name: Pipeline(nodes[name]) for name in sorted(nodes, key=lambda name: name != "")}

@@ -1,0 +1,12 @@
+"""What every test of cleaning begins with."""
+
+from __future__ import annotations
+
+import pytest
+
+from cleaning.fake_workspace import FakeWorkspace
+
+
+@pytest.fixture
+def work(tmp_path) -> FakeWorkspace:
+    return FakeWorkspace(tmp_path.resolve())

@@ -1,0 +1,224 @@
+"""Every kind of file that is read: a valid small one, how it is read, and what of it must come back unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from evaluation.toy_extractor import PixelExtractor
+from papergan.data.folder import read_images
+from papergan.data.grid import ImageGrid
+from papergan.data.image_file import load_image_set, save_image_set
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.parquet import _in_canonical_order, read_parquet
+from papergan.evaluation.image_scores import ImageScores
+from papergan.evaluation.pretrained import PretrainedFile
+from papergan.evaluation.real_rows import RealRow
+from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
+from papergan.io.history import HistoryDataset
+from papergan.io.image_grid import ImageGridDataset
+from papergan.io.image_scores import ImageScoresDataset
+from papergan.io.image_splits import ImageSplitsDataset
+from papergan.io.page import Page, PageDataset
+from papergan.io.real_rows import RealRowsDataset
+from papergan.io.references import ReferencesDataset, shelved_sight
+from papergan.io.sanity_cases import SanityCasesDataset
+from papergan.io.scores import ScoreCardDataset
+from papergan.io.weights import WeightsDataset
+from papergan.training.history import History
+from papergan.weights import Weights
+from parquet_files import CLASSES, pixels, pngs, write
+from project_run import score_card
+
+PRETRAINED = PretrainedFile("toy weights", "https://example.invalid/toy.pth", "toy_weights", "do without", (2, 3), 2)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file.
+
+    file: the one to be damaged, relative to the folder that `write` fills. read: the content, from that folder.
+    exists: what Kedro would be told. vouched: a file that is read although it was changed has the same content still.
+    document: its bytes are JSON.
+    """
+
+    file: str
+    write: Callable[[Path], object]
+    read: Callable[[Path], object]
+    exists: Callable[[Path], bool] | None = None
+    vouched: bool = False
+    document: bool = False
+
+
+def image_set(name: str = "toy/train", count: int = 4) -> ImageSet:
+    """A few images of four pixels."""
+    values = torch.arange(count * 12, dtype=torch.uint8).reshape(count, 3, 2, 2)
+    return ImageSet(name, values, torch.arange(count) % 2, ("a", "b"))
+
+
+def weights() -> Weights:
+    """Two tensors and what is to be known about them."""
+    return Weights({"a.w": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(3)}, {"step": "12", "epoch": "0.5"})
+
+
+def history() -> History:
+    """Two rows of losses and one of metrics."""
+    made = History()
+    made.losses = [{"step": step, "epoch": step / 8, "images": 8 * step, "generator.loss": 0.125} for step in (2, 4)]
+    made.metrics = [{"step": 4, "epoch": 0.5, "images": 32, "domain_fid": 12.5}]
+    return made
+
+
+def real_row() -> RealRow:
+    """Real images scored under the rules of the score card."""
+    return RealRow(name="real test set", dataset="toy/test", protocols=score_card().protocols, metrics={"fid": 1.5})
+
+
+def image_scores() -> ImageScores:
+    """Scores of a folder."""
+    return ImageScores(
+        fake="/fake", real="/real", held_out=None, fake_digest="f" * 64, protocols=score_card().protocols,
+        metrics={"domain_fid": 2.5}, real_rows=(real_row(),), hardware="a processor", commit="c" * 40, dirty=False,
+        versions={"torch": "2"},
+    )  # fmt: skip
+
+
+def references(folder: Path) -> dict[str, Reference]:
+    """One reference, its features on the shelf."""
+    train, test = (image_set(name, count) for name, count in (("toy/train", 6), ("toy/test", 4)))
+    extractor = PixelExtractor()
+    seen = [Sight.of(images, extractor, 50) for images in (train, test)]
+    dataset, facts = ReferencesDataset(filepath=str(folder / "a.json"), shelf=str(folder)), ExtractorFacts.of(extractor)
+    for sight in seen:
+        shelved_sight(dataset._shelf, facts, sight.name, sight.digest, len(sight), sight.to_weights)
+    return {"domain": Reference.between(facts, *seen, "train", 4)}
+
+
+def _of_dataset(make: Callable[[Path], Any], sample: Callable[[Path], object], file: str = "a", **rest: Any) -> Format:
+    def exists(folder: Path) -> bool:
+        return bool(make(folder).exists())
+
+    return Format(
+        file, lambda folder: make(folder).save(sample(folder)), lambda folder: make(folder).load(), exists, **rest
+    )
+
+
+def _dataset(kind: Any, sample: Callable[[], object], **rest: Any) -> Format:
+    return _of_dataset(lambda folder: kind(filepath=str(folder / "a")), lambda _: sample(), **rest)
+
+
+def _images_in(folder: Path) -> str:
+    return read_images(folder, name="x").digest
+
+
+def _image_format(suffix: str, **options: Any) -> Format:
+    def save(folder: Path) -> None:
+        Image.fromarray(pixels(1, 8)[0]).save(folder / f"a.{suffix}", **options)
+
+    return Format(f"a.{suffix}", save, _images_in)
+
+
+@cache
+def _pin() -> str:
+    return _in_canonical_order("toy", pixels(), np.arange(6) % 3, CLASSES).digest
+
+
+def declared_parquet(path: Path, **changes: Any) -> str:
+    """The six images of `pngs()` as they would be declared."""
+    declared = {
+        "name": "toy", "image_column": "img", "mode": "RGB", "size": 8, "classes": CLASSES, "rows": 6, "digest": _pin()
+    }  # fmt: skip
+    return read_parquet(path, **(declared | changes)).digest
+
+
+def _splits(folder: Path) -> ImageSplitsDataset:
+    return ImageSplitsDataset(filepath=str(folder / "a.json"), store=str(folder))
+
+
+def _summary(read: Callable[[Path], Any], of: Callable[[Any], object]) -> Callable[[Path], object]:
+    return lambda folder: of(read(folder))
+
+
+def _summarised(made: Format, of: Callable[[Any], object]) -> Format:
+    return replace(made, read=_summary(made.read, of))
+
+
+FORMATS = {
+    "weights": _summarised(
+        _dataset(WeightsDataset, weights, vouched=True), lambda read: (read.digest, dict(read.metadata))
+    ),
+    "image set": Format(
+        "a.safetensors",
+        lambda folder: save_image_set(folder / "a.safetensors", image_set()),
+        lambda folder: load_image_set(folder / "a.safetensors").digest,
+        vouched=True,
+    ),
+    "declared parquet": Format(
+        "a.parquet",
+        lambda folder: write(folder / "a.parquet", pngs()),
+        lambda folder: declared_parquet(folder / "a.parquet"),
+        vouched=True,
+    ),
+    "any parquet": Format("a.parquet", lambda folder: write(folder / "a.parquet", pngs(3)), _images_in),
+    "npy": Format(
+        "a.npy",
+        lambda folder: np.save(folder / "a.npy", pixels(2, 4)),
+        lambda folder: _images_in(folder / "a.npy"),
+    ),
+    "npz": Format(
+        "a.npz",
+        lambda folder: np.savez_compressed(folder / "a.npz", images=pixels(2, 4)),
+        lambda folder: _images_in(folder / "a.npz"),
+    ),
+    "png": _image_format("png"),
+    "jpeg": _image_format("jpg"),
+    "bmp": _image_format("bmp"),
+    "webp": _image_format("webp"),
+    "lossless webp": _image_format("webp", lossless=True),
+    "score card": _dataset(ScoreCardDataset, score_card, vouched=True, document=True),
+    "image scores": _dataset(ImageScoresDataset, image_scores, vouched=True, document=True),
+    "real rows": _dataset(RealRowsDataset, lambda: (real_row(),), vouched=True, document=True),
+    "sanity cases": _dataset(
+        SanityCasesDataset,
+        lambda: [{"corruption": "blur", "strength": 0.5, "metrics": {"domain_fid": 1.5}}],
+        vouched=True,
+        document=True,
+    ),
+    "references": _summarised(
+        _of_dataset(
+            lambda folder: ReferencesDataset(filepath=str(folder / "a.json"), shelf=str(folder)), references,
+            file="a.json", vouched=True, document=True,
+        ),
+        lambda read: {name: (one.extractor, one.split, one.real.digest, one.floor) for name, one in read.items()},
+    ),
+    "images": _summarised(
+        _of_dataset(
+            _splits, lambda _: ImageSplits(image_set(), image_set("toy/test", 2)),
+            file="a.json", vouched=True, document=True,
+        ),
+        lambda read: [(one.name, one.digest) for one in (read.train, read.test)],
+    ),
+    "history": _summarised(_dataset(HistoryDataset, history), lambda read: (read.losses, read.metrics)),
+    "pretrained": Format(
+        "a.pth",
+        lambda folder: torch.save({"fc.weight": torch.arange(6.0).reshape(2, 3), "x": torch.ones(2)}, folder / "a.pth"),
+        lambda folder: sorted(PRETRAINED.read(folder / "a.pth")),
+    ),
+    "page": _of_dataset(
+        lambda folder: PageDataset(filepath=str(folder), stem="a"), lambda _: Page("# a", "a,b", "<p>"), file="a.md"
+    ),
+    "grid": replace(
+        _of_dataset(
+            lambda folder: ImageGridDataset(filepath=str(folder / "a")),
+            lambda _: ImageGrid(image_set().images, "what it shows"), vouched=True,
+        ),
+        read=lambda folder: ImageGridDataset(filepath=str(folder / "a")).caption(),
+    ),
+}  # fmt: skip
