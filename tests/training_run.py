@@ -1,10 +1,7 @@
-"""A tiny training run, in this process or, as a script, in one that is to be killed: FOLDER [slow]."""
+"""A tiny training run in this process; `reliability/subject.py` has those that are to be killed."""
 
 from __future__ import annotations
 
-import sys
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +9,6 @@ import torch
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.interruption import StopRequest
 from papergan.training.train import Listeners, Plan, Training
 from papergan.weights import Weights
 from tiny_game import tiny_game
@@ -33,22 +29,3 @@ def digest(training: Training) -> str:
     tensors = {f"networks.{k}": v for k, v in state["networks"].items()}
     tensors |= {f"average.{k}": v for k, v in state["average"].items() if "running" not in k}
     return Weights(tensors).digest
-
-
-def main(folder: Path, slow: bool) -> None:
-    def dawdle() -> int | None:
-        if slow:
-            time.sleep(0.02)
-        return stop()
-
-    stop = StopRequest()
-    plan = replace(PLAN, save_minutes=0.05 / 60)
-    training = new_training(folder, Listeners(stop=dawdle), plan)
-    with stop.listening():
-        print("started", flush=True)
-        training.run()
-    print(digest(training))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), "slow" in sys.argv)

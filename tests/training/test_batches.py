@@ -60,3 +60,16 @@ def test_flips_mirror_about_half_of_the_images():
 def test_too_few_images_are_refused():
     with pytest.raises(DataError, match="10 images cannot fill a batch of 11"):
         batches(batch_size=11)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "got"),
+    [
+        (IMAGES.float(), LABELS, r"torch\.float32 \(10, 3, 4, 4\)"),
+        (IMAGES[0], LABELS, r"torch\.uint8 \(3, 4, 4\)"),
+        (IMAGES, LABELS[:7], r"and \(7,\)"),
+    ],
+)
+def test_what_is_no_set_of_images_is_refused_with_what_was_expected(images, labels, got):
+    with pytest.raises(DataError, match=rf"uint8 \[N, C, S, S\] and labels \[N\], got .*{got}"):
+        Batches(images, labels, batch_size=3, seed=0, device="cpu")

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,8 +13,6 @@ from papergan.training.best import Criterion
 from papergan.training.train import Listeners
 from tiny_game import tiny_game
 from training_run import PLAN, digest, new_training
-
-RUN = [sys.executable, str(Path(__file__).parents[1] / "training_run.py")]
 
 
 def test_it_plays_to_the_end_of_the_plan_and_reports(tmp_path):
@@ -172,29 +166,3 @@ def test_checkpoints_of_another_game_are_refused(tmp_path):
     said = r"step 40 is of another game.*generator\.linear\.bias is \[16\], expected \[17\]"
     with pytest.raises(CheckpointError, match=said):
         other.run()
-
-
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
-def test_kill_9_and_again_until_it_is_done(tmp_path, seed):
-    """Killed at random moments, saves included, then finished: the weights of a run that was never interrupted."""
-    straight = new_training(tmp_path / "straight")
-    straight.run()
-    delays = torch.rand(3, generator=torch.Generator().manual_seed(seed)).tolist()
-    for delay in delays:
-        process = subprocess.Popen([*RUN, str(tmp_path / "killed"), "slow"], stdout=subprocess.PIPE, text=True)
-        assert process.stdout.readline() == "started\n"
-        time.sleep(delay)
-        process.kill()
-        process.wait()
-    finished = subprocess.run([*RUN, str(tmp_path / "killed")], capture_output=True, text=True, check=True)
-    assert finished.stdout.split()[-1] == digest(straight)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_save_the_interrupted_step_and_set_the_exit_status(tmp_path, number):
-    process = subprocess.Popen([*RUN, str(tmp_path), "slow"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "started\n"
-    time.sleep(0.4)
-    process.send_signal(number)
-    assert process.wait(30) == 128 + number
-    assert new_training(tmp_path).store.latest() is not None

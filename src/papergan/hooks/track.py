@@ -43,7 +43,7 @@ class TrackingHook:
         self._session = ""
         self._catalog: CatalogProtocol | None = None
         self._runs: dict[str, MlflowTracker] = {}
-        self._left: Counter[str] = Counter()  # nodes of each experiment that have not run yet
+        self._left: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -63,7 +63,7 @@ class TrackingHook:
         self._catalog = catalog
         self._session = str(run_params["run_id"])
         self._store = self._open(run_params["pipeline_names"] or [])
-        self._left = Counter(node.namespace or "" for node in pipeline.nodes)
+        self._left = Counter(node.namespace or "" for node in pipeline.nodes for _ in node.outputs)
         for name in pipeline.inputs():
             if name.endswith(".tracker"):
                 catalog[name] = MemoryDataset(Tracker(), copy_mode="assign")
@@ -88,23 +88,14 @@ class TrackingHook:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Keep what the catalog marks with `metadata: {mlflow: {artifacts: <folder>}}`, and final scores as metrics."""
-        self._note_images(dataset_name, data)
-        run = self._runs.get(node.namespace or "")
-        if run is None or self._catalog is None:
-            return
-        dataset = self._catalog.get(dataset_name)
-        mark = (getattr(dataset, "metadata", None) or {}).get("mlflow")
-        if mark is not None:
-            run.artifact(file_of(dataset), mark["artifacts"])
-        if isinstance(data, ScoreCard):
-            run.report(final_metrics(data))
-            run.parameters(protocols_of(data))
+        """Keep what the catalog marks with `metadata: {mlflow: {artifacts: <folder>}}`, and final scores as metrics.
 
-    @hook_impl
-    def after_node_run(self, node: Node) -> None:
-        """An experiment is done with its last node, whatever becomes of the others."""
+        An experiment is done with its last output, whatever becomes of the others.
+        """
+        self._note_images(dataset_name, data)
         name = node.namespace or ""
+        if name in self._runs and self._catalog is not None:
+            self._keep(self._runs[name], self._catalog.get(dataset_name), data)
         self._left[name] -= 1
         if not self._left[name]:
             self._end("FINISHED", name)
@@ -147,6 +138,14 @@ class TrackingHook:
         run.parameters(parameters_of(experiment.recipe))
         run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
         atexit.register(self._end_one, run, "KILLED")
+
+    def _keep(self, run: MlflowTracker, dataset: Any, data: Any) -> None:
+        mark = (getattr(dataset, "metadata", None) or {}).get("mlflow")
+        if mark is not None:
+            run.artifact(file_of(dataset), mark["artifacts"])
+        if isinstance(data, ScoreCard):
+            run.report(final_metrics(data))
+            run.parameters(protocols_of(data))
 
     def _note_images(self, name: str, data: Any) -> None:
         experiment, _, what = name.rpartition(".")

@@ -14,7 +14,7 @@ class Batches:
     """Shuffled anew in every epoch, incomplete batches dropped.
 
     images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, drawn anew per epoch.
-    Raises DataError where there are fewer images than one batch.
+    Raises DataError where shapes or types are others, or there are fewer images than one batch.
     """
 
     def __init__(
@@ -27,6 +27,11 @@ class Batches:
         device: torch.device | str,
         flip: bool = False,
     ) -> None:
+        if images.dtype != torch.uint8 or images.dim() != 4 or labels.shape != images.shape[:1]:
+            raise DataError(
+                f"batches need images uint8 [N, C, S, S] and labels [N], got {images.dtype} {tuple(images.shape)} and "
+                f"{tuple(labels.shape)}"
+            )
         if len(images) < batch_size:
             raise DataError(f"{len(images)} images cannot fill a batch of {batch_size}: lower training.batch_size")
         self.images, self.labels = images.to(device), labels.to(device)

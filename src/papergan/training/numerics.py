@@ -90,11 +90,15 @@ def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
 def choose_device(wanted: str) -> torch.device:
     """The GPU, where there is one, for "auto"; anything else is taken as torch names devices.
 
-    Raises RecipeError where a GPU is asked for and there is none.
+    Raises RecipeError where a GPU is asked for that is not there.
     """
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(wanted)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RecipeError(f"training.device is {wanted!r}, but torch sees no GPU; use 'auto' or 'cpu'")
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        raise RecipeError(
+            f"training.device is {wanted!r}, but torch sees {torch.cuda.device_count()} GPUs, from cuda:0 on"
+        )
     return device
