@@ -35,7 +35,7 @@ class EvaluationError(PaperganError):
 
 
 class NotFiniteError(PaperganError, ArithmeticError):
-    """A loss or a gradient became NaN or infinite; the last checkpoint is from before that step."""
+    """A loss or a gradient became NaN or infinite; checkpoints are from before that step."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -360,3 +360,12 @@ def test_a_run_mends_whatever_was_damaged_after_it(tmp_path, monkeypatch, caplog
     caplog.clear()
     run_here(EXPERIMENT, only_missing_outputs=True)
     assert "damaged" not in caplog.text
+
+
+def test_scores_of_images_that_papergan_did_not_make_are_not_in_its_way(tmp_path, caplog):
+    publish(tmp_path, "1", generator(1.0))
+    scores = tmp_path / "reporting" / "evaluate_images" / "scores.json" / "2" / "scores.json"
+    scores.parent.mkdir(parents=True)
+    scores.write_text("of another form")
+    assert len(cards(tmp_path)) == 1
+    assert not caplog.records

@@ -14,7 +14,7 @@ from papergan.errors import NotFiniteError
 
 log = logging.getLogger(__name__)
 
-ADVICE = "The last checkpoint is from before that. Lower the learning rate or the weight of that term"
+ADVICE = "Checkpoints are from before that. Lower the learning rate or the weight of that term"
 
 
 class FiniteWatch:

@@ -10,6 +10,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
+from papergan.experiments import TOOLS
 from papergan.io.vouched import VouchedDataset
 from papergan.io.weights import decode
 from papergan.io.whole_file import read_bytes
@@ -48,6 +49,8 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
     def load(self) -> dict[str, ScoreCard]:
         newest: dict[str, ScoreCard] = {}
         for path in sorted(self._folder.glob(f"*/{FILE}/*/{FILE}"), key=lambda path: path.parent.name, reverse=True):
+            if path.parents[2].name in TOOLS:  # they score images, not runs
+                continue
             try:
                 card = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path), path)
                 if card.run not in newest:  # only these are shown, so only their generators are hashed
