@@ -14,7 +14,7 @@ NAMED = sorted(set(re.findall(r"`([\w/]+\.py)(?:::(\w+))?", PAGE)))
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
 def test_what_the_page_names_is_there(file, name):
-    places = (PROJECT / "tests" / file, PROJECT / "src" / "papergan" / file)
+    places = (PROJECT / "tests" / file, PROJECT / "src" / "papergan" / file, PROJECT / file)
     (path,) = [place for place in places if place.is_file()]
     if name:
         assert re.search(rf"^(    )?(def|class) {name}\b", path.read_text(), re.MULTILINE)

@@ -40,13 +40,15 @@ def discover(folder: Path = PARAMETERS) -> dict[str, Entry]:
         for name, entry in _read(path).items():
             if name in found:
                 raise RecipeError(f"{path}: experiment {name!r} is defined twice")
-            taken = {*TOOLS, *TOOL_PARAMETERS}
+            taken = {*TOOLS, *TOOL_PARAMETERS, *SHARED}
             if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
                 wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
                 raise RecipeError(f"{path}: {name!r} cannot be the name of an experiment: {wanted}")
             found[name] = Entry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
     return found
 
+
+SHARED = ("store", "rulers")  # folders beside those of the experiments
 
 TOOLS = {
     "comparison": "the table of all runs so far",

@@ -1,0 +1,57 @@
+"""Copies of conf/ with faults in them, and how they are read."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import papergan.settings as project
+from papergan.hooks.reading import ReadableConfigLoader
+from project_run import PROJECT
+
+CONF = PROJECT / "conf"
+DOCUMENT, OVERLAY = "base/parameters/document_000.yml", "test/parameters/document_000.yml"
+
+Change = str | bytes | None | Callable[[str], str]
+
+
+def changed(folder: Path, files: dict[str, Change]) -> Path:
+    """A copy of conf/ in which these files have another content, or are gone."""
+    shutil.copytree(CONF, folder / "conf")
+    for name, change in files.items():
+        path = folder / "conf" / name
+        if change is None:
+            path.unlink()
+        elif isinstance(change, bytes):
+            path.write_bytes(change)
+        else:
+            path.write_text(change(path.read_text()) if callable(change) else change)
+    return folder / "conf"
+
+
+def appended(text: str) -> Callable[[str], str]:
+    return lambda old: f"{old}\n{text}\n"
+
+
+def loaded(conf: Path, env: str = "test", **runtime: Any) -> dict[str, Any]:
+    loader = ReadableConfigLoader(str(conf), env=env, runtime_params=runtime, **project.CONFIG_LOADER_ARGS)
+    return {kind: loader[kind] for kind in ("parameters", "catalog", "mlflow")}
+
+
+def told(error: pytest.ExceptionInfo[BaseException]) -> str:
+    message = str(error.value)
+    assert len(message.splitlines()) == 1, message
+    return message
+
+
+def with_another(tree: Any, place: tuple[Any, ...], value: Any) -> Any:
+    if not place:
+        return value
+    tree = copy.copy(tree)
+    tree[place[0]] = with_another(tree[place[0]], place[1:], value)
+    return tree

@@ -1,0 +1,163 @@
+"""Everything that is wrong, on one line with exit status 1, before a device or a file is touched."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from configurations import DOCUMENT, Change, appended, changed
+from kedro.framework.startup import bootstrap_project
+
+from papergan.errors import RecipeError
+from project_run import EXPERIMENT, KEDRO, PROJECT, environment
+
+RUN = ("run", "--pipelines", EXPERIMENT, "--env", "test")
+
+# ---- the whole command -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch) -> Iterator[Callable[..., str]]:
+    """`kedro <arguments>` in this process, which must fail with one line; gives that line."""
+    bootstrap_project(PROJECT)
+    from papergan.cli import cli
+
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(workspace))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: pytest.fail("a device was touched"))
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def refused(*arguments: str) -> str:
+        done = CliRunner().invoke(cli, list(arguments))
+        assert done.exit_code == 1, done.output
+        assert isinstance(done.exception, SystemExit), done.exception
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert not list(workspace.iterdir())
+        return done.stderr.strip()
+
+    yield refused
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_all_faults_of_all_experiments_come_on_one_line(command):
+    wrong = (
+        "hybrid_cifar10.sede=1,hybrid_cifar10.training.batch_size=0,hybrid_cifar10.training.epoch=2,"
+        "hybrid_cifar10.overrides.widht=3,hybrid_cifar10.overrides.width=2,dcgan_cifar10.dataset=cifar"
+    )
+    line = command("run", "--pipelines", "hybrid_cifar10,dcgan_cifar10", "--env", "test", "--params", wrong)
+    for part in (
+        "papergan: ",
+        "hybrid_cifar10: unknown key 'sede'; did you mean 'seed'?",
+        "hybrid_cifar10.training.batch_size: Input should be greater than or equal to 1, got 0",
+        "hybrid_cifar10.training: unknown key 'epoch'; did you mean 'epochs'?",
+        "system 'hybrid' has no setting 'widht'; did you mean 'width'?",
+        "setting 'width' of system 'hybrid': Input should be greater than or equal to 4, got 2",
+        "dcgan_cifar10.dataset: unknown data set 'cifar'; did you mean 'cifar10'?",
+    ):
+        assert part in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--pipelines", "hybrid_cifr10"), "unknown pipeline 'hybrid_cifr10'; did you mean 'hybrid_cifar10'"),
+        (("--pipelines", EXPERIMENT, "--nodes", "trian"), "Pipeline does not contain nodes named ['trian']"),
+        (("--pipelines", EXPERIMENT, "--tags", "trian"), "Pipeline contains no nodes"),
+        (("--pipelines", EXPERIMENT, "--to-outputs", "trian"), "Pipeline does not contain datasets named ['trian']"),
+        (("--pipelines", EXPERIMENT, "--namespaces", "trian"), "nodes with the following namespaces: ['trian']"),
+        (
+            ("--pipelines", EXPERIMENT, "--runner", "Fast"),
+            "unknown runner 'Fast': module 'kedro.runner' has no attribute",
+        ),
+        (("--env", "tset"), "unknown environment 'tset'; did you mean 'test'"),
+        (("--params", "hybrid_cifr10.seed=1"), "unknown experiment 'hybrid_cifr10'; did you mean"),
+        (("--load-versions", "trian:2026"), "'load_versions' keys [trian] are not found in the catalog"),
+    ],
+)
+def test_names_that_do_not_exist(command, arguments, message):
+    assert message in command("run", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("hybrid_cifar10.training.device=cpu,hybrid_cifar10.image_size=33", "cannot be built for 3x33x33 images"),
+        ("hybrid_cifar10.training.device=cuda,hybrid_cifar10.train_limit=3", "3 images cannot fill a batch of 16"),
+        ("hybrid_cifar10.evaluation.splits.0=1", "evaluation.splits: Input should be a valid integer, got {'0': 1}"),
+        ("hybrid_cifar10=3", "hybrid_cifar10: expected a mapping of settings, got 3"),
+        ("hybrid_cifar10.training=[1]", "training: expected a mapping"),
+    ],
+)
+def test_params_that_do_not_fit(command, params, message):
+    assert message in command(*RUN, "--params", params)
+
+
+def test_files_of_the_configuration_that_is_named(command, tmp_path):
+    broken = changed(tmp_path, {"base/catalog.yml": "a: ["})
+    assert "catalog.yml cannot be read: line 2" in command(*RUN, "--conf-source", str(broken))
+    (tmp_path / "empty").mkdir()
+    line = command(*RUN, "--conf-source", str(tmp_path / "empty"))
+    assert "empty: there is no folder 'base' of configuration in it" in line
+
+
+def test_other_commands_tell_the_user_in_one_line_and_bugs_in_full(capsys, monkeypatch):
+    import papergan.cli
+
+    seen: list[Any] = []
+    monkeypatch.setattr(papergan.cli, "_tell_bugs", lambda *error: seen.append(error))
+    wrapped = ValueError("Kedro says")
+    wrapped.__cause__ = RecipeError("one line")
+    for error in (RecipeError("one line"), wrapped):
+        sys.excepthook(type(error), error, None)
+        assert capsys.readouterr().err == "papergan: one line\n"
+    assert sys.excepthook is papergan.cli._tell
+    bug = ValueError("a bug")
+    sys.excepthook(ValueError, bug, None)
+    assert seen == [(ValueError, bug, None)]
+
+
+# ---- a project whose own files are broken ----------------------------------------------------------------------------
+
+
+def project_with(folder: Path, files: dict[str, Change]) -> Path:
+    """A copy of the project; its code reads its own conf/base/parameters."""
+    shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(PROJECT / name, folder)
+    changed(folder, files)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--pipelines", EXPERIMENT),
+        pytest.param(("registry", "list"), marks=pytest.mark.reliability),
+        pytest.param(("catalog", "list-patterns"), marks=pytest.mark.reliability),
+        pytest.param(("mlflow", "ui"), marks=pytest.mark.reliability),
+        pytest.param(("clean",), marks=pytest.mark.reliability),
+    ],
+    ids=" ".join,
+)
+def test_every_command_tells_in_one_line_which_file_of_the_project_is_broken(tmp_path, arguments):
+    folder, workspace = project_with(tmp_path / "project", {DOCUMENT: appended("\tx")}), tmp_path / "workspace"
+    workspace.mkdir()
+    surroundings = {**environment(workspace), "PYTHONPATH": str(folder / "src")}
+    done = subprocess.run(
+        [*KEDRO, *arguments], cwd=folder, env=surroundings, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"papergan: {folder / 'conf' / DOCUMENT} cannot be read: line ")
+    assert not list(workspace.iterdir())
