@@ -35,6 +35,7 @@ class ReportHook:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Know where MLflow keeps its runs."""
+        self._tracking_uri = None
         with suppress(ImportError):  # the tracking hook says so
             self._tracking_uri = MlflowConfiguration.of(parse(context.config_loader["mlflow"])).tracking_uri
 

@@ -48,6 +48,7 @@ class TrackingHook:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Read mlflow.yml, and leave it where `kedro mlflow ui` looks for it. Nothing is created yet."""
+        self._configuration = None  # hooks outlive the session of a notebook
         try:
             options = parse(context.config_loader["mlflow"])
         except ImportError:
@@ -131,7 +132,7 @@ class TrackingHook:
         try:
             run = self._store.begin(f"document_{experiment.recipe.paper}", experiment.name, tags)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
-            log.warning("MLflow cannot begin a run, this one goes untracked: %s", str(error).splitlines()[0])
+            log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", str(error).splitlines()[0])
             self._store = None
             return
         self._runs[experiment.name] = run
