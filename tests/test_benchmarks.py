@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 
@@ -32,3 +33,24 @@ def test_safety_has_a_price(tmp_path):
     assert all(value > 0 for value in times.values())
     assert 0 < found["share of saves"] < 0.01
     assert "share of a run" in done.stdout
+
+
+def test_throughput_is_measured_and_compared(tmp_path):
+    figures, changes = (
+        tmp_path / "figures.json",
+        ["overrides.width=8", "overrides.latent_dim=8", "training.batch_size=8"],
+    )
+    options = ["--set", *changes, "--steps", "5", "--warm-up", "1", "--device", "cpu", "--json", str(figures)]
+    command = [sys.executable, str(PROJECT / "benchmarks" / "throughput.py"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(figures.read_text())
+    assert found["spread"][0] <= found["images_per_second"] <= found["spread"][1]
+    parts = found["milliseconds"]
+    assert {"batches", "turns of discriminator", "turns of generator", "average"} <= parts.keys()
+    assert 0 < parts["penalties"] < parts["every turn"]
+    assert 0 < found["share_of_attainable"] < 1
+    assert found["operations_per_step"] > 100
+    again = runpy.run_path(command[1])["table"](found, found)
+    assert f"| GFLOP per step | {found['flops_per_step'] / 1e9:.4g} |" in done.stdout
+    assert all(line.endswith("| 1.00 |") for line in again.splitlines()[4:])
