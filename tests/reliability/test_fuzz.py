@@ -21,7 +21,7 @@ from papergan.io.vouched import KEY, encode_vouched
 from project_run import score_card
 from reliability.formats import FORMATS, Format
 
-QUICK, LONG = 100, 1000
+QUICK, LONG = 60, 1000
 EFFORTS = pytest.mark.parametrize("examples", [QUICK, pytest.param(LONG, marks=pytest.mark.reliability)])
 pytestmark = pytest.mark.filterwarnings("ignore")  # what libraries say on their way to an error
 DOCUMENTS = [name for name, one in FORMATS.items() if one.document]
