@@ -22,10 +22,10 @@ from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mea
 from papergan.strict import in_one_line
 
 RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
-
-
-PARTS = {name: name for name in ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")}
-PARTS["namespaces"] = "node_namespaces"  # options of the command, and what they are called in Pipeline.filter
+PARTS = {
+    **{name: name for name in ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")},
+    "namespaces": "node_namespaces",
+}  # options of the command, and what they are called in Pipeline.filter
 
 
 class OneLineCommand(click.Command):

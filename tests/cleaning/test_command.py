@@ -123,6 +123,15 @@ def test_an_experiment_that_is_trained_is_left_alone_and_named(work):
     assert theirs <= set(work.listing())
 
 
+def removed_with_a_fault(work):
+    """What was shown, what is gone after `--yes`, and what it said of the rest."""
+    before = set(work.listing())
+    shown = named(run("--verbose", *FEW), work.folder)
+    result = run("--yes", *FEW)
+    assert result.exit_code == 1
+    return shown, before - set(work.listing()), result.stderr
+
+
 def test_what_vanishes_in_between_is_one_line_and_the_rest_goes_on(work, monkeypatch):
     def vanish(found, *rest):
         pieces = [piece.path for one in found.removals for piece in one.pieces]
@@ -131,12 +140,9 @@ def test_what_vanishes_in_between_is_one_line_and_the_rest_goes_on(work, monkeyp
 
     kept = planning.confirmed
     monkeypatch.setattr(planning, "confirmed", vanish)
-    before = set(work.listing())
-    shown = named(run("--verbose", *FEW), work.folder)
-    result = run("--yes", *FEW)
-    assert result.exit_code == 1
-    assert re.fullmatch(r"papergan: .*step-.*png: not removed \(No such file or directory\)\n", result.stderr)
-    assert before - set(work.listing()) == shown
+    shown, gone, stderr = removed_with_a_fault(work)
+    assert re.fullmatch(r"papergan: .*step-.*png: not removed \(No such file or directory\)\n", stderr)
+    assert gone == shown
 
 
 def test_what_may_not_be_removed_is_one_line_and_the_rest_goes_on(work, monkeypatch):
@@ -147,13 +153,10 @@ def test_what_may_not_be_removed_is_one_line_and_the_rest_goes_on(work, monkeypa
 
     unlink = Path.unlink
     monkeypatch.setattr(Path, "unlink", refuse)
-    before = set(work.listing())
-    shown = named(run("--verbose", *FEW), work.folder)
-    result = run("--yes", *FEW)
-    assert result.exit_code == 1
+    shown, gone, stderr = removed_with_a_fault(work)
     (lock,) = (path for path in shown if path.endswith(".lock"))
-    assert result.stderr == f"papergan: {work.folder / lock}: not removed (Permission denied)\n"
-    assert before - set(work.listing()) == shown - {lock}
+    assert stderr == f"papergan: {work.folder / lock}: not removed (Permission denied)\n"
+    assert gone == shown - {lock}
 
 
 def test_retention_is_no_experiment_that_kedro_run_would_refuse():
