@@ -67,10 +67,13 @@ class Round:
         return self.once("latent", match.source, compute=draw)
 
     def fake(self, match: Match) -> Tensor:
-        """G(z) as the generator made it, [B, C, S, S] in [-1, 1], before augmentation."""
+        """G(z) as the generator made it, float32 [B, C, S, S] in [-1, 1], before augmentation.
+
+        In float32 whatever the precision of the networks: augmentation must not treat fakes more coarsely than reals.
+        """
 
         def generate() -> Tensor:
-            return self._leaf(self.network(match.generator)(*self.latent(match)))
+            return self._leaf(self.network(match.generator)(*self.latent(match)).float())
 
         return self.once("fake", match.generator, match.source, compute=generate)
 

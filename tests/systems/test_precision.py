@@ -1,0 +1,126 @@
+"""What bfloat16 may change and what not: networks run in it; losses, penalties and statistics stay in float32."""
+
+from __future__ import annotations
+
+import statistics
+from functools import cache, partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.data.synthetic import synthetic_shapes
+from papergan.evaluation.domain import DomainExtractor
+from papergan.evaluation.domain_training import train_domain_classifier
+from papergan.evaluation.fid import frechet_distance
+from papergan.evaluation.looking import features_of
+from papergan.evaluation.statistics import FeatureStatistics
+from papergan.game.knobs import Progress
+from papergan.game.penalties import GradientPenalty
+from papergan.game.play import play
+from papergan.networks.spectral import SpectralNorm
+from papergan.pixels import to_pixels
+from papergan.training.batches import Batches
+from papergan.training.publish import publish
+
+SMALL = {
+    "hybrid": {"width": 8, "latent_dim": 8},
+    "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
+    "dcgan": {"width": 8, "latent_dim": 8},
+    "wgan_gp": {"width": 8, "latent_dim": 8},
+}
+PRECISIONS = (None, torch.bfloat16)
+
+
+class Step:
+    """One step of 12 images, and what was seen of it on the way.
+
+    report: as `play` returns it. given: what each player's optimiser was handed at each of its moves. shown: types of
+    what a discriminator saw; convolved: of convolutions' results, by whether autocast was on; divided: of normalised
+    weights.
+    """
+
+    def __init__(self, name: str, autocast: torch.dtype | None) -> None:
+        self.game = game = systems.build(name, ImageSpec(3, 16, 10), SMALL.get(name, {}), seed=0)
+        self.given: dict[str, list[Tensor]] = {player: [] for player in game.players}
+        self.shown: set[torch.dtype] = set()
+        self.convolved: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
+        self.divided: set[torch.dtype] = set()
+        for player, optimiser in game.optimisers.items():
+            optimiser.step = partial(self._note_gradients, player)
+        game.networks["discriminator"].register_forward_pre_hook(lambda module, given: self.shown.add(given[0].dtype))
+        for module in game.networks.modules():
+            if isinstance(module, nn.Conv2d | SpectralNorm):
+                module.register_forward_hook(self._note_type)
+        torch.manual_seed(0)
+        real = [
+            {"image": torch.rand(12, 3, 16, 16) * 2 - 1, "label": torch.arange(12) % 10}
+            for _ in range(game.batches_per_step)
+        ]
+        self.report = play(game, real, Progress(), autocast=autocast)
+
+    def _note_gradients(self, player: str) -> None:
+        weights = [weight for group in self.game.optimisers[player].param_groups for weight in group["params"]]
+        self.given[player].append(torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None]))
+
+    def _note_type(self, module: nn.Module, given: object, result: Tensor) -> None:
+        seen = self.divided if isinstance(module, SpectralNorm) else self.convolved[torch.is_autocast_enabled("cpu")]
+        seen.add(result.dtype)
+
+
+@cache
+def coarse_step(name: str) -> Step:
+    return Step(name, torch.bfloat16)
+
+
+@pytest.mark.parametrize("name", systems.names())
+def test_a_step_in_bfloat16_is_the_step_in_float32_to_its_three_digits(name):
+    exact, coarse = Step(name, None), coarse_step(name)
+    for key, value in exact.report.items():
+        assert coarse.report[key].item() == pytest.approx(value.item(), rel=0.03, abs=2e-3), key
+    for player, moves in exact.given.items():
+        for one, other in zip(moves, coarse.given[player], strict=True):
+            assert torch.cosine_similarity(one, other, dim=0) > 0.97
+            assert (other.norm() / one.norm()).item() == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("name", systems.names())
+def test_what_decides_quality_stays_in_float32(name):
+    step = coarse_step(name)
+    penalised = any(
+        turn.differentiates_inputs or any(isinstance(term, GradientPenalty) for term in turn.objective)
+        for turn in step.game.turns
+    )
+    assert step.shown == {torch.float32}
+    assert step.convolved[True] == {torch.bfloat16}
+    assert step.convolved[False] == ({torch.float32} if penalised else set())
+    assert step.divided <= {torch.float32}
+    assert {value.dtype for value in step.report.values()} == {torch.float32}
+    assert {move.dtype for moves in step.given.values() for move in moves} == {torch.float32}
+    assert {tensor.dtype for tensor in step.game.networks.state_dict().values()} <= {torch.float32, torch.int64}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_training_in_bfloat16_is_as_good_as_in_float32():
+    """Five seeds each: the means of `domain_fid` differ by less than three standard errors of their difference."""
+    images = synthetic_shapes("train", 2000)
+    judge = DomainExtractor.from_weights(train_domain_classifier(images, synthetic_shapes("test", 400), epochs=3))
+    real = FeatureStatistics.of(features_of(judge, images.images, 250).features)
+
+    def quality(seed: int, autocast: torch.dtype | None) -> float:
+        game = systems.build("dcgan", images.spec, {"width": 16}, seed=seed)
+        batches = Batches(images.images, images.labels, batch_size=32, seed=seed, device="cpu")
+        for step in range(400):
+            torch.manual_seed(1000 * seed + step)
+            play(game, [batches.at(step)], Progress(step), autocast=autocast)
+        stream = publish(game, Progress(400), seed=seed).stream(1000, seed=seed)
+        seen = features_of(judge, torch.cat([to_pixels(batch) for batch in stream]), 250)
+        return frechet_distance(FeatureStatistics.of(seen.features), real)
+
+    exact, coarse = ([quality(seed, precision) for seed in range(5)] for precision in PRECISIONS)
+    error = ((statistics.variance(exact) + statistics.variance(coarse)) / 5) ** 0.5
+    print(f"domain_fid in float32 {exact}, in bfloat16 {coarse}, standard error of the difference {error:.3g}")
+    assert abs(statistics.mean(exact) - statistics.mean(coarse)) < 3 * error
