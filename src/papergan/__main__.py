@@ -1,18 +1,29 @@
-"""`python -m papergan` is `kedro run` for this project, wherever it is started."""
+"""`python -m papergan` is `kedro run` for this project, wherever it is started; `torchrun -m papergan` on devices."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from kedro.framework.cli.cli import KedroCLI
-
 from papergan.experiments import PROJECT
+from papergan.following import several
 
 
 def main() -> None:
-    """Run the command line given, or `run` where none is."""
+    """Run the command line given, or `run` where none is; as one of several processes, what rank 0 makes of it."""
     os.chdir(PROJECT)
+    if not several():
+        return run()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
+    from papergan.following.command import in_a_team
+
+    return in_a_team(run)
+
+
+def run() -> None:
+    """Kedro's command."""
+    from kedro.framework.cli.cli import KedroCLI  # here, because followers do without it
+
     KedroCLI(project_path=PROJECT)(args=["run", *sys.argv[1:]])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import warnings
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from kedro.utils import load_obj
 from papergan import experiments
 from papergan.cleaning.command import clean
 from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean, known_cause
+from papergan.following import several
 from papergan.strict import in_one_line
 
 RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
@@ -35,7 +37,14 @@ class OneLineCommand(click.Command):
     """
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run the command; where several processes were started with it, rank 0 does."""
+        if several():
+            from papergan.following.command import in_a_team  # here, because it needs torch
+
+            return in_a_team(partial(self._run, ctx))
+        return self._run(ctx)
+
+    def _run(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _interrupt)
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         try:
@@ -110,7 +119,12 @@ def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType 
 _tell_bugs, sys.excepthook = sys.excepthook, _tell
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if several():
+        from papergan.training.team import is_broken
+
+        if is_broken():  # torchrun ends whoever is left of a team with SIGTERM; this one is about to say why
+            return
     raise Interrupted(number, f"stopped by signal {number}")
 
 

@@ -26,7 +26,9 @@ class TrainingRecipe(Strict):
     horizontal_flip: bool = False
     precision: Precision = "float32"
     deterministic: bool = False
+    cuda_graphs: bool = True  # on one GPU; the numbers are the same without, see docs/cuda_graphs.md
     device: Device = "auto"
+    devices: Positive = 1  # processes with one each, together; batch_size is that of all of them
     batch_norm_batches: Positive = 100
     report_every_steps: Positive = 50
     save_minutes: Annotated[float, Field(gt=0)] = 5.0
@@ -37,6 +39,12 @@ class TrainingRecipe(Strict):
     def _one_budget(self) -> TrainingRecipe:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError(f"give exactly one of epochs and steps, got epochs={self.epochs} and steps={self.steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _even_shares(self) -> TrainingRecipe:
+        if self.batch_size % self.devices:
+            raise ValueError(f"{self.devices} devices cannot share a batch_size of {self.batch_size} evenly")
         return self
 
     def total_steps(self, *, batches_per_epoch: int, batches_per_step: int) -> int:

@@ -14,6 +14,7 @@ from pluggy import PluginManager
 
 from papergan.errors import PaperganError, StorageError, known_cause
 from papergan.pipelines.experiment.nodes.training import Diverged
+from papergan.training.team import TeamError, is_broken
 
 
 class ExperimentRunner(SequentialRunner):
@@ -21,7 +22,7 @@ class ExperimentRunner(SequentialRunner):
 
     An experiment that ends in an error its user can act on (it diverged, weights are missing, memory is short) lets
     the others go on; the error is raised at the end. One that diverged still takes its place in the comparison. A disk
-    that is full and errors of the program end everything at once.
+    that is full, other processes that are lost, and errors of the program end everything at once.
     """
 
     @property
@@ -46,7 +47,7 @@ class ExperimentRunner(SequentialRunner):
                 super()._run(part, catalog, hook_manager, run_id)
             except Exception as error:
                 cause = known_cause(error)
-                if cause is None or isinstance(cause, StorageError):
+                if cause is None or isinstance(cause, StorageError | TeamError) or is_broken():
                     raise
                 failed[name] = cause
                 if isinstance(cause, Diverged):

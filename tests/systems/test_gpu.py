@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,14 +16,83 @@ from papergan.game.augment import rotation, translation
 from papergan.game.finite import FiniteWatch
 from papergan.game.knobs import Progress
 from papergan.game.play import play
+from papergan.game.twin import Twin
 from papergan.training.batches import Batches
+from papergan.training.checkpoint import CheckpointStore
 from papergan.training.numerics import autocast_type, numerics
+from papergan.training.train import Listeners, Plan, Training
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
 PIXELS = torch.randint(0, 256, (256, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def a_run(name: str, folder: Path, steps: int, precision: str = "float32", graphs: bool = True, **changes) -> Training:
+    """Deterministic, on a GPU; schedules move and lazy turns come within a few steps."""
+    game = systems.build(name, ImageSpec(3, 32), MOVING[name], seed=0).to("cuda")
+    batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
+    plan = Plan(
+        steps=steps, precision=precision, report_every=5, cuda_graphs=graphs, **({"deterministic": True} | changes)
+    )
+    run = Training(game, batches, plan, CheckpointStore(folder, name), Listeners())
+    run.run()
+    return run
+
+
+MOVING = {
+    "hybrid": {"r1_interval": 2, "decay_every_epochs": 0.9},
+    "hybrid_fast": {"r1_interval": 2, "decay_from_step": 4, "decay_to_step": 40, "ema_warmup_steps": 12},
+    "dcgan": {},
+    "wgan_gp": {"decay_to_step": 40},
+}
+
+
+def losses(run: Training) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in run.history.losses]
+
+
+def assert_same_run(one: Training, other: Training) -> None:
+    assert losses(one) == losses(other)
+    assert Twin(one.game, one._watch).same_bits(Twin(other.game, other._watch)) is None
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", sorted(MOVING))
+def test_graphs_come_to_the_same_bits_as_played_iterations(name, precision, tmp_path):
+    graphs = a_run(name, tmp_path / "graphs", 30, precision)
+    assert graphs._iterate.engine is not None, "it fell back: see the log"
+    assert graphs._iterate._recordings
+    assert all(recording.checked for recording in graphs._iterate._recordings.values())
+    assert_same_run(graphs, a_run(name, tmp_path / "played", 30, precision, graphs=False))
+
+
+@pytest.mark.parametrize("name", sorted(MOVING))
+def test_a_run_may_go_on_with_graphs_or_without(name, tmp_path):
+    straight = a_run(name, tmp_path / "straight", 40, graphs=False)
+    for first in (True, False):
+        a_run(name, tmp_path / str(first), 20, graphs=first)
+        assert_same_run(straight, a_run(name, tmp_path / str(first), 40, graphs=not first))
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("name", sorted(MOVING))
+def test_fast_kernels_pass_the_check(name, precision, tmp_path):
+    assert a_run(name, tmp_path, 14, precision, deterministic=False)._iterate.engine is not None
+
+
+@pytest.mark.parametrize("name", sorted(MOVING))
+def test_a_repeated_iteration_never_waits_for_the_device(name, tmp_path):
+    run = a_run(name, tmp_path, 14)
+    assert run._iterate.engine is not None
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        run._play()
+        run._play()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    run._watch.check()
 
 
 def steps(game, first: int, last: int, autocast: torch.dtype | None = None, strict: bool = False) -> None:

@@ -19,7 +19,7 @@ from papergan.evaluation.memorisation import memorisation
 from papergan.evaluation.neighbours import neighbourhoods
 from papergan.evaluation.pixel_scores import kept_for
 from papergan.evaluation.protocol import Rules
-from papergan.evaluation.reference import Reference, References
+from papergan.evaluation.reference import Reference, References, check_references
 from papergan.evaluation.statistics import FeatureStatistics
 
 logger = logging.getLogger(__name__)
@@ -41,10 +41,7 @@ def see_samples(
 
     Raises EvaluationError before the first sample where a reference is missing or of another extractor.
     """
-    for extractor in extractors:
-        if extractor.name not in references:
-            raise EvaluationError(f"there is no reference for the extractor {extractor.name!r}; build it first")
-        references[extractor.name].check(extractor)
+    check_references(extractors, references)
     return look_at(
         batches,
         extractors,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 import torch
@@ -143,6 +143,14 @@ class Reference:
 
 
 References = Mapping[str, Reference]  # by the extractor's name
+
+
+def check_references(extractors: Iterable[FeatureExtractor], references: References) -> None:
+    """Raise EvaluationError where the reference of an extractor is missing or of another one."""
+    for extractor in extractors:
+        if extractor.name not in references:
+            raise EvaluationError(f"there is no reference for the extractor {extractor.name!r}; build it first")
+        references[extractor.name].check(extractor)
 
 
 def drawn(total: int, count: int) -> Tensor:

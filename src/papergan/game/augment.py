@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import did_you_mean
+from papergan.game.shard import per_image
 from papergan.game.warp import warp
 
 
@@ -31,7 +32,7 @@ def translation(images: Tensor, ratio: float = 0.125) -> Tensor:
     """Shift by whole pixels, each way uniform in -s..s, s = int(size * ratio + 0.5); what enters is 0 (mid-grey)."""
     size = images.shape[-1]
     reach = int(size * ratio + 0.5)
-    shift = torch.randint(-reach, reach + 1, (len(images), 2), device=images.device)
+    shift = per_image(lambda n: torch.randint(-reach, reach + 1, (n, 2), device=images.device), len(images))
     affine = _affine(images, cosine=1.0, sine=0.0, shift=shift * (2.0 / size))
     return warp(images, affine, mode="nearest", padding="zeros")
 
@@ -40,7 +41,8 @@ def cutout(images: Tensor, ratio: float = 0.5) -> Tensor:
     """Set one square of side int(size * ratio + 0.5) to 0, its centre anywhere, clipped at the border."""
     size = images.shape[-1]
     side = int(size * ratio + 0.5)
-    centre = torch.randint(0, size + (1 - side % 2), (2, len(images), 1), device=images.device)
+    places = size + (1 - side % 2)
+    centre = per_image(lambda n: torch.randint(0, places, (2, n, 1), device=images.device), len(images), dim=1)
     pixels = torch.arange(size, device=images.device)
     inside = (pixels >= centre - side // 2) & (pixels < centre - side // 2 + side)
     hole = inside[0][:, None, :, None] & inside[1][:, None, None, :]
@@ -87,7 +89,7 @@ class DiffAugment:
 
 
 def _uniform(images: Tensor) -> Tensor:
-    return torch.rand(len(images), 1, 1, 1, device=images.device, dtype=images.dtype)
+    return per_image(lambda n: torch.rand(n, 1, 1, 1, device=images.device, dtype=images.dtype), len(images))
 
 
 def _affine(images: Tensor, cosine: Tensor | float, sine: Tensor | float, shift: Tensor | float) -> Tensor:

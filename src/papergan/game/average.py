@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from papergan.game.knobs import Knob, Progress, value
+from papergan.game.knobs import Dials, Knob, Progress, value
 from papergan.game.sampler import Sampler
 
 
@@ -32,12 +32,21 @@ class Average:
         self.sampler = copy.deepcopy(source).requires_grad_(False).eval()
 
     @torch.no_grad()
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: Progress | Dials) -> None:
         """Take one step towards the weights that are being averaged."""
         averaged, moving = _tensors(self.sampler), _tensors(self.source)
-        torch._foreach_lerp_(averaged[0], moving[0], 1.0 - value(self.decay, progress))
+        share = value(self._share if callable(self.decay) else 1.0 - self.decay, progress)
+        if isinstance(share, Tensor):  # torch has this for a tensor per tensor only; the same bits
+            torch._foreach_lerp_(averaged[0], moving[0], [share] * len(moving[0]))
+        else:
+            torch._foreach_lerp_(averaged[0], moving[0], share)
         if averaged[1]:
             torch._foreach_copy_(averaged[1], moving[1])
+
+    def _share(self, progress: Progress) -> float:
+        """1 - decay, taken in double precision: next to 1, float32 would keep three digits of it."""
+        assert callable(self.decay)
+        return 1.0 - self.decay(progress)
 
     def state_dict(self) -> dict[str, Tensor]:
         return self.sampler.state_dict()

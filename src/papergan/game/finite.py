@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from papergan.errors import NotFiniteError
+
+if TYPE_CHECKING:
+    from papergan.game.game import Turn
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +21,10 @@ ADVICE = "Checkpoints are from before that. Lower the learning rate or the weigh
 
 
 class FiniteWatch:
-    """Remembers on the device the first move whose loss or gradient was NaN or infinite; read at reports and saves."""
+    """Remembers on the device the first move whose loss or gradient was NaN or infinite; read at reports and saves.
+
+    `announce` is the host's part of it and `look` the device's, which works in place, so that it can be recorded.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._moves: list[tuple[int, str, tuple[str, ...]]] = []
@@ -26,13 +32,24 @@ class FiniteWatch:
         self._count = torch.zeros((), dtype=torch.int64, device=device)
         self._first = torch.full((), -1, dtype=torch.int64, device=device)
 
-    def observe(self, step: int, player: str, names: tuple[str, ...], values: Tensor) -> None:
-        """Look at one move. names, values [len(names)]: every weighted term, and the norm of all gradients."""
+    def announce(self, step: int, turns: Sequence[Turn]) -> None:
+        """Say which moves of step `step` are going to be looked at, in their order."""
+        for turn in turns:
+            self._moves += [(step, turn.player, turn.watched)] * turn.repeats
+
+    def look(self, names: tuple[str, ...], values: Tensor) -> None:
+        """Look at the next move. names, values [len(names)]: every weighted term, and the norm of all gradients."""
         found = ~torch.isfinite(values.sum()) & (self._first < 0)
-        self._first = torch.where(found, self._count, self._first)
-        self._values[names] = torch.where(found, values, self._values[names]) if names in self._values else values
+        self._first.copy_(torch.where(found, self._count, self._first))
+        if names not in self._values:
+            self._values[names] = values.clone()
+        kept = self._values[names]
+        kept.copy_(torch.where(found, values, kept))
         self._count += 1
-        self._moves.append((step, player, names))
+
+    def tensors(self) -> list[Tensor]:
+        """What it keeps on the device."""
+        return [self._count, self._first, *self._values.values()]
 
     def check(self) -> None:
         """Read the device. Raises NotFiniteError naming the first bad move since the last check, and its numbers."""

@@ -92,6 +92,11 @@ class Turn:
         places = [kinds[: place + 1].count(kind) for place, kind in enumerate(kinds)]
         return tuple(f"{self.player}.{k}" + (f"_{n}" if n > 1 else "") for k, n in zip(kinds, places, strict=True))
 
+    @cached_property
+    def watched(self) -> tuple[str, ...]:
+        """The names of what can tell that a move went wrong: its terms, and the norm of all gradients."""
+        return (*self.names, f"{self.player}.gradient_norm")
+
     @property
     def differentiates_inputs(self) -> bool:
         """Whether a term needs gradients with respect to the images themselves; such a turn runs in float32."""

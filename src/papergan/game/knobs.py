@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+
+import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from papergan.game.round import Round
@@ -25,9 +28,53 @@ class Progress(NamedTuple):
 Knob = float | Callable[[Progress], float]  # constant, schedule or controller
 
 
-def value(knob: Knob, progress: Progress) -> float:
-    """What a knob shows at this moment."""
-    return knob(progress) if callable(knob) else knob
+_MOST_KNOBS = 64
+
+
+class UnrecordableError(Exception):
+    """An iteration cannot be recorded; it is played anew every time instead."""
+
+
+class Dials:
+    """Stands in for `Progress` while an iteration is recorded, to be repeated later: knobs become device scalars.
+
+    A number that the host reads while recording would be repeated for ever. So nothing can be read here except
+    through `value`, which shows a knob as a float32 scalar on the device; `turn` refills those before a repetition.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        # One tensor from before the recording, since what is made while recording is made anew at every repetition.
+        self._scalars = torch.zeros(_MOST_KNOBS, device=device)
+        self._places: dict[Callable[[Progress], float], int] = {}
+        self._shown: dict[int, float] = {}
+
+    def show(self, knob: Callable[[Progress], float]) -> Tensor:
+        """The scalar of this knob, always the same one; an `on_device` controller's own tensor."""
+        if getattr(knob, "on_device", False):
+            return knob(self)  # type: ignore[arg-type, return-value]
+        if len(self._places) == _MOST_KNOBS and knob not in self._places:
+            raise UnrecordableError(f"more than {_MOST_KNOBS} knobs move")
+        return self._scalars[self._places.setdefault(knob, len(self._places))]
+
+    def turn(self, progress: Progress) -> None:
+        """Show every knob as it is at this moment. The host does not wait; a dial that stays costs nothing."""
+        for knob, place in self._places.items():
+            now = knob(progress)
+            if isinstance(now, Tensor):
+                raise UnrecordableError(f"{knob!r} gives a tensor and does not say that it is `on_device`")
+            if self._shown.get(place) != now:
+                self._scalars[place].fill_(now)
+                self._shown[place] = now
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UnrecordableError(f"something reads progress.{name}, which a recording cannot follow")
+
+
+def value(knob: Knob, progress: Progress | Dials) -> float | Tensor:
+    """What a knob shows at this moment: a number, or a scalar on the device where a recording is made of it."""
+    if not callable(knob):
+        return knob
+    return progress.show(knob) if isinstance(progress, Dials) else knob(progress)
 
 
 @dataclass(frozen=True)
@@ -84,7 +131,12 @@ class Every:
 
 
 class Controller(Protocol):
-    """A knob that watches the game and keeps state; its state is part of every checkpoint."""
+    """A knob that watches the game and keeps state; its state is part of every checkpoint.
+
+    A class that says `on_device = True` promises that its state is tensors on the game's device, changed in place only,
+    that `state_dict` gives those very tensors, and that no method but `load_state_dict` reads them, or progress, on the
+    host; its value is a float32 scalar. Games with any other controller are not recorded as CUDA graphs.
+    """
 
     def __call__(self, progress: Progress) -> float: ...
 

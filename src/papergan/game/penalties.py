@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.game.round import Round
+from papergan.game.shard import per_image
 from papergan.game.terms import Term
 
 
@@ -25,7 +26,7 @@ class GradientPenalty(Term):
     def __call__(self, round: Round) -> Tensor:
         real = round.shown_real(self.match).detach().float()
         fake = round.shown_fake(self.match).detach().float()[: len(real)]
-        share = torch.rand(len(real), 1, 1, 1, device=real.device)
+        share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
         between = torch.lerp(real, fake, share).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
             gradient = _slope(round.judge(self.match, between).score, between)

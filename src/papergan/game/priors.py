@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from papergan.errors import RecipeError
 from papergan.game.knobs import Progress
+from papergan.game.shard import per_image
 
 
 class Prior(nn.Module):
@@ -41,11 +42,11 @@ class Gaussian(Prior):
     """z ~ N(0, I), float32 [count, latent_dim]."""
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
-        return (torch.randn(count, self.latent_dim, device=self.where.device),)
+        return (per_image(lambda n: torch.randn(n, self.latent_dim, device=self.where.device), count),)
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
         """By the inverse of the distribution function: z = sqrt(2) erfinv(u erf(t / sqrt(2))), u ~ U(-1, 1)."""
-        u = torch.rand(count, self.latent_dim, device=self.where.device) * 2.0 - 1.0
+        u = per_image(lambda n: torch.rand(n, self.latent_dim, device=self.where.device), count) * 2.0 - 1.0
         return (math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2))),)
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
@@ -57,7 +58,7 @@ class Uniform(Prior):
     """z ~ U(-1, 1), float32 [count, latent_dim]."""
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
-        return (torch.rand(count, self.latent_dim, device=self.where.device) * 2.0 - 1.0,)
+        return (per_image(lambda n: torch.rand(n, self.latent_dim, device=self.where.device), count) * 2.0 - 1.0,)
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
         """U(-t, t); the prior itself for a threshold of 1 and more."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from papergan.game.game import DiscriminatorOutput, Game, Match, Turn
-from papergan.game.knobs import Knob, Progress, value
+from papergan.game.knobs import Dials, Knob, Progress, value
 from papergan.game.views import images_only
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Scores:
 class Round:
     """The scratch-pad of one move."""
 
-    def __init__(self, game: Game, turn: Turn, batch: Mapping[str, Tensor], progress: Progress) -> None:
+    def __init__(self, game: Game, turn: Turn, batch: Mapping[str, Tensor], progress: Progress | Dials) -> None:
         self.game, self.turn, self.batch, self.progress = game, turn, batch, progress
         self._memo: dict[Hashable, Any] = {}
 
@@ -47,7 +47,8 @@ class Round:
     def network(self, name: str) -> nn.Module:
         return self.game.networks[name]
 
-    def value(self, knob: Knob) -> float:
+    def value(self, knob: Knob) -> float | Tensor:
+        """What a knob shows now; the only way for a term to read one, since a recording gives it as a scalar tensor."""
         return value(knob, self.progress)
 
     def real(self, match: Match) -> Tensor:

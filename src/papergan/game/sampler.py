@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -39,16 +39,20 @@ class Sampler(nn.Module):
         seed: int,
         progress: Progress = START,
         truncation: float | None = None,
+        chunks: Collection[int] | None = None,
     ) -> Iterator[Tensor]:
         """`count` images in evaluation mode, in chunks of at most 500: float32 [B, C, S, S] in [-1, 1].
 
         Image i is a function of (weights, seed, truncation, i): a longer stream begins with the shorter one. The
         ambient random state and the training mode are left as they were. truncation: see `Prior.truncated`.
+        chunks: only these of them, by their number from 0; None for all.
         """
         was_training = self.training
         self.eval()
         try:
             for chunk, start in enumerate(range(0, count, CHUNK)):
+                if chunks is not None and chunk not in chunks:
+                    continue
                 latent = self.latents(CHUNK, seed, "samples", chunk, progress=progress, truncation=truncation)
                 wanted = min(CHUNK, count - start)
                 yield self.generator(*(part[:wanted] for part in latent)).float()

@@ -15,6 +15,7 @@ from papergan.game.game import Match
 from papergan.game.knobs import Knob
 from papergan.game.losses import Loss
 from papergan.game.round import Round
+from papergan.game.shard import batch_mean, everyone, per_image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,8 @@ class FeatureMatching(Term):
     """
 
     def __call__(self, round: Round) -> Tensor:
-        real = round.judged_real(self.match).features[-1].float().mean(dim=0)
-        fake = round.judged_fake(self.match).features[-1].float().mean(dim=0)
+        real = batch_mean(round.judged_real(self.match).features[-1].float())
+        fake = batch_mean(round.judged_fake(self.match).features[-1].float())
         return (real.detach() - fake).abs().mean()
 
 
@@ -88,12 +89,17 @@ class FeatureShrinkage(Term):
     def __call__(self, round: Round) -> Tensor:
         shown = round.shown_real(self.match)
         features = round.judged_real(self.match).features[-1].float().flatten(1)
-        order = torch.randperm(len(shown), device=shown.device)
+        order = per_image(lambda n: torch.randperm(n, device=shown.device), len(shown))
         share = beta(self.alpha, shown.device)
-        mixed = round.judge(self.match, torch.lerp(shown[order], shown, share.to(shown.dtype)))
-        target = torch.lerp(features[order], features, share).detach()
-        target = target + self.noise_std * torch.randn_like(target)
+        mixed = round.judge(self.match, torch.lerp(everyone(shown)[order], shown, share.to(shown.dtype)))
+        target = torch.lerp(everyone(features)[order], features, share).detach()
+        target = target + self.noise_std * noise_like(target)
         return 1.0 - cosine_similarity(mixed.features[-1].float().flatten(1), target).mean()
+
+
+def noise_like(rows: Tensor) -> Tensor:
+    """N(0, 1) of the shape [B, D] of `rows`, drawn row by row."""
+    return per_image(lambda n: torch.randn(n, rows.shape[1], dtype=rows.dtype, device=rows.device), len(rows))
 
 
 def beta(alpha: float, device: torch.device) -> Tensor:

@@ -25,6 +25,7 @@ from papergan.pipelines.checked import Experiment
 from papergan.recipe import Recipe
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
+from papergan.training.team import check_devices
 
 
 def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
@@ -77,6 +78,7 @@ def locate_weights(where: str, how: MeasuringRecipe) -> None:
 def _faults(experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder | None) -> Iterator[str]:
     name, recipe = experiment
     yield from _fault(f"{name}.training.device", lambda: choose_device(recipe.training.device))
+    yield from _fault(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
     declaration = library.declarations.get(recipe.dataset)
     if declaration is None:
         yield f"{name}.dataset: unknown data set {recipe.dataset!r}{did_you_mean(recipe.dataset, library.names)}"

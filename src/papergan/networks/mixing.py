@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from papergan.game.game import DiscriminatorOutput
-from papergan.game.terms import beta
+from papergan.game.shard import everyone, per_image
+from papergan.game.terms import beta, noise_like
 from papergan.networks.blocks import Discriminator
 
 
@@ -29,12 +30,12 @@ class MixingDiscriminator(nn.Module):
         features = self.discriminator.trunk(images)
         if not self.training:
             return DiscriminatorOutput(self.discriminator.head(features), (features,))
-        order = torch.randperm(len(images), device=images.device)
+        order = per_image(lambda n: torch.randperm(n, device=images.device), len(images))
         share = beta(self.alpha, images.device)
-        mixed_features = self.discriminator.trunk(torch.lerp(images[order], images, share.to(images.dtype)))
-        features_mixed = torch.lerp(features[order], features, share.to(features.dtype))
+        mixed_features = self.discriminator.trunk(torch.lerp(everyone(images)[order], images, share.to(images.dtype)))
+        features_mixed = torch.lerp(everyone(features)[order], features, share.to(features.dtype))
         score = self.discriminator.head(features_mixed) + self.discriminator.head(mixed_features)
         target = features_mixed.detach().float().flatten(1)
-        target = target + self.noise_std * torch.randn_like(target)
+        target = target + self.noise_std * noise_like(target)
         distance = -cosine_similarity(mixed_features.float().flatten(1), target).mean()
         return DiscriminatorOutput(score, (features,), {"mixing": distance})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from papergan.errors import DataError
+from papergan.errors import DataError, RecipeError
+from papergan.game.shard import Shard
 from papergan.pixels import to_model_range
 from papergan.randomness import seed_for
 
@@ -14,7 +15,9 @@ class Batches:
     """Shuffled anew in every epoch, incomplete batches dropped.
 
     images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, drawn anew per epoch.
-    Raises DataError where shapes or types are others, or there are fewer images than one batch.
+    batch_size: of all ranks together. shard: whose rows of each batch are given out; None for all of them.
+    Raises DataError where shapes or types are others, or there are fewer images than one batch, RecipeError where
+    the ranks cannot share a batch evenly.
     """
 
     def __init__(
@@ -26,6 +29,7 @@ class Batches:
         seed: int,
         device: torch.device | str,
         flip: bool = False,
+        shard: Shard | None = None,
     ) -> None:
         if images.dtype != torch.uint8 or images.dim() != 4 or labels.shape != images.shape[:1]:
             raise DataError(
@@ -34,18 +38,22 @@ class Batches:
             )
         if len(images) < batch_size:
             raise DataError(f"{len(images)} images cannot fill a batch of {batch_size}: lower training.batch_size")
+        if shard is not None and batch_size % shard.world:
+            raise RecipeError(f"{shard.world} devices cannot share a batch of {batch_size} evenly")
         self.images, self.labels = images.to(device), labels.to(device)
         self.batch_size, self.seed, self.flip = batch_size, seed, flip
         self.per_epoch = len(images) // batch_size
+        self._rows = slice(0, batch_size) if shard is None else shard.rows(batch_size)
         self._epoch = -1
         self._order = self._mirrored = torch.empty(0)
 
     def at(self, index: int) -> dict[str, Tensor]:
-        """Batch `index`: image float32 [B, C, S, S] in [-1, 1], channels last; label int64 [B]."""
+        """Batch `index`, or this rank's rows: image float32 [B, C, S, S] in [-1, 1], channels last; label int64 [B]."""
         epoch, place = divmod(index, self.per_epoch)
         if epoch != self._epoch:
             self._shuffle(epoch)
-        rows = slice(place * self.batch_size, (place + 1) * self.batch_size)
+        first = place * self.batch_size
+        rows = slice(first + self._rows.start, first + self._rows.stop)
         chosen = self._order[rows]
         images = to_model_range(self.images[chosen])
         if self.flip:

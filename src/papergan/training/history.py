@@ -20,8 +20,13 @@ class Meter:
         self._counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
+        """Count one more value of each name, none of which is kept: the tensors may become others afterwards."""
+        known = [name for name in values if name in self._sums]
+        if known:
+            torch._foreach_add_([self._sums[name] for name in known], [values[name] for name in known])
         for name, value in values.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            if name not in self._sums:
+                self._sums[name] = value.clone()
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def read(self) -> Row:
@@ -34,10 +39,10 @@ class Meter:
         return means
 
     def state_dict(self) -> dict[str, Any]:
-        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+        return {"sums": {name: total.clone() for name, total in self._sums.items()}, "counts": dict(self._counts)}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        self._sums = {name: total.to(device) for name, total in state["sums"].items()}
+        self._sums = {name: total.to(device, copy=True) for name, total in state["sums"].items()}
         self._counts = dict(state["counts"])
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
+from papergan.game.capture import CapturedPlay, CudaEngine
 from papergan.game.finite import FiniteWatch, check_finite, finite_only
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
-from papergan.game.play import play
 from papergan.game.sampler import Sampler
 from papergan.randomness import own_random_state, seed_for
 from papergan.training.album import Album
@@ -23,6 +23,7 @@ from papergan.training.best import Best, Criterion
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.display import Display
 from papergan.training.history import History, Meter, Row
+from papergan.training.leading import Leading
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import Precision, autocast_type, numerics
 from papergan.training.publish import publish
@@ -37,7 +38,8 @@ class Plan:
     steps: iterations in all. evaluate_every: steps between evaluations, 0 for none (the end is always evaluated).
     save_minutes: wall-clock minutes between checkpoints. keep: best generators by metric.
     batch_norm_batches: batches for re-estimating BatchNorm before an averaged generator is used. averaged: whether
-    the average is what is evaluated, where the game keeps one. rules: under which evaluation measures, in any words;
+    the average is what is evaluated, where the game keeps one. cuda_graphs: whether iterations are recorded and
+    repeated on a GPU, see `CapturedPlay`. rules: under which evaluation measures, in any words;
     numbers measured under other rules before are not mixed with those to come.
     """
 
@@ -45,6 +47,7 @@ class Plan:
     seed: int = 0
     precision: Precision = "float32"
     deterministic: bool = False
+    cuda_graphs: bool = True
     report_every: int = 50
     evaluate_every: int = 0
     save_minutes: float = 5.0
@@ -60,7 +63,8 @@ class Listeners:
 
     report: of a row of losses. evaluate: returns metrics of a generator that was published for it, and of the game's
     discriminator; evaluated: of the row that came of it. resumed: of what happened before this process.
-    stop: returns the number of a signal that asks to stop, or None; it may be asked often.
+    stop: returns the number of a signal that asks to stop, or None; it may be asked often. others: processes that play
+    the same steps on other rows of each batch, by default none.
     """
 
     report: Callable[[Row], None] = lambda row: None
@@ -68,6 +72,7 @@ class Listeners:
     evaluated: Callable[[Row], None] = lambda row: None
     resumed: Callable[[History], None] = lambda history: None
     stop: Callable[[], int | None] = lambda: None
+    others: Leading = field(default_factory=Leading)
 
 
 class Training:
@@ -84,6 +89,10 @@ class Training:
         self.seconds = 0.0  # of training proper, over all interruptions
         self.history, self.best, self.album = History(), Best(plan.keep), Album()
         self._meter, self._watch = Meter(), FiniteWatch(game.device)
+        self._iterate = CapturedPlay(
+            game, self._watch, autocast_type(plan.precision), exact=plan.deterministic,
+            engine=CudaEngine(game.device) if plan.cuda_graphs and game.device.type == "cuda" else None,
+        )  # fmt: skip
         self._started = time.perf_counter()
         self._reported = (0, 0.0)  # step and seconds at the last report
         self._saved = (-1, -1)  # step and evaluated at the last save
@@ -104,8 +113,10 @@ class Training:
         precise = numerics(self.plan.precision, deterministic=self.plan.deterministic)
         with self.store.locked(), precise, own_random_state(self.game.device):
             self._resume()
+            self.listeners.others.begin(self.game)
             what, size = f"training on {self.game.device}", self.batches.batch_size
             advice = f"lower training.batch_size (now {size}), which makes it another recipe, or evaluation.batch_size"
+            advice += "" if self._iterate.engine is None else ", or do without training.cuda_graphs"
             with Display(self.plan.steps, self.step) as display, memory_errors(what, advice):
                 self._loop(display)
 
@@ -131,8 +142,8 @@ class Training:
     def _play(self) -> None:
         count = self.game.batches_per_step
         real = [self.batches.at(self.step * count + repeat) for repeat in range(count)]
-        torch.manual_seed(seed_for(self.plan.seed, "step", self.step))
-        report = play(self.game, real, self.progress, self._watch, autocast_type(self.plan.precision))
+        with self.listeners.others.step(self.step):
+            report = self._iterate(real, self.progress, seed_for(self.plan.seed, "step", self.step))
         self._meter.add(report)
         self.step += 1
 
@@ -227,6 +238,7 @@ class Training:
                 f"{self.plan.steps}; raise the budget, or start over with training.resume=false"
             )
         state = checkpoint.state
+        self._iterate.forget()
         try:
             self.game.load_state_dict(state["game"])
             self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]

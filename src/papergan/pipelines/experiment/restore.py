@@ -17,14 +17,15 @@ from papergan.game.knobs import Progress
 from papergan.game.sampler import Sampler
 from papergan.recipe import Recipe
 from papergan.training.interruption import StopRequest
-from papergan.training.numerics import choose_device, numerics
+from papergan.training.numerics import numerics
+from papergan.training.team import device_here
 from papergan.weights import Weights
 
 
 def new_game(recipe: Recipe, images: ImageSpec) -> Game:
     """As it is before the first step, on the recipe's device."""
     game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
-    return game.to(choose_device(recipe.training.device))
+    return game.to(device_here(recipe.training.device))
 
 
 def trained_game(recipe: Recipe, trained: Weights) -> Game:
@@ -93,4 +94,4 @@ def numerics_of(recipe: Recipe) -> AbstractContextManager[None]:
 
 def device_of(recipe: Recipe) -> torch.device:
     """Where this recipe is computed."""
-    return choose_device(recipe.training.device)
+    return device_here(recipe.training.device)

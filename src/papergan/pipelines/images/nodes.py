@@ -19,11 +19,12 @@ from papergan.evaluation.pages import html_page, markdown_page, text
 from papergan.evaluation.pixel_scores import score_pixels
 from papergan.evaluation.real_rows import real_rows
 from papergan.evaluation.reference import ExtractorFacts, Reference
+from papergan.following.extractors import extractors_of
 from papergan.io.page import Page
 from papergan.io.shelf import WeightsShelf
 from papergan.pipelines.checked import Images
 from papergan.pipelines.experiment.nodes.pictures import neighbours_grid, viewer_of
-from papergan.pipelines.experiment.nodes.rulers import classifier_of, extractors_of, sights_of
+from papergan.pipelines.experiment.nodes.rulers import classifier_of, sights_of
 from papergan.pipelines.experiment.restore import is_asked, stoppable
 from papergan.tracking import provenance
 from papergan.training.interruption import StopRequest

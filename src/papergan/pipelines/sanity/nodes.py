@@ -15,10 +15,11 @@ from papergan.evaluation.metrics import prefix_and_metric
 from papergan.evaluation.pages import html_page, markdown_page
 from papergan.evaluation.reference import ExtractorFacts, Reference
 from papergan.evaluation.sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
+from papergan.following.extractors import extractors_of
 from papergan.io.page import Page
 from papergan.io.shelf import WeightsShelf
 from papergan.pipelines.checked import Sanity
-from papergan.pipelines.experiment.nodes.rulers import classifier_of, extractors_of, sights_of
+from papergan.pipelines.experiment.nodes.rulers import classifier_of, sights_of
 from papergan.pipelines.experiment.restore import is_asked, stoppable
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device

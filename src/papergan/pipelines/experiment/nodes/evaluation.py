@@ -6,19 +6,19 @@ from dataclasses import replace
 from functools import partial
 
 from papergan.data.images import ImageSplits
-from papergan.evaluation.evaluate import score_seen, see_samples
+from papergan.evaluation.evaluate import score_seen
 from papergan.evaluation.pixel_scores import score_pixels
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.real_rows import RealRow
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, ScoreCard
 from papergan.evaluation.smoothness import sampler_path_length
+from papergan.following.looking import Viewers
 from papergan.game.finite import finite_only
 from papergan.game.sampler import Sampler
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.account import card
 from papergan.pipelines.experiment.nodes.judging import judge
-from papergan.pipelines.experiment.nodes.rulers import extractors_of
 from papergan.pipelines.experiment.restore import (
     device_of,
     is_asked,
@@ -28,7 +28,6 @@ from papergan.pipelines.experiment.restore import (
     stoppable,
     trained_game,
 )
-from papergan.pixels import to_pixels
 from papergan.training.memory import memory_errors
 from papergan.weights import Weights
 
@@ -50,7 +49,7 @@ def evaluate(
     recipe = experiment.recipe
     how, device = recipe.evaluation, device_of(recipe)
     rules = published_rules(how.rules(recipe.seed), generator)
-    extractors = extractors_of(how, device, domain_classifier)
+    viewers = Viewers(recipe, images.train.spec, domain_classifier)
     real, held_out = (images.train, images.test) if how.reference == "train" else (images.test, images.train)
     memory = memory_errors("the final evaluation", f"lower evaluation.batch_size (now {how.batch_size})")
     with memory, numerics_of(recipe), stoppable("the final evaluation") as stop:
@@ -58,14 +57,10 @@ def evaluate(
 
         def score(sampler: Sampler, what: str) -> dict[str, float]:
             when = progress_of(generator)
-            stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=when, truncation=rules.truncation)
-            seen = see_samples(
-                (to_pixels(batch, rules.quantisation) for batch in stream), extractors, reference, rules,
-                batch_size=how.batch_size, should_stop=asked, what=what,
-            )  # fmt: skip
+            seen = viewers.see(sampler, reference, rules, progress=when, should_stop=asked, what=what)
             scores = score_seen(seen, reference, rules, device, asked)
             scores |= score_pixels(seen.pixels, real.images, held_out.images, rules, device)
-            for extractor in extractors if rules.path_samples else ():
+            for extractor in viewers.extractors if rules.path_samples else ():
                 length = sampler_path_length(
                     sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=when
                 )

@@ -14,9 +14,9 @@ from papergan.evaluation.looking import features_of
 from papergan.evaluation.memorisation import pixel_vectors
 from papergan.evaluation.neighbours import nearest
 from papergan.evaluation.reference import References, Sight
+from papergan.following.extractors import extractors_of
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.publication import caption, draw
-from papergan.pipelines.experiment.nodes.rulers import extractors_of
 from papergan.pipelines.experiment.restore import device_of, progress_of, published_sampler
 from papergan.pixels import to_pixels
 from papergan.weights import Weights

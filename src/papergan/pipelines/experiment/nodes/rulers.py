@@ -10,16 +10,14 @@ from dataclasses import asdict
 import torch
 
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.evaluation.domain import DomainExtractor, DomainTap
 from papergan.evaluation.domain_training import train_domain_classifier as train_classifier
 from papergan.evaluation.features import FeatureExtractor
-from papergan.evaluation.inception import InceptionExtractor, InceptionTap, locate_inception_weights
-from papergan.evaluation.inception_torchvision import TorchvisionInceptionExtractor, locate_torchvision_weights
 from papergan.evaluation.real_rows import RealRow, real_rows
 from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
+from papergan.following.extractors import extractors_of
 from papergan.io.references import shelved_sight
 from papergan.io.shelf import WeightsShelf
-from papergan.measuring import DomainRecipe, MeasuringRecipe
+from papergan.measuring import DomainRecipe
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.restore import device_of, is_asked, stoppable
 from papergan.training.interruption import StopRequest
@@ -111,20 +109,3 @@ def score_real_images(
     data = {"train": images.train.digest, "test": images.test.digest, "name": images.train.name}
     kept = ruler_shelf.fetch("real_rows", {**data, "rulers": rulers, "rules": asdict(rules)}, make)
     return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))
-
-
-def extractors_of(how: MeasuringRecipe, device: torch.device, domain_classifier: Weights) -> list[FeatureExtractor]:
-    """Every extractor that a protocol measures with; the first one decides which epoch is best."""
-    chosen: list[FeatureExtractor] = []
-    if how.inception or how.inception64:
-        where = locate_inception_weights(how.inception_weights, how.allow_download)
-        chosen += [InceptionExtractor(where, device)] if how.inception else []
-        chosen += [InceptionTap(where, device)] if how.inception64 else []
-    if how.domain:
-        chosen.append(DomainExtractor.from_weights(domain_classifier, device))
-    if how.domain64:
-        chosen.append(DomainTap.from_weights(domain_classifier, device))
-    if how.torchvision:
-        where = locate_torchvision_weights(how.torchvision_weights, how.allow_download)
-        chosen.append(TorchvisionInceptionExtractor(where, device))
-    return chosen

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,11 +15,11 @@ from torch import Tensor
 from papergan.data.grid import ImageGrid
 from papergan.data.images import ImageSplits
 from papergan.errors import NotFiniteError
-from papergan.evaluation.evaluate import score_seen, see_samples
-from papergan.evaluation.features import FeatureExtractor
+from papergan.evaluation.evaluate import score_seen
 from papergan.evaluation.pixel_scores import score_pixels
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import ScoreCard
+from papergan.following.looking import Viewers
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
 from papergan.game.sampler import Sampler
@@ -27,9 +28,7 @@ from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.account import card
 from papergan.pipelines.experiment.nodes.judging import judge
 from papergan.pipelines.experiment.nodes.publication import caption, draw
-from papergan.pipelines.experiment.nodes.rulers import extractors_of
-from papergan.pipelines.experiment.restore import device_of, is_asked, new_game, stoppable
-from papergan.pixels import to_pixels
+from papergan.pipelines.experiment.restore import is_asked, new_game, stoppable
 from papergan.recipe import Recipe
 from papergan.tracking import Tracker
 from papergan.training.album import Album
@@ -37,6 +36,8 @@ from papergan.training.batches import Batches
 from papergan.training.best import Criterion, Snapshot
 from papergan.training.history import History, Row
 from papergan.training.interruption import StopRequest
+from papergan.training.leading import Leading
+from papergan.training.team import current
 from papergan.training.train import Listeners, Plan, Training
 from papergan.weights import Weights
 
@@ -58,16 +59,17 @@ def train(
     Raises Interrupted after a stop signal, NotFinite where a loss or gradient is not finite.
     """
     recipe = experiment.recipe
-    game = new_game(recipe, images.train.spec)
+    game, team = new_game(recipe, images.train.spec), current()
     store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
     if not recipe.training.resume:
         with store.locked():
             store.clear()
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
-        device=game.device, flip=recipe.training.horizontal_flip,
+        device=game.device, flip=recipe.training.horizontal_flip, shard=None if team is None else team.rows,
     )  # fmt: skip
-    extractors = extractors_of(recipe.evaluation, device_of(recipe), domain_classifier)
+    viewers = Viewers(recipe, images.train.spec, domain_classifier)
+    extractors = viewers.extractors
     plan = plan_of(
         recipe, batches.per_epoch, game.batches_per_step, prefix=extractors[0].metric_prefix, rules=rules_of(recipe)
     )
@@ -76,13 +78,14 @@ def train(
         experiment.name, len(images.train), images.train.name, plan.steps, game.device, recipe.fingerprint,
     )  # fmt: skip
     with stoppable("training") as stop:
-        evaluation = Evaluation(experiment, images, extractors, reference)
+        evaluation = Evaluation(experiment, images, viewers, reference)
         listeners = Listeners(
             report=tracker.report,
             evaluate=partial(evaluation, stop, tracker),
             evaluated=partial(_tell, tracker),
             resumed=partial(_replay, tracker),
             stop=stop,
+            others=Leading(team, _for_followers(recipe, images)),
         )
         training = Training(game, batches, plan, store, listeners)
         try:
@@ -117,6 +120,7 @@ def plan_of(recipe: Recipe, batches_per_epoch: int, batches_per_step: int, *, pr
         seed=recipe.seed,
         precision=recipe.training.precision,
         deterministic=recipe.training.deterministic,
+        cuda_graphs=recipe.training.cuda_graphs and recipe.training.devices == 1,
         report_every=recipe.training.report_every_steps,
         evaluate_every=max(1, round(recipe.evaluation.every_epochs * batches_per_epoch / batches_per_step)),
         save_minutes=recipe.training.save_minutes,
@@ -137,21 +141,18 @@ class Evaluation:
         self,
         experiment: Experiment,
         images: ImageSplits,
-        extractors: list[FeatureExtractor],
+        viewers: Viewers,
         references: References,
     ) -> None:
-        self.experiment, self.images, self.extractors, self.references = experiment, images, extractors, references
+        self.experiment, self.images, self.viewers, self.references = experiment, images, viewers, references
 
     def __call__(self, stop: StopRequest, tracker: Tracker, sampler: Sampler, game: Game, progress: Progress) -> Row:
         how, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
         words = caption(self.experiment.name, self.images.train.name, progress)
         tracker.picture(ImageGrid(draw(sampler, seed, progress), words), progress.step)
         rules, asked = how.rules_while_training(seed), partial(is_asked, stop)
-        stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
-        seen = see_samples(
-            (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors, self.references, rules,
-            batch_size=how.batch_size, should_stop=asked, what=f"samples of epoch {progress.epoch:g}",
-        )  # fmt: skip
+        what = f"samples of epoch {progress.epoch:g}"
+        seen = self.viewers.see(sampler, self.references, rules, progress=progress, should_stop=asked, what=what)
         scores = score_seen(seen, self.references, rules, game.device, asked)
         scores |= score_pixels(seen.pixels, self.images.train.images, self.images.test.images, rules, game.device)
         judged = judge(
@@ -187,6 +188,15 @@ def _trained(recipe: Recipe, images: ImageSplits, training: Training) -> Weights
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
     return Weights(copies, {"kind": "trained game", **_facts(recipe, images, training)})
+
+
+def _for_followers(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
+    """What the other processes of a training on several devices build the same game from."""
+    spec = images.train.spec
+    return {
+        "recipe": recipe.model_dump_json(), "spec": [spec.channels, spec.size, spec.num_classes],
+        "images": images.train.images, "labels": images.train.labels,
+    }  # fmt: skip
 
 
 def _facts(recipe: Recipe, images: ImageSplits, training: Training) -> dict[str, str]:

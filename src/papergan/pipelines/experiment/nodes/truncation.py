@@ -12,11 +12,11 @@ from papergan.errors import RecipeError
 from papergan.evaluation.evaluate import Scores, score_seen, see_samples
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import References
+from papergan.following.extractors import extractors_of
 from papergan.game.sampler import Sampler
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.pictures import viewer_of
 from papergan.pipelines.experiment.nodes.publication import caption
-from papergan.pipelines.experiment.nodes.rulers import extractors_of
 from papergan.pipelines.experiment.restore import device_of, is_asked, progress_of, published_sampler, stoppable
 from papergan.pixels import to_pixels
 from papergan.weights import Weights

@@ -1,0 +1,122 @@
+"""What it costs to share a step out: `torchrun --standalone --nproc-per-node 2 benchmarks/sharing.py --system hybrid`.
+
+Every rank plays the same steps on its rows of random images. Per step, on rank 0: the whole step, the message that
+announces it, the sums of gradients, the other sums (BatchNorm, batch means, partners), and the waiting for the slowest
+rank before any of them, which is not counted as theirs. `--set width=16` changes the system. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has it, before torch is loaded
+
+import torch
+import yaml
+from torch import distributed
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.game import play as moves
+from papergan.game import shard as sums
+from papergan.game.batch_norm import share_batch_norm
+from papergan.game.knobs import Progress
+from papergan.training.batches import Batches
+from papergan.training.team import Team, Verb, device_here, join
+
+KINDS = ("waiting", "message", "gradients", "other sums")
+
+
+class Clock:
+    """Milliseconds of each kind of sharing within the step that is being played."""
+
+    def __init__(self, team: Team, device: torch.device) -> None:
+        self.team, self.device = team, device
+        self.spent: dict[str, float] = defaultdict(float)
+        self._inside = False
+
+    def now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return 1000 * time.perf_counter()
+
+    def timed(self, kind: str, work: Callable[..., Any], *rest: Any, **more: Any) -> Any:
+        """Wait for everybody, then work; sums inside of what is timed already are part of it."""
+        if self._inside:
+            return work(*rest, **more)
+        began = self.now()
+        distributed.barrier()
+        met = self.now()
+        self._inside = True
+        result = work(*rest, **more)
+        self._inside = False
+        self.spent["waiting"] += met - began
+        self.spent[kind] += self.now() - met
+        return result
+
+    def around(self, kind: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *rest, **more: self.timed(kind, work, *rest, **more)
+
+    def announce(self, step: int) -> None:
+        self.timed("message", lambda: self.team.hear() if self.team.rank else self.team.tell(Verb.STEP, step))
+
+
+def main() -> None:
+    """Measure on every rank, print on rank 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--system", default="hybrid")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of the system, as YAML")
+    parser.add_argument("--batch-size", type=int, default=64, help="of all ranks together")
+    parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--device", default="auto")
+    given = parser.parse_args()
+    team = join()
+    device = device_here(given.device)
+    settings = {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in given.set)}
+    rows = measure(team, device, given, settings)
+    if team.rank == 0:
+        show(rows, f"{given.system} {settings or ''} on {team.world} x {device.type}, batch {given.batch_size}")
+        team.leave()
+    else:
+        team.hear()
+
+
+def measure(team: Team, device: torch.device, given: argparse.Namespace, settings: dict[str, Any]) -> list[dict]:
+    """Milliseconds by kind, one row per step after the first four."""
+    game = systems.build(given.system, ImageSpec(3, 32, 10), settings, seed=0).to(device)
+    share_batch_norm(game.networks)
+    pixels = torch.randint(0, 256, (2 * given.batch_size, 3, 32, 32), dtype=torch.uint8)
+    labels = torch.zeros(len(pixels), dtype=torch.int64)
+    batches = Batches(pixels, labels, batch_size=given.batch_size, seed=0, device=device, shard=team.rows)
+    shard, clock, rows = team.shard(device), Clock(team, device), []
+    moves.average_over_ranks = clock.around("gradients", moves.average_over_ranks)
+    distributed.all_reduce = clock.around("other sums", distributed.all_reduce)
+    for step in range(given.steps + 4):
+        clock.spent.clear()
+        began = clock.now()
+        clock.announce(step)
+        real = [batches.at(step * game.batches_per_step + repeat) for repeat in range(game.batches_per_step)]
+        torch.manual_seed(step)
+        with sums.shared_out(shard):
+            moves.play(game, real, Progress(step, 0, 0.0))
+        rows.append({"step": clock.now() - began, **clock.spent})
+    return rows[4:]
+
+
+def show(rows: list[dict], title: str) -> None:
+    """Medians over steps, and their share of the median step."""
+    whole = statistics.median(row["step"] for row in rows)
+    print(f"{title}: {whole:.1f} ms per step, waiting included\n\n| | ms per step | share |\n|---|---|---|")
+    for kind in KINDS:
+        spent = statistics.median(row.get(kind, 0.0) for row in rows)
+        print(f"| {kind} | {spent:.2f} | {100 * spent / whole:.1f} % |")
+
+
+if __name__ == "__main__":
+    main()

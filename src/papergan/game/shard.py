@@ -1,0 +1,124 @@
+"""One game on several processes: whose rows of a batch are whose, and what they must sum to be one batch again.
+
+Every rank plays the same moves with the same random state on its own rows. Objectives are means over the batch, so
+with equal shares L = mean_r L_r. `everyone` and `batch_mean` make ranks depend on each other; a backward pass then
+gives rank r the gradient of sum_s L_s with respect to what it holds, and the mean of that over ranks, which
+`average_over_ranks` takes, is the gradient of L with respect to the weights that all ranks share.
+
+Without an active shard every function here is the identity, or the plain mean. A controller that watches values must
+take `batch_mean` of them, or ranks would part. `play` alone is shared out: evaluation and sampling never are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rank `rank` of `world` ranks, which sum over `group`; None is the group of all processes."""
+
+    rank: int
+    world: int
+    group: distributed.ProcessGroup | None = None
+
+    def rows(self, count: int) -> slice:
+        """Which of `count` rows of the whole batch are this rank's; `world` divides `count`."""
+        share = count // self.world
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+
+_active: Shard | None = None
+
+
+@contextmanager
+def shared_out(shard: Shard) -> Iterator[None]:
+    """Inside the block, batches are a rank's share of larger ones."""
+    global _active
+    before, _active = _active, shard
+    try:
+        yield
+    finally:
+        _active = before
+
+
+def is_shared() -> bool:
+    """Whether batches are a rank's share of larger ones at this moment."""
+    return _active is not None
+
+
+def per_image(draw: Callable[[int], Tensor], count: int, dim: int = 0) -> Tensor:
+    """One random draw for each of this rank's `count` images: drawn for those of all ranks, and this rank's taken.
+
+    draw: returns a tensor whose axis `dim` has as many entries as it is given. Every rank has the same random state
+    and moves it alike, so that what the ranks hold together is what one process would have drawn.
+    """
+    if _active is None:
+        return draw(count)
+    whole = draw(count * _active.world)
+    return whole.narrow(dim, _active.rank * count, count)
+
+
+def everyone(rows: Tensor) -> Tensor:
+    """The rows of all ranks in their order, [world * B, ...]; differentiable any number of times."""
+    if _active is None:
+        return rows
+    before, after = _active.rank * len(rows), (_active.world - 1 - _active.rank) * len(rows)
+    parts = [rows.new_zeros(before, *rows.shape[1:]), rows, rows.new_zeros(after, *rows.shape[1:])]
+    return _summed(torch.cat(parts), _active)
+
+
+def batch_mean(values: Tensor, dim: int | tuple[int, ...] = 0) -> Tensor:
+    """Mean over these axes, the batch's among them, of all ranks' values; differentiable any number of times."""
+    mean = values.mean(dim)
+    return mean if _active is None else _summed(mean, _active) / _active.world
+
+
+def global_count(count: int) -> int:
+    """How many all ranks have together, where this one has `count`."""
+    return count if _active is None else count * _active.world
+
+
+def average_over_ranks(gradients: Sequence[Tensor], values: Tensor) -> Tensor:
+    """Put the mean over ranks into each gradient; return the mean of `values`, the same bits on every rank.
+
+    After the backward pass, before anything is read of it. One sum per type of number, however many tensors there are.
+    A weight without a gradient is not among `gradients`, on any rank, and stays without.
+    """
+    if _active is None:
+        return values
+    mean = values.detach().clone()
+    for dtype in dict.fromkeys(tensor.dtype for tensor in (mean, *gradients)):
+        tensors = [tensor for tensor in (mean, *gradients) if tensor.dtype == dtype]
+        flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+        distributed.all_reduce(flat, group=_active.group)
+        pieces = torch.split(flat.div_(_active.world), [tensor.numel() for tensor in tensors])
+        for tensor, piece in zip(tensors, pieces, strict=True):
+            tensor.copy_(piece.view(tensor.shape))
+    return mean
+
+
+def _summed(values: Tensor, shard: Shard) -> Tensor:
+    total: Tensor = _Sum.apply(values, shard)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over ranks. Each rank's term reaches every rank's sum, so its derivative is the same sum of gradients."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, shard: Shard) -> Tensor:
+        context.shard = shard
+        total = values.detach().clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total, group=shard.group)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return _summed(gradient, context.shard), None

@@ -1,0 +1,135 @@
+"""What rank 0 of two does: it trains, and looks at samples, with a follower; `two_ranks.py` runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from papergan import systems
+from papergan.data.images import ImageSet, ImageSpec
+from papergan.errors import NotFiniteError
+from papergan.evaluation.domain import KIND, DomainClassifier
+from papergan.evaluation.features import EvaluationStopped
+from papergan.evaluation.looking import Seen
+from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
+from papergan.following import looking
+from papergan.following.looking import Task, Viewers
+from papergan.game.knobs import Progress
+from papergan.recipe import Recipe
+from papergan.training.batches import Batches
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.leading import Leading
+from papergan.training.team import current
+from papergan.training.train import Listeners, Plan, Training
+from papergan.weights import Weights
+
+SPEC = ImageSpec(3, 16, 3)
+RECIPE = Recipe.parse(
+    "pair",
+    {
+        "paper": "000", "system": "dcgan", "dataset": "noise", "overrides": {"width": 4, "latent_dim": 4},
+        "training": {"steps": 4, "batch_size": 8, "device": "cpu", "devices": 2},
+        "evaluation": {
+            "inception": False, "num_samples": 1700, "splits": 2, "similarity_pairs": 600, "batch_size": 300,
+        },
+    },
+)  # fmt: skip
+
+
+def images() -> ImageSet:
+    pixels = torch.randint(0, 256, (24, 3, 16, 16), generator=torch.Generator().manual_seed(5), dtype=torch.uint8)
+    return ImageSet("noise", pixels, torch.arange(24) % 3, ("a", "b", "c"))
+
+
+def classifier() -> Weights:
+    torch.manual_seed(4)
+    widths = [4, 4, 4]
+    network = DomainClassifier(SPEC, widths)
+    facts = {"kind": KIND, "classes": json.dumps(["a", "b", "c"]), "channels": "3", "size": "16"}
+    return Weights(network.state_dict(), {**facts, "widths": json.dumps(widths)})
+
+
+def training(folder: Path, steps: int, *, together: bool) -> Training:
+    """Of the recipe's game, by both ranks or by this one alone."""
+    team, some = current() if together else None, images()
+    batches = Batches(
+        some.images, some.labels, batch_size=8, seed=0, device="cpu", shard=None if team is None else team.rows
+    )
+    about = {
+        "recipe": RECIPE.model_dump_json(), "spec": [SPEC.channels, SPEC.size, SPEC.num_classes],
+        "images": some.images, "labels": some.labels,
+    }  # fmt: skip
+    game = systems.build("dcgan", SPEC, RECIPE.overrides, seed=0).to("cpu")
+    listeners = Listeners(others=Leading(team, about))
+    return Training(game, batches, Plan(steps=steps, report_every=1), CheckpointStore(folder, "pair"), listeners)
+
+
+def trained(folder: Path, *, together: bool) -> dict[str, Any]:
+    """Four steps, in two runs of two, so that the second one resumes."""
+    for steps in (2, 4):
+        run = training(folder, steps, together=together)
+        run.run()
+    rows = [{k: torch.tensor(v) for k, v in row.items() if k != "images_per_second"} for row in run.history.losses]
+    return {"losses": dict(enumerate(rows)), "weights": dict(run.game.networks.state_dict())}
+
+
+@contextmanager
+def without_a_team() -> Iterator[None]:
+    with patch.object(looking, "current", lambda: None):
+        yield
+
+
+def sight() -> dict[str, Any]:
+    """The same samples seen by both ranks and by one, and what is left after errors."""
+    sampler = systems.build("dcgan", SPEC, RECIPE.overrides, seed=2).to("cpu").sampler(averaged=False)
+    weights, rules = classifier(), RECIPE.evaluation.rules_while_training(0)
+    with without_a_team():
+        alone = Viewers(RECIPE, SPEC, weights)
+    shared = Viewers(RECIPE, SPEC, weights)
+    extractor = alone.extractors[0]
+    seen = Sight.of(images(), extractor, 24)
+    references = {extractor.name: Reference.between(ExtractorFacts.of(extractor), seen, seen, "train", 20)}
+
+    def look(viewers: Viewers, **more: Any) -> dict[str, torch.Tensor]:
+        return rows(viewers.see(sampler, references, rules, progress=Progress(), **more))
+
+    found: dict[str, Any] = {"alone": look(alone), "together": look(shared), "said": {}}
+    real = Task.to_content
+
+    def spoilt(task: Task) -> dict[str, Any]:
+        content = real(task)
+        return {**content, "weights": {k: v * torch.nan for k, v in content["weights"].items() if v.is_floating_point()}
+                | {k: v for k, v in content["weights"].items() if not v.is_floating_point()}}  # fmt: skip
+
+    try:
+        with patch.object(Task, "to_content", spoilt):
+            look(shared)
+    except NotFiniteError as error:
+        found["said"]["not finite"] = str(error)
+    try:
+        look(shared, should_stop=lambda: True)
+    except EvaluationStopped as error:
+        found["said"]["stopped"] = str(error)
+    return {**found, "again": look(shared)}
+
+
+def rows(seen: Seen) -> dict[str, torch.Tensor]:
+    (features,) = seen.features.values()
+    return {
+        "features": features.features, "logits": features.logits, "pixels": seen.pixels,
+        "count": torch.tensor(seen.count),
+    }  # fmt: skip
+
+
+def lead(folder: Path) -> dict[str, Any]:
+    """Everything that tests look at."""
+    return {
+        "together": trained(folder / "together", together=True), "alone": trained(folder / "alone", together=False),
+        "sight": sight(),
+    }  # fmt: skip

@@ -1,0 +1,105 @@
+"""A game on two ranks is the game of one process with the same global batch, to ten digits, in every system."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from papergan import systems
+from papergan.game.batch_norm import share_batch_norm
+from papergan.game.shard import Shard, batch_mean, everyone, is_shared, per_image, shared_out
+from two_ranks import GAMES, SLIPS, WORLD, build
+
+TIGHT = {"rtol": 1e-8, "atol": 1e-11}
+
+
+def worst(mine: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
+    """The largest relative difference among the reports of the first step."""
+    names = [name for name in expected if name.startswith("step 0")]
+    assert names
+    return max(float((mine[name] - expected[name]).abs() / expected[name].abs().clamp_min(1e-6)) for name in names)
+
+
+def test_every_system_is_played():
+    assert {system for system, _ in GAMES.values()} == set(systems.names())
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_two_ranks_come_to_what_one_process_comes_to(found, name):
+    expected, mine = found[0]["alone"][name], found[0]["together"][name]
+    assert mine.keys() == expected.keys()
+    for key, value in expected.items():
+        assert mine[key].dtype == value.dtype
+        torch.testing.assert_close(mine[key], value, **TIGHT, msg=lambda text, key=key: f"{key}: {text}")
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_ranks_stay_the_same_to_the_last_bit(found, name):
+    first, second = (rank["together"][name] for rank in found)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_the_turns_that_matter_were_taken(found):
+    reports = found[0]["together"]["hybrid"]
+    assert "step 0, discriminator.r1" in reports
+    assert "step 1, discriminator.r1" not in reports
+    assert "step 0, generator.feature_matching" in reports
+    assert "step 1, discriminator.feature_shrinkage" in reports
+    assert any("running_var" in name for name in reports)
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_would_be_noticed(found, slip):
+    name = SLIPS[slip][0]
+    assert worst(found[0]["together"][name], found[0]["alone"][name]) < 1e-8
+    assert worst(found[0]["slips"][slip], found[0]["alone"][name]) > 1e-5
+
+
+def test_second_derivatives_pass_through_the_rows_of_all_ranks(found):
+    expected = found[0]["alone"]["slopes"]
+    mine = [rank["together"]["slopes"] for rank in found]
+    torch.testing.assert_close(sum(part["value"] for part in mine) / WORLD, expected["value"], **TIGHT)
+    for which in ("first", "second"):
+        torch.testing.assert_close(torch.cat([part[which] for part in mine]), expected[which], **TIGHT)
+
+
+def test_only_the_movers_gradients_travel(found):
+    game = build("wgan_gp")  # two critic moves with loss and penalty, one of the generator with its loss
+    weights = {name: sum(w.numel() for w in game.networks[name].parameters()) for name in game.networks}
+    lengths = found[0]["travelling"]["lengths"].tolist()
+    large = [length for length in lengths if length >= min(weights["discriminator"], weights["generator"])]
+    critic = weights["discriminator"] + 2
+    assert large == [critic, critic, weights["generator"] + 1]
+
+
+def test_without_a_shard_everything_is_as_it_was():
+    rows = torch.randn(4, 3)
+    assert everyone(rows) is rows
+    assert torch.equal(batch_mean(rows), rows.mean(dim=0))
+    torch.manual_seed(0)
+    drawn = per_image(lambda count: torch.rand(count, 2), 4)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(4, 2))
+
+
+def test_a_rank_takes_its_rows_of_what_is_drawn_for_all_on_any_axis():
+    whole = torch.arange(24).view(2, 12)
+    with shared_out(Shard(1, 3)):
+        assert is_shared()
+        assert torch.equal(per_image(lambda count: whole[:, :count], 4, dim=1), whole[:, 4:8])
+    assert not is_shared()
+
+
+def test_a_shared_batch_norm_without_a_shard_is_torchs_own():
+    ours, torchs = (torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.BatchNorm2d(3)) for _ in range(2))
+    share_batch_norm(ours)
+    images = torch.randn(5, 3, 4, 4)
+    assert torch.equal(ours(images), torchs(images))
+    assert ours.state_dict().keys() == torchs.state_dict().keys()
+    assert all(torch.equal(ours.state_dict()[key], value) for key, value in torchs.state_dict().items())
+    assert isinstance(ours[0], torch.nn.BatchNorm2d)
+
+
+def test_a_batch_norm_that_cannot_be_shared_is_refused():
+    with pytest.raises(ValueError, match="BatchNorm3d cannot be shared out"):
+        share_batch_norm(torch.nn.Sequential(torch.nn.BatchNorm3d(2)))

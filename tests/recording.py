@@ -1,0 +1,53 @@
+"""What stands in for CUDA graphs where there is no GPU: a recording is repeated by doing its work again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from papergan.game.capture import CapturedPlay
+from papergan.game.finite import FiniteWatch
+from papergan.game.game import Game
+from papergan.game.play import Report
+from papergan.game.twin import Twin
+
+
+class Again:
+    """As a graph does: recording changes no state, repeating writes to the tensors that recording returned."""
+
+    def __init__(self, game: Game, watch: FiniteWatch) -> None:
+        self.game, self.watch = game, watch
+        self.played, self.repeated = 0, 0
+
+    def apart(self, work: Callable[[], Report]) -> Report:
+        self.played += 1
+        return work()
+
+    def record(self, work: Callable[[], Report]) -> tuple[Callable[[], None], Report]:
+        with unchanged(self.game, self.watch):
+            results = {name: torch.full_like(value, torch.nan) for name, value in work().items()}
+
+        def repeat() -> None:
+            self.repeated += 1
+            for name, value in work().items():
+                results[name].copy_(value)
+
+        return repeat, results
+
+
+@contextmanager
+def unchanged(game: Game, watch: FiniteWatch) -> Iterator[None]:
+    state, random = Twin(game, watch), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        state.restore()
+        torch.set_rng_state(random)
+
+
+def captured(game: Game, autocast: torch.dtype | None = None, exact: bool = True) -> CapturedPlay:
+    """Plays with recordings that are repeated by `Again`."""
+    watch = FiniteWatch(game.device)
+    return CapturedPlay(game, watch, autocast, Again(game, watch), exact=exact)

@@ -1,0 +1,114 @@
+"""A step never waits for the device: on one that has no numbers at all, nothing can be read, and nothing is sent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.training.batches import Batches
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.train import Listeners, Plan, Training
+from systems.test_systems import SMALL
+from tiny_game import TinyDiscriminator, tiny_game
+
+AUTOCAST = torch.autocast
+
+
+class NothingIsSent(TorchDispatchMode):
+    """Fails where a tensor of the host takes part, which a GPU would have to wait for; `meta` is the device here.
+
+    What reads a value, or has a shape that depends on values, fails by itself: a meta tensor has none.
+    """
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves((args, kwargs, result)):
+            if isinstance(tensor, Tensor) and tensor.device.type != "meta":
+                raise AssertionError(f"{func} moves a tensor of the host")
+        if func is torch.ops.aten.lift_fresh.default:
+            raise AssertionError("a number of the host becomes a tensor; fill one on the device instead")
+        return result
+
+
+@pytest.fixture(autouse=True)
+def _meta_is_a_gpu(monkeypatch):
+    """Two checks of torch that only look at the device's name."""
+    monkeypatch.setattr(torch, "autocast", lambda device, **how: AUTOCAST("cpu", **how))
+    monkeypatch.setattr(sys.modules["torch.optim.adam"], "_device_dtype_check_for_fused", lambda *given, **named: None)
+
+
+def on_meta(game: Game) -> Game:
+    """On a device without numbers. Weights become other ones there, so that optimisers must be told."""
+    game.to("meta")
+    for name, player in game.players.items():
+        weights = [weight for network in player.networks for weight in game.networks[network].parameters()]
+        game.optimisers[name].param_groups[0]["params"] = weights
+    return game
+
+
+def training(game: Game, folder: Path, precision: str = "float32", shape: tuple[int, ...] = (3, 16, 16)) -> Training:
+    pixels, labels = torch.zeros(16, *shape, dtype=torch.uint8), torch.zeros(16, dtype=torch.int64)
+    batches = Batches(pixels, labels, batch_size=4, seed=0, device="meta", flip=True)
+    batches.at(0)  # once per epoch the order is made on the host and moved
+    plan = Plan(steps=2, precision=precision)
+    return Training(on_meta(game), batches, plan, CheckpointStore(folder, "meta"), Listeners())
+
+
+@pytest.mark.parametrize("name", systems.names())
+def test_a_step_neither_reads_the_device_nor_sends_to_it(name, tmp_path):
+    small = SMALL.get(name, {}) | ({"discriminator_steps": 1} if name == "hybrid_fast" else {})
+    small |= {"critic_steps": 1} if name == "wgan_gp" else {}
+    run = training(systems.build(name, ImageSpec(3, 16), small, seed=0), tmp_path)
+    with NothingIsSent():
+        run._play()  # the first, in which every lazy turn is taken
+    assert run.step == 1
+
+
+def reads(images: Tensor) -> Tensor:
+    return images * float(images.mean())
+
+
+def asks(images: Tensor) -> Tensor:
+    return images + 1 if images.sum() > 0 else images
+
+
+def selects(images: Tensor) -> Tensor:
+    return images + images[images > 0].mean()
+
+
+def sends(images: Tensor) -> Tensor:
+    return images * torch.ones(()).to(images.device)
+
+
+def makes(images: Tensor) -> Tensor:
+    return images * torch.tensor(2.0, device=images.device)
+
+
+def takes_back(images: Tensor) -> Tensor:
+    return images * images.cpu().mean().to(images.device)
+
+
+@pytest.mark.parametrize("fault", [reads, asks, selects, sends, makes, takes_back])
+def test_what_would_wait_is_noticed(fault, tmp_path):
+    class Waits(TinyDiscriminator):
+        def forward(self, images):
+            return super().forward(fault(images))
+
+    fine, waiting = (
+        training(tiny_game(discriminator=one()), tmp_path, shape=(1, 4, 4)) for one in (TinyDiscriminator, Waits)
+    )
+    with NothingIsSent():
+        fine._play()
+        fine._play()
+        with pytest.raises((AssertionError, RuntimeError, NotImplementedError)):
+            waiting._play()

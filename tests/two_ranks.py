@@ -1,0 +1,222 @@
+"""Two processes that play the same games together, and what one process makes of the same batches.
+
+As a script, this file is one of them: `python two_ranks.py RANK PORT FOLDER`. All numbers are float64, also where the
+library asks for float32, so that what is the same game agrees to ten digits and what is not does not.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+WORLD = 2
+SIZE, BATCH, STEPS = 16, 4, 2
+GAMES = {
+    "dcgan": ("dcgan", {"width": 4, "latent_dim": 4}),
+    "hybrid": ("hybrid", {"width": 8, "latent_dim": 4}),
+    "hybrid_fast": ("hybrid_fast", {"generator_width": 8, "discriminator_width": 8, "latent_dim": 4}),
+    "wgan_gp": ("wgan_gp", {"width": 4, "latent_dim": 4, "critic_steps": 2}),
+    "official": (
+        "hybrid",
+        {"width": 8, "latent_dim": 4, "adaptive_mix": "official", "augmentation": "color,translation,cutout"},
+    ),
+}
+SLIPS = {  # what somebody might forget, and in which game it must show
+    "latents of its own": ("dcgan", ["papergan.game.priors.per_image"]),
+    "augmentation of its own": ("hybrid", ["papergan.game.augment.per_image"]),
+    "partners of its own": ("hybrid", ["papergan.game.terms.per_image", "papergan.game.terms.everyone"]),
+    "mixing of its own": ("official", ["papergan.networks.mixing.per_image", "papergan.networks.mixing.everyone"]),
+    "penalties between its own": ("wgan_gp", ["papergan.game.penalties.per_image"]),
+    "features of its own": ("hybrid", ["papergan.game.terms.batch_mean"]),
+    "BatchNorm of its own": ("dcgan", ["papergan.game.batch_norm.is_shared"]),
+    "gradients of its own": ("dcgan", ["papergan.game.play.average_over_ranks"]),
+}
+
+
+def alone(what: str) -> Callable[..., Any]:
+    """What a process without others does in place of a function of `papergan.game.shard`."""
+    return {
+        "per_image": lambda draw, count, dim=0: draw(count),
+        "everyone": lambda rows: rows,
+        "batch_mean": lambda values, dim=0: values.mean(dim),
+        "is_shared": lambda: False,
+        "average_over_ranks": lambda gradients, values: values,
+    }[what.rsplit(".", 1)[1]]
+
+
+def start(folder: Path, script: str = __file__, *more: str) -> list[subprocess.Popen[str]]:
+    """Both processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [
+        subprocess.Popen(
+            [sys.executable, script, str(rank), str(port), str(folder), *more], env=environment(rank, port),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for rank in range(WORLD)
+    ]  # fmt: skip
+
+
+def environment(rank: int, port: int) -> dict[str, str]:
+    """As torchrun sets it."""
+    facts = {
+        "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD, "MASTER_PORT": port,
+        "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent / "reliability")]),
+    }  # fmt: skip
+    return {**os.environ, **{name: str(fact) for name, fact in facts.items()}}
+
+
+def build(name: str) -> Any:
+    from papergan import systems
+    from papergan.data.images import ImageSpec
+
+    system, overrides = GAMES[name]
+    return systems.build(system, ImageSpec(3, SIZE, 10), overrides, seed=1)
+
+
+def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]:
+    """The reports of a few steps on rank-wise shares of the same batches; the first step has R1 in it."""
+    import torch
+
+    from papergan.game.knobs import Progress
+    from papergan.game.play import play
+    from papergan.game.shard import shared_out
+    from papergan.training.batches import Batches
+
+    pixels = torch.randint(0, 256, (40, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(5), dtype=torch.uint8)
+    batches = Batches(pixels, torch.arange(40) % 10, batch_size=BATCH, seed=3, device="cpu", flip=True, shard=shard)
+    for step in range(steps):
+        count = game.batches_per_step
+        real = [batches.at(step * count + repeat) for repeat in range(count)]
+        torch.manual_seed(step)
+        with shared_out(shard) if shard is not None else nullcontext():
+            yield play(game, real, Progress(step, step * BATCH, step / 5))
+
+
+def played(name: str, shard: Any, steps: int = STEPS) -> dict[str, Any]:
+    """Everything that a game came to."""
+    from papergan.game.batch_norm import share_batch_norm
+
+    game = build(name)
+    if shard is not None:
+        share_batch_norm(game.networks)
+    reports = list(moves(game, shard, steps))
+    state = game.state_dict()
+    return {
+        **{f"step {step}, {key}": value for step, report in enumerate(reports) for key, value in report.items()},
+        **{f"networks.{key}": value for key, value in state["networks"].items()},
+        **{f"average.{key}": value for key, value in state["average"].items()},
+    }
+
+
+def slope_of_everyone(shard: Any) -> dict[str, Any]:
+    """First and second derivatives through `everyone` and `batch_mean`, of a function that couples all rows."""
+    import torch
+
+    from papergan.game.shard import batch_mean, everyone, shared_out
+
+    rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(2))
+    mine = (rows if shard is None else rows[shard.rows(4)]).clone().requires_grad_()
+    with shared_out(shard) if shard is not None else nullcontext():
+        coupled = (
+            everyone(mine).flip(0)[: len(mine)] if shard is None else everyone(mine).flip(0)[shard.rows(4)]
+        ) * mine
+        value = (coupled.sin() * batch_mean(mine).cos()).sum(dim=1).square().mean()
+        (first,) = torch.autograd.grad(value, mine, create_graph=True)
+        (second,) = torch.autograd.grad((first**3).sum(), mine)
+    scale = 1 if shard is None else shard.world  # each rank's value is a mean over its rows alone
+    return {"value": value.detach(), "first": first.detach() / scale, "second": second.detach() / scale**3}
+
+
+def travelling(shard: Any) -> dict[str, Any]:
+    """How many numbers each sum of a generator's and a discriminator's move has: only the mover's gradients travel."""
+    import torch
+    from torch import distributed
+
+    from papergan.game.batch_norm import share_batch_norm
+
+    game = build("wgan_gp")
+    share_batch_norm(game.networks)
+    lengths = []
+    real = distributed.all_reduce
+
+    def noted(tensor: Any, *rest: Any, **more: Any) -> Any:
+        lengths.append(tensor.numel())
+        return real(tensor, *rest, **more)
+
+    with patch.object(distributed, "all_reduce", noted):
+        list(moves(game, shard, 1))
+    return {"lengths": torch.tensor(lengths)}
+
+
+@contextmanager
+def in_float64() -> Iterator[None]:
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    with patch.object(torch.Tensor, "float", torch.Tensor.double):
+        yield
+
+
+@contextmanager
+def written() -> Iterator[list[str]]:
+    """The names of files that Python opens for writing inside the block."""
+    names: list[str] = []
+    listening, writing = True, os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if listening and event == "open" and isinstance(arguments[0], str | bytes) and arguments[2] & writing:
+            names.append(str(arguments[0]))
+
+    sys.addaudithook(note)
+    yield names
+    listening = False
+
+
+def main(rank: int, folder: Path) -> None:
+    import torch
+
+    from papergan.training.team import join
+
+    torch.set_num_threads(1)
+    team = join()
+    shard = team.shard(torch.device("cpu"))
+    with in_float64():
+        found = {"together": {name: played(name, shard) for name in GAMES}}
+        found["together"]["slopes"] = slope_of_everyone(shard)
+        found["slips"] = {}
+        for slip, (name, places) in SLIPS.items():
+            with ExitStack() as patches:
+                for place in places:
+                    patches.enter_context(patch(place, alone(place)))
+                found["slips"][slip] = played(name, shard, steps=1)
+        found["travelling"] = travelling(shard)
+        if rank == 0:
+            found["alone"] = {name: played(name, None) for name in GAMES} | {"slopes": slope_of_everyone(None)}
+    torch.set_default_dtype(torch.float32)
+    if rank == 0:
+        import leader
+
+        found["led"] = leader.lead(folder)
+        team.leave()
+    else:
+        from papergan.following.loop import Follower
+
+        with written() as names:
+            Follower(team).run()
+        found["kedro"] = torch.tensor("kedro" in sys.modules)
+        found["written"] = {name: torch.tensor(True) for name in names}
+    torch.save(found, folder / f"{rank}.pt")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[3]))
