@@ -1,6 +1,8 @@
 """How long each metric takes: `python benchmarks/metrics.py --samples 10000 --real 50000 --dimension 448`.
 
 Random features and images of the given sizes; every metric by itself, in seconds, best of `--repeats`. Prints Markdown.
+`--what distance` holds FID from statistics against the way by `scipy.linalg.sqrtm`, in seconds and in error.
+`--what evaluation` takes the parts of an evaluation while training of hybrid_cifar10 at full width, without Inception.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.evaluation.pixel_scores import score_pixels
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.statistics import FeatureStatistics
+from papergan.measuring import EvaluationRecipe
 from papergan.tracking import provenance
+from scoring import print_distances, print_evaluation
 
 
 def main() -> None:
@@ -35,14 +39,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("samples", 10_000), ("real", 50_000), ("dimension", 448), ("size", 32), ("repeats", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--what", choices=("metrics", "distance", "evaluation"), default="metrics")
     given = parser.parse_args()
     print(f"{provenance.hardware(torch.device('cpu'))}, torch {torch.__version__}")
     print(
         f"{given.samples} samples against {given.real} real images, {given.dimension} features, {given.size} pixels\n"
     )
+    if given.what == "distance":
+        return print_distances(given.dimension, given.repeats)
+    if given.what == "evaluation":
+        return print_evaluation(EvaluationRecipe(inception=False, num_samples=given.samples), given.real)
     print("| metric | seconds |\n|---|---|")
     for name, run in work(given.samples, given.real, given.dimension, given.size).items():
         print(f"| {name} | {min(seconds(run) for _ in range(given.repeats)):.2f} |", flush=True)
+    return None
 
 
 def work(samples: int, real: int, dimension: int, size: int) -> dict[str, Callable[[], object]]:

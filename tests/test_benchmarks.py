@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
-import runpy
 import subprocess
 import sys
 
+import pytest
+import torch
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError
+from papergan.game.knobs import Progress
+from papergan.game.play import play
 from project_run import PROJECT
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """The folder's modules can be imported, as they are where one of them is run."""
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
 
 
 def test_the_metrics_are_timed():
@@ -18,6 +31,54 @@ def test_the_metrics_are_timed():
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 13
     assert all(float(row.split("|")[2]) >= 0 for row in rows)
+
+
+def test_distances_are_timed_and_held_against_the_truth(benchmarks, capsys):
+    from scoring import print_distances
+
+    pytest.importorskip("scipy")
+    print_distances(64, 1)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert len(rows) == 4
+    assert all(float(seconds) >= 0 for row in rows for seconds in row[1:4])
+    assert all(float(row[4]) < 1e-10 * 4 * 64 for row in rows)
+    assert max(float(row[5]) for row in rows if row[0].startswith("singular")) > 1e-8
+
+
+def test_the_parts_of_an_evaluation_add_up(benchmarks, capsys, monkeypatch):
+    import scoring
+
+    small = scoring.systems.build
+    shape = {"width": 4, "latent_dim": 4, "self_attention": False}
+    monkeypatch.setattr(scoring.systems, "build", lambda name, kind, _, seed: small(name, kind, shape, seed=seed))
+    few = {"kid_subsets": 2, "kid_subset_size": 50, "manifold_samples": 100, "similarity_pairs": 10}
+    how = scoring.EvaluationRecipe(inception=False, num_samples=200, discriminator_samples=50, **few)
+    scoring.print_evaluation(how, 300)
+    lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    parts = {name: float(seconds) for name, seconds in lines}
+    everything = parts.pop("all")
+    without = parts.pop("all but the sampling")
+    assert len(parts) == 5
+    assert sum(parts.values()) == pytest.approx(everything, abs=0.3)
+    assert everything - parts[scoring.SAMPLING] == pytest.approx(without, abs=0.2)
+
+
+@pytest.mark.slow
+def test_starts_are_timed_up_to_their_first_step(tmp_path):
+    figures, name = tmp_path / "figures.json", "hybrid_cifar10"
+    small = ["overrides.width=8", "overrides.latent_dim=8", "training.batch_size=8", "evaluation.inception=false"]
+    options = ["--env", "test", "--params", ",".join(f"{name}.{one}" for one in small), "--repeats", "1"]
+    command = [sys.executable, str(PROJECT / "benchmarks" / "start_up.py"), *options, "--json", str(figures)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(figures.read_text())
+    for marks in (found["first"], *found["later"]):
+        names, seconds = [what for what, _, _ in marks], [wall for _, wall, _ in marks]
+        assert names[:2] == ["configuration is read", "recipes are checked"]
+        assert names[-2:] == ["the first step begins", "the first step is made"]
+        assert seconds == sorted(seconds)
+    assert "| the first step begins |" in done.stdout
+    assert "`kedro registry list`" in done.stdout
 
 
 def test_safety_has_a_price(tmp_path):
@@ -35,7 +96,9 @@ def test_safety_has_a_price(tmp_path):
     assert "share of a run" in done.stdout
 
 
-def test_throughput_is_measured_and_compared(tmp_path):
+def test_throughput_is_measured_and_compared(benchmarks, tmp_path):
+    from throughput import kept, table
+
     figures, changes = (
         tmp_path / "figures.json",
         ["overrides.width=8", "overrides.latent_dim=8", "training.batch_size=8"],
@@ -47,10 +110,177 @@ def test_throughput_is_measured_and_compared(tmp_path):
     found = json.loads(figures.read_text())
     assert found["spread"][0] <= found["images_per_second"] <= found["spread"][1]
     parts = found["milliseconds"]
-    assert {"batches", "turns of discriminator", "turns of generator", "average"} <= parts.keys()
-    assert 0 < parts["penalties"] < parts["every turn"]
+    turns = parts["turns of discriminator"] + parts["turns of generator"]
+    assert {"batches", "average", "logging", "host"} <= parts.keys()
+    assert 0 < parts["penalties"] < turns
+    assert 0 < parts["host"] < found["milliseconds_per_step"]
     assert 0 < found["share_of_attainable"] < 1
-    assert found["operations_per_step"] > 100
-    again = runpy.run_path(command[1])["table"](found, found)
-    assert f"| GFLOP per step | {found['flops_per_step'] / 1e9:.4g} |" in done.stdout
-    assert all(line.endswith("| 1.00 |") for line in again.splitlines()[4:])
+    assert found["launches"] > 100
+    assert 0 < found["memory_of_training"] < found["peak_memory"]
+    assert f"| GFLOP per step | {found['mean_flops'] / 1e9:.4g} |" in done.stdout
+    rows = [line for line in table(kept(figures), found).splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 15
+    assert all(line.endswith("| 1.00 |") for line in rows)
+
+
+def small_game(r1_interval: int = 16, r1: float = 0.1):
+    small = {"width": 4, "latent_dim": 4, "r1": r1, "r1_interval": r1_interval, "self_attention": False}
+    return systems.build("hybrid", ImageSpec(3, 16), small, seed=0)
+
+
+def test_a_lazy_turn_costs_as_much_of_a_step_as_it_is_taken(benchmarks):
+    from counting import count
+
+    real = [{"image": torch.zeros(2, 3, 16, 16), "label": torch.zeros(2, dtype=torch.int64)}]
+
+    def flops(**choices):
+        return count(small_game(**choices), lambda game: play(game, real, Progress(0))).flops
+
+    always, never = flops(r1_interval=1), flops(r1=0.0)
+    assert always > never > 0
+    assert flops(r1_interval=4) - never == pytest.approx((always - never) / 4)
+
+
+def test_ranks_sum_every_gradient_of_a_move(benchmarks):
+    from counting import summed_bytes
+
+    game = small_game(r1_interval=4)
+    judge, maker = (sum(w.numel() for w in game.networks[n].parameters()) for n in ("discriminator", "generator"))
+    assert summed_bytes(game) == pytest.approx(4 * (1.25 * judge + maker))
+
+
+def test_a_power_law_is_found(benchmarks):
+    from growth import power_law
+
+    assert power_law([(x, 3 * x**1.5) for x in (8, 16, 64)]) == pytest.approx((1.5, 3))
+    assert power_law([(8, 1.0), (8, 2.0)]) is None
+
+
+def test_a_sweep_goes_on_where_it_was_stopped(benchmarks, tmp_path, capsys):
+    import scaling
+
+    fixed = ["--experiment", "dcgan_cifar10", "--folder", str(tmp_path), "--device", "cpu", "--steps", "5"]
+    fixed += ["--warm-up", "1", "--base", "2", "0.03125", "16", "--widths", "--sizes", "--ranks"]
+    scaling.sweep(scaling.arguments().parse_args([*fixed, "--batches", "2"]))
+    first = json.loads((tmp_path / "cells.json").read_text())["cells"]
+    scaling.sweep(scaling.arguments().parse_args([*fixed, "--batches", "2", "4"]))
+    both = json.loads((tmp_path / "cells.json").read_text())["cells"]
+    assert [cell["batch_size"] for cell in both.values()] == [2, 4]
+    assert first.items() <= both.items()  # not run again: the very same times
+    assert capsys.readouterr().err.count("1 of 1: ") == 2
+    assert "| exponent |" in (tmp_path / "scaling.md").read_text()
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(RecipeError, match="use another --folder"):
+        scaling.sweep(scaling.arguments().parse_args([*fixed, "--warm-up", "2"]))
+
+
+def test_a_cell_that_cannot_run_says_why(benchmarks, tmp_path):
+    import scaling
+
+    given = scaling.arguments().parse_args(["--folder", str(tmp_path), "--base", "2", "0.01", "32"])
+    with pytest.raises(RecipeError, match="width"):
+        scaling.sweep(given)
+    said = "loading\n[rank0]: ValueError: too small\n[rank0]: more\n=====\n"
+    assert scaling._reason(said) == "[rank0]: ValueError: too small"
+    assert scaling._reason(said + "throughput: no such device\n") == "throughput: no such device"
+
+
+def test_what_to_expect_is_counted_and_estimated(benchmarks, tmp_path):
+    import scaling
+    from expect import expect, seconds
+
+    options = ["--expect", "--folder", str(tmp_path), "--experiments", "dcgan_cifar10", "--sizes", "16"]
+    given = scaling.arguments().parse_args([*options, "--set", "overrides.width=4", "--bandwidth", "1", "--share", "1"])
+    text = expect(given)
+    counted = json.loads((tmp_path / "expected.json").read_text())["dcgan_cifar10 16"]
+    one, two = (seconds(counted, 128, devices, given) for devices in (1, 2))
+    assert two["computing"] == pytest.approx(one["computing"] / 2)
+    assert one["summing"] == 0
+    assert two["summing"] == pytest.approx(4 * sum(counted["weights"].values()) / 1e9)
+    assert two["step"] == max(two["computing"], two["host"]) + two["summing"]
+    assert "no GPU measurement backs it" in text
+
+
+FAKE_PEER = {
+    "nets/dcgan/dcgan_32.py": """
+from torch import nn
+class DCGANGenerator32(nn.Sequential):
+    def __init__(self, ngf=4):
+        super().__init__(nn.Linear(8, 16 * ngf), nn.Linear(16 * ngf, 768), nn.Unflatten(1, (3, 16, 16)), nn.Tanh())
+        self.nz = 8
+class DCGANDiscriminator32(nn.Sequential):
+    def __init__(self, ndf=4):
+        super().__init__(nn.Conv2d(3, ndf, 4, 4), nn.Flatten(), nn.Linear(16 * ndf, 1))
+""",
+    "training/trainer.py": """
+import torch
+from torch.nn.functional import softplus
+class Trainer:
+    def __init__(self, netD, netG, optD, optG, dataloader, num_steps, n_dis, log_dir, device):
+        self.__dict__.update(locals())
+    def fake(self, real):
+        return self.netG(torch.randn(len(real), self.netG.nz))
+    def train(self):
+        real = [images for images, _ in self.dataloader]
+        assert (real[0].shape, real[0].dtype) == ((4, 3, 16, 16), torch.float32)
+        for step in range(self.num_steps):
+            for move in range(self.n_dis):
+                fake = self.fake(real[0]).detach()
+                self.netD.zero_grad()
+                (softplus(-self.netD(real[0])).mean() + softplus(self.netD(fake)).mean()).backward()
+                self.optD.step()
+            self.netG.zero_grad()
+            softplus(-self.netD(self.fake(real[0]))).mean().backward()
+            self.optG.step()
+""",
+    "datasets/data_utils.py": """
+import torchvision
+def load_dataset(root, name):
+    return torchvision.datasets.CIFAR10(root=root, download=True, transform=torchvision.transforms.ToTensor())
+""",
+}
+IN_ONE_PROCESS = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import compare
+def here(given, side, *more):
+    given = compare.arguments().parse_args([*compare.options(given), "--side", side, *more])
+    return compare.one_side(given)
+compare.in_a_process = here
+small = "--size 16 --batch 4 --steps 3 --warm-up 1 --rounds 2 --workers 0 --device cpu --width 4".split()
+folder = pathlib.Path(sys.argv[2])
+for peer in (["mimicry", "--path", str(folder), "--discriminator-steps", "2"], ["plain"]):
+    sys.argv[1:] = ["--peer", *peer, *small, "--json", str(folder / (peer[0] + ".json"))]
+    compare.main()
+"""
+
+
+def test_peers_are_compared_on_the_same_work(tmp_path):
+    for name, text in FAKE_PEER.items():
+        file = tmp_path / "torch_mimicry" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    command = [sys.executable, "-c", IN_ONE_PROCESS, str(PROJECT / "benchmarks" / "peers"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    took_turns = [line.split()[2] for line in done.stderr.splitlines() if line.startswith("round")]
+    assert took_turns == ["peer", "ours", "ours", "peer"] * 2
+    for name in ("mimicry", "plain"):
+        found = json.loads((tmp_path / f"{name}.json").read_text())
+        assert min(found["ratios"]) <= found["ratio"] <= max(found["ratios"])
+        assert all(rate > 0 for rates in found["images_per_second"].values() for rate in rates)
+        (forward, backward), (our_forward, our_backward) = found["flops"]["peer"], found["flops"]["ours"]
+        assert 0 < our_backward < backward  # the discriminator's, in the generator's move
+        assert (our_forward == forward) == (name == "mimicry")  # the plain script uses its fakes twice
+        assert found["images_per_step"] == (8 if name == "mimicry" else 4)
+    assert "The same forward work; in backward passes" in done.stdout
+    assert "that nobody uses." in done.stdout
+
+
+def test_a_peer_in_this_repository_is_refused():
+    command = [sys.executable, str(PROJECT / "benchmarks" / "peers" / "compare.py"), "--peer", "mimicry", "--path"]
+    done = subprocess.run([*command, str(PROJECT / "tests")], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith("compare: ")
+    assert "lies in this repository" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,7 +1,15 @@
 """What may import what: the library runs where neither Kedro nor MLflow is installed."""
 
+import inspect
 import subprocess
 import sys
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from papergan.pipeline_registry import register_pipelines
+from papergan.pipelines.checked import Experiment
 
 LIBRARY = ["recipe", "training.train", "evaluation.evaluate", "evaluation.table", "data.library", "data.grid"]
 HEAVY = {
@@ -17,8 +25,8 @@ HEAVY = {
 }
 
 
-def imported_by(*modules: str) -> set[str]:
-    code = f"import sys, {', '.join(modules)}; print(*{{name.split('.')[0] for name in sys.modules}})"
+def imported_by(*modules: str, then: str = "pass") -> set[str]:
+    code = f"import sys, {', '.join(modules)}; {then}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
@@ -27,6 +35,26 @@ def test_the_library_imports_neither_kedro_nor_mlflow_nor_anything_heavy():
     assert not imported_by(*(f"papergan.{name}" for name in LIBRARY)) & HEAVY
 
 
-def test_starting_kedro_imports_nothing_heavy_but_torch():
-    found = imported_by("papergan.settings", "papergan.pipeline_registry")
-    assert not found & (HEAVY - {"kedro", "kedro_datasets"})
+def test_starting_kedro_and_naming_all_pipelines_imports_nothing_heavy_not_even_torch():
+    naming = "assert papergan.pipeline_registry.register_pipelines()"
+    found = imported_by("papergan.cli", "papergan.settings", "papergan.pipeline_registry", then=naming)
+    assert not found & ({"torch", "numpy", "pyarrow"} | HEAVY - {"kedro"})
+
+
+NODES = [node for pipeline in register_pipelines().values() for node in pipeline.nodes]
+
+
+@pytest.mark.parametrize("node", {node._func_name: node for node in NODES}.values(), ids=lambda node: node._func_name)
+def test_what_is_imported_late_is_there_and_takes_what_the_node_gives_it(node):
+    function = getattr(node.func, "__wrapped__", node.func)
+    assert function.__name__ == node._func_name
+    inspect.signature(function).bind(*node.inputs)
+
+
+def test_kedro_and_kedro_viz_see_the_function_itself():
+    viz = pytest.importorskip("kedro_viz.models.flowchart.model_utils")
+    (train,) = {node._func_name: node for node in NODES if node._func_name == "train"}.values()
+    assert inspect.isfunction(train.func)
+    assert inspect.getsource(viz._extract_wrapped_func(train.func)).startswith("def train(")
+    assert Path(inspect.getfile(train.func)).name == "training.py"
+    assert get_type_hints(train.func)["experiment"] is Experiment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -117,3 +118,12 @@ def test_grey_grids_and_impossible_ones():
     for bad in (torch.zeros(0, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 3, 4, 4), torch.zeros(3, 4, 4)):
         with pytest.raises(DataError):
             make_grid(bad)
+
+
+def test_another_name_keeps_a_known_digest_and_invents_none():
+    some = images()
+    assert "digest" not in vars(some.called("unseen"))
+    known = some.digest
+    renamed = some.called("other")
+    assert (renamed.name, vars(renamed)["digest"]) == ("other", known)
+    assert replace(renamed, name="anew").digest == known

@@ -3,10 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.fid import frechet_distance
+from papergan.evaluation import fid
+from papergan.evaluation.fid import frechet_deviation, frechet_distance
 from papergan.evaluation.statistics import FeatureStatistics
 
 D = 12
@@ -163,3 +166,99 @@ def test_damaged_statistics_are_refused() -> None:
         gaussian(torch.full((D,), float("nan")), torch.eye(D))
     with pytest.raises(EvaluationError, match="at least 2"):
         frechet_distance(good, sampled(torch.zeros(1, D)))
+
+
+def spectrum(dimension: int, power: float, rank: int, scale: float, draw: torch.Generator) -> Tensor:
+    basis = torch.linalg.qr(torch.randn(dimension, dimension, generator=draw, dtype=torch.float64)).Q[:, :rank]
+    values = scale * torch.arange(1, rank + 1, dtype=torch.float64) ** -power
+    return (basis * values) @ basis.T
+
+
+SPECTRA = {
+    "dimension": st.integers(1, 40), "rank": st.floats(0, 1), "power": st.floats(0, 12), "moved": st.floats(0, 3),
+    "scale": st.sampled_from([1e-12, 1e-3, 1.0, 1e6]), "seed": st.integers(0, 2**31),
+}  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(**SPECTRA)
+def test_every_spectrum_is_exact_to_a_ten_thousand_millionth(dimension, rank, power, moved, scale, seed) -> None:
+    """S2 = T S1 T once more: well and badly conditioned, of any rank, tiny and huge, either way round."""
+    draw = torch.Generator().manual_seed(seed)
+    first = spectrum(dimension, power, max(1, round(rank * dimension)), scale, draw)
+    transport = spectrum(dimension, moved, dimension, 1.0, draw)
+    second = transport @ first @ transport
+    expected = float(first.trace() + second.trace() - 2 * (first @ transport).trace())
+    a, b = (gaussian(torch.zeros(dimension), some) for some in (first, (second + second.T) / 2))
+    allowed = 1e-10 * (1 + float(first.trace() + second.trace()))
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=0, abs=allowed)
+    assert frechet_distance(b, a) == pytest.approx(expected, rel=0, abs=allowed)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=allowed)
+
+
+COUNTS = st.integers(2, 60)
+STEEPNESS = st.floats(0, 2)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(count=COUNTS, other=COUNTS, steep=STEEPNESS, flat=STEEPNESS, dimension=st.integers(2, 40), seed=SPECTRA["seed"])
+def test_covariances_of_different_ranks_are_as_exact(count, other, steep, flat, dimension, seed) -> None:
+    """The centred data are roots too: tr((S_a S_b)^(1/2)) = |X_a X_b^T|_* / ((N-1) (M-1))^(1/2), whatever the ranks."""
+    draw = torch.Generator().manual_seed(seed)
+    places = torch.arange(1, dimension + 1, dtype=torch.float64)
+    a, b = (
+        torch.randn(n, dimension, generator=draw, dtype=torch.float64) * places**-power
+        for n, power in ((count, steep), (other, flat))
+    )
+    one, two = ((some - some.mean(0)) / (len(some) - 1) ** 0.5 for some in (a, b))
+    variance = float(one.square().sum() + two.square().sum())
+    shared = np.linalg.svd((one @ two.T).numpy(), compute_uv=False).sum()
+    expected = float((a.mean(0) - b.mean(0)).square().sum()) + variance - 2 * shared
+    assert frechet_distance(sampled(a), sampled(b)) == pytest.approx(expected, rel=0, abs=1e-10 * (1 + variance))
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-9, 1e-12, 1e-14, 0.0])
+def test_a_direction_that_is_all_but_missing(size: float) -> None:
+    """Where one side has none of a direction, and the other all of it, a square would lose half the digits."""
+    full = torch.ones(D, dtype=torch.float64)
+    thin = full.clone()
+    thin[0] = size
+    basis = torch.linalg.qr(random(D, D, seed=22)).Q
+    a, b = (gaussian(torch.zeros(D), basis @ values.diag() @ basis.T) for values in (thin, full))
+    expected = (1 - size**0.5) ** 2
+    for found in (frechet_distance(a, b), frechet_distance(b, a)):
+        assert found == pytest.approx(expected, abs=1e-8 if 0 < size < 1e-13 else 1e-10 * (1 + 2 * D))
+
+
+def test_the_quick_way_is_taken_only_where_it_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    quick = fid._from_eigenvalues
+    monkeypatch.setattr(fid, "_from_eigenvalues", lambda *given: taken.append(quick(*given)) or taken[-1])
+    good, other = gaussian(torch.zeros(D), positive(23)), gaussian(torch.zeros(D), positive(24))
+    by_eigenvalues = frechet_distance(good, other)
+    bad = gaussian(torch.zeros(D), spectrum(D, 9.0, D, 1.0, torch.Generator().manual_seed(0)))
+    for pair in ((bad, bad), (sampled(random(5, D)), good), (good, sampled(random(5, D)))):
+        frechet_distance(*pair)
+    assert [one is not None for one in taken] == [True, False, False, False]
+    monkeypatch.setattr(fid, "TOLERANCE", 0.0)
+    assert frechet_distance(good, other) == pytest.approx(by_eigenvalues, rel=1e-12)
+    assert taken[-1] is None
+
+
+def test_the_root_of_a_reference_is_taken_once_and_again_after_more_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    roots = []
+    take = torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: roots.append(matrix) or take(matrix))
+    real, rows = sampled(random(300, D, seed=25)), random(200, D, seed=26)
+    frechet_distance(sampled(rows), real)
+    frechet_deviation(rows, real, resamples=3)
+    assert frechet_distance(sampled(rows), real.to("cpu")) == frechet_distance(sampled(rows), real)
+    assert len(roots) == 1
+    before = frechet_distance(sampled(rows), real)
+    more = random(100, D, seed=27) + 1
+    real.update(more)
+    after = frechet_distance(sampled(rows), real)
+    assert len(roots) == 2
+    all_at_once = sampled(torch.cat([random(300, D, seed=25), more]))
+    assert after == pytest.approx(frechet_distance(sampled(rows), all_at_once), rel=1e-10)
+    assert after > before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from functools import cache, partial
 
 import pytest
@@ -24,7 +23,6 @@ from papergan.game.play import play
 from papergan.networks.spectral import SpectralNorm
 from papergan.pixels import to_pixels
 from papergan.training.batches import Batches
-from papergan.training.publish import publish
 
 SMALL = {
     "hybrid": {"width": 8, "latent_dim": 8},
@@ -104,31 +102,35 @@ def test_what_decides_quality_stays_in_float32(name):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_training_in_bfloat16_is_as_good_as_in_float32():
-    """Five seeds each: the mean `domain_fid` differs by less than three standard errors of the difference.
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", systems.names())
+def test_a_hundred_steps_in_bfloat16_matter_less_than_luck(name):
+    """From the same weights: the same draws in bfloat16 lead less far away than other draws in float32.
 
-    They must be small beside what training gains over drawn weights, or nothing would be shown.
+    In weights, and not twice as far in what the data set's classifier makes of the samples. Scores of so short a
+    training could not show it: between seeds they differ by more than training gains.
     """
     images, held_out = (
         resized(synthetic_shapes(split, count), 16) for split, count in (("train", 2000), ("test", 400))
     )
-    judge = DomainExtractor.from_weights(train_domain_classifier(images, held_out, epochs=3))
-    real = FeatureStatistics.of(features_of(judge, images.images, 250).features)
+    judge = DomainExtractor.from_weights(train_domain_classifier(images, held_out, epochs=2))
 
-    def quality(seed: int, autocast: torch.dtype | None, steps: int = 400) -> float:
-        game = systems.build("dcgan", images.spec, {"width": 16}, seed=seed)
-        batches = Batches(images.images, images.labels, batch_size=32, seed=seed, device="cpu")
-        for step in range(steps):
-            torch.manual_seed(1000 * seed + step)
-            play(game, [batches.at(step)], Progress(step), autocast=autocast)
-        stream = publish(game, Progress(steps), seed=seed).stream(1000, seed=seed)
+    def trained(draws: int, autocast: torch.dtype | None) -> tuple[Tensor, FeatureStatistics]:
+        game = systems.build(name, images.spec, SMALL.get(name, {}), seed=0)
+        batches, count = Batches(images.images, images.labels, batch_size=32, seed=draws, device="cpu"), 0
+        for step in range(100):
+            torch.manual_seed(1000 * draws + step)
+            count += game.batches_per_step
+            real = [batches.at(index) for index in range(count - game.batches_per_step, count)]
+            play(game, real, Progress(step), autocast=autocast)
+        weights = torch.cat([weight.flatten() for weight in game.networks.parameters()])
+        stream = game.sampler(averaged=False).stream(1000, seed=0)
         seen = features_of(judge, torch.cat([to_pixels(batch) for batch in stream]), 250)
-        return frechet_distance(FeatureStatistics.of(seen.features), real)
+        return weights, FeatureStatistics.of(seen.features)
 
-    exact, coarse = ([quality(seed, precision) for seed in range(5)] for precision in PRECISIONS)
-    gain = quality(0, None, steps=0) - statistics.mean(exact)
-    error = ((statistics.variance(exact) + statistics.variance(coarse)) / 5) ** 0.5
-    print(f"domain_fid in float32 {exact}, in bfloat16 {coarse}, error of the difference {error:.3g}, gain {gain:.3g}")
-    assert 4 * error < gain
-    assert abs(statistics.mean(exact) - statistics.mean(coarse)) < 3 * error
+    exact, other, coarse = trained(0, None), trained(1, None), trained(0, torch.bfloat16)
+    away, luck = ((one[0] - exact[0]).norm().item() for one in (coarse, other))
+    seen_away, seen_luck = (frechet_distance(one[1], exact[1]) for one in (coarse, other))
+    print(f"{name}: weights {away:.3g} away, luck {luck:.3g}; features {seen_away:.3g} away, luck {seen_luck:.3g}")
+    assert away < luck
+    assert seen_away < 2 * seen_luck  # of samples that are hardly images yet, a distance is half noise

@@ -67,6 +67,15 @@ def test_it_samples_images(name):
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_how_many_are_made_at_once_does_not_show_in_a_sample(name, monkeypatch):
+    game = build(name)
+    (all_at_once,) = game.sampler().stream(12, seed=0)
+    monkeypatch.setattr("papergan.game.sampler.ON_A_CPU", 5)
+    (few_at_once,) = game.sampler().stream(12, seed=0)
+    torch.testing.assert_close(few_at_once, all_at_once, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_a_resumed_game_is_the_game_that_never_stopped(name):
     straight, first, second = build(name), build(name), build(name, seed=1)
     steps(straight, 0, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -58,6 +58,13 @@ class ImageSet:
     @property
     def spec(self) -> ImageSpec:
         return ImageSpec(self.images.shape[1], self.images.shape[2], len(self.classes))
+
+    def called(self, name: str) -> ImageSet:
+        """The same images under another name, without taking their digest again where it is known."""
+        other = replace(self, name=name)
+        if "digest" in vars(self):
+            vars(other)["digest"] = self.digest
+        return other
 
     @cached_property
     def digest(self) -> str:

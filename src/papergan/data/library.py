@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -59,13 +59,13 @@ class ImageLibrary:
             return self._read(name, split, declaration)
         count = declaration.train if split == "train" else declaration.test
         images = synthetic_shapes(split, count, seed=declaration.seed)
-        return replace(images, name=f"{name}/{split}"), f"drawn with seed {declaration.seed}"
+        return images.called(f"{name}/{split}"), f"drawn with seed {declaration.seed}"
 
     def _read(self, name: str, split: Split, declaration: ParquetDeclaration) -> tuple[ImageSet, str]:
         copy = self.decoded / f"{name}-{split}.safetensors"
         known = _from_copy(copy, declaration.split(split).digest)
         if known is not None:
-            return replace(known, name=f"{name}/{split}"), str(copy)
+            return known.called(f"{name}/{split}"), str(copy)
         declared = declaration.split(split)
         path = self.sources.find(declared, f"{name}/{split}")
         images = read_parquet(

@@ -11,24 +11,26 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.features import stop_if_asked
 from papergan.evaluation.statistics import FeatureStatistics
 
-NOT_A_COVARIANCE = 1e-8  # rounding leaves eigenvalues of about -1e-13 of the largest one; this is far beyond it
+TOLERANCE = 1e-10  # of what is added up, the error that the quick way may have by its own estimate
+ROUNDINGS = 5  # of the norm, over D^(1/2), that an eigenvalue is off by on average: three times what was measured
 
 
 def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     """Squared 2-Wasserstein distance between the two Gaussians with these means and covariances; 0 is best.
 
-    d^2 = |m_a - m_b|^2 + tr(S_a) + tr(S_b) - 2 tr((S_a S_b)^(1/2)),
-    where the last trace is computed as the nuclear norm |R_a^T R_b|_* of roots S = R R^T. The eigenvalues of the
-    product S_a S_b would lose half the digits in every null direction (errors of 1e-3 where there are fewer samples
-    than dimensions); the roots, cut at rounding level, keep the error below 1e-11 there too.
+    d^2 = |m_a - m_b|^2 + tr(S_a) + tr(S_b) - 2 tr((S_a S_b)^(1/2)).
+    With a root S_b = R R^T the last trace is the sum of the roots of the eigenvalues of R^T S_a R. Where that would
+    lose digits, because some of them are close to 0, it is the nuclear norm |R_a^T R|_*, which is slower and does not
+    square what is small. Roots are cut at rounding level. Either way the error is below 1e-10 of 1 + tr(S_a) + tr(S_b),
+    also for covariances that are singular; a root of the product S_a S_b itself is off by 1e-3 there.
+    The root of b is kept with it: let b be what many are compared with.
     Covariances are divided by N - 1. The distance is biased upwards by roughly 1/N: compare equal counts only.
     Raises EvaluationError for different dimensions, fewer than two samples, and anything that is not finite.
     Source: Heusel et al. 2017, arXiv:1706.08500, eq. 6; Dowson and Landau 1982, eq. 4.
     """
     if a.dimension != b.dimension:
         raise EvaluationError(f"features of dimension {a.dimension} and {b.dimension} cannot be compared")
-    b = b.to(a.mean.device)
-    return _distance(a, b, _root(b.covariance))
+    return _distance(a, b)
 
 
 def frechet_deviation(
@@ -50,34 +52,37 @@ def frechet_deviation(
     if resamples < 2:
         raise EvaluationError(f"a deviation needs at least 2 resamples, got {resamples}")
     generator = torch.Generator().manual_seed(seed)
-    root = _root(real.covariance)
     distances = []
     for resample in range(resamples):
         stop_if_asked(should_stop, f"after {resample} bootstrap resamples")
         rows = torch.randint(len(features), (len(features),), generator=generator).to(features.device)
-        distances.append(_distance(FeatureStatistics.of(features[rows]), real, root))
+        distances.append(_distance(FeatureStatistics.of(features[rows]), real))
     return float(torch.tensor(distances, dtype=torch.float64).std())
 
 
-def _distance(a: FeatureStatistics, b: FeatureStatistics, root_b: Tensor) -> float:
-    covariance_a, covariance_b = a.covariance, b.covariance
+def _distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
+    b = b.to(a.mean.device)
     difference = a.mean - b.mean
-    shared = torch.linalg.svdvals(_root(covariance_a).T @ root_b).sum()
-    variance = covariance_a.trace() + covariance_b.trace()
+    variance = a.covariance.trace() + b.covariance.trace()
+    shared = _from_eigenvalues(a, b, TOLERANCE * (1 + float(variance)))
+    if shared is None:
+        shared = torch.linalg.svdvals(a.root.T @ b.root).sum()
     distance = float(difference @ difference + variance - 2 * shared)
     if not distance > -1e-6 * (1 + float(variance)):  # written so that NaN fails too
         raise EvaluationError(f"the Frechet distance came out as {distance}; the feature statistics are damaged")
     return max(distance, 0.0)
 
 
-def _root(covariance: Tensor) -> Tensor:
-    """R [D, rank] with R R^T = S; directions below rounding level are left out."""
-    if not bool(torch.isfinite(covariance).all()):
-        raise EvaluationError("a feature covariance contains NaN or infinity")
-    values, vectors = torch.linalg.eigh(covariance)
-    largest = values[-1].clamp_min(0)
-    if bool(values[0] < -NOT_A_COVARIANCE * largest):
-        raise EvaluationError(f"a feature covariance has the eigenvalue {float(values[0]):.3g} and is none")
-    kept = values > largest * len(values) * torch.finfo(values.dtype).eps
-    root: Tensor = vectors[:, kept] * values[kept].sqrt()
-    return root
+def _from_eigenvalues(a: FeatureStatistics, b: FeatureStatistics, tolerance: float) -> Tensor | None:
+    """tr((S_a S_b)^(1/2)); None where twice that may be off by more than `tolerance`.
+
+    An eigenvalue l is known to d = ROUNDINGS eps |S_a| |S_b| / D^(1/2), whatever its size, its root to d / (2 l^(1/2)).
+    Where R has every direction and no eigenvalue is near 0, none of S_a's is negative: it is a covariance.
+    """
+    covariance, root = a.covariance, b.root
+    if root.shape[1] < len(root):
+        return None
+    roots = torch.linalg.eigvalsh(root.T @ covariance @ root).sqrt()  # NaN where one is negative
+    norms = torch.linalg.matrix_norm(covariance) * root.square().sum(0).max()
+    error = ROUNDINGS * torch.finfo(roots.dtype).eps / len(root) ** 0.5 * norms / (2 * roots)
+    return roots.sum() if bool(2 * error.sum() <= tolerance) else None

@@ -10,6 +10,7 @@ from torch import Tensor
 from papergan.errors import EvaluationError
 
 ROWS_PER_UPDATE = 1024  # one [1024, D] product costs far less than 32 products of 32 rows
+NOT_A_COVARIANCE = 1e-8  # rounding leaves eigenvalues of about -1e-13 of the largest one; this is far beyond it
 
 
 class FeatureStatistics:
@@ -27,6 +28,7 @@ class FeatureStatistics:
         self._mean = torch.zeros(dimension, dtype=torch.float64, device=device)
         self._scatter = torch.zeros(dimension, dimension, dtype=torch.float64, device=device)
         self._pending: list[Tensor] = []
+        self._root: Tensor | None = None
 
     @classmethod
     def of(cls, features: Tensor) -> FeatureStatistics:
@@ -57,10 +59,24 @@ class FeatureStatistics:
 
     @property
     def covariance(self) -> Tensor:
-        """Scatter / (N - 1), float64 [D, D]. Raises EvaluationError for fewer than two features."""
+        """Scatter / (N - 1), float64 [D, D]. Raises EvaluationError for fewer than two features, and for infinity."""
         if self.count < 2:
             raise EvaluationError(f"a covariance needs at least 2 features, got {self.count}")
-        return self.scatter / (self.count - 1)
+        covariance = self.scatter / (self.count - 1)
+        if not bool(torch.isfinite(covariance).all()):
+            raise EvaluationError("a feature covariance contains NaN or infinity")
+        return covariance
+
+    @property
+    def root(self) -> Tensor:
+        """R [D, rank] with R R^T = covariance, float64; directions below rounding level are left out.
+
+        Computed once: a reference is compared with many samples. Raises EvaluationError for what is no covariance.
+        """
+        covariance = self.covariance  # takes in what is pending, which forgets the root
+        if self._root is None:
+            self._root = _root(covariance)
+        return self._root
 
     def update(self, features: Tensor) -> None:
         """Take in [B, D], any float type. Raises EvaluationError for other shapes, and for NaN or infinity."""
@@ -80,7 +96,9 @@ class FeatureStatistics:
         return merged
 
     def to(self, device: torch.device | str) -> FeatureStatistics:
-        """The same statistics, held on `device`."""
+        """The same statistics, held on `device`; these themselves where they are there already."""
+        if torch.device(device) == self._mean.device:
+            return self
         return FeatureStatistics.from_tensors({name: t.to(device) for name, t in self.to_tensors().items()})
 
     def to_tensors(self) -> dict[str, Tensor]:
@@ -123,3 +141,14 @@ class FeatureStatistics:
         self._mean = self._mean + difference * (count / total)
         self._scatter = self._scatter + scatter + torch.outer(difference, difference) * (self._count * count / total)
         self._count = total
+        self._root = None
+
+
+def _root(covariance: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(covariance)
+    largest = values[-1].clamp_min(0)
+    if bool(values[0] < -NOT_A_COVARIANCE * largest):
+        raise EvaluationError(f"a feature covariance has the eigenvalue {float(values[0]):.3g} and is none")
+    kept = values > largest * len(values) * torch.finfo(values.dtype).eps
+    root: Tensor = vectors[:, kept] * values[kept].sqrt()
+    return root

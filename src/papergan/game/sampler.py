@@ -13,6 +13,7 @@ from papergan.randomness import seeded
 
 START = Progress()
 CHUNK = 500  # images per seed; fixed, so that samples depend on neither the batch size nor the number of devices
+ON_A_CPU = 50  # of them at once: what lies between two layers fits its caches, which takes a third less time
 
 
 class Sampler(nn.Module):
@@ -55,7 +56,9 @@ class Sampler(nn.Module):
                     continue
                 latent = self.latents(CHUNK, seed, "samples", chunk, progress=progress, truncation=truncation)
                 wanted = min(CHUNK, count - start)
-                yield self.generator(*(part[:wanted] for part in latent)).float()
+                at_once = ON_A_CPU if self.device.type == "cpu" else CHUNK
+                parts = zip(*(torch.split(part[:wanted], at_once) for part in latent), strict=True)
+                yield torch.cat([self.generator(*part).float() for part in parts])
         finally:
             self.train(was_training)
 

@@ -11,8 +11,6 @@ from kedro.pipeline import Pipeline
 
 from papergan import experiments
 from papergan.errors import RecipeError, did_you_mean
-from papergan.hooks.preflight import preflight
-from papergan.hooks.tools import preflight_tools
 
 
 class GateHook:
@@ -30,6 +28,9 @@ class GateHook:
 
         Raises RecipeError with all faults on one line.
         """
+        from papergan.hooks.preflight import preflight  # here, because these need torch
+        from papergan.hooks.tools import preflight_tools
+
         for experiment in preflight(pipeline, catalog):
             catalog.save(f"params:{experiment.name}", experiment)
         for name, tool in preflight_tools(pipeline, catalog).items():

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -16,16 +16,16 @@ from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from papergan.data.images import ImageSplits
-from papergan.evaluation.scorecard import ScoreCard
 from papergan.io.page import PageDataset
-from papergan.pipelines.checked import Experiment
-from papergan.pipelines.experiment.nodes.training import Diverged
-from papergan.recipe import Recipe
-from papergan.tracking import Tracker, provenance
+from papergan.tracking import Tracker
 from papergan.tracking.configuration import MlflowConfiguration, parse
-from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 from papergan.tracking.start import MlflowStore
+
+if TYPE_CHECKING:
+    from papergan.evaluation.scorecard import ScoreCard
+    from papergan.pipelines.checked import Experiment
+    from papergan.recipe import Recipe
+    from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class TrackingHook:
 
     FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro tells no hook of
     Ctrl-C or SIGTERM, so the end of the process is listened to. After kill -9 the next run marks it KILLED.
+    What needs torch is imported where a run is under way: every command of Kedro loads this file.
     """
 
     def __init__(self) -> None:
@@ -77,6 +78,8 @@ class TrackingHook:
     @hook_impl
     def before_node_run(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Begin the run of the node's experiment where it has not begun."""
+        from papergan.pipelines.checked import Experiment
+
         for value in inputs.values():
             if isinstance(value, Experiment) and value.name not in self._runs:
                 self._begin(value)
@@ -104,6 +107,8 @@ class TrackingHook:
     @hook_impl
     def on_node_error(self, error: Exception, node: Node, catalog: CatalogProtocol) -> None:
         """A run that diverged gets a score card that says so; the comparison then shows it."""
+        from papergan.pipelines.experiment.nodes.training import Diverged
+
         name = node.namespace or ""
         if isinstance(error, Diverged):
             catalog.save(f"{name}.scores", error.card)
@@ -122,6 +127,8 @@ class TrackingHook:
         self._end("FAILED")
 
     def _begin(self, experiment: Experiment) -> None:
+        from papergan.tracking import provenance
+
         if self._store is None:
             return
         commit = provenance.commit()
@@ -141,6 +148,8 @@ class TrackingHook:
         atexit.register(self._end_one, run, "KILLED")
 
     def _keep(self, run: MlflowTracker, dataset: Any, data: Any) -> None:
+        from papergan.evaluation.scorecard import ScoreCard
+
         mark = (getattr(dataset, "metadata", None) or {}).get("mlflow")
         if mark is not None:
             run.artifact(file_of(dataset), mark["artifacts"])
@@ -149,6 +158,8 @@ class TrackingHook:
             run.parameters(protocols_of(data))
 
     def _note_images(self, name: str, data: Any) -> None:
+        from papergan.data.images import ImageSplits
+
         experiment, _, what = name.rpartition(".")
         if what == "images" and experiment in self._runs and isinstance(data, ImageSplits):
             digests = {"data_digest": data.train.digest, "images": data.train.name}

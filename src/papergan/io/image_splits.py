@@ -71,7 +71,7 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
         images = load_image_set(self._file(facts.digest))
         if images.digest != facts.digest:
             raise DataError(f"{self._file(facts.digest)} holds other images than its name says; ingest again")
-        return ImageSet(facts.name, images.images, images.labels, images.classes)
+        return images.called(facts.name)
 
     def _file(self, digest: str) -> Path:
         return self._store / f"{digest[:16]}.safetensors"

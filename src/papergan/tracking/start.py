@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.liveness import Liveness
-from papergan.tracking.mlflow_tracker import MlflowTracker
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from papergan.tracking.mlflow_tracker import MlflowTracker
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class MlflowStore:
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
             run = client.create_run(group, run_name=experiment, tags=about)
             self.liveness.claim(run.info.run_id)
+        from papergan.tracking.mlflow_tracker import MlflowTracker  # here, because it needs torch
+
         return MlflowTracker(client, run.info.run_id)
 
     def _client(self) -> MlflowClient:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from papergan.data.grid import ImageGrid
+if TYPE_CHECKING:
+    from papergan.data.grid import ImageGrid
 
 
 class Tracker:

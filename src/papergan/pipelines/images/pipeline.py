@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.images.nodes import draw_image_neighbours, read, score, tabulate_scores, train_classifier
+from papergan.pipelines.late import LateModule
 
+nodes = LateModule(f"{__package__}.nodes")
 RECIPE, IMAGES, CLASSIFIER = "params:evaluate_images", "evaluate_images.images", "evaluate_images.classifier"
 
 
@@ -13,14 +14,14 @@ def create_pipeline() -> Pipeline:
     """The metrics of this project for images that it did not make, by the same code as for an experiment."""
     return Pipeline(
         [
-            node(read, RECIPE, IMAGES, name="read"),
-            node(train_classifier, [RECIPE, IMAGES, "ruler_shelf"], CLASSIFIER, name="train_classifier"),
-            node(score, [RECIPE, IMAGES, CLASSIFIER, "ruler_shelf"], "evaluate_images.scores", name="score"),
+            node(nodes.read, RECIPE, IMAGES, name="read"),
+            node(nodes.train_classifier, [RECIPE, IMAGES, "ruler_shelf"], CLASSIFIER, name="train_classifier"),
+            node(nodes.score, [RECIPE, IMAGES, CLASSIFIER, "ruler_shelf"], "evaluate_images.scores", name="score"),
             node(
-                draw_image_neighbours, [RECIPE, IMAGES, CLASSIFIER, "ruler_shelf"], "evaluate_images.neighbours",
+                nodes.draw_image_neighbours, [RECIPE, IMAGES, CLASSIFIER, "ruler_shelf"], "evaluate_images.neighbours",
                 name="draw_image_neighbours",
             ),
-            node(tabulate_scores, "evaluate_images.scores", "evaluate_images.page", name="tabulate_scores"),
+            node(nodes.tabulate_scores, "evaluate_images.scores", "evaluate_images.page", name="tabulate_scores"),
         ],
         tags=["images"],
     )  # fmt: skip

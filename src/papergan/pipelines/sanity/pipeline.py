@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.sanity.nodes import ingest_for_sanity, score_corruptions, show_sanity
+from papergan.pipelines.late import LateModule
 
+nodes = LateModule(f"{__package__}.nodes")
 RECIPE = "params:metric_sanity"
 
 
@@ -13,13 +14,13 @@ def create_pipeline() -> Pipeline:
     """The page that shows each metric under each damage, on real images."""
     return Pipeline(
         [
-            node(ingest_for_sanity, ["image_library", RECIPE], "metric_sanity.images", name="ingest_for_sanity"),
+            node(nodes.ingest_for_sanity, ["image_library", RECIPE], "metric_sanity.images", name="ingest_for_sanity"),
             node(
-                score_corruptions, [RECIPE, "metric_sanity.images", "ruler_shelf"], "metric_sanity.cases",
+                nodes.score_corruptions, [RECIPE, "metric_sanity.images", "ruler_shelf"], "metric_sanity.cases",
                 name="score_corruptions",
             ),
             node(
-                show_sanity,
+                nodes.show_sanity,
                 [RECIPE, "metric_sanity.cases"],
                 ["metric_sanity.plot", "metric_sanity.page"],
                 name="show_sanity",

@@ -1,0 +1,234 @@
+"""One game on one device, played on random images and timed."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has it, before torch is loaded
+
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from counting import Counts, count, has_penalty, how_often, playing, without_penalties
+from host import OnCPU, OnGPU
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError
+from papergan.game.finite import FiniteWatch
+from papergan.game.game import Game
+from papergan.game.knobs import Progress
+from papergan.game.play import play
+from papergan.recipe import Recipe
+from papergan.training.batches import Batches
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.history import Meter, Row
+from papergan.training.numerics import autocast_type, choose_device
+from papergan.training.train import Listeners, Plan, Training
+
+PIXELS = 4096 * 32 * 32  # of all random images together, whatever their size
+REPORTS = 5
+
+
+class Bench:
+    """A recipe's game and images. memory_before: bytes in use before the game is built."""
+
+    def __init__(self, recipe: Recipe, size: int) -> None:
+        self.recipe, self.batch_size = recipe, recipe.training.batch_size
+        self.team = _team_of(recipe)
+        self.device = choose_device(recipe.training.device) if self.team is None else _device_here(recipe)
+        self.spec = ImageSpec(3, size, 10)
+        self.autocast = autocast_type(recipe.training.precision)
+        number = max(PIXELS // size**2, 2 * self.batch_size)
+        generator = torch.Generator().manual_seed(0)
+        self.pixels = torch.randint(0, 256, (number, 3, size, size), dtype=torch.uint8, generator=generator)
+        self.labels = torch.zeros(number, dtype=torch.int64)
+        self.memory_before = self.peak_memory = peak_memory(self.device)
+        self.game = systems.build(recipe.system, self.spec, recipe.overrides, seed=0).to(self.device)
+
+    def batches(self) -> Batches:
+        shard = {} if self.team is None else {"shard": self.team.rows}
+        flip = self.recipe.training.horizontal_flip
+        return Batches(
+            self.pixels, self.labels, batch_size=self.batch_size, seed=0, device=self.device, flip=flip, **shard
+        )
+
+    def loop(self, steps: int, warm_up: int) -> list[float]:
+        """Images per second of each report of `Training` itself, after the warm-up."""
+        rows: list[Row] = []
+        every = max(steps // REPORTS, 1)
+
+        def report(row: Row) -> None:
+            rows.append(row)
+            self.peak_memory = peak_memory(self.device)  # now, since the save at the end is no part of a step
+
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        self._train(Training, warm_up + every * REPORTS, every, report)
+        return [row["images_per_second"] for row in rows if row["step"] > warm_up + every / 2]
+
+    def host(self, steps: int) -> float:
+        """The share of a step that the host spends in Python and dispatch, 0 to 1; median of `steps`, after one.
+
+        An upper bound: on a GPU the host may wait for room in the queue, on a CPU the profiler itself counts.
+        """
+        kind = OnGPU if self.device.type == "cuda" else OnCPU
+        kind.shares.clear()
+        self._train(kind, steps + 1, steps + 1, lambda row: None)
+        return statistics.median(kind.shares[1:])
+
+    def _train(self, kind: type[Training], steps: int, every: int, report: Callable[[Row], None]) -> None:
+        """The loop, with every setting of the recipe that the loop knows."""
+        asked = self.recipe.training.model_dump()
+        settings = {field.name: asked[field.name] for field in fields(Plan) if field.name in asked}
+        if self.team is not None:
+            settings["cuda_graphs"] = False  # as the pipeline has it
+        plan = Plan(**settings | {"steps": steps, "report_every": every, "save_minutes": 1e9})
+        with tempfile.TemporaryDirectory() as folder:
+            store = CheckpointStore(Path(folder), "benchmark")
+            kind(self.game, self.batches(), plan, store, Listeners(report=report, **self._others())).run()
+
+    def _others(self) -> dict[str, Any]:
+        """Who else is told of every step; empty without other ranks, whom older versions of the library do not know."""
+        if self.team is None:
+            return {}
+        from papergan.training.leading import Leading
+
+        spec = [self.spec.channels, self.spec.size, self.spec.num_classes]
+        about = {
+            "recipe": self.recipe.model_dump_json(), "spec": spec, "images": self.pixels, "labels": self.labels,
+        }  # fmt: skip
+        return {"others": Leading(self.team, about)}
+
+    def parts(self, steps: int) -> dict[str, float]:
+        """Milliseconds of each part of a mean step: medians, each turn weighted by how often it is taken."""
+        times: dict[tuple[str, float], list[float]] = {}
+        batches = self.batches()
+        for step in range(steps + 1):
+            for name, weight, piece in self._pieces(batches, step):
+                times.setdefault((name, weight), []).append(self.milliseconds(piece))
+        parts: dict[str, float] = {}
+        for (name, weight), values in times.items():
+            where = name.split("#")[0]  # after it: which turn
+            parts[where] = parts.get(where, 0.0) + weight * statistics.median(values[1:])
+        return parts
+
+    def _pieces(self, batches: Batches, step: int) -> Iterator[tuple[str, float, Callable[[], object]]]:
+        """What step `step` is made of: name, weight, and what to run."""
+        real: list[Any] = []
+        yield "batches", 1.0, lambda: real.extend(self.draw(batches, step))
+        report: dict[str, Any] = {}
+        watch, meter = FiniteWatch(self.device), Meter()
+        for number, turn in enumerate(self.game.turns):
+            alone, often, mark = playing(self.game, [turn]), how_often(turn), f"#{number}"
+            watched = partial(self.play, alone, real, step, watch)
+            yield f"turns of {turn.player}{mark}", often, lambda watched=watched: report.update(watched())  # type: ignore[misc]
+            if has_penalty(turn):
+                yield f"penalties{mark}", often, partial(self.play, alone, real, step)
+                if (rest := without_penalties(turn)) is not None:
+                    yield f"penalties{mark} without", -often, partial(self.play, playing(self.game, [rest]), real, step)
+        if (average := self.game.average) is not None:
+            yield "average", 1.0, lambda: average.update(Progress(step))
+        yield "logging", 1.0, lambda: meter.add(report)
+        yield "logging#report", 1 / self.recipe.training.report_every_steps, lambda: (watch.check(), meter.read())
+
+    def draw(self, batches: Batches, step: int) -> list[Any]:
+        repeats = self.game.batches_per_step
+        return [batches.at(step * repeats + repeat) for repeat in range(repeats)]
+
+    def play(self, game: Game, real: list[Any], step: int, watch: FiniteWatch | None = None) -> dict[str, Any]:
+        return play(game, real, Progress(step), watch, self.autocast)
+
+    def counts(self) -> Counts:
+        real = self.draw(self.batches(), 0)
+        return count(self.game, lambda game: self.play(game, real, 0))
+
+    def launches(self) -> float:
+        """Kernels launched in a mean step on a GPU, as torch's profiler sees them; on a CPU operators that compute."""
+        if self.device.type != "cuda":
+            return self.counts().operators
+        real, total = self.draw(self.batches(), 1), 0.0
+        for turn in self.game.turns:
+            total += how_often(turn) * self._kernels(partial(self.play, playing(self.game, [turn]), real, 1))
+        return total + (self._kernels(partial(average.update, Progress(1))) if (average := self.game.average) else 0)
+
+    def _kernels(self, work: Callable[[], object]) -> int:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            work()
+            self.wait()
+        return sum(map(_is_kernel, profile.events() or []))
+
+    def attainable(self) -> dict[str, float]:
+        """FLOP/s of a large convolution and a large product in the recipe's precision, the best of five."""
+        kind, last = self.autocast or torch.float32, torch.channels_last
+        side = 8192 if self.device.type == "cuda" else 1024
+        left, right = (torch.randn(side, side, device=self.device, dtype=kind) for _ in range(2))
+        images = torch.randn(64, 256, 32, 32, device=self.device, dtype=kind).contiguous(memory_format=last)
+        weight = torch.randn(256, 256, 3, 3, device=self.device, dtype=kind).contiguous(memory_format=last)
+        work: dict[str, tuple[float, Callable[[], object]]] = {
+            "product": (2.0 * side**3, lambda: left @ right),
+            "convolution": (2.0 * 64 * 256 * 256 * 9 * 32 * 32, lambda: torch.conv2d(images, weight, padding=1)),
+        }
+        return {
+            name: 1000 * flops / min(self.milliseconds(run) for _ in range(5)) for name, (flops, run) in work.items()
+        }
+
+    def milliseconds(self, work: Callable[[], object]) -> float:
+        self.wait()
+        started = time.perf_counter()
+        work()
+        self.wait()
+        return 1000 * (time.perf_counter() - started)
+
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def _is_kernel(event: Any) -> bool:
+    on_gpu = event.device_type == torch.autograd.DeviceType.CUDA
+    return (
+        on_gpu and not event.name.startswith(("Memcpy", "Memset")) and not getattr(event, "is_user_annotation", False)
+    )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes, the most so far: of the allocator on a GPU, of the whole process on a CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def several() -> bool:
+    """Whether torchrun started this process as one of several."""
+    return os.environ.get("WORLD_SIZE", "1").strip() not in ("", "1")
+
+
+def _team_of(recipe: Recipe) -> Any:
+    """The other ranks. Imported only where there are any, since older versions of the library are measured as well."""
+    if not several():
+        if getattr(recipe.training, "devices", 1) != 1:
+            raise RecipeError(
+                f"training.devices is {recipe.training.devices}, but one process was started; use torchrun"
+            )
+        return None
+    from papergan.training.team import current
+
+    team = current()
+    if team is None or team.world != recipe.training.devices:
+        raise RecipeError(f"torchrun started {os.environ['WORLD_SIZE']} processes: --set training.devices to as many")
+    return team
+
+
+def _device_here(recipe: Recipe) -> torch.device:
+    from papergan.training.team import device_here
+
+    return device_here(recipe.training.device)

@@ -1,0 +1,112 @@
+"""What a step costs on any machine: FLOPs, operators, bytes kept for the backward pass, how often a turn is taken."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from papergan.game.game import Game, Turn, always
+from papergan.game.knobs import Progress
+from papergan.game.penalties import R1, GradientPenalty
+
+PENALTIES = (GradientPenalty, R1)
+PERIOD = 5040  # steps; every interval up to ten, 12, 16 and more divides it
+
+
+class Counts(NamedTuple):
+    """Of a mean step. kept_bytes: of the turn that keeps most, storages once each, without weights."""
+
+    flops: float
+    operators: float
+    kept_bytes: int
+
+
+class Counter(TorchDispatchMode):
+    """Adds up FLOPs of convolutions and products, as torch knows them (2 per multiplication), and operators.
+
+    Operators are those below autograd that compute: views are none. torch's FlopCounterMode fails under autograd.grad.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops, self.operators = 0, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.operators += not func.is_view
+        if (count := flop_registry.get(func._overloadpacket)) is not None:
+            self.flops += int(count(*args, **(kwargs or {}), out_val=result))
+        return result
+
+
+def count(game: Game, play: Callable[[Game], object]) -> Counts:
+    """Of a mean step, the average's update included. play: plays all turns of the game that it is given, once."""
+    flops, operators, kept = 0.0, 0.0, [0]
+    for turn in game.turns:
+        storages: dict[int, Any] = {}
+        with Counter() as counter, torch.autograd.graph.saved_tensors_hooks(_keeper(storages), _as_it_is):
+            play(playing(game, [turn]))
+        share = how_often(turn)
+        flops, operators = flops + share * counter.flops, operators + share * counter.operators
+        weights = {weight.untyped_storage().data_ptr() for weight in game.networks.parameters()}
+        kept.append(sum(store.nbytes() for place, store in storages.items() if place not in weights) // turn.repeats)
+    if game.average is not None:
+        with Counter() as counter:
+            game.average.update(Progress(0))
+        operators += counter.operators
+    return Counts(flops, operators, max(kept))
+
+
+def how_often(turn: Turn) -> float:
+    """The share of steps in which the turn is taken."""
+    return statistics.fmean(turn.when(Progress(step)) for step in range(PERIOD))
+
+
+def playing(game: Game, turns: Sequence[Turn]) -> Game:
+    """The same networks and optimisers, playing these turns only, in every step, and without the average."""
+    other = copy.copy(game)
+    other.turns, other.average = [replace(turn, when=always) for turn in turns], None
+    return other
+
+
+def has_penalty(turn: Turn) -> bool:
+    """Whether gradient penalty or R1 are in what is minimised."""
+    return any(isinstance(term, PENALTIES) for term in turn.objective)
+
+
+def without_penalties(turn: Turn) -> Turn | None:
+    """The turn without gradient penalty and R1; None where nothing is left."""
+    kept = tuple(term for term in turn.objective if not isinstance(term, PENALTIES))
+    return replace(turn, objective=kept) if kept else None
+
+
+def summed_bytes(game: Game) -> float:
+    """Bytes of gradients that several ranks sum per mean step: every weight of who moves, once per move."""
+    sizes = {
+        name: sum(w.numel() * w.element_size() for n in player.networks for w in game.networks[n].parameters())
+        for name, player in game.players.items()
+    }
+    return sum(how_often(turn) * turn.repeats * sizes[turn.player] for turn in game.turns)
+
+
+def _keeper(storages: dict[int, Any]) -> Callable[[Tensor], Tensor]:
+    """Holds what is kept until the turn is over, so that no address is used twice."""
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage
+        return tensor
+
+    return keep
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor

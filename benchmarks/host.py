@@ -1,0 +1,48 @@
+"""`Training` with a clock in each step: which share of it the host is busy in Python and dispatch."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+import torch
+
+from papergan.training.train import Training
+
+
+class OnGPU(Training):
+    """`Training` that notes which share of each step passes until the host has dispatched it, the device being idle."""
+
+    shares: ClassVar[list[float]] = []
+
+    def _play(self) -> None:
+        torch.cuda.synchronize(self.game.device)
+        started = time.perf_counter()
+        super()._play()
+        busy = time.perf_counter() - started
+        torch.cuda.synchronize(self.game.device)
+        self.shares.append(busy / (time.perf_counter() - started))
+
+
+class OnCPU(Training):
+    """`Training` that notes which share of each step is spent outside operators, as torch's profiler sees them."""
+
+    shares: ClassVar[list[float]] = []
+
+    def _play(self) -> None:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            started = time.perf_counter()
+            super()._play()
+            whole = 1e6 * (time.perf_counter() - started)
+        inside = sum(event.time_range.elapsed_us() for event in profile.events() or [] if _is_outermost(event))
+        self.shares.append(1 - inside / whole)
+
+
+def _is_outermost(event: Any) -> bool:
+    """An operator that no other operator called; what autograd and optimisers call has a parent that is no operator."""
+    if not event.name.startswith("aten::"):
+        return False
+    above = event.cpu_parent
+    while above is not None and not above.name.startswith("aten::"):
+        above = above.cpu_parent
+    return above is None

@@ -1,0 +1,142 @@
+"""FID from statistics beside the usual way, and the parts of one evaluation while training; see metrics.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from papergan import systems
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.evaluation.domain import DomainClassifier, DomainExtractor
+from papergan.evaluation.evaluate import score_seen
+from papergan.evaluation.features import Features
+from papergan.evaluation.fid import frechet_distance
+from papergan.evaluation.looking import look_at
+from papergan.evaluation.pixel_scores import kept_for, score_pixels
+from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
+from papergan.evaluation.statistics import FeatureStatistics
+from papergan.game.knobs import Progress
+from papergan.measuring import EvaluationRecipe
+from papergan.pipelines.experiment.nodes.judging import judge
+from papergan.pixels import to_pixels
+
+
+def print_distances(dimension: int, repeats: int) -> None:
+    """A row per kind of covariances; the reference's root is at hand, as it is from the second distance on."""
+    print("| covariances | ours, s | sqrtm, s | ratio | error of ours | error of sqrtm |\n|---|---|---|---|---|---|")
+    for name, first, second, expected in pairs(dimension):
+        second.root  # noqa: B018 - kept from now on
+        ours, found = best(partial(frechet_distance, first, second), repeats)
+        theirs, usual = best(partial(by_sqrtm, first, second), repeats)
+        errors = f"{abs(found - expected):.1e} | {abs(usual - expected):.1e}"
+        print(f"| {name} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.1f} | {errors} |", flush=True)
+
+
+def pairs(dimension: int) -> Iterator[tuple[str, FeatureStatistics, FeatureStatistics, float]]:
+    """Name, two sets of statistics, and their distance by a formula that takes no root of a matrix."""
+    draw = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=draw, dtype=torch.float64)
+
+    def spectrum(power: float) -> Tensor:
+        basis = torch.linalg.qr(normal(dimension, dimension)).Q
+        return basis * torch.arange(1, dimension + 1, dtype=torch.float64) ** -power @ basis.T
+
+    def transported(power: float) -> tuple[FeatureStatistics, FeatureStatistics, float]:
+        """For S_2 = T S_1 T with T positive, the root of S_1 S_2 has the trace of S_1 T."""
+        first, transport = spectrum(power), spectrum(0.1)
+        second = transport @ first @ transport
+        distance = float(first.trace() + second.trace() - 2 * (first * transport).sum())
+        return gaussian(first), gaussian(second), distance
+
+    yield "well conditioned", *transported(1.0)
+    yield "badly conditioned", *transported(4.0)
+    few = dimension // 2
+    a, b = normal(few, dimension), normal(few, dimension)
+    centred = [some - some.mean(0) for some in (a, b)]
+    shared = torch.linalg.svdvals(centred[0] @ centred[1].T).sum()
+    spread = sum(some.square().sum() for some in centred) - 2 * shared
+    statistics = [FeatureStatistics.of(some) for some in (a, b)]
+    yield (
+        "singular, half as many features",
+        *statistics,
+        float((a.mean(0) - b.mean(0)).square().sum() + spread / (few - 1)),
+    )
+    yield "singular, identical sets", statistics[0], statistics[0], 0.0
+
+
+def gaussian(covariance: Tensor) -> FeatureStatistics:
+    """Of mean 0."""
+    return FeatureStatistics.from_tensors(
+        {"count": torch.tensor(2), "mean": torch.zeros(len(covariance)), "scatter": covariance}
+    )
+
+
+def by_sqrtm(a: FeatureStatistics, b: FeatureStatistics) -> float:
+    """The distance as pytorch-fid and clean-fid take it."""
+    from scipy.linalg import sqrtm
+
+    shared = torch.from_numpy(sqrtm((a.covariance @ b.covariance).numpy()).real.copy()).trace()
+    return float((a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * shared)
+
+
+def best(run: Callable[[], float], repeats: int) -> tuple[float, float]:
+    """Seconds of the quickest run, and what it came to."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        value = run()
+        times.append(time.perf_counter() - started)
+    return min(times), value
+
+
+SAMPLING = "sampling, generator of full width"
+
+
+def print_evaluation(how: EvaluationRecipe, real: int) -> None:
+    """A row per part of an evaluation while training.
+
+    Networks as they are made, images drawn at random: what they show costs nothing.
+    """
+    torch.manual_seed(0)
+    kind = ImageSpec(3, 32, 10)
+    names = tuple("abcdefghij")
+    extractor = DomainExtractor(DomainClassifier(kind, (32, 64, 128, 256)), kind, "", "cpu", names)
+    rows = torch.randn(real, extractor.dimension)
+    sight = Sight("real", "", Features(rows, torch.randn(real, 10)), FeatureStatistics.of(rows))
+    references = {
+        extractor.name: Reference.between(ExtractorFacts.of(extractor), sight, sight, "train", how.num_samples)
+    }
+    rules = how.rules_while_training(0)
+    game = systems.build("hybrid", kind, {}, seed=0)
+    images = [torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8) for count in (real, 10_000)]
+    train, test = (ImageSet("drawn", some, torch.zeros(len(some), dtype=torch.int64), names) for some in images)
+    parts: dict[str, float] = {}
+
+    def timed(name: str, run: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        value = run()
+        parts[name] = time.perf_counter() - started
+        print(f"| {name} | {parts[name]:.1f} |", flush=True)
+        return value
+
+    print("| part | seconds |\n|---|---|")
+    stream = partial(game.sampler().stream, how.num_samples, seed=0)
+    pixels = timed(SAMPLING, lambda: torch.cat([to_pixels(part) for part in stream()]))
+    look = partial(look_at, keep=kept_for(rules), batch_size=how.batch_size)
+    seen = timed("features of the samples", lambda: look(pixels, [extractor]))
+    timed("scores of the features", lambda: score_seen(seen, references, rules))
+    timed("scores of the pixels", lambda: score_pixels(seen.pixels, train.images, test.images, rules))
+    splits, count = ImageSplits(train, test), how.discriminator_samples
+    timed(
+        f"the discriminator on 3 times {count} images",
+        lambda: judge(game, splits, count=count, seed=0, batch_size=how.batch_size, progress=Progress()),
+    )
+    print(f"| all | {sum(parts.values()):.1f} |")
+    print(f"| all but the sampling | {sum(parts.values()) - parts[SAMPLING]:.1f} |")
