@@ -1,0 +1,66 @@
+"""What a peer asks for that is not there: data sets over pixels in memory, and modules that do nothing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+import torchvision
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+
+class Pictures(Dataset):  # type: ignore[type-arg]
+    """As torchvision's CIFAR10 and MNIST give their images: one PIL image at a time, then the transform; label 0."""
+
+    def __init__(self, pixels: Tensor, transform: Callable[[Any], Any] | None = None) -> None:
+        self.data, self.transform = pixels.permute(0, 2, 3, 1).contiguous().numpy(), transform
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        picture: Any = Image.fromarray(self.data[index])
+        return (picture if self.transform is None else self.transform(picture)), 0
+
+
+def serve(pixels: Tensor, *names: str) -> None:
+    """Let torchvision's data sets of these names give these pixels, uint8 [N, 3, S, S], and download nothing."""
+    for name in names:
+        setattr(torchvision.datasets, name, lambda *_, transform=None, **__: Pictures(pixels, transform))
+
+
+class _Nothing:
+    """Can be called, asked for anything, and gives itself."""
+
+    def __call__(self, *_: Any, **__: Any) -> _Nothing:
+        return self
+
+    def __getattr__(self, name: str) -> _Nothing:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+
+class _StandIn(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Nothing()
+
+
+def stand_in_for(names: Iterable[str]) -> list[str]:
+    """Put a module that does nothing in place of each that cannot be imported. Returns which those were."""
+    missing = []
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            sys.modules[name] = _StandIn(name)
+            sys.modules[name].__path__ = []  # so that it may have submodules, which are listed by name as well
+            missing.append(name)
+    return missing

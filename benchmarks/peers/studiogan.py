@@ -1,0 +1,145 @@
+"""PyTorch-StudioGAN (github.com/POSTECH-CVLab/PyTorch-StudioGAN): CIFAR10/DCGAN.yaml, trained by `load_worker`.
+
+Left as it is: `loader.load_worker` with its loop and its `WORKER`, networks, optimisers, configuration, DataLoader and
+transforms (random mirroring among them). Put in place at run time: what its main.py makes of a command line (which
+needs a GPU), without evaluation; torchvision's CIFAR10 gives the pixels of this comparison; on a CPU its rank, which it
+uses as a number and as a device, is a string that is both; wandb and packages that only its evaluation and other
+networks need, where they are not installed, are modules that do nothing (so that its logging costs it less).
+
+Its generator learns nothing while its discriminator moves, and the other way round, as here: no needless gradients.
+--network: a file of src/configs/CIFAR10, an unconditional one with plain Adam and a loss that we have; --width does not
+exist. It needs at least one worker.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from packaging import version
+from standins import serve, stand_in_for
+from torch import Tensor, nn
+from work import Asked, Sides, Wrapped, adam
+
+from papergan.errors import RecipeError
+from papergan.game.losses import Hinge, Loss, NonSaturating, Wasserstein
+
+LOSSES: dict[str, Loss] = {"vanilla": NonSaturating(), "hinge": Hinge(), "wasserstein": Wasserstein()}
+UNUSED = (
+    "wandb",
+    "h5py",
+    "seaborn",
+    "kornia",
+    "kornia.filters",
+    "tensorflow",
+    "timm",
+    "timm.models",
+    "timm.models.layers",
+)
+OFF = (
+    "GAN_test", "GAN_train", "batch_statistics", "calc_is_ref_dataset", "distributed_data_parallel", "empty_cache",
+    "frequency_analysis", "interpolation", "intra_class_fid", "k_nearest_neighbor", "langevin_sampling", "load_best",
+    "load_data_in_memory", "load_train_hdf5", "mixed_precision", "save_fake_images", "save_real_images",
+    "semantic_factorization", "standing_statistics", "synchronized_bn", "tsne_analysis", "vis_fake_images",
+)  # fmt: skip
+
+
+class Rank(str):
+    """The device "cpu" that passes for rank 0."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return other == 0 or str(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+    def __radd__(self, other: int) -> int:
+        return other
+
+
+class Latents(nn.Module):
+    """Its generator without labels."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, latent: Tensor) -> Tensor:
+        images: Tensor = self.network(latent, None)
+        return images
+
+
+def sides(asked: Asked) -> Sides:
+    """Its networks. Raises RecipeError where the folder holds none, or what was asked for does not exist there."""
+    if asked.width or asked.workers < 1:
+        raise RecipeError("StudioGAN's networks know no --width, and its DataLoader needs --workers of at least 1")
+    missing = stand_in_for(UNUSED)
+    if stand_in_for(["pkg_resources"]):  # newer setuptools have none; its comparison of versions is packaging's
+        sys.modules["pkg_resources"].parse_version = version.parse  # type: ignore[attr-defined]
+    sys.path.insert(0, str((asked.path or asked.folder) / "src"))
+    serve(asked.pixels, "CIFAR10", "CIFAR100")
+    try:
+        loader, model = importlib.import_module("loader"), importlib.import_module("models.model")
+        settings = _settings(asked)
+    except (ImportError, OSError) as error:
+        raise RecipeError(f"{asked.path} holds no StudioGAN that can be imported: {error}; see README.md") from error
+    steps = settings.OPTIMIZATION
+    generator, _, _, discriminator, *_ = model.load_generator_discriminator(
+        DATA=settings.DATA, OPTIMIZATION=steps, MODEL=settings.MODEL, STYLEGAN=settings.STYLEGAN,
+        MODULES=settings.MODULES, RUN=settings.RUN, device=str(asked.device), logger=None,
+    )  # fmt: skip
+
+    def score(images: Tensor) -> Tensor:
+        logits: Tensor = discriminator(images, None)["adv_output"]
+        return logits
+
+    def peer() -> None:
+        rank = Rank("cpu") if asked.device.type == "cpu" else 0
+        loader.load_worker(local_rank=rank, cfgs=settings, gpus_per_node=1, run_name="benchmark", hdf5_path=None)
+
+    return Sides(
+        Latents(generator), Wrapped(discriminator, score), settings.MODEL.z_dim, LOSSES[settings.LOSS.adv_loss],
+        adam(steps.g_lr, (steps.beta1, steps.beta2), 1e-6), peer, discriminator_steps=steps.d_updates_per_step,
+        flip=settings.PRE.apply_rflip, facts={"network": asked.network or "DCGAN", "stand-ins": missing},
+    )  # fmt: skip
+
+
+def _settings(asked: Asked) -> Any:
+    """What its main.py would have made of `-t -metrics none`."""
+    file = (asked.path or asked.folder) / "src" / "configs" / "CIFAR10" / f"{asked.network or 'DCGAN'}.yaml"
+    settings = importlib.import_module("config").Configurations(str(file))
+    place = asked.folder / "peer"
+    for name in settings.MISC.base_folders:
+        (place / name).mkdir(parents=True, exist_ok=True)
+    run = dict.fromkeys(OFF, False) | {
+        "cfg_file": str(file), "data_dir": str(place), "save_dir": str(place), "ckpt_dir": None, "seed": 0,
+        "fix_seed": False, "num_workers": asked.workers, "train": True, "eval_metrics": ["none"], "freezeD": -1,
+        "pre_resizer": "wo_resize", "post_resizer": "legacy", "ref_dataset": "train", "print_freq": 100,
+        "save_freq": 10**9, "total_nodes": 1, "current_node": 0, "project": None, "entity": None, "num_eval": 1,
+        "standing_max_batch": -1, "standing_step": -1, "truncation_factor": -1.0, "eval_backbone": "InceptionV3_tf",
+    }  # fmt: skip
+    settings.update_cfgs(run, super="RUN")
+    settings.update_cfgs({"crop_long_edge": False, "resize_size": None}, super="PRE")
+    changes = {"world_size": 1, "batch_size": asked.batch, "total_steps": 10**9}
+    if asked.discriminator_steps:
+        changes["d_updates_per_step"] = asked.discriminator_steps
+    settings.update_cfgs(changes, super="OPTIMIZATION")
+    _check(settings, file.name)
+    return settings
+
+
+def _check(settings: Any, name: str) -> None:
+    """Only what our side can be given as well. Raises RecipeError for anything else."""
+    model, loss, steps, augment = settings.MODEL, settings.LOSS, settings.OPTIMIZATION, settings.AUG
+    asks = {key for part in (loss, augment) for key, value in vars(part).items() if key.startswith("apply_") and value}
+    asks |= {key for key in ("apply_g_ema",) if getattr(model, key)}
+    plain = (model.d_cond_mtd, model.g_cond_mtd, model.info_type, steps.type_) == ("W/O", "W/O", "N/A", "Adam")
+    if asks or not plain or loss.adv_loss not in LOSSES or (steps.g_updates_per_step, steps.acml_steps) != (1, 1):
+        more = ", ".join(sorted(asks)) or "conditions, or another loss or optimiser"
+        raise RecipeError(f"{name} of StudioGAN asks for {more}: only unconditional games of a plain loss are compared")

@@ -1,0 +1,183 @@
+"""What both sides of a comparison train, and the clock that times them: the same one for a peer's loop and for ours."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from counting import Counter
+from papergan.game.game import DiscriminatorOutput, Game
+from papergan.game.losses import Loss
+from papergan.game.priors import Gaussian
+from papergan.game.two_player import two_player
+from papergan.training.batches import Batches
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.train import Listeners, Plan, Training
+
+
+class Enough(Exception):
+    """Raised inside a peer's loop when all steps are timed; most of them know no other way to end early."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Of both sides alike. pixels: uint8 [N, C, S, S]. width: of the networks where they have one, None for their own.
+
+    network: which of the peer's, None for its usual one. workers: processes that a DataLoader may use.
+    """
+
+    path: Path | None
+    pixels: Tensor
+    device: torch.device
+    batch: int
+    steps: int
+    folder: Path
+    network: str | None = None
+    width: int | None = None
+    discriminator_steps: int | None = None
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Sides:
+    """One piece of work, ready for either side; only one of them may run, since a peer may train these very instances.
+
+    generator: latent [B, latent_dim] -> images; discriminator: images -> DiscriminatorOutput; as our kernel has them.
+    flip: whether real images are mirrored. peer: runs the peer's own loop until it ends or the clock ends it.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    latent_dim: int
+    loss: Loss
+    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    peer: Callable[[], None]
+    discriminator_steps: int = 1
+    flip: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Wrapped(nn.Module):
+    """A peer's discriminator as our kernel knows one. score: images -> logits, [B] or [B, 1]."""
+
+    def __init__(self, network: nn.Module, score: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network, self._score = network, score
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self._score(images).flatten())
+
+
+def adam(rate: float, betas: tuple[float, float], epsilon: float = 1e-8) -> Callable[..., torch.optim.Optimizer]:
+    """Our optimiser with a peer's settings: the same formula, in the fused kernel."""
+    return lambda weights: torch.optim.Adam(weights, lr=rate, betas=betas, eps=epsilon, fused=True)
+
+
+class Clock:
+    """Notes when each step ends. per_step: optimiser steps of which one step of the loop consists.
+
+    The first `warm_up` steps are left out. counter: where FLOPs are added up as well, None where they are not counted.
+    """
+
+    def __init__(self, asked: Asked, warm_up: int, per_step: int, counter: SplitCounter | None = None) -> None:
+        self._device, self._steps, self._warm_up = asked.device, asked.steps, warm_up
+        self._per_step, self._counter = per_step, counter
+        self._moves, self.times, self.flops = 0, list[float](), list[tuple[int, int]]()
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Inside the block, every step of any optimiser counts; ends the loop inside it when enough are done."""
+
+        def moved(*_: Any) -> None:
+            self._moves += 1
+            if self._moves % self._per_step == 0:
+                self.tick()
+                if len(self.times) == self._warm_up + self._steps:
+                    raise Enough
+
+        handle = register_optimizer_step_post_hook(moved)
+        try:
+            yield
+        except Enough:
+            pass
+        finally:
+            handle.remove()
+
+    def tick(self) -> None:
+        """A step has ended. The device is waited for at the two ends of what is timed, and never between."""
+        done = len(self.times) + 1
+        if self._device.type == "cuda" and done in (self._warm_up, self._warm_up + self._steps):
+            torch.cuda.synchronize(self._device)
+        self.times.append(time.perf_counter())
+        if self._counter is not None:
+            self.flops.append((self._counter.forward, self._counter.backward))
+
+    @property
+    def seconds_per_step(self) -> float:
+        return (self.times[-1] - self.times[self._warm_up - 1]) / self._steps
+
+    @property
+    def flops_per_step(self) -> tuple[int, int]:
+        """Of the last step: forward passes, backward passes."""
+        (forward, backward), (forward_before, backward_before) = self.flops[-1], self.flops[-2]
+        return forward - forward_before, backward - backward_before
+
+
+class SplitCounter(Counter):
+    """FLOPs inside backward passes apart from the rest, which is where gradients nobody needs are found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backward = 0
+
+    @property
+    def forward(self) -> int:
+        return self.flops - self.backward
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        before = self.flops
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        if torch._C._current_graph_task_id() != -1:  # -1 outside any backward pass
+            self.backward += self.flops - before
+        return result
+
+
+def game_of(sides: Sides, device: torch.device) -> Game:
+    """The work as our game."""
+    return two_player(
+        generator=sides.generator,
+        discriminator=sides.discriminator,
+        prior=Gaussian(sides.latent_dim),
+        loss=sides.loss,
+        generator_optimiser=sides.optimiser,
+        discriminator_optimiser=sides.optimiser,
+        discriminator_steps=sides.discriminator_steps,
+    ).to(device)
+
+
+class _Timed(Training):
+    """`Training` that tells a clock of every step; hooks of optimisers are silent where a recording is repeated."""
+
+    clock: Clock
+
+    def _play(self) -> None:
+        super()._play()
+        self.clock.tick()
+
+
+def train_ours(sides: Sides, asked: Asked, clock: Clock, steps: int) -> None:
+    """Our loop as it really runs: batches, turns, the watch for what is not finite, reports, the save at the end."""
+    labels = torch.zeros(len(asked.pixels), dtype=torch.int64)
+    batches = Batches(asked.pixels, labels, batch_size=asked.batch, seed=0, device=asked.device, flip=sides.flip)
+    plan, store = Plan(steps=steps, save_minutes=1e9), CheckpointStore(asked.folder / "ours", "benchmark")
+    training = _Timed(game_of(sides, asked.device), batches, plan, store, Listeners())
+    training.clock = clock
+    training.run()
