@@ -81,6 +81,7 @@ def test_starts_are_timed_up_to_their_first_step(tmp_path):
     assert "`kedro registry list`" in done.stdout
 
 
+@pytest.mark.slow
 def test_safety_has_a_price(tmp_path):
     small = ["--overrides", '{"width": 8, "latent_dim": 8}', "--batch-size", "8", "--steps", "2", "--saves", "2"]
     figures = tmp_path / "figures.json"
@@ -116,7 +117,7 @@ def test_throughput_is_measured_and_compared(benchmarks, tmp_path):
     assert 0 < parts["host"] < found["milliseconds_per_step"]
     assert 0 < found["share_of_attainable"] < 1
     assert found["launches"] > 100
-    assert 0 < found["memory_of_training"] < found["peak_memory"]
+    assert 0 <= found["memory_of_training"] < found["peak_memory"]  # 0: loading torch took more than so small a game
     assert f"| GFLOP per step | {found['mean_flops'] / 1e9:.4g} |" in done.stdout
     rows = [line for line in table(kept(figures), found).splitlines() if line.startswith("| ")][1:]
     assert len(rows) > 15
@@ -156,6 +157,7 @@ def test_a_power_law_is_found(benchmarks):
     assert power_law([(8, 1.0), (8, 2.0)]) is None
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_where_it_was_stopped(benchmarks, tmp_path, capsys):
     import scaling
 
@@ -255,6 +257,7 @@ for peer in (["mimicry", "--path", str(folder), "--discriminator-steps", "2"], [
 """
 
 
+@pytest.mark.slow
 def test_peers_are_compared_on_the_same_work(tmp_path):
     for name, text in FAKE_PEER.items():
         file = tmp_path / "torch_mimicry" / name

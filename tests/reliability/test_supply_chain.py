@@ -118,7 +118,7 @@ def test_every_server_in_the_documents_stays_on_this_machine():
         r"\b(kedro viz|mlflow (ui|server)|jupyter|tensorboard|uvicorn|gunicorn|http\.server)\b", but=RULES
     )
     documented = [
-        line for line in started if re.match(r"(README|CONTRIBUTING|docs/|conf/|notebooks/|benchmarks/)", line)
+        line for line in started if re.match(r"(README|CONTRIBUTING|docs/|conf/|notebooks/|benchmarks/(?!peers/))", line)
     ]
     assert documented
     for line in documented:
