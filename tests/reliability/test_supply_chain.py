@@ -118,10 +118,12 @@ def test_every_server_in_the_documents_stays_on_this_machine():
         r"\b(kedro viz|mlflow (ui|server)|jupyter|tensorboard|uvicorn|gunicorn|http\.server)\b", but=RULES
     )
     documented = [
-        line for line in started if re.match(r"(README|CONTRIBUTING|docs/|conf/|notebooks/|benchmarks/(?!peers/))", line)
+        line for line in started if re.match(r"(README|CONTRIBUTING|docs/|conf/|notebooks/|benchmarks/)", line)
     ]
     assert documented
     for line in documented:
+        if re.match(r"benchmarks/(results/)?peers", line):  # which speaks of peers' packages, and starts nothing
+            continue
         named = re.findall(r"--host[ =]([\w.:]+)", line)
         assert set(named) <= {"127.0.0.1", "localhost"}, line
         known = re.search(r"kedro viz|kedro mlflow ui|mlflow ui", line)
