@@ -12,7 +12,6 @@ from papergan.data.images import ImageSpec
 from papergan.errors import PaperganError
 from papergan.following.looking import Share
 from papergan.game.batch_norm import share_batch_norm
-from papergan.game.knobs import Progress
 from papergan.game.play import play
 from papergan.game.shard import shared_out
 from papergan.randomness import own_random_state, seed_for
@@ -92,11 +91,9 @@ class Pupil:
     def step(self, step: int) -> None:
         """Play step `step`, as `Training` does on rank 0."""
         how, count = self.recipe.training, self.game.batches_per_step
-        drawn = step * count
-        progress = Progress(step, drawn * self.batches.batch_size, drawn / self.batches.per_epoch)
         precise = numerics(how.precision, deterministic=how.deterministic)
         memory = memory_errors(f"training on {self.game.device}", f"lower training.batch_size (now {how.batch_size})")
         with precise, memory, own_random_state(self.game.device), shared_out(self.shard):
-            real = [self.batches.at(drawn + repeat) for repeat in range(count)]
+            real = self.batches.of_step(step, count)
             torch.manual_seed(seed_for(self.recipe.seed, "step", step))
-            play(self.game, real, progress, autocast=autocast_type(how.precision))
+            play(self.game, real, self.batches.progress(step, count), autocast=autocast_type(how.precision))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import DataError, RecipeError
+from papergan.game.knobs import Progress
 from papergan.game.shard import Shard
 from papergan.pixels import to_model_range
 from papergan.randomness import seed_for
@@ -59,6 +60,15 @@ class Batches:
         if self.flip:
             images = torch.where(self._mirrored[rows, None, None, None], images.flip(3), images)
         return {"image": images.contiguous(memory_format=torch.channels_last), "label": self.labels[chosen]}
+
+    def of_step(self, step: int, count: int) -> list[dict[str, Tensor]]:
+        """The batches of iteration `step`, where an iteration draws `count` of them."""
+        return [self.at(step * count + repeat) for repeat in range(count)]
+
+    def progress(self, step: int, count: int) -> Progress:
+        """Where training stands before iteration `step`, where an iteration draws `count` batches."""
+        drawn = step * count
+        return Progress(step, drawn * self.batch_size, drawn / self.per_epoch)
 
     def _shuffle(self, epoch: int) -> None:
         """On the host, so that the order does not depend on the device; moved there once per epoch."""

@@ -100,8 +100,7 @@ class Training:
 
     @property
     def progress(self) -> Progress:
-        drawn = self.step * self.game.batches_per_step
-        return Progress(self.step, drawn * self.batches.batch_size, drawn / self.batches.per_epoch)
+        return self.batches.progress(self.step, self.game.batches_per_step)
 
     def run(self) -> None:
         """Play until the plan's last step.
@@ -140,8 +139,7 @@ class Training:
         self.save()
 
     def _play(self) -> None:
-        count = self.game.batches_per_step
-        real = [self.batches.at(self.step * count + repeat) for repeat in range(count)]
+        real = self.batches.of_step(self.step, self.game.batches_per_step)
         with self.listeners.others.step(self.step):
             report = self._iterate(real, self.progress, seed_for(self.plan.seed, "step", self.step))
         self._meter.add(report)
