@@ -14,6 +14,7 @@ from papergan import systems
 from papergan.errors import RecipeError
 from papergan.measuring import EvaluationRecipe
 from papergan.strict import Positive, Strict, faults_of
+from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
 
 
@@ -23,6 +24,7 @@ class TrainingRecipe(Strict):
     epochs: Annotated[float, Field(gt=0)] | None = None
     steps: Positive | None = None
     batch_size: Positive = 64
+    drop_last: bool = True  # false: what is left over at the end of an epoch makes a smaller batch
     horizontal_flip: bool = False
     precision: Precision = "float32"
     deterministic: bool = False
@@ -31,6 +33,7 @@ class TrainingRecipe(Strict):
     devices: Positive = 1  # processes with one each, together; batch_size is that of all of them
     batch_norm_batches: Positive = 100
     report_every_steps: Positive = 50
+    report_as: ReportAs = "means"  # or "step": the values of that step of the epoch alone, as scripts print them
     save_minutes: Annotated[float, Field(gt=0)] = 5.0
     keep_checkpoints: Annotated[int, Field(ge=2)] = 2  # one might be damaged
     resume: bool = True
@@ -97,7 +100,8 @@ class Recipe(Strict):
         return self._digest(self._identity())
 
     def _identity(self) -> dict[str, Any]:
-        training = self.training.model_dump(include={"batch_size", "horizontal_flip", "precision", "deterministic"})
+        decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
+        training = self.training.model_dump(include=decisive)
         return {
             "system": self.system,
             "settings": self.settings(),

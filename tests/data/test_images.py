@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import functional
 
 from papergan.data.grid import ImageGrid, encode_png, make_grid
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.data.preparation import prepare
+from papergan.data.preparation import prepare, resized_pixels
 from papergan.errors import DataError
 from papergan.pixels import to_model_range, to_pixels
 
@@ -61,6 +62,14 @@ def test_nothing_is_touched_where_the_size_is_right():
     splits = ImageSplits(images(), images(12, name="set/test"))
     assert prepare(splits, size=None, limit=None) is splits
     assert prepare(splits, size=8, limit=30) is splits
+
+
+@pytest.mark.parametrize(("old", "new"), [(28, 64), (32, 64), (48, 20)])
+def test_resizing_is_that_of_torchvision_to_the_byte(old, new):
+    pixels = torch.randint(0, 256, (20, 1, old, old), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pictures = [functional.resize(functional.to_pil_image(image), [new, new]) for image in pixels]
+    expected = torch.stack([functional.pil_to_tensor(picture) for picture in pictures])
+    assert torch.equal(resized_pixels(pixels, new), expected)
 
 
 def test_resizing_keeps_the_mean_and_says_so():

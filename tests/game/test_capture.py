@@ -328,6 +328,9 @@ class OnDevice:
         if player == "generator":
             self.k.add_(0.05 * round.fake(round.turn.objective[0].match).detach().mean()).clamp_(0, 1)
 
+    def report(self):
+        return {"now": self.k.clone()}
+
     def state_dict(self):
         return {"k": self.k}
 

@@ -131,6 +131,9 @@ def test_controllers_observe_every_move(game):
         def observe(self, player, round):
             moves.append(player)
 
+        def report(self):
+            return {"moves": torch.tensor(float(len(moves)))}
+
         def state_dict(self):
             return {}
 
@@ -138,8 +141,9 @@ def test_controllers_observe_every_move(game):
             pass
 
     game.controllers = {"k": Controller()}
-    play(game, [real_batch()], Progress())
+    report = play(game, [real_batch()], Progress())
     assert moves == ["discriminator", "generator"]
+    assert report["k.moves"] == 2
 
 
 def test_a_nan_is_noticed_later_and_named(game):

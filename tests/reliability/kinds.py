@@ -44,6 +44,9 @@ class Proportional:
                 real, fake = (_reconstruction(scores).mean() for scores in _scores(round))
                 self.k = (self.k + self.rate * (self.gamma * real - fake)).clamp(0, 1)
 
+    def report(self) -> dict[str, Tensor]:
+        return {"k": self.k}
+
     def state_dict(self) -> dict[str, Tensor]:
         return {"k": self.k.clone()}
 

@@ -15,6 +15,7 @@ from papergan.game.knobs import Progress
 from papergan.game.play import play
 
 SMALL = {  # settings that make a system quick to test; one that is not here is tested at its own size
+    "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
     "hybrid": {"width": 8, "latent_dim": 8},
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "dcgan": {"width": 8, "latent_dim": 8},

@@ -42,7 +42,7 @@ def first(images: ImageSet, limit: int) -> ImageSet:
 
 
 def resized(images: ImageSet, size: int) -> ImageSet:
-    """Bilinear with antialiasing, in float64 so that rounding to bytes falls out alike on every machine."""
+    """Bilinear with antialiasing, as Pillow does it, and so torchvision's Resize of a picture; see `resized_pixels`."""
     if size < 1:
         raise DataError(f"{images.name}: size must be at least 1 pixel, got {size}")
     if images.spec.size == size:
@@ -52,9 +52,17 @@ def resized(images: ImageSet, size: int) -> ImageSet:
 
 
 def resized_pixels(pixels: Tensor, size: int) -> Tensor:
-    """uint8 [B, C, H, W] -> uint8 [B, C, size, size]: the rule of `resized`, for one batch."""
-    values = interpolate(pixels.double(), (size, size), mode="bilinear", antialias=True, align_corners=False)
-    return values.round_().clamp_(0, 255).to(torch.uint8)
+    """uint8 [B, C, H, W] -> uint8 [B, C, size, size]: the rule of `resized`, for one batch.
+
+    As Pillow, first across and then down, rounded to bytes after either. In float64, so that rounding falls out alike
+    on every machine.
+    """
+    return _resized_to(_resized_to(pixels.double(), (pixels.shape[2], size)), (size, size)).to(torch.uint8)
+
+
+def _resized_to(values: Tensor, shape: tuple[int, int]) -> Tensor:
+    resized = interpolate(values, shape, mode="bilinear", antialias=True, align_corners=False)
+    return resized.add_(0.5).floor_().clamp_(0, 255)
 
 
 def _class_rank(labels: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class Pupil:
         self.game.load_state_dict(told["game"])
         self.batches = Batches(
             told["images"], told["labels"], batch_size=how.batch_size, seed=self.recipe.seed, device=self.game.device,
-            flip=how.horizontal_flip, shard=team.rows,
+            flip=how.horizontal_flip, drop_last=how.drop_last, shard=team.rows,
         )  # fmt: skip
         self.shard = team.shard(self.game.device)
 

@@ -160,7 +160,7 @@ class Game:
 
     def to(self, device: torch.device | str) -> Game:
         """Move everything to a device, convolutions in channels-last memory; before the first move."""
-        modules: list[nn.Module] = [self.networks]
+        modules = [self.networks, *(one for one in self.controllers.values() if isinstance(one, nn.Module))]
         if self.average is not None:
             modules.append(self.average.sampler)
         for module in modules:

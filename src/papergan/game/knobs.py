@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
@@ -133,6 +133,7 @@ class Every:
 class Controller(Protocol):
     """A knob that watches the game and keeps state; its state is part of every checkpoint.
 
+    One that is a `nn.Module`, its state buffers, moves to the device with the game.
     A class that says `on_device = True` promises that its state is tensors on the game's device, changed in place only,
     that `state_dict` gives those very tensors, and that no method but `load_state_dict` reads them, or progress, on the
     host; its value is a float32 scalar. Games with any other controller are not recorded as CUDA graphs.
@@ -142,6 +143,9 @@ class Controller(Protocol):
 
     def observe(self, player: str, round: Round) -> None:
         """Called after each move of `player`, with what that move looked at."""
+
+    def report(self) -> Mapping[str, Tensor]:
+        """What reports show of it after an iteration, float32 scalars on the device; called "controller.key" there."""
 
     def state_dict(self) -> dict[str, Any]: ...
 

@@ -24,12 +24,14 @@ def play(
     watch: FiniteWatch | None = None,
     autocast: torch.dtype | None = None,
 ) -> Report:
-    """Play every turn once, or `repeats` times. Returns each term's weighted value and each player's gradient norm.
+    """Play every turn once, or `repeats` times.
+
+    Returns each term's weighted value, each player's gradient norm and what controllers report.
 
     batches: `game.batches_per_step` real batches; the r-th repeat of every turn sees the r-th.
     watch: told of every move, so that what is not finite is noticed without reading the device now.
     autocast: the precision of networks, for example torch.bfloat16; penalties and scores stay in float32.
-    Returns scalars on the device, by "player.term"; nothing is synchronised.
+    All are scalars on the device, by "player.term"; nothing is synchronised.
     """
     turns = due(game, progress)
     if watch is not None:
@@ -57,6 +59,8 @@ def take(
             report |= _move(game, turn, batch, progress, watch, autocast)
     if game.average is not None:
         game.average.update(progress)
+    for name, controller in game.controllers.items():
+        report |= {f"{name}.{key}": shown for key, shown in controller.report().items()}
     return report
 
 

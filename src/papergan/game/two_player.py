@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import nn
 
 from papergan.game.average import Average
 from papergan.game.game import Augmentation, Game, Player, Turn
-from papergan.game.knobs import Knob
+from papergan.game.knobs import Controller, Knob
 from papergan.game.losses import Loss
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
 
@@ -42,6 +43,7 @@ def two_player(
     fakes_per_real: int = 1,
     augment: Augmentation | None = None,
     average: Average | None = None,
+    controllers: Mapping[str, Controller] = MappingProxyType({}),
 ) -> Game:
     """A discriminator that moves `discriminator_steps` times, its lazy turns, then a generator that moves once.
 
@@ -61,4 +63,5 @@ def two_player(
         ),
         augment=augment,
         average=average,
+        controllers=controllers,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import torch
 from torch import Tensor
 
@@ -13,10 +15,11 @@ from papergan.randomness import seed_for
 
 
 class Batches:
-    """Shuffled anew in every epoch, incomplete batches dropped.
+    """Shuffled anew in every epoch.
 
     images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, drawn anew per epoch.
-    batch_size: of all ranks together. shard: whose rows of each batch are given out; None for all of them.
+    batch_size: of all ranks together. drop_last: whether the images that are left over at the end of an epoch make no
+    batch, or a smaller one. shard: whose rows of each batch are given out; None for all of them.
     Raises DataError where shapes or types are others, or there are fewer images than one batch, RecipeError where
     the ranks cannot share a batch evenly.
     """
@@ -30,6 +33,7 @@ class Batches:
         seed: int,
         device: torch.device | str,
         flip: bool = False,
+        drop_last: bool = True,
         shard: Shard | None = None,
     ) -> None:
         if images.dtype != torch.uint8 or images.dim() != 4 or labels.shape != images.shape[:1]:
@@ -39,12 +43,16 @@ class Batches:
             )
         if len(images) < batch_size:
             raise DataError(f"{len(images)} images cannot fill a batch of {batch_size}: lower training.batch_size")
-        if shard is not None and batch_size % shard.world:
-            raise RecipeError(f"{shard.world} devices cannot share a batch of {batch_size} evenly")
+        self.per_epoch, left = divmod(len(images), batch_size)
+        self._used = len(images) - left if drop_last else len(images)
+        if left and not drop_last:
+            self.per_epoch += 1
+        for size in (batch_size, self._used - (self.per_epoch - 1) * batch_size):
+            if shard is not None and size % shard.world:
+                raise RecipeError(f"{shard.world} devices cannot share a batch of {size} evenly")
         self.images, self.labels = images.to(device), labels.to(device)
         self.batch_size, self.seed, self.flip = batch_size, seed, flip
-        self.per_epoch = len(images) // batch_size
-        self._rows = slice(0, batch_size) if shard is None else shard.rows(batch_size)
+        self._shard = shard
         self._epoch = -1
         self._order = self._mirrored = torch.empty(0)
 
@@ -54,7 +62,9 @@ class Batches:
         if epoch != self._epoch:
             self._shuffle(epoch)
         first = place * self.batch_size
-        rows = slice(first + self._rows.start, first + self._rows.stop)
+        count = min(self.batch_size, self._used - first)
+        mine = slice(0, count) if self._shard is None else self._shard.rows(count)
+        rows = slice(first + mine.start, first + mine.stop)
         chosen = self._order[rows]
         images = to_model_range(self.images[chosen])
         if self.flip:
@@ -67,8 +77,13 @@ class Batches:
 
     def progress(self, step: int, count: int) -> Progress:
         """Where training stands before iteration `step`, where an iteration draws `count` batches."""
-        drawn = step * count
-        return Progress(step, drawn * self.batch_size, drawn / self.per_epoch)
+        epochs, place = divmod(step * count, self.per_epoch)
+        return Progress(step, epochs * self._used + place * self.batch_size, step * count / self.per_epoch)
+
+    def step_of_epoch(self, step: int, count: int) -> int:
+        """The number of iteration `step` within its epoch, from 0; an epoch begins with the first that begins in it."""
+        epoch = step * count // self.per_epoch
+        return step - ceil(epoch * self.per_epoch / count)
 
     def _shuffle(self, epoch: int) -> None:
         """On the host, so that the order does not depend on the device; moved there once per epoch."""

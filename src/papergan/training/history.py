@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 Row = dict[str, float]
+ReportAs = Literal["means", "step"]
 
 
 class Meter:
-    """Means of scalars that live on the device; the host waits once, when they are read."""
+    """Scalars that live on the device, summed up; the host waits once, when they are read.
 
-    def __init__(self) -> None:
+    newest: nothing is summed, only the newest values count.
+    """
+
+    def __init__(self, *, newest: bool = False) -> None:
+        self.newest = newest
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
         """Count one more value of each name, none of which is kept: the tensors may become others afterwards."""
+        if self.newest and self._sums.keys() != values.keys():
+            self._sums, self._counts = {}, {}
         known = [name for name in values if name in self._sums]
         if known:
-            torch._foreach_add_([self._sums[name] for name in known], [values[name] for name in known])
+            put = torch._foreach_copy_ if self.newest else torch._foreach_add_
+            put([self._sums[name] for name in known], [values[name] for name in known])
         for name, value in values.items():
             if name not in self._sums:
                 self._sums[name] = value.clone()
-            self._counts[name] = self._counts.get(name, 0) + 1
+            self._counts[name] = 1 if self.newest else self._counts.get(name, 0) + 1
 
     def read(self) -> Row:
-        """Means since the last reading."""
+        """Means since the last reading, or the newest values."""
         if not self._sums:
             return {}
         sums = torch.stack([value.float() for value in self._sums.values()]).tolist()

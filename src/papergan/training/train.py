@@ -17,12 +17,13 @@ from papergan.game.game import Game
 from papergan.game.knobs import Progress
 from papergan.game.sampler import Sampler
 from papergan.randomness import own_random_state, seed_for
+from papergan.strict import in_one_line
 from papergan.training.album import Album
 from papergan.training.batches import Batches
 from papergan.training.best import Best, Criterion
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.display import Display
-from papergan.training.history import History, Meter, Row
+from papergan.training.history import History, Meter, ReportAs, Row
 from papergan.training.leading import Leading
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import Precision, autocast_type, numerics
@@ -35,12 +36,12 @@ log = logging.getLogger(__name__)
 class Plan:
     """How long and how: everything about a training run that is not the game and not the images.
 
-    steps: iterations in all. evaluate_every: steps between evaluations, 0 for none (the end is always evaluated).
-    save_minutes: wall-clock minutes between checkpoints. keep: best generators by metric.
-    batch_norm_batches: batches for re-estimating BatchNorm before an averaged generator is used. averaged: whether
-    the average is what is evaluated, where the game keeps one. cuda_graphs: whether iterations are recorded and
-    repeated on a GPU, see `CapturedPlay`. rules: under which evaluation measures, in any words;
-    numbers measured under other rules before are not mixed with those to come.
+    steps: iterations in all. report_as: means of the steps since the last report, or the values of the reported step
+    alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between
+    evaluations, 0 for none (the end is always evaluated). save_minutes: wall-clock minutes between checkpoints.
+    keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
+    averaged: whether the average is evaluated, where the game keeps one. cuda_graphs: see `CapturedPlay`. rules: under
+    which evaluation measures; numbers measured under other rules before are not mixed with those to come.
     """
 
     steps: int
@@ -49,6 +50,7 @@ class Plan:
     deterministic: bool = False
     cuda_graphs: bool = True
     report_every: int = 50
+    report_as: ReportAs = "means"
     evaluate_every: int = 0
     save_minutes: float = 5.0
     batch_norm_batches: int = 100
@@ -88,7 +90,7 @@ class Training:
         self.evaluated = 0  # the last step that was evaluated
         self.seconds = 0.0  # of training proper, over all interruptions
         self.history, self.best, self.album = History(), Best(plan.keep), Album()
-        self._meter, self._watch = Meter(), FiniteWatch(game.device)
+        self._meter, self._watch = Meter(newest=plan.report_as == "step"), FiniteWatch(game.device)
         self._iterate = CapturedPlay(
             game, self._watch, autocast_type(plan.precision), exact=plan.deterministic,
             engine=CudaEngine(game.device) if plan.cuda_graphs and game.device.type == "cuda" else None,
@@ -134,7 +136,7 @@ class Training:
             self._obey_stop()
             self._play()
             display.step()
-            if self.step % plan.report_every == 0 or self.step == plan.steps:
+            if self._report_is_due():
                 self._report(display)
         self.save()
 
@@ -145,12 +147,17 @@ class Training:
         self._meter.add(report)
         self.step += 1
 
+    def _report_is_due(self) -> bool:
+        done, count = self.step, self.game.batches_per_step
+        done = done if self.plan.report_as == "means" else self.batches.step_of_epoch(done - 1, count) + 1
+        return done % self.plan.report_every == 0 or self.step == self.plan.steps
+
     def _report(self, display: Display) -> None:
         self._watch.check()
         losses = self._meter.read()
         self._count_time()
         step, seconds = self._reported
-        images = (self.step - step) * self.game.batches_per_step * self.batches.batch_size
+        images = self.progress.images - self.batches.progress(step, self.game.batches_per_step).images
         self._reported = (self.step, self.seconds)
         row = {**self._position(), **losses, "images_per_second": images / max(self.seconds - seconds, 1e-9)}
         self.history.losses.append(row)
@@ -246,9 +253,8 @@ class Training:
             self.best.load_state_dict(state["best"])
             self.album.load_state_dict(state["album"])
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
-            reason = " ".join(str(error).split())  # torch spreads it over lines
             where = f"{self.store.folder}: step {checkpoint.step}"
-            raise CheckpointError(f"{where} is of another game or version: {reason}") from error
+            raise CheckpointError(f"{where} is of another game or version: {in_one_line(error)}") from error
         if state["rules"] != self.plan.rules:
             self._forget_evaluations()
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()

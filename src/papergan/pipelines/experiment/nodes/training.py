@@ -66,7 +66,8 @@ def train(
             store.clear()
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
-        device=game.device, flip=recipe.training.horizontal_flip, shard=None if team is None else team.rows,
+        device=game.device, flip=recipe.training.horizontal_flip, drop_last=recipe.training.drop_last,
+        shard=None if team is None else team.rows,
     )  # fmt: skip
     viewers = Viewers(recipe, images.train.spec, domain_classifier)
     extractors = viewers.extractors
@@ -122,6 +123,7 @@ def plan_of(recipe: Recipe, batches_per_epoch: int, batches_per_step: int, *, pr
         deterministic=recipe.training.deterministic,
         cuda_graphs=recipe.training.cuda_graphs and recipe.training.devices == 1,
         report_every=recipe.training.report_every_steps,
+        report_as=recipe.training.report_as,
         evaluate_every=max(1, round(recipe.evaluation.every_epochs * batches_per_epoch / batches_per_step)),
         save_minutes=recipe.training.save_minutes,
         batch_norm_batches=recipe.training.batch_norm_batches,

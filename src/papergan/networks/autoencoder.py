@@ -1,0 +1,75 @@
+"""Autoencoders that judge: the score of an image is minus the error of its reconstruction."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import DiscriminatorOutput
+from papergan.networks.blocks import Module
+
+
+class Autoencoder(nn.Module):
+    """score = -mean |x - D(E(x))|^power over an image's pixels, [B]; features are the code, [B, F].
+
+    encoder: images [B, C, S, S] -> codes [B, F]; decoder: codes -> images. power: 1 or 2, the eta of the paper.
+    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.1.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, power: int = 1) -> None:
+        super().__init__()
+        if power not in (1, 2):
+            raise ValueError(f"the error of a reconstruction has the power 1 or 2, got {power}")
+        self.encoder, self.decoder, self.power = encoder, decoder, power
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        code = self.encoder(images)
+        return DiscriminatorOutput(self.score(images, code), (code,))
+
+    def score(self, images: Tensor, code: Tensor) -> Tensor:
+        """How well the code describes the images, [B], float32, at most 0."""
+        error: Tensor = (images.float() - self.decoder(code).float()).abs()
+        return -(error if self.power == 1 else error.square()).flatten(1).mean(dim=1)
+
+
+class DeconvolutionalDecoder(nn.Module):
+    """Codes [B, code_dim] -> images [B, C, S, S] in [-1, 1]: the generator and the decoder of document 004.
+
+    Linear to [S/8 * width, 4, 4], BatchNorm and ReLU (in the code, not in the text), then transposed convolutions k4 s2
+    that halve the channels, each with BatchNorm and ReLU but the last, which has tanh. At 64x64 and width 64: 512
+    channels at 4x4. Weights Xavier normal with gain 0.02, biases 0.
+    """
+
+    def __init__(self, images: ImageSpec, code_dim: int, width: int = 64) -> None:
+        super().__init__()
+        stages = doublings(images)
+        channels = [width * 2 ** (stages - 1 - stage) for stage in range(stages)]
+        self.shape = (channels[0], 4, 4)
+        self.fc = nn.Linear(code_dim, channels[0] * 16)
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(channels, [*channels[1:], images.channels], strict=True):
+            layers += [nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), nn.ConvTranspose2d(inputs, outputs, 4, 2, 1)]
+        self.deconv = nn.Sequential(*layers, nn.Tanh())
+        xavier_initialisation(self, gain=0.02)
+
+    def forward(self, code: Tensor) -> Tensor:
+        images: Tensor = self.deconv(self.fc(code).unflatten(1, self.shape))
+        return images
+
+
+def doublings(images: ImageSpec) -> int:
+    """How often 4x4 is doubled to reach S. Raises ValueError where S is not 8, 16, 32, ..."""
+    stages = (images.size // 4).bit_length() - 1
+    if stages < 1 or 4 * 2**stages != images.size:
+        raise ValueError(f"this network needs an image size of 4 times a power of 2, at least 8, got {images.size}")
+    return stages
+
+
+def xavier_initialisation(network: Module, gain: float) -> Module:
+    """Weights of convolutions and linear layers Xavier normal (Glorot and Bengio 2010, eq. 16) times gain, biases 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_normal_(module.weight, gain=gain)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network

@@ -1,0 +1,55 @@
+"""The encoder of document 004: torchvision's ResNet18 whose first convolution is new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError
+
+CODE_DIM = 512
+
+
+class ResNet18Encoder(nn.Module):
+    """Images [B, C, S, S] -> [B, 512].
+
+    weights: "imagenet" (torchvision's IMAGENET1K_V1, which its "DEFAULT" is; downloaded once), "none" (as torchvision
+    draws them), or the path of a file of such weights. The first convolution (k7 s2) is put in after loading, as in the
+    document's code, so that it is always drawn anew; the classifier stays and never learns. BatchNorm keeps its
+    pretrained statistics. Raises RecipeError where weights cannot be had; nothing takes their place.
+    Source: He et al. 2016 (arXiv:1512.03385); document 004, its code listing.
+    """
+
+    def __init__(self, images: ImageSpec, weights: str = "none") -> None:
+        super().__init__()
+        from torchvision.models import resnet18  # not on every machine that trains other systems
+
+        self.model = resnet18(weights=None)
+        if weights != "none":
+            self.model.load_state_dict(_read(weights))
+        self.model.conv1 = nn.Conv2d(images.channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        net = self.model
+        x = net.maxpool(net.relu(net.bn1(net.conv1(images))))
+        x = net.layer4(net.layer3(net.layer2(net.layer1(x))))
+        code: Tensor = net.avgpool(x).flatten(1)
+        return code
+
+
+def _read(weights: str) -> dict[str, Tensor]:
+    advice = 'give the path of a file of them as overrides.encoder_weights, or "none" for weights that are drawn'
+    try:
+        if weights == "imagenet":
+            from torchvision.models import ResNet18_Weights
+
+            found: dict[str, Tensor] = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+        else:
+            found = torch.load(Path(weights), map_location="cpu", weights_only=True)
+    except Exception as error:  # a network, a file and a decoder fail in many ways; every one ends the run
+        reason = " ".join(str(error).split())[:200]
+        raise RecipeError(f"ResNet18 weights {weights!r} cannot be had ({reason}): {advice}") from error
+    return found

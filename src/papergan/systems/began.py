@@ -1,0 +1,61 @@
+"""BEGAN with a ResNet18 autoencoder, document 004, as its code listing has it where that differs from its text.
+
+Reproduced from the code: generator and decoder of one kind, with BatchNorm and ReLU before the first transposed
+convolution; 48 latents, N(0, I); an encoder of ResNet18 with ImageNet weights whose first convolution is drawn anew;
+Xavier weights with gain 0.02 in generator and decoder alone; L1 error; Adam with 1e-4 for the generator and 1e-5 for
+the discriminator, betas 0.5 and 0.999; gamma 0.5, lambda_k 0.001, k from 0 and within [0, 1]; real and generated images
+in passes of their own, each with its BatchNorm statistics; new latents for the generator's move, whose loss moves k.
+Batch 64, 64x64 pixels, the incomplete last batch and 8 epochs are in the recipe. No average, no augmentation.
+Deviations: none known. ResNet18's classifier is kept and never learns, as in the code.
+
+Contradictions in the document: its text draws 64 latents, uniformly (recipe began_text); its variable lr is never used;
+section 3.2 compares reconstructions of generated images with real ones; it says that the small learning rate of the
+discriminator cured mode collapse and measures nothing (recipe began_dlr).
+
+Deterministic on a GPU: convolutions of both kinds, batch norm, products, max pooling and averages have such kernels in
+torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.equilibrium import Equilibrium, Reconstruction
+from papergan.game.game import Game
+from papergan.game.priors import Gaussian, Uniform
+from papergan.game.two_player import adam, two_player
+from papergan.networks.autoencoder import Autoencoder, DeconvolutionalDecoder
+from papergan.networks.resnet18 import CODE_DIM, ResNet18Encoder
+
+PRIORS = {"normal": Gaussian, "uniform": Uniform}
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 48,
+    prior: Literal["normal", "uniform"] = "normal",
+    width: Annotated[int, Field(ge=1)] = 64,
+    encoder_weights: Annotated[str, Field(min_length=1)] = "imagenet",
+    gamma: Annotated[float, Field(gt=0.0)] = 0.5,
+    lambda_k: Annotated[float, Field(ge=0.0)] = 0.001,
+    generator_learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
+    discriminator_learning_rate: Annotated[float, Field(gt=0.0)] = 1e-5,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+) -> Game:
+    """encoder_weights: see `ResNet18Encoder`. width: channels of the last hidden map of generator and decoder."""
+    balance = Equilibrium(gamma, lambda_k)
+    return two_player(
+        generator=DeconvolutionalDecoder(images, latent_dim, width),
+        discriminator=Autoencoder(
+            ResNet18Encoder(images, encoder_weights), DeconvolutionalDecoder(images, CODE_DIM, width)
+        ),
+        prior=PRIORS[prior](latent_dim),
+        loss=Reconstruction(balance),
+        generator_optimiser=adam(generator_learning_rate, (beta1, 0.999)),
+        discriminator_optimiser=adam(discriminator_learning_rate, (beta1, 0.999)),
+        controllers={"equilibrium": balance},
+    )
