@@ -59,6 +59,10 @@ def test_the_faults_of_all_experiments_are_on_one_line(tmp_path):
         ({"overrides": SMALL | {"augmentation": "colr"}}, "'colr'; did you mean 'color'"),
         ({"training": {"steps": 2, "batch_size": 21}}, "20 images cannot fill a batch of 21"),
         ({"training": {"steps": 2, "batch_size": 6}, "train_limit": 5}, "5 images cannot fill a batch of 6"),
+        (
+            {"training": {"steps": 2, "batch_size": 8, "drop_last": False, "devices": 2}, "train_limit": 13},
+            "2 devices cannot share the last batch of an epoch, 5 images, evenly: set training.drop_last=true",
+        ),
         ({"image_size": 9}, "cannot be built for 3x9x9 images"),
         ({"system": "hybird"}, "unknown system 'hybird'; did you mean 'hybrid'"),
     ],

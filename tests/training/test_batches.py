@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from papergan.errors import DataError
+from papergan.errors import DataError, RecipeError
+from papergan.game.shard import Shard
 from papergan.training.batches import Batches
 
 IMAGES = torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1).repeat(1, 3, 4, 4) * 20
@@ -73,3 +74,36 @@ def test_too_few_images_are_refused():
 def test_what_is_no_set_of_images_is_refused_with_what_was_expected(images, labels, got):
     with pytest.raises(DataError, match=rf"uint8 \[N, C, S, S\] and labels \[N\], got .*{got}"):
         Batches(images, labels, batch_size=3, seed=0, device="cpu")
+
+
+def test_what_is_left_over_makes_a_smaller_batch_where_it_is_wanted():
+    source = batches(drop_last=False)
+    assert source.per_epoch == 4
+    epoch = [source.at(k) for k in range(4)]
+    assert [len(batch["label"]) for batch in epoch] == [3, 3, 3, 1]
+    assert sorted(label for batch in epoch for label in batch["label"].tolist()) == list(range(10))
+    assert [source.progress(step, 1).images for step in range(6)] == [0, 3, 6, 9, 10, 13]
+    assert [source.progress(step, 2).images for step in range(4)] == [0, 6, 10, 16]
+    assert source.progress(4, 1).epoch == 1
+
+
+def test_nothing_left_over_makes_no_batch():
+    kept, dropped = batches(drop_last=False, batch_size=5), batches(batch_size=5)
+    assert kept.per_epoch == dropped.per_epoch == 2
+    assert kept.progress(5, 1) == dropped.progress(5, 1)
+
+
+def test_steps_are_counted_anew_in_every_epoch():
+    assert [batches(drop_last=False).step_of_epoch(step, 1) for step in range(9)] == [0, 1, 2, 3, 0, 1, 2, 3, 0]
+    three_to_a_step = [batches(drop_last=False).step_of_epoch(step, 3) for step in range(6)]
+    assert three_to_a_step == [0, 1, 0, 0, 0, 1]  # four batches to an epoch: steps begin at 0, 3 | 6 | 9 | 12, 15
+
+
+def test_ranks_share_the_smaller_batch_too():
+    ranks = [batches(drop_last=False, batch_size=4, shard=Shard(rank, 2)) for rank in range(2)]
+    whole = batches(drop_last=False, batch_size=4)
+    for k in range(3):
+        together = torch.cat([rank.at(k)["label"] for rank in ranks])
+        assert torch.equal(together, whole.at(k)["label"])
+    with pytest.raises(RecipeError, match="2 devices cannot share a batch of 1 evenly"):
+        Batches(IMAGES[:9], LABELS[:9], batch_size=4, seed=0, device="cpu", drop_last=False, shard=Shard(0, 2))

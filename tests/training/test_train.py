@@ -166,3 +166,44 @@ def test_checkpoints_of_another_game_are_refused(tmp_path):
     said = r"step 40 is of another game.*generator\.linear\.bias is \[16\], expected \[17\]"
     with pytest.raises(CheckpointError, match=said):
         other.run()
+
+
+def test_values_of_single_steps_are_reported_as_a_script_prints_them(tmp_path):
+    every = new_training(tmp_path / "every", plan=replace(PLAN, report_every=1))
+    printed = new_training(tmp_path / "printed", plan=replace(PLAN, report_every=3, report_as="step"))
+    for training in (every, printed):
+        training.run()
+    each = {row["step"]: row for row in every.history.losses}
+    assert [row["step"] for row in printed.history.losses] == [
+        3,
+        6,
+        10,
+        13,
+        17,
+        20,
+        24,
+        27,
+        31,
+        34,
+        38,
+        40,
+    ]  # 7 an epoch
+    for row in printed.history.losses:
+        assert {**row, "images_per_second": 0} == {**each[row["step"]], "images_per_second": 0}
+
+
+def test_values_of_single_steps_survive_an_interruption(tmp_path):
+    plan = replace(PLAN, report_every=3, report_as="step")
+    straight = new_training(tmp_path / "straight", plan=plan)
+    straight.run()
+    stops = iter([None] * 11 + [15] * 9)
+    stopped = new_training(tmp_path / "stopped", Listeners(stop=lambda: next(stops)), plan=plan)
+    with pytest.raises(Interrupted):
+        stopped.run()
+    again = new_training(tmp_path / "stopped", plan=plan)
+    again.run()
+    assert _without_rate(again) == _without_rate(straight)
+
+
+def _without_rate(training):
+    return [{**row, "images_per_second": 0} for row in training.history.losses]

@@ -86,6 +86,12 @@ def _faults(experiment: Experiment, library: ImageLibrary, checkpoints: Checkpoi
     available = min(_num_train(declaration), recipe.train_limit or _num_train(declaration))
     if available < recipe.training.batch_size:
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
+    how, left = recipe.training, available % recipe.training.batch_size
+    if not how.drop_last and left % how.devices:
+        yield (
+            f"{name}.training.devices: {how.devices} devices cannot share the last batch of an epoch, {left} images, "
+            "evenly: set training.drop_last=true, or another batch_size"
+        )
     images = _spec(declaration, recipe)
     games: list[Game] = []
     yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
