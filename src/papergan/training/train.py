@@ -228,11 +228,6 @@ class Training:
         self._watch.check()
         check_finite(self.step, state)
 
-    def _forget_evaluations(self) -> None:
-        """Numbers under other rules would draw one curve with these, and be compared for the best epoch."""
-        log.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
-        self.history.metrics, self.best, self.album, self.evaluated = [], Best(self.plan.keep), Album(), 0
-
     def _resume(self) -> None:
         checkpoint = self.store.latest()
         if checkpoint is None:
@@ -255,8 +250,9 @@ class Training:
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
             where = f"{self.store.folder}: step {checkpoint.step}"
             raise CheckpointError(f"{where} is of another game or version: {in_one_line(error)}") from error
-        if state["rules"] != self.plan.rules:
-            self._forget_evaluations()
+        if state["rules"] != self.plan.rules:  # those numbers would draw one curve with the coming ones, and be compared
+            log.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
+            self.history.metrics, self.best, self.album, self.evaluated = [], Best(self.plan.keep), Album(), 0
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
         log.info("Resumed from the checkpoint of step %d of %d", self.step, self.plan.steps)
         self.listeners.resumed(self.history)
