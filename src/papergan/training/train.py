@@ -250,7 +250,7 @@ class Training:
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
             where = f"{self.store.folder}: step {checkpoint.step}"
             raise CheckpointError(f"{where} is of another game or version: {in_one_line(error)}") from error
-        if state["rules"] != self.plan.rules:  # those numbers would draw one curve with the coming ones, and be compared
+        if state["rules"] != self.plan.rules:  # those numbers must not be compared with the coming ones
             log.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
             self.history.metrics, self.best, self.album, self.evaluated = [], Best(self.plan.keep), Album(), 0
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
