@@ -31,6 +31,18 @@ GIVEN = {
 }  # fmt: skip
 
 
+PUBLISHED = {
+    "document_000": {
+        "paper": "p",
+        "dataset": "cifar10",
+        "training_log": {
+            "caption": "what it printed", "experiments": [NAME], "step": 4, "of": 6,
+            "columns": {"D": "discriminator.discriminator_loss"}, "rows": [[1.25], [0.75]],
+        },
+    }
+}  # fmt: skip
+
+
 class Kept(MemoryDataset):
     """What a node made, also after the runner is done with it."""
 
@@ -64,7 +76,7 @@ def run(folder, **changes):
     inputs = {
         "image_library": library, "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": Experiment(NAME, Recipe.parse(NAME, given)),
-        f"{NAME}.checkpoints": CheckpointFolder(folder / "checkpoints"),
+        f"{NAME}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": PUBLISHED,
     }  # fmt: skip
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()})
     pipeline = ingestion.create_pipeline(NAME) + experiment.create_pipeline(NAME)
@@ -141,6 +153,21 @@ def test_curves_mark_the_best_epoch(finished):
     row = min(catalog.load(f"{NAME}.history").metrics, key=lambda row: row["domain_fid"])
     labels = [text.get_text() for text in titles["Frechet distance"].get_legend().get_texts()]
     assert f"best {row['domain_fid']:.4g}, epoch {row['epoch']:g}" in labels
+
+
+def test_the_log_stands_beside_the_published_one(finished):
+    catalog, _ = finished
+    last = catalog.load(f"{NAME}.history").losses[-1]
+    page = catalog.load(f"{NAME}.training_log")
+    first = f"| 1 | 4 | 1.2500 | {last['discriminator.discriminator_loss']:.4f} |"
+    assert first in page.markdown
+    assert "| 2 |  | 0.7500 |  |" in page.markdown
+    assert "with latent_dim=8, width=8" in page.markdown
+    assert "0.666667 epochs here, 2 published" in page.console
+    panel = next(axes for axes in catalog.load(f"{NAME}.curves").figure.axes if axes.get_title() == "losses, weighted")
+    (crosses,) = [line for line in panel.lines if line.get_label() == "published D"]
+    assert list(crosses.get_xdata()) == pytest.approx([4 / 6, 1 + 4 / 6])
+    assert list(crosses.get_ydata()) == [1.25, 0.75]
 
 
 def test_the_truncation_sweep_has_a_point_per_threshold(finished):

@@ -84,7 +84,7 @@ def _markdown_line(cells: Sequence[str]) -> str:
 
 
 def _html_row(header: Sequence[str], row: Sequence[str]) -> str:
-    measured = "experiment" in header and row[header.index("experiment")]
+    measured = "experiment" not in header or row[header.index("experiment")]
     cells = []
     for name, text in zip(header, row, strict=True):
         kind = name if name in ("flags", "note") else "number" if _is_number(text) else "text"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from papergan.errors import EvaluationError
 from papergan.words import one_line
@@ -55,17 +55,48 @@ class _Table(_Strict):
     rows: tuple[_Row, ...] = Field(min_length=1)
 
 
+class PublishedLog(_Strict):
+    """What a paper printed while it trained: one row per epoch, the numbers of one step.
+
+    experiments: ours that stand for it. step, of: which step of an epoch, of how many. columns: our names of the
+    numbers, as reports have them, by the paper's.
+    """
+
+    caption: str
+    experiments: tuple[str, ...] = Field(min_length=1)
+    step: int = Field(ge=1)
+    of: int = Field(ge=1)
+    columns: dict[str, str] = Field(min_length=1)
+    rows: tuple[tuple[float, ...], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _every_row_is_whole(self) -> Self:
+        for epoch, row in enumerate(self.rows, 1):
+            if len(row) != len(self.columns):
+                raise ValueError(f"the row of epoch {epoch} has {len(row)} numbers for {len(self.columns)} columns")
+        if self.step > self.of:
+            raise ValueError(f"there is no step {self.step} in an epoch of {self.of}")
+        return self
+
+
 class _Document(_Strict):
     paper: str
     dataset: str
     notes: tuple[str, ...] = ()
-    tables: dict[str, _Table] = Field(min_length=1)
+    tables: dict[str, _Table]
+    training_log: PublishedLog | None = None
+
+    @model_validator(mode="after")
+    def _something_was_published(self) -> Self:
+        if not self.tables and self.training_log is None:
+            raise ValueError(f"expected {TABLE}... or training_log, found neither")
+        return self
 
 
 def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
-    """All rows of `{document: {paper, dataset, notes, table_...: {metric, caption, rows}}}`, in the papers' order.
+    """All rows of `{document: {paper, dataset, notes, table_...: {metric, caption, rows}, training_log: {...}}}`.
 
-    Raises EvaluationError for unknown keys, missing values and rows that appear twice in one table.
+    In the papers' order. Raises EvaluationError for unknown keys, missing values and rows that are twice in one table.
     """
     rows = []
     for name, document in _documents(published).items():
@@ -81,6 +112,21 @@ def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
                     )
                 )  # fmt: skip
     return tuple(rows)
+
+
+def published_log(published: Mapping[str, object], experiment: str) -> PublishedLog | None:
+    """The log that this experiment stands for, or None. Raises EvaluationError as `published_rows` does."""
+    logs = [document.training_log for document in _documents(published).values()]
+    return next((log for log in logs if log is not None and experiment in log.experiments), None)
+
+
+def experiments_named(published: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Where an experiment of ours is named, in words, and its name. Raises EvaluationError as `published_rows` does."""
+    for row in published_rows(published):
+        yield from ((f"{row.document}, {row.table}, row {row.row!r}", name) for name in row.experiments)
+    for name, document in _documents(published).items():
+        if document.training_log is not None:
+            yield from ((f"{name}, training_log", one) for one in document.training_log.experiments)
 
 
 def published_notes(published: Mapping[str, object]) -> tuple[str, ...]:

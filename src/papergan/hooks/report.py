@@ -21,7 +21,9 @@ from papergan.io.page import Page, PageDataset
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.start import ui_options
 
-SHOWN = ("samples", "curves", "history", "scores", "generator", "comparison", "page", "plot", "neighbours")
+SHOWN = (
+    "samples", "curves", "history", "training_log", "scores", "generator", "comparison", "page", "plot", "neighbours",
+)  # fmt: skip
 PICTURES = ("over_time", "interpolation", "by_class", "neighbours", "truncation")  # of an experiment; one line for all
 
 
@@ -30,7 +32,7 @@ class ReportHook:
 
     def __init__(self) -> None:
         self._tracking_uri: str | None = None
-        self._page: Page | None = None
+        self._told: dict[str, str] = {}  # what pages have for the console, by what they are of
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -42,33 +44,35 @@ class ReportHook:
     @hook_impl
     def before_pipeline_run(self) -> None:
         """Forget the last run of this process."""
-        self._page = None
+        self._told = {}
 
     @hook_impl
-    def after_dataset_saved(self, data: Any) -> None:
-        """Keep the table for the end."""
-        if isinstance(data, Page):
-            self._page = data
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Keep tables for the end: of comparisons only the newest, since it has the others in it."""
+        if isinstance(data, Page) and data.console:
+            what = dataset_name if dataset_name.endswith(".training_log") else "table"
+            self._told.pop(what, None)
+            self._told[what] = data.console
 
     @hook_impl
     def on_pipeline_error(self) -> None:
         """The table all the same, where an experiment that failed left one: it says who diverged, and when."""
-        if self._page is not None:
-            click.echo(f"\n{self._page.console}\n")
+        for told in self._told.values():
+            click.echo(f"\n{told}\n")
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Print the table and the places."""
         outputs = {name.rpartition(".")[2]: name for name in sorted(pipeline.all_outputs())}
-        lines = [] if self._page is None else ["", self._page.console, ""]
-        lines += [f"  {what + ':':<12} {where}" for what, where in _places(outputs, catalog)]
+        lines = [line for told in self._told.values() for line in ("", told, "")]
+        lines += [f"  {what + ':':<13} {where}" for what, where in _places(outputs, catalog)]
         if not lines:
             return
         experiment = next((node.namespace for node in pipeline.nodes if node.namespace), None)
         if self._tracking_uri is not None and (experiment or "comparison" in outputs):  # tools leave no MLflow run
-            lines.append(f"  {'MLflow:':<12} {_program('mlflow')} {ui_options(self._tracking_uri)}")
+            lines.append(f"  {'MLflow:':<13} {_program('mlflow')} {ui_options(self._tracking_uri)}")
         shown = experiment or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")
-        lines += [f"  {'Kedro-Viz:':<12} {_program('kedro')} viz run --pipeline {shown}", ""]
+        lines += [f"  {'Kedro-Viz:':<13} {_program('kedro')} viz run --pipeline {shown}", ""]
         click.echo("\n".join(lines))
 
 

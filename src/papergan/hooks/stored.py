@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline
 
 from papergan import experiments
 from papergan.errors import PaperganError, did_you_mean
-from papergan.evaluation.published import published_rows
+from papergan.evaluation.published import experiments_named
 from papergan.strict import in_one_line
 
 DATA_ONLY = (
@@ -45,7 +45,7 @@ def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
     if "published" not in pipeline.inputs():
         return
     try:
-        rows = published_rows(catalog.load("published"))
+        named = list(experiments_named(catalog.load("published")))
     except (PaperganError, DatasetError) as error:
         told: BaseException = error
         while isinstance(told, DatasetError) and told.__cause__ is not None:
@@ -53,8 +53,6 @@ def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
         yield f"published.yml: {in_one_line(told).removeprefix('published numbers: ')}"
         return
     known = experiments.discover()
-    for row in rows:
-        for name in row.experiments:
-            if name not in known:
-                where = f"{row.document}, {row.table}, row {row.row!r}"
-                yield f"published.yml: {where}: unknown experiment {name!r}{did_you_mean(name, known)}"
+    for where, name in named:
+        if name not in known:
+            yield f"published.yml: {where}: unknown experiment {name!r}{did_you_mean(name, known)}"

@@ -7,9 +7,9 @@ from kedro.pipeline.node import Node
 
 from papergan.pipelines.late import LateFunction, LateModule
 
-curves, evaluation, pictures, publication, rulers, training, truncation = (
+curves, evaluation, log, pictures, publication, rulers, training, truncation = (
     LateModule(f"{__package__}.nodes.{name}")
-    for name in ("curves", "evaluation", "pictures", "publication", "rulers", "training", "truncation")
+    for name in ("curves", "evaluation", "log", "pictures", "publication", "rulers", "training", "truncation")
 )
 
 
@@ -24,7 +24,8 @@ def create_pipeline(experiment: str) -> Pipeline:
             [recipe, "images", classifier, "reference", "checkpoints", "tracker"],
             ["history", "snapshots", "frames", "trained"],
         ),
-        _named(curves.draw_curves, [recipe, "history"], "curves"),
+        _named(curves.draw_curves, [recipe, "history", "published"], "curves"),
+        _named(log.write_log, [recipe, "history", "published"], "training_log"),
         _named(pictures.draw_over_time, [recipe, "frames"], "over_time"),
         _named(publication.swap_in_average, [recipe, "trained"], "generator"),
         _named(publication.sample, [recipe, "generator"], "samples"),
@@ -42,7 +43,7 @@ def create_pipeline(experiment: str) -> Pipeline:
     return Pipeline(
         nodes,
         namespace=experiment,
-        inputs={"ruler_shelf"},
+        inputs={"ruler_shelf", "published"},
         parameters={"params:recipe": f"params:{experiment}"},
         tags=["experiment"],
     )

@@ -55,11 +55,11 @@ def card(
         best_fid=best.get("best_fid"),
         best_is=best.get("best_is"),
         real_rows=tuple(real_rows),
-        notes=_departures(recipe),
+        notes=departures(recipe),
     )
 
 
-def _departures(recipe: Recipe) -> tuple[str, ...]:
+def departures(recipe: Recipe) -> tuple[str, ...]:
     """Settings and numerics that differ from the system's defaults, so that a reduced run is seen to be one."""
     settings = [f"{name}={value}" for name, value in sorted(recipe.overrides.items())]
     if recipe.training.precision != "float32":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.metrics import BESIDE, HALF_IS_BEST, JUDGE, METRICS, Metric, is_better, prefix_and_metric
+from papergan.evaluation.published import PublishedLog, published_log
+from papergan.evaluation.training_log import moment
 from papergan.pipelines.checked import Experiment
 from papergan.training.history import History, Row
 
@@ -14,26 +16,38 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 3
-POSITION = ("step", "epoch", "images")
+NORM = ".gradient_norm"
 
 
-def draw_curves(experiment: Experiment, history: History) -> object:
-    """Losses, scores and the discriminator's accuracy over epochs, one panel each, as in document 000, figure 2.
+def draw_curves(experiment: Experiment, history: History, published: Mapping[str, Any]) -> object:
+    """Losses, controllers, scores and the discriminator's accuracy over epochs, as in document 000, figure 2.
 
-    The best value of a metric is marked where a value is better in itself; deviations are drawn as bars.
+    The best value of a metric is marked where a value is better in itself; deviations are drawn as bars. Numbers that a
+    paper printed while it trained are crosses. published: conf/base/published.yml.
     Returns a matplotlib Figure; not annotated so, because importing it takes half a second and Kedro reads annotations.
     """
     from matplotlib.figure import Figure
 
-    panels = _panels(history)
-    rows = ceil((1 + len(panels)) / COLUMNS)
+    panels, log = [*_reported(history), *_panels(history)], published_log(published, experiment.name)
+    rows = ceil(len(panels) / COLUMNS)
     figure = Figure(figsize=(5 * COLUMNS, 3.2 * rows), layout="constrained")
     figure.suptitle(f"{experiment.name} on {experiment.recipe.dataset}, recipe {experiment.recipe.fingerprint}")
-    losses = {name for row in history.losses for name in row if "." in name and "norm" not in name}
-    _draw(figure.add_subplot(rows, COLUMNS, 1), "losses, weighted", history.losses, sorted(losses))
-    for place, (title, names) in enumerate(panels, 2):
-        _draw(figure.add_subplot(rows, COLUMNS, place), title, history.metrics, names)
+    for place, (title, names) in enumerate(panels, 1):
+        rows_of = history.losses if all("." in name for name in names) else history.metrics
+        _draw(figure.add_subplot(rows, COLUMNS, place), title, rows_of, names, log)
     return figure
+
+
+def _reported(history: History) -> list[tuple[str, list[str]]]:
+    """The players' terms together, then what each controller reported. Players are who has a norm of gradients."""
+    seen = sorted({name for row in history.losses for name in row if "." in name})
+    players = {name.split(".")[0] for name in seen if name.endswith(NORM)}
+    losses = [name for name in seen if name.split(".")[0] in players and not name.endswith(NORM)]
+    controllers = dict.fromkeys(name.split(".")[0] for name in seen if name.split(".")[0] not in players)
+    return [
+        ("losses, weighted", losses),
+        *((owner, [name for name in seen if name.startswith(f"{owner}.")]) for owner in controllers),
+    ]
 
 
 def _panels(history: History) -> list[tuple[str, list[str]]]:
@@ -49,11 +63,12 @@ def _panels(history: History) -> list[tuple[str, list[str]]]:
     return panels
 
 
-def _draw(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str]) -> None:
+def _draw(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str], log: PublishedLog | None) -> None:
     for name in names:
         seen = [row for row in rows if name in row]
         epochs, values = [row["epoch"] for row in seen], [row[name] for row in seen]
         (line,) = axes.plot(epochs, values, marker="." if len(seen) < 100 else "", label=name)
+        _cross(axes, name, log, line.get_color())
         found = prefix_and_metric(name)
         if found is None:
             continue
@@ -70,6 +85,16 @@ def _draw(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str]) -> 
     axes.grid(alpha=0.3)
     if names:
         axes.legend(fontsize="x-small")
+
+
+def _cross(axes: Axes, name: str, log: PublishedLog | None, color: object) -> None:
+    """What was published of this number, at its moments."""
+    places = [place for place, ours in enumerate(log.columns.values()) if ours == name] if log is not None else []
+    for place in places:
+        assert log is not None
+        epochs = [moment(epoch, log) for epoch in range(1, len(log.rows) + 1)]
+        label = f"published {list(log.columns)[place]}"
+        axes.plot(epochs, [row[place] for row in log.rows], "x", color=color, label=label)
 
 
 def _best(metric: Metric, values: Sequence[float]) -> int:
