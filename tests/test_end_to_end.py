@@ -117,7 +117,10 @@ class TestWhatARunLeaves:
         grids = [entry.path for entry in client.list_artifacts(run.info.run_id, "samples")]
         assert "samples/step-000000040.png" in grids
         pictures = ("over_time", "interpolation", "by_class", "neighbours", "truncation")
-        assert {f"samples/{name}.png" for name in pictures} <= set(grids)
+        assert {f"samples/{name}.png" for name in pictures} | {"samples/progress.gif"} <= set(grids)
+        assert {"curves/training_log.csv", "curves/training_log.html", "curves/training_log.md"} <= {
+            entry.path for entry in client.list_artifacts(run.info.run_id, "curves")
+        }
 
     def test_later_stages_start_from_what_is_there(self, finished):
         before = load(finished, f"{EXPERIMENT}.scores").final

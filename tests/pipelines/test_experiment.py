@@ -133,6 +133,9 @@ def test_every_picture_is_drawn(finished):
     over_time = catalog.load(f"{NAME}.over_time")
     assert over_time.images.shape == (16, 3, 32, 32)
     assert torch.equal(over_time.images[8:], catalog.load(f"{NAME}.samples").images[:8])
+    progress = catalog.load(f"{NAME}.progress")
+    assert [grid.caption.rpartition(": ")[2] for grid in progress.grids] == ["epoch 0.333333", "epoch 0.666667"]
+    assert torch.equal(progress.grids[1].images, catalog.load(f"{NAME}.samples").images)
     assert catalog.load(f"{NAME}.interpolation").images.shape == (80, 3, 32, 32)
     by_class = catalog.load(f"{NAME}.by_class")
     assert by_class.images.shape == (100, 3, 32, 32)

@@ -22,7 +22,8 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.start import ui_options
 
 SHOWN = (
-    "samples", "curves", "history", "training_log", "scores", "generator", "comparison", "page", "plot", "neighbours",
+    "samples", "progress", "curves", "history", "training_log", "scores", "generator", "comparison", "page", "plot",
+    "neighbours",
 )  # fmt: skip
 PICTURES = ("over_time", "interpolation", "by_class", "neighbours", "truncation")  # of an experiment; one line for all
 

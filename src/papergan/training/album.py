@@ -12,13 +12,13 @@ from papergan.game.knobs import Progress
 from papergan.game.sampler import Sampler
 from papergan.pixels import to_pixels
 
-NUM_SHOWN = 8
+NUM_SHOWN = 64  # as many as the grid of samples shows, and the same ones
 MOST = 32
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Images uint8 [8, C, S, S] of the fixed latents at one moment."""
+    """Images uint8 [64, C, S, S] of the fixed latents at one moment."""
 
     step: int
     epoch: float
@@ -32,7 +32,7 @@ class Album:
         self.frames: list[Frame] = []
 
     def add(self, sampler: Sampler, seed: int, progress: Progress) -> None:
-        """Take a frame: the first 8 of the images that this seed makes."""
+        """Take a frame: the first 64 of the images that this seed makes."""
         images = torch.cat(list(sampler.stream(NUM_SHOWN, seed=seed, progress=progress)))
         if len(self.frames) >= MOST:
             self.frames = self.frames[1::2]

@@ -27,6 +27,7 @@ def create_pipeline(experiment: str) -> Pipeline:
         _named(curves.draw_curves, [recipe, "history", "published"], "curves"),
         _named(log.write_log, [recipe, "history", "published"], "training_log"),
         _named(pictures.draw_over_time, [recipe, "frames"], "over_time"),
+        _named(pictures.animate, [recipe, "frames"], "progress"),
         _named(publication.swap_in_average, [recipe, "trained"], "generator"),
         _named(publication.sample, [recipe, "generator"], "samples"),
         _named(pictures.interpolate, [recipe, "generator"], "interpolation"),

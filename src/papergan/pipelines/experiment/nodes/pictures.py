@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from papergan.data.animation import Animation
 from papergan.data.grid import ImageGrid
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.evaluation.features import FeatureExtractor
@@ -21,22 +22,32 @@ from papergan.pipelines.experiment.restore import device_of, progress_of, publis
 from papergan.pixels import to_pixels
 from papergan.weights import Weights
 
-MOST_MOMENTS = 12
+MOST_MOMENTS, LATENTS_IN_A_ROW = 12, 8
 WAYS, STEPS = 8, 10
 NUM_LOOKED_UP, NUM_NEAREST = 8, 4
 PER_CLASS, MOST_SORTED = 10, 2000
 
 
 def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
-    """A row per moment, at most 12 evenly chosen: eight latents that never change, as each evaluation saw them."""
+    """A row per moment, at most 12 evenly chosen: eight of the latents that never change, as evaluations saw them."""
     names = sorted(frames.tensors)
     chosen = [
         names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MOST_MOMENTS, len(names))).tolist()
     ]
-    images = torch.cat([frames.tensors[name] for name in chosen])
+    images = torch.cat([frames.tensors[name][:LATENTS_IN_A_ROW] for name in chosen])
     labels = tuple(f"epoch {float(frames.metadata[name]):g}" for name in chosen)
     words = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
-    return ImageGrid(images, words, columns=len(frames.tensors[names[0]]), row_labels=labels)
+    return ImageGrid(images, words, columns=LATENTS_IN_A_ROW, row_labels=labels)
+
+
+def animate(experiment: Experiment, frames: Weights) -> Animation:
+    """The latents that never change, 64 of them, from evaluation to evaluation; at most 32 moments, see `Album`."""
+    words = f"{experiment.name} on {experiment.recipe.dataset}"
+    names = sorted(frames.tensors)
+    count = min(len(frames.tensors[name]) for name in names)
+    return Animation(
+        tuple(ImageGrid(frames.tensors[n][:count], f"{words}: epoch {float(frames.metadata[n]):g}") for n in names)
+    )
 
 
 def interpolate(experiment: Experiment, generator: Weights) -> ImageGrid:

@@ -175,7 +175,7 @@ def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
 
 
 def frames_of(album: Album) -> Weights:
-    """The fixed latents over time: one tensor uint8 [8, C, S, S] per frame, its epoch as metadata."""
+    """The fixed latents over time: one tensor uint8 [64, C, S, S] per frame, its epoch as metadata."""
     tensors = {f"step-{frame.step:09d}": frame.images for frame in album.frames}
     return Weights(tensors, {f"step-{frame.step:09d}": str(frame.epoch) for frame in album.frames})
 
