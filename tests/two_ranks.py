@@ -19,6 +19,10 @@ from unittest.mock import patch
 WORLD = 2
 SIZE, BATCH, STEPS = 16, 4, 2
 GAMES = {
+    "began": ("began", {"width": 4, "latent_dim": 4, "encoder_weights": "none"}),
+    "began_original": ("began_original", {"width": 4, "latent_dim": 4, "stall_window": 1}),
+    "began_cs": ("began_cs", {"width": 4, "latent_dim": 4}),
+    "began_v3": ("began_v3", {"width": 4, "latent_dim": 4}),
     "dcgan": ("dcgan", {"width": 4, "latent_dim": 4}),
     "hybrid": ("hybrid", {"width": 8, "latent_dim": 4}),
     "hybrid_fast": ("hybrid_fast", {"generator_width": 8, "discriminator_width": 8, "latent_dim": 4}),
@@ -36,6 +40,8 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "penalties between its own": ("wgan_gp", ["papergan.game.penalties.per_image"]),
     "features of its own": ("hybrid", ["papergan.game.terms.batch_mean"]),
     "BatchNorm of its own": ("dcgan", ["papergan.game.batch_norm.is_shared"]),
+    "balance of its own": ("began_cs", ["papergan.game.equilibrium.batch_mean"]),
+    "codes of its own": ("began_v3", ["papergan.networks.elu.per_image"]),
     "gradients of its own": ("dcgan", ["papergan.game.play.average_over_ranks"]),
 }
 

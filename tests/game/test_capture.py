@@ -30,6 +30,13 @@ from tiny_game import TinyGenerator, real_batch, tiny_game
 
 RATE = 2.0**-10  # exact in float32: torch's fused kernel on a CPU calculates with doubles, on a GPU with floats
 SYSTEMS = {
+    "began": {
+        "width": 8, "latent_dim": 8, "encoder_weights": "none", "generator_learning_rate": RATE,
+        "discriminator_learning_rate": RATE / 8,
+    },
+    "began_original": {"width": 4, "latent_dim": 8, "learning_rate": RATE, "stall_window": 2},
+    "began_cs": {"width": 4, "latent_dim": 8, "learning_rate": RATE},
+    "began_v3": {"width": 4, "latent_dim": 8, "learning_rate": RATE},
     "hybrid": {"width": 8, "latent_dim": 8, "r1_interval": 1, "learning_rate": RATE, "decay_every_epochs": 0.4},
     "hybrid_fast": {
         "generator_width": 8, "discriminator_width": 8, "latent_dim": 8, "r1_interval": 64, "learning_rate": RATE,
@@ -70,11 +77,12 @@ def assert_same(one: CapturedPlay, other: CapturedPlay) -> None:
 
 
 def assert_same_settings(recorded: CapturedPlay, straight: CapturedPlay) -> None:
-    """To the host and to a checkpoint a rate is a number, that of the last step."""
+    """To the host and to a checkpoint a rate is a number, that of the last step, or an `on_device` knob's tensor."""
     for name, optimiser in recorded.game.optimisers.items():
         (one,), (other,) = (o.state_dict()["param_groups"] for o in (optimiser, straight.game.optimisers[name]))
         assert one == other
-        assert type(one["lr"]) is float
+        rate = recorded.game.players[name].learning_rate
+        assert type(one["lr"]) is (torch.Tensor if getattr(rate, "on_device", False) else float)
 
 
 @pytest.mark.parametrize("kind", [*SYSTEMS, "two_player", "several_players"])

@@ -46,6 +46,9 @@ MOVING = {
     "hybrid_fast": {"r1_interval": 2, "decay_from_step": 4, "decay_to_step": 40, "ema_warmup_steps": 12},
     "dcgan": {},
     "wgan_gp": {"decay_to_step": 40},
+    "began": {"encoder_weights": "none"},
+    "began_original": {"stall_window": 8},
+    "began_v3": {},
 }
 
 

@@ -25,6 +25,10 @@ from papergan.pixels import to_pixels
 from papergan.training.batches import Batches
 
 SMALL = {
+    "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
+    "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
+    "began_cs": {"width": 8, "latent_dim": 8},
+    "began_v3": {"width": 8, "latent_dim": 8},
     "hybrid": {"width": 8, "latent_dim": 8},
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "dcgan": {"width": 8, "latent_dim": 8},

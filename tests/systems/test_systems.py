@@ -16,6 +16,9 @@ from papergan.game.play import play
 
 SMALL = {  # settings that make a system quick to test; one that is not here is tested at its own size
     "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
+    "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
+    "began_cs": {"width": 8, "latent_dim": 8},
+    "began_v3": {"width": 8, "latent_dim": 8},
     "hybrid": {"width": 8, "latent_dim": 8},
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "dcgan": {"width": 8, "latent_dim": 8},

@@ -53,6 +53,60 @@ class Equilibrium(nn.Module):
         return {"k": self.k.float(), "measure": self.measure.float()}
 
 
+class HalvingWhenStalled(nn.Module):
+    """A learning rate that halves whenever the measure of convergence stalls; a knob, all of it on the device.
+
+    M is averaged over `window` iterations at a time. Where that mean is at least `tolerance` times the one before, the
+    rate halves, down to `smallest`. To be told after its `balance`, so it stands behind it in a game's controllers.
+    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 4.1, which does not say what a stall is.
+    """
+
+    on_device = True
+    rate: Tensor
+    total: Tensor
+    before: Tensor
+    seen: Tensor
+
+    def __init__(
+        self,
+        balance: Equilibrium,
+        rate: float,
+        *,
+        window: int = 10_000,
+        tolerance: float = 0.9999,
+        smallest: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.window, self.tolerance, self.smallest = window, tolerance, smallest
+        self._balance = (balance,)  # a tuple, so that its buffers are not this module's too
+        self.register_buffer("rate", torch.tensor(rate, dtype=torch.float32))
+        self.register_buffer("total", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("before", torch.full((), torch.inf, dtype=torch.float64))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, progress: Progress) -> Tensor:
+        """The rate, a float32 scalar."""
+        return self.rate
+
+    @torch.no_grad()
+    def observe(self, player: str, round: Round) -> None:
+        """Count M after the generator's move; judge the window when it is full."""
+        if player != "generator":
+            return
+        self.total.add_(self._balance[0].measure)
+        self.seen.add_(1)
+        full, mean = self.seen >= self.window, self.total / self.window
+        halved = (self.rate / 2).clamp(min=self.smallest)
+        self.rate.copy_(torch.where(full & (mean >= self.tolerance * self.before), halved, self.rate))
+        self.before.copy_(torch.where(full, mean, self.before))
+        self.total.mul_(~full)
+        self.seen.mul_(~full)
+
+    def report(self) -> dict[str, Tensor]:
+        """Show the rate."""
+        return {"rate": self.rate.clone()}
+
+
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
     """The discriminator minimises L(x) - k L(G(z)), the generator L(G(z)); L = -score, an error of reconstruction.

@@ -72,6 +72,19 @@ class FeatureMatching(Term):
 
 
 @dataclass(frozen=True)
+class LatentConstraint(Term):
+    """mean |E(G(z)) - z|, E the discriminator's encoder, whose code is its deepest features; for the discriminator.
+
+    Code and latent have the same dimension. Source: Chang et al. 2018, Escaping from Collapsing Modes in a Constrained
+    Space (BEGAN-CS); the mean of absolute differences as in its authors' code.
+    """
+
+    def __call__(self, round: Round) -> Tensor:
+        (latent,) = round.latent(self.match)
+        return (round.judged_fake(self.match).features[-1].float() - latent).abs().mean()
+
+
+@dataclass(frozen=True)
 class FeatureShrinkage(Term):
     """AdaptiveMix on real images: features of mixed images are pulled towards the same mix of the images' features.
 

@@ -23,8 +23,13 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder, self.power = encoder, decoder, power
 
     def forward(self, images: Tensor) -> DiscriminatorOutput:
-        code = self.encoder(images)
+        code = self.encode(images)
         return DiscriminatorOutput(self.score(images, code), (code,))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes [B, F]."""
+        code: Tensor = self.encoder(images)
+        return code
 
     def score(self, images: Tensor, code: Tensor) -> Tensor:
         """How well the code describes the images, [B], float32, at most 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
+from papergan.game.state import check_fit
+from papergan.strict import in_one_line
 
 CODE_DIM = 512
 
@@ -29,7 +32,7 @@ class ResNet18Encoder(nn.Module):
 
         self.model = resnet18(weights=None)
         if weights != "none":
-            self.model.load_state_dict(_read(weights))
+            self.model.load_state_dict(_read(weights, self.model.state_dict()))
         self.model.conv1 = nn.Conv2d(images.channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -40,7 +43,7 @@ class ResNet18Encoder(nn.Module):
         return code
 
 
-def _read(weights: str) -> dict[str, Tensor]:
+def _read(weights: str, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     advice = 'give the path of a file of them as overrides.encoder_weights, or "none" for weights that are drawn'
     try:
         if weights == "imagenet":
@@ -49,7 +52,10 @@ def _read(weights: str) -> dict[str, Tensor]:
             found: dict[str, Tensor] = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
         else:
             found = torch.load(Path(weights), map_location="cpu", weights_only=True)
+        if not isinstance(found, Mapping):
+            raise ValueError(f"expected tensors by name, found a {type(found).__name__}")
+        check_fit("ResNet18", own, found)
     except Exception as error:  # a network, a file and a decoder fail in many ways; every one ends the run
-        reason = " ".join(str(error).split())[:200]
+        reason = in_one_line(error)[:200]
         raise RecipeError(f"ResNet18 weights {weights!r} cannot be had ({reason}): {advice}") from error
     return found

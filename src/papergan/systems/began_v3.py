@@ -1,0 +1,55 @@
+"""BEGAN v3. Park, Huh and Kim 2020, Avoiding Mode Collapse in GANs Using Variational Inference, Electronics 9, 688.
+
+Reproduced, as document 004 describes it in section 2.2: BEGAN-CS whose autoencoder is variational. The encoder gives
+mu and log sigma^2, the code is drawn from N(mu, sigma^2), and the discriminator also minimises the divergence of that
+law from N(0, I); LeakyReLU instead of ELU; latents N(0, I), the law that the codes are drawn to.
+Our choices, since neither document gives them: the weight of the divergence (0.001, summed over the code's
+dimensions, on real images), LeakyReLU's slope 0.2, and that the constraint compares latents with mu. Everything else
+is BEGAN-CS's.
+
+Deterministic on a GPU: convolutions, products and nearest neighbours have such kernels in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import nn
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.game.priors import Gaussian
+from papergan.game.terms import Extra, LatentConstraint, Term
+from papergan.networks.elu import ELUDecoder, ELUEncoder, VariationalAutoencoder
+from papergan.systems.began_original import wired
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 64,
+    width: Annotated[int, Field(ge=1)] = 128,
+    alpha: Annotated[float, Field(ge=0.0)] = 0.1,
+    divergence: Annotated[float, Field(ge=0.0)] = 0.001,
+    gamma: Annotated[float, Field(gt=0.0)] = 0.5,
+    lambda_k: Annotated[float, Field(ge=0.0)] = 0.001,
+    power: Literal[1, 2] = 1,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
+    stall_window: Annotated[int, Field(ge=0)] = 0,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+) -> Game:
+    """alpha, divergence: weights of the constraint and of the divergence. stall_window: see `began_original`."""
+    judge = VariationalAutoencoder(
+        ELUEncoder(images, 2 * latent_dim, width, _leaky), ELUDecoder(images, latent_dim, width, _leaky), power
+    )
+    terms: list[Term] = [LatentConstraint(weight=alpha)] if alpha else []
+    terms += [Extra("divergence", real=True, weight=divergence)] if divergence else []
+    return wired(
+        ELUDecoder(images, latent_dim, width, _leaky), judge, Gaussian(latent_dim), gamma=gamma, lambda_k=lambda_k,
+        learning_rate=learning_rate, stall_window=stall_window, beta1=beta1, constraints=terms,
+    )  # fmt: skip
+
+
+def _leaky() -> nn.Module:
+    return nn.LeakyReLU(0.2)
