@@ -32,6 +32,36 @@ def test_an_autoencoder_that_keeps_everything_finds_nothing_wrong():
     assert Autoencoder(nn.Identity(), nn.Identity())(torch.randn(3, 1, 4, 4)).score.tolist() == [0, 0, 0]
 
 
+def plain(size: int = 8) -> Autoencoder:
+    torch.manual_seed(0)
+    return Autoencoder(ELUEncoder(ImageSpec(1, size), 5, 2), DeconvolutionalDecoder(ImageSpec(1, size), 5, 2))
+
+
+def test_a_way_between_codes_begins_and_ends_at_the_reconstructions():
+    net = plain().train()
+    start, end = torch.randn(2, 2, 1, 8, 8)
+    ways = net.between(start, end, 5).unflatten(0, (2, 5))
+    assert net.training
+    net.eval()
+    torch.testing.assert_close(ways[:, 0], net.decoder(net.encode(start)))
+    torch.testing.assert_close(ways[:, -1], net.decoder(net.encode(end)))
+    alone = net.between(start[1:], end[1:], 5)
+    torch.testing.assert_close(ways[1], alone)  # whatever else is in the batch
+
+
+def test_the_middle_between_an_image_and_its_mirror_belongs_to_neither():
+    net, image = plain(), torch.randn(1, 1, 8, 8)
+    there, back = net.between(image, image.flip(3), 3), net.between(image.flip(3), image, 3)
+    torch.testing.assert_close(there[1], back[1])
+    assert not torch.allclose(there[0], back[0])
+
+
+def test_codes_of_one_image_have_no_way_between_them():
+    net, image = plain(), torch.randn(1, 1, 8, 8)
+    ways = net.between(image, image, 4)
+    torch.testing.assert_close(ways, ways[:1].expand(4, -1, -1, -1))
+
+
 @pytest.mark.parametrize("size", [8, 16, 64])
 @pytest.mark.parametrize("decoder", [DeconvolutionalDecoder, ELUDecoder])
 def test_codes_become_images_of_the_size_asked_for(size, decoder):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
+from papergan.game.priors import slerp
 from papergan.networks.blocks import Module
 
 
@@ -30,6 +32,24 @@ class Autoencoder(nn.Module):
         """Codes [B, F]."""
         code: Tensor = self.encoder(images)
         return code
+
+    @torch.no_grad()
+    def between(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
+        """Images on the way from one image's code to another's, both ends included: [B * steps, C, S, S], row by row.
+
+        D(slerp(E(a), E(b), t)), t from 0 to 1. Between an image and its mirror image the middle belongs to neither
+        side: how BEGAN with Slerp turns faces to the front, as document 004 tells at the end of its first section. In
+        evaluation mode, since with a batch's statistics a way would depend on the others; the mode is left as it was.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            first, last = (self.encode(images).float().repeat_interleave(steps, 0) for images in (start, end))
+            position = torch.linspace(0, 1, steps, device=first.device).repeat(len(start))
+            images: Tensor = self.decoder(slerp(first, last, position))
+        finally:
+            self.train(was_training)
+        return images.float()
 
     def score(self, images: Tensor, code: Tensor) -> Tensor:
         """How well the code describes the images, [B], float32, at most 0."""

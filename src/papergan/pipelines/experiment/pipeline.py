@@ -30,7 +30,7 @@ def create_pipeline(experiment: str) -> Pipeline:
         _named(pictures.animate, [recipe, "frames"], "progress"),
         _named(publication.swap_in_average, [recipe, "trained"], "generator"),
         _named(publication.sample, [recipe, "generator"], "samples"),
-        _named(pictures.interpolate, [recipe, "generator"], "interpolation"),
+        _named(pictures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
         _named(pictures.draw_by_class, [recipe, classifier, "generator"], "by_class"),
         _named(pictures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
         _named(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),

@@ -16,14 +16,16 @@ from papergan.evaluation.memorisation import pixel_vectors
 from papergan.evaluation.neighbours import nearest
 from papergan.evaluation.reference import References, Sight
 from papergan.following.extractors import extractors_of
+from papergan.networks.autoencoder import Autoencoder
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.publication import caption, draw
-from papergan.pipelines.experiment.restore import device_of, progress_of, published_sampler
-from papergan.pixels import to_pixels
+from papergan.pipelines.experiment.restore import device_of, progress_of, published_sampler, trained_game
+from papergan.pixels import to_model_range, to_pixels
 from papergan.weights import Weights
 
 MOST_MOMENTS, LATENTS_IN_A_ROW = 12, 8
 WAYS, STEPS = 8, 10
+CODE_WAYS, CODE_STEPS = 4, 9  # odd, so that there is a middle
 NUM_LOOKED_UP, NUM_NEAREST = 8, 4
 PER_CLASS, MOST_SORTED = 10, 2000
 
@@ -50,12 +52,47 @@ def animate(experiment: Experiment, frames: Weights) -> Animation:
     )
 
 
-def interpolate(experiment: Experiment, generator: Weights) -> ImageGrid:
-    """Eight ways between two latents in ten steps: smooth where the generator has learned more than examples."""
+def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, generator: Weights) -> ImageGrid:
+    """Eight ways between two latents in ten steps: smooth where the generator has learned more than examples.
+
+    Where an autoencoder judges, also the ways between the codes of test images, and of test images to their mirrors.
+    """
     sampler, progress = published_sampler(experiment.recipe, generator), progress_of(generator)
-    images = sampler.interpolate(WAYS, STEPS, seed=experiment.recipe.seed, progress=progress)
     words = caption(experiment.name, generator.metadata["dataset"], progress)
-    return ImageGrid(to_pixels(images).cpu(), f"{words}; each row from one latent to another", columns=STEPS)
+    game = trained_game(experiment.recipe, trained)
+    judge = game.networks[game.showcase.discriminator]
+    if not isinstance(judge, Autoencoder):
+        ways = sampler.interpolate(WAYS, STEPS, seed=experiment.recipe.seed, progress=progress)
+        return ImageGrid(to_pixels(ways).cpu(), f"{words}; each row from one latent to another", columns=STEPS)
+    latents = sampler.interpolate(WAYS, CODE_STEPS + 2, seed=experiment.recipe.seed, progress=progress)
+    pairs = images.test.images[: 2 * CODE_WAYS]
+    lopsided = most_lopsided(images.test.images, CODE_WAYS)
+    codes = [ways_between_codes(judge, *ends) for ends in ((pairs[::2], pairs[1::2]), (lopsided, lopsided.flip(3)))]
+    return ImageGrid(
+        torch.cat([to_pixels(latents).cpu(), *codes]),
+        f"{words}; from one latent to another; from one test image (left) by its code to another (right), then to its "
+        "mirror image, with the view of neither side in the middle",
+        columns=CODE_STEPS + 2,
+        row_labels=("latents",) * WAYS + ("codes",) * CODE_WAYS + ("mirror",) * CODE_WAYS,
+    )
+
+
+def ways_between_codes(judge: Autoencoder, start: Tensor, end: Tensor) -> Tensor:
+    """Rows of a picture: an image, nine reconstructions on the way of the codes, the other image.
+
+    start, end: uint8 [B, C, S, S]; returns uint8 [11 * B, C, S, S].
+    """
+    device = next(judge.parameters()).device
+    first, last = (to_model_range(images.to(device)) for images in (start, end))
+    ways = to_pixels(judge.between(first, last, CODE_STEPS)).cpu().view(len(start), CODE_STEPS, *start.shape[1:])
+    return torch.cat([start[:, None], ways, end[:, None]], dim=1).flatten(0, 1)
+
+
+def most_lopsided(images: Tensor, count: int) -> Tensor:
+    """Those of the first 500 that differ most from their mirror images, in pixels."""
+    some = images[:500]
+    apart = (some.float() - some.flip(3).float()).abs().flatten(1).mean(1)
+    return some[apart.argsort(descending=True, stable=True)[:count].sort().values]
 
 
 def draw_neighbours(
