@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from papergan.game.equilibrium import Equilibrium, HalvingWhenStalled, Reconstruction
+from papergan.game.finite import check_finite
 from papergan.game.game import DiscriminatorOutput
 from papergan.game.knobs import Progress
 from papergan.game.play import play
@@ -115,9 +116,15 @@ def test_a_rate_halves_after_a_window_that_is_no_better_than_the_last_and_not_be
     assert set(rate.state_dict()) == {"rate", "total", "before", "seen"}  # and nothing of the balance's
 
 
+def test_a_game_that_has_just_begun_may_be_saved():
+    balance = Equilibrium()
+    rate = HalvingWhenStalled(balance, 0.5)
+    check_finite(0, game_with(balance, controllers={"equilibrium": balance, "rate": rate}).state_dict())
+
+
 def test_the_rate_reaches_the_optimiser():
     balance = Equilibrium()
-    rate = HalvingWhenStalled(balance, 0.5, window=1, tolerance=0.0)
+    rate = HalvingWhenStalled(balance, 0.5, window=1, tolerance=1e-9)
     game = game_with(
         balance, controllers={"equilibrium": balance, "rate": rate}, generator_learning_rate=rate,
         discriminator_learning_rate=rate,

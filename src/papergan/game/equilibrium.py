@@ -81,7 +81,7 @@ class HalvingWhenStalled(nn.Module):
         self._balance = (balance,)  # a tuple, so that its buffers are not this module's too
         self.register_buffer("rate", torch.tensor(rate, dtype=torch.float32))
         self.register_buffer("total", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("before", torch.full((), torch.inf, dtype=torch.float64))
+        self.register_buffer("before", torch.full((), torch.finfo(torch.float64).max, dtype=torch.float64))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
     def forward(self, progress: Progress) -> Tensor:

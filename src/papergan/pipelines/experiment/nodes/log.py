@@ -54,5 +54,7 @@ def _notes(experiment: Experiment, history: History, log: PublishedLog | None) -
 
 
 def _cell(value: object) -> object:
-    """Four decimals, as papers print losses."""
-    return f"{value:.4f}" if isinstance(value, float) and value == value else value
+    """Four decimals, as papers print losses; what would be 0.0000 with three digits that count."""
+    if not isinstance(value, float) or value != value:
+        return value
+    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3g}"
