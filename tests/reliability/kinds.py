@@ -23,7 +23,11 @@ from papergan.game.round import Round
 from papergan.game.terms import DiscriminatorLoss, FeatureMatching, GeneratorLoss, Term
 from tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 
-SMALL = {"hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8}}
+SMALL = {
+    "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
+    "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
+    "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
+}
 
 
 class Proportional:
