@@ -108,7 +108,7 @@ def test_what_decides_quality_stays_in_float32(name):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize("name", [name for name in systems.names() if name not in COARSE])
 def test_a_hundred_steps_in_bfloat16_matter_less_than_luck(name):
     """From the same weights: the same draws in bfloat16 lead less far away than other draws in float32.
 
