@@ -17,9 +17,10 @@ from papergan.errors import RecipeError
 from project_run import PROJECT
 
 SUFFIXES = {
-    ".cfg", ".csv", ".gitignore", ".gitkeep", ".ini", ".ipynb", ".json", ".md", ".png", ".py", ".sh", ".telemetry",
+    ".cfg", ".csv", ".gitignore", ".gitkeep", ".ini", ".ipynb", ".json", ".md", ".py", ".sh", ".telemetry",
     ".toml", ".txt", ".typed", ".yaml", ".yml", "",
 }  # fmt: skip
+PICTURES = {".png": b"\x89PNG\r\n\x1a\n", ".gif": b"GIF89a"}  # what a file of each begins with
 SCRIPTS = {"LICENSE", "Makefile", ".ci/run"}
 LARGEST = 1_000_000  # bytes
 SECRETS = {
@@ -55,7 +56,7 @@ def lines_with(pattern: str, *, but: frozenset[str] = frozenset()) -> list[str]:
     return [
         f"{name_of(path)}:{number}: {line.strip():.100}"
         for path in tracked()
-        if path.suffix != ".png" and name_of(path) not in but
+        if path.suffix not in PICTURES and name_of(path) not in but
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if re.search(pattern, line)
     ]
@@ -69,13 +70,15 @@ def test_no_binaries_but_small_pictures_of_results():
     odd = [
         name_of(path)
         for path in tracked()
-        if (path.suffix or path.name) not in SUFFIXES and name_of(path) not in SCRIPTS and path.name not in SUFFIXES
+        if (path.suffix or path.name) not in SUFFIXES | set(PICTURES)
+        and name_of(path) not in SCRIPTS
+        and path.name not in SUFFIXES
     ]
     assert not odd
-    pictures = [name_of(path) for path in tracked() if path.suffix == ".png"]
-    assert all(name.startswith("benchmarks/results/") for name in pictures), pictures
-    assert all(path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" for path in tracked() if path.suffix == ".png")
-    assert not [name_of(path) for path in tracked() if path.suffix != ".png" and b"\0" in path.read_bytes()]
+    pictures = [path for path in tracked() if path.suffix in PICTURES]
+    assert all(name_of(path).startswith("benchmarks/results/") for path in pictures), pictures
+    assert all(path.read_bytes().startswith(PICTURES[path.suffix]) for path in pictures)
+    assert not [name_of(path) for path in tracked() if path not in pictures and b"\0" in path.read_bytes()]
     assert not [name_of(path) for path in tracked() if path.stat().st_size > LARGEST]
 
 
