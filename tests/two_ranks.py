@@ -23,7 +23,10 @@ GAMES = {
     "began_original": ("began_original", {"width": 4, "latent_dim": 4, "stall_window": 1}),
     "began_cs": ("began_cs", {"width": 4, "latent_dim": 4}),
     "began_v3": ("began_v3", {"width": 4, "latent_dim": 4}),
+    "cft_gan": ("cft_gan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
+    "edges": ("cft_gan", {"width": 4, "latent_dim": 4, "edge_loss": "sobel", "learning_rate": 2e-4}),
     "dcgan": ("dcgan", {"width": 4, "latent_dim": 4}),
+    "deligan": ("deligan", {"width": 4, "latent_dim": 4, "components": 3, "learning_rate": 2e-4}),
     "hybrid": ("hybrid", {"width": 8, "latent_dim": 4}),
     "hybrid_fast": ("hybrid_fast", {"generator_width": 8, "discriminator_width": 8, "latent_dim": 4}),
     "wgan_gp": ("wgan_gp", {"width": 4, "latent_dim": 4, "critic_steps": 2}),
@@ -42,6 +45,8 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "BatchNorm of its own": ("dcgan", ["papergan.game.batch_norm.is_shared"]),
     "balance of its own": ("began_cs", ["papergan.game.equilibrium.batch_mean"]),
     "codes of its own": ("began_v3", ["papergan.networks.elu.per_image"]),
+    "components of its own": ("deligan", ["papergan.game.learned_priors.per_image"]),
+    "means of its own": ("cft_gan", ["papergan.game.learned_priors.per_image"]),
     "gradients of its own": ("dcgan", ["papergan.game.play.average_over_ranks"]),
 }
 

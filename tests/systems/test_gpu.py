@@ -45,6 +45,8 @@ MOVING = {
     "hybrid": {"r1_interval": 2, "decay_every_epochs": 0.9},
     "hybrid_fast": {"r1_interval": 2, "decay_from_step": 4, "decay_to_step": 40, "ema_warmup_steps": 12},
     "dcgan": {},
+    "cft_gan": {"edge_loss": "sobel"},
+    "deligan": {},
     "wgan_gp": {"decay_to_step": 40},
     "began": {"encoder_weights": "none"},
     "began_original": {"stall_window": 8},

@@ -19,6 +19,8 @@ SMALL = {  # settings that make a system quick to test; one that is not here is 
     "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
     "began_cs": {"width": 8, "latent_dim": 8},
     "began_v3": {"width": 8, "latent_dim": 8},
+    "cft_gan": {"width": 8, "latent_dim": 8},
+    "deligan": {"width": 8, "latent_dim": 8, "components": 4},
     "hybrid": {"width": 8, "latent_dim": 8},
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "dcgan": {"width": 8, "latent_dim": 8},

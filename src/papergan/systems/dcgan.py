@@ -3,20 +3,21 @@
 Reproduced: networks with BatchNorm in both (not on the discriminator's input), N(0, 0.02) weights, latent U(-1, 1) of
 dimension 100, non-saturating binary cross-entropy, Adam 2e-4 with beta1 0.5.
 Deviations: one stage fewer, since images are 32x32 and the paper's are 64x64; the discriminator ends in a linear layer
-on the flattened last map, as the paper's text says and much code does not. Batch 128 is in the recipe.
+on the flattened last map, as the paper's text says and much code does not. Batch 128 is in the recipe. `prior=gaussian`
+draws latents from N(0, I), as document 003 does.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products all have such kernels in torch.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.game.losses import NonSaturating
-from papergan.game.priors import Uniform
+from papergan.game.priors import Gaussian, Uniform
 from papergan.game.two_player import adam, two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
@@ -26,6 +27,7 @@ def build(
     *,
     latent_dim: Annotated[int, Field(ge=1)] = 100,
     width: Annotated[int, Field(ge=4)] = 128,
+    prior: Literal["uniform", "gaussian"] = "uniform",
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
@@ -33,7 +35,7 @@ def build(
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width),
-        prior=Uniform(latent_dim),
+        prior=Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim),
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
         discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),

@@ -1,0 +1,24 @@
+"""A discriminator that is shown edges beside the image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from papergan.game.edges import sobel
+from papergan.game.game import DiscriminatorOutput
+
+
+class EdgeAware(nn.Module):
+    """Judges [B, C + 1, S, S], the image and its Sobel magnitude, by a discriminator of C + 1 channels.
+
+    Not of document 003, whose edge loss the discriminator cannot feel: this one can take edges into account.
+    """
+
+    def __init__(self, judge: nn.Module) -> None:
+        super().__init__()
+        self.judge = judge
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        verdict: DiscriminatorOutput = self.judge(torch.cat([images, sobel(images)], dim=1))
+        return verdict

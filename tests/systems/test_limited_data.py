@@ -1,0 +1,90 @@
+"""What is special about the systems of document 003."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError
+from papergan.game.knobs import Progress
+from papergan.game.learned_priors import CommonFeatures, GaussianMixture
+from papergan.game.play import play
+from papergan.game.priors import Gaussian, Uniform
+
+SMALL = {"width": 4, "latent_dim": 6}
+
+
+def build(name: str, **settings):
+    return systems.build(name, ImageSpec(3, 16), SMALL | settings, seed=0)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("deligan", GaussianMixture), ("cft_gan", CommonFeatures)])
+def test_a_prior_learns_with_the_generator_and_not_with_the_discriminator(name, kind):
+    game = build(name)
+    assert isinstance(game.networks["prior"], kind)
+    assert "prior" in game.players["generator"].networks
+    before = {key: tensor.clone() for key, tensor in game.networks["prior"].state_dict().items()}
+    torch.manual_seed(0)
+    play(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress())
+    assert all(not torch.equal(before[key], tensor) for key, tensor in game.networks["prior"].state_dict().items())
+
+
+def test_the_regulariser_keeps_deviations_from_zero():
+    """Eq. 8 of DeLiGAN by hand, and its weight."""
+    game = build("deligan", components=2, regulariser=0.5)
+    with torch.no_grad():
+        game.networks["prior"].deviation.fill_(0.25)
+    torch.manual_seed(0)
+    report = play(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress())
+    assert float(report["generator.deviation_regulariser"]) == pytest.approx(0.5 * 0.75**2)
+    assert not [name for name in build("deligan", regulariser=0.0).turns[-1].names if "regulariser" in name]
+
+
+@pytest.mark.parametrize("differences", [1, 5])
+def test_the_generator_takes_n_and_fd_numbers(differences):
+    game = build("cft_gan", feature_differences=differences)
+    assert game.networks["prior"].map.weight.shape == (6 + differences, 6)
+    assert game.networks["generator"].layers[0].weight.shape[0] == 6 + differences
+
+
+def test_every_part_has_a_switch():
+    bare = build("cft_gan", common_features=False, mean_rescaling="none", edge_loss="none")
+    assert not list(bare.networks["prior"].parameters())
+    assert bare.turns[0].names == ("discriminator.discriminator_loss",)
+    assert bare.turns[1].names == ("generator.generator_loss",)
+    full = build("cft_gan")
+    assert full.turns[0].names == ("discriminator.discriminator_loss", "discriminator.literal_edge")
+    assert full.turns[1].names == ("generator.generator_loss", "generator.literal_edge")
+
+
+def test_without_its_parts_it_is_dcgan_on_gaussian_latents():
+    bare = build("cft_gan", common_features=False, mean_rescaling="none", edge_loss="none", learning_rate=2e-4)
+    plain = build("dcgan", prior="gaussian", learning_rate=2e-4)
+    reports = []
+    for game in (bare, plain):
+        torch.manual_seed(1)
+        reports.append(play(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress()))
+    assert {name: float(value) for name, value in reports[0].items()} == {
+        name: float(value) for name, value in reports[1].items()
+    }
+
+
+def test_dcgan_draws_from_either_law():
+    assert isinstance(build("dcgan").networks["prior"], Uniform)
+    assert isinstance(build("dcgan", prior="gaussian").networks["prior"], Gaussian)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "fault"),
+    [
+        ("cft_gan", {"feature_differences": 0}, "'feature_differences'.*greater than or equal to 1"),
+        ("cft_gan", {"edge_loss": "sobol"}, "'literal', 'sobel'"),
+        ("deligan", {"components": 0}, "'components'"),
+        ("dcgan", {"prior": "normal"}, "'uniform' or 'gaussian'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(name, settings, fault):
+    with pytest.raises(RecipeError, match=fault):
+        build(name, **settings)
