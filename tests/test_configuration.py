@@ -70,6 +70,31 @@ def test_the_ablations_of_the_document_are_the_named_ones():
     assert chosen["hybrid_all"] == {**chosen["hybrid_cifar10"], "r1_interval": 1}
 
 
+def test_emoji_are_a_users_own_where_there_are_some(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path / "here"))
+    monkeypatch.setenv("PAPERGAN_DATA", str(tmp_path / "data"))
+    assert configuration("local")["parameters"]["dcgan_emoji"]["dataset"] == "emoji_noto"
+    (tmp_path / "data/emoji").mkdir(parents=True)
+    assert configuration("local")["parameters"]["dcgan_emoji"]["dataset"] == "emoji"
+
+
+def test_what_the_search_chose_is_in_the_recipe(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    name = "cft_gan_cifar10_1000"
+
+    def chosen() -> int:
+        return Recipe.parse(name, configuration("local")["parameters"][name]).settings()["feature_differences"]
+
+    assert chosen() == 1
+    folder = tmp_path / "data/05_model_input/fd_search"
+    folder.mkdir(parents=True)
+    (folder / "chosen.json").write_text(f'{{"{name}": 4}}')
+    assert chosen() == 4
+    (folder / "chosen.json").write_text("{")
+    with pytest.raises(Exception, match="what fd_search chose cannot be read .* run it again"):
+        chosen()
+
+
 def test_nothing_phones_home_and_nothing_listens_to_the_world():
     assert os.environ["DO_NOT_TRACK"] == "true"
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"

@@ -84,12 +84,20 @@ def test_fingerprint_ignores_the_budget_and_how_one_looks():
         {"overrides": {"width": 32}},
         {"dataset": "synthetic_shapes"},
         {"train_limit": 1000},
+        {"train_limit": 1000, "subset_seed": 0},
         {"training": {"epochs": 1000, "batch_size": 32}},
         {"training": {"epochs": 1000, "precision": "bfloat16"}},
     ],
 )
 def test_fingerprint_changes_with_what_determines_the_weights(changes):
     assert parse().fingerprint != parse(**changes).fingerprint
+
+
+def test_which_images_are_drawn_is_part_of_the_fingerprint_and_nothing_without_a_limit():
+    some = [parse(train_limit=1000, **more).fingerprint for more in ({}, {"subset_seed": 0}, {"subset_seed": 1})]
+    assert len(set(some)) == 3
+    with pytest.raises(RecipeError, match="subset_seed says how train_limit images are drawn"):
+        parse(subset_seed=0)
 
 
 def test_budget_in_epochs_counts_the_discriminators_batches():

@@ -15,11 +15,16 @@ from papergan.training.numerics import Device
 
 
 class DomainRecipe(Strict):
-    """How the data set's own classifier is trained; the same for every experiment on the same images."""
+    """How the data set's own classifier is trained; the same for every experiment on the same images.
+
+    whole: on all training images of the data set, also where an experiment trains on some of them only, so that what is
+    measured with does not suffer from what is measured.
+    """
 
     epochs: Positive = 6
     width: Positive = 32
     horizontal_flip: bool = True
+    whole: bool = False
     seed: int = 0
 
 

@@ -62,7 +62,8 @@ class Recipe(Strict):
     """One experiment: a system with its settings on a data set, for a budget, measured in a stated way.
 
     paper: number of the source document. description: one line for people. image_size and train_limit: None leaves the
-    data set as it is. overrides: arguments of the system's `build` that differ from its defaults.
+    data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. overrides: arguments
+    of the system's `build` that differ from its defaults.
     """
 
     paper: Annotated[str, Field(pattern=r"^\d{3}$")]
@@ -71,6 +72,7 @@ class Recipe(Strict):
     dataset: str
     image_size: Annotated[int, Field(ge=8)] | None = None
     train_limit: Positive | None = None
+    subset_seed: Annotated[int, Field(ge=0)] | None = None
     seed: int = 0
     overrides: dict[str, Any] = Field(default_factory=dict)
     training: TrainingRecipe
@@ -84,6 +86,12 @@ class Recipe(Strict):
     def settings(self) -> dict[str, Any]:
         """Every argument of the system, defaults included. Raises RecipeError where an override does not fit."""
         return systems.resolve(self.system, self.overrides)
+
+    @model_validator(mode="after")
+    def _a_subset_is_drawn(self) -> Recipe:
+        if self.subset_seed is not None and self.train_limit is None:
+            raise ValueError("subset_seed says how train_limit images are drawn; give train_limit as well")
+        return self
 
     @property
     def fingerprint(self) -> str:
@@ -102,10 +110,11 @@ class Recipe(Strict):
     def _identity(self) -> dict[str, Any]:
         decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
         training = self.training.model_dump(include=decisive)
+        drawn = [] if self.subset_seed is None else [self.subset_seed]
         return {
             "system": self.system,
             "settings": self.settings(),
-            "dataset": [self.dataset, self.image_size, self.train_limit],
+            "dataset": [self.dataset, self.image_size, self.train_limit, *drawn],
             "training": training,
         }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
 
+from papergan.errors import RecipeError
 from papergan.experiments import PROJECT
 
 # Neither Kedro nor MLflow phones home from this project; set before either looks.
@@ -31,6 +33,24 @@ def workspace() -> str:
     return Path(os.environ.get("PAPERGAN_WORKSPACE") or PROJECT).expanduser().resolve().as_posix()
 
 
+def emoji() -> str:
+    """The data set of document 003's emoji: a user's own where there are some, else those of a font, named so."""
+    folders = (f"{workspace()}/data/01_raw", os.environ.get("PAPERGAN_DATA", "").strip())
+    own = any((Path(folder).expanduser() / "emoji").is_dir() for folder in folders if folder)
+    return "emoji" if own else "emoji_noto"
+
+
+def chosen_fd(experiment: str) -> int:
+    """What `--pipelines fd_search` chose for an experiment; 1, where document 003's search begins, before it did."""
+    try:
+        chosen = json.loads((Path(workspace()) / "data/05_model_input/fd_search/chosen.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return 1
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"what fd_search chose cannot be read ({error}); run it again") from error
+    return int(chosen.get(experiment, 1))
+
+
 # The gate is last: pluggy calls it first, so nothing is tracked or printed for a recipe that is refused.
 HOOKS = (ReportHook(), TrackingHook(), GateHook())
 
@@ -45,5 +65,5 @@ CONFIG_LOADER_ARGS = {
     # An overlay changes the keys it names and leaves the rest of a recipe as it is.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
     "config_patterns": {"mlflow": ["mlflow*"]},
-    "custom_resolvers": {"workspace": workspace},
+    "custom_resolvers": {"workspace": workspace, "emoji": emoji, "chosen_fd": chosen_fd},
 }

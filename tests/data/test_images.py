@@ -13,7 +13,7 @@ from torchvision.transforms import functional
 from papergan.data.grid import ImageGrid, encode_png, make_grid
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.data.preparation import prepare, resized_pixels
+from papergan.data.preparation import drawn, prepare, resized_pixels, without
 from papergan.errors import DataError
 from papergan.pixels import to_model_range, to_pixels
 
@@ -91,6 +91,30 @@ def test_a_limit_is_balanced_nested_and_leaves_the_test_split_alone():
     assert nine.test is splits.test
     with pytest.raises(DataError, match="at least 1"):
         prepare(splits, size=None, limit=0)
+
+
+def test_a_drawn_limit_is_balanced_nested_a_matter_of_the_seed_and_knows_where_it_is_from():
+    splits = ImageSplits(images(), images(12, name="set/test"))
+    nine, six = (prepare(splits, size=None, limit=limit, subset_seed=3).train for limit in (9, 6))
+    assert nine.name == "set/train[9 of seed 3]"
+    assert torch.bincount(nine.labels).tolist() == [3, 3, 3]
+    assert set(six.origin.tolist()) <= set(nine.origin.tolist())
+    assert torch.equal(nine.images, splits.train.images[nine.origin])
+    assert torch.equal(drawn(splits.train, 9, 3).origin, nine.origin)
+    assert drawn(splits.train, 9, 4).digest != nine.digest
+    assert drawn(splits.train, 30, 3) is splits.train
+    assert torch.equal(prepare(splits, size=16, limit=9, subset_seed=3).train.origin, nine.origin)
+    with pytest.raises(DataError, match="at least 1"):
+        drawn(splits.train, 0, 3)
+
+
+def test_what_was_not_drawn_is_the_rest():
+    whole = images()
+    some = drawn(whole, 9, 0)
+    rest = without(whole, some)
+    assert sorted([*some.origin.tolist(), *rest.origin.tolist()]) == list(range(30))
+    twice = drawn(rest, 6, 0)
+    assert torch.equal(twice.images, whole.images[twice.origin])  # places in the set as published
 
 
 def test_a_file_of_images_vouches_for_itself(tmp_path):

@@ -48,6 +48,15 @@ def test_images_come_back_with_their_names(tmp_path):
     assert json.loads(dataset(tmp_path).preview())["train"]["count"] == 8
 
 
+def test_a_pointer_keeps_which_images_were_taken(tmp_path):
+    some = splits().train.taken(torch.tensor([1, 0]), "some")
+    dataset(tmp_path).save(ImageSplits(some, splits().test))
+    again = dataset(tmp_path).load()
+    assert again.train.origin.tolist() == [1, 0]
+    assert again.test.origin is None
+    assert json.loads(dataset(tmp_path).preview())["train"]["origin"] == [1, 0]  # for people as well
+
+
 def test_two_experiments_share_one_copy(tmp_path):
     dataset(tmp_path, "one").save(splits())
     dataset(tmp_path, "two").save(splits())

@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from papergan.data.download import check_address
+from papergan.data.images import ImageSpec
 from papergan.errors import DataError, did_you_mean
 from papergan.strict import Strict, faults_of
 from papergan.words import one_line
 
 Mode = Literal["RGB", "L"]
+Background = Literal["white", "black"]
 
 
 def _stays_inside(file: str) -> str:
@@ -72,6 +74,14 @@ class ParquetDeclaration(Strict):
         """The declaration of one split."""
         return self.train if name == "train" else self.test
 
+    @property
+    def spec(self) -> ImageSpec:
+        return ImageSpec(len(self.mode), self.size, len(self.classes))
+
+    @property
+    def num_train(self) -> int:
+        return self.train.rows
+
 
 class SyntheticDeclaration(Strict):
     """Drawn shapes. train, test: how many images. seed: of the draw."""
@@ -81,9 +91,69 @@ class SyntheticDeclaration(Strict):
     test: Positive
     seed: Annotated[int, Field(ge=0)] = 0
 
+    @property
+    def spec(self) -> ImageSpec:
+        from papergan.data.synthetic import CLASSES, SIZE
 
-Declaration = ParquetDeclaration | SyntheticDeclaration
-_KINDS: dict[str, type[Declaration]] = {"parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration}
+        return ImageSpec(3, SIZE, len(CLASSES))
+
+    @property
+    def num_train(self) -> int:
+        return self.train
+
+
+class FolderDeclaration(Strict):
+    """A user's image files, one subfolder for each class; no digest pins them.
+
+    folder: where it lies under a data folder, for example "emoji". mode, size, background: as in `read_images`.
+    classes: its subfolders. held_out: images, drawn with `seed` as evenly over the classes as can be, that are the test
+    split and never trained on.
+    """
+
+    kind: Literal["folder"] = "folder"
+    folder: Annotated[str, AfterValidator(_stays_inside)]
+    mode: Mode
+    size: Positive
+    classes: Names
+    held_out: Positive
+    background: Background | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def spec(self) -> ImageSpec:
+        return ImageSpec(len(self.mode), self.size, len(self.classes))
+
+    @property
+    def num_train(self) -> None:
+        """Known when the files are read."""
+        return
+
+
+class EmojiDeclaration(Strict):
+    """Emoji that an installed font draws, see `papergan.data.emoji`. train, test: how many images. font: its file."""
+
+    kind: Literal["emoji_font"] = "emoji_font"
+    train: Positive
+    test: Positive
+    size: Positive = 32
+    seed: Annotated[int, Field(ge=0)] = 0
+    font: Text | None = None
+
+    @property
+    def spec(self) -> ImageSpec:
+        return ImageSpec(3, self.size, 0)
+
+    @property
+    def num_train(self) -> int:
+        return self.train
+
+
+Declaration = ParquetDeclaration | SyntheticDeclaration | FolderDeclaration | EmojiDeclaration
+_KINDS: dict[str, type[Declaration]] = {
+    "parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration, "folder": FolderDeclaration,
+    "emoji_font": EmojiDeclaration,
+}  # fmt: skip
+_MADE_HERE = {"synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font")}
 
 
 def parse_declarations(entries: Mapping[str, object]) -> dict[str, Declaration]:
@@ -100,8 +170,9 @@ def parse_declaration(name: str, entry: object) -> Declaration:
     kind = entry.get("kind") if isinstance(entry, Mapping) else None
     if not isinstance(kind, str) or kind not in _KINDS:
         raise DataError(f"data set {name!r}: unknown kind {one_line(repr(kind))}{did_you_mean(str(kind), _KINDS)}")
-    if kind == "synthetic_shapes" and "synthetic" not in name:
-        raise DataError(f"data set {name!r}: drawn shapes must be named as such, for example 'synthetic_{name}'")
+    word, what = _MADE_HERE.get(kind, ("", ""))
+    if word not in name:
+        raise DataError(f"data set {name!r}: {what} must be named as such, for example '{word}_{name}'")
     try:
         return _KINDS[kind].model_validate(entry)
     except ValidationError as problem:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from papergan.data.declarations import Mode
+from papergan.data.declarations import Background, Mode
 from papergan.data.pictures import Picture
 from papergan.data.preparation import resized_pixels
 from papergan.errors import DataError
@@ -45,13 +45,14 @@ def read_header(picture: Picture) -> Header:
         return Header(*image.size, image.mode in _GREY, image.format == "JPEG")
 
 
-def decode(picture: Picture, mode: Mode, size: int) -> np.ndarray:
+def decode(picture: Picture, mode: Mode, size: int, background: Background | None = None) -> np.ndarray:
     """Pixels as uint8 [C, size, size]: upright, in `mode`, cropped to the central square, resized where needed.
 
-    Raises DataError naming the picture where it is damaged, transparent or of no supported kind.
+    background: what is behind a transparent pixel; None = there may be none. Raises DataError naming the picture where
+    it is damaged, transparent or of no supported kind.
     """
     with _opened(picture) as image:
-        pixels = np.asarray(_converted(_upright(image), mode))
+        pixels = np.asarray(_converted(_upright(image), mode, background))
     pixels = _central_square(pixels.reshape(*pixels.shape[:2], -1)).transpose(2, 0, 1)
     if pixels.shape[1] == size:
         return pixels
@@ -109,15 +110,19 @@ def _upright(image: Image) -> Image:
     return image
 
 
-def _converted(image: Image, mode: Mode) -> Image:
-    """In `mode`, without alpha. Raises DataError where a pixel is not opaque: what is behind it would be a guess."""
+def _converted(image: Image, mode: Mode, background: Background | None) -> Image:
+    """In `mode`, without alpha. Raises DataError where a pixel is not opaque and what is behind it would be a guess."""
     from PIL import Image
 
     if image.has_transparency_data:
         # An "I;16" image has no alpha channel but one transparent value, which its writer had a reason to name.
-        if image.mode == "I;16" or image.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+        if image.mode == "I;16":
             raise DataError("is partly transparent; flatten it onto a background first")
         image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != (255, 255):
+            if background is None:
+                raise DataError("is partly transparent; flatten it onto a background first")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
     if image.mode == "I;16":
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image if image.mode == mode else image.convert(mode)

@@ -13,7 +13,7 @@ import numpy as np
 
 from papergan.data.any_parquet import parquet_pictures
 from papergan.data.array_file import numpy_pictures, safetensors_pictures
-from papergan.data.declarations import Mode
+from papergan.data.declarations import Background, Mode
 from papergan.data.images import ImageSet
 from papergan.data.pictures import Picture, Pictures
 from papergan.data.stack import stack
@@ -33,7 +33,13 @@ _READERS: Mapping[str, Callable[[Path], Pictures]] = {
 
 
 def read_images(
-    path: Path, *, name: str, size: int | None = None, mode: Mode | None = None, limit: int | None = None
+    path: Path,
+    *,
+    name: str,
+    size: int | None = None,
+    mode: Mode | None = None,
+    limit: int | None = None,
+    background: Background | None = None,
 ) -> ImageSet:
     """All images of a folder or a file, decoded and checked, in an order that is the same on every machine.
 
@@ -42,6 +48,7 @@ def read_images(
     more subfolders, these are the classes. name: of the ImageSet, which tells what was done: "fake[:1000]@64".
     size: height = width to which images are cropped at their centre and resized; None = they must be so already.
     mode: "RGB" or "L" (grey) for every image; None = grey where every image is. limit: only the first so many.
+    background: "white" or "black" behind transparent pixels; None = there may be none.
     Raises DataError naming the first file that is damaged, partly transparent, animated, or of another size.
     """
     _check_options(name, size, mode, limit)
@@ -50,7 +57,7 @@ def read_images(
         raise DataError(f"{path} holds no images")
     if limit is not None and limit < len(pictures):
         pictures, name = pictures.first(limit), f"{name}[:{limit}]"
-    return stack(pictures, name=name, size=size, mode=mode)
+    return stack(pictures, name=name, size=size, mode=mode, background=background)
 
 
 def _check_options(name: str, size: int | None, mode: Mode | None, limit: int | None) -> None:

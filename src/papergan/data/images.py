@@ -29,6 +29,7 @@ class ImageSet:
     """Decoded, checked images. Two sets are the same where their digests are equal; `==` is `is`.
 
     name: what they are, for every log and table, for example "cifar10/train" or "synthetic_shapes/train".
+    origin: int64 [N], the place of each in the set that some were taken from; None where none were left out.
     images: uint8 [N, C, S, S], 0..255. labels: int64 [N], indices into `classes`. classes: () where there are none.
     Raises DataError where shapes, dtypes or label range are otherwise.
     """
@@ -37,6 +38,7 @@ class ImageSet:
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...] = ()
+    origin: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -58,6 +60,11 @@ class ImageSet:
     @property
     def spec(self) -> ImageSpec:
         return ImageSpec(self.images.shape[1], self.images.shape[2], len(self.classes))
+
+    def taken(self, rows: Tensor, name: str) -> ImageSet:
+        """These images, int64 [M], in this order, under a name; they know where they were taken from."""
+        origin = rows if self.origin is None else self.origin[rows]
+        return ImageSet(name, self.images[rows], self.labels[rows], self.classes, origin)
 
     def called(self, name: str) -> ImageSet:
         """The same images under another name, without taking their digest again where it is known."""

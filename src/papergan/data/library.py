@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from papergan.data.declarations import Declaration, ParquetDeclaration, parse_declarations
+from papergan.data.declarations import (
+    Declaration,
+    EmojiDeclaration,
+    FolderDeclaration,
+    ParquetDeclaration,
+    SyntheticDeclaration,
+    parse_declarations,
+)
+from papergan.data.emoji import emoji_splits
+from papergan.data.folder import read_images
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.parquet import read_parquet
+from papergan.data.preparation import drawn, without
 from papergan.data.sources import Sources
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import DataError, did_you_mean
@@ -47,16 +57,39 @@ class ImageLibrary:
         """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared."""
         if name not in self.declarations:
             raise DataError(f"unknown data set {name!r}{did_you_mean(name, self.declarations)}")
+        declaration = self.declarations[name]
+        if isinstance(declaration, EmojiDeclaration):
+            font = None if declaration.font is None else Path(declaration.font).expanduser()
+            how = declaration.model_dump(include={"train", "test", "size", "seed"})
+            return emoji_splits(name, **how, font=font)
+        if isinstance(declaration, FolderDeclaration):
+            return self._folder(name, declaration)
         train, train_from = self._split(name, "train")
         test, test_from = self._split(name, "test")
         logger.info("%s; %s", _line(train, train_from), _line(test, test_from))
         return ImageSplits(train, test)
+
+    def _folder(self, name: str, declaration: FolderDeclaration) -> ImageSplits:
+        path = self.sources.find_folder(declaration.folder, name)
+        images = read_images(
+            path, name=f"{name}/all", size=declaration.size, mode=declaration.mode, background=declaration.background
+        )
+        if images.classes != tuple(sorted(declaration.classes)):
+            wanted = ", ".join(f"{one}/" for one in sorted(declaration.classes))
+            raise DataError(f"{path} must hold its images in {wanted} and nowhere else")
+        if declaration.held_out >= len(images):
+            raise DataError(f"{path} holds {len(images)} images, of which {declaration.held_out} are to be held out")
+        test = drawn(images, declaration.held_out, declaration.seed)
+        train = without(images, test)
+        logger.info("%s: %d images of %s, of which %d are held out", name, len(images), path, len(test))
+        return ImageSplits(train.called(f"{name}/train"), test.called(f"{name}/test"))
 
     def _split(self, name: str, split: Split) -> tuple[ImageSet, str]:
         """A split, and from where it came, in words."""
         declaration = self.declarations[name]
         if isinstance(declaration, ParquetDeclaration):
             return self._read(name, split, declaration)
+        assert isinstance(declaration, SyntheticDeclaration)
         count = declaration.train if split == "train" else declaration.test
         images = synthetic_shapes(split, count, seed=declaration.seed)
         return images.called(f"{name}/{split}"), f"drawn with seed {declaration.seed}"

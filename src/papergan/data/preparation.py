@@ -12,13 +12,16 @@ from papergan.errors import DataError
 _RESIZE_BATCH = 4096
 
 
-def prepare(splits: ImageSplits, *, size: int | None, limit: int | None) -> ImageSplits:
+def prepare(splits: ImageSplits, *, size: int | None, limit: int | None, subset_seed: int | None = None) -> ImageSplits:
     """The splits at `size` pixels, the training split cut to `limit` images; the same object where nothing changes.
 
     size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
-    Names tell what was done: "cifar10/train[:5000]", "mnist/train@32".
+    subset_seed: of the draw of those images; None = the first ones. Names tell what was done: "cifar10/train[:5000]",
+    "cifar10/train[1000 of seed 0]", "mnist/train@32".
     """
-    train = splits.train if limit is None else first(splits.train, limit)
+    train = splits.train
+    if limit is not None:
+        train = first(train, limit) if subset_seed is None else drawn(train, limit, subset_seed)
     test = splits.test
     if size is not None:
         train, test = resized(train, size), resized(test, size)
@@ -36,9 +39,34 @@ def first(images: ImageSet, limit: int) -> ImageSet:
         raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")
     if limit >= len(images):
         return images
-    chosen = _class_rank(images.labels).mul(int(images.labels.max()) + 1).add(images.labels)
-    order = torch.argsort(chosen)[:limit].sort().values
-    return ImageSet(f"{images.name}[:{limit}]", images.images[order], images.labels[order], images.classes)
+    return images.taken(_evenly(images.labels, limit).sort().values, f"{images.name}[:{limit}]")
+
+
+def drawn(images: ImageSet, limit: int, seed: int) -> ImageSet:
+    """`limit` images drawn without replacement, as evenly over the classes as their sizes allow, in their order.
+
+    A smaller limit gives a subset of a larger one. `origin` of what is returned says which they are.
+    """
+    if limit < 1:
+        raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")
+    if limit >= len(images):
+        return images
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    rows = order[_evenly(images.labels[order], limit)].sort().values
+    return images.taken(rows, f"{images.name}[{limit} of seed {seed}]")
+
+
+def without(images: ImageSet, some: ImageSet) -> ImageSet:
+    """All images but those that `some` was taken with."""
+    kept = torch.ones(len(images), dtype=torch.bool)
+    if some.origin is not None:
+        kept[some.origin] = False
+    return images.taken(kept.nonzero().flatten(), f"{images.name} without {len(images) - int(kept.sum())}")
+
+
+def _evenly(labels: Tensor, limit: int) -> Tensor:
+    """The first `limit` places by rank within their class, then by class."""
+    return torch.argsort(_class_rank(labels).mul(int(labels.max()) + 1).add(labels))[:limit]
 
 
 def resized(images: ImageSet, size: int) -> ImageSet:
@@ -48,7 +76,7 @@ def resized(images: ImageSet, size: int) -> ImageSet:
     if images.spec.size == size:
         return images
     pixels = torch.cat([resized_pixels(batch, size) for batch in torch.split(images.images, _RESIZE_BATCH)])
-    return ImageSet(f"{images.name}@{size}", pixels, images.labels, images.classes)
+    return ImageSet(f"{images.name}@{size}", pixels, images.labels, images.classes, images.origin)
 
 
 def resized_pixels(pixels: Tensor, size: int) -> Tensor:

@@ -42,6 +42,16 @@ class Sources:
             raise DataError(f"{problem}; {self._missing(split, name)}") from problem
         return self.raw / split.file
 
+    def find_folder(self, folder: str, name: str) -> Path:
+        """The place of a folder of images. name: for the message. Raises DataError naming where it could be."""
+        for place in self._folders():
+            if (place / folder).is_dir():
+                return place / folder
+        places = ", ".join(str(place / folder) for place in self._folders())
+        raise DataError(
+            f"{name}: there is no folder {places}; make one, or set {ENVIRONMENT_VARIABLE} to the folder that holds it"
+        )
+
     def _folders(self) -> list[Path]:
         """Read anew each time, so that a notebook may set the variable after import. An empty variable is not set."""
         from_environment = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from papergan.data.declarations import Mode
+from papergan.data.declarations import Background, Mode
 from papergan.data.decoding import Header, decode, read_header
 from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
@@ -44,10 +44,13 @@ class _Survey(NamedTuple):
     largest: int
 
 
-def stack(pictures: Pictures, *, name: str, size: int | None, mode: Mode | None) -> ImageSet:
+def stack(
+    pictures: Pictures, *, name: str, size: int | None, mode: Mode | None, background: Background | None = None
+) -> ImageSet:
     """Decode all, in order. name: of the ImageSet, which gets "@size" where an image was cropped or resized.
 
-    size, mode: as in `read_images`. Raises DataError naming the first image that is damaged or does not fit.
+    size, mode, background: as in `read_images`. Raises DataError naming the first image that is damaged or does not
+    fit.
     """
     survey = _survey(pictures, name, size, mode)
     mode = mode or ("L" if survey.grey else "RGB")
@@ -60,7 +63,7 @@ def stack(pictures: Pictures, *, name: str, size: int | None, mode: Mode | None)
             len(pictures),
         )
     pixels = _allocated(name, len(pictures), survey, mode)
-    decoded = _decoded(pictures, mode, survey.size)
+    decoded = _decoded(pictures, partial(decode, mode=mode, size=survey.size, background=background))
     for place, image in zip(pixels, _with_progress(decoded, len(pictures), name), strict=True):
         place[:] = image
     name = f"{name}@{survey.size}" if survey.changed else name
@@ -111,18 +114,18 @@ def _check_room(name: str, count: int, size: int, channels: int, beside: int = 0
     check_memory(f"{name}, {count} images of {size}x{size},", count * channels * size**2 + beside)
 
 
-def _decoded(pictures: Iterable[Picture], mode: Mode, size: int) -> Iterator[np.ndarray]:
+def _decoded(pictures: Iterable[Picture], one: Callable[[Picture], np.ndarray]) -> Iterator[np.ndarray]:
     """In order, on a few threads, for Pillow and torch let go of the interpreter while they work."""
     pending = iter(pictures)
     with ThreadPoolExecutor(_workers()) as pool:
         while chunk := list(islice(pending, _CHUNK)):
             slices = [chunk[start : start + _SLICE] for start in range(0, len(chunk), _SLICE)]
-            for images in pool.map(partial(_decode_slice, mode=mode, size=size), slices):
+            for images in pool.map(partial(_decode_slice, one=one), slices):
                 yield from images
 
 
-def _decode_slice(pictures: Sequence[Picture], mode: Mode, size: int) -> list[np.ndarray]:
-    return [decode(picture, mode, size) for picture in pictures]
+def _decode_slice(pictures: Sequence[Picture], one: Callable[[Picture], np.ndarray]) -> list[np.ndarray]:
+    return [one(picture) for picture in pictures]
 
 
 def _workers() -> int:

@@ -52,6 +52,7 @@ class _Row(_Strict):
 class _Table(_Strict):
     metric: Literal["is", "fid"]
     caption: str
+    dataset: str | None = None
     rows: tuple[_Row, ...] = Field(min_length=1)
 
 
@@ -102,12 +103,12 @@ def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
     for name, document in _documents(published).items():
         for key, table in document.tables.items():
             _no_duplicates(f"{name}.{key}", [row.row for row in table.rows])
-            title = f"Table {key.removeprefix(TABLE).upper()}"
+            title = f"Table {key.removeprefix(TABLE).upper().replace('_', ' ')}"
             for row in table.rows:
                 rows.append(
                     PublishedRow(
-                        document=name, table=title, dataset=document.dataset, metric=table.metric, row=row.row,
-                        value=row.value, std=row.std, epoch=row.epoch, epochs=row.epochs, note=row.note,
+                        document=name, table=title, dataset=table.dataset or document.dataset,
+                        metric=table.metric, row=row.row, value=row.value, std=row.std, epoch=row.epoch, epochs=row.epochs, note=row.note,
                         experiments=row.experiments,
                     )
                 )  # fmt: skip

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from papergan import systems
-from papergan.data.declarations import Declaration, ParquetDeclaration
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
@@ -83,16 +83,17 @@ def _faults(experiment: Experiment, library: ImageLibrary, checkpoints: Checkpoi
     if declaration is None:
         yield f"{name}.dataset: unknown data set {recipe.dataset!r}{did_you_mean(recipe.dataset, library.names)}"
         return
-    available = min(_num_train(declaration), recipe.train_limit or _num_train(declaration))
-    if available < recipe.training.batch_size:
+    counts = [count for count in (declaration.num_train, recipe.train_limit) if count is not None]
+    available = min(counts, default=None)  # of a folder nothing is known yet
+    if available is not None and available < recipe.training.batch_size:
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
-    how, left = recipe.training, available % recipe.training.batch_size
+    how, left = recipe.training, (available or 0) % recipe.training.batch_size
     if not how.drop_last and left % how.devices:
         yield (
             f"{name}.training.devices: {how.devices} devices cannot share the last batch of an epoch, {left} images, "
             "evenly: set training.drop_last=true, or another batch_size"
         )
-    images = _spec(declaration, recipe)
+    images = replace(declaration.spec, size=recipe.image_size or declaration.spec.size)
     games: list[Game] = []
     yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
@@ -118,17 +119,3 @@ def _fault(where: str, attempt: Callable[[], object]) -> Iterator[str]:
         attempt()
     except (PaperganError, ValueError) as error:
         yield f"{where}: {error}"
-
-
-def _spec(declaration: Declaration, recipe: Recipe) -> ImageSpec:
-    if isinstance(declaration, ParquetDeclaration):
-        channels, size, classes = len(declaration.mode), declaration.size, len(declaration.classes)
-    else:
-        from papergan.data.synthetic import CLASSES, SIZE
-
-        channels, size, classes = 3, SIZE, len(CLASSES)
-    return ImageSpec(channels, recipe.image_size or size, classes)
-
-
-def _num_train(declaration: Declaration) -> int:
-    return declaration.train.rows if isinstance(declaration, ParquetDeclaration) else declaration.train

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from kedro.io import AbstractDataset
 from pydantic import BaseModel, ValidationError
 
@@ -20,10 +22,11 @@ from papergan.words import one_line
 
 
 class _Facts(BaseModel):
-    """What a pointer says of a split; only the name and the digest are needed, the rest is for people."""
+    """What a pointer says of a split; the rest is for people; origin: `ImageSet.origin`."""
 
     name: str
     digest: Sha256
+    origin: list[int] | None = None
 
 
 class _Pointer(BaseModel):
@@ -71,7 +74,10 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
         images = load_image_set(self._file(facts.digest))
         if images.digest != facts.digest:
             raise DataError(f"{self._file(facts.digest)} holds other images than its name says; ingest again")
-        return images.called(facts.name)
+        if facts.origin is not None and len(facts.origin) != len(images):
+            raise DataError(f"{self.path} names {len(facts.origin)} images of {len(images)}; ingest again")
+        origin = None if facts.origin is None else torch.tensor(facts.origin)
+        return replace(images, origin=origin).called(facts.name)
 
     def _file(self, digest: str) -> Path:
         return self._store / f"{digest[:16]}.safetensors"
@@ -98,4 +104,5 @@ def _facts(images: ImageSet) -> dict[str, Any]:
         "count": len(images),
         "shape": list(images.images.shape[1:]),
         "classes": list(images.classes),
+        **({} if images.origin is None else {"origin": images.origin.tolist()}),
     }

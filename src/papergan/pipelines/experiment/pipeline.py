@@ -17,7 +17,7 @@ def create_pipeline(experiment: str) -> Pipeline:
     """One experiment. `trained` is saved last: where it exists, everything else that training leaves exists too."""
     recipe, classifier = "params:recipe", "domain_classifier"
     nodes = [
-        _named(rulers.train_domain_classifier, [recipe, "images", "ruler_shelf"], classifier),
+        _named(rulers.train_domain_classifier, [recipe, "images", "image_library", "ruler_shelf"], classifier),
         _named(rulers.build_reference, [recipe, "images", classifier, "ruler_shelf"], "reference"),
         _named(
             training.train,
@@ -44,7 +44,7 @@ def create_pipeline(experiment: str) -> Pipeline:
     return Pipeline(
         nodes,
         namespace=experiment,
-        inputs={"ruler_shelf", "published"},
+        inputs={"image_library", "ruler_shelf", "published"},
         parameters={"params:recipe": f"params:{experiment}"},
         tags=["experiment"],
     )

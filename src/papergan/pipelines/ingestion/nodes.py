@@ -19,4 +19,5 @@ def normalise(raw_images: ImageSplits, experiment: Experiment) -> ImageSplits:
     Document 000, section IV: resized to 32x32, scaled to [-1, 1]. The scaling is done batch by batch on the device
     (`papergan.pixels.to_model_range`), since bytes take a quarter of the memory and lose nothing.
     """
-    return prepare(raw_images, size=experiment.recipe.image_size, limit=experiment.recipe.train_limit)
+    recipe = experiment.recipe
+    return prepare(raw_images, size=recipe.image_size, limit=recipe.train_limit, subset_seed=recipe.subset_seed)

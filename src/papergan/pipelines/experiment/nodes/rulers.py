@@ -10,6 +10,8 @@ from dataclasses import asdict
 import torch
 
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.library import ImageLibrary
+from papergan.data.preparation import prepare
 from papergan.evaluation.domain_training import train_domain_classifier as train_classifier
 from papergan.evaluation.features import FeatureExtractor
 from papergan.evaluation.real_rows import RealRow, real_rows
@@ -28,13 +30,20 @@ log = logging.getLogger(__name__)
 NO_CLASSIFIER = "none: evaluation.domain is false"
 
 
-def train_domain_classifier(experiment: Experiment, images: ImageSplits, ruler_shelf: WeightsShelf) -> Weights:
-    """The classifier of these images, trained once and then kept; no tensors where the recipe does without."""
+def train_domain_classifier(
+    experiment: Experiment, images: ImageSplits, image_library: ImageLibrary, ruler_shelf: WeightsShelf
+) -> Weights:
+    """The classifier of these images, trained once and then kept; no tensors where the recipe does without.
+
+    Of all images of the data set where the recipe asks for it (`domain_classifier.whole`) and trains on fewer.
+    """
     recipe = experiment.recipe
     if not recipe.evaluation.domain:
         return Weights({}, {"kind": NO_CLASSIFIER})
     device = device_of(recipe)
     deterministic = recipe.training.deterministic and device.type == "cuda"  # a CPU's kernels always are
+    if recipe.evaluation.domain_classifier.whole and recipe.train_limit is not None:
+        images = prepare(image_library.load(recipe.dataset), size=recipe.image_size, limit=None)
     return classifier_of(images, recipe.evaluation.domain_classifier, ruler_shelf, device, deterministic=deterministic)
 
 
@@ -55,7 +64,8 @@ def classifier_of(
 
     data = {"train": images.train.digest, "test": images.test.digest}
     kernels = {"kernels": "deterministic"} if deterministic else {}
-    classifier = shelf.fetch("domain_classifier", {**data, **how.model_dump(), **kernels}, make)
+    made_of = {**data, **how.model_dump(exclude={"whole"}), **kernels}
+    classifier = shelf.fetch("domain_classifier", made_of, make)
     accuracy = float(classifier.metadata["test_accuracy"])
     log.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
     return classifier

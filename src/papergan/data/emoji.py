@@ -1,0 +1,102 @@
+"""Emoji rendered from an installed colour font, for whoever has no emoji data set: named after the font wherever shown.
+
+Which: every single code point that the font draws and Unicode calls a symbol, without regional indicators, skin tones
+and pieces of hair, so that no two differ by such a part alone; identical bitmaps count once. They are put into an order
+by `seed`; the first are for training, the next for testing. There are no classes.
+How: the font's own bitmap on white, centred in a square, resized as any picture is.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.preparation import resized_pixels
+from papergan.errors import DataError
+
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
+
+logger = logging.getLogger(__name__)
+
+FONT = "NotoColorEmoji.ttf"
+PACKAGE = "fonts-noto-color-emoji (Debian, Ubuntu), google-noto-color-emoji-fonts (Fedora), noto-fonts-emoji (Arch)"
+PARTS = (*range(0x1F1E6, 0x1F200), *range(0x1F9B0, 0x1F9B4))  # regional indicators, hair
+
+
+def emoji_splits(name: str, *, train: int, test: int, size: int, seed: int, font: Path | None = None) -> ImageSplits:
+    """RGB images, `size` pixels square. font: the file; None = where systems keep fonts.
+
+    Raises DataError where no font is found, it holds no bitmaps, or fewer emoji than are asked for.
+    """
+    path = font or find_font(name)
+    bitmaps = list(_bitmaps(path))
+    if len(bitmaps) < train + test:
+        raise DataError(f"{name}: {path} draws {len(bitmaps)} emoji, {train + test} are asked for; declare fewer")
+    order = torch.randperm(len(bitmaps), generator=torch.Generator().manual_seed(seed)).tolist()
+    logger.info("%s: %d of the %d emoji of %s, drawn with seed %d", name, train + test, len(bitmaps), path, seed)
+    parts = {"train": sorted(order[:train]), "test": sorted(order[train : train + test])}
+    sets = {split: _rendered(f"{name}/{split}", [bitmaps[i] for i in chosen], size) for split, chosen in parts.items()}
+    return ImageSplits(sets["train"], sets["test"])
+
+
+def find_font(name: str) -> Path:
+    """The colour font, below one of the folders that freedesktop.org names. Raises DataError where there is none."""
+    home = Path.home()
+    shared = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    data = [os.environ.get("XDG_DATA_HOME") or str(home / ".local/share"), *shared.split(":")]
+    folders = [home / ".fonts", *(Path(folder) / "fonts" for folder in data)]
+    found = next((path for folder in folders for path in sorted(folder.rglob(FONT))), None)
+    if found is None:
+        raise DataError(
+            f"{name}: there is no {FONT} below {', '.join(map(str, folders))}; install {PACKAGE}, or put images into "
+            "positive/ and negative/ below emoji/ in data/01_raw or in PAPERGAN_DATA"
+        )
+    return found
+
+
+def _bitmaps(path: Path) -> Iterator[bytes]:
+    """PNG files, by code point."""
+    from fontTools.ttLib import TTFont, TTLibError
+
+    try:
+        with TTFont(path, lazy=True) as font:
+            yield from dict.fromkeys(_drawn(font, path))
+    except (OSError, TTLibError) as problem:
+        raise DataError(f"{path} is no font that can be read ({problem})") from problem
+
+
+def _drawn(font: TTFont, path: Path) -> Iterator[bytes]:
+    if "CBDT" not in font:
+        raise DataError(f"{path} has no colour bitmaps (table CBDT); use a {FONT} that has, from {PACKAGE}")
+    glyphs = font["CBDT"].strikeData[0]
+    for code, glyph in sorted(font.getBestCmap().items()):
+        if unicodedata.category(chr(code)) == "So" and code not in PARTS and glyph in glyphs:
+            yield bytes(glyphs[glyph].imageData)
+
+
+def _rendered(name: str, bitmaps: list[bytes], size: int) -> ImageSet:
+    images = torch.stack([_on_white(bitmap, size) for bitmap in bitmaps])
+    return ImageSet(name, images, torch.zeros(len(images), dtype=torch.int64))
+
+
+def _on_white(bitmap: bytes, size: int) -> torch.Tensor:
+    """uint8 [3, size, size]."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(bitmap), formats=("PNG",)) as stored:
+        drawn = stored.convert("RGBA")
+    side = max(drawn.size)
+    square = Image.new("RGBA", (side, side), "white")
+    square.alpha_composite(drawn, ((side - drawn.width) // 2, (side - drawn.height) // 2))
+    pixels = torch.from_numpy(np.array(square.convert("RGB"))).permute(2, 0, 1)
+    return resized_pixels(pixels[None], size)[0]
