@@ -10,6 +10,7 @@ from papergan.cleaning.retention import RetentionRecipe
 from papergan.errors import RecipeError
 from papergan.measuring import ImagesRecipe, SanityRecipe
 from papergan.recipe import Recipe
+from papergan.study import SearchRecipe, StudyRecipe, candidates_of, cells_of
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from project_run import PROJECT
 
@@ -30,7 +31,11 @@ def test_every_recipe_is_valid(environment):
     SanityRecipe.parse("metric_sanity", parameters["metric_sanity"])
     ImagesRecipe.parse("evaluate_images", parameters["evaluate_images"])
     assert RetentionRecipe.parse("retention", parameters["retention"]) == RetentionRecipe()
-    assert set(parameters) == {*experiments.discover(), *experiments.TOOL_PARAMETERS}
+    assert set(parameters) == {*experiments.discover(), *experiments.studies(), *experiments.TOOL_PARAMETERS}
+    recipes = {name: parameters[name] for name in experiments.discover()}
+    for name in experiments.studies():
+        assert cells_of(name, StudyRecipe.parse(name, parameters[name]), recipes)
+    assert candidates_of("fd_search", SearchRecipe.parse("fd_search", parameters["fd_search"]), recipes)
 
 
 def test_an_overlay_changes_only_what_it_names():

@@ -76,7 +76,7 @@ cli.add_command(clean)
 
 
 def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
-    known = [*experiments.discover(), *experiments.TOOLS, "__default__"]
+    known = [*experiments.discover(), *experiments.studies(), *experiments.TOOLS, "__default__"]
     wanted = [options["pipeline"]] if options["pipeline"] else list(options["pipelines"] or [])
     unknown = [name for name in wanted if name not in known]
     if unknown:

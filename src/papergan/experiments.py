@@ -48,19 +48,34 @@ def discover(folder: Path = PARAMETERS) -> dict[str, Entry]:
     return found
 
 
+STUDIES = PROJECT / "conf" / "base" / "parameters_studies.yml"
+
+
+@cache
+def studies(path: Path = STUDIES) -> dict[str, Entry]:
+    """Every study by name: the top-level keys of that file. Raises RecipeError as `discover` does."""
+    found = {}
+    for name, entry in _read(path).items() if path.exists() else ():
+        if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in {*discover(), *TOOLS, *TOOL_PARAMETERS, *SHARED}:
+            raise RecipeError(f"{path}: {name!r} cannot be the name of a study: it is taken, or no name")
+        found[name] = Entry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
+    return found
+
+
 SHARED = ("store", "rulers")  # folders beside those of the experiments
 
 TOOLS = {
     "comparison": "the table of all runs so far",
     "metric_sanity": "every metric on real images that are spoilt more and more: does it notice?",
     "evaluate_images": "any two folders or files of images: --params real=DIR,fake=DIR",
+    "fd_search": "document 003's search for FD: raised from 1 until nothing is unstable beyond epoch 30",
 }  # pipelines that are no experiment
-TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "real", "fake", "retention")
+TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "fd_search", "real", "fake", "retention")
 
 
 def refuse_unknown(parameters: Mapping[str, Any]) -> None:
     """Raise RecipeError where configuration, an overlay or --params names an experiment that does not exist."""
-    known = {*discover(), *TOOL_PARAMETERS}
+    known = {*discover(), *studies(), *TOOL_PARAMETERS}
     unknown = [name for name in parameters if name not in known]
     if unknown:
         raise RecipeError("; ".join(f"unknown experiment {name!r}{did_you_mean(str(name), known)}" for name in unknown))

@@ -1,11 +1,11 @@
-"""Every pipeline there is: one per experiment, the tools, and a default that trains nothing."""
+"""Every pipeline there is: one per experiment and study, the tools, and a default that trains nothing."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
 from papergan import experiments
-from papergan.pipelines import comparison, experiment, images, ingestion, sanity
+from papergan.pipelines import comparison, experiment, images, ingestion, sanity, search, study
 from papergan.pipelines.overview import overview
 
 
@@ -15,8 +15,10 @@ def register_pipelines() -> dict[str, Pipeline]:
         name: ingestion.create_pipeline(name) + experiment.create_pipeline(name) + comparison.create_pipeline(name)
         for name in experiments.discover()
     }
+    pipelines |= {name: study.create_pipeline(name) for name in experiments.studies()}
     pipelines["comparison"] = comparison.create_pipeline()
     pipelines["metric_sanity"] = sanity.create_pipeline()
     pipelines["evaluate_images"] = images.create_pipeline()
+    pipelines["fd_search"] = search.create_pipeline()
     pipelines["__default__"] = Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
     return pipelines

@@ -129,7 +129,9 @@ def test_without_a_font_the_line_says_what_to_install_and_where_to_put_images(tm
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(module.Path, "home", lambda: tmp_path)
-    with pytest.raises(DataError, match=r"install fonts-noto-color-emoji .* or put images into positive/ and negative/"):
+    with pytest.raises(
+        DataError, match=r"install fonts-noto-color-emoji .* or put images into positive/ and negative/"
+    ):
         find_font("emoji_noto")
     (tmp_path / "share/fonts/noto").mkdir(parents=True)
     (tmp_path / "share/fonts/noto" / FONT).touch()
@@ -183,5 +185,7 @@ def test_a_folder_that_does_not_fit(tmp_path, classes, each, fault):
 def test_no_folder_at_all(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERGAN_DATA", str(tmp_path / "elsewhere"))
     library = ImageLibrary(parse_declarations({"emoji": FOLDER}), Sources(tmp_path), tmp_path / "decoded")
-    with pytest.raises(DataError, match=r"emoji: there is no folder .*/emoji, .*/elsewhere/emoji; make one, or set PAPER"):
+    with pytest.raises(
+        DataError, match=r"emoji: there is no folder .*/emoji, .*/elsewhere/emoji; make one, or set PAPER"
+    ):
         library.load("emoji")

@@ -107,9 +107,8 @@ def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
             for row in table.rows:
                 rows.append(
                     PublishedRow(
-                        document=name, table=title, dataset=table.dataset or document.dataset,
-                        metric=table.metric, row=row.row, value=row.value, std=row.std, epoch=row.epoch, epochs=row.epochs, note=row.note,
-                        experiments=row.experiments,
+                        document=name, table=title, dataset=table.dataset or document.dataset, metric=table.metric,
+                        **row.model_dump(),
                     )
                 )  # fmt: skip
     return tuple(rows)

@@ -29,10 +29,13 @@ class GateHook:
         Raises RecipeError with all faults on one line.
         """
         from papergan.hooks.preflight import preflight  # here, because these need torch
+        from papergan.hooks.studies import preflight_studies
         from papergan.hooks.tools import preflight_tools
 
-        for experiment in preflight(pipeline, catalog):
-            catalog.save(f"params:{experiment.name}", experiment)
+        studies = preflight_studies(pipeline, catalog)  # first, since these read the recipes as they are given
+        checked = {experiment.name: experiment for experiment in preflight(pipeline, catalog)}
+        for name, recipe in {**checked, **{study.name: study for study in studies}}.items():
+            catalog.save(f"params:{name}", recipe)
         for name, tool in preflight_tools(pipeline, catalog).items():
             catalog.save(f"params:{name}", tool)
 

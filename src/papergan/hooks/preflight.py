@@ -14,7 +14,7 @@ from papergan.data.library import ImageLibrary
 from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
 from papergan.evaluation.inception import locate_inception_weights
 from papergan.evaluation.inception_torchvision import locate_torchvision_weights
-from papergan.experiments import TOOL_PARAMETERS
+from papergan.experiments import TOOL_PARAMETERS, studies
 from papergan.files import check_room
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
@@ -35,7 +35,7 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
     what looking for weights raises.
     """
     inputs = {name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:")}
-    names = sorted(inputs - set(TOOL_PARAMETERS))
+    names = sorted(inputs - {*TOOL_PARAMETERS, *studies()})
     checked: list[Experiment] = []
     stored = [*faults_of_datasets(pipeline, catalog), *faults_of_published(pipeline, catalog)]
     faults = list(stored)
@@ -53,7 +53,7 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
             for experiment in checked:
                 where = f"{experiment.name}.checkpoints"
                 folder: CheckpointFolder | None = catalog.load(where) if where in pipeline.inputs() else None
-                faults += _faults(experiment, library, folder)
+                faults += faults_of_experiment(experiment, library, folder)
     if faults:
         raise RecipeError("; ".join(faults))
     for name, recipe in checked:
@@ -75,7 +75,10 @@ def locate_weights(where: str, how: MeasuringRecipe) -> None:
         raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
 
 
-def _faults(experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder | None) -> Iterator[str]:
+def faults_of_experiment(
+    experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder | None
+) -> Iterator[str]:
+    """What is wrong with a recipe that is sound in itself: its data, device, settings, and room for checkpoints."""
     name, recipe = experiment
     yield from _fault(f"{name}.training.device", lambda: choose_device(recipe.training.device))
     yield from _fault(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))

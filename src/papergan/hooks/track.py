@@ -5,8 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,7 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.start import MlflowStore
 
 if TYPE_CHECKING:
-    from papergan.evaluation.scorecard import ScoreCard
-    from papergan.pipelines.checked import Experiment
-    from papergan.recipe import Recipe
+    from papergan.pipelines.checked import Experiment, Search, Study
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 log = logging.getLogger(__name__)
@@ -77,11 +74,11 @@ class TrackingHook:
 
     @hook_impl
     def before_node_run(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin the run of the node's experiment where it has not begun."""
-        from papergan.pipelines.checked import Experiment
+        """Begin the run of the node's experiment or study where it has not begun."""
+        from papergan.pipelines.checked import Experiment, Search, Study
 
         for value in inputs.values():
-            if isinstance(value, Experiment) and value.name not in self._runs:
+            if isinstance(value, Experiment | Study | Search) and value.name not in self._runs:
                 self._begin(value)
         return {f"{name}.tracker": run for name, run in self._runs.items() if f"{name}.tracker" in node.inputs}
 
@@ -126,24 +123,31 @@ class TrackingHook:
         """Something was not."""
         self._end("FAILED")
 
-    def _begin(self, experiment: Experiment) -> None:
+    def _begin(self, experiment: Experiment | Study | Search) -> None:
+        from papergan.pipelines.checked import Experiment
+        from papergan.study import digest_of
         from papergan.tracking import provenance
+        from papergan.tracking.content import parameters_of
 
         if self._store is None:
             return
         commit = provenance.commit()
-        tags = {
-            "paper": experiment.recipe.paper, "dataset": experiment.recipe.dataset, "session": self._session,
-            "recipe": experiment.recipe.fingerprint, "commit": commit.name, "dirty": str(commit.dirty).lower(),
-        }  # fmt: skip
+        tags = {"paper": experiment.recipe.paper, "session": self._session}
+        tags |= {"commit": commit.name, "dirty": str(commit.dirty).lower()}
+        same = None
+        if isinstance(experiment, Experiment):
+            tags |= {"dataset": experiment.recipe.dataset, "recipe": experiment.recipe.fingerprint}
+        else:
+            same, tags["study"] = "study", digest_of(experiment.cells)  # one that was interrupted goes on in its run
         try:
-            run = self._store.begin(f"document_{experiment.recipe.paper}", experiment.name, tags)
+            run = self._store.begin(f"document_{experiment.recipe.paper}", experiment.name, tags, same)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
             log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", str(error).splitlines()[0])
             self._store = None
             return
         self._runs[experiment.name] = run
-        run.parameters(parameters_of(experiment.recipe))
+        if isinstance(experiment, Experiment):  # cells of a study have runs of their own
+            run.parameters(parameters_of(experiment.recipe))
         run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
         atexit.register(self._end_one, run, "KILLED")
 
@@ -154,8 +158,7 @@ class TrackingHook:
         if mark is not None:
             run.artifact(file_of(dataset), mark["artifacts"])
         if isinstance(data, ScoreCard):
-            run.report(final_metrics(data))
-            run.parameters(protocols_of(data))
+            run.scores(data)
 
     def _note_images(self, name: str, data: Any) -> None:
         from papergan.data.images import ImageSplits
@@ -176,36 +179,6 @@ class TrackingHook:
         run.finish(status)
         if self._store is not None:
             self._store.liveness.release(run.run_id)
-
-
-def parameters_of(recipe: Recipe) -> dict[str, object]:
-    """The recipe flattened, with every setting of the system in place of its overrides, so that runs line up."""
-    tree = recipe.model_dump(exclude={"overrides"}) | {"settings": recipe.settings()}
-    return dict(_flattened("", tree))
-
-
-def protocols_of(card: ScoreCard) -> dict[str, object]:
-    """The rules of the final scores by extractor: "protocol.domain.extractor_digest"."""
-    rules = {protocol.extractor: asdict(protocol) for protocol in card.protocols}
-    return dict(_flattened("protocol.", rules))
-
-
-def _flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _flattened(f"{prefix}{name}.", value)
-        else:
-            yield f"{prefix}{name}", value
-
-
-def final_metrics(card: ScoreCard) -> dict[str, float]:
-    """The card's numbers at its last step: "final.fid", "best_fid.fid", "best_fid.epoch"."""
-    row: dict[str, float] = {"step": card.steps}
-    row |= {f"final.{name}": value for name, value in card.final.items()}
-    for name, best in (("best_fid", card.best_fid), ("best_is", card.best_is)):
-        if best is not None:
-            row |= {f"{name}.{metric}": value for metric, value in best.metrics.items()} | {f"{name}.epoch": best.epoch}
-    return row
 
 
 def file_of(dataset: Any) -> Path:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from papergan.measuring import ImagesRecipe, SanityRecipe
 from papergan.recipe import Recipe
+from papergan.study import Cell, SearchRecipe, StudyRecipe
 
 
 class Experiment(NamedTuple):
@@ -18,6 +19,22 @@ class Experiment(NamedTuple):
 
     name: str
     recipe: Recipe
+
+
+class Study(NamedTuple):
+    """A study under its name, and every cell of it."""
+
+    name: str
+    recipe: StudyRecipe
+    cells: tuple[Cell, ...]
+
+
+class Search(NamedTuple):
+    """A search under its name, and every candidate of each experiment in the order in which they are tried."""
+
+    name: str
+    recipe: SearchRecipe
+    cells: tuple[Cell, ...]
 
 
 class Sanity(NamedTuple):

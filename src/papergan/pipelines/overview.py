@@ -13,7 +13,8 @@ from papergan import experiments
 def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
     """Print every experiment with its description and the commands of this project."""
     names = list(experiments.discover())
-    width = max(map(len, [*names, *experiments.TOOLS]))
+    studies = list(experiments.studies())
+    width = max(map(len, [*names, *studies, *experiments.TOOLS]))
     lines = ["", "Experiments; each is a pipeline of its own:", ""]
     lines += [f"  {name:<{width}}  {parameters[name].get('description', '')}" for name in names]
     lines += [
@@ -21,6 +22,10 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
         "  kedro run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on drawn shapes",
         "  kedro run --pipelines hybrid_cifar10                  as the paper has it, on CIFAR-10",
         '  kedro run --pipelines hybrid_cifar10 --params "hybrid_cifar10.training.epochs=50,hybrid_cifar10.seed=1"',
+        "",
+        "Studies: many experiments over seeds, interruptible, with one table:",
+        "",
+        *(f"  {name:<{width}}  {parameters[name].get('description', '')}" for name in studies),
         "",
         "Other pipelines:",
         "",

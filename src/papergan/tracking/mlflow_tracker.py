@@ -6,11 +6,16 @@ import logging
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from papergan.data.grid import ImageGrid, encode_png
+from papergan.errors import Interrupted
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.recipe import Recipe
+from papergan.tracking.content import final_metrics, parameters_of, protocols_of
 from papergan.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+Begin = Callable[[str, Mapping[str, str]], "tuple[MlflowTracker, Callable[[], None]]"]
 FLUSH_SECONDS = 5.0  # between two writes: one costs as much as many steps on a GPU
 RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a locked database blocks for 20 seconds
 BATCH = 1000  # what MLflow takes at once
@@ -33,8 +39,9 @@ class MlflowTracker(Tracker):
     offered again later and at the end.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self.client, self.run_id = client, run_id
+    def __init__(self, client: MlflowClient, run_id: str, begin: Begin | None = None) -> None:
+        """begin: a run inside this one, by name and tags."""
+        self.client, self.run_id, self._begin = client, run_id, begin
         self.status: Status | None = None
         self._waiting: list[Metric] = []
         self._next_write, self._patience = 0.0, RETRY_SECONDS
@@ -84,6 +91,37 @@ class MlflowTracker(Tracker):
 
         tags = [RunTag(name, value) for name, value in values.items()]
         self._safely(lambda: self.client.log_batch(self.run_id, tags=tags))
+
+    def scores(self, card: ScoreCard) -> None:
+        """As metrics `final.*` at the last step, and parameters `protocol.*`."""
+        self.report(final_metrics(card))
+        self.parameters(protocols_of(card))
+
+    @contextmanager
+    def nested(self, name: str, recipe: Recipe, tags: Mapping[str, str]) -> Iterator[Tracker]:
+        """A run of its own, which MLflow shows inside this one; it ends with the block, and says how."""
+        begun = self._nest(name, {**tags, "dataset": recipe.dataset, "recipe": recipe.fingerprint})
+        if begun is None:
+            yield Tracker()
+            return
+        run, release = begun
+        run.parameters(parameters_of(recipe))
+        try:
+            yield run
+        except BaseException as error:
+            run.finish("KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED")
+            raise
+        else:
+            run.finish("FINISHED")
+        finally:
+            release()
+
+    def _nest(self, name: str, tags: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]] | None:
+        found: list[tuple[MlflowTracker, Callable[[], None]]] = []
+        if self._begin is not None:
+            begin = self._begin
+            self._safely(lambda: found.append(begin(name, tags)))
+        return found[0] if found else None
 
     def finish(self, status: Status) -> None:
         """Write what waits, then end the run. Only the first call counts."""

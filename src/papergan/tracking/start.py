@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,18 +28,28 @@ class MlflowStore:
         self.configuration = configuration
         self.liveness = Liveness(Path(configuration.artifacts).parent / "running")
 
-    def begin(self, document: str, experiment: str, tags: Mapping[str, str]) -> MlflowTracker:
-        """A new run, named after the experiment, in the MLflow experiment of its document."""
+    def begin(self, document: str, experiment: str, tags: Mapping[str, str], same: str | None = None) -> MlflowTracker:
+        """A new run, named after the experiment, in the MLflow experiment of its document.
+
+        same: a tag; the newest run that agrees in it is gone on with, where there is one.
+        """
         with self.liveness.turn():  # two that begin at once would both make the database
             client = self._client()
             group = self._group(client, f"{self.configuration.experiment_prefix}/{document}")
             self._bury(client, group, experiment)
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
-            run = client.create_run(group, run_name=experiment, tags=about)
-            self.liveness.claim(run.info.run_id)
+            run_id = self._earlier(client, group, experiment, same, tags)
+            run_id = run_id or client.create_run(group, run_name=experiment, tags=about).info.run_id
+            self.liveness.claim(run_id)
         from papergan.tracking.mlflow_tracker import MlflowTracker  # here, because it needs torch
 
-        return MlflowTracker(client, run.info.run_id)
+        def inside(name: str, more: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]]:
+            told = {**about, "mlflow.parentRunId": run_id, **more}
+            cell: str = client.create_run(group, run_name=name, tags=told).info.run_id
+            self.liveness.claim(cell)
+            return MlflowTracker(client, cell), partial(self.liveness.release, cell)
+
+        return MlflowTracker(client, run_id, inside)
 
     def _client(self) -> MlflowClient:
         # A server that is away must not hold an experiment up for the minutes that MLflow would wait by itself.
@@ -59,6 +70,19 @@ class MlflowStore:
         if known.lifecycle_stage == "deleted":
             client.restore_experiment(known.experiment_id)
         return str(known.experiment_id)
+
+    def _earlier(
+        self, client: MlflowClient, group: str, experiment: str, same: str | None, tags: Mapping[str, str]
+    ) -> str | None:
+        if same is None:
+            return None
+        wanted = f"tags.`papergan.experiment` = '{experiment}' and tags.`{same}` = '{tags[same]}'"
+        runs = client.search_runs([group], wanted, order_by=["attributes.start_time DESC"])
+        run_id = next((run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags), None)
+        if run_id is None or self.liveness.alive(run_id):
+            return None
+        client.update_run(run_id, status="RUNNING")
+        return str(run_id)
 
     def _bury(self, client: MlflowClient, group: str, experiment: str) -> None:
         """Runs of this experiment on this machine that say RUNNING while nobody holds their lock were killed."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from papergan.data.grid import ImageGrid
+    from papergan.evaluation.scorecard import ScoreCard
+    from papergan.recipe import Recipe
 
 
 class Tracker:
@@ -20,3 +23,11 @@ class Tracker:
 
     def picture(self, grid: ImageGrid, step: int) -> None:
         """Samples at `step`."""
+
+    def scores(self, card: ScoreCard) -> None:
+        """The final scores, and the rules they were measured under."""
+
+    @contextmanager
+    def nested(self, name: str, recipe: Recipe, tags: Mapping[str, str]) -> Iterator[Tracker]:
+        """Somebody to tell of one cell of a study, inside of which it is played. tags: what was chosen for it."""
+        yield Tracker()

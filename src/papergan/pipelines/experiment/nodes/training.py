@@ -93,7 +93,8 @@ def train(
             training.run()
         except NotFiniteError as error:
             facts = _facts(recipe, images, training)
-            raise Diverged(str(error), card(experiment, facts, diverged=f"diverged at {error}")) from error
+            told = card(experiment, facts, diverged=f"diverged at {error}")
+            raise Diverged(str(error), told, training.history) from error
     return (
         training.history, snapshots_of(training.best.snapshots), frames_of(training.album),
         _trained(recipe, images, training),
@@ -101,11 +102,11 @@ def train(
 
 
 class Diverged(NotFiniteError):
-    """Training ended in numbers that are not finite; `card` says so in the comparison."""
+    """Training ended in numbers that are not finite; `card` says so in the comparison. history: up to then."""
 
-    def __init__(self, message: str, card: ScoreCard) -> None:
+    def __init__(self, message: str, card: ScoreCard, history: History) -> None:
         super().__init__(message)
-        self.card = card
+        self.card, self.history = card, history
 
 
 def rules_of(recipe: Recipe) -> str:

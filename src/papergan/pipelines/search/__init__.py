@@ -1,0 +1,5 @@
+"""Document 003's search for its hyperparameter FD."""
+
+from papergan.pipelines.search.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

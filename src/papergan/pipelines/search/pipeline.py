@@ -1,0 +1,27 @@
+"""experiments -search-> trace, chosen; trace -tabulate, draw-> page, plot"""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from papergan.pipelines.late import LateModule
+
+nodes = LateModule(f"{__package__}.nodes")
+
+
+def create_pipeline() -> Pipeline:
+    """FD from 1 upward for every experiment that is named, until nothing is unstable."""
+    return Pipeline(
+        [
+            node(
+                nodes.search, inputs=["params:recipe", "image_library", "ruler_shelf", "cells", "tracker"],
+                outputs=["trace", "chosen"], name="search",
+            ),
+            node(nodes.tabulate, inputs=["params:recipe", "trace"], outputs="page", name="tabulate"),
+            node(nodes.draw, inputs=["params:recipe", "trace", "cells"], outputs="plot", name="draw"),
+        ],
+        namespace="fd_search",
+        inputs={"image_library", "ruler_shelf"},
+        parameters={"params:recipe": "params:fd_search"},
+        tags=["search"],
+    )  # fmt: skip

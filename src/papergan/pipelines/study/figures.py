@@ -1,0 +1,125 @@
+"""A study in pictures: losses, scores over time, and samples, one small picture per group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import ceil, sqrt
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from papergan.data.grid import make_grid
+from papergan.evaluation.metrics import METRICS, prefix_and_metric
+from papergan.pipelines.study.groups import Group, parts_of
+from papergan.pipelines.study.tables import is_part, player_losses
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 4
+OVER_TIME = ("fid", "is_mean", "recall", "coverage")
+SAMPLES = 25
+PLAYERS = {"discriminator": "tab:blue", "generator": "tab:orange"}
+Line = Sequence[tuple[float, float]]
+
+
+def losses(groups: Sequence[Group], title: str) -> Figure:
+    """Both players' whole losses over epochs: every seed thin, their mean thick."""
+
+    def draw(axes: Axes, group: Group) -> None:
+        for player, colour in PLAYERS.items():
+            lines = [player_losses(result, player) for result in group.results]
+            _draw(axes, [line for line in lines if line], player, colour)
+        axes.set_yscale("symlog", linthresh=1.0)  # an edge loss is a thousand times an adversarial one
+        axes.set_xlabel("epoch")
+        axes.legend(fontsize="xx-small")
+        axes.grid(alpha=0.3)
+
+    return _multiples(groups, title, draw, 2.4)
+
+
+def samples(groups: Sequence[Group], title: str) -> Figure:
+    """The same 25 latents of the first seed that came to an end."""
+
+    def draw(axes: Axes, group: Group) -> None:
+        axes.axis("off")
+        drawn = next((result.samples for result in group.results if result.samples is not None), None)
+        if drawn is None:
+            axes.text(0.5, 0.5, "diverged", ha="center", va="center")
+            return
+        picture = make_grid(drawn[:SAMPLES]).permute(1, 2, 0).numpy()
+        axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+
+    return _multiples(groups, title, draw, 3.4)
+
+
+def scores(groups: Sequence[Group], title: str) -> Figure:
+    """Metrics over epochs, a panel for each grid, data set and metric, a line for each group: the mean over seeds."""
+    from matplotlib.figure import Figure
+
+    parts = parts_of(groups)
+    rows = [(part, members, names) for part, members in parts.items() if (names := _measured(members))]
+    figure = Figure(figsize=(4.6 * len(OVER_TIME), 3.6 * max(1, len(rows))), layout="constrained")
+    figure.suptitle(title)
+    for row, ((grid, dataset), members, names) in enumerate(rows):
+        for column, name in enumerate(names[: len(OVER_TIME)]):
+            axes = figure.add_subplot(len(rows), len(OVER_TIME), row * len(OVER_TIME) + column + 1)
+            for place, group in enumerate(members):
+                lines = [_of_history(result.history.metrics, name) for result in group.results]
+                _draw(
+                    axes,
+                    [line for line in lines if line],
+                    group.name,
+                    f"C{place % 10}",
+                    ("-", "--", ":")[place // 10 % 3],
+                )
+            axes.set(title=f"{grid}, {dataset}: {name}", xlabel="epoch")
+            axes.title.set_fontsize("small")
+            axes.grid(alpha=0.3)
+            if name.endswith("fid"):
+                axes.set_yscale("log")
+            if column == 0:
+                axes.legend(fontsize="xx-small")
+    return figure
+
+
+def _measured(groups: Sequence[Group]) -> list[str]:
+    """Which metrics over time there are, in the order of OVER_TIME."""
+    rows = [row for group in groups for result in group.results for row in result.history.metrics]
+    names = {name for row in rows for name in row}
+    found = [(metric, name) for metric in OVER_TIME for name in sorted(names) if _is(name, metric)]
+    return [name for _, name in found]
+
+
+def _is(name: str, metric: str) -> bool:
+    found = prefix_and_metric(name)
+    return found is not None and found[1] is METRICS[metric] and not is_part(found[0])
+
+
+def _of_history(rows: Sequence[dict[str, float]], name: str) -> Line:
+    return [(row["epoch"], row[name]) for row in rows if name in row]
+
+
+def _draw(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str = "-") -> None:
+    if not lines:
+        return
+    for line in lines if len(lines) > 1 else ():
+        axes.plot([epoch for epoch, _ in line], [value for _, value in line], color=colour, alpha=0.25, linewidth=0.6)
+    epochs = [epoch for epoch, _ in min(lines, key=len)]
+    means = [fmean(line[place][1] for line in lines) for place in range(len(epochs))]
+    axes.plot(epochs, means, style, color=colour, linewidth=1.4, label=label, marker="." if len(epochs) < 10 else "")
+
+
+def _multiples(groups: Sequence[Group], title: str, draw: Callable[[Axes, Group], None], height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    shown = [group for part in parts_of(groups).values() for group in part]
+    columns = max(1, min(COLUMNS, ceil(sqrt(len(shown) or 1))))
+    rows = max(1, ceil(len(shown) / columns))
+    figure = Figure(figsize=(3.4 * columns, height * rows), layout="constrained")
+    figure.suptitle(title)
+    for place, group in enumerate(shown, 1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.set_title(f"{group.grid}: {group.name}\n{group.dataset}", fontsize="x-small")
+        draw(axes, group)
+    return figure

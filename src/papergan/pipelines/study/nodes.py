@@ -1,0 +1,110 @@
+"""Cells to results, results to tables and pictures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from papergan.data.library import ImageLibrary
+from papergan.evaluation.metrics import prefix_and_metric
+from papergan.evaluation.pages import html_page, markdown_page, text
+from papergan.evaluation.published import PublishedRow, published_notes, published_rows
+from papergan.io.cells import CellStore
+from papergan.io.page import Page
+from papergan.io.shelf import WeightsShelf
+from papergan.pipelines.checked import Study
+from papergan.pipelines.study import figures
+from papergan.pipelines.study.contrasts import findings_of, sentences, table_of
+from papergan.pipelines.study.groups import Group, groups_of, parts_of
+from papergan.pipelines.study.playing import Player
+from papergan.pipelines.study.tables import every_cell, summary
+from papergan.tracking import Tracker
+
+log = logging.getLogger(__name__)
+
+
+def play_cells(
+    study: Study, image_library: ImageLibrary, ruler_shelf: WeightsShelf, cells: CellStore, tracker: Tracker
+) -> dict[str, str]:
+    """Play every cell that is not done. Returns where the result of each is kept, by its name and seed.
+
+    Raises Interrupted after a stop signal; the same command goes on from there.
+    """
+    player, todo = Player(image_library, ruler_shelf, cells, tracker), list({c.key: c for c in study.cells}.values())
+    for place, cell in enumerate(todo, 1):
+        words = "done already" if cells.has(cell.key) else "now"
+        log.info("Cell %d of %d: %s, seed %d: %s", place, len(todo), cell.name, cell.recipe.seed, words)
+        player.play(cell)
+    return {f"{cell.grid}: {cell.name}, seed {cell.recipe.seed}": cell.key for cell in study.cells}
+
+
+def tabulate(study: Study, cells: CellStore, played: Mapping[str, str], published: Mapping[str, Any]) -> Page:
+    """Means and deviations over seeds beside the published numbers, and every claim beside what became of it.
+
+    played: that cells were; what is not done yet is said at its row. published: conf/base/published.yml.
+    """
+    from tabulate import tabulate as grid_of
+
+    groups = groups_of(study.cells, cells)
+    rows = [row for row in published_rows(published) if row.document == f"document_{study.recipe.paper}"]
+    tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in parts_of(groups).items()]
+    findings = findings_of(study.recipe.contrasts, groups, rows)
+    parts = [*tables, *([("Claims", table_of(findings))] if findings else [])]
+    title, told = f"{study.name}: {study.recipe.description}", sentences(findings)
+    notes = [*told, *_notes(study, groups, rows, published)]
+    console = [f"{heading}\n{grid_of(*_shown(table), disable_numparse=True)}\n" for heading, table in tables]
+    return Page(
+        markdown=markdown_page(parts, title, notes),
+        csv=every_cell(groups).to_csv(index=False),
+        html=html_page(parts, title, notes),
+        console="\n".join([*console, *told]),
+    )
+
+
+CONSOLE = ("fid@", "is@", "recall@", "copies@", "ms_ssim@")  # what there is room for; the page has the rest
+
+
+def _shown(table: Any) -> tuple[list[list[str]], list[str]]:
+    kept = [name for name in table.columns if "@" not in name or any(kind in name for kind in CONSOLE)]
+    return [[text(cell) for cell in line] for line in table[kept].itertuples(index=False)], kept
+
+
+def _notes(
+    study: Study, groups: Sequence[Group], rows: Sequence[PublishedRow], published: Mapping[str, Any]
+) -> list[str]:
+    done = [result.card for group in groups for result in group.results]
+    missing = sum(len(group.missing) for group in groups)
+    notes = [f"{len(done)} cells done, {missing} not yet"] if missing else []
+    real_rows = {(real.dataset, real.name): real for card in done for real in card.real_rows}
+    for real in real_rows.values():
+        values = [f"{name} {text(value)}" for name, value in real.metrics.items() if prefix_and_metric(name)]
+        notes.append(f"{real.name} of {real.dataset}, by the same rules: {', '.join(values)}")
+    notes += [f"{row.table}, {row.row}: {row.note}" for row in rows if row.note]
+    notes += published_notes(
+        {f"document_{study.recipe.paper}": published[f"document_{study.recipe.paper}"]} if rows else {}
+    )
+    for card in done[-1:]:
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))
+        dirty = " with uncommitted changes" if card.dirty else ""
+        notes.append(f"{card.hardware}; {versions}; commit {card.commit[:12]}{dirty}")
+    notes.append(
+        "± is the standard deviation over seeds (N - 1); a rank such as 1-3 says that nothing separates this row from "
+        "two others; D loss spread is the deviation of the discriminator's loss over the second half of training"
+    )
+    return notes
+
+
+def draw_losses(study: Study, cells: CellStore, played: Mapping[str, str]) -> object:
+    """Both players' losses over epochs, one panel per row of the table. Returns a matplotlib Figure."""
+    return figures.losses(groups_of(study.cells, cells), f"{study.name}: losses")
+
+
+def draw_scores(study: Study, cells: CellStore, played: Mapping[str, str]) -> object:
+    """Metrics over epochs. Returns a matplotlib Figure."""
+    return figures.scores(groups_of(study.cells, cells), f"{study.name}: scores over epochs")
+
+
+def draw_samples(study: Study, cells: CellStore, played: Mapping[str, str]) -> object:
+    """Samples of every row of the table. Returns a matplotlib Figure."""
+    return figures.samples(groups_of(study.cells, cells), f"{study.name}: samples")

@@ -1,0 +1,30 @@
+"""cells -play-> results -tabulate, draw-> tables, pictures"""
+
+from __future__ import annotations
+
+from kedro.pipeline import Pipeline, node
+
+from papergan.pipelines.late import LateModule
+
+nodes = LateModule(f"{__package__}.nodes")
+
+
+def create_pipeline(study: str) -> Pipeline:
+    """One study. Its experiments are named in its parameters; their own pipelines are not run."""
+    recipe, seen = "params:recipe", ["params:recipe", "cells", "played"]
+    return Pipeline(
+        [
+            node(
+                nodes.play_cells, inputs=[recipe, "image_library", "ruler_shelf", "cells", "tracker"],
+                outputs="played", name="play_cells",
+            ),
+            node(nodes.tabulate, inputs=[*seen, "published"], outputs="study_table", name="tabulate"),
+            node(nodes.draw_losses, inputs=seen, outputs="study_losses", name="draw_losses"),
+            node(nodes.draw_scores, inputs=seen, outputs="study_scores", name="draw_scores"),
+            node(nodes.draw_samples, inputs=seen, outputs="study_samples", name="draw_samples"),
+        ],
+        namespace=study,
+        inputs={"image_library", "ruler_shelf", "published"},
+        parameters={"params:recipe": f"params:{study}"},
+        tags=["study"],
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""One cell from images to scores, by the verbs of an experiment."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+from papergan.data.images import ImageSplits
+from papergan.data.library import ImageLibrary
+from papergan.data.preparation import prepare
+from papergan.io.cells import CellStore
+from papergan.io.shelf import WeightsShelf
+from papergan.pipelines.checked import Experiment
+from papergan.pipelines.experiment.nodes import evaluation, publication, rulers, training
+from papergan.study import Cell, CellResult
+from papergan.tracking import Tracker
+
+log = logging.getLogger(__name__)
+
+
+class Player:
+    """Plays cells, each once: one whose result is kept is not played again, one that was interrupted goes on."""
+
+    def __init__(self, library: ImageLibrary, shelf: WeightsShelf, store: CellStore, tracker: Tracker) -> None:
+        self.library, self.shelf, self.store, self.tracker = library, shelf, store, tracker
+        self._images = cache(self._prepared)
+
+    def play(self, cell: Cell) -> CellResult:
+        """The cell's result, with an MLflow run of its own inside the study's where it is played now.
+
+        A cell that diverges has that for a result. Raises Interrupted after a stop signal.
+        """
+        known = self.store.find(cell.key)
+        if known is not None:
+            return known
+        name = f"{cell.name}/seed {cell.recipe.seed}"
+        with self.tracker.nested(name, cell.recipe, {"grid": cell.grid, **cell.levels}) as tracker:
+            result = self._play(Experiment(cell.name, cell.recipe), tracker)
+            tracker.scores(result.card)
+        self.store.keep(cell.key, result)
+        store = self.store.checkpoints.open(cell.recipe.fingerprint, cell.recipe.training.keep_checkpoints)
+        with store.locked():
+            store.clear()
+        return result
+
+    def _play(self, experiment: Experiment, tracker: Tracker) -> CellResult:
+        recipe = experiment.recipe
+        images = self._images(recipe.dataset, recipe.image_size, recipe.train_limit, recipe.subset_seed)
+        classifier = rulers.train_domain_classifier(experiment, images, self.library, self.shelf)
+        reference = rulers.build_reference(experiment, images, classifier, self.shelf)
+        real_rows = rulers.score_real_images(experiment, images, reference, self.shelf)
+        try:
+            history, snapshots, _, trained = training.train(
+                experiment, images, classifier, reference, self.store.checkpoints, tracker
+            )
+        except training.Diverged as error:
+            log.warning("%s diverged: %s", experiment.name, error)
+            return CellResult(error.card, error.history, None)
+        generator = publication.swap_in_average(experiment, trained)
+        card = evaluation.evaluate(experiment, images, classifier, reference, real_rows, trained, generator, snapshots)
+        return CellResult(card, history, publication.sample(experiment, generator).images)
+
+    def _prepared(self, name: str, size: int | None, limit: int | None, subset_seed: int | None) -> ImageSplits:
+        return prepare(self.library.load(name), size=size, limit=limit, subset_seed=subset_seed)
