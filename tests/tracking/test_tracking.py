@@ -11,6 +11,8 @@ import torch
 from mlflow import MlflowClient
 
 from papergan.data.grid import ImageGrid
+from papergan.errors import Interrupted
+from papergan.recipe import Recipe
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.liveness import Liveness
 from papergan.tracking.mlflow_tracker import MlflowTracker
@@ -145,3 +147,54 @@ def test_the_interface_is_shown_on_this_machine_only(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command = ui_options(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     assert command == "ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1"
+
+
+def recipe():
+    given = {"paper": "003", "system": "dcgan", "dataset": "synthetic_shapes", "training": {"steps": 1}}
+    return Recipe.parse("dcgan_emoji", given)
+
+
+def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_run(tmp_path):
+    store = MlflowStore(
+        MlflowConfiguration(
+            tracking_uri=f"sqlite:///{tmp_path}/mlruns/mlflow.db", artifacts=f"{tmp_path}/mlruns/artifacts"
+        )
+    )
+    run = store.begin("document_003", "limited_data_study", {"study": "abc"}, "study")
+    with run.nested("dcgan/seed 0", recipe(), {"grid": "table_1"}) as cell:
+        cell.report({"step": 1, "loss": 2.0})
+    with pytest.raises(Interrupted), run.nested("dcgan/seed 1", recipe(), {}):
+        raise Interrupted(2, "stopped")
+    with pytest.raises(ZeroDivisionError), run.nested("dcgan/seed 2", recipe(), {}):
+        raise ZeroDivisionError
+    run.finish("KILLED")
+    store.liveness.release(run.run_id)
+    client = MlflowClient(tracking_uri=store.configuration.tracking_uri)
+    group = client.get_experiment_by_name("papergan/document_003").experiment_id
+    inside = client.search_runs([group], f"tags.`mlflow.parentRunId` = '{run.run_id}'")
+    assert sorted((one.info.run_name, one.info.status) for one in inside) == [
+        ("dcgan/seed 0", "FINISHED"), ("dcgan/seed 1", "KILLED"), ("dcgan/seed 2", "FAILED"),
+    ]  # fmt: skip
+    (first,) = [one for one in inside if one.info.run_name == "dcgan/seed 0"]
+    assert first.data.metrics["loss"] == 2.0
+    assert first.data.params["settings.width"] == "128"
+    assert first.data.tags["grid"] == "table_1"
+    again = store.begin("document_003", "limited_data_study", {"study": "abc"}, "study")
+    assert again.run_id == run.run_id
+    assert client.get_run(again.run_id).info.status == "RUNNING"
+    again.finish("FINISHED")
+    store.liveness.release(again.run_id)
+    other = store.begin("document_003", "limited_data_study", {"study": "other cells"}, "study")
+    assert other.run_id != run.run_id
+    other.finish("FINISHED")
+    store.liveness.release(other.run_id)
+
+
+def test_cells_go_untracked_where_mlflow_cannot_begin_a_run():
+    def broken(name, tags):
+        raise OSError("database is locked")
+
+    tracker = MlflowTracker(BrokenClient(), "id", broken)
+    with tracker.nested("cell", recipe(), {}) as told:
+        told.report({"step": 1})
+        assert not isinstance(told, MlflowTracker)

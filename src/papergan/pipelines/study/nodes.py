@@ -19,6 +19,7 @@ from papergan.pipelines.study.contrasts import findings_of, sentences, table_of
 from papergan.pipelines.study.groups import Group, groups_of, parts_of
 from papergan.pipelines.study.playing import Player
 from papergan.pipelines.study.tables import every_cell, summary
+from papergan.study import Cell
 from papergan.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,13 @@ def play_cells(
 
     Raises Interrupted after a stop signal; the same command goes on from there.
     """
-    player, todo = Player(image_library, ruler_shelf, cells, tracker), list({c.key: c for c in study.cells}.values())
-    for place, cell in enumerate(todo, 1):
+    player = Player(image_library, ruler_shelf, cells, tracker)
+    once: dict[str, Cell] = {}
+    for cell in study.cells:
+        once.setdefault(cell.key, cell)
+    for place, cell in enumerate(once.values(), 1):
         words = "done already" if cells.has(cell.key) else "now"
-        log.info("Cell %d of %d: %s, seed %d: %s", place, len(todo), cell.name, cell.recipe.seed, words)
+        log.info("Cell %d of %d: %s, seed %d: %s", place, len(once), cell.name, cell.recipe.seed, words)
         player.play(cell)
     return {f"{cell.grid}: {cell.name}, seed {cell.recipe.seed}": cell.key for cell in study.cells}
 

@@ -48,7 +48,7 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
             places = ranks(METRICS[metric], list(values.values())) if metric in RANKED else [""] * len(values)
             for (place, value), rank in zip(values.items(), places, strict=True):
                 lines[place][label] = f"{with_deviation(value)}{f' ({rank})' if rank else ''}"
-    fastest = min(map(_seconds_per_image, groups), default=0.0)
+    fastest = min(filter(None, map(_seconds_per_image, groups)), default=0.0)
     for line, group in zip(lines, groups, strict=True):
         accuracy = group.seeds.final("discriminator_accuracy_midpoint")
         line["D accuracy"] = with_deviation(accuracy) if accuracy else ""

@@ -1,0 +1,84 @@
+"""The search for FD: upward, up to the first stable one, no further."""
+
+from __future__ import annotations
+
+import pytest
+
+from papergan.evaluation.stability import StabilityRule
+from papergan.pipelines.checked import Search
+from papergan.pipelines.search import nodes
+from papergan.study import CellResult, SearchRecipe, candidates_of
+from papergan.training.history import History
+from pipelines.test_study import RECIPES
+
+CFT = {"one": RECIPES["plain"] | {"system": "cft_gan"}, "two": RECIPES["plain"] | {"system": "cft_gan", "seed": 3}}
+
+
+class Card:
+    def __init__(self, diverged: str | None) -> None:
+        self.diverged, self.final = diverged, {"domain_fid": 3.0, "domain_density": 1.0}
+
+
+def result(loss: float, diverged: str | None = None) -> CellResult:
+    history = History()
+    names = ("discriminator.discriminator_loss", "generator.generator_loss", "generator.gradient_norm")
+    history.losses = [{"epoch": float(epoch), **dict.fromkeys(names, loss)} for epoch in range(1, 41)]
+    return CellResult(Card(diverged), history, None)
+
+
+@pytest.fixture
+def search(monkeypatch):
+    """How the trials go, by experiment and FD, in the place of training."""
+    outcomes = {
+        ("one", 1): result(0.01), ("one", 2): result(1.0, "diverged at step 5"), ("one", 3): result(1.0),
+        **{("two", fd): result(0.01) for fd in (1, 2, 3, 4)},
+    }  # fmt: skip
+    played = []
+
+    class Player:
+        def __init__(self, *_):
+            pass
+
+        def play(self, cell):
+            played.append((cell.experiment, int(cell.levels["FD"])))
+            return outcomes[played[-1]]
+
+    monkeypatch.setattr(nodes, "Player", Player)
+    recipe = SearchRecipe(paper="003", experiments=("one", "two"), most=4, rule=StabilityRule())
+    return Search("fd_search", recipe, tuple(candidates_of("fd_search", recipe, CFT))), played, outcomes
+
+
+def test_it_stops_at_the_first_stable_one_and_gives_up_at_the_most(search):
+    what, played, _ = search
+    trace, chosen = nodes.search(what, None, None, None, None)
+    assert played == [("one", 1), ("one", 2), ("one", 3), ("two", 1), ("two", 2), ("two", 3), ("two", 4)]
+    assert chosen == {"one": 3}
+    assert [trial["instability"] for trial in trace[:3]] == [
+        "epoch 33: the discriminator's loss is below 0.05 for 3 epochs", "diverged at step 5", None,
+    ]  # fmt: skip
+    assert trace[0]["domain_fid"] == 3.0
+    assert "domain_density" not in trace[0]
+
+
+def test_the_page_says_what_was_chosen_and_by_which_rule(search):
+    what, _, _ = search
+    trace, _ = nodes.search(what, None, None, None, None)
+    page = nodes.tabulate(what, trace)
+    assert "one: FD 3, the first without an instability" in page.markdown
+    assert "two: none of FD 1 to 4 was stable, the rule chooses nothing; its recipe keeps 1" in page.markdown
+    assert "after epoch 30" in page.markdown
+    assert len(page.csv.splitlines()) == 8
+
+
+def test_the_plot_has_a_panel_per_trial(search):
+    what, _, outcomes = search
+    trace, _ = nodes.search(what, None, None, None, None)
+    by_cell = {trial["cell"]: outcomes[trial["experiment"], trial["FD"]] for trial in trace}
+
+    class Store:
+        find = staticmethod(by_cell.get)
+
+    figure = nodes.draw(what, trace, Store())
+    assert len(figure.axes) == 7
+    assert all(len(axes.lines) == 2 for axes in figure.axes)
+    assert "stable" in figure.axes[2].get_title()

@@ -1,0 +1,274 @@
+"""A study by itself: cells are played once, interruptions cost nothing, tables say what the numbers say."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from papergan.data.library import ImageLibrary
+from papergan.data.sources import Sources
+from papergan.errors import Interrupted
+from papergan.evaluation.published import PublishedRow
+from papergan.io.cells import CellStore
+from papergan.io.shelf import WeightsShelf
+from papergan.pipelines import study
+from papergan.pipelines.checked import Study
+from papergan.pipelines.experiment.nodes import training
+from papergan.pipelines.study import playing
+from papergan.pipelines.study.contrasts import findings_of, sentences
+from papergan.pipelines.study.groups import groups_of
+from papergan.pipelines.study.tables import player_losses, spread_of_loss, summary
+from papergan.study import StudyRecipe, cells_of
+from papergan.tracking import Tracker
+from pipelines.test_experiment import GIVEN, Kept
+
+NAME = "limited_data_study"
+RECIPES = {
+    "plain": GIVEN | {"paper": "003", "overrides": {"width": 4, "latent_dim": 4}},
+    "mixed": GIVEN | {"paper": "003", "system": "deligan", "overrides": {"width": 4, "latent_dim": 4}},
+}
+RECIPE = {
+    "paper": "003", "seeds": [0, 1], "description": "tiny", "common": {"training": {"steps": 3}},
+    "grids": {
+        "table_1": {
+            "experiments": ["plain", "mixed"],
+            "factors": {"rate": {"own": {}, "wild": {"overrides": {"learning_rate": 1e30}}}},
+        },
+        "again": {"experiments": ["plain"], "factors": {}},
+    },
+    "contrasts": [
+        {"claim": "mixtures help", "of": ["mixed"], "against": ["plain"], "metrics": ["fid", "recall"]},
+        {"claim": "wild is better", "of": ["wild"], "against": ["own"], "metrics": ["fid"]},
+    ],
+}  # fmt: skip
+PUBLISHED = {
+    "document_003": {
+        "paper": "p", "dataset": "synthetic_shapes",
+        "table_1_fid": {
+            "metric": "fid", "caption": "c",
+            "rows": [
+                {"row": "DCGAN", "value": 4.0, "std": 1.0, "experiments": ["plain"], "note": "odd"},
+                {"row": "DeLiGAN", "value": 3.0, "experiments": ["mixed"]},
+            ],
+        },
+    }
+}  # fmt: skip
+
+
+class Listener(Tracker):
+    """Who was told of which cell."""
+
+    def __init__(self) -> None:
+        self.cells, self.cards = [], []
+
+    @contextmanager
+    def nested(self, name, recipe, tags):
+        self.cells.append((name, dict(tags)))
+        yield self
+
+    def scores(self, card):
+        self.cards.append(card)
+
+
+def the_study(**changes) -> Study:
+    recipe = StudyRecipe.parse(NAME, RECIPE | changes)
+    return Study(NAME, recipe, tuple(cells_of(NAME, recipe, RECIPES)))
+
+
+def run(folder, listener, **changes):
+    library = ImageLibrary.declared(
+        {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 200, "test": 50}}, Sources(folder), folder
+    )
+    inputs = {
+        "image_library": library, "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
+        f"params:{NAME}": the_study(**changes), f"{NAME}.cells": CellStore(folder / "cells", folder / "checkpoints"),
+        "published": PUBLISHED,
+    }  # fmt: skip
+    catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()})
+    pipeline = study.create_pipeline(NAME)
+    for name in pipeline.all_outputs():
+        catalog[name] = Kept()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        SequentialRunner().run(pipeline, catalog)
+    finally:
+        torch.set_num_threads(before)
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder, listener = tmp_path_factory.mktemp("study"), Listener()
+    return folder, listener, run(folder, listener)
+
+
+def test_every_cell_is_played_once_and_told_in_a_run_of_its_own(finished):
+    _, listener, catalog = finished
+    names = [name for name, _ in listener.cells]
+    assert len(names) == 2 * 2 * 2 == len(set(names))  # `again` has the same recipe as plain/own
+    assert listener.cells[0] == ("plain/own/seed 0", {"grid": "table_1", "rate": "own"})
+    assert len(catalog.load(f"{NAME}.played")) == 10
+    assert [card.seed for card in listener.cards] == [0] * 4 + [1] * 4
+
+
+def test_a_cell_that_diverges_has_that_for_a_result_and_the_others_go_on(finished):
+    folder, listener, catalog = finished
+    diverged = [card.experiment for card in listener.cards if card.diverged]
+    assert set(diverged) == {"plain/wild", "mixed/wild"}
+    page = catalog.load(f"{NAME}.study_table")
+    assert "diverged at step" in page.markdown
+    store = CellStore(folder / "cells", folder / "checkpoints")
+    wild = next(cell for cell in the_study().cells if cell.name == "plain/wild")
+    assert store.find(wild.key).samples is None
+
+
+def test_checkpoints_go_when_a_cell_is_done(finished):
+    folder, _, _ = finished
+    assert not list((folder / "checkpoints").rglob("*.safetensors"))
+
+
+def test_nothing_is_played_again(finished):
+    folder, _, before = finished
+    listener = Listener()
+    catalog = run(folder, listener)
+    assert listener.cells == []
+    assert catalog.load(f"{NAME}.study_table").csv == before.load(f"{NAME}.study_table").csv
+
+
+def test_the_table_has_published_numbers_beside_means_over_seeds(finished):
+    _, _, catalog = finished
+    page = catalog.load(f"{NAME}.study_table")
+    lines = page.markdown.splitlines()
+    heading = next(line for line in lines if line.startswith("| experiment | rate"))
+    assert "published FID" in heading
+    assert "domain_fid@100v100-train" in heading
+    plain = next(line for line in lines if line.startswith("| plain | own"))
+    assert "| 4.00 ± 1.00 |" in plain
+    assert "| 0, 1 |" in plain
+    assert plain.count("±") > 5
+    wild = next(line for line in lines if line.startswith("| plain | wild"))
+    assert "4.00 ± 1.00" not in wild
+    assert "Table 1 FID, DCGAN: odd" in page.markdown
+    assert "commit" in page.markdown
+
+
+def test_the_csv_has_one_line_per_cell_with_every_number(finished):
+    _, _, catalog = finished
+    header, *rows = catalog.load(f"{NAME}.study_table").csv.splitlines()
+    assert len(rows) == 10
+    assert {"grid", "experiment", "rate", "seed", "domain_recall", "data", "commit"} <= set(header.split(","))
+
+
+def test_claims_are_sentences_with_counts(finished):
+    _, _, catalog = finished
+    page = catalog.load(f"{NAME}.study_table")
+    assert "## Claims" in page.markdown
+    told = [line for line in page.console.splitlines() if line.startswith("mixtures help: by fid ")]
+    assert len(told) == 1
+    assert "by recall" in told[0]
+    assert "wild is better" not in page.console  # one side has no numbers
+
+
+def test_pictures_have_a_panel_per_row(finished):
+    _, _, catalog = finished
+    assert len(catalog.load(f"{NAME}.study_losses").axes) == 5
+    assert len(catalog.load(f"{NAME}.study_samples").axes) == 5
+    titles = [axes.get_title() for axes in catalog.load(f"{NAME}.study_scores").axes]
+    assert "table_1, synthetic_shapes/train[:100]: domain_fid" in titles
+
+
+def test_an_interrupted_study_goes_on_where_it_was(tmp_path, monkeypatch):
+    train, calls = training.train, []
+
+    def interrupted(*inputs):
+        calls.append(inputs[0].name)
+        if len(calls) == 2:
+            raise Interrupted(2, "stopped by signal 2")
+        return train(*inputs)
+
+    monkeypatch.setattr(playing.training, "train", interrupted)
+    grids = {"table_1": {"experiments": ["plain"], "factors": {}}}
+    with pytest.raises(Interrupted):
+        run(tmp_path, Listener(), grids=grids, contrasts=[])
+    listener = Listener()
+    catalog = run(tmp_path, listener, grids=grids, contrasts=[])
+    assert [name for name, _ in listener.cells] == ["plain/seed 1"]
+    assert catalog.load(f"{NAME}.study_table").markdown.count("| plain | 0, 1 |") == 1
+
+
+def test_a_damaged_result_is_played_again(tmp_path, caplog):
+    grids, one = {"table_1": {"experiments": ["plain"], "factors": {}}}, {"seeds": [0], "contrasts": []}
+    run(tmp_path, Listener(), grids=grids, **one)
+    (scores,) = (tmp_path / "cells").rglob("scores.json")
+    scores.write_text(scores.read_text().replace('"seed": 0', '"seed": 7', 1))
+    listener = Listener()
+    run(tmp_path, listener, grids=grids, **one)
+    assert len(listener.cells) == 1
+    assert "is played again" in caplog.text
+
+
+def fake_groups(finished, values):
+    """The groups of the study with other Frechet distances, by name and seed."""
+    folder, _, _ = finished
+    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    for group in groups:
+        for result in group.results:
+            if group.name in values and result.card.final:
+                result.card.final["domain_fid"] = values[group.name][result.card.seed]
+    return [group for group in groups if group.grid == "table_1"]
+
+
+@pytest.mark.parametrize(
+    ("plain", "mixed", "verdict"),
+    [
+        ((100.0, 102.0), (50.0, 51.0), "it holds in 1 of 1"),
+        ((50.0, 51.0), (100.0, 102.0), "it is reversed in 1 of 1"),
+        ((50.0, 90.0), (40.0, 85.0), "seeds drown it in 1 of 1"),
+    ],
+)
+def test_a_claim_holds_where_the_difference_is_beyond_the_spread_of_seeds(finished, plain, mixed, verdict):
+    groups = fake_groups(finished, {"plain/own": plain, "mixed/own": mixed})
+    contrasts = the_study().recipe.contrasts[:1]
+    rows = [
+        PublishedRow("d", "t", "s", "fid", name, value, experiments=(name,))
+        for name, value in (("plain", 4.0), ("mixed", 3.0))
+    ]
+    findings = [one for one in findings_of(contrasts, groups, rows) if one.metric == "fid"]
+    assert len(findings) == 1
+    assert findings[0].change == pytest.approx(100 * (sum(mixed) - sum(plain)) / sum(plain))
+    assert findings[0].published == -25.0
+    assert verdict in sentences(findings)[0]
+
+
+def test_one_seed_tells_nothing(finished):
+    groups = fake_groups(finished, {"plain/own": (1.0, 2.0), "mixed/own": (100.0, 200.0)})
+    for group in groups:
+        object.__setattr__(group, "results", group.results[:1])
+        vars(group).pop("seeds", None)
+    (told,) = sentences(findings_of(the_study().recipe.contrasts[:1], groups, []))
+    assert "one seed tells nothing in 1 of 1" in told
+
+
+def test_ranks_and_costs_are_of_the_part(finished):
+    table = summary(fake_groups(finished, {"plain/own": (100.0, 101.0), "mixed/own": (50.0, 51.0)}), [])
+    cells = dict(zip(table["experiment"] + table["rate"], table["domain_fid@100v100-train"], strict=True))
+    assert cells["mixedown"].endswith("(1)")
+    assert cells["plainown"].endswith("(2)")
+    assert "1.00x" in set(table["time"])
+
+
+def test_a_players_loss_is_the_sum_of_its_terms(finished):
+    folder, _, _ = finished
+    store = CellStore(folder / "cells", folder / "checkpoints")
+    result = store.find(next(cell.key for cell in the_study().cells if cell.name == "mixed/own"))
+    whole, alone = (player_losses(result, "generator", adversarial=only) for only in (False, True))
+    for row, (epoch, total), (_, adversarial) in zip(result.history.losses, whole, alone, strict=True):
+        assert epoch == row["epoch"]
+        assert total == pytest.approx(row["generator.generator_loss"] + row["generator.deviation_regulariser"])
+        assert adversarial == row["generator.generator_loss"]
+    assert spread_of_loss(result) > 0

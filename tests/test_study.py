@@ -1,0 +1,123 @@
+"""Studies: which cells there are, what lies over what, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from papergan.errors import RecipeError
+from papergan.study import SearchRecipe, StudyRecipe, candidates_of, cells_of, digest_of, laid_over
+
+RECIPES = {
+    name: {
+        "paper": "003", "system": "dcgan", "dataset": data, "overrides": {"width": 8},
+        "training": {"epochs": 200.0, "batch_size": 32},
+    }
+    for name, data in (("one", "cifar10"), ("two", "synthetic_shapes"))
+} | {"cft": {"paper": "003", "system": "cft_gan", "dataset": "cifar10", "training": {"epochs": 1.0}}}  # fmt: skip
+GIVEN = {
+    "paper": "003", "seeds": [0, 1], "common": {"training": {"epochs": 3.0}},
+    "grids": {
+        "table": {
+            "experiments": ["one", "two"],
+            "factors": {
+                "rate": {"own": {}, "slow": {"overrides": {"learning_rate": 1e-4}}},
+                "law": {"flat": {}, "round": {"overrides": {"prior": "gaussian"}}},
+            },
+        },
+    },
+}  # fmt: skip
+
+
+def cells(**changes):
+    return cells_of("study", StudyRecipe.parse("study", GIVEN | changes), RECIPES)
+
+
+def test_all_combinations_the_first_seed_first():
+    found = cells()
+    assert len(found) == 2 * 2 * 2 * 2
+    assert [cell.recipe.seed for cell in found] == [0] * 8 + [1] * 8
+    assert [cell.name for cell in found[:4]] == ["one/own/flat", "one/own/round", "one/slow/flat", "one/slow/round"]
+    assert len({cell.key for cell in found}) == 16
+
+
+def test_common_lies_over_the_experiment_and_levels_over_common():
+    cell = cells()[3]
+    assert cell.recipe.training.epochs == 3.0
+    assert cell.recipe.training.batch_size == 32
+    assert cell.recipe.settings() | {} == {
+        "latent_dim": 100, "width": 8, "prior": "gaussian", "learning_rate": 1e-4, "beta1": 0.5,
+    }  # fmt: skip
+    assert laid_over({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 3}, "d": [2]}) == {"a": {"b": 3, "c": 2}, "d": [2]}
+
+
+def test_published_numbers_stand_for_what_no_level_changes():
+    assert [cell.as_published for cell in cells()[:4]] == [True, False, False, False]
+    assert cells(common={"overrides": {"width": 4}})[0].as_published  # a budget, said at every row
+
+
+def test_cells_of_two_grids_that_agree_are_one():
+    grids = GIVEN["grids"] | {"again": {"experiments": ["one"], "factors": {"rate": {"slow": {"overrides": {
+        "learning_rate": 1e-4}}}}}}  # fmt: skip
+    found = cells(grids=grids)
+    again = [cell for cell in found if cell.grid == "again"]
+    assert [cell.key for cell in again] == [
+        next(c.key for c in found if c.name == "one/slow/flat" and c.recipe.seed == seed) for seed in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("common", "same"),
+    [
+        ({"training": {"epochs": 3.0, "device": "cpu", "save_minutes": 1.0, "resume": False}}, True),
+        ({"training": {"epochs": 4.0}}, False),
+        ({"training": {"epochs": 3.0}, "evaluation": {"num_samples": 200}}, False),
+    ],
+)
+def test_a_result_is_kept_as_long_as_nothing_changes_that_decides_it(common, same):
+    assert (cells(common=common)[0].key == cells()[0].key) is same
+    assert (digest_of(cells(common=common)) == digest_of(cells())) is same
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"seeds": [0, 0]}, "seeds: each once"),
+        ({"seeds": []}, "seeds"),
+        ({"grid": {}}, r"unknown key 'grid'; did you mean 'grids'\?"),
+        (
+            {"grids": {"t": {"experiments": ["won"]}}},
+            r"study\.grids\.t: unknown experiment 'won'; did you mean .*'one'",
+        ),
+        ({"common": {"overrides": {"widht": 3}}}, r"study\.grids\.table: .*no setting 'widht'; did you mean 'width'"),
+        ({"common": {"training": {"steps": 3}}}, "exactly one of epochs and steps"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_place(changes, fault):
+    with pytest.raises(RecipeError, match=fault):
+        cells(**changes)
+
+
+@pytest.mark.parametrize(
+    ("contrast", "fault"),
+    [
+        ({"of": ["onw"]}, r"contrasts\.0: unknown side 'onw'; did you mean 'own', 'one'|unknown side 'onw'"),
+        ({"metrics": ["fjd"]}, r"no metric to be better at: 'fjd'; did you mean 'fid'"),
+        ({"metrics": ["copy_rate"]}, "no metric to be better at: 'copy_rate'"),
+        ({"grids": ["tabel"]}, r"unknown grid 'tabel'; did you mean 'table'"),
+    ],
+)
+def test_a_claim_about_nothing_is_refused(contrast, fault):
+    whole = {"claim": "c", "of": ["one"], "against": ["two"], "metrics": ["fid"]} | contrast
+    with pytest.raises(RecipeError, match=fault):
+        cells(contrasts=[whole])
+
+
+def test_candidates_go_from_one_upward_for_each_experiment_in_turn():
+    search = SearchRecipe.parse("s", {"paper": "003", "experiments": ["cft"], "most": 3, "seed": 5})
+    found = candidates_of("fd_search", search, RECIPES)
+    assert [(cell.levels["FD"], cell.recipe.settings()["feature_differences"]) for cell in found] == [
+        ("1", 1), ("2", 2), ("3", 3),
+    ]  # fmt: skip
+    assert {cell.recipe.seed for cell in found} == {5}
+    with pytest.raises(RecipeError, match="'feature_differences'"):
+        candidates_of("fd_search", search.model_copy(update={"experiments": ("one",)}), RECIPES)
