@@ -133,11 +133,15 @@ HOW = ("device", "devices", "cuda_graphs", "save_minutes", "keep_checkpoints", "
 
 @dataclass(frozen=True, eq=False)
 class CellResult:
-    """What became of a cell. samples: uint8 [N, C, S, S]; None where it diverged."""
+    """What became of a cell. Pictures are None where it diverged.
+
+    samples: uint8 [N, C, S, S]. neighbours: uint8 [R, K, C, S, S], R samples, each before its nearest training images.
+    """
 
     card: ScoreCard
     history: History
-    samples: Tensor | None
+    samples: Tensor | None = None
+    neighbours: Tensor | None = None
 
 
 def cells_of(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> list[Cell]:

@@ -113,6 +113,7 @@ def test_every_cell_is_played_once_and_told_in_a_run_of_its_own(finished):
     assert len(names) == 2 * 2 * 2 == len(set(names))  # `again` has the same recipe as plain/own
     assert listener.cells[0] == ("plain/own/seed 0", {"grid": "table_1", "rate": "own"})
     assert len(catalog.load(f"{NAME}.played")) == 10
+    assert list(map(len, catalog.load(f"{NAME}.subsets").values())) == [100]
     assert [card.seed for card in listener.cards] == [0] * 4 + [1] * 4
 
 
@@ -178,6 +179,8 @@ def test_pictures_have_a_panel_per_row(finished):
     _, _, catalog = finished
     assert len(catalog.load(f"{NAME}.study_losses").axes) == 5
     assert len(catalog.load(f"{NAME}.study_samples").axes) == 5
+    near = catalog.load(f"{NAME}.study_neighbours").axes
+    assert [len(axes.images) for axes in near] == [1, 0, 1, 0, 1]  # those between them diverged
     titles = [axes.get_title() for axes in catalog.load(f"{NAME}.study_scores").axes]
     assert "table_1, synthetic_shapes/train[:100]: domain_fid" in titles
 

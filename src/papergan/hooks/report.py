@@ -23,7 +23,7 @@ from papergan.tracking.start import ui_options
 
 SHOWN = (
     "samples", "progress", "curves", "history", "training_log", "scores", "generator", "comparison", "page", "plot",
-    "neighbours", "study_table", "study_losses", "study_scores", "study_samples",
+    "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
 )  # fmt: skip
 PICTURES = ("over_time", "interpolation", "by_class", "neighbours", "truncation")  # of an experiment; one line for all
 

@@ -39,9 +39,9 @@ class CellStore:
         scores, history, samples = self._files(key)
         try:
             card = scores.load()
-            images = None if card.diverged else samples.load().tensors["samples"]
-            return CellResult(card, history.load(), images)
-        except (PaperganError, DatasetError, KeyError) as problem:
+            drawn = {} if card.diverged else samples.load().tensors
+            return CellResult(card, history.load(), drawn.get("samples"), drawn.get("neighbours"))
+        except (PaperganError, DatasetError) as problem:
             log.warning("cell %s is played again: %s", key, problem)
             return None
 
@@ -49,8 +49,8 @@ class CellStore:
         """A result, once and for all."""
         scores, history, samples = self._files(key)
         history.save(result.history)
-        if result.samples is not None:
-            samples.save(Weights({"samples": result.samples}))
+        drawn = {"samples": result.samples, "neighbours": result.neighbours}
+        samples.save(Weights({name: images for name, images in drawn.items() if images is not None}))
         scores.save(result.card)
 
     def _files(self, key: str) -> tuple[ScoreCardDataset, HistoryDataset, WeightsDataset]:

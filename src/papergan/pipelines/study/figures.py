@@ -7,6 +7,8 @@ from math import ceil, sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from papergan.data.grid import make_grid
 from papergan.evaluation.metrics import METRICS, prefix_and_metric
 from papergan.pipelines.study.groups import Group, parts_of
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 4
 OVER_TIME = ("fid", "is_mean", "recall", "coverage")
-SAMPLES = 25
+SAMPLES, NEAREST = 25, 3
 PLAYERS = {"discriminator": "tab:blue", "generator": "tab:orange"}
 Line = Sequence[tuple[float, float]]
 
@@ -42,15 +44,29 @@ def samples(groups: Sequence[Group], title: str) -> Figure:
     """The same 25 latents of the first seed that came to an end."""
 
     def draw(axes: Axes, group: Group) -> None:
-        axes.axis("off")
         drawn = next((result.samples for result in group.results if result.samples is not None), None)
-        if drawn is None:
-            axes.text(0.5, 0.5, "diverged", ha="center", va="center")
-            return
-        picture = make_grid(drawn[:SAMPLES]).permute(1, 2, 0).numpy()
-        axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        _show(axes, None if drawn is None else drawn[:SAMPLES], 5)
 
     return _multiples(groups, title, draw, 3.4)
+
+
+def neighbours(groups: Sequence[Group], title: str) -> Figure:
+    """Eight samples, each to the left of its three nearest training images; of the first seed that came to an end."""
+
+    def draw(axes: Axes, group: Group) -> None:
+        drawn = next((result.neighbours for result in group.results if result.neighbours is not None), None)
+        _show(axes, None if drawn is None else drawn[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
+
+    return _multiples(groups, title, draw, 2.4)
+
+
+def _show(axes: Axes, images: Tensor | None, columns: int) -> None:
+    axes.axis("off")
+    if images is None:
+        axes.text(0.5, 0.5, "diverged", ha="center", va="center")
+        return
+    picture = make_grid(images, columns).permute(1, 2, 0).numpy()
+    axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
 def scores(groups: Sequence[Group], title: str) -> Figure:

@@ -27,8 +27,11 @@ log = logging.getLogger(__name__)
 
 def play_cells(
     study: Study, image_library: ImageLibrary, ruler_shelf: WeightsShelf, cells: CellStore, tracker: Tracker
-) -> dict[str, str]:
-    """Play every cell that is not done. Returns where the result of each is kept, by its name and seed.
+) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """Play every cell that is not done.
+
+    Returns where the result of each is kept, by its name and seed; and, where cells train on some images of a data set
+    only, which these are, by the name of the image set.
 
     Raises Interrupted after a stop signal; the same command goes on from there.
     """
@@ -40,7 +43,8 @@ def play_cells(
         words = "done already" if cells.has(cell.key) else "now"
         log.info("Cell %d of %d: %s, seed %d: %s", place, len(once), cell.name, cell.recipe.seed, words)
         player.play(cell)
-    return {f"{cell.grid}: {cell.name}, seed {cell.recipe.seed}": cell.key for cell in study.cells}
+    subsets = dict(filter(None, map(player.subset_of, once.values())))
+    return {f"{cell.grid}: {cell.name}, seed {cell.recipe.seed}": cell.key for cell in study.cells}, subsets
 
 
 def tabulate(study: Study, cells: CellStore, played: Mapping[str, str], published: Mapping[str, Any]) -> Page:
@@ -112,3 +116,8 @@ def draw_scores(study: Study, cells: CellStore, played: Mapping[str, str]) -> ob
 def draw_samples(study: Study, cells: CellStore, played: Mapping[str, str]) -> object:
     """Samples of every row of the table. Returns a matplotlib Figure."""
     return figures.samples(groups_of(study.cells, cells), f"{study.name}: samples")
+
+
+def draw_neighbours(study: Study, cells: CellStore, played: Mapping[str, str]) -> object:
+    """Samples beside their nearest training images, for every row of the table. Returns a matplotlib Figure."""
+    return figures.neighbours(groups_of(study.cells, cells), f"{study.name}: samples and their nearest training images")

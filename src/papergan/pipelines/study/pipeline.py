@@ -16,12 +16,13 @@ def create_pipeline(study: str) -> Pipeline:
         [
             node(
                 nodes.play_cells, inputs=[recipe, "image_library", "ruler_shelf", "cells", "tracker"],
-                outputs="played", name="play_cells",
+                outputs=["played", "subsets"], name="play_cells",
             ),
             node(nodes.tabulate, inputs=[*seen, "published"], outputs="study_table", name="tabulate"),
             node(nodes.draw_losses, inputs=seen, outputs="study_losses", name="draw_losses"),
             node(nodes.draw_scores, inputs=seen, outputs="study_scores", name="draw_scores"),
             node(nodes.draw_samples, inputs=seen, outputs="study_samples", name="draw_samples"),
+            node(nodes.draw_neighbours, inputs=seen, outputs="study_neighbours", name="draw_neighbours"),
         ],
         namespace=study,
         inputs={"image_library", "ruler_shelf", "published"},

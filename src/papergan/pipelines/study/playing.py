@@ -11,7 +11,7 @@ from papergan.data.preparation import prepare
 from papergan.io.cells import CellStore
 from papergan.io.shelf import WeightsShelf
 from papergan.pipelines.checked import Experiment
-from papergan.pipelines.experiment.nodes import evaluation, publication, rulers, training
+from papergan.pipelines.experiment.nodes import evaluation, pictures, publication, rulers, training
 from papergan.study import Cell, CellResult
 from papergan.tracking import Tracker
 
@@ -43,6 +43,14 @@ class Player:
             store.clear()
         return result
 
+    def subset_of(self, cell: Cell) -> tuple[str, list[int]] | None:
+        """The name of the cell's training images, and which of the data set's they are; None where it has all."""
+        recipe = cell.recipe
+        if recipe.train_limit is None:
+            return None
+        train = self._images(recipe.dataset, recipe.image_size, recipe.train_limit, recipe.subset_seed).train
+        return None if train.origin is None else (train.name, train.origin.tolist())
+
     def _play(self, experiment: Experiment, tracker: Tracker) -> CellResult:
         recipe = experiment.recipe
         images = self._images(recipe.dataset, recipe.image_size, recipe.train_limit, recipe.subset_seed)
@@ -55,10 +63,12 @@ class Player:
             )
         except training.Diverged as error:
             log.warning("%s diverged: %s", experiment.name, error)
-            return CellResult(error.card, error.history, None)
+            return CellResult(error.card, error.history)
         generator = publication.swap_in_average(experiment, trained)
         card = evaluation.evaluate(experiment, images, classifier, reference, real_rows, trained, generator, snapshots)
-        return CellResult(card, history, publication.sample(experiment, generator).images)
+        near = pictures.draw_neighbours(experiment, images, classifier, reference, generator)
+        neighbours = near.images.reshape(-1, near.columns or 1, *near.images.shape[1:])
+        return CellResult(card, history, publication.sample(experiment, generator).images, neighbours)
 
     def _prepared(self, name: str, size: int | None, limit: int | None, subset_seed: int | None) -> ImageSplits:
         return prepare(self.library.load(name), size=size, limit=limit, subset_seed=subset_seed)
