@@ -121,3 +121,10 @@ def test_candidates_go_from_one_upward_for_each_experiment_in_turn():
     assert {cell.recipe.seed for cell in found} == {5}
     with pytest.raises(RecipeError, match="'feature_differences'"):
         candidates_of("fd_search", search.model_copy(update={"experiments": ("one",)}), RECIPES)
+
+
+def test_a_fault_of_many_cells_is_said_once():
+    with pytest.raises(RecipeError) as error:
+        cells(common={"overrides": {"widht": 3}})
+    assert str(error.value).count("widht") == 1
+    assert str(error.value).startswith("study.grids.table: one/own/flat: ")

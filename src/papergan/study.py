@@ -149,16 +149,18 @@ def cells_of(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> list
 
     recipes: of all experiments, as configuration has them. Raises RecipeError naming what does not fit, all at once.
     """
-    found, faults = [], []
+    found: list[Cell] = []
+    faults: dict[str, str] = {}  # where each was met first, since a wrong level is wrong in many cells
     for seed in study.seeds:
         for grid_name, grid in study.grids.items():
             for experiment, levels in product(grid.experiments, _combinations(grid)):
                 try:
                     found.append(_cell(grid_name, grid, experiment, levels, seed, study.common, recipes))
                 except RecipeError as fault:
-                    faults.append(f"{name}.grids.{grid_name}: {fault}")
+                    where, _, what = str(fault).rpartition(": ") if ": " in str(fault) else ("", "", str(fault))
+                    faults.setdefault(what, ": ".join(filter(None, [f"{name}.grids.{grid_name}", where])))
     if faults:
-        raise RecipeError("; ".join(dict.fromkeys(faults)))
+        raise RecipeError("; ".join(f"{where}: {what}" for what, where in faults.items()))
     return found
 
 

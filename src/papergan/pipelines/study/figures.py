@@ -133,9 +133,12 @@ def _multiples(groups: Sequence[Group], title: str, draw: Callable[[Axes, Group]
     columns = max(1, min(COLUMNS, ceil(sqrt(len(shown) or 1))))
     rows = max(1, ceil(len(shown) / columns))
     figure = Figure(figsize=(3.4 * columns, height * rows), layout="constrained")
-    figure.suptitle(title)
+    datasets = ", ".join(dict.fromkeys(group.dataset for group in shown))
+    figure.suptitle(f"{title}\n{datasets}", fontsize="medium")
     for place, group in enumerate(shown, 1):
         axes = figure.add_subplot(rows, columns, place)
-        axes.set_title(f"{group.grid}: {group.name}\n{group.dataset}", fontsize="x-small")
+        axes.set_title(
+            "\n".join(filter(None, [group.experiment, ", ".join(group.levels.values())])), fontsize="x-small"
+        )
         draw(axes, group)
     return figure
