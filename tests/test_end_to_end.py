@@ -165,6 +165,28 @@ class TestStoppingAndGoingOn:
         assert steps == list(range(4, 41, 4))
 
 
+def test_a_search_leaves_its_choice_where_recipes_find_it_and_a_run_for_every_trial(tmp_path, capsys):
+    in_workspace(tmp_path, "fd_search")
+    told = capsys.readouterr().out
+    assert "cft_gan_cifar10_1000: FD 1, the first without an instability" in told
+    assert "trace.html" in told
+    assert (tmp_path / "data/05_model_input/fd_search/chosen.json").read_text().split() == [
+        "{", '"cft_gan_cifar10_1000":', "1", "}",
+    ]  # fmt: skip
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    group = client.get_experiment_by_name("papergan/document_003")
+    trial, study = sorted(client.search_runs([group.experiment_id]), key=lambda run: run.info.run_name)
+    assert trial.data.tags["mlflow.parentRunId"] == study.info.run_id
+    assert (study.info.run_name, study.info.status, trial.info.status) == ("fd_search", "FINISHED", "FINISHED")
+    assert trial.data.tags["FD"] == "1"
+    assert trial.data.params["settings.feature_differences"] == "1"
+    assert "final.domain_fid" in trial.data.metrics
+    assert "discriminator.literal_edge" in trial.data.metrics
+    assert {entry.path for entry in client.list_artifacts(study.info.run_id, "trace")} >= {"trace/losses.png"}
+    in_workspace(tmp_path, "fd_search")  # nothing is played again, and it is the same run
+    assert len(client.search_runs([group.experiment_id])) == 2
+
+
 def test_a_mistake_is_one_line_and_exit_status_1(tmp_path):
     """In a process of its own; `reliability/test_configuration_command.py` has the others."""
     done = run_there(tmp_path, "run", "--pipelines", EXPERIMENT, "--params", f"{EXPERIMENT}.training.stpes=5")

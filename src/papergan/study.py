@@ -68,16 +68,12 @@ class StudyRecipe(Strict):
             for grid in contrast.grids or ():
                 if grid not in known:
                     raise ValueError(f"contrasts.{place}.grids: unknown grid {grid!r}{did_you_mean(grid, known)}")
-            sides = {name for grid in self.grids.values() for name in (*grid.experiments, *_levels(grid))}
-            for metric in contrast.metrics:
-                if metric not in METRICS or METRICS[metric].better == "real":
-                    known = {name for name, one in METRICS.items() if one.better != "real"}
+            better = {name for name, metric in METRICS.items() if metric.better != "real"}
+            for name in contrast.metrics:
+                if name not in better:
                     raise ValueError(
-                        f"contrasts.{place}: no metric to be better at: {metric!r}{did_you_mean(metric, known)}"
+                        f"contrasts.{place}: no metric to be better at: {name!r}{did_you_mean(name, better)}"
                     )
-            for name in (*contrast.of, *contrast.against):
-                if name not in sides:
-                    raise ValueError(f"contrasts.{place}: unknown side {name!r}{did_you_mean(name, sides)}")
         return self
 
 
@@ -159,9 +155,21 @@ def cells_of(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> list
                 except RecipeError as fault:
                     where, _, what = str(fault).rpartition(": ") if ": " in str(fault) else ("", "", str(fault))
                     faults.setdefault(what, ": ".join(filter(None, [f"{name}.grids.{grid_name}", where])))
+    faults |= _unknown_sides(name, study, recipes)
     if faults:
         raise RecipeError("; ".join(f"{where}: {what}" for what, where in faults.items()))
     return found
+
+
+def _unknown_sides(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> dict[str, str]:
+    """What claims are about must be experiments or levels; experiments need not be in a grid: it may be cut short."""
+    sides = {*recipes, *(level for grid in study.grids.values() for level in _levels(grid))}
+    return {
+        f"unknown side {side!r}{did_you_mean(side, sides)}": f"{name}.contrasts.{place}"
+        for place, contrast in enumerate(study.contrasts)
+        for side in (*contrast.of, *contrast.against)
+        if side not in sides
+    }
 
 
 def _combinations(grid: GridRecipe) -> list[dict[str, str]]:

@@ -34,7 +34,8 @@ def losses(groups: Sequence[Group], title: str) -> Figure:
             _draw(axes, [line for line in lines if line], player, colour)
         axes.set_yscale("symlog", linthresh=1.0)  # an edge loss is a thousand times an adversarial one
         axes.set_xlabel("epoch")
-        axes.legend(fontsize="xx-small")
+        if axes.lines:
+            axes.legend(fontsize="xx-small")
         axes.grid(alpha=0.3)
 
     return _multiples(groups, title, draw, 2.4)

@@ -45,7 +45,8 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
                 if metric == "fid" or not is_part(protocol.metric_prefix):
                     columns.setdefault(protocol.label(metric), {})[place] = found
         for label, values in columns.items():
-            places = ranks(METRICS[metric], list(values.values())) if metric in RANKED else [""] * len(values)
+            ranked = metric in RANKED and min(value.runs for value in values.values()) > 1
+            places = ranks(METRICS[metric], list(values.values())) if ranked else [""] * len(values)
             for (place, value), rank in zip(values.items(), places, strict=True):
                 lines[place][label] = f"{with_deviation(value)}{f' ({rank})' if rank else ''}"
     fastest = min(filter(None, map(_seconds_per_image, groups)), default=0.0)
