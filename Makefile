@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 test: $(INSTALLED) ## The whole test suite: under ten minutes on two cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not reliability"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not reliability"
 
 test-slow: $(INSTALLED) ## Tests that take minutes each
 	$(BIN)/python -m pytest -m slow --timeout 3600
