@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from papergan.game.losses import Hinge, Minimax, NonSaturating, Wasserstein
+from papergan.game.losses import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 
 REAL, FAKE = [2.0, -1.0], [0.5, -3.0]
 
@@ -55,3 +55,20 @@ def test_generators_gain_when_fakes_score_higher(loss):
     fake = torch.tensor(FAKE, requires_grad=True)
     loss.generator(SimpleNamespace(real=None, fake=fake)).backward()
     assert (fake.grad < 0).all()
+
+
+def test_least_squares_by_hand():
+    scores = SimpleNamespace(real=torch.tensor([0.5, 2.0]), fake=torch.tensor([1.0, -1.0]))
+    loss = LeastSquares(fake_target=-1.0, real_target=1.0, aim=0.0)
+    assert float(loss.discriminator(scores)) == pytest.approx(0.5 * (0.25 + 1.0) / 2 + 0.5 * (4.0 + 0.0) / 2)
+    assert float(loss.generator(scores)) == pytest.approx(0.5 * (1.0 + 1.0) / 2)
+    assert float(LeastSquares(aim=0.0, half=False).generator(scores)) == pytest.approx(1.0)  # document 002, eq. 4
+
+
+def test_labels_are_smoothed_on_one_side_or_on_both():
+    scores = SimpleNamespace(real=torch.tensor([1.0]), fake=torch.tensor([-2.0]))
+    soft = [math.log1p(math.exp(x)) for x in (-1.0, 1.0, -2.0, 2.0)]  # of -real, real, fake, -fake
+    one, both = NonSaturating(real_target=0.9), NonSaturating(real_target=0.9, fake_target=0.1)
+    assert float(one.discriminator(scores)) == pytest.approx(0.9 * soft[0] + 0.1 * soft[1] + soft[2])
+    expected = 0.9 * soft[0] + 0.1 * soft[1] + 0.1 * soft[3] + 0.9 * soft[2]
+    assert float(both.discriminator(scores)) == pytest.approx(expected)

@@ -48,17 +48,46 @@ class NonSaturating:
     """Binary cross-entropy on logits; G minimises -E log D(G(z)) = E softplus(-score).
 
     real_target: the discriminator's target for real images, below 1 for one-sided label smoothing (Salimans et al.
-    2016, arXiv:1606.03498, section 3.4). Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
+    2016, arXiv:1606.03498, section 3.4). fake_target: that for generated ones, above 0 where both sides are smoothed
+    (document 002, section II.E, calls this one-sided). Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
     """
 
     real_target: float = 1.0
+    fake_target: float = 0.0
 
     def discriminator(self, scores: BothScores) -> Tensor:
-        real = self.real_target * softplus(-scores.real) + (1.0 - self.real_target) * softplus(scores.real)
-        return real.mean() + softplus(scores.fake).mean()
+        return _cross_entropy(scores.real, self.real_target) + _cross_entropy(scores.fake, self.fake_target)
 
     def generator(self, scores: BothScores) -> Tensor:
         return softplus(-scores.fake).mean()
+
+
+def _cross_entropy(score: Tensor, target: float) -> Tensor:
+    """-t log sigmoid(score) - (1 - t) log(1 - sigmoid(score)), the mean over the batch."""
+    wrong = softplus(-score) if target == 1.0 else target * softplus(-score) + (1.0 - target) * softplus(score)
+    return (softplus(score) if target == 0.0 else wrong).mean()
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """D minimises 1/2 E (score(x) - b)^2 + 1/2 E (score(G(z)) - a)^2; G minimises 1/2 E (score(G(z)) - c)^2.
+
+    fake_target: a; real_target: b; aim: c. (-1, 1, 0) makes it Pearson's chi-squared divergence (its section 3.2.1).
+    half: the generator's factor 1/2, which document 002, eq. 4, leaves out. Scores are unbounded.
+    Source: Mao et al. 2017 (arXiv:1611.04076), eq. 2; document 002, eq. 4, which draws the fakes' z from p_x.
+    """
+
+    fake_target: float = 0.0
+    real_target: float = 1.0
+    aim: float = 1.0
+    half: bool = True
+
+    def discriminator(self, scores: BothScores) -> Tensor:
+        real, fake = (scores.real - self.real_target).square(), (scores.fake - self.fake_target).square()
+        return 0.5 * real.mean() + 0.5 * fake.mean()
+
+    def generator(self, scores: BothScores) -> Tensor:
+        return (0.5 if self.half else 1.0) * (scores.fake - self.aim).square().mean()
 
 
 @dataclass(frozen=True)

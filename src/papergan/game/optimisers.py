@@ -1,0 +1,58 @@
+"""The optimisers that papers on GANs use, by name; each with its own paper's constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import torch
+from torch import nn
+from torch.optim import SGD, Adadelta, Adagrad, Optimizer, RMSprop
+
+from papergan.game.two_player import Optimiser, adam
+
+Name = Literal["adam", "sgd", "momentum", "rmsprop", "adagrad", "adadelta"]
+NAMES: tuple[Name, ...] = get_args(Name)
+
+
+def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimiser:
+    """A player's optimiser. learning_rate: of all but that it only scales Adadelta's steps, whose own is 1.
+
+    adam: beta1 given, beta2 0.999. sgd: none but the rate. momentum: 0.9, Polyak 1964. rmsprop: decay 0.99, Hinton 2012
+    (lecture 6e). adagrad: Duchi, Hazan and Singer 2011, JMLR 12. adadelta: rho 0.95, epsilon 1e-6, Zeiler 2012,
+    arXiv:1212.5701. Raises ValueError for another name.
+    """
+    if name == "adam":
+        return adam(learning_rate, (beta1, 0.999))
+    if name not in NAMES:
+        raise ValueError(f"unknown optimiser {name!r}; there are {', '.join(NAMES)}")
+
+    def over(weights: Iterable[nn.Parameter]) -> Optimizer:
+        if name in ("sgd", "momentum"):
+            return SGD(weights, lr=learning_rate, momentum=0.9 if name == "momentum" else 0.0, fused=True)
+        if name == "rmsprop":
+            return RMSprop(weights, lr=learning_rate, alpha=0.99)
+        if name == "adagrad":
+            return Adagrad(weights, lr=learning_rate)
+        return Adadelta(weights, lr=learning_rate, rho=0.95, eps=1e-6)
+
+    return over
+
+
+class Clip:
+    """Weights into [-limit, limit], after every move: a player's constraint.
+
+    Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1, limit 0.01; all weights, those of BatchNorm too, as in its
+    authors' code. Symmetric, though document 002 (section II.E.5) has "under the threshold".
+    """
+
+    def __init__(self, limit: float) -> None:
+        if limit <= 0:
+            raise ValueError(f"a limit of weights must be above 0, got {limit}")
+        self.limit = limit
+
+    @torch.no_grad()
+    def __call__(self, network: nn.Module) -> None:
+        """Change the weights in place."""
+        torch._foreach_clamp_min_(list(network.parameters()), -self.limit)
+        torch._foreach_clamp_max_(list(network.parameters()), self.limit)

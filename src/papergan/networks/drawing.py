@@ -1,0 +1,57 @@
+"""Layers that draw while they work, or look at the whole batch; the same on one device and on several."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from papergan.game.shard import everyone, per_image
+
+
+class Dropout(nn.Module):
+    """x * mask / (1 - p), mask Bernoulli(1 - p), while training; x otherwise. Drawn image by image.
+
+    whole_maps: a map is kept or left out as a whole (Tompson et al. 2015, arXiv:1411.4280), for convolutions.
+    Source: Srivastava et al. 2014, JMLR 15, section 4, with the scaling at training time.
+    """
+
+    def __init__(self, p: float, *, whole_maps: bool = False) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"the share that is dropped must be in [0, 1), got {p}")
+        self.p, self.whole_maps = p, whole_maps
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        shape = (x.shape[1], *([1] * (x.dim() - 2))) if self.whole_maps else tuple(x.shape[1:])
+        drawn = per_image(lambda n: torch.rand(n, *shape, device=x.device), len(x))
+        return x * (drawn >= self.p).to(x.dtype) / (1 - self.p)
+
+
+class MinibatchDiscrimination(nn.Module):
+    """Features [B, A] -> [B, A + kernels]: how near each sample is to the others of its batch.
+
+    M_i = f(x_i) T, T [A, kernels, dimensions]; o(x_i)_b = sum_{j != i} exp(-|M_ib - M_jb|), concatenated to f(x_i).
+    distance: "l1" as its source has it, or "l2", which document 002 (section II.E.9) also names.
+    Source: Salimans et al. 2016 (arXiv:1606.03498), section 3.2, 100 kernels of 5 dimensions in its authors' code.
+    """
+
+    def __init__(
+        self, features: int, kernels: int = 100, dimensions: int = 5, *, distance: Literal["l1", "l2"] = "l1"
+    ) -> None:
+        super().__init__()
+        self.kernels, self.distance = kernels, distance
+        self.map = nn.Parameter(torch.empty(features, kernels, dimensions).normal_(0.0, 0.02))
+
+    def forward(self, features: Tensor) -> Tensor:
+        mine = torch.einsum("ba,akd->bkd", features.float(), self.map.float())
+        differences = mine[:, None] - everyone(mine)[None]  # [B, all, kernels, dimensions]
+        if self.distance == "l1":
+            distances = differences.abs().sum(-1)
+        else:
+            distances = (differences.square().sum(-1) + 1e-12).sqrt()  # differentiable where they are equal
+        near = torch.exp(-distances).sum(1) - 1.0  # each is at distance 0 from itself
+        return torch.cat([features, near.to(features.dtype)], dim=1)

@@ -1,0 +1,49 @@
+"""The maximum mean discrepancy against sums written out, and what it says of equal and of different laws."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from papergan.game.discrepancy import Discrepancy, squared_discrepancy
+
+
+def test_by_hand():
+    x, y = torch.tensor([[0.0], [1.0]]).double(), torch.tensor([[0.0], [2.0], [3.0]]).double()
+
+    def k(a: float, b: float) -> float:
+        return math.exp(-((a - b) ** 2) / 2) + math.exp(-((a - b) ** 2) / 8)
+
+    within_x = 2 * k(0, 1) / 2
+    within_y = 2 * (k(0, 2) + k(0, 3) + k(2, 3)) / 6
+    between = sum(k(a, b) for a in (0, 1) for b in (0, 2, 3)) / 6
+    expected = within_x + within_y - 2 * between
+    assert float(squared_discrepancy(x, y, (1.0, 2.0))) == pytest.approx(expected, abs=1e-12)
+
+
+def test_it_has_no_bias_and_sees_a_difference():
+    draw = torch.Generator().manual_seed(0)
+    same = [float(squared_discrepancy(*torch.randn(2, 20, 3, generator=draw).double(), (1.0,))) for _ in range(400)]
+    mean, error = sum(same) / 400, torch.tensor(same).std().item() / 20
+    assert abs(mean) < 3 * error
+    assert min(same) < 0
+    apart = torch.randn(50, 3, generator=draw).double(), torch.randn(50, 3, generator=draw).double() + 2
+    assert float(squared_discrepancy(*apart, (1.0,))) > 20 * error
+
+
+def test_players_want_the_opposite_and_numbers_are_vectors_of_one():
+    scores = SimpleNamespace(real=torch.randn(6), fake=torch.randn(6))
+    loss = Discrepancy()
+    assert float(loss.discriminator(scores)) == -float(loss.generator(scores))
+    columns = SimpleNamespace(real=scores.real[:, None], fake=scores.fake[:, None])
+    assert float(loss.generator(columns)) == float(loss.generator(scores))
+
+
+def test_the_generator_is_pulled_towards_the_real_scores():
+    fake = torch.full((4,), 3.0) + torch.arange(4) / 10
+    fake.requires_grad_()
+    Discrepancy().generator(SimpleNamespace(real=torch.zeros(4) + torch.arange(4) / 10, fake=fake)).backward()
+    assert (fake.grad > 0).all()  # down the gradient is down to them
