@@ -25,6 +25,11 @@ GAMES = {
     "began_v3": ("began_v3", {"width": 4, "latent_dim": 4}),
     "cft_gan": ("cft_gan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
     "edges": ("cft_gan", {"width": 4, "latent_dim": 4, "edge_loss": "sobel", "learning_rate": 2e-4}),
+    "gan": (
+        "gan",
+        {"width": 8, "latent_dim": 4, "minibatch": "l2", "diversity": 1.0, "normalisation": "batch", "loss": "hinge"},
+    ),
+    "discrepancy": ("gan", {"width": 8, "latent_dim": 4, "loss": "mmd", "learning_rate": 1e-3}),
     "dcgan": ("dcgan", {"width": 4, "latent_dim": 4}),
     "deligan": ("deligan", {"width": 4, "latent_dim": 4, "components": 3, "learning_rate": 2e-4}),
     "hybrid": ("hybrid", {"width": 8, "latent_dim": 4}),
@@ -47,6 +52,10 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "codes of its own": ("began_v3", ["papergan.networks.elu.per_image"]),
     "components of its own": ("deligan", ["papergan.game.learned_priors.per_image"]),
     "means of its own": ("cft_gan", ["papergan.game.learned_priors.per_image"]),
+    "dropout of its own": ("gan", ["papergan.networks.drawing.per_image"]),
+    "comparisons of its own": ("gan", ["papergan.networks.drawing.everyone"]),
+    "diversity of its own": ("gan", ["papergan.game.terms.everyone", "papergan.game.terms.per_image"]),
+    "discrepancy of its own": ("discrepancy", ["papergan.game.discrepancy.everyone"]),
     "gradients of its own": ("dcgan", ["papergan.game.play.average_over_ranks"]),
 }
 

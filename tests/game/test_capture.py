@@ -39,6 +39,7 @@ SYSTEMS = {
     "began_v3": {"width": 4, "latent_dim": 8, "learning_rate": RATE},
     "cft_gan": {"width": 8, "latent_dim": 8, "learning_rate": RATE},
     "deligan": {"width": 8, "latent_dim": 8, "components": 4, "learning_rate": RATE},
+    "gan": {"width": 8, "latent_dim": 8, "learning_rate": RATE},
     "hybrid": {"width": 8, "latent_dim": 8, "r1_interval": 1, "learning_rate": RATE, "decay_every_epochs": 0.4},
     "hybrid_fast": {
         "generator_width": 8, "discriminator_width": 8, "latent_dim": 8, "r1_interval": 64, "learning_rate": RATE,

@@ -47,6 +47,7 @@ MOVING = {
     "dcgan": {},
     "cft_gan": {"edge_loss": "sobel"},
     "deligan": {},
+    "gan": {"loss": "mmd", "minibatch": "l1"},
     "wgan_gp": {"decay_to_step": 40},
     "began": {"encoder_weights": "none"},
     "began_original": {"stall_window": 8},

@@ -31,6 +31,7 @@ SMALL = {
     "began_v3": {"width": 8, "latent_dim": 8},
     "cft_gan": {"width": 8, "latent_dim": 8},
     "deligan": {"width": 8, "latent_dim": 8, "components": 4},
+    "gan": {"width": 8, "latent_dim": 8, "dropout": 0.3},
     "hybrid": {"width": 8, "latent_dim": 8},
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "dcgan": {"width": 8, "latent_dim": 8},
@@ -44,8 +45,8 @@ class Step:
     """One step of 12 images, and what was seen of it on the way.
 
     report: as `play` returns it. given: what each player's optimiser was handed at each of its moves. shown: types of
-    what a discriminator saw; convolved: of convolutions' results, by whether autocast was on; divided: of normalised
-    weights.
+    what a discriminator saw; convolved: of results of convolutions and products, by whether autocast was on; divided:
+    of normalised weights.
     """
 
     def __init__(self, name: str, autocast: torch.dtype | None) -> None:
@@ -58,7 +59,7 @@ class Step:
             optimiser.step = partial(self._note_gradients, player)
         game.networks["discriminator"].register_forward_pre_hook(lambda module, given: self.shown.add(given[0].dtype))
         for module in game.networks.modules():
-            if isinstance(module, nn.Conv2d | SpectralNorm):
+            if isinstance(module, nn.Conv2d | nn.Linear | SpectralNorm):
                 module.register_forward_hook(self._note_type)
         torch.manual_seed(0)
         real = [

@@ -21,6 +21,7 @@ SMALL = {  # settings that make a system quick to test; one that is not here is 
     "began_v3": {"width": 8, "latent_dim": 8},
     "cft_gan": {"width": 8, "latent_dim": 8},
     "deligan": {"width": 8, "latent_dim": 8, "components": 4},
+    "gan": {"width": 8, "latent_dim": 8, "dropout": 0.3},
     "hybrid": {"width": 8, "latent_dim": 8},
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "dcgan": {"width": 8, "latent_dim": 8},

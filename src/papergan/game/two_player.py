@@ -38,6 +38,7 @@ def two_player(
     discriminator_learning_rate: Knob | None = None,
     generator_terms: Sequence[Term] = (),
     discriminator_terms: Sequence[Term] = (),
+    discriminator_constraints: tuple[Callable[[nn.Module], None], ...] = (),
     lazy_turns: Sequence[Turn] = (),
     discriminator_steps: int = 1,
     fakes_per_real: int = 1,
@@ -48,12 +49,15 @@ def two_player(
     """A discriminator that moves `discriminator_steps` times, its lazy turns, then a generator that moves once.
 
     *_terms: what each player minimises besides the loss. *_learning_rate: a knob that overrides the optimiser's rate.
+    discriminator_constraints: what its weights must satisfy after each of its moves.
     fakes_per_real: generated images per real one in the generator's turn. A prior's weights learn with the generator.
     """
     return Game(
         networks=nn.ModuleDict({"prior": prior, "generator": generator, "discriminator": discriminator}),
         players={
-            "discriminator": Player(("discriminator",), discriminator_optimiser, discriminator_learning_rate),
+            "discriminator": Player(
+                ("discriminator",), discriminator_optimiser, discriminator_learning_rate, discriminator_constraints
+            ),
             "generator": Player(("generator", "prior"), generator_optimiser, generator_learning_rate),
         },
         turns=(

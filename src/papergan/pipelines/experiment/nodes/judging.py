@@ -30,7 +30,8 @@ def judge(
     """Accuracy and gaps of the showcase's discriminator on `count` training, held-out and generated images each.
 
     Both networks as they move, not averaged, in evaluation mode; images without augmentation. Nothing for a
-    discriminator that judges more than the image (a view), since its score is not one of the image alone.
+    discriminator that judges more than the image (a view), since its score is not one of the image alone, and for one
+    whose scores are vectors, of which none is higher.
     """
     if game.showcase.view is not None:
         return {}
@@ -49,6 +50,8 @@ def judge(
     try:
         stream = game.sampler(averaged=False).stream(min(count, len(images.train)), seed=seed, progress=progress)
         fake = torch.cat([scores(part) for part in batches_of(stream, batch_size, should_stop, what="samples")])
+        if fake.ndim > 1:
+            return {}
         train, held_out = of_real(images.train), of_real(images.test)
     finally:
         discriminator.train(was_training)

@@ -1,0 +1,98 @@
+"""The standard GAN of document 002 on fully connected networks, every part of it exchangeable.
+
+Goodfellow et al. 2014, arXiv:1406.2661, in the form in which document 002, section III.A, trains it on MNIST:
+cross-entropy, Adam 2e-4 with beta1 0.5 for both players, the discriminator first; dropout is one of its tests.
+Reproduced: what the document states. Deviations: none known of that.
+Our choices, where it is silent: hidden layers of 256, 512 and 1 024 (generator) and of 512 and 256 (discriminator),
+LeakyReLU 0.2, latents N(0, I) of dimension 100, dropout of 0.3 in the discriminator, the non-saturating form of the
+generator's loss. Batch 64 is in the recipe.
+Losses, activations, normalisation, optimisers and regularisers are settings, one of each that document 002 names, for
+its comparisons; defaults of theirs are from their own papers (see each part's docstring).
+Deterministic on a GPU: products, sums and elementwise functions have such kernels in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.discrepancy import Discrepancy
+from papergan.game.game import Game
+from papergan.game.losses import Hinge, LeastSquares, Loss, Minimax, NonSaturating, Wasserstein
+from papergan.game.optimisers import Clip, Name, optimiser
+from papergan.game.penalties import GradientPenalty
+from papergan.game.priors import Gaussian
+from papergan.game.terms import Diversity, FeatureMatching, Term
+from papergan.game.two_player import two_player
+from papergan.networks.activations import Activation
+from papergan.networks.mlp import MLPDiscriminator, MLPGenerator
+from papergan.networks.normalisation import Normalisation
+
+LossName = Literal["non_saturating", "minimax", "wasserstein", "least_squares", "hinge", "mmd"]
+EMBEDDING = 16  # numbers that the discriminator makes of an image for the discrepancy
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 100,
+    width: Annotated[int, Field(ge=1)] = 256,
+    loss: LossName = "non_saturating",
+    real_target: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0,
+    fake_target: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0,
+    activation: Activation = "leaky_relu",
+    slope: Annotated[float, Field(ge=0.0)] = 0.2,
+    normalisation: Normalisation = "none",
+    discriminator_normalisation: Normalisation = "none",
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
+    discriminator_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3,
+    minibatch: Literal["none", "l1", "l2"] = "none",
+    feature_matching: Annotated[float, Field(ge=0.0)] = 0.0,
+    diversity: Annotated[float, Field(ge=0.0)] = 0.0,
+    gradient_penalty: Annotated[float, Field(ge=0.0)] = 0.0,
+    clip: Annotated[float, Field(ge=0.0)] = 0.0,
+    optimiser_name: Name = "adam",
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    discriminator_steps: Annotated[int, Field(ge=1)] = 1,
+) -> Game:
+    """normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off.
+
+    Raises ValueError where smoothed targets are asked for with a loss that has none.
+    """
+    discriminator_terms: list[Term] = [GradientPenalty(weight=gradient_penalty)] if gradient_penalty else []
+    generator_terms: list[Term] = [FeatureMatching(weight=feature_matching)] if feature_matching else []
+    generator_terms += [Diversity(weight=diversity)] if diversity else []
+    moves = optimiser(optimiser_name, learning_rate, beta1=beta1)
+    return two_player(
+        generator=MLPGenerator(
+            images, latent_dim, width, hidden=activation, slope=slope, normalisation=normalisation, dropout=dropout
+        ),
+        discriminator=MLPDiscriminator(
+            images, width, hidden=activation, slope=slope, normalisation=discriminator_normalisation,
+            dropout=discriminator_dropout, minibatch=minibatch, outputs=EMBEDDING if loss == "mmd" else 1,
+        ),
+        prior=Gaussian(latent_dim),
+        loss=loss_of(loss, real_target, fake_target),
+        generator_optimiser=moves,
+        discriminator_optimiser=moves,
+        generator_terms=generator_terms,
+        discriminator_terms=discriminator_terms,
+        discriminator_constraints=(Clip(clip),) if clip else (),
+        discriminator_steps=discriminator_steps,
+    )  # fmt: skip
+
+
+def loss_of(name: LossName, real_target: float, fake_target: float) -> Loss:
+    """The loss of this name. Raises ValueError where targets are given that it does not have."""
+    if name == "non_saturating":
+        return NonSaturating(real_target, fake_target)
+    if (real_target, fake_target) != (1.0, 0.0):
+        raise ValueError(f"real_target and fake_target smooth the labels of loss non_saturating; {name!r} has none")
+    losses: dict[str, Loss] = {
+        "minimax": Minimax(), "wasserstein": Wasserstein(), "least_squares": LeastSquares(), "hinge": Hinge(),
+        "mmd": Discrepancy(),
+    }  # fmt: skip
+    return losses[name]
