@@ -33,11 +33,19 @@ def workspace() -> str:
     return Path(os.environ.get("PAPERGAN_WORKSPACE") or PROJECT).expanduser().resolve().as_posix()
 
 
+def _has_folder(name: str) -> bool:
+    folders = (f"{workspace()}/data/01_raw", os.environ.get("PAPERGAN_DATA", "").strip())
+    return any((Path(folder).expanduser() / name).is_dir() for folder in folders if folder)
+
+
 def emoji() -> str:
     """The data set of document 003's emoji: a user's own where there are some, else those of a font, named so."""
-    folders = (f"{workspace()}/data/01_raw", os.environ.get("PAPERGAN_DATA", "").strip())
-    own = any((Path(folder).expanduser() / "emoji").is_dir() for folder in folders if folder)
-    return "emoji" if own else "emoji_noto"
+    return "emoji" if _has_folder("emoji") else "emoji_noto"
+
+
+def fingerprints() -> str:
+    """The data set of document 002's fingerprints: a user's copy of SOCOFing where there is one, else drawn ones."""
+    return "socofing" if _has_folder("socofing") else "fingerprints_synthetic"
 
 
 def chosen_fd(experiment: str) -> int:
@@ -65,5 +73,5 @@ CONFIG_LOADER_ARGS = {
     # An overlay changes the keys it names and leaves the rest of a recipe as it is.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
     "config_patterns": {"mlflow": ["mlflow*"]},
-    "custom_resolvers": {"workspace": workspace, "emoji": emoji, "chosen_fd": chosen_fd},
+    "custom_resolvers": {"workspace": workspace, "emoji": emoji, "fingerprints": fingerprints, "chosen_fd": chosen_fd},
 }

@@ -157,11 +157,11 @@ def test_any_overlay_is_read_or_one_line(tmp_path_factory, content):
 # ---- systems and images ----------------------------------------------------------------------------------------------
 
 
-BY_EIGHT = [name for name in systems.names() if not name.startswith("began")]
+BY_EIGHT = [name for name in systems.names() if name != "gan" and not name.startswith("began")]
 REFUSED = [
     *((name, 33, "multiple of 8, at least 16, got 33") for name in BY_EIGHT),
     *((name, 8, "at least 16, got 8") for name in BY_EIGHT),
-    *((name, 24, "times a power of 2.*, got 24") for name in systems.names() if name not in BY_EIGHT),
+    *((name, 24, "times a power of 2.*, got 24") for name in systems.names() if name.startswith("began")),
 ]
 
 

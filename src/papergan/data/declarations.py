@@ -148,12 +148,62 @@ class EmojiDeclaration(Strict):
         return self.train
 
 
-Declaration = ParquetDeclaration | SyntheticDeclaration | FolderDeclaration | EmojiDeclaration
+class SocofingDeclaration(Strict):
+    """A user's copy of SOCOFing, see `papergan.data.socofing`. folder: where it lies under a data folder."""
+
+    kind: Literal["socofing"] = "socofing"
+    folder: Annotated[str, AfterValidator(_stays_inside)]
+    size: Positive
+    held_out_subjects: Positive
+    altered: bool = False
+
+    @property
+    def spec(self) -> ImageSpec:
+        from papergan.data.socofing import CLASSES
+
+        return ImageSpec(1, self.size, len(CLASSES))
+
+    @property
+    def num_train(self) -> None:
+        """Known when the files are read."""
+        return
+
+
+class FingerprintsDeclaration(Strict):
+    """Drawn fingerprints, see `papergan.data.fingerprints`. train, test: how many images."""
+
+    kind: Literal["fingerprints"] = "fingerprints"
+    train: Positive
+    test: Positive
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def spec(self) -> ImageSpec:
+        from papergan.data.fingerprints import CLASSES, SIZE
+
+        return ImageSpec(1, SIZE, len(CLASSES))
+
+    @property
+    def num_train(self) -> int:
+        return self.train
+
+
+Declaration = (
+    ParquetDeclaration
+    | SyntheticDeclaration
+    | FolderDeclaration
+    | EmojiDeclaration
+    | SocofingDeclaration
+    | FingerprintsDeclaration
+)
 _KINDS: dict[str, type[Declaration]] = {
     "parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration, "folder": FolderDeclaration,
-    "emoji_font": EmojiDeclaration,
+    "emoji_font": EmojiDeclaration, "socofing": SocofingDeclaration, "fingerprints": FingerprintsDeclaration,
 }  # fmt: skip
-_MADE_HERE = {"synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font")}
+_MADE_HERE = {
+    "synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font"),
+    "fingerprints": ("synthetic", "drawn fingerprints"),
+}  # fmt: skip
 
 
 def parse_declarations(entries: Mapping[str, object]) -> dict[str, Declaration]:

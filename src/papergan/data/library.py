@@ -11,17 +11,21 @@ from typing import Literal
 from papergan.data.declarations import (
     Declaration,
     EmojiDeclaration,
+    FingerprintsDeclaration,
     FolderDeclaration,
     ParquetDeclaration,
+    SocofingDeclaration,
     SyntheticDeclaration,
     parse_declarations,
 )
 from papergan.data.emoji import emoji_splits
+from papergan.data.fingerprints import synthetic_fingerprints
 from papergan.data.folder import read_images
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.parquet import read_parquet
 from papergan.data.preparation import drawn, without
+from papergan.data.socofing import read_socofing
 from papergan.data.sources import Sources
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import DataError, did_you_mean
@@ -64,6 +68,9 @@ class ImageLibrary:
             return emoji_splits(name, **how, font=font)
         if isinstance(declaration, FolderDeclaration):
             return self._folder(name, declaration)
+        if isinstance(declaration, SocofingDeclaration):
+            how = declaration.model_dump(include={"size", "held_out_subjects", "altered"})
+            return read_socofing(self.sources.find_folder(declaration.folder, name), name, **how)
         train, train_from = self._split(name, "train")
         test, test_from = self._split(name, "test")
         logger.info("%s; %s", _line(train, train_from), _line(test, test_from))
@@ -89,9 +96,10 @@ class ImageLibrary:
         declaration = self.declarations[name]
         if isinstance(declaration, ParquetDeclaration):
             return self._read(name, split, declaration)
-        assert isinstance(declaration, SyntheticDeclaration)
+        assert isinstance(declaration, SyntheticDeclaration | FingerprintsDeclaration)
         count = declaration.train if split == "train" else declaration.test
-        images = synthetic_shapes(split, count, seed=declaration.seed)
+        draw = synthetic_shapes if isinstance(declaration, SyntheticDeclaration) else synthetic_fingerprints
+        images = draw(split, count, seed=declaration.seed)
         return images.called(f"{name}/{split}"), f"drawn with seed {declaration.seed}"
 
     def _read(self, name: str, split: Split, declaration: ParquetDeclaration) -> tuple[ImageSet, str]:

@@ -91,9 +91,20 @@ class Discriminator(nn.Module, ABC):
 
 def eighth(images: ImageSpec) -> int:
     """The side of the smallest feature map, S/8. Raises ValueError where S is not a multiple of 8, at least 16."""
-    if images.size % 8 or images.size < 16:
-        raise ValueError(f"this network needs an image size that is a multiple of 8, at least 16, got {images.size}")
-    return images.size // 8
+    return smallest(images, 3)
+
+
+def smallest(images: ImageSpec, stages: int) -> int:
+    """The side of the feature map after so many halvings, S/2^stages; at least 2.
+
+    Raises ValueError where S is not such a multiple.
+    """
+    factor = 1 << stages
+    if images.size % factor or images.size < 2 * factor:
+        raise ValueError(
+            f"this network needs an image size that is a multiple of {factor}, at least {2 * factor}, got {images.size}"
+        )
+    return images.size // factor
 
 
 def maybe(wanted: bool, make: Callable[[], nn.Module]) -> list[nn.Module]:

@@ -1,31 +1,51 @@
-"""The networks of DCGAN, at 32x32 with three stages (any size that is a multiple of 8)."""
+"""The networks of DCGAN, at 32x32 with three stages, at 64x64 with four as in its paper."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
-from papergan.networks.blocks import Discriminator, eighth, normal_initialisation
+from papergan.networks.blocks import Discriminator, maybe, normal_initialisation, smallest
+from papergan.networks.drawing import Dropout
+from papergan.networks.upsampling import Upsampling, upsampling
 
 
 class DCGANGenerator(nn.Module):
     """Latent [B, latent_dim] -> images [B, C, S, S] in [-1, 1].
 
-    Transposed convolutions: one from 1x1 to S/8, then three k4 s2, channels 4, 2, 1 times width; BatchNorm and ReLU
-    but for the last, which has tanh. Source: Radford et al. 2015 (arXiv:1511.06434), section 3, one stage fewer.
+    A transposed convolution from 1x1 to S/2^stages, then one upsampling per stage, channels halved each time down to
+    width before the last; BatchNorm and ReLU but for the last, which has tanh. up: how a stage doubles the resolution.
+    dropout: after every stage but the last, of whole maps. Source: Radford et al. 2015 (arXiv:1511.06434), section 3.
     """
 
-    def __init__(self, images: ImageSpec, latent_dim: int, width: int = 128) -> None:
+    def __init__(
+        self,
+        images: ImageSpec,
+        latent_dim: int,
+        width: int = 128,
+        *,
+        stages: int = 3,
+        batch_norm: bool = True,
+        up: Upsampling = "transposed",
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.ConvTranspose2d(latent_dim, 4 * width, eighth(images), bias=False),
-            nn.BatchNorm2d(4 * width),
-            nn.ReLU(inplace=True),
-            *_up(4 * width, 2 * width),
-            *_up(2 * width, width),
-            nn.ConvTranspose2d(width, images.channels, 4, stride=2, padding=1),
-            nn.Tanh(),
-        )
+        channels = [width * 2**stage for stage in reversed(range(stages))]
+
+        def after(outputs: int) -> list[nn.Module]:
+            return [
+                *maybe(batch_norm, lambda: nn.BatchNorm2d(outputs)),
+                nn.ReLU(inplace=True),
+                *maybe(dropout > 0, lambda: Dropout(dropout, whole_maps=True)),
+            ]
+
+        first = nn.ConvTranspose2d(latent_dim, channels[0], smallest(images, stages), bias=not batch_norm)
+        layers: list[nn.Module] = [first, *after(channels[0])]
+        for inputs, outputs in pairwise(channels):
+            layers += [upsampling(up, inputs, outputs, bias=not batch_norm), *after(outputs)]
+        self.layers = nn.Sequential(*layers, upsampling(up, width, images.channels, bias=True), nn.Tanh())
         normal_initialisation(self)
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -34,20 +54,20 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(Discriminator):
-    """Images [B, C, S, S] -> logits [B]; features are the last map, [B, 4 * width, S/8, S/8].
+    """Images [B, C, S, S] -> logits [B]; features are the last map, of side S/2^stages and width 2^(stages - 1) maps.
 
-    Three convolutions k4 s2, LeakyReLU(0.2), then linear. batch_norm: on the second and third, as in the paper; a
-    critic with a gradient penalty must go without (Gulrajani et al. 2017, section 4).
+    Convolutions k4 s2, LeakyReLU(0.2), then linear. batch_norm: on all but the first, as in the paper; a critic with a
+    gradient penalty must go without (Gulrajani et al. 2017, section 4).
     """
 
-    def __init__(self, images: ImageSpec, width: int = 128, *, batch_norm: bool = True) -> None:
+    def __init__(self, images: ImageSpec, width: int = 128, *, stages: int = 3, batch_norm: bool = True) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            *_down(images.channels, width, batch_norm=False),
-            *_down(width, 2 * width, batch_norm=batch_norm),
-            *_down(2 * width, 4 * width, batch_norm=batch_norm),
-        )
-        self.linear = nn.Linear(4 * width * eighth(images) ** 2, 1)
+        channels = [images.channels, *(width * 2**stage for stage in range(stages))]
+        layers: list[nn.Module] = []
+        for place, (inputs, outputs) in enumerate(pairwise(channels)):
+            layers += _down(inputs, outputs, batch_norm=batch_norm and place > 0)
+        self.layers = nn.Sequential(*layers)
+        self.linear = nn.Linear(channels[-1] * smallest(images, stages) ** 2, 1)
         normal_initialisation(self)
 
     def trunk(self, images: Tensor) -> Tensor:
@@ -57,14 +77,6 @@ class DCGANDiscriminator(Discriminator):
     def head(self, features: Tensor) -> Tensor:
         logits: Tensor = self.linear(features.flatten(1))
         return logits.squeeze(1)
-
-
-def _up(inputs: int, outputs: int) -> list[nn.Module]:
-    return [
-        nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    ]
 
 
 def _down(inputs: int, outputs: int, *, batch_norm: bool) -> list[nn.Module]:

@@ -2,9 +2,9 @@
 
 Reproduced: networks with BatchNorm in both (not on the discriminator's input), N(0, 0.02) weights, latent U(-1, 1) of
 dimension 100, non-saturating binary cross-entropy, Adam 2e-4 with beta1 0.5.
-Deviations: one stage fewer, since images are 32x32 and the paper's are 64x64; the discriminator ends in a linear layer
-on the flattened last map, as the paper's text says and much code does not. Batch 128 is in the recipe. `prior=gaussian`
-draws latents from N(0, I), as document 003 does.
+Deviations: one stage fewer by default, since images are 32x32 and the paper's are 64x64 (`stages=4`); the discriminator
+ends in a linear layer on the flattened last map, as the paper's text says and much code does not. Batch 128 is in the
+recipe. `prior=gaussian` draws latents from N(0, I), as document 003 does.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products all have such kernels in torch.
 """
 
@@ -20,6 +20,7 @@ from papergan.game.losses import NonSaturating
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.two_player import adam, two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.upsampling import Upsampling
 
 
 def build(
@@ -28,15 +29,25 @@ def build(
     latent_dim: Annotated[int, Field(ge=1)] = 100,
     width: Annotated[int, Field(ge=4)] = 128,
     prior: Literal["uniform", "gaussian"] = "uniform",
+    stages: Annotated[int, Field(ge=1, le=8)] = 3,
+    batch_norm: bool = True,
+    upsampling: Upsampling = "transposed",
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
+    discriminator_learning_rate: Annotated[float, Field(gt=0.0)] | None = None,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """The paper's numbers."""
+    """The paper's numbers. stages: doublings of the resolution. upsampling, dropout: the generator's.
+
+    discriminator_learning_rate: None = that of the generator.
+    """
     return two_player(
-        generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width),
+        generator=DCGANGenerator(
+            images, latent_dim, width, stages=stages, batch_norm=batch_norm, up=upsampling, dropout=dropout
+        ),
+        discriminator=DCGANDiscriminator(images, width, stages=stages, batch_norm=batch_norm),
         prior=Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim),
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
-        discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
+        discriminator_optimiser=adam(discriminator_learning_rate or learning_rate, (beta1, 0.999)),
     )

@@ -1,6 +1,6 @@
 """The standard GAN of document 002 on fully connected networks, every part of it exchangeable.
 
-Goodfellow et al. 2014, arXiv:1406.2661, in the form in which document 002, section III.A, trains it on MNIST:
+Goodfellow et al. 2014, arXiv:1406.2661, in the form in which document 002, section VI, trains it on MNIST:
 cross-entropy, Adam 2e-4 with beta1 0.5 for both players, the discriminator first; dropout is one of its tests.
 Reproduced: what the document states. Deviations: none known of that.
 Our choices, where it is silent: hidden layers of 256, 512 and 1 024 (generator) and of 512 and 256 (discriminator),

@@ -98,7 +98,8 @@ def _notes(
         notes.append(f"{card.hardware}; {versions}; commit {card.commit[:12]}{dirty}")
     notes.append(
         "± is the standard deviation over seeds (N - 1); a rank such as 1-3 says that nothing separates this row from "
-        "two others; D loss spread is the deviation of the discriminator's loss over the second half of training"
+        "two others; D loss spread is the deviation of the discriminator's loss over the second half of training; "
+        "checkerboard is log10 of 64 samples' power at the frequencies of period 2 over that of their neighbours"
     )
     return notes
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Any
 
+from papergan.evaluation.checkerboard import checkerboard
 from papergan.evaluation.metrics import METRICS
 from papergan.evaluation.pages import text
 from papergan.evaluation.published import PublishedRow
@@ -33,7 +34,8 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
     """One row per group of one grid and data set: published numbers, then "mean ± deviation (rank)" over the seeds.
 
     Beside the metrics: the discriminator's accuracy, how far its loss moves from epoch to epoch in the second half of
-    training (the standard deviation), and the time per image as a multiple of the fastest row's.
+    training (the standard deviation), the time per image as a multiple of the fastest row's, and checkerboards of the
+    samples that are kept (`papergan.evaluation.checkerboard`).
     """
     import pandas as pd
 
@@ -55,6 +57,7 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
         line["D accuracy"] = with_deviation(accuracy) if accuracy else ""
         line["D loss spread"] = _over(group.results, spread_of_loss)
         line["time"] = f"{_seconds_per_image(group) / fastest:.2f}x" if fastest else ""
+        line["checkerboard"] = _over(group.results, _checkerboard)
         line["flags"] = _flags(group)
     return pd.DataFrame(lines)
 
@@ -95,6 +98,11 @@ def spread_of_loss(result: CellResult) -> float | None:
     losses = player_losses(result, "discriminator")
     late = [loss for _, loss in losses[len(losses) // 2 :]]
     return pstdev(late) if len(late) > 1 else None
+
+
+def _checkerboard(result: CellResult) -> float | None:
+    fits = result.samples is not None and result.samples.shape[-1] % 2 == 0 and result.samples.shape[-1] >= 8
+    return checkerboard(result.samples) if result.samples is not None and fits else None
 
 
 def player_losses(result: CellResult, player: str, *, adversarial: bool = False) -> list[tuple[float, float]]:

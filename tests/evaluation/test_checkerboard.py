@@ -1,0 +1,52 @@
+"""Checkerboards: found where they were put, not found in noise or in even images."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from papergan.errors import EvaluationError
+from papergan.evaluation.checkerboard import checkerboard
+
+
+def noise(count: int = 64, size: int = 32) -> torch.Tensor:
+    smooth = torch.randn(count, 1, size, size, generator=torch.Generator().manual_seed(0))
+    for _ in range(2):
+        smooth = (smooth + smooth.roll(1, 2) + smooth.roll(1, 3)) / 2
+    return smooth * 20 + 128
+
+
+def bytes_of(values: torch.Tensor) -> torch.Tensor:
+    return values.round().clamp(0, 255).to(torch.uint8)
+
+
+def test_noise_has_none():
+    assert (
+        abs(checkerboard(bytes_of(torch.randn(256, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 30 + 128)))
+        < 0.1
+    )
+
+
+@pytest.mark.parametrize("pattern", ["columns", "rows", "both"])
+def test_a_pattern_of_period_two_is_found_and_more_of_it_is_more(pattern):
+    sign = torch.tensor([1.0, -1.0]).repeat(16)
+    board = {"columns": sign[None].expand(32, 32), "rows": sign[:, None].expand(32, 32), "both": sign[:, None] * sign}[
+        pattern
+    ]
+    plain, weak, strong = (checkerboard(bytes_of(noise() + amount * board)) for amount in (0.0, 3.0, 12.0))
+    assert plain < weak < strong
+    assert strong - plain > 0.5
+
+
+def test_other_images_are_refused():
+    for bad in (
+        torch.zeros(2, 1, 9, 9, dtype=torch.uint8),
+        torch.zeros(2, 1, 32, 32),
+        torch.zeros(0, 1, 8, 8, dtype=torch.uint8),
+    ):
+        with pytest.raises(EvaluationError, match="even S of at least 8"):
+            checkerboard(bad)
+
+
+def test_an_even_image_is_no_checkerboard():
+    assert checkerboard(torch.full((3, 1, 8, 8), 77, dtype=torch.uint8)) == pytest.approx(0.0)
