@@ -13,7 +13,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from mlflow import MlflowClient
 
-from papergan.experiments import TOOLS, discover
+from papergan.experiments import TOOLS, discover, studies
 from project_run import EXPERIMENT, PROJECT, run_here, run_there, start_there
 
 LONGER = f"{EXPERIMENT}.training.steps=40,{EXPERIMENT}.training.save_minutes=0.0001"
@@ -199,12 +199,12 @@ def test_a_mistake_is_one_line_and_exit_status_1(tmp_path):
 def test_the_registry_lists_every_experiment(tmp_path):
     done = run_there(tmp_path, "registry", "list")
     assert done.returncode == 0
-    assert {f"- {name}" for name in (*discover(), *TOOLS, "__default__")} == set(done.stdout.split("\n")) - {""}
+    assert {f"- {name}" for name in (*discover(), *studies(), *TOOLS, "__default__")} == set(done.stdout.split("\n")) - {""}
 
 
 def test_without_a_pipeline_it_says_what_there_is_and_trains_nothing(tmp_path, capsys):
     in_workspace(tmp_path, "__default__", env="local")
     printed = capsys.readouterr().out
-    assert all(name in printed for name in discover())
+    assert all(name in printed for name in (*discover(), *studies()))
     assert "kedro run --pipelines hybrid_cifar10 --env demo" in printed
     assert not list(tmp_path.iterdir())

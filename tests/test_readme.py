@@ -8,7 +8,7 @@ import pytest
 from kedro.framework.cli.utils import _split_params
 
 from papergan.evaluation.metrics import JUDGE, METRICS
-from papergan.experiments import PARAMETERS, TOOL_PARAMETERS, TOOLS, discover
+from papergan.experiments import PARAMETERS, TOOL_PARAMETERS, TOOLS, discover, studies
 from papergan.measuring import ImagesRecipe
 from papergan.recipe import Recipe
 from project_run import EXPERIMENT, PROJECT
@@ -72,4 +72,4 @@ def test_metrics_that_are_named_exist():
 
 
 def test_every_experiment_is_named():
-    assert not [name for name in (*discover(), *TOOLS) if f"`{name}`" not in README]
+    assert not [name for name in (*discover(), *studies(), *TOOLS) if f"`{name}`" not in README]
