@@ -199,7 +199,8 @@ def test_a_mistake_is_one_line_and_exit_status_1(tmp_path):
 def test_the_registry_lists_every_experiment(tmp_path):
     done = run_there(tmp_path, "registry", "list")
     assert done.returncode == 0
-    assert {f"- {name}" for name in (*discover(), *studies(), *TOOLS, "__default__")} == set(done.stdout.split("\n")) - {""}
+    expected = {f"- {name}" for name in (*discover(), *studies(), *TOOLS, "__default__")}
+    assert expected == set(done.stdout.split("\n")) - {""}
 
 
 def test_without_a_pipeline_it_says_what_there_is_and_trains_nothing(tmp_path, capsys):
