@@ -91,7 +91,8 @@ def test_a_refused_ingestion_leaves_no_images(tmp_path, monkeypatch, name, split
                 raw=str(tmp_path / "raw"), decoded=str(tmp_path / "decoded"), datasets={"toy": declaration}
             ),
             "params:one": MemoryDataset(
-                Experiment("one", SimpleNamespace(dataset="toy", image_size=None, train_limit=None)), copy_mode="assign"
+                Experiment("one", SimpleNamespace(dataset="toy", image_size=None, train_limit=None, subset_seed=None)),
+                copy_mode="assign",
             ),
             "one.raw_images": MemoryDataset(copy_mode="assign"),
             "one.images": ImageSplitsDataset(filepath=str(tmp_path / "images.json"), store=str(tmp_path / "store")),
