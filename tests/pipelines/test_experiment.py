@@ -67,19 +67,16 @@ class Listener(Tracker):
         self.pictures[step] = grid
 
 
-def run(folder, **changes):
-    given = GIVEN | changes
-    library = ImageLibrary.declared(
+def shapes(folder) -> ImageLibrary:
+    """Few of them."""
+    return ImageLibrary.declared(
         {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 200, "test": 50}}, Sources(folder), folder
     )
-    listener = Listener()
-    inputs = {
-        "image_library": library, "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
-        f"params:{NAME}": Experiment(NAME, Recipe.parse(NAME, given)),
-        f"{NAME}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": PUBLISHED,
-    }  # fmt: skip
+
+
+def played(pipeline, inputs) -> DataCatalog:
+    """What a pipeline makes of these inputs, on one thread."""
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()})
-    pipeline = ingestion.create_pipeline(NAME) + experiment.create_pipeline(NAME)
     for name in pipeline.all_outputs():
         catalog[name] = Kept()
     before = torch.get_num_threads()
@@ -88,7 +85,17 @@ def run(folder, **changes):
         SequentialRunner().run(pipeline, catalog)
     finally:
         torch.set_num_threads(before)
-    return catalog, listener
+    return catalog
+
+
+def run(folder, **changes):
+    listener = Listener()
+    inputs = {
+        "image_library": shapes(folder), "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
+        f"params:{NAME}": Experiment(NAME, Recipe.parse(NAME, GIVEN | changes)),
+        f"{NAME}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": PUBLISHED,
+    }  # fmt: skip
+    return played(ingestion.create_pipeline(NAME) + experiment.create_pipeline(NAME), inputs), listener
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
-import torch
-from kedro.io import DataCatalog, MemoryDataset
-from kedro.runner import SequentialRunner
 
-from papergan.data.library import ImageLibrary
-from papergan.data.sources import Sources
 from papergan.errors import Interrupted
 from papergan.evaluation.published import PublishedRow
 from papergan.io.cells import CellStore
@@ -24,7 +19,7 @@ from papergan.pipelines.study.groups import groups_of
 from papergan.pipelines.study.tables import player_losses, spread_of_loss, summary
 from papergan.study import StudyRecipe, cells_of
 from papergan.tracking import Tracker
-from pipelines.test_experiment import GIVEN, Kept
+from pipelines.test_experiment import GIVEN, played, shapes
 
 NAME = "limited_data_study"
 RECIPES = {
@@ -80,25 +75,12 @@ def the_study(**changes) -> Study:
 
 
 def run(folder, listener, **changes):
-    library = ImageLibrary.declared(
-        {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 200, "test": 50}}, Sources(folder), folder
-    )
     inputs = {
-        "image_library": library, "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
+        "image_library": shapes(folder), "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": the_study(**changes), f"{NAME}.cells": CellStore(folder / "cells", folder / "checkpoints"),
         "published": PUBLISHED,
     }  # fmt: skip
-    catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()})
-    pipeline = study.create_pipeline(NAME)
-    for name in pipeline.all_outputs():
-        catalog[name] = Kept()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        SequentialRunner().run(pipeline, catalog)
-    finally:
-        torch.set_num_threads(before)
-    return catalog
+    return played(study.create_pipeline(NAME), inputs)
 
 
 @pytest.fixture(scope="module")
