@@ -32,7 +32,8 @@ def losses(groups: Sequence[Group], title: str) -> Figure:
         for player, colour in PLAYERS.items():
             lines = [player_losses(result, player) for result in group.results]
             _draw(axes, [line for line in lines if line], player, colour)
-        axes.set_yscale("symlog", linthresh=1.0)  # an edge loss is a thousand times an adversarial one
+        if max((abs(value) for value in axes.get_ylim()), default=0.0) > 50:
+            axes.set_yscale("symlog", linthresh=1.0)  # an edge loss is a thousand times an adversarial one
         axes.set_xlabel("epoch")
         if axes.lines:
             axes.legend(fontsize="xx-small")
