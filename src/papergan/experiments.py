@@ -68,9 +68,10 @@ TOOLS = {
     "comparison": "the table of all runs so far",
     "metric_sanity": "every metric on real images that are spoilt more and more: does it notice?",
     "evaluate_images": "any two folders or files of images: --params real=DIR,fake=DIR",
+    "mode_stress_test": "document 002's losses and regularisers on a ring and a grid of Gaussians, modes counted",
     "fd_search": "document 003's search for FD: raised from 1 until nothing is unstable beyond epoch 30",
 }  # pipelines that are no experiment
-TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "fd_search", "real", "fake", "retention")
+TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "fd_search", "mode_stress_test", "real", "fake", "retention")
 
 
 def refuse_unknown(parameters: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -22,6 +22,11 @@ from papergan.training.history import History
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
 Tree = dict[str, Any]  # part of a recipe, as YAML has it
+MEASURES = (
+    "checkerboard",
+    "loss_spread",
+    "seconds_per_image",
+)  # of a study's own tables, beside METRICS; less is better
 
 
 class GridRecipe(Strict):
@@ -68,7 +73,7 @@ class StudyRecipe(Strict):
             for grid in contrast.grids or ():
                 if grid not in known:
                     raise ValueError(f"contrasts.{place}.grids: unknown grid {grid!r}{did_you_mean(grid, known)}")
-            better = {name for name, metric in METRICS.items() if metric.better != "real"}
+            better = {*MEASURES} | {name for name, metric in METRICS.items() if metric.better != "real"}
             for name in contrast.metrics:
                 if name not in better:
                     raise ValueError(
@@ -119,9 +124,16 @@ class Cell:
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def digest_of(cells: Sequence[Cell]) -> str:
+def digest_of(cells: Sequence[Keyed]) -> str:
     """Twelve hexadecimal digits of which cells a study has."""
     return hashlib.sha256(" ".join(sorted(cell.key for cell in cells)).encode()).hexdigest()[:12]
+
+
+class Keyed(Protocol):
+    """A cell of anything."""
+
+    @property
+    def key(self) -> str: ...
 
 
 HOW = ("device", "devices", "cuda_graphs", "save_minutes", "keep_checkpoints", "resume")  # no part of a result

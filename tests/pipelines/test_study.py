@@ -52,6 +52,9 @@ PUBLISHED = {
         },
     }
 }  # fmt: skip
+PRO = {
+    "table": 1, "loss": ["wild"], "side": "pro", "statement": "Fast", "property": "cost", "against": ["own"],
+}  # fmt: skip
 
 
 class Listener(Tracker):
@@ -61,7 +64,7 @@ class Listener(Tracker):
         self.cells, self.cards = [], []
 
     @contextmanager
-    def nested(self, name, recipe, tags):
+    def nested(self, name, parameters, tags):
         self.cells.append((name, dict(tags)))
         yield self
 
@@ -79,6 +82,7 @@ def run(folder, listener, **changes):
         "image_library": shapes(folder), "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": the_study(**changes), f"{NAME}.cells": CellStore(folder / "cells", folder / "checkpoints"),
         "published": PUBLISHED,
+        "pros_and_cons": {"document_003": [PRO]},
     }  # fmt: skip
     return played(study.create_pipeline(NAME), inputs)
 
@@ -93,7 +97,9 @@ def test_every_cell_is_played_once_and_told_in_a_run_of_its_own(finished):
     _, listener, catalog = finished
     names = [name for name, _ in listener.cells]
     assert len(names) == 2 * 2 * 2 == len(set(names))  # `again` has the same recipe as plain/own
-    assert listener.cells[0] == ("plain/own/seed 0", {"grid": "table_1", "rate": "own"})
+    name, tags = listener.cells[0]
+    assert name == "plain/own/seed 0"
+    assert tags.items() >= {"grid": "table_1", "rate": "own", "dataset": "synthetic_shapes"}.items()
     assert len(catalog.load(f"{NAME}.played")) == 10
     assert list(map(len, catalog.load(f"{NAME}.subsets").values())) == [100]
     assert [card.seed for card in listener.cards] == [0] * 4 + [1] * 4
@@ -145,6 +151,13 @@ def test_the_csv_has_one_line_per_cell_with_every_number(finished):
     header, *rows = catalog.load(f"{NAME}.study_table").csv.splitlines()
     assert len(rows) == 10
     assert {"grid", "experiment", "rate", "seed", "domain_recall", "data", "commit"} <= set(header.split(","))
+
+
+def test_pros_and_cons_stand_below_where_the_study_has_their_levels(finished):
+    _, _, catalog = finished
+    page = catalog.load(f"{NAME}.study_table").markdown
+    assert "Pros and cons, table_1" in page
+    assert "Pros and cons, again" not in page
 
 
 def test_claims_are_sentences_with_counts(finished):

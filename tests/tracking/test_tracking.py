@@ -14,6 +14,7 @@ from papergan.data.grid import ImageGrid
 from papergan.errors import Interrupted
 from papergan.recipe import Recipe
 from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.content import parameters_of
 from papergan.tracking.liveness import Liveness
 from papergan.tracking.mlflow_tracker import MlflowTracker
 from papergan.tracking.start import MlflowStore, ui_options
@@ -161,11 +162,11 @@ def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_ru
         )
     )
     run = store.begin("document_003", "limited_data_study", {"study": "abc"}, "study")
-    with run.nested("dcgan/seed 0", recipe(), {"grid": "table_1"}) as cell:
+    with run.nested("dcgan/seed 0", parameters_of(recipe()), {"grid": "table_1"}) as cell:
         cell.report({"step": 1, "loss": 2.0})
-    with pytest.raises(Interrupted), run.nested("dcgan/seed 1", recipe(), {}):
+    with pytest.raises(Interrupted), run.nested("dcgan/seed 1", parameters_of(recipe()), {}):
         raise Interrupted(2, "stopped")
-    with pytest.raises(ZeroDivisionError), run.nested("dcgan/seed 2", recipe(), {}):
+    with pytest.raises(ZeroDivisionError), run.nested("dcgan/seed 2", parameters_of(recipe()), {}):
         raise ZeroDivisionError
     run.finish("KILLED")
     store.liveness.release(run.run_id)
@@ -195,6 +196,6 @@ def test_cells_go_untracked_where_mlflow_cannot_begin_a_run():
         raise OSError("database is locked")
 
     tracker = MlflowTracker(BrokenClient(), "id", broken)
-    with tracker.nested("cell", recipe(), {}) as told:
+    with tracker.nested("cell", parameters_of(recipe()), {}) as told:
         told.report({"step": 1})
         assert not isinstance(told, MlflowTracker)

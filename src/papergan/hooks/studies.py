@@ -7,33 +7,63 @@ from collections.abc import Iterable
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from papergan import stress, systems
 from papergan.data.library import ImageLibrary
-from papergan.errors import RecipeError
+from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.experiments import discover, studies
 from papergan.hooks.preflight import faults_of_experiment, locate_weights
-from papergan.pipelines.checked import Experiment, Search, Study
+from papergan.pipelines.checked import Experiment, Search, Stress, Study
+from papergan.stress import StressRecipe
 from papergan.study import Cell, SearchRecipe, StudyRecipe, candidates_of, cells_of
 
 
-def preflight_studies(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Study | Search]:
+def preflight_studies(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Study | Search | Stress]:
     """The checked studies of the pipeline, every variant of every cell built once.
 
     Raises RecipeError where recipes are faulty, with all faults together, and what looking for weights raises.
     """
     asked = [name for name in (*studies(), "fd_search") if f"params:{name}" in pipeline.inputs()]
     recipes = {name: catalog.load(f"params:{name}") for name in discover()} if asked else {}
-    checked: list[Study | Search] = []
+    checked: list[Study | Search | Stress] = [*_stress_test(pipeline, catalog)]
     for name in asked:
         given = catalog.load(f"params:{name}")
         if name == "fd_search":
             search = SearchRecipe.parse(name, given)
-            candidates = candidates_of(name, search, recipes)
-            checked.append(Search(name, search, tuple(candidates)))
+            cells = tuple(candidates_of(name, search, recipes))
+            checked.append(Search(name, search, cells))
         else:
             study = StudyRecipe.parse(name, given)
-            checked.append(Study(name, study, tuple(cells_of(name, study, recipes))))
-        _check(name, checked[-1].cells, catalog.load("image_library"))
+            cells = tuple(cells_of(name, study, recipes))
+            checked.append(Study(name, study, cells))
+        _check(name, cells, catalog.load("image_library"))
     return checked
+
+
+def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Stress]:
+    """The checked stress test where the pipeline has it, the first of each kind of cell built once."""
+    name = "mode_stress_test"
+    if f"params:{name}" not in pipeline.inputs():
+        return []
+    recipe = StressRecipe.parse(name, catalog.load(f"params:{name}"))
+    cells = stress.cells_of(recipe)
+    known, faults = set(recipe.levels), []
+    for place, claim in enumerate(recipe.contrasts):
+        for level in (*claim.of, *claim.against):
+            if level not in known:
+                faults.append(f"{name}.contrasts.{place}: unknown level {level!r}{did_you_mean(level, known)}")
+    for target, how in recipe.targets.items():
+        try:
+            how.mixture()
+        except (ValueError, PaperganError) as error:
+            faults.append(f"{name}.targets.{target}: {error}")
+    for level, cell in {cell.level: cell for cell in cells}.items():
+        try:
+            systems.build(recipe.system, stress.POINT, cell.settings, seed=cell.seed)
+        except RecipeError as error:
+            faults.append(f"{name}.levels.{level}: {error}")
+    if faults:
+        raise RecipeError("; ".join(faults))
+    return [Stress(name, recipe, tuple(cells))]
 
 
 def _check(name: str, cells: Iterable[Cell], library: ImageLibrary) -> None:

@@ -21,7 +21,7 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.start import MlflowStore
 
 if TYPE_CHECKING:
-    from papergan.pipelines.checked import Experiment, Search, Study
+    from papergan.pipelines.checked import Experiment, Search, Stress, Study
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 log = logging.getLogger(__name__)
@@ -75,10 +75,10 @@ class TrackingHook:
     @hook_impl
     def before_node_run(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Begin the run of the node's experiment or study where it has not begun."""
-        from papergan.pipelines.checked import Experiment, Search, Study
+        from papergan.pipelines.checked import Experiment, Search, Stress, Study
 
         for value in inputs.values():
-            if isinstance(value, Experiment | Study | Search) and value.name not in self._runs:
+            if isinstance(value, Experiment | Study | Search | Stress) and value.name not in self._runs:
                 self._begin(value)
         return {f"{name}.tracker": run for name, run in self._runs.items() if f"{name}.tracker" in node.inputs}
 
@@ -123,7 +123,7 @@ class TrackingHook:
         """Something was not."""
         self._end("FAILED")
 
-    def _begin(self, experiment: Experiment | Study | Search) -> None:
+    def _begin(self, experiment: Experiment | Study | Search | Stress) -> None:
         from papergan.pipelines.checked import Experiment
         from papergan.study import digest_of
         from papergan.tracking import provenance

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from papergan.measuring import ImagesRecipe, SanityRecipe
 from papergan.recipe import Recipe
+from papergan.stress import StressCell, StressRecipe
 from papergan.study import Cell, SearchRecipe, StudyRecipe
 
 
@@ -35,6 +36,14 @@ class Search(NamedTuple):
     name: str
     recipe: SearchRecipe
     cells: tuple[Cell, ...]
+
+
+class Stress(NamedTuple):
+    """A stress test under its name, and every cell of it."""
+
+    name: str
+    recipe: StressRecipe
+    cells: tuple[StressCell, ...]
 
 
 class Sanity(NamedTuple):

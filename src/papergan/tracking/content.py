@@ -13,13 +13,13 @@ from papergan.recipe import Recipe
 def parameters_of(recipe: Recipe) -> dict[str, object]:
     """The recipe flattened, with every setting of the system in place of its overrides, so that runs line up."""
     tree = recipe.model_dump(exclude={"overrides"}) | {"settings": recipe.settings()}
-    return dict(_flattened("", tree))
+    return dict(flattened("", tree))
 
 
 def protocols_of(card: ScoreCard) -> dict[str, object]:
     """The rules of the final scores by extractor: "protocol.domain.extractor_digest"."""
     rules = {protocol.extractor: asdict(protocol) for protocol in card.protocols}
-    return dict(_flattened("protocol.", rules))
+    return dict(flattened("protocol.", rules))
 
 
 def final_metrics(card: ScoreCard) -> dict[str, float]:
@@ -32,9 +32,10 @@ def final_metrics(card: ScoreCard) -> dict[str, float]:
     return row
 
 
-def _flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """`{"a": {"b": 1}}` as ("a.b", 1), each name behind `prefix`."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _flattened(f"{prefix}{name}.", value)
+            yield from flattened(f"{prefix}{name}.", value)
         else:
             yield f"{prefix}{name}", value

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from papergan.data.grid import ImageGrid, encode_png
 from papergan.errors import Interrupted
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.recipe import Recipe
-from papergan.tracking.content import final_metrics, parameters_of, protocols_of
+from papergan.tracking.content import final_metrics, protocols_of
 from papergan.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -98,14 +97,14 @@ class MlflowTracker(Tracker):
         self.parameters(protocols_of(card))
 
     @contextmanager
-    def nested(self, name: str, recipe: Recipe, tags: Mapping[str, str]) -> Iterator[Tracker]:
+    def nested(self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]) -> Iterator[Tracker]:
         """A run of its own, which MLflow shows inside this one; it ends with the block, and says how."""
-        begun = self._nest(name, {**tags, "dataset": recipe.dataset, "recipe": recipe.fingerprint})
+        begun = self._nest(name, tags)
         if begun is None:
             yield Tracker()
             return
         run, release = begun
-        run.parameters(parameters_of(recipe))
+        run.parameters(parameters)
         try:
             yield run
         except BaseException as error:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from papergan.data.grid import ImageGrid
     from papergan.evaluation.scorecard import ScoreCard
-    from papergan.recipe import Recipe
 
 
 class Tracker:
@@ -28,6 +27,6 @@ class Tracker:
         """The final scores, and the rules they were measured under."""
 
     @contextmanager
-    def nested(self, name: str, recipe: Recipe, tags: Mapping[str, str]) -> Iterator[Tracker]:
-        """Somebody to tell of one cell of a study, inside of which it is played. tags: what was chosen for it."""
+    def nested(self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]) -> Iterator[Tracker]:
+        """Somebody to tell of one cell of a study, inside of which it is played. parameters, tags: its."""
         yield Tracker()

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import hypot
+from functools import partial
+from operator import lt
 from typing import TYPE_CHECKING
 
 from papergan.evaluation.metrics import METRICS, is_better
 from papergan.evaluation.published import PublishedRow
-from papergan.evaluation.ranking import SIGMAS
 from papergan.evaluation.seeds import Measured
+from papergan.evaluation.statements import HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
 from papergan.pipelines.study.groups import Group, parts_of
-from papergan.pipelines.study.tables import is_part, with_deviation
+from papergan.pipelines.study.tables import OF_TRAINING, is_part, over
 from papergan.study import ContrastRecipe
 
 if TYPE_CHECKING:
     import pandas as pd
-
-HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not told apart", "one seed: unknown"
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,9 @@ class Finding:
     @property
     def verdict(self) -> str:
         """Whether the difference is beyond two standard deviations of it over seeds, and in which direction."""
-        if min(self.one.runs, self.other.runs) < 2 or self.one.deviation is None or self.other.deviation is None:
-            return UNKNOWN
-        if abs(self.one.value - self.other.value) <= SIGMAS * hypot(self.one.deviation, self.other.deviation):
-            return UNDECIDED
-        return HELD if is_better(METRICS[self.metric], self.one.value, self.other.value) else REVERSED
+        """Whether the difference is beyond two standard deviations of it over seeds, and in which direction."""
+        better = partial(is_better, METRICS[self.metric]) if self.metric in METRICS else lt
+        return verdict(self.one, self.other, better)
 
 
 def findings_of(
@@ -80,6 +77,11 @@ def _compared(
     contrast: ContrastRecipe, one: Group, other: Group, published: Sequence[PublishedRow]
 ) -> Iterator[Finding]:
     for metric in contrast.metrics:
+        if metric in OF_TRAINING:
+            values = over(one.results, OF_TRAINING[metric]), over(other.results, OF_TRAINING[metric])
+            if values[0] is not None and values[1] is not None:
+                yield Finding(contrast.claim, one, other, metric, metric, values[0], values[1], None)
+            continue
         theirs = {protocol.label(metric): value for protocol, value in other.measured(metric)}
         for protocol, mine in one.measured(metric):
             label = protocol.label(metric)
@@ -119,10 +121,11 @@ def sentences(findings: Sequence[Finding]) -> list[str]:
     by_claim: dict[str, dict[str, Counter[str]]] = {}
     for finding in findings:
         by_claim.setdefault(finding.claim, {}).setdefault(finding.metric, Counter())[finding.verdict] += 1
-    return [f"{claim}: {'; '.join(f'by {m} {_counted(c)}' for m, c in of.items())}" for claim, of in by_claim.items()]
+    return [f"{claim}: {'; '.join(f'by {m} {counted(c)}' for m, c in of.items())}" for claim, of in by_claim.items()]
 
 
-def _counted(verdicts: Mapping[str, int]) -> str:
+def counted(verdicts: Mapping[str, int]) -> str:
+    """How often what came out, in words."""
     total = sum(verdicts.values())
     words = {
         HELD: "it holds",

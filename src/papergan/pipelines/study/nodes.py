@@ -10,6 +10,7 @@ from papergan.data.library import ImageLibrary
 from papergan.evaluation.metrics import prefix_and_metric
 from papergan.evaluation.pages import html_page, markdown_page, text
 from papergan.evaluation.published import PublishedRow, published_notes, published_rows
+from papergan.evaluation.statements import Statement, judged, read_statements
 from papergan.io.cells import CellStore
 from papergan.io.page import Page
 from papergan.io.shelf import WeightsShelf
@@ -18,7 +19,7 @@ from papergan.pipelines.study import figures
 from papergan.pipelines.study.contrasts import findings_of, sentences, table_of
 from papergan.pipelines.study.groups import Group, groups_of, parts_of
 from papergan.pipelines.study.playing import Player
-from papergan.pipelines.study.tables import every_cell, summary
+from papergan.pipelines.study.tables import every_cell, gauges_of, summary
 from papergan.study import Cell
 from papergan.tracking import Tracker
 
@@ -47,10 +48,14 @@ def play_cells(
     return {f"{cell.grid}: {cell.name}, seed {cell.recipe.seed}": cell.key for cell in study.cells}, subsets
 
 
-def tabulate(study: Study, cells: CellStore, played: Mapping[str, str], published: Mapping[str, Any]) -> Page:
+def tabulate(
+    study: Study, cells: CellStore, played: Mapping[str, str], published: Mapping[str, Any],
+    pros_and_cons: Mapping[str, Any],
+) -> Page:  # fmt: skip
     """Means and deviations over seeds beside the published numbers, and every claim beside what became of it.
 
-    played: that cells were; what is not done yet is said at its row. published: conf/base/published.yml.
+    played: that cells were; what is not done yet is said at its row. published, pros_and_cons: of conf/base; the latter
+    where the study has losses that the document speaks of.
     """
     from tabulate import tabulate as grid_of
 
@@ -59,6 +64,7 @@ def tabulate(study: Study, cells: CellStore, played: Mapping[str, str], publishe
     tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in parts_of(groups).items()]
     findings = findings_of(study.recipe.contrasts, groups, rows)
     parts = [*tables, *([("Claims", table_of(findings))] if findings else [])]
+    parts += _pros_and_cons(groups, read_statements(pros_and_cons, f"document_{study.recipe.paper}"))
     title, told = f"{study.name}: {study.recipe.description}", sentences(findings)
     notes = [*told, *_notes(study, groups, rows, published)]
     console = [f"{heading}\n{grid_of(*_shown(table), disable_numparse=True)}\n" for heading, table in tables]
@@ -68,6 +74,15 @@ def tabulate(study: Study, cells: CellStore, played: Mapping[str, str], publishe
         html=html_page(parts, title, notes),
         console="\n".join([*console, *told]),
     )
+
+
+def _pros_and_cons(groups: Sequence[Group], statements: Sequence[Statement]) -> list[tuple[str, Any]]:
+    losses = {loss for statement in statements for loss in statement.loss}
+    return [
+        (f"Pros and cons, {grid}, {data}", judged(statements, gauges_of(part)))
+        for (grid, data), part in parts_of(groups).items()
+        if losses & {level for group in part for level in group.levels.values()}
+    ]
 
 
 CONSOLE = ("fid@", "is@", "recall@", "copies@", "ms_ssim@")  # what there is room for; the page has the rest

@@ -14,6 +14,7 @@ from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes import evaluation, pictures, publication, rulers, training
 from papergan.study import Cell, CellResult
 from papergan.tracking import Tracker
+from papergan.tracking.content import parameters_of
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ class Player:
         if known is not None:
             return known
         name = f"{cell.name}/seed {cell.recipe.seed}"
-        with self.tracker.nested(name, cell.recipe, {"grid": cell.grid, **cell.levels}) as tracker:
+        tags = {"grid": cell.grid, **cell.levels, "dataset": cell.recipe.dataset, "recipe": cell.recipe.fingerprint}
+        with self.tracker.nested(name, parameters_of(cell.recipe), tags) as tracker:
             result = self._play(Experiment(cell.name, cell.recipe), tracker)
             tracker.scores(result.card)
         self.store.keep(cell.key, result)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean, pstdev
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import fmean, pstdev, stdev
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.checkerboard import checkerboard
@@ -12,8 +12,9 @@ from papergan.evaluation.pages import text
 from papergan.evaluation.published import PublishedRow
 from papergan.evaluation.ranking import ranks
 from papergan.evaluation.seeds import Measured
+from papergan.evaluation.statements import Gauge, with_deviation
 from papergan.pipelines.study.groups import Group
-from papergan.study import CellResult
+from papergan.study import MEASURES, CellResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,7 @@ SHOWN = (
     "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
 RANKED = ("fid", "is_mean", "recall", "coverage")
+Measure = Callable[[CellResult], float | None]
 
 
 def is_part(prefix: str) -> bool:
@@ -55,9 +57,9 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
     for line, group in zip(lines, groups, strict=True):
         accuracy = group.seeds.final("discriminator_accuracy_midpoint")
         line["D accuracy"] = with_deviation(accuracy) if accuracy else ""
-        line["D loss spread"] = _over(group.results, spread_of_loss)
+        line["D loss spread"] = _shown(over(group.results, spread_of_loss))
         line["time"] = f"{_seconds_per_image(group) / fastest:.2f}x" if fastest else ""
-        line["checkerboard"] = _over(group.results, _checkerboard)
+        line["checkerboard"] = _shown(over(group.results, _checkerboard))
         line["flags"] = _flags(group)
     return pd.DataFrame(lines)
 
@@ -82,15 +84,14 @@ def _flags(group: Group) -> str:
     return "; ".join(flags)
 
 
-def with_deviation(value: Measured) -> str:
-    """As "12.3 ± 0.4"; what one run knows of its deviation by itself is left out, since it is not one over seeds."""
-    spread = f" ± {text(value.deviation)}" if value.runs > 1 and value.deviation is not None else ""
-    return f"{text(value.value)}{spread}"
-
-
 def _seconds_per_image(group: Group) -> float:
-    cards = [result.card for result in group.results if result.card.images_seen]
-    return fmean(card.training_seconds / card.images_seen for card in cards) if cards else 0.0
+    found = over(group.results, seconds_per_image)
+    return found.value if found else 0.0
+
+
+def seconds_per_image(result: CellResult) -> float | None:
+    """Of training alone."""
+    return result.card.training_seconds / result.card.images_seen if result.card.images_seen else None
 
 
 def spread_of_loss(result: CellResult) -> float | None:
@@ -105,6 +106,13 @@ def _checkerboard(result: CellResult) -> float | None:
     return checkerboard(result.samples) if result.samples is not None and fits else None
 
 
+def relative_spread_of_loss(result: CellResult) -> float | None:
+    """`spread_of_loss` over the mean size of the same losses, so that losses of other scales can be held against it."""
+    late = [abs(loss) for _, loss in player_losses(result, "discriminator")]
+    late, spread = late[len(late) // 2 :], spread_of_loss(result)
+    return spread / fmean(late) if spread is not None and any(late) else None
+
+
 def player_losses(result: CellResult, player: str, *, adversarial: bool = False) -> list[tuple[float, float]]:
     """(epoch, loss) of every report: the sum of a player's weighted terms, or its adversarial loss alone."""
     found = []
@@ -116,13 +124,43 @@ def player_losses(result: CellResult, player: str, *, adversarial: bool = False)
     return found
 
 
-def _over(results: Sequence[CellResult], measure: Any) -> str:
+def over(results: Sequence[CellResult], measure: Measure) -> Measured | None:
+    """The mean of a measure over seeds, and its deviation (N - 1); None where no cell has it."""
     values = [value for value in map(measure, results) if value is not None]
     if not values:
-        return ""
-    mean = fmean(values)
-    deviation = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
-    return with_deviation(Measured(mean, deviation, len(values)))
+        return None
+    return Measured(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+
+
+def _shown(value: Measured | None) -> str:
+    return "" if value is None else with_deviation(value)
+
+
+OF_TRAINING: dict[str, Measure] = {
+    "checkerboard": _checkerboard, "loss_spread": relative_spread_of_loss, "seconds_per_image": seconds_per_image,
+}  # fmt: skip
+assert set(OF_TRAINING) == set(MEASURES)
+
+
+def gauges_of(groups: Sequence[Group]) -> dict[str, list[Gauge]]:
+    """What measures the properties that documents ascribe to losses, by level; of groups of one grid and data set."""
+    by_level = {level: group for group in groups for level in group.levels.values()}
+    found: dict[str, list[Gauge]] = {}
+    for of, metric in (("collapse", "recall"), ("collapse", "classes_covered"), ("quality", "fid")):
+        labels: dict[str, dict[str, Measured]] = {}
+        for level, group in by_level.items():
+            for protocol, value in group.measured(metric):
+                if not is_part(protocol.metric_prefix):
+                    labels.setdefault(protocol.label(metric), {})[level] = value
+        higher = METRICS[metric].better == "higher"
+        found.setdefault(of, []).extend(Gauge(label, higher, values) for label, values in labels.items())
+    for of, label, measure in (
+        ("stability", "relative spread of D's loss", relative_spread_of_loss),
+        ("cost", "seconds per image", seconds_per_image),
+    ):
+        all_of = {level: over(group.results, measure) for level, group in by_level.items()}
+        found[of] = [Gauge(label, False, {level: value for level, value in all_of.items() if value is not None})]
+    return found
 
 
 def every_cell(groups: Sequence[Group]) -> pd.DataFrame:

@@ -1,0 +1,68 @@
+"""Pros and cons against numbers: which side is right, and what nothing measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from papergan.errors import EvaluationError
+from papergan.evaluation.seeds import Measured
+from papergan.evaluation.statements import Gauge, judged, read_statements, verdict
+
+FILE = Path(__file__).resolve().parents[2] / "conf/base/pros_and_cons.yml"
+
+
+def statements(**changes):
+    entry = {"table": 4, "loss": ["ls"], "side": "pro", "statement": "s", "property": "collapse", "against": ["bce"]}
+    return read_statements({"document_002": [entry | changes]}, "document_002")
+
+
+def gauges(ls, bce, *, higher=True, runs=3):
+    values = {"ls": Measured(ls, 0.1, runs), "bce": Measured(bce, 0.1, runs)}
+    return {"collapse": [Gauge("modes", higher, values)]}
+
+
+@pytest.mark.parametrize(
+    ("side", "ls", "bce", "higher", "said"),
+    [
+        ("pro", 8.0, 4.0, True, "holds (1 of 1)"),
+        ("con", 8.0, 4.0, True, "reversed (1 of 1)"),
+        ("pro", 8.0, 4.0, False, "reversed (1 of 1)"),
+        ("con", 8.0, 4.0, False, "holds (1 of 1)"),
+        ("pro", 4.2, 4.0, True, "not told apart (1 of 1)"),
+    ],
+)
+def test_a_pro_is_better_and_a_con_worse(side, ls, bce, higher, said):
+    (row,) = judged(statements(side=side), gauges(ls, bce, higher=higher)).to_dict("records")
+    assert row["verdict"] == said
+    assert row["against"].startswith("bce ")
+
+
+def test_one_seed_tells_nothing():
+    (row,) = judged(statements(), gauges(8.0, 4.0, runs=1)).to_dict("records")
+    assert row["verdict"] == "one seed: unknown (1 of 1)"
+    assert verdict(Measured(1.0, None, 3), Measured(2.0, 0.1, 3), lambda a, b: a < b) == "one seed: unknown"
+
+
+def test_what_nothing_measures_stays_in_the_table():
+    (row,) = judged(statements(property=None), gauges(8.0, 4.0)).to_dict("records")
+    assert (row["statement"], row["verdict"]) == ("s", "nothing here measures it")
+
+
+def test_a_misspelt_statement_is_refused():
+    with pytest.raises(EvaluationError, match=r"pros_and_cons.document_002.0: unknown key 'statment'"):
+        statements(statment="s")
+
+
+def test_all_six_tables_are_there_and_every_loss_is_a_level_of_both_studies():
+    found = read_statements(yaml.safe_load(FILE.read_text()), "document_002")
+    assert {one.table for one in found} == {1, 2, 3, 4, 5, 6}
+    base = FILE.parent
+    study = yaml.safe_load((base / "parameters_studies.yml").read_text())["loss_study"]
+    stress = yaml.safe_load((base / "parameters_tools.yml").read_text())["mode_stress_test"]
+    named = {level for one in found for level in (*one.loss, *one.against)}
+    assert named <= set(study["grids"]["losses"]["factors"]["loss"])
+    assert named <= set(stress["levels"])
+    assert read_statements({}, "document_003") == []

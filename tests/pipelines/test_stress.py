@@ -1,0 +1,161 @@
+"""The stress test: what it counts, that it goes on where it was stopped, and that it says what is wrong first."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from kedro.io import DataCatalog, MemoryDataset
+
+from papergan.errors import Interrupted, RecipeError
+from papergan.evaluation.modes import Mixture
+from papergan.hooks.studies import preflight_studies
+from papergan.io.stress import StressStore
+from papergan.pipelines.checked import Stress
+from papergan.pipelines.stress import create_pipeline, nodes
+from papergan.pipelines.stress.playing import play_cell
+from papergan.pipelines.stress.tables import groups_of, late, sentences, spread_of_loss, summary
+from papergan.stress import StressRecipe, StressResult, cells_of
+from papergan.tracking import Tracker
+from project_run import run_here
+
+SMALL = {
+    "paper": "002", "steps": 4, "batch_size": 8, "every_steps": 2, "samples": 50, "seeds": [0, 1],
+    "common": {"latent_dim": 2, "width": 4}, "levels": {"non_saturating": {}, "hinge": {"loss": "hinge"}},
+    "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 2.0, "deviation": 0.02}},
+    "contrasts": [{"claim": "hinge is better", "of": ["hinge"], "against": ["non_saturating"]}],
+}  # fmt: skip
+
+
+def never():
+    return None
+
+
+def recipe(**changes):
+    return StressRecipe.parse("mode_stress_test", SMALL | changes)
+
+
+def outcome(modes, losses=(1.0, 1.0, 1.0, 1.0), diverged=None):
+    over_time = [{"step": float(s), "modes": m, "high_quality": 0.5, "divergence": 0.1} for s, m in enumerate(modes)]
+    rows = [
+        {"step": 0.0, "discriminator.discriminator_loss": loss, "discriminator.gradient_norm": 9.0} for loss in losses
+    ]
+    return StressResult(over_time, rows, 0.01, [[0.0, 0.0]], diverged)
+
+
+def test_a_cell_is_a_function_of_its_seed():
+    cells = cells_of(recipe())
+    first, again = play_cell(cells[0], never, lambda row: None), play_cell(cells[0], never, lambda row: None)
+    other = play_cell(cells[2], never, lambda row: None)
+    assert cells[0].name == cells[2].name
+    assert cells[0].key != cells[2].key
+    assert first.points == again.points != other.points
+    assert [row["step"] for row in first.over_time] == [0.0, 2.0, 4.0]
+    assert first.losses == again.losses
+    assert len(first.losses) == 2
+
+
+def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(monkeypatch):
+    """A generator that is the mixture covers all of it: both directions of the scale are right."""
+    cell = cells_of(recipe(steps=1, every_steps=1, samples=2000))[0]
+    seen = []
+
+    def fake_play(game, batches, progress, watch):
+        seen.append(batches[0]["image"])
+        return {"discriminator.discriminator_loss": torch.zeros(())}
+
+    class Perfect:
+        def stream(self, count, *, seed):
+            yield (Mixture.ring().sample(count, seed) / (1.25 * 2.0)).reshape(-1, 2, 1, 1)
+
+    monkeypatch.setattr("papergan.pipelines.stress.playing.play", fake_play)
+    monkeypatch.setattr("papergan.game.game.Game.sampler", lambda self, **_: Perfect())
+    result = play_cell(cell, never, lambda row: None)
+    assert result.over_time[-1]["modes"] == 8
+    assert result.over_time[-1]["high_quality"] == pytest.approx(0.989, abs=0.01)
+    assert tuple(seen[0].shape) == (8, 2, 1, 1)
+    assert seen[0].flatten(1).norm(dim=1).mean() == pytest.approx(1 / 1.25, abs=0.02)
+
+
+def test_it_diverges_aloud_and_keeps_the_counts_so_far():
+    cell = cells_of(recipe(levels={"wild": {"learning_rate": 1e30, "loss": "wasserstein"}}, contrasts=[]))[0]
+    result = play_cell(cell, never, lambda row: None)
+    assert result.diverged.startswith("diverged at step")
+    assert result.points == []
+    assert result.over_time
+
+
+def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path, monkeypatch):
+    what = recipe()
+    stress, store = Stress("mode_stress_test", what, tuple(cells_of(what))), StressStore(tmp_path)
+    played = []
+
+    def play_but_the_third(cell, stop, report):
+        played.append(cell.key)
+        if len(played) == 3:
+            raise Interrupted(15, "stopped")
+        return outcome([8.0, 8.0])
+
+    monkeypatch.setattr(nodes, "play_cell", play_but_the_third)
+    with pytest.raises(Interrupted):
+        nodes.play_cells(stress, store, Tracker())
+    keys = nodes.play_cells(stress, store, Tracker())
+    assert len(set(played)) == 4
+    assert len(played) == 5
+    assert set(keys.values()) == {cell.key for cell in stress.cells}
+    assert store.find(stress.cells[0].key).provenance["commit"]
+
+
+def test_a_damaged_result_is_played_again(tmp_path, caplog):
+    store = StressStore(tmp_path)
+    store.keep("key", outcome([1.0]))
+    assert store.find("key").over_time[0]["modes"] == 1.0
+    (tmp_path / "key.json").write_text("{")
+    assert store.find("key") is None
+    assert "is damaged" in caplog.text
+
+
+def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
+    what = recipe()
+    cells, store = cells_of(what), StressStore(tmp_path)
+    for cell, modes in zip(cells, ([0, 0, 2, 3], [0, 0, 8, 8], [0, 0, 1, 2], [0, 0, 8, 8]), strict=True):
+        store.keep(cell.key, outcome(modes, losses=(9.0, 9.0, 1.0, 3.0)))
+    groups = groups_of(cells, store)
+    assert groups[0].over(late("modes")).value == pytest.approx((2.5 + 1.5) / 2)
+    assert spread_of_loss(groups[0].results[0]) == pytest.approx(1.0 / 2.0)  # deviation 1 of mean size 2, no norms
+    assert list(sentences(what.contrasts, groups)) == ["hinge is better: by modes covered it holds in 1 of 1"]
+    table = summary(groups, what.targets["ring"], what)
+    assert list(table["level"]) == ["the mixture itself", "non_saturating", "hinge"]
+    assert table["modes of 8"][0] == "8"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"levels": {"hinge": {"los": "hinge"}}, "contrasts": []}, "levels.hinge: system 'gan' has no setting 'los'"),
+        (
+            {"targets": {"grid": {"kind": "grid", "modes": 24, "scale": 2.0, "deviation": 0.1}}},
+            "square number of modes",
+        ),
+        ({"stepps": 3}, "unknown key 'stepps'; did you mean 'steps'"),
+        ({"levels": {"hinge": {"loss": "hinge"}}}, "contrasts.0: unknown level 'non_saturating'"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_played(changes, said):
+    catalog = DataCatalog({"params:mode_stress_test": MemoryDataset(SMALL | changes)})
+    with pytest.raises(RecipeError, match=said):
+        preflight_studies(create_pipeline(), catalog)
+
+
+def test_from_the_command_to_the_table(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    run_here("mode_stress_test")
+    folder = tmp_path / "data/08_reporting/mode_stress_test"
+    assert {path.name for path in folder.iterdir()} == {
+        "cells", "played.json", "table", "samples.png", "modes_over_time.png",
+    }  # fmt: skip
+    table = (folder / "table/table.md").read_text()
+    assert "| non_saturating |" in table
+    assert "Table 4: least squares avoid mode collapse: by modes covered" in table
+    assert "Mode collapse avoidance" in table
+    assert "nothing here measures it" in table
+    assert len(list((folder / "cells").iterdir())) == 2 * 17
