@@ -89,7 +89,7 @@ def test_a_result_is_kept_as_long_as_nothing_changes_that_decides_it(common, sam
             r"study\.grids\.t: unknown experiment 'won'; did you mean .*'one'",
         ),
         ({"common": {"overrides": {"widht": 3}}}, r"study\.grids\.table: .*no setting 'widht'; did you mean 'width'"),
-        ({"common": {"training": {"steps": 3}}}, "exactly one of epochs and steps"),
+        ({"common": {"training": {"steps": 3}}}, "exactly one of epochs, steps and images"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(changes, fault):

@@ -19,10 +19,15 @@ from papergan.training.numerics import Device, Precision
 
 
 class TrainingRecipe(Strict):
-    """How long, how fast, and in which precision. Exactly one of epochs and steps."""
+    """How long, how fast, and in which precision. Exactly one of epochs, steps and images.
+
+    images: real images that the discriminator is shown in all, so that systems with several of its moves to one of the
+    generator's can be given the same.
+    """
 
     epochs: Annotated[float, Field(gt=0)] | None = None
     steps: Positive | None = None
+    images: Positive | None = None
     batch_size: Positive = 64
     drop_last: bool = True  # false: what is left over at the end of an epoch makes a smaller batch
     horizontal_flip: bool = False
@@ -40,8 +45,10 @@ class TrainingRecipe(Strict):
 
     @model_validator(mode="after")
     def _one_budget(self) -> TrainingRecipe:
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError(f"give exactly one of epochs and steps, got epochs={self.epochs} and steps={self.steps}")
+        given = {name: value for name in ("epochs", "steps", "images") if (value := getattr(self, name)) is not None}
+        if len(given) != 1:
+            got = " and ".join(f"{name}={value}" for name, value in given.items()) or "none of them"
+            raise ValueError(f"give exactly one of epochs, steps and images, got {got}")
         return self
 
     @model_validator(mode="after")
@@ -54,6 +61,8 @@ class TrainingRecipe(Strict):
         """The budget in iterations. An epoch is one pass of the discriminator's real batches."""
         if self.steps is not None:
             return self.steps
+        if self.images is not None:
+            return max(1, math.ceil(self.images / (self.batch_size * batches_per_step)))
         assert self.epochs is not None
         return max(1, math.ceil(self.epochs * batches_per_epoch / batches_per_step))
 

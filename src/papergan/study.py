@@ -51,12 +51,16 @@ class ContrastRecipe(Strict):
 
 
 class StudyRecipe(Strict):
-    """paper: number of the source document. common: laid over every recipe, for budgets. seeds: of every cell."""
+    """paper: number of the source document. common: laid over every recipe, for budgets. seeds: of every cell.
+
+    tables: published ones whose numbers stand beside, "Table IV"; None = all of the document.
+    """
 
     paper: Annotated[str, Field(pattern=r"^\d{3}$")]
     description: str = ""
     seeds: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = (0, 1, 2)
     common: Tree = Field(default_factory=dict)
+    tables: Names | None = None
     grids: Annotated[dict[str, GridRecipe], Field(min_length=1)]
     contrasts: Annotated[tuple[ContrastRecipe, ...], Field(strict=False)] = ()
 

@@ -36,6 +36,21 @@ SMALL = {
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "dcgan": {"width": 8, "latent_dim": 8},
     "wgan_gp": {"width": 8, "latent_dim": 8},
+    "adaptive_mix": {"width": 8, "latent_dim": 8},
+    "ali": {"width": 8, "latent_dim": 8},
+    "bigan": {"width": 8, "latent_dim": 8},
+    "dcgan_labels": {"width": 8, "latent_dim": 8},
+    "dragan": {"width": 8, "latent_dim": 8},
+    "eiggan": {"width": 8, "latent_dim": 8},
+    "hinge_gan": {"width": 8, "latent_dim": 8},
+    "improved_gan": {"width": 8, "latent_dim": 8},
+    "lsgan": {"width": 8, "latent_dim": 8},
+    "realness_gan": {"width": 8, "latent_dim": 8},
+    "steingan": {"width": 8, "latent_dim": 8},
+    "vanilla_gan": {"width": 8, "latent_dim": 8},
+    "wgan": {"width": 8, "latent_dim": 8},
+    "wgan_gp_conv": {"width": 8, "latent_dim": 8},
+    "mix_wgan": {"width": 4, "latent_dim": 8, "components": 3},
 }
 COARSE = ("began",)  # ResNet18 ends in maps of one pixel here, and BatchNorm over 12 numbers makes rounding large
 PRECISIONS = (None, torch.bfloat16)

@@ -26,6 +26,21 @@ SMALL = {  # settings that make a system quick to test; one that is not here is 
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "dcgan": {"width": 8, "latent_dim": 8},
     "wgan_gp": {"width": 8, "latent_dim": 8},
+    "adaptive_mix": {"width": 8, "latent_dim": 8},
+    "ali": {"width": 8, "latent_dim": 8},
+    "bigan": {"width": 8, "latent_dim": 8},
+    "dcgan_labels": {"width": 8, "latent_dim": 8},
+    "dragan": {"width": 8, "latent_dim": 8},
+    "eiggan": {"width": 8, "latent_dim": 8},
+    "hinge_gan": {"width": 8, "latent_dim": 8},
+    "improved_gan": {"width": 8, "latent_dim": 8},
+    "lsgan": {"width": 8, "latent_dim": 8},
+    "realness_gan": {"width": 8, "latent_dim": 8},
+    "steingan": {"width": 8, "latent_dim": 8},
+    "vanilla_gan": {"width": 8, "latent_dim": 8},
+    "wgan": {"width": 8, "latent_dim": 8},
+    "wgan_gp_conv": {"width": 8, "latent_dim": 8},
+    "mix_wgan": {"width": 4, "latent_dim": 8, "components": 3},
 }
 ALL = systems.names()
 
@@ -105,8 +120,8 @@ def test_weights_are_a_function_of_the_seed(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_grey_images_and_another_size(name):
-    game = systems.build(name, ImageSpec(1, 16), SMALL.get(name, {}), seed=0)
-    play(game, [{"image": torch.zeros(4, 1, 16, 16)}] * game.batches_per_step, Progress())
+    game = systems.build(name, ImageSpec(1, 16, 10), SMALL.get(name, {}), seed=0)
+    play(game, [{"image": torch.zeros(4, 1, 16, 16), "label": torch.arange(4)}] * game.batches_per_step, Progress())
     assert next(game.sampler().stream(2, seed=0)).shape == (2, 1, 16, 16)
 
 

@@ -19,6 +19,7 @@ class PublishedRow:
     """One number of one table. metric: "is" or "fid". dataset: the name our image sets would carry, e.g. "cifar10".
 
     std, epoch, epochs: None where the paper gives none. note: what is contradictory about the number.
+    source: where the number really comes from, "" = the document itself.
     experiments: our experiments that stand for this row.
     """
 
@@ -32,7 +33,13 @@ class PublishedRow:
     epoch: int | None = None
     epochs: int | None = None
     note: str = ""
+    source: str = ""
     experiments: tuple[str, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """What is to be known about the number before it is compared with anything."""
+        return "; ".join(filter(None, [self.note, f"from {self.source}" if self.source else ""]))
 
 
 class _Strict(BaseModel):
@@ -46,6 +53,7 @@ class _Row(_Strict):
     epoch: int | None = None
     epochs: int | None = None
     note: str = ""
+    source: str = ""
     experiments: tuple[str, ...] = ()
 
 

@@ -37,6 +37,8 @@ class ScoreCard(BaseModel):
     one.
     variant: the recipe without its seed, `Recipe.variant`. real_rows: real images scored by the same rules.
     commit: of this project; dirty: with changes that are in no commit. training_seconds: without evaluation.
+    sampling_seconds: of one image by the published generator, in the batches in which it is evaluated; None where a run
+    diverged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -58,6 +60,7 @@ class ScoreCard(BaseModel):
     steps: int
     images_seen: int
     training_seconds: float
+    sampling_seconds: float | None = None
     diverged: str | None
     generator_digest: str | None
     protocols: tuple[Protocol, ...]

@@ -63,7 +63,7 @@ def comparison_table(
         variants = [group for name in row.experiments for group in groups if group.newest.experiment == name]
         lines += [{**_published(row), **_of(cells, group), **_remarks(row, group)} for group in variants]
         if not variants:
-            lines.append({**_published(row), "note": row.note})
+            lines.append({**_published(row), "note": row.remark})
     taken = {name for row in published for name in row.experiments}
     for group in groups:
         if group.newest.experiment not in taken:
@@ -208,4 +208,4 @@ def _remarks(row: PublishedRow | None, group: SeedGroup) -> Cells:
         flags.append(f"means of seeds {', '.join(str(one.seed) for one in group.finished)}, deviations over them")
     if card.dirty:
         flags.append("measured with uncommitted changes")
-    return {"flags": "; ".join([*flags, *card.notes]), "note": row.note if row is not None else ""}
+    return {"flags": "; ".join([*flags, *card.notes]), "note": row.remark if row is not None else ""}

@@ -116,3 +116,34 @@ class Hinge:
 
     def generator(self, scores: BothScores) -> Tensor:
         return -scores.fake.mean()
+
+
+@dataclass(frozen=True)
+class SwappedSides:
+    """Cross-entropy where both sides depend on the generating player, who wants each taken for the other.
+
+    D as in NonSaturating; G minimises E softplus(score(real side)) + E softplus(-score(generated side)).
+    Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), algorithm 1.
+    """
+
+    def discriminator(self, scores: BothScores) -> Tensor:
+        return NonSaturating().discriminator(scores)
+
+    def generator(self, scores: BothScores) -> Tensor:
+        return softplus(scores.real).mean() + softplus(-scores.fake).mean()
+
+
+@dataclass(frozen=True)
+class WeightedEnergies:
+    """D minimises E E(x) - share * E E(G(z)), the energy E minus the score; G's side is E E(G(z)).
+
+    Source: Wang and Liu 2016 (SteinGAN, arXiv:1611.01722), section 4 and its code, share 0.3.
+    """
+
+    share: float = 0.3
+
+    def discriminator(self, scores: BothScores) -> Tensor:
+        return self.share * scores.fake.mean() - scores.real.mean()
+
+    def generator(self, scores: BothScores) -> Tensor:
+        return -scores.fake.mean()

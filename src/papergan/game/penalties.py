@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.game.round import Round
-from papergan.game.shard import per_image
+from papergan.game.shard import batch_mean, per_image
 from papergan.game.terms import Term
 
 
@@ -31,6 +31,31 @@ class GradientPenalty(Term):
         with torch.autocast(real.device.type, enabled=False):
             gradient = _slope(round.judge(self.match, between).score, between)
         distance: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - self.target
+        return distance.square().mean()
+
+
+@dataclass(frozen=True)
+class LocalGradientPenalty(Term):
+    """mean_B (||grad_x^ f(x^)||_2 - 1)^2 at x^ = x + u c s v, near real images alone; weight is lambda.
+
+    v ~ U[0, 1) per number of an image, u ~ U[0, 1) per image, s the standard deviation of all numbers of the batch, c
+    the perturbation's size. Needs a discriminator without BatchNorm.
+    Source: Kodali et al. 2017 (DRAGAN, arXiv:1705.07215), section 2.3 and its code, where v is not centred.
+    """
+
+    size: float = 0.5
+
+    def __call__(self, round: Round) -> Tensor:
+        real = round.shown_real(self.match).detach().float()
+        per_row = torch.stack([real.flatten(1).mean(1), real.flatten(1).square().mean(1)], dim=1)
+        mean, square = batch_mean(per_row).unbind()
+        spread = square - mean.square()
+        noise = per_image(lambda n: torch.rand(n, *real.shape[1:], device=real.device), len(real))
+        share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
+        near = (real + share * self.size * spread.clamp_min(0.0).sqrt() * noise).requires_grad_()
+        with torch.autocast(real.device.type, enabled=False):
+            gradient = _slope(round.judge(self.match, near).score, near)
+        distance: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - 1.0
         return distance.square().mean()
 
 

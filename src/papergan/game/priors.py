@@ -65,6 +65,28 @@ class Uniform(Prior):
         return tuple(z * min(threshold, 1.0) for z in self(count, progress))
 
 
+class Labels(Prior):
+    """Another prior's draw, and a class for each, evenly: (z, one-hot [count, classes])."""
+
+    def __init__(self, latents: Prior, classes: int) -> None:
+        super().__init__(latents.latent_dim)
+        self.latents, self.classes = latents, classes
+
+    def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
+        return (*self.latents(count, progress), self._drawn(count))
+
+    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
+        """Of the latents alone."""
+        return (*self.latents.truncated(count, progress, threshold), self._drawn(count))
+
+    def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        return self.latents.between(start, end, position)
+
+    def _drawn(self, count: int) -> Tensor:
+        chosen = per_image(lambda n: torch.randint(self.classes, (n,), device=self.where.device), count)
+        return (chosen[:, None] == torch.arange(self.classes, device=chosen.device)).float()
+
+
 def slerp(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
     """Spherical interpolation: [sin((1 - t) w) a + sin(t w) b] / sin(w), w the angle between a and b.
 

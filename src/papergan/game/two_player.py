@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from papergan.game.average import Average
-from papergan.game.game import Augmentation, Game, Player, Turn
+from papergan.game.game import Augmentation, Game, Match, Player, Turn
 from papergan.game.knobs import Controller, Knob
 from papergan.game.losses import Loss
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
@@ -45,13 +45,17 @@ def two_player(
     augment: Augmentation | None = None,
     average: Average | None = None,
     controllers: Mapping[str, Controller] = MappingProxyType({}),
+    match: Match | None = None,
 ) -> Game:
     """A discriminator that moves `discriminator_steps` times, its lazy turns, then a generator that moves once.
 
     *_terms: what each player minimises besides the loss. *_learning_rate: a knob that overrides the optimiser's rate.
     discriminator_constraints: what its weights must satisfy after each of its moves.
     fakes_per_real: generated images per real one in the generator's turn. A prior's weights learn with the generator.
+    match: of the loss, and what is published; terms have their own.
     """
+    match = match or Match()
+    judged, made = DiscriminatorLoss(loss, match=match), GeneratorLoss(loss, match=match)
     return Game(
         networks=nn.ModuleDict({"prior": prior, "generator": generator, "discriminator": discriminator}),
         players={
@@ -61,11 +65,16 @@ def two_player(
             "generator": Player(("generator", "prior"), generator_optimiser, generator_learning_rate),
         },
         turns=(
-            Turn("discriminator", (DiscriminatorLoss(loss), *discriminator_terms), repeats=discriminator_steps),
+            Turn(
+                "discriminator",
+                (judged, *discriminator_terms),
+                repeats=discriminator_steps,
+            ),
             *lazy_turns,
-            Turn("generator", (GeneratorLoss(loss), *generator_terms), fakes_per_real=fakes_per_real),
+            Turn("generator", (made, *generator_terms), fakes_per_real=fakes_per_real),
         ),
         augment=augment,
         average=average,
         controllers=controllers,
+        showcase=match,
     )

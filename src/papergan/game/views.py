@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -30,3 +32,42 @@ class ImagesOnly:
 
 
 images_only = ImagesOnly()
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Real images with the latents that an encoder finds in them, generated images with those they came from.
+
+    encoder: the network that encodes. Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), eq. 1.
+    """
+
+    encoder: str = "encoder"
+
+    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        shown = round.shown_real(match)
+        return shown, round.once(
+            "encoded", self.encoder, match.real, compute=lambda: round.network(self.encoder)(shown)
+        )
+
+    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        return round.shown_fake(match), round.latent(match)[0]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with their classes, one-hot [B, K]: those of the data, and those that the prior drew.
+
+    The prior's draw is (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
+    """
+
+    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        classes = round.latent(match)[1].shape[1]
+        return round.shown_real(match), one_hot(round.batch["label"], classes)
+
+    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        return round.shown_fake(match), round.latent(match)[1]
+
+
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """int64 [B] -> float32 [B, classes]; without an index operation, whose gradient sums in any order."""
+    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()

@@ -7,8 +7,14 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
-from papergan.networks.blocks import Discriminator, maybe, normal_initialisation, smallest
-from papergan.networks.drawing import Dropout
+from papergan.networks.blocks import (
+    Discriminator,
+    maybe,
+    normal_initialisation,
+    normalise_spectrally,
+    smallest,
+)
+from papergan.networks.drawing import Dropout, MinibatchDiscrimination
 from papergan.networks.upsampling import Upsampling, upsampling
 
 
@@ -57,29 +63,48 @@ class DCGANDiscriminator(Discriminator):
     """Images [B, C, S, S] -> logits [B]; features are the last map, of side S/2^stages and width 2^(stages - 1) maps.
 
     Convolutions k4 s2, LeakyReLU(0.2), then linear. batch_norm: on all but the first, as in the paper; a critic with a
-    gradient penalty must go without (Gulrajani et al. 2017, section 4).
+    gradient penalty must go without (Gulrajani et al. 2017, section 4). spectral: normalise all weights, without
+    BatchNorm and biases. minibatch: the samples of a batch are compared before the last layer. outputs: scores are
+    [B, outputs] where there are several. extra: channels that the images have beside their own.
     """
 
-    def __init__(self, images: ImageSpec, width: int = 128, *, stages: int = 3, batch_norm: bool = True) -> None:
+    def __init__(
+        self,
+        images: ImageSpec,
+        width: int = 128,
+        *,
+        stages: int = 3,
+        batch_norm: bool = True,
+        spectral: bool = False,
+        minibatch: bool = False,
+        outputs: int = 1,
+        extra: int = 0,
+    ) -> None:
         super().__init__()
-        channels = [images.channels, *(width * 2**stage for stage in range(stages))]
+        channels = [images.channels + extra, *(width * 2**stage for stage in range(stages))]
         layers: list[nn.Module] = []
-        for place, (inputs, outputs) in enumerate(pairwise(channels)):
-            layers += _down(inputs, outputs, batch_norm=batch_norm and place > 0)
+        for place, (inputs, maps) in enumerate(pairwise(channels)):
+            layers += _down(inputs, maps, batch_norm=batch_norm and place > 0 and not spectral, bias=not spectral)
         self.layers = nn.Sequential(*layers)
-        self.linear = nn.Linear(channels[-1] * smallest(images, stages) ** 2, 1)
+        features = channels[-1] * smallest(images, stages) ** 2
+        compared = MinibatchDiscrimination(features) if minibatch else None
+        self.compare: nn.Module = compared or nn.Identity()
+        features += compared.kernels if compared else 0
+        self.linear = nn.Linear(features, outputs, bias=not spectral)
         normal_initialisation(self)
+        if spectral:
+            normalise_spectrally(self)
 
     def trunk(self, images: Tensor) -> Tensor:
         features: Tensor = self.layers(images)
         return features
 
     def head(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.linear(features.flatten(1))
+        logits: Tensor = self.linear(self.compare(features.flatten(1)))
         return logits.squeeze(1)
 
 
-def _down(inputs: int, outputs: int, *, batch_norm: bool) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not batch_norm)
+def _down(inputs: int, outputs: int, *, batch_norm: bool, bias: bool = True) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=bias and not batch_norm)
     norm: list[nn.Module] = [nn.BatchNorm2d(outputs)] if batch_norm else []
     return [convolution, *norm, nn.LeakyReLU(0.2, inplace=True)]

@@ -33,19 +33,21 @@ def build(
     batch_norm: bool = True,
     upsampling: Upsampling = "transposed",
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
+    spectral: bool = False,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] | None = None,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
     """The paper's numbers. stages: doublings of the resolution. upsampling, dropout: the generator's.
 
-    discriminator_learning_rate: None = that of the generator.
+    discriminator_learning_rate: None = that of the generator. spectral: normalises the discriminator in the place of
+    BatchNorm, for the protocol that rows of table V share.
     """
     return two_player(
         generator=DCGANGenerator(
             images, latent_dim, width, stages=stages, batch_norm=batch_norm, up=upsampling, dropout=dropout
         ),
-        discriminator=DCGANDiscriminator(images, width, stages=stages, batch_norm=batch_norm),
+        discriminator=DCGANDiscriminator(images, width, stages=stages, batch_norm=batch_norm, spectral=spectral),
         prior=Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim),
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4
-OVER_TIME = ("fid", "is_mean", "recall", "coverage")
+OVER_TIME = ("fid", "is_mean", "recall", "coverage", "discriminator_accuracy_midpoint")
 SAMPLES, NEAREST = 25, 3
 PLAYERS = {"discriminator": "tab:blue", "generator": "tab:orange"}
 Line = Sequence[tuple[float, float]]

@@ -61,6 +61,7 @@ def tabulate(
 
     groups = groups_of(study.cells, cells)
     rows = [row for row in published_rows(published) if row.document == f"document_{study.recipe.paper}"]
+    rows = [row for row in rows if study.recipe.tables is None or row.table in study.recipe.tables]
     tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in parts_of(groups).items()]
     findings = findings_of(study.recipe.contrasts, groups, rows)
     parts = [*tables, *([("Claims", table_of(findings))] if findings else [])]
@@ -103,7 +104,7 @@ def _notes(
     for real in real_rows.values():
         values = [f"{name} {text(value)}" for name, value in real.metrics.items() if prefix_and_metric(name)]
         notes.append(f"{real.name} of {real.dataset}, by the same rules: {', '.join(values)}")
-    notes += [f"{row.table}, {row.row}: {row.note}" for row in rows if row.note]
+    notes += [f"{row.table}, {row.row}: {row.remark}" for row in rows if row.remark]
     notes += published_notes(
         {f"document_{study.recipe.paper}": published[f"document_{study.recipe.paper}"]} if rows else {}
     )

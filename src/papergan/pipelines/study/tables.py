@@ -36,8 +36,9 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
     """One row per group of one grid and data set: published numbers, then "mean ± deviation (rank)" over the seeds.
 
     Beside the metrics: the discriminator's accuracy, how far its loss moves from epoch to epoch in the second half of
-    training (the standard deviation), the time per image as a multiple of the fastest row's, and checkerboards of the
-    samples that are kept (`papergan.evaluation.checkerboard`).
+    training (the standard deviation), training and sampling time per image as multiples of the fastest row's, and
+    checkerboards of the samples that are kept (`papergan.evaluation.checkerboard`). note: what is to be known about the
+    published numbers.
     """
     import pandas as pd
 
@@ -53,25 +54,36 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
             places = ranks(METRICS[metric], list(values.values())) if ranked else [""] * len(values)
             for (place, value), rank in zip(values.items(), places, strict=True):
                 lines[place][label] = f"{with_deviation(value)}{f' ({rank})' if rank else ''}"
-    fastest = min(filter(None, map(_seconds_per_image, groups)), default=0.0)
+    fastest = {kind: _fastest(groups, measure) for kind, measure in SPEEDS.items()}
     for line, group in zip(lines, groups, strict=True):
         accuracy = group.seeds.final("discriminator_accuracy_midpoint")
         line["D accuracy"] = with_deviation(accuracy) if accuracy else ""
         line["D loss spread"] = _shown(over(group.results, spread_of_loss))
-        line["time"] = f"{_seconds_per_image(group) / fastest:.2f}x" if fastest else ""
+        line["images seen"] = _shown(over(group.results, lambda result: float(result.card.images_seen)))
+        line["training s"] = _shown(over(group.results, lambda result: result.card.training_seconds))
+        for kind, measure in SPEEDS.items():
+            mine = over(group.results, measure)
+            line[kind] = f"{mine.value / fastest[kind]:.2f}x" if mine and fastest[kind] else ""
         line["checkerboard"] = _shown(over(group.results, _checkerboard))
         line["flags"] = _flags(group)
+        if published:
+            line["note"] = "; ".join(row.remark for row in _stands_for(group, published) if row.remark)
     return pd.DataFrame(lines)
 
 
 def _head(group: Group, published: Sequence[PublishedRow]) -> dict[str, Any]:
-    line: dict[str, Any] = {"experiment": group.experiment, **group.levels}
+    stands_for = _stands_for(group, published)
+    line: dict[str, Any] = {"row": "; ".join(row.row for row in stands_for)} if published else {}
+    line |= {"experiment": group.experiment, **group.levels}
     line["seeds"] = ", ".join(str(card.seed) for card in group.seeds.finished)
-    for row in published:
-        if group.as_published and group.experiment in row.experiments:
-            value = text(row.value) if row.std is None else f"{text(row.value)} ± {text(row.std)}"
-            line[f"published {row.metric.upper()}"] = value
+    for row in stands_for:
+        value = text(row.value) if row.std is None else f"{text(row.value)} ± {text(row.std)}"
+        line[f"published {row.metric.upper()}"] = value
     return line
+
+
+def _stands_for(group: Group, published: Sequence[PublishedRow]) -> list[PublishedRow]:
+    return [row for row in published if group.as_published and group.experiment in row.experiments]
 
 
 def _flags(group: Group) -> str:
@@ -84,14 +96,21 @@ def _flags(group: Group) -> str:
     return "; ".join(flags)
 
 
-def _seconds_per_image(group: Group) -> float:
-    found = over(group.results, seconds_per_image)
-    return found.value if found else 0.0
+def _fastest(groups: Sequence[Group], measure: Measure) -> float:
+    return min((found.value for group in groups if (found := over(group.results, measure))), default=0.0)
 
 
 def seconds_per_image(result: CellResult) -> float | None:
     """Of training alone."""
     return result.card.training_seconds / result.card.images_seen if result.card.images_seen else None
+
+
+def sampling_seconds(result: CellResult) -> float | None:
+    """Of one image by the published generator."""
+    return result.card.sampling_seconds
+
+
+SPEEDS: dict[str, Measure] = {"time": seconds_per_image, "sampling": sampling_seconds}
 
 
 def spread_of_loss(result: CellResult) -> float | None:

@@ -22,9 +22,10 @@ def card(
     best: Mapping[str, BestScore] | None = None,
     real_rows: Sequence[RealRow] = (),
     diverged: str | None = None,
+    sampling_seconds: float | None = None,
     generator_digest: str | None = None,
 ) -> ScoreCard:
-    """trained: metadata of the trained game. best: by criterion, "best_fid" and "best_is".
+    """trained: metadata of the trained game. sampling_seconds: of one image. best: by criterion, "best_fid" and "best_is".
 
     generator_digest: of the generator that was scored; None where the run diverged.
     """
@@ -48,6 +49,7 @@ def card(
         steps=int(trained["step"]),
         images_seen=int(trained["images"]),
         training_seconds=float(trained["seconds"]),
+        sampling_seconds=sampling_seconds,
         diverged=diverged,
         generator_digest=generator_digest,
         protocols=tuple(protocols),

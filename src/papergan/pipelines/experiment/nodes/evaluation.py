@@ -15,7 +15,7 @@ from papergan.evaluation.scorecard import BestScore, ScoreCard
 from papergan.evaluation.smoothness import sampler_path_length
 from papergan.following.looking import Viewers
 from papergan.game.finite import finite_only
-from papergan.game.sampler import Sampler
+from papergan.game.sampler import Sampler, seconds_per_image
 from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.account import card
 from papergan.pipelines.experiment.nodes.judging import judge
@@ -67,7 +67,9 @@ def evaluate(
                 scores |= {} if length is None else {f"{extractor.metric_prefix}ppl": length}
             return finite_only(scores, what)
 
-        final = score(published_sampler(recipe, generator), "samples of the final generator")
+        sampler = published_sampler(recipe, generator)
+        seconds = seconds_per_image(sampler, seed=recipe.seed, progress=progress_of(generator))
+        final = score(sampler, "samples of the final generator")
         best: dict[str, BestScore] = {}
         for name in sorted({key.split(".", 1)[0] for key in snapshots.metadata}):
             step, epoch = int(snapshots.metadata[f"{name}.step"]), float(snapshots.metadata[f"{name}.epoch"])
@@ -84,7 +86,7 @@ def evaluate(
     final |= finite_only(judged, "the discriminator")
     return card(
         experiment, trained.metadata, protocols=protocols, final=final, best=best, real_rows=real_rows,
-        generator_digest=generator.digest,
+        sampling_seconds=seconds, generator_digest=generator.digest,
     )  # fmt: skip
 
 

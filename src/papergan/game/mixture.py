@@ -1,0 +1,138 @@
+"""MIX+GAN: mixtures of generators against mixtures of discriminators, every pair of them a contest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from papergan.game.game import DiscriminatorOutput
+from papergan.game.knobs import Progress
+from papergan.game.losses import Loss
+from papergan.game.priors import Prior
+from papergan.game.round import Round
+from papergan.game.shard import per_image
+from papergan.game.terms import Term
+
+
+class Members(nn.Module):
+    """Networks of a kind."""
+
+    def __init__(self, members: list[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+class MixtureWeights(nn.Module):
+    """w = softmax(logits), [T]; a network of its own, so that what constrains the members leaves them alone."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(count))
+
+    def forward(self) -> Tensor:
+        weights: Tensor = self.logits.softmax(0)
+        return weights
+
+
+class MixturePrior(Prior):
+    """Another prior's draw, and which member makes the image, by the mixture's weights: (z, one-hot [count, T])."""
+
+    def __init__(self, latents: Prior, count: int) -> None:
+        super().__init__(latents.latent_dim)
+        self.latents, self.weights = latents, MixtureWeights(count)
+
+    def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
+        return (*self.latents(count, progress), self._drawn(count))
+
+    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
+        """Of the latents alone."""
+        return (*self.latents.truncated(count, progress, threshold), self._drawn(count))
+
+    def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        return self.latents.between(start, end, position)
+
+    def _drawn(self, count: int) -> Tensor:
+        """By the distribution function, since the share of a member is what is asked of it."""
+        upper = self.weights().detach().cumsum(0)[:-1]
+        u = per_image(lambda n: torch.rand(n, device=upper.device), count)
+        chosen = (u[:, None] >= upper).sum(1)
+        members = torch.arange(len(upper) + 1, device=upper.device)
+        one_hot: Tensor = (chosen[:, None] == members).float()
+        return one_hot
+
+
+class MixtureGenerator(Members):
+    """Latent [B, Z] and one-hot members [B, T] -> images [B, C, S, S]."""
+
+    def forward(self, latent: Tensor, chosen: Tensor) -> Tensor:
+        images = torch.stack([member(latent) for member in self.members], dim=1)
+        made: Tensor = (images * chosen[:, :, None, None, None].to(images.dtype)).sum(1)
+        return made
+
+
+class MixtureDiscriminator(Members):
+    """Images [B, C, S, S] -> the members' mean score [B], with the features of the first."""
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        verdicts = [member(images) for member in self.members]
+        return DiscriminatorOutput(torch.stack([one.score for one in verdicts]).mean(0), verdicts[0].features)
+
+
+@dataclass(frozen=True)
+class MixturePayoff(Term):
+    """sum_ij w_i w_j F_ij, F_ij the loss of generator i against discriminator j; for either player.
+
+    Every generator makes its share of the batch, every discriminator judges all of it and the real images: F_ij is
+    estimated from B / T samples. Source: Arora et al. 2017 (arXiv:1703.00573), eq. 4 and its section 5.
+    """
+
+    loss: Loss
+    side: Literal["discriminator", "generator"]
+
+    def __call__(self, round: Round) -> Tensor:
+        generators, critics = round.network("generator"), round.network("discriminator")
+        assert isinstance(generators, Members)
+        assert isinstance(critics, Members)
+        prior = round.network("prior")
+        assert isinstance(prior, MixturePrior)
+        latents = round.latent(self.match)[0].tensor_split(len(generators))
+        fakes = [make(z).float() for make, z in zip(generators.members, latents, strict=True)]
+        real = round.shown_real(self.match)
+        payoff = torch.stack([self._row(critic, real, fakes) for critic in critics.members])
+        weights: Tensor = prior.weights() @ payoff.T @ round.network("discriminator_weights")()
+        return weights
+
+    def _row(self, critic: nn.Module, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
+        """What this critic's contests with all generators come to, [T]."""
+        judged = critic(torch.cat(list(fakes))).score.float().split([len(fake) for fake in fakes])
+        if self.side == "generator":
+            return torch.stack([self.loss.generator(Judged(one.new_zeros(1), one)) for one in judged])
+        of_real = critic(real).score.float()
+        return torch.stack([self.loss.discriminator(Judged(of_real, one)) for one in judged])
+
+
+class Judged(NamedTuple):
+    """Scores of both sides that are there already."""
+
+    real: Tensor
+    fake: Tensor
+
+
+@dataclass(frozen=True)
+class EvenWeights(Term):
+    """-1/T sum_i log w_i: keeps a mixture's weights away from 0. Arora et al. 2017, section 5; of `network`."""
+
+    network: str
+
+    def __call__(self, round: Round) -> Tensor:
+        found = round.network(self.network)
+        weights: Tensor = found.weights() if isinstance(found, MixturePrior) else found()
+        uneven: Tensor = -weights.log().mean()
+        return uneven

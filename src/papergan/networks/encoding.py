@@ -1,0 +1,83 @@
+"""An encoder from images to latents, and a discriminator of pairs of both: what ALI and BiGAN add to DCGAN."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import DiscriminatorOutput
+from papergan.game.shard import per_image
+from papergan.networks.blocks import eighth, normal_initialisation
+from papergan.networks.drawing import Dropout
+
+
+class Encoder(nn.Module):
+    """Images [B, C, S, S] -> latents [B, latent_dim]: three convolutions k4 s2 with BatchNorm, then linear.
+
+    stochastic: z = mu + sigma * epsilon, epsilon ~ N(0, I), both from the image; else z = mu.
+    Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), section 2.2; Donahue et al. 2017 (BiGAN, arXiv:1605.09782).
+    """
+
+    def __init__(self, images: ImageSpec, latent_dim: int, width: int = 64, *, stochastic: bool = True) -> None:
+        super().__init__()
+        self.stochastic = stochastic
+        self.layers = nn.Sequential(
+            nn.Conv2d(images.channels, width, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.1, inplace=True),
+            *_down(width, 2 * width),
+            *_down(2 * width, 4 * width),
+        )
+        self.linear = nn.Linear(4 * width * eighth(images) ** 2, latent_dim * (2 if stochastic else 1))
+        normal_initialisation(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        code: Tensor = self.linear(self.layers(images).flatten(1)).float()
+        if not self.stochastic:
+            return code
+        mean, log_deviation = code.chunk(2, dim=1)
+        noise = per_image(lambda n: torch.randn(n, mean.shape[1], device=mean.device), len(mean))
+        return mean + log_deviation.exp() * noise
+
+
+def _down(inputs: int, outputs: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.1, inplace=True)]
+
+
+class PairDiscriminator(nn.Module):
+    """Images [B, C, S, S] and latents [B, Z] -> logits [B]; features are the joint ones, [B, 16 * width].
+
+    The images through three convolutions k4 s2, the latents through two linear layers, then two on both together;
+    LeakyReLU(0.2) and dropout, no BatchNorm. Source: as `Encoder`; ALI's maxout layers are LeakyReLU here.
+    """
+
+    def __init__(self, images: ImageSpec, latent_dim: int, width: int = 64, *, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.of_images = nn.Sequential(
+            *_convolution(images.channels, width, 0.0),
+            *_convolution(width, 2 * width, dropout),
+            *_convolution(2 * width, 4 * width, dropout),
+        )
+        self.of_latents = nn.Sequential(
+            *_linear(latent_dim, 8 * width, dropout), *_linear(8 * width, 8 * width, dropout)
+        )
+        joint = 4 * width * eighth(images) ** 2 + 8 * width
+        self.of_both = nn.Sequential(*_linear(joint, 16 * width, dropout), *_linear(16 * width, 16 * width, dropout))
+        self.last = nn.Linear(16 * width, 1)
+        normal_initialisation(self)
+
+    def forward(self, images: Tensor, latents: Tensor) -> DiscriminatorOutput:
+        together = [self.of_images(images).flatten(1), self.of_latents(latents)]
+        features = self.of_both(torch.cat(together, dim=1))
+        score: Tensor = self.last(features)
+        return DiscriminatorOutput(score.squeeze(1), (features,))
+
+
+def _convolution(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+    return [convolution, nn.LeakyReLU(0.2, inplace=True), *([Dropout(dropout)] if dropout else [])]
+
+
+def _linear(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True), *([Dropout(dropout)] if dropout else [])]

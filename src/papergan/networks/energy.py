@@ -1,0 +1,21 @@
+"""Energies of autoencoders."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from papergan.networks.autoencoder import Autoencoder
+
+
+class EnergyAutoencoder(Autoencoder):
+    """score = -E(x), E(x) = sqrt(sum |x - r(x)|) + sqrt(sum (x - r(x))^2) over an image's numbers, r the autoencoder.
+
+    Source: the code of Wang and Liu 2016 (SteinGAN, arXiv:1611.01722); the paper has the squared error alone.
+    """
+
+    def score(self, images: Tensor, code: Tensor) -> Tensor:
+        """Minus the energy, [B], float32."""
+        error = (images.float() - self.decoder(code).float()).flatten(1)
+        tiny = 1e-12  # differentiable where nothing is wrong
+        score: Tensor = -((error.abs().sum(1) + tiny).sqrt() + (error.square().sum(1) + tiny).sqrt())
+        return score

@@ -1,0 +1,70 @@
+"""ALI, adversarially learned inference. Dumoulin et al. 2017, arXiv:1606.00704.
+
+Reproduced: an encoder q(z | x) = N(mu(x), sigma(x)^2) that learns with the generator, a discriminator of pairs (image,
+latent), and the game of its algorithm 1: each side of the generating player wants to be taken for the other; Adam 1e-4
+with beta1 0.5, latents N(0, I) of dimension 64, dropout 0.2 in the discriminator, no BatchNorm there. Batch 100 is in
+the recipe.
+Deviations: DCGAN-like networks of three stages, with LeakyReLU in the place of the paper's maxout and of its 1x1
+convolutions; images in [-1, 1] with tanh; weights N(0, 0.02), theirs 0.01; no noise is added to images.
+Reported accuracy of the discriminator: none, since it judges pairs.
+Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game, Match, Player, Turn
+from papergan.game.losses import SwappedSides
+from papergan.game.priors import Gaussian
+from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
+from papergan.game.two_player import adam
+from papergan.game.views import Pairs
+from papergan.networks.dcgan import DCGANGenerator
+from papergan.networks.encoding import Encoder, PairDiscriminator
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 64,
+    width: Annotated[int, Field(ge=4)] = 64,
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+) -> Game:
+    """dropout: the discriminator's."""
+    return wired(
+        images, latent_dim, width, stochastic=True, dropout=dropout, learning_rate=learning_rate, beta1=beta1
+    )  # fmt: skip
+
+
+def wired(
+    images: ImageSpec, latent_dim: int, width: int, *, stochastic: bool, dropout: float, learning_rate: float,
+    beta1: float,
+) -> Game:  # fmt: skip
+    """A generator and an encoder against a discriminator of pairs."""
+    match, optimiser = Match(view=Pairs()), adam(learning_rate, (beta1, 0.999))
+    return Game(
+        networks=nn.ModuleDict(
+            {
+                "prior": Gaussian(latent_dim),
+                "generator": DCGANGenerator(images, latent_dim, width),
+                "encoder": Encoder(images, latent_dim, width, stochastic=stochastic),
+                "discriminator": PairDiscriminator(images, latent_dim, width, dropout=dropout),
+            }
+        ),
+        players={
+            "discriminator": Player(("discriminator",), optimiser),
+            "generator": Player(("generator", "encoder", "prior"), optimiser),
+        },
+        turns=(
+            Turn("discriminator", (DiscriminatorLoss(SwappedSides(), match=match),)),
+            Turn("generator", (GeneratorLoss(SwappedSides(), match=match),)),
+        ),
+        showcase=match,
+    )

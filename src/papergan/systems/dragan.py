@@ -1,0 +1,46 @@
+"""DRAGAN. Kodali, Abernethy, Hays and Kira 2017, arXiv:1705.07215.
+
+Reproduced: the non-saturating loss with a penalty on the discriminator's slope near real images (its section 2.3),
+lambda 10, one move each, perturbation and Adam 1e-4 (0.5, 0.9) as in the authors' code, where noise is drawn from
+U[0, 1) times half the batch's deviation, so that it is not centred, and the slope is taken at a point between an image
+and its perturbed version.
+Our choices: DCGAN networks of three stages without BatchNorm in the discriminator, latents N(0, I) of dimension 100;
+the paper's CIFAR-10 networks are DCGAN's and no more is said of them. Deviations: none known beside these.
+Deterministic on a GPU: convolutions, their second derivatives and batch norm have such kernels in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.game.losses import NonSaturating
+from papergan.game.penalties import LocalGradientPenalty
+from papergan.game.priors import Gaussian
+from papergan.game.two_player import adam, two_player
+from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 100,
+    width: Annotated[int, Field(ge=4)] = 64,
+    penalty: Annotated[float, Field(ge=0.0)] = 10.0,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
+) -> Game:
+    """penalty: lambda."""
+    return two_player(
+        generator=DCGANGenerator(images, latent_dim, width),
+        discriminator=DCGANDiscriminator(images, width, batch_norm=False),
+        prior=Gaussian(latent_dim),
+        loss=NonSaturating(),
+        generator_optimiser=adam(learning_rate, (beta1, beta2)),
+        discriminator_optimiser=adam(learning_rate, (beta1, beta2)),
+        discriminator_terms=[LocalGradientPenalty(weight=penalty)],
+    )

@@ -1,0 +1,43 @@
+"""A GAN with the hinge loss. Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, eqs. 16 and 17.
+
+Reproduced: the loss. The row of 42.40 in document 000's table V names EBGAN for it, which is another system; the number
+is the one that the RealnessGAN paper (Xiangli et al. 2020, arXiv:2002.05512) has for this loss on CIFAR-10.
+Networks and optimiser are that paper's protocol, from its released code: DCGAN networks of width 128, spectral
+normalisation without BatchNorm in the discriminator, latents N(0, I) of dimension 128, Adam 1e-4 (0.5, 0.999), batch 32
+(in the recipe), one move each.
+Deviations: from the loss's own paper in all of that. Not verified: that the table for CIFAR-10 has that protocol.
+Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.game.losses import Hinge
+from papergan.game.priors import Gaussian
+from papergan.game.two_player import adam, two_player
+from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 128,
+    width: Annotated[int, Field(ge=4)] = 128,
+    spectral: bool = True,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+) -> Game:
+    """spectral: false gives the discriminator BatchNorm instead, as DCGAN has it."""
+    return two_player(
+        generator=DCGANGenerator(images, latent_dim, width),
+        discriminator=DCGANDiscriminator(images, width, spectral=spectral),
+        prior=Gaussian(latent_dim),
+        loss=Hinge(),
+        generator_optimiser=adam(learning_rate, (beta1, 0.999)),
+        discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
+    )

@@ -1,0 +1,42 @@
+"""The vanilla GAN on convolutional networks. Goodfellow et al. 2014, arXiv:1406.2661.
+
+Reproduced: the non-saturating loss of its section 3. The row of 6.30 in document 000's table IV comes from the DRAGAN
+paper (Kodali et al. 2017, arXiv:1705.07215), where it is the baseline: DRAGAN's networks and optimiser without its
+penalty. So `dragan` differs from this by the penalty alone.
+Our choices: DCGAN networks of three stages without BatchNorm in the discriminator, latents N(0, I) of dimension 100.
+Deviations: the first paper's networks are fully connected; system `gan` has those.
+Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.game.losses import NonSaturating
+from papergan.game.priors import Gaussian
+from papergan.game.two_player import adam, two_player
+from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 100,
+    width: Annotated[int, Field(ge=4)] = 64,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
+) -> Game:
+    """As `dragan`, without the penalty."""
+    return two_player(
+        generator=DCGANGenerator(images, latent_dim, width),
+        discriminator=DCGANDiscriminator(images, width, batch_norm=False),
+        prior=Gaussian(latent_dim),
+        loss=NonSaturating(),
+        generator_optimiser=adam(learning_rate, (beta1, beta2)),
+        discriminator_optimiser=adam(learning_rate, (beta1, beta2)),
+    )

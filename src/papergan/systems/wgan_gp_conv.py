@@ -1,0 +1,50 @@
+"""WGAN-GP on convolutional networks, for the guises in which document 000's tables show it.
+
+Gulrajani et al. 2017, arXiv:1704.00028. Reproduced: Wasserstein loss, gradient penalty of eq. 3 with lambda 10, no
+BatchNorm in the critic, five moves of it to one of the generator, Adam 1e-4 (0.5, 0.9) (algorithm 1 has beta1 0 since
+its second version; the authors' convolutional script for CIFAR-10 has 0.5), latents N(0, I) of dimension 128.
+Deviations: DCGAN networks k4 in the place of the script's k5; no learning-rate decay, as in that script.
+Which row it is, is in the recipe: `wgan_gp_conv_cifar10` the one of 6.40, `wgan_gp_single_cifar10` that of 5.99 from
+the DRAGAN paper, with one move each, `wgan_gp_sn_cifar10` that of 41.86 on the networks that rows of table V share,
+`wgan_gp_again_cifar10` the "re-implemented" one of 38.63. `wgan_gp` is the residual network of its own paper.
+Deterministic on a GPU: convolutions, their second derivatives and batch norm have such kernels in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.game.losses import Wasserstein
+from papergan.game.penalties import GradientPenalty
+from papergan.game.priors import Gaussian
+from papergan.game.two_player import adam, two_player
+from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 128,
+    width: Annotated[int, Field(ge=4)] = 128,
+    spectral: bool = False,
+    penalty: Annotated[float, Field(ge=0.0)] = 10.0,
+    critic_steps: Annotated[int, Field(ge=1)] = 5,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
+) -> Game:
+    """penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has."""
+    return two_player(
+        generator=DCGANGenerator(images, latent_dim, width),
+        discriminator=DCGANDiscriminator(images, width, batch_norm=False, spectral=spectral),
+        prior=Gaussian(latent_dim),
+        loss=Wasserstein(),
+        generator_optimiser=adam(learning_rate, (beta1, beta2)),
+        discriminator_optimiser=adam(learning_rate, (beta1, beta2)),
+        discriminator_terms=[GradientPenalty(weight=penalty)],
+        discriminator_steps=critic_steps,
+    )
