@@ -33,10 +33,11 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
     """Raises ValueError for images without classes."""
+    generator = LabelledGenerator(images, latent_dim, width)
     if images.num_classes < 2:
         raise ValueError("this system needs a data set with labels")
     return two_player(
-        generator=LabelledGenerator(images, latent_dim, width),
+        generator=generator,
         discriminator=LabelledDiscriminator(images, width),
         prior=Labels(Uniform(latent_dim), images.num_classes),
         loss=NonSaturating(),

@@ -25,7 +25,9 @@ def card(
     sampling_seconds: float | None = None,
     generator_digest: str | None = None,
 ) -> ScoreCard:
-    """trained: metadata of the trained game. sampling_seconds: of one image. best: by criterion, "best_fid" and "best_is".
+    """trained: metadata of the trained game. sampling_seconds: of one image.
+
+    best: by criterion, "best_fid" and "best_is".
 
     generator_digest: of the generator that was scored; None where the run diverged.
     """

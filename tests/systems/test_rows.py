@@ -1,0 +1,360 @@
+"""What is special about each row of document 000's tables."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
+from papergan.game.history_average import HistoricalAverage
+from papergan.game.knobs import Progress
+from papergan.game.losses import NonSaturating, SwappedSides, Wasserstein
+from papergan.game.mixture import MixturePayoff
+from papergan.game.penalties import LocalGradientPenalty
+from papergan.game.play import play
+from papergan.game.priors import Gaussian
+from papergan.game.realness import Realness, cross_entropy, histogram, skewed
+from papergan.game.round import Round
+from papergan.game.stein import bandwidth, stein_direction
+from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
+from papergan.game.two_player import adam
+from papergan.game.views import Pairs
+
+IMAGES = ImageSpec(3, 32, 10)
+
+
+def build(name: str, **overrides) -> Game:
+    return systems.build(name, IMAGES, {"width": 8, "latent_dim": 8} | overrides, seed=0)
+
+
+def batch(count: int = 6) -> dict[str, torch.Tensor]:
+    return {"image": torch.rand(count, 3, 32, 32) * 2 - 1, "label": torch.arange(count) % 10}
+
+
+def a_round(game: Game, turn: int = 0) -> Round:
+    return Round(game, game.turns[turn], batch(), Progress())
+
+
+@pytest.mark.parametrize("name", ["wgan", "mix_wgan"])
+def test_clipped_weights_stay_within_the_limit_and_a_mixtures_weights_are_left_alone(name):
+    game = build(name, **({"components": 2} if name == "mix_wgan" else {}))
+    if name == "mix_wgan":
+        with torch.no_grad():
+            game.networks["discriminator_weights"].logits.copy_(torch.tensor([1.0, -1.0]))
+    play(game, [batch()] * game.batches_per_step, Progress())
+    assert max(float(w.abs().max()) for w in game.networks["discriminator"].parameters()) <= 0.01
+    if name == "mix_wgan":
+        assert game.networks["discriminator_weights"].logits.abs().min() > 0.9
+
+
+def test_a_mixtures_payoff_is_the_weighted_matrix_of_all_pairs():
+    """Against the matrix, entry by entry, from the members themselves."""
+    game = build("mix_wgan", components=3)
+    with torch.no_grad():
+        game.networks["prior"].weights.logits.copy_(torch.tensor([0.0, 1.0, 2.0]))
+        game.networks["discriminator_weights"].logits.copy_(torch.tensor([1.0, 0.0, -1.0]))
+    game.networks.eval()  # BatchNorm of a batch of all fakes is not that of a part of it
+    round = a_round(game)
+    (latents, _), real = round.latent(Match()), round.real(Match())
+    parts = latents.tensor_split(3)
+    u = torch.tensor([0.0, 1.0, 2.0]).softmax(0)
+    v = torch.tensor([1.0, 0.0, -1.0]).softmax(0)
+    expected = torch.zeros(())
+    for i, make in enumerate(game.networks["generator"].members):
+        for j, critic in enumerate(game.networks["discriminator"].members):
+            pair = critic(make(parts[i])).score.mean() - critic(real).score.mean()
+            expected = expected + u[i] * v[j] * pair
+    found = MixturePayoff(Wasserstein(), "discriminator")(round)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_mixture_samples_its_members_by_their_weights():
+    game = build("mix_wgan", components=3)
+    prior = game.networks["prior"]
+    with torch.no_grad():
+        prior.weights.logits.copy_(torch.tensor([0.1, 0.2, 0.7]).log())
+    torch.manual_seed(0)
+    _, chosen = prior(4000, Progress())
+    torch.testing.assert_close(chosen.mean(0), torch.tensor([0.1, 0.2, 0.7]), atol=0.03, rtol=0)
+
+
+def test_a_skewed_anchor_moves_its_mass_and_loses_none():
+    outcomes = 5  # atoms -1, -0.5, 0, 0.5, 1
+    middle = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])
+    torch.testing.assert_close(skewed(middle, 1.0), torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]))
+    torch.testing.assert_close(skewed(middle, -0.25), torch.tensor([0.0, 0.5, 0.5, 0.0, 0.0]))
+    spread = torch.full((outcomes,), 0.2)
+    up = skewed(spread, 1.0)
+    torch.testing.assert_close(up, torch.tensor([0.0, 0.0, 0.2, 0.2, 0.6]))
+    assert float(skewed(torch.rand(20).softmax(0), 0.3).sum()) == pytest.approx(1.0)
+
+
+def test_anchors_are_histograms():
+    found = histogram(torch.tensor([-1.0, -0.9, 0.1, 1.0, 7.0]), 4)
+    torch.testing.assert_close(found, torch.tensor([0.4, 0.0, 0.2, 0.4]))
+
+
+@pytest.mark.parametrize("objective", [1, 2, 3])
+def test_the_three_objectives(objective, monkeypatch):
+    fake, real = torch.tensor([0.2, 0.5, 0.3]), torch.tensor([0.6, 0.3, 0.1])
+    monkeypatch.setattr("papergan.game.realness.anchors", lambda outcomes, device: (fake, real))
+
+    class Scores:
+        real = torch.randn(4, 3)
+        fake = torch.randn(4, 3, requires_grad=True)
+
+    log_q = Scores.fake.log_softmax(1)
+    away = (skewed(fake, -1.0) * log_q).sum(1).mean()
+    expected = {
+        1: away,
+        2: away - (Scores.real.softmax(1) * log_q).sum(1).mean(),
+        3: away - (skewed(real, 1.0) * log_q).sum(1).mean(),
+    }[objective]
+    torch.testing.assert_close(Realness(objective).generator(Scores), expected)
+    whole = cross_entropy(skewed(real, 1.0), Scores.real) + cross_entropy(skewed(fake, -1.0), Scores.fake)
+    torch.testing.assert_close(Realness(objective).discriminator(Scores), whole)
+
+
+def test_the_stein_direction_is_the_closed_form():
+    """Liu and Wang 2016, eq. 8, summed by hand for a standard normal density and a kernel on the points themselves."""
+    points = torch.tensor([[0.0, 1.0], [2.0, 0.0], [-1.0, -1.0]])
+    squared = torch.cdist(points, points).square()
+    h = bandwidth(squared)
+    assert float(h) == pytest.approx(float(squared.flatten().median()) / math.log(4), rel=1e-6)
+    kernel = torch.exp(-squared / h)
+    expected = torch.zeros(3, 2)
+    for i in range(3):
+        for j in range(3):
+            expected[i] += (kernel[j, i] * -points[j] - 2 / h * (points[j] - points[i]) * kernel[j, i]) / 3
+    moved = points.clone().requires_grad_()
+    pull = torch.exp(-(moved[:, None] - points[None]).square().sum(2) / h).sum()
+    (towards,) = torch.autograd.grad(pull, moved)
+    torch.testing.assert_close(stein_direction(-points, kernel, -towards), expected)
+
+
+def test_steingans_generator_moves_its_samples_to_lower_energy():
+    game = build("steingan")
+    energy = game.networks["discriminator"]
+    play(game, [batch()], Progress())
+    images = torch.rand(8, 3, 32, 32) * 2 - 1
+    moved = images.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(energy(moved).score.sum(), moved)
+    assert energy(images + 1e-3 * slope).score.mean() > energy(images).score.mean()
+    assert float(game.controllers["rate"].report()["rate"]) in (pytest.approx(5e-4), pytest.approx(1e-4))
+
+
+def test_a_rate_is_slow_while_real_images_have_less_energy():
+    game = build("steingan")
+    rate = game.controllers["rate"]
+
+    class Judged:
+        def __init__(self, real, fake):
+            self.real, self.fake = torch.tensor([real]), torch.tensor([fake])
+
+        def judged_real(self, match):
+            return DiscriminatorOutput(self.real)
+
+        def judged_fake(self, match):
+            return DiscriminatorOutput(self.fake)
+
+    rate.observe("discriminator", Judged(-1.0, -2.0))
+    assert float(rate(Progress())) == pytest.approx(1e-4)
+    rate.observe("discriminator", Judged(-3.0, -2.0))
+    assert float(rate(Progress())) == pytest.approx(5e-4)
+    rate.observe("generator", Judged(-1.0, -2.0))
+    assert float(rate(Progress())) == pytest.approx(5e-4)
+
+
+class Affine(nn.Module):
+    """x = a z + b on images of one pixel, or latents of one number."""
+
+    def __init__(self, a: float, b: float) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.tensor(a)), nn.Parameter(torch.tensor(b))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.a * (x.flatten(1) if x.ndim == 4 else x[:, :, None, None]) + self.b
+
+
+class OfPairs(nn.Module):
+    """A quadratic form of (x, z, 1), which tells apart any two Gaussian laws of pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.form = nn.Parameter(torch.zeros(3, 3))
+
+    def forward(self, images: torch.Tensor, latents: torch.Tensor) -> DiscriminatorOutput:
+        pair = torch.cat([images.flatten(1), latents, torch.ones_like(latents)], dim=1)
+        return DiscriminatorOutput((pair @ self.form * pair).sum(1))
+
+
+def test_the_encoder_of_a_linear_generator_inverts_it():
+    """Both learn from x = 0.5 z + 0.3; at the game's end E(G(z)) is z, Dumoulin et al. 2017, section 2.3."""
+    torch.manual_seed(0)
+    match, moves = Match(view=Pairs()), adam(5e-3, (0.5, 0.99))
+    game = Game(
+        networks=nn.ModuleDict(
+            {
+                "prior": Gaussian(1),
+                "generator": Affine(0.1, 0.0),
+                "encoder": Affine(0.1, 0.0),
+                "discriminator": OfPairs(),
+            }
+        ),
+        players={
+            "discriminator": Player(("discriminator",), moves),
+            "generator": Player(("generator", "encoder", "prior"), moves),
+        },
+        turns=(
+            Turn("discriminator", (DiscriminatorLoss(SwappedSides(), match=match),)),
+            Turn("generator", (GeneratorLoss(SwappedSides(), match=match),)),
+        ),
+        showcase=match,
+    )
+    tail = []
+    for step in range(3000):
+        play(game, [{"image": 0.5 * torch.randn(256, 1, 1, 1) + 0.3}], Progress(step))
+        if step >= 2000:
+            z = torch.linspace(-2, 2, 9)[:, None]
+            tail.append(game.networks["encoder"](game.networks["generator"](z)))
+    torch.testing.assert_close(torch.stack(tail).mean(0), z, atol=0.25, rtol=0)
+
+
+def test_bigans_encoder_is_a_function_and_alis_is_not():
+    images = batch()["image"]
+    for name, same in (("bigan", True), ("ali", False)):
+        encoder = build(name).networks["encoder"].eval()
+        assert torch.equal(encoder(images), encoder(images)) == same
+
+
+def test_historical_averaging_is_the_distance_from_the_mean_of_all_weights():
+    network = nn.Linear(1, 1, bias=False)
+    average = HistoricalAverage("generator", [network])
+    with torch.no_grad():
+        network.weight.fill_(1.0)
+    seen = [float(average.mean_0), 1.0]
+    average.observe("discriminator", None)
+    average.observe("generator", None)
+    with torch.no_grad():
+        network.weight.fill_(4.0)
+    average.observe("generator", None)
+    seen.append(4.0)
+    assert float(average.mean_0) == pytest.approx(sum(seen) / 3)
+    assert float(average.distance().detach()) == pytest.approx((4.0 - sum(seen) / 3) ** 2, rel=1e-5)
+    average.distance().backward()
+    assert float(network.weight.grad) == pytest.approx(2 * (4.0 - sum(seen) / 3), rel=1e-5)
+
+
+def test_improved_gans_techniques_can_each_be_switched_off():
+    game = build("improved_gan")
+    names = {name for turn in game.turns for name in turn.names}
+    assert {
+        "discriminator.historical_averaging",
+        "generator.historical_averaging",
+        "generator.feature_matching",
+    } <= names
+    assert game.turns[0].objective[0].loss == NonSaturating(0.9)
+    bare = build("improved_gan", feature_matching=0.0, historical_averaging=0.0, minibatch_discrimination=False)
+    assert {name for turn in bare.turns for name in turn.names} == {
+        "discriminator.discriminator_loss", "generator.generator_loss",
+    }  # fmt: skip
+    one, other = batch(2)["image"][:1], batch(2)["image"][:1]
+    judge, alone = game.networks["discriminator"].eval(), bare.networks["discriminator"].eval()
+    assert judge(torch.cat([one, one])).score[0] != judge(torch.cat([one, other])).score[0]
+    assert alone(torch.cat([one, one])).score[0] == alone(torch.cat([one, other])).score[0]
+
+
+def test_dragans_penalty_of_a_linear_critic_is_that_of_its_slope():
+    class Linear(nn.Module):
+        def forward(self, images: torch.Tensor) -> DiscriminatorOutput:
+            return DiscriminatorOutput(0.5 * images.flatten(1).sum(1))
+
+    game = build("dragan")
+    game.networks["discriminator"] = Linear()
+    slope = 0.5 * math.sqrt(3 * 32 * 32)
+    assert float(LocalGradientPenalty()(a_round(game))) == pytest.approx((slope - 1) ** 2, rel=1e-5)
+
+
+def test_dragan_looks_near_real_images_alone():
+    """Between an image and half a deviation above it, never below: the noise of its code is not centred."""
+    game, seen = build("dragan"), []
+
+    class Watching(nn.Module):
+        def forward(self, images: torch.Tensor) -> DiscriminatorOutput:
+            seen.append(images.detach())
+            return DiscriminatorOutput(images.flatten(1).sum(1))
+
+    game.networks["discriminator"] = Watching()
+    round = a_round(game)
+    LocalGradientPenalty()(round)
+    above = seen[0] - round.real(Match())
+    assert float(above.min()) >= 0
+    assert float(above.max()) <= 0.5 * float(round.real(Match()).std(correction=0)) + 1e-6
+
+
+def test_labels_matter_on_both_sides():
+    game = build("dcgan_labels")
+    game.networks.eval()
+    latent, classes = game.networks["prior"](4, Progress())
+    other = classes.roll(1, dims=1)
+    make, judge = game.networks["generator"], game.networks["discriminator"]
+    assert not torch.equal(make(latent, classes), make(latent, other))
+    assert not torch.equal(judge(batch(4)["image"], classes).score, judge(batch(4)["image"], other).score)
+    round = a_round(game)
+    _, told = game.showcase.view.real(round, game.showcase)
+    assert torch.equal(told.argmax(1), torch.arange(6))
+
+
+def test_vanilla_gan_is_dragan_without_its_penalty():
+    plain, local = build("vanilla_gan"), build("dragan")
+    ours, theirs = plain.networks.state_dict(), local.networks.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours | theirs)
+    assert plain.turns[1].objective == local.turns[1].objective
+    assert plain.turns[0].objective == local.turns[0].objective[:1]
+    assert [type(term) for term in local.turns[0].objective[1:]] == [LocalGradientPenalty]
+    for name in plain.optimisers:
+        assert plain.optimisers[name].defaults == local.optimisers[name].defaults
+
+
+def test_eiggans_attention_only_dampens_and_both_paths_carry():
+    from papergan.networks.eiggan import ParallelUp, SpatialAttention
+
+    x = torch.rand(2, 4, 8, 8)
+    attended = SpatialAttention()(x)
+    assert bool(((attended >= 0) & (attended <= x)).all())
+    up = ParallelUp(4, 2).eval()
+    whole = up(x)
+    with torch.no_grad():
+        up.residual.weight.zero_()
+    assert whole.shape == (2, 2, 16, 16)
+    assert not torch.equal(up(x), whole)
+
+
+def test_rows_of_table_v_with_scalar_scores_share_their_networks():
+    """So that the table compares losses: same names, same shapes, from the recipes themselves."""
+    from pathlib import Path
+
+    import yaml
+
+    recipes = yaml.safe_load(
+        (Path(__file__).resolve().parents[2] / "conf/base/parameters/document_000.yml").read_text()
+    )
+    shapes = {}
+    for name in ("hinge_gan", "lsgan", "dcgan_sn", "wgan_sn", "wgan_gp_sn"):
+        recipe = recipes[f"{name}_cifar10"]
+        game = systems.build(recipe["system"], IMAGES, recipe["overrides"], seed=0)
+        shapes[name] = {key: tuple(value.shape) for key, value in game.networks.state_dict().items()}
+        assert recipe["training"] == {"steps": 100000, "batch_size": 32}
+        assert game.batches_per_step == 1
+    assert all(one == shapes["lsgan"] for one in shapes.values())
+    generator = {k: v for k, v in shapes["lsgan"].items() if k.startswith("generator")}
+    for objective in (1, 2, 3):
+        recipe = recipes[f"realness_gan_{objective}_cifar10"]
+        game = systems.build(recipe["system"], IMAGES, recipe["overrides"], seed=0)
+        theirs = {key: tuple(value.shape) for key, value in game.networks.state_dict().items()}
+        assert {k: v for k, v in theirs.items() if k.startswith("generator")} == generator
