@@ -7,8 +7,13 @@ import math
 import pytest
 import torch
 
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.game.knobs import Progress
+from papergan.game.play import play
 from papergan.networks.activations import activation
 from papergan.networks.drawing import Dropout, MinibatchDiscrimination
+from papergan.networks.normalisation import normalised
 from papergan.networks.upsampling import upsampling
 
 
@@ -98,3 +103,43 @@ def test_an_even_image_stays_even_by_resizing_and_not_by_a_transposed_convolutio
 def test_a_way_up_of_another_name_is_refused():
     with pytest.raises(ValueError, match="unknown upsampling 'bilinear'"):
         upsampling("bilinear", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "over"),
+    [("batch", (0, 2, 3)), ("layer", (1, 2, 3)), ("instance", (2, 3))],
+)
+def test_normalisation_of_maps_by_hand(kind, over):
+    """Over the batch and the positions, over an image, over a map of an image."""
+    x = torch.randn(4, 3, 5, 5) * 3 + 1
+    layer, norm = normalised(torch.nn.Identity(), kind, 3, maps=True)
+    mean, variance = x.mean(over, keepdim=True), x.var(over, correction=0, keepdim=True)
+    torch.testing.assert_close(norm(layer(x)), (x - mean) / (variance + 1e-5).sqrt(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "over"), [("batch", (0,)), ("layer", (1,))])
+def test_normalisation_of_vectors_by_hand(kind, over):
+    x = torch.randn(4, 6) * 3 + 1
+    _, norm = normalised(torch.nn.Identity(), kind, 6, maps=False)
+    mean, variance = x.mean(over, keepdim=True), x.var(over, correction=0, keepdim=True)
+    torch.testing.assert_close(norm(x), (x - mean) / (variance + 1e-5).sqrt(), rtol=1e-4, atol=1e-5)
+
+
+def test_spectral_normalisation_makes_the_largest_singular_value_one():
+    (layer,) = normalised(torch.nn.Linear(6, 4), "spectral", 4, maps=False)
+    for _ in range(50):
+        layer(torch.randn(2, 6))
+    assert float(torch.linalg.matrix_norm(layer.weight.detach(), 2)) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_instance_normalisation_of_vectors_is_refused():
+    with pytest.raises(ValueError, match="'instance' does not exist for vectors"):
+        normalised(torch.nn.Linear(2, 2), "instance", 2, maps=False)
+
+
+@pytest.mark.parametrize("kind", ["none", "layer", "instance"])
+def test_dcgan_takes_every_normalisation(kind):
+    game = systems.build("dcgan", ImageSpec(1, 32), {"width": 4, "latent_dim": 4, "normalisation": kind}, seed=0)
+    assert not [m for m in game.networks.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    report = play(game, [{"image": torch.rand(4, 1, 32, 32)}], Progress())
+    assert all(bool(value.isfinite()) for value in report.values())

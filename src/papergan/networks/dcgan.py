@@ -15,6 +15,7 @@ from papergan.networks.blocks import (
     smallest,
 )
 from papergan.networks.drawing import Dropout, MinibatchDiscrimination
+from papergan.networks.normalisation import MapNormalisation, norm_of_maps
 from papergan.networks.upsampling import Upsampling, upsampling
 
 
@@ -22,8 +23,9 @@ class DCGANGenerator(nn.Module):
     """Latent [B, latent_dim] -> images [B, C, S, S] in [-1, 1].
 
     A transposed convolution from 1x1 to S/2^stages, then one upsampling per stage, channels halved each time down to
-    width before the last; BatchNorm and ReLU but for the last, which has tanh. up: how a stage doubles the resolution.
-    dropout: after every stage but the last, of whole maps. Source: Radford et al. 2015 (arXiv:1511.06434), section 3.
+    width before the last; normalisation and ReLU but for the last, which has tanh. up: how a stage doubles the
+    resolution. dropout: after every stage but the last, of whole maps.
+    Source: Radford et al. 2015 (arXiv:1511.06434), section 3.
     """
 
     def __init__(
@@ -33,7 +35,7 @@ class DCGANGenerator(nn.Module):
         width: int = 128,
         *,
         stages: int = 3,
-        batch_norm: bool = True,
+        normalisation: MapNormalisation = "batch",
         up: Upsampling = "transposed",
         dropout: float = 0.0,
     ) -> None:
@@ -42,15 +44,16 @@ class DCGANGenerator(nn.Module):
 
         def after(outputs: int) -> list[nn.Module]:
             return [
-                *maybe(batch_norm, lambda: nn.BatchNorm2d(outputs)),
+                *norm_of_maps(normalisation, outputs),
                 nn.ReLU(inplace=True),
                 *maybe(dropout > 0, lambda: Dropout(dropout, whole_maps=True)),
             ]
 
-        first = nn.ConvTranspose2d(latent_dim, channels[0], smallest(images, stages), bias=not batch_norm)
+        bias = normalisation == "none"
+        first = nn.ConvTranspose2d(latent_dim, channels[0], smallest(images, stages), bias=bias)
         layers: list[nn.Module] = [first, *after(channels[0])]
         for inputs, outputs in pairwise(channels):
-            layers += [upsampling(up, inputs, outputs, bias=not batch_norm), *after(outputs)]
+            layers += [upsampling(up, inputs, outputs, bias=bias), *after(outputs)]
         self.layers = nn.Sequential(*layers, upsampling(up, width, images.channels, bias=True), nn.Tanh())
         normal_initialisation(self)
 
@@ -62,10 +65,10 @@ class DCGANGenerator(nn.Module):
 class DCGANDiscriminator(Discriminator):
     """Images [B, C, S, S] -> logits [B]; features are the last map, of side S/2^stages and width 2^(stages - 1) maps.
 
-    Convolutions k4 s2, LeakyReLU(0.2), then linear. batch_norm: on all but the first, as in the paper; a critic with a
-    gradient penalty must go without (Gulrajani et al. 2017, section 4). spectral: normalise all weights, without
-    BatchNorm and biases. minibatch: the samples of a batch are compared before the last layer. outputs: scores are
-    [B, outputs] where there are several. extra: channels that the images have beside their own.
+    Convolutions k4 s2, LeakyReLU(0.2), then linear. normalisation: of all but the first, as in the paper; a critic with
+    a gradient penalty must go without BatchNorm (Gulrajani et al. 2017, section 4). spectral: all weights are
+    normalised, without biases and other normalisation. minibatch: the samples of a batch are compared before the last
+    layer. outputs: scores are [B, outputs] where there are several.
     """
 
     def __init__(
@@ -74,17 +77,18 @@ class DCGANDiscriminator(Discriminator):
         width: int = 128,
         *,
         stages: int = 3,
-        batch_norm: bool = True,
+        normalisation: MapNormalisation = "batch",
         spectral: bool = False,
         minibatch: bool = False,
         outputs: int = 1,
-        extra: int = 0,
     ) -> None:
         super().__init__()
-        channels = [images.channels + extra, *(width * 2**stage for stage in range(stages))]
+        channels = [images.channels, *(width * 2**stage for stage in range(stages))]
         layers: list[nn.Module] = []
         for place, (inputs, maps) in enumerate(pairwise(channels)):
-            layers += _down(inputs, maps, batch_norm=batch_norm and place > 0 and not spectral, bias=not spectral)
+            kind = normalisation if place > 0 and not spectral else "none"
+            convolution = nn.Conv2d(inputs, maps, 4, stride=2, padding=1, bias=kind == "none" and not spectral)
+            layers += [convolution, *norm_of_maps(kind, maps), nn.LeakyReLU(0.2, inplace=True)]
         self.layers = nn.Sequential(*layers)
         features = channels[-1] * smallest(images, stages) ** 2
         compared = MinibatchDiscrimination(features) if minibatch else None
@@ -102,9 +106,3 @@ class DCGANDiscriminator(Discriminator):
     def head(self, features: Tensor) -> Tensor:
         logits: Tensor = self.linear(self.compare(features.flatten(1)))
         return logits.squeeze(1)
-
-
-def _down(inputs: int, outputs: int, *, batch_norm: bool, bias: bool = True) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=bias and not batch_norm)
-    norm: list[nn.Module] = [nn.BatchNorm2d(outputs)] if batch_norm else []
-    return [convolution, *norm, nn.LeakyReLU(0.2, inplace=True)]

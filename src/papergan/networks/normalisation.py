@@ -9,6 +9,7 @@ from torch import nn
 from papergan.networks.spectral import spectral_norm
 
 Normalisation = Literal["none", "batch", "layer", "instance", "spectral"]
+MapNormalisation = Literal["none", "batch", "layer", "instance"]
 
 
 def normalised(layer: nn.Module, kind: Normalisation, features: int, *, maps: bool) -> list[nn.Module]:
@@ -23,10 +24,19 @@ def normalised(layer: nn.Module, kind: Normalisation, features: int, *, maps: bo
         return [layer]
     if kind == "spectral":
         return [spectral_norm(layer)]
+    if maps:
+        return [layer, *norm_of_maps(kind, features)]
     if kind == "batch":
-        return [layer, nn.BatchNorm2d(features) if maps else nn.BatchNorm1d(features)]
+        return [layer, nn.BatchNorm1d(features)]
     if kind == "layer":
-        return [layer, nn.GroupNorm(1, features) if maps else nn.LayerNorm(features)]
-    if kind == "instance" and maps:
-        return [layer, nn.InstanceNorm2d(features, affine=True)]
+        return [layer, nn.LayerNorm(features)]
     raise ValueError(f"normalisation {kind!r} does not exist for {'maps' if maps else 'vectors'}")
+
+
+def norm_of_maps(kind: MapNormalisation, channels: int) -> list[nn.Module]:
+    """What comes after a convolution, a list for a Sequential; kinds as in `normalised`."""
+    if kind == "none":
+        return []
+    if kind == "batch":
+        return [nn.BatchNorm2d(channels)]
+    return [nn.GroupNorm(1, channels) if kind == "layer" else nn.InstanceNorm2d(channels, affine=True)]

@@ -43,7 +43,7 @@ def build(
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
     """alpha: of Beta(alpha, alpha). mixing: weight of the pull between features. penalty: lambda."""
-    critic = DCGANDiscriminator(images, width, batch_norm=False)
+    critic = DCGANDiscriminator(images, width, normalisation="none")
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=MixingDiscriminator(critic, alpha, noise),

@@ -20,6 +20,7 @@ from papergan.game.losses import NonSaturating
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.two_player import adam, two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.normalisation import MapNormalisation
 from papergan.networks.upsampling import Upsampling
 
 
@@ -30,7 +31,7 @@ def build(
     width: Annotated[int, Field(ge=4)] = 128,
     prior: Literal["uniform", "gaussian"] = "uniform",
     stages: Annotated[int, Field(ge=1, le=8)] = 3,
-    batch_norm: bool = True,
+    normalisation: MapNormalisation = "batch",
     upsampling: Upsampling = "transposed",
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
     spectral: bool = False,
@@ -38,16 +39,17 @@ def build(
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] | None = None,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """The paper's numbers. stages: doublings of the resolution. upsampling, dropout: the generator's.
+    """The paper's numbers. stages: doublings of the resolution. normalisation: of both. upsampling, dropout: the
+    generator's.
 
     discriminator_learning_rate: None = that of the generator. spectral: normalises the discriminator in the place of
     BatchNorm, for the protocol that rows of table V share.
     """
     return two_player(
         generator=DCGANGenerator(
-            images, latent_dim, width, stages=stages, batch_norm=batch_norm, up=upsampling, dropout=dropout
+            images, latent_dim, width, stages=stages, normalisation=normalisation, up=upsampling, dropout=dropout
         ),
-        discriminator=DCGANDiscriminator(images, width, stages=stages, batch_norm=batch_norm, spectral=spectral),
+        discriminator=DCGANDiscriminator(images, width, stages=stages, normalisation=normalisation, spectral=spectral),
         prior=Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim),
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),

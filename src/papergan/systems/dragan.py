@@ -37,7 +37,7 @@ def build(
     """penalty: lambda."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width, batch_norm=False),
+        discriminator=DCGANDiscriminator(images, width, normalisation="none"),
         prior=Gaussian(latent_dim),
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, beta2)),

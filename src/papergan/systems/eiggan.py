@@ -42,7 +42,7 @@ def build(
     """penalty: lambda. feature_matching: its weight, 0 = off."""
     return two_player(
         generator=EIGGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width, batch_norm=False),
+        discriminator=DCGANDiscriminator(images, width, normalisation="none"),
         prior=Gaussian(latent_dim),
         loss=Wasserstein(),
         generator_optimiser=adam(learning_rate, (beta1, beta2)),

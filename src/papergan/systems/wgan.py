@@ -23,6 +23,7 @@ from papergan.game.optimisers import Clip, optimiser
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.normalisation import MapNormalisation
 
 
 def build(
@@ -30,16 +31,16 @@ def build(
     *,
     latent_dim: Annotated[int, Field(ge=1)] = 100,
     width: Annotated[int, Field(ge=4)] = 64,
-    batch_norm: bool = True,
+    normalisation: MapNormalisation = "batch",
     spectral: bool = False,
     clip: Annotated[float, Field(gt=0.0)] = 0.01,
     critic_steps: Annotated[int, Field(ge=1)] = 5,
     learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
 ) -> Game:
-    """The paper's numbers. batch_norm: the critic's."""
+    """The paper's numbers. normalisation: the critic's."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width, batch_norm=batch_norm, spectral=spectral),
+        discriminator=DCGANDiscriminator(images, width, normalisation=normalisation, spectral=spectral),
         prior=Gaussian(latent_dim),
         loss=Wasserstein(),
         generator_optimiser=optimiser("rmsprop", learning_rate),

@@ -40,7 +40,7 @@ def build(
     """penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width, batch_norm=False, spectral=spectral),
+        discriminator=DCGANDiscriminator(images, width, normalisation="none", spectral=spectral),
         prior=Gaussian(latent_dim),
         loss=Wasserstein(),
         generator_optimiser=adam(learning_rate, (beta1, beta2)),
