@@ -78,7 +78,10 @@ def build(kind: str) -> Game:
 def batches(game: Game, kind: str, step: int) -> list[dict[str, torch.Tensor]]:
     draw = torch.Generator().manual_seed(step)
     shape = (3, 16, 16) if kind in SYSTEMS else (1, 4, 4)
-    return [{"image": torch.rand(4, *shape, generator=draw) * 2 - 1} for _ in range(game.batches_per_step)]
+    return [
+        {"image": torch.rand(4, *shape, generator=draw) * 2 - 1, "label": torch.arange(4)}
+        for _ in range(game.batches_per_step)
+    ]
 
 
 def run(iterate: CapturedPlay, kind: str, steps: int, first: int = 0) -> list[dict[str, float]]:

@@ -18,7 +18,8 @@ from papergan.evaluation.fid import frechet_distance
 from papergan.evaluation.looking import features_of
 from papergan.evaluation.statistics import FeatureStatistics
 from papergan.game.knobs import Progress
-from papergan.game.penalties import GradientPenalty
+from papergan.game.mixture import Members
+from papergan.game.penalties import GradientPenalty, LocalGradientPenalty
 from papergan.game.play import play
 from papergan.networks.spectral import SpectralNorm
 from papergan.pixels import to_pixels
@@ -53,6 +54,7 @@ SMALL = {
     "mix_wgan": {"width": 4, "latent_dim": 8, "components": 3},
 }
 COARSE = ("began",)  # ResNet18 ends in maps of one pixel here, and BatchNorm over 12 numbers makes rounding large
+PENALTIES = (GradientPenalty, LocalGradientPenalty)
 PRECISIONS = (None, torch.bfloat16)
 
 
@@ -72,7 +74,9 @@ class Step:
         self.divided: set[torch.dtype] = set()
         for player, optimiser in game.optimisers.items():
             optimiser.step = partial(self._note_gradients, player)
-        game.networks["discriminator"].register_forward_pre_hook(lambda module, given: self.shown.add(given[0].dtype))
+        judge = game.networks["discriminator"]
+        for one in judge.members if isinstance(judge, Members) else [judge]:
+            one.register_forward_pre_hook(lambda module, given: self.shown.add(given[0].dtype))
         for module in game.networks.modules():
             if isinstance(module, nn.Conv2d | nn.Linear | SpectralNorm):
                 module.register_forward_hook(self._note_type)
@@ -112,7 +116,7 @@ def test_a_step_in_bfloat16_is_the_step_in_float32_to_its_three_digits(name):
 def test_what_decides_quality_stays_in_float32(name):
     step = coarse_step(name)
     penalised = any(
-        turn.differentiates_inputs or any(isinstance(term, GradientPenalty) for term in turn.objective)
+        turn.differentiates_inputs or any(isinstance(term, PENALTIES) for term in turn.objective)
         for turn in step.game.turns
     )
     assert step.shown == {torch.float32}

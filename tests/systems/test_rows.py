@@ -61,7 +61,7 @@ def test_a_mixtures_payoff_is_the_weighted_matrix_of_all_pairs():
     game.networks.eval()  # BatchNorm of a batch of all fakes is not that of a part of it
     round = a_round(game)
     (latents, _), real = round.latent(Match()), round.real(Match())
-    parts = latents.tensor_split(3)
+    parts = [latents[one::3] for one in range(3)]
     u = torch.tensor([0.0, 1.0, 2.0]).softmax(0)
     v = torch.tensor([1.0, 0.0, -1.0]).softmax(0)
     expected = torch.zeros(())

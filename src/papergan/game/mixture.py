@@ -14,7 +14,7 @@ from papergan.game.knobs import Progress
 from papergan.game.losses import Loss
 from papergan.game.priors import Prior
 from papergan.game.round import Round
-from papergan.game.shard import per_image
+from papergan.game.shard import first_row, per_image
 from papergan.game.terms import Term
 
 
@@ -89,8 +89,9 @@ class MixtureDiscriminator(Members):
 class MixturePayoff(Term):
     """sum_ij w_i w_j F_ij, F_ij the loss of generator i against discriminator j; for either player.
 
-    Every generator makes its share of the batch, every discriminator judges all of it and the real images: F_ij is
-    estimated from B / T samples. Source: Arora et al. 2017 (arXiv:1703.00573), eq. 4 and its section 5.
+    Row n of the batch is made by generator n mod T, every discriminator judges all of it and the real images: F_ij is
+    estimated from B / T samples. Shared out over ranks it is the same where T divides each rank's share.
+    Source: Arora et al. 2017 (arXiv:1703.00573), eq. 4 and its section 5.
     """
 
     loss: Loss
@@ -102,7 +103,8 @@ class MixturePayoff(Term):
         assert isinstance(critics, Members)
         prior = round.network("prior")
         assert isinstance(prior, MixturePrior)
-        latents = round.latent(self.match)[0].tensor_split(len(generators))
+        latent, many = round.latent(self.match)[0], len(generators)
+        latents = [latent[(one - first_row(len(latent))) % many :: many] for one in range(many)]
         fakes = [make(z).float() for make, z in zip(generators.members, latents, strict=True)]
         real = round.shown_real(self.match)
         payoff = torch.stack([self._row(critic, real, fakes) for critic in critics.members])

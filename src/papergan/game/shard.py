@@ -80,6 +80,11 @@ def batch_mean(values: Tensor, dim: int | tuple[int, ...] = 0) -> Tensor:
     return mean if _active is None else _summed(mean, _active) / _active.world
 
 
+def first_row(count: int) -> int:
+    """Which row of the whole batch this rank's first one is, where each rank has `count`."""
+    return 0 if _active is None else _active.rank * count
+
+
 def global_count(count: int) -> int:
     """How many all ranks have together, where this one has `count`."""
     return count if _active is None else count * _active.world
