@@ -105,3 +105,7 @@ def test_budget_in_epochs_counts_the_discriminators_batches():
     assert steps == 781_000
     assert TrainingRecipe(epochs=1.0).total_steps(batches_per_epoch=781, batches_per_step=5) == 157
     assert TrainingRecipe(steps=9).total_steps(batches_per_epoch=781, batches_per_step=5) == 9
+    shown = TrainingRecipe(images=100_000, batch_size=32)
+    assert shown.total_steps(batches_per_epoch=1562, batches_per_step=1) == 3125
+    assert shown.total_steps(batches_per_epoch=1562, batches_per_step=5) == 625
+    assert TrainingRecipe(images=1).total_steps(batches_per_epoch=781, batches_per_step=1) == 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
 
-from papergan.errors import Interrupted
+from papergan.errors import Interrupted, RecipeError
 from papergan.evaluation.published import PublishedRow
+from papergan.hooks.studies import _check_tables
 from papergan.io.cells import CellStore
 from papergan.io.shelf import WeightsShelf
 from papergan.pipelines import study
@@ -133,14 +135,14 @@ def test_the_table_has_published_numbers_beside_means_over_seeds(finished):
     _, _, catalog = finished
     page = catalog.load(f"{NAME}.study_table")
     lines = page.markdown.splitlines()
-    heading = next(line for line in lines if line.startswith("| experiment | rate"))
+    heading = next(line for line in lines if line.startswith("| row | experiment | rate"))
     assert "published FID" in heading
     assert "domain_fid@100v100-train" in heading
-    plain = next(line for line in lines if line.startswith("| plain | own"))
+    plain = next(line for line in lines if line.startswith("| DCGAN | plain | own"))
     assert "| 4.00 ± 1.00 |" in plain
     assert "| 0, 1 |" in plain
     assert plain.count("±") > 5
-    wild = next(line for line in lines if line.startswith("| plain | wild"))
+    wild = next(line for line in lines if line.startswith("|  | plain | wild"))
     assert "4.00 ± 1.00" not in wild
     assert "Table 1 FID, DCGAN: odd" in page.markdown
     assert "commit" in page.markdown
@@ -158,6 +160,30 @@ def test_pros_and_cons_stand_below_where_the_study_has_their_levels(finished):
     page = catalog.load(f"{NAME}.study_table").markdown
     assert "Pros and cons, table_1" in page
     assert "Pros and cons, again" not in page
+
+
+def test_a_row_has_its_name_its_cost_and_what_is_to_be_known_of_its_published_number(finished):
+    folder, _, _ = finished
+    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    published = [
+        PublishedRow(
+            "document_003", "Table 1", "d", "fid", "DCGAN", 4.0, note="odd", source="elsewhere", experiments=("plain",)
+        )
+    ]
+    table = summary([group for group in groups if group.grid == "table_1"], published)
+    own = table[(table["experiment"] == "plain") & (table["rate"] == "own")].iloc[0]
+    assert (own["row"], own["note"], own["published FID"]) == ("DCGAN", "odd; from elsewhere", "4.00")
+    assert float(own["images seen"].split()[0]) == 3 * 16
+    assert set(table["sampling"]) >= {"1.00x"}
+    assert not table[table["rate"] == "wild"]["row"].any()
+
+
+def test_published_tables_that_do_not_exist_are_refused():
+    catalog = DataCatalog({"published": MemoryDataset(PUBLISHED)})
+    study = StudyRecipe.parse(NAME, RECIPE | {"tables": ["Table 1 FIDD"]})
+    with pytest.raises(RecipeError, match="has no 'Table 1 FIDD'; did you mean 'Table 1 FID'"):
+        _check_tables(NAME, study, catalog)
+    _check_tables(NAME, StudyRecipe.parse(NAME, RECIPE | {"tables": ["Table 1 FID"]}), catalog)
 
 
 def test_claims_are_sentences_with_counts(finished):

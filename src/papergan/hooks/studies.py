@@ -10,6 +10,7 @@ from kedro.pipeline import Pipeline
 from papergan import stress, systems
 from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, RecipeError, did_you_mean
+from papergan.evaluation.published import published_rows
 from papergan.experiments import discover, studies
 from papergan.hooks.preflight import faults_of_experiment, locate_weights
 from papergan.pipelines.checked import Experiment, Search, Stress, Study
@@ -33,10 +34,22 @@ def preflight_studies(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Stud
             checked.append(Search(name, search, cells))
         else:
             study = StudyRecipe.parse(name, given)
+            _check_tables(name, study, catalog)
             cells = tuple(cells_of(name, study, recipes))
             checked.append(Study(name, study, cells))
         _check(name, cells, catalog.load("image_library"))
     return checked
+
+
+def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> None:
+    """Raises RecipeError for a published table that the study's document does not have."""
+    if study.tables is None:
+        return
+    document = f"document_{study.paper}"
+    known = {row.table for row in published_rows(catalog.load("published")) if row.document == document}
+    for table in study.tables:
+        if table not in known:
+            raise RecipeError(f"{name}.tables: {document} has no {table!r}{did_you_mean(table, known)}")
 
 
 def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Stress]:

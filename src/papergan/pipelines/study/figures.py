@@ -110,6 +110,8 @@ def _measured(groups: Sequence[Group]) -> list[str]:
 
 
 def _is(name: str, metric: str) -> bool:
+    if metric not in METRICS:  # the discriminator's, which no extractor measures
+        return name == metric
     found = prefix_and_metric(name)
     return found is not None and found[1] is METRICS[metric] and not is_part(found[0])
 

@@ -97,7 +97,8 @@ def _flags(group: Group) -> str:
 
 
 def _fastest(groups: Sequence[Group], measure: Measure) -> float:
-    return min((found.value for group in groups if (found := over(group.results, measure))), default=0.0)
+    found = (over(group.results, measure) for group in groups)
+    return min((one.value for one in found if one is not None and one.value > 0), default=0.0)  # 0: diverged at once
 
 
 def seconds_per_image(result: CellResult) -> float | None:
