@@ -6,14 +6,16 @@ import math
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from papergan import systems
 from papergan.data.images import ImageSpec
+from papergan.experiments import PARAMETERS
 from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.history_average import HistoricalAverage
 from papergan.game.knobs import Progress
-from papergan.game.losses import NonSaturating, SwappedSides, Wasserstein
+from papergan.game.losses import Hinge, LeastSquares, NonSaturating, SwappedSides, Wasserstein
 from papergan.game.mixture import MixturePayoff
 from papergan.game.penalties import LocalGradientPenalty
 from papergan.game.play import play
@@ -24,8 +26,13 @@ from papergan.game.stein import bandwidth, stein_direction
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
 from papergan.game.two_player import adam
 from papergan.game.views import Pairs
+from papergan.networks.spectral import SpectralNorm
 
 IMAGES = ImageSpec(3, 32, 10)
+
+
+def recipes() -> dict:
+    return yaml.safe_load((PARAMETERS / "document_000.yml").read_text())
 
 
 def build(name: str, **overrides) -> Game:
@@ -337,16 +344,9 @@ def test_eiggans_attention_only_dampens_and_both_paths_carry():
 
 def test_rows_of_table_v_with_scalar_scores_share_their_networks():
     """So that the table compares losses: same names, same shapes, from the recipes themselves."""
-    from pathlib import Path
-
-    import yaml
-
-    recipes = yaml.safe_load(
-        (Path(__file__).resolve().parents[2] / "conf/base/parameters/document_000.yml").read_text()
-    )
     shapes = {}
     for name in ("hinge_gan", "lsgan", "dcgan_sn", "wgan_sn", "wgan_gp_sn"):
-        recipe = recipes[f"{name}_cifar10"]
+        recipe = recipes()[f"{name}_cifar10"]
         game = systems.build(recipe["system"], IMAGES, recipe["overrides"], seed=0)
         shapes[name] = {key: tuple(value.shape) for key, value in game.networks.state_dict().items()}
         assert recipe["training"] == {"steps": 100000, "batch_size": 32}
@@ -354,7 +354,38 @@ def test_rows_of_table_v_with_scalar_scores_share_their_networks():
     assert all(one == shapes["lsgan"] for one in shapes.values())
     generator = {k: v for k, v in shapes["lsgan"].items() if k.startswith("generator")}
     for objective in (1, 2, 3):
-        recipe = recipes[f"realness_gan_{objective}_cifar10"]
+        recipe = recipes()[f"realness_gan_{objective}_cifar10"]
         game = systems.build(recipe["system"], IMAGES, recipe["overrides"], seed=0)
         theirs = {key: tuple(value.shape) for key, value in game.networks.state_dict().items()}
         assert {k: v for k, v in theirs.items() if k.startswith("generator")} == generator
+
+
+def test_adaptive_mix_is_in_both_players_moves_and_rests_in_evaluation():
+    game = build("adaptive_mix")
+    for turn in game.turns:
+        assert f"{turn.player}.mixing" in turn.names
+    judge, images = game.networks["discriminator"], batch(4)["image"]
+    plain = judge.discriminator(images).score
+    torch.testing.assert_close(judge.eval()(images).score, plain)
+    mixed = judge.train()(images)
+    assert not torch.equal(mixed.score, plain)
+    assert -1 <= float(mixed.extras["mixing"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "normalised"),
+    [("conv", 5, False), ("again", 5, False), ("single", 1, False), ("sn", 1, True)],
+)
+def test_the_guises_of_wgan_gp(name, steps, normalised):
+    recipe = recipes()[f"wgan_gp_{name}_cifar10"]
+    game = systems.build(recipe["system"], IMAGES, recipe.get("overrides", {}), seed=0)
+    assert game.batches_per_step == steps
+    assert [type(term).__name__ for term in game.turns[0].objective] == ["DiscriminatorLoss", "GradientPenalty"]
+    assert any(isinstance(m, SpectralNorm) for m in game.networks.modules()) == normalised
+    assert not [m for m in game.networks["discriminator"].modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize(("name", "loss"), [("hinge_gan", Hinge()), ("lsgan", LeastSquares(0.0, 1.0, 1.0))])
+def test_losses_on_the_networks_of_table_v(name, loss):
+    game = build(name)
+    assert [turn.objective for turn in game.turns] == [(DiscriminatorLoss(loss),), (GeneratorLoss(loss),)]
