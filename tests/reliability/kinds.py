@@ -27,6 +27,7 @@ SMALL = {
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
     "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
     "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
+    "mix_wgan": {"width": 4, "latent_dim": 8, "components": 2},
 }
 
 

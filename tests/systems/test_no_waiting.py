@@ -67,11 +67,15 @@ def training(game: Game, folder: Path, precision: str = "float32", shape: tuple[
     return Training(on_meta(game), batches, plan, CheckpointStore(folder, "meta"), Listeners())
 
 
-@pytest.mark.parametrize("name", systems.names())
+# Off a GPU torch's RMSProp counts its steps in a tensor of the host; nothing waits for it.
+COUNTED_ON_THE_HOST = ("wgan", "mix_wgan")
+
+
+@pytest.mark.parametrize("name", [name for name in systems.names() if name not in COUNTED_ON_THE_HOST])
 def test_a_step_neither_reads_the_device_nor_sends_to_it(name, tmp_path):
     small = SMALL.get(name, {}) | ({"discriminator_steps": 1} if name == "hybrid_fast" else {})
-    small |= {"critic_steps": 1} if name == "wgan_gp" else {}
-    run = training(systems.build(name, ImageSpec(3, 16), small, seed=0), tmp_path)
+    small |= {"critic_steps": 1} if "critic_steps" in systems.settings_model(name).model_fields else {}
+    run = training(systems.build(name, ImageSpec(3, 16, 10), small, seed=0), tmp_path)
     with NothingIsSent():
         run._play()  # the first, in which every lazy turn is taken
     assert run.step == 1

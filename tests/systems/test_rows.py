@@ -11,6 +11,7 @@ from torch import nn
 
 from papergan import systems
 from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError
 from papergan.experiments import PARAMETERS
 from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.history_average import HistoricalAverage
@@ -78,6 +79,12 @@ def test_a_mixtures_payoff_is_the_weighted_matrix_of_all_pairs():
             expected = expected + u[i] * v[j] * pair
     found = MixturePayoff(Wasserstein(), "discriminator")(round)
     torch.testing.assert_close(found, expected)
+
+
+def test_more_generators_than_images_are_refused():
+    game = build("mix_wgan", components=3)
+    with pytest.raises(RecipeError, match="3 generators cannot share a batch of 2"):
+        play(game, [batch(2)] * game.batches_per_step, Progress())
 
 
 def test_a_mixture_samples_its_members_by_their_weights():

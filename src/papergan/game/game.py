@@ -165,6 +165,9 @@ class Game:
             modules.append(self.average.sampler)
         for module in modules:
             module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for group in (group for one in self.optimisers.values() for group in one.param_groups):
+            if "capturable" in group and not group.get("fused"):  # else it would count its steps on the host
+                group["capturable"] = torch.device(device).type == "cuda"
         return self
 
     def state_dict(self) -> dict[str, Any]:

@@ -24,11 +24,15 @@ class HistoricalAverage(nn.Module):
 
     def __init__(self, player: str, networks: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.player = player
-        self.weights = [weight for network in networks for weight in network.parameters()]
+        self.player, self._networks = player, tuple(networks)  # a tuple, so that they are no parts of this
         self.register_buffer("moves", torch.zeros(()))
         for place, weight in enumerate(self.weights):
             self.register_buffer(f"mean_{place}", weight.detach().clone())
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """The player's, as they are now."""
+        return [weight for network in self._networks for weight in network.parameters()]
 
     @property
     def means(self) -> list[Tensor]:

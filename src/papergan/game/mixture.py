@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from papergan.errors import RecipeError
 from papergan.game.game import DiscriminatorOutput
 from papergan.game.knobs import Progress
 from papergan.game.losses import Loss
@@ -104,6 +105,8 @@ class MixturePayoff(Term):
         prior = round.network("prior")
         assert isinstance(prior, MixturePrior)
         latent, many = round.latent(self.match)[0], len(generators)
+        if len(latent) < many:
+            raise RecipeError(f"{many} generators cannot share a batch of {len(latent)}: raise training.batch_size")
         latents = [latent[(one - first_row(len(latent))) % many :: many] for one in range(many)]
         fakes = [make(z).float() for make, z in zip(generators.members, latents, strict=True)]
         real = round.shown_real(self.match)
