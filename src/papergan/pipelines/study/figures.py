@@ -96,8 +96,8 @@ def scores(groups: Sequence[Group], title: str) -> Figure:
             axes.grid(alpha=0.3)
             if name.endswith("fid"):
                 axes.set_yscale("log")
-            if column == 0:
-                axes.legend(fontsize="xx-small")
+            if column == min(len(names), len(OVER_TIME)) - 1:
+                axes.legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 
 
