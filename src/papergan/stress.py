@@ -17,7 +17,7 @@ from papergan.strict import NotNegative, Positive, Strict
 
 POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
 Row = dict[str, float]
-MODES, QUALITY, DIVERGENCE = "modes", "high_quality", "divergence"
+MODES, QUALITY, DIVERGENCE, LIKELIHOOD = "modes", "high_quality", "divergence", "log_likelihood"
 
 
 class TargetRecipe(Strict):
@@ -94,7 +94,7 @@ class StressCell:
 
 @dataclass(frozen=True, eq=False)
 class StressResult:
-    """What became of a cell. over_time: step, modes, high_quality, divergence. losses: step and "player.term".
+    """What became of a cell. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step and "player.term".
 
     points: [N][2], the last samples. diverged: why it came to no end, or None. provenance: hardware, versions, commit.
     """

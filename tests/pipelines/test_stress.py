@@ -12,7 +12,7 @@ from papergan.hooks.studies import preflight_studies
 from papergan.io.stress import StressStore
 from papergan.pipelines.checked import Stress
 from papergan.pipelines.stress import create_pipeline, nodes
-from papergan.pipelines.stress.playing import play_cell
+from papergan.pipelines.stress.playing import log_likelihood, play_cell
 from papergan.pipelines.stress.tables import groups_of, late, sentences, spread_of_loss, summary
 from papergan.stress import StressRecipe, StressResult, cells_of
 from papergan.tracking import Tracker
@@ -35,7 +35,10 @@ def recipe(**changes):
 
 
 def outcome(modes, losses=(1.0, 1.0, 1.0, 1.0), diverged=None):
-    over_time = [{"step": float(s), "modes": m, "high_quality": 0.5, "divergence": 0.1} for s, m in enumerate(modes)]
+    over_time = [
+        {"step": float(s), "modes": m, "high_quality": 0.5, "divergence": 0.1, "log_likelihood": 1.0}
+        for s, m in enumerate(modes)
+    ]
     rows = [
         {"step": 0.0, "discriminator.discriminator_loss": loss, "discriminator.gradient_norm": 9.0} for loss in losses
     ]
@@ -72,6 +75,9 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
     result = play_cell(cell, never, lambda row: None)
     assert result.over_time[-1]["modes"] == 8
     assert result.over_time[-1]["high_quality"] == pytest.approx(0.989, abs=0.01)
+    likelihood = log_likelihood(Mixture.ring().sample(2000, 1), Mixture.ring())
+    assert result.over_time[-1]["log_likelihood"] == pytest.approx(likelihood, abs=0.1)
+    assert likelihood > log_likelihood(Mixture.ring(4).sample(2000, 1), Mixture.ring()) + 1
     assert tuple(seen[0].shape) == (8, 2, 1, 1)
     assert seen[0].flatten(1).norm(dim=1).mean() == pytest.approx(1 / 1.25, abs=0.02)
 

@@ -11,12 +11,13 @@ from torch import Tensor
 from papergan import systems
 from papergan.errors import Interrupted, NotFiniteError
 from papergan.evaluation.modes import Mixture, mode_coverage
+from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.game.finite import FiniteWatch
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
 from papergan.game.play import play
 from papergan.randomness import own_random_state, seed_for
-from papergan.stress import DIVERGENCE, MODES, POINT, QUALITY, Row, StressCell, StressResult
+from papergan.stress import DIVERGENCE, LIKELIHOOD, MODES, POINT, QUALITY, Row, StressCell, StressResult
 from papergan.training.history import Meter
 from papergan.training.numerics import numerics
 
@@ -75,9 +76,19 @@ def _step(
 
 def _points(game: Game, count: int, seed: int, scale: float) -> Tensor:
     """[count, 2] in the plane of the mixture."""
-    return torch.cat(list(game.sampler().stream(count, seed=seed))).flatten(1) * scale
+    points = torch.cat(list(game.sampler().stream(count, seed=seed))).flatten(1) * scale
+    if not bool(points.isfinite().all()):
+        raise NotFiniteError("generated points are not finite")
+    return points
 
 
 def _counted(points: Tensor, mixture: Mixture) -> Row:
-    found = mode_coverage(points, mixture)
-    return {MODES: float(found.modes), QUALITY: found.high_quality, DIVERGENCE: found.divergence}
+    found, density = mode_coverage(points, mixture), log_likelihood(points, mixture)
+    return {MODES: float(found.modes), QUALITY: found.high_quality, DIVERGENCE: found.divergence, LIKELIHOOD: density}
+
+
+def log_likelihood(points: Tensor, mixture: Mixture) -> float:
+    """Of 1 000 points of the mixture under a Parzen window on `points`, nats; its bandwidth is chosen on 500 others."""
+    candidates = [mixture.deviation * 2.0**power for power in range(-1, 9)]
+    width = choose_bandwidth(points, mixture.sample(500, seed_for(0, "validation")), candidates)
+    return parzen_log_likelihood(points, mixture.sample(1000, seed_for(0, "test")), width)[0]

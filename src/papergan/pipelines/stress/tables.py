@@ -14,9 +14,11 @@ from papergan.evaluation.pages import text
 from papergan.evaluation.seeds import Measured
 from papergan.evaluation.statements import Gauge, verdict, with_deviation
 from papergan.io.stress import StressStore
+from papergan.pipelines.stress.playing import log_likelihood
 from papergan.pipelines.study.contrasts import counted
 from papergan.stress import (
     DIVERGENCE,
+    LIKELIHOOD,
     MODES,
     QUALITY,
     ClaimRecipe,
@@ -93,11 +95,13 @@ def summary(groups: Sequence[StressGroup], how: TargetRecipe, recipe: StressReci
     import pandas as pd
 
     mixture = how.mixture()
-    real = mode_coverage(mixture.sample(recipe.samples, seed=0), mixture)
+    points = mixture.sample(recipe.samples, seed=0)
+    real = mode_coverage(points, mixture)
     rows: list[dict[str, str]] = [
         {
             "level": "the mixture itself", f"modes of {how.modes}": str(real.modes),
             "high quality": text(real.high_quality), "divergence": text(real.divergence),
+            "log likelihood": text(log_likelihood(points, mixture)),
         }
     ]  # fmt: skip
     fastest = min((found.value for group in groups if (found := group.over(seconds_per_step))), default=0.0)
@@ -105,7 +109,7 @@ def summary(groups: Sequence[StressGroup], how: TargetRecipe, recipe: StressReci
         row = {"level": group.level}
         for label, measure in (
             (f"modes of {how.modes}", last(MODES)), ("mean modes", late(MODES)), ("high quality", last(QUALITY)),
-            ("divergence", last(DIVERGENCE)), ("D loss spread", spread_of_loss),
+            ("divergence", last(DIVERGENCE)), ("log likelihood", last(LIKELIHOOD)), ("D loss spread", spread_of_loss),
         ):  # fmt: skip
             value = group.over(measure)
             row[label] = "" if value is None else with_deviation(value)
