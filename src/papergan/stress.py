@@ -94,7 +94,7 @@ class StressCell:
 
 @dataclass(frozen=True, eq=False)
 class StressResult:
-    """What became of a cell. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step and "player.term".
+    """What became of a cell. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step, terms.
 
     points: [N][2], the last samples. diverged: why it came to no end, or None. provenance: hardware, versions, commit.
     """

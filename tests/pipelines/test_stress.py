@@ -35,13 +35,10 @@ def recipe(**changes):
 
 
 def outcome(modes, losses=(1.0, 1.0, 1.0, 1.0), diverged=None):
-    over_time = [
-        {"step": float(s), "modes": m, "high_quality": 0.5, "divergence": 0.1, "log_likelihood": 1.0}
-        for s, m in enumerate(modes)
-    ]
-    rows = [
-        {"step": 0.0, "discriminator.discriminator_loss": loss, "discriminator.gradient_norm": 9.0} for loss in losses
-    ]
+    counts = {"high_quality": 0.5, "divergence": 0.1, "log_likelihood": 1.0}
+    over_time = [{"step": float(step), "modes": count, **counts} for step, count in enumerate(modes)]
+    names = ("discriminator.discriminator_loss", "discriminator.gradient_norm")
+    rows = [{"step": 0.0, **dict(zip(names, (loss, 9.0), strict=True))} for loss in losses]
     return StressResult(over_time, rows, 0.01, [[0.0, 0.0]], diverged)
 
 
@@ -154,6 +151,8 @@ def test_what_is_wrong_is_said_before_anything_is_played(changes, said):
 
 def test_from_the_command_to_the_table(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    some = ("non_saturating", "least_squares")
+    monkeypatch.setattr("papergan.stress.cells_of", lambda recipe: [c for c in cells_of(recipe) if c.level in some])
     run_here("mode_stress_test")
     folder = tmp_path / "data/08_reporting/mode_stress_test"
     assert {path.name for path in folder.iterdir()} == {
@@ -164,4 +163,4 @@ def test_from_the_command_to_the_table(tmp_path, monkeypatch):
     assert "Table 4: least squares avoid mode collapse: by modes covered" in table
     assert "Mode collapse avoidance" in table
     assert "nothing here measures it" in table
-    assert len(list((folder / "cells").iterdir())) == 2 * 17
+    assert len(list((folder / "cells").iterdir())) == 2 * 2
