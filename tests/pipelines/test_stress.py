@@ -115,6 +115,9 @@ def test_a_damaged_result_is_played_again(tmp_path, caplog):
     (tmp_path / "key.json").write_text("{")
     assert store.find("key") is None
     assert "is damaged" in caplog.text
+    store.keep("key", outcome([1.0]))
+    (tmp_path / "key.json").write_text((tmp_path / "key.json").read_text().replace('"modes": 1.0', '"modes": 9.0'))
+    assert store.find("key") is None
 
 
 def test_means_over_seeds_and_the_second_half_of_training(tmp_path):

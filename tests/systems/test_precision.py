@@ -24,35 +24,8 @@ from papergan.game.play import play
 from papergan.networks.spectral import SpectralNorm
 from papergan.pixels import to_pixels
 from papergan.training.batches import Batches
+from systems.test_systems import SMALL
 
-SMALL = {
-    "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
-    "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
-    "began_cs": {"width": 8, "latent_dim": 8},
-    "began_v3": {"width": 8, "latent_dim": 8},
-    "cft_gan": {"width": 8, "latent_dim": 8},
-    "deligan": {"width": 8, "latent_dim": 8, "components": 4},
-    "gan": {"width": 8, "latent_dim": 8, "dropout": 0.3},
-    "hybrid": {"width": 8, "latent_dim": 8},
-    "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
-    "dcgan": {"width": 8, "latent_dim": 8},
-    "wgan_gp": {"width": 8, "latent_dim": 8},
-    "adaptive_mix": {"width": 8, "latent_dim": 8},
-    "ali": {"width": 8, "latent_dim": 8},
-    "bigan": {"width": 8, "latent_dim": 8},
-    "dcgan_labels": {"width": 8, "latent_dim": 8},
-    "dragan": {"width": 8, "latent_dim": 8},
-    "eiggan": {"width": 8, "latent_dim": 8},
-    "hinge_gan": {"width": 8, "latent_dim": 8},
-    "improved_gan": {"width": 8, "latent_dim": 8},
-    "lsgan": {"width": 8, "latent_dim": 8},
-    "realness_gan": {"width": 8, "latent_dim": 8},
-    "steingan": {"width": 8, "latent_dim": 8},
-    "vanilla_gan": {"width": 8, "latent_dim": 8},
-    "wgan": {"width": 8, "latent_dim": 8},
-    "wgan_gp_conv": {"width": 8, "latent_dim": 8},
-    "mix_wgan": {"width": 4, "latent_dim": 8, "components": 3},
-}
 COARSE = ("began",)  # ResNet18 ends in maps of one pixel here, and BatchNorm over 12 numbers makes rounding large
 PENALTIES = (GradientPenalty, LocalGradientPenalty)
 PRECISIONS = (None, torch.bfloat16)

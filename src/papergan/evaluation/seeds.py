@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import fmean, stdev
 
 from papergan.evaluation.metrics import prefix_and_metric
 from papergan.evaluation.protocol import Protocol
@@ -45,6 +46,14 @@ class SeedGroup:
         """A metric at its best epoch, each seed's own. which: "fid" or "is"."""
         moments = [card.best_fid if which == "fid" else card.best_is for card in self.finished]
         return measured(name, [moment.metrics for moment in moments if moment is not None])
+
+
+def mean_over(values: Iterable[float | None]) -> Measured | None:
+    """The mean of what runs measured, and the deviation over several (N - 1); None where none measured it."""
+    found = [value for value in values if value is not None]
+    if not found:
+        return None
+    return Measured(fmean(found), stdev(found) if len(found) > 1 else None, len(found))
 
 
 def measured(name: str, rows: Sequence[Mapping[str, float]]) -> Measured | None:

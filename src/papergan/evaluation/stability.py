@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, isfinite
-from statistics import fmean
+from statistics import fmean, pstdev
 from typing import Annotated
 
 from pydantic import Field
@@ -65,3 +65,16 @@ def _by_epoch(losses: Sequence[Row], name: str) -> dict[int, float]:
         if name in row:
             found.setdefault(max(1, ceil(row["epoch"] - 1e-9)), []).append(row[name])
     return {epoch: fmean(values) for epoch, values in found.items()}
+
+
+def late_spread(losses: Sequence[float], *, relative: bool = False) -> float | None:
+    """The standard deviation of a loss over the second half of its reports; None for fewer than two.
+
+    relative: over the mean size of the same reports, so that losses of other scales can be held against it; None where
+    all of them are 0.
+    """
+    late = losses[len(losses) // 2 :]
+    if len(late) < 2:
+        return None
+    size = fmean(map(abs, late)) if relative else 1.0
+    return pstdev(late) / size if size else None

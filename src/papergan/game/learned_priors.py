@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.knobs import Progress
-from papergan.game.priors import Gaussian, Prior
+from papergan.game.priors import Gaussian, Prior, one_hot
 from papergan.game.round import Round
 from papergan.game.shard import per_image
 from papergan.game.terms import Term
@@ -42,8 +42,8 @@ class GaussianMixture(Prior):
         return self._of(*self.unit.truncated(count, progress, threshold))
 
     def _of(self, epsilon: Tensor) -> tuple[Tensor, ...]:
-        chosen = per_image(self._choose, len(epsilon))[:, None]
-        member = (chosen == torch.arange(self.components, device=chosen.device)).to(self.mean.dtype)  # [B, K]
+        chosen = per_image(self._choose, len(epsilon))
+        member = one_hot(chosen, self.components).to(self.mean.dtype)  # [B, K]
         return (member @ self.mean + (member @ self.deviation) * epsilon,)  # products: their gradients are the same
 
     def _choose(self, count: int) -> Tensor:

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from papergan.errors import RecipeError
 from papergan.game.game import DiscriminatorOutput
-from papergan.game.knobs import Progress
 from papergan.game.losses import Loss
-from papergan.game.priors import Prior
+from papergan.game.priors import Prior, WithChoice
 from papergan.game.round import Round
 from papergan.game.shard import first_row, per_image
 from papergan.game.terms import Term
@@ -42,31 +41,19 @@ class MixtureWeights(nn.Module):
         return weights
 
 
-class MixturePrior(Prior):
+class MixturePrior(WithChoice):
     """Another prior's draw, and which member makes the image, by the mixture's weights: (z, one-hot [count, T])."""
 
     def __init__(self, latents: Prior, count: int) -> None:
-        super().__init__(latents.latent_dim)
-        self.latents, self.weights = latents, MixtureWeights(count)
+        super().__init__(latents, count)
+        self.weights = MixtureWeights(count)
 
-    def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
-        return (*self.latents(count, progress), self._drawn(count))
-
-    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """Of the latents alone."""
-        return (*self.latents.truncated(count, progress, threshold), self._drawn(count))
-
-    def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-        return self.latents.between(start, end, position)
-
-    def _drawn(self, count: int) -> Tensor:
-        """By the distribution function, since the share of a member is what is asked of it."""
+    def chosen(self, count: int) -> Tensor:
+        """By the distribution function of the weights, int64 [count]."""
         upper = self.weights().detach().cumsum(0)[:-1]
         u = per_image(lambda n: torch.rand(n, device=upper.device), count)
-        chosen = (u[:, None] >= upper).sum(1)
-        members = torch.arange(len(upper) + 1, device=upper.device)
-        one_hot: Tensor = (chosen[:, None] == members).float()
-        return one_hot
+        member: Tensor = (u[:, None] >= upper).sum(1)
+        return member
 
 
 class MixtureGenerator(Members):

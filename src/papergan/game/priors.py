@@ -65,26 +65,30 @@ class Uniform(Prior):
         return tuple(z * min(threshold, 1.0) for z in self(count, progress))
 
 
-class Labels(Prior):
-    """Another prior's draw, and a class for each, evenly: (z, one-hot [count, classes])."""
+class WithChoice(Prior):
+    """Another prior's draw, and one of some choices for each: (z, one-hot [count, choices]). Only z is truncated."""
 
-    def __init__(self, latents: Prior, classes: int) -> None:
+    def __init__(self, latents: Prior, choices: int) -> None:
         super().__init__(latents.latent_dim)
-        self.latents, self.classes = latents, classes
+        self.latents, self.choices = latents, choices
+
+    def chosen(self, count: int) -> Tensor:
+        """Which one, int64 [count]; evenly."""
+        return per_image(lambda n: torch.randint(self.choices, (n,), device=self.where.device), count)
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
-        return (*self.latents(count, progress), self._drawn(count))
+        return (*self.latents(count, progress), one_hot(self.chosen(count), self.choices))
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """Of the latents alone."""
-        return (*self.latents.truncated(count, progress, threshold), self._drawn(count))
+        return (*self.latents.truncated(count, progress, threshold), one_hot(self.chosen(count), self.choices))
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         return self.latents.between(start, end, position)
 
-    def _drawn(self, count: int) -> Tensor:
-        chosen = per_image(lambda n: torch.randint(self.classes, (n,), device=self.where.device), count)
-        return (chosen[:, None] == torch.arange(self.classes, device=chosen.device)).float()
+
+def one_hot(chosen: Tensor, choices: int) -> Tensor:
+    """Whole numbers [B] in 0..choices - 1 -> float32 [B, choices]; by comparison, whose result has one order only."""
+    return (chosen[:, None] == torch.arange(choices, device=chosen.device)).float()
 
 
 def slerp(start: Tensor, end: Tensor, position: Tensor) -> Tensor:

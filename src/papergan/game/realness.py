@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.game.losses import BothScores
+from papergan.game.priors import one_hot
 
 DRAWS = 1000
 
@@ -26,7 +27,7 @@ def anchors(outcomes: int, device: torch.device) -> tuple[Tensor, Tensor]:
 def histogram(draws: Tensor, outcomes: int) -> Tensor:
     """Shares of the draws [N] in equal bins of [-1, 1], [outcomes]; what lies outside counts for the outermost."""
     place = ((draws + 1.0) / 2.0 * outcomes).floor().clamp(0, outcomes - 1)
-    return (place[:, None] == torch.arange(outcomes, device=draws.device)).float().mean(0)
+    return one_hot(place, outcomes).mean(0)
 
 
 def skewed(anchor: Tensor, by: float) -> Tensor:

@@ -65,11 +65,7 @@ def two_player(
             "generator": Player(("generator", "prior"), generator_optimiser, generator_learning_rate),
         },
         turns=(
-            Turn(
-                "discriminator",
-                (judged, *discriminator_terms),
-                repeats=discriminator_steps,
-            ),
+            Turn("discriminator", (judged, *discriminator_terms), repeats=discriminator_steps),
             *lazy_turns,
             Turn("generator", (made, *generator_terms), fakes_per_real=fakes_per_real),
         ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import torch
 from torch import Tensor
+
+from papergan.game.priors import one_hot
 
 if TYPE_CHECKING:
     from papergan.game.game import Match
@@ -66,8 +67,3 @@ class Labelled:
 
     def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
         return round.shown_fake(match), round.latent(match)[1]
-
-
-def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """int64 [B] -> float32 [B, classes]; without an index operation, whose gradient sums in any order."""
-    return (labels[:, None] == torch.arange(classes, device=labels.device)).float()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -10,11 +9,26 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from papergan.files import write_whole
-from papergan.io.whole_file import read_bytes
+from papergan.errors import EvaluationError, PaperganError
+from papergan.io.vouched import VouchedDataset
 from papergan.stress import StressResult
 
 log = logging.getLogger(__name__)
+
+
+class StressResultDataset(VouchedDataset[StressResult]):
+    """A StressResult as JSON. Raises EvaluationError for anything else."""
+
+    what, remedy = "result of a stress test", "it is played again"
+
+    def _to_document(self, data: StressResult) -> dict[str, Any]:
+        return asdict(data)
+
+    def _from_document(self, document: dict[str, Any]) -> StressResult:
+        try:
+            return StressResult(**document)
+        except TypeError as error:
+            raise EvaluationError(str(error)) from error
 
 
 class StressStore:
@@ -25,18 +39,21 @@ class StressStore:
 
     def find(self, key: str) -> StressResult | None:
         """The result of a cell; None where it is not done, or damaged, which is logged."""
-        path = self.folder / f"{key}.json"
-        if not path.is_file():
+        dataset = self._file(key)
+        if not dataset.path.is_file():
             return None
         try:
-            return StressResult(**json.loads(read_bytes(path)))
-        except (ValueError, TypeError) as problem:
-            log.warning("cell %s is played again, %s is damaged: %s", key, path, problem)
+            return dataset.load()
+        except (PaperganError, DatasetError) as problem:
+            log.warning("cell %s: %s", key, problem)
             return None
 
     def keep(self, key: str, result: StressResult) -> None:
         """A result, once and for all."""
-        write_whole(self.folder / f"{key}.json", json.dumps(asdict(result)).encode())
+        self._file(key).save(result)
+
+    def _file(self, key: str) -> StressResultDataset:
+        return StressResultDataset(filepath=str(self.folder / f"{key}.json"))
 
 
 class StressStoreDataset(AbstractDataset[NoReturn, StressStore]):

@@ -18,7 +18,7 @@ from pydantic import Field
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game, Match
 from papergan.game.losses import NonSaturating
-from papergan.game.priors import Labels, Uniform
+from papergan.game.priors import Uniform, WithChoice
 from papergan.game.two_player import adam, two_player
 from papergan.game.views import Labelled
 from papergan.networks.conditional import LabelledDiscriminator, LabelledGenerator
@@ -39,7 +39,7 @@ def build(
     return two_player(
         generator=generator,
         discriminator=LabelledDiscriminator(images, width),
-        prior=Labels(Uniform(latent_dim), images.num_classes),
+        prior=WithChoice(Uniform(latent_dim), images.num_classes),
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
         discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),

@@ -34,7 +34,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """penalty: lambda."""
+    """penalty: lambda, 0 = none."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation="none"),
@@ -42,5 +42,5 @@ def build(
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, beta2)),
         discriminator_optimiser=adam(learning_rate, (beta1, beta2)),
-        discriminator_terms=[LocalGradientPenalty(weight=penalty)],
+        discriminator_terms=[LocalGradientPenalty(weight=penalty)] if penalty else [],
     )

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.losses import Hinge
+from papergan.game.losses import Hinge, Loss
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import adam, two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -33,11 +33,20 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
     """spectral: false gives the discriminator BatchNorm instead, as DCGAN has it."""
+    return wired(
+        images, Hinge(), latent_dim=latent_dim, width=width, spectral=spectral, learning_rate=learning_rate, beta1=beta1
+    )
+
+
+def wired(
+    images: ImageSpec, loss: Loss, *, latent_dim: int, width: int, spectral: bool, learning_rate: float, beta1: float
+) -> Game:
+    """A scalar loss on the networks that rows of table V share."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, spectral=spectral),
         prior=Gaussian(latent_dim),
-        loss=Hinge(),
+        loss=loss,
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
         discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
     )

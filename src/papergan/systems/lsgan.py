@@ -18,9 +18,7 @@ from pydantic import Field
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.game.losses import LeastSquares
-from papergan.game.priors import Gaussian
-from papergan.game.two_player import adam, two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.systems.hinge_gan import wired
 
 
 def build(
@@ -33,11 +31,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
     """spectral: false gives the discriminator BatchNorm instead, as DCGAN has it."""
-    return two_player(
-        generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width, spectral=spectral),
-        prior=Gaussian(latent_dim),
-        loss=LeastSquares(),
-        generator_optimiser=adam(learning_rate, (beta1, 0.999)),
-        discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
-    )
+    return wired(
+        images, LeastSquares(), latent_dim=latent_dim, width=width, spectral=spectral, learning_rate=learning_rate,
+        beta1=beta1,
+    )  # fmt: skip

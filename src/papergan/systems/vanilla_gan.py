@@ -16,10 +16,7 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.losses import NonSaturating
-from papergan.game.priors import Gaussian
-from papergan.game.two_player import adam, two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.systems import dragan
 
 
 def build(
@@ -32,11 +29,6 @@ def build(
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
     """As `dragan`, without the penalty."""
-    return two_player(
-        generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width, normalisation="none"),
-        prior=Gaussian(latent_dim),
-        loss=NonSaturating(),
-        generator_optimiser=adam(learning_rate, (beta1, beta2)),
-        discriminator_optimiser=adam(learning_rate, (beta1, beta2)),
+    return dragan.build(
+        images, latent_dim=latent_dim, width=width, penalty=0.0, learning_rate=learning_rate, beta1=beta1, beta2=beta2
     )

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import gt
-from statistics import fmean, pstdev, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.modes import mode_coverage
 from papergan.evaluation.pages import text
-from papergan.evaluation.seeds import Measured
+from papergan.evaluation.seeds import Measured, mean_over
+from papergan.evaluation.stability import late_spread
 from papergan.evaluation.statements import Gauge, verdict, with_deviation
 from papergan.io.stress import StressStore
 from papergan.pipelines.stress.playing import log_likelihood
@@ -43,11 +44,7 @@ class StressGroup:
 
     def over(self, measure: Callable[[StressResult], float | None]) -> Measured | None:
         """Mean and deviation (N - 1) of a measure over the seeds that came to an end."""
-        found = [measure(result) for result in self.results if result.diverged is None]
-        values = [value for value in found if value is not None]
-        if not values:
-            return None
-        return Measured(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+        return mean_over(measure(result) for result in self.results if result.diverged is None)
 
 
 def groups_of(cells: Sequence[StressCell], store: StressStore) -> list[StressGroup]:
@@ -75,10 +72,7 @@ def late(name: str) -> Callable[[StressResult], float]:
 
 def spread_of_loss(result: StressResult) -> float | None:
     """The deviation of D's loss over the second half of training, over the mean size of it."""
-    losses = [sum(value for name, value in row.items() if _is_loss(name)) for row in result.losses]
-    losses = losses[len(losses) // 2 :]
-    size = fmean(map(abs, losses)) if losses else 0.0
-    return pstdev(losses) / size if size else None
+    return late_spread([sum(v for name, v in row.items() if _is_loss(name)) for row in result.losses], relative=True)
 
 
 def _is_loss(name: str) -> bool:

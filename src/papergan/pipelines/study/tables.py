@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from statistics import fmean, pstdev, stdev
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.checkerboard import checkerboard
@@ -11,7 +10,8 @@ from papergan.evaluation.metrics import METRICS
 from papergan.evaluation.pages import text
 from papergan.evaluation.published import PublishedRow
 from papergan.evaluation.ranking import ranks
-from papergan.evaluation.seeds import Measured
+from papergan.evaluation.seeds import Measured, mean_over
+from papergan.evaluation.stability import late_spread
 from papergan.evaluation.statements import Gauge, with_deviation
 from papergan.pipelines.study.groups import Group
 from papergan.study import MEASURES, CellResult
@@ -116,9 +116,7 @@ SPEEDS: dict[str, Measure] = {"time": seconds_per_image, "sampling": sampling_se
 
 def spread_of_loss(result: CellResult) -> float | None:
     """The standard deviation of the discriminator's whole loss over the reports of the second half of training."""
-    losses = player_losses(result, "discriminator")
-    late = [loss for _, loss in losses[len(losses) // 2 :]]
-    return pstdev(late) if len(late) > 1 else None
+    return late_spread([loss for _, loss in player_losses(result, "discriminator")])
 
 
 def _checkerboard(result: CellResult) -> float | None:
@@ -128,9 +126,7 @@ def _checkerboard(result: CellResult) -> float | None:
 
 def relative_spread_of_loss(result: CellResult) -> float | None:
     """`spread_of_loss` over the mean size of the same losses, so that losses of other scales can be held against it."""
-    late = [abs(loss) for _, loss in player_losses(result, "discriminator")]
-    late, spread = late[len(late) // 2 :], spread_of_loss(result)
-    return spread / fmean(late) if spread is not None and any(late) else None
+    return late_spread([loss for _, loss in player_losses(result, "discriminator")], relative=True)
 
 
 def player_losses(result: CellResult, player: str, *, adversarial: bool = False) -> list[tuple[float, float]]:
@@ -146,10 +142,7 @@ def player_losses(result: CellResult, player: str, *, adversarial: bool = False)
 
 def over(results: Sequence[CellResult], measure: Measure) -> Measured | None:
     """The mean of a measure over seeds, and its deviation (N - 1); None where no cell has it."""
-    values = [value for value in map(measure, results) if value is not None]
-    if not values:
-        return None
-    return Measured(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+    return mean_over(map(measure, results))
 
 
 def _shown(value: Measured | None) -> str:
@@ -163,8 +156,11 @@ assert set(OF_TRAINING) == set(MEASURES)
 
 
 def gauges_of(groups: Sequence[Group]) -> dict[str, list[Gauge]]:
-    """What measures the properties that documents ascribe to losses, by level; of groups of one grid and data set."""
-    by_level = {level: group for group in groups for level in group.levels.values()}
+    """What measures the properties that documents ascribe to losses, by level; of groups of one grid and data set.
+
+    Of grids with one factor: with several, a level stands for many groups.
+    """
+    by_level = {level: group for group in groups if len(group.levels) == 1 for level in group.levels.values()}
     found: dict[str, list[Gauge]] = {}
     for of, metric in (("collapse", "recall"), ("collapse", "classes_covered"), ("quality", "fid")):
         labels: dict[str, dict[str, Measured]] = {}
