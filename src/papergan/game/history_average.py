@@ -52,7 +52,7 @@ class HistoricalAverage(nn.Module):
                 mean.add_((weight - mean) / (self.moves + 1))  # the first weights of all count as well
 
     def distance(self) -> Tensor:
-        """Sum (theta - mean)^2, a scalar with the gradient for the weights."""
+        """The sum of (theta - mean)^2, a scalar with the gradient for the weights."""
         squares = [(weight - mean).square().sum() for weight, mean in zip(self.weights, self.means, strict=True)]
         return torch.stack(squares).sum().float()
 

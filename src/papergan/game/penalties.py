@@ -30,8 +30,7 @@ class GradientPenalty(Term):
         between = torch.lerp(real, fake, share).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
             gradient = _slope(round.judge(self.match, between).score, between)
-        distance: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - self.target
-        return distance.square().mean()
+        return _off(gradient, self.target)
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ class LocalGradientPenalty(Term):
         near = (real + share * self.size * spread.clamp_min(0.0).sqrt() * noise).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
             gradient = _slope(round.judge(self.match, near).score, near)
-        distance: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - 1.0
-        return distance.square().mean()
+        return _off(gradient, 1.0)
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,12 @@ class R1(Term):
     def __call__(self, round: Round) -> Tensor:
         gradient = _slope(round.judged_real(self.match).score, round.real(self.match))
         return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
+
+
+def _off(gradient: Tensor, target: float) -> Tensor:
+    """mean_B (||gradient||_2 - target)^2, the norm over all numbers of an image."""
+    distance: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - target
+    return distance.square().mean()
 
 
 def _slope(score: Tensor, images: Tensor) -> Tensor:

@@ -26,7 +26,10 @@ def stein_direction(slope: Tensor, kernel: Tensor, repulsion: Tensor) -> Tensor:
 
 
 def bandwidth(squared: Tensor) -> Tensor:
-    """H = median of squared distances [B, n] / log(n + 1), a scalar; at least 1e-6. Liu and Wang 2016, section 5."""
+    """The bandwidth h = median of squared distances [B, n] / log(n + 1), a scalar; at least 1e-6.
+
+    Source: Liu and Wang 2016, arXiv:1608.04471, section 5.
+    """
     return (squared.flatten().median() / math.log(squared.shape[1] + 1)).clamp_min(1e-6)
 
 
