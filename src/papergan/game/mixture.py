@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -95,15 +94,15 @@ class MixturePayoff(Term):
         if len(latent) < many:
             raise RecipeError(f"{many} generators cannot share a batch of {len(latent)}: raise training.batch_size")
         latents = [latent[(one - first_row(len(latent))) % many :: many] for one in range(many)]
-        fakes = [make(z).float() for make, z in zip(generators.members, latents, strict=True)]
-        real = round.shown_real(self.match)
-        payoff = torch.stack([self._row(critic, real, fakes) for critic in critics.members])
+        fakes = torch.cat([make(z).float() for make, z in zip(generators.members, latents, strict=True)])
+        real, sizes = round.shown_real(self.match), [len(z) for z in latents]
+        payoff = torch.stack([self._row(critic, real, fakes, sizes) for critic in critics.members])
         weights: Tensor = prior.weights() @ payoff.T @ round.network("discriminator_weights")()
         return weights
 
-    def _row(self, critic: nn.Module, real: Tensor, fakes: Sequence[Tensor]) -> Tensor:
+    def _row(self, critic: nn.Module, real: Tensor, fakes: Tensor, sizes: list[int]) -> Tensor:
         """What this critic's contests with all generators come to, [T]."""
-        judged = critic(torch.cat(list(fakes))).score.float().split([len(fake) for fake in fakes])
+        judged = critic(fakes).score.float().split(sizes)
         if self.side == "generator":
             return torch.stack([self.loss.generator(Judged(one.new_zeros(1), one)) for one in judged])
         of_real = critic(real).score.float()
