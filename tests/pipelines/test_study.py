@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
@@ -15,7 +16,7 @@ from papergan.io.shelf import WeightsShelf
 from papergan.pipelines import study
 from papergan.pipelines.checked import Study
 from papergan.pipelines.experiment.nodes import training
-from papergan.pipelines.study import playing
+from papergan.pipelines.study import figures, playing
 from papergan.pipelines.study.contrasts import findings_of, sentences
 from papergan.pipelines.study.groups import groups_of
 from papergan.pipelines.study.tables import player_losses, spread_of_loss, summary
@@ -152,7 +153,8 @@ def test_the_csv_has_one_line_per_cell_with_every_number(finished):
     _, _, catalog = finished
     header, *rows = catalog.load(f"{NAME}.study_table").csv.splitlines()
     assert len(rows) == 10
-    assert {"grid", "experiment", "rate", "seed", "domain_recall", "data", "commit"} <= set(header.split(","))
+    expected = {"grid", "experiment", "rate", "seed", "domain_recall", "data", "commit", "sampling_seconds"}
+    assert expected | {"best_fid.domain_fid", "best_fid.epoch", "best_is.domain_is_mean"} <= set(header.split(","))
 
 
 def test_pros_and_cons_stand_below_where_the_study_has_their_levels(finished):
@@ -175,6 +177,13 @@ def test_a_row_has_its_name_its_cost_and_what_is_to_be_known_of_its_published_nu
     assert (own["row"], own["note"], own["published FID"]) == ("DCGAN", "odd; from elsewhere", "4.00")
     assert float(own["images seen"].split()[0]) == 3 * 16
     assert set(table["sampling"]) >= {"1.00x"}
+    assert float(own["sampling ms"]) > 0
+    best = [card.best_fid for group in groups for card in group.seeds.finished if group.name == "plain/own"]
+    shown = own["best domain_fid@100v100-train"]
+    assert shown.startswith(f"{sum(one.metrics['domain_fid'] for one in best) / len(best):.1f}"[:4])
+    assert shown.endswith(f"@ {', '.join(f'{one.epoch:g}' for one in best)}")
+    bare = summary([group for group in groups if group.grid == "table_1"], [])
+    assert not [name for name in bare if name.startswith("best ")]
     assert not table[table["rate"] == "wild"]["row"].any()
 
 
@@ -204,6 +213,34 @@ def test_pictures_have_a_panel_per_row(finished):
     assert [len(axes.images) for axes in near] == [1, 0, 1, 0, 1]  # those between them diverged
     titles = [axes.get_title() for axes in catalog.load(f"{NAME}.study_scores").axes]
     assert "table_1, synthetic_shapes/train[:100]: domain_fid" in titles
+
+
+def test_every_extractor_and_the_accuracy_have_a_panel_over_time_and_every_row_is_in_the_legend(finished):
+    """Nine metrics where Inception and the data set's own classifier measure; the last panel has not every row's."""
+    folder, _, _ = finished
+    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    groups = [group for group in groups if group.grid == "table_1"]
+    for group in groups:
+        for result in group.results:
+            for row in result.history.metrics:
+                row |= {name.removeprefix("domain_"): value for name, value in row.items() if "domain_" in name}
+                if group.experiment == "mixed":
+                    row.pop("discriminator_accuracy_midpoint", None)
+    figure = figures.scores(groups, "over time")
+    names = [axes.get_title().split(": ")[1] for axes in figure.axes]
+    assert {"fid", "domain_fid", "coverage", "domain_coverage", "discriminator_accuracy_midpoint"} <= set(names)
+    told = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
+    assert {"plain/own", "mixed/own"} <= set(told)
+
+
+def test_a_table_made_on_several_machines_names_them_all(finished):
+    folder, _, _ = finished
+    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    first = groups[0].results[0]
+    moved = replace(first, card=first.card.model_copy(update={"hardware": "elsewhere"}))
+    groups[0] = replace(groups[0], results=(moved, *groups[0].results[1:]))
+    notes = study.nodes._notes(the_study(), groups, [], {})
+    assert sum("; commit " in note for note in notes) == 2
 
 
 def test_an_interrupted_study_goes_on_where_it_was(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -17,13 +18,13 @@ from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.history_average import HistoricalAverage
 from papergan.game.knobs import Progress
 from papergan.game.losses import Hinge, LeastSquares, NonSaturating, SwappedSides, Wasserstein
-from papergan.game.mixture import MixturePayoff
+from papergan.game.mixture import EvenWeights, MixturePayoff
 from papergan.game.penalties import LocalGradientPenalty
 from papergan.game.play import play
 from papergan.game.priors import Gaussian
-from papergan.game.realness import Realness, cross_entropy, histogram, skewed
+from papergan.game.realness import Realness, anchors, cross_entropy, histogram, skewed
 from papergan.game.round import Round
-from papergan.game.stein import bandwidth, stein_direction
+from papergan.game.stein import SteinGradient, bandwidth, stein_direction
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
 from papergan.game.two_player import adam
 from papergan.game.views import Pairs
@@ -81,6 +82,50 @@ def test_a_mixtures_payoff_is_the_weighted_matrix_of_all_pairs():
     torch.testing.assert_close(found, expected)
 
 
+def test_a_mixtures_generators_want_the_critics_judgement_of_them():
+    """The generators' side: sum_ij w_i w_j (-C_j(G_i)), no real image in it."""
+    game = build("mix_wgan", components=2)
+    with torch.no_grad():
+        game.networks["prior"].weights.logits.copy_(torch.tensor([0.0, 1.0]))
+        game.networks["discriminator_weights"].logits.copy_(torch.tensor([1.0, 0.0]))
+    game.networks.eval()
+    round = a_round(game, turn=len(game.turns) - 1)
+    latents = round.latent(Match())[0]
+    u, v = torch.tensor([0.0, 1.0]).softmax(0), torch.tensor([1.0, 0.0]).softmax(0)
+    expected = torch.zeros(())
+    for i, make in enumerate(game.networks["generator"].members):
+        for j, critic in enumerate(game.networks["discriminator"].members):
+            expected = expected - u[i] * v[j] * critic(make(latents[i::2])).score.mean()
+    torch.testing.assert_close(MixturePayoff(Wasserstein(), "generator")(round), expected)
+
+
+def test_even_weights_are_the_ones_wanted():
+    """-1/T sum log w is least, log T, where all weights are the same."""
+    game = build("mix_wgan", components=3)
+    logits = game.networks["discriminator_weights"].logits
+    even = float(EvenWeights("discriminator_weights")(a_round(game)).detach())
+    assert even == pytest.approx(math.log(3))
+    with torch.no_grad():
+        logits.copy_(torch.tensor([1.0, 0.0, -1.0]))
+    uneven = EvenWeights("discriminator_weights")(a_round(game))
+    assert float(uneven.detach()) == pytest.approx(-float(logits.detach().log_softmax(0).mean()))
+    assert float(uneven.detach()) > even
+
+
+def test_a_mixtures_members_make_their_own_images_alone_when_sampled():
+    game = build("mix_wgan", components=3)
+    make = game.networks["generator"].eval()
+    latents, chosen = game.networks["prior"](7, Progress())
+    made = make(latents, chosen)
+    for image, latent, which in zip(made, latents, chosen.argmax(1), strict=True):
+        torch.testing.assert_close(image, make.members[which](latent[None])[0])
+    calls = [0, 0, 0]
+    for place, member in enumerate(make.members):
+        member.register_forward_hook(lambda _, arguments, __, place=place: calls.__setitem__(place, len(arguments[0])))
+    make(latents[:2], torch.tensor([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]))
+    assert calls == [0, 2, 0]
+
+
 def test_more_generators_than_images_are_refused():
     game = build("mix_wgan", components=3)
     with pytest.raises(RecipeError, match="3 generators cannot share a batch of 2"):
@@ -109,8 +154,13 @@ def test_a_skewed_anchor_moves_its_mass_and_loses_none():
 
 
 def test_anchors_are_histograms():
-    found = histogram(torch.tensor([-1.0, -0.9, 0.1, 1.0, 7.0]), 4)
-    torch.testing.assert_close(found, torch.tensor([0.4, 0.0, 0.2, 0.4]))
+    """Against numpy's, whose bins span the draws: fakes have a bell over all outcomes, not a peak in the middle."""
+    draws = 0.1 * torch.randn(1000, dtype=torch.float64)
+    theirs, _ = np.histogram(draws.numpy(), 20)
+    torch.testing.assert_close(histogram(draws, 20), torch.tensor(theirs / 1000, dtype=torch.float32))
+    fake, real = anchors(20, torch.device("cpu"))
+    assert 0.08 < float(fake.max()) < 0.25
+    assert 0.02 < float(real.min()) <= float(real.max()) < 0.09
 
 
 @pytest.mark.parametrize("objective", [1, 2, 3])
@@ -152,14 +202,32 @@ def test_the_stein_direction_is_the_closed_form():
 
 
 def test_steingans_generator_moves_its_samples_to_lower_energy():
+    """The gradient at its images is -phi / B, from the formula, and a step against it lowers their energy."""
+
+    class Pixels(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.images = nn.Parameter(torch.rand(6, 3, 32, 32) * 2 - 1)
+
+        def forward(self, latent: torch.Tensor) -> torch.Tensor:
+            return self.images
+
     game = build("steingan")
-    energy = game.networks["discriminator"]
-    play(game, [batch()], Progress())
-    images = torch.rand(8, 3, 32, 32) * 2 - 1
-    moved = images.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(energy(moved).score.sum(), moved)
-    assert energy(images + 1e-3 * slope).score.mean() > energy(images).score.mean()
-    assert float(game.controllers["rate"].report()["rate"]) in (pytest.approx(5e-4), pytest.approx(1e-4))
+    game.networks.eval()
+    energy, pixels = game.networks["discriminator"], Pixels()
+    game.networks["generator"] = pixels
+    SteinGradient()(a_round(game, turn=1)).backward()
+    images = pixels.images.detach().requires_grad_()
+    verdict = energy(images)
+    codes = verdict.features[-1].flatten(1)
+    squared = torch.cdist(codes, codes.detach()).square()
+    kernel = torch.exp(-squared / bandwidth(squared.detach()))
+    (towards,) = torch.autograd.grad(kernel.sum(), images, retain_graph=True)
+    (slope,) = torch.autograd.grad(verdict.score.sum(), images)
+    phi = (kernel.detach() @ slope.flatten(1) - towards.flatten(1)) / 6
+    torch.testing.assert_close(pixels.images.grad.flatten(1), -phi / len(phi), rtol=1e-3, atol=1e-7)
+    moved = images.detach() - 1e-2 * pixels.images.grad / pixels.images.grad.abs().max()
+    assert energy(moved).score.mean() > energy(images).score.mean()
 
 
 def test_a_rate_is_slow_while_real_images_have_less_energy():

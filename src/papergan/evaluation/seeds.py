@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 
 from papergan.evaluation.metrics import prefix_and_metric
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.scorecard import ScoreCard, protocols_of
+from papergan.evaluation.scorecard import BestScore, ScoreCard, protocols_of
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,12 @@ class SeedGroup:
 
     def best(self, which: str, name: str) -> Measured | None:
         """A metric at its best epoch, each seed's own. which: "fid" or "is"."""
-        moments = [card.best_fid if which == "fid" else card.best_is for card in self.finished]
-        return measured(name, [moment.metrics for moment in moments if moment is not None])
+        return measured(name, [moment.metrics for moment in self.moments(which)])
+
+    def moments(self, which: str) -> list[BestScore]:
+        """When the seeds were at their best. which: as for `best`."""
+        found = (card.best_fid if which == "fid" else card.best_is for card in self.finished)
+        return [moment for moment in found if moment is not None]
 
 
 def mean_over(values: Iterable[float | None]) -> Measured | None:

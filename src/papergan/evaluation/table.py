@@ -148,8 +148,8 @@ def _above_floor(header: str, distance: Measured, floor: Measured | None) -> Cel
 
 def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
     cells: Cells = {}
-    moments = [card.best_fid if which == "fid" else card.best_is for card in group.finished]
-    if len(moments) == 1 and moments[0] is not None:
+    moments = group.moments(which)
+    if len(group.finished) == len(moments) == 1:
         cells[f"best_{which}_epoch"] = moments[0].epoch
     for protocol in group.protocols:
         found = group.best(which, f"{protocol.metric_prefix}{name}")

@@ -56,12 +56,24 @@ class MixturePrior(WithChoice):
 
 
 class MixtureGenerator(Members):
-    """Latent [B, Z] and one-hot members [B, T] -> images [B, C, S, S]."""
+    """Latent [B, Z] and one-hot members [B, T] -> images [B, C, S, S].
+
+    In evaluation mode each member makes its own images alone; in training mode all of them, so that each one's
+    BatchNorm sees a whole batch.
+    """
 
     def forward(self, latent: Tensor, chosen: Tensor) -> Tensor:
+        if not self.training:
+            return self._made_once(latent, chosen.argmax(1))
         images = torch.stack([member(latent) for member in self.members], dim=1)
         made: Tensor = (images * chosen[:, :, None, None, None].to(images.dtype)).sum(1)
         return made
+
+    def _made_once(self, latent: Tensor, chosen: Tensor) -> Tensor:
+        by_member = chosen.argsort(stable=True)
+        shares = torch.split(latent[by_member], chosen.bincount(minlength=len(self)).tolist())
+        images = torch.cat([make(share) for make, share in zip(self.members, shares, strict=True) if len(share)])
+        return images[by_member.argsort()]
 
 
 class MixtureDiscriminator(Members):

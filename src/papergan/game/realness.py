@@ -17,7 +17,8 @@ DRAWS = 1000
 def anchors(outcomes: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """(of fakes, of reals), each [outcomes], drawn anew: histograms of 1 000 draws of N(0, 0.1) and of U(-1, 1).
 
-    Bins span [-1, 1]. The shapes and numbers are those of the authors' code.
+    Draws, bins and numbers are those of the authors' code. Since bins span the draws, the deviation 0.1 does not count:
+    fakes have a bell over all outcomes.
     """
     normal = 0.1 * torch.randn(DRAWS, device=device)
     uniform = torch.rand(DRAWS, device=device) * 2.0 - 1.0
@@ -25,8 +26,9 @@ def anchors(outcomes: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def histogram(draws: Tensor, outcomes: int) -> Tensor:
-    """Shares of the draws [N] in equal bins of [-1, 1], [outcomes]; what lies outside counts for the outermost."""
-    place = ((draws + 1.0) / 2.0 * outcomes).floor().clamp(0, outcomes - 1)
+    """Shares of the draws [N] in equal bins from the least to the greatest of them, [outcomes]."""
+    least, greatest = draws.aminmax()
+    place = ((draws - least) / (greatest - least) * outcomes).floor().clamp_max(outcomes - 1)
     return one_hot(place, outcomes).mean(0)
 
 

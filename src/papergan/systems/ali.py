@@ -2,10 +2,10 @@
 
 Reproduced: an encoder q(z | x) = N(mu(x), sigma(x)^2) that learns with the generator, a discriminator of pairs (image,
 latent), and the game of its algorithm 1: each side of the generating player wants to be taken for the other; Adam 1e-4
-with beta1 0.5, latents N(0, I) of dimension 64, dropout 0.2 in the discriminator, no BatchNorm there. Batch 100 is in
-the recipe.
+with beta1 0.5, latents N(0, I) of dimension 64, no BatchNorm in the discriminator. Batch 100 is in the recipe.
 Deviations: DCGAN-like networks of three stages, with LeakyReLU in the place of the paper's maxout and of its 1x1
-convolutions; images in [-1, 1] with tanh; weights N(0, 0.02), theirs 0.01; no noise is added to images.
+convolutions; images in [-1, 1] with tanh; weights N(0, 0.02), theirs 0.01; no noise is added to images; dropout 0.2
+after all layers of the discriminator but the first, theirs 0.2 on its inputs and 0.5 after its layers.
 Reported accuracy of the discriminator: none, since it judges pairs.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """

@@ -3,8 +3,9 @@
 The row of 6.58 in document 000's table IV is from the SteinGAN paper (Wang and Liu 2016, arXiv:1611.01722), which names
 DCGAN with labels and does not say how they enter.
 Reproduced: DCGAN's loss, latents and optimiser, see `dcgan`.
-Our choice: the class as constant maps before every layer of both networks (Mirza and Osindero 2014, arXiv:1411.1784,
-in convolutional form); generated classes are drawn evenly, in training and in samples. Three stages, for 32x32.
+Our choice: the class as constant maps before every layer of the generator and every convolution of the discriminator
+(Mirza and Osindero 2014, arXiv:1411.1784, in convolutional form); generated classes are drawn evenly, in training and
+in samples. Three stages, for 32x32.
 Deviations: what is ours. It uses labels, which no other row does: it stands apart in the comparison.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """

@@ -15,6 +15,7 @@ from papergan.pipelines.study.groups import Group, parts_of
 from papergan.pipelines.study.tables import is_part, player_losses
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -77,11 +78,13 @@ def scores(groups: Sequence[Group], title: str) -> Figure:
 
     parts = parts_of(groups)
     rows = [(part, members, names) for part, members in parts.items() if (names := _measured(members))]
-    figure = Figure(figsize=(4.6 * len(OVER_TIME), 3.6 * max(1, len(rows))), layout="constrained")
+    wide = max((len(names) for _, _, names in rows), default=1)
+    figure = Figure(figsize=(4.6 * wide, 3.6 * max(1, len(rows))), layout="constrained")
     figure.suptitle(title)
     for row, ((grid, dataset), members, names) in enumerate(rows):
-        for column, name in enumerate(names[: len(OVER_TIME)]):
-            axes = figure.add_subplot(len(rows), len(OVER_TIME), row * len(OVER_TIME) + column + 1)
+        legend: dict[str, Artist] = {}
+        for column, name in enumerate(names):
+            axes = figure.add_subplot(len(rows), wide, row * wide + column + 1)
             for place, group in enumerate(members):
                 lines = [_of_history(result.history.metrics, name) for result in group.results]
                 _draw(
@@ -96,8 +99,9 @@ def scores(groups: Sequence[Group], title: str) -> Figure:
             axes.grid(alpha=0.3)
             if name.endswith("fid"):
                 axes.set_yscale("log")
-            if column == min(len(names), len(OVER_TIME)) - 1:
-                axes.legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.02, 0.5))
+            legend |= {str(line.get_label()): line for line in axes.get_lines()}
+        named = {group.name: legend[group.name] for group in members if group.name in legend}
+        axes.legend(named.values(), named, fontsize="xx-small", loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 
 

@@ -10,6 +10,7 @@ from papergan.data.library import ImageLibrary
 from papergan.evaluation.metrics import prefix_and_metric
 from papergan.evaluation.pages import html_page, markdown_page, text
 from papergan.evaluation.published import PublishedRow, published_notes, published_rows
+from papergan.evaluation.scorecard import ScoreCard
 from papergan.evaluation.statements import Statement, judged, read_statements
 from papergan.io.cells import CellStore
 from papergan.io.page import Page
@@ -108,16 +109,19 @@ def _notes(
     notes += published_notes(
         {f"document_{study.recipe.paper}": published[f"document_{study.recipe.paper}"]} if rows else {}
     )
-    for card in done[-1:]:
-        versions = ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))
-        dirty = " with uncommitted changes" if card.dirty else ""
-        notes.append(f"{card.hardware}; {versions}; commit {card.commit[:12]}{dirty}")
+    notes += dict.fromkeys(_made_by(card) for card in done)  # several, where a study went on elsewhere
     notes.append(
         "± is the standard deviation over seeds (N - 1); a rank such as 1-3 says that nothing separates this row from "
         "two others; D loss spread is the deviation of the discriminator's loss over the second half of training; "
         "checkerboard is log10 of 64 samples' power at the frequencies of period 2 over that of their neighbours"
     )
     return notes
+
+
+def _made_by(card: ScoreCard) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))
+    dirty = " with uncommitted changes" if card.dirty else ""
+    return f"{card.hardware}; {versions}; commit {card.commit[:12]}{dirty}"
 
 
 def draw_losses(study: Study, cells: CellStore, played: Mapping[str, str]) -> object:

@@ -10,6 +10,7 @@ from papergan.evaluation.metrics import METRICS
 from papergan.evaluation.pages import text
 from papergan.evaluation.published import PublishedRow
 from papergan.evaluation.ranking import ranks
+from papergan.evaluation.scorecard import ScoreCard
 from papergan.evaluation.seeds import Measured, mean_over
 from papergan.evaluation.stability import late_spread
 from papergan.evaluation.statements import Gauge, with_deviation
@@ -23,6 +24,7 @@ SHOWN = (
     "fid", "is_mean", "log_is", "precision", "recall", "coverage", "classes_covered", "class_entropy", "ms_ssim",
     "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
+BEST = {"fid": "fid", "is_mean": "is"}  # metrics of which score cards have the best epoch, and under which name
 RANKED = ("fid", "is_mean", "recall", "coverage")
 Measure = Callable[[CellResult], float | None]
 
@@ -36,24 +38,28 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
     """One row per group of one grid and data set: published numbers, then "mean ± deviation (rank)" over the seeds.
 
     Beside the metrics: the discriminator's accuracy, how far its loss moves from epoch to epoch in the second half of
-    training (the standard deviation), training and sampling time per image as multiples of the fastest row's, and
-    checkerboards of the samples that are kept (`papergan.evaluation.checkerboard`). note: what is to be known about the
-    published numbers.
+    training (the standard deviation), training and sampling time, per image also as multiples of the fastest row's, and
+    checkerboards of the samples that are kept (`papergan.evaluation.checkerboard`). Where numbers were published, the
+    best FID and Inception Score over epochs too, since papers often give those, and what is to be known of them (note).
     """
     import pandas as pd
 
     lines = [_head(group, published) for group in groups]
     for metric in SHOWN:
         columns: dict[str, dict[int, Measured]] = {}
+        bests: dict[tuple[str, int], str] = {}
         for place, group in enumerate(groups):
             for protocol, found in group.measured(metric):
                 if metric == "fid" or not is_part(protocol.metric_prefix):
                     columns.setdefault(protocol.label(metric), {})[place] = found
+                    bests[protocol.label(metric), place] = _best(group, metric, protocol.metric_prefix)
         for label, values in columns.items():
             ranked = metric in RANKED and min(value.runs for value in values.values()) > 1
             places = ranks(METRICS[metric], list(values.values())) if ranked else [""] * len(values)
             for (place, value), rank in zip(values.items(), places, strict=True):
                 lines[place][label] = f"{with_deviation(value)}{f' ({rank})' if rank else ''}"
+                if published and metric in BEST:
+                    lines[place][f"best {label}"] = bests[label, place]
     fastest = {kind: _fastest(groups, measure) for kind, measure in SPEEDS.items()}
     for line, group in zip(lines, groups, strict=True):
         accuracy = group.seeds.final("discriminator_accuracy_midpoint")
@@ -61,6 +67,8 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
         line["D loss spread"] = _shown(over(group.results, spread_of_loss))
         line["images seen"] = _shown(over(group.results, lambda result: float(result.card.images_seen)))
         line["training s"] = _shown(over(group.results, lambda result: result.card.training_seconds))
+        seconds = over(group.results, sampling_seconds)
+        line["sampling ms"] = "" if seconds is None else text(1000 * seconds.value)
         for kind, measure in SPEEDS.items():
             mine = over(group.results, measure)
             line[kind] = f"{mine.value / fastest[kind]:.2f}x" if mine and fastest[kind] else ""
@@ -84,6 +92,14 @@ def _head(group: Group, published: Sequence[PublishedRow]) -> dict[str, Any]:
 
 def _stands_for(group: Group, published: Sequence[PublishedRow]) -> list[PublishedRow]:
     return [row for row in published if group.as_published and group.experiment in row.experiments]
+
+
+def _best(group: Group, metric: str, prefix: str) -> str:
+    """At each seed's best epoch, by the rules of the final scores: "21.30 ± 0.40 @ 40, 60"; "" for other metrics."""
+    which = BEST.get(metric, "")
+    found = group.seeds.best(which, f"{prefix}{metric}") if which else None
+    epochs = ", ".join(f"{moment.epoch:g}" for moment in group.seeds.moments(which)) if found else ""
+    return f"{with_deviation(found)} @ {epochs}" if found else ""
 
 
 def _flags(group: Group) -> str:
@@ -193,7 +209,18 @@ def _cells(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
             facts: Mapping[str, Any] = {
                 "seed": card.seed, "dataset": card.dataset, "diverged": card.diverged, "epochs": card.epochs,
                 "steps": card.steps, "images_seen": card.images_seen, "training_seconds": card.training_seconds,
+                "sampling_seconds": card.sampling_seconds,
                 "recipe": card.recipe_fingerprint, "data": card.data_digest[:12], "commit": card.commit[:12],
                 "hardware": card.hardware,
             }  # fmt: skip
-            yield {"grid": group.grid, "experiment": group.experiment, **group.levels, **facts, **card.final}
+            yield {"grid": group.grid, "experiment": group.experiment, **group.levels, **facts, **card.final} | dict(
+                _best_of(card)
+            )
+
+
+def _best_of(card: ScoreCard) -> Iterator[tuple[str, float]]:
+    for metric, which in BEST.items():
+        moment = card.best_fid if which == "fid" else card.best_is
+        if moment is not None:
+            yield f"best_{which}.epoch", moment.epoch
+            yield from ((f"best_{which}.{name}", at) for name, at in moment.metrics.items() if name.endswith(metric))
