@@ -90,7 +90,8 @@ def test_diversity_by_hand():
 
 
 def test_minibatch_discrimination_sees_the_batch():
-    game = build(minibatch="l1", discriminator_dropout=0.0)
+    game = build(minibatch="l1", minibatch_kernels=7, discriminator_dropout=0.0)
+    assert game.networks["discriminator"].head[0].kernels == 7
     discriminator = game.networks["discriminator"]
     images = torch.rand(4, 1, 12, 12)
     alone = torch.cat([discriminator(image[None]).score for image in images])

@@ -45,7 +45,8 @@ class MLPGenerator(nn.Module):
 class MLPDiscriminator(nn.Module):
     """Images [B, C, S, S] -> logits [B], or [B, outputs] of more than one; features are the last hidden layer's.
 
-    Hidden layers of 2 times width and width. minibatch: compares the samples of a batch before the last layer.
+    Hidden layers of 2 times width and width. minibatch: compares the samples of a batch before the last layer, by
+    so many kernels.
     """
 
     def __init__(
@@ -58,12 +59,13 @@ class MLPDiscriminator(nn.Module):
         normalisation: Normalisation = "none",
         dropout: float = 0.0,
         minibatch: Literal["none", "l1", "l2"] = "none",
+        kernels: int = 100,
         outputs: int = 1,
     ) -> None:
         super().__init__()
         sizes = [images.channels * images.size**2, 2 * width, width]
         self.trunk = nn.Sequential(*_hidden(sizes, hidden, slope, normalisation, dropout))
-        compared = MinibatchDiscrimination(width, distance=minibatch) if minibatch != "none" else None
+        compared = MinibatchDiscrimination(width, kernels, distance=minibatch) if minibatch != "none" else None
         last = nn.Linear(width + (compared.kernels if compared else 0), outputs)
         head = normalised(last, "spectral" if normalisation == "spectral" else "none", outputs, maps=False)
         self.head = nn.Sequential(*([compared] if compared else []), *head)

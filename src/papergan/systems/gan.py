@@ -49,6 +49,7 @@ def build(
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
     discriminator_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3,
     minibatch: Literal["none", "l1", "l2"] = "none",
+    minibatch_kernels: Annotated[int, Field(ge=1)] = 100,
     feature_matching: Annotated[float, Field(ge=0.0)] = 0.0,
     diversity: Annotated[float, Field(ge=0.0)] = 0.0,
     gradient_penalty: Annotated[float, Field(ge=0.0)] = 0.0,
@@ -72,7 +73,8 @@ def build(
         ),
         discriminator=MLPDiscriminator(
             images, width, hidden=activation, slope=slope, normalisation=discriminator_normalisation,
-            dropout=discriminator_dropout, minibatch=minibatch, outputs=EMBEDDING if loss == "mmd" else 1,
+            dropout=discriminator_dropout, minibatch=minibatch, kernels=minibatch_kernels,
+            outputs=EMBEDDING if loss == "mmd" else 1,
         ),
         prior=Gaussian(latent_dim),
         loss=loss_of(loss, real_target, fake_target),
