@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from papergan.data.images import ImageSpec
 from papergan.evaluation.modes import Mixture
@@ -64,6 +64,12 @@ class StressRecipe(Strict):
     targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]
     levels: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     contrasts: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: each once, got {list(self.seeds)}")
+        return self
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ MEASURES = (
     "checkerboard",
     "loss_spread",
     "seconds_per_image",
+    "fid_on_the_way",
 )  # of a study's own tables, beside METRICS; less is better
 
 

@@ -117,6 +117,13 @@ def test_loops_have_one_core_and_one_delta_whorls_two_of_each_and_arches_none():
     assert turns("arch", 0.0, 0.0) == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.parametrize("pattern", CLASSES)
+def test_ridges_run_across_the_tip_of_every_finger(pattern):
+    """Within 30 degrees of the horizontal above all cores; a winding number does not see a field turned as a whole."""
+    tip = orientation(pattern, lambda low, high: (low + high) / 2)[2, 28:36]
+    assert float(torch.sin(tip).abs().max()) < 0.5
+
+
 def test_filters_pass_their_own_direction_and_period_and_no_grey():
     bank = _bank(5.0)[:, 0]
     assert float(bank.sum((1, 2)).abs().max()) < 1e-9

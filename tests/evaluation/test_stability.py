@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from papergan.errors import RecipeError
-from papergan.evaluation.stability import StabilityRule, instability
+from papergan.evaluation.stability import StabilityRule, instability, late_spread
 
 RULE = StabilityRule(after_epoch=5, won_below=0.1, won_for=2, growth=4.0, growth_since=2)
 
@@ -61,3 +61,12 @@ def test_the_rule_is_strict():
         StabilityRule.parse("rule", {"won_bellow": 1.0})
     with pytest.raises(RecipeError, match="growth"):
         StabilityRule.parse("rule", {"growth": 0.5})
+
+
+def test_the_spread_of_a_loss_is_that_of_its_second_half_and_relative_to_its_range():
+    losses = [9.0, 1.0, 2.0, 4.0]
+    assert late_spread(losses) == 1.0
+    assert late_spread(losses, relative=True) == 1.0 / 8.0
+    assert late_spread([10 * one - 500 for one in losses], relative=True) == pytest.approx(1.0 / 8.0)
+    assert late_spread([1.0]) is None
+    assert late_spread([2.0] * 4, relative=True) is None

@@ -127,7 +127,7 @@ def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
         store.keep(cell.key, outcome(modes, losses=(9.0, 9.0, 1.0, 3.0)))
     groups = groups_of(cells, store)
     assert groups[0].over(late("modes")).value == pytest.approx((2.5 + 1.5) / 2)
-    assert spread_of_loss(groups[0].results[0]) == pytest.approx(1.0 / 2.0)  # deviation 1 of mean size 2, no norms
+    assert spread_of_loss(groups[0].results[0]) == pytest.approx(1.0 / 8.0)  # deviation 1 of a range of 8, no norms
     assert list(sentences(what.contrasts, groups)) == ["hinge is better: by modes covered it holds in 1 of 1"]
     table = summary(groups, what.targets["ring"], what)
     assert list(table["level"]) == ["the mixture itself", "non_saturating", "hinge"]

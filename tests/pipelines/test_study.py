@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from statistics import geometric_mean
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
@@ -19,7 +20,7 @@ from papergan.pipelines.experiment.nodes import training
 from papergan.pipelines.study import figures, playing
 from papergan.pipelines.study.contrasts import findings_of, sentences
 from papergan.pipelines.study.groups import groups_of
-from papergan.pipelines.study.tables import player_losses, spread_of_loss, summary
+from papergan.pipelines.study.tables import fid_on_the_way, gauges_of, player_losses, spread_of_loss, summary
 from papergan.study import StudyRecipe, cells_of
 from papergan.tracking import Tracker
 from pipelines.test_experiment import GIVEN, played, shapes
@@ -333,3 +334,17 @@ def test_a_players_loss_is_the_sum_of_its_terms(finished):
         assert total == pytest.approx(row["generator.generator_loss"] + row["generator.deviation_regulariser"])
         assert adversarial == row["generator.generator_loss"]
     assert spread_of_loss(result) > 0
+
+
+def test_what_measures_the_properties_that_documents_ascribe_to_losses(finished):
+    """More is better of diversity alone, and a run that diverged counts for none of them."""
+    folder, _, _ = finished
+    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    groups = [group for group in groups if group.grid == "table_1" and group.experiment == "plain"]
+    gauges = gauges_of(groups)
+    assert {of: {one.higher_is_better for one in found} for of, found in gauges.items()} == {
+        "collapse": {True}, "quality": {False}, "stability": {False}, "cost": {False},
+    }  # fmt: skip
+    assert {name for found in gauges.values() for one in found for name in one.values} == {"own"}
+    distances = [row["domain_fid"] for row in groups[0].results[0].history.metrics if "domain_fid" in row]
+    assert fid_on_the_way(groups[0].results[0]) == pytest.approx(geometric_mean(distances))

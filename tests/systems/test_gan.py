@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -9,13 +11,24 @@ from torch import nn
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
+from papergan.game.discrepancy import Discrepancy
 from papergan.game.knobs import Progress
+from papergan.game.losses import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from papergan.game.play import play
 from papergan.game.priors import Gaussian
 from papergan.game.round import Round
 from papergan.game.terms import Diversity
+from papergan.networks.drawing import Dropout
 
 IMAGES = ImageSpec(1, 12, 10)
+LOSSES = {
+    "non_saturating": NonSaturating, "minimax": Minimax, "wasserstein": Wasserstein, "least_squares": LeastSquares,
+    "hinge": Hinge, "mmd": Discrepancy,
+}  # fmt: skip
+OPTIMISERS = {
+    "adam": torch.optim.Adam, "sgd": torch.optim.SGD, "momentum": torch.optim.SGD, "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad, "adadelta": torch.optim.Adadelta,
+}  # fmt: skip
 
 
 def build(**settings):
@@ -47,6 +60,8 @@ def test_by_default_it_is_what_the_document_states():
 def test_every_loss_with_every_optimiser_moves_both_players(loss, optimiser):
     game = build(loss=loss, optimiser_name=optimiser, learning_rate=1e-2)
     before = {name: tensor.clone() for name, tensor in game.networks.state_dict().items()}
+    assert [type(turn.objective[0].loss) for turn in game.turns] == [LOSSES[loss]] * 2
+    assert {type(one) for one in game.optimisers.values()} == {OPTIMISERS[optimiser]}
     assert all(abs(value) < 1e6 for value in moved(game).values())
     after = game.networks.state_dict()
     for player in ("generator", "discriminator"):
@@ -57,7 +72,28 @@ def test_every_loss_with_every_optimiser_moves_both_players(loss, optimiser):
 @pytest.mark.parametrize("normalisation", ["none", "batch", "layer", "spectral"])
 def test_every_activation_with_every_normalisation(activation, normalisation):
     settings = {"normalisation": normalisation, "discriminator_normalisation": normalisation}
-    assert moved(build(activation=activation, **settings))
+    game = build(activation=activation, **settings)
+    kinds = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
+    for network in ("generator", "discriminator"):
+        found = [type(module) for module in game.networks[network].modules()]
+        hidden = [kind for kind in found if kind in kinds.values()]
+        assert hidden.count(kinds[activation]) >= 2
+        assert set(hidden) <= {kinds[activation], nn.Tanh}  # the generator's last
+    assert all(math.isfinite(value) for value in moved(game).values())
+
+
+def test_dropout_is_where_it_was_asked_for():
+    game = build(dropout=0.25, discriminator_dropout=0.5)
+    for network, share in (("generator", 0.25), ("discriminator", 0.5)):
+        shares = [module.p for module in game.networks[network].modules() if isinstance(module, Dropout)]
+        assert shares
+        assert set(shares) == {share}
+
+
+def test_all_numbers_of_least_squares_can_be_chosen():
+    """Pearson's form, a -1, b 1, c 0, and document 002's equation 4 without the generator's factor."""
+    game = build(loss="least_squares", fake_target=-1.0, real_target=1.0, aim=0.0, half=False)
+    assert game.turns[0].objective[0].loss == LeastSquares(-1.0, 1.0, 0.0, half=False)
 
 
 def test_a_spectrally_normalised_discriminator_is_so_up_to_its_score():
@@ -101,7 +137,9 @@ def test_minibatch_discrimination_sees_the_batch():
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
-        ({"loss": "hinge", "real_target": 0.9}, "smooth the labels of loss non_saturating; 'hinge' has none"),
+        ({"loss": "hinge", "real_target": 0.9}, "labels of losses non_saturating and least_squares; 'hinge' has none"),
+        ({"loss": "hinge", "aim": 0.0}, "aim and half are of loss least_squares; 'hinge' has none"),
+        ({"fake_target": -0.5}, "fake_target: a label of loss non_saturating lies in 0..1"),
         ({"normalisation": "instance"}, "normalisation 'instance' does not exist for vectors"),
         ({"optimiser_name": "lion"}, "'optimiser_name'"),
         ({"dropout": 1.0}, "less than 1"),

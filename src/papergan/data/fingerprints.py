@@ -3,7 +3,7 @@
 An orientation field with the singular points of one of five patterns, and ridges that grow along it out of noise, as
 Cappelli, Erol, Maio and Maltoni 2000 (ICPR, "Synthetic fingerprint-image generation") make them:
 
-    orientation   1/2 [sum over cores arg(z - c) - sum over deltas arg(z - d)], z = x + i y, plus 90 degrees for a loop
+    orientation   1/2 [sum over cores arg(z - c) - sum over deltas arg(z - d)], z = x + i y
                   (Sherlock and Monro 1993); for an arch atan(a sin(pi x)) below, which has no singular points
     ridges        noise, filtered a few times by the Gabor filter of each pixel's orientation and of one ridge period,
                   limited by tanh after each time
@@ -87,7 +87,7 @@ def orientation(pattern: str, between: object) -> Tensor:
     for points, sign in ((deltas, 1.0), (cores, -1.0)):
         for px, py in points:
             theta = theta + sign * torch.atan2(-(y - py), x - px)
-    return 0.5 * theta + (0.0 if len(cores) == 2 else math.pi / 2)
+    return 0.5 * theta
 
 
 def _grown(noise: Tensor, theta: Tensor, period: float) -> Tensor:

@@ -70,11 +70,11 @@ def _by_epoch(losses: Sequence[Row], name: str) -> dict[int, float]:
 def late_spread(losses: Sequence[float], *, relative: bool = False) -> float | None:
     """The standard deviation of a loss over the second half of its reports; None for fewer than two.
 
-    relative: over the mean size of the same reports, so that losses of other scales can be held against it; None where
-    all of them are 0.
+    relative: over the range of all reports, from the least to the greatest, so that losses of another scale or about
+    another value can be held against it; None where all are the same.
     """
     late = losses[len(losses) // 2 :]
     if len(late) < 2:
         return None
-    size = fmean(map(abs, late)) if relative else 1.0
+    size = max(losses) - min(losses) if relative else 1.0
     return pstdev(late) / size if size else None

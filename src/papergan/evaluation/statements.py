@@ -94,7 +94,9 @@ def judged(statements: Sequence[Statement], gauges: Mapping[str, Sequence[Gauge]
             for level in statement.loss
             if level in gauge.values
         ]
-        nothing = {"measured by": "", "value": "", "against": "", "verdict": "nothing here measures it"}
+        measured = statement.property is not None and statement.property in gauges
+        verdict_of_none = "no run of it came to an end" if measured else "nothing here measures it"
+        nothing = {"measured by": "", "value": "", "against": "", "verdict": verdict_of_none}
         rows += lines or [{**head, "loss": ", ".join(statement.loss), **nothing, "note": statement.note}]
     order = ["table", "loss", "side", "statement", "measured by", "value", "against", "verdict", "note"]
     return pd.DataFrame(rows, columns=order)

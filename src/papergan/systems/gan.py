@@ -41,7 +41,9 @@ def build(
     width: Annotated[int, Field(ge=1)] = 256,
     loss: LossName = "non_saturating",
     real_target: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0,
-    fake_target: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0,
+    fake_target: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.0,
+    aim: float = 1.0,
+    half: bool = True,
     activation: Activation = "leaky_relu",
     slope: Annotated[float, Field(ge=0.0)] = 0.2,
     normalisation: Normalisation = "none",
@@ -61,7 +63,8 @@ def build(
 ) -> Game:
     """normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off.
 
-    Raises ValueError where smoothed targets are asked for with a loss that has none.
+    fake_target, real_target, aim, half: a, b, c and the generator's factor of least squares (see `LeastSquares`); the
+    first two smooth the labels of the non-saturating loss. Raises ValueError where a loss does not have one of them.
     """
     discriminator_terms: list[Term] = [GradientPenalty(weight=gradient_penalty)] if gradient_penalty else []
     generator_terms: list[Term] = [FeatureMatching(weight=feature_matching)] if feature_matching else []
@@ -77,7 +80,7 @@ def build(
             outputs=EMBEDDING if loss == "mmd" else 1,
         ),
         prior=Gaussian(latent_dim),
-        loss=loss_of(loss, real_target, fake_target),
+        loss=loss_of(loss, real_target, fake_target, aim=aim, half=half),
         generator_optimiser=moves,
         discriminator_optimiser=moves,
         generator_terms=generator_terms,
@@ -87,14 +90,21 @@ def build(
     )  # fmt: skip
 
 
-def loss_of(name: LossName, real_target: float, fake_target: float) -> Loss:
-    """The loss of this name. Raises ValueError where targets are given that it does not have."""
+def loss_of(name: LossName, real_target: float, fake_target: float, *, aim: float = 1.0, half: bool = True) -> Loss:
+    """The loss of this name. Raises ValueError where settings are given that it does not have."""
+    if name == "least_squares":
+        return LeastSquares(fake_target, real_target, aim, half)
+    if (aim, half) != (1.0, True):
+        raise ValueError(f"aim and half are of loss least_squares; {name!r} has none")
     if name == "non_saturating":
+        if fake_target < 0.0:
+            raise ValueError("fake_target: a label of loss non_saturating lies in 0..1")
         return NonSaturating(real_target, fake_target)
     if (real_target, fake_target) != (1.0, 0.0):
-        raise ValueError(f"real_target and fake_target smooth the labels of loss non_saturating; {name!r} has none")
+        raise ValueError(
+            f"real_target and fake_target are labels of losses non_saturating and least_squares; {name!r} has none"
+        )
     losses: dict[str, Loss] = {
-        "minimax": Minimax(), "wasserstein": Wasserstein(), "least_squares": LeastSquares(), "hinge": Hinge(),
-        "mmd": Discrepancy(),
+        "minimax": Minimax(), "wasserstein": Wasserstein(), "hinge": Hinge(), "mmd": Discrepancy(),
     }  # fmt: skip
     return losses[name]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.checkerboard import checkerboard
-from papergan.evaluation.metrics import METRICS
+from papergan.evaluation.metrics import METRICS, prefix_and_metric
 from papergan.evaluation.pages import text
 from papergan.evaluation.published import PublishedRow
 from papergan.evaluation.ranking import ranks
@@ -65,8 +66,8 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
         accuracy = group.seeds.final("discriminator_accuracy_midpoint")
         line["D accuracy"] = with_deviation(accuracy) if accuracy else ""
         line["D loss spread"] = _shown(over(group.results, spread_of_loss))
-        line["images seen"] = _shown(over(group.results, lambda result: float(result.card.images_seen)))
-        line["training s"] = _shown(over(group.results, lambda result: result.card.training_seconds))
+        line["images seen"] = _shown(mean_over(float(result.card.images_seen) for result in group.results))
+        line["training s"] = _shown(mean_over(result.card.training_seconds for result in group.results))
         seconds = over(group.results, sampling_seconds)
         line["sampling ms"] = "" if seconds is None else text(1000 * seconds.value)
         for kind, measure in SPEEDS.items():
@@ -141,7 +142,7 @@ def _checkerboard(result: CellResult) -> float | None:
 
 
 def relative_spread_of_loss(result: CellResult) -> float | None:
-    """`spread_of_loss` over the mean size of the same losses, so that losses of other scales can be held against it."""
+    """`spread_of_loss` over the range of all its losses, so that other losses can be held against it."""
     return late_spread([loss for _, loss in player_losses(result, "discriminator")], relative=True)
 
 
@@ -156,9 +157,24 @@ def player_losses(result: CellResult, player: str, *, adversarial: bool = False)
     return found
 
 
+def fid_on_the_way(result: CellResult) -> float | None:
+    """The geometric mean of the FID over all evaluations while training: less where training gets there faster."""
+    names = {name for row in result.history.metrics for name in row if _is_distance(name)}
+    values = [row[name] for name in sorted(names)[:1] for row in result.history.metrics if row.get(name, 0.0) > 0]
+    return geometric_mean(values) if values else None
+
+
+def _is_distance(name: str) -> bool:
+    found = prefix_and_metric(name)
+    return found is not None and found[1] is METRICS["fid"] and not is_part(found[0])
+
+
 def over(results: Sequence[CellResult], measure: Measure) -> Measured | None:
-    """The mean of a measure over seeds, and its deviation (N - 1); None where no cell has it."""
-    return mean_over(map(measure, results))
+    """The mean of a measure over seeds, and its deviation (N - 1); None where no cell has it.
+
+    Seeds that diverged do not count: their short histories would look calm.
+    """
+    return mean_over(measure(result) for result in results if result.card.diverged is None)
 
 
 def _shown(value: Measured | None) -> str:
@@ -167,6 +183,7 @@ def _shown(value: Measured | None) -> str:
 
 OF_TRAINING: dict[str, Measure] = {
     "checkerboard": _checkerboard, "loss_spread": relative_spread_of_loss, "seconds_per_image": seconds_per_image,
+    "fid_on_the_way": fid_on_the_way,
 }  # fmt: skip
 assert set(OF_TRAINING) == set(MEASURES)
 
