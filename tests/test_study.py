@@ -81,7 +81,7 @@ def test_a_result_is_kept_as_long_as_nothing_changes_that_decides_it(common, sam
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"seeds": [0, 0]}, "seeds: each once"),
+        ({"seeds": [0, 0]}, "seeds: each once, got"),
         ({"seeds": []}, "seeds"),
         ({"grid": {}}, r"unknown key 'grid'; did you mean 'grids'\?"),
         (

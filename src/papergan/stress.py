@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.evaluation.modes import Mixture
-from papergan.strict import NotNegative, Positive, Strict
+from papergan.strict import Positive, Seeds, Strict
 
 POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
 Row = dict[str, float]
@@ -55,7 +55,7 @@ class StressRecipe(Strict):
     paper: Annotated[str, Field(pattern=r"^\d{3}$")]
     description: str = ""
     system: str = "gan"
-    seeds: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     steps: Positive = 10_000
     batch_size: Positive = 256
     every_steps: Positive = 500
@@ -64,12 +64,6 @@ class StressRecipe(Strict):
     targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]
     levels: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     contrasts: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()
-
-    @model_validator(mode="after")
-    def _seeds_differ(self) -> Self:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds: each once, got {list(self.seeds)}")
-        return self
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from papergan.errors import RecipeError, did_you_mean
@@ -16,6 +24,17 @@ if TYPE_CHECKING:
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
+
+
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"each once, got {list(seeds)}")
+    return seeds
+
+
+Seeds = Annotated[
+    tuple[NotNegative, ...], Field(min_length=1, strict=False), AfterValidator(_each_once)
+]  # YAML: a list
 
 
 class Strict(BaseModel):

@@ -17,7 +17,7 @@ from papergan.evaluation.metrics import METRICS
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.evaluation.stability import StabilityRule
 from papergan.recipe import Recipe
-from papergan.strict import NotNegative, Positive, Strict
+from papergan.strict import NotNegative, Positive, Seeds, Strict
 from papergan.training.history import History
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
@@ -59,17 +59,11 @@ class StudyRecipe(Strict):
 
     paper: Annotated[str, Field(pattern=r"^\d{3}$")]
     description: str = ""
-    seeds: Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False)] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     common: Tree = Field(default_factory=dict)
     tables: Names | None = None
     grids: Annotated[dict[str, GridRecipe], Field(min_length=1)]
     contrasts: Annotated[tuple[ContrastRecipe, ...], Field(strict=False)] = ()
-
-    @model_validator(mode="after")
-    def _seeds_differ(self) -> StudyRecipe:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds: each once, got {list(self.seeds)}")
-        return self
 
     @model_validator(mode="after")
     def _contrasts_can_be_found(self) -> StudyRecipe:

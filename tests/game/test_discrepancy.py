@@ -47,3 +47,8 @@ def test_the_generator_is_pulled_towards_the_real_scores():
     fake.requires_grad_()
     Discrepancy().generator(SimpleNamespace(real=torch.zeros(4) + torch.arange(4) / 10, fake=fake)).backward()
     assert (fake.grad > 0).all()  # down the gradient is down to them
+
+
+def test_a_sample_of_one_has_no_pairs():
+    with pytest.raises(ValueError, match="two rows of each side at least, got 1 and 3"):
+        squared_discrepancy(torch.zeros(1, 2), torch.zeros(3, 2), (1.0,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
@@ -70,6 +71,46 @@ def test_the_faults_of_all_experiments_are_on_one_line(tmp_path):
 def test_what_cannot_run_is_refused(tmp_path, changes, message):
     with pytest.raises(RecipeError, match=message):
         check(tmp_path, mine=recipe(**changes))
+
+
+@pytest.mark.parametrize(
+    ("system", "settings"),
+    [
+        ("gan", {"normalisation": "batch"}),  # torch's own refusal
+        ("gan", {"loss": "mmd"}),  # a sample of one has no pairs
+    ],
+)
+@pytest.mark.parametrize(
+    ("training", "says"),
+    [
+        ({"steps": 2, "batch_size": 1}, "a batch is one image here: set another batch_size"),
+        (
+            {"steps": 2, "batch_size": 6, "drop_last": False},
+            "the last batch of an epoch is one image here: set another batch_size, or training.drop_last=true",
+        ),
+    ],
+)
+def test_a_batch_of_one_image_is_refused_where_a_batch_is_more(tmp_path, system, settings, training, says):
+    given = recipe(system=system, overrides=SMALL | settings, training=training, train_limit=13)
+    with pytest.raises(RecipeError, match="mine.training.batch_size: ") as caught:
+        check(tmp_path, mine=given)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"overrides": SMALL | {"normalisation": "batch"}, "train_limit": 13},  # left out
+        {"overrides": SMALL | {"normalisation": "layer"}, "train_limit": 13, "drop_last": False},  # of one image each
+        {"overrides": SMALL | {"normalisation": "batch"}, "train_limit": 12, "drop_last": False},  # nothing is left
+    ],
+)
+def test_other_batches_of_one_image_are_not(tmp_path, changes):
+    training = {"steps": 2, "batch_size": 6, "drop_last": changes.pop("drop_last", True)}
+    state = torch.get_rng_state()
+    check(tmp_path, mine=recipe(system="gan", training=training, **changes))
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):

@@ -134,6 +134,18 @@ def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
     assert table["modes of 8"][0] == "8"
 
 
+def test_a_level_that_diverged_with_every_seed_is_counted_as_that(tmp_path):
+    what = recipe()
+    cells, store = cells_of(what), StressStore(tmp_path)
+    for cell in cells[:3]:
+        store.keep(cell.key, outcome([1, 2], diverged="diverged at step 1" if cell.level == "hinge" else None))
+    assert list(sentences(what.contrasts, groups_of(cells, store))) == [
+        "hinge is better: by modes covered a side diverged with every seed in 1 of 1"
+    ]
+    untouched = StressStore(tmp_path / "none")
+    assert list(sentences(what.contrasts, groups_of(cells, untouched))) == []  # nothing is known of it yet
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

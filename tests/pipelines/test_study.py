@@ -203,7 +203,17 @@ def test_claims_are_sentences_with_counts(finished):
     told = [line for line in page.console.splitlines() if line.startswith("mixtures help: by fid ")]
     assert len(told) == 1
     assert "by recall" in told[0]
-    assert "wild is better" not in page.console  # one side has no numbers
+
+
+def test_what_cannot_be_compared_since_a_side_never_ended_is_counted_as_that(finished):
+    folder, _, catalog = finished
+    page = catalog.load(f"{NAME}.study_table")
+    assert "wild is better: by fid a side diverged with every seed in 2 of 2" in page.console
+    (row,) = [line for line in page.markdown.splitlines() if "wild is better" in line and "plain/wild" in line]
+    assert "| a side diverged with every seed |" in row
+    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    findings = findings_of(the_study().recipe.contrasts[1:], groups, [])
+    assert [finding.change for finding in findings] == [None, None]
 
 
 def test_pictures_have_a_panel_per_row(finished):
@@ -288,9 +298,9 @@ def fake_groups(finished, values):
 @pytest.mark.parametrize(
     ("plain", "mixed", "verdict"),
     [
-        ((100.0, 102.0), (50.0, 51.0), "it holds in 1 of 1"),
-        ((50.0, 51.0), (100.0, 102.0), "it is reversed in 1 of 1"),
-        ((50.0, 90.0), (40.0, 85.0), "seeds drown it in 1 of 1"),
+        ((100.0, 102.0), (50.0, 51.0), "it holds in 1 of 2"),
+        ((50.0, 51.0), (100.0, 102.0), "it is reversed in 1 of 2"),
+        ((50.0, 90.0), (40.0, 85.0), "seeds drown it in 1 of 2"),
     ],
 )
 def test_a_claim_holds_where_the_difference_is_beyond_the_spread_of_seeds(finished, plain, mixed, verdict):
@@ -300,8 +310,9 @@ def test_a_claim_holds_where_the_difference_is_beyond_the_spread_of_seeds(finish
         PublishedRow("d", "t", "s", "fid", name, value, experiments=(name,))
         for name, value in (("plain", 4.0), ("mixed", 3.0))
     ]
-    findings = [one for one in findings_of(contrasts, groups, rows) if one.metric == "fid"]
-    assert len(findings) == 1
+    found = [one for one in findings_of(contrasts, groups, rows) if one.metric == "fid"]
+    findings = [*(one for one in found if one.one), *(one for one in found if not one.one)]
+    assert len(findings) == 2  # the other one is of runs that diverged
     assert findings[0].change == pytest.approx(100 * (sum(mixed) - sum(plain)) / sum(plain))
     assert findings[0].published == -25.0
     assert verdict in sentences(findings)[0]
@@ -313,7 +324,7 @@ def test_one_seed_tells_nothing(finished):
         object.__setattr__(group, "results", group.results[:1])
         vars(group).pop("seeds", None)
     (told,) = sentences(findings_of(the_study().recipe.contrasts[:1], groups, []))
-    assert "one seed tells nothing in 1 of 1" in told
+    assert "one seed tells nothing in 1 of 2, a side diverged with every seed in 1 of 2" in told
 
 
 def test_ranks_and_costs_are_of_the_part(finished):

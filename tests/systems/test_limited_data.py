@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+from torch.optim import SGD, Adam, RMSprop
 
 from papergan import systems
 from papergan.data.images import ImageSpec
@@ -12,6 +14,7 @@ from papergan.game.knobs import Progress
 from papergan.game.learned_priors import CommonFeatures, GaussianMixture
 from papergan.game.play import play
 from papergan.game.priors import Gaussian, Uniform
+from papergan.networks.drawing import Dropout
 
 SMALL = {"width": 4, "latent_dim": 6}
 
@@ -88,3 +91,29 @@ def test_dcgan_draws_from_either_law():
 def test_what_does_not_fit_is_refused(name, settings, fault):
     with pytest.raises(RecipeError, match=fault):
         build(name, **settings)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adam", Adam), ("sgd", SGD), ("rmsprop", RMSprop)])
+def test_both_players_of_dcgan_have_the_optimiser_and_the_rate_that_were_asked_for(name, kind):
+    game = build("dcgan", optimiser_name=name, learning_rate=1e-3, discriminator_learning_rate=4e-3, beta1=0.3)
+    rates = {player: optimiser.param_groups[0]["lr"] for player, optimiser in game.optimisers.items()}
+    assert rates == {"generator": 1e-3, "discriminator": 4e-3}
+    assert {type(optimiser) for optimiser in game.optimisers.values()} == {kind}
+    assert (
+        build("dcgan").optimisers["discriminator"].param_groups[0]["lr"] == 2e-4
+    )  # the generator's, where none is given
+    if name == "adam":
+        assert {optimiser.param_groups[0]["betas"] for optimiser in game.optimisers.values()} == {(0.3, 0.999)}
+
+
+def test_what_dcgan_is_told_of_upsampling_and_dropout_is_the_generators():
+    kinds = {"transposed": nn.ConvTranspose2d, "resize": nn.Upsample, "subpixel": nn.PixelShuffle}
+    for name, kind in kinds.items():
+        networks = build("dcgan", upsampling=name).networks
+        found = [module for module in networks["generator"].modules() if isinstance(module, tuple(kinds.values()))]
+        assert len(found) == 1 + 3  # a transposed convolution from the latent, then three doublings
+        assert {type(module) for module in found[1:]} == {kind}
+    networks = build("dcgan", dropout=0.25).networks
+    assert [m.p for m in networks["generator"].modules() if isinstance(m, Dropout)] == [0.25] * 3
+    assert not [m for m in networks["discriminator"].modules() if isinstance(m, Dropout)]
+    assert not [m for m in build("dcgan").networks.modules() if isinstance(m, Dropout)]

@@ -87,6 +87,12 @@ class ScoreCard(BaseModel):
         """Which run this is of; a later card of the same run replaces it."""
         return f"{self.experiment} on {self.dataset}, variant {self.variant}, seed {self.seed}"
 
+    @property
+    def best(self) -> dict[str, BestScore]:
+        """When it was at its best, by criterion, "fid" and "is"; without those that nothing was measured of."""
+        found = {"fid": self.best_fid, "is": self.best_is}
+        return {which: moment for which, moment in found.items() if moment is not None}
+
     @model_validator(mode="after")
     def _scores_are_of_a_generator(self) -> Self:
         if self.diverged is None and self.generator_digest is None:
@@ -95,8 +101,7 @@ class ScoreCard(BaseModel):
 
     @model_validator(mode="after")
     def _every_score_has_a_protocol(self) -> Self:
-        best = [moment.metrics for moment in (self.best_fid, self.best_is) if moment is not None]
-        for metrics in (self.final, *best):
+        for metrics in (self.final, *(moment.metrics for moment in self.best.values())):
             known = {protocol.metric_prefix for protocol in protocols_of(self.protocols, metrics)}
             for name in metrics:
                 _check_name(name, known, metrics)

@@ -48,8 +48,7 @@ class SeedGroup:
 
     def moments(self, which: str) -> list[BestScore]:
         """When the seeds were at their best. which: as for `best`."""
-        found = (card.best_fid if which == "fid" else card.best_is for card in self.finished)
-        return [moment for moment in found if moment is not None]
+        return [card.best[which] for card in self.finished if which in card.best]
 
 
 def mean_over(values: Iterable[float | None]) -> Measured | None:

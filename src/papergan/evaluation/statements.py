@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not told apart", "one seed: unknown"
+UNENDED = "a side diverged with every seed"
 Property = Literal["collapse", "stability", "cost", "quality"]
 Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 

@@ -16,7 +16,10 @@ def squared_discrepancy(x: Tensor, y: Tensor, bandwidths: tuple[float, ...]) -> 
 
     1/(M(M-1)) sum_{i != j} k(x_i, x_j) + 1/(N(N-1)) sum_{i != j} k(y_i, y_j) - 2/(MN) sum k(x_i, y_j), with
     k(a, b) = sum_s exp(-|a - b|^2 / (2 s^2)) over the bandwidths s. Source: Gretton et al. 2012, JMLR 13, eq. 3.
+    Raises ValueError for a sample of one, which has no pairs.
     """
+    if min(len(x), len(y)) < 2:
+        raise ValueError(f"a discrepancy compares pairs: two rows of each side at least, got {len(x)} and {len(y)}")
     within = [_sum_of_kernel(rows, rows, bandwidths) - len(rows) * len(bandwidths) for rows in (x, y)]
     pairs = [len(rows) * (len(rows) - 1) for rows in (x, y)]
     between = _sum_of_kernel(x, y, bandwidths) / (len(x) * len(y))

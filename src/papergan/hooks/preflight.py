@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import torch
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
-from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
+from papergan.errors import EvaluationError, NotFiniteError, PaperganError, RecipeError, did_you_mean
 from papergan.evaluation.inception import locate_inception_weights
 from papergan.evaluation.inception_torchvision import locate_torchvision_weights
 from papergan.experiments import TOOL_PARAMETERS, studies
 from papergan.files import check_room
+from papergan.game.finite import FiniteWatch
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
+from papergan.game.play import play
 from papergan.hooks.stored import faults_of_datasets, faults_of_published
 from papergan.io.checkpoints import CheckpointFolder
 from papergan.measuring import MeasuringRecipe
 from papergan.pipelines.checked import Experiment
+from papergan.randomness import own_random_state
 from papergan.recipe import Recipe
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
@@ -101,6 +105,11 @@ def faults_of_experiment(
     yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
         yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
+    if games and (how.batch_size == 1 or (left == 1 and not how.drop_last)):
+        which = "a batch" if how.batch_size == 1 else "the last batch of an epoch"
+        mend = "set another batch_size" + ("" if how.batch_size == 1 else ", or training.drop_last=true")
+        for fault in _fault(f"{name}.training.batch_size", lambda: _play_one(games[0], images)):
+            yield f"{fault}, and {which} is one image here: {mend}"
 
 
 def _build(recipe: Recipe, images: ImageSpec) -> Game:
@@ -108,6 +117,19 @@ def _build(recipe: Recipe, images: ImageSpec) -> Game:
     game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
     game.sampler().latents(1, recipe.seed, "preflight", progress=Progress(), truncation=recipe.evaluation.truncation)
     return game
+
+
+def _play_one(game: Game, images: ImageSpec) -> None:
+    """A step on one image, with which much is not defined: statistics of a batch, pairs."""
+    watch = FiniteWatch(game.device)
+    with own_random_state(game.device):
+        pixels = torch.rand(1, images.channels, images.size, images.size) * 2 - 1
+        batch = {"image": pixels, "label": torch.zeros(1, dtype=torch.int64)}
+        play(game, [batch] * game.batches_per_step, Progress(), watch)
+    try:
+        watch.check()
+    except NotFiniteError:
+        raise ValueError("losses of one image are not finite") from None
 
 
 def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:

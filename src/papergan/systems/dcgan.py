@@ -17,8 +17,9 @@ from pydantic import Field
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.game.losses import NonSaturating
+from papergan.game.optimisers import Name, optimiser
 from papergan.game.priors import Gaussian, Uniform
-from papergan.game.two_player import adam, two_player
+from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.normalisation import MapNormalisation
 from papergan.networks.upsampling import Upsampling
@@ -35,6 +36,7 @@ def build(
     upsampling: Upsampling = "transposed",
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
     spectral: bool = False,
+    optimiser_name: Name = "adam",
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] | None = None,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
@@ -42,8 +44,8 @@ def build(
     """The paper's numbers. stages: doublings of the resolution. normalisation: of both. upsampling, dropout: the
     generator's.
 
-    discriminator_learning_rate: None = that of the generator. spectral: normalises the discriminator in the place of
-    BatchNorm, for the protocol that rows of table V share.
+    optimiser_name: of both players. discriminator_learning_rate: None = that of the generator. spectral: normalises the
+    discriminator in the place of BatchNorm, for the protocol that rows of table V share.
     """
     return two_player(
         generator=DCGANGenerator(
@@ -52,6 +54,6 @@ def build(
         discriminator=DCGANDiscriminator(images, width, stages=stages, normalisation=normalisation, spectral=spectral),
         prior=Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim),
         loss=NonSaturating(),
-        generator_optimiser=adam(learning_rate, (beta1, 0.999)),
-        discriminator_optimiser=adam(discriminator_learning_rate or learning_rate, (beta1, 0.999)),
+        generator_optimiser=optimiser(optimiser_name, learning_rate, beta1=beta1),
+        discriminator_optimiser=optimiser(optimiser_name, discriminator_learning_rate or learning_rate, beta1=beta1),
     )

@@ -26,9 +26,9 @@ def final_metrics(card: ScoreCard) -> dict[str, float]:
     """The card's numbers at its last step: "final.fid", "best_fid.fid", "best_fid.epoch"."""
     row: dict[str, float] = {"step": card.steps}
     row |= {f"final.{name}": value for name, value in card.final.items()}
-    for name, best in (("best_fid", card.best_fid), ("best_is", card.best_is)):
-        if best is not None:
-            row |= {f"{name}.{metric}": value for metric, value in best.metrics.items()} | {f"{name}.epoch": best.epoch}
+    for which, best in card.best.items():
+        row |= {f"best_{which}.{metric}": value for metric, value in best.metrics.items()}
+        row[f"best_{which}.epoch"] = best.epoch
     return row
 
 

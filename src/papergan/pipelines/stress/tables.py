@@ -13,7 +13,7 @@ from papergan.evaluation.modes import mode_coverage
 from papergan.evaluation.pages import text
 from papergan.evaluation.seeds import Measured, mean_over
 from papergan.evaluation.stability import late_spread
-from papergan.evaluation.statements import Gauge, verdict, with_deviation
+from papergan.evaluation.statements import UNENDED, Gauge, verdict, with_deviation
 from papergan.io.stress import StressStore
 from papergan.pipelines.stress.playing import log_likelihood
 from papergan.pipelines.study.contrasts import counted
@@ -71,7 +71,7 @@ def late(name: str) -> Callable[[StressResult], float]:
 
 
 def spread_of_loss(result: StressResult) -> float | None:
-    """The deviation of D's loss over the second half of training, over the mean size of it."""
+    """The deviation of D's loss over the second half of training, over the range of all of it."""
     return late_spread([sum(v for name, v in row.items() if _is_loss(name)) for row in result.losses], relative=True)
 
 
@@ -134,12 +134,12 @@ def gauges_of(groups: Sequence[StressGroup]) -> dict[str, list[Gauge]]:
 
 def sentences(claims: Sequence[ClaimRecipe], groups: Sequence[StressGroup]) -> Iterator[str]:
     """For each claim one sentence: by the mean number of modes covered, in how many comparisons it held."""
-    values = {group.level: value for group in groups if (value := group.over(late(MODES)))}
+    values = {group.level: group.over(late(MODES)) for group in groups if group.results}
     for claim in claims:
         pairs = [
             (values[one], values[other]) for one in claim.of for other in claim.against if {one, other} <= set(values)
         ]
-        verdicts = Counter(verdict(one, other, gt) for one, other in pairs)
+        verdicts = Counter(verdict(one, other, gt) if one and other else UNENDED for one, other in pairs)
         if verdicts:
             yield f"{claim.claim}: by modes covered {counted(verdicts)}"
 

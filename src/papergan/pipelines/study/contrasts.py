@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from papergan.evaluation.metrics import METRICS, is_better
 from papergan.evaluation.published import PublishedRow
 from papergan.evaluation.seeds import Measured
-from papergan.evaluation.statements import HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
+from papergan.evaluation.statements import HELD, REVERSED, UNDECIDED, UNENDED, UNKNOWN, verdict, with_deviation
 from papergan.pipelines.study.groups import Group, parts_of
 from papergan.pipelines.study.tables import OF_TRAINING, is_part, over
 from papergan.study import ContrastRecipe
@@ -23,25 +23,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison. change: of the one side against the other, percent; published: likewise, from the document."""
+    """One comparison. change: of the one side against the other, percent; published: likewise, from the document.
+
+    one, other: None where one of them came to no end with any seed.
+    """
 
     claim: str
     of: Group
     against: Group
     metric: str
     label: str
-    one: Measured
-    other: Measured
+    one: Measured | None
+    other: Measured | None
     published: float | None
 
     @property
     def change(self) -> float | None:
-        return 100 * (self.one.value - self.other.value) / self.other.value if self.other.value else None
+        if self.one is None or self.other is None or not self.other.value:
+            return None
+        return 100 * (self.one.value - self.other.value) / self.other.value
 
     @property
     def verdict(self) -> str:
         """Whether the difference is beyond two standard deviations of it over seeds, and in which direction."""
-        """Whether the difference is beyond two standard deviations of it over seeds, and in which direction."""
+        if self.one is None or self.other is None:
+            return UNENDED
         better = partial(is_better, METRICS[self.metric]) if self.metric in METRICS else lt
         return verdict(self.one, self.other, better)
 
@@ -77,6 +83,9 @@ def _compared(
     contrast: ContrastRecipe, one: Group, other: Group, published: Sequence[PublishedRow]
 ) -> Iterator[Finding]:
     for metric in contrast.metrics:
+        if not (one.seeds.finished and other.seeds.finished):
+            yield Finding(contrast.claim, one, other, metric, metric, None, None, None)
+            continue
         if metric in OF_TRAINING:
             values = over(one.results, OF_TRAINING[metric]), over(other.results, OF_TRAINING[metric])
             if values[0] is not None and values[1] is not None:
@@ -104,12 +113,16 @@ def table_of(findings: Sequence[Finding]) -> pd.DataFrame:
         {
             "claim": finding.claim, "grid": finding.of.grid, "data set": finding.of.dataset,
             "of": finding.of.name, "against": finding.against.name, "metric": finding.label,
-            "value": with_deviation(finding.one), "against it": with_deviation(finding.other),
+            "value": _shown(finding.one), "against it": _shown(finding.other),
             "change %": _percent(finding.change), "published change %": _percent(finding.published),
             "verdict": finding.verdict,
         }
         for finding in findings
     )  # fmt: skip
+
+
+def _shown(value: Measured | None) -> str:
+    return "" if value is None else with_deviation(value)
 
 
 def _percent(value: float | None) -> str:
@@ -132,5 +145,6 @@ def counted(verdicts: Mapping[str, int]) -> str:
         REVERSED: "it is reversed",
         UNDECIDED: "seeds drown it",
         UNKNOWN: "one seed tells nothing",
+        UNENDED: UNENDED,
     }
     return ", ".join(f"{words[kind]} in {verdicts[kind]} of {total}" for kind in words if verdicts.get(kind))

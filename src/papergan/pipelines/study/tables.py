@@ -237,7 +237,6 @@ def _cells(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
 
 def _best_of(card: ScoreCard) -> Iterator[tuple[str, float]]:
     for metric, which in BEST.items():
-        moment = card.best_fid if which == "fid" else card.best_is
-        if moment is not None:
+        if moment := card.best.get(which):
             yield f"best_{which}.epoch", moment.epoch
             yield from ((f"best_{which}.{name}", at) for name, at in moment.metrics.items() if name.endswith(metric))
