@@ -39,7 +39,7 @@ class TargetRecipe(Strict):
 
 
 class ClaimRecipe(Strict):
-    """A sentence of the document, level `of` against each level of `against`; metric: modes or high_quality."""
+    """A sentence of the document: each level of `of` covers more modes, with better points, than each of `against`."""
 
     claim: str
     of: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]

@@ -128,7 +128,9 @@ def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
     groups = groups_of(cells, store)
     assert groups[0].over(late("modes")).value == pytest.approx((2.5 + 1.5) / 2)
     assert spread_of_loss(groups[0].results[0]) == pytest.approx(1.0 / 8.0)  # deviation 1 of a range of 8, no norms
-    assert list(sentences(what.contrasts, groups)) == ["hinge is better: by modes covered it holds in 1 of 1"]
+    assert list(sentences(what.contrasts, groups)) == [
+        "hinge is better: by modes covered it holds in 1 of 1; by high quality seeds drown it in 1 of 1"
+    ]
     table = summary(groups, what.targets["ring"], what)
     assert list(table["level"]) == ["the mixture itself", "non_saturating", "hinge"]
     assert table["modes of 8"][0] == "8"
@@ -140,7 +142,8 @@ def test_a_level_that_diverged_with_every_seed_is_counted_as_that(tmp_path):
     for cell in cells[:3]:
         store.keep(cell.key, outcome([1, 2], diverged="diverged at step 1" if cell.level == "hinge" else None))
     assert list(sentences(what.contrasts, groups_of(cells, store))) == [
-        "hinge is better: by modes covered a side diverged with every seed in 1 of 1"
+        "hinge is better: by modes covered a side diverged with every seed in 1 of 1; "
+        "by high quality a side diverged with every seed in 1 of 1"
     ]
     untouched = StressStore(tmp_path / "none")
     assert list(sentences(what.contrasts, groups_of(cells, untouched))) == []  # nothing is known of it yet

@@ -10,6 +10,7 @@ from papergan.pipelines.stress.tables import StressGroup
 from papergan.stress import MODES, StressRecipe
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
 COLUMNS = 6
@@ -41,18 +42,22 @@ def modes(groups: Sequence[StressGroup], recipe: StressRecipe, title: str) -> Fi
     """The mean over seeds of the number of modes covered, a panel per target, a line per level."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5 * len(recipe.targets), 5), layout="constrained")
+    figure = Figure(figsize=(6.5 * len(recipe.targets) + 2, 5), layout="constrained")
+    lines: dict[str, Artist] = {}
     figure.suptitle(title)
     for column, (target, how) in enumerate(recipe.targets.items(), 1):
         axes = figure.add_subplot(1, len(recipe.targets), column)
-        mine = [group for group in groups if group.target == target and group.results]
+        mine = [group for group in groups if group.target == target]
         for place, group in enumerate(mine):
+            if not group.results:
+                continue  # its colour stays its own
             whole = min((result.over_time for result in group.results), key=len)
             means = [fmean(result.over_time[row][MODES] for result in group.results) for row in range(len(whole))]
             style = ("-", "--", ":")[place // 10 % 3]
-            axes.plot([row["step"] for row in whole], means, style, color=f"C{place % 10}", label=group.level)
+            steps = [row["step"] for row in whole]
+            (lines[group.level],) = axes.plot(steps, means, style, color=f"C{place % 10}")
         axes.axhline(how.modes, color="0.6", linewidth=0.6)
         axes.set(title=target, xlabel="step", ylabel=f"modes covered, of {how.modes}")
-        axes.legend(fontsize="xx-small", ncols=2)
         axes.grid(alpha=0.3)
+    figure.legend(lines.values(), lines, fontsize="x-small", loc="outside right center")
     return figure

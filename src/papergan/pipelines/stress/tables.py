@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from operator import gt
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -133,15 +134,24 @@ def gauges_of(groups: Sequence[StressGroup]) -> dict[str, list[Gauge]]:
 
 
 def sentences(claims: Sequence[ClaimRecipe], groups: Sequence[StressGroup]) -> Iterator[str]:
-    """For each claim one sentence: by the mean number of modes covered, in how many comparisons it held."""
-    values = {group.level: group.over(late(MODES)) for group in groups if group.results}
+    """For each claim one sentence: in how many comparisons it held.
+
+    By the mean number of modes covered, and by high quality, since points that are strewn evenly cover everything.
+    """
+    measures = {"modes covered": late(MODES), "high quality": last(QUALITY)}
     for claim in claims:
-        pairs = [
-            (values[one], values[other]) for one in claim.of for other in claim.against if {one, other} <= set(values)
-        ]
-        verdicts = Counter(verdict(one, other, gt) if one and other else UNENDED for one, other in pairs)
-        if verdicts:
-            yield f"{claim.claim}: by modes covered {counted(verdicts)}"
+        told = []
+        for name, measure in measures.items():
+            values = {group.level: group.over(measure) for group in groups if group.results}
+            pairs = [
+                (values[one], values[other])
+                for one, other in product(claim.of, claim.against)
+                if {one, other} <= set(values)
+            ]
+            verdicts = Counter(verdict(one, other, gt) if one and other else UNENDED for one, other in pairs)
+            told += [f"by {name} {counted(verdicts)}"] if verdicts else []
+        if told:
+            yield f"{claim.claim}: {'; '.join(told)}"
 
 
 def every_cell(groups: Sequence[StressGroup]) -> pd.DataFrame:
