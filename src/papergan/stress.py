@@ -39,7 +39,7 @@ class TargetRecipe(Strict):
 
 
 class ClaimRecipe(Strict):
-    """A sentence of the document: each level of `of` covers more modes, with better points, than each of `against`."""
+    """A sentence of the document about collapse: each level of `of` covers more modes than each of `against`."""
 
     claim: str
     of: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]

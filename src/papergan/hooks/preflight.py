@@ -12,12 +12,11 @@ from kedro.pipeline import Pipeline
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
-from papergan.errors import EvaluationError, NotFiniteError, PaperganError, RecipeError, did_you_mean
+from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
 from papergan.evaluation.inception import locate_inception_weights
 from papergan.evaluation.inception_torchvision import locate_torchvision_weights
 from papergan.experiments import TOOL_PARAMETERS, studies
 from papergan.files import check_room
-from papergan.game.finite import FiniteWatch
 from papergan.game.game import Game
 from papergan.game.knobs import Progress
 from papergan.game.play import play
@@ -121,15 +120,10 @@ def _build(recipe: Recipe, images: ImageSpec) -> Game:
 
 def _play_one(game: Game, images: ImageSpec) -> None:
     """A step on one image, with which much is not defined: statistics of a batch, pairs."""
-    watch = FiniteWatch(game.device)
     with own_random_state(game.device):
         pixels = torch.rand(1, images.channels, images.size, images.size) * 2 - 1
         batch = {"image": pixels, "label": torch.zeros(1, dtype=torch.int64)}
-        play(game, [batch] * game.batches_per_step, Progress(), watch)
-    try:
-        watch.check()
-    except NotFiniteError:
-        raise ValueError("losses of one image are not finite") from None
+        play(game, [batch] * game.batches_per_step, Progress())
 
 
 def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:

@@ -62,7 +62,7 @@ def tabulate(stress: Stress, cells: StressStore, played: Mapping[str, str], pros
         told += [f"{target}: {sentence}" for sentence in sentences(recipe.contrasts, mine)]
         if losses & {group.level for group in mine}:
             parts.append((f"Pros and cons, {target}", judged(statements, gauges_of(mine))))
-    missing = sum(len(stress.recipe.seeds) - len(group.results) for group in groups)
+    missing = sum(len(group.missing) for group in groups)
     notes = [*told, *([f"{missing} cells not done yet"] if missing else [])]
     notes += [
         f"a mode is covered if one of {recipe.samples} samples lies within 3 deviations of its centre; "

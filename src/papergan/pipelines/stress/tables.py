@@ -36,12 +36,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class StressGroup:
-    """Cells that differ by their seed alone. results: of those that are done, by seed."""
+    """Cells that differ by their seed alone. results: of those that are done, by seed; missing: seeds that are not."""
 
     target: str
     level: str
     results: tuple[StressResult, ...]
     seeds: tuple[int, ...]
+    missing: tuple[int, ...]
+
+    @property
+    def told(self) -> bool:
+        """Whether one came to an end, or none can any more."""
+        return any(result.diverged is None for result in self.results) or not self.missing
 
     def over(self, measure: Callable[[StressResult], float | None]) -> Measured | None:
         """Mean and deviation (N - 1) of a measure over the seeds that came to an end."""
@@ -50,15 +56,16 @@ class StressGroup:
 
 def groups_of(cells: Sequence[StressCell], store: StressStore) -> list[StressGroup]:
     """In the order of the cells."""
-    together: dict[tuple[str, str], list[tuple[int, StressResult]]] = {}
+    together: dict[tuple[str, str], list[tuple[int, StressResult | None]]] = {}
     for cell in cells:
-        found, result = together.setdefault((cell.target, cell.level), []), store.find(cell.key)
-        if result is not None:
-            found.append((cell.seed, result))
-    return [
-        StressGroup(target, level, tuple(result for _, result in found), tuple(seed for seed, _ in found))
-        for (target, level), found in together.items()
-    ]
+        together.setdefault((cell.target, cell.level), []).append((cell.seed, store.find(cell.key)))
+    groups = []
+    for (target, level), found in together.items():
+        done = [(seed, result) for seed, result in found if result is not None]
+        missing = tuple(seed for seed, result in found if result is None)
+        seeds, results = tuple(seed for seed, _ in done), tuple(result for _, result in done)
+        groups.append(StressGroup(target, level, results, seeds, missing))
+    return groups
 
 
 def last(name: str) -> Callable[[StressResult], float]:
@@ -134,24 +141,17 @@ def gauges_of(groups: Sequence[StressGroup]) -> dict[str, list[Gauge]]:
 
 
 def sentences(claims: Sequence[ClaimRecipe], groups: Sequence[StressGroup]) -> Iterator[str]:
-    """For each claim one sentence: in how many comparisons it held.
-
-    By the mean number of modes covered, and by high quality, since points that are strewn evenly cover everything.
-    """
-    measures = {"modes covered": late(MODES), "high quality": last(QUALITY)}
+    """For each claim one sentence: by the mean number of modes covered, in how many comparisons it held."""
+    values = {group.level: group.over(late(MODES)) for group in groups if group.told}
     for claim in claims:
-        told = []
-        for name, measure in measures.items():
-            values = {group.level: group.over(measure) for group in groups if group.results}
-            pairs = [
-                (values[one], values[other])
-                for one, other in product(claim.of, claim.against)
-                if {one, other} <= set(values)
-            ]
-            verdicts = Counter(verdict(one, other, gt) if one and other else UNENDED for one, other in pairs)
-            told += [f"by {name} {counted(verdicts)}"] if verdicts else []
-        if told:
-            yield f"{claim.claim}: {'; '.join(told)}"
+        pairs = [
+            (values[one], values[other])
+            for one, other in product(claim.of, claim.against)
+            if {one, other} <= set(values)
+        ]
+        verdicts = Counter(verdict(one, other, gt) if one and other else UNENDED for one, other in pairs)
+        if verdicts:
+            yield f"{claim.claim}: by modes covered {counted(verdicts)}"
 
 
 def every_cell(groups: Sequence[StressGroup]) -> pd.DataFrame:

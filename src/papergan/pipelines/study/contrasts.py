@@ -83,8 +83,9 @@ def _compared(
     contrast: ContrastRecipe, one: Group, other: Group, published: Sequence[PublishedRow]
 ) -> Iterator[Finding]:
     for metric in contrast.metrics:
-        if not (one.seeds.finished and other.seeds.finished):
-            yield Finding(contrast.claim, one, other, metric, metric, None, None, None)
+        if unended := [group for group in (one, other) if not group.seeds.finished]:
+            if not any(group.missing for group in unended):  # or it may still come to an end
+                yield Finding(contrast.claim, one, other, metric, metric, None, None, None)
             continue
         if metric in OF_TRAINING:
             values = over(one.results, OF_TRAINING[metric]), over(other.results, OF_TRAINING[metric])
