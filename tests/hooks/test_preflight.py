@@ -99,17 +99,22 @@ def test_a_batch_of_one_image_is_refused_where_a_batch_is_more(tmp_path, system,
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("training", "limit", "normalisation"),
     [
-        {"overrides": SMALL | {"normalisation": "batch"}, "train_limit": 13},  # left out
-        {"overrides": SMALL | {"normalisation": "layer"}, "train_limit": 13, "drop_last": False},  # of one image each
-        {"overrides": SMALL | {"normalisation": "batch"}, "train_limit": 12, "drop_last": False},  # nothing is left
+        ({"steps": 3}, 13, "batch"),  # left out
+        ({"steps": 3, "drop_last": False}, 13, "layer"),  # of one image each
+        ({"steps": 3, "drop_last": False}, 12, "batch"),  # nothing is left
+        ({"steps": 2, "drop_last": False}, 13, "batch"),  # training ends before it
+        ({"epochs": 0.5, "drop_last": False}, 13, "batch"),
     ],
 )
-def test_other_batches_of_one_image_are_not(tmp_path, changes):
-    training = {"steps": 2, "batch_size": 6, "drop_last": changes.pop("drop_last", True)}
+def test_other_batches_of_one_image_are_not(tmp_path, training, limit, normalisation):
+    given = recipe(
+        system="gan", overrides=SMALL | {"normalisation": normalisation}, training=training | {"batch_size": 6},
+        train_limit=limit,
+    )  # fmt: skip
     state = torch.get_rng_state()
-    check(tmp_path, mine=recipe(system="gan", training=training, **changes))
+    check(tmp_path, mine=given)
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -25,7 +25,7 @@ from papergan.io.checkpoints import CheckpointFolder
 from papergan.measuring import MeasuringRecipe
 from papergan.pipelines.checked import Experiment
 from papergan.randomness import own_random_state
-from papergan.recipe import Recipe
+from papergan.recipe import Recipe, TrainingRecipe
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
 from papergan.training.team import check_devices
@@ -104,7 +104,7 @@ def faults_of_experiment(
     yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
         yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
-    if games and (how.batch_size == 1 or (left == 1 and not how.drop_last)):
+    if games and (how.batch_size == 1 or _is_met(how, games[0], available)):
         which = "a batch" if how.batch_size == 1 else "the last batch of an epoch"
         mend = "set another batch_size" + ("" if how.batch_size == 1 else ", or training.drop_last=true")
         for fault in _fault(f"{name}.training.batch_size", lambda: _play_one(games[0], images)):
@@ -116,6 +116,14 @@ def _build(recipe: Recipe, images: ImageSpec) -> Game:
     game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
     game.sampler().latents(1, recipe.seed, "preflight", progress=Progress(), truncation=recipe.evaluation.truncation)
     return game
+
+
+def _is_met(how: TrainingRecipe, game: Game, available: int | None) -> bool:
+    """Whether training gets as far as a last batch that is one image."""
+    if how.drop_last or available is None or available % how.batch_size != 1:
+        return False
+    count, each = available // how.batch_size + 1, game.batches_per_step
+    return how.total_steps(batches_per_epoch=count, batches_per_step=each) * each >= count
 
 
 def _play_one(game: Game, images: ImageSpec) -> None:
