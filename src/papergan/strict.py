@@ -32,9 +32,8 @@ def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
-Seeds = Annotated[
-    tuple[NotNegative, ...], Field(min_length=1, strict=False), AfterValidator(_each_once)
-]  # YAML: a list
+# YAML: a list
+Seeds = Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False), AfterValidator(_each_once)]
 
 
 class Strict(BaseModel):

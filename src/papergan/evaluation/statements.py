@@ -67,8 +67,13 @@ def verdict(one: Measured, other: Measured, is_better: Callable[[float, float], 
     return HELD if is_better(one.value, other.value) else REVERSED
 
 
-def with_deviation(value: Measured) -> str:
-    """As "12.3 ± 0.4"; what one run knows of its deviation by itself is left out, since it is not one over seeds."""
+def with_deviation(value: Measured | None) -> str:
+    """As "12.3 ± 0.4"; what one run knows of its deviation by itself is left out, since it is not one over seeds.
+
+    "" for what nothing has measured.
+    """
+    if value is None:
+        return ""
     spread = f" ± {text(value.deviation)}" if value.runs > 1 and value.deviation is not None else ""
     return f"{text(value.value)}{spread}"
 

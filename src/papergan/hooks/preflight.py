@@ -104,11 +104,8 @@ def faults_of_experiment(
     yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
         yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
-    if games and (how.batch_size == 1 or _is_met(how, games[0], available)):
-        which = "a batch" if how.batch_size == 1 else "the last batch of an epoch"
-        mend = "set another batch_size" + ("" if how.batch_size == 1 else ", or training.drop_last=true")
-        for fault in _fault(f"{name}.training.batch_size", lambda: _play_one(games[0], images)):
-            yield f"{fault}, and {which} is one image here: {mend}"
+    for game in games:
+        yield from _faults_of_one_image(f"{name}.training.batch_size", how, game, images, available)
 
 
 def _build(recipe: Recipe, images: ImageSpec) -> Game:
@@ -118,12 +115,21 @@ def _build(recipe: Recipe, images: ImageSpec) -> Game:
     return game
 
 
-def _is_met(how: TrainingRecipe, game: Game, available: int | None) -> bool:
-    """Whether training gets as far as a last batch that is one image."""
-    if how.drop_last or available is None or available % how.batch_size != 1:
-        return False
-    count, each = available // how.batch_size + 1, game.batches_per_step
-    return how.total_steps(batches_per_epoch=count, batches_per_step=each) * each >= count
+def _faults_of_one_image(
+    where: str, how: TrainingRecipe, game: Game, images: ImageSpec, available: int | None
+) -> Iterator[str]:
+    """Where training meets a batch of one image, what the game cannot do with it."""
+    if how.batch_size == 1:
+        which, mend = "a batch", "set another batch_size"
+    elif not how.drop_last and available is not None and available % how.batch_size == 1:
+        which, mend = "the last batch of an epoch", "set another batch_size, or training.drop_last=true"
+        count, each = available // how.batch_size + 1, game.batches_per_step
+        if how.total_steps(batches_per_epoch=count, batches_per_step=each) * each < count:
+            return  # training ends before it
+    else:
+        return
+    for fault in _fault(where, lambda: _play_one(game, images)):
+        yield f"{fault}, and {which} is one image here: {mend}"
 
 
 def _play_one(game: Game, images: ImageSpec) -> None:

@@ -2,8 +2,8 @@
 
 Goodfellow et al. 2014, arXiv:1406.2661, in the form in which document 002, section VI, trains it on MNIST:
 cross-entropy, Adam 2e-4 with beta1 0.5 for both players, the discriminator first; dropout is one of its tests.
-Reproduced: what the document states. Deviations: dropout, of 0.3, is in the discriminator by default, where its sources
-have it; section II.E.4 places it in the generator, which is setting `dropout`; studies compare the two by name.
+Reproduced: what the document states. Deviations: dropout, of 0.3, is in the discriminator by default, where Goodfellow
+et al. have it; section II.E.4 places it in the generator, which is setting `dropout`; studies compare the two by name.
 Our choices, where it is silent: hidden layers of 256, 512 and 1 024 (generator) and of 512 and 256 (discriminator),
 LeakyReLU 0.2, latents N(0, I) of dimension 100, the share that is dropped, the non-saturating form of the generator's
 loss. Batch 64 is in the recipe.

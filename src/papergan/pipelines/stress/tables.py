@@ -45,8 +45,8 @@ class StressGroup:
     missing: tuple[int, ...]
 
     @property
-    def told(self) -> bool:
-        """Whether one came to an end, or none can any more."""
+    def settled(self) -> bool:
+        """Whether a seed came to an end, or none can any more."""
         return any(result.diverged is None for result in self.results) or not self.missing
 
     def over(self, measure: Callable[[StressResult], float | None]) -> Measured | None:
@@ -113,8 +113,7 @@ def summary(groups: Sequence[StressGroup], how: TargetRecipe, recipe: StressReci
             (f"modes of {how.modes}", last(MODES)), ("mean modes", late(MODES)), ("high quality", last(QUALITY)),
             ("divergence", last(DIVERGENCE)), ("log likelihood", last(LIKELIHOOD)), ("D loss spread", spread_of_loss),
         ):  # fmt: skip
-            value = group.over(measure)
-            row[label] = "" if value is None else with_deviation(value)
+            row[label] = with_deviation(group.over(measure))
         cost = group.over(seconds_per_step)
         row["time per step"] = f"{cost.value / fastest:.2f}x" if cost and fastest else ""
         row["flags"] = "; ".join(
@@ -142,7 +141,7 @@ def gauges_of(groups: Sequence[StressGroup]) -> dict[str, list[Gauge]]:
 
 def sentences(claims: Sequence[ClaimRecipe], groups: Sequence[StressGroup]) -> Iterator[str]:
     """For each claim one sentence: by the mean number of modes covered, in how many comparisons it held."""
-    values = {group.level: group.over(late(MODES)) for group in groups if group.told}
+    values = {group.level: group.over(late(MODES)) for group in groups if group.settled}
     for claim in claims:
         pairs = [
             (values[one], values[other])

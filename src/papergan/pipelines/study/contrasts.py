@@ -82,10 +82,11 @@ def _differing(one: Group, other: Group) -> list[tuple[str, str]]:
 def _compared(
     contrast: ContrastRecipe, one: Group, other: Group, published: Sequence[PublishedRow]
 ) -> Iterator[Finding]:
+    if not (one.settled and other.settled):
+        return
     for metric in contrast.metrics:
-        if unended := [group for group in (one, other) if not group.seeds.finished]:
-            if not any(group.missing for group in unended):  # or it may still come to an end
-                yield Finding(contrast.claim, one, other, metric, metric, None, None, None)
+        if not (one.seeds.finished and other.seeds.finished):
+            yield Finding(contrast.claim, one, other, metric, metric, None, None, None)
             continue
         if metric in OF_TRAINING:
             values = over(one.results, OF_TRAINING[metric]), over(other.results, OF_TRAINING[metric])
@@ -114,16 +115,12 @@ def table_of(findings: Sequence[Finding]) -> pd.DataFrame:
         {
             "claim": finding.claim, "grid": finding.of.grid, "data set": finding.of.dataset,
             "of": finding.of.name, "against": finding.against.name, "metric": finding.label,
-            "value": _shown(finding.one), "against it": _shown(finding.other),
+            "value": with_deviation(finding.one), "against it": with_deviation(finding.other),
             "change %": _percent(finding.change), "published change %": _percent(finding.published),
             "verdict": finding.verdict,
         }
         for finding in findings
     )  # fmt: skip
-
-
-def _shown(value: Measured | None) -> str:
-    return "" if value is None else with_deviation(value)
 
 
 def _percent(value: float | None) -> str:

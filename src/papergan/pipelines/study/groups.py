@@ -43,6 +43,11 @@ class Group:
         diverged = tuple(card for card in cards if card.diverged is not None)
         return SeedGroup((finished or diverged)[-1], finished, diverged)
 
+    @property
+    def settled(self) -> bool:
+        """Whether a seed came to an end, or none can any more."""
+        return bool(self.seeds.finished) or not self.missing
+
     def measured(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
         """A metric by each extractor; one that needs none once. metric: without a prefix."""
         of_features = METRICS[metric].of_features

@@ -64,16 +64,16 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
     fastest = {kind: _fastest(groups, measure) for kind, measure in SPEEDS.items()}
     for line, group in zip(lines, groups, strict=True):
         accuracy = group.seeds.final("discriminator_accuracy_midpoint")
-        line["D accuracy"] = with_deviation(accuracy) if accuracy else ""
-        line["D loss spread"] = _shown(over(group.results, spread_of_loss))
-        line["images seen"] = _shown(mean_over(float(result.card.images_seen) for result in group.results))
-        line["training s"] = _shown(mean_over(result.card.training_seconds for result in group.results))
+        line["D accuracy"] = with_deviation(accuracy)
+        line["D loss spread"] = with_deviation(over(group.results, spread_of_loss))
+        line["images seen"] = with_deviation(mean_over(float(result.card.images_seen) for result in group.results))
+        line["training s"] = with_deviation(mean_over(result.card.training_seconds for result in group.results))
         seconds = over(group.results, sampling_seconds)
         line["sampling ms"] = "" if seconds is None else text(1000 * seconds.value)
         for kind, measure in SPEEDS.items():
             mine = over(group.results, measure)
             line[kind] = f"{mine.value / fastest[kind]:.2f}x" if mine and fastest[kind] else ""
-        line["checkerboard"] = _shown(over(group.results, _checkerboard))
+        line["checkerboard"] = with_deviation(over(group.results, _checkerboard))
         line["flags"] = _flags(group)
         if published:
             line["note"] = "; ".join(row.remark for row in _stands_for(group, published) if row.remark)
@@ -175,10 +175,6 @@ def over(results: Sequence[CellResult], measure: Measure) -> Measured | None:
     Seeds that diverged do not count: their short histories would look calm.
     """
     return mean_over(measure(result) for result in results if result.card.diverged is None)
-
-
-def _shown(value: Measured | None) -> str:
-    return "" if value is None else with_deviation(value)
 
 
 OF_TRAINING: dict[str, Measure] = {
