@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.neighbours import Neighbourhoods, nearest, neighbourhoods
+from papergan.evaluation.differences import nearest_by_differences
+from papergan.evaluation.neighbours import SPARE, Neighbourhoods, nearest, neighbourhoods
 
 
 def random(*shape: int, seed: int) -> Tensor:
@@ -168,12 +169,64 @@ def test_an_outlier_and_blank_images_cost_no_time(monkeypatch: pytest.MonkeyPatc
         again.append(len(rows))
         return (a[rows].double() - b[columns].double()).square().sum(1).float()
 
-    monkeypatch.setattr("papergan.evaluation.neighbours._exact", counted)
+    for module in ("neighbours", "pairwise"):
+        monkeypatch.setattr(f"papergan.evaluation.{module}.squared_distances", counted)
     fake, real = random(300, 16, seed=23), random(300, 16, seed=24)
     fake[7] = 1e4
     for found in (neighbourhoods(fake, real), neighbourhoods(torch.zeros(300, 4), torch.zeros(300, 4))):
         assert found.two_sample_accuracy == pytest.approx(0.5, abs=0.1)
-    assert sum(again) < 2 * (3 + 5 + 2) * 300 + 2000  # neighbours themselves, and less than 1 % of the pairs
+    candidates = (5 + 3 + 2) * 300 + 4 * SPARE * 300
+    assert sum(again) < 2 * (candidates + 2000)  # and less than 1 % of the pairs
+
+
+def in_clusters(spread: float, offset: float = 0.0) -> list[Tensor]:
+    """Fakes and reals about the same ten points, whose distance is about 30."""
+    modes = random(10, 448, seed=25)
+    draw = torch.Generator().manual_seed(26)
+    chosen = [modes[torch.randint(10, (160,), generator=draw)] for _ in range(2)]
+    return [some + spread * random(160, 448, seed=27 + i) + offset for i, some in enumerate(chosen)]
+
+
+@pytest.mark.parametrize(("spread", "offset"), [(1e-1, 0.0), (1e-3, 1e3), (1e-5, 0.0), (1e-7, 0.0)])
+def test_tight_clusters_far_apart_are_exact(spread: float, offset: float) -> None:
+    """Float32 products lose the distances within a cluster from about 1e-3 on, float64 products from 1e-7 on."""
+    fake, real = in_clusters(spread, offset)
+    found = neighbourhoods(fake, real, block=100)
+    assert found.as_metrics() == pytest.approx(brute_force(fake, real, 3, 5).as_metrics(), rel=1e-12)
+    expected = distances(fake, real)
+    squares, indices = nearest(fake, real, 4, block=100)
+    np.testing.assert_array_equal(squares.numpy(), np.sort(expected, 1)[:, :4].astype(np.float32))
+    np.testing.assert_array_equal(indices.numpy(), expected.argsort(1)[:, :4])
+
+
+def test_near_duplicates_outliers_and_copies_among_clusters_are_exact() -> None:
+    fake, real = in_clusters(1e-3)
+    fake[:50], real[:40] = fake[0], fake[0]
+    fake[100:120] = fake[99] * (1 + 1e-7 * torch.arange(20)[:, None])
+    fake[-1], real[-1] = 20 * fake[-1], -100 * real[-1]
+    expected = brute_force(fake, real, 3, 5).as_metrics()
+    del expected["two_sample_accuracy"]  # it has ties, which the formula there leaves to chance
+    found = neighbourhoods(fake, real, block=64).as_metrics()
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+    squares, indices = nearest(fake, fake, 5, exclude_self=True, block=64)
+    own = distances(fake, fake)
+    np.fill_diagonal(own, np.inf)
+    np.testing.assert_array_equal(squares.numpy(), np.sort(own, 1)[:, :5].astype(np.float32))
+    np.testing.assert_array_equal(np.take_along_axis(own, indices.numpy(), 1).astype(np.float32), squares.numpy())
+
+
+def test_differences_alone_find_the_same_in_any_window() -> None:
+    queries, base = random(150, 6, seed=30), random(200, 6, seed=31)
+    expected = distances(queries, base)
+    for reach in (np.sort(expected, 1)[:, 2], np.full(150, 1e6)):
+        squares, indices = nearest_by_differences(queries, base, 3, torch.from_numpy(reach).float())
+        np.testing.assert_array_equal(indices.numpy(), expected.argsort(1)[:, :3])
+        np.testing.assert_array_equal(squares.numpy(), np.sort(expected, 1)[:, :3].astype(np.float32))
+    own = distances(base, base)
+    np.fill_diagonal(own, np.inf)
+    reach = torch.from_numpy(np.sort(own, 1)[:, 0]).float()
+    squares, indices = nearest_by_differences(base, base, 1, reach, torch.arange(200))
+    np.testing.assert_array_equal(indices[:, 0].numpy(), own.argmin(1))
 
 
 def test_one_law_is_half_told_apart_whatever_the_counts() -> None:
@@ -210,6 +263,8 @@ def test_what_cannot_be_measured_is_refused() -> None:
             neighbourhoods(damaged, good)
         with pytest.raises(EvaluationError, match="NaN or infinity"):
             nearest(good, damaged, 1)
+    with pytest.raises(EvaluationError, match="too far apart"):
+        nearest(torch.tensor([[1e30], [0.0]]), torch.tensor([[-1e30], [0.0]]), 1)
     with pytest.raises(EvaluationError, match="among 6; use more"):
         nearest(good, good, 6, exclude_self=True)
     with pytest.raises(EvaluationError, match="queries to be the base"):

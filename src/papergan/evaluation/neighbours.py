@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.differences import nearest_by_differences
 from papergan.evaluation.features import full_precision
+from papergan.evaluation.pairwise import pair_blocks, squared_distances
 
-PAIRS_AT_ONCE = 2048  # whose differences are held in float64
-ROUNDING = 1e-5  # of |x|^2 + |y|^2: more than what float32 products lose of a squared distance, at any dimension here
+SPARE = 4  # candidates beyond k
+FARTHEST = 2.0**62  # whose square is a float32 number with room for sums
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,19 @@ def neighbourhoods(
     fake_own, _ = nearest(fake, fake, manifold_k, exclude_self=True, block=block)
     real_own, _ = nearest(real, real, max(manifold_k, density_k), exclude_self=True, block=block)
     manifold, dense, fake_radius = real_own[:, manifold_k - 1], real_own[:, density_k - 1], fake_own[:, -1]
-    nearest_real, nearest_fake = _Closest(len(fake), 1, fake.device), _Closest(len(real), 1, fake.device)
+    nearest_real, nearest_fake = (_Candidates(*pair, 1) for pair in ((fake, real), (real, fake)))
     precise, recalled = fake.new_zeros(len(fake), dtype=torch.bool), real.new_zeros(len(real), dtype=torch.bool)
     balls = torch.zeros((), dtype=torch.int64, device=fake.device)
     with full_precision(fake.device):
-        for pairs in _blocks(fake, real, block):
+        for pairs in pair_blocks(fake, real, block):
             rows, columns = pairs.rows, pairs.columns
-            nearest_real.update(rows, columns.start, pairs.squares)
-            nearest_fake.update(columns, rows.start, pairs.squares.T)
-            precise[rows] |= pairs.within(manifold[columns]).any(1)
-            recalled[columns] |= pairs.within(fake_radius[rows, None]).any(0)
-            balls += pairs.within(dense[columns]).sum()
-    to_real, to_fake = nearest_real.exact(fake, real)[0][:, 0], nearest_fake.exact(real, fake)[0][:, 0]
+            nearest_real.update(rows, columns.start, pairs.least)
+            nearest_fake.update(columns, rows.start, pairs.least.T)
+            in_real, in_fake, in_dense = pairs.within(manifold[columns], fake_radius[rows, None], dense[columns])
+            precise[rows] |= in_real.any(1)
+            recalled[columns] |= in_fake.any(0)
+            balls += in_dense.sum()
+        to_real, to_fake = (candidates.settled(block)[0][:, 0] for candidates in (nearest_real, nearest_fake))
     return Neighbourhoods(
         precision=_share(precise),
         recall=_share(recalled),
@@ -77,85 +80,81 @@ def nearest(
 ) -> tuple[Tensor, Tensor]:
     """The k rows of `base` nearest to every query: squared Euclidean distances and indices, nearest first.
 
-    queries [Q, D], base [M, D] -> float32 [Q, k] ascending, int64 [Q, k]. The search multiplies float32 blocks, both
-    sides centred on the mean of base; the distances of what it finds are computed again from differences, so that a
-    copy is at exactly 0. exclude_self: queries is base, and no row is its own neighbour (its duplicates may be).
-    Raises EvaluationError for fewer than k neighbours, different dimensions, and vectors that are not finite.
+    queries [Q, D], base [M, D] -> float32 [Q, k] ascending, int64 [Q, k]. Exact for any float32 vectors, tight clusters
+    far apart and outliers among them: candidates are found by products about the mean of base, with a bound on what
+    rounding can hide; their distances are computed from differences, so that a copy is at exactly 0; and a row whose
+    neighbours the bound does not settle is searched again by float64 products, and then by differences alone.
+    exclude_self: queries is base, and no row is its own neighbour (its duplicates may be).
+    Raises EvaluationError for fewer than k neighbours, different dimensions, and vectors that are not finite,
+    or too far apart for float32.
     """
     _check(queries, base, k, exclude_self=exclude_self)
     queries, base = queries.float(), base.to(queries.device).float()
-    closest = _Closest(len(queries), k, queries.device)
+    own = torch.arange(len(base), device=base.device) if exclude_self else None
     with full_precision(queries.device):
-        for pairs in _blocks(queries, base, block):
-            if exclude_self and pairs.rows == pairs.columns:  # both sides have the same blocks
-                pairs.squares.fill_diagonal_(torch.inf)
-            closest.update(pairs.rows, pairs.columns.start, pairs.squares)
-    return closest.exact(queries, base)
+        return _Candidates(queries, base, k, own).searched(block, torch.float32)
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """One block of pairs: squared distances [rows, columns], each off by less than the two margins of its pair."""
+class _Candidates:
+    """For every query the k + SPARE rows of base with the smallest lower bounds of their distance, so far.
 
-    queries: Tensor
-    base: Tensor
-    rows: slice
-    columns: slice
-    squares: Tensor
-    row_margin: Tensor
-    column_margin: Tensor
+    own: int64 [Q], for each query the row of base that is itself and no neighbour of it; None = there is none.
+    """
 
-    def within(self, radii: Tensor) -> Tensor:
-        """Squared distance <= squared radius, bool [rows, columns]; exact where rounding would decide it."""
-        gap = self.squares - radii
-        inside = gap <= 0
-        rows, columns = (gap.abs_().sub_(self.row_margin) < self.column_margin).nonzero(as_tuple=True)
-        exact = _exact(self.queries[self.rows], rows, self.base[self.columns], columns)
-        inside[rows, columns] = exact <= radii.expand_as(gap)[rows, columns]
-        return inside
+    def __init__(self, queries: Tensor, base: Tensor, k: int, own: Tensor | None = None) -> None:
+        self._queries, self._base, self._k, self._own = queries, base, k, own
+        count = min(k + SPARE, len(base))
+        self._complete = count == len(base)
+        self._least = torch.full((len(queries), count), torch.inf, device=queries.device)
+        self._indices = torch.zeros(len(queries), count, dtype=torch.int64, device=queries.device)
 
+    def searched(self, block: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Compare all pairs, by products of this type; then as `settled`."""
+        self._least = self._least.to(dtype)
+        for pairs in pair_blocks(self._queries, self._base, block, dtype):
+            if self._own is not None:
+                _hide(pairs.least, self._own[pairs.rows] - pairs.columns.start)
+            self.update(pairs.rows, pairs.columns.start, pairs.least)
+        return self.settled(block)
 
-def _blocks(queries: Tensor, base: Tensor, block: int) -> Iterator[_Pairs]:
-    """|x|^2 + |y|^2 - 2 x.y, block by block; about the mean of base, as a common offset would eat the digits."""
-    centre = base.mean(0)
-    for row in range(0, len(queries), block):
-        rows = slice(row, row + block)
-        x = queries[rows] - centre
-        x_squares = x.square().sum(1, keepdim=True)
-        for column in range(0, len(base), block):
-            columns = slice(column, column + block)
-            y = base[columns] - centre
-            y_squares = y.square().sum(1)
-            squares = torch.addmm(y_squares, x, y.T, alpha=-2).add_(x_squares)
-            yield _Pairs(queries, base, rows, columns, squares, ROUNDING * x_squares, ROUNDING * y_squares)
-
-
-class _Closest:
-    """The k nearest of every row, among the blocks seen so far."""
-
-    def __init__(self, count: int, k: int, device: torch.device) -> None:
-        self._squares = torch.full((count, k), torch.inf, device=device)
-        self._indices = torch.zeros(count, k, dtype=torch.int64, device=device)
-
-    def update(self, rows: slice, first_column: int, squares: Tensor) -> None:
-        k = self._squares.shape[1]
-        values, columns = squares.topk(min(k, squares.shape[1]), dim=1, largest=False)
-        values = torch.cat([self._squares[rows], values], dim=1)
+    def update(self, rows: slice, first_column: int, least: Tensor) -> None:
+        """Take in a block of lower bounds [R, C], of these rows of the queries and of columns from there on."""
+        count = self._least.shape[1]
+        values, columns = least.topk(min(count, least.shape[1]), dim=1, largest=False)
+        values = torch.cat([self._least[rows], values], dim=1)
         columns = torch.cat([self._indices[rows], columns + first_column], dim=1)
-        self._squares[rows], order = values.topk(k, dim=1, largest=False)
+        self._least[rows], order = values.topk(count, dim=1, largest=False)
         self._indices[rows] = columns.gather(1, order)
 
-    def exact(self, queries: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
-        rows = torch.arange(len(queries), device=queries.device)
-        squares = torch.stack([_exact(queries, rows, base, column) for column in self._indices.unbind(1)], dim=1)
+    def settled(self, block: int) -> tuple[Tensor, Tensor]:
+        """The k nearest: squared distances float32 [Q, k] ascending, and indices int64 [Q, k].
+
+        Every row of base that is no candidate is at least as far away as the largest bound among them. Queries
+        whose k-th candidate is farther than that are searched again, more finely.
+        """
+        rows = torch.arange(len(self._queries), device=self._queries.device)
+        squares = torch.stack(
+            [squared_distances(self._queries, rows, self._base, column) for column in self._indices.unbind(1)], dim=1
+        )
+        squares[self._least.isinf()] = torch.inf  # itself, or nothing
         squares, order = squares.sort(dim=1, stable=True)
-        return squares, self._indices.gather(1, order)
+        squares, indices = squares[:, : self._k], self._indices.gather(1, order[:, : self._k])
+        unsettled = squares[:, -1] > (torch.inf if self._complete else self._least.amax(1).clamp_min(0))
+        rows = unsettled.nonzero()[:, 0]
+        if len(rows):
+            own = None if self._own is None else self._own[rows]
+            if self._least.dtype == torch.float32:
+                again = _Candidates(self._queries[rows], self._base, self._k, own).searched(block, torch.float64)
+            else:
+                again = nearest_by_differences(self._queries[rows], self._base, self._k, squares[rows, -1], own)
+            squares[rows], indices[rows] = again
+        return squares, indices
 
 
-def _exact(a: Tensor, rows: Tensor, b: Tensor, columns: Tensor) -> Tensor:
-    """|a[row] - b[column]|^2 of each pair; by way of float64, so that one pair gives the same bits wherever it is."""
-    parts = zip(torch.split(rows, PAIRS_AT_ONCE), torch.split(columns, PAIRS_AT_ONCE), strict=True)
-    return torch.cat([(a[row].double() - b[column].double()).square().sum(1).float() for row, column in parts])
+def _hide(least: Tensor, columns: Tensor) -> None:
+    """Put infinity where row r meets column `columns[r]`, int64 [R]; those that are not in this block are nowhere."""
+    rows = ((columns >= 0) & (columns < least.shape[1])).nonzero()[:, 0]
+    least[rows, columns[rows]] = torch.inf
 
 
 def _share(flags: Tensor) -> float:
@@ -175,7 +174,9 @@ def _check(queries: Tensor, base: Tensor, k: int, *, exclude_self: bool) -> None
         raise EvaluationError(f"exclude_self needs queries to be the base, got {len(queries)} and {len(base)} vectors")
     if not (len(queries) and 1 <= k <= len(base) - exclude_self):
         raise EvaluationError(f"{len(queries)} vectors cannot have {k} neighbours among {len(base)}; use more of them")
-    for vectors in (queries, base):
-        low, high = vectors.aminmax()  # isfinite() would hold another two copies of the training set
-        if not bool((high - low).isfinite()):
-            raise EvaluationError("vectors contain NaN or infinity; the images or the extractor are damaged")
+    ends = torch.stack([torch.stack(vectors.aminmax()).to(base.device) for vectors in (queries, base)])
+    span = float(ends[:, 1].max() - ends[:, 0].min())  # isfinite() would hold another two copies of the training set
+    if not math.isfinite(span):
+        raise EvaluationError("vectors contain NaN or infinity; the images or the extractor are damaged")
+    if span > FARTHEST / base.shape[1] ** 0.5:
+        raise EvaluationError(f"vectors {span:.3g} apart are too far apart for float32; scale the features down")

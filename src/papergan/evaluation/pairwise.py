@@ -1,0 +1,103 @@
+"""Squared distances of all pairs of two sets, block by block, with bounds that say where rounding would decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+PAIRS_AT_ONCE = 2048  # whose differences are held in float64
+ROUNDINGS = (
+    84  # of |x|^2 + |y|^2, in epsilons: more than what products lose of a squared distance, at any dimension here
+)
+CROWDED = 0.005  # share of a block's pairs: if more are within the bounds, the block is computed more finely
+TO_FLOAT32 = 1 + 2.0**-23  # what is no more than this times a float32 number may be rounded to it
+
+
+@dataclass(frozen=True)
+class PairBlock:
+    """One block of pairs: R rows of `queries` and C rows of `base`, called its columns.
+
+    least: lower bounds of the squared distances [R, C]; with row_slack [R, 1] and column_slack [C] added, upper bounds.
+    """
+
+    queries: Tensor
+    base: Tensor
+    rows: slice
+    columns: slice
+    least: Tensor
+    row_slack: Tensor
+    column_slack: Tensor
+
+    def within(self, *radii: Tensor) -> list[Tensor]:
+        """For each radii, whether squared distance <= squared radius, bool [R, C]. Exact, however close it is.
+
+        radii: float32 that broadcasts to [R, C]. Pairs that are between the bounds for any of them are computed from
+        differences. Where those are many, the bounds are drawn closer first, by float64 products.
+        """
+        most = self.least + self.row_slack + self.column_slack
+        inside = [self.least <= squares * TO_FLOAT32 for squares in radii]
+        unsure = torch.zeros_like(inside[0])
+        for flags, squares in zip(inside, radii, strict=True):
+            unsure |= flags & (most > squares)
+        rows, columns = unsure.nonzero(as_tuple=True)
+        if self.least.dtype == torch.float32 and len(rows) > CROWDED * unsure.numel():
+            return self._finer().within(*radii)
+        exact = self._exact(rows, columns)
+        for flags, squares in zip(inside, radii, strict=True):
+            flags[rows, columns] = exact <= squares.expand_as(flags)[rows, columns]
+        return inside
+
+    def _finer(self) -> PairBlock:
+        """The same block by float64 products."""
+        (block,) = pair_blocks(self.queries[self.rows], self.base[self.columns], 2**62, torch.float64)
+        return block
+
+    def _exact(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Of pairs of rows and columns of this block; those of identical vectors need no differences."""
+        x, y = self.queries[self.rows], self.base[self.columns]
+        found = x.new_zeros(len(rows))
+        if len(rows) <= CROWDED * self.least.numel():
+            differ = torch.arange(len(rows), device=rows.device)
+        else:
+            differ = (_content(x)[rows] != _content(y)[columns]).nonzero()[:, 0]
+        found[differ] = squared_distances(x, rows[differ], y, columns[differ])
+        return found
+
+
+def pair_blocks(queries: Tensor, base: Tensor, block: int, dtype: torch.dtype = torch.float32) -> Iterator[PairBlock]:
+    """|x|^2 + |y|^2 - 2 x.y, block by block; about the mean of base, as a common offset would eat the digits.
+
+    queries [Q, D], base [M, D]: float32. dtype: of the products, float32 or float64.
+    """
+    centre = base.mean(0, dtype=torch.float64).to(dtype)
+    rounding = ROUNDINGS * torch.finfo(dtype).eps
+    for row in range(0, len(queries), block):
+        rows = slice(row, row + block)
+        x = queries[rows].to(dtype) - centre
+        x_squares = x.square().sum(1, keepdim=True)
+        for column in range(0, len(base), block):
+            columns = slice(column, column + block)
+            y = base[columns].to(dtype) - centre
+            y_squares = y.square().sum(1)
+            least = torch.addmm((1 - rounding) * y_squares, x, y.T, alpha=-2).add_((1 - rounding) * x_squares)
+            slack = (2 * rounding * squares for squares in (x_squares, y_squares))
+            yield PairBlock(queries, base, rows, columns, least, *slack)
+
+
+def squared_distances(a: Tensor, rows: Tensor, b: Tensor, columns: Tensor) -> Tensor:
+    """|a[row] - b[column]|^2 of each pair, float32.
+
+    By way of float64, so that a pair gives the same bits wherever it is; two distances are equal where float32 says so.
+    """
+    parts = zip(torch.split(rows, PAIRS_AT_ONCE), torch.split(columns, PAIRS_AT_ONCE), strict=True)
+    return torch.cat([(a[row].double() - b[column].double()).square().sum(1).float() for row, column in parts])
+
+
+def _content(vectors: Tensor) -> Tensor:
+    """A 64-bit hash of each row of float32 [N, D], int64 [N]: equal for equal rows, different for others."""
+    draw = torch.Generator().manual_seed(0)
+    factors = torch.randint(-(2**63), 2**63 - 1, (vectors.shape[1],), generator=draw).to(vectors.device) | 1
+    return ((vectors + 0.0).view(torch.int32).long() * factors).sum(1)  # + 0.0, since -0.0 equals 0.0
