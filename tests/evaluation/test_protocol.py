@@ -12,6 +12,7 @@ DOMAIN = Protocol(
     extractor="domain", extractor_digest="a" * 64, preprocessing="p", num_samples=5000, reference_name="cifar10/train",
     reference_split="train", reference_digest="b" * 64, reference_count=50000, weights="ema", inception_splits=10,
     manifold_samples=4000, kid_subset_size=900, memorisation_samples=300, path_samples=200,
+    held_out_digest="h" * 64, held_out_count=10000, floor_count=5000,
 )  # fmt: skip
 
 
@@ -45,6 +46,7 @@ ONLY_FOR_SOME = {
     "inception_splits": "is_mean", "kid_subsets": "kid_mean", "kid_subset_size": "kid_mean",
     "manifold_samples": "recall", "similarity_pairs": "ms_ssim", "memorisation_samples": "copy_rate",
     "path_samples": "ppl", "parzen_samples": "parzen_ll_historical",
+    "held_out_digest": "copy_rate", "held_out_count": "pixel_copy_rate", "floor_count": "fid_floor",
 }  # fmt: skip
 
 
