@@ -40,6 +40,22 @@ def test_one_image_over_and_over_is_alike() -> None:
     assert score_pixels(images(60, 2), REAL, HELD_OUT, RULES)["ms_ssim"] < 0.1
 
 
+def test_sorted_images_are_scored_as_shuffled_ones() -> None:
+    """Pairs within a class would be all alike, and the first 60 all copies."""
+    classes = [image.expand(100, -1, -1, -1) for image in images(5, 4)]
+    plain = torch.cat([*classes[:4], REAL, images(20, 5)])
+    rules = replace(RULES, num_samples=500, similarity_pairs=250, parzen_samples=60)
+    apart = score_pixels(torch.cat(classes), REAL, HELD_OUT, rules)["ms_ssim"]
+    assert apart < 0.4  # a fifth of the pairs is of one class
+    copies = torch.cat([REAL, plain[:320]])
+    first, last = (score_pixels(some, REAL, HELD_OUT, rules) for some in (copies, copies.flip(0)))
+    for scores in (first, last):
+        assert scores["pixel_copy_rate"] == pytest.approx(0.2, abs=0.15)
+    of_copies, none = (score_pixels(some, REAL, HELD_OUT, rules) for some in (REAL, classes[0]))
+    low, high = sorted(scores["parzen_ll_historical"] for scores in (of_copies, none))
+    assert low < first["parzen_ll_historical"] < high
+
+
 def test_parzen_windows_prefer_samples_of_the_same_law() -> None:
     rules = replace(RULES, memorisation_samples=0, parzen_samples=60)
     dark = [(images(60, seed).float() * 0.2).to(torch.uint8) for seed in range(3)]
