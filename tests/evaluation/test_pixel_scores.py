@@ -64,6 +64,17 @@ def test_parzen_windows_prefer_samples_of_the_same_law() -> None:
     assert near["parzen_ll_historical_std"] > 0
 
 
+def test_the_halves_of_a_parzen_window_are_drawn_where_held_out_images_are_sorted() -> None:
+    """Narrow classes first: a bandwidth that was chosen on them alone would be far too small for the wide ones."""
+    narrow, wide = ((images(200, seed).float() * width).to(torch.uint8) for seed, width in ((1, 0.1), (2, 1)))
+    rules = replace(RULES, num_samples=200, memorisation_samples=0, parzen_samples=200)
+    samples = torch.cat([narrow[:100], wide[:100]])
+    found = []
+    for held_out in (torch.cat([narrow[100:], wide[100:]]), torch.cat([wide[100:], narrow[100:]])):
+        found.append(score_pixels(samples, REAL, held_out, rules)["parzen_ll_historical"])
+    assert found[0] == pytest.approx(found[1], abs=30)  # nats, of hundreds
+
+
 def test_what_is_not_asked_for_or_cannot_be_is_left_out() -> None:
     assert set(score_pixels(images(60, 2), REAL, HELD_OUT, replace(RULES, memorisation_samples=0))) == {"ms_ssim"}
     assert set(score_pixels(images(60, 2), REAL, None, RULES)) == {"ms_ssim"}

@@ -11,7 +11,7 @@ from papergan.evaluation.memorisation import memorisation, pixel_vectors
 from papergan.evaluation.ms_ssim import WINDOW, PairwiseSimilarity
 from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.evaluation.protocol import Rules
-from papergan.evaluation.reference import drawn
+from papergan.evaluation.reference import DRAW_SEED, drawn
 
 BYTES_AT_ONCE = 2**29  # of training images as vectors
 MOST_PARZEN = 1000  # images for the bandwidth, and as many for the likelihood
@@ -59,9 +59,10 @@ def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.
 
 
 def _parzen(pixels: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
-    """The bandwidth is chosen on one half of the held-out images, the likelihood taken on the other."""
-    order = drawn(len(held_out), 2 * MOST_PARZEN)
-    samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[order]))
+    """The bandwidth is chosen on one half of the held-out images, in drawn order, the likelihood taken on the other."""
+    rows = drawn(len(held_out), 2 * MOST_PARZEN)
+    rows = rows[order(len(rows), DRAW_SEED, "halves")]  # where all are taken, they are as they lay
+    samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[rows]))
     half = len(unseen) // 2
     mean, error = parzen_log_likelihood(samples, unseen[half:], choose_bandwidth(samples, unseen[:half]))
     return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error}
