@@ -51,7 +51,8 @@ def score_card(**changes: Any) -> ScoreCard:
     rules = {
         "extractor": "domain", "extractor_digest": "e" * 64, "preprocessing": "p", "num_samples": 100,
         "reference_name": "synthetic_shapes/train", "reference_split": "train", "reference_digest": "r" * 64,
-        "reference_count": 500, "inception_splits": 2,
+        "reference_count": 500, "held_out_digest": "h" * 64, "held_out_count": 100, "floor_count": 100,
+        "inception_splits": 2,
     }  # fmt: skip
     final = {"domain_is_mean": 2.0, "domain_is_std": 0.1, "domain_num_samples": 100.0, "domain_fid_floor": 1.0}
     content = {

@@ -14,7 +14,7 @@ def protocol(extractor: str = "inception", **changes: object) -> dict[str, objec
         "reference_count": 50000, "weights": "ema", "inception_splits": 10, "seed": 0, "quantisation": "round",
         "truncation": None, "kid_subsets": 100, "kid_subset_size": 1000, "manifold_samples": 10000,
         "similarity_pairs": 1000, "memorisation_samples": 1000, "path_samples": 1000, "parzen_samples": 0,
-        "bootstrap": 20,
+        "bootstrap": 20, "held_out_digest": "h" * 64, "held_out_count": 10000, "floor_count": 10000,
     }  # fmt: skip
     assert set(changes) <= set(rules)
     return rules | changes

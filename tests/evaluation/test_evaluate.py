@@ -11,6 +11,7 @@ from torch import Tensor
 from evaluation.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
+from papergan.evaluation.draws import draw, kept_of
 from papergan.evaluation.evaluate import score_features, score_seen, see_samples
 from papergan.evaluation.features import EvaluationStopped, FeatureExtractor
 from papergan.evaluation.metrics import METRICS
@@ -60,8 +61,8 @@ def test_scores_of_one_extractor(splits: ImageSplits) -> None:
     fakes = images(250, 2, shift=20)
     scores = score_samples(fakes.split(40), [PixelExtractor()], reference(splits), RULES, batch_size=32)
     expected = {
-        "num_samples", "fid", "fid_floor", "kid_mean", "kid_std", "is_mean", "is_std", "log_is", "modified_is",
-        "precision", "recall", "density", "coverage", "two_sample_accuracy",
+        "num_samples", "fid", "fid_floor", "fid_at_floor_count", "kid_mean", "kid_std", "is_mean", "is_std", "log_is",
+        "modified_is", "precision", "recall", "density", "coverage", "two_sample_accuracy",
     }  # fmt: skip
     assert set(scores) == {f"domain_{name}" for name in expected}
     assert scores["domain_fid"] == pytest.approx(distance_of_gaussians(fakes, splits.train.images), rel=1e-5)
@@ -174,6 +175,27 @@ def test_the_floor_is_taken_at_the_number_of_samples(splits: ImageSplits) -> Non
     assert part.floor == reference(splits, floor_samples=30)["domain"].floor
 
 
+def test_a_generator_of_the_true_law_is_about_as_far_as_the_floor() -> None:
+    """Whatever the number of samples: 2000 samples' distance by that of 200 held-out images would be a tenth."""
+    train, held_out, fakes = (image_set(images(count, seed)) for count, seed in ((2000, 0), (200, 1), (2000, 2)))
+    held = reference(ImageSplits(train, held_out), Wide())
+    for count in (2000, 200, 100):
+        rules = replace(RULES, num_samples=count)
+        scores = score_samples([fakes.images[:count]], [Wide()], held, rules)
+        distance = scores.get("domain_fid_at_floor_count", scores["domain_fid"])
+        assert distance / scores["domain_fid_floor"] == pytest.approx(1, abs=0.35)
+        assert ("domain_fid_at_floor_count" in scores) == (count > 200)  # nothing is computed twice
+        assert held["domain"].protocol(rules).floor_count == min(count, 200)
+    assert scores["domain_fid_floor"] > 1.5 * held["domain"].floor
+
+
+def test_the_distance_at_the_count_of_the_floor_is_that_of_a_draw(splits: ImageSplits) -> None:
+    fakes = images(250, 2)
+    scores = score_samples([fakes], [PixelExtractor()], reference(splits), RULES)
+    some = fakes[draw(250, 100, RULES.seed, "floor")]
+    assert scores["domain_fid_at_floor_count"] == pytest.approx(distance_of_gaussians(some, splits.train.images))
+
+
 def test_samples_may_be_held_against_the_test_split(splits: ImageSplits) -> None:
     held = reference(splits, split="test")["domain"]
     assert held.protocol(RULES).label("fid") == "domain_fid@250v100-train"  # the rules say which
@@ -190,7 +212,9 @@ def test_without_held_out_images_there_is_neither_floor_nor_memorisation(splits:
     sight = Sight.of(splits.train, extractor, 64)
     held = {"domain": Reference.between(ExtractorFacts.of(extractor), sight, None, "train", 10)}
     scores = score_samples([images(250, 2)], [extractor], held, replace(RULES, memorisation_samples=50))
-    assert not {"domain_fid_floor", "domain_copy_rate"} & set(scores)
+    assert not {"domain_fid_floor", "domain_fid_at_floor_count", "domain_copy_rate"} & set(scores)
+    protocol = held["domain"].protocol(RULES)
+    assert (protocol.held_out_digest, protocol.held_out_count, protocol.floor_count) == ("", 0, 0)
 
 
 def test_the_protocol_says_how_a_number_came_about(splits: ImageSplits) -> None:
@@ -199,14 +223,43 @@ def test_the_protocol_says_how_a_number_came_about(splits: ImageSplits) -> None:
     assert protocol.reference_name == "toy/train"
     assert protocol.reference_digest == splits.train.digest
     assert protocol.extractor_digest == "d" * 64
+    assert (protocol.held_out_digest, protocol.held_out_count) == (splits.test.digest, 100)
+    assert protocol.floor_count == 100
     assert protocol.seed == 3
 
 
-def test_kept_pixels_are_the_first_ones(splits: ImageSplits) -> None:
-    fakes = images(100, 2)
-    seen = see_samples(fakes.split(30), [PixelExtractor()], reference(splits), replace(RULES, similarity_pairs=20))
-    assert torch.equal(seen.pixels, fakes[:40])
-    assert seen.count == 100
+def test_kept_pixels_are_a_draw_in_order_that_the_seed_decides(splits: ImageSplits) -> None:
+    fakes, held, rules = images(100, 2), reference(splits), replace(RULES, similarity_pairs=20)
+    first, again, other = (
+        see_samples(fakes.split(cut), [PixelExtractor()], held, replace(rules, seed=seed))
+        for cut, seed in ((30, 3), (7, 3), (30, 4))
+    )
+    assert first.count == 100
+    assert torch.equal(first.pixels, again.pixels)
+    assert torch.equal(first.pixels, fakes[kept_of(100, 40, 3)])
+    assert not torch.equal(first.pixels, other.pixels)
+
+
+def test_samples_sorted_by_class_are_scored_as_shuffled_ones() -> None:
+    """The first 100 of 500 would all be of one class: a coverage of 0.2, and all copies among the first."""
+    classes = torch.arange(5).repeat_interleave(100)
+    train, held_out, fakes = (of_classes(classes, seed) for seed in range(3))
+    fakes[:100] = train[:100]
+    held = reference(ImageSplits(image_set(train), image_set(held_out)))
+    rules = replace(RULES, num_samples=500, manifold_samples=100, memorisation_samples=100)
+    ordered = score_samples([fakes], [PixelExtractor()], held, rules)
+    assert ordered["domain_coverage"] > 0.8
+    assert ordered["domain_two_sample_accuracy"] < 0.6
+    assert 0.1 < ordered["domain_copy_rate"] < 0.35
+
+
+def of_classes(classes: Tensor, seed: int) -> Tensor:
+    noise = torch.randint(0, 40, (len(classes), 3, 2, 2), generator=torch.Generator().manual_seed(seed))
+    return (50 * classes[:, None, None, None] + noise).to(torch.uint8)
+
+
+def image_set(pixels: Tensor) -> ImageSet:
+    return ImageSet("toy/set", pixels, torch.zeros(len(pixels), dtype=torch.int64))
 
 
 def test_a_draw_is_the_same_every_time_and_without_repetition() -> None:

@@ -40,12 +40,39 @@ def test_one_image_over_and_over_is_alike() -> None:
     assert score_pixels(images(60, 2), REAL, HELD_OUT, RULES)["ms_ssim"] < 0.1
 
 
+def test_sorted_images_are_scored_as_shuffled_ones() -> None:
+    """Pairs within a class would be all alike, and the first 60 all copies."""
+    classes = [image.expand(100, -1, -1, -1) for image in images(5, 4)]
+    plain = torch.cat([*classes[:4], REAL, images(20, 5)])
+    rules = replace(RULES, num_samples=500, similarity_pairs=250, parzen_samples=60)
+    apart = score_pixels(torch.cat(classes), REAL, HELD_OUT, rules)["ms_ssim"]
+    assert apart < 0.4  # a fifth of the pairs is of one class
+    copies = torch.cat([REAL, plain[:320]])
+    first, last = (score_pixels(some, REAL, HELD_OUT, rules) for some in (copies, copies.flip(0)))
+    for scores in (first, last):
+        assert scores["pixel_copy_rate"] == pytest.approx(0.2, abs=0.15)
+    of_copies, none = (score_pixels(some, REAL, HELD_OUT, rules) for some in (REAL, classes[0]))
+    low, high = sorted(scores["parzen_ll_historical"] for scores in (of_copies, none))
+    assert low < first["parzen_ll_historical"] < high
+
+
 def test_parzen_windows_prefer_samples_of_the_same_law() -> None:
     rules = replace(RULES, memorisation_samples=0, parzen_samples=60)
     dark = [(images(60, seed).float() * 0.2).to(torch.uint8) for seed in range(3)]
     near, far = (score_pixels(fake, dark[1], dark[2], rules) for fake in (dark[0], images(60, 3)))
     assert near["parzen_ll_historical"] > far["parzen_ll_historical"] + 10
     assert near["parzen_ll_historical_std"] > 0
+
+
+def test_the_halves_of_a_parzen_window_are_drawn_where_held_out_images_are_sorted() -> None:
+    """Narrow classes first: a bandwidth that was chosen on them alone would be far too small for the wide ones."""
+    narrow, wide = ((images(200, seed).float() * width).to(torch.uint8) for seed, width in ((1, 0.1), (2, 1)))
+    rules = replace(RULES, num_samples=200, memorisation_samples=0, parzen_samples=200)
+    samples = torch.cat([narrow[:100], wide[:100]])
+    found = []
+    for held_out in (torch.cat([narrow[100:], wide[100:]]), torch.cat([wide[100:], narrow[100:]])):
+        found.append(score_pixels(samples, REAL, held_out, rules)["parzen_ll_historical"])
+    assert found[0] == pytest.approx(found[1], abs=30)  # nats, of hundreds
 
 
 def test_what_is_not_asked_for_or_cannot_be_is_left_out() -> None:

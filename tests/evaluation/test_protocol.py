@@ -5,13 +5,14 @@ import dataclasses
 import pytest
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.metrics import METRICS
+from papergan.evaluation.metrics import COLUMNS, METRICS
 from papergan.evaluation.protocol import Protocol, Rules
 
 DOMAIN = Protocol(
     extractor="domain", extractor_digest="a" * 64, preprocessing="p", num_samples=5000, reference_name="cifar10/train",
     reference_split="train", reference_digest="b" * 64, reference_count=50000, weights="ema", inception_splits=10,
     manifold_samples=4000, kid_subset_size=900, memorisation_samples=300, path_samples=200,
+    held_out_digest="h" * 64, held_out_count=10000, floor_count=5000,
 )  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def test_labels() -> None:
 
 
 def test_every_metric_has_a_label_of_its_own() -> None:
-    labels = [DOMAIN.label(name) for name in METRICS]
+    labels = [DOMAIN.label(name) for name in COLUMNS]
     assert len(set(labels)) == len(labels)
 
 
@@ -45,16 +46,31 @@ ONLY_FOR_SOME = {
     "inception_splits": "is_mean", "kid_subsets": "kid_mean", "kid_subset_size": "kid_mean",
     "manifold_samples": "recall", "similarity_pairs": "ms_ssim", "memorisation_samples": "copy_rate",
     "path_samples": "ppl", "parzen_samples": "parzen_ll_historical",
+    "held_out_digest": "copy_rate", "held_out_count": "pixel_copy_rate", "floor_count": "fid_floor",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Protocol)])
 def test_every_rule_makes_another_ruler_of_the_metrics_it_matters_to(field: str) -> None:
     other = dataclasses.replace(DOMAIN, **{field: other_value(getattr(DOMAIN, field))})
-    metric = METRICS[ONLY_FOR_SOME.get(field, "fid")]
+    metric = COLUMNS[ONLY_FOR_SOME.get(field, "fid")]
     assert (other.ruler_digest(metric) != DOMAIN.ruler_digest(metric)) == (field not in MODEL_AND_DRAW)
     if field in ONLY_FOR_SOME:
         assert other.ruler_digest(METRICS["fid"]) == DOMAIN.ruler_digest(METRICS["fid"])
+
+
+def test_what_depends_on_the_images_that_are_held_out() -> None:
+    other = dataclasses.replace(DOMAIN, held_out_digest="z" * 64)
+    changed = {name for name, metric in COLUMNS.items() if other.ruler_digest(metric) != DOMAIN.ruler_digest(metric)}
+    assert changed == {
+        "copy_rate", "distance_ratio", "pixel_copy_rate", "pixel_distance_ratio", "parzen_ll_historical", "fid_floor",
+    }  # fmt: skip
+
+
+def test_a_protocol_of_before_it_said_what_was_held_out_is_refused_in_one_line() -> None:
+    before = {k: v for k, v in dataclasses.asdict(DOMAIN).items() if k not in ("held_out_digest", "held_out_count")}
+    with pytest.raises(EvaluationError, match=r"^made by an earlier version, which did not say which .* held out$"):
+        Protocol(**before)
 
 
 def test_what_is_measured_on_pixels_does_not_depend_on_an_extractor() -> None:

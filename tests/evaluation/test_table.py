@@ -10,6 +10,7 @@ import yaml
 from evaluation.cards import Card, card, demo_card, metrics, protocol
 from papergan.errors import EvaluationError
 from papergan.evaluation.published import PublishedRow, published_rows
+from papergan.evaluation.rendering import to_console
 from papergan.evaluation.table import comparison_table
 
 FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
@@ -47,11 +48,13 @@ def test_one_line_per_variant_and_empty_cells_for_the_rest(published: tuple[Publ
 
 
 def test_measured_cells(published: tuple[PublishedRow, ...]) -> None:
-    row = proposed(comparison_table(published, {"a": card()}), "hybrid_cifar10")
+    table = comparison_table(published, {"a": card()})
+    row = proposed(table, "hybrid_cifar10")
     assert (row["published"], row["published epoch"]) == (20.90, 920)
     assert row[INCEPTION_FID] == 30
-    assert row[f"{INCEPTION_FID} floor"] == 3
-    assert row[f"{INCEPTION_FID} ratio"] == 10
+    assert row[f"{INCEPTION_FID} floor@10000"] == 3
+    assert row[f"{INCEPTION_FID} floor@10000 ratio"] == 10
+    assert f"{INCEPTION_FID} floor@10000 as many" not in table.columns
     assert (row[INCEPTION_IS], row[f"{INCEPTION_IS} std"]) == (6.0, 0.1)
     assert (row[f"best {INCEPTION_FID}"], row["best_fid_epoch"]) == (25, 900)
     assert (row[f"best {INCEPTION_IS}"], row["best_is_epoch"]) == (6.5, 800)
@@ -102,11 +105,53 @@ def test_one_label_under_two_rulers_is_two_columns_that_say_why(
 ) -> None:
     other = card("hybrid_all", protocols=[protocol(**change)])
     table = comparison_table(published, {"a": card(), "b": other})
-    columns = [name for name in table.columns if name.startswith(INCEPTION_FID) and name.endswith("]")]
+    columns = [name for name in table.columns if name.startswith(f"{INCEPTION_FID} [") and name.endswith("]")]
     assert len(columns) == 2
     assert INCEPTION_FID not in table.columns
     assert any(shown in name for name in columns)
     assert not (table[columns[0]].notna() & table[columns[1]].notna()).any()
+
+
+def test_more_samples_than_held_out_images_are_divided_at_equal_counts(published: tuple[PublishedRow, ...]) -> None:
+    many = card(
+        protocols=[protocol(num_samples=50000)], final=metrics(count=50000, fid_at_floor_count=33.0), best_fid=None,
+        best_is=None,
+    )  # fmt: skip
+    table = comparison_table(published, {"a": many})
+    row = proposed(table, "hybrid_cifar10")
+    header = "fid@50000v50000-train-inception"
+    assert row[header] == 30
+    assert row[f"{header} floor@10000"] == 3
+    assert row[f"{header} floor@10000 as many"] == 33
+    assert row[f"{header} floor@10000 ratio"] == 11
+    line = next(line for line in to_console(table, 200).splitlines() if " fid[" in line)
+    assert "11.00@10000" in line
+
+
+def test_numbers_with_other_images_held_out_never_share_a_column(published: tuple[PublishedRow, ...]) -> None:
+    copied = {"copy_rate": 0.1, "pixel_copy_rate": 0.2, "parzen_ll_historical": 1.0}
+    cards = {
+        name: card(name, protocols=[protocol(held_out_digest=digest * 64)], final=metrics() | copied)
+        for name, digest in (("hybrid_cifar10", "h"), ("hybrid_all", "g"))
+    }
+    table = comparison_table(published, cards)
+    first, second = (proposed(table, name) for name in cards)
+    assert first[INCEPTION_FID] == second[INCEPTION_FID] == 30  # which does not depend on them
+    for label in ("copies@", "pixel_copies@", "parzen@", f"{INCEPTION_FID} floor@"):
+        columns = [name for name in table.columns if name.startswith(label) and "[held_out_digest" in name]
+        assert columns
+        assert not [name for name in table.columns if name.startswith(label) and name not in columns]
+        for name in columns:
+            assert pd.isna(first[name]) or pd.isna(second[name])
+    for name in cards:
+        line = next(line for line in to_console(table, 200).splitlines() if name in line and " fid[" in line)
+        assert "10.00@10000" in line
+
+
+def test_a_card_of_before_protocols_said_what_was_held_out_is_named(published: tuple[PublishedRow, ...]) -> None:
+    before = {name: value for name, value in protocol().items() if name != "held_out_digest"}
+    with pytest.raises(EvaluationError, match="scores of a: made by an earlier version.*; evaluate the run again"):
+        comparison_table(published, {"a": card(protocols=[before])})
 
 
 def test_inception_scores_by_classifiers_of_two_data_sets_never_share_a_column(

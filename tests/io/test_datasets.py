@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from kedro.io import DatasetError, Version
 from matplotlib.figure import Figure
 
+from papergan.evaluation.real_rows import RealRow
 from papergan.io.checkpoints import CheckpointsDataset
 from papergan.io.figure import FigureDataset
 from papergan.io.history import HistoryDataset
+from papergan.io.real_rows import RealRowsDataset
 from papergan.io.scores import ScoreCardDataset
 from papergan.io.shelf import WeightsShelf, WeightsShelfDataset
+from papergan.io.vouched import encode_vouched
 from papergan.training.history import History
 from papergan.weights import Weights
 from project_run import score_card
@@ -40,6 +45,23 @@ def test_a_foreign_csv_is_no_history(tmp_path):
     path.write_text("a,b\n1,2\n")
     with pytest.raises(DatasetError, match="no history"):
         HistoryDataset(filepath=str(path)).load()
+
+
+@pytest.mark.parametrize("kind", [ScoreCardDataset, RealRowsDataset])
+def test_what_an_earlier_version_scored_is_refused_in_one_line(tmp_path, kind):
+    """It did not say which images were held out, on which copy rates and floors depend."""
+    card, dataset = score_card(), kind(filepath=str(tmp_path / "a.json"))
+    row = RealRow(name="real test set", dataset="synthetic_shapes/test", protocols=card.protocols, metrics={})
+    dataset.save(card if kind is ScoreCardDataset else (row,))
+    content = json.loads((tmp_path / "a.json").read_text())
+    for document in [content, *content.get("rows", [])]:
+        for protocol in document.get("protocols", []):
+            del protocol["held_out_digest"], protocol["held_out_count"], protocol["floor_count"]
+    del content["sha256"]
+    (tmp_path / "a.json").write_bytes(encode_vouched(content))
+    with pytest.raises(DatasetError, match=r"made by an earlier version[^\n]*\); (evaluate the run|score them) again$"):
+        dataset.load()
+    assert not dataset.exists()
 
 
 def test_a_score_card_comes_back_exactly(tmp_path):

@@ -58,12 +58,15 @@ class TestEvaluateImages:
         metrics = found["metrics"]
         assert {"domain_fid", "domain_fid_floor", "domain_recall", "domain_class_entropy", "ms_ssim"} <= set(metrics)
         assert metrics["pixel_copy_rate"] == pytest.approx(0.5, abs=0.1)
+        assert (found["protocols"][0]["held_out_count"], found["protocols"][0]["floor_count"]) == (30, 30)
         assert [row["name"] for row in found["real_rows"]] == ["real test set", "train copies"]
         printed = capsys.readouterr().out
         assert "domain_fid@60v120-train" in printed
         assert "scores.html" in printed
         page = (workspace / "data/08_reporting/evaluate_images/scores.md").read_text()
         assert f"{metrics['domain_fid']:.2f}" in page
+        said = f"domain_fid of 30 held-out images {metrics['domain_fid_floor']:.4g}; of 30 of the 60 images, drawn "
+        assert f"{said}{metrics['domain_fid_at_floor_count']:.4g}" in page
         (grid,) = (workspace / "data/08_reporting/evaluate_images").rglob("neighbours.png/*/neighbours.png")
         assert Image.open(grid).size[0] > 9 * 64
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
+from papergan.evaluation.draws import draw_again
 from papergan.evaluation.reference import drawn
 from papergan.randomness import seed_for
 
@@ -70,7 +71,7 @@ def _repeated(images: ImageSplits, count: int, times: float) -> Tensor:
 
 def _copied(images: ImageSplits, count: int, share: float) -> Tensor:
     pixels, copies = honest(images, count).clone(), round(count * share)
-    pixels[:copies] = images.train.images[drawn(len(images.train), copies)] if copies else pixels[:0]
+    pixels[:copies] = images.train.images[draw_again(len(images.train), copies, 0, "corruption", "copies")]
     return _shuffled(pixels)
 
 
@@ -82,7 +83,7 @@ def _garbage(images: ImageSplits, count: int, share: float) -> Tensor:
 
 
 def _shuffled(pixels: Tensor) -> Tensor:
-    """Some metrics look at the first images only, which must not be the spoilt ones."""
+    """The place of an image must not tell whether it was spoilt."""
     return pixels[torch.randperm(len(pixels), generator=_generator("order"))]
 
 

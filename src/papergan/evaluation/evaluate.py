@@ -10,6 +10,7 @@ from torch import Tensor
 
 from papergan.errors import EvaluationError
 from papergan.evaluation.classes import ClassHistogram
+from papergan.evaluation.draws import draw
 from papergan.evaluation.features import FeatureExtractor, Features, stop_if_asked
 from papergan.evaluation.fid import frechet_deviation, frechet_distance
 from papergan.evaluation.inception_score import inception_score, modified_inception_score
@@ -46,6 +47,7 @@ def see_samples(
         batches,
         extractors,
         keep=kept_for(rules),
+        seed=rules.seed,
         batch_size=batch_size,
         total=rules.num_samples,
         should_stop=should_stop,
@@ -62,18 +64,18 @@ def score_features(
 ) -> Scores:
     """Every score of samples as one extractor saw them, behind the extractor's prefix; see METRICS for the names.
 
+    Where a metric looks at fewer samples than there are, these are drawn by the rules' seed, never the first ones.
     device: where to compute; all pairs of samples and real images are compared, which takes a GPU a moment.
     Raises EvaluationStopped, between two metrics, once `should_stop()` is true.
     """
     rules = rules.within(len(features.features), len(reference.real))
     rows, real = features.features.to(device), reference.real.features.features.to(device)
     scores = {"num_samples": float(rules.num_samples)}
-    if reference.floor is not None:
-        scores["fid_floor"] = reference.floor
     scores |= _distances(rows, real, reference, rules, should_stop)
+    scores |= _floor(rows, reference, rules, should_stop)
     stop_if_asked(should_stop, "before the neighbourhoods")
     some = reference.real.some(rules.manifold_samples).features.to(device)
-    scores |= neighbourhoods(rows[: rules.manifold_samples], some).as_metrics()
+    scores |= neighbourhoods(_drawn(rows, rules.manifold_samples, rules, "neighbourhoods"), some).as_metrics()
     if reference.extractor.has_logits:
         scores |= _inception_scores(features.logits, rules)
     if reference.extractor.class_names:
@@ -81,7 +83,8 @@ def score_features(
     if rules.memorisation_samples and reference.held_out is not None:
         stop_if_asked(should_stop, "before the memorisation")
         held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
-        scores |= memorisation(rows[: rules.memorisation_samples], held_out, real).as_metrics()
+        mine = _drawn(rows, rules.memorisation_samples, rules, "memorisation")
+        scores |= memorisation(mine, held_out, real).as_metrics()
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 
@@ -96,6 +99,26 @@ def score_seen(
     scores: Scores = {}
     for name, features in seen.features.items():
         scores |= score_features(features, references[name], rules, device, should_stop)
+    return scores
+
+
+def _drawn(rows: Tensor, count: int, rules: Rules, purpose: str) -> Tensor:
+    """`count` of the generated rows, on their device; all where there are no more."""
+    if count >= len(rows):
+        return rows
+    return rows[draw(len(rows), count, rules.seed, purpose).to(rows.device)]
+
+
+def _floor(features: Tensor, reference: Reference, rules: Rules, should_stop: Callable[[], bool] | None) -> Scores:
+    """The floor at this number of samples, and where that many are not held out, the distance of a draw as large."""
+    floor, count = reference.floor_at(len(features))
+    if floor is None:
+        return {}
+    scores = {"fid_floor": floor}
+    if count < len(features):
+        stop_if_asked(should_stop, "before the distance at the floor's count")
+        some = FeatureStatistics.of(_drawn(features, count, rules, "floor"))
+        scores["fid_at_floor_count"] = frechet_distance(some, reference.real.statistics.to(some.mean.device))
     return scores
 
 

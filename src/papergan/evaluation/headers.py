@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from papergan.evaluation.metrics import METRICS
+from papergan.evaluation.metrics import COLUMNS, METRICS
 from papergan.evaluation.protocol import Protocol
 
 Headers = Mapping[tuple[str, str], str]  # by (ruler digest, name of the metric)
@@ -17,12 +17,12 @@ def column_headers(protocols: Sequence[Protocol]) -> Headers:
     """By (ruler digest, metric): the label, and where several rulers share it, in what this one differs."""
     rulers: dict[tuple[str, str], dict[str, Protocol]] = {}
     for protocol in protocols:
-        for name, metric in METRICS.items():
+        for name, metric in COLUMNS.items():
             rulers.setdefault((name, protocol.label(name)), {})[protocol.ruler_digest(metric)] = protocol
     headers = {}
     for (name, label), sharing in rulers.items():
-        values = {digest: protocol.ruler(METRICS[name]) for digest, protocol in sharing.items()}
-        differing = [field for field in METRICS[name].depends_on if len({v[field] for v in values.values()}) > 1]
+        values = {digest: protocol.ruler(COLUMNS[name]) for digest, protocol in sharing.items()}
+        differing = [field for field in COLUMNS[name].depends_on if len({v[field] for v in values.values()}) > 1]
         for digest, ruler in values.items():
             parts = [f"{field} {_short(field, ruler[field])}" for field in differing]
             headers[digest, name] = f"{label} [{', '.join(parts)}]" if parts else label

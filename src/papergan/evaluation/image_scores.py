@@ -41,6 +41,21 @@ class ImageScores(BaseModel):
             rows.append(row | {real.name: real.metrics.get(name) for real in self.real_rows})
         return rows
 
+    def floors(self) -> list[str]:
+        """What each Frechet distance is beside that of as many held-out images, in words; none held out, none said."""
+        said = []
+        for protocol in self.protocols:
+            name = f"{protocol.metric_prefix}fid"
+            floor, drawn = self.metrics.get(f"{name}_floor"), self.metrics.get(f"{name}_at_floor_count")
+            if floor is not None:
+                distance, what = self.metrics[name], f"{protocol.floor_count} images"
+                if drawn is not None:
+                    distance, what = drawn, f"{protocol.floor_count} of the {protocol.num_samples} images, drawn"
+                times = f", {distance / floor:.3g} times that" if floor else ""
+                unseen = f"{name} of {protocol.floor_count} held-out images {floor:.4g}"
+                said.append(f"{unseen}; of {what} {distance:.4g}{times}")
+        return said
+
     def _labelled(self) -> Iterator[tuple[str, str, Metric, str]]:
         seen = set()
         for protocol in self.protocols:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.draws import Reservoir
 from papergan.evaluation.features import FeatureExtractor, Features, batches_of
 
 
@@ -16,8 +17,8 @@ from papergan.evaluation.features import FeatureExtractor, Features, batches_of
 class Seen:
     """What was seen of a stream of images.
 
-    features: by the extractor's name, one row per image, on the host. pixels: the first images themselves,
-    uint8 [n, C, S, S]. count: how many there were.
+    features: by the extractor's name, one row per image, on the host. pixels: a draw of the images themselves, in their
+    order, uint8 [n, C, S, S]. count: how many there were.
     """
 
     features: dict[str, Features]
@@ -30,6 +31,8 @@ def look_at(
     extractors: Sequence[FeatureExtractor],
     *,
     keep: int = 0,
+    seed: int = 0,
+    first: int = 0,
     batch_size: int = 250,
     total: int | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -37,15 +40,15 @@ def look_at(
 ) -> Seen:
     """Go once through uint8 [N, C, S, S], or a stream of such tensors, with every extractor.
 
-    keep: how many images to keep. total, what: for the progress bar.
+    keep: how many images to keep, drawn without replacement by `seed` (see Reservoir: the stream may end anywhere).
+    first: the place of its first image, where this is a part of a longer stream. total, what: for the progress bar.
     Raises EvaluationError where there are no images, EvaluationStopped once `should_stop()` is true.
     """
     rows: dict[str, list[Features]] = {extractor.name: [] for extractor in extractors}
-    kept: list[Tensor] = []
+    reservoir = Reservoir(keep, seed, first)
     count = 0
     for pixels in batches_of(batches, batch_size, should_stop, total=total, what=what):
-        if count < keep:
-            kept.append(pixels[: keep - count].cpu())
+        reservoir.offer(pixels)
         count += len(pixels)
         for extractor in extractors:
             features, logits = extractor(pixels)
@@ -56,7 +59,7 @@ def look_at(
         name: Features(torch.cat([row.features for row in parts]), torch.cat([row.logits for row in parts]))
         for name, parts in rows.items()
     }
-    return Seen(stacked, torch.cat(kept) if kept else torch.empty(0, dtype=torch.uint8), count)
+    return Seen(stacked, reservoir.kept(), count)
 
 
 def features_of(

@@ -9,6 +9,7 @@ Better = Literal["lower", "higher", "half", "real"]
 
 COMMON = ("num_samples", "truncation", "quantisation", "reference_name", "reference_split", "reference_digest",
           "reference_count")  # fmt: skip
+HELD_OUT = ("held_out_digest", "held_out_count")
 EXTRACTOR = ("extractor", "extractor_digest", "preprocessing")
 
 
@@ -39,7 +40,7 @@ class Metric:
 _REAL = "{num_samples}v{reference_count}-{reference_split}"
 _EQUAL = "{manifold_samples}v{manifold_samples}-{reference_split}"
 _COPIES = "{memorisation_samples}v{reference_count}-{reference_split}"
-_MANIFOLD, _COPIED = ("manifold_samples",), ("memorisation_samples",)
+_MANIFOLD, _COPIED = ("manifold_samples",), ("memorisation_samples", *HELD_OUT)
 _KID = ("kid_subsets", "kid_subset_size")
 
 _ALL = (
@@ -74,11 +75,15 @@ _ALL = (
     Metric("ms_ssim", "MS-SSIM of pairs", "real", "ms_ssim@{similarity_pairs}", "", ("similarity_pairs",), False),
     Metric(
         "parzen_ll_historical", "Parzen log-likelihood", "higher", "parzen@{parzen_samples}",
-        "parzen_ll_historical_std", ("parzen_samples",), False,
+        "parzen_ll_historical_std", ("parzen_samples", *HELD_OUT), False,
     ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
-BESIDE = ("num_samples", "fid_floor", "kid_std", *(m.deviation for m in _ALL if m.deviation))  # no columns of their own
+BESIDE = (  # no columns of their own
+    "num_samples", "fid_floor", "fid_at_floor_count", "kid_std", *(m.deviation for m in _ALL if m.deviation),
+)  # fmt: skip
+FLOOR = Metric("fid_floor", "Frechet distance of held-out images", "real", "", "", (*HELD_OUT, "floor_count"))
+COLUMNS = {**METRICS, FLOOR.name: FLOOR}  # what has a header in the table
 
 JUDGE = {
     "discriminator_accuracy_zero": "discriminator accuracy at 0",

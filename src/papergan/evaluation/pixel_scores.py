@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.draws import draw, order
 from papergan.evaluation.memorisation import memorisation, pixel_vectors
 from papergan.evaluation.ms_ssim import WINDOW, PairwiseSimilarity
 from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.evaluation.protocol import Rules
-from papergan.evaluation.reference import drawn
+from papergan.evaluation.reference import DRAW_SEED, drawn
 
 BYTES_AT_ONCE = 2**29  # of training images as vectors
 MOST_PARZEN = 1000  # images for the bandwidth, and as many for the likelihood
@@ -21,9 +22,9 @@ def score_pixels(
 ) -> dict[str, float]:
     """`ms_ssim`, and where asked for `pixel_copy_rate`, `pixel_distance_ratio` and `parzen_ll_historical`.
 
-    pixels: the first generated images; real, held_out: the real images of the reference split and of the other one;
-    all uint8 [N, C, S, S] of one size; no memorisation without held-out images. Training images count mirrored as
-    well: a mirrored copy is a copy.
+    pixels: generated images, in any order; real, held_out: the real images of the reference split and of the other
+    one; all uint8 [N, C, S, S] of one size; no memorisation without held-out images. What is compared of `pixels`,
+    pairs as well, is drawn by the rules' seed. Training images count mirrored as well: a mirrored copy is a copy.
     Raises EvaluationError where sizes differ.
     """
     shapes = [tuple(some.shape[1:]) for some in (pixels, real, held_out) if some is not None]
@@ -33,12 +34,14 @@ def score_pixels(
     scores = {}
     if len(pixels) > 1 and pixels.shape[-1] >= WINDOW:
         similarity = PairwiseSimilarity(max_pairs=rules.similarity_pairs)
-        similarity.update(pixels)
+        similarity.update(pixels[order(len(pixels), rules.seed, "pairs")[: 2 * rules.similarity_pairs]])
         scores["ms_ssim"] = similarity.value()
     if rules.memorisation_samples and held_out is not None:
-        scores |= _memorisation(pixels, real, held_out, rules.memorisation_samples, device)
+        some = pixels[draw(len(pixels), rules.memorisation_samples, rules.seed, "pixel memorisation")]
+        scores |= _memorisation(some, real, held_out, device)
     if rules.parzen_samples and held_out is not None:
-        scores |= _parzen(pixels[: rules.parzen_samples], held_out, device)
+        some = pixels[draw(len(pixels), rules.parzen_samples, rules.seed, "parzen")]
+        scores |= _parzen(some, held_out, device)
     return scores
 
 
@@ -47,20 +50,19 @@ def kept_for(rules: Rules) -> int:
     return max(rules.memorisation_samples, rules.parzen_samples, 2 * rules.similarity_pairs)
 
 
-def _memorisation(
-    pixels: Tensor, real: Tensor, held_out: Tensor, count: int, device: torch.device | str
-) -> dict[str, float]:
-    some = held_out[drawn(len(held_out), count)]
-    first, unseen = (pixel_vectors(part.to(device)) for part in (pixels[:count], some))
-    at_once = max(1, BYTES_AT_ONCE // (8 * first.shape[1]))  # twice, since mirrored, and four bytes each
+def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
+    some = held_out[drawn(len(held_out), len(pixels))]
+    fake, unseen = (pixel_vectors(part.to(device)) for part in (pixels, some))
+    at_once = max(1, BYTES_AT_ONCE // (8 * fake.shape[1]))  # twice, since mirrored, and four bytes each
     parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(real, at_once))
-    return {f"pixel_{name}": value for name, value in memorisation(first, unseen, parts).as_metrics().items()}
+    return {f"pixel_{name}": value for name, value in memorisation(fake, unseen, parts).as_metrics().items()}
 
 
 def _parzen(pixels: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
-    """The bandwidth is chosen on one half of the held-out images, the likelihood taken on the other."""
-    order = drawn(len(held_out), 2 * MOST_PARZEN)
-    samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[order]))
+    """The bandwidth is chosen on one half of the held-out images, in drawn order, the likelihood taken on the other."""
+    rows = drawn(len(held_out), 2 * MOST_PARZEN)
+    rows = rows[order(len(rows), DRAW_SEED, "halves")]  # where all are taken, they are as they lay
+    samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[rows]))
     half = len(unseen) // 2
     mean, error = parzen_log_likelihood(samples, unseen[half:], choose_bandwidth(samples, unseen[:half]))
     return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error}

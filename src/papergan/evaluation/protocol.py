@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.metrics import METRICS, Metric
+from papergan.evaluation.metrics import COLUMNS, FLOOR, Metric
 from papergan.pixels import Quantisation
 
 Split = Literal["train", "test"]
+NOT_SAID = "?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,9 @@ class Rules:
 
     num_samples: generated images. reference_split: which real images they are held against. weights: the averaged
     ("ema") or the moving ("raw") generator. truncation: threshold of the latents, None = the prior as it is.
-    quantisation: how images become bytes. seed: of the latents and of every draw of the metrics. inception_splits: of
-    the Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
+    quantisation: how images become bytes. seed: of the latents, and of every draw of generated images where a metric
+    looks at some of them only (real images have one draw for all, `reference.drawn`). inception_splits: of the
+    Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
     for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
@@ -66,7 +68,9 @@ class Protocol(Rules):
     """Rules, and one ruler: which extractor, and which real images.
 
     extractor: "inception", "domain", ...; extractor_digest: SHA-256 of its weights. reference_name, _digest, _count:
-    the real images.
+    the real images. held_out_digest, held_out_count: the held-out ones, "" and 0 where there are none, on which copy
+    rates, the Parzen window and the floor depend; floor_count: of them, those behind the floor.
+    Raises EvaluationError for one that was stored before protocols said what was held out.
     """
 
     extractor: str
@@ -75,9 +79,17 @@ class Protocol(Rules):
     reference_name: str
     reference_digest: str
     reference_count: int
+    held_out_digest: str = NOT_SAID
+    held_out_count: int = 0
+    floor_count: int = 0
 
     # read by pydantic, which this module does not need
     __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.held_out_digest == NOT_SAID:
+            raise EvaluationError("made by an earlier version, which did not say which images were held out")
 
     @property
     def metric_prefix(self) -> str:
@@ -86,7 +98,9 @@ class Protocol(Rules):
 
     def label(self, name: str) -> str:
         """The header of a metric's column: `domain_fid@5000v50000-train`, `is@10000/10-inception`, `ms_ssim@1000`."""
-        metric = METRICS[name]
+        if name == FLOOR.name:
+            return f"{self.label('fid')} floor@{self.floor_count}"
+        metric = COLUMNS[name]
         prefix = self.metric_prefix if metric.of_features else ""
         network = "-inception" if metric.of_features and self.extractor == "inception" else ""
         truncated = "" if self.truncation is None else f"-t{self.truncation:g}"

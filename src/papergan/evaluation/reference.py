@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor
@@ -96,7 +96,7 @@ class Reference:
     """What samples are held against: the real images of one split, as one extractor sees them.
 
     real: the images of `split`. held_out: those of the other one, None where there are none. floor: Frechet distance
-    of `floor_count` held-out images from the real ones, the least that an unlearned sample of that size can reach.
+    of `floor_count` held-out images from the real ones, what samples of their law reach at that size; see `floor_at`.
     """
 
     extractor: ExtractorFacts
@@ -105,6 +105,7 @@ class Reference:
     held_out: Sight | None
     floor: float | None
     floor_count: int
+    _floors: dict[int, float] = field(default_factory=dict, init=False, repr=False)  # of smaller counts
 
     @classmethod
     def between(
@@ -118,6 +119,18 @@ class Reference:
         logger.info("%sfid of %d images of %s: %.4g", extractor.metric_prefix, some.count, held_out.name, floor)
         return cls(extractor, split, real, held_out, floor, some.count)
 
+    def floor_at(self, count: int) -> tuple[float | None, int]:
+        """The floor for `count` samples, and the number of held-out images behind it: as many, where there are.
+
+        A Frechet distance falls with the number of samples, so only distances at equal counts may be divided.
+        """
+        if self.floor is None or self.held_out is None or count >= self.floor_count:
+            return self.floor, self.floor_count
+        if count not in self._floors:
+            some = FeatureStatistics.of(self.held_out.some(count).features)
+            self._floors[count] = frechet_distance(some, self.real.statistics)
+        return self._floors[count], count
+
     def protocol(self, rules: Rules) -> Protocol:
         """These rules with this reference as the ruler."""
         return Protocol(
@@ -128,6 +141,9 @@ class Reference:
             reference_name=self.real.name,
             reference_digest=self.real.digest,
             reference_count=len(self.real),
+            held_out_digest="" if self.held_out is None else self.held_out.digest,
+            held_out_count=0 if self.held_out is None else len(self.held_out),
+            floor_count=min(rules.num_samples, self.floor_count),
         )
 
     def check(self, extractor: FeatureExtractor) -> None:
@@ -154,7 +170,11 @@ def check_references(extractors: Iterable[FeatureExtractor], references: Referen
 
 
 def drawn(total: int, count: int) -> Tensor:
-    """Indices int64 [min(count, total)] of rows that stand for all; in order where all are taken."""
+    """Indices int64 [min(count, total)] of real images that stand for all; in order where all are taken.
+
+    The same ones whatever the rules' seed, so that all runs are held against the same images. Generated images are
+    drawn by `papergan.evaluation.draws`, independently of these.
+    """
     if count >= total:
         return torch.arange(total)
     return torch.randperm(total, generator=torch.Generator().manual_seed(DRAW_SEED))[:count]

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ACCOUNT_ONLY = [name for name in ACCOUNT if name not in ("best_fid_epoch", "best_is_epoch", "epochs", "images_seen")]
-DERIVED = (" std", " floor", " ratio", " rank")
+DERIVED = (" std", " ratio", " rank")
+FLOOR = " floor@"
 IN_RESULTS = ("discriminator_accuracy_zero", "discriminator_accuracy_midpoint", "discriminator_gap")
 CONSOLE = [
-    "table", "row", "published", "experiment", "data set", "measured", "value", "rank", "x floor", "best@epoch",
+    "table", "row", "published", "experiment", "data set", "measured", "value", "rank", "x floor@count", "best@epoch",
     "D accuracy", "",
 ]  # fmt: skip
 NAMES = ("row", "experiment", "data set")
@@ -53,7 +54,7 @@ def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """One row per metric, one column per run, "value ± deviation, rank": there are more metrics than runs."""
     import pandas as pd
 
-    metrics = [name for name in columns if not name.endswith(DERIVED) and runs[name].notna().any()]
+    metrics = [name for name in columns if not _is_derived(name) and runs[name].notna().any()]
     cells: dict[str, list[str]] = {"metric": metrics}
     for _, run in runs.iterrows():
         values = []
@@ -68,7 +69,8 @@ def to_console(table: pd.DataFrame, width: int = 140) -> str:
     """Only what was measured, one line per score, beside the published number; then real images by the same rules.
 
     Numbers are never cut: protocols (a, b, ...) and flags (1, 2, ...) stand in full below, and where a line would be
-    longer than `width`, names give way. x floor: the distance as a multiple of that of real test images.
+    longer than `width`, names give way. x floor@count: the distance of `count` samples as a
+    multiple of that of `count` held-out images.
     """
     protocols: list[str] = []
     flags: list[str] = []
@@ -99,11 +101,11 @@ def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
     for name in map(str, row.index):
         short = name.split("@")[0]
         is_fid = short.endswith("fid")
-        derived = name.startswith("best ") or name.endswith(DERIVED)
+        derived = name.startswith("best ") or _is_derived(name)
         if not is_headline(name) or derived or not text(row[name]) or (kind and is_fid != (kind == "fid")):
             continue
         value = _with_deviation(text(row[name]), text(row.get(f"{name} std")))
-        ratio, best = text(row.get(f"{name} ratio")), text(row.get(f"best {name}"))
+        ratio, best = _above_floor(row, name), text(row.get(f"best {name}"))
         epoch = text(row["best_fid_epoch" if is_fid else "best_is_epoch"]).removesuffix(".00")
         if name not in protocols:
             protocols.append(name)
@@ -111,6 +113,19 @@ def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
         at = f"{best}@{epoch}" if best and epoch else best
         cells.append([*left, measured, value, text(row.get(f"{name} rank")), ratio, at, accuracy])
     return cells or [[*left, text(row["status"]).split(":")[0], "", "", "", "", accuracy]]
+
+
+def _is_derived(name: str) -> bool:
+    return name.endswith(DERIVED) or FLOOR in name
+
+
+def _above_floor(row: pd.Series, name: str) -> str:
+    """`4.56@10000`: the ratio of this run in this column, and the count on both sides; nothing where it has none."""
+    beginning = f"{name.split(' [')[0]}{FLOOR}"
+    for column in map(str, row.index):
+        if column.startswith(beginning) and column.endswith(" ratio") and text(row[column]):
+            return f"{text(row[column])}@{column.removeprefix(beginning).split(' ')[0]}"
+    return ""
 
 
 def _with_deviation(value: str, deviation: str) -> str:

@@ -20,11 +20,13 @@ from papergan.evaluation.reference import References
 Direction = Literal["up", "down"]
 
 # What is promised of every data set. The list was settled while looking at CIFAR-10, FashionMNIST, MNIST and the drawn
-# shapes: that it holds there guards against regressions and is no independent evidence; another data set is. Two
+# shapes: that it holds there guards against regressions and is no independent evidence; another data set is. Three
 # promises were dropped because they failed: a falling FID under copies (drawn shapes: a few copies are as random a draw
-# as a few test images) and fewer classes covered under dropped classes (CIFAR-10: the classifier's mistakes fill them).
-# What is missing here is not noticed reliably: precision never sees a missing class, the Inception Score no
-# duplicates, and only the two-sample accuracy and the distances to training images know a copy from a success.
+# as a few test images), fewer classes covered under dropped classes (CIFAR-10: the classifier's mistakes fill them),
+# and a falling two-sample accuracy under copies (where it compares 2 000 of 50 000 training images, it meets the
+# originals of one copy in twenty-five: 0.50 becomes 0.49, with a deviation of 0.01). What is missing here is not
+# noticed reliably: precision never sees a missing class, the Inception Score no duplicates, and only the distances to
+# training images know a copy from a success.
 MUST: dict[tuple[str, str], Direction] = {
     ("blur", "fid"): "up",
     ("blur", "kid_mean"): "up",
@@ -45,7 +47,6 @@ MUST: dict[tuple[str, str], Direction] = {
     ("duplicates", "recall"): "down",
     ("duplicates", "coverage"): "down",
     ("duplicates", "two_sample_accuracy"): "up",
-    ("copies of the training set", "two_sample_accuracy"): "down",
     ("copies of the training set", "copy_rate"): "up",
     ("copies of the training set", "pixel_copy_rate"): "up",
     ("copies of the training set", "distance_ratio"): "down",

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.headers import Headers, column_headers, metric_order
-from papergan.evaluation.metrics import JUDGE, METRICS
+from papergan.evaluation.metrics import FLOOR, JUDGE, METRICS
+from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.published import PublishedRow
 from papergan.evaluation.ranking import ranks
 from papergan.evaluation.real_rows import RealRow
@@ -47,7 +48,9 @@ def comparison_table(
     Every measured column carries its protocol in its header, for example `fid@10000v50000-train-inception`; where two
     protocols share that label, what differs is added, so that two numbers of one column were always measured under the
     same rules and against the same images. Behind it stand, where there are any, its deviation ("std": over seeds if
-    there are several, else over splits or bootstrap resamples), its "rank" among the runs, and for FID its "floor".
+    there are several, else over splits or bootstrap resamples), its "rank" among the runs, and for FID its floor with
+    the number of images behind it, "floor@10000"; behind that the "ratio" of the FID to it, both of that many images,
+    and where there are more samples than that, the FID of a draw of "as many".
     Raises EvaluationError for a card that is not valid.
     """
     import pandas as pd
@@ -121,9 +124,16 @@ def _rules(card: ScoreCard) -> str:
     rules = card.protocols[0]
     truncation = "none" if rules.truncation is None else f"{rules.truncation:g}"
     return (
-        f"{rules.weights} weights, reference {rules.reference_name}, truncation {truncation}, "
+        f"{rules.weights} weights, reference {rules.reference_name}, {_held_out(rules)}, truncation {truncation}, "
         f"bytes by {rules.quantisation}, latents of seed {rules.seed}"
     )
+
+
+def _held_out(rules: Protocol) -> str:
+    if not rules.held_out_count:
+        return "nothing held out"
+    held_out = f"{rules.held_out_count} images held out ({rules.held_out_digest[:8]})"
+    return f"{held_out}, {rules.floor_count} of them the floor"
 
 
 def _final(group: SeedGroup, headers: Headers) -> Cells:
@@ -135,15 +145,20 @@ def _final(group: SeedGroup, headers: Headers) -> Cells:
                 continue
             header = headers[protocol.ruler_digest(metric), name]
             cells |= {header: found.value, f"{header} std": found.deviation}
-            if name == "fid":
-                cells |= _above_floor(header, found, group.final(f"{protocol.metric_prefix}fid_floor"))
+        cells |= _above_floor(group, protocol, headers)
     return {name: value for name, value in cells.items() if value is not None}
 
 
-def _above_floor(header: str, distance: Measured, floor: Measured | None) -> Cells:
-    if floor is None:
+def _above_floor(group: SeedGroup, protocol: Protocol, headers: Headers) -> Cells:
+    """The floor, and the distance of as many samples as a multiple of it."""
+    header, prefix = headers[protocol.ruler_digest(FLOOR), FLOOR.name], protocol.metric_prefix
+    floor = group.final(f"{prefix}fid_floor")
+    drawn = group.final(f"{prefix}fid_at_floor_count")
+    distance = drawn or group.final(f"{prefix}fid")
+    if floor is None or distance is None:
         return {}
-    return {f"{header} floor": floor.value, f"{header} ratio": distance.value / floor.value if floor.value else None}
+    ratio = distance.value / floor.value if floor.value else None
+    return {header: floor.value, f"{header} as many": drawn.value if drawn else None, f"{header} ratio": ratio}
 
 
 def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:

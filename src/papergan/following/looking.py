@@ -14,6 +14,7 @@ from torch import Tensor
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import EvaluationError, MemoryShortError, NotFiniteError, PaperganError
+from papergan.evaluation.draws import kept_of
 from papergan.evaluation.evaluate import see_samples
 from papergan.evaluation.features import FeatureExtractor, Features
 from papergan.evaluation.inception import locate_inception_weights
@@ -123,9 +124,15 @@ class Task:
         )
         return look_at(
             (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors,
-            keep=max(0, kept_for(rules) - before), batch_size=self.batch_size,
+            keep=self._kept_in(before, before + CHUNK), seed=rules.seed, first=before, batch_size=self.batch_size,
             total=min(CHUNK, rules.num_samples - before), should_stop=should_stop, what=what,
         )  # fmt: skip
+
+    def _kept_in(self, start: int, stop: int) -> int:
+        """How many images of the draw from the whole stream lie in this part of it, which then keeps just these."""
+        rules = self.rules
+        kept = kept_of(rules.num_samples, kept_for(rules), rules.seed)
+        return int(((kept >= start) & (kept < stop)).sum())
 
     def to_content(self) -> dict[str, Any]:
         """For the followers: everything but the extractors, which they have."""

@@ -127,6 +127,7 @@ def tabulate_scores(scores: ImageScores) -> Page:
     notes = [
         f"{rules.num_samples} images against {rules.reference_count}; seed of every draw {rules.seed}",
         *(f"{p.extractor}: weights {p.extractor_digest[:12]}, {p.preprocessing}" for p in scores.protocols),
+        *scores.floors(),
         f"on {scores.hardware}; commit {scores.commit[:12]}{'+dirty' if scores.dirty else ''}; "
         + ", ".join(f"{name} {version}" for name, version in sorted(scores.versions.items())),
     ]

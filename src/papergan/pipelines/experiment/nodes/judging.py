@@ -9,6 +9,7 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.evaluation.discriminator import discriminator_accuracy
+from papergan.evaluation.draws import draw
 from papergan.evaluation.features import batches_of
 from papergan.evaluation.membership import membership_auc
 from papergan.game.game import Game
@@ -29,9 +30,9 @@ def judge(
 ) -> dict[str, float]:
     """Accuracy and gaps of the showcase's discriminator on `count` training, held-out and generated images each.
 
-    Both networks as they move, not averaged, in evaluation mode; images without augmentation. Nothing for a
-    discriminator that judges more than the image (a view), since its score is not one of the image alone, and for one
-    whose scores are vectors, of which none is higher.
+    Real images are drawn by `seed`, since sets may be sorted by class. Both networks as they move, not averaged, in
+    evaluation mode; images without augmentation. Nothing for a discriminator that judges more than the image (a view),
+    since its score is not one of the image alone, and for one whose scores are vectors, of which none is higher.
     """
     if game.showcase.view is not None:
         return {}
@@ -43,8 +44,9 @@ def judge(
         output = discriminator(images.contiguous(memory_format=torch.channels_last))
         return output.score.float().cpu()  # type: ignore[no-any-return]
 
-    def of_real(real: ImageSet) -> Tensor:
-        batches = batches_of(real.images[:count], batch_size, should_stop, what=f"{real.name} by the discriminator")
+    def of_real(real: ImageSet, split: str) -> Tensor:
+        some = real.images[draw(len(real), count, seed, "judged", split)]
+        batches = batches_of(some, batch_size, should_stop, what=f"{real.name} by the discriminator")
         return torch.cat([scores(to_model_range(batch.to(game.device))) for batch in batches])
 
     try:
@@ -52,7 +54,7 @@ def judge(
         fake = torch.cat([scores(part) for part in batches_of(stream, batch_size, should_stop, what="samples")])
         if fake.ndim > 1:
             return {}
-        train, held_out = of_real(images.train), of_real(images.test)
+        train, held_out = of_real(images.train, "train"), of_real(images.test, "test")
     finally:
         discriminator.train(was_training)
     return {

@@ -115,7 +115,7 @@ def score_real_images(
             rows = real_rows(real, held_out, reference, rules, device_of(recipe), lambda: is_asked(stop))
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
 
-    rulers = {name: asdict(held.extractor) for name, held in reference.items()}
+    protocols = {name: asdict(held.protocol(rules)) for name, held in reference.items()}
     data = {"train": images.train.digest, "test": images.test.digest, "name": images.train.name}
-    kept = ruler_shelf.fetch("real_rows", {**data, "rulers": rulers, "rules": asdict(rules)}, make)
+    kept = ruler_shelf.fetch("real_rows", {**data, "protocols": protocols, "rules": asdict(rules)}, make)
     return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))
