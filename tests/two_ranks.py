@@ -61,6 +61,7 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "partners of its own": ("hybrid", ["papergan.game.terms.per_image", "papergan.game.terms.everyone"]),
     "mixing of its own": ("official", ["papergan.networks.mixing.per_image", "papergan.networks.mixing.everyone"]),
     "penalties between its own": ("wgan_gp", ["papergan.game.penalties.per_image"]),
+    "deviation of its own": ("dragan", ["papergan.game.penalties.batch_mean"]),
     "features of its own": ("hybrid", ["papergan.game.terms.batch_mean"]),
     "BatchNorm of its own": ("dcgan", ["papergan.game.batch_norm.is_shared"]),
     "balance of its own": ("began_cs", ["papergan.game.equilibrium.batch_mean"]),
