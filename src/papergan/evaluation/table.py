@@ -47,7 +47,7 @@ def comparison_table(
     Every measured column carries its protocol in its header, for example `fid@10000v50000-train-inception`; where two
     protocols share that label, what differs is added, so that two numbers of one column were always measured under the
     same rules and against the same images. Behind it stand, where there are any, its deviation ("std": over seeds if
-    there are several, else over splits or bootstrap resamples), its "rank" among the runs, and for FID its "floor".
+    there are several, else over splits or the choice of samples), its "rank" among the runs, and for FID its "floor".
     Raises EvaluationError for a card that is not valid.
     """
     import pandas as pd
