@@ -52,7 +52,7 @@ class SpectralNorm(nn.Module):
 
 
 def spectral_norm(module: Module) -> Module:
-    """Normalise the weight of a linear layer or a convolution, transposed or not; see `SpectralNorm` for what it bounds."""
+    """Normalise the weight of a linear layer or a convolution, transposed or not; see `SpectralNorm`."""
     weight = module.weight
     if not isinstance(weight, Tensor):
         raise TypeError(f"{type(module).__name__} has no weight to normalise")
