@@ -57,11 +57,12 @@ def frechet_deviation(
     second order is E f^2 / N + E h^2 / (2 N^2). The mean of f^2 over the samples exceeds E f^2 by E h^2 / N, since f is
     taken at their own law: that is taken off, down to 0. E h^2 is the mean over PAIRS random pairs of different samples
     for each of `resamples`.
-    Valid near the floor, where a bootstrap is 1.7 times too large and for N near D tenfold, because its duplicates look
-    like missing directions, and far from it. Against fresh draws of normal features it is right within 15 % on average
-    for N >= 10 D, up to 1.7 times too large for N near D. What it cannot see: near the floor it is 1.2 to 1.5 times too
-    large, and one estimate scatters by half, where a few directions hold most of the variance; with very heavy tails
-    (kurtosis of hundreds) it is up to 2.8 times too large, a bootstrap 3.5 times. See benchmarks/frechet_deviation.py.
+    Valid near the floor, where a bootstrap is about twice too large and for N near D tenfold, because its duplicates
+    look like missing directions, and far from it. Against fresh draws of normal features of equal spread it is right
+    within 15 % on average for N >= 10 D, up to 1.4 times too large for N = 1.5 D; of real images, within 35 %. Near the
+    floor it is up to 1.6 times too large, and one estimate scatters by half, where a few directions hold most of
+    the variance; with heavy tails (kurtosis 11 in every direction at once) it is up to 2.8 times too large, a
+    bootstrap 3.5 times. See benchmarks/frechet_deviation.py.
     Raises EvaluationError for fewer than one of `resamples` or two samples, and as `frechet_distance`;
     EvaluationStopped between two of `resamples` once `should_stop()` is true.
     Source: Jaeckel 1972, the infinitesimal jackknife; Efron and Stein 1981, Ann. Statist. 9, for its excess.
