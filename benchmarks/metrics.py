@@ -78,7 +78,7 @@ def work(samples: int, real: int, dimension: int, size: int) -> dict[str, Callab
     return {
         "domain features of the samples": lambda: features_of(extractor, pixels, 250),
         "statistics and FID": lambda: frechet_distance(FeatureStatistics.of(fakes), target),
-        "FID, 20 bootstrap resamples": lambda: frechet_deviation(fakes, target),
+        "FID, its deviation": lambda: frechet_deviation(fakes, target),
         "KID, 100 subsets of 1000": lambda: kernel_distance(fakes, reals),
         "KID, 20 bootstrap resamples": lambda: kernel_distance_deviation(fakes, reals),
         "precision, recall, density, coverage, two-sample": lambda: neighbourhoods(fakes[:equal], reals[:equal]),

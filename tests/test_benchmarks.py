@@ -33,6 +33,18 @@ def test_the_metrics_are_timed():
     assert all(float(row.split("|")[2]) >= 0 for row in rows)
 
 
+def test_deviations_are_held_against_the_truth(benchmarks, capsys, monkeypatch):
+    import frechet_deviation
+
+    monkeypatch.setattr(frechet_deviation, "REAL", 500)
+    few = ["frechet_deviation.py", "--fresh", "20", "--estimates", "2", "--dimensions", "3"]
+    monkeypatch.setattr(sys, "argv", few)
+    frechet_deviation.main()
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| spec")]
+    assert len(rows) == 12
+    assert all(0.2 < float(cell.split()[0]) < 5 for row in rows for cell in row[5:])
+
+
 def test_distances_are_timed_and_held_against_the_truth(benchmarks, capsys):
     from scoring import print_distances
 

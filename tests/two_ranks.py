@@ -172,6 +172,18 @@ def slope_of_everyone(shard: Any) -> dict[str, Any]:
     return {"value": value.detach(), "first": first.detach() / scale, "second": second.detach() / scale**3}
 
 
+def spread_of_everyone(shard: Any) -> dict[str, Any]:
+    """DRAGAN's deviation of images whose halves have other means: that of one half is another."""
+    import torch
+
+    from papergan.game.penalties import _spread
+    from papergan.game.shard import shared_out
+
+    images = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(2)) + torch.arange(4).view(4, 1, 1, 1)
+    with shared_out(shard) if shard is not None else nullcontext():
+        return {"spread": _spread(images if shard is None else images[shard.rows(4)])}
+
+
 def travelling(shard: Any) -> dict[str, Any]:
     """How many numbers each sum of a generator's and a discriminator's move has: only the mover's gradients travel."""
     import torch
@@ -227,7 +239,7 @@ def main(rank: int, folder: Path) -> None:
     shard = team.shard(torch.device("cpu"))
     with in_float64():
         found = {"together": {name: played(name, shard) for name in GAMES}}
-        found["together"]["slopes"] = slope_of_everyone(shard)
+        found["together"] |= {"slopes": slope_of_everyone(shard), "spread": spread_of_everyone(shard)}
         found["slips"] = {}
         for slip, (name, places) in SLIPS.items():
             with ExitStack() as patches:
@@ -236,7 +248,8 @@ def main(rank: int, folder: Path) -> None:
                 found["slips"][slip] = played(name, shard, steps=1)
         found["travelling"] = travelling(shard)
         if rank == 0:
-            found["alone"] = {name: played(name, None) for name in GAMES} | {"slopes": slope_of_everyone(None)}
+            found["alone"] = {name: played(name, None) for name in GAMES}
+            found["alone"] |= {"slopes": slope_of_everyone(None), "spread": spread_of_everyone(None)}
     torch.set_default_dtype(torch.float32)
     if rank == 0:
         import leader

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.kernel_distance import kernel_distance, kernel_distance_deviation
+from papergan.evaluation import kernel_distance as kernel_distance_module
+from papergan.evaluation.kernel_distance import _multinomial_counts, kernel_distance, kernel_distance_deviation
+from papergan.randomness import seed_for
 
 
 def random(*shape: int, seed: int) -> Tensor:
@@ -127,14 +129,75 @@ def test_the_deviation_predicts_that_of_fresh_draws() -> None:
         assert low < np.mean(predicted) / fresh < high
 
 
-def test_the_deviation_does_not_depend_on_the_blocks_and_sees_only_the_first_fakes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_deviation_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     fake, real = random(101, 4, seed=14), random(70, 4, seed=15)
     expected = kernel_distance_deviation(fake, real)
-    assert kernel_distance_deviation(torch.cat([fake, 9 * fake]), real, limit=101) == expected
     monkeypatch.setattr("papergan.evaluation.kernel_distance.ROWS_PER_BLOCK", 17)
     assert kernel_distance_deviation(fake, real) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_deviation_of_too_many_fakes_is_that_of_some_drawn_by_the_seed() -> None:
+    """In order, the first hundred are all alike and have no deviation."""
+    fake, real = torch.cat([torch.zeros(100, 4), random(900, 4, seed=14)]), random(70, 4, seed=15) + 1
+    one, other = (kernel_distance_deviation(fake, real, limit=100, seed=seed, resamples=200) for seed in (0, 1))
+    everything = kernel_distance_deviation(fake, real, resamples=200)
+    assert one != other
+    assert one == kernel_distance_deviation(fake, real, limit=100, seed=0, resamples=200)
+    assert one / everything == pytest.approx(10**0.5, rel=0.5)
+    assert kernel_distance_deviation(fake, real, limit=1000) == kernel_distance_deviation(fake, real)
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0, 7.5, 30.0, 1e3, 1e4])
+def test_features_far_from_the_origin_lose_no_digits(offset: float) -> None:
+    """Against extended precision: k is of the order of offset^6, and what tells two sets apart of offset^4 / N."""
+    fake, real = (random(60, 32, seed=s) + offset for s in (20, 21))
+    parts = [kernel_distance(fake, real, subsets=1, subset_size=30, seed=s).mean for s in range(4)]
+    expected = [extended(*(subsets(some, draw) for some in (fake, real))) for draw in map(draw_of, range(4))]
+    assert parts == pytest.approx(expected, abs=1e-3 * float(np.std(expected)))
+    several = kernel_distance(fake, real, subsets=4, subset_size=30)
+    one = draw_of(0)
+    values = [extended(subsets(fake, one), subsets(real, one)) for _ in range(4)]
+    assert several.mean == pytest.approx(float(np.mean(values)), abs=1e-3 * float(np.std(values)))
+    assert several.std == pytest.approx(float(np.std(values)), rel=1e-3)
+
+
+def test_the_deviation_far_from_the_origin_loses_no_digits() -> None:
+    fake, real, count = random(50, 32, seed=22) + 1e4, random(40, 32, seed=23) + 1e4, 50
+    weights = _multinomial_counts(count, 30, 0).numpy().astype(np.longdouble)
+    x, y = fake.numpy().astype(np.longdouble), real.numpy().astype(np.longdouble)
+    among = (x @ x.T / 32 + 1) ** 3
+    np.fill_diagonal(among, 0)
+    pairs = count**2 - (weights**2).sum(1)
+    across = ((x @ y.T / 32 + 1) ** 3).mean(1)
+    values = ((weights @ among) * weights).sum(1) / pairs - 2 * weights @ across / count
+    found = kernel_distance_deviation(fake, real, resamples=30)
+    assert found == pytest.approx(float(values.std(ddof=1)), rel=1e-3)
+
+
+def test_usual_features_stay_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is quicker. Seven deviations from the origin are usual, ten are not."""
+    seen, kernel = set(), kernel_distance_module._kernel
+    monkeypatch.setattr(kernel_distance_module, "_kernel", lambda a, b: seen.add(a.dtype) or kernel(a, b))
+    for measure in (kernel_distance, kernel_distance_deviation):
+        for offset, dtype in ((6.0, torch.float32), (10.0, torch.float64)):
+            seen.clear()
+            measure(random(60, 128, seed=1) + offset, random(60, 128, seed=2) + offset)
+            assert seen == {dtype}
+
+
+def draw_of(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed_for(seed, "kernel distance"))
+
+
+def subsets(features: Tensor, draw: torch.Generator) -> Tensor:
+    return features[torch.randperm(len(features), generator=draw)[:30]]
+
+
+def extended(fake: Tensor, real: Tensor) -> float:
+    x, y = (some.numpy().astype(np.longdouble) for some in (fake, real))
+    xx, yy, xy = ((a @ b.T / x.shape[1] + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+    pairs = len(x) * (len(x) - 1)
+    return float((xx.sum() - np.trace(xx)) / pairs + (yy.sum() - np.trace(yy)) / pairs - 2 * xy.mean())
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -9,7 +9,7 @@ from torch import nn
 from papergan.game.augment import DiffAugment
 from papergan.game.game import DiscriminatorOutput, Match, Turn
 from papergan.game.knobs import Progress
-from papergan.game.penalties import R1, GradientPenalty
+from papergan.game.penalties import R1, GradientPenalty, LocalGradientPenalty
 from papergan.game.play import play
 from papergan.game.round import Round
 from papergan.game.terms import Extra, FeatureMatching, FeatureShrinkage, beta
@@ -66,6 +66,26 @@ def test_gradient_penalty_is_taken_between_real_and_fake():
     for sample in share.flatten(1):
         torch.testing.assert_close(sample, sample[:1].expand(16), rtol=1e-3, atol=1e-3)
         assert 0 <= sample[0] <= 1
+
+
+@pytest.mark.parametrize("spread", [0.3, 1e-3, 1e-4])
+def test_the_local_penalty_is_taken_within_the_deviation_of_images_that_are_nearly_alike(spread):
+    """About 0.9, the difference of two squares would leave nothing of a deviation of 1e-4 in float32."""
+    seen = []
+
+    class Spy(Linear):
+        def forward(self, images):
+            seen.append(images.detach().double())
+            return super().forward(images)
+
+    images = 0.9 + spread * torch.randn(64, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    round = round_with(LocalGradientPenalty(), Spy(1.0), images)
+    torch.manual_seed(3)
+    LocalGradientPenalty()(round)
+    torch.manual_seed(3)
+    noise, share = torch.rand(64, 1, 4, 4), torch.rand(64, 1, 1, 1)
+    found = (seen[-1] - images.double()).sum() / (0.5 * share * noise).double().sum()
+    assert float(found) == pytest.approx(float(images.double().std(correction=0)), rel=1e-3)
 
 
 @pytest.mark.parametrize("slope", [0.3, -1.5])

@@ -81,6 +81,51 @@ def test_spectral_norm_agrees_with_torch():
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("layer", "first_axis", "bound"),
+    [
+        (torch.nn.Linear(8, 12, bias=False), 12, 1),
+        (torch.nn.Conv2d(3, 5, 3, padding=1, bias=False), 5, 3),
+        (torch.nn.Conv2d(3, 5, 4, stride=2, padding=1, bias=False), 5, 2),
+        (torch.nn.ConvTranspose2d(5, 3, 4, stride=2, padding=1, bias=False), 5, 2),
+        (torch.nn.ConvTranspose2d(5, 3, 3, stride=3, bias=False), 5, 1),
+    ],
+    ids=str,
+)
+def test_spectral_norm_bounds_the_operator_as_its_docstring_says(layer, first_axis, bound):
+    """The operator itself, column by column; weights that are nearly alike come close to the bound."""
+    with torch.no_grad():
+        layer.weight.copy_(1 + 0.1 * torch.randn(layer.weight.shape, generator=torch.Generator().manual_seed(0)))
+    layer = spectral_norm(layer).train()
+    inputs = torch.eye(8) if isinstance(layer, torch.nn.Linear) else torch.eye(layer.in_channels * 64)
+    with torch.no_grad():
+        for _ in range(30):
+            layer(inputs[:1] if inputs.shape[1] == 8 else inputs[:1].reshape(1, layer.in_channels, 8, 8))
+        columns = layer(inputs if inputs.shape[1] == 8 else inputs.reshape(-1, layer.in_channels, 8, 8)).flatten(1)
+        weight = layer.weight
+    assert len(layer.parametrizations.weight[0].left) == len(weight) == first_axis
+    assert float(torch.linalg.matrix_norm(weight.flatten(1), 2)) == pytest.approx(1, abs=1e-5)
+    assert 0.8 * bound < float(torch.linalg.matrix_norm(columns, 2)) <= bound + 1e-4
+
+
+def test_spectral_norm_of_a_transposed_convolution_is_that_of_its_convolution_and_not_that_of_torch():
+    torch.manual_seed(0)
+    back, forth = (
+        torch.nn.ConvTranspose2d(6, 2, 4, stride=2, bias=False),
+        torch.nn.Conv2d(2, 6, 4, stride=2, bias=False),
+    )
+    theirs = torch.nn.ConvTranspose2d(6, 2, 4, stride=2, bias=False)
+    for layer in (forth, theirs):
+        layer.load_state_dict(back.state_dict())
+    theirs = torch.nn.utils.parametrizations.spectral_norm(theirs, n_power_iterations=100)
+    weights = []
+    for layer in (spectral_norm(back), spectral_norm(forth), theirs):
+        with torch.no_grad():
+            weights += [[layer.weight for _ in range(100)][-1]]
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-4, atol=1e-6)
+    assert float((weights[2] / weights[0]).mean()) != pytest.approx(1, abs=0.05)
+
+
 def test_spectral_norm_rests_in_evaluation_mode_and_keeps_float32_under_autocast():
     torch.manual_seed(0)
     layer = spectral_norm(torch.nn.Linear(8, 8)).eval()

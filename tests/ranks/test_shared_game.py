@@ -63,6 +63,16 @@ def test_second_derivatives_pass_through_the_rows_of_all_ranks(found):
         torch.testing.assert_close(torch.cat([part[which] for part in mine]), expected[which], **TIGHT)
 
 
+def test_dragans_deviation_is_that_of_the_whole_batch(found):
+    """Its penalty hardly depends on it in a first step, where discriminators are all but linear."""
+    expected = found[0]["alone"]["spread"]["spread"]
+    for rank in found:
+        torch.testing.assert_close(rank["together"]["spread"]["spread"], expected, **TIGHT)
+    images = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    images += torch.arange(4).view(4, 1, 1, 1)
+    torch.testing.assert_close(expected, images.std(correction=0), **TIGHT)
+
+
 def test_only_the_movers_gradients_travel(found):
     game = build("wgan_gp")  # two critic moves with loss and penalty, one of the generator with its loss
     weights = {name: sum(w.numel() for w in game.networks[name].parameters()) for name in game.networks}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 
 
-def checkerboard(pixels: Tensor) -> float:
+def checkerboard(pixels: Array) -> float:
     """log10 of the mean power at the frequencies of period 2 over that of their neighbours.
 
     pixels: uint8 [N, C, S, S], S even and at least 8. Frequencies: (1/2, 0), (0, 1/2) and (1/2, 1/2) per pixel, where a
@@ -18,6 +18,7 @@ def checkerboard(pixels: Tensor) -> float:
     out, 1 = ten times the power. The definition is ours: neither source has a number.
     Raises EvaluationError for images of another kind.
     """
+    pixels = as_tensor(pixels, "images")
     if (
         pixels.dtype != torch.uint8
         or pixels.dim() != 4

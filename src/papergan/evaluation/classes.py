@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 
 
 class ClassHistogram:
@@ -34,8 +35,9 @@ class ClassHistogram:
         """How many images were seen."""
         return int(self._counts.sum())
 
-    def update(self, logits: Tensor) -> None:
+    def update(self, logits: Array) -> None:
         """Take in [B, K]; the largest logit is the class. Raises EvaluationError for other shapes, NaN or infinity."""
+        logits = as_tensor(logits, "logits")
         if logits.ndim != 2 or logits.shape[1] != self.num_classes:
             raise EvaluationError(f"logits must be [B, {self.num_classes}], got {tuple(logits.shape)}")
         if not bool(logits.isfinite().all()):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class DiscriminatorAccuracy:
         }
 
 
-def discriminator_accuracy(real_scores: Tensor, fake_scores: Tensor) -> DiscriminatorAccuracy:
+def discriminator_accuracy(real_scores: Array, fake_scores: Array) -> DiscriminatorAccuracy:
     """acc(t) = 1/2 (P[real > t] + P[fake < t]) at t = 0 and at t = the midpoint of the two mean scores.
 
     real_scores [N], fake_scores [M]: scores in evaluation mode on images without augmentation, higher = more real.
@@ -37,6 +38,7 @@ def discriminator_accuracy(real_scores: Tensor, fake_scores: Tensor) -> Discrimi
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
     Source: design of this project; document 000 names the metric (section VI) without a threshold.
     """
+    real_scores, fake_scores = as_tensor(real_scores, "real scores"), as_tensor(fake_scores, "fake scores")
     for name, scores in (("real", real_scores), ("fake", fake_scores)):
         if scores.ndim != 1 or not len(scores) or not bool(scores.isfinite().all()):
             raise EvaluationError(f"{name} scores must be finite, one per image [N], got shape {tuple(scores.shape)}")

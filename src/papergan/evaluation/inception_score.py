@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class InceptionScore:
     log_mean: float
 
 
-def inception_score(logits: Tensor, splits: int = 10, seed: int = 0) -> InceptionScore:
+def inception_score(logits: Array, splits: int = 10, seed: int = 0) -> InceptionScore:
     """exp(E_x KL(p(y|x) || p(y))), averaged over `splits` parts of the samples; higher is better.
 
     logits: [N, K] before softmax, samples of the generator only. seed: of the shuffle before splitting, so that an
@@ -33,6 +34,7 @@ def inception_score(logits: Tensor, splits: int = 10, seed: int = 0) -> Inceptio
     Raises EvaluationError for fewer samples than splits, other shapes, and logits that are not finite.
     Source: Salimans et al. 2016, arXiv:1606.03498, section 4.
     """
+    logits = as_tensor(logits, "logits")
     if logits.ndim != 2 or not 1 <= splits <= len(logits):
         raise EvaluationError(
             f"an Inception Score over {splits} splits needs logits [N >= {splits}, K], got {tuple(logits.shape)}"
@@ -47,7 +49,7 @@ def inception_score(logits: Tensor, splits: int = 10, seed: int = 0) -> Inceptio
     return InceptionScore(float(scores.mean()), float(scores.std(correction=0)), float(divergences.mean()))
 
 
-def modified_inception_score(logits: Tensor) -> float:
+def modified_inception_score(logits: Array) -> float:
     """DeLiGAN's m-IS: how differently images of one class are seen; 1 where all look alike, without upper bound.
 
     mean over c of exp(E_i E_j KL(p(y|x_i) || p(y|x_j))), x_i and x_j both predicted (largest logit) as class c, over
@@ -58,6 +60,7 @@ def modified_inception_score(logits: Tensor) -> float:
     Raises EvaluationError for other shapes, and for logits that are not finite or too far apart for the exponential.
     Source: Gurumurthy et al. 2017 (DeLiGAN), arXiv:1706.02071, section 4.1.
     """
+    logits = as_tensor(logits, "logits")
     if logits.ndim != 2 or not logits.numel():
         raise EvaluationError(f"a modified Inception Score needs logits [N, K], not empty, got {tuple(logits.shape)}")
     predicted = logits.argmax(dim=1)

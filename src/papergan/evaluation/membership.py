@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 
 
-def membership_auc(members: Tensor, others: Tensor) -> float:
+def membership_auc(members: Array, others: Array) -> float:
     """Area under the ROC curve of "a higher score means it was trained on", 0..1; 0.5 tells nothing apart.
 
     AUC = P[score of a member > score of another] + 1/2 P[equal] = U / (N M), Mann-Whitney's U from ranks, exactly.
@@ -20,6 +20,7 @@ def membership_auc(members: Tensor, others: Tensor) -> float:
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
     Source: Hayes et al. 2019 (LOGAN), arXiv:1705.07663, the white-box attack; Mann and Whitney 1947 for U.
     """
+    members, others = as_tensor(members, "members' scores"), as_tensor(others, "others' scores")
     for name, scores in (("members'", members), ("others'", others)):
         if scores.ndim != 1 or not len(scores) or not bool(scores.isfinite().all()):
             raise EvaluationError(f"{name} scores must be finite, one per image [N], got shape {tuple(scores.shape)}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 from papergan.evaluation.features import check_pixels
 from papergan.evaluation.neighbours import nearest
 
@@ -26,7 +28,7 @@ class Memorisation:
 
 
 def memorisation(
-    fake: Tensor, held_out: Tensor, train: Tensor | Iterable[Tensor], *, quantile: float = 0.01, block: int = 2048
+    fake: Array, held_out: Array, train: Array | Iterable[Array], *, quantile: float = 0.01, block: int = 2048
 ) -> Memorisation:
     """How much nearer fakes lie to the training images than unseen real images do.
 
@@ -45,6 +47,7 @@ def memorisation(
     """
     if not 0 < quantile < 1:
         raise EvaluationError(f"the quantile of held-out distances must be between 0 and 1, got {quantile}")
+    fake, held_out = as_tensor(fake, "fake vectors"), as_tensor(held_out, "held-out vectors")
     fake_distance, held_out_distance = _distances(fake, held_out, train, block)
     usual = float(held_out_distance.quantile(0.5))
     if usual == 0:
@@ -55,21 +58,24 @@ def memorisation(
     )
 
 
-def _distances(fake: Tensor, held_out: Tensor, train: Tensor | Iterable[Tensor], block: int) -> tuple[Tensor, Tensor]:
+def _distances(fake: Tensor, held_out: Tensor, train: Array | Iterable[Array], block: int) -> tuple[Tensor, Tensor]:
     """Of both to their nearest training vector, float64 [N] and [M]."""
     found = [torch.full((len(some),), torch.inf, device=some.device) for some in (fake, held_out)]
-    for part in [train] if isinstance(train, Tensor) else train:
+    in_parts = isinstance(train, Iterable) and not isinstance(train, Tensor | np.ndarray)
+    for part in train if in_parts else [train]:
+        vectors = as_tensor(part, "training vectors")
         for squares, queries in zip(found, (fake, held_out), strict=True):
-            torch.minimum(squares, nearest(queries, part, 1, block=block)[0][:, 0], out=squares)
+            torch.minimum(squares, nearest(queries, vectors, 1, block=block)[0][:, 0], out=squares)
     return found[0].double().sqrt(), found[1].double().sqrt()
 
 
-def pixel_vectors(pixels: Tensor, mirror: bool = False) -> Tensor:
+def pixel_vectors(pixels: Array, mirror: bool = False) -> Tensor:
     """Images as vectors: uint8 [N, C, S, S] -> float32 [N, C*S*S] in 0..1, or [2N, C*S*S] with `mirror`.
 
     mirror: the left-right mirrored images follow, so that among training vectors a flipped copy is found as well;
     the original of row i is i modulo N. Raises EvaluationError for anything but uint8 [N, C, S, S].
     """
+    pixels = as_tensor(pixels, "images")
     check_pixels(pixels)
     images = torch.cat([pixels, pixels.flip(-1)]) if mirror else pixels
     return images.flatten(1).float().div_(255)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 from papergan.randomness import seed_for
 
 
@@ -62,7 +63,7 @@ class ModeCoverage:
     divergence: float
 
 
-def mode_coverage(samples: Tensor, mixture: Mixture, within: float = 3.0) -> ModeCoverage:
+def mode_coverage(samples: Array, mixture: Mixture, within: float = 3.0) -> ModeCoverage:
     """How many modes samples [N, 2] reach, how many samples are near one, and how evenly the modes share those.
 
     A sample is of high quality if |x - nearest centre| <= within * deviation. A mode is covered if at least one such
@@ -73,6 +74,7 @@ def mode_coverage(samples: Tensor, mixture: Mixture, within: float = 3.0) -> Mod
     Raises EvaluationError for other shapes, no samples, and samples that are not finite.
     Source: Srivastava et al. 2017 (VEEGAN), arXiv:1705.07761, section 5.1; the divergence: Lin et al. 2018, section 4.
     """
+    samples = as_tensor(samples, "samples")
     if samples.ndim != 2 or samples.shape[1] != 2 or not len(samples) or not bool(samples.isfinite().all()):
         raise EvaluationError(f"mode coverage needs finite samples [N >= 1, 2], got shape {tuple(samples.shape)}")
     centres = mixture.centres.to(samples.device).double()

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 from papergan.evaluation.features import check_pixels
 
 WINDOW = 11
@@ -27,7 +28,7 @@ def num_scales(size: int) -> int:
     return sum(size >> scale >= WINDOW for scale in range(len(WEIGHTS)))
 
 
-def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
+def ms_ssim(first: Array, second: Array) -> Tensor:
     """Multi-scale structural similarity of each pair; 1 = identical, near 0 = nothing in common.
 
     prod_s cs_s^(w_s) * l^(w_last), with, in a gaussian window of 11 x 11 pixels (sigma 1.5) around each pixel,
@@ -40,6 +41,7 @@ def ms_ssim(first: Tensor, second: Tensor) -> Tensor:
     Raises EvaluationError for other shapes, different shapes, and images below 11 pixels.
     Source: Wang, Simoncelli, Bovik 2003, "Multiscale structural similarity", eq. 7 and section 3.2.
     """
+    first, second = as_tensor(first, "images"), as_tensor(second, "images")
     if first.ndim != 4 or first.shape != second.shape:
         raise EvaluationError(
             f"MS-SSIM compares images [B, C, S, S] of one shape, got {tuple(first.shape)} and {tuple(second.shape)}"
@@ -72,8 +74,9 @@ class PairwiseSimilarity:
         """How many pairs were compared."""
         return len(self._similarities)
 
-    def update(self, pixels: Tensor) -> None:
+    def update(self, pixels: Array) -> None:
         """Take in uint8 [B, C, S, S]; an odd one out waits. Raises EvaluationError for other types and shapes."""
+        pixels = as_tensor(pixels, "images")
         check_pixels(pixels)
         if self._waiting is not None:
             if self._waiting.shape[1:] != pixels.shape[1:]:

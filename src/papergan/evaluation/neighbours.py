@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 from papergan.evaluation.differences import nearest_by_differences
 from papergan.evaluation.features import full_precision
 from papergan.evaluation.pairwise import pair_blocks, squared_distances
@@ -33,7 +34,7 @@ class Neighbourhoods:
 
 
 def neighbourhoods(
-    fake: Tensor, real: Tensor, *, manifold_k: int = 3, density_k: int = 5, block: int = 2048
+    fake: Array, real: Array, *, manifold_k: int = 3, density_k: int = 5, block: int = 2048
 ) -> Neighbourhoods:
     """Whether fakes lie among the reals (precision, density) and reals among the fakes (recall, coverage).
 
@@ -43,11 +44,12 @@ def neighbourhoods(
     k = density_k. two_sample_accuracy = 1/2 (share of fakes whose nearest other sample is fake + share of reals whose
     nearest is real), a tie counting half: 0.5 = one law, whatever the counts, -> 1 for a collapse, -> 0 for copies.
     Document 001 repeats its precision (II.C, eq. 5) as recall (eq. 6); the recall of the source is implemented.
-    fake [N, D], real [M, D]: any float type. All but the accuracy depend on N and M: compare equal counts only.
+    fake [N, D], real [M, D]: taken as float32. All but the accuracy depend on N and M: compare equal counts only.
     Raises EvaluationError for too few samples for k, different dimensions, and features that are not finite.
     Source: Kynkaanniemi et al. 2019, arXiv:1904.06991, section 2; Naeem et al. 2020, arXiv:2002.09797, section 3.2;
     Lopez-Paz and Oquab 2017, arXiv:1610.06545, section 3, in the form of Xu et al. 2018, arXiv:1806.07755, section 2.
     """
+    fake, real = as_tensor(fake, "fake features"), as_tensor(real, "real features")
     _check(fake, real, min(manifold_k, density_k), exclude_self=False)
     fake, real = fake.float(), real.to(fake.device).float()
     fake_own, _ = nearest(fake, fake, manifold_k, exclude_self=True, block=block)
@@ -76,7 +78,7 @@ def neighbourhoods(
 
 
 def nearest(
-    queries: Tensor, base: Tensor, k: int, *, exclude_self: bool = False, block: int = 2048
+    queries: Array, base: Array, k: int, *, exclude_self: bool = False, block: int = 2048
 ) -> tuple[Tensor, Tensor]:
     """The k rows of `base` nearest to every query: squared Euclidean distances and indices, nearest first.
 
@@ -88,6 +90,7 @@ def nearest(
     Raises EvaluationError for fewer than k neighbours, different dimensions, and vectors that are not finite,
     or too far apart for float32.
     """
+    queries, base = as_tensor(queries, "queries"), as_tensor(base, "base vectors")
     _check(queries, base, k, exclude_self=exclude_self)
     queries, base = queries.float(), base.to(queries.device).float()
     own = torch.arange(len(base), device=base.device) if exclude_self else None

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 
 BANDWIDTHS = tuple(10 ** (step / 9 - 1) for step in range(10))  # 0.1 to 1, the grid of the paper's script
 POINTS_PER_BLOCK = 500  # against 10000 samples, one block of distances takes 40 MB
 
 
-def parzen_log_likelihood(samples: Tensor, test: Tensor, bandwidth: float) -> tuple[float, float]:
+def parzen_log_likelihood(samples: Array, test: Array, bandwidth: float) -> tuple[float, float]:
     """Mean log density of the test points, and its standard error, both in nats; a higher mean is better.
 
     log p(x) = log 1/N sum_i exp(-|x - s_i|^2 / (2 h^2)) - D/2 log(2 pi h^2), h = bandwidth, in float64.
@@ -30,7 +31,7 @@ def parzen_log_likelihood(samples: Tensor, test: Tensor, bandwidth: float) -> tu
     return float(densities.mean()), float(densities.std(correction=0)) / math.sqrt(len(test))
 
 
-def choose_bandwidth(samples: Tensor, validation: Tensor, candidates: Sequence[float] = BANDWIDTHS) -> float:
+def choose_bandwidth(samples: Array, validation: Array, candidates: Sequence[float] = BANDWIDTHS) -> float:
     """The bandwidth h under which held-out real images are likeliest; the first of equals.
 
     validation [M, D]: neither the test images nor those the model was trained on (1000 in the paper's script).
@@ -43,8 +44,9 @@ def choose_bandwidth(samples: Tensor, validation: Tensor, candidates: Sequence[f
     return float(candidates[int(means.argmax())])
 
 
-def _log_densities(samples: Tensor, points: Tensor, bandwidths: Sequence[float]) -> Tensor:
+def _log_densities(samples: Array, points: Array, bandwidths: Sequence[float]) -> Tensor:
     """Log p(x) of [M, D] points under each bandwidth, float64 [len(bandwidths), M]."""
+    samples, points = as_tensor(samples, "samples"), as_tensor(points, "points")
     _check(samples, points, bandwidths)
     centre = samples.double().mean(dim=0)  # only differences count, and around the centre they lose no digits
     samples, points = samples.double() - centre, points.double() - centre

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 from papergan.evaluation.features import full_precision
 
 
@@ -15,9 +16,9 @@ def path_lengths(
     generate: Callable[[Tensor], Tensor],
     embed: Callable[[Tensor], Tensor],
     between: Callable[[Tensor, Tensor, Tensor], Tensor],
-    start: Tensor,
-    end: Tensor,
-    position: Tensor,
+    start: Array,
+    end: Array,
+    position: Array,
     *,
     epsilon: float = 1e-4,
 ) -> Tensor:
@@ -36,6 +37,8 @@ def path_lengths(
     Raises EvaluationError for other shapes, positions outside [0, 1), images of bytes, and anything not finite.
     Source: Karras et al. 2019, arXiv:1812.04948, section 4.1.
     """
+    start, end = as_tensor(start, "latents"), as_tensor(end, "latents")
+    position = as_tensor(position, "positions")
     _check(start, end, position, epsilon)
     first, last, at = (part.cpu().double() for part in (start, end, position))  # not every device has float64
     seen = []
@@ -51,13 +54,14 @@ def path_lengths(
     return difference.square().sum(dim=1)
 
 
-def trimmed_mean(lengths: Tensor, low: float = 0.01, high: float = 0.99) -> float:
+def trimmed_mean(lengths: Array, low: float = 0.01, high: float = 0.99) -> float:
     """Mean of the lengths [N] from the `low` to the `high` quantile, both included: PPL is that of path lengths.
 
     The quantiles are lengths that occur: the one at or below `low`, the one at or above `high`, so that fewer than
     about 100 lengths are all kept. Raises EvaluationError for no lengths, and unless 0 <= low <= high <= 1.
     Source: Karras et al. 2019, arXiv:1812.04948, code (percentiles "lower" and "higher").
     """
+    lengths = as_tensor(lengths, "lengths")
     if lengths.ndim != 1 or not len(lengths) or not bool(lengths.isfinite().all()):
         raise EvaluationError(f"a trimmed mean needs finite lengths [N >= 1], got shape {tuple(lengths.shape)}")
     if not 0 <= low <= high <= 1:

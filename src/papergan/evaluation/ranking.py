@@ -16,7 +16,7 @@ def ranks(metric: Metric, values: Sequence[Measured]) -> list[str]:
 
     i stands behind j where j is better by more than 2 sqrt(d_i^2 + d_j^2), d their standard deviations: a rank is
     1 + how many it stands behind, up to the last place that nothing separates it from. The deviation over seeds takes
-    in training; over splits or bootstrap resamples it only takes in sampling, so such ranks are still generous.
+    in training; over splits or the choice of samples it only takes in sampling, so such ranks are still generous.
     No ranks for fewer than two values, values without deviation, and metrics of which no value is best in itself.
     """
     if len(values) < 2 or metric.better == "real" or any(value.deviation is None for value in values):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
+from papergan.evaluation.arrays import Array, as_tensor
 
 ROWS_PER_UPDATE = 1024  # one [1024, D] product costs far less than 32 products of 32 rows
 NOT_A_COVARIANCE = 1e-8  # rounding leaves eigenvalues of about -1e-13 of the largest one; this is far beyond it
@@ -31,8 +32,14 @@ class FeatureStatistics:
         self._root: Tensor | None = None
 
     @classmethod
-    def of(cls, features: Tensor) -> FeatureStatistics:
-        """The statistics of features [N, D] that are all at hand, gathered where they lie."""
+    def of(cls, features: Array) -> FeatureStatistics:
+        """The statistics of features [N, D] that are all at hand, gathered where they lie.
+
+        Raises EvaluationError as `update` does.
+        """
+        features = as_tensor(features, "features")
+        if features.ndim != 2:
+            raise EvaluationError(f"features must be [N, D], got {tuple(features.shape)}")
         device = features.device if features.device.type in ("cpu", "cuda") else "cpu"  # others have no float64
         statistics = cls(features.shape[1], device)
         for rows in torch.split(features, ROWS_PER_UPDATE):
@@ -78,8 +85,9 @@ class FeatureStatistics:
             self._root = _root(covariance)
         return self._root
 
-    def update(self, features: Tensor) -> None:
+    def update(self, features: Array) -> None:
         """Take in [B, D], any float type. Raises EvaluationError for other shapes, and for NaN or infinity."""
+        features = as_tensor(features, "features")
         if features.ndim != 2 or features.shape[1] != self.dimension:
             raise EvaluationError(f"features must be [B, {self.dimension}], got {tuple(features.shape)}")
         if not len(features):  # a rank without images
@@ -87,6 +95,8 @@ class FeatureStatistics:
         self._pending.append(features.detach())
         if sum(len(part) for part in self._pending) >= ROWS_PER_UPDATE:
             self._absorb_pending()
+        else:  # what waits must not change where the caller fills the same memory again
+            self._pending[-1] = self._pending[-1].clone()
 
     def merge(self, other: FeatureStatistics) -> FeatureStatistics:
         """The statistics of both streams together; neither is changed."""

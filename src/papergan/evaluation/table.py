@@ -48,7 +48,7 @@ def comparison_table(
     Every measured column carries its protocol in its header, for example `fid@10000v50000-train-inception`; where two
     protocols share that label, what differs is added, so that two numbers of one column were always measured under the
     same rules and against the same images. Behind it stand, where there are any, its deviation ("std": over seeds if
-    there are several, else over splits or bootstrap resamples), its "rank" among the runs, and for FID its floor with
+    there are several, else over splits or the choice of samples), its "rank" among the runs, and for FID its floor with
     the number of images behind it, "floor@10000"; behind that the "ratio" of the FID to it, both of that many images,
     and where there are more samples than that, the FID of a draw of "as many".
     Raises EvaluationError for a card that is not valid.

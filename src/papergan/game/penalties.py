@@ -46,12 +46,10 @@ class LocalGradientPenalty(Term):
 
     def __call__(self, round: Round) -> Tensor:
         real = round.shown_real(self.match).detach().float()
-        per_row = torch.stack([real.flatten(1).mean(1), real.flatten(1).square().mean(1)], dim=1)
-        mean, square = batch_mean(per_row).unbind()
-        spread = square - mean.square()
+        spread = _spread(real)
         noise = per_image(lambda n: torch.rand(n, *real.shape[1:], device=real.device), len(real))
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
-        near = (real + share * self.size * spread.clamp_min(0.0).sqrt() * noise).requires_grad_()
+        near = (real + share * self.size * spread * noise).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
             gradient = _slope(round.judge(self.match, near).score, near)
         return _off(gradient, 1.0)
@@ -76,6 +74,12 @@ def _off(gradient: Tensor, target: float) -> Tensor:
     """mean_B (||gradient||_2 - target)^2, the norm over all numbers of an image."""
     distance: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - target
     return distance.square().mean()
+
+
+def _spread(images: Tensor) -> Tensor:
+    """Standard deviation of all numbers of the whole batch, the mean taken off before squaring: [] >= 0."""
+    mean = batch_mean(images.flatten(1).mean(1))
+    return batch_mean((images - mean).square().flatten(1).mean(1)).sqrt()
 
 
 def _slope(score: Tensor, images: Tensor) -> Tensor:

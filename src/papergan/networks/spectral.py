@@ -13,8 +13,13 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class SpectralNorm(nn.Module):
-    """W / sigma(W), sigma estimated by power iteration on W as a matrix [out, rest] (eq. 8 and algorithm 1).
+    """W / sigma(W), sigma estimated by power iteration on W as a matrix [first axis, rest] (eq. 8 and algorithm 1).
 
+    The first axis is that of the outputs for linear layers and convolutions, as in the paper, and of the INPUTS for
+    transposed convolutions: theirs is the matrix of the convolution that they are the transpose of, which has the same
+    norm. torch's own version takes [out, rest] for these, which is another number. What sigma(W) = 1 bounds: the
+    operator of a linear layer has the norm 1; one of k x k weights, stride s and zero padding, transposed or not, at
+    most ceil(k / s), since no more of its places in either direction share a pixel.
     One iteration per forward pass in training mode, none in evaluation mode; the singular vectors are buffers.
     Always in float32: torch's own version runs its products in the autocast type, where sigma keeps three digits.
     """
@@ -47,7 +52,7 @@ class SpectralNorm(nn.Module):
 
 
 def spectral_norm(module: Module) -> Module:
-    """Normalise the weight of a convolution or linear layer."""
+    """Normalise the weight of a linear layer or a convolution, transposed or not; see `SpectralNorm`."""
     weight = module.weight
     if not isinstance(weight, Tensor):
         raise TypeError(f"{type(module).__name__} has no weight to normalise")
