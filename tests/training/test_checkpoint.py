@@ -231,12 +231,12 @@ def test_what_is_not_a_mapping_is_skipped(tmp_path):
 
 def test_one_that_may_not_be_read_is_an_error_and_not_damaged(tmp_path, monkeypatch):
     kept = filled(tmp_path)
-    monkeypatch.setattr("pathlib.Path.read_bytes", _refuse)
+    monkeypatch.setattr("os.open", _refuse)
     with pytest.raises(CheckpointError, match="cannot be read"):
         kept.latest()
 
 
-def _refuse(path):
+def _refuse(path, *_):
     raise PermissionError(13, "Permission denied")
 
 
