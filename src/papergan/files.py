@@ -10,6 +10,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -123,7 +124,7 @@ def read_regular(path: Path, *, most: int = DOCUMENT_BYTES) -> bytes:
     return content
 
 
-def open_regular(path: Path) -> IO[bytes]:
+def open_regular(path: Path) -> BufferedReader:
     """A regular file, open for reading. What was opened is what is looked at, so nothing can be put in between.
 
     Raises StorageError for anything else: a pipe would block, a device may have no end. Else OSError, as `open` does.

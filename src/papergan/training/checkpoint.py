@@ -107,7 +107,9 @@ class CheckpointStore:
             try:
                 return Checkpoint(step, self._read(step))
             except (PermissionError, MemoryError) as error:  # says nothing about the checkpoint
-                raise CheckpointError(f"{self._manifest(step)}: cannot be read ({str(error) or 'out of memory'})") from error
+                raise CheckpointError(
+                    f"{self._manifest(step)}: cannot be read ({str(error) or 'out of memory'})"
+                ) from error
             except Exception as error:  # whatever a cut, altered or hostile file makes a decoder raise; said aloud
                 reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
                 log.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
