@@ -46,7 +46,7 @@ def faults_of_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator
 def _no_file(name: str, dataset: object) -> Iterator[str]:
     """Where Kedro's own datasets would wait at a pipe, or read and write a device: what lies there is no file."""
     path = getattr(dataset, "_filepath", None)
-    if type(dataset).__module__.startswith("kedro_datasets.") and path is not None:
+    if type(dataset).__module__.startswith("kedro_datasets.") and path is not None and not Path(path).is_dir():
         try:
             check_regular(Path(path))
         except StorageError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, NewType, TypeVar
 
 from papergan.errors import EvaluationError
-from papergan.io.whole_file import WholeFileDataset, read_bytes
+from papergan.io.whole_file import WholeFileDataset
 
 T = TypeVar("T")
 ImagePreview = NewType("ImagePreview", str)  # Kedro-Viz goes by this name
@@ -26,7 +26,7 @@ class PngDataset(WholeFileDataset[T], Generic[T]):
 
     def preview(self) -> ImagePreview:
         """For Kedro-Viz."""
-        return ImagePreview(base64.b64encode(read_bytes(self.path)).decode())
+        return ImagePreview(base64.b64encode(self.path.read_bytes()).decode())
 
 
 def damage_of_png(content: bytes) -> str | None:
