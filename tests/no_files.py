@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 _MORE = 2 << 30  # bytes of address space beyond what is in use
 
-quickly = pytest.mark.timeout(20, method="signal")  # whoever waits at a pipe is called away
+_SECONDS = 30
+quickly = pytest.mark.timeout(_SECONDS, method="signal")  # whoever waits at a pipe is called away
 
 
 def _pipe(path: Path) -> None:
+    """With somebody who lets those go, a little later, whom no signal reaches, since they wait inside a library."""
     os.mkfifo(path)
+
+    def let_go() -> None:
+        with suppress(OSError):  # nobody waits, or the pipe is gone
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+    timer = threading.Timer(_SECONDS + 3, let_go)
+    timer.daemon = True
+    timer.start()
 
 
 def _link_to_pipe(path: Path) -> None:
     target = path.with_name(f"{path.name}.pipe")
-    os.mkfifo(target)
+    _pipe(target)
     path.symlink_to(target)
 
 
