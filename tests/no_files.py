@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,16 +18,7 @@ quickly = pytest.mark.timeout(_SECONDS, method="signal")  # whoever waits at a p
 
 
 def _pipe(path: Path) -> None:
-    """With somebody who lets those go, a little later, whom no signal reaches, since they wait inside a library."""
     os.mkfifo(path)
-
-    def let_go() -> None:
-        with suppress(OSError):  # nobody waits, or the pipe is gone
-            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-
-    timer = threading.Timer(_SECONDS + 3, let_go)
-    timer.daemon = True
-    timer.start()
 
 
 def _link_to_pipe(path: Path) -> None:
@@ -54,12 +45,16 @@ def put(kind: str, path: Path) -> None:
 
 
 @contextmanager
-def little_memory() -> Iterator[None]:
-    """Reading a device without end ends with MemoryError instead of with the machine."""
+def bounded() -> Iterator[None]:
+    """Reading a device without end ends with MemoryError instead of with the machine. Where a library waits at a pipe
+    with Python's lock in its hands, which no signal reaches, the process ends a little later.
+    """
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + _MORE, before[1]))
+    faulthandler.dump_traceback_later(_SECONDS + 5, exit=True)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         resource.setrlimit(resource.RLIMIT_AS, before)

@@ -8,7 +8,7 @@ import stat
 import pytest
 import torch
 
-from no_files import KINDS, little_memory, put, quickly
+from no_files import KINDS, bounded, put, quickly
 from papergan.errors import StorageError
 from papergan.files import check_regular, read_regular, sha256_of, write_whole
 from papergan.weights import Weights
@@ -73,7 +73,7 @@ def test_tensors_under_a_prefix():
 @pytest.mark.parametrize("read", [read_regular, sha256_of, check_regular])
 def test_what_is_no_file_is_refused_in_one_line(tmp_path, kind, read):
     put(kind, tmp_path / "a")
-    with little_memory(), pytest.raises(StorageError, match="a is a .*, expected a regular file; ") as caught:
+    with bounded(), pytest.raises(StorageError, match="a is a .*, expected a regular file; ") as caught:
         read(tmp_path / "a")
     assert "\n" not in str(caught.value)
 
@@ -87,7 +87,7 @@ def test_a_link_to_a_file_is_read(tmp_path):
 def test_what_is_too_large_is_refused_before_memory_is_given_to_it(tmp_path):
     with (tmp_path / "a").open("wb") as file:
         file.truncate(1 << 40)  # takes no room
-    with little_memory(), pytest.raises(StorageError, match="has 1099511627776 bytes, expected at most 9"):
+    with bounded(), pytest.raises(StorageError, match="has 1099511627776 bytes, expected at most 9"):
         read_regular(tmp_path / "a", most=9)
 
 

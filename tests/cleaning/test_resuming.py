@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cleaning.fake_workspace import ALL_GO, RECIPE, FakeWorkspace, paths
-from no_files import little_memory, put
+from no_files import bounded, put
 from papergan.cleaning import removal
 from papergan.cleaning.checkpoints import FINISHED, USELESS
 from papergan.errors import CheckpointError
@@ -159,7 +159,7 @@ def test_pipes_among_pointers_and_weights_hold_nothing_up(work):
     cards = next(work.reporting.glob("*/scores.json/*/scores.json"))
     for path in (*work.data.glob("03_primary/*/images.json"), *work.models.glob("*/reference.json"), weights, cards):
         put("pipe", path)
-    with little_memory():
+    with bounded():
         made = work.planned(ALL_GO)
     assert paths(made) == set()
     assert len([note for note in made.notes if "left alone" in note and "named pipe" in note]) == 2

@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DataCatalog, DatasetError, Version
 from kedro.pipeline import Pipeline, node
 
-from no_files import little_memory, put, quickly
+from no_files import bounded, put, quickly
 from papergan import settings
 from papergan.data.library import _from_copy
 from papergan.data.memory import read_into_memory
@@ -36,7 +36,7 @@ def test_reading_it_is_one_line(tmp_path, name, kind):
     one = FORMATS[name]
     one.write(tmp_path)
     put(kind, tmp_path / one.file)
-    with little_memory(), pytest.raises((PaperganError, DatasetError)) as caught:
+    with bounded(), pytest.raises((PaperganError, DatasetError)) as caught:
         one.read(tmp_path)
     line = str(known_cause(caught.value))
     assert "\n" not in line
@@ -55,7 +55,7 @@ def test_one_bad_card_or_generator_blocks_no_comparison(tmp_path, caplog, what, 
         ScoreCardDataset(filepath=f"{scores}/{experiment}/scores.json", version=version).save(card)
     (bad,) = (scores if what == "scores" else models).glob(f"two/*/*/{what}.*")
     put(kind, bad)
-    with little_memory():
+    with bounded():
         cards = ScoreCardsDataset(filepath=str(scores), models=str(models)).load()
     assert [card.experiment for card in cards.values()] == ["one"]
     assert f"left out of the comparison: {bad} is a" in caplog.text
@@ -65,12 +65,12 @@ def test_one_bad_card_or_generator_blocks_no_comparison(tmp_path, caplog, what, 
 def test_what_can_be_made_again_is_made_again(tmp_path, kind):
     shelf = WeightsShelf(tmp_path)
     put(kind, shelf.place("rows", {"a": 1}))
-    with little_memory():
+    with bounded():
         assert shelf.fetch("rows", {"a": 1}, weights).digest == weights().digest
     assert shelf.place("rows", {"a": 1}).is_file()
     put(kind, tmp_path / "copy")
     put(kind, tmp_path / "key.json")
-    with little_memory():
+    with bounded():
         assert _from_copy(tmp_path / "copy", "0" * 64) is None
         assert StressStore(tmp_path).find("key") is None
 
@@ -78,13 +78,13 @@ def test_what_can_be_made_again_is_made_again(tmp_path, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_configuration_and_what_a_search_chose(tmp_path, monkeypatch, kind):
     put(kind, tmp_path / "parameters.yml")
-    with little_memory(), pytest.raises(RecipeError, match="parameters.yml cannot be read: .* expected a regular file"):
+    with bounded(), pytest.raises(RecipeError, match="parameters.yml cannot be read: .* expected a regular file"):
         discover(tmp_path)
     chosen = tmp_path / "data/05_model_input/fd_search/chosen.json"
     chosen.parent.mkdir(parents=True)
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
     put(kind, chosen)
-    with little_memory(), pytest.raises(RecipeError, match="chosen.json is a .* expected a regular file"):
+    with bounded(), pytest.raises(RecipeError, match="chosen.json is a .* expected a regular file"):
         settings.chosen_fd("dcgan")
     chosen.unlink()
     chosen.write_text(json.dumps({"dcgan": 3}))

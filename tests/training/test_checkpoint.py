@@ -11,7 +11,7 @@ import pickle
 import pytest
 import torch
 
-from no_files import little_memory, put, quickly
+from no_files import bounded, put, quickly
 from papergan.errors import CheckpointError, StorageError
 from papergan.files import write_whole
 from papergan.training.checkpoint import CheckpointStore
@@ -253,7 +253,7 @@ def test_clear_forgets(tmp_path):
 def test_what_is_no_file_is_skipped_aloud(tmp_path, caplog, what, kind):
     kept = filled(tmp_path)
     put(kind, data(kept, 2) if what == "data" else kept.folder / "step-000000002.json")
-    with little_memory():
+    with bounded():
         assert kept.latest().step == 1
         kept.save(3, {}, images=0)
     assert "expected a regular file" in caplog.text
@@ -265,7 +265,7 @@ def test_nothing_beyond_the_size_that_the_manifest_vouches_for_is_read(tmp_path,
     kept = filled(tmp_path)
     with data(kept, 2).open("ab") as file:
         file.truncate(1 << 40)  # takes no room
-    with little_memory():
+    with bounded():
         assert kept.latest().step == 1
     assert "has 1099511627776 bytes, expected at most" in caplog.text
 
