@@ -8,7 +8,9 @@ import stat
 import pytest
 import torch
 
-from papergan.files import sha256_of, write_whole
+from no_files import KINDS, bounded, put, quickly
+from papergan.errors import StorageError
+from papergan.files import check_regular, read_regular, sha256_of, write_whole
 from papergan.weights import Weights
 
 
@@ -64,3 +66,46 @@ def test_the_digest_is_of_names_types_shapes_and_bytes():
 def test_tensors_under_a_prefix():
     weights = Weights({"g.x": torch.zeros(1), "g.y.z": torch.ones(1), "gg.x": torch.ones(2)})
     assert set(weights.under("g")) == {"x", "y.z"}
+
+
+@quickly
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("read", [read_regular, sha256_of, check_regular])
+def test_what_is_no_file_is_refused_in_one_line(tmp_path, kind, read):
+    put(kind, tmp_path / "a")
+    with bounded(), pytest.raises(StorageError, match="a is a .*, expected a regular file; ") as caught:
+        read(tmp_path / "a")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_link_to_a_file_is_read(tmp_path):
+    (tmp_path / "a").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("a")
+    assert read_regular(tmp_path / "link", most=7) == b"content"
+
+
+def test_what_is_too_large_is_refused_before_memory_is_given_to_it(tmp_path):
+    with (tmp_path / "a").open("wb") as file:
+        file.truncate(1 << 40)  # takes no room
+    with bounded(), pytest.raises(StorageError, match="has 1099511627776 bytes, expected at most 9"):
+        read_regular(tmp_path / "a", most=9)
+
+
+def test_what_grows_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"1234")
+    look = os.fstat
+
+    def growing(descriptor):
+        found = look(descriptor)
+        with (tmp_path / "a").open("ab") as file:
+            file.write(b"5")
+        return found
+
+    monkeypatch.setattr("os.fstat", growing)
+    with pytest.raises(StorageError, match="grew while it was read"):
+        read_regular(tmp_path / "a")
+
+
+def test_what_is_not_there_is_said_as_ever(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "a")

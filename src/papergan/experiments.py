@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from papergan.errors import RecipeError, did_you_mean
+from papergan.files import read_regular
 from papergan.strict import in_one_line
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,7 @@ def _text(given: Any) -> str:
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one where there is one
     try:
-        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - safe loader
+        entries = yaml.load(read_regular(path).decode(), Loader=loader)  # noqa: S506 - safe loader
     except Exception as error:  # a parser that is given just anything may raise anything
         raise RecipeError(f"{path} cannot be read: {in_one_line(error)}") from error
     named = isinstance(entries, dict) and all(isinstance(name, str) for name in entries)

@@ -1,4 +1,4 @@
-"""Files are whole or absent: written aside, synced to disk, then renamed into place."""
+"""Files are whole or absent: written aside, synced to disk, then renamed into place; read where they are regular."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +18,10 @@ from papergan.errors import StorageError
 
 _ASIDE = ".part"
 _ABANDONED_SECONDS = 3600.0
+DOCUMENT_BYTES = 64 << 20  # a JSON, CSV or page of ours has a few megabytes at most
+# A pipe that nobody writes to, and a terminal, are opened at once, and refused then.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_READ = os.O_RDONLY | _AT_ONCE | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], Any]) -> None:
@@ -57,6 +63,8 @@ def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
     """What the disk refuses inside the block as StorageError. size: bytes that were to be written, where known."""
     try:
         yield
+    except StorageError:  # says all of it already
+        raise
     except OSError as error:
         wanted = "" if size is None else f"; {size} bytes needed"
         raise StorageError(
@@ -100,7 +108,51 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def read_regular(path: Path, *, most: int = DOCUMENT_BYTES) -> bytes:
+    """All bytes of a regular file, also where links lead to it.
+
+    most: bytes; a larger one is refused before memory is given to it. Raises StorageError as `open_regular` does, where
+    it is larger, and where it grows meanwhile; any other OSError where it cannot be opened or read.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise StorageError(f"{path} has {size} bytes, expected at most {most}; get it again or remove it")
+        content = file.read(size + 1)
+    if len(content) > size:
+        raise StorageError(f"{path} grew while it was read; wait until nobody writes to it")
+    return content
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A regular file, open for reading. What was opened is what is looked at, so nothing can be put in between.
+
+    Raises StorageError for anything else: a pipe would block, a device may have no end. Else OSError, as `open` does.
+    """
+    descriptor = os.open(path, _READ)
+    try:
+        refuse_irregular(path, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def check_regular(path: Path) -> None:
+    """Raise what `open_regular` raises: for what a library opens by its path."""
+    with open_regular(path):
+        pass
+
+
+def refuse_irregular(path: Path, descriptor: int) -> None:
+    """Raise StorageError unless what was opened is a regular file. path: for the message."""
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        what = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder"}.get(stat.S_IFMT(mode), "a device or a socket")
+        raise StorageError(f"{path} is {what}, expected a regular file; remove it, or put the file in its place")
+
+
 def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
+    """Hexadecimal SHA-256 of a regular file's bytes. Raises what `open_regular` raises."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

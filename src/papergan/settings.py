@@ -9,6 +9,7 @@ from pathlib import Path
 
 from papergan.errors import RecipeError
 from papergan.experiments import PROJECT
+from papergan.files import read_regular
 
 # Neither Kedro nor MLflow phones home from this project; set before either looks.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
@@ -51,7 +52,7 @@ def fingerprints() -> str:
 def chosen_fd(experiment: str) -> int:
     """What `--pipelines fd_search` chose for an experiment; 1, where document 003's search begins, before it did."""
     try:
-        chosen = json.loads((Path(workspace()) / "data/05_model_input/fd_search/chosen.json").read_text("utf-8"))
+        chosen = json.loads(read_regular(Path(workspace()) / "data/05_model_input/fd_search/chosen.json"))
     except FileNotFoundError:
         return 1
     except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ import pickle
 import pytest
 import torch
 
+from no_files import bounded, put, quickly
 from papergan.errors import CheckpointError, StorageError
 from papergan.files import write_whole
 from papergan.training.checkpoint import CheckpointStore
@@ -231,12 +232,12 @@ def test_what_is_not_a_mapping_is_skipped(tmp_path):
 
 def test_one_that_may_not_be_read_is_an_error_and_not_damaged(tmp_path, monkeypatch):
     kept = filled(tmp_path)
-    monkeypatch.setattr("pathlib.Path.read_bytes", _refuse)
+    monkeypatch.setattr("os.open", _refuse)
     with pytest.raises(CheckpointError, match="cannot be read"):
         kept.latest()
 
 
-def _refuse(path):
+def _refuse(path, *_):
     raise PermissionError(13, "Permission denied")
 
 
@@ -244,3 +245,50 @@ def test_clear_forgets(tmp_path):
     kept = filled(tmp_path)
     kept.clear()
     assert kept.latest() is None
+
+
+@quickly
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to zeros"])
+@pytest.mark.parametrize("what", ["manifest", "data"])
+def test_what_is_no_file_is_skipped_aloud(tmp_path, caplog, what, kind):
+    kept = filled(tmp_path)
+    put(kind, data(kept, 2) if what == "data" else kept.folder / "step-000000002.json")
+    with bounded():
+        assert kept.latest().step == 1
+        kept.save(3, {}, images=0)
+    assert "expected a regular file" in caplog.text
+    assert kept.steps() == [1, 3]
+
+
+@quickly
+def test_nothing_beyond_the_size_that_the_manifest_vouches_for_is_read(tmp_path, caplog):
+    kept = filled(tmp_path)
+    with data(kept, 2).open("ab") as file:
+        file.truncate(1 << 40)  # takes no room
+    with bounded():
+        assert kept.latest().step == 1
+    assert "has 1099511627776 bytes, expected at most" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["manifest", "data"])
+def test_links_to_files_are_followed(tmp_path, what):
+    kept = filled(tmp_path)
+    path = data(kept, 2) if what == "data" else kept.folder / "step-000000002.json"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert kept.latest().step == 2
+    kept.save(3, {}, images=0)
+    assert kept.steps() == [2, 3]
+    (kept.folder / "step-000000003.json").unlink()
+    assert kept.latest().step == 2
+
+
+def test_too_little_memory_is_said_in_words(tmp_path, monkeypatch):
+    kept = filled(tmp_path)
+
+    def short(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("torch.load", short)
+    with pytest.raises(CheckpointError, match=r"cannot be read \(out of memory\)"):
+        kept.latest()

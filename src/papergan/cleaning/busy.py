@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from papergan import locks
 from papergan.cleaning.found import MODELS, listed
 from papergan.errors import PaperganError
 from papergan.tracking.configuration import MlflowConfiguration
@@ -18,23 +18,20 @@ TRAINED, RUNNING = "is being trained", "is being run"
 def held(lock: Path) -> bool:
     """Whether a process holds this lock. One that may not be looked at counts as held."""
     try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two who look do not see each other
+        return locks.is_held(lock)
     except FileNotFoundError:
         return False
     except OSError:
         return True
-    return False
 
 
 @contextmanager
 def holding(lock: Path) -> Iterator[None]:
     """Hold a lock that training would hold; nothing is written, for the disk may be full.
 
-    Raises OSError where another process has it.
+    Raises OSError where another process has it, or something else is in its place.
     """
-    with lock.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with locks.take(lock):
         yield
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from kedro.io import DatasetError, Version
@@ -13,35 +11,26 @@ from kedro.io import DatasetError, Version
 from papergan.cleaning.found import MODELS, Disk, Removal
 from papergan.cleaning.versions import TRAINED, about
 from papergan.io.weights import WeightsDataset
+from papergan.training.checkpoint_files import DATA, is_whole, looks_whole, manifest_at, steps_among, vouched_data
 
 FINGERPRINT = re.compile(r"[0-9a-f]{12}")
-MANIFEST = re.compile(r"step-(\d{9,15})\.json")
-DATA = re.compile(r"(step-\d{9,15})-([0-9a-f]{12})\.pt")
 
 USELESS = "checkpoints that are damaged, and data that no manifest vouches for"
 FINISHED = "checkpoints of finished runs"
 
 
-@dataclass(frozen=True)
-class _Saved:
-    """One manifest and the files that are its own. whole: as far as their size tells."""
-
-    step: int
-    manifest: Path
-    data: tuple[Path, ...]
-    whole: bool
-
-
 def useless_checkpoints(disk: Disk, data: Path, experiment: str) -> Iterator[Removal]:
-    """What no run can be resumed from. The last manifest stays even so: without it, training would start anew."""
+    """What no run can be resumed from, as resuming judges it. Where no step is whole, all stay: else training would
+    start anew in silence.
+    """
     for folder in disk.folders(data / MODELS / experiment / "checkpoints", FINGERPRINT):
-        saved, unvouched = _look(disk, folder)
-        lock = folder / "lock"
-        for path in unvouched:
-            yield from disk.removal(USELESS, path, experiment=experiment, lock=lock)
-        for one in saved if any(one.whole for one in saved) else ():
-            if not one.whole:
-                yield from disk.removal(USELESS, one.manifest, *one.data, experiment=experiment, lock=lock)
+        steps, lock = steps_among(disk.names(folder)), folder / "lock"
+        vouched = {path for step in steps for path in vouched_data(folder, step)}
+        for path in disk.files(folder, DATA):
+            if path not in vouched:
+                yield from disk.removal(USELESS, path, experiment=experiment, lock=lock)
+        for step in _damaged(folder, steps):
+            yield from disk.removal(USELESS, *_files(disk, folder, step), experiment=experiment, lock=lock)
 
 
 def finished_checkpoints(disk: Disk, data: Path, experiment: str, going: Set[Path]) -> Iterator[Removal]:
@@ -50,37 +39,35 @@ def finished_checkpoints(disk: Disk, data: Path, experiment: str, going: Set[Pat
     going: weights that are to be removed, and therefore prove nothing.
     """
     for folder in disk.folders(data / MODELS / experiment / "checkpoints", FINGERPRINT):
-        saved, _ = _look(disk, folder)
-        if (
-            not saved
-            or _trained_steps(disk, data / MODELS / experiment / TRAINED, folder.name, going) != saved[-1].step
-        ):
+        steps = steps_among(disk.names(folder))
+        if not steps or _trained_steps(disk, data / MODELS / experiment / TRAINED, folder.name, going) != steps[-1]:
             continue
-        some_whole = any(one.whole for one in saved)
-        for one in saved:
-            if one.whole or not some_whole:  # the others are useless, and removed as such
-                yield from disk.removal(FINISHED, one.manifest, *one.data, experiment=experiment, lock=folder / "lock")
+        damaged = _damaged(folder, steps)  # removed as such
+        for step in steps:
+            if step not in damaged:
+                files = _files(disk, folder, step)
+                yield from disk.removal(FINISHED, *files, experiment=experiment, lock=folder / "lock")
 
 
-def _look(disk: Disk, folder: Path) -> tuple[list[_Saved], list[Path]]:
-    """Every manifest, the oldest first, and data that none of them vouches for."""
-    data = disk.files(folder, DATA)
-    saved = [_saved(manifest, data) for manifest in disk.files(folder, MANIFEST)]
-    vouched = {path for one in saved for path in one.data}
-    return sorted(saved, key=lambda one: one.step), [path for path in data if path not in vouched]
+def _damaged(folder: Path, steps: list[int]) -> list[int]:
+    """Steps that are surely damaged where another is surely whole. Nothing is read of those whose size is right, unless
+    one of them has to prove that the others are not needed.
+    """
+    doubtful = [step for step in steps if not looks_whole(folder, step, folder.name)]
+    judged = {step: is_whole(folder, step, folder.name) for step in doubtful}
+    damaged = [step for step, whole in judged.items() if whole is False]
+    others = (step for step in reversed(steps) if step not in damaged)
+    return damaged if damaged and any(is_whole(folder, step, folder.name) for step in others) else []
 
 
-def _saved(manifest: Path, data: Sequence[Path]) -> _Saved:
-    """A manifest that cannot be understood may speak of all data of its step; such a step is not whole."""
-    step = int(manifest.stem.removeprefix("step-"))
-    mine = [path for path in data if path.name.startswith(f"{manifest.stem}-")]
-    try:
-        facts = json.loads(manifest.read_bytes())
-        mine = [path for path in mine if path.name == f"{manifest.stem}-{facts['sha256'][:12]}.pt"]
-        whole = [path.stat().st_size for path in mine] == [facts["bytes"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        whole = False
-    return _Saved(step, manifest, tuple(mine), whole)
+def _files(disk: Disk, folder: Path, step: int) -> list[Path]:
+    """The manifest of a step and its data, to be removed in this order; none where one is a link or no file: whoever
+    put it there wants it there.
+    """
+    manifest, data = manifest_at(folder, step), vouched_data(folder, step)
+    there = {folder / name for name in disk.names(folder)} & {manifest, *data}
+    plain = set(disk.files(folder, re.compile(".+"))) & there
+    return [manifest, *sorted(data & plain)] if plain == there else []
 
 
 def _trained_steps(disk: Disk, trained: Path, fingerprint: str, going: Set[Path]) -> int | None:

@@ -94,7 +94,9 @@ class Disk:
     def removal(
         self, reason: str, *paths: Path, experiment: str | None = None, lock: Path | None = None
     ) -> Iterator[Removal]:
-        """One removal of these paths in this order; none where one of them is gone by now."""
+        """One removal of these paths in this order; none where there are none, or one of them is gone by now."""
+        if not paths:
+            return
         try:
             yield Removal(reason, tuple(Piece.at(path) for path in paths), experiment, lock)
         except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from kedro.io import DatasetError
 
 from papergan.cleaning.found import MODELS, PRIMARY, SHELF, STORE, Disk, Removal, listed
 from papergan.errors import PaperganError
+from papergan.files import DOCUMENT_BYTES
 from papergan.io.references import ReferencesDataset
 from papergan.io.shelf import WeightsShelf
 from papergan.io.vouched import decode_vouched
@@ -26,7 +28,7 @@ def unused_images(disk: Disk, data: Path, notes: list[str]) -> Iterator[Removal]
     texts: list[str] = []
 
     def read(pointer: Path) -> None:
-        content = read_bytes(pointer)
+        content = read_bytes(pointer, DOCUMENT_BYTES)
         decode_vouched(content, pointer, "ingest again")
         texts.append(content.decode())
 
@@ -73,7 +75,7 @@ def _all_read(folder: Path, name: str, read: Callable[[Path], None], notes: list
     """Read this pointer of every experiment; False where one of them does not say where it leads."""
     try:
         for experiment in listed(folder):
-            if (experiment / name).exists():
+            if os.path.lexists(experiment / name):  # also a link to a disk that is not there now
                 read(experiment / name)
     except (OSError, ValueError, PaperganError, DatasetError) as error:
         reason = one_line(error.__cause__ if isinstance(error, DatasetError) and error.__cause__ else error)

@@ -12,6 +12,7 @@ from kedro.io import DatasetError, Version
 from papergan.cleaning.found import MODELS, REPORTING, Disk, Removal, listed
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.experiments import TOOLS
+from papergan.files import check_regular
 from papergan.io.scores import FILE, GENERATOR, ScoreCardDataset
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def about(weights: Path) -> dict[str, str]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_regular(weights)
         with safe_open(weights, framework="np") as file:
             return dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:

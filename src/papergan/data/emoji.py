@@ -22,6 +22,7 @@ import torch
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.preparation import resized_pixels
 from papergan.errors import DataError
+from papergan.files import check_regular
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont
@@ -69,6 +70,7 @@ def _bitmaps(path: Path) -> Iterator[bytes]:
     from fontTools.ttLib import TTFont, TTLibError
 
     try:
+        check_regular(path)
         with TTFont(path, lazy=True) as font:
             yield from dict.fromkeys(_drawn(font, path))
     except (OSError, TTLibError) as problem:

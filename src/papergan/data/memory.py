@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from papergan.errors import DataError
+from papergan.errors import DataError, MemoryShortError
+from papergan.files import read_regular
 
 _MEMINFO = Path("/proc/meminfo")
 
@@ -37,3 +38,17 @@ def available_bytes() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # Windows has no sysconf, others not these names
         return None
+
+
+def read_into_memory(path: Path) -> bytes:
+    """All of a regular file that fits into the memory that is available.
+
+    Raises MemoryShortError where it does not, and what `read_regular` raises.
+    """
+    size, available = path.stat().st_size, available_bytes()
+    if available is not None and size > available:
+        raise MemoryShortError(
+            f"{path} has {size / 1e9:.1f} GB, {available / 1e9:.1f} GB of memory are available; end other programs, "
+            "or remove the file where it should not be as large"
+        )
+    return read_regular(path, most=size)

@@ -24,6 +24,7 @@ from papergan.data.declarations import Mode
 from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
 from papergan.errors import DataError
+from papergan.files import check_regular
 from papergan.words import one_line
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def _open(path: Path) -> tuple[ParquetFile, Schema]:
     from pyarrow.parquet import ParquetFile
 
     try:
+        check_regular(path)
         parquet = ParquetFile(path)
         return parquet, parquet.schema_arrow
     except FileNotFoundError as problem:

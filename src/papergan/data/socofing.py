@@ -57,6 +57,9 @@ def read_socofing(folder: Path, name: str, *, size: int, held_out_subjects: int,
     altered prints. Raises DataError where the folder holds no such files, or too few subjects.
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".bmp")
+    for path in paths:
+        if not path.is_file():  # a pipe would block
+            raise DataError(f"{one_line(path)} is no file, or a link to none; remove it")
     prints = [(path, parse(path.name)) for path in paths]
     kept = [(path, one) for path, one in prints if altered or one.alteration is None]
     subjects = sorted({one.subject for _, one in kept})

@@ -8,11 +8,13 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import torch
 from torch import Tensor
 
-from papergan.errors import EvaluationError
+from papergan.errors import EvaluationError, StorageError
+from papergan.files import open_regular
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,11 @@ class PretrainedFile:
     def read(self, path: Path) -> Mapping[str, Tensor]:
         """The tensors by name. Raises EvaluationError unless they are plain and of the expected number and shape."""
         try:
-            _refuse_packed(path)
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with open_regular(path) as file:
+                _refuse_packed(file)
+                state = torch.load(file, map_location="cpu", weights_only=True)
+        except StorageError as error:
+            raise EvaluationError(f"{error}; {self.how_to}") from error
         except Exception as error:  # a damaged or hostile file fails in many ways; all mean the same to the user
             raise EvaluationError(
                 f"{path} is damaged or no file of plain tensors ({type(error).__name__}); {self.how_to}"
@@ -93,12 +98,13 @@ class PretrainedFile:
             os.replace(aside, target)
 
 
-def _refuse_packed(path: Path) -> None:
+def _refuse_packed(file: IO[bytes]) -> None:
     """Raise ValueError for an archive that would grow when it is read; torch never packs what it saves."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > os.fstat(file.fileno()).st_size:
                 raise ValueError("a packed archive")
+    file.seek(0)
 
 
 def _is_plain(name: object, tensor: object) -> bool:

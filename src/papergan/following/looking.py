@@ -13,6 +13,7 @@ from torch import Tensor
 
 from papergan import systems
 from papergan.data.images import ImageSpec
+from papergan.data.memory import read_into_memory
 from papergan.errors import EvaluationError, MemoryShortError, NotFiniteError, PaperganError
 from papergan.evaluation.draws import kept_of
 from papergan.evaluation.evaluate import see_samples
@@ -89,7 +90,9 @@ class Viewers:
             files["inception_weights"] = locate_inception_weights(how.inception_weights, how.allow_download)
         if how.torchvision:
             files["torchvision_weights"] = locate_torchvision_weights(how.torchvision_weights, how.allow_download)
-        read = {name: torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8) for name, path in files.items()}
+        read = {
+            name: torch.frombuffer(bytearray(read_into_memory(path)), dtype=torch.uint8) for name, path in files.items()
+        }
         images = self.images
         return {
             "recipe": self.recipe.model_dump_json(), "spec": [images.channels, images.size, images.num_classes],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 
 from papergan import experiments
-from papergan.errors import PaperganError, did_you_mean
+from papergan.errors import PaperganError, StorageError, did_you_mean
 from papergan.evaluation.published import experiments_named
+from papergan.files import check_regular
 from papergan.strict import in_one_line
 
 DATA_ONLY = (
@@ -27,6 +29,7 @@ def faults_of_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator
         except Exception as error:  # of whatever class catalog.yml names
             yield f"catalog.yml: {in_one_line(error).partition(' Hint: ')[0]}"
             continue
+        yield from _no_file(name, dataset)
         if dataset is not None and not type(dataset).__module__.startswith(DATA_ONLY):
             yield (
                 f"catalog.yml: {name}: a {type(dataset).__name__} might run code that is in its file; known to read "
@@ -38,6 +41,18 @@ def faults_of_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator
                 f"{name}: there is a version {later} on disk, later than this run: was the clock set back? "
                 "Kedro would load that one instead of what this run makes; mend the clock or move that version away"
             )
+
+
+def _no_file(name: str, dataset: object) -> Iterator[str]:
+    """Where Kedro's own datasets would wait at a pipe, or read and write a device: what lies there is no file."""
+    path = getattr(dataset, "_filepath", None)
+    if type(dataset).__module__.startswith("kedro_datasets.") and path is not None and not Path(path).is_dir():
+        try:
+            check_regular(Path(path))
+        except StorageError as error:
+            yield f"{name}: {error}"
+        except OSError:  # not there yet, or of another file system; its dataset says so where it matters
+            return
 
 
 def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:

@@ -13,7 +13,7 @@ from kedro.io.core import Version
 from papergan.data.animation import Animation, encode_gif
 from papergan.errors import EvaluationError
 from papergan.io.png import ImagePreview
-from papergan.io.whole_file import WholeFileDataset
+from papergan.io.whole_file import WholeFileDataset, read_bytes
 
 
 class AnimationDataset(WholeFileDataset[Animation]):
@@ -53,4 +53,4 @@ class AnimationDataset(WholeFileDataset[Animation]):
 
     def preview(self) -> ImagePreview:
         """For Kedro-Viz; browsers go by the content and let it move."""
-        return ImagePreview(base64.b64encode(self.path.read_bytes()).decode())
+        return ImagePreview(base64.b64encode(read_bytes(self.path)).decode())

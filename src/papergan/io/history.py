@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 from papergan.errors import EvaluationError
+from papergan.files import DOCUMENT_BYTES
 from papergan.io.whole_file import WholeFileDataset
 from papergan.training.history import History, Row
 from papergan.words import one_line
@@ -22,6 +23,8 @@ class HistoryDataset(WholeFileDataset[History]):
     Nothing in it vouches for its numbers, which are drawn and go into no table; a file that is cut within a line is
     noticed. Raises EvaluationError for anything else.
     """
+
+    most = DOCUMENT_BYTES
 
     def _encode(self, data: History) -> bytes:
         rows = [(LOSSES, row) for row in data.losses] + [(METRICS, row) for row in data.metrics]

@@ -14,9 +14,9 @@ from papergan.data.declarations import Sha256
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import DataError, EvaluationError, StorageError
-from papergan.files import write_whole
+from papergan.files import DOCUMENT_BYTES, write_whole
 from papergan.io.vouched import JSONPreview, decode_vouched, encode_vouched
-from papergan.io.whole_file import is_whole, read_bytes
+from papergan.io.whole_file import is_whole, read_bytes, read_text
 from papergan.strict import faults_of
 from papergan.words import one_line
 
@@ -58,11 +58,12 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8", errors="replace"))
+        return JSONPreview(read_text(self.path))
 
     def _read(self) -> ImageSplits:
         try:
-            pointer = _Pointer.model_validate(decode_vouched(read_bytes(self.path), self.path, "ingest again"))
+            content = read_bytes(self.path, DOCUMENT_BYTES)
+            pointer = _Pointer.model_validate(decode_vouched(content, self.path, "ingest again"))
         except (EvaluationError, StorageError) as error:
             raise DataError(str(error)) from error
         except ValidationError as error:

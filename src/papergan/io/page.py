@@ -10,8 +10,8 @@ from typing import Any, NewType
 from kedro.io import AbstractDataset
 
 from papergan.errors import EvaluationError
-from papergan.files import write_whole
-from papergan.io.whole_file import is_whole, read_bytes
+from papergan.files import DOCUMENT_BYTES, write_whole
+from papergan.io.whole_file import is_whole, read_bytes, read_text
 
 HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by this name
 
@@ -39,7 +39,7 @@ class PageDataset(AbstractDataset[Page, Page]):
     def _read(self, kind: str) -> str:
         path = self.file(kind)
         try:
-            return read_bytes(path).decode()
+            return read_bytes(path, DOCUMENT_BYTES).decode()
         except UnicodeDecodeError as error:
             raise EvaluationError(f"{path} is damaged ({error.reason}); make the page again") from error
 
@@ -49,7 +49,7 @@ class PageDataset(AbstractDataset[Page, Page]):
 
     def preview(self) -> HTMLPreview:
         """For Kedro-Viz."""
-        return HTMLPreview(self.file("html").read_text(encoding="utf-8", errors="replace"))
+        return HTMLPreview(read_text(self.file("html")))
 
     def file(self, kind: str) -> Path:
         """Where one form of it lies. kind: "md", "csv" or "html"."""

@@ -13,10 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, Validat
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Split
 from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
-from papergan.files import write_whole
+from papergan.files import DOCUMENT_BYTES, write_whole
 from papergan.io.shelf import WeightsShelf
 from papergan.io.vouched import JSONPreview, decode_vouched, encode_vouched
-from papergan.io.whole_file import is_whole, read_bytes
+from papergan.io.whole_file import is_whole, read_bytes, read_text
 from papergan.strict import faults_of
 from papergan.weights import Weights
 from papergan.words import one_line
@@ -103,7 +103,8 @@ class ReferencesDataset(AbstractDataset[References, References]):
 
     def _read(self) -> References:
         try:
-            pointer = _POINTER.validate_python(decode_vouched(read_bytes(self.path), self.path, "build it again"))
+            content = read_bytes(self.path, DOCUMENT_BYTES)
+            pointer = _POINTER.validate_python(decode_vouched(content, self.path, "build it again"))
         except ValidationError as error:
             fault = one_line(faults_of("reference", error)[0])
             raise EvaluationError(f"{self.path} leads to no reference ({fault}); build it again") from error
@@ -124,7 +125,7 @@ class ReferencesDataset(AbstractDataset[References, References]):
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8", errors="replace"))
+        return JSONPreview(read_text(self.path))
 
     def _exists(self) -> bool:
         return self.path.is_file() and is_whole(self.path, self._read)

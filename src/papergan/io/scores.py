@@ -11,6 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.experiments import TOOLS
+from papergan.files import DOCUMENT_BYTES
 from papergan.io.vouched import VouchedDataset
 from papergan.io.weights import decode
 from papergan.io.whole_file import read_bytes
@@ -52,7 +53,7 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
             if path.parents[2].name in TOOLS:  # they score images, not runs
                 continue
             try:
-                card = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path), path)
+                card = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path, DOCUMENT_BYTES), path)
                 if card.run not in newest:  # only these are shown, so only their generators are hashed
                     self._check_generator(card, path)
                     newest[card.run] = card

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Generic, NewType, TypeVar
 from pydantic import ValidationError
 
 from papergan.errors import EvaluationError
-from papergan.io.whole_file import WholeFileDataset
+from papergan.files import DOCUMENT_BYTES
+from papergan.io.whole_file import WholeFileDataset, read_text
 from papergan.strict import faults_of
 from papergan.words import one_line
 
@@ -61,6 +62,7 @@ class VouchedDataset(WholeFileDataset[T], Generic[T]):
 
     what: ClassVar[str]
     remedy: ClassVar[str]
+    most = DOCUMENT_BYTES
 
     @abstractmethod
     def _to_document(self, data: T) -> dict[str, Any]: ...
@@ -84,4 +86,4 @@ class VouchedDataset(WholeFileDataset[T], Generic[T]):
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""
-        return JSONPreview(self.path.read_text(encoding="utf-8", errors="replace"))
+        return JSONPreview(read_text(self.path))

@@ -6,12 +6,13 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from kedro.io.core import AbstractVersionedDataset, Version, VersionNotFoundError
 
-from papergan.errors import PaperganError, StorageError
-from papergan.files import write_whole
+from papergan.data.memory import read_into_memory
+from papergan.errors import MemoryShortError, PaperganError, StorageError
+from papergan.files import DOCUMENT_BYTES, read_regular, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,12 @@ T = TypeVar("T")
 
 
 class WholeFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
-    """One file, or one per version. "Exists" means there and whole, so Kedro's `--only-missing-outputs` is safe."""
+    """One file, or one per version. "Exists" means there and whole, so Kedro's `--only-missing-outputs` is safe.
+
+    most: bytes of a file that is read; None = what fits into the memory that is available.
+    """
+
+    most: ClassVar[int | None] = None
 
     def __init__(
         self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
@@ -54,7 +60,7 @@ class WholeFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
         return newest if mine is not None and newest > mine else None
 
     def load(self) -> T:
-        return self._decode(read_bytes(self.path), self.path)
+        return self._decode(read_bytes(self.path, self.most), self.path)
 
     def save(self, data: T) -> None:
         write_whole(Path(self._get_save_path()), self._encode(data))
@@ -64,7 +70,7 @@ class WholeFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
             path = self.path
         except VersionNotFoundError:
             return False
-        return path.is_file() and is_whole(path, lambda: self._check(read_bytes(path), path))
+        return path.is_file() and is_whole(path, lambda: self._check(read_bytes(path, self.most), path))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "version": self._version}
@@ -74,6 +80,8 @@ def is_whole(path: Path, check: Callable[[], object]) -> bool:
     """Whether `check` raises no PaperganError; if it does, the reason is said aloud, for Kedro makes the file again."""
     try:
         check()
+    except MemoryShortError:  # says nothing about the file
+        raise
     except PaperganError as error:
         reason = str(error).removeprefix(f"{path} ").removeprefix("is damaged: ")
         log.warning("%s is damaged and will be made again: %s", path, reason)
@@ -81,9 +89,20 @@ def is_whole(path: Path, check: Callable[[], object]) -> bool:
     return True
 
 
-def read_bytes(path: Path) -> bytes:
-    """All of a file. Raises StorageError where the disk does not give it."""
+def read_bytes(path: Path, most: int | None = None) -> bytes:
+    """All of a regular file. most: bytes; None = what fits into the memory that is available.
+
+    Raises StorageError where the disk does not give it, where it is larger, and where something else is there;
+    MemoryShortError where the memory does not suffice.
+    """
     try:
-        return path.read_bytes()
+        return read_into_memory(path) if most is None else read_regular(path, most=most)
+    except StorageError:
+        raise
     except OSError as error:
         raise StorageError(f"{path} cannot be read ({error.strerror or error}); mend it, or make it again") from error
+
+
+def read_text(path: Path) -> str:
+    """A document to be looked at; what is no UTF-8 is marked. Raises what `read_bytes` raises."""
+    return read_bytes(path, DOCUMENT_BYTES).decode(errors="replace")

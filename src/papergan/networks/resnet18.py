@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
+from papergan.files import open_regular
 from papergan.game.state import check_fit
 from papergan.strict import in_one_line
 
@@ -51,7 +52,8 @@ def _read(weights: str, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
             found: dict[str, Tensor] = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
         else:
-            found = torch.load(Path(weights), map_location="cpu", weights_only=True)
+            with open_regular(Path(weights)) as file:
+                found = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(found, Mapping):
             raise ValueError(f"expected tensors by name, found a {type(found).__name__}")
         check_fit("ResNet18", own, found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from papergan import locks
 
 
 class Liveness:
@@ -20,16 +21,13 @@ class Liveness:
     def turn(self) -> Iterator[None]:
         """Wait until no other process of this machine is inside such a block."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "turn").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locks.take(self.folder / "turn", wait=True):
             yield
 
     def claim(self, run_id: str) -> None:
         """Hold the lock of a run until `release` or the end of the process."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self._path(run_id).open("w")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._held[run_id] = file
+        self._held[run_id] = locks.take(self._path(run_id))
 
     def release(self, run_id: str) -> None:
         """Give the lock up; nothing happens where it is not held."""
@@ -41,12 +39,10 @@ class Liveness:
     def alive(self, run_id: str) -> bool:
         """Whether a process holds the lock. A lock that is free is swept away."""
         try:
-            with self._path(run_id).open("r+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if locks.is_held(self._path(run_id)):
+                return True
         except FileNotFoundError:
             return False
-        except BlockingIOError:
-            return True
         self._path(run_id).unlink(missing_ok=True)
         return False
 

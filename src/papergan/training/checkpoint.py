@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,14 +15,13 @@ from typing import Any
 
 import torch
 
+from papergan import locks
 from papergan.errors import CheckpointError
 from papergan.files import storage_errors, write_whole
 from papergan.game.game import Game
+from papergan.training.checkpoint_files import data_at, manifest_at, read_state, steps_among, vouched_data
 
 log = logging.getLogger(__name__)
-
-_MANIFEST = re.compile(r"step-(\d{9,15})\.json")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -63,25 +60,22 @@ class CheckpointStore:
     def locked(self) -> Iterator[None]:
         """One writer per recipe: the kernel holds the lock, and drops it however the process ends.
 
-        Raises CheckpointError naming the holder, StorageError where the folder cannot be written.
+        Raises CheckpointError naming the holder, StorageError where the folder cannot be written, or a link or anything
+        but a file is in the lock's place.
         """
         lock = self.folder / "lock"
         with storage_errors(lock):
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = lock.open("a+")
-        with file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file = locks.take(lock)
             except BlockingIOError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
+                holder = locks.read_note(lock) or "another process"
                 raise CheckpointError(
                     f"{self.folder}: held by {holder}, which trains the same recipe; wait for it or stop it"
                 ) from None
+        with file:
             with storage_errors(lock):
-                file.truncate(0)
-                file.write(f"process {os.getpid()} on {os.uname().nodename}")
-                file.flush()
+                locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
             yield
 
     def save(self, step: int, state: Mapping[str, Any], **facts: Any) -> None:
@@ -93,7 +87,7 @@ class CheckpointStore:
         manifest = {"step": step, "bytes": len(content), "sha256": sha256, "fingerprint": self.fingerprint, **facts}
         with storage_errors(self.folder):
             self._sweep()
-        write_whole(self._data(step, sha256), content)
+        write_whole(data_at(self.folder, step, sha256), content)
         write_whole(self._manifest(step), json.dumps(manifest, indent=1).encode())
         self._damaged.discard(step)
         with storage_errors(self.folder):
@@ -101,8 +95,7 @@ class CheckpointStore:
 
     def steps(self) -> list[int]:
         """Steps that a manifest vouches for, oldest first."""
-        names = (_MANIFEST.fullmatch(path.name) for path in self.folder.glob("step-*.json"))
-        return sorted(int(name[1]) for name in names if name)
+        return steps_among(path.name for path in self.folder.glob("step-*.json"))
 
     def latest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None where there never was one.
@@ -114,7 +107,9 @@ class CheckpointStore:
             try:
                 return Checkpoint(step, self._read(step))
             except (PermissionError, MemoryError) as error:  # says nothing about the checkpoint
-                raise CheckpointError(f"{self._manifest(step)}: cannot be read ({error or 'out of memory'})") from error
+                raise CheckpointError(
+                    f"{self._manifest(step)}: cannot be read ({str(error) or 'out of memory'})"
+                ) from error
             except Exception as error:  # whatever a cut, altered or hostile file makes a decoder raise; said aloud
                 reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
                 log.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
@@ -133,18 +128,7 @@ class CheckpointStore:
         self._sweep()
 
     def _read(self, step: int) -> dict[str, Any]:
-        manifest = json.loads(self._manifest(step).read_bytes())
-        sha256, fingerprint = str(manifest["sha256"]), manifest["fingerprint"]
-        content = self._data(step, sha256).read_bytes()
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256 or step != manifest["step"]:
-            raise ValueError(f"SHA-256 is {found[:12]}, the manifest says {sha256[:12]}")
-        if fingerprint != self.fingerprint:
-            raise ValueError(f"of recipe {fingerprint}, not {self.fingerprint}")
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if not isinstance(state, dict):
-            raise TypeError(f"a mapping was expected, it holds {type(state).__name__}")
-        return state
+        return read_state(self.folder, step, self.fingerprint)
 
     def _retire(self) -> None:
         """Delete what is older than the newest `keep` whole ones, and, once there are so many, what is damaged."""
@@ -158,22 +142,10 @@ class CheckpointStore:
 
     def _sweep(self) -> None:
         """Remove what a killed process left half written, and data that no manifest vouches for."""
-        vouched = {name for step in self.steps() for name in self._vouched(step)}
+        vouched = {path for step in self.steps() for path in vouched_data(self.folder, step)}
         for path in [*self.folder.glob(".step-*.part"), *self.folder.glob("step-*.pt")]:
-            if path.name not in vouched:
+            if path not in vouched:
                 path.unlink(missing_ok=True)
 
-    def _vouched(self, step: int) -> list[str]:
-        """The file that a manifest speaks of; all of its step where it is unreadable, for nothing is sure then."""
-        try:
-            return [self._data(step, str(json.loads(self._manifest(step).read_bytes())["sha256"])).name]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return [path.name for path in self.folder.glob(f"step-{step:09d}-*.pt")]
-
-    def _data(self, step: int, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):  # it becomes part of a path
-            raise ValueError(f"{sha256[:80]!r} is no SHA-256")
-        return self.folder / f"step-{step:09d}-{sha256[:12]}.pt"
-
     def _manifest(self, step: int) -> Path:
-        return self.folder / f"step-{step:09d}.json"
+        return manifest_at(self.folder, step)

@@ -1,0 +1,106 @@
+"""The files of a recipe's checkpoints: which there are, what vouches for them, whether they are whole.
+
+Training resumes by these functions and `kedro clean` removes by them, so that nothing goes that a run could use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from papergan.errors import StorageError
+from papergan.files import read_regular
+
+DATA = re.compile(r"step-\d{9,15}-[0-9a-f]{12}\.pt")
+_MANIFEST = re.compile(r"step-(\d{9,15})\.json")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Manifest(NamedTuple):
+    """What a manifest says that is for these files. data: whose size is at most `bytes`, and whose digest is sha256."""
+
+    data: Path
+    bytes: int
+    sha256: str
+
+
+def steps_among(names: Iterable[str]) -> list[int]:
+    """Steps that have a manifest among files of these names, oldest first."""
+    found = (_MANIFEST.fullmatch(name) for name in names)
+    return sorted(int(one[1]) for one in found if one)
+
+
+def manifest_at(folder: Path, step: int) -> Path:
+    """Where the manifest of a step lies."""
+    return folder / f"step-{step:09d}.json"
+
+
+def data_at(folder: Path, step: int, sha256: str) -> Path:
+    """Where data with this digest lie. Raises ValueError for what is no digest: it becomes part of a path."""
+    if not _SHA256.fullmatch(sha256):
+        raise ValueError(f"{sha256[:80]!r} is no SHA-256")
+    return folder / f"step-{step:09d}-{sha256[:12]}.pt"
+
+
+def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
+    """What vouches for a step. Raises one of many types where it is missing, damaged, or of another step or recipe."""
+    said = json.loads(read_regular(manifest_at(folder, step)))
+    sha256, size = str(said["sha256"]), said["bytes"]
+    if said["step"] != step:
+        raise ValueError(f"of step {said['step']}, not {step}")
+    if said["fingerprint"] != fingerprint:
+        raise ValueError(f"of recipe {said['fingerprint']}, not {fingerprint}")
+    if type(size) is not int:
+        raise TypeError(f"{size!r} is no number of bytes")
+    return Manifest(data_at(folder, step, sha256), size, sha256)
+
+
+def read_state(folder: Path, step: int, fingerprint: str) -> dict[str, Any]:
+    """The state of a step. Raises one of many types where it is not whole, PermissionError or MemoryError otherwise."""
+    said = read_manifest(folder, step, fingerprint)
+    content = read_regular(said.data, most=said.bytes)
+    found = hashlib.sha256(content).hexdigest()
+    if found != said.sha256:
+        raise ValueError(f"SHA-256 is {found[:12]}, the manifest says {said.sha256[:12]}")
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if not isinstance(state, dict):
+        raise TypeError(f"a mapping was expected, it holds {type(state).__name__}")
+    return state
+
+
+def looks_whole(folder: Path, step: int, fingerprint: str) -> bool:
+    """Whether data of the right size are there; nothing of them is read."""
+    try:
+        said = read_manifest(folder, step, fingerprint)
+        return said.data.is_file() and said.data.stat().st_size == said.bytes
+    except Exception:  # whatever an altered or hostile manifest makes a decoder raise
+        return False
+
+
+def is_whole(folder: Path, step: int, fingerprint: str) -> bool | None:
+    """Whether training would resume from this step; None where that cannot be told, now or from here."""
+    try:
+        read_state(folder, step, fingerprint)
+    except (StorageError, FileNotFoundError):
+        return False
+    except (OSError, MemoryError):  # says nothing about the checkpoint
+        return None
+    except Exception:  # whatever a cut, altered or hostile file makes a decoder raise
+        return False
+    return True
+
+
+def vouched_data(folder: Path, step: int) -> set[Path]:
+    """The file that a manifest speaks of; all of its step where it is unreadable, for nothing is sure then."""
+    try:
+        said = json.loads(read_regular(manifest_at(folder, step)))
+        return {data_at(folder, step, str(said["sha256"]))}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
+        return set(folder.glob(f"step-{step:09d}-*.pt"))
