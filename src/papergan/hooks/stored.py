@@ -11,6 +11,7 @@ from papergan import experiments
 from papergan.errors import PaperganError, did_you_mean
 from papergan.evaluation.published import experiments_named
 from papergan.strict import in_one_line
+from papergan.words import quoted
 
 DATA_ONLY = (
     "papergan.", "kedro.io.memory_dataset", "kedro.io.shared_memory_dataset", "kedro_datasets.json.",
@@ -55,4 +56,4 @@ def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
     known = experiments.discover()
     for where, name in named:
         if name not in known:
-            yield f"published.yml: {where}: unknown experiment {name!r}{did_you_mean(name, known)}"
+            yield f"published.yml: {where}: unknown experiment {quoted(name)}{did_you_mean(name, known)}"
