@@ -75,7 +75,7 @@ class Recipe(Strict):
     of the system's `build` that differ from its defaults.
     """
 
-    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
     description: str = ""
     system: str
     dataset: str

@@ -52,7 +52,7 @@ class StressRecipe(Strict):
     steps of batch_size points; every_steps between countings, each of `samples` generated points.
     """
 
-    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
     description: str = ""
     system: str = "gan"
     seeds: Seeds = (0, 1, 2)

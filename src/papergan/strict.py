@@ -30,7 +30,7 @@ NotNegative = Annotated[int, Field(ge=0, le=MOST)]
 Samples = Annotated[int, Field(ge=1, le=10_000_000)]  # images that a number is taken of
 Repeats = Annotated[int, Field(ge=1, le=10_000)]  # resamples, splits, epochs of a classifier
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
-Size = Annotated[int, Field(ge=1, le=16_384)]  # of an image, pixels
+Size = Annotated[int, Field(ge=1, le=4096)]  # of an image, pixels
 Amount = Annotated[float, Field(gt=0, le=1e6)]  # of epochs, minutes, or a length
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]  # what torch's generators take
 

@@ -58,7 +58,7 @@ class StudyRecipe(Strict):
     tables: published ones whose numbers stand beside, "Table IV"; None = all of the document.
     """
 
-    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
     description: str = ""
     seeds: Seeds = (0, 1, 2)
     common: Tree = Field(default_factory=dict)
@@ -89,7 +89,7 @@ def _levels(grid: GridRecipe) -> Iterator[str]:
 class SearchRecipe(Strict):
     """Document 003, section 3.1: FD is raised from 1 until no instability occurs. most: where the search gives up."""
 
-    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
     description: str = ""
     experiments: Names
     seed: Annotated[Seed, Field(ge=0)] = 0

@@ -103,11 +103,17 @@ def faults_of_experiment(
             "evenly: set training.drop_last=true, or another batch_size"
         )
     images = replace(declaration.spec, size=recipe.image_size or declaration.spec.size)
+    if recipe.image_size is not None:
+        what = f"{recipe.dataset}/train"
+        too_large = [*_fault(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))]
+        yield from too_large
+        if too_large:  # networks for them would be as large
+            return
     games: list[Game] = []
     yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
         yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
-    yield from _faults_of_memory(name, recipe, games, images, available or 0)
+    yield from _faults_of_memory(name, recipe, games)
     for game in games:
         yield from _faults_of_one_image(f"{name}.training.batch_size", how, game, images, available)
 
@@ -151,18 +157,14 @@ def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> No
     check_room(store.folder, missing * checkpoint_bytes(game), f"{missing - 1} checkpoints and the results")
 
 
-def _faults_of_memory(name: str, recipe: Recipe, games: list[Game], images: ImageSpec, available: int) -> Iterator[str]:
-    """What would be killed, for want of memory, after hours. images: as they are trained on, `available` of them."""
+def _faults_of_memory(name: str, recipe: Recipe, games: list[Game]) -> Iterator[str]:
+    """What would be killed, for want of memory, after hours."""
     how = recipe.evaluation
     samples = max(how.num_samples, how.final_num_samples)
     yield from _fault(
         f"{name}.evaluation",
         lambda: check_memory(f"what is seen of {samples} samples", how.bytes_of(samples), "lower final_num_samples"),
     )
-    if recipe.image_size is not None:
-        yield from _fault(
-            f"{name}.image_size", lambda: check_resizing(f"{recipe.dataset}/train", available, images, images.size)
-        )
     if recipe.training.device == "cpu":
         needed = sum(map(checkpoint_bytes, games))  # weights and moments, all of which are at work at once
         yield from _fault(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))

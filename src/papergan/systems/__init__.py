@@ -66,11 +66,15 @@ MOST_OF = dict.fromkeys(
 )  # fmt: skip
 """Of what a step does as often as its setting says, or in memory that grows with it: a thousand, and else MOST."""
 
+LEAST = 1e-30  # what is divided by less overflows
+
 
 def _at_most(value: Any, info: ValidationInfo) -> Any:
     most = MOST_OF.get(info.field_name or "", MOST)
     if isinstance(value, int | float) and abs(value) > most:
         raise PydanticCustomError("too_large", f"Input should be at most {most}")
+    if isinstance(value, float) and 0 < abs(value) < LEAST:
+        raise PydanticCustomError("too_small", f"Input should be 0, where that makes sense, or at least {LEAST}")
     return value
 
 
