@@ -23,8 +23,14 @@ def read(text: str) -> list[list[str]]:
     "cell", [FORMULA, "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n=1", "--1", "-", "\uff1d1"]
 )
 def test_text_that_a_spreadsheet_would_compute_is_kept_from_it(cell):
+    kept = cell.replace("\r", "\n")
     table = pd.DataFrame({"name": [cell], cell: ["a"]}).astype("string")
-    assert read(csv_page(table)) == [["name", f"'{cell}"], [f"'{cell}", "a"]]
+    assert read(csv_page(table)) == [["name", f"'{kept}"], [f"'{kept}", "a"]]
+
+
+def test_no_text_begins_a_row_of_its_own():
+    table = pd.DataFrame({"name": ["a\r=1"]}).astype("string")
+    assert read(csv_page(table)) == [["name"], ["a\n=1"]]
 
 
 def test_numbers_and_plain_text_are_as_they_were():

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Parts = Sequence[tuple[str, "pd.DataFrame"]]  # a heading, and the table under it
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # as spreadsheets have it
+FORMULA = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # as spreadsheets have it
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; color: #1c2430; background: #fff; }
 .wide { overflow-x: auto; border: 1px solid #d5dbe3; border-radius: 6px; }
@@ -50,7 +50,10 @@ def csv_page(table: pd.DataFrame) -> str:
 
 
 def _no_formula(cell: object) -> object:
-    if not isinstance(cell, str) or not cell.lstrip(" ").startswith(FORMULA):
+    if not isinstance(cell, str):
+        return cell
+    cell = cell.replace("\r", "\n")  # which is quoted; the other begins a row for some readers
+    if not cell.lstrip(" ").startswith(FORMULA):
         return cell
     try:
         float(cell)

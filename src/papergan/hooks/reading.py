@@ -10,7 +10,7 @@ from typing import Any
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
-from papergan.errors import PaperganError, RecipeError, known_cause
+from papergan.errors import PaperganError, RecipeError
 from papergan.strict import in_one_line
 from papergan.words import quoted
 
@@ -34,7 +34,7 @@ class ReadableConfigLoader(OmegaConfigLoader):
         except Exception as error:  # a parser that is given just anything may raise anything
             if key not in self.config_patterns:
                 raise
-            if (known := known_cause(error)) is not None:  # of a resolver of ours, which OmegaConf wraps
+            if (known := _of_ours(error)) is not None:
                 raise known from error
             faults = [*self._unreadable()] or [*self._clashes(key)]
             faults = faults or [f"{key} in {self.conf_source}: {in_one_line(error)}"]
@@ -59,6 +59,13 @@ class ReadableConfigLoader(OmegaConfigLoader):
             contents["--params"] = self.runtime_params
         for (_, below), (name, above) in combinations(contents.items(), 2):
             yield from (f"{name}: {clash}" for clash in clashes(below, above))
+
+
+def _of_ours(error: BaseException | None) -> PaperganError | None:
+    """What a resolver of ours said, which OmegaConf tells in words of its own."""
+    while error is not None and not isinstance(error, PaperganError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _refuse_missing(given: Any, place: str = "--params") -> None:
