@@ -51,8 +51,9 @@ def fingerprints() -> str:
 
 def chosen_fd(experiment: str) -> int:
     """What `--pipelines fd_search` chose for an experiment; 1, where document 003's search begins, before it did."""
+    path = Path(workspace()) / "data/05_model_input/fd_search/chosen.json"
     try:
-        chosen = json.loads((Path(workspace()) / "data/05_model_input/fd_search/chosen.json").read_text("utf-8"))
+        chosen = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return 1
     except (OSError, ValueError) as error:
