@@ -6,6 +6,7 @@ import signal
 import sys
 import warnings
 from functools import partial
+from inspect import isabstract
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
@@ -15,13 +16,16 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import pipelines
 from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
+from kedro.runner import AbstractRunner, ParallelRunner
 from kedro.utils import load_obj
 
 from papergan import experiments
 from papergan.cleaning.command import clean
+from papergan.cleaning.found import VERSION
 from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean, known_cause
 from papergan.following import several
 from papergan.strict import in_one_line
+from papergan.words import one_line, quoted
 
 RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
 PARTS = {
@@ -35,6 +39,21 @@ class OneLineCommand(click.Command):
 
     Ctrl-C ends with 130 and SIGTERM with 143, whichever node is at work, so that a scheduler sees what happened.
     """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Click's own, where what Kedro's readers of options end in a traceback is one line as well."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(one_line(error.format_message()), error.ctx) from error
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # a parser that is given just anything may raise anything
+            why = in_one_line(getattr(error, "message", error))
+            if not isinstance(error, click.ClickException):
+                why += "; --params takes key=value,key=value, each value as YAML has it"
+            click.secho(f"papergan: the options cannot be read: {why}", fg="red", err=True)
+            ctx.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; where several processes were started with it, rank 0 does."""
@@ -80,16 +99,19 @@ def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
     wanted = [options["pipeline"]] if options["pipeline"] else list(options["pipelines"] or [])
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise RecipeError("; ".join(f"unknown pipeline {name!r}{did_you_mean(name, known)}" for name in unknown))
+        raise RecipeError("; ".join(f"unknown pipeline {quoted(name)}{did_you_mean(name, known)}" for name in unknown))
 
 
 def _refuse_unknown_parts(options: dict[str, Any]) -> None:
     """What Kedro would refuse with a traceback: a runner, or nodes, tags and datasets that no pipeline has."""
     if options["runner"]:
-        try:
-            load_obj(options["runner"], "kedro.runner")
-        except (AttributeError, ImportError, ValueError) as error:
-            raise RecipeError(f"unknown runner {options['runner']!r}: {in_one_line(error)}") from error
+        _refuse_unknown_runner(options["runner"])
+    for dataset, version in (options["load_versions"] or {}).items():
+        if not VERSION.fullmatch(version):
+            raise RecipeError(
+                f"--load-versions: {quoted(dataset)} cannot have a version {quoted(version)}: versions are folders "
+                "named by time, for example 2026-01-31T12.00.00.000Z"
+            )
     wanted = {PARTS[option]: options[option] for option in PARTS if options[option]}
     if not wanted:
         return
@@ -98,6 +120,21 @@ def _refuse_unknown_parts(options: dict[str, Any]) -> None:
         sum((pipelines[name] for name in names), Pipeline([])).filter(**wanted)
     except ValueError as error:
         raise RecipeError(in_one_line(error)) from error
+
+
+def _refuse_unknown_runner(name: str) -> None:
+    """A name that is no runner, or one of a runner that takes nodes to other processes."""
+    try:
+        runner = load_obj(name, "kedro.runner")
+    except Exception as error:  # an import may raise anything
+        raise RecipeError(f"unknown runner {quoted(name)}: {in_one_line(error)}") from error
+    if not isinstance(runner, type) or not issubclass(runner, AbstractRunner) or isabstract(runner):
+        raise RecipeError(f"--runner: {quoted(name)} is no runner; leave --runner out")
+    if issubclass(runner, ParallelRunner):
+        raise RecipeError(
+            f"--runner: {quoted(name)} cannot run this project, whose nodes share recipes and what is tracked within "
+            "one process; leave --runner out, and for several devices see training.devices"
+        )
 
 
 def _cause(error: BaseException) -> PaperganError | None:

@@ -38,10 +38,13 @@ class NotFiniteError(PaperganError, ArithmeticError):
     """A loss or a gradient became NaN or infinite; checkpoints are from before that step."""
 
 
+_LONGEST = 100  # characters of a name that are looked at and shown
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'wgan_gp'?"` where something known is close to `name`, else the list of what is known."""
-    known = sorted(known)
-    matches = get_close_matches(name, known, n=3, cutoff=0.6)
+    known = sorted(one[:_LONGEST] for one in known)
+    matches = get_close_matches(name[:_LONGEST], known, n=3, cutoff=0.6)
     if matches:
         return f"; did you mean {' or '.join(repr(match) for match in matches)}?"
     return f"; known: {', '.join(known) or 'none'}"

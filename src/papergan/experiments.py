@@ -14,6 +14,7 @@ import yaml
 from papergan.errors import RecipeError, did_you_mean
 from papergan.files import read_regular
 from papergan.strict import in_one_line
+from papergan.words import quoted
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARAMETERS = PROJECT / "conf" / "base" / "parameters"
@@ -40,11 +41,11 @@ def discover(folder: Path = PARAMETERS) -> dict[str, Entry]:
     for path in sorted(folder.glob("*.yml")):
         for name, entry in _read(path).items():
             if name in found:
-                raise RecipeError(f"{path}: experiment {name!r} is defined twice")
+                raise RecipeError(f"{path}: experiment {quoted(name)} is defined twice")
             taken = {*TOOLS, *TOOL_PARAMETERS, *SHARED}
             if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
                 wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
-                raise RecipeError(f"{path}: {name!r} cannot be the name of an experiment: {wanted}")
+                raise RecipeError(f"{path}: {quoted(name)} cannot be the name of an experiment: {wanted}")
             found[name] = Entry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
     return found
 
@@ -58,7 +59,7 @@ def studies(path: Path = STUDIES) -> dict[str, Entry]:
     found = {}
     for name, entry in _read(path).items() if path.exists() else ():
         if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in {*discover(), *TOOLS, *TOOL_PARAMETERS, *SHARED}:
-            raise RecipeError(f"{path}: {name!r} cannot be the name of a study: it is taken, or no name")
+            raise RecipeError(f"{path}: {quoted(name)} cannot be the name of a study: it is taken, or no name")
         found[name] = Entry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
     return found
 
@@ -80,7 +81,9 @@ def refuse_unknown(parameters: Mapping[str, Any]) -> None:
     known = {*discover(), *studies(), *TOOL_PARAMETERS}
     unknown = [name for name in parameters if name not in known]
     if unknown:
-        raise RecipeError("; ".join(f"unknown experiment {name!r}{did_you_mean(str(name), known)}" for name in unknown))
+        raise RecipeError(
+            "; ".join(f"unknown experiment {quoted(name)}{did_you_mean(str(name), known)}" for name in unknown)
+        )
 
 
 def _text(given: Any) -> str:

@@ -14,7 +14,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
-from papergan.errors import StorageError
+from papergan.errors import RecipeError, StorageError
+from papergan.words import one_line, quoted
 
 _ASIDE = ".part"
 _ABANDONED_SECONDS = 3600.0
@@ -78,6 +79,25 @@ def check_room(path: Path, size: int, what: str) -> None:
     free = free_bytes(path)
     if free is not None and free < size:
         raise StorageError(f"{path}: {what} may take {size} bytes, {free} are free; make room (`kedro clean` helps)")
+
+
+def folder_from(variable: str) -> Path | None:
+    """The folder that an environment variable names, there or not yet; None where it is not set, or empty.
+
+    Raises RecipeError where something that is no folder stands at it or above it.
+    """
+    given = os.environ.get(variable, "").strip()
+    if not given:
+        return None
+    try:
+        folder = Path(given).expanduser().resolve()
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+    except (OSError, RuntimeError, ValueError) as error:  # too long a name, a home of nobody, a null character
+        why = one_line(getattr(error, "strerror", None) or error)
+        raise RecipeError(f"{variable}={quoted(given)} cannot be a folder ({why}); name one, or unset it") from error
+    if not there.is_dir():
+        raise RecipeError(f"{variable}={quoted(given)}: {there} is not a folder; name a folder, or unset it")
+    return folder
 
 
 def free_bytes(path: Path) -> int | None:

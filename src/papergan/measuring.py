@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from papergan.data.declarations import Mode
 from papergan.evaluation.protocol import Rules, Split
 from papergan.pixels import Quantisation
-from papergan.strict import NotNegative, Positive, Strict
+from papergan.strict import Amount, BatchSize, Positive, Repeats, Samples, Seed, Size, Strict
 from papergan.training.numerics import Device
 
 
@@ -21,11 +21,11 @@ class DomainRecipe(Strict):
     measured with does not suffer from what is measured.
     """
 
-    epochs: Positive = 6
-    width: Positive = 32
+    epochs: Repeats = 6
+    width: Annotated[int, Field(ge=1, le=512)] = 32  # of the stem; the last group has eight times as many channels
     horizontal_flip: bool = True
     whole: bool = False
-    seed: int = 0
+    seed: Seed = 0
 
 
 class MeasuringRecipe(Strict):
@@ -46,16 +46,16 @@ class MeasuringRecipe(Strict):
     domain: bool = True
     domain64: bool = False
     domain_classifier: DomainRecipe = DomainRecipe()
-    seed: int | None = None
-    splits: Positive = 10
-    kid_subsets: Positive = 100
-    kid_subset_size: Annotated[int, Field(ge=2)] = 1000
-    manifold_samples: Annotated[int, Field(ge=10)] = 10_000
-    similarity_pairs: Positive = 1000
-    memorisation_samples: NotNegative = 1000
-    parzen_samples: NotNegative = 0
-    bootstrap: NotNegative = 20
-    batch_size: Positive = 250
+    seed: Seed | None = None
+    splits: Repeats = 10
+    kid_subsets: Repeats = 100
+    kid_subset_size: Annotated[int, Field(ge=2, le=20_000)] = 1000  # all pairs of a subset are held at once
+    manifold_samples: Annotated[Samples, Field(ge=10)] = 10_000
+    similarity_pairs: Samples = 1000
+    memorisation_samples: Annotated[Samples, Field(ge=0)] = 1000
+    parzen_samples: Annotated[Samples, Field(ge=0)] = 0
+    bootstrap: Annotated[Repeats, Field(ge=0)] = 20
+    batch_size: BatchSize = 250
 
     @model_validator(mode="after")
     def _something_to_measure(self) -> MeasuringRecipe:
@@ -66,6 +66,12 @@ class MeasuringRecipe(Strict):
         if self.bootstrap == 1:
             raise ValueError("bootstrap must be 0 or at least 2 resamples: one has no deviation")
         return self
+
+    def bytes_of(self, count: int) -> int:
+        """About how much memory what all extractors see of so many images takes, while it is put together."""
+        large = 3056 * (self.inception + self.torchvision)  # 2048 features and 1008 logits
+        small = 64 * (self.inception64 + self.domain64) + 14 * self.domain_classifier.width * self.domain
+        return 2 * 4 * count * (large + small)
 
     def rules_for(self, num_samples: int, seed: int = 0) -> Rules:
         """The rules for so many generated images. seed: for where this has none of its own."""
@@ -88,19 +94,20 @@ class EvaluationRecipe(MeasuringRecipe):
 
     reference: the split of real images that samples are held against. weights: whether the averaged generator is
     published and measured, or the moving one. truncation: threshold of the latents that are scored, None = none.
-    quantisation: how images become bytes. num_samples while training, final_num_samples at the end; only then, and not
-    at all where 0: memorisation_samples, path_samples (of the path length), parzen_samples, bootstrap.
+    quantisation: how images become bytes. every_epochs: less than one step means after every step. num_samples while
+    training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples, path_samples (of
+    the path length), parzen_samples, bootstrap.
     """
 
     reference: Split = "train"
     weights: Literal["ema", "raw"] = "ema"
-    truncation: Annotated[float, Field(gt=0)] | None = None
+    truncation: Amount | None = None
     quantisation: Quantisation = "round"
-    every_epochs: Annotated[float, Field(gt=0)] = 5.0
-    num_samples: Annotated[int, Field(ge=100)] = 10_000
-    final_num_samples: Annotated[int, Field(ge=100)] = 50_000
-    path_samples: NotNegative = 1000
-    discriminator_samples: Annotated[int, Field(ge=10)] = 2_000
+    every_epochs: Annotated[float, Field(ge=1e-4, le=1e6)] = 5.0
+    num_samples: Annotated[Samples, Field(ge=100)] = 10_000
+    final_num_samples: Annotated[Samples, Field(ge=100)] = 50_000
+    path_samples: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
+    discriminator_samples: Annotated[Samples, Field(ge=10)] = 2_000
 
     @model_validator(mode="after")
     def _enough_samples(self) -> EvaluationRecipe:
@@ -138,7 +145,7 @@ class SanityRecipe(MeasuringRecipe):
     """
 
     dataset: str
-    num_samples: Annotated[int, Field(ge=20)] = 2000
+    num_samples: Annotated[Samples, Field(ge=20)] = 2000
     device: Device = "auto"
 
 
@@ -150,7 +157,7 @@ class ImagesRecipe(MeasuringRecipe):
     """
 
     held_out: str | None = None
-    size: Positive | None = None
+    size: Size | None = None
     mode: Mode | None = None
     limit: Positive | None = None
     device: Device = "auto"

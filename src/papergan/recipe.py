@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from papergan import systems
 from papergan.errors import RecipeError
 from papergan.measuring import EvaluationRecipe
-from papergan.strict import Positive, Strict, faults_of
+from papergan.strict import Amount, BatchSize, Positive, Repeats, Seed, Size, Strict, faults_of
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
 
@@ -25,22 +25,22 @@ class TrainingRecipe(Strict):
     generator's can be given the same.
     """
 
-    epochs: Annotated[float, Field(gt=0)] | None = None
+    epochs: Amount | None = None
     steps: Positive | None = None
-    images: Positive | None = None
-    batch_size: Positive = 64
+    images: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    batch_size: BatchSize = 64
     drop_last: bool = True  # false: what is left over at the end of an epoch makes a smaller batch
     horizontal_flip: bool = False
     precision: Precision = "float32"
     deterministic: bool = False
     cuda_graphs: bool = True  # on one GPU; the numbers are the same without, see docs/cuda_graphs.md
     device: Device = "auto"
-    devices: Positive = 1  # processes with one each, together; batch_size is that of all of them
-    batch_norm_batches: Positive = 100
+    devices: Repeats = 1  # processes with one each, together; batch_size is that of all of them
+    batch_norm_batches: Repeats = 100
     report_every_steps: Positive = 50
     report_as: ReportAs = "means"  # or "step": the values of that step of the epoch alone, as scripts print them
-    save_minutes: Annotated[float, Field(gt=0)] = 5.0
-    keep_checkpoints: Annotated[int, Field(ge=2)] = 2  # one might be damaged
+    save_minutes: Amount = 5.0
+    keep_checkpoints: Annotated[Repeats, Field(ge=2)] = 2  # one might be damaged
     resume: bool = True
 
     @model_validator(mode="after")
@@ -75,14 +75,14 @@ class Recipe(Strict):
     of the system's `build` that differ from its defaults.
     """
 
-    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
     description: str = ""
     system: str
     dataset: str
-    image_size: Annotated[int, Field(ge=8)] | None = None
+    image_size: Annotated[Size, Field(ge=8)] | None = None
     train_limit: Positive | None = None
-    subset_seed: Annotated[int, Field(ge=0)] | None = None
-    seed: int = 0
+    subset_seed: Annotated[Seed, Field(ge=0)] | None = None
+    seed: Seed = 0
     overrides: dict[str, Any] = Field(default_factory=dict)
     training: TrainingRecipe
     evaluation: EvaluationRecipe = EvaluationRecipe()

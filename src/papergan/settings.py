@@ -9,7 +9,7 @@ from pathlib import Path
 
 from papergan.errors import RecipeError
 from papergan.experiments import PROJECT
-from papergan.files import read_regular
+from papergan.files import folder_from, read_regular
 
 # Neither Kedro nor MLflow phones home from this project; set before either looks.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
@@ -31,12 +31,12 @@ from papergan.hooks import (  # noqa: E402 - after the switches above
 
 def workspace() -> str:
     """Where data/ and mlruns/ are: the folder in PAPERGAN_WORKSPACE, else the project. Always absolute."""
-    return Path(os.environ.get("PAPERGAN_WORKSPACE") or PROJECT).expanduser().resolve().as_posix()
+    return (folder_from("PAPERGAN_WORKSPACE") or PROJECT).as_posix()
 
 
 def _has_folder(name: str) -> bool:
-    folders = (f"{workspace()}/data/01_raw", os.environ.get("PAPERGAN_DATA", "").strip())
-    return any((Path(folder).expanduser() / name).is_dir() for folder in folders if folder)
+    folders = (Path(workspace(), "data/01_raw"), folder_from("PAPERGAN_DATA"))
+    return any((folder / name).is_dir() for folder in folders if folder is not None)
 
 
 def emoji() -> str:
@@ -51,8 +51,9 @@ def fingerprints() -> str:
 
 def chosen_fd(experiment: str) -> int:
     """What `--pipelines fd_search` chose for an experiment; 1, where document 003's search begins, before it did."""
+    path = Path(workspace()) / "data/05_model_input/fd_search/chosen.json"
     try:
-        chosen = json.loads(read_regular(Path(workspace()) / "data/05_model_input/fd_search/chosen.json"))
+        chosen = json.loads(read_regular(path))
     except FileNotFoundError:
         return 1
     except (OSError, ValueError) as error:

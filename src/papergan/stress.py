@@ -13,7 +13,7 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.evaluation.modes import Mixture
-from papergan.strict import Positive, Seeds, Strict
+from papergan.strict import Amount, BatchSize, Positive, Samples, Seeds, Strict
 
 POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
 Row = dict[str, float]
@@ -24,9 +24,9 @@ class TargetRecipe(Strict):
     """A mixture of round Gaussians. ring: `modes` on a circle of radius `scale`. grid: side^2 modes, `scale` apart."""
 
     kind: Literal["ring", "grid"]
-    modes: Positive
-    scale: Annotated[float, Field(gt=0)]
-    deviation: Annotated[float, Field(gt=0)]
+    modes: Annotated[int, Field(ge=1, le=10_000)]
+    scale: Amount
+    deviation: Amount
 
     def mixture(self) -> Mixture:
         """Raises ValueError for a grid that is not square."""
@@ -52,14 +52,14 @@ class StressRecipe(Strict):
     steps of batch_size points; every_steps between countings, each of `samples` generated points.
     """
 
-    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
     description: str = ""
     system: str = "gan"
     seeds: Seeds = (0, 1, 2)
     steps: Positive = 10_000
-    batch_size: Positive = 256
+    batch_size: BatchSize = 256
     every_steps: Positive = 500
-    samples: Positive = 2500
+    samples: Samples = 2500
     common: dict[str, Any] = Field(default_factory=dict)
     targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]
     levels: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]

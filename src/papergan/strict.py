@@ -18,22 +18,34 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from papergan.errors import RecipeError, did_you_mean
+from papergan.words import one_line, quoted
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
+# Bounds are far beyond what anybody measures or trains, and before what ends in the allocator or takes centuries.
+MOST = 10**9
+Positive = Annotated[int, Field(ge=1, le=MOST)]  # a count of what is done one after the other
+NotNegative = Annotated[int, Field(ge=0, le=MOST)]
+Samples = Annotated[int, Field(ge=1, le=10_000_000)]  # images that a number is taken of
+Repeats = Annotated[int, Field(ge=1, le=10_000)]  # resamples, splits, epochs of a classifier
+BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+Size = Annotated[int, Field(ge=1, le=4096)]  # of an image, pixels
+Amount = Annotated[float, Field(gt=0, le=1e6)]  # of epochs, minutes, or a length
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]  # what torch's generators take
 
 
 def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
-        raise ValueError(f"each once, got {list(seeds)}")
+        raise ValueError(f"each once, got {quoted(list(seeds))}")
     return seeds
 
 
 # YAML: a list
-Seeds = Annotated[tuple[NotNegative, ...], Field(min_length=1, strict=False), AfterValidator(_each_once)]
+Seeds = Annotated[
+    tuple[Annotated[Seed, Field(ge=0)], ...], Field(min_length=1, max_length=1000, strict=False),
+    AfterValidator(_each_once),
+]  # fmt: skip
 
 
 class Strict(BaseModel):
@@ -49,7 +61,7 @@ class Strict(BaseModel):
         unknown = sorted({str(key) for key in given if key not in known}) if isinstance(given, Mapping) else []
         if not unknown:
             return validate(given)
-        said = "; ".join(f"unknown key {key!r}{did_you_mean(key, known)}" for key in unknown)
+        said = "; ".join(f"unknown key {quoted(key)}{did_you_mean(key, known)}" for key in unknown)
         faults = [InitErrorDetails(type=PydanticCustomError("unknown_key", said), loc=(), input=None)]
         try:
             validate({key: value for key, value in given.items() if key in known})
@@ -75,7 +87,10 @@ def _again(fault: ErrorDetails) -> InitErrorDetails:
 
 def faults_of(name: str, error: ValidationError) -> list[str]:
     """Each fault with its place, `hybrid_cifar10.training.epochs: ...`."""
-    return [".".join([name, *map(in_one_line, fault["loc"])]) + ": " + said(fault) for fault in error.errors()]
+    return [
+        ".".join([name, *(f"{in_one_line(part):.100}" for part in fault["loc"])]) + ": " + said(fault)
+        for fault in error.errors()
+    ]
 
 
 def said(fault: ErrorDetails) -> str:
@@ -87,7 +102,7 @@ def said(fault: ErrorDetails) -> str:
         return "is missing" if kind == "missing" else "unknown key"
     if kind in ("model_type", "dict_type"):
         message = "expected a mapping of settings"
-    return f"{message}, got {in_one_line(repr(given)):.80}{_hint(kind, given)}"
+    return f"{message}, got {quoted(given)}{_hint(kind, given)}"
 
 
 def _hint(kind: str, given: object) -> str:
@@ -108,4 +123,4 @@ def in_one_line(told: object) -> str:
     mark, problem = getattr(told, "problem_mark", None), getattr(told, "problem", None)
     if mark is not None and problem:
         told = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
-    return " ".join(str(told).split())
+    return one_line(" ".join(str(told).split()))

@@ -17,8 +17,9 @@ from papergan.evaluation.metrics import METRICS
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.evaluation.stability import StabilityRule
 from papergan.recipe import Recipe
-from papergan.strict import NotNegative, Positive, Seeds, Strict
+from papergan.strict import Seed, Seeds, Strict
 from papergan.training.history import History
+from papergan.words import quoted
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
 Tree = dict[str, Any]  # part of a recipe, as YAML has it
@@ -57,7 +58,7 @@ class StudyRecipe(Strict):
     tables: published ones whose numbers stand beside, "Table IV"; None = all of the document.
     """
 
-    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
     description: str = ""
     seeds: Seeds = (0, 1, 2)
     common: Tree = Field(default_factory=dict)
@@ -71,12 +72,12 @@ class StudyRecipe(Strict):
             known = set(self.grids)
             for grid in contrast.grids or ():
                 if grid not in known:
-                    raise ValueError(f"contrasts.{place}.grids: unknown grid {grid!r}{did_you_mean(grid, known)}")
+                    raise ValueError(f"contrasts.{place}.grids: unknown grid {quoted(grid)}{did_you_mean(grid, known)}")
             better = {*MEASURES} | {name for name, metric in METRICS.items() if metric.better != "real"}
             for name in contrast.metrics:
                 if name not in better:
                     raise ValueError(
-                        f"contrasts.{place}: no metric to be better at: {name!r}{did_you_mean(name, better)}"
+                        f"contrasts.{place}: no metric to be better at: {quoted(name)}{did_you_mean(name, better)}"
                     )
         return self
 
@@ -88,11 +89,11 @@ def _levels(grid: GridRecipe) -> Iterator[str]:
 class SearchRecipe(Strict):
     """Document 003, section 3.1: FD is raised from 1 until no instability occurs. most: where the search gives up."""
 
-    paper: Annotated[str, Field(pattern=r"^\d{3}$")]
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
     description: str = ""
     experiments: Names
-    seed: NotNegative = 0
-    most: Positive = 16
+    seed: Annotated[Seed, Field(ge=0)] = 0
+    most: Annotated[int, Field(ge=1, le=1000)] = 16
     rule: StabilityRule = StabilityRule()
     common: Tree = Field(default_factory=dict)
 
@@ -176,7 +177,7 @@ def _unknown_sides(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -
     """What claims are about must be experiments or levels; experiments need not be in a grid: it may be cut short."""
     sides = {*recipes, *(level for grid in study.grids.values() for level in _levels(grid))}
     return {
-        f"unknown side {side!r}{did_you_mean(side, sides)}": f"{name}.contrasts.{place}"
+        f"unknown side {quoted(side)}{did_you_mean(side, sides)}": f"{name}.contrasts.{place}"
         for place, contrast in enumerate(study.contrasts)
         for side in (*contrast.of, *contrast.against)
         if side not in sides
@@ -192,7 +193,7 @@ def _cell(
     recipes: Mapping[str, Tree],
 ) -> Cell:  # fmt: skip
     if experiment not in recipes:
-        raise RecipeError(f"unknown experiment {experiment!r}{did_you_mean(experiment, recipes)}")
+        raise RecipeError(f"unknown experiment {quoted(experiment)}{did_you_mean(experiment, recipes)}")
     given = laid_over(recipes[experiment], common)
     for factor, level in levels.items():
         given = laid_over(given, grid.factors[factor][level])

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 _SHOWN = 300
+_QUOTED = 120
+
+
+def quoted(something: object) -> str:
+    """What was given, as Python writes it, for a message: of more than 120 characters only the beginning."""
+    try:
+        text = one_line(repr(something))
+    except (ValueError, RecursionError):  # whole numbers beyond 4300 digits, trees beyond the interpreter's depth
+        text = f"something too large to be shown, of type {type(something).__name__}"
+    return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}..."
 
 
 def one_line(something: object) -> str:

@@ -128,3 +128,25 @@ def test_missing_inception_weights_are_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
     with pytest.raises(EvaluationError, match="mine.evaluation.inception=false"):
         check(tmp_path, mine=recipe(evaluation={"inception": True, "allow_download": False}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": 4096}, r"mine.image_size: synthetic_shapes/train, 20 images at 4096 pixels, needs 5\.0 GB"),
+        (
+            {"evaluation": {"inception": False, "final_num_samples": 10_000_000}},
+            "mine.evaluation: what is seen of 10000000 samples needs 35.8 GB of memory, 1.0 GB are available; lower",
+        ),
+        (
+            {"training": {"steps": 2, "device": "cpu", "batch_size": 4}, "overrides": {"width": 256}},
+            "mine.overrides: tra",
+        ),
+    ],
+)
+def test_what_does_not_fit_into_memory_is_said_before_it_is_made(tmp_path, monkeypatch, changes, message):
+    monkeypatch.setattr(
+        "papergan.data.memory.available_bytes", lambda: 1_000_000_000 if "training" not in changes else 10**8
+    )
+    with pytest.raises(RecipeError, match=message):
+        check(tmp_path, mine=recipe(**changes))

@@ -81,11 +81,67 @@ def test_all_faults_of_all_experiments_come_on_one_line(command):
         ),
         (("--env", "tset"), "unknown environment 'tset'; did you mean 'test'"),
         (("--params", "hybrid_cifr10.seed=1"), "unknown experiment 'hybrid_cifr10'; did you mean"),
-        (("--load-versions", "trian:2026"), "'load_versions' keys [trian] are not found in the catalog"),
+        (
+            ("--load-versions", "trian:2026-01-31T12.00.00.000Z"),
+            "'load_versions' keys [trian] are not found in the catalog",
+        ),
+        (("--load-versions", "trian:2026"), "'trian' cannot have a version '2026': versions are folders named by time"),
+        (("--load-versions", f"{EXPERIMENT}.generator:../../../etc"), "Version string '../../../etc' is not allowed"),
+        (("--load-versions", "trian"), "Expected the form of 'load_versions'"),
+        (("--env", "/etc"), "unknown environment '/etc'; known: base, demo, local, test"),
+        (("--env", "../.."), "unknown environment '../..'; known: base, demo, local, test"),
+        (("--env", "base/parameters"), "unknown environment 'base/parameters'"),
+        (("--env", "x" * 30_000), "unknown environment 'xxx"),
+        (("--pipelines", "x" * 30_000), "unknown pipeline 'xxx"),
+        (("--runner", "ParallelRunner"), "'ParallelRunner' cannot run this project"),
+        (("--runner", "os.system"), "'os.system' is no runner; leave --runner out"),
+        (("--runner", "os.path"), "'os.path' is no runner"),
+        (("--runner", "pathlib.Path"), "'pathlib.Path' is no runner"),
+        (("--runner", "AbstractRunner"), "'AbstractRunner' is no runner"),
+        (("--runner", "x" * 30_000), "unknown runner 'xxx"),
+        (("--params", "hybrid_cifar10=["), "the options cannot be read: line 2, column 1: did not find expected node"),
+        (("--params", "hybrid_cifar10.seed=" + "9" * 5000), "the options cannot be read: Exceeds the limit"),
+        (("--params", "hybrid_cifar10.seed=???"), "hybrid_cifar10.seed: '???' stands for a missing value; give one"),
+        (("--params", "hybrid_cifar10.training.steps=???"), "hybrid_cifar10.training.steps: '???' stands for"),
+        (("--params", "x" * 300_000 + "=1"), "unknown experiment 'xxx"),
     ],
 )
 def test_names_that_do_not_exist(command, arguments, message):
-    assert message in command("run", *arguments)
+    line = command("run", *arguments)
+    assert message in line
+    assert len(line) < 2000
+
+
+def test_a_faulty_option_of_any_length_is_cut():
+    from papergan.cli import cli
+
+    done = CliRunner().invoke(cli, ["run", "--params", "x" * 300_000])
+    assert done.exit_code == 2
+    assert len(done.stderr) < 1000
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("hybrid_cifar10.__class__=1", "hybrid_cifar10: unknown key '__class__'"),
+        ("hybrid_cifar10.seed=18446744073709551616", "hybrid_cifar10.seed: Input should be less than"),
+        ("retention.versions=-1", "retention.versions: Input should be greater than or equal to 1, got -1"),
+        ("metric_sanity.sede=1", "metric_sanity: unknown key 'sede'; did you mean 'seed'?"),
+        ("table_iv.seeds=[-1]", "table_iv.seeds.0: Input should be greater than or equal to 0"),
+        ("real=/nowhere", "real: there is no folder or file /nowhere"),
+    ],
+)
+def test_params_that_nothing_reads_are_checked(command, params, message):
+    assert message in command("run", "--env", "test", "--params", params)
+
+
+@pytest.mark.parametrize("variable", ["PAPERGAN_WORKSPACE", "PAPERGAN_DATA"])
+@pytest.mark.parametrize("below", ["", "further/down"])
+def test_a_folder_that_is_a_file_is_named_by_its_variable(command, tmp_path, monkeypatch, variable, below):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv(variable, str(file / below))
+    assert command("run", "--pipelines", "dcgan_emoji").startswith(f"papergan: {variable}='{file}")
 
 
 @pytest.mark.parametrize(

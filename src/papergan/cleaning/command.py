@@ -10,6 +10,7 @@ import click
 
 from papergan import experiments
 from papergan.errors import RecipeError, did_you_mean, known_cause
+from papergan.words import quoted
 
 if TYPE_CHECKING:
     from papergan.cleaning.found import Removal
@@ -53,7 +54,7 @@ def _clean(
     """The faults, one line each."""
     known = {*experiments.discover(), *experiments.TOOLS}
     if experiment is not None and experiment not in known:
-        raise RecipeError(f"--experiment: unknown experiment {experiment!r}{did_you_mean(experiment, known)}")
+        raise RecipeError(f"--experiment: unknown experiment {quoted(experiment)}{did_you_mean(experiment, known)}")
     from papergan.cleaning.busy import busy
     from papergan.cleaning.plan import Workspace, confirmed, plan
     from papergan.cleaning.removal import remove
@@ -88,7 +89,7 @@ def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfigura
         context = session.load_context()
         written = context.params.get("retention") or {}
         if not isinstance(written, dict):
-            raise RecipeError(f"retention: expected a mapping, got {written!r}")
+            raise RecipeError(f"retention: expected a mapping, got {quoted(written)}")
         return RetentionRecipe.parse("retention", {**written, **given}), MlflowConfiguration.of(context.mlflow)
 
 

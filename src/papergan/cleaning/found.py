@@ -12,6 +12,7 @@ from pathlib import Path
 
 PRIMARY, MODELS, REPORTING = "03_primary", "06_models", "08_reporting"
 STORE, SHELF = "store", "rulers"  # shared by all experiments: images below PRIMARY, features below MODELS
+VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names are in order
 YOUNG_SECONDS = 3600.0  # what is younger may be in the making
 
 

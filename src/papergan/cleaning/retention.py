@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from papergan.strict import Positive, Strict
+from papergan.strict import MOST, Positive, Strict
 
 
 class RetentionRecipe(Strict):
@@ -17,5 +17,5 @@ class RetentionRecipe(Strict):
     """
 
     versions: Positive = 3
-    pictures: Annotated[int, Field(ge=2)] = 50
+    pictures: Annotated[int, Field(ge=2, le=MOST)] = 50
     checkpoints: Literal["all", "unfinished"] = "all"

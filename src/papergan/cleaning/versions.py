@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kedro.io import DatasetError, Version
 
-from papergan.cleaning.found import MODELS, REPORTING, Disk, Removal, listed
+from papergan.cleaning.found import MODELS, REPORTING, VERSION, Disk, Removal, listed
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.experiments import TOOLS
 from papergan.files import check_regular
@@ -18,7 +18,6 @@ from papergan.io.scores import FILE, GENERATOR, ScoreCardDataset
 log = logging.getLogger(__name__)
 
 TRAINED = "trained.safetensors"
-VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names are in order
 
 OLDER = "older versions of outputs"
 EMPTY = "empty version folders"

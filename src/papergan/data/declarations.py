@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, ValidationError
 from papergan.data.download import check_address
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, did_you_mean
-from papergan.strict import Strict, faults_of
-from papergan.words import one_line
+from papergan.strict import Positive, Samples, Seed, Size, Strict, faults_of
+from papergan.words import one_line, quoted
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
@@ -23,7 +23,7 @@ def _stays_inside(file: str) -> str:
     path = PurePosixPath(file)
     foreign = path.is_absolute() or bool(PureWindowsPath(file).drive) or "\\" in file or "\0" in file
     if foreign or not path.parts or ".." in path.parts:
-        raise ValueError(f"file {file!r} must be relative to the data folder and stay inside it")
+        raise ValueError(f"file {quoted(file)} must be relative to the data folder and stay inside it")
     return file
 
 
@@ -38,7 +38,6 @@ def _all_different(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Positive = Annotated[int, Field(ge=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)]  # YAML: a list
@@ -65,7 +64,7 @@ class ParquetDeclaration(Strict):
     kind: Literal["parquet"] = "parquet"
     image_column: Text
     mode: Mode
-    size: Positive
+    size: Size
     classes: Names
     train: ParquetSplit
     test: ParquetSplit
@@ -87,9 +86,9 @@ class SyntheticDeclaration(Strict):
     """Drawn shapes. train, test: how many images. seed: of the draw."""
 
     kind: Literal["synthetic_shapes"] = "synthetic_shapes"
-    train: Positive
-    test: Positive
-    seed: Annotated[int, Field(ge=0)] = 0
+    train: Samples
+    test: Samples
+    seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property
     def spec(self) -> ImageSpec:
@@ -113,11 +112,11 @@ class FolderDeclaration(Strict):
     kind: Literal["folder"] = "folder"
     folder: Annotated[str, AfterValidator(_stays_inside)]
     mode: Mode
-    size: Positive
+    size: Size
     classes: Names
     held_out: Positive
     background: Background | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property
     def spec(self) -> ImageSpec:
@@ -133,10 +132,10 @@ class EmojiDeclaration(Strict):
     """Emoji that an installed font draws, see `papergan.data.emoji`. train, test: how many images. font: its file."""
 
     kind: Literal["emoji_font"] = "emoji_font"
-    train: Positive
-    test: Positive
-    size: Positive = 32
-    seed: Annotated[int, Field(ge=0)] = 0
+    train: Samples
+    test: Samples
+    size: Size = 32
+    seed: Annotated[Seed, Field(ge=0)] = 0
     font: Text | None = None
 
     @property
@@ -153,7 +152,7 @@ class SocofingDeclaration(Strict):
 
     kind: Literal["socofing"] = "socofing"
     folder: Annotated[str, AfterValidator(_stays_inside)]
-    size: Positive
+    size: Size
     held_out_subjects: Positive
     altered: bool = False
 
@@ -173,9 +172,9 @@ class FingerprintsDeclaration(Strict):
     """Drawn fingerprints, see `papergan.data.fingerprints`. train, test: how many images."""
 
     kind: Literal["fingerprints"] = "fingerprints"
-    train: Positive
-    test: Positive
-    seed: Annotated[int, Field(ge=0)] = 0
+    train: Samples
+    test: Samples
+    seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property
     def spec(self) -> ImageSpec:
@@ -209,20 +208,20 @@ _MADE_HERE = {
 def parse_declarations(entries: Mapping[str, object]) -> dict[str, Declaration]:
     """`{name: {kind: ..., ...}}`, as it comes from YAML, to declarations. Raises DataError naming entry and key."""
     if not isinstance(entries, Mapping):
-        raise DataError(f"data sets must be declared as `name: {{kind: ...}}`, got {one_line(repr(entries))}")
+        raise DataError(f"data sets must be declared as `name: {{kind: ...}}`, got {quoted(entries)}")
     return {name: parse_declaration(name, entry) for name, entry in entries.items()}
 
 
 def parse_declaration(name: str, entry: object) -> Declaration:
     """One entry. name: of the data set; it becomes a file name, and drawn shapes may not pass for something else."""
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
-        raise DataError(f"data set name {one_line(repr(name))}: only letters, digits, '_', '-' and '.' are allowed")
+        raise DataError(f"data set name {quoted(name)}: only letters, digits, '_', '-' and '.' are allowed")
     kind = entry.get("kind") if isinstance(entry, Mapping) else None
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise DataError(f"data set {name!r}: unknown kind {one_line(repr(kind))}{did_you_mean(str(kind), _KINDS)}")
+        raise DataError(f"data set {quoted(name)}: unknown kind {quoted(kind)}{did_you_mean(str(kind), _KINDS)}")
     word, what = _MADE_HERE.get(kind, ("", ""))
     if word not in name:
-        raise DataError(f"data set {name!r}: {what} must be named as such, for example '{word}_{name}'")
+        raise DataError(f"data set {quoted(name)}: {what} must be named as such, for example '{word}_{name}'")
     try:
         return _KINDS[kind].model_validate(entry)
     except ValidationError as problem:

@@ -29,6 +29,7 @@ from papergan.data.socofing import read_socofing
 from papergan.data.sources import Sources
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import DataError, did_you_mean
+from papergan.words import quoted
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class ImageLibrary:
     def load(self, name: str) -> ImageSplits:
         """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared."""
         if name not in self.declarations:
-            raise DataError(f"unknown data set {name!r}{did_you_mean(name, self.declarations)}")
+            raise DataError(f"unknown data set {quoted(name)}{did_you_mean(name, self.declarations)}")
         declaration = self.declarations[name]
         if isinstance(declaration, EmojiDeclaration):
             font = None if declaration.font is None else Path(declaration.font).expanduser()

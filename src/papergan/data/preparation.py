@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.data.memory import check_memory
 from papergan.errors import DataError
 
 _RESIZE_BATCH = 4096
@@ -69,12 +70,19 @@ def _evenly(labels: Tensor, limit: int) -> Tensor:
     return torch.argsort(_class_rank(labels).mul(int(labels.max()) + 1).add(labels))[:limit]
 
 
+def check_resizing(name: str, count: int, images: ImageSpec, size: int) -> None:
+    """Raise DataError where `count` images at `size` pixels, and a batch of them in float32, do not fit into memory."""
+    needed = (count + 4 * min(count, _RESIZE_BATCH)) * images.channels * size**2
+    check_memory(f"{name}, {count} images at {size} pixels,", needed, "lower image_size or train_limit")
+
+
 def resized(images: ImageSet, size: int) -> ImageSet:
     """Bilinear with antialiasing, as Pillow does it, and so torchvision's Resize of a picture; see `resized_pixels`."""
     if size < 1:
         raise DataError(f"{images.name}: size must be at least 1 pixel, got {size}")
     if images.spec.size == size:
         return images
+    check_resizing(images.name, len(images), images.spec, size)
     pixels = torch.cat([resized_pixels(batch, size) for batch in torch.split(images.images, _RESIZE_BATCH)])
     return ImageSet(f"{images.name}@{size}", pixels, images.labels, images.classes, images.origin)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from papergan.data.declarations import ParquetSplit
 from papergan.data.download import download
 from papergan.errors import DataError
+from papergan.files import folder_from
 
 ENVIRONMENT_VARIABLE = "PAPERGAN_DATA"
 
@@ -54,8 +54,7 @@ class Sources:
 
     def _folders(self) -> list[Path]:
         """Read anew each time, so that a notebook may set the variable after import. An empty variable is not set."""
-        from_environment = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
-        folders = [self.raw, self.directory, Path(from_environment).expanduser() if from_environment else None]
+        folders = [self.raw, self.directory, folder_from(ENVIRONMENT_VARIABLE)]
         return [folder for folder in folders if folder is not None]
 
     def _missing(self, split: ParquetSplit, name: str) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Parts = Sequence[tuple[str, "pd.DataFrame"]]  # a heading, and the table under it
 
+FORMULA = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # as spreadsheets have it
 STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; color: #1c2430; background: #fff; }
 .wide { overflow-x: auto; border: 1px solid #d5dbe3; border-radius: 6px; }
@@ -32,6 +33,33 @@ def markdown_page(parts: Parts, title: str, notes: Sequence[str] = ()) -> str:
         header, *rows = [[_markdown_cell(cell) for cell in line] for line in _texts(part)]
         lines += [f"## {heading}", "", *map(_markdown_line, (header, ["---"] * len(header), *rows)), ""]
     return "\n".join([*lines, *(f"- {_markdown_cell(note)}" for note in notes), ""])
+
+
+def csv_page(table: pd.DataFrame) -> str:
+    """The table as CSV that spreadsheets take for text and numbers, and never for a formula.
+
+    Text that begins as a formula does, and is no number, gets an apostrophe before it; numbers stay as they are.
+    """
+    import pandas as pd
+
+    safe = table.rename(columns=_no_formula)
+    for place, kind in enumerate(safe.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):
+            safe.isetitem(place, [_no_formula(cell) for cell in safe.iloc[:, place]])
+    return safe.to_csv(index=False)
+
+
+def _no_formula(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    cell = cell.replace("\r", "\n")  # which is quoted; the other begins a row for some readers
+    if not cell.lstrip(" ").startswith(FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: bytes = b"") -> str:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from papergan.strict import Positive, Strict
+from papergan.strict import Amount, Positive, Strict
 
 Row = Mapping[str, float]
 
@@ -27,9 +27,9 @@ class StabilityRule(Strict):
     """
 
     after_epoch: Positive = 30
-    won_below: Annotated[float, Field(gt=0)] = 0.05
+    won_below: Amount = 0.05
     won_for: Positive = 3
-    growth: Annotated[float, Field(gt=1)] = 5.0
+    growth: Annotated[float, Field(gt=1, le=1e6)] = 5.0
     growth_since: Positive = 10
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from papergan.errors import did_you_mean
 from papergan.game.shard import per_image
 from papergan.game.warp import warp
+from papergan.words import quoted
 
 
 def color(images: Tensor) -> Tensor:
@@ -79,7 +80,9 @@ class DiffAugment:
         names = [name.strip() for name in policy.replace("+", ",").split(",")]
         for name in names:
             if name not in STEPS:
-                raise ValueError(f"unknown augmentation {name!r} in policy {policy!r}{did_you_mean(name, STEPS)}")
+                raise ValueError(
+                    f"unknown augmentation {quoted(name)} in policy {quoted(policy)}{did_you_mean(name, STEPS)}"
+                )
         self.steps = [STEPS[name] for name in names]
 
     def __call__(self, images: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -11,6 +12,7 @@ from kedro.pipeline import Pipeline
 
 from papergan import experiments
 from papergan.errors import RecipeError, did_you_mean
+from papergan.words import quoted
 
 
 class GateHook:
@@ -23,15 +25,17 @@ class GateHook:
         experiments.refuse_unknown(context.config_loader["parameters"])
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Check what the pipeline is about to do, and put checked recipes where the parameters were.
 
-        Raises RecipeError with all faults on one line.
+        Raises RecipeError with all faults on one line, those of parameters that --params gives and nothing reads too.
         """
+        from papergan.hooks.given import refuse_unread
         from papergan.hooks.preflight import preflight  # here, because these need torch
         from papergan.hooks.studies import preflight_studies
         from papergan.hooks.tools import preflight_tools
 
+        refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
         studies = preflight_studies(pipeline, catalog)  # first, since these read the recipes as they are given
         checked = {experiment.name: experiment for experiment in preflight(pipeline, catalog)}
         for name, recipe in {**checked, **{study.name: study for study in studies}}.items():
@@ -45,10 +49,10 @@ def _check_environment(context: KedroContext) -> None:
     folder = Path(context.config_loader.conf_source)
     if not (folder / context.config_loader.base_env).is_dir():
         raise RecipeError(f"{folder}: there is no folder {context.config_loader.base_env!r} of configuration in it")
-    if (folder / environment).is_dir():
+    known = [path.name for path in folder.iterdir() if path.is_dir()]
+    if environment in known:  # a path elsewhere is a folder too, and none of ours
         return
     if environment == "local":  # git does not keep empty folders, and somebody deleted .gitkeep
         (folder / environment).mkdir()
         return
-    known = [path.name for path in folder.iterdir() if path.is_dir()]
-    raise RecipeError(f"unknown environment {environment!r}{did_you_mean(environment, known)}")
+    raise RecipeError(f"unknown environment {quoted(environment)}{did_you_mean(environment, known)}")

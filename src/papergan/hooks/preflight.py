@@ -12,6 +12,8 @@ from kedro.pipeline import Pipeline
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
+from papergan.data.memory import check_memory
+from papergan.data.preparation import check_resizing
 from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
 from papergan.evaluation.inception import locate_inception_weights
 from papergan.evaluation.inception_torchvision import locate_torchvision_weights
@@ -29,6 +31,7 @@ from papergan.recipe import Recipe, TrainingRecipe
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
 from papergan.training.team import check_devices
+from papergan.words import quoted
 
 
 def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
@@ -87,7 +90,7 @@ def faults_of_experiment(
     yield from _fault(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
     declaration = library.declarations.get(recipe.dataset)
     if declaration is None:
-        yield f"{name}.dataset: unknown data set {recipe.dataset!r}{did_you_mean(recipe.dataset, library.names)}"
+        yield f"{name}.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, library.names)}"
         return
     counts = [count for count in (declaration.num_train, recipe.train_limit) if count is not None]
     available = min(counts, default=None)  # of a folder nothing is known yet
@@ -100,10 +103,17 @@ def faults_of_experiment(
             "evenly: set training.drop_last=true, or another batch_size"
         )
     images = replace(declaration.spec, size=recipe.image_size or declaration.spec.size)
+    if recipe.image_size is not None:
+        what = f"{recipe.dataset}/train"
+        too_large = [*_fault(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))]
+        yield from too_large
+        if too_large:  # networks for them would be as large
+            return
     games: list[Game] = []
     yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
         yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
+    yield from _faults_of_memory(name, recipe, games)
     for game in games:
         yield from _faults_of_one_image(f"{name}.training.batch_size", how, game, images, available)
 
@@ -145,6 +155,19 @@ def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> No
     store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
     missing = max(1, recipe.training.keep_checkpoints + 2 - len(store.steps()))
     check_room(store.folder, missing * checkpoint_bytes(game), f"{missing - 1} checkpoints and the results")
+
+
+def _faults_of_memory(name: str, recipe: Recipe, games: list[Game]) -> Iterator[str]:
+    """What would be killed, for want of memory, after hours."""
+    how = recipe.evaluation
+    samples = max(how.num_samples, how.final_num_samples)
+    yield from _fault(
+        f"{name}.evaluation",
+        lambda: check_memory(f"what is seen of {samples} samples", how.bytes_of(samples), "lower final_num_samples"),
+    )
+    if recipe.training.device == "cpu":
+        needed = sum(map(checkpoint_bytes, games))  # weights and moments, all of which are at work at once
+        yield from _fault(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))
 
 
 def _fault(where: str, attempt: Callable[[], object]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from papergan.errors import PaperganError, RecipeError
 from papergan.strict import in_one_line
+from papergan.words import quoted
 
 REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro goes on without the other kinds
 
@@ -22,6 +23,7 @@ class ReadableConfigLoader(OmegaConfigLoader):
     def __getitem__(self, key: str) -> dict[str, Any]:
         """The merged configuration of one kind, for example "parameters"."""
         try:
+            _refuse_missing(self.runtime_params or {} if key == "parameters" else {})
             content: dict[str, Any] = super().__getitem__(key)
         except MissingConfigException as error:
             if key not in REQUIRED or not Path(self.conf_source, self.base_env).is_dir():
@@ -32,6 +34,8 @@ class ReadableConfigLoader(OmegaConfigLoader):
         except Exception as error:  # a parser that is given just anything may raise anything
             if key not in self.config_patterns:
                 raise
+            if (known := _of_ours(error)) is not None:
+                raise known from error
             faults = [*self._unreadable()] or [*self._clashes(key)]
             faults = faults or [f"{key} in {self.conf_source}: {in_one_line(error)}"]
             raise RecipeError("; ".join(faults)) from error
@@ -57,6 +61,21 @@ class ReadableConfigLoader(OmegaConfigLoader):
             yield from (f"{name}: {clash}" for clash in clashes(below, above))
 
 
+def _of_ours(error: BaseException | None) -> PaperganError | None:
+    """What a resolver of ours said, which OmegaConf tells in words of its own."""
+    while error is not None and not isinstance(error, PaperganError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _refuse_missing(given: Any, place: str = "--params") -> None:
+    """OmegaConf takes `???` for a value that is still missing, and what stands below it for the value."""
+    if given == "???":
+        raise RecipeError(f"{place}: '???' stands for a missing value; give one, or leave it out")
+    for key, value in given.items() if isinstance(given, dict) else ():
+        _refuse_missing(value, f"{place}, {key}" if place == "--params" else f"{place}.{key}")
+
+
 def fault_of(path: Path) -> str | None:
     """Why Kedro cannot read a file of configuration, None if it can."""
     try:
@@ -64,7 +83,7 @@ def fault_of(path: Path) -> str | None:
         if not isinstance(content, DictConfig):
             return "expected a mapping, got a list"
         if odd := [key for key in content if not isinstance(key, str)]:
-            return f"expected names as keys, got {odd[0]!r}"
+            return f"expected names as keys, got {quoted(odd[0])}"
     except Exception as error:  # as above
         return in_one_line(error)
     return None

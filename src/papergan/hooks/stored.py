@@ -13,6 +13,7 @@ from papergan.errors import PaperganError, StorageError, did_you_mean
 from papergan.evaluation.published import experiments_named
 from papergan.files import check_regular
 from papergan.strict import in_one_line
+from papergan.words import quoted
 
 DATA_ONLY = (
     "papergan.", "kedro.io.memory_dataset", "kedro.io.shared_memory_dataset", "kedro_datasets.json.",
@@ -70,4 +71,4 @@ def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
     known = experiments.discover()
     for where, name in named:
         if name not in known:
-            yield f"published.yml: {where}: unknown experiment {name!r}{did_you_mean(name, known)}"
+            yield f"published.yml: {where}: unknown experiment {quoted(name)}{did_you_mean(name, known)}"

@@ -9,6 +9,7 @@ from kedro.pipeline import Pipeline
 
 from papergan import stress, systems
 from papergan.data.library import ImageLibrary
+from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.evaluation.published import published_rows
 from papergan.experiments import discover, studies
@@ -16,6 +17,7 @@ from papergan.hooks.preflight import faults_of_experiment, locate_weights
 from papergan.pipelines.checked import Experiment, Search, Stress, Study
 from papergan.stress import StressRecipe
 from papergan.study import Cell, SearchRecipe, StudyRecipe, candidates_of, cells_of
+from papergan.words import quoted
 
 
 def preflight_studies(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Study | Search | Stress]:
@@ -49,7 +51,7 @@ def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> No
     known = {row.table for row in published_rows(catalog.load("published")) if row.document == document}
     for table in study.tables:
         if table not in known:
-            raise RecipeError(f"{name}.tables: {document} has no {table!r}{did_you_mean(table, known)}")
+            raise RecipeError(f"{name}.tables: {document} has no {quoted(table)}{did_you_mean(table, known)}")
 
 
 def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Stress]:
@@ -63,10 +65,10 @@ def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Stress]:
     for place, claim in enumerate(recipe.contrasts):
         for level in (*claim.of, *claim.against):
             if level not in known:
-                faults.append(f"{name}.contrasts.{place}: unknown level {level!r}{did_you_mean(level, known)}")
+                faults.append(f"{name}.contrasts.{place}: unknown level {quoted(level)}{did_you_mean(level, known)}")
     for target, how in recipe.targets.items():
         try:
-            how.mixture()
+            check_memory("counting modes", 2 * 16 * recipe.samples * len(how.mixture().centres), "lower samples")
         except (ValueError, PaperganError) as error:
             faults.append(f"{name}.targets.{target}: {error}")
     for level, cell in {cell.level: cell for cell in cells}.items():

@@ -14,6 +14,7 @@ from papergan.hooks.preflight import locate_weights
 from papergan.measuring import ImagesRecipe, SanityRecipe
 from papergan.pipelines.checked import Images, Sanity
 from papergan.training.numerics import choose_device
+from papergan.words import one_line, quoted
 
 
 def preflight_tools(pipeline: Pipeline, catalog: CatalogProtocol) -> dict[str, Sanity | Images]:
@@ -32,7 +33,7 @@ def _sanity(catalog: CatalogProtocol) -> Sanity:
     names = catalog.load("image_library").names
     if recipe.dataset not in names:
         raise RecipeError(
-            f"metric_sanity.dataset: unknown data set {recipe.dataset!r}{did_you_mean(recipe.dataset, names)}"
+            f"metric_sanity.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, names)}"
         )
     choose_device(recipe.device)
     locate_weights("metric_sanity", recipe)
@@ -41,20 +42,26 @@ def _sanity(catalog: CatalogProtocol) -> Sanity:
 
 def _images(catalog: CatalogProtocol) -> Images:
     recipe = ImagesRecipe.parse("evaluate_images", catalog.load("params:evaluate_images"))
-    real, fake = (_path(name, catalog.load(f"params:{name}")) for name in ("real", "fake"))
-    held_out = None if recipe.held_out is None else _path("evaluate_images.held_out", recipe.held_out)
+    real, fake = (path_of(name, catalog.load(f"params:{name}")) for name in ("real", "fake"))
+    held_out = None if recipe.held_out is None else path_of("evaluate_images.held_out", recipe.held_out)
     choose_device(recipe.device)
     locate_weights("evaluate_images", recipe)
     return Images(recipe, real, fake, held_out)
 
 
-def _path(name: str, given: Any) -> Path:
+def path_of(name: str, given: Any) -> Path:
+    """The folder or file that `real`, `fake` or `held_out` names. Raises DataError where there is none."""
     if not isinstance(given, str) or not given:
         raise DataError(
             f"{name}: which images? give a folder, a parquet, .npy or .npz file: "
             "kedro run --pipelines evaluate_images --params real=DIR,fake=DIR"
         )
-    path = Path(given).expanduser().resolve()
-    if not path.exists():
-        raise DataError(f"{name}: there is no folder or file {path}")
+    try:
+        path = Path(given).expanduser().resolve()
+        there = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long a name, a home of nobody, a null character
+        why = one_line(getattr(error, "strerror", None) or error)
+        raise DataError(f"{name}: {quoted(given)} cannot be a folder or file: {why}") from error
+    if not there:
+        raise DataError(f"{name}: there is no folder or file {one_line(path)}")
     return path

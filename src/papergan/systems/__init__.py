@@ -14,14 +14,17 @@ from functools import cache
 from types import ModuleType
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, create_model, field_validator
+from pydantic_core import PydanticCustomError
 
+from papergan.data.allocations import no_more_than_there_is
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError, did_you_mean
 from papergan.game.game import Game
 from papergan.randomness import seeded
-from papergan.strict import in_one_line, said
+from papergan.strict import MOST, in_one_line, said
 from papergan.training.memory import memory_errors
+from papergan.words import quoted
 
 
 def names() -> list[str]:
@@ -32,7 +35,7 @@ def names() -> list[str]:
 def find(name: str) -> ModuleType:
     """The module of a system. Raises RecipeError for an unknown name, with close matches; never an import path."""
     if name not in names():
-        raise RecipeError(f"unknown system {name!r}{did_you_mean(name, names())}")
+        raise RecipeError(f"unknown system {quoted(name)}{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")
 
 
@@ -48,9 +51,31 @@ def settings_model(name: str) -> type[BaseModel]:
     }
     return create_model(
         f"{name} settings",
+        __validators__={"at_most": field_validator("*")(_at_most)},
         __config__=ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False),
         **fields,
     )
+
+
+MOST_OF = dict.fromkeys(
+    (
+        "critic_steps", "discriminator_steps", "fakes_per_real", "components", "feature_differences",
+        "minibatch_kernels", "outcomes",
+    ),
+    1000,
+)  # fmt: skip
+"""Of what a step does as often as its setting says, or in memory that grows with it: a thousand, and else MOST."""
+
+LEAST = 1e-30  # what is divided by less overflows
+
+
+def _at_most(value: Any, info: ValidationInfo) -> Any:
+    most = MOST_OF.get(info.field_name or "", MOST)
+    if isinstance(value, int | float) and abs(value) > most:
+        raise PydanticCustomError("too_large", f"Input should be at most {most}")
+    if isinstance(value, float) and 0 < abs(value) < LEAST:
+        raise PydanticCustomError("too_small", f"Input should be 0, where that makes sense, or at least {LEAST}")
+    return value
 
 
 def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +95,8 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
     """
     settings = resolve(name, overrides)
     try:
-        with seeded(seed, "weights"), memory_errors(f"building system {name!r}", "lower the sizes in its overrides"):
+        what, advice = f"building system {name!r}", "lower the sizes in its overrides"
+        with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):
             game: Game = find(name).build(images, **settings)
     except (ValueError, RuntimeError, TypeError) as error:
         if not isinstance(error, ValueError) and "overflow" not in str(error).lower():  # as torch has it: 64 bits
@@ -83,7 +109,7 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
 
 
 def _explain(name: str, detail: Any, model: type[BaseModel]) -> str:
-    setting = ".".join(map(in_one_line, detail["loc"]))
+    setting = f"{'.'.join(map(in_one_line, detail['loc'])):.100}"
     if detail["type"] == "extra_forbidden":
         return f"system {name!r} has no setting {setting!r}{did_you_mean(setting, model.model_fields)}"
     return f"setting {setting!r} of system {name!r}: {said(detail)}"

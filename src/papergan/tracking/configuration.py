@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from papergan.errors import RecipeError, did_you_mean
 from papergan.strict import faults_of
+from papergan.words import quoted
 
 if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
@@ -48,7 +49,7 @@ class MlflowConfiguration:
         kind = uri.partition(":")[0].partition("+")[0]
         if kind not in STORES:
             raise RecipeError(
-                f"mlflow.yml: server.mlflow_tracking_uri: unknown kind {kind!r}{did_you_mean(kind, STORES)}"
+                f"mlflow.yml: server.mlflow_tracking_uri: unknown kind {quoted(kind)}{did_you_mean(kind, STORES)}"
             )
         return cls(uri, artifacts, experiment.name, tuple(options.tracking.disable_tracking.pipelines))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from papergan.evaluation.pages import csv_page
 from papergan.evaluation.published import published_notes, published_rows
 from papergan.evaluation.rendering import to_console, to_html, to_markdown
 from papergan.evaluation.scorecard import ScoreCard
@@ -23,7 +24,7 @@ def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard]) 
     table, notes = comparison_table(published_rows(published), cards), published_notes(published)
     return Page(
         markdown=to_markdown(table, TITLE, notes),
-        csv=table.to_csv(index=False),
+        csv=csv_page(table),
         html=to_html(table, TITLE, notes),
         console=to_console(table),
     )

@@ -15,7 +15,7 @@ from papergan.errors import DataError
 from papergan.evaluation.evaluate import score_seen, see_samples
 from papergan.evaluation.features import FeatureExtractor
 from papergan.evaluation.image_scores import ImageScores
-from papergan.evaluation.pages import html_page, markdown_page, text
+from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
 from papergan.evaluation.pixel_scores import score_pixels
 from papergan.evaluation.real_rows import real_rows
 from papergan.evaluation.reference import ExtractorFacts, Reference
@@ -136,7 +136,7 @@ def tabulate_scores(scores: ImageScores) -> Page:
     console = tabulate(cells, headers=list(table.columns), disable_numparse=True)
     return Page(
         markdown=markdown_page(parts, title, notes),
-        csv=table.to_csv(index=False),
+        csv=csv_page(table),
         html=html_page(parts, title, notes),
         console=f"{title}\n{console}",
     )

@@ -12,7 +12,7 @@ from papergan.data.library import ImageLibrary
 from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, most_images
 from papergan.evaluation.metrics import prefix_and_metric
-from papergan.evaluation.pages import html_page, markdown_page
+from papergan.evaluation.pages import csv_page, html_page, markdown_page
 from papergan.evaluation.reference import ExtractorFacts, Reference
 from papergan.evaluation.sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
 from papergan.following.extractors import extractors_of
@@ -122,7 +122,7 @@ def tabulate_sanity(recipe: Sanity, cases: list[Case], figure: object) -> Page:
     held = f"{len(verdicts) - len(broken)} of {len(verdicts)} promises hold"
     return Page(
         markdown=markdown_page(parts, title, notes),
-        csv=table.to_csv(index=False),
+        csv=csv_page(table),
         html=html_page(parts, title, notes, _png(figure)),
         console="\n".join([title, held, *(f"  broken: {one}" for one in broken)]),
     )

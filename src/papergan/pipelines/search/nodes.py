@@ -7,7 +7,7 @@ from typing import Any
 
 from papergan.data.library import ImageLibrary
 from papergan.evaluation.metrics import prefix_and_metric
-from papergan.evaluation.pages import html_page, markdown_page, text
+from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
 from papergan.evaluation.stability import instability
 from papergan.io.cells import CellStore
 from papergan.io.page import Page
@@ -75,7 +75,7 @@ def tabulate(search: Search, trace: Trace) -> Page:
     cells = [[text(cell) for cell in line] for line in table.itertuples(index=False)]
     return Page(
         markdown=markdown_page([("Trials", table)], title, notes),
-        csv=table.to_csv(index=False),
+        csv=csv_page(table),
         html=html_page([("Trials", table)], title, notes),
         console="\n".join([title, grid_of(cells, headers=list(table.columns), disable_numparse=True), *notes]),
     )

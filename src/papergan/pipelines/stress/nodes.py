@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from papergan.evaluation.pages import html_page, markdown_page, text
+from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
 from papergan.evaluation.statements import judged, read_statements
 from papergan.io.page import Page
 from papergan.io.stress import StressStore
@@ -84,7 +84,7 @@ def tabulate(stress: Stress, cells: StressStore, played: Mapping[str, str], pros
     ]
     return Page(
         markdown=markdown_page(parts, title, notes),
-        csv=every_cell(groups).to_csv(index=False),
+        csv=csv_page(every_cell(groups)),
         html=html_page(parts, title, notes),
         console="\n".join([*console, *told]),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from papergan.data.library import ImageLibrary
 from papergan.evaluation.metrics import prefix_and_metric
-from papergan.evaluation.pages import html_page, markdown_page, text
+from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
 from papergan.evaluation.published import PublishedRow, published_notes, published_rows
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.evaluation.statements import Statement, judged, read_statements
@@ -72,7 +72,7 @@ def tabulate(
     console = [f"{heading}\n{grid_of(*_shown(table), disable_numparse=True)}\n" for heading, table in tables]
     return Page(
         markdown=markdown_page(parts, title, notes),
-        csv=every_cell(groups).to_csv(index=False),
+        csv=csv_page(every_cell(groups)),
         html=html_page(parts, title, notes),
         console="\n".join([*console, *told]),
     )

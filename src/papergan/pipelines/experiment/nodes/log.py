@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from papergan.evaluation.pages import html_page, markdown_page, text
+from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
 from papergan.evaluation.published import PublishedLog, published_log
 from papergan.evaluation.training_log import log_table
 from papergan.io.page import Page
@@ -29,7 +29,7 @@ def write_log(experiment: Experiment, history: History, published: Mapping[str, 
     console = tabulate(cells, headers=list(shown.columns), disable_numparse=True)
     return Page(
         markdown=markdown_page([("Epochs", shown)], title, notes),
-        csv=table.to_csv(index=False),
+        csv=csv_page(table),
         html=html_page([("Epochs", shown)], title, notes),
         console="\n".join([title, console, *notes]) if log else "",
     )
