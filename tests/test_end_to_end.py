@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from papergan.experiments import TOOLS, discover, studies
 from project_run import EXPERIMENT, PROJECT, run_here, run_there, start_there
+from same_files import differing
 
 LONGER = f"{EXPERIMENT}.training.steps=40,{EXPERIMENT}.training.save_minutes=0.0001"
 LONGER_HERE = {EXPERIMENT: {"training": {"steps": 40, "save_minutes": 0.0001}}}
@@ -163,6 +164,7 @@ class TestStoppingAndGoingOn:
         assert load(tmp_path, f"{EXPERIMENT}.scores").final == load(finished, f"{EXPERIMENT}.scores").final
         steps = [metric.step for metric in client.get_metric_history(every[-1].info.run_id, "domain_fid")]
         assert steps == list(range(4, 41, 4))
+        assert not differing(tmp_path, finished)
 
 
 def test_a_search_leaves_its_choice_where_recipes_find_it_and_a_run_for_every_trial(tmp_path, capsys):

@@ -134,7 +134,6 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "data/download.py": {"_opener().open": "an answer from the network"},
     "io/animation.py": {"Image.open": "bytes that were read"},
     "io/image_grid.py": {"Image.open": "bytes that were read"},
-    "io/png.py": {"self.path.read_bytes": "for Kedro-Viz, which nobody waits for"},
     "hooks/reading.py": {"OmegaConf.load": "configuration that Kedro has opened before"},
     "hooks/preflight.py": {"checkpoints.open": "opens a store, no file"},
     "pipelines/experiment/nodes/training.py": {"checkpoints.open": "opens a store, no file"},

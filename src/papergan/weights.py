@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -33,3 +34,22 @@ class Weights:
     def under(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose names begin with `prefix.`, with the prefix taken off."""
         return {name.removeprefix(f"{prefix}."): t for name, t in self.tensors.items() if name.startswith(f"{prefix}.")}
+
+
+def safetensors_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file: the same bytes for the same content, in every process.
+
+    tensors: contiguous and on the host, no two of which share memory. The library writes metadata in the random order
+    of a hash map; here the JSON header is written anew with its keys in order, and everything behind it stays as it is:
+    8 bytes of length, low byte first, the header padded with spaces to a multiple of 8, then the tensors, whose offsets
+    count from the header's end (safetensors' README, "Format").
+    """
+    from safetensors.torch import save
+
+    content = save(dict(tensors), dict(metadata))
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(
+        json.loads(content[8:start]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    return b"".join([len(header).to_bytes(8, "little"), header, memoryview(content)[start:]])

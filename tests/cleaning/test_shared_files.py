@@ -14,7 +14,7 @@ from cleaning.fake_workspace import (
     paths,
 )
 from papergan.cleaning import removal
-from papergan.cleaning.shared import FEATURES, IMAGES
+from papergan.cleaning.shared import DRAFTS, FEATURES, IMAGES
 from papergan.cleaning.tracked import LOCKS, PICTURES
 
 
@@ -119,3 +119,13 @@ class TestMlflow:
         work.pictures(10, run="mine")
         assert paths(work.plan(later=False)) == set()
         assert {path.name for path in paths(work.plan())} == {f"{RUN}.lock"}
+
+
+def test_the_state_of_a_classifier_in_training_goes_only_once_it_is_finished(work):
+    finished, unfinished = (work.shelf / f"domain_classifier-{letter * 16}.safetensors" for letter in "ab")
+    drafts = [work.file(path.with_name(f"unfinished-{path.name}")) for path in (finished, unfinished)]
+    work.file(finished)
+    assert not paths(work.plan(later=False), DRAFTS)
+    made = work.plan()
+    assert paths(made, DRAFTS) == {drafts[0]}
+    assert not {finished, drafts[1]} & paths(made)

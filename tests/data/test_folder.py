@@ -94,6 +94,14 @@ def test_subfolders_that_hold_every_image_are_the_classes(tmp_path):
     assert read(tmp_path, limit=1).classes == ("ant", "cat")
 
 
+def test_some_of_a_folder_of_classes_are_of_every_class(tmp_path):
+    for label in ("ant", "bee", "cat"):
+        for number in range(30):
+            save(tmp_path / label / f"{number:02}.png", pixels(1)[0])
+    images = read(tmp_path, limit=30)
+    assert images.labels.bincount(minlength=3).min() >= 5
+
+
 @pytest.mark.parametrize("names", [("a/1.png", "b/1.png", "1.png"), ("a/1.png", "a/2.png"), ("a/b/1.png", "a/c/1.png")])
 def test_anything_else_has_no_classes(tmp_path, names):
     for name in names:
@@ -147,10 +155,13 @@ def test_folders_without_images_and_missing_paths_are_named(tmp_path):
 # Size, limit, mode
 
 
-def test_limit_takes_the_first_and_says_so(tmp_path):
+def test_limit_draws_from_all_and_says_so(tmp_path):
     folder_of(tmp_path, pixels())
-    assert torch.equal(read(tmp_path, limit=2).images, channels_first(pixels())[:2])
-    assert read(tmp_path, limit=2).name == "fake[:2]"
+    images, everything = read(tmp_path, limit=4), channels_first(pixels())
+    places = [next(i for i, one in enumerate(everything) if torch.equal(one, image)) for image in images.images]
+    assert places == sorted(set(places))
+    assert places != [0, 1, 2, 3]
+    assert images.name == "fake[4 of 6]"
     assert read(tmp_path, limit=6).name == "fake"
 
 
@@ -160,7 +171,7 @@ def test_size_resizes_by_the_rule_of_the_project(tmp_path):
     assert torch.equal(images.images, resized(original, 5).images)
     assert images.name == "fake@5"
     assert read(tmp_path, size=8).name == "fake"
-    assert read(tmp_path, size=16, limit=3).name == "fake[:3]@16"
+    assert read(tmp_path, size=16, limit=3).name == "fake[3 of 6]@16"
 
 
 @pytest.mark.parametrize(("shape", "window"), [((8, 13), np.s_[:, 2:10]), ((13, 8), np.s_[2:10])])
@@ -368,6 +379,7 @@ def test_more_than_memory_holds_is_refused_before_decoding(tmp_path, monkeypatch
     message = r"fake, 6 images of 8x8, needs 0\.0 GB of memory, 0\.0 GB are available; .*limit= .*size="
     with pytest.raises(DataError, match=message):
         read(tmp_path)
+    folder_of(tmp_path, pixels())
     assert len(read(tmp_path, limit=5)) == 5
 
 

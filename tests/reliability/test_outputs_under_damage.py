@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from papergan.data.grid import ImageGrid
+from papergan.data.png import damage_of_png
 from papergan.errors import CheckpointError, EvaluationError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.io.figure import FigureDataset
 from papergan.io.image_grid import ImageGridDataset
-from papergan.io.png import damage_of_png
 from papergan.io.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.io.vouched import KEY, decode_vouched, encode_vouched
 from papergan.io.weights import WeightsDataset, decode, encode

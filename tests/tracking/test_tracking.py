@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import subprocess
 import sys
 
@@ -110,11 +111,13 @@ def test_a_released_run_is_not_alive(tmp_path):
     assert not Liveness(tmp_path).alive("run")
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> MlflowStore:
-    folder = tmp_path_factory.mktemp("store")
+@pytest.fixture
+def store(new_database, tmp_path) -> MlflowStore:
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(new_database, tmp_path / "mlruns" / "mlflow.db")
+    folder = f"{tmp_path}/mlruns"
     return MlflowStore(
-        MlflowConfiguration(tracking_uri=f"sqlite:///{folder}/mlruns/mlflow.db", artifacts=f"{folder}/mlruns/artifacts")
+        MlflowConfiguration(tracking_uri=f"sqlite:///{folder}/mlflow.db", artifacts=f"{folder}/artifacts")
     )
 
 
@@ -155,12 +158,7 @@ def recipe():
     return Recipe.parse("dcgan_emoji", given)
 
 
-def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_run(tmp_path):
-    store = MlflowStore(
-        MlflowConfiguration(
-            tracking_uri=f"sqlite:///{tmp_path}/mlruns/mlflow.db", artifacts=f"{tmp_path}/mlruns/artifacts"
-        )
-    )
+def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_run(store):
     run = store.begin("document_003", "limited_data_study", {"study": "abc"}, "study")
     with run.nested("dcgan/seed 0", parameters_of(recipe()), {"grid": "table_1"}) as cell:
         cell.report({"step": 1, "loss": 2.0})

@@ -11,7 +11,7 @@ from papergan.cleaning.busy import RUNNING
 from papergan.cleaning.checkpoints import finished_checkpoints, useless_checkpoints
 from papergan.cleaning.found import MODELS, PRIMARY, REPORTING, SHELF, STORE, Disk, Removal
 from papergan.cleaning.retention import RetentionRecipe
-from papergan.cleaning.shared import FEATURES, IMAGES, unused_features, unused_images
+from papergan.cleaning.shared import FEATURES, IMAGES, finished_drafts, unused_features, unused_images
 from papergan.cleaning.tracked import crowded_pictures, free_locks
 from papergan.cleaning.versions import old_versions
 from papergan.evaluation.scorecard import ScoreCard
@@ -122,3 +122,4 @@ def _shared(disk: Disk, data: Path, busy: Mapping[str, str], notes: list[str]) -
         return
     yield from unused_images(disk, data, notes)
     yield from unused_features(disk, data, notes)
+    yield from finished_drafts(disk, data)

@@ -12,6 +12,7 @@ from kedro.io import DatasetError
 from papergan.cleaning.found import MODELS, PRIMARY, SHELF, STORE, Disk, Removal, listed
 from papergan.errors import PaperganError
 from papergan.files import DOCUMENT_BYTES
+from papergan.io.draft import PREFIX
 from papergan.io.references import ReferencesDataset
 from papergan.io.shelf import WeightsShelf
 from papergan.io.vouched import decode_vouched
@@ -20,6 +21,7 @@ from papergan.weights import Weights
 from papergan.words import one_line
 
 IMAGES = "images that no experiment points to"
+DRAFTS = "states of classifiers in training that are finished by now"
 FEATURES = "features of real images that no experiment points to; made again when they are asked for"
 
 
@@ -45,6 +47,14 @@ def unused_features(disk: Disk, data: Path, notes: list[str]) -> Iterator[Remova
         for path in disk.files(shelf.folder, re.compile(r"features-.+-[0-9a-f]{16}\.safetensors")):
             if disk.is_old(path) and path.name not in shelf.asked:
                 yield from disk.removal(FEATURES, path)
+
+
+def finished_drafts(disk: Disk, data: Path) -> Iterator[Removal]:
+    """What a kill left of work whose result is on the shelf. The state of unfinished work stays, whatever its age."""
+    shelf = data / MODELS / SHELF
+    for path in disk.files(shelf, re.compile(re.escape(PREFIX) + r".+-[0-9a-f]{16}\.safetensors")):
+        if disk.is_old(path) and path.with_name(path.name.removeprefix(PREFIX)).is_file():
+            yield from disk.removal(DRAFTS, path)
 
 
 class _Asked(WeightsShelf):

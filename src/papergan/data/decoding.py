@@ -1,8 +1,8 @@
 """One image file to pixels, whole or not at all: what nobody can see in a score is refused here.
 
 Pixels are taken as stored: colour profiles are not applied; the EXIF orientation is, in every format. 16-bit values
-keep their high byte. Grey from colour is Pillow's luma, (299 R + 587 G + 114 B) / 1000. JPEG and WebP have no checksum,
-so damage that leaves such a file decodable cannot be noticed.
+keep their high byte. Grey from colour is Pillow's luma, (299 R + 587 G + 114 B) / 1000. Every checksum of a PNG is
+compared; JPEG, WebP and BMP have none, so damage that leaves such a file decodable cannot be noticed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import numpy as np
 import torch
 
 from papergan.data.declarations import Background, Mode
+from papergan.data.memory import read_into_memory
 from papergan.data.pictures import Picture
+from papergan.data.png import damage_of_png
 from papergan.data.preparation import resized_pixels
-from papergan.errors import DataError
+from papergan.errors import DataError, MemoryShortError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,7 +53,7 @@ def decode(picture: Picture, mode: Mode, size: int, background: Background | Non
     background: what is behind a transparent pixel; None = there may be none. Raises DataError naming the picture where
     it is damaged, transparent or of no supported kind.
     """
-    with _opened(picture) as image:
+    with _opened(picture, whole=True) as image:
         pixels = np.asarray(_converted(_upright(image), mode, background))
     pixels = _central_square(pixels.reshape(*pixels.shape[:2], -1)).transpose(2, 0, 1)
     if pixels.shape[1] == size:
@@ -60,12 +62,20 @@ def decode(picture: Picture, mode: Mode, size: int, background: Background | Non
 
 
 @contextmanager
-def _opened(picture: Picture) -> Iterator[Image]:
-    """The image, of which only the header has been read; whatever goes wrong inside is reported with its place."""
+def _opened(picture: Picture, *, whole: bool = False) -> Iterator[Image]:
+    """The image, of which only the header has been decoded; whatever goes wrong inside is reported with its place.
+
+    whole: the file is read to its end, at once, and a PNG's checksums are compared.
+    """
     try:
-        with _open(picture.content) as image:
+        content = read_into_memory(picture.content) if whole and isinstance(picture.content, Path) else picture.content
+        with _open(content) as image:
             _check_header(image)
+            if whole and image.format == "PNG" and isinstance(content, bytes):
+                _check_png(content)
             yield image
+    except MemoryShortError:
+        raise
     except DataError as problem:
         raise DataError(f"{picture.where} {problem}") from problem
     except Exception as problem:  # Pillow's parsers raise a dozen types on garbage; each means the same here
@@ -73,6 +83,12 @@ def _opened(picture: Picture) -> Iterator[Image]:
             f"{picture.where} is not a whole PNG, JPEG, BMP or WebP image ({type(problem).__name__}); "
             f"get it again or leave it out"
         ) from problem
+
+
+def _check_png(content: bytes) -> None:
+    damage = damage_of_png(content, trailing=True)
+    if damage is not None:
+        raise DataError(f"is not a whole PNG image ({damage}); get it again or leave it out")
 
 
 def _open(content: Path | bytes | np.ndarray) -> Image:

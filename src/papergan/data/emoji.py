@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.png import damage_of_png
 from papergan.data.preparation import resized_pixels
 from papergan.errors import DataError
 from papergan.files import check_regular
@@ -37,7 +38,7 @@ PARTS = (*range(0x1F1E6, 0x1F200), *range(0x1F9B0, 0x1F9B4))  # regional indicat
 def emoji_splits(name: str, *, train: int, test: int, size: int, seed: int, font: Path | None = None) -> ImageSplits:
     """RGB images, `size` pixels square. font: the file; None = where systems keep fonts.
 
-    Raises DataError where no font is found, it holds no bitmaps, or fewer emoji than are asked for.
+    Raises DataError where no font is found, it holds no bitmaps, a damaged one, or fewer emoji than are asked for.
     """
     path = font or find_font(name)
     bitmaps = list(_bitmaps(path))
@@ -83,7 +84,10 @@ def _drawn(font: TTFont, path: Path) -> Iterator[bytes]:
     glyphs = font["CBDT"].strikeData[0]
     for code, glyph in sorted(font.getBestCmap().items()):
         if unicodedata.category(chr(code)) == "So" and code not in PARTS and glyph in glyphs:
-            yield bytes(glyphs[glyph].imageData)
+            bitmap = bytes(glyphs[glyph].imageData)
+            if (damage := damage_of_png(bitmap, trailing=True)) is not None:
+                raise DataError(f"{path} is damaged: U+{code:X} is not a whole PNG image ({damage}); install it again")
+            yield bitmap
 
 
 def _rendered(name: str, bitmaps: list[bytes], size: int) -> ImageSet:

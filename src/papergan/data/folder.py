@@ -45,9 +45,10 @@ def read_images(
 
     path: a folder with PNG, JPEG, BMP or WebP files at any depth, in the order of their relative paths; a parquet file
     or a folder of such; .npy or .npz; or what `save_image_set` wrote. Where every image of a folder is in one of two or
-    more subfolders, these are the classes. name: of the ImageSet, which tells what was done: "fake[:1000]@64".
+    more subfolders, these are the classes. name: of the ImageSet, which tells what was done: "fake[1000 of 50000]@64".
     size: height = width to which images are cropped at their centre and resized; None = they must be so already.
-    mode: "RGB" or "L" (grey) for every image; None = grey where every image is. limit: only the first so many.
+    mode: "RGB" or "L" (grey) for every image; None = grey where every image is. limit: only so many, drawn,
+    the same ones every time.
     background: "white" or "black" behind transparent pixels; None = there may be none.
     Raises DataError naming the first file that is damaged, partly transparent, animated, or of another size.
     """
@@ -56,7 +57,7 @@ def read_images(
     if not len(pictures):
         raise DataError(f"{path} holds no images")
     if limit is not None and limit < len(pictures):
-        pictures, name = pictures.first(limit), f"{name}[:{limit}]"
+        pictures, name = pictures.drawn(limit), f"{name}[{limit} of {len(pictures)}]"
     return stack(pictures, name=name, size=size, mode=mode, background=background)
 
 

@@ -9,16 +9,15 @@ from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
 from papergan.errors import DataError, StorageError
 from papergan.files import check_regular, write_whole
+from papergan.weights import safetensors_bytes
 from papergan.words import one_line
 
 
 def save_image_set(path: Path, image_set: ImageSet) -> None:
     """Write `path` whole. Raises OSError where the folder or the disk does not allow it."""
-    from safetensors.torch import save
-
     tensors = {"images": image_set.images.contiguous().cpu(), "labels": image_set.labels.contiguous().cpu()}
     metadata = {"name": image_set.name, "classes": json.dumps(image_set.classes), "digest": image_set.digest}
-    write_whole(path, save(tensors, metadata))
+    write_whole(path, safetensors_bytes(tensors, metadata))
 
 
 def load_image_set(path: Path) -> ImageSet:

@@ -9,6 +9,7 @@ from papergan.errors import DataError, MemoryShortError
 from papergan.files import read_regular
 
 _MEMINFO = Path("/proc/meminfo")
+LARGE_FILE = 2**26  # bytes; whether there is room for a smaller file is not asked
 
 
 FEWER = "read fewer images with limit= or smaller ones with size="
@@ -45,7 +46,8 @@ def read_into_memory(path: Path) -> bytes:
 
     Raises MemoryShortError where it does not, and what `read_regular` raises.
     """
-    size, available = path.stat().st_size, available_bytes()
+    size = path.stat().st_size
+    available = available_bytes() if size > LARGE_FILE else None
     if available is not None and size > available:
         raise MemoryShortError(
             f"{path} has {size / 1e9:.1f} GB, {available / 1e9:.1f} GB of memory are available; end other programs, "

@@ -23,6 +23,7 @@ import torch
 from papergan.data.declarations import Mode
 from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
+from papergan.data.png import damage_of_png
 from papergan.errors import DataError
 from papergan.files import check_regular
 from papergan.words import one_line
@@ -88,6 +89,8 @@ def decode_png(png: object, mode: Mode, size: int) -> np.ndarray:
                 raise DataError(f"expected a {mode} {size}x{size} image, got {got}")
             if ImageFile.LOAD_TRUNCATED_IMAGES:
                 raise DataError("PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on, so a damaged image would pass; turn it off")
+            if (damage := damage_of_png(png, trailing=True)) is not None:
+                raise DataError(f"not a whole PNG image ({damage})")
             return np.asarray(image)
     except DataError:
         raise

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
+from functools import partial
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
+import torch
+
+from papergan.randomness import seed_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +40,16 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __iter__(self) -> Iterator[Picture]:
-        return islice(self.each(), len(self))
+    def drawn(self, count: int) -> Pictures:
+        """`count` of the images, drawn without replacement, always the same ones; their order and the classes stay.
 
-    def first(self, limit: int) -> Pictures:
-        """The first `limit` images, in order; the classes stay."""
-        return replace(self, labels=self.labels[:limit])
+        Never the first ones, which in a folder of classes are all of one class.
+        """
+        draw = torch.Generator().manual_seed(seed_for(0, "pictures"))
+        rows = torch.randperm(len(self), generator=draw)[:count].sort().values.numpy()
+        taken = np.zeros(len(self), bool)
+        taken[rows] = True
+        return Pictures(partial(compress, self, taken), self.labels[rows], self.classes)
+
+    def __iter__(self) -> Iterator[Picture]:
+        return iter(self.each())

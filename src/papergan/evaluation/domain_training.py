@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional
 from papergan.data.images import ImageSet, ImageSpec
 from papergan.errors import EvaluationError
 from papergan.evaluation.domain import KIND, NUM_TURNS, ROTATION_KIND, DomainClassifier, DomainExtractor
+from papergan.evaluation.domain_progress import Fitting, Resuming
 from papergan.evaluation.features import extract, full_precision
 from papergan.evaluation.statistics import FeatureStatistics
 from papergan.pixels import to_model_range
@@ -44,6 +45,7 @@ def train_domain_classifier(
     learning_rate: float = 0.15,
     min_accuracy: float = 0.0,
     on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    resuming: Resuming | None = None,
 ) -> Weights:
     """A DomainClassifier of `train`, with its feature statistics; `test` is only scored, never learned from.
 
@@ -57,9 +59,10 @@ def train_domain_classifier(
     Synthetic shapes: widths (16, 32, 64, 128), 3 epochs of 10 000 images (100 % in about 12 s on one core).
     min_accuracy: below it a warning says that the domain metrics are not to be trusted.
     on_epoch(epoch from 1, {"loss", "accuracy"}): the means over that epoch's training batches.
+    resuming: how the training is stopped and gone on with, to the same bits as if it never had been.
     Seeded; deterministic gives the same bits again on a GPU as well, see `numerics`. The caller's random state stays as
     it was. Metadata of the result: data, recipe, `test_accuracy`.
-    Raises EvaluationError where there are no images, or train and test differ in kind.
+    Raises EvaluationError where there are no images, or train and test differ in kind, and EvaluationStopped.
     """
     kind = KIND if train.classes else ROTATION_KIND
     if train.classes != test.classes or train.spec != test.spec or len(train) == 0 or len(test) == 0:
@@ -71,8 +74,17 @@ def train_domain_classifier(
     images = ImageSpec(train.spec.channels, train.spec.size, len(train.classes) or NUM_TURNS)
     with seeded(seed, KIND, device=device):
         network = DomainClassifier(images, widths).to(device).to(memory_format=torch.channels_last)
+    about = {
+        "kind": kind, "dataset": train.name, "data_digest": train.digest, "classes": json.dumps(train.classes),
+        "channels": str(train.spec.channels), "size": str(train.spec.size), "widths": json.dumps(list(widths)),
+        "epochs": str(epochs), "seed": str(seed), "flip": str(flip), "batch_size": str(batch_size),
+        "learning_rate": str(learning_rate), "torch": torch.__version__,
+    }  # fmt: skip
     with numerics("bfloat16", deterministic=deterministic):
-        _fit(network, train, epochs, seed, flip, min(batch_size, len(train)), learning_rate, on_epoch)
+        _fit(
+            network, train, epochs, seed, flip, min(batch_size, len(train)), learning_rate, on_epoch, about,
+            resuming or Resuming(),
+        )  # fmt: skip
     _calibrate(network, train, device)
     accuracy = _accuracy(network, test, device)
     if accuracy < min_accuracy:
@@ -80,12 +92,7 @@ def train_domain_classifier(
             "the %s of %s is right on %.1f %% of the test images, expected %.1f %%: do not trust its metrics",
             kind, train.name, 100 * accuracy, 100 * min_accuracy,
         )  # fmt: skip
-    metadata = {
-        "kind": kind, "dataset": train.name, "data_digest": train.digest, "classes": json.dumps(train.classes),
-        "channels": str(train.spec.channels), "size": str(train.spec.size), "widths": json.dumps(list(widths)),
-        "epochs": str(epochs), "seed": str(seed), "flip": str(flip), "batch_size": str(batch_size),
-        "learning_rate": str(learning_rate), "test_accuracy": f"{accuracy:.4f}", "torch": torch.__version__,
-    }  # fmt: skip
+    metadata = {**about, "test_accuracy": f"{accuracy:.4f}"}
     return Weights({name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}, metadata)
 
 
@@ -98,6 +105,8 @@ def _fit(
     batch_size: int,
     learning_rate: float,
     on_epoch: Callable[[int, dict[str, float]], None] | None,
+    about: Mapping[str, str],
+    resuming: Resuming,
 ) -> None:
     device = network.feature_mean.device
     pixels = train.images.to(device).permute(0, 2, 3, 1).contiguous()
@@ -105,29 +114,39 @@ def _fit(
     optimiser = torch.optim.SGD(
         network.parameters(), lr=learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _triangle(step / (epochs * steps)))
+    fitting = Fitting(network, optimiser, about, resuming)
+    if fitting.take_up():
+        logger.info(
+            "Going on with the %s of %s after batch %d of %d", about["kind"], train.name, fitting.step, epochs * steps
+        )
     network.train()
-    for epoch in range(epochs):
+    for epoch in range(fitting.step // steps, epochs):
         draw = torch.Generator().manual_seed(seed_for(seed, KIND, "epoch", epoch))
         order = torch.randperm(len(train), generator=draw)[: steps * batch_size].view(steps, batch_size)
         flips = alternating_flips(len(train), seed, epoch) if flip else None
         turns = None if train.classes else torch.randint(NUM_TURNS, (len(train),), generator=draw)
         labels = (train.labels if turns is None else turns).to(device)
-        loss_sum, hits = torch.zeros((), device=device), torch.zeros((), device=device)
-        for index in order:
-            images = _augmented(pixels, index, draw, flips, turns)
+        for step, index in enumerate(order, epoch * steps):
+            shifts = torch.randint(-SHIFT, SHIFT + 1, (2, batch_size, 1), generator=draw)
+            if step < fitting.step:  # done before this process began; only its draws are repeated
+                continue
+            fitting.stop_if_asked()
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * _triangle(step / (epochs * steps))
             target = labels[index.to(device)]
             with _mixed_precision(device):
-                logits = network(images).logits
+                logits = network(_augmented(pixels, index, shifts, flips, turns)).logits
             loss = functional.cross_entropy(logits, target)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            schedule.step()
-            loss_sum += loss.detach()
-            hits += (logits.argmax(1) == target).sum()
+            fitting.sums += torch.stack([loss.detach().float(), (logits.argmax(1) == target).sum().float()])
+            fitting.step += 1
+        loss_sum, hits = fitting.sums.tolist()
+        fitting.sums.zero_()
+        fitting.keep()
         if on_epoch is not None:
-            on_epoch(epoch + 1, {"loss": float(loss_sum) / steps, "accuracy": float(hits) / (steps * batch_size)})
+            on_epoch(epoch + 1, {"loss": loss_sum / steps, "accuracy": hits / (steps * batch_size)})
 
 
 def _triangle(progress: float) -> float:
@@ -144,12 +163,12 @@ def alternating_flips(count: int, seed: int, epoch: int) -> Tensor:
     return (torch.rand(count, generator=draw) < 0.5) ^ (epoch % 2 == 1)
 
 
-def _augmented(
-    pixels: Tensor, index: Tensor, draw: torch.Generator, flips: Tensor | None, turns: Tensor | None
-) -> Tensor:
-    """Float images [B, C, S, S] of uint8 [N, S, S, C], each shifted (border repeated), perhaps flipped and turned."""
-    size, count = pixels.shape[1], len(index)
-    shifts = torch.randint(-SHIFT, SHIFT + 1, (2, count, 1), generator=draw)
+def _augmented(pixels: Tensor, index: Tensor, shifts: Tensor, flips: Tensor | None, turns: Tensor | None) -> Tensor:
+    """Float images [B, C, S, S] of uint8 [N, S, S, C], each shifted (border repeated), perhaps flipped and turned.
+
+    shifts: in pixels, down and to the right, int64 [2, B, 1].
+    """
+    size = pixels.shape[1]
     rows, columns = (torch.arange(size) + shifts).clamp_(0, size - 1)
     if flips is not None:
         columns = torch.where(flips[index, None], columns.flip(1), columns)

@@ -19,6 +19,7 @@ from papergan.io.page import PageDataset
 from papergan.tracking import Tracker
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.start import MlflowStore
+from papergan.words import one_line
 
 if TYPE_CHECKING:
     from papergan.pipelines.checked import Experiment, Search, Stress, Study
@@ -142,7 +143,8 @@ class TrackingHook:
         try:
             run = self._store.begin(f"document_{experiment.recipe.paper}", experiment.name, tags, same)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
-            log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", str(error).splitlines()[0])
+            reason = one_line(str(error).partition("\n")[0] or type(error).__name__)
+            log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
             self._store = None
             return
         self._runs[experiment.name] = run

@@ -11,7 +11,7 @@ import torch
 
 from papergan.errors import CheckpointError
 from papergan.io.whole_file import WholeFileDataset
-from papergan.weights import Weights
+from papergan.weights import Weights, safetensors_bytes
 from papergan.words import one_line
 
 
@@ -30,17 +30,14 @@ class WeightsDataset(WholeFileDataset[Weights]):
 
 
 def encode(weights: Weights) -> bytes:
-    """The bytes of a safetensors file; tensors are brought to the host and laid out contiguously, each on its own."""
-    from safetensors.torch import save
-
+    """The bytes of a safetensors file, the same for the same weights, wherever and however they lie in memory."""
     # A copy of each, since safetensors refuses tensors that share memory.
     tensors = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in weights.tensors.items()
     }
     about = {**weights.metadata, "digest": weights.digest}
-    content: bytes = save(tensors, {**about, "metadata_digest": _digest_of(about)})
-    return content
+    return safetensors_bytes(tensors, {**about, "metadata_digest": _digest_of(about)})
 
 
 def decode(content: bytes, path: Path) -> Weights:

@@ -15,7 +15,9 @@ from papergan.data.grid import ImageGrid, encode_png
 from papergan.errors import Interrupted
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.tracking.content import final_metrics, protocols_of
+from papergan.tracking.database import quietly
 from papergan.tracking.tracker import Tracker
+from papergan.words import one_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,7 +28,8 @@ log = logging.getLogger(__name__)
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Begin = Callable[[str, Mapping[str, str]], "tuple[MlflowTracker, Callable[[], None]]"]
 FLUSH_SECONDS = 5.0  # between two writes: one costs as much as many steps on a GPU
-RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a locked database blocks for 20 seconds
+RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a server that is away blocks for 20 seconds
+ATTEMPTS = 3  # at what is no number while MLflow is there: the fault may be its own
 BATCH = 1000  # what MLflow takes at once
 MAX_PARAMETER = 6000
 
@@ -34,23 +37,33 @@ MAX_PARAMETER = 6000
 class MlflowTracker(Tracker):
     """Writes to one run that was created already.
 
-    Numbers are kept until MLflow has taken them: where it fails, one warning is logged, training goes on, and they are
-    offered again later and at the end.
+    Where MLflow fails, one warning is logged, training goes on, and nothing is asked of MLflow for a while, which is
+    twice as long each time. Numbers, parameters, tags, texts and files are kept until MLflow has taken them, and
+    offered a last time at the end; what is no number at most three times where MLflow is there and refuses it. Pictures
+    of samples are not kept, and cells of a study that begin meanwhile have no run.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, begin: Begin | None = None) -> None:
-        """begin: a run inside this one, by name and tags."""
-        self.client, self.run_id, self._begin = client, run_id, begin
+    def __init__(
+        self,
+        client: MlflowClient,
+        run_id: str,
+        begin: Begin | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """begin: a run inside this one, by name and tags. check: raises, soon, where MLflow would fail late."""
+        self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
         self.status: Status | None = None
         self._waiting: list[Metric] = []
-        self._next_write, self._patience = 0.0, RETRY_SECONDS
-        self._warned = False
+        self._untold: list[tuple[Callable[[], object], int]] = []  # what is no number, and how often it was offered
+        self._next_write, self._next_try, self._patience = 0.0, 0.0, RETRY_SECONDS
+        self._warned = self._away = False
+        self._refused = 0
 
     def report(self, row: Mapping[str, float]) -> None:
         """Every number of the row at `row["step"]`; written within seconds, not at once."""
         self._waiting += self._metrics(row)
         if time.monotonic() >= self._next_write:
-            self._write()
+            self._catch_up()
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
         """As `report`, for many rows; the tag `resumed_from_step` says how far they go."""
@@ -59,37 +72,38 @@ class MlflowTracker(Tracker):
             self._waiting += self._metrics(row)
             last = max(last, int(row["step"]))
         self.tags({"resumed_from_step": str(last)})
-        self._write()
+        self._catch_up()
 
     def picture(self, grid: ImageGrid, step: int) -> None:
         """A PNG under samples/, with its caption."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"step-{step:09d}.png"
             path.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
-            self.artifact(path, "samples")
+            if self._may_try():
+                self._safely(lambda: self.client.log_artifact(self.run_id, str(path), "samples"))
 
     def text(self, name: str, text: str) -> None:
         """A small text file of the run, for what is too long for a parameter."""
-        self._safely(lambda: self.client.log_text(self.run_id, text, name))
+        self._tell(lambda: self.client.log_text(self.run_id, text, name))
 
     def artifact(self, path: Path, folder: str) -> None:
         """A file, or all of a folder, into a folder of the run."""
         take = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
-        self._safely(lambda: take(self.run_id, str(path), folder))
+        self._tell(lambda: take(self.run_id, str(path), folder))
 
     def parameters(self, values: Mapping[str, object]) -> None:
         """Once per run; long values are cut to what MLflow takes."""
         from mlflow.entities import Param
 
         params = [Param(name, str(value)[:MAX_PARAMETER]) for name, value in values.items()]
-        self._safely(lambda: self.client.log_batch(self.run_id, params=params))
+        self._tell(lambda: self.client.log_batch(self.run_id, params=params))
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set or replace tags."""
         from mlflow.entities import RunTag
 
         tags = [RunTag(name, value) for name, value in values.items()]
-        self._safely(lambda: self.client.log_batch(self.run_id, tags=tags))
+        self._tell(lambda: self.client.log_batch(self.run_id, tags=tags))
 
     def scores(self, card: ScoreCard) -> None:
         """As metrics `final.*` at the last step, and parameters `protocol.*`."""
@@ -117,7 +131,7 @@ class MlflowTracker(Tracker):
 
     def _nest(self, name: str, tags: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]] | None:
         found: list[tuple[MlflowTracker, Callable[[], None]]] = []
-        if self._begin is not None:
+        if self._begin is not None and self._may_try():
             begin = self._begin
             self._safely(lambda: found.append(begin(name, tags)))
         return found[0] if found else None
@@ -126,11 +140,14 @@ class MlflowTracker(Tracker):
         """Write what waits, then end the run. Only the first call counts."""
         if self.status is not None:
             return
-        self.status = status
-        self._write()
-        if self._waiting:
-            log.warning("MLflow never took %d numbers; history.csv has them", len(self._waiting))
-        self._safely(lambda: self.client.set_terminated(self.run_id, status))
+        self.status, self._next_try = status, 0.0
+        self._catch_up()
+        if not self._away:
+            self._safely(lambda: self.client.set_terminated(self.run_id, status))
+        others = len(self._untold) + self._refused
+        if self._waiting or others:
+            lost = f"{len(self._waiting)} numbers and {others} other things"
+            log.info("MLflow never took %s of this run; history.csv and the outputs have them", lost)
 
     def _metrics(self, row: Mapping[str, float]) -> list[Metric]:
         from mlflow.entities import Metric
@@ -139,24 +156,48 @@ class MlflowTracker(Tracker):
         numbers = {name: float(value) for name, value in row.items() if name != "step" and math.isfinite(value)}
         return [Metric(name, value, now, step) for name, value in numbers.items()]
 
-    def _write(self) -> None:
+    def _tell(self, call: Callable[[], object]) -> None:
+        self._untold.append((call, 0))
+        self._catch_up()
+
+    def _may_try(self) -> bool:
+        return time.monotonic() >= self._next_try
+
+    def _catch_up(self) -> None:
+        """Numbers, then everything else in order, until something fails."""
+        if not self._may_try():
+            return
         self._next_write = time.monotonic() + FLUSH_SECONDS
         while self._waiting:
             some = self._waiting[:BATCH]
             if not self._safely(lambda some=some: self.client.log_batch(self.run_id, metrics=some)):  # type: ignore[misc]
-                self._next_write = time.monotonic() + self._patience
-                self._patience *= 2
                 return
             del self._waiting[:BATCH]
+        while self._untold:
+            call, offered = self._untold.pop(0)
+            if not self._safely(call):
+                offered += not self._away
+                if offered < ATTEMPTS:
+                    self._untold.insert(0, (call, offered))
+                else:
+                    self._refused += 1
+                return
         self._patience = RETRY_SECONDS
 
     def _safely(self, call: Callable[[], object]) -> bool:
         """Whether MLflow did as told. It fails in many ways (disk, lock, server); training outlives them all."""
+        self._away = True
         try:
-            call()
+            with quietly():
+                self._check()
+                self._away = False
+                call()
         except Exception as error:
+            self._next_try = time.monotonic() + self._patience
+            self._patience *= 2
             if not self._warned:
-                log.warning("MLflow failed, the run goes on without it: %s", str(error).splitlines()[0])
+                first = str(error).partition("\n")[0]
+                log.warning("MLflow failed, the run goes on without it: %s", one_line(first or type(error).__name__))
             self._warned = True
             return False
         return True

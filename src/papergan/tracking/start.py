@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.database import PREFIX, check_database, quietly
 from papergan.tracking.liveness import Liveness
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ class MlflowStore:
         """A new run, named after the experiment, in the MLflow experiment of its document.
 
         same: a tag; the newest run that agrees in it is gone on with, where there is one.
+        Raises what MLflow raises, within seconds where the database cannot be written.
         """
-        with self.liveness.turn():  # two that begin at once would both make the database
+        with quietly(), self.liveness.turn():  # two that begin at once would both make the database
             client = self._client()
             group = self._group(client, f"{self.configuration.experiment_prefix}/{document}")
             self._bury(client, group, experiment)
@@ -47,19 +49,21 @@ class MlflowStore:
             told = {**about, "mlflow.parentRunId": run_id, **more}
             cell: str = client.create_run(group, run_name=name, tags=told).info.run_id
             self.liveness.claim(cell)
-            return MlflowTracker(client, cell), partial(self.liveness.release, cell)
+            return MlflowTracker(client, cell, check=check), partial(self.liveness.release, cell)
 
-        return MlflowTracker(client, run_id, inside)
+        check = partial(check_database, self.configuration.tracking_uri)
+        return MlflowTracker(client, run_id, inside, check)
 
     def _client(self) -> MlflowClient:
         # A server that is away must not hold an experiment up for the minutes that MLflow would wait by itself.
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         from mlflow import MlflowClient
 
         uri = self.configuration.tracking_uri
-        if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if uri.startswith(PREFIX):
+            Path(uri.removeprefix(PREFIX)).parent.mkdir(parents=True, exist_ok=True)
+        check_database(uri, new=True)
         return MlflowClient(tracking_uri=uri)
 
     def _group(self, client: MlflowClient, name: str) -> str:

@@ -12,11 +12,13 @@ import torch
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
+from papergan.evaluation.domain_progress import Resuming
 from papergan.evaluation.domain_training import train_domain_classifier as train_classifier
 from papergan.evaluation.features import FeatureExtractor
 from papergan.evaluation.real_rows import RealRow, real_rows
 from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
 from papergan.following.extractors import extractors_of
+from papergan.io.draft import Draft
 from papergan.io.references import shelved_sight
 from papergan.io.shelf import WeightsShelf
 from papergan.measuring import DomainRecipe
@@ -50,13 +52,17 @@ def train_domain_classifier(
 def classifier_of(
     images: ImageSplits, how: DomainRecipe, shelf: WeightsShelf, device: torch.device, *, deterministic: bool = False
 ) -> Weights:
-    """From the shelf, or trained now. deterministic: with such kernels, and never one that was made without."""
+    """From the shelf, or trained now. deterministic: with such kernels, and never one that was made without.
+
+    A stop signal is obeyed between two batches, as Interrupted; the same call goes on from there.
+    """
 
     def make() -> Weights:
         log.info("Training the domain classifier of %s: %d epochs, once per data set", images.train.name, how.epochs)
         return train_classifier(
             images.train, images.test, epochs=how.epochs, widths=[how.width * factor for factor in (1, 2, 4, 8)],
             seed=how.seed, device=device, flip=how.horizontal_flip, deterministic=deterministic,
+            resuming=Resuming(draft.load(), draft.save, lambda: is_asked(stop)),
             on_epoch=lambda epoch, numbers: log.info(
                 "  epoch %d of %d: %.1f %% of the training images right", epoch, how.epochs, 100 * numbers["accuracy"]
             ),
@@ -65,7 +71,10 @@ def classifier_of(
     data = {"train": images.train.digest, "test": images.test.digest}
     kernels = {"kernels": "deterministic"} if deterministic else {}
     made_of = {**data, **how.model_dump(exclude={"whole"}), **kernels}
-    classifier = shelf.fetch("domain_classifier", made_of, make)
+    draft = Draft(shelf.place("domain_classifier", made_of))
+    with stoppable("the training of the domain classifier") as stop:
+        classifier = shelf.fetch("domain_classifier", made_of, make)
+        draft.remove()
     accuracy = float(classifier.metadata["test_accuracy"])
     log.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
     return classifier

@@ -1,0 +1,47 @@
+"""Whether MLflow's database can be written now: asked for seconds, where MLflow itself would try for minutes."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+PREFIX = "sqlite:///"
+PATIENCE_SECONDS = 2.0  # for whoever writes just now; MLflow waits 20, and 100 for a database that cannot be opened
+NEW_PATIENCE = 3  # times as long at the beginning of a run, which has only one chance
+_TALKATIVE = ("mlflow.store.db.utils", "urllib3.connectionpool")  # log each failure with a traceback, and each retry
+
+
+def check_database(uri: str, *, new: bool = False) -> None:
+    """Raise sqlite3.Error where a file database is gone, locked, no database, or may not be written.
+
+    uri: as in mlflow.yml; of anything but a file nothing is asked. new: it may be missing, and is then made, empty.
+    Takes at most PATIENCE_SECONDS, three times that with `new`, and changes nothing in a database that there is.
+    """
+    if not uri.startswith(PREFIX):
+        return
+    file = f"file:{quote(str(Path(uri.removeprefix(PREFIX)).absolute()))}?mode={'rwc' if new else 'rw'}"
+    seconds = PATIENCE_SECONDS * (NEW_PATIENCE if new else 1)
+    with closing(sqlite3.connect(file, uri=True, timeout=seconds, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")  # what every writer has to get first
+        database.execute("ROLLBACK")
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """What MLflow logs of a failure is left out inside the block; the exception says the same to whoever asked."""
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    for logger in loggers:
+        logger.addFilter(_is_no_failure)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_is_no_failure)
+
+
+def _is_no_failure(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.WARNING
