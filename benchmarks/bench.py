@@ -21,18 +21,18 @@ import torch
 from counting import Counts, count, has_penalty, how_often, playing, without_penalties
 from host import OnCPU, OnGPU
 from papergan import systems
+from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.game.finite import FiniteWatch
 from papergan.game.game import Game
-from papergan.game.knobs import Progress
-from papergan.game.play import play
-from papergan.recipe import Recipe
+from papergan.game.nan_guard import FiniteWatch
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Meter, Row
 from papergan.training.numerics import autocast_type, choose_device
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.trainer import Listeners, Plan, Training
 
 PIXELS = 4096 * 32 * 32  # of all random images together, whatever their size
 REPORTS = 5
@@ -100,7 +100,7 @@ class Bench:
         """Who else is told of every step; empty without other ranks, whom older versions of the library do not know."""
         if self.team is None:
             return {}
-        from papergan.training.leading import Leading
+        from papergan.training.leader import Leading
 
         spec = [self.spec.channels, self.spec.size, self.spec.num_classes]
         about = {
@@ -220,7 +220,7 @@ def _team_of(recipe: Recipe) -> Any:
                 f"training.devices is {recipe.training.devices}, but one process was started; use torchrun"
             )
         return None
-    from papergan.training.team import current
+    from papergan.training.process_group import current
 
     team = current()
     if team is None or team.world != recipe.training.devices:
@@ -229,6 +229,6 @@ def _team_of(recipe: Recipe) -> Any:
 
 
 def _device_here(recipe: Recipe) -> torch.device:
-    from papergan.training.team import device_here
+    from papergan.training.process_group import device_here
 
     return device_here(recipe.training.device)

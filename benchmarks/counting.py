@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from papergan.game.game import Game, Turn, always
-from papergan.game.knobs import Progress
-from papergan.game.penalties import R1, GradientPenalty
+from papergan.game.schedules import Progress
+from papergan.objectives.gradient_penalties import R1, GradientPenalty
 
 PENALTIES = (GradientPenalty, R1)
 PERIOD = 5040  # steps; every interval up to ten, 12, 16 and more divides it

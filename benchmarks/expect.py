@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 from bench import Bench
 from counting import summed_bytes
 from growth import power_law
+from papergan.atomic_files import write_whole
+from papergan.config.experiment import Recipe
 from papergan.errors import RecipeError
-from papergan.files import write_whole
-from papergan.recipe import Recipe
 from papergan.tracking import provenance
 from throughput import recipe_of
 

@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from papergan.data.any_parquet import parquet_pictures
-from papergan.evaluation.fid import frechet_deviation, frechet_distance
-from papergan.evaluation.statistics import FeatureStatistics
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.tracking import provenance
 
 Draw = Callable[[int, int], Tensor]  # count, seed -> features [count, D]

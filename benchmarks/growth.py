@@ -8,7 +8,7 @@ from math import exp, isfinite, log
 from pathlib import Path
 from typing import Any
 
-from papergan.files import write_whole
+from papergan.atomic_files import write_whole
 
 Axis = Sequence[tuple[float, Mapping[str, Any]]]  # value, and the figures of that cell
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from papergan.training.train import Training
+from papergan.training.trainer import Training
 
 
 class OnGPU(Training):

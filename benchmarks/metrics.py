@@ -16,20 +16,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has 
 
 import torch
 
+from papergan.config.evaluation import EvaluationRecipe
 from papergan.data.images import ImageSpec
-from papergan.evaluation.classes import ClassHistogram
-from papergan.evaluation.domain import DomainClassifier, DomainExtractor
-from papergan.evaluation.fid import frechet_deviation, frechet_distance
-from papergan.evaluation.inception_score import inception_score, modified_inception_score
-from papergan.evaluation.kernel_distance import kernel_distance, kernel_distance_deviation
-from papergan.evaluation.looking import features_of
-from papergan.evaluation.memorisation import memorisation
-from papergan.evaluation.neighbours import neighbourhoods
-from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
-from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.image_features import features_of
+from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.protocol import Rules
-from papergan.evaluation.statistics import FeatureStatistics
-from papergan.measuring import EvaluationRecipe
+from papergan.extractors.domain_classifier import DomainClassifier, DomainExtractor
+from papergan.metrics.classes import ClassHistogram
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
+from papergan.metrics.inception_score import inception_score, modified_inception_score
+from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_deviation
+from papergan.metrics.memorisation import memorisation
+from papergan.metrics.nearest_neighbours import neighbourhoods
+from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.tracking import provenance
 from scoring import print_distances, print_evaluation
 

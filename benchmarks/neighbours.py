@@ -13,7 +13,7 @@ import time
 import torch
 from torch import Tensor
 
-from papergan.evaluation.neighbours import neighbourhoods
+from papergan.metrics.nearest_neighbours import neighbourhoods
 from papergan.tracking import provenance
 
 MODES = 10

@@ -24,12 +24,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has 
 import torch
 
 from papergan import systems
+from papergan.atomic_files import write_whole
 from papergan.data.images import ImageSpec
 from papergan.data.synthetic import synthetic_shapes
-from papergan.files import write_whole
-from papergan.game.finite import FiniteWatch, check_finite
-from papergan.game.knobs import Progress
-from papergan.game.play import play
+from papergan.game.nan_guard import FiniteWatch, check_finite
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
 from papergan.tracking import provenance
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from growth import draw, table
+from papergan.atomic_files import write_whole
 from papergan.errors import PaperganError, RecipeError
-from papergan.files import write_whole
 from papergan.systems import resolve
 from throughput import recipe_of
 

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from papergan import systems
+from papergan.config.evaluation import EvaluationRecipe
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
-from papergan.evaluation.domain import DomainClassifier, DomainExtractor
-from papergan.evaluation.evaluate import score_seen
-from papergan.evaluation.features import Features
-from papergan.evaluation.fid import frechet_distance
-from papergan.evaluation.looking import look_at
-from papergan.evaluation.pixel_scores import kept_for, score_pixels
+from papergan.evaluation.compute_metrics import score_seen
+from papergan.evaluation.image_features import look_at
+from papergan.evaluation.pixel_metrics import kept_for, score_pixels
 from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
-from papergan.evaluation.statistics import FeatureStatistics
-from papergan.game.knobs import Progress
-from papergan.measuring import EvaluationRecipe
-from papergan.pipelines.experiment.nodes.judging import judge
-from papergan.pixels import to_pixels
+from papergan.extractors.domain_classifier import DomainClassifier, DomainExtractor
+from papergan.extractors.feature_extractor import Features
+from papergan.game.schedules import Progress
+from papergan.image_range import to_pixels
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_distance
+from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
 
 
 def print_distances(dimension: int, repeats: int) -> None:

@@ -23,12 +23,11 @@ from torch import distributed
 
 from papergan import systems
 from papergan.data.images import ImageSpec
-from papergan.game import play as moves
-from papergan.game import shard as sums
+from papergan.game import sharding, training_step
 from papergan.game.batch_norm import share_batch_norm
-from papergan.game.knobs import Progress
+from papergan.game.schedules import Progress
 from papergan.training.batches import Batches
-from papergan.training.team import Team, Verb, device_here, join
+from papergan.training.process_group import Team, Verb, device_here, join
 
 KINDS = ("waiting", "message", "gradients", "other sums")
 
@@ -95,7 +94,7 @@ def measure(team: Team, device: torch.device, given: argparse.Namespace, setting
     labels = torch.zeros(len(pixels), dtype=torch.int64)
     batches = Batches(pixels, labels, batch_size=given.batch_size, seed=0, device=device, shard=team.rows)
     shard, clock, rows = team.shard(device), Clock(team, device), []
-    moves.average_over_ranks = clock.around("gradients", moves.average_over_ranks)
+    training_step.average_over_ranks = clock.around("gradients", training_step.average_over_ranks)
     distributed.all_reduce = clock.around("other sums", distributed.all_reduce)
     for step in range(given.steps + 4):
         clock.spent.clear()
@@ -103,8 +102,8 @@ def measure(team: Team, device: torch.device, given: argparse.Namespace, setting
         clock.announce(step)
         real = [batches.at(step * game.batches_per_step + repeat) for repeat in range(game.batches_per_step)]
         torch.manual_seed(step)
-        with sums.shared_out(shard):
-            moves.play(game, real, Progress(step, 0, 0.0))
+        with sharding.shared_out(shard):
+            training_step.play(game, real, Progress(step, 0, 0.0))
         rows.append({"step": clock.now() - began, **clock.spent})
     return rows[4:]
 

@@ -26,9 +26,9 @@ from typing import Any
 import yaml
 
 from bench import Bench, several
-from papergan import experiments
+from papergan.config import registry
+from papergan.config.experiment import Recipe
 from papergan.errors import PaperganError, RecipeError, did_you_mean
-from papergan.recipe import Recipe
 from papergan.tracking import provenance
 from papergan.training.numerics import numerics
 
@@ -40,7 +40,7 @@ def main() -> None:
     given = arguments().parse_args()
     try:
         if several():
-            from papergan.following.command import in_a_team
+            from papergan.distributed.command import in_a_team
 
             in_a_team(lambda: report(given))
         else:
@@ -89,7 +89,7 @@ def kept(path: Path) -> dict[str, Any]:
 
 def recipe_of(experiment: str, changes: list[str]) -> Recipe:
     """From conf/base, without Kedro, which a training machine need not have. Raises RecipeError for a wrong change."""
-    files = [yaml.safe_load(path.read_text()) for path in sorted(experiments.PARAMETERS.glob("*.yml"))]
+    files = [yaml.safe_load(path.read_text()) for path in sorted(registry.PARAMETERS.glob("*.yml"))]
     recipes = {name: recipe for file in files for name, recipe in file.items()}
     if experiment not in recipes:
         raise RecipeError(f"unknown experiment {experiment!r}{did_you_mean(experiment, recipes)}")

@@ -12,21 +12,21 @@ from unittest.mock import patch
 import torch
 
 from papergan import systems
+from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSet, ImageSpec
+from papergan.distributed import sample_features
+from papergan.distributed.sample_features import Task, Viewers
 from papergan.errors import NotFiniteError
-from papergan.evaluation.domain import KIND, DomainClassifier
-from papergan.evaluation.features import EvaluationStopped
-from papergan.evaluation.looking import Seen
+from papergan.evaluation.image_features import Seen
 from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
-from papergan.following import looking
-from papergan.following.looking import Task, Viewers
-from papergan.game.knobs import Progress
-from papergan.recipe import Recipe
+from papergan.extractors.domain_classifier import KIND, DomainClassifier
+from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.game.schedules import Progress
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.leading import Leading
-from papergan.training.team import current
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.leader import Leading
+from papergan.training.process_group import current
+from papergan.training.trainer import Listeners, Plan, Training
 from papergan.weights import Weights
 
 SPEC = ImageSpec(3, 16, 3)
@@ -81,7 +81,7 @@ def trained(folder: Path, *, together: bool) -> dict[str, Any]:
 
 @contextmanager
 def without_a_team() -> Iterator[None]:
-    with patch.object(looking, "current", lambda: None):
+    with patch.object(sample_features, "current", lambda: None):
         yield
 
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import torch
 
-from papergan.game.capture import CapturedPlay
-from papergan.game.finite import FiniteWatch
+from papergan.game.cuda_graphs import CapturedPlay
 from papergan.game.game import Game
-from papergan.game.play import Report
-from papergan.game.twin import Twin
+from papergan.game.nan_guard import FiniteWatch
+from papergan.game.state_snapshot import Twin
+from papergan.game.training_step import Report
 
 
 class Again:

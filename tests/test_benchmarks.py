@@ -12,8 +12,8 @@ import torch
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.game.knobs import Progress
-from papergan.game.play import play
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
 from project_run import PROJECT
 
 

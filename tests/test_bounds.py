@@ -8,18 +8,18 @@ import pytest
 from pydantic import BaseModel
 
 from papergan import systems
-from papergan.cleaning.retention import RetentionRecipe
+from papergan.config.evaluation import DomainRecipe, EvaluationRecipe, ImagesRecipe, SanityRecipe
+from papergan.config.experiment import Recipe, TrainingRecipe
+from papergan.config.mode_stress import StressRecipe, TargetRecipe
+from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.data import allocations
 from papergan.data.declarations import parse_declaration
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, MemoryShortError, RecipeError, did_you_mean
-from papergan.evaluation.stability import StabilityRule
-from papergan.measuring import DomainRecipe, EvaluationRecipe, ImagesRecipe, SanityRecipe
-from papergan.recipe import Recipe, TrainingRecipe
-from papergan.stress import StressRecipe, TargetRecipe
-from papergan.strict import Strict, in_one_line
-from papergan.study import SearchRecipe, StudyRecipe
-from papergan.words import quoted
+from papergan.maintenance.retention import RetentionRecipe
+from papergan.messages import quoted
+from papergan.metrics.stability import StabilityRule
+from papergan.validation import Strict, in_one_line
 
 MODELS: list[type[Strict]] = [
     Recipe, TrainingRecipe, EvaluationRecipe, DomainRecipe, SanityRecipe, ImagesRecipe, StudyRecipe, SearchRecipe,

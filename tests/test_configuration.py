@@ -5,12 +5,13 @@ import os
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from papergan import experiments, settings
-from papergan.cleaning.retention import RetentionRecipe
+from papergan import settings
+from papergan.config import registry
+from papergan.config.evaluation import ImagesRecipe, SanityRecipe
+from papergan.config.experiment import Recipe
+from papergan.config.study import SearchRecipe, StudyRecipe, candidates_of, cells_of
 from papergan.errors import RecipeError
-from papergan.measuring import ImagesRecipe, SanityRecipe
-from papergan.recipe import Recipe
-from papergan.study import SearchRecipe, StudyRecipe, candidates_of, cells_of
+from papergan.maintenance.retention import RetentionRecipe
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from project_run import PROJECT
 
@@ -26,14 +27,14 @@ def configuration(environment: str, **runtime) -> OmegaConfigLoader:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_recipe_is_valid(environment):
     parameters = configuration(environment)["parameters"]
-    for name in experiments.discover():
+    for name in registry.discover():
         Recipe.parse(name, parameters[name])
     SanityRecipe.parse("metric_sanity", parameters["metric_sanity"])
     ImagesRecipe.parse("evaluate_images", parameters["evaluate_images"])
     assert RetentionRecipe.parse("retention", parameters["retention"]) == RetentionRecipe()
-    assert set(parameters) == {*experiments.discover(), *experiments.studies(), *experiments.TOOL_PARAMETERS}
-    recipes = {name: parameters[name] for name in experiments.discover()}
-    for name in experiments.studies():
+    assert set(parameters) == {*registry.discover(), *registry.studies(), *registry.TOOL_PARAMETERS}
+    recipes = {name: parameters[name] for name in registry.discover()}
+    for name in registry.studies():
         assert cells_of(name, StudyRecipe.parse(name, parameters[name]), recipes)
     assert candidates_of("fd_search", SearchRecipe.parse("fd_search", parameters["fd_search"]), recipes)
 
@@ -67,7 +68,7 @@ def test_params_reach_the_recipe():
 
 def test_the_ablations_of_the_document_are_the_named_ones():
     parameters = configuration("local")["parameters"]
-    chosen = {name: Recipe.parse(name, parameters[name]).settings() for name in experiments.discover()}
+    chosen = {name: Recipe.parse(name, parameters[name]).settings() for name in registry.discover()}
     assert chosen["hybrid_cifar10"]["loss"] == "wasserstein"
     assert chosen["hybrid_logistic"]["loss"] == "non_saturating"
     assert chosen["hybrid_minimax"]["loss"] == "minimax"

@@ -13,7 +13,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from mlflow import MlflowClient
 
-from papergan.experiments import TOOLS, discover, studies
+from papergan.config.registry import TOOLS, discover, studies
 from project_run import EXPERIMENT, PROJECT, run_here, run_there, start_there
 from same_files import differing
 

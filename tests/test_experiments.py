@@ -1,13 +1,13 @@
 import pytest
 
-from papergan import experiments
+from papergan.config import registry
 from papergan.errors import RecipeError
 
 
 def test_every_top_level_key_is_an_experiment(tmp_path):
     (tmp_path / "a.yml").write_text("first: {paper: '001', description: one}\nsecond: {paper: '001'}\n")
     (tmp_path / "b.yml").write_text("third: {paper: '002'}\n")
-    found = experiments.discover(tmp_path)
+    found = registry.discover(tmp_path)
     assert list(found) == ["first", "second", "third"]
     assert found["first"].description == "one"
     assert found["third"].paper == "002"
@@ -17,21 +17,21 @@ def test_a_name_is_defined_once(tmp_path):
     for file in ("a.yml", "b.yml"):
         (tmp_path / file).write_text("same: {paper: '001'}\n")
     with pytest.raises(RecipeError, match="'same' is defined twice"):
-        experiments.discover(tmp_path)
+        registry.discover(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["- a list\n", "name: 3\n", "just text\n"])
 def test_anything_but_a_mapping_of_recipes_is_refused(tmp_path, text):
     (tmp_path / "a.yml").write_text(text)
     with pytest.raises(RecipeError, match="expected a mapping"):
-        experiments.discover(tmp_path)
+        registry.discover(tmp_path)
 
 
 def test_unknown_experiments_are_refused_with_close_matches():
     with pytest.raises(RecipeError, match="unknown experiment 'hybrid_cifr10'; did you mean 'hybrid_cifar10'"):
-        experiments.refuse_unknown({"hybrid_cifar10": {}, "hybrid_cifr10": {}})
+        registry.refuse_unknown({"hybrid_cifar10": {}, "hybrid_cifr10": {}})
 
 
 def test_the_documents_experiments_are_there():
     expected = {"hybrid_cifar10", "hybrid_logistic", "hybrid_minimax", "hybrid_all", "hybrid_fast"}
-    assert expected | {"dcgan_cifar10", "wgan_gp_cifar10"} <= set(experiments.discover())
+    assert expected | {"dcgan_cifar10", "wgan_gp_cifar10"} <= set(registry.discover())

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from no_files import KINDS, bounded, put, quickly
+from papergan.atomic_files import check_regular, read_regular, sha256_of, write_whole
 from papergan.errors import StorageError
-from papergan.files import check_regular, read_regular, sha256_of, write_whole
 from papergan.weights import Weights
 
 

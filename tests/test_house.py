@@ -108,18 +108,18 @@ OPENS = {
 }  # fmt: skip
 READS = {"read_bytes", "read_text", "open"}  # methods of a path, and of many other things
 LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular file
-    "files.py": {"os.open": "in open_regular, which looks; and for writing"},
-    "locks.py": {"os.open": "looked at once it is open, without following links"},
+    "atomic_files.py": {"os.open": "in open_regular, which looks; and for writing"},
+    "file_locks.py": {"os.open": "looked at once it is open, without following links"},
     "data/memory.py": {"_MEMINFO.read_text": "the kernel's own"},
     "tracking/provenance.py": {"open": "the kernel's own"},
     "training/checkpoint_files.py": {"torch.load": "bytes that were read"},
-    "evaluation/pretrained.py": {
+    "extractors/pretrained.py": {
         "zipfile.ZipFile": "of open_regular", "torch.load": "of open_regular",
     },
     "networks/resnet18.py": {"torch.load": "of open_regular"},
-    "training/team.py": {"torch.load": "bytes of another process"},
+    "training/process_group.py": {"torch.load": "bytes of another process"},
     "data/image_file.py": {"safe_open": "after check_regular"},
-    "cleaning/versions.py": {"safe_open": "after check_regular"},
+    "maintenance/versions.py": {"safe_open": "after check_regular"},
     "data/parquet.py": {"ParquetFile": "after check_regular", "Image.open": "bytes that were read"},
     "data/emoji.py": {"TTFont": "after check_regular", "Image.open": "bytes that were read"},
     "data/any_parquet.py": {
@@ -132,12 +132,12 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     },
     "data/decoding.py": {"Image.open": "data/folder.py and data/socofing.py pass regular files only"},
     "data/download.py": {"_opener().open": "an answer from the network"},
-    "io/animation.py": {"Image.open": "bytes that were read"},
-    "io/image_grid.py": {"Image.open": "bytes that were read"},
-    "hooks/reading.py": {"OmegaConf.load": "configuration that Kedro has opened before"},
-    "hooks/preflight.py": {"checkpoints.open": "opens a store, no file"},
+    "datasets/animation.py": {"Image.open": "bytes that were read"},
+    "datasets/image_grid.py": {"Image.open": "bytes that were read"},
+    "hooks/config_loader.py": {"OmegaConf.load": "configuration that Kedro has opened before"},
+    "hooks/experiment_checks.py": {"checkpoints.open": "opens a store, no file"},
     "pipelines/experiment/nodes/training.py": {"checkpoints.open": "opens a store, no file"},
-    "pipelines/study/playing.py": {"self.store.checkpoints.open": "opens a store, no file"},
+    "studies/trial.py": {"self.store.checkpoints.open": "opens a store, no file"},
 }  # fmt: skip
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from cleaning.fake_workspace import held_elsewhere
 from no_files import quickly
-from papergan import locks
-from papergan.cleaning.busy import held, holding
+from papergan import file_locks
 from papergan.errors import StorageError
+from papergan.maintenance.locked_experiments import held, holding
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.liveness import Liveness
-from papergan.tracking.start import MlflowStore
+from papergan.tracking.mlflow_store import MlflowStore
+from papergan.tracking.run_locks import Liveness
 from papergan.training.checkpoint import CheckpointStore
 
 
@@ -68,22 +68,22 @@ def test_whether_a_link_is_held_is_not_asked_of_its_target(tmp_path):
 
 
 def test_a_note_outlives_its_holder_and_is_read_on_one_line(tmp_path):
-    with locks.take(tmp_path / "lock") as file:
-        locks.write_note(file, "a long note")
-        locks.write_note(file, "process 7")
-    assert locks.read_note(tmp_path / "lock") == "process 7"
+    with file_locks.take(tmp_path / "lock") as file:
+        file_locks.write_note(file, "a long note")
+        file_locks.write_note(file, "process 7")
+    assert file_locks.read_note(tmp_path / "lock") == "process 7"
     (tmp_path / "lock").write_bytes(b"a\nb\xff" * 1000)
-    assert "\n" not in locks.read_note(tmp_path / "lock")
+    assert "\n" not in file_locks.read_note(tmp_path / "lock")
 
 
 def test_who_looks_does_not_take_and_who_takes_is_seen(tmp_path):
     (tmp_path / "lock").write_text("of an earlier process")
-    assert not locks.is_held(tmp_path / "lock")
+    assert not file_locks.is_held(tmp_path / "lock")
     with held_elsewhere(tmp_path / "lock"):
-        assert locks.is_held(tmp_path / "lock")
+        assert file_locks.is_held(tmp_path / "lock")
         with pytest.raises(BlockingIOError):
-            locks.take(tmp_path / "lock")
-    locks.take(tmp_path / "lock").close()
+            file_locks.take(tmp_path / "lock")
+    file_locks.take(tmp_path / "lock").close()
     assert (tmp_path / "lock").read_text() == "of an earlier process"
 
 

@@ -7,10 +7,10 @@ import re
 import pytest
 from kedro.framework.cli.utils import _split_params
 
-from papergan.evaluation.metrics import JUDGE, METRICS
-from papergan.experiments import PARAMETERS, TOOL_PARAMETERS, TOOLS, discover, studies
-from papergan.measuring import ImagesRecipe
-from papergan.recipe import Recipe
+from papergan.config.evaluation import ImagesRecipe
+from papergan.config.experiment import Recipe
+from papergan.config.registry import PARAMETERS, TOOL_PARAMETERS, TOOLS, discover, studies
+from papergan.metrics.registry import JUDGE, METRICS
 from project_run import EXPERIMENT, PROJECT
 
 README = (PROJECT / "README.md").read_text()

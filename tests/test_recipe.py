@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.errors import RecipeError
-from papergan.recipe import Recipe, TrainingRecipe
 
 GOOD = {"paper": "000", "system": "hybrid", "dataset": "cifar10", "training": {"epochs": 1000}}
 

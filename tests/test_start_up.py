@@ -8,10 +8,17 @@ from typing import get_type_hints
 
 import pytest
 
+from papergan.config.checked import Experiment
 from papergan.pipeline_registry import register_pipelines
-from papergan.pipelines.checked import Experiment
 
-LIBRARY = ["recipe", "training.train", "evaluation.evaluate", "evaluation.table", "data.library", "data.grid"]
+LIBRARY = [
+    "config.experiment",
+    "training.trainer",
+    "evaluation.compute_metrics",
+    "reporting.comparison_table",
+    "data.library",
+    "reporting.image_grid",
+]
 HEAVY = {
     "kedro",
     "kedro_datasets",

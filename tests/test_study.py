@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from papergan.config.study import SearchRecipe, StudyRecipe, candidates_of, cells_of, digest_of, laid_over
 from papergan.errors import RecipeError
-from papergan.study import SearchRecipe, StudyRecipe, candidates_of, cells_of, digest_of, laid_over
 
 RECIPES = {
     name: {

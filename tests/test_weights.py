@@ -15,7 +15,7 @@ from safetensors.torch import load, save
 
 from papergan.data.image_file import save_image_set
 from papergan.data.images import ImageSet
-from papergan.io.weights import decode, encode
+from papergan.datasets.weights import decode, encode
 from papergan.weights import Weights, safetensors_bytes
 
 METADATA = {f"key{number}": f'a "word" {number}\nähm 像' for number in range(12)}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from papergan.game.average import Average
+from papergan.game.ema import Average
 from papergan.game.game import DiscriminatorOutput, Game
-from papergan.game.losses import Wasserstein
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
+from papergan.objectives.adversarial import Wasserstein
 
 
 class TinyGenerator(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.trainer import Listeners, Plan, Training
 from papergan.weights import Weights
 from tiny_game import tiny_game
 

@@ -57,26 +57,26 @@ GAMES = {
 }
 SLIPS = {  # what somebody might forget, and in which game it must show
     "latents of its own": ("dcgan", ["papergan.game.priors.per_image"]),
-    "augmentation of its own": ("hybrid", ["papergan.game.augment.per_image"]),
+    "augmentation of its own": ("hybrid", ["papergan.game.augmentation.per_image"]),
     "partners of its own": ("hybrid", ["papergan.game.terms.per_image", "papergan.game.terms.everyone"]),
     "mixing of its own": ("official", ["papergan.networks.mixing.per_image", "papergan.networks.mixing.everyone"]),
-    "penalties between its own": ("wgan_gp", ["papergan.game.penalties.per_image"]),
+    "penalties between its own": ("wgan_gp", ["papergan.objectives.gradient_penalties.per_image"]),
     "features of its own": ("hybrid", ["papergan.game.terms.batch_mean"]),
     "BatchNorm of its own": ("dcgan", ["papergan.game.batch_norm.is_shared"]),
-    "balance of its own": ("began_cs", ["papergan.game.equilibrium.batch_mean"]),
+    "balance of its own": ("began_cs", ["papergan.objectives.began.batch_mean"]),
     "codes of its own": ("began_v3", ["papergan.networks.elu.per_image"]),
-    "components of its own": ("deligan", ["papergan.game.learned_priors.per_image"]),
-    "means of its own": ("cft_gan", ["papergan.game.learned_priors.per_image"]),
+    "components of its own": ("deligan", ["papergan.objectives.learned_priors.per_image"]),
+    "means of its own": ("cft_gan", ["papergan.objectives.learned_priors.per_image"]),
     "dropout of its own": ("gan", ["papergan.networks.drawing.per_image"]),
     "comparisons of its own": ("gan", ["papergan.networks.drawing.everyone"]),
     "diversity of its own": ("gan", ["papergan.game.terms.everyone", "papergan.game.terms.per_image"]),
-    "discrepancy of its own": ("discrepancy", ["papergan.game.discrepancy.everyone"]),
-    "gradients of its own": ("dcgan", ["papergan.game.play.average_over_ranks"]),
+    "discrepancy of its own": ("discrepancy", ["papergan.objectives.mmd.everyone"]),
+    "gradients of its own": ("dcgan", ["papergan.game.training_step.average_over_ranks"]),
 }
 
 
 def alone(what: str) -> Callable[..., Any]:
-    """What a process without others does in place of a function of `papergan.game.shard`."""
+    """What a process without others does in place of a function of `papergan.game.sharding`."""
     return {
         "per_image": lambda draw, count, dim=0: draw(count),
         "everyone": lambda rows: rows,
@@ -105,7 +105,7 @@ def environment(rank: int, port: int) -> dict[str, str]:
     facts = {
         "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD, "MASTER_PORT": port,
         "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1,
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent / "reliability")]),
+        "PYTHONPATH": os.pathsep.join(str(Path(__file__).parent / folder) for folder in (".", "reliability", "../src")),
     }  # fmt: skip
     return {**os.environ, **{name: str(fact) for name, fact in facts.items()}}
 
@@ -122,9 +122,9 @@ def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]
     """The reports of a few steps on rank-wise shares of the same batches; the first step has R1 in it."""
     import torch
 
-    from papergan.game.knobs import Progress
-    from papergan.game.play import play
-    from papergan.game.shard import shared_out
+    from papergan.game.schedules import Progress
+    from papergan.game.sharding import shared_out
+    from papergan.game.training_step import play
     from papergan.training.batches import Batches
 
     pixels = torch.randint(0, 256, (40, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(5), dtype=torch.uint8)
@@ -157,7 +157,7 @@ def slope_of_everyone(shard: Any) -> dict[str, Any]:
     """First and second derivatives through `everyone` and `batch_mean`, of a function that couples all rows."""
     import torch
 
-    from papergan.game.shard import batch_mean, everyone, shared_out
+    from papergan.game.sharding import batch_mean, everyone, shared_out
 
     rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(2))
     mine = (rows if shard is None else rows[shard.rows(4)]).clone().requires_grad_()
@@ -176,8 +176,8 @@ def spread_of_everyone(shard: Any) -> dict[str, Any]:
     """DRAGAN's deviation of images whose halves have other means: that of one half is another."""
     import torch
 
-    from papergan.game.penalties import _spread
-    from papergan.game.shard import shared_out
+    from papergan.game.sharding import shared_out
+    from papergan.objectives.gradient_penalties import _spread
 
     images = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(2)) + torch.arange(4).view(4, 1, 1, 1)
     with shared_out(shard) if shard is not None else nullcontext():
@@ -232,7 +232,7 @@ def written() -> Iterator[list[str]]:
 def main(rank: int, folder: Path) -> None:
     import torch
 
-    from papergan.training.team import join
+    from papergan.training.process_group import join
 
     torch.set_num_threads(1)
     team = join()
@@ -257,7 +257,7 @@ def main(rank: int, folder: Path) -> None:
         found["led"] = leader.lead(folder)
         team.leave()
     else:
-        from papergan.following.loop import Follower
+        from papergan.distributed.follower import Follower
 
         with written() as names:
             Follower(team).run()

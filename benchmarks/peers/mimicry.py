@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from work import Asked, Sides, Wrapped, adam
 
 from papergan.errors import RecipeError
-from papergan.game.losses import Hinge, NonSaturating
+from papergan.objectives.adversarial import Hinge, NonSaturating
 
 RATE, BETAS = 2e-4, (0.0, 0.9)
 NETWORKS = {

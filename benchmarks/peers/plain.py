@@ -16,8 +16,8 @@ from torchvision import transforms
 from work import Asked, Sides, adam
 
 from papergan.data.images import ImageSpec
-from papergan.game.losses import NonSaturating
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.objectives.adversarial import NonSaturating
 
 LATENT, RATE, BETAS = 100, 2e-4, (0.5, 0.999)
 

@@ -24,7 +24,8 @@ from torch import Tensor
 from work import Asked, Sides, Wrapped, adam
 
 from papergan.errors import RecipeError
-from papergan.game.losses import BothScores, NonSaturating
+from papergan.game.terms import BothScores
+from papergan.objectives.adversarial import NonSaturating
 
 LATENT = 100
 

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from work import Asked, Sides, Wrapped, adam
 
 from papergan.errors import RecipeError
-from papergan.game.losses import Hinge, Loss, NonSaturating, Wasserstein
+from papergan.game.terms import Loss
+from papergan.objectives.adversarial import Hinge, NonSaturating, Wasserstein
 
 LOSSES: dict[str, Loss] = {"vanilla": NonSaturating(), "hinge": Hinge(), "wasserstein": Wasserstein()}
 UNUSED = (

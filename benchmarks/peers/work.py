@@ -15,12 +15,12 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from counting import Counter
 from papergan.game.game import DiscriminatorOutput, Game
-from papergan.game.losses import Loss
 from papergan.game.priors import Gaussian
+from papergan.game.terms import Loss
 from papergan.game.two_player import two_player
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.trainer import Listeners, Plan, Training
 
 
 class Enough(Exception):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from papergan.experiments import PROJECT
-from papergan.following import several
+from papergan.config.registry import PROJECT
+from papergan.distributed import several
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     if not several():
         return run()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
-    from papergan.following.command import in_a_team
+    from papergan.distributed.command import in_a_team
 
     return in_a_team(run)
 

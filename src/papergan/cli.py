@@ -19,13 +19,13 @@ from kedro.pipeline import Pipeline
 from kedro.runner import AbstractRunner, ParallelRunner
 from kedro.utils import load_obj
 
-from papergan import experiments
-from papergan.cleaning.command import clean
-from papergan.cleaning.found import VERSION
+from papergan.config import registry
+from papergan.distributed import several
 from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean, known_cause
-from papergan.following import several
-from papergan.strict import in_one_line
-from papergan.words import one_line, quoted
+from papergan.maintenance.command import clean
+from papergan.maintenance.scan import VERSION
+from papergan.messages import one_line, quoted
+from papergan.validation import in_one_line
 
 RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
 PARTS = {
@@ -58,7 +58,7 @@ class OneLineCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; where several processes were started with it, rank 0 does."""
         if several():
-            from papergan.following.command import in_a_team  # here, because it needs torch
+            from papergan.distributed.command import in_a_team  # here, because it needs torch
 
             return in_a_team(partial(self._run, ctx))
         return self._run(ctx)
@@ -95,7 +95,7 @@ cli.add_command(clean)
 
 
 def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
-    known = [*experiments.discover(), *experiments.studies(), *experiments.TOOLS, "__default__"]
+    known = [*registry.discover(), *registry.studies(), *registry.TOOLS, "__default__"]
     wanted = [options["pipeline"]] if options["pipeline"] else list(options["pipelines"] or [])
     unknown = [name for name in wanted if name not in known]
     if unknown:
@@ -158,7 +158,7 @@ _tell_bugs, sys.excepthook = sys.excepthook, _tell
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     if several():
-        from papergan.training.team import is_broken
+        from papergan.training.process_group import is_broken
 
         if is_broken():  # torchrun ends whoever is left of a team with SIGTERM; this one is about to say why
             return

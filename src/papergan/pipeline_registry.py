@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan import experiments
+from papergan.config import registry
 from papergan.pipelines import comparison, experiment, images, ingestion, sanity, search, stress, study
 from papergan.pipelines.overview import overview
 
@@ -13,9 +13,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     """An experiment's pipeline goes from bytes to table. What it works on is the recipe's business, at run time."""
     pipelines = {
         name: ingestion.create_pipeline(name) + experiment.create_pipeline(name) + comparison.create_pipeline(name)
-        for name in experiments.discover()
+        for name in registry.discover()
     }
-    pipelines |= {name: study.create_pipeline(name) for name in experiments.studies()}
+    pipelines |= {name: study.create_pipeline(name) for name in registry.studies()}
     pipelines["comparison"] = comparison.create_pipeline()
     pipelines["metric_sanity"] = sanity.create_pipeline()
     pipelines["evaluate_images"] = images.create_pipeline()

@@ -14,7 +14,7 @@ from pluggy import PluginManager
 
 from papergan.errors import PaperganError, StorageError, known_cause
 from papergan.pipelines.experiment.nodes.training import Diverged
-from papergan.training.team import TeamError, is_broken
+from papergan.training.process_group import TeamError, is_broken
 
 
 class ExperimentRunner(SequentialRunner):

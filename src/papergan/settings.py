@@ -7,9 +7,9 @@ import logging
 import os
 from pathlib import Path
 
+from papergan.atomic_files import folder_from, read_regular
+from papergan.config.registry import PROJECT
 from papergan.errors import RecipeError
-from papergan.experiments import PROJECT
-from papergan.files import folder_from, read_regular
 
 # Neither Kedro nor MLflow phones home from this project; set before either looks.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):

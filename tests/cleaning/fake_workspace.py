@@ -15,20 +15,20 @@ from typing import Any
 import torch
 from kedro.io import Version
 
-from papergan.cleaning.found import YOUNG_SECONDS
-from papergan.cleaning.plan import Plan, Workspace, plan
-from papergan.cleaning.retention import RetentionRecipe
-from papergan.data.grid import ImageGrid
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.evaluation.features import Features
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.image_grid import ImageGridDataset
+from papergan.datasets.image_splits import ImageSplitsDataset
+from papergan.datasets.references import ReferencesDataset, shelved_sight
+from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
+from papergan.datasets.weights import WeightsDataset
 from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
-from papergan.evaluation.statistics import FeatureStatistics
-from papergan.io.image_grid import ImageGridDataset
-from papergan.io.image_splits import ImageSplitsDataset
-from papergan.io.references import ReferencesDataset, shelved_sight
-from papergan.io.scores import ScoreCardDataset, ScoreCardsDataset
-from papergan.io.shelf import WeightsShelf
-from papergan.io.weights import WeightsDataset
+from papergan.extractors.feature_extractor import Features
+from papergan.maintenance.plan import Plan, Workspace, plan
+from papergan.maintenance.retention import RetentionRecipe
+from papergan.maintenance.scan import YOUNG_SECONDS
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.reporting.image_grid import ImageGrid
 from papergan.training.checkpoint import CheckpointStore
 from papergan.weights import Weights
 from project_run import score_card

@@ -13,9 +13,9 @@ from cleaning.fake_workspace import (
     version,
     versions_of,
 )
-from papergan.cleaning import removal
-from papergan.cleaning.checkpoints import FINISHED, USELESS
-from papergan.cleaning.versions import OLDER
+from papergan.maintenance import removal
+from papergan.maintenance.checkpoints import FINISHED, USELESS
+from papergan.maintenance.versions import OLDER
 
 
 def test_those_of_unfinished_runs_stay(work):

@@ -11,10 +11,10 @@ from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 
 from cleaning.fake_workspace import OTHER, E, FakeWorkspace, full_workspace, held_elsewhere, version
-from papergan.cleaning import plan as planning
-from papergan.cleaning.command import clean
+from papergan.config.registry import TOOL_PARAMETERS, refuse_unknown
 from papergan.errors import RecipeError
-from papergan.experiments import TOOL_PARAMETERS, refuse_unknown
+from papergan.maintenance import plan
+from papergan.maintenance.command import clean
 from project_run import PROJECT
 
 FEW = ("--versions", "1", "--pictures", "2", "--checkpoints")
@@ -138,8 +138,8 @@ def test_what_vanishes_in_between_is_one_line_and_the_rest_goes_on(work, monkeyp
         next(path for path in pieces if path.parent.name == "samples").unlink()
         return kept(found, *rest)
 
-    kept = planning.confirmed
-    monkeypatch.setattr(planning, "confirmed", vanish)
+    kept = plan.confirmed
+    monkeypatch.setattr(plan, "confirmed", vanish)
     shown, gone, stderr = removed_with_a_fault(work)
     assert re.fullmatch(r"papergan: .*step-.*png: not removed \(No such file or directory\)\n", stderr)
     assert gone == shown

@@ -18,16 +18,16 @@ from cleaning.fake_workspace import (
     paths,
     version,
 )
-from papergan.cleaning import removal
-from papergan.cleaning.busy import RUNNING, TRAINED, busy
-from papergan.cleaning.plan import LEFT
-from papergan.cleaning.retention import RetentionRecipe
-from papergan.cleaning.shared import FEATURES, IMAGES
-from papergan.cleaning.tracked import LOCKS, PICTURES
-from papergan.cleaning.versions import OLDER
 from papergan.errors import PaperganError, RecipeError
+from papergan.maintenance import removal
+from papergan.maintenance.locked_experiments import RUNNING, TRAINED, busy
+from papergan.maintenance.mlflow_artifacts import LOCKS, PICTURES
+from papergan.maintenance.plan import LEFT
+from papergan.maintenance.retention import RetentionRecipe
+from papergan.maintenance.shared_files import FEATURES, IMAGES
+from papergan.maintenance.versions import OLDER
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.start import MlflowStore
+from papergan.tracking.mlflow_store import MlflowStore
 
 
 def tracking(work: FakeWorkspace) -> MlflowConfiguration:

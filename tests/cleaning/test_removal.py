@@ -16,13 +16,13 @@ from cleaning.fake_workspace import (
     paths,
     refuse,
 )
-from papergan.cleaning import removal
-from papergan.cleaning.busy import TRAINED
-from papergan.cleaning.checkpoints import FINISHED, USELESS
-from papergan.cleaning.plan import LEFT, Workspace, confirmed
-from papergan.cleaning.shared import FEATURES, IMAGES
-from papergan.cleaning.tracked import LOCKS, PICTURES
-from papergan.cleaning.versions import EMPTY, OLDER
+from papergan.maintenance import removal
+from papergan.maintenance.checkpoints import FINISHED, USELESS
+from papergan.maintenance.locked_experiments import TRAINED
+from papergan.maintenance.mlflow_artifacts import LOCKS, PICTURES
+from papergan.maintenance.plan import LEFT, Workspace, confirmed
+from papergan.maintenance.shared_files import FEATURES, IMAGES
+from papergan.maintenance.versions import EMPTY, OLDER
 
 
 def test_everything_that_is_needed_still_loads(tmp_path):

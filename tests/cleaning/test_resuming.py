@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from cleaning.fake_workspace import ALL_GO, RECIPE, FakeWorkspace, paths
 from no_files import bounded, put
-from papergan.cleaning import removal
-from papergan.cleaning.checkpoints import FINISHED, USELESS
 from papergan.errors import CheckpointError
+from papergan.maintenance import removal
+from papergan.maintenance.checkpoints import FINISHED, USELESS
 from papergan.training.checkpoint import CheckpointStore
 
 pytestmark = pytest.mark.timeout(120, method="signal")  # whoever waits at a pipe is called away

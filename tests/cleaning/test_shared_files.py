@@ -13,9 +13,9 @@ from cleaning.fake_workspace import (
     held_elsewhere,
     paths,
 )
-from papergan.cleaning import removal
-from papergan.cleaning.shared import DRAFTS, FEATURES, IMAGES
-from papergan.cleaning.tracked import LOCKS, PICTURES
+from papergan.maintenance import removal
+from papergan.maintenance.mlflow_artifacts import LOCKS, PICTURES
+from papergan.maintenance.shared_files import DRAFTS, FEATURES, IMAGES
 
 
 class TestShared:
@@ -95,7 +95,7 @@ class TestMlflow:
 
     @pytest.mark.parametrize("count", [2, 3, 5, 49, 50, 51, 99, 100, 101, 1000])
     def test_as_many_stay_as_are_asked_for(self, count):
-        from papergan.cleaning.tracked import _evenly
+        from papergan.maintenance.mlflow_artifacts import _evenly
 
         for most in (2, 3, 50):
             kept = _evenly(count, most)

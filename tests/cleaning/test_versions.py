@@ -16,7 +16,7 @@ from cleaning.fake_workspace import (
     version,
     versions_of,
 )
-from papergan.cleaning.versions import EMPTY, OLDER, VERSION
+from papergan.maintenance.versions import EMPTY, OLDER, VERSION
 from project_run import PROJECT
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from papergan.data.animation import LAST_MS, SHOWN_MS, Animation, encode_gif
-from papergan.data.grid import ImageGrid
+from papergan.datasets.animation import AnimationDataset
 from papergan.errors import DataError, EvaluationError
-from papergan.io.animation import AnimationDataset
+from papergan.reporting.animation import LAST_MS, SHOWN_MS, Animation, encode_gif
+from papergan.reporting.image_grid import ImageGrid
 
 
 def animation(channels: int = 1, count: int = 3) -> Animation:

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional
 
-from papergan.data.grid import ImageGrid, encode_png, make_grid
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.preparation import drawn, prepare, resized_pixels, without
 from papergan.errors import DataError
-from papergan.pixels import to_model_range, to_pixels
+from papergan.image_range import to_model_range, to_pixels
+from papergan.reporting.image_grid import ImageGrid, encode_png, make_grid
 
 
 def images(count: int = 30, size: int = 8, name: str = "set/train") -> ImageSet:

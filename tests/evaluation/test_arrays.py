@@ -11,21 +11,21 @@ import pytest
 import torch
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.arrays import as_tensor
-from papergan.evaluation.checkerboard import checkerboard
-from papergan.evaluation.classes import ClassHistogram
-from papergan.evaluation.discriminator import discriminator_accuracy
-from papergan.evaluation.fid import frechet_deviation, frechet_distance
-from papergan.evaluation.inception_score import inception_score, modified_inception_score
-from papergan.evaluation.kernel_distance import kernel_distance, kernel_distance_deviation
-from papergan.evaluation.membership import membership_auc
-from papergan.evaluation.memorisation import memorisation, pixel_vectors
-from papergan.evaluation.modes import Mixture, mode_coverage
-from papergan.evaluation.ms_ssim import PairwiseSimilarity, ms_ssim
-from papergan.evaluation.neighbours import nearest, neighbourhoods
-from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
-from papergan.evaluation.path_length import path_lengths, trimmed_mean
-from papergan.evaluation.statistics import FeatureStatistics
+from papergan.metrics.arrays import as_tensor
+from papergan.metrics.checkerboard import checkerboard
+from papergan.metrics.classes import ClassHistogram
+from papergan.metrics.discriminator import discriminator_accuracy
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
+from papergan.metrics.inception_score import inception_score, modified_inception_score
+from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_deviation
+from papergan.metrics.membership import membership_auc
+from papergan.metrics.memorisation import memorisation, pixel_vectors
+from papergan.metrics.modes import Mixture, mode_coverage
+from papergan.metrics.ms_ssim import PairwiseSimilarity, ms_ssim
+from papergan.metrics.nearest_neighbours import nearest, neighbourhoods
+from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.metrics.path_length import path_lengths, trimmed_mean
 
 
 def numbers(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.checkerboard import checkerboard
+from papergan.metrics.checkerboard import checkerboard
 
 
 def noise(count: int = 64, size: int = 32) -> torch.Tensor:

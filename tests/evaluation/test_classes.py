@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.classes import ClassHistogram
+from papergan.metrics.classes import ClassHistogram
 
 
 def logits_of(labels: Tensor, classes: int) -> Tensor:

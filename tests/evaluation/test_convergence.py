@@ -5,7 +5,7 @@ import math
 import pytest
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.convergence import began_measure
+from papergan.metrics.began_convergence import began_measure
 
 
 def test_in_balance_only_the_reconstruction_counts() -> None:

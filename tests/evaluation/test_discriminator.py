@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.discriminator import discriminator_accuracy
+from papergan.metrics.discriminator import discriminator_accuracy
 
 
 def test_by_hand() -> None:

@@ -12,13 +12,13 @@ from papergan.data.declarations import ParquetDeclaration, parse_declarations
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.data.parquet import read_parquet
 from papergan.errors import EvaluationError
-from papergan.evaluation.domain import DomainClassifier, DomainExtractor, DomainTap
-from papergan.evaluation.domain_training import alternating_flips, train_domain_classifier, turned
-from papergan.evaluation.features import FeatureExtractor
-from papergan.evaluation.fid import frechet_distance
-from papergan.evaluation.inception_score import inception_score
-from papergan.evaluation.statistics import FeatureStatistics
-from papergan.pixels import to_model_range
+from papergan.extractors.domain_classifier import DomainClassifier, DomainExtractor, DomainTap
+from papergan.extractors.domain_training import alternating_flips, train_domain_classifier, turned
+from papergan.extractors.feature_extractor import FeatureExtractor
+from papergan.image_range import to_model_range
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_distance
+from papergan.metrics.inception_score import inception_score
 from papergan.weights import Weights
 
 ROOT = Path(__file__).parents[2]

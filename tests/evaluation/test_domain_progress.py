@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from evaluation.test_domain import patches, unlabelled
+from papergan.config.evaluation import DomainRecipe
 from papergan.data.images import ImageSplits
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.unfinished_work import Draft
 from papergan.errors import Interrupted
-from papergan.evaluation.domain_progress import Resuming
-from papergan.evaluation.domain_training import train_domain_classifier
-from papergan.evaluation.features import EvaluationStopped
-from papergan.io.draft import Draft
-from papergan.io.shelf import WeightsShelf
-from papergan.measuring import DomainRecipe
-from papergan.pipelines.experiment.nodes import rulers
+from papergan.extractors.domain_progress import Resuming
+from papergan.extractors.domain_training import train_domain_classifier
+from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.pipelines.experiment.nodes import references
 from papergan.weights import Weights
 
 HOW = DomainRecipe.parse("domain_classifier", {"epochs": 3, "width": 4})
@@ -83,27 +83,27 @@ def test_a_state_of_another_training_is_not_taken(splits):
 
 def signalled(monkeypatch, at: int) -> None:
     """SIGINT to this process in its `at`-th batch from now."""
-    augmented, batch = rulers.train_classifier.__globals__["_augmented"], count(1)
+    augmented, batch = references.train_classifier.__globals__["_augmented"], count(1)
 
     def strike(*arguments):
         if next(batch) == at:
             os.kill(os.getpid(), signal.SIGINT)
         return augmented(*arguments)
 
-    monkeypatch.setitem(rulers.train_classifier.__globals__, "_augmented", strike)
+    monkeypatch.setitem(references.train_classifier.__globals__, "_augmented", strike)
 
 
 def test_a_signal_is_obeyed_between_two_batches_and_the_next_run_goes_on(splits, tmp_path, monkeypatch, caplog):
-    whole = rulers.classifier_of(splits, HOW, WeightsShelf(tmp_path / "other"), CPU)
+    whole = references.classifier_of(splits, HOW, WeightsShelf(tmp_path / "other"), CPU)
     assert not list((tmp_path / "other").glob("unfinished-*"))
     shelf = WeightsShelf(tmp_path / "shelf")
     signalled(monkeypatch, 3)
     with pytest.raises(Interrupted, match=r"^stopped by signal 2 in the training of the domain classifier; run again"):
-        rulers.classifier_of(splits, HOW, shelf, CPU)
+        references.classifier_of(splits, HOW, shelf, CPU)
     (draft,) = shelf.folder.iterdir()
     assert draft.name.startswith("unfinished-domain_classifier-")
     with caplog.at_level(logging.INFO):
-        again = rulers.classifier_of(splits, HOW, shelf, CPU)
+        again = references.classifier_of(splits, HOW, shelf, CPU)
     assert again.digest == whole.digest
     assert "Going on with the domain classifier of patches/train after batch 3 of 6" in caplog.text
     assert [path.name for path in shelf.folder.iterdir()] == [draft.name.removeprefix("unfinished-")]
@@ -114,7 +114,7 @@ def test_a_signal_in_the_last_batch_leaves_the_finished_classifier(splits, tmp_p
     shelf = WeightsShelf(tmp_path)
     signalled(monkeypatch, BATCHES)
     with pytest.raises(Interrupted):
-        rulers.classifier_of(splits, HOW, shelf, CPU)
+        references.classifier_of(splits, HOW, shelf, CPU)
     (file,) = tmp_path.iterdir()
     assert file.name.startswith("domain_classifier-")
 
@@ -123,14 +123,14 @@ def test_a_damaged_draft_is_said_to_be_so_and_training_begins_anew(splits, tmp_p
     whole, shelf = trained(splits), WeightsShelf(tmp_path)
     signalled(monkeypatch, 3)
     with pytest.raises(Interrupted):
-        rulers.classifier_of(splits, HOW, shelf, CPU)
+        references.classifier_of(splits, HOW, shelf, CPU)
     (path,) = tmp_path.iterdir()
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     assert Draft(path.with_name(path.name.removeprefix("unfinished-"))).load() is None
     with caplog.at_level(logging.WARNING):
-        again = rulers.classifier_of(splits, HOW, shelf, CPU)
+        again = references.classifier_of(splits, HOW, shelf, CPU)
     assert "begun anew, since" in caplog.text
     assert "is damaged" in caplog.text
     assert set(again.tensors) == set(whole.tensors)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from papergan.evaluation.draws import BLOCK, Reservoir, draw, draw_again, kept_of, keys, order
-from papergan.evaluation.looking import look_at
+from papergan.evaluation.image_features import look_at
 from papergan.evaluation.reference import drawn
+from papergan.metrics.random_subsets import BLOCK, Reservoir, draw, draw_again, kept_of, keys, order
 
 STREAM = torch.arange(3000)
 

@@ -11,12 +11,12 @@ from torch import Tensor
 from evaluation.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
-from papergan.evaluation.draws import draw, kept_of
-from papergan.evaluation.evaluate import score_features, score_seen, see_samples
-from papergan.evaluation.features import EvaluationStopped, FeatureExtractor
-from papergan.evaluation.metrics import METRICS
+from papergan.evaluation.compute_metrics import score_features, score_seen, see_samples
 from papergan.evaluation.protocol import Rules, Split
 from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight, drawn
+from papergan.extractors.feature_extractor import EvaluationStopped, FeatureExtractor
+from papergan.metrics.random_subsets import draw, kept_of
+from papergan.metrics.registry import METRICS
 from papergan.weights import Weights
 
 RULES = Rules(num_samples=250, inception_splits=5, kid_subsets=4, kid_subset_size=50, manifold_samples=200, seed=3)
@@ -269,7 +269,7 @@ def test_a_draw_is_the_same_every_time_and_without_repetition() -> None:
 
 
 def test_every_score_has_a_name_that_the_table_knows(splits: ImageSplits) -> None:
-    from papergan.evaluation.metrics import BESIDE
+    from papergan.metrics.registry import BESIDE
 
     extractor = PixelExtractor(class_names=NAMES)
     rules = replace(RULES, memorisation_samples=50, bootstrap=2)

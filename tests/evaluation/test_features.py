@@ -6,7 +6,7 @@ from torch import Tensor
 
 from evaluation.toy_extractor import PixelExtractor
 from papergan.errors import EvaluationError
-from papergan.evaluation.features import (
+from papergan.extractors.feature_extractor import (
     EvaluationStopped,
     batches_of,
     check_pixels,

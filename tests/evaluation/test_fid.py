@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation import fid, statistics
-from papergan.evaluation.fid import frechet_deviation, frechet_distance
-from papergan.evaluation.statistics import FeatureStatistics
+from papergan.metrics import feature_statistics
+from papergan.metrics import frechet_distance as fid
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 
 D = 12
 
@@ -23,7 +24,7 @@ def gaussian(mean: Tensor, covariance: Tensor, count: int = 1001) -> FeatureStat
 
 def sampled(rows: Tensor) -> FeatureStatistics:
     statistics = FeatureStatistics(rows.shape[1])
-    statistics.update(rows)
+    feature_statistics.update(rows)
     return statistics
 
 
@@ -39,7 +40,7 @@ def positive(seed: int, dimension: int = D) -> Tensor:
 def test_identical_sets_are_at_distance_zero_even_with_fewer_samples_than_dimensions() -> None:
     for count in (1000, 5):
         statistics = sampled(random(count, D))
-        assert frechet_distance(statistics, statistics) == pytest.approx(0, abs=1e-11)
+        assert frechet_distance(feature_statistics, statistics) == pytest.approx(0, abs=1e-11)
 
 
 def test_a_shift_costs_its_squared_length() -> None:
@@ -247,8 +248,8 @@ def test_the_quick_way_is_taken_only_where_it_is_exact(monkeypatch: pytest.Monke
 
 def test_the_root_of_a_reference_is_taken_once_and_again_after_more_features(monkeypatch: pytest.MonkeyPatch) -> None:
     roots = []
-    take = statistics._root
-    monkeypatch.setattr(statistics, "_root", lambda matrix: roots.append(matrix) or take(matrix))
+    take = feature_statistics._root
+    monkeypatch.setattr(feature_statistics, "_root", lambda matrix: roots.append(matrix) or take(matrix))
     real, rows = sampled(random(300, D, seed=25)), random(200, D, seed=26)
     frechet_distance(sampled(rows), real)
     frechet_deviation(rows, real, resamples=3)

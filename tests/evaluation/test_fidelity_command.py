@@ -17,13 +17,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from evaluation.toy_extractor import save_random_inception
-from papergan.evaluation.features import Features
-from papergan.evaluation.fid import frechet_distance
-from papergan.evaluation.inception import InceptionExtractor
-from papergan.evaluation.inception_score import inception_score
-from papergan.evaluation.kernel_distance import kernel_distance
-from papergan.evaluation.neighbours import neighbourhoods
-from papergan.evaluation.statistics import FeatureStatistics
+from papergan.extractors.feature_extractor import Features
+from papergan.extractors.inception import InceptionExtractor
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_distance
+from papergan.metrics.inception_score import inception_score
+from papergan.metrics.kernel_distance import kernel_distance
+from papergan.metrics.nearest_neighbours import neighbourhoods
 
 FIDELITY = Path(sys.executable).parent / "fidelity"
 COUNT = 16

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from evaluation.toy_extractor import save_random_inception
+from papergan.atomic_files import sha256_of
 from papergan.errors import EvaluationError
-from papergan.evaluation.inception import (
+from papergan.extractors.inception import (
     INCEPTION_FILE,
     InceptionExtractor,
     InceptionTap,
     locate_inception_weights,
     resize_like_tensorflow,
 )
-from papergan.files import sha256_of
 
 FILE_NAME = INCEPTION_FILE.file_name
 network = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")

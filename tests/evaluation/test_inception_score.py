@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.inception_score import inception_score, modified_inception_score
+from papergan.metrics.inception_score import inception_score, modified_inception_score
 
 
 def one_hot(labels: Tensor, classes: int = 10, confidence: float = 1e4) -> Tensor:

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from papergan.atomic_files import sha256_of
 from papergan.errors import EvaluationError
-from papergan.evaluation.inception_torchvision import (
+from papergan.extractors.torchvision_inception import (
     TORCHVISION_FILE,
     TorchvisionInceptionExtractor,
     locate_torchvision_weights,
 )
-from papergan.files import sha256_of
 
 models = pytest.importorskip("torchvision.models")
 

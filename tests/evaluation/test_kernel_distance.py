@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation import kernel_distance as kernel_distance_module
-from papergan.evaluation.kernel_distance import _multinomial_counts, kernel_distance, kernel_distance_deviation
+from papergan.metrics import kernel_distance as kernel_distance_module
+from papergan.metrics.kernel_distance import _multinomial_counts, kernel_distance, kernel_distance_deviation
 from papergan.randomness import seed_for
 
 
@@ -132,7 +132,7 @@ def test_the_deviation_predicts_that_of_fresh_draws() -> None:
 def test_the_deviation_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     fake, real = random(101, 4, seed=14), random(70, 4, seed=15)
     expected = kernel_distance_deviation(fake, real)
-    monkeypatch.setattr("papergan.evaluation.kernel_distance.ROWS_PER_BLOCK", 17)
+    monkeypatch.setattr("papergan.metrics.kernel_distance.ROWS_PER_BLOCK", 17)
     assert kernel_distance_deviation(fake, real) == pytest.approx(expected, rel=1e-4)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.memorisation import Memorisation, memorisation, pixel_vectors
+from papergan.metrics.memorisation import Memorisation, memorisation, pixel_vectors
 
 
 def random(*shape: int, seed: int) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.modes import Mixture, ModeCoverage, mode_coverage
+from papergan.metrics.modes import Mixture, ModeCoverage, mode_coverage
 
 
 def test_the_ring_has_distinct_centres_equally_spaced_on_the_circle() -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.ms_ssim import PairwiseSimilarity, ms_ssim, num_scales
+from papergan.metrics.ms_ssim import PairwiseSimilarity, ms_ssim, num_scales
 
 WEIGHTS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
 C1, C2 = 6.5025, 58.5225

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.differences import nearest_by_differences
-from papergan.evaluation.neighbours import SPARE, Neighbourhoods, nearest, neighbourhoods
+from papergan.metrics.nearest_by_differences import nearest_by_differences
+from papergan.metrics.nearest_neighbours import SPARE, Neighbourhoods, nearest, neighbourhoods
 
 
 def random(*shape: int, seed: int) -> Tensor:
@@ -169,8 +169,8 @@ def test_an_outlier_and_blank_images_cost_no_time(monkeypatch: pytest.MonkeyPatc
         again.append(len(rows))
         return (a[rows].double() - b[columns].double()).square().sum(1).float()
 
-    for module in ("neighbours", "pairwise"):
-        monkeypatch.setattr(f"papergan.evaluation.{module}.squared_distances", counted)
+    for module in ("nearest_neighbours", "pairwise_distances"):
+        monkeypatch.setattr(f"papergan.metrics.{module}.squared_distances", counted)
     fake, real = random(300, 16, seed=23), random(300, 16, seed=24)
     fake[7] = 1e4
     for found in (neighbourhoods(fake, real), neighbourhoods(torch.zeros(300, 4), torch.zeros(300, 4))):

@@ -8,8 +8,8 @@ import io
 import pandas as pd
 import pytest
 
-from papergan.evaluation.pages import csv_page
 from papergan.pipelines.comparison.nodes import compare
+from papergan.reporting.pages import csv_page
 from project_run import score_card
 
 FORMULA = '=HYPERLINK("http://127.0.0.1/?"&A1,"scores")'

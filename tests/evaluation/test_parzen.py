@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation import parzen
-from papergan.evaluation.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.metrics import parzen
+from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.path_length import path_lengths, trimmed_mean
 from papergan.game.priors import Gaussian, Uniform
+from papergan.metrics.path_length import path_lengths, trimmed_mean
 
 STEP = 2.0**-13  # with whole latents and positions in eighths, z(t) and z(t + STEP) are exact in float32
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.protocol import Rules
 
 RULES = Rules(num_samples=60, memorisation_samples=60, similarity_pairs=30)
@@ -27,7 +27,7 @@ def test_copies_and_mirrored_copies_are_found_and_strangers_are_not() -> None:
     assert copies["pixel_copy_rate"] == 1
     assert score_pixels(REAL[:60].flip(3), REAL, HELD_OUT, RULES)["pixel_copy_rate"] == 1
     with pytest.MonkeyPatch.context() as patch:  # in many parts
-        patch.setattr("papergan.evaluation.pixel_scores.BYTES_AT_ONCE", 8 * 256 * 7)
+        patch.setattr("papergan.evaluation.pixel_metrics.BYTES_AT_ONCE", 8 * 256 * 7)
         assert score_pixels(REAL[:60], REAL, HELD_OUT, RULES) == copies
     strangers = score_pixels(images(60, 2), REAL, HELD_OUT, RULES)
     assert strangers["pixel_copy_rate"] < 0.1

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.metrics import COLUMNS, METRICS
 from papergan.evaluation.protocol import Protocol, Rules
+from papergan.metrics.registry import COLUMNS, METRICS
 
 DOMAIN = Protocol(
     extractor="domain", extractor_digest="a" * 64, preprocessing="p", num_samples=5000, reference_name="cifar10/train",

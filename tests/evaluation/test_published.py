@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.published import PublishedRow, published_notes, published_rows
+from papergan.reporting.published_results import PublishedRow, published_notes, published_rows
 
 FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
 HYBRIDS = ("hybrid_cifar10", "hybrid_logistic", "hybrid_minimax", "hybrid_all", "hybrid_fast")

@@ -7,7 +7,7 @@ import torch
 from evaluation.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet
 from papergan.evaluation.protocol import Rules
-from papergan.evaluation.real_rows import RealRow, real_rows
+from papergan.evaluation.real_image_scores import RealRow, real_rows
 from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
 
 RULES = Rules(

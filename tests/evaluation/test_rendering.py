@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from evaluation.cards import card, demo_card, metrics
-from papergan.evaluation.published import published_rows
-from papergan.evaluation.rendering import to_console, to_html, to_markdown
-from papergan.evaluation.table import comparison_table
+from papergan.reporting.comparison_table import comparison_table
+from papergan.reporting.published_results import published_rows
+from papergan.reporting.rendering import to_console, to_html, to_markdown
 
 FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
 HOSTILE = "<script>alert(1)</script> | a\nb"

@@ -14,11 +14,11 @@ from papergan.data.sources import Sources
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, honest, most_images
-from papergan.evaluation.domain import DomainExtractor
-from papergan.evaluation.domain_training import train_domain_classifier
+from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
-from papergan.evaluation.sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
+from papergan.extractors.domain_classifier import DomainExtractor
+from papergan.extractors.domain_training import train_domain_classifier
 
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
 RULES = Rules(num_samples=400, memorisation_samples=200, kid_subsets=20, kid_subset_size=200, similarity_pairs=20)

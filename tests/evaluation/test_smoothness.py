@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.toy_extractor import PixelExtractor
-from papergan.evaluation.smoothness import sampler_path_length
-from papergan.game.knobs import Progress
 from papergan.game.priors import Uniform
 from papergan.game.sampler import Sampler
+from papergan.game.schedules import Progress
+from papergan.metrics.sampler_path_length import sampler_path_length
 
 
 class Plain(nn.Module):

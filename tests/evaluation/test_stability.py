@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from papergan.errors import RecipeError
-from papergan.evaluation.stability import StabilityRule, instability, late_spread
+from papergan.metrics.stability import StabilityRule, instability, late_spread
 
 RULE = StabilityRule(after_epoch=5, won_below=0.1, won_for=2, growth=4.0, growth_since=2)
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.seeds import Measured
-from papergan.evaluation.statements import Gauge, judged, read_statements, verdict
+from papergan.reporting.pros_and_cons import Gauge, judged, read_statements, verdict
+from papergan.reporting.seed_groups import Measured
 
 FILE = Path(__file__).resolve().parents[2] / "conf/base/pros_and_cons.yml"
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.statistics import FeatureStatistics
+from papergan.metrics.feature_statistics import FeatureStatistics
 
 
 def statistics_of(rows: torch.Tensor) -> FeatureStatistics:

@@ -9,9 +9,9 @@ import yaml
 
 from evaluation.cards import Card, card, demo_card, metrics, protocol
 from papergan.errors import EvaluationError
-from papergan.evaluation.published import PublishedRow, published_rows
-from papergan.evaluation.rendering import to_console
-from papergan.evaluation.table import comparison_table
+from papergan.reporting.comparison_table import comparison_table
+from papergan.reporting.published_results import PublishedRow, published_rows
+from papergan.reporting.rendering import to_console
 
 FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
 INCEPTION_FID = "fid@10000v50000-train-inception"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
+from papergan.config.registry import PROJECT
 from papergan.errors import EvaluationError
-from papergan.evaluation.published import published_log, published_rows
-from papergan.evaluation.training_log import log_table
-from papergan.experiments import PROJECT
-from papergan.pipelines.checked import Experiment
 from papergan.pipelines.experiment.nodes.curves import draw_curves
-from papergan.pipelines.experiment.nodes.log import write_log
-from papergan.recipe import Recipe
+from papergan.pipelines.experiment.nodes.training_log import write_log
+from papergan.reporting.published_results import published_log, published_rows
+from papergan.reporting.training_log import log_table
 from papergan.training.history import History
 
 PUBLISHED = yaml.safe_load((PROJECT / "conf/base/published.yml").read_text())

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from papergan.evaluation.features import Features, check_pixels, check_values, no_logits
+from papergan.extractors.feature_extractor import Features, check_pixels, check_values, no_logits
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from papergan.game.augment import DiffAugment, color, cutout, rotation, translation
-from papergan.game.warp import warp
+from papergan.game.affine_resampling import warp
+from papergan.game.augmentation import DiffAugment, color, cutout, rotation, translation
 
 
 def images(count: int = 64, size: int = 32) -> torch.Tensor:

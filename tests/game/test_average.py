@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from papergan.game.average import Average
-from papergan.game.knobs import Every, LinearDecay, Progress, StepDecay, Warmup
-from papergan.game.play import play
+from papergan.game.ema import Average
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.sampler import CHUNK, Sampler
+from papergan.game.schedules import Every, LinearDecay, Progress, StepDecay, Warmup
+from papergan.game.training_step import play
 from tiny_game import TinyGenerator, real_batch, tiny_game
 
 

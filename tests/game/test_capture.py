@@ -14,17 +14,17 @@ import torch
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import NotFiniteError
-from papergan.game import capture, play
-from papergan.game.average import Average
-from papergan.game.capture import CapturedPlay, CudaEngine
-from papergan.game.finite import FiniteWatch
+from papergan.game import cuda_graphs, training_step
+from papergan.game.cuda_graphs import CapturedPlay, CudaEngine
+from papergan.game.ema import Average
 from papergan.game.game import Game
-from papergan.game.knobs import Dials, LinearDecay, Progress, StepDecay, UnrecordableError, Warmup
-from papergan.game.losses import Wasserstein
+from papergan.game.nan_guard import FiniteWatch
 from papergan.game.priors import Gaussian
-from papergan.game.shard import Shard, shared_out
+from papergan.game.schedules import Dials, LinearDecay, Progress, StepDecay, UnrecordableError, Warmup
+from papergan.game.sharding import Shard, shared_out
+from papergan.game.state_snapshot import Twin
 from papergan.game.terms import DiscriminatorLoss
-from papergan.game.twin import Twin
+from papergan.objectives.adversarial import Wasserstein
 from recording import Again, captured
 from tiny_game import TinyGenerator, real_batch, tiny_game
 
@@ -125,7 +125,7 @@ def test_every_system_is_repeated_here():
 
 def test_each_kind_of_iteration_is_recorded_for_itself():
     iterate = captured(
-        tiny_game(lazy_turns=[play.Turn("discriminator", (DiscriminatorLoss(Wasserstein()),), when=odd)])
+        tiny_game(lazy_turns=[training_step.Turn("discriminator", (DiscriminatorLoss(Wasserstein()),), when=odd)])
     )
     run(iterate, "tiny", 20)
     assert len(iterate._recordings) == 2
@@ -177,7 +177,7 @@ def a_fixed_rate(patch: pytest.MonkeyPatch) -> None:
         for group in game.optimisers[name].param_groups:
             group["lr"] = 0.25 if isinstance(progress, Dials) else game.players[name].learning_rate(progress)
 
-    patch.setattr(play, "follow_rate", follow)
+    patch.setattr(training_step, "follow_rate", follow)
 
 
 def no_copy(patch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def no_copy(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_seed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(capture.torch, "manual_seed", lambda seed: None)
+    patch.setattr(cuda_graphs.torch, "manual_seed", lambda seed: None)
 
 
 def no_average(patch: pytest.MonkeyPatch) -> None:
@@ -333,7 +333,7 @@ def test_too_little_memory_for_recordings_is_no_reason_to_end(caplog):
 def test_the_shares_of_several_processes_are_played(caplog):
     iterate = captured(tiny_game())
     with shared_out(Shard(0, 1)), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(play, "average_over_ranks", lambda gradients, values: values)
+        patch.setattr(training_step, "average_over_ranks", lambda gradients, values: values)
         run(iterate, "tiny", 1)
     assert iterate.engine is None
     assert "shared out to several processes" in caplog.text
@@ -388,7 +388,7 @@ def test_optimisers_are_as_they_were_after_a_recording_that_failed():
     optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))], lr=0.5)
     (group,) = optimiser.param_groups
     group["capturable"] = None
-    with pytest.raises(UnrecordableError), capture._recordable([optimiser]):
+    with pytest.raises(UnrecordableError), cuda_graphs._recordable([optimiser]):
         assert group["capturable"] is False  # on a CPU
         group["lr"] = torch.tensor(0.25)
         raise UnrecordableError

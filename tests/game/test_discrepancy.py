@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from papergan.game.discrepancy import Discrepancy, squared_discrepancy
+from papergan.objectives.mmd import Discrepancy, squared_discrepancy
 
 
 def test_by_hand():

@@ -9,10 +9,10 @@ from scipy import ndimage
 
 from papergan import systems
 from papergan.data.images import ImageSpec
-from papergan.game.edges import LiteralEdge, SobelEdge, sobel
-from papergan.game.knobs import Progress
-from papergan.game.play import play
-from papergan.game.round import Round
+from papergan.game.schedules import Progress
+from papergan.game.step_context import Round
+from papergan.game.training_step import play
+from papergan.objectives.edges import LiteralEdge, SobelEdge, sobel
 
 
 def test_sobel_is_that_of_scipy():

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from papergan.game.equilibrium import Equilibrium, HalvingWhenStalled, Reconstruction
-from papergan.game.finite import check_finite
 from papergan.game.game import DiscriminatorOutput
-from papergan.game.knobs import Progress
-from papergan.game.play import play
+from papergan.game.nan_guard import check_finite
 from papergan.game.priors import Gaussian
-from papergan.game.terms import LatentConstraint
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
 from papergan.game.two_player import two_player
+from papergan.objectives.began import Equilibrium, HalvingWhenStalled, Reconstruction
+from papergan.objectives.latent_constraint import LatentConstraint
 from tiny_game import TinyGenerator, real_batch, sgd
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from papergan.game.knobs import Progress
-from papergan.game.learned_priors import CommonFeatures, GaussianMixture
+from papergan.game.schedules import Progress
+from papergan.objectives.learned_priors import CommonFeatures, GaussianMixture
 
 
 def drawn(prior, count: int, seed: int = 0) -> torch.Tensor:

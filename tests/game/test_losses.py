@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from papergan.game.losses import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
+from papergan.objectives.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 
 REAL, FAKE = [2.0, -1.0], [0.5, -3.0]
 

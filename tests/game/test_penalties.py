@@ -6,13 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from papergan.game.augment import DiffAugment
+from papergan.game.augmentation import DiffAugment
 from papergan.game.game import DiscriminatorOutput, Match, Turn
-from papergan.game.knobs import Progress
-from papergan.game.penalties import R1, GradientPenalty, LocalGradientPenalty
-from papergan.game.play import play
-from papergan.game.round import Round
-from papergan.game.terms import Extra, FeatureMatching, FeatureShrinkage, beta
+from papergan.game.schedules import Progress
+from papergan.game.step_context import Round
+from papergan.game.terms import Extra
+from papergan.game.training_step import play
+from papergan.objectives.adaptive_mix import FeatureShrinkage, beta
+from papergan.objectives.feature_matching import FeatureMatching
+from papergan.objectives.gradient_penalties import R1, GradientPenalty, LocalGradientPenalty
 from tiny_game import sgd, tiny_game
 
 

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from papergan.errors import NotFiniteError
-from papergan.game.finite import FiniteWatch
 from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
-from papergan.game.knobs import Every, Progress, StepDecay
-from papergan.game.losses import Wasserstein
-from papergan.game.play import play
+from papergan.game.nan_guard import FiniteWatch
+from papergan.game.schedules import Every, Progress, StepDecay
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
+from papergan.game.training_step import play
+from papergan.objectives.adversarial import Wasserstein
 from tiny_game import TinyDiscriminator, real_batch, sgd, tiny_game
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from papergan.errors import RecipeError
-from papergan.game.knobs import Progress
 from papergan.game.priors import Gaussian, Prior, Uniform, slerp
 from papergan.game.sampler import Sampler
+from papergan.game.schedules import Progress
 from tiny_game import TinyGenerator
 
 

@@ -34,7 +34,7 @@ from papergan.data.synthetic import synthetic_shapes
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.trainer import Listeners, Plan, Training
 from systems.test_systems import SMALL
 
 COMMAND = "PYTHONPATH=tests python -m golden.make"

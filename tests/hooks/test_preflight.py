@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline, node
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import EvaluationError, RecipeError
-from papergan.hooks.preflight import preflight
+from papergan.hooks.experiment_checks import preflight
 
 SMALL = {"width": 8, "latent_dim": 8}
 

@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline, node
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import DataError, EvaluationError, RecipeError
-from papergan.hooks.tools import preflight_tools
+from papergan.hooks.tool_checks import preflight_tools
 
 OFFLINE = {"inception": False, "domain": True}
 

@@ -9,14 +9,14 @@ import torch
 from kedro.io import DatasetError, Version
 from matplotlib.figure import Figure
 
-from papergan.evaluation.real_rows import RealRow
-from papergan.io.checkpoints import CheckpointsDataset
-from papergan.io.figure import FigureDataset
-from papergan.io.history import HistoryDataset
-from papergan.io.real_rows import RealRowsDataset
-from papergan.io.scores import ScoreCardDataset
-from papergan.io.shelf import WeightsShelf, WeightsShelfDataset
-from papergan.io.vouched import encode_vouched
+from papergan.datasets.checkpoints import CheckpointsDataset
+from papergan.datasets.digested_json import encode_vouched
+from papergan.datasets.feature_cache import WeightsShelf, WeightsShelfDataset
+from papergan.datasets.figure import FigureDataset
+from papergan.datasets.history import HistoryDataset
+from papergan.datasets.real_image_scores import RealRowsDataset
+from papergan.datasets.scores import ScoreCardDataset
+from papergan.evaluation.real_image_scores import RealRow
 from papergan.training.history import History
 from papergan.weights import Weights
 from project_run import score_card

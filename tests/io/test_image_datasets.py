@@ -9,13 +9,13 @@ import pytest
 import torch
 from kedro.io import DatasetError, Version
 
-from papergan.data.grid import ImageGrid
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.datasets.image_grid import ImageGridDataset
+from papergan.datasets.image_library import ImageLibraryDataset
+from papergan.datasets.image_splits import ImageSplitsDataset
+from papergan.datasets.weights import WeightsDataset, decode
 from papergan.errors import CheckpointError, DataError
-from papergan.io.image_grid import ImageGridDataset
-from papergan.io.image_library import ImageLibraryDataset
-from papergan.io.image_splits import ImageSplitsDataset
-from papergan.io.weights import WeightsDataset, decode
+from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
 
 

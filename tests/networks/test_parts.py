@@ -9,8 +9,8 @@ import torch
 
 from papergan import systems
 from papergan.data.images import ImageSpec
-from papergan.game.knobs import Progress
-from papergan.game.play import play
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
 from papergan.networks.activations import activation
 from papergan.networks.drawing import Dropout, MinibatchDiscrimination
 from papergan.networks.normalisation import normalised

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec, ImageSplits
 from papergan.data.preparation import prepare
 from papergan.data.synthetic import synthetic_shapes
-from papergan.pipelines.checked import Experiment
-from papergan.pipelines.experiment.nodes.pictures import interpolate, most_lopsided
-from papergan.pipelines.experiment.nodes.publication import swap_in_average
+from papergan.pipelines.experiment.nodes.export import swap_in_average
+from papergan.pipelines.experiment.nodes.figures import interpolate, most_lopsided
 from papergan.pipelines.experiment.restore import new_game
-from papergan.recipe import Recipe
 from papergan.weights import Weights
 
 RECIPE = {

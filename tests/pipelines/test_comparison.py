@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from papergan.io.page import Page, PageDataset
-from papergan.io.scores import ScoreCardDataset, ScoreCardsDataset
+from papergan.datasets.page import Page, PageDataset
+from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.pipelines.comparison.nodes import compare, compare_after
 from project_run import PROJECT, score_card
 

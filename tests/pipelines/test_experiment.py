@@ -7,16 +7,16 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
+from papergan.datasets.checkpoints import CheckpointFolder
+from papergan.datasets.feature_cache import WeightsShelf
 from papergan.errors import CheckpointError
-from papergan.io.checkpoints import CheckpointFolder
-from papergan.io.shelf import WeightsShelf
 from papergan.pipelines import experiment, ingestion
-from papergan.pipelines.checked import Experiment
-from papergan.pipelines.experiment.nodes.publication import sample, swap_in_average
+from papergan.pipelines.experiment.nodes.export import sample, swap_in_average
 from papergan.pipelines.experiment.nodes.training import Diverged, plan_of
-from papergan.recipe import Recipe
 from papergan.tracking import Tracker
 
 NAME = "dcgan_cifar10"

@@ -7,8 +7,8 @@ import torch
 
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
-from papergan.game.knobs import Progress
-from papergan.pipelines.experiment.nodes.judging import judge
+from papergan.game.schedules import Progress
+from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
 
 CLASSES = tuple("abcde")
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from papergan.errors import Interrupted
-from papergan.evaluation.features import EvaluationStopped
+from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.pipelines.experiment.restore import stoppable
 
 

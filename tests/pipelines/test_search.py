@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from papergan.evaluation.stability import StabilityRule
-from papergan.pipelines.checked import Search
+from papergan.config.checked import Search
+from papergan.config.study import CellResult, SearchRecipe, candidates_of
+from papergan.metrics.stability import StabilityRule
 from papergan.pipelines.search import nodes
-from papergan.study import CellResult, SearchRecipe, candidates_of
 from papergan.training.history import History
 from pipelines.test_study import RECIPES
 

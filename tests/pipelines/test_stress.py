@@ -6,15 +6,16 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 
+from papergan.config.checked import Stress
+from papergan.config.mode_stress import StressRecipe, StressResult, cells_of
+from papergan.datasets.mode_stress_results import StressStore
 from papergan.errors import Interrupted, RecipeError
-from papergan.evaluation.modes import Mixture
-from papergan.hooks.studies import preflight_studies
-from papergan.io.stress import StressStore
-from papergan.pipelines.checked import Stress
-from papergan.pipelines.stress import create_pipeline, figures, nodes
-from papergan.pipelines.stress.playing import log_likelihood, play_cell
-from papergan.pipelines.stress.tables import groups_of, late, sentences, spread_of_loss, summary
-from papergan.stress import StressRecipe, StressResult, cells_of
+from papergan.hooks.study_checks import preflight_studies
+from papergan.metrics.modes import Mixture
+from papergan.pipelines.stress import create_pipeline, nodes
+from papergan.studies import mode_stress_figures
+from papergan.studies.mode_stress_tables import groups_of, late, sentences, spread_of_loss, summary
+from papergan.studies.mode_stress_trial import log_likelihood, play_cell
 from papergan.tracking import Tracker
 from project_run import run_here
 
@@ -67,7 +68,7 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
         def stream(self, count, *, seed):
             yield (Mixture.ring().sample(count, seed) / (1.25 * 2.0)).reshape(-1, 2, 1, 1)
 
-    monkeypatch.setattr("papergan.pipelines.stress.playing.play", fake_play)
+    monkeypatch.setattr("papergan.studies.mode_stress_trial.play", fake_play)
     monkeypatch.setattr("papergan.game.game.Game.sampler", lambda self, **_: Perfect())
     result = play_cell(cell, never, lambda row: None)
     assert result.over_time[-1]["modes"] == 8
@@ -152,7 +153,7 @@ def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
     for cell in cells:
         if (cell.target, cell.level) != ("ring", "non_saturating"):
             store.keep(cell.key, outcome([1, 2]))
-    figure = figures.modes(groups_of(cells, store), what, "title")
+    figure = mode_stress_figures.modes(groups_of(cells, store), what, "title")
     colours = [[line.get_color() for line in axes.get_lines()] for axes in figure.axes]
     assert colours[0][0] == colours[1][1] != colours[1][0]
     (legend,) = figure.legends
@@ -180,7 +181,9 @@ def test_what_is_wrong_is_said_before_anything_is_played(changes, said):
 def test_from_the_command_to_the_table(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
     some = ("non_saturating", "least_squares")
-    monkeypatch.setattr("papergan.stress.cells_of", lambda recipe: [c for c in cells_of(recipe) if c.level in some])
+    monkeypatch.setattr(
+        "papergan.config.mode_stress.cells_of", lambda recipe: [c for c in cells_of(recipe) if c.level in some]
+    )
     run_here("mode_stress_test")
     folder = tmp_path / "data/08_reporting/mode_stress_test"
     assert {path.name for path in folder.iterdir()} == {

@@ -9,19 +9,19 @@ from statistics import geometric_mean
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
+from papergan.config.checked import Study
+from papergan.config.study import StudyRecipe, cells_of
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.trial_results import CellStore
 from papergan.errors import Interrupted, RecipeError
-from papergan.evaluation.published import PublishedRow
-from papergan.hooks.studies import _check_tables
-from papergan.io.cells import CellStore
-from papergan.io.shelf import WeightsShelf
+from papergan.hooks.study_checks import _check_tables
 from papergan.pipelines import study
-from papergan.pipelines.checked import Study
 from papergan.pipelines.experiment.nodes import training
-from papergan.pipelines.study import figures, playing
-from papergan.pipelines.study.contrasts import findings_of, sentences
-from papergan.pipelines.study.groups import groups_of
-from papergan.pipelines.study.tables import fid_on_the_way, gauges_of, player_losses, spread_of_loss, summary
-from papergan.study import StudyRecipe, cells_of
+from papergan.reporting.published_results import PublishedRow
+from papergan.studies import figures, trial
+from papergan.studies.claims import findings_of, sentences
+from papergan.studies.seed_groups import groups_of
+from papergan.studies.tables import fid_on_the_way, gauges_of, player_losses, spread_of_loss, summary
 from papergan.tracking import Tracker
 from pipelines.test_experiment import GIVEN, played, shapes
 
@@ -266,7 +266,7 @@ def test_an_interrupted_study_goes_on_where_it_was(tmp_path, monkeypatch):
             raise Interrupted(2, "stopped by signal 2")
         return train(*inputs)
 
-    monkeypatch.setattr(playing.training, "train", interrupted)
+    monkeypatch.setattr(trial.training, "train", interrupted)
     grids = {"table_1": {"experiments": ["plain"], "factors": {}}}
     with pytest.raises(Interrupted):
         run(tmp_path, Listener(), grids=grids, contrasts=[])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from papergan.following.looking import in_memory
+from papergan.distributed.sample_features import in_memory
 
 
 def test_a_training_with_a_follower_is_that_of_one_process_also_where_it_is_resumed(found):

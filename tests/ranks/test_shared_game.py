@@ -7,7 +7,7 @@ import torch
 
 from papergan import systems
 from papergan.game.batch_norm import share_batch_norm
-from papergan.game.shard import Shard, batch_mean, everyone, is_shared, per_image, shared_out
+from papergan.game.sharding import Shard, batch_mean, everyone, is_shared, per_image, shared_out
 from two_ranks import GAMES, SLIPS, WORLD, build
 
 TIGHT = {"rtol": 1e-8, "atol": 1e-11}

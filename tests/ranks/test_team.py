@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from papergan.config.experiment import Recipe
 from papergan.errors import RecipeError
-from papergan.game.shard import Shard
-from papergan.recipe import Recipe
-from papergan.training import team
+from papergan.game.sharding import Shard
+from papergan.training import process_group
 from papergan.training.batches import Batches
-from papergan.training.team import Team, TeamError, check_devices, device_here, join
+from papergan.training.process_group import Team, TeamError, check_devices, device_here, join
 
 GOOD = {"paper": "000", "system": "dcgan", "dataset": "cifar10"}
 IMAGES, LABELS = torch.zeros(8, 3, 4, 4, dtype=torch.uint8), torch.arange(8)
@@ -41,7 +41,7 @@ def test_more_devices_than_processes_are_refused_with_the_command_to_type():
 
 @pytest.mark.parametrize("devices", [1, 4])
 def test_another_number_of_processes_is_refused(monkeypatch, devices):
-    monkeypatch.setattr(team, "_team", Team(0, 2, 0, 2))
+    monkeypatch.setattr(process_group, "_team", Team(0, 2, 0, 2))
     with pytest.raises(RecipeError, match=rf"^{devices} in the recipe, but 2 .*--nproc-per-node"):
         check_devices("x", devices)
     check_devices("x", 2)
@@ -56,10 +56,10 @@ def test_several_processes_without_torchrun_are_refused(monkeypatch):
 
 
 def test_each_process_has_a_gpu_of_its_own_or_none(monkeypatch):
-    monkeypatch.setattr(team, "_team", Team(1, 2, 1, 2))
+    monkeypatch.setattr(process_group, "_team", Team(1, 2, 1, 2))
     assert device_here("cpu") == torch.device("cpu")
     chosen = []
-    monkeypatch.setattr(team, "choose_device", torch.device)
+    monkeypatch.setattr(process_group, "choose_device", torch.device)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert device_here("cuda") == torch.device("cuda:1")
@@ -97,7 +97,7 @@ def test_after_an_exchange_that_failed_nothing_more_is_exchanged():
         raise ZeroDivisionError
     assert one.broken
     with pytest.raises(TeamError, match="out of step"):
-        one.tell(team.Verb.STEP)
+        one.tell(process_group.Verb.STEP)
     one.leave()  # tells nobody
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import papergan.settings as project
-from papergan.hooks.reading import ReadableConfigLoader
+from papergan.hooks.config_loader import ReadableConfigLoader
 from project_run import PROJECT
 
 CONF = PROJECT / "conf"

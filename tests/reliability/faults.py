@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from papergan.training.train import Training
+from papergan.training.trainer import Training
 
 TOUCHES = (  # every way in which a save touches the disk
     (os, "open"), (os, "fsync"), (os, "replace"), (os, "unlink"), (Path, "unlink"), (Path, "mkdir"),

@@ -14,24 +14,24 @@ from PIL import Image
 
 from evaluation.toy_extractor import PixelExtractor
 from papergan.data.folder import read_images
-from papergan.data.grid import ImageGrid
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.parquet import _in_canonical_order, read_parquet
+from papergan.datasets.history import HistoryDataset
+from papergan.datasets.image_grid import ImageGridDataset
+from papergan.datasets.image_scores import ImageScoresDataset
+from papergan.datasets.image_splits import ImageSplitsDataset
+from papergan.datasets.page import Page, PageDataset
+from papergan.datasets.real_image_scores import RealRowsDataset
+from papergan.datasets.references import ReferencesDataset, shelved_sight
+from papergan.datasets.sanity_cases import SanityCasesDataset
+from papergan.datasets.scores import ScoreCardDataset
+from papergan.datasets.weights import WeightsDataset
 from papergan.evaluation.image_scores import ImageScores
-from papergan.evaluation.pretrained import PretrainedFile
-from papergan.evaluation.real_rows import RealRow
+from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
-from papergan.io.history import HistoryDataset
-from papergan.io.image_grid import ImageGridDataset
-from papergan.io.image_scores import ImageScoresDataset
-from papergan.io.image_splits import ImageSplitsDataset
-from papergan.io.page import Page, PageDataset
-from papergan.io.real_rows import RealRowsDataset
-from papergan.io.references import ReferencesDataset, shelved_sight
-from papergan.io.sanity_cases import SanityCasesDataset
-from papergan.io.scores import ScoreCardDataset
-from papergan.io.weights import WeightsDataset
+from papergan.extractors.pretrained import PretrainedFile
+from papergan.reporting.image_grid import ImageGrid
 from papergan.training.history import History
 from papergan.weights import Weights
 from parquet_files import CLASSES, pixels, pngs, write

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.synthetic import synthetic_shapes
-from papergan.game.average import Average
+from papergan.game.ema import Average
 from papergan.game.game import Game, Match, Player, Turn
-from papergan.game.knobs import Progress
-from papergan.game.losses import Hinge, Wasserstein
 from papergan.game.priors import Gaussian, Uniform
-from papergan.game.round import Round
-from papergan.game.terms import DiscriminatorLoss, FeatureMatching, GeneratorLoss, Term
+from papergan.game.schedules import Progress
+from papergan.game.step_context import Round
+from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
+from papergan.objectives.adversarial import Hinge, Wasserstein
+from papergan.objectives.feature_matching import FeatureMatching
 from tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 
 SMALL = {

@@ -25,15 +25,15 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from papergan.errors import Interrupted, PaperganError
-from papergan.evaluation.features import EvaluationStopped
-from papergan.evaluation.fid import frechet_distance
-from papergan.evaluation.statistics import FeatureStatistics
-from papergan.pixels import to_pixels
+from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.image_range import to_pixels
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_distance
 from papergan.training.batches import Batches
-from papergan.training.best import Criterion
+from papergan.training.best_generators import Criterion
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.interruption import StopRequest
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.signals import StopRequest
+from papergan.training.trainer import Listeners, Plan, Training
 from papergan.weights import Weights
 
 PLAN = Plan(
@@ -126,7 +126,7 @@ class Server:
     """Children on demand, one at a time."""
 
     def __init__(self) -> None:
-        paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+        paths = [str(Path(__file__).parent / folder) for folder in (".", "..", "../../src")]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

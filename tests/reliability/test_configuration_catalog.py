@@ -12,10 +12,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.io.core import Version
 from kedro.pipeline import Pipeline, node
 
+from papergan.datasets.weights import WeightsDataset
 from papergan.errors import RecipeError
-from papergan.evaluation.published import published_rows
-from papergan.hooks.preflight import preflight
-from papergan.io.weights import WeightsDataset
+from papergan.hooks.experiment_checks import preflight
+from papergan.reporting.published_results import published_rows
 from papergan.weights import Weights
 
 
@@ -32,11 +32,14 @@ def faults(datasets: dict[str, Any], *inputs: str, output: str | None = None) ->
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"type": "papergan.io.weights.WeihgtsDataset", "filepath": "x"}, "'WeihgtsDataset' not found in 'papergan.io"),
-        ({"type": "papergan.io.nowhere.Dataset", "filepath": "x"}, "No module named 'papergan.io.nowhere'"),
-        ({"type": "papergan.io.weights.WeightsDataset", "filpath": "x"}, "unexpected keyword argument 'filpath'"),
-        ({"type": "papergan.io.weights.WeightsDataset"}, "missing 1 required keyword-only argument: 'filepath'"),
-        ({"type": "papergan.io.weights.WeightsDataset", "filepath": 3}, "not int"),
+        (
+            {"type": "papergan.datasets.weights.WeihgtsDataset", "filepath": "x"},
+            "'WeihgtsDataset' not found in 'papergan.io",
+        ),
+        ({"type": "papergan.datasets.nowhere.Dataset", "filepath": "x"}, "No module named 'papergan.datasets.nowhere'"),
+        ({"type": "papergan.datasets.weights.WeightsDataset", "filpath": "x"}, "unexpected keyword argument 'filpath'"),
+        ({"type": "papergan.datasets.weights.WeightsDataset"}, "missing 1 required keyword-only argument: 'filepath'"),
+        ({"type": "papergan.datasets.weights.WeightsDataset", "filepath": 3}, "not int"),
         ({"type": 3}, "must be a class"),
         ({"type": "os.system"}, "must be a class"),
         ({"type": "pickle.PickleDataset", "filepath": "x"}, "a PickleDataset might run code that is in its file"),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from configurations import DOCUMENT, OVERLAY, Change, appended, changed, loaded, told
 
-from papergan import experiments
+from papergan.config import registry
+from papergan.config.experiment import Recipe
 from papergan.errors import RecipeError
-from papergan.recipe import Recipe
 from project_run import EXPERIMENT
 
 # ---- files that cannot be read ---------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def test_python_in_yaml_does_not_run(tmp_path, file):
         with pytest.raises(RecipeError, match="could not determine a constructor for the tag"):
             loaded(conf)
     with pytest.raises(RecipeError, match=r"line \d+, column \d+: could not determine a constructor"):
-        experiments._read(conf / file)
+        registry._read(conf / file)
     assert not mark.exists()
 
 
@@ -133,10 +133,10 @@ def test_an_overlay_in_local_is_checked_as_well(tmp_path):
 def test_a_wrong_list_of_experiments(tmp_path, text, message):
     (tmp_path / "a.yml").write_text(text)
     with pytest.raises(RecipeError, match=message) as error:
-        experiments.discover(tmp_path)
+        registry.discover(tmp_path)
     assert str(tmp_path / "a.yml") in told(error)
 
 
 def test_a_name_that_is_no_text_is_no_experiment():
     with pytest.raises(RecipeError, match="unknown experiment 3; known"):
-        experiments.refuse_unknown({3: {}})
+        registry.refuse_unknown({3: {}})

@@ -13,15 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import papergan.settings as project
-from papergan import experiments, systems
-from papergan.cleaning.retention import RetentionRecipe
+from papergan import systems
+from papergan.config import registry
+from papergan.config.evaluation import EvaluationRecipe, ImagesRecipe, SanityRecipe
+from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSet, ImageSpec
 from papergan.errors import DataError, MemoryShortError, RecipeError
-from papergan.hooks.reading import ReadableConfigLoader
-from papergan.measuring import EvaluationRecipe, ImagesRecipe, SanityRecipe
-from papergan.recipe import Recipe
-from papergan.strict import Strict
+from papergan.hooks.config_loader import ReadableConfigLoader
+from papergan.maintenance.retention import RetentionRecipe
 from papergan.training.batches import Batches
+from papergan.validation import Strict
 from project_run import EXPERIMENT
 
 # ---- numbers and text ------------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def test_any_file_is_a_list_of_experiments_or_one_line(tmp_path_factory, content
     path = tmp_path_factory.getbasetemp() / "any.yml"
     path.write_bytes(content)
     try:
-        assert isinstance(experiments._read(path), dict)
+        assert isinstance(registry._read(path), dict)
     except RecipeError as error:
         assert len(str(error).splitlines()) == 1, str(error)  # noqa: PT017
 
@@ -149,7 +150,7 @@ def test_any_overlay_is_read_or_one_line(tmp_path_factory, content):
     (conf / "test" / "parameters.yml").write_bytes(content)
     loader = ReadableConfigLoader(str(conf), env="test", **project.CONFIG_LOADER_ARGS)
     try:
-        experiments.refuse_unknown(loader["parameters"])
+        registry.refuse_unknown(loader["parameters"])
     except RecipeError as error:
         assert len(str(error).splitlines()) == 1, str(error)  # noqa: PT017
 

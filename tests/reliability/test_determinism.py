@@ -19,14 +19,14 @@ import pytest
 import torch
 from subject import outcome
 
+from papergan.config.experiment import Recipe
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import RecipeError
-from papergan.game.warp import _MODES, _PADDINGS, transposed_in_order
-from papergan.recipe import Recipe
+from papergan.game.affine_resampling import _MODES, _PADDINGS, transposed_in_order
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.numerics import numerics
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.trainer import Listeners, Plan, Training
 from papergan.weights import Weights
 
 PLAN = Plan(steps=2, seed=3, report_every=1)
@@ -147,7 +147,7 @@ def come_to() -> dict[str, str | None]:
 
 BARE = {
     "OMP_NUM_THREADS": "1", "PATH": os.defpath,
-    "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
+    "PYTHONPATH": os.pathsep.join(str(HERE / folder) for folder in (".", "..", "../../src")),
 }  # fmt: skip
 SURROUNDINGS = {  # by name: variables, and the folder to start in
     "hash seed 1": ({"PYTHONHASHSEED": "1"}, "."),

@@ -15,8 +15,8 @@ import pytest
 from subject import Server, Subject
 from test_killed import result, straight, whole
 
+from papergan.atomic_files import check_room
 from papergan.errors import StorageError
-from papergan.files import check_room
 from papergan.training.checkpoint import CheckpointStore, checkpoint_bytes
 
 FEW = 12

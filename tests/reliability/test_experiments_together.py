@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from papergan.errors import EvaluationError, NotFiniteError, PaperganError, StorageError
 from papergan.runner import ExperimentRunner
-from papergan.training.train import Training
+from papergan.training.trainer import Training
 from project_run import run_here
 
 OTHER = "dcgan_cifar10"

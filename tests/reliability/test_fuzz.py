@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from papergan.data.declarations import parse_declarations
+from papergan.datasets.digested_json import KEY, encode_vouched
 from papergan.errors import EvaluationError, PaperganError
-from papergan.evaluation.published import published_notes, published_rows
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.io.vouched import KEY, encode_vouched
+from papergan.reporting.published_results import published_notes, published_rows
 from project_run import score_card
 from reliability.formats import FORMATS, Format
 

@@ -9,12 +9,12 @@ from hostile import WARNINGS, forged_png, refused
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from papergan.config.checked import Experiment
 from papergan.data.declarations import parse_declarations
 from papergan.data.download import download
+from papergan.datasets.image_library import ImageLibraryDataset
+from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.errors import DataError
-from papergan.io.image_library import ImageLibraryDataset
-from papergan.io.image_splits import ImageSplitsDataset
-from papergan.pipelines.checked import Experiment
 from papergan.pipelines.ingestion import create_pipeline
 from parquet_files import CLASSES, pixels, png, pngs, write
 from reliability.formats import declared_parquet

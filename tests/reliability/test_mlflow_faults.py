@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.start import MlflowStore
+from papergan.tracking.mlflow_store import MlflowStore
 from project_run import run_here
 
 
@@ -50,7 +50,7 @@ def test_a_locked_database_is_one_warning_and_the_numbers_arrive_later(tmp_path,
 BEGIN = """
 import sys
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.start import MlflowStore
+from papergan.tracking.mlflow_store import MlflowStore
 import mlflow
 store = MlflowStore(MlflowConfiguration(f"sqlite:///{sys.argv[1]}/mlruns/mlflow.db", f"{sys.argv[1]}/mlruns/artifacts"))
 print("ready", flush=True)
@@ -100,7 +100,7 @@ def not_installed(given):
 @pytest.mark.reliability
 def test_without_mlflow_installed_everything_but_tracking_works(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
-    for hook in ("track", "report"):
+    for hook in ("mlflow_tracking", "summary"):
         monkeypatch.setattr(f"papergan.hooks.{hook}.parse", not_installed)
     with caplog.at_level(logging.WARNING, logger="papergan"):
         run_here("dcgan_cifar10", params={"dcgan_cifar10": {"training": {"steps": 2}}})

@@ -12,16 +12,16 @@ from kedro.pipeline import Pipeline, node
 
 from no_files import bounded, put, quickly
 from papergan import settings
+from papergan.config.registry import discover
 from papergan.data.library import _from_copy
 from papergan.data.memory import read_into_memory
 from papergan.data.socofing import read_socofing
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.mode_stress_results import StressStore
+from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
+from papergan.datasets.weights import WeightsDataset
 from papergan.errors import DataError, MemoryShortError, PaperganError, RecipeError, known_cause
-from papergan.experiments import discover
-from papergan.hooks.stored import faults_of_datasets
-from papergan.io.scores import ScoreCardDataset, ScoreCardsDataset
-from papergan.io.shelf import WeightsShelf
-from papergan.io.stress import StressStore
-from papergan.io.weights import WeightsDataset
+from papergan.hooks.catalog_checks import faults_of_datasets
 from papergan.weights import Weights
 from project_run import score_card
 from reliability.formats import FORMATS, weights

@@ -12,7 +12,7 @@ from test_disk import last_line
 from test_killed import result, straight
 
 from papergan.errors import NotFiniteError
-from papergan.game.finite import check_finite
+from papergan.game.nan_guard import check_finite
 from papergan.training.checkpoint import CheckpointStore
 
 STEP = 6

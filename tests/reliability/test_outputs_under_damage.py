@@ -17,15 +17,15 @@ from kedro.runner import SequentialRunner
 from matplotlib.figure import Figure
 from PIL import Image
 
-from papergan.data.grid import ImageGrid
 from papergan.data.png import damage_of_png
+from papergan.datasets.digested_json import KEY, decode_vouched, encode_vouched
+from papergan.datasets.figure import FigureDataset
+from papergan.datasets.image_grid import ImageGridDataset
+from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
+from papergan.datasets.weights import WeightsDataset, decode, encode
 from papergan.errors import CheckpointError, EvaluationError
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.io.figure import FigureDataset
-from papergan.io.image_grid import ImageGridDataset
-from papergan.io.scores import ScoreCardDataset, ScoreCardsDataset
-from papergan.io.vouched import KEY, decode_vouched, encode_vouched
-from papergan.io.weights import WeightsDataset, decode, encode
+from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
 from project_run import EXPERIMENT, run_here, score_card
 from reliability.formats import FORMATS, image_set, weights
@@ -289,7 +289,7 @@ def test_a_card_whose_generator_is_gone_or_never_was_is_shown(tmp_path, caplog):
 def test_only_the_generators_of_cards_that_are_shown_are_hashed(tmp_path, monkeypatch):
     looked_at: list[Path] = []
     monkeypatch.setattr(
-        "papergan.io.scores.decode", lambda content, path: looked_at.append(path) or decode(content, path)
+        "papergan.datasets.scores.decode", lambda content, path: looked_at.append(path) or decode(content, path)
     )
     for version in "123":
         publish(tmp_path, version, generator(float(version)))

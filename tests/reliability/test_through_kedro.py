@@ -10,8 +10,8 @@ import time
 import pytest
 from mlflow import MlflowClient
 
-from papergan.io.scores import ScoreCardDataset
-from papergan.io.weights import WeightsDataset
+from papergan.datasets.scores import ScoreCardDataset
+from papergan.datasets.weights import WeightsDataset
 from project_run import EXPERIMENT, run_there, start_there
 
 RUN = ("run", "--pipelines", EXPERIMENT, "--env", "test", "--params", f"{EXPERIMENT}.training.steps=40")

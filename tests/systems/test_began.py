@@ -11,8 +11,8 @@ from torchvision.models import resnet18
 
 from papergan import systems
 from papergan.data.images import ImageSpec
-from papergan.game.knobs import Progress
-from papergan.game.play import play
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
 
 STEPS, BATCH, LATENT = 20, 2, 48
 

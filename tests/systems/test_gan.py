@@ -11,14 +11,14 @@ from torch import nn
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.game.discrepancy import Discrepancy
-from papergan.game.knobs import Progress
-from papergan.game.losses import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
-from papergan.game.play import play
 from papergan.game.priors import Gaussian
-from papergan.game.round import Round
-from papergan.game.terms import Diversity
+from papergan.game.schedules import Progress
+from papergan.game.step_context import Round
+from papergan.game.training_step import play
 from papergan.networks.drawing import Dropout
+from papergan.objectives.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
+from papergan.objectives.diversity import Diversity
+from papergan.objectives.mmd import Discrepancy
 
 IMAGES = ImageSpec(1, 12, 10)
 LOSSES = {

@@ -11,11 +11,11 @@ from torch import nn
 
 from golden import make
 from papergan import systems
-from papergan.game.average import Average
+from papergan.game.ema import Average
 from papergan.game.game import Game
-from papergan.game.losses import Wasserstein
-from papergan.game.penalties import R1, GradientPenalty
 from papergan.networks.spectral import SpectralNorm
+from papergan.objectives.adversarial import Wasserstein
+from papergan.objectives.gradient_penalties import R1, GradientPenalty
 
 
 @pytest.mark.parametrize("system", systems.names())

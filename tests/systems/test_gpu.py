@@ -11,16 +11,16 @@ import torch
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.synthetic import synthetic_shapes
-from papergan.evaluation.domain_training import train_domain_classifier
-from papergan.game.augment import rotation, translation
-from papergan.game.finite import FiniteWatch
-from papergan.game.knobs import Progress
-from papergan.game.play import play
-from papergan.game.twin import Twin
+from papergan.extractors.domain_training import train_domain_classifier
+from papergan.game.augmentation import rotation, translation
+from papergan.game.nan_guard import FiniteWatch
+from papergan.game.schedules import Progress
+from papergan.game.state_snapshot import Twin
+from papergan.game.training_step import play
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.numerics import autocast_type, numerics
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.trainer import Listeners, Plan, Training
 
 pytestmark = [
     pytest.mark.gpu,

@@ -10,11 +10,11 @@ from torch.optim import SGD, Adam, RMSprop
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.game.knobs import Progress
-from papergan.game.learned_priors import CommonFeatures, GaussianMixture
-from papergan.game.play import play
 from papergan.game.priors import Gaussian, Uniform
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
 from papergan.networks.drawing import Dropout
+from papergan.objectives.learned_priors import CommonFeatures, GaussianMixture
 
 SMALL = {"width": 4, "latent_dim": 6}
 

@@ -17,7 +17,7 @@ from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.trainer import Listeners, Plan, Training
 from systems.test_systems import SMALL
 from tiny_game import TinyDiscriminator, tiny_game
 

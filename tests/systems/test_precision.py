@@ -12,17 +12,17 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.preparation import resized
 from papergan.data.synthetic import synthetic_shapes
-from papergan.evaluation.domain import DomainExtractor
-from papergan.evaluation.domain_training import train_domain_classifier
-from papergan.evaluation.fid import frechet_distance
-from papergan.evaluation.looking import features_of
-from papergan.evaluation.statistics import FeatureStatistics
-from papergan.game.knobs import Progress
-from papergan.game.mixture import Members
-from papergan.game.penalties import GradientPenalty, LocalGradientPenalty
-from papergan.game.play import play
+from papergan.evaluation.image_features import features_of
+from papergan.extractors.domain_classifier import DomainExtractor
+from papergan.extractors.domain_training import train_domain_classifier
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
+from papergan.image_range import to_pixels
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_distance
 from papergan.networks.spectral import SpectralNorm
-from papergan.pixels import to_pixels
+from papergan.objectives.gradient_penalties import GradientPenalty, LocalGradientPenalty
+from papergan.objectives.mixture import Members
 from papergan.training.batches import Batches
 from systems.test_systems import SMALL
 

@@ -11,24 +11,24 @@ import yaml
 from torch import nn
 
 from papergan import systems
+from papergan.config.registry import PARAMETERS
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.experiments import PARAMETERS
+from papergan.game.discriminator_input import Pairs
 from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
-from papergan.game.history_average import HistoricalAverage
-from papergan.game.knobs import Progress
-from papergan.game.losses import Hinge, LeastSquares, NonSaturating, SwappedSides, Wasserstein
-from papergan.game.mixture import EvenWeights, MixturePayoff
-from papergan.game.penalties import LocalGradientPenalty
-from papergan.game.play import play
+from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.realness import Realness, anchors, cross_entropy, histogram, skewed
-from papergan.game.round import Round
-from papergan.game.stein import SteinGradient, bandwidth, stein_direction
+from papergan.game.schedules import Progress
+from papergan.game.step_context import Round
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.game.two_player import adam
-from papergan.game.views import Pairs
+from papergan.game.training_step import play
 from papergan.networks.spectral import SpectralNorm
+from papergan.objectives.adversarial import Hinge, LeastSquares, NonSaturating, SwappedSides, Wasserstein
+from papergan.objectives.gradient_penalties import LocalGradientPenalty
+from papergan.objectives.historical_averaging import HistoricalAverage
+from papergan.objectives.mixture import EvenWeights, MixturePayoff
+from papergan.objectives.realness import Realness, anchors, cross_entropy, histogram, skewed
+from papergan.objectives.stein import SteinGradient, bandwidth, stein_direction
 
 IMAGES = ImageSpec(3, 32, 10)
 
@@ -166,7 +166,7 @@ def test_anchors_are_histograms():
 @pytest.mark.parametrize("objective", [1, 2, 3])
 def test_the_three_objectives(objective, monkeypatch):
     fake, real = torch.tensor([0.2, 0.5, 0.3]), torch.tensor([0.6, 0.3, 0.1])
-    monkeypatch.setattr("papergan.game.realness.anchors", lambda outcomes, device: (fake, real))
+    monkeypatch.setattr("papergan.objectives.realness.anchors", lambda outcomes, device: (fake, real))
 
     class Scores:
         real = torch.randn(4, 3)

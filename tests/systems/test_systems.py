@@ -11,8 +11,8 @@ import torch
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.game.knobs import Progress
-from papergan.game.play import play
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
 
 SMALL = {  # settings that make a system quick to test; one that is not here is tested at its own size
     "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from papergan.data.grid import ImageGrid
+from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.start import MlflowStore
+from papergan.tracking.mlflow_store import MlflowStore
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from papergan.data.grid import ImageGrid
+from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import database, mlflow_tracker
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.start import MlflowStore
+from papergan.tracking.mlflow_store import MlflowStore
 
 PATIENCE = 0.3
 GRID = ImageGrid(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), "caption")

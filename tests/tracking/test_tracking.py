@@ -11,14 +11,14 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from papergan.data.grid import ImageGrid
+from papergan.config.experiment import Recipe
 from papergan.errors import Interrupted
-from papergan.recipe import Recipe
+from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.content import parameters_of
-from papergan.tracking.liveness import Liveness
+from papergan.tracking.mlflow_store import MlflowStore, ui_options
 from papergan.tracking.mlflow_tracker import MlflowTracker
-from papergan.tracking.start import MlflowStore, ui_options
+from papergan.tracking.run_content import parameters_of
+from papergan.tracking.run_locks import Liveness
 
 
 class BrokenClient:
@@ -89,7 +89,7 @@ def test_only_the_first_end_counts():
 
 def test_a_lock_is_free_once_its_process_is_gone(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from papergan.tracking.liveness import Liveness\n"
+        "import sys; from pathlib import Path; from papergan.tracking.run_locks import Liveness\n"
         "holder = Liveness(Path(sys.argv[1])); holder.claim('run'); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(

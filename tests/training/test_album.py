@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import torch
 
-from papergan.game.knobs import Progress
-from papergan.training.album import MOST, NUM_SHOWN, Album
-from papergan.training.train import Listeners
+from papergan.game.schedules import Progress
+from papergan.training.sample_history import MOST, NUM_SHOWN, Album
+from papergan.training.trainer import Listeners
 from tiny_game import tiny_game
 from training_run import PLAN, new_training
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from papergan.errors import DataError, RecipeError
-from papergan.game.shard import Shard
+from papergan.game.sharding import Shard
 from papergan.training.batches import Batches
 
 IMAGES = torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1).repeat(1, 3, 4, 4) * 20

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from no_files import bounded, put, quickly
+from papergan.atomic_files import write_whole
 from papergan.errors import CheckpointError, StorageError
-from papergan.files import write_whole
 from papergan.training.checkpoint import CheckpointStore
 
 

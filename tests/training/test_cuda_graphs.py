@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from papergan.config.experiment import Recipe
 from papergan.errors import Interrupted
-from papergan.game import capture
-from papergan.game.average import Average
+from papergan.game import cuda_graphs as capture
+from papergan.game.ema import Average
 from papergan.game.game import Game
-from papergan.game.knobs import LinearDecay, Warmup
-from papergan.game.losses import Wasserstein
+from papergan.game.schedules import LinearDecay, Warmup
 from papergan.game.terms import DiscriminatorLoss
+from papergan.objectives.adversarial import Wasserstein
 from papergan.pipelines.experiment.nodes.training import plan_of
-from papergan.recipe import Recipe
-from papergan.training import train
+from papergan.training import trainer
 from papergan.training.history import Meter
 from recording import Again
 from tiny_game import tiny_game
@@ -32,16 +32,16 @@ def moving() -> Game:
     )
 
 
-def run(folder, recorded: bool, steps: int = 40, stop_at: int = -1) -> train.Training:
+def run(folder, recorded: bool, steps: int = 40, stop_at: int = -1) -> trainer.Training:
     training = new_training(folder, plan=replace(PLAN, steps=steps), game=moving())
-    training.listeners = train.Listeners(stop=lambda: 15 if training.step == stop_at else None)
+    training.listeners = trainer.Listeners(stop=lambda: 15 if training.step == stop_at else None)
     if recorded:
         training._iterate.engine = Again(training.game, training._watch)
     training.run()
     return training
 
 
-def reported(training: train.Training) -> list[dict[str, float]]:
+def reported(training: trainer.Training) -> list[dict[str, float]]:
     return [{k: v for k, v in row.items() if k != "images_per_second"} for row in training.history.losses]
 
 
@@ -73,10 +73,10 @@ def test_a_training_that_is_run_again_reads_no_tensors_of_before(tmp_path):
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_only_the_switch_and_a_gpu_make_recordings(wanted, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "CudaEngine", lambda device: f"graphs on {device}")
+    monkeypatch.setattr(trainer, "CudaEngine", lambda device: f"graphs on {device}")
     plan = replace(PLAN, cuda_graphs=wanted)
     assert new_training(tmp_path, plan=plan)._iterate.engine is None  # a CPU
-    monkeypatch.setattr(train, "FiniteWatch", lambda device: None)
+    monkeypatch.setattr(trainer, "FiniteWatch", lambda device: None)
     monkeypatch.setattr(capture, "Dials", lambda device: None)
     monkeypatch.setattr(Game, "device", torch.device("cuda"))
     assert new_training(tmp_path, plan=plan)._iterate.engine == ("graphs on cuda" if wanted else None)

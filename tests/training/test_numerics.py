@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from papergan.errors import RecipeError
-from papergan.evaluation.features import full_precision
+from papergan.extractors.feature_extractor import full_precision
 from papergan.training.numerics import autocast_type, choose_device, float32_products, numerics
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
-from papergan.training.best import Criterion
-from papergan.training.train import Listeners
+from papergan.training.best_generators import Criterion
+from papergan.training.trainer import Listeners
 from tiny_game import tiny_game
 from training_run import PLAN, digest, new_training
 
@@ -28,7 +28,7 @@ def test_it_plays_to_the_end_of_the_plan_and_reports(tmp_path):
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("papergan.training.display.SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("papergan.training.progress_bar.SECONDS_BETWEEN_LINES", 0.0)
     caplog.set_level("INFO")
     new_training(tmp_path).run()
     lines = [record.message for record in caplog.records if record.message.startswith("Step 20 of 40: discriminator ")]

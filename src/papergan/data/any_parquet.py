@@ -15,7 +15,7 @@ from papergan.data.memory import check_memory
 from papergan.data.parquet import LABEL_COLUMN
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
-from papergan.words import one_line
+from papergan.messages import one_line
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, Schema

@@ -16,7 +16,7 @@ from papergan.data.image_file import load_image_set
 from papergan.data.memory import check_memory
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
-from papergan.words import one_line
+from papergan.messages import one_line
 
 _KEYS = ("arr_0", "images", "samples")
 _CHANNELS = (1, 3)

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, ValidationError
 from papergan.data.download import check_address
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, did_you_mean
-from papergan.strict import Positive, Samples, Seed, Size, Strict, faults_of
-from papergan.words import one_line, quoted
+from papergan.messages import one_line, quoted
+from papergan.validation import Positive, Samples, Seed, Size, Strict, faults_of
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]

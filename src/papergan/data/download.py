@@ -13,8 +13,8 @@ from typing import IO
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
+from papergan.atomic_files import write_whole
 from papergan.errors import DataError
-from papergan.files import write_whole
 
 logger = logging.getLogger(__name__)
 

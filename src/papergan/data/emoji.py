@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from papergan.atomic_files import check_regular
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.png import damage_of_png
 from papergan.data.preparation import resized_pixels
 from papergan.errors import DataError
-from papergan.files import check_regular
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont

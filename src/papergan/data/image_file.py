@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from papergan.atomic_files import check_regular, write_whole
 from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
 from papergan.errors import DataError, StorageError
-from papergan.files import check_regular, write_whole
+from papergan.messages import one_line
 from papergan.weights import safetensors_bytes
-from papergan.words import one_line
 
 
 def save_image_set(path: Path, image_set: ImageSet) -> None:

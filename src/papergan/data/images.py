@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import DataError
-from papergan.pixels import to_model_range, to_pixels
+from papergan.image_range import to_model_range, to_pixels
 
 __all__ = ["ImageSet", "ImageSpec", "ImageSplits", "to_model_range", "to_pixels"]
 

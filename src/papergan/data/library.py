@@ -29,7 +29,7 @@ from papergan.data.socofing import read_socofing
 from papergan.data.sources import Sources
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import DataError, did_you_mean
-from papergan.words import quoted
+from papergan.messages import quoted
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from papergan.atomic_files import read_regular
 from papergan.errors import DataError, MemoryShortError
-from papergan.files import read_regular
 
 _MEMINFO = Path("/proc/meminfo")
 LARGE_FILE = 2**26  # bytes; whether there is room for a smaller file is not asked

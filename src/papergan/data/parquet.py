@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from papergan.atomic_files import check_regular
 from papergan.data.declarations import Mode
 from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
 from papergan.data.png import damage_of_png
 from papergan.errors import DataError
-from papergan.files import check_regular
-from papergan.words import one_line
+from papergan.messages import one_line
 
 if TYPE_CHECKING:
     from pyarrow import Schema

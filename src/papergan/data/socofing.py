@@ -18,7 +18,7 @@ from papergan.data.images import ImageSplits
 from papergan.data.pictures import Picture, Pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError
-from papergan.words import one_line
+from papergan.messages import one_line
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from papergan.atomic_files import folder_from
 from papergan.data.declarations import ParquetSplit
 from papergan.data.download import download
 from papergan.errors import DataError
-from papergan.files import folder_from
 
 ENVIRONMENT_VARIABLE = "PAPERGAN_DATA"
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
-from papergan.evaluation.draws import draw_again
 from papergan.evaluation.reference import drawn
+from papergan.metrics.random_subsets import draw_again
 from papergan.randomness import seed_for
 
 

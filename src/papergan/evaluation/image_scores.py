@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from papergan.evaluation.metrics import METRICS, Metric
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.real_rows import RealRow
+from papergan.evaluation.real_image_scores import RealRow
+from papergan.metrics.registry import METRICS, Metric
 
 
 class ImageScores(BaseModel):

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.metrics import COLUMNS, FLOOR, Metric
-from papergan.pixels import Quantisation
+from papergan.image_range import Quantisation
+from papergan.metrics.registry import COLUMNS, FLOOR, Metric
 
 Split = Literal["train", "test"]
 NOT_SAID = "?"

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
-from papergan.evaluation.features import FeatureExtractor, Features
-from papergan.evaluation.fid import frechet_distance
-from papergan.evaluation.looking import features_of
+from papergan.evaluation.image_features import features_of
 from papergan.evaluation.protocol import Protocol, Rules, Split
-from papergan.evaluation.statistics import FeatureStatistics
+from papergan.extractors.feature_extractor import FeatureExtractor, Features
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_distance
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ def drawn(total: int, count: int) -> Tensor:
     """Indices int64 [min(count, total)] of real images that stand for all; in order where all are taken.
 
     The same ones whatever the rules' seed, so that all runs are held against the same images. Generated images are
-    drawn by `papergan.evaluation.draws`, independently of these.
+    drawn by `papergan.metrics.random_subsets`, independently of these.
     """
     if count >= total:
         return torch.arange(total)

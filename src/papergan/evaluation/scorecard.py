@@ -8,10 +8,10 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.metrics import BESIDE, JUDGE, prefix_and_metric
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.real_rows import RealRow
-from papergan.words import one_line
+from papergan.evaluation.real_image_scores import RealRow
+from papergan.messages import one_line
+from papergan.metrics.registry import BESIDE, JUDGE, prefix_and_metric
 
 
 class BestScore(BaseModel):

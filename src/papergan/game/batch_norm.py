@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from papergan.game.shard import batch_mean, global_count, is_shared
+from papergan.game.sharding import batch_mean, global_count, is_shared
 
 
 class _OverRanks(_BatchNorm):

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from papergan.game.average import Average
-from papergan.game.knobs import Controller, Knob, Progress
+from papergan.game.ema import Average
 from papergan.game.sampler import Sampler
-from papergan.game.state import check_fit, check_optimiser
+from papergan.game.schedules import Controller, Knob, Progress
+from papergan.game.state_check import check_fit, check_optimiser
 
 if TYPE_CHECKING:
+    from papergan.game.discriminator_input import View
     from papergan.game.terms import Term
-    from papergan.game.views import View
 
 Augmentation = Callable[[Tensor], Tensor]
 

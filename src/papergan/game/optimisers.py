@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, get_args
 
 import torch
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Optimizer, RMSprop
 
-from papergan.game.two_player import Optimiser, adam
-
+Optimiser = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 Name = Literal["adam", "sgd", "momentum", "rmsprop", "adagrad", "adadelta"]
 NAMES: tuple[Name, ...] = get_args(Name)
+
+
+def adam(learning_rate: float, betas: tuple[float, float] = (0.5, 0.999)) -> Optimiser:
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980) with the fused kernel; epsilon 1e-8."""
+
+    def over(weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(weights, lr=learning_rate, betas=betas, fused=True)
+
+    return over
 
 
 def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimiser:

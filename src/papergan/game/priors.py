@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from papergan.errors import RecipeError
-from papergan.game.knobs import Progress
-from papergan.game.shard import per_image
+from papergan.game.schedules import Progress
+from papergan.game.sharding import per_image
 
 
 class Prior(nn.Module):

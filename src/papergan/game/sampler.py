@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 import torch
 from torch import Tensor, nn
 
-from papergan.game.knobs import Progress
 from papergan.game.priors import Prior
+from papergan.game.schedules import Progress
 from papergan.randomness import seeded
 
 START = Progress()

@@ -1,21 +1,36 @@
-"""Terms: one equation of one paper each, a scalar for one player to minimise."""
+"""Terms: scalars that a player minimises. Here are those of every game; a paper's own are in `objectives`."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
 from papergan.game.game import Match
-from papergan.game.knobs import Knob
-from papergan.game.losses import Loss
-from papergan.game.round import Round
-from papergan.game.shard import batch_mean, everyone, per_image
+from papergan.game.schedules import Knob
+from papergan.game.step_context import Round
+
+
+class BothScores(Protocol):
+    """Logits of the two sides, [B] each; reading one makes the discriminator judge that side."""
+
+    @property
+    def real(self) -> Tensor: ...
+
+    @property
+    def fake(self) -> Tensor: ...
+
+
+class Loss(Protocol):
+    """A pair of formulas, one for each player, both to be minimised."""
+
+    def discriminator(self, scores: BothScores) -> Tensor: ...
+
+    def generator(self, scores: BothScores) -> Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,89 +70,6 @@ class GeneratorLoss(Term):
 
     def __call__(self, round: Round) -> Tensor:
         return self.loss.generator(round.scores(self.match))
-
-
-@dataclass(frozen=True)
-class FeatureMatching(Term):
-    """mean_d |mean_B f(x)_d - mean_B f(G(z))_d|, f the discriminator's deepest features, flattened; for the generator.
-
-    The L1 form of Salimans et al. 2016 (arXiv:1606.03498), section 3.1, whose text has the squared L2 norm. The real
-    side is a constant for the generator.
-    """
-
-    def __call__(self, round: Round) -> Tensor:
-        real = batch_mean(round.judged_real(self.match).features[-1].float())
-        fake = batch_mean(round.judged_fake(self.match).features[-1].float())
-        return (real.detach() - fake).abs().mean()
-
-
-@dataclass(frozen=True)
-class Diversity(Term):
-    """-mean |G(z) - G(z')|_1 / (|z - z'|_1 + 1e-5), z' the latent after z in the batch; for the generator.
-
-    Means over pixels and over latent numbers. Images of different latents are pushed apart, so that few modes cost.
-    Source: Mao et al. 2019 (mode seeking, arXiv:1903.05628), eq. 2, whose weight is 1; there it is a ratio to be
-    maximised. Document 002, section II.E, names diversity regularisation and has no equation.
-    """
-
-    def __call__(self, round: Round) -> Tensor:
-        (latent,) = round.latent(self.match)
-        fake = round.fake(self.match)
-        other = per_image(lambda n: torch.arange(n, device=fake.device).roll(1), len(fake))
-        apart = (fake - everyone(fake)[other]).abs().flatten(1).mean(1)
-        return -(apart / ((latent - everyone(latent)[other]).abs().mean(1) + 1e-5)).mean()
-
-
-@dataclass(frozen=True)
-class LatentConstraint(Term):
-    """mean |E(G(z)) - z|, E the discriminator's encoder, whose code is its deepest features; for the discriminator.
-
-    Code and latent have the same dimension. Source: Chang et al. 2018, Escaping from Collapsing Modes in a Constrained
-    Space (BEGAN-CS); the mean of absolute differences as in its authors' code.
-    """
-
-    def __call__(self, round: Round) -> Tensor:
-        (latent,) = round.latent(self.match)
-        return (round.judged_fake(self.match).features[-1].float() - latent).abs().mean()
-
-
-@dataclass(frozen=True)
-class FeatureShrinkage(Term):
-    """AdaptiveMix on real images: features of mixed images are pulled towards the same mix of the images' features.
-
-    x~ = lambda x + (1 - lambda) x[pi], one lambda ~ Beta(alpha, alpha) per call, pi a permutation of the batch;
-    value = 1 - mean_B cos(v(x~), stop_gradient(lambda v(x) + (1 - lambda) v(x)[pi] + noise_std * N(0, 1))), v the
-    discriminator's deepest features, flattened; in [0, 2]. v(x) is the verdict that the adversarial loss used already,
-    so the cost is one more pass. Mixing happens after augmentation.
-    Source: Liu et al. 2023 (arXiv:2303.01559), as document 000 (section V.B) describes it: real pairs, discriminator
-    only; `networks.mixing` has the form of the authors' code, where the logits are mixed as well.
-    """
-
-    alpha: float = 1.0
-    noise_std: float = 0.05
-
-    def __call__(self, round: Round) -> Tensor:
-        shown = round.shown_real(self.match)
-        features = round.judged_real(self.match).features[-1].float().flatten(1)
-        order = per_image(lambda n: torch.randperm(n, device=shown.device), len(shown))
-        share = beta(self.alpha, shown.device)
-        mixed = round.judge(self.match, torch.lerp(everyone(shown)[order], shown, share.to(shown.dtype)))
-        target = torch.lerp(everyone(features)[order], features, share).detach()
-        target = target + self.noise_std * noise_like(target)
-        return 1.0 - cosine_similarity(mixed.features[-1].float().flatten(1), target).mean()
-
-
-def noise_like(rows: Tensor) -> Tensor:
-    """N(0, 1) of the shape [B, D] of `rows`, drawn row by row."""
-    return per_image(lambda n: torch.randn(n, rows.shape[1], dtype=rows.dtype, device=rows.device), len(rows))
-
-
-def beta(alpha: float, device: torch.device) -> Tensor:
-    """One draw of Beta(alpha, alpha), a scalar on the device; by the ratio of two gamma draws."""
-    if alpha == 1.0:
-        return torch.rand((), device=device)
-    gammas = torch._standard_gamma(torch.full((2,), alpha, device=device))
-    return gammas[0] / gammas.sum()
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-import torch
 from torch import nn
 
-from papergan.game.average import Average
+from papergan.game.ema import Average
 from papergan.game.game import Augmentation, Game, Match, Player, Turn
-from papergan.game.knobs import Controller, Knob
-from papergan.game.losses import Loss
-from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
-
-Optimiser = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-
-
-def adam(learning_rate: float, betas: tuple[float, float] = (0.5, 0.999)) -> Optimiser:
-    """Adam (Kingma and Ba 2015, arXiv:1412.6980) with the fused kernel; epsilon 1e-8."""
-
-    def over(weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(weights, lr=learning_rate, betas=betas, fused=True)
-
-    return over
+from papergan.game.optimisers import Optimiser
+from papergan.game.schedules import Controller, Knob
+from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Loss, Term
 
 
 def two_player(

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from papergan.game.shard import everyone, per_image
+from papergan.game.sharding import everyone, per_image
 
 
 class Dropout(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.game.shard import per_image
+from papergan.game.sharding import per_image
 from papergan.networks.autoencoder import Autoencoder
 
 SMALLEST = 8  # side of the last map

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from papergan.game.game import DiscriminatorOutput
-from papergan.game.shard import everyone, per_image
-from papergan.game.terms import beta, noise_like
+from papergan.game.sharding import everyone, per_image
 from papergan.networks.blocks import Discriminator
+from papergan.objectives.adaptive_mix import beta, noise_like
 
 
 class MixingDiscriminator(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.game import DiscriminatorOutput
-from papergan.game.shard import per_image
+from papergan.game.sharding import per_image
 
 
 class Reparametrised(nn.Module):

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from papergan.atomic_files import open_regular
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.files import open_regular
-from papergan.game.state import check_fit
-from papergan.strict import in_one_line
+from papergan.game.state_check import check_fit
+from papergan.validation import in_one_line
 
 CODE_DIM = 512
 

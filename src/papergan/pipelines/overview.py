@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from papergan import experiments
+from papergan.config import registry
 
 
 def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
     """Print every experiment with its description and the commands of this project."""
-    names = list(experiments.discover())
-    studies = list(experiments.studies())
-    width = max(map(len, [*names, *studies, *experiments.TOOLS]))
+    names = list(registry.discover())
+    studies = list(registry.studies())
+    width = max(map(len, [*names, *studies, *registry.TOOLS]))
     lines = ["", "Experiments; each is a pipeline of its own:", ""]
     lines += [f"  {name:<{width}}  {parameters[name].get('description', '')}" for name in names]
     lines += [
@@ -29,7 +29,7 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
         "",
         "Other pipelines:",
         "",
-        *(f"  {name:<{width}}  {words}" for name, words in experiments.TOOLS.items()),
+        *(f"  {name:<{width}}  {words}" for name, words in registry.TOOLS.items()),
         "",
     ]
     click.echo("\n".join(lines))

@@ -21,10 +21,10 @@ from papergan.data.allocations import no_more_than_there_is
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError, did_you_mean
 from papergan.game.game import Game
+from papergan.messages import quoted
 from papergan.randomness import seeded
-from papergan.strict import MOST, in_one_line, said
 from papergan.training.memory import memory_errors
-from papergan.words import quoted
+from papergan.validation import MOST, in_one_line, said
 
 
 def names() -> list[str]:

@@ -18,14 +18,14 @@ from pydantic import Field
 from torch import nn
 
 from papergan.data.images import ImageSpec
+from papergan.game.discriminator_input import Pairs
 from papergan.game.game import Game, Match, Player, Turn
-from papergan.game.losses import SwappedSides
+from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.game.two_player import adam
-from papergan.game.views import Pairs
 from papergan.networks.dcgan import DCGANGenerator
 from papergan.networks.encoding import Encoder, PairDiscriminator
+from papergan.objectives.adversarial import SwappedSides
 
 
 def build(

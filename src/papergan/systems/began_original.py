@@ -22,13 +22,14 @@ from pydantic import Field
 from torch import nn
 
 from papergan.data.images import ImageSpec
-from papergan.game.equilibrium import Equilibrium, HalvingWhenStalled, Reconstruction
 from papergan.game.game import Game
+from papergan.game.optimisers import adam
 from papergan.game.priors import Prior, Uniform
 from papergan.game.terms import Term
-from papergan.game.two_player import adam, two_player
+from papergan.game.two_player import two_player
 from papergan.networks.autoencoder import Autoencoder
 from papergan.networks.elu import ELUDecoder, ELUEncoder
+from papergan.objectives.began import Equilibrium, HalvingWhenStalled, Reconstruction
 
 
 def build(

@@ -24,14 +24,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.edges import LiteralEdge, SobelEdge
 from papergan.game.game import Game
-from papergan.game.learned_priors import Activation, CommonFeatures, Rescaling
-from papergan.game.losses import NonSaturating
+from papergan.game.optimisers import adam
 from papergan.game.terms import Term
-from papergan.game.two_player import adam, two_player
+from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.edges import EdgeAware
+from papergan.objectives.adversarial import NonSaturating
+from papergan.objectives.edges import LiteralEdge, SobelEdge
+from papergan.objectives.learned_priors import Activation, CommonFeatures, Rescaling
 
 
 def build(

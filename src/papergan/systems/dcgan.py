@@ -16,13 +16,13 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.losses import NonSaturating
 from papergan.game.optimisers import Name, optimiser
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.normalisation import MapNormalisation
 from papergan.networks.upsampling import Upsampling
+from papergan.objectives.adversarial import NonSaturating
 
 
 def build(

@@ -17,12 +17,13 @@ from typing import Annotated
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
+from papergan.game.discriminator_input import Labelled
 from papergan.game.game import Game, Match
-from papergan.game.losses import NonSaturating
+from papergan.game.optimisers import adam
 from papergan.game.priors import Uniform, WithChoice
-from papergan.game.two_player import adam, two_player
-from papergan.game.views import Labelled
+from papergan.game.two_player import two_player
 from papergan.networks.conditional import LabelledDiscriminator, LabelledGenerator
+from papergan.objectives.adversarial import NonSaturating
 
 
 def build(

@@ -20,10 +20,11 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.learned_priors import DeviationRegulariser, GaussianMixture
-from papergan.game.losses import NonSaturating
-from papergan.game.two_player import adam, two_player
+from papergan.game.optimisers import adam
+from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.objectives.adversarial import NonSaturating
+from papergan.objectives.learned_priors import DeviationRegulariser, GaussianMixture
 
 
 def build(

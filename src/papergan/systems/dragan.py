@@ -17,11 +17,12 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.losses import NonSaturating
-from papergan.game.penalties import LocalGradientPenalty
+from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.two_player import adam, two_player
+from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.objectives.adversarial import NonSaturating
+from papergan.objectives.gradient_penalties import LocalGradientPenalty
 
 
 def build(

@@ -19,13 +19,14 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.losses import Wasserstein
-from papergan.game.penalties import GradientPenalty
+from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.terms import FeatureMatching
-from papergan.game.two_player import adam, two_player
+from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator
 from papergan.networks.eiggan import EIGGANGenerator
+from papergan.objectives.adversarial import Wasserstein
+from papergan.objectives.feature_matching import FeatureMatching
+from papergan.objectives.gradient_penalties import GradientPenalty
 
 
 def build(

@@ -19,17 +19,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.discrepancy import Discrepancy
 from papergan.game.game import Game
-from papergan.game.losses import Hinge, LeastSquares, Loss, Minimax, NonSaturating, Wasserstein
 from papergan.game.optimisers import Clip, Name, optimiser
-from papergan.game.penalties import GradientPenalty
 from papergan.game.priors import Gaussian
-from papergan.game.terms import Diversity, FeatureMatching, Term
+from papergan.game.terms import Loss, Term
 from papergan.game.two_player import two_player
 from papergan.networks.activations import Activation
 from papergan.networks.mlp import MLPDiscriminator, MLPGenerator
 from papergan.networks.normalisation import Normalisation
+from papergan.objectives.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
+from papergan.objectives.diversity import Diversity
+from papergan.objectives.feature_matching import FeatureMatching
+from papergan.objectives.gradient_penalties import GradientPenalty
+from papergan.objectives.mmd import Discrepancy
 
 LossName = Literal["non_saturating", "minimax", "wasserstein", "least_squares", "hinge", "mmd"]
 EMBEDDING = 16  # numbers that the discriminator makes of an image for the discrepancy

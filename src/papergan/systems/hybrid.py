@@ -31,17 +31,20 @@ from pydantic import Field
 from torch import nn
 
 from papergan.data.images import ImageSpec
-from papergan.game.augment import DiffAugment
-from papergan.game.average import Average
+from papergan.game.augmentation import DiffAugment
+from papergan.game.ema import Average
 from papergan.game.game import Game, Turn
-from papergan.game.knobs import Every, StepDecay
-from papergan.game.losses import Hinge, Loss, Minimax, NonSaturating, Wasserstein
-from papergan.game.penalties import R1, GradientPenalty
+from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.terms import Extra, FeatureMatching, FeatureShrinkage, Term
-from papergan.game.two_player import adam, two_player
+from papergan.game.schedules import Every, StepDecay
+from papergan.game.terms import Extra, Loss, Term
+from papergan.game.two_player import two_player
 from papergan.networks.mixing import MixingDiscriminator
 from papergan.networks.sndcgan import SNDCGANDiscriminator, SNDCGANGenerator
+from papergan.objectives.adaptive_mix import FeatureShrinkage
+from papergan.objectives.adversarial import Hinge, Minimax, NonSaturating, Wasserstein
+from papergan.objectives.feature_matching import FeatureMatching
+from papergan.objectives.gradient_penalties import R1, GradientPenalty
 
 LOSSES: dict[str, Loss] = {
     "wasserstein": Wasserstein(),

@@ -17,15 +17,17 @@ from typing import Annotated
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.augment import DiffAugment
-from papergan.game.average import Average
+from papergan.game.augmentation import DiffAugment
+from papergan.game.ema import Average
 from papergan.game.game import Game
-from papergan.game.knobs import LinearDecay, Warmup
-from papergan.game.losses import Hinge
+from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.terms import FeatureMatching, FeatureShrinkage
-from papergan.game.two_player import adam, two_player
+from papergan.game.schedules import LinearDecay, Warmup
+from papergan.game.two_player import two_player
 from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from papergan.objectives.adaptive_mix import FeatureShrinkage
+from papergan.objectives.adversarial import Hinge
+from papergan.objectives.feature_matching import FeatureMatching
 from papergan.systems.hybrid import Weight, lazy_r1
 
 

@@ -20,12 +20,14 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.history_average import HistoricalAverage, HistoricalAveraging
-from papergan.game.losses import NonSaturating
+from papergan.game.optimisers import adam
 from papergan.game.priors import Uniform
-from papergan.game.terms import FeatureMatching, Term
-from papergan.game.two_player import adam, two_player
+from papergan.game.terms import Term
+from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.objectives.adversarial import NonSaturating
+from papergan.objectives.feature_matching import FeatureMatching
+from papergan.objectives.historical_averaging import HistoricalAverage, HistoricalAveraging
 
 Weight = Annotated[float, Field(ge=0.0)]  # 0 switches a technique off
 

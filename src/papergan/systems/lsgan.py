@@ -17,7 +17,7 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.losses import LeastSquares
+from papergan.objectives.adversarial import LeastSquares
 from papergan.systems.hinge_gan import wired
 
 

@@ -19,8 +19,11 @@ from torch import nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game, Player, Turn
-from papergan.game.losses import Wasserstein
-from papergan.game.mixture import (
+from papergan.game.optimisers import Clip, optimiser
+from papergan.game.priors import Gaussian
+from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.objectives.adversarial import Wasserstein
+from papergan.objectives.mixture import (
     EvenWeights,
     Members,
     MixtureDiscriminator,
@@ -29,9 +32,6 @@ from papergan.game.mixture import (
     MixturePrior,
     MixtureWeights,
 )
-from papergan.game.optimisers import Clip, optimiser
-from papergan.game.priors import Gaussian
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 
 
 def build(

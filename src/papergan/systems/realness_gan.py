@@ -18,11 +18,12 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
+from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.realness import Realness
-from papergan.game.two_player import adam, two_player
+from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.reparametrised import Reparametrised
+from papergan.objectives.realness import Realness
 
 
 def build(

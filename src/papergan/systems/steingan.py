@@ -20,14 +20,14 @@ from torch import nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game, Player, Turn
-from papergan.game.losses import WeightedEnergies
+from papergan.game.optimisers import adam
 from papergan.game.priors import Uniform
-from papergan.game.stein import SlowWhenAhead, SteinGradient
 from papergan.game.terms import DiscriminatorLoss
-from papergan.game.two_player import adam
 from papergan.networks.dcgan import DCGANGenerator
 from papergan.networks.elu import ELUDecoder, ELUEncoder
 from papergan.networks.energy import EnergyAutoencoder
+from papergan.objectives.adversarial import WeightedEnergies
+from papergan.objectives.stein import SlowWhenAhead, SteinGradient
 
 
 def build(

@@ -18,12 +18,12 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.game.losses import Wasserstein
 from papergan.game.optimisers import Clip, optimiser
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.normalisation import MapNormalisation
+from papergan.objectives.adversarial import Wasserstein
 
 
 def build(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from papergan.errors import RecipeError, did_you_mean
-from papergan.strict import faults_of
-from papergan.words import quoted
+from papergan.messages import quoted
+from papergan.validation import faults_of
 
 if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from papergan.data.grid import ImageGrid, encode_png
 from papergan.errors import Interrupted
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.tracking.content import final_metrics, protocols_of
+from papergan.messages import one_line
+from papergan.reporting.image_grid import ImageGrid, encode_png
 from papergan.tracking.database import quietly
+from papergan.tracking.run_content import final_metrics, protocols_of
 from papergan.tracking.tracker import Tracker
-from papergan.words import one_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

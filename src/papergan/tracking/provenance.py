@@ -10,7 +10,7 @@ from importlib import metadata
 
 import torch
 
-from papergan.experiments import PROJECT
+from papergan.config.registry import PROJECT
 
 
 @dataclass(frozen=True)

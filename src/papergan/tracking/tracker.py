@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from papergan.data.grid import ImageGrid
     from papergan.evaluation.scorecard import ScoreCard
+    from papergan.reporting.image_grid import ImageGrid
 
 
 class Tracker:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from papergan.errors import DataError, RecipeError
-from papergan.game.knobs import Progress
-from papergan.game.shard import Shard
-from papergan.pixels import to_model_range
+from papergan.game.schedules import Progress
+from papergan.game.sharding import Shard
+from papergan.image_range import to_model_range
 from papergan.randomness import seed_for
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from papergan import locks
+from papergan import file_locks
+from papergan.atomic_files import storage_errors, write_whole
 from papergan.errors import CheckpointError
-from papergan.files import storage_errors, write_whole
 from papergan.game.game import Game
 from papergan.training.checkpoint_files import data_at, manifest_at, read_state, steps_among, vouched_data
 
@@ -67,15 +67,15 @@ class CheckpointStore:
         with storage_errors(lock):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
-                file = locks.take(lock)
+                file = file_locks.take(lock)
             except BlockingIOError:
-                holder = locks.read_note(lock) or "another process"
+                holder = file_locks.read_note(lock) or "another process"
                 raise CheckpointError(
                     f"{self.folder}: held by {holder}, which trains the same recipe; wait for it or stop it"
                 ) from None
         with file:
             with storage_errors(lock):
-                locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
+                file_locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
             yield
 
     def save(self, step: int, state: Mapping[str, Any], **facts: Any) -> None:

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from papergan.atomic_files import read_regular
 from papergan.errors import StorageError
-from papergan.files import read_regular
 
 DATA = re.compile(r"step-\d{9,15}-[0-9a-f]{12}\.pt")
 _MANIFEST = re.compile(r"step-(\d{9,15})\.json")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from papergan.evaluation.pages import csv_page
-from papergan.evaluation.published import published_notes, published_rows
-from papergan.evaluation.rendering import to_console, to_html, to_markdown
+from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.evaluation.table import comparison_table
-from papergan.io.page import Page
+from papergan.reporting.comparison_table import comparison_table
+from papergan.reporting.pages import csv_page
+from papergan.reporting.published_results import published_notes, published_rows
+from papergan.reporting.rendering import to_console, to_html, to_markdown
 
 TITLE = "Published and measured"
 

@@ -7,9 +7,9 @@ from kedro.pipeline.node import Node
 
 from papergan.pipelines.late import LateFunction, LateModule
 
-curves, evaluation, log, pictures, publication, rulers, training, truncation = (
+curves, evaluation, export, figures, references, training, training_log, truncation = (
     LateModule(f"{__package__}.nodes.{name}")
-    for name in ("curves", "evaluation", "log", "pictures", "publication", "rulers", "training", "truncation")
+    for name in ("curves", "evaluation", "export", "figures", "references", "training", "training_log", "truncation")
 )
 
 
@@ -17,24 +17,24 @@ def create_pipeline(experiment: str) -> Pipeline:
     """One experiment. `trained` is saved last: where it exists, everything else that training leaves exists too."""
     recipe, classifier = "params:recipe", "domain_classifier"
     nodes = [
-        _named(rulers.train_domain_classifier, [recipe, "images", "image_library", "ruler_shelf"], classifier),
-        _named(rulers.build_reference, [recipe, "images", classifier, "ruler_shelf"], "reference"),
+        _named(references.train_domain_classifier, [recipe, "images", "image_library", "ruler_shelf"], classifier),
+        _named(references.build_reference, [recipe, "images", classifier, "ruler_shelf"], "reference"),
         _named(
             training.train,
             [recipe, "images", classifier, "reference", "checkpoints", "tracker"],
             ["history", "snapshots", "frames", "trained"],
         ),
         _named(curves.draw_curves, [recipe, "history", "published"], "curves"),
-        _named(log.write_log, [recipe, "history", "published"], "training_log"),
-        _named(pictures.draw_over_time, [recipe, "frames"], "over_time"),
-        _named(pictures.animate, [recipe, "frames"], "progress"),
-        _named(publication.swap_in_average, [recipe, "trained"], "generator"),
-        _named(publication.sample, [recipe, "generator"], "samples"),
-        _named(pictures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
-        _named(pictures.draw_by_class, [recipe, classifier, "generator"], "by_class"),
-        _named(pictures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
+        _named(training_log.write_log, [recipe, "history", "published"], "training_log"),
+        _named(figures.draw_over_time, [recipe, "frames"], "over_time"),
+        _named(figures.animate, [recipe, "frames"], "progress"),
+        _named(export.swap_in_average, [recipe, "trained"], "generator"),
+        _named(export.sample, [recipe, "generator"], "samples"),
+        _named(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
+        _named(figures.draw_by_class, [recipe, classifier, "generator"], "by_class"),
+        _named(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
         _named(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
-        _named(rulers.score_real_images, [recipe, "images", "reference", "ruler_shelf"], "real_rows"),
+        _named(references.score_real_images, [recipe, "images", "reference", "ruler_shelf"], "real_rows"),
         _named(
             evaluation.evaluate,
             [recipe, "images", classifier, "reference", "real_rows", "trained", "generator", "snapshots"],

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from papergan import systems
+from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec
 from papergan.errors import CheckpointError, Interrupted
-from papergan.evaluation.features import EvaluationStopped
+from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.game import Game
-from papergan.game.knobs import Progress
 from papergan.game.sampler import Sampler
-from papergan.recipe import Recipe
-from papergan.training.interruption import StopRequest
+from papergan.game.schedules import Progress
 from papergan.training.numerics import numerics
-from papergan.training.team import device_here
+from papergan.training.process_group import device_here
+from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
 

@@ -8,27 +8,27 @@ from typing import NamedTuple
 
 import torch
 
+from papergan.config.checked import Images
 from papergan.data.folder import read_images
-from papergan.data.grid import ImageGrid
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.page import Page
+from papergan.distributed.extractors import extractors_of
 from papergan.errors import DataError
-from papergan.evaluation.evaluate import score_seen, see_samples
-from papergan.evaluation.features import FeatureExtractor
+from papergan.evaluation.compute_metrics import score_seen, see_samples
 from papergan.evaluation.image_scores import ImageScores
-from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
-from papergan.evaluation.pixel_scores import score_pixels
-from papergan.evaluation.real_rows import real_rows
+from papergan.evaluation.pixel_metrics import score_pixels
+from papergan.evaluation.real_image_scores import real_rows
 from papergan.evaluation.reference import ExtractorFacts, Reference
-from papergan.following.extractors import extractors_of
-from papergan.io.page import Page
-from papergan.io.shelf import WeightsShelf
-from papergan.pipelines.checked import Images
-from papergan.pipelines.experiment.nodes.pictures import neighbours_grid, viewer_of
-from papergan.pipelines.experiment.nodes.rulers import classifier_of, sights_of
+from papergan.extractors.feature_extractor import FeatureExtractor
+from papergan.pipelines.experiment.nodes.figures import neighbours_grid, viewer_of
+from papergan.pipelines.experiment.nodes.references import classifier_of, sights_of
 from papergan.pipelines.experiment.restore import is_asked, stoppable
+from papergan.reporting.image_grid import ImageGrid
+from papergan.reporting.pages import csv_page, html_page, markdown_page, text
 from papergan.tracking import provenance
-from papergan.training.interruption import StopRequest
 from papergan.training.numerics import choose_device
+from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
 log = logging.getLogger(__name__)

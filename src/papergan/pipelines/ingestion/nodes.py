@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
-from papergan.pipelines.checked import Experiment
 
 
 def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
@@ -17,7 +17,7 @@ def normalise(raw_images: ImageSplits, experiment: Experiment) -> ImageSplits:
     """The images at the size and in the number that the recipe asks for, as bytes.
 
     Document 000, section IV: resized to 32x32, scaled to [-1, 1]. The scaling is done batch by batch on the device
-    (`papergan.pixels.to_model_range`), since bytes take a quarter of the memory and lose nothing.
+    (`papergan.image_range.to_model_range`), since bytes take a quarter of the memory and lose nothing.
     """
     recipe = experiment.recipe
     return prepare(raw_images, size=recipe.image_size, limit=recipe.train_limit, subset_seed=recipe.subset_seed)

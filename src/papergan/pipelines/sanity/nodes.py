@@ -7,20 +7,20 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from papergan.config.checked import Sanity
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.page import Page
+from papergan.distributed.extractors import extractors_of
 from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, most_images
-from papergan.evaluation.metrics import prefix_and_metric
-from papergan.evaluation.pages import csv_page, html_page, markdown_page
+from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
 from papergan.evaluation.reference import ExtractorFacts, Reference
-from papergan.evaluation.sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
-from papergan.following.extractors import extractors_of
-from papergan.io.page import Page
-from papergan.io.shelf import WeightsShelf
-from papergan.pipelines.checked import Sanity
-from papergan.pipelines.experiment.nodes.rulers import classifier_of, sights_of
+from papergan.metrics.registry import prefix_and_metric
+from papergan.pipelines.experiment.nodes.references import classifier_of, sights_of
 from papergan.pipelines.experiment.restore import is_asked, stoppable
+from papergan.reporting.pages import csv_page, html_page, markdown_page
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
 from papergan.weights import Weights

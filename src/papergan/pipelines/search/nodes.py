@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from papergan.config.checked import Search
+from papergan.config.study import CellResult
 from papergan.data.library import ImageLibrary
-from papergan.evaluation.metrics import prefix_and_metric
-from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
-from papergan.evaluation.stability import instability
-from papergan.io.cells import CellStore
-from papergan.io.page import Page
-from papergan.io.shelf import WeightsShelf
-from papergan.pipelines.checked import Search
-from papergan.pipelines.study.playing import Player
-from papergan.pipelines.study.tables import player_losses
-from papergan.study import CellResult
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.page import Page
+from papergan.datasets.trial_results import CellStore
+from papergan.metrics.registry import prefix_and_metric
+from papergan.metrics.stability import instability
+from papergan.reporting.pages import csv_page, html_page, markdown_page, text
+from papergan.studies.tables import player_losses
+from papergan.studies.trial import Player
 from papergan.tracking import Tracker
 
 log = logging.getLogger(__name__)

@@ -10,17 +10,17 @@ from typing import Any
 
 import torch
 
-from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
-from papergan.evaluation.statements import judged, read_statements
-from papergan.io.page import Page
-from papergan.io.stress import StressStore
-from papergan.pipelines.checked import Stress
+from papergan.config.checked import Stress
+from papergan.datasets.mode_stress_results import StressStore
+from papergan.datasets.page import Page
 from papergan.pipelines.experiment.restore import stoppable
-from papergan.pipelines.stress import figures
-from papergan.pipelines.stress.playing import play_cell
-from papergan.pipelines.stress.tables import every_cell, gauges_of, groups_of, sentences, summary
+from papergan.reporting.pages import csv_page, html_page, markdown_page, text
+from papergan.reporting.pros_and_cons import judged, read_statements
+from papergan.studies import mode_stress_figures
+from papergan.studies.mode_stress_tables import every_cell, gauges_of, groups_of, sentences, summary
+from papergan.studies.mode_stress_trial import play_cell
 from papergan.tracking import Tracker, provenance
-from papergan.tracking.content import flattened
+from papergan.tracking.run_content import flattened
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +92,13 @@ def tabulate(stress: Stress, cells: StressStore, played: Mapping[str, str], pros
 
 def draw_samples(stress: Stress, cells: StressStore, played: Mapping[str, str]) -> object:
     """Points of every level over the centres, one small picture each. Returns a matplotlib Figure."""
-    return figures.samples(groups_of(stress.cells, cells), stress.recipe, f"{stress.name}: samples of the first seed")
+    return mode_stress_figures.samples(
+        groups_of(stress.cells, cells), stress.recipe, f"{stress.name}: samples of the first seed"
+    )
 
 
 def draw_modes(stress: Stress, cells: StressStore, played: Mapping[str, str]) -> object:
     """Modes covered over steps. Returns a matplotlib Figure."""
-    return figures.modes(groups_of(stress.cells, cells), stress.recipe, f"{stress.name}: modes covered over steps")
+    return mode_stress_figures.modes(
+        groups_of(stress.cells, cells), stress.recipe, f"{stress.name}: modes covered over steps"
+    )

@@ -6,22 +6,22 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from papergan.config.checked import Study
+from papergan.config.study import Cell
 from papergan.data.library import ImageLibrary
-from papergan.evaluation.metrics import prefix_and_metric
-from papergan.evaluation.pages import csv_page, html_page, markdown_page, text
-from papergan.evaluation.published import PublishedRow, published_notes, published_rows
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.page import Page
+from papergan.datasets.trial_results import CellStore
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.evaluation.statements import Statement, judged, read_statements
-from papergan.io.cells import CellStore
-from papergan.io.page import Page
-from papergan.io.shelf import WeightsShelf
-from papergan.pipelines.checked import Study
-from papergan.pipelines.study import figures
-from papergan.pipelines.study.contrasts import findings_of, sentences, table_of
-from papergan.pipelines.study.groups import Group, groups_of, parts_of
-from papergan.pipelines.study.playing import Player
-from papergan.pipelines.study.tables import every_cell, gauges_of, summary
-from papergan.study import Cell
+from papergan.metrics.registry import prefix_and_metric
+from papergan.reporting.pages import csv_page, html_page, markdown_page, text
+from papergan.reporting.pros_and_cons import Statement, judged, read_statements
+from papergan.reporting.published_results import PublishedRow, published_notes, published_rows
+from papergan.studies import figures
+from papergan.studies.claims import findings_of, sentences, table_of
+from papergan.studies.seed_groups import Group, groups_of, parts_of
+from papergan.studies.tables import every_cell, gauges_of, summary
+from papergan.studies.trial import Player
 from papergan.tracking import Tracker
 
 log = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from papergan.evaluation.metrics import BESIDE, HALF_IS_BEST, JUDGE, METRICS, Metric, is_better, prefix_and_metric
-from papergan.evaluation.published import PublishedLog, published_log
-from papergan.evaluation.training_log import moment
-from papergan.pipelines.checked import Experiment
+from papergan.config.checked import Experiment
+from papergan.metrics.registry import BESIDE, HALF_IS_BEST, JUDGE, METRICS, Metric, is_better, prefix_and_metric
+from papergan.reporting.published_results import PublishedLog, published_log
+from papergan.reporting.training_log import moment
 from papergan.training.history import History, Row
 
 if TYPE_CHECKING:

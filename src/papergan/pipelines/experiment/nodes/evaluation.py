@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
-from papergan.evaluation.evaluate import score_seen
-from papergan.evaluation.pixel_scores import score_pixels
+from papergan.distributed.sample_features import Viewers
+from papergan.evaluation.compute_metrics import score_seen
+from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.protocol import Rules
-from papergan.evaluation.real_rows import RealRow
+from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, ScoreCard
-from papergan.evaluation.smoothness import sampler_path_length
-from papergan.following.looking import Viewers
-from papergan.game.finite import finite_only
+from papergan.game.nan_guard import finite_only
 from papergan.game.sampler import Sampler, seconds_per_image
-from papergan.pipelines.checked import Experiment
-from papergan.pipelines.experiment.nodes.account import card
-from papergan.pipelines.experiment.nodes.judging import judge
+from papergan.metrics.sampler_path_length import sampler_path_length
+from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
+from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.restore import (
     device_of,
     is_asked,

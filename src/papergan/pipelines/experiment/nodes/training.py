@@ -12,33 +12,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from papergan.data.grid import ImageGrid
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSplits
+from papergan.datasets.checkpoints import CheckpointFolder
+from papergan.distributed.sample_features import Viewers
 from papergan.errors import NotFiniteError
-from papergan.evaluation.evaluate import score_seen
-from papergan.evaluation.pixel_scores import score_pixels
+from papergan.evaluation.compute_metrics import score_seen
+from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.following.looking import Viewers
 from papergan.game.game import Game
-from papergan.game.knobs import Progress
 from papergan.game.sampler import Sampler
-from papergan.io.checkpoints import CheckpointFolder
-from papergan.pipelines.checked import Experiment
-from papergan.pipelines.experiment.nodes.account import card
-from papergan.pipelines.experiment.nodes.judging import judge
-from papergan.pipelines.experiment.nodes.publication import caption, draw
+from papergan.game.schedules import Progress
+from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
+from papergan.pipelines.experiment.nodes.export import caption, draw
+from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.restore import is_asked, new_game, stoppable
-from papergan.recipe import Recipe
+from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import Tracker
-from papergan.training.album import Album
 from papergan.training.batches import Batches
-from papergan.training.best import Criterion, Snapshot
+from papergan.training.best_generators import Criterion, Snapshot
 from papergan.training.history import History, Row
-from papergan.training.interruption import StopRequest
-from papergan.training.leading import Leading
-from papergan.training.team import current
-from papergan.training.train import Listeners, Plan, Training
+from papergan.training.leader import Leading
+from papergan.training.process_group import current
+from papergan.training.sample_history import Album
+from papergan.training.signals import StopRequest
+from papergan.training.trainer import Listeners, Plan, Training
 from papergan.weights import Weights
 
 log = logging.getLogger(__name__)

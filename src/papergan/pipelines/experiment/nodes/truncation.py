@@ -7,18 +7,18 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from papergan.data.grid import make_grid
+from papergan.config.checked import Experiment
+from papergan.distributed.extractors import extractors_of
 from papergan.errors import RecipeError
-from papergan.evaluation.evaluate import Scores, score_seen, see_samples
+from papergan.evaluation.compute_metrics import Scores, score_seen, see_samples
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import References
-from papergan.following.extractors import extractors_of
 from papergan.game.sampler import Sampler
-from papergan.pipelines.checked import Experiment
-from papergan.pipelines.experiment.nodes.pictures import viewer_of
-from papergan.pipelines.experiment.nodes.publication import caption
+from papergan.image_range import to_pixels
+from papergan.pipelines.experiment.nodes.export import caption
+from papergan.pipelines.experiment.nodes.figures import viewer_of
 from papergan.pipelines.experiment.restore import device_of, is_asked, progress_of, published_sampler, stoppable
-from papergan.pixels import to_pixels
+from papergan.reporting.image_grid import make_grid
 from papergan.weights import Weights
 
 THRESHOLDS = (0.2, 0.5, 1.0, 1.5, 2.0, None)

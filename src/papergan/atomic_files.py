@@ -1,0 +1,178 @@
+"""Files are whole or absent: written aside, synced to disk, then renamed into place; read where they are regular."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any
+
+from papergan.errors import RecipeError, StorageError
+from papergan.messages import one_line, quoted
+
+_ASIDE = ".part"
+_ABANDONED_SECONDS = 3600.0
+DOCUMENT_BYTES = 64 << 20  # a JSON, CSV or page of ours has a few megabytes at most
+# A pipe that nobody writes to, and a terminal, are opened at once, and refused then.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_READ = os.O_RDONLY | _AT_ONCE | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], Any]) -> None:
+    """Write `path` so that no reader and no crash ever sees a part of it.
+
+    content: the bytes, or a function that writes them into an open binary file. The file gets the permissions that
+    the umask leaves, as with `open`. What a killed process left aside for the same `path` is swept after an hour.
+    Raises StorageError when the disk is full or the folder is read-only, and lets pass what a function raises; what
+    stood at `path` before is then untouched.
+    """
+    size = None if callable(content) else len(content)
+    with storage_errors(path, size):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_abandoned(path)
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_ASIDE}")
+        # Not tempfile.mkstemp: its mode is always 0600, so nobody else could read the results of a shared project.
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if callable(content):
+                content(file)
+            with storage_errors(path, size):
+                if not callable(content):
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        with storage_errors(path, size):
+            os.replace(aside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(aside)
+        raise
+    with storage_errors(path, size):
+        sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
+    """What the disk refuses inside the block as StorageError. size: bytes that were to be written, where known."""
+    try:
+        yield
+    except StorageError:  # says all of it already
+        raise
+    except OSError as error:
+        wanted = "" if size is None else f"; {size} bytes needed"
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror or error}{wanted}, {free_bytes(path)} free); "
+            "make room or mend the folder, and run again"
+        ) from error
+
+
+def check_room(path: Path, size: int, what: str) -> None:
+    """Raise StorageError unless `size` bytes are free where `path` would be. what: is to be kept there, in words."""
+    free = free_bytes(path)
+    if free is not None and free < size:
+        raise StorageError(f"{path}: {what} may take {size} bytes, {free} are free; make room (`kedro clean` helps)")
+
+
+def folder_from(variable: str) -> Path | None:
+    """The folder that an environment variable names, there or not yet; None where it is not set, or empty.
+
+    Raises RecipeError where something that is no folder stands at it or above it.
+    """
+    given = os.environ.get(variable, "").strip()
+    if not given:
+        return None
+    try:
+        folder = Path(given).expanduser().resolve()
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+    except (OSError, RuntimeError, ValueError) as error:  # too long a name, a home of nobody, a null character
+        why = one_line(getattr(error, "strerror", None) or error)
+        raise RecipeError(f"{variable}={quoted(given)} cannot be a folder ({why}); name one, or unset it") from error
+    if not there.is_dir():
+        raise RecipeError(f"{variable}={quoted(given)}: {there} is not a folder; name a folder, or unset it")
+    return folder
+
+
+def free_bytes(path: Path) -> int | None:
+    """Bytes left where `path` would be, as its nearest existing folder knows; None where no disk answers."""
+    for folder in path.absolute().parents:
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(folder).free
+    return None
+
+
+def _sweep_abandoned(path: Path) -> None:
+    """Remove what writers of `path` left aside when they were killed; a live writer's file is younger."""
+    for entry in os.scandir(path.parent):
+        if entry.name.startswith(f".{path.name}.") and entry.name.endswith(_ASIDE):
+            with contextlib.suppress(OSError):  # another process was quicker, or it is another user's
+                if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+                    os.unlink(entry.path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut. Windows cannot open a folder, and orders renames itself."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_regular(path: Path, *, most: int = DOCUMENT_BYTES) -> bytes:
+    """All bytes of a regular file, also where links lead to it.
+
+    most: bytes; a larger one is refused before memory is given to it. Raises StorageError as `open_regular` does, where
+    it is larger, and where it grows meanwhile; any other OSError where it cannot be opened or read.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise StorageError(f"{path} has {size} bytes, expected at most {most}; get it again or remove it")
+        content = file.read(size + 1)
+    if len(content) > size:
+        raise StorageError(f"{path} grew while it was read; wait until nobody writes to it")
+    return content
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A regular file, open for reading. What was opened is what is looked at, so nothing can be put in between.
+
+    Raises StorageError for anything else: a pipe would block, a device may have no end. Else OSError, as `open` does.
+    """
+    descriptor = os.open(path, _READ)
+    try:
+        refuse_irregular(path, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def check_regular(path: Path) -> None:
+    """Raise what `open_regular` raises: for what a library opens by its path."""
+    with open_regular(path):
+        pass
+
+
+def refuse_irregular(path: Path, descriptor: int) -> None:
+    """Raise StorageError unless what was opened is a regular file. path: for the message."""
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        what = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder"}.get(stat.S_IFMT(mode), "a device or a socket")
+        raise StorageError(f"{path} is {what}, expected a regular file; remove it, or put the file in its place")
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a regular file's bytes. Raises what `open_regular` raises."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

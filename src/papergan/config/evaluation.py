@@ -1,0 +1,163 @@
+"""What people may ask of a measurement: which extractors, how many images, under which rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from papergan.data.declarations import Mode
+from papergan.evaluation.protocol import Rules, Split
+from papergan.image_range import Quantisation
+from papergan.training.numerics import Device
+from papergan.validation import Amount, BatchSize, Positive, Repeats, Samples, Seed, Size, Strict
+
+
+class DomainRecipe(Strict):
+    """How the data set's own classifier is trained; the same for every experiment on the same images.
+
+    whole: on all training images of the data set, also where an experiment trains on some of them only, so that what is
+    measured with does not suffer from what is measured.
+    """
+
+    epochs: Repeats = 6
+    width: Annotated[int, Field(ge=1, le=512)] = 32  # of the stem; the last group has eight times as many channels
+    horizontal_flip: bool = True
+    whole: bool = False
+    seed: Seed = 0
+
+
+class MeasuringRecipe(Strict):
+    """Extractors, at least one, and the counts of every metric.
+
+    inception: columns `fid`, `is`, ...; domain: the data set's own classifier, `domain_*` (for images without labels
+    one that tells rotations apart, `rotation_*`); inception64, domain64: their first 64 features; torchvision:
+    torchvision's Inception, another network. seed: of every draw. splits: of the Inception Score. Nothing is measured
+    where memorisation_samples, parzen_samples or bootstrap (resamples) is 0.
+    """
+
+    inception: bool = True
+    inception_weights: str | None = None
+    inception64: bool = False
+    torchvision: bool = False
+    torchvision_weights: str | None = None
+    allow_download: bool = True
+    domain: bool = True
+    domain64: bool = False
+    domain_classifier: DomainRecipe = DomainRecipe()
+    seed: Seed | None = None
+    splits: Repeats = 10
+    kid_subsets: Repeats = 100
+    kid_subset_size: Annotated[int, Field(ge=2, le=20_000)] = 1000  # all pairs of a subset are held at once
+    manifold_samples: Annotated[Samples, Field(ge=10)] = 10_000
+    similarity_pairs: Samples = 1000
+    memorisation_samples: Annotated[Samples, Field(ge=0)] = 1000
+    parzen_samples: Annotated[Samples, Field(ge=0)] = 0
+    bootstrap: Annotated[Repeats, Field(ge=0)] = 20
+    batch_size: BatchSize = 250
+
+    @model_validator(mode="after")
+    def _something_to_measure(self) -> MeasuringRecipe:
+        if not (self.inception or self.domain or self.torchvision or self.inception64):
+            raise ValueError("inception, domain and torchvision are all false; nothing would be measured")
+        if self.domain64 and not self.domain:
+            raise ValueError("domain64 is a part of the classifier that domain=false leaves out")
+        if self.bootstrap == 1:
+            raise ValueError("bootstrap must be 0 or at least 2 resamples: one has no deviation")
+        return self
+
+    def bytes_of(self, count: int) -> int:
+        """About how much memory what all extractors see of so many images takes, while it is put together."""
+        large = 3056 * (self.inception + self.torchvision)  # 2048 features and 1008 logits
+        small = 64 * (self.inception64 + self.domain64) + 14 * self.domain_classifier.width * self.domain
+        return 2 * 4 * count * (large + small)
+
+    def rules_for(self, num_samples: int, seed: int = 0) -> Rules:
+        """The rules for so many generated images. seed: for where this has none of its own."""
+        return Rules(
+            num_samples=num_samples,
+            seed=seed if self.seed is None else self.seed,
+            inception_splits=self.splits,
+            kid_subsets=self.kid_subsets,
+            kid_subset_size=self.kid_subset_size,
+            manifold_samples=self.manifold_samples,
+            similarity_pairs=self.similarity_pairs,
+            memorisation_samples=self.memorisation_samples,
+            parzen_samples=self.parzen_samples,
+            bootstrap=self.bootstrap,
+        )
+
+
+class EvaluationRecipe(MeasuringRecipe):
+    """The protocol of an experiment: what is sampled, against what it is held, and when. seed: None = the recipe's.
+
+    reference: the split of real images that samples are held against. weights: whether the averaged generator is
+    published and measured, or the moving one. truncation: threshold of the latents that are scored, None = none.
+    quantisation: how images become bytes. every_epochs: less than one step means after every step. num_samples while
+    training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples, path_samples (of
+    the path length), parzen_samples, bootstrap.
+    """
+
+    reference: Split = "train"
+    weights: Literal["ema", "raw"] = "ema"
+    truncation: Amount | None = None
+    quantisation: Quantisation = "round"
+    every_epochs: Annotated[float, Field(ge=1e-4, le=1e6)] = 5.0
+    num_samples: Annotated[Samples, Field(ge=100)] = 10_000
+    final_num_samples: Annotated[Samples, Field(ge=100)] = 50_000
+    path_samples: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
+    discriminator_samples: Annotated[Samples, Field(ge=10)] = 2_000
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> EvaluationRecipe:
+        if min(self.num_samples, self.final_num_samples) < self.splits:
+            raise ValueError(f"{self.splits} splits need at least as many samples")
+        return self
+
+    def rules(self, seed: int) -> Rules:
+        """The rules of the final evaluation. seed: the recipe's."""
+        return replace(
+            self.rules_for(self.final_num_samples, seed),
+            reference_split=self.reference,
+            weights=self.weights,
+            truncation=self.truncation,
+            quantisation=self.quantisation,
+            path_samples=self.path_samples,
+        )
+
+    def rules_while_training(self, seed: int) -> Rules:
+        """The rules of every evaluation before the final one: fewer samples, and nothing that takes long."""
+        return replace(
+            self.rules(seed),
+            num_samples=self.num_samples,
+            memorisation_samples=0,
+            path_samples=0,
+            parzen_samples=0,
+            bootstrap=0,
+        )
+
+
+class SanityRecipe(MeasuringRecipe):
+    """What `--pipeline metric_sanity` does: every metric on damaged real images of a data set.
+
+    num_samples: test images per case; two classes must have so many.
+    """
+
+    dataset: str
+    num_samples: Annotated[Samples, Field(ge=20)] = 2000
+    device: Device = "auto"
+
+
+class ImagesRecipe(MeasuringRecipe):
+    """What `--pipeline evaluate_images` does: any images against any others.
+
+    held_out: a folder or file of further real images, for the floor and for memorisation; None = neither.
+    size, mode, limit: see `papergan.data.folder.read_images`; for both sides alike.
+    """
+
+    held_out: str | None = None
+    size: Size | None = None
+    mode: Mode | None = None
+    limit: Positive | None = None
+    device: Device = "auto"

@@ -1,0 +1,158 @@
+"""A recipe: what a row of a table is made of. Strict, complete, and checked before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from papergan import systems
+from papergan.config.evaluation import EvaluationRecipe
+from papergan.errors import RecipeError
+from papergan.training.history import ReportAs
+from papergan.training.numerics import Device, Precision
+from papergan.validation import Amount, BatchSize, Positive, Repeats, Seed, Size, Strict, faults_of
+
+
+class TrainingRecipe(Strict):
+    """How long, how fast, and in which precision. Exactly one of epochs, steps and images.
+
+    images: real images that the discriminator is shown in all, so that systems with several of its moves to one of the
+    generator's can be given the same.
+    """
+
+    epochs: Amount | None = None
+    steps: Positive | None = None
+    images: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    batch_size: BatchSize = 64
+    drop_last: bool = True  # false: what is left over at the end of an epoch makes a smaller batch
+    horizontal_flip: bool = False
+    precision: Precision = "float32"
+    deterministic: bool = False
+    cuda_graphs: bool = True  # on one GPU; the numbers are the same without, see docs/cuda_graphs.md
+    device: Device = "auto"
+    devices: Repeats = 1  # processes with one each, together; batch_size is that of all of them
+    batch_norm_batches: Repeats = 100
+    report_every_steps: Positive = 50
+    report_as: ReportAs = "means"  # or "step": the values of that step of the epoch alone, as scripts print them
+    save_minutes: Amount = 5.0
+    keep_checkpoints: Annotated[Repeats, Field(ge=2)] = 2  # one might be damaged
+    resume: bool = True
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> TrainingRecipe:
+        given = {name: value for name in ("epochs", "steps", "images") if (value := getattr(self, name)) is not None}
+        if len(given) != 1:
+            got = " and ".join(f"{name}={value}" for name, value in given.items()) or "none of them"
+            raise ValueError(f"give exactly one of epochs, steps and images, got {got}")
+        return self
+
+    @model_validator(mode="after")
+    def _even_shares(self) -> TrainingRecipe:
+        if self.batch_size % self.devices:
+            raise ValueError(f"{self.devices} devices cannot share a batch_size of {self.batch_size} evenly")
+        return self
+
+    def total_steps(self, *, batches_per_epoch: int, batches_per_step: int) -> int:
+        """The budget in iterations. An epoch is one pass of the discriminator's real batches."""
+        if self.steps is not None:
+            return self.steps
+        if self.images is not None:
+            return max(1, math.ceil(self.images / (self.batch_size * batches_per_step)))
+        assert self.epochs is not None
+        return max(1, math.ceil(self.epochs * batches_per_epoch / batches_per_step))
+
+
+class Recipe(Strict):
+    """One experiment: a system with its settings on a data set, for a budget, measured in a stated way.
+
+    paper: number of the source document. description: one line for people. image_size and train_limit: None leaves the
+    data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. overrides: arguments
+    of the system's `build` that differ from its defaults.
+    """
+
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
+    description: str = ""
+    system: str
+    dataset: str
+    image_size: Annotated[Size, Field(ge=8)] | None = None
+    train_limit: Positive | None = None
+    subset_seed: Annotated[Seed, Field(ge=0)] | None = None
+    seed: Seed = 0
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    training: TrainingRecipe
+    evaluation: EvaluationRecipe = EvaluationRecipe()
+
+    @model_validator(mode="after")
+    def _settings_fit(self) -> Recipe:
+        self.settings()
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Every argument of the system, defaults included. Raises RecipeError where an override does not fit."""
+        return systems.resolve(self.system, self.overrides)
+
+    @model_validator(mode="after")
+    def _a_subset_is_drawn(self) -> Recipe:
+        if self.subset_seed is not None and self.train_limit is None:
+            raise ValueError("subset_seed says how train_limit images are drawn; give train_limit as well")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits of what determines the weights after n steps.
+
+        Outside it: the budget, cadences, evaluation and the device, so that a run can be extended and looked at more
+        often without starting over.
+        """
+        return self._digest(self._identity() | {"seed": self.seed})
+
+    @property
+    def variant(self) -> str:
+        """As `fingerprint`, without the seed: runs of one variant and one budget differ by luck alone."""
+        return self._digest(self._identity())
+
+    def _identity(self) -> dict[str, Any]:
+        decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
+        training = self.training.model_dump(include=decisive)
+        drawn = [] if self.subset_seed is None else [self.subset_seed]
+        return {
+            "system": self.system,
+            "settings": self.settings(),
+            "dataset": [self.dataset, self.image_size, self.train_limit, *drawn],
+            "training": training,
+        }
+
+    @staticmethod
+    def _digest(identity: Mapping[str, Any]) -> str:
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+    @classmethod
+    def parse(cls, name: str, given: Any) -> Self:
+        """A recipe from configuration. Raises RecipeError with every fault on one line, those of its settings too."""
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            faults = faults_of(name, error)
+            if any(fault["loc"] or fault["type"] == "unknown_key" for fault in error.errors()):
+                # then the settings have not been looked at yet
+                faults += _faults_of_settings(name, given)
+            raise RecipeError("; ".join(faults)) from None
+
+
+def _faults_of_settings(name: str, given: Any) -> list[str]:
+    """What is wrong with the settings of a recipe that is wrong elsewhere, so that everything is said at once."""
+    system, overrides = (
+        (given.get(key) for key in ("system", "overrides")) if isinstance(given, Mapping) else (None, None)
+    )
+    if not isinstance(system, str) or not isinstance(overrides or {}, Mapping):
+        return []
+    try:
+        systems.resolve(system, overrides or {})
+    except RecipeError as error:
+        return [f"{name}: {error}"]
+    return []

@@ -1,0 +1,115 @@
+"""A stress test where modes can be counted: every part of a system against mixtures of Gaussians, over seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.metrics.modes import Mixture
+from papergan.validation import Amount, BatchSize, Positive, Samples, Seeds, Strict
+
+POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
+Row = dict[str, float]
+MODES, QUALITY, DIVERGENCE, LIKELIHOOD = "modes", "high_quality", "divergence", "log_likelihood"
+
+
+class TargetRecipe(Strict):
+    """A mixture of round Gaussians. ring: `modes` on a circle of radius `scale`. grid: side^2 modes, `scale` apart."""
+
+    kind: Literal["ring", "grid"]
+    modes: Annotated[int, Field(ge=1, le=10_000)]
+    scale: Amount
+    deviation: Amount
+
+    def mixture(self) -> Mixture:
+        """Raises ValueError for a grid that is not square."""
+        if self.kind == "ring":
+            return Mixture.ring(self.modes, self.scale, self.deviation)
+        side = round(self.modes**0.5)
+        if side**2 != self.modes:
+            raise ValueError(f"a grid has a square number of modes, got {self.modes}")
+        return Mixture.grid(side, self.scale, self.deviation)
+
+
+class ClaimRecipe(Strict):
+    """A sentence of the document about collapse: each level of `of` covers more modes than each of `against`."""
+
+    claim: str
+    of: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    against: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+
+
+class StressRecipe(Strict):
+    """system: one of fully connected networks. levels: settings of it, each varied alone, over `common`.
+
+    steps of batch_size points; every_steps between countings, each of `samples` generated points.
+    """
+
+    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
+    description: str = ""
+    system: str = "gan"
+    seeds: Seeds = (0, 1, 2)
+    steps: Positive = 10_000
+    batch_size: BatchSize = 256
+    every_steps: Positive = 500
+    samples: Samples = 2500
+    common: dict[str, Any] = Field(default_factory=dict)
+    targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]
+    levels: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+    contrasts: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()
+
+
+@dataclass(frozen=True)
+class StressCell:
+    """One level against one target from one seed."""
+
+    target: str
+    level: str
+    seed: int
+    settings: Mapping[str, Any]
+    recipe: StressRecipe
+
+    @property
+    def name(self) -> str:
+        """Without the seed."""
+        return f"{self.target}/{self.level}"
+
+    @property
+    def key(self) -> str:
+        """Twelve hexadecimal digits of all that decides its result."""
+        recipe = self.recipe
+        about = {
+            "target": recipe.targets[self.target].model_dump(), "settings": dict(self.settings), "seed": self.seed,
+            **recipe.model_dump(include={"system", "steps", "batch_size", "every_steps", "samples"}),
+        }  # fmt: skip
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, eq=False)
+class StressResult:
+    """What became of a cell. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step, terms.
+
+    points: [N][2], the last samples. diverged: why it came to no end, or None. provenance: hardware, versions, commit.
+    """
+
+    over_time: list[Row]
+    losses: list[Row]
+    seconds_per_step: float
+    points: list[list[float]] = field(default_factory=list)
+    diverged: str | None = None
+    provenance: dict[str, str] = field(default_factory=dict)
+
+
+def cells_of(recipe: StressRecipe) -> list[StressCell]:
+    """Every cell, those of the first seed first."""
+    return [
+        StressCell(target, level, seed, {**recipe.common, **recipe.levels[level]}, recipe)
+        for seed, target, level in product(recipe.seeds, recipe.targets, recipe.levels)
+    ]

@@ -1,0 +1,108 @@
+"""The shape of this project's versioned datasets: one file, written whole, read back strictly."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Generic, TypeVar
+
+from kedro.io.core import AbstractVersionedDataset, Version, VersionNotFoundError
+
+from papergan.atomic_files import DOCUMENT_BYTES, read_regular, write_whole
+from papergan.data.memory import read_into_memory
+from papergan.errors import MemoryShortError, PaperganError, StorageError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class WholeFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
+    """One file, or one per version. "Exists" means there and whole, so Kedro's `--only-missing-outputs` is safe.
+
+    most: bytes of a file that is read; None = what fits into the memory that is available.
+    """
+
+    most: ClassVar[int | None] = None
+
+    def __init__(
+        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=PurePosixPath(filepath), version=version)
+        self.metadata = metadata
+
+    @abstractmethod
+    def _encode(self, data: T) -> bytes: ...
+
+    @abstractmethod
+    def _decode(self, content: bytes, path: Path) -> T:
+        """path: for the message. Raises a PaperganError, in one line, for what `_encode` did not write."""
+
+    def _check(self, content: bytes, path: Path) -> None:
+        """Raise a PaperganError where the content is damaged: what can be decoded is not."""
+        self._decode(content, path)
+
+    @property
+    def path(self) -> Path:
+        """The newest file there is. Raises VersionNotFoundError where there is none."""
+        return Path(self._get_load_path())
+
+    @property
+    def later_version(self) -> str | None:
+        """The newest version there is, if its name comes after that of the version that this run saves.
+
+        Kedro loads the newest by name: after a clock was set back, it would go on loading the older results.
+        """
+        mine = self.resolve_save_version()
+        newest = max(self.list_versions(full_path=False), default="") if mine is not None else ""
+        return newest if mine is not None and newest > mine else None
+
+    def load(self) -> T:
+        return self._decode(read_bytes(self.path, self.most), self.path)
+
+    def save(self, data: T) -> None:
+        write_whole(Path(self._get_save_path()), self._encode(data))
+
+    def _exists(self) -> bool:
+        try:
+            path = self.path
+        except VersionNotFoundError:
+            return False
+        return path.is_file() and is_whole(path, lambda: self._check(read_bytes(path, self.most), path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+
+def is_whole(path: Path, check: Callable[[], object]) -> bool:
+    """Whether `check` raises no PaperganError; if it does, the reason is said aloud, for Kedro makes the file again."""
+    try:
+        check()
+    except MemoryShortError:  # says nothing about the file
+        raise
+    except PaperganError as error:
+        reason = str(error).removeprefix(f"{path} ").removeprefix("is damaged: ")
+        log.warning("%s is damaged and will be made again: %s", path, reason)
+        return False
+    return True
+
+
+def read_bytes(path: Path, most: int | None = None) -> bytes:
+    """All of a regular file. most: bytes; None = what fits into the memory that is available.
+
+    Raises StorageError where the disk does not give it, where it is larger, and where something else is there;
+    MemoryShortError where the memory does not suffice.
+    """
+    try:
+        return read_into_memory(path) if most is None else read_regular(path, most=most)
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read ({error.strerror or error}); mend it, or make it again") from error
+
+
+def read_text(path: Path) -> str:
+    """A document to be looked at; what is no UTF-8 is marked. Raises what `read_bytes` raises."""
+    return read_bytes(path, DOCUMENT_BYTES).decode(errors="replace")

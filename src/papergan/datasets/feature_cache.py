@@ -1,0 +1,64 @@
+"""Things that many experiments share and that are dear to make: kept by what they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from papergan.atomic_files import write_whole
+from papergan.datasets.atomic_file import read_bytes
+from papergan.datasets.weights import decode, encode
+from papergan.errors import CheckpointError, StorageError
+from papergan.weights import Weights
+
+log = logging.getLogger(__name__)
+
+
+class WeightsShelf:
+    """Weights in a folder, each under a digest of everything that decides them, each vouched for by its own digest."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fetch(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
+        """What was made from exactly this before, else what `make` makes now.
+
+        kind: first part of the file's name. made_from: plain values. A damaged file is said to be so, and made anew.
+        """
+        path = self.place(kind, made_from)
+        if path.exists():
+            try:
+                return decode(read_bytes(path), path)
+            except (CheckpointError, StorageError) as error:
+                log.warning("%s: made anew, since %s", kind, error)
+        made = make()
+        write_whole(path, encode(made))
+        return made
+
+    def place(self, kind: str, made_from: Mapping[str, object]) -> Path:
+        """Where it lies."""
+        identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
+        return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
+
+
+class WeightsShelfDataset(AbstractDataset[NoReturn, WeightsShelf]):
+    """Loads a WeightsShelf; it is filled through it."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._folder = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> WeightsShelf:
+        return WeightsShelf(self._folder)
+
+    def save(self, data: NoReturn) -> None:
+        raise DatasetError(f"{self._folder}: a shelf is filled by the nodes that use it, not through the catalog")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._folder)}

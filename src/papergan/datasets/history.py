@@ -1,0 +1,62 @@
+"""What happened while training as one CSV: a line per step that was reported or evaluated."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from papergan.atomic_files import DOCUMENT_BYTES
+from papergan.datasets.atomic_file import WholeFileDataset
+from papergan.errors import EvaluationError
+from papergan.messages import one_line
+from papergan.training.history import History, Row
+
+POSITION = ("step", "epoch", "images")
+LOSSES, METRICS = "losses", "metrics"
+BEYOND = "beyond the last column"
+
+
+class HistoryDataset(WholeFileDataset[History]):
+    """A History as CSV. Columns: kind ("losses" or "metrics"), step, epoch, images, then every number by name.
+
+    Nothing in it vouches for its numbers, which are drawn and go into no table; a file that is cut within a line is
+    noticed. Raises EvaluationError for anything else.
+    """
+
+    most = DOCUMENT_BYTES
+
+    def _encode(self, data: History) -> bytes:
+        rows = [(LOSSES, row) for row in data.losses] + [(METRICS, row) for row in data.metrics]
+        names = {name for _, row in rows for name in row} - set(POSITION)
+        buffer = io.StringIO(newline="")
+        table = csv.DictWriter(buffer, ["kind", *POSITION, *sorted(names)], lineterminator="\n")
+        table.writeheader()
+        for kind, row in sorted(rows, key=lambda entry: entry[1]["step"]):
+            table.writerow({"kind": kind, **row})
+        return buffer.getvalue().encode()
+
+    def _decode(self, content: bytes, path: Path) -> History:
+        history = History()
+        kinds = {LOSSES: history.losses, METRICS: history.metrics}
+        try:
+            text = content.decode()
+            if not text.endswith("\n"):
+                raise ValueError("its last line has no end")
+            lines = csv.DictReader(io.StringIO(text, newline=""), restkey=BEYOND, strict=True)
+            names = list(lines.fieldnames or ())
+            if len(set(names)) < len(names) or not {"kind", *POSITION} <= set(names):
+                raise ValueError(f"its columns are {names}")
+            for line in lines:
+                kinds[line.pop("kind")].append(_numbers(line))
+        except (KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
+            raise EvaluationError(
+                f"{path} is no history of training ({one_line(error)}); run the experiment again"
+            ) from error
+        return history
+
+
+def _numbers(line: dict[str, str]) -> Row:
+    """Raises ValueError, TypeError or OverflowError for a line that is too long, too short or no numbers."""
+    row = {name: float(text) for name, text in line.items() if text != ""}
+    return row | {name: int(row[name]) for name in ("step", "images")} | {"epoch": row["epoch"]}

@@ -1,0 +1,63 @@
+"""A table in the forms people read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NewType
+
+from kedro.io import AbstractDataset
+
+from papergan.atomic_files import DOCUMENT_BYTES, write_whole
+from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
+from papergan.errors import EvaluationError
+
+HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by this name
+
+
+@dataclass(frozen=True)
+class Page:
+    """One table, four times. console: narrow, for a terminal; it is printed, not saved."""
+
+    markdown: str
+    csv: str
+    html: str
+    console: str = ""
+
+
+class PageDataset(AbstractDataset[Page, Page]):
+    """<stem>.md, <stem>.csv and <stem>.html in one folder, the newest only. Raises EvaluationError for no text."""
+
+    def __init__(self, *, filepath: str, stem: str, metadata: dict[str, Any] | None = None) -> None:
+        self.path, self.stem = Path(filepath), stem
+        self.metadata = metadata
+
+    def load(self) -> Page:
+        return Page(*(self._read(kind) for kind in ("md", "csv", "html")))
+
+    def _read(self, kind: str) -> str:
+        path = self.file(kind)
+        try:
+            return read_bytes(path, DOCUMENT_BYTES).decode()
+        except UnicodeDecodeError as error:
+            raise EvaluationError(f"{path} is damaged ({error.reason}); make the page again") from error
+
+    def save(self, data: Page) -> None:
+        for kind, text in (("md", data.markdown), ("csv", data.csv), ("html", data.html)):
+            write_whole(self.file(kind), text.encode())
+
+    def preview(self) -> HTMLPreview:
+        """For Kedro-Viz."""
+        return HTMLPreview(read_text(self.file("html")))
+
+    def file(self, kind: str) -> Path:
+        """Where one form of it lies. kind: "md", "csv" or "html"."""
+        return self.path / f"{self.stem}.{kind}"
+
+    def _exists(self) -> bool:
+        there = all(self.file(kind).is_file() for kind in ("md", "csv", "html"))
+        return there and all(is_whole(self.file(kind), partial(self._read, kind)) for kind in ("md", "csv", "html"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.path), "stem": self.stem}

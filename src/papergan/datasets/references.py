@@ -1,0 +1,138 @@
+"""References in the catalog: a small file that says which features on the shelf they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from kedro.io import AbstractDataset
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from papergan.atomic_files import DOCUMENT_BYTES, write_whole
+from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
+from papergan.datasets.digested_json import JSONPreview, decode_vouched, encode_vouched
+from papergan.datasets.feature_cache import WeightsShelf
+from papergan.errors import EvaluationError
+from papergan.evaluation.protocol import Split
+from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
+from papergan.messages import one_line
+from papergan.validation import faults_of
+from papergan.weights import Weights
+
+
+def shelved_sight(
+    shelf: WeightsShelf, extractor: ExtractorFacts, name: str, digest: str, count: int, look: Callable[[], Weights]
+) -> Sight:
+    """`count` images with this digest as this extractor sees them: from the shelf, else what `look` returns now.
+
+    Raises EvaluationError where something else lies in its place.
+    """
+    made_from = {
+        "name": name, "images": digest, "count": count, "extractor": extractor.digest,
+        "preprocessing": extractor.preprocessing,
+    }  # fmt: skip
+    kind = f"features-{extractor.name}"
+    found = shelf.fetch(kind, made_from, look)
+    try:
+        sight = Sight.from_weights(found)
+        if (sight.name, sight.digest, len(sight)) != (name, digest, count):
+            raise EvaluationError(f"it holds {len(sight)} features of {sight.name}")
+    except Exception as error:  # tensors of any shape may lie under these names; torch raises many types
+        place = shelf.place(kind, made_from)
+        raise EvaluationError(
+            f"{place} does not hold the features of {one_line(name)} ({one_line(error)}); delete it"
+        ) from error
+    return sight
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    digest: str
+    count: int
+
+
+def _named_plainly(extractor: ExtractorFacts) -> ExtractorFacts:
+    if not extractor.name.isidentifier():  # it becomes part of a file name
+        raise ValueError(f"an extractor called {extractor.name!r}")
+    return extractor
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    extractor: Annotated[ExtractorFacts, AfterValidator(_named_plainly)]
+    split: Split
+    real: _Facts
+    held_out: _Facts | None
+    floor: float | None
+    floor_count: int
+
+
+_POINTER = TypeAdapter(dict[str, _Entry])
+
+
+class ReferencesDataset(AbstractDataset[References, References]):
+    """A JSON at `filepath`: extractors, floors, and sets of images by digest.
+
+    The features themselves lie on the shelf of `shelf`, once per images and extractor.
+
+    Raises EvaluationError where the file is damaged, or the shelf has lost what it points to.
+    """
+
+    def __init__(self, *, filepath: str, shelf: str, metadata: dict[str, Any] | None = None) -> None:
+        self.path, self._shelf = Path(filepath), WeightsShelf(Path(shelf))
+        self.metadata = metadata
+
+    def save(self, data: References) -> None:
+        pointer = {
+            name: {
+                "extractor": asdict(held.extractor), "split": held.split, "real": _facts(held.real),
+                "held_out": held.held_out and _facts(held.held_out), "floor": held.floor,
+                "floor_count": held.floor_count,
+            }
+            for name, held in data.items()
+        }  # fmt: skip
+        write_whole(self.path, encode_vouched(pointer))
+
+    def load(self) -> References:
+        return self._read()
+
+    def _read(self) -> References:
+        try:
+            content = read_bytes(self.path, DOCUMENT_BYTES)
+            pointer = _POINTER.validate_python(decode_vouched(content, self.path, "build it again"))
+        except ValidationError as error:
+            fault = one_line(faults_of("reference", error)[0])
+            raise EvaluationError(f"{self.path} leads to no reference ({fault}); build it again") from error
+        return {name: self._reference(entry) for name, entry in pointer.items()}
+
+    def _reference(self, entry: _Entry) -> Reference:
+        real = self._sight(entry.extractor, entry.real)
+        held_out = None if entry.held_out is None else self._sight(entry.extractor, entry.held_out)
+        return Reference(entry.extractor, entry.split, real, held_out, entry.floor, entry.floor_count)
+
+    def _sight(self, extractor: ExtractorFacts, facts: _Facts) -> Sight:
+        def gone() -> NoReturn:
+            raise EvaluationError(
+                f"{self.path}: the features of {one_line(facts.name)} by {extractor.name} are gone; build them again"
+            )
+
+        return shelved_sight(self._shelf, extractor, facts.name, facts.digest, facts.count, gone)
+
+    def preview(self) -> JSONPreview:
+        """For Kedro-Viz."""
+        return JSONPreview(read_text(self.path))
+
+    def _exists(self) -> bool:
+        return self.path.is_file() and is_whole(self.path, self._read)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.path), "shelf": str(self._shelf.folder)}
+
+
+def _facts(sight: Sight) -> dict[str, Any]:
+    return {"name": sight.name, "digest": sight.digest, "count": len(sight)}

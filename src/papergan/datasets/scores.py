@@ -1,0 +1,81 @@
+"""Score cards: one of one run, and the newest of every run."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from papergan.atomic_files import DOCUMENT_BYTES
+from papergan.config.registry import TOOLS
+from papergan.datasets.atomic_file import read_bytes
+from papergan.datasets.digested_json import VouchedDataset
+from papergan.datasets.weights import decode
+from papergan.errors import EvaluationError, PaperganError
+from papergan.evaluation.scorecard import ScoreCard
+
+log = logging.getLogger(__name__)
+
+FILE, GENERATOR = "scores.json", "generator.safetensors"
+
+
+class ScoreCardDataset(VouchedDataset[ScoreCard]):
+    """A ScoreCard as JSON. Raises EvaluationError for anything else."""
+
+    what, remedy = "score card", "evaluate the run again"
+
+    def _to_document(self, data: ScoreCard) -> dict[str, Any]:
+        return data.model_dump(mode="json")
+
+    def _from_document(self, document: dict[str, Any]) -> ScoreCard:
+        return ScoreCard.model_validate(document)
+
+
+class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
+    """Loads the newest card of every experiment, data set, variant of the recipe and seed, by `ScoreCard.run`, the
+    oldest first.
+
+    filepath: the folder that holds <experiment>/scores.json/<version>/scores.json. models: the one that holds the
+    generators, <experiment>/generator.safetensors/<version>/generator.safetensors; where that of a card is there, it
+    must be the one that was scored. A card that cannot be read, or is of another generator than lies there, is named
+    in a warning, and the one before it is taken.
+    """
+
+    def __init__(self, *, filepath: str, models: str, metadata: dict[str, Any] | None = None) -> None:
+        self._folder, self._models = Path(filepath), Path(models)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, ScoreCard]:
+        newest: dict[str, ScoreCard] = {}
+        for path in sorted(self._folder.glob(f"*/{FILE}/*/{FILE}"), key=lambda path: path.parent.name, reverse=True):
+            if path.parents[2].name in TOOLS:  # they score images, not runs
+                continue
+            try:
+                card = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path, DOCUMENT_BYTES), path)
+                if card.run not in newest:  # only these are shown, so only their generators are hashed
+                    self._check_generator(card, path)
+                    newest[card.run] = card
+            except PaperganError as error:
+                log.warning("left out of the comparison: %s", error)
+        return dict(reversed(newest.items()))
+
+    def _check_generator(self, card: ScoreCard, path: Path) -> None:
+        """The tensors themselves are hashed: what the file says of its digest stays when they are damaged."""
+        experiment, version = path.parents[2].name, path.parent.name
+        generator = self._models / experiment / GENERATOR / version / GENERATOR
+        if not generator.exists():  # scored in a later session than trained, or removed to save room
+            return
+        digest = decode(read_bytes(generator), generator).digest
+        if digest != card.generator_digest:
+            scored = (card.generator_digest or "none")[:12]
+            raise EvaluationError(
+                f"{path} is of generator {scored}, but {generator} is {digest[:12]}; evaluate the run again"
+            )
+
+    def save(self, data: NoReturn) -> None:
+        raise DatasetError("each experiment saves its own score card")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._folder), "models": str(self._models)}

@@ -1,0 +1,164 @@
+"""Every score of samples that were seen: features against a reference, and the pixels by themselves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from papergan.errors import EvaluationError
+from papergan.evaluation.image_features import Seen, look_at
+from papergan.evaluation.pixel_metrics import kept_for
+from papergan.evaluation.protocol import Rules
+from papergan.evaluation.reference import Reference, References, check_references
+from papergan.extractors.feature_extractor import FeatureExtractor, Features, stop_if_asked
+from papergan.metrics.classes import ClassHistogram
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
+from papergan.metrics.inception_score import inception_score, modified_inception_score
+from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_deviation
+from papergan.metrics.memorisation import memorisation
+from papergan.metrics.nearest_neighbours import neighbourhoods
+from papergan.metrics.random_subsets import draw
+
+logger = logging.getLogger(__name__)
+
+Scores = dict[str, float]
+
+
+def see_samples(
+    batches: Iterable[Tensor],
+    extractors: Sequence[FeatureExtractor],
+    references: References,
+    rules: Rules,
+    *,
+    batch_size: int = 250,
+    should_stop: Callable[[], bool] | None = None,
+    what: str = "samples",
+) -> Seen:
+    """One pass over generated images, uint8 [B, C, S, S], that keeps what `score_features` and `score_pixels` need.
+
+    Raises EvaluationError before the first sample where a reference is missing or of another extractor.
+    """
+    check_references(extractors, references)
+    return look_at(
+        batches,
+        extractors,
+        keep=kept_for(rules),
+        seed=rules.seed,
+        batch_size=batch_size,
+        total=rules.num_samples,
+        should_stop=should_stop,
+        what=what,
+    )
+
+
+def score_features(
+    features: Features,
+    reference: Reference,
+    rules: Rules,
+    device: torch.device | str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
+) -> Scores:
+    """Every score of samples as one extractor saw them, behind the extractor's prefix; see METRICS for the names.
+
+    Where a metric looks at fewer samples than there are, these are drawn by the rules' seed, never the first ones.
+    device: where to compute; all pairs of samples and real images are compared, which takes a GPU a moment.
+    Raises EvaluationStopped, between two metrics, once `should_stop()` is true.
+    """
+    rules = rules.within(len(features.features), len(reference.real))
+    rows, real = features.features.to(device), reference.real.features.features.to(device)
+    scores = {"num_samples": float(rules.num_samples)}
+    scores |= _distances(rows, real, reference, rules, should_stop)
+    scores |= _floor(rows, reference, rules, should_stop)
+    stop_if_asked(should_stop, "before the neighbourhoods")
+    some = reference.real.some(rules.manifold_samples).features.to(device)
+    scores |= neighbourhoods(_drawn(rows, rules.manifold_samples, rules, "neighbourhoods"), some).as_metrics()
+    if reference.extractor.has_logits:
+        scores |= _inception_scores(features.logits, rules)
+    if reference.extractor.class_names:
+        scores |= _classes(features.logits, reference)
+    if rules.memorisation_samples and reference.held_out is not None:
+        stop_if_asked(should_stop, "before the memorisation")
+        held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
+        mine = _drawn(rows, rules.memorisation_samples, rules, "memorisation")
+        scores |= memorisation(mine, held_out, real).as_metrics()
+    return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
+
+
+def score_seen(
+    seen: Seen,
+    references: References,
+    rules: Rules,
+    device: torch.device | str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
+) -> Scores:
+    """`score_features` for every extractor that looked."""
+    scores: Scores = {}
+    for name, features in seen.features.items():
+        scores |= score_features(features, references[name], rules, device, should_stop)
+    return scores
+
+
+def _drawn(rows: Tensor, count: int, rules: Rules, purpose: str) -> Tensor:
+    """`count` of the generated rows, on their device; all where there are no more."""
+    if count >= len(rows):
+        return rows
+    return rows[draw(len(rows), count, rules.seed, purpose).to(rows.device)]
+
+
+def _floor(features: Tensor, reference: Reference, rules: Rules, should_stop: Callable[[], bool] | None) -> Scores:
+    """The floor at this number of samples, and where that many are not held out, the distance of a draw as large."""
+    floor, count = reference.floor_at(len(features))
+    if floor is None:
+        return {}
+    scores = {"fid_floor": floor}
+    if count < len(features):
+        stop_if_asked(should_stop, "before the distance at the floor's count")
+        some = FeatureStatistics.of(_drawn(features, count, rules, "floor"))
+        scores["fid_at_floor_count"] = frechet_distance(some, reference.real.statistics.to(some.mean.device))
+    return scores
+
+
+def _distances(
+    features: Tensor, real: Tensor, reference: Reference, rules: Rules, should_stop: Callable[[], bool] | None
+) -> Scores:
+    statistics = FeatureStatistics.of(features)
+    if statistics.count <= statistics.dimension:
+        logger.warning(
+            "%sfid of %d samples in %d dimensions is mostly bias; take more",
+            reference.extractor.metric_prefix, statistics.count, statistics.dimension,
+        )  # fmt: skip
+    kernel = kernel_distance(
+        features, real, subsets=rules.kid_subsets, subset_size=rules.kid_subset_size, seed=rules.seed
+    )
+    target = reference.real.statistics.to(statistics.mean.device)
+    scores = {"fid": frechet_distance(statistics, target), "kid_mean": kernel.mean, "kid_std": kernel.std}
+    if rules.bootstrap:
+        scores["fid_bootstrap"] = frechet_deviation(
+            features, target, resamples=rules.bootstrap, seed=rules.seed, should_stop=should_stop
+        )
+        scores["kid_bootstrap"] = kernel_distance_deviation(features, real, resamples=rules.bootstrap, seed=rules.seed)
+    return scores
+
+
+def _inception_scores(logits: Tensor, rules: Rules) -> Scores:
+    score = inception_score(logits, rules.inception_splits, rules.seed)
+    scores = {"is_mean": score.mean, "is_std": score.std, "log_is": score.log_mean}
+    try:
+        scores["modified_is"] = modified_inception_score(logits)
+    except EvaluationError as error:  # logits of an early generator can be too far apart for an exponential
+        logger.warning("left out: %s", error)
+    return scores
+
+
+def _classes(logits: Tensor, reference: Reference) -> Scores:
+    fake, real = (ClassHistogram(logits.shape[1]) for _ in range(2))
+    fake.update(logits)
+    real.update(reference.real.features.logits)
+    return {
+        "class_entropy": fake.entropy(), "classes_covered": float(fake.covered()),
+        "class_divergence": fake.divergence(real),
+    }  # fmt: skip

@@ -1,0 +1,143 @@
+"""Do the metrics notice what they should? Every metric on real images that are spoilt more and more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, Literal, TypedDict
+
+import torch
+
+from papergan.data.images import ImageSplits
+from papergan.evaluation.compute_metrics import Scores, score_seen, see_samples
+from papergan.evaluation.corruptions import CORRUPTIONS
+from papergan.evaluation.pixel_metrics import score_pixels
+from papergan.evaluation.protocol import Rules
+from papergan.evaluation.reference import References
+from papergan.extractors.feature_extractor import FeatureExtractor
+from papergan.metrics.registry import METRICS, prefix_and_metric
+
+Direction = Literal["up", "down"]
+
+# What is promised of every data set. The list was settled while looking at CIFAR-10, FashionMNIST, MNIST and the drawn
+# shapes: that it holds there guards against regressions and is no independent evidence; another data set is. Three
+# promises were dropped because they failed: a falling FID under copies (drawn shapes: a few copies are as random a draw
+# as a few test images), fewer classes covered under dropped classes (CIFAR-10: the classifier's mistakes fill them),
+# and a falling two-sample accuracy under copies (where it compares 2 000 of 50 000 training images, it meets the
+# originals of one copy in twenty-five: 0.50 becomes 0.49, with a deviation of 0.01). What is missing here is not
+# noticed reliably: precision never sees a missing class, the Inception Score no duplicates, and only the distances to
+# training images know a copy from a success.
+MUST: dict[tuple[str, str], Direction] = {
+    ("blur", "fid"): "up",
+    ("blur", "kid_mean"): "up",
+    ("blur", "recall"): "down",
+    ("blur", "coverage"): "down",
+    ("noise", "fid"): "up",
+    ("noise", "kid_mean"): "up",
+    ("noise", "recall"): "down",
+    ("noise", "coverage"): "down",
+    ("dropped classes", "fid"): "up",
+    ("dropped classes", "kid_mean"): "up",
+    ("dropped classes", "recall"): "down",
+    ("dropped classes", "coverage"): "down",
+    ("dropped classes", "is_mean"): "down",
+    ("dropped classes", "class_entropy"): "down",
+    ("dropped classes", "class_divergence"): "up",
+    ("duplicates", "fid"): "up",
+    ("duplicates", "recall"): "down",
+    ("duplicates", "coverage"): "down",
+    ("duplicates", "two_sample_accuracy"): "up",
+    ("copies of the training set", "copy_rate"): "up",
+    ("copies of the training set", "pixel_copy_rate"): "up",
+    ("copies of the training set", "distance_ratio"): "down",
+    ("garbage", "fid"): "up",
+    ("garbage", "kid_mean"): "up",
+    ("garbage", "precision"): "down",
+    ("garbage", "coverage"): "down",
+}
+
+
+SLACK = 0.03  # of the range of a series
+
+
+class Case(TypedDict):
+    """One kind of damage at one strength, and what every metric says to it."""
+
+    corruption: str
+    strength: float
+    metrics: Scores
+
+
+def sanity_cases(
+    images: ImageSplits,
+    extractors: Sequence[FeatureExtractor],
+    references: References,
+    rules: Rules,
+    *,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
+    on_case: Callable[[Case], None] = lambda case: None,
+) -> list[Case]:
+    """Every corruption at every strength, scored like samples of so many images; `on_case` hears of each."""
+    cases: list[Case] = []
+    for corruption in CORRUPTIONS:
+        for strength in corruption.strengths:
+            pixels = corruption.apply(images, rules.num_samples, strength)
+            seen = see_samples(
+                [pixels], extractors, references, rules, batch_size=batch_size, should_stop=should_stop,
+                what=f"{corruption.name} {strength:g}",
+            )  # fmt: skip
+            metrics = score_seen(seen, references, rules, device, should_stop)
+            metrics |= score_pixels(seen.pixels, images.train.images, images.test.images, rules, device)
+            cases.append(Case(corruption=corruption.name, strength=float(strength), metrics=metrics))
+            on_case(cases[-1])
+    return cases
+
+
+def series(cases: Sequence[Case], corruption: str, name: str) -> tuple[list[float], list[float]]:
+    """Strengths and values of one metric under one corruption."""
+    mine = [case for case in cases if case["corruption"] == corruption and name in case["metrics"]]
+    return [case["strength"] for case in mine], [case["metrics"][name] for case in mine]
+
+
+def violations(cases: Sequence[Case]) -> list[tuple[str, str, Direction]]:
+    """(corruption, metric with its prefix, direction) wherever a metric of MUST does not move one way only."""
+    found = []
+    for (corruption, metric), direction in MUST.items():
+        for name in sorted({name for case in cases for name in case["metrics"]}):
+            known = prefix_and_metric(name)
+            if known is None or known[1] is not METRICS[metric]:
+                continue
+            values = series(cases, corruption, name)[1]
+            if values and not is_monotone(values, direction):
+                found.append((corruption, name, direction))
+    return found
+
+
+def is_monotone(values: Sequence[float], direction: Direction) -> bool:
+    """The right way from the first to the last, and never back by more than 3 % of the way from least to most.
+
+    So much is sampling noise where a damage is too weak to be seen. The slack was added after coverage rose from 0.969
+    to 0.975 under weak noise on MNIST; it is needed there alone.
+    """
+    sign = 1 if direction == "up" else -1
+    steps = [sign * (after - before) for before, after in pairwise(values)]
+    return min(steps) >= -SLACK * (max(values) - min(values)) and sum(steps) > 0
+
+
+def as_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """For a table: one row per case, one column per metric."""
+    names = sorted({name for case in cases for name in case["metrics"]}, key=_place)
+    kept = [name for name in names if prefix_and_metric(name) is not None]
+    return [
+        {"corruption": case["corruption"], "strength": case["strength"]}
+        | {name: case["metrics"].get(name) for name in kept}
+        for case in cases
+    ]
+
+
+def _place(name: str) -> tuple[bool, str, int]:
+    """By extractor, then as METRICS has them; what needs no extractor comes last."""
+    known = prefix_and_metric(name)
+    return (not known[1].of_features, known[0], list(METRICS).index(known[1].name)) if known else (True, name, 0)

@@ -1,0 +1,68 @@
+"""Scores that need no extractor: how alike samples are, and whether they are training images over again."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from papergan.errors import EvaluationError
+from papergan.evaluation.protocol import Rules
+from papergan.evaluation.reference import DRAW_SEED, drawn
+from papergan.metrics.memorisation import memorisation, pixel_vectors
+from papergan.metrics.ms_ssim import WINDOW, PairwiseSimilarity
+from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.metrics.random_subsets import draw, order
+
+BYTES_AT_ONCE = 2**29  # of training images as vectors
+MOST_PARZEN = 1000  # images for the bandwidth, and as many for the likelihood
+
+
+def score_pixels(
+    pixels: Tensor, real: Tensor, held_out: Tensor | None, rules: Rules, device: torch.device | str = "cpu"
+) -> dict[str, float]:
+    """`ms_ssim`, and where asked for `pixel_copy_rate`, `pixel_distance_ratio` and `parzen_ll_historical`.
+
+    pixels: generated images, in any order; real, held_out: the real images of the reference split and of the other
+    one; all uint8 [N, C, S, S] of one size; no memorisation without held-out images. What is compared of `pixels`,
+    pairs as well, is drawn by the rules' seed. Training images count mirrored as well: a mirrored copy is a copy.
+    Raises EvaluationError where sizes differ.
+    """
+    shapes = [tuple(some.shape[1:]) for some in (pixels, real, held_out) if some is not None]
+    if len(set(shapes)) > 1:
+        raise EvaluationError(f"generated, real and held-out images must be of one shape, got {shapes}; give a size")
+    rules = rules.within(len(pixels), len(real))
+    scores = {}
+    if len(pixels) > 1 and pixels.shape[-1] >= WINDOW:
+        similarity = PairwiseSimilarity(max_pairs=rules.similarity_pairs)
+        similarity.update(pixels[order(len(pixels), rules.seed, "pairs")[: 2 * rules.similarity_pairs]])
+        scores["ms_ssim"] = similarity.value()
+    if rules.memorisation_samples and held_out is not None:
+        some = pixels[draw(len(pixels), rules.memorisation_samples, rules.seed, "pixel memorisation")]
+        scores |= _memorisation(some, real, held_out, device)
+    if rules.parzen_samples and held_out is not None:
+        some = pixels[draw(len(pixels), rules.parzen_samples, rules.seed, "parzen")]
+        scores |= _parzen(some, held_out, device)
+    return scores
+
+
+def kept_for(rules: Rules) -> int:
+    """How many generated images `score_pixels` looks at."""
+    return max(rules.memorisation_samples, rules.parzen_samples, 2 * rules.similarity_pairs)
+
+
+def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
+    some = held_out[drawn(len(held_out), len(pixels))]
+    fake, unseen = (pixel_vectors(part.to(device)) for part in (pixels, some))
+    at_once = max(1, BYTES_AT_ONCE // (8 * fake.shape[1]))  # twice, since mirrored, and four bytes each
+    parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(real, at_once))
+    return {f"pixel_{name}": value for name, value in memorisation(fake, unseen, parts).as_metrics().items()}
+
+
+def _parzen(pixels: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
+    """The bandwidth is chosen on one half of the held-out images, in drawn order, the likelihood taken on the other."""
+    rows = drawn(len(held_out), 2 * MOST_PARZEN)
+    rows = rows[order(len(rows), DRAW_SEED, "halves")]  # where all are taken, they are as they lay
+    samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[rows]))
+    half = len(unseen) // 2
+    mean, error = parzen_log_likelihood(samples, unseen[half:], choose_bandwidth(samples, unseen[:half]))
+    return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error}

@@ -1,0 +1,74 @@
+"""Real images scored like samples: the rows of a table that say what its scale means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, device
+
+from papergan.data.images import ImageSet
+from papergan.errors import EvaluationError
+from papergan.evaluation.compute_metrics import score_features
+from papergan.evaluation.pixel_metrics import score_pixels
+from papergan.evaluation.protocol import Protocol, Rules
+from papergan.evaluation.reference import Reference, References, drawn
+from papergan.extractors.feature_extractor import Features
+from papergan.metrics.random_subsets import draw_again
+
+
+class RealRow(BaseModel):
+    """Scores of real images in place of samples.
+
+    name: "real test set", what an honest generator could reach; "train copies", what a photocopier does reach.
+    dataset: of the images. protocols, metrics: as in a score card; the number of samples is that of the row.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: str
+    dataset: str
+    protocols: tuple[Protocol, ...]
+    metrics: dict[str, float]
+
+
+def real_rows(
+    real: ImageSet,
+    held_out: ImageSet | None,
+    references: References,
+    rules: Rules,
+    where: device | str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[RealRow, ...]:
+    """The images that are held out, if any, and copies of the reference, as many of each as a model is scored by.
+
+    Held-out images are drawn without replacement; where there are fewer than `rules.num_samples`, all there are: the
+    protocols then say so, and this row stands in columns of its own. Copies are drawn with replacement, as by a
+    generator that shows a random training image for every latent, and independently of those real images that a
+    metric draws to stand for all: what is copied is only now and then what it is compared with.
+    """
+    split = rules.reference_split
+    other = {"train": "real test set", "test": "real training set"}[split]
+    rows = []
+    copied = draw_again(len(real), rules.num_samples, rules.seed, "copies")
+    for name, images in ((other, held_out), (f"{split} copies", real)):
+        if images is None:
+            continue
+        taken = copied if images is real else drawn(len(images), rules.num_samples)
+        mine = rules.within(len(taken), len(real))
+        metrics: dict[str, float] = {}
+        for reference in references.values():
+            features = _features(reference, taken, of_real=images is real)
+            metrics |= score_features(features, reference, mine, where, should_stop)
+        pixels = images.images[taken]
+        metrics |= score_pixels(pixels, real.images, None if held_out is None else held_out.images, mine, where)
+        protocols = tuple(reference.protocol(mine) for reference in references.values())
+        rows.append(RealRow(name=name, dataset=images.name, protocols=protocols, metrics=metrics))
+    return tuple(rows)
+
+
+def _features(reference: Reference, rows: Tensor, *, of_real: bool) -> Features:
+    sight = reference.real if of_real else reference.held_out
+    if sight is None:
+        raise EvaluationError(f"the reference {reference.real.name} was made without held-out images; build it again")
+    return Features(sight.features.features[rows], sight.features.logits[rows])

@@ -1,0 +1,1 @@
+"""Feature extractors: the networks that turn images into features and class logits."""

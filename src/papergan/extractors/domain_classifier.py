@@ -1,0 +1,189 @@
+"""A small classifier of the data set itself, as feature extractor: scores without any download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from papergan.data.images import ImageSpec
+from papergan.errors import EvaluationError
+from papergan.extractors.feature_extractor import (
+    FeatureExtractor,
+    Features,
+    check_pixels,
+    check_values,
+    full_precision,
+    no_logits,
+)
+from papergan.weights import Weights
+
+KIND: Final = "domain classifier"
+ROTATION_KIND: Final = "rotation classifier"
+NUM_TURNS: Final = 4
+PREPROCESSING: Final = "x / 127.5 - 1, float32; averages of all groups, z-scored with the training set (cat-z)"
+TAP_PREPROCESSING: Final = "x / 127.5 - 1, float32; averages of the first group, z-scored with the training set"
+
+
+class DomainClassifier(nn.Module):
+    """Stem and three groups of convolutions; its averages after every group are the features.
+
+    stem: conv 3x3, max pool at once (half the cost), batch norm, ReLU. group: conv 3x3, batch norm, ReLU, twice, then
+    max pool. logits: linear of the global maximum of the last group. features: the global averages of all groups side
+    by side, each shifted and scaled to mean 0, deviation 1 over the training set (`feature_mean`, `feature_scale`).
+    The early groups see noise and blur that the last one is blind to; without the scaling the last would drown them.
+    widths: channels of the stem and of each group; D = sum(widths[1:]).
+    Source: this project's measurements; the classifier follows Jordan 2024, arXiv:2404.00498, in spirit only.
+    """
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+
+    def __init__(self, images: ImageSpec, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.tap_dimension = widths[1]
+        self.dimension = sum(widths[1:])
+        first, norm, activation = _convolution(images.channels, widths[0])
+        self.stem = nn.Sequential(first, _halve(), norm, activation)
+        self.groups = nn.ModuleList(
+            nn.Sequential(*_convolution(before, after), *_convolution(after, after), _halve())
+            for before, after in pairwise(widths)
+        )
+        self.classify = nn.Linear(widths[-1], images.num_classes)
+        self.register_buffer("feature_mean", torch.zeros(self.dimension))
+        self.register_buffer("feature_scale", torch.ones(self.dimension))
+
+    def forward(self, images: Tensor) -> Features:
+        """Float [B, C, S, S] in [-1, 1] -> features float32 [B, D], logits float32 [B, K]."""
+        hidden = self.stem(images)
+        averages = []
+        for group in self.groups:
+            hidden = group(hidden)
+            averages.append(hidden.mean(dim=(2, 3)))
+        features = (torch.cat(averages, dim=1).float() - self.feature_mean) / self.feature_scale
+        return Features(features, self.classify(hidden.amax(dim=(2, 3))).float())
+
+    def tap(self, images: Tensor) -> Tensor:
+        """Float [B, C, S, S] in [-1, 1] -> the first widths[1] of the features, float32; no later group is run."""
+        averages: Tensor = self.groups[0](self.stem(images)).mean(dim=(2, 3)).float()
+        return (averages - self.feature_mean[: self.tap_dimension]) / self.feature_scale[: self.tap_dimension]
+
+
+class DomainExtractor:
+    """The frozen classifier of one data set, in float32; its metrics are called `domain_fid`, `domain_is`, never `fid`.
+
+    A data set without classes has a classifier of quarter turns instead. It is called "rotation"; its logits say
+    nothing about the data and are left out, so that there is no Inception Score. Its features see a dropped class or
+    faint noise far less well than those of a classifier of labels.
+    """
+
+    preprocessing = PREPROCESSING
+
+    def __init__(
+        self,
+        network: DomainClassifier,
+        images: ImageSpec,
+        digest: str,
+        device: torch.device | str,
+        class_names: tuple[str, ...] = (),
+    ) -> None:
+        """images: what it was trained on. class_names: of its logits; () for a classifier of quarter turns."""
+        self.device = torch.device(device)
+        self.name = "domain" if class_names else "rotation"
+        self.metric_prefix = f"{self.name}_"
+        self.class_names, self.has_logits = class_names, bool(class_names)
+        self.digest, self.dimension = digest, network.dimension
+        self._shape = (images.channels, images.size, images.size)
+        self._network = network.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+    @classmethod
+    def from_weights(cls, weights: Weights, device: torch.device | str = "cpu") -> FeatureExtractor:
+        """Read what `train_domain_classifier` returned. Raises EvaluationError for anything else."""
+        network, images, class_names = _read(weights)
+        return cls(network, images, weights.digest, device, class_names)
+
+    def __call__(self, pixels: Tensor) -> Features:
+        """uint8 [B, C, S, S] of the size it was trained on -> features [B, D], logits [B, K]."""
+        check_pixels(pixels)
+        return self.see(pixels.to(self.device).float())
+
+    @torch.inference_mode()
+    def see(self, values: Tensor) -> Features:
+        """Float [B, C, S, S] in 0..255 of that size, not rounded -> features [B, D], logits [B, K]."""
+        with full_precision(self.device):
+            features, logits = self._network(self._images(values))
+            return Features(features, logits if self.has_logits else no_logits(features))
+
+    def _images(self, values: Tensor) -> Tensor:
+        """Float 0..255 -> float32 [-1, 1], channels last, on the network's device."""
+        check_values(values)
+        if tuple(values.shape[1:]) != self._shape:
+            raise EvaluationError(f"the {KIND} was trained on {self._shape} images, got {tuple(values.shape[1:])}")
+        # not to_model_range, which may work in place: these values are the caller's
+        scaled = values.to(self.device, torch.float32).div(127.5).sub_(1.0)
+        return scaled.contiguous(memory_format=torch.channels_last)
+
+
+class DomainTap(DomainExtractor):
+    """The averages of the classifier's first group alone: the first of the features of DomainExtractor.
+
+    The domain's counterpart of Inception's first tap: it sees edges and colours, not what they are part of. Its name
+    ends in its dimension: "domain64" for the standard widths, "rotation64" for a classifier of quarter turns.
+    """
+
+    preprocessing = TAP_PREPROCESSING
+
+    def __init__(
+        self,
+        network: DomainClassifier,
+        images: ImageSpec,
+        digest: str,
+        device: torch.device | str,
+        class_names: tuple[str, ...] = (),
+    ) -> None:
+        """As DomainExtractor."""
+        super().__init__(network, images, digest, device, class_names)
+        self.dimension = network.tap_dimension
+        self.name = f"{self.name}{self.dimension}"
+        self.metric_prefix = f"{self.name}_"
+        self.class_names, self.has_logits = (), False
+
+    @torch.inference_mode()
+    def see(self, values: Tensor) -> Features:
+        """Float [B, C, S, S] in 0..255 of that size, not rounded -> features [B, widths[1]], logits [B, 0]."""
+        with full_precision(self.device):
+            features = self._network.tap(self._images(values))
+            return Features(features, no_logits(features))
+
+
+def _read(weights: Weights) -> tuple[DomainClassifier, ImageSpec, tuple[str, ...]]:
+    """The network, what it was trained on, and its classes (none for quarter turns), from its own description."""
+    about = weights.metadata
+    if about.get("kind") not in (KIND, ROTATION_KIND):
+        raise EvaluationError(f"this file holds no {KIND} but {about.get('kind', 'something unnamed')!r}; train one")
+    try:
+        class_names = tuple(json.loads(about["classes"]))
+        if bool(class_names) != (about["kind"] == KIND):
+            raise ValueError(f"a {about['kind']} with {len(class_names)} classes")
+        images = ImageSpec(int(about["channels"]), int(about["size"]), len(class_names) or NUM_TURNS)
+        with torch.random.fork_rng(devices=[]):
+            network = DomainClassifier(images, json.loads(about["widths"]))
+        network.load_state_dict(dict(weights.tensors))
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise EvaluationError(
+            f"the {about['kind']} does not fit its own description ({error}); train it again"
+        ) from error
+    return network, images, class_names
+
+
+def _convolution(before: int, after: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True)
+
+
+def _halve() -> nn.Module:
+    return nn.MaxPool2d(2, ceil_mode=True)  # ceil: images of 8 pixels still have one left after four halvings

@@ -1,0 +1,109 @@
+"""Inception-v3 as torchvision trained it: another network than FID is defined by, for peers who report it as FID."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from papergan.atomic_files import sha256_of
+from papergan.errors import EvaluationError
+from papergan.extractors.feature_extractor import Features, check_pixels, check_values, full_precision
+from papergan.extractors.inception import RESOLUTION, trunk
+from papergan.extractors.pretrained import PretrainedFile
+
+if TYPE_CHECKING:
+    from torchvision.models import Inception3
+
+logger = logging.getLogger(__name__)
+
+TORCHVISION_FILE = PretrainedFile(
+    title="torchvision's Inception network (IMAGENET1K_V1)",
+    url="https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+    setting="evaluation.torchvision_weights",
+    instead="leave this variant out: evaluation.torchvision=false",
+    last_layer=(1000, 2048),
+    num_tensors=484,
+)
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+def locate_torchvision_weights(path: Path | str | None = None, allow_download: bool = False) -> Path:
+    """The file of TorchvisionInceptionExtractor; see `PretrainedFile.locate`."""
+    return TORCHVISION_FILE.locate(path, allow_download)
+
+
+class TorchvisionInceptionExtractor:
+    """Average-pool features [B, 2048] and logits [B, 1000] with bias, of torchvision's `inception_v3`.
+
+    Some repositories report its distances as FID: other weights, other resizing, other classes, so they are comparable
+    only with each other and are called `torchvision_fid`. Not even with those of BigGAN-PyTorch, which aligns corners
+    and leaves `transform_input` out, and whose README sends readers to TensorFlow's network for published numbers.
+    Pixels are resized with half-pixel centres and without antialiasing. Torchvision has x / 255 normalised by the mean
+    and deviation of ImageNet, which the network built for these weights turns back into (x / 255 - 0.5) / 0.5: both
+    steps are one here. Grey images are repeated to three channels.
+    Source: Szegedy et al. 2016, arXiv:1512.00567; torchvision, `Inception_V3_Weights.IMAGENET1K_V1`.
+    """
+
+    name = "torchvision"
+    metric_prefix = "torchvision_"
+    preprocessing = (
+        "bilinear to 299 (align_corners=False, antialias=False), x / 255, ImageNet mean and deviation, "
+        "transform_input, float32; avgpool 2048, logits 1000 with bias"
+    )
+    dimension = 2048
+    class_names: tuple[str, ...] = ()
+    has_logits = True
+
+    def __init__(self, weights: Path, device: torch.device | str = "cpu") -> None:
+        """weights: a file that `locate_torchvision_weights` found. Raises EvaluationError if it holds another thing."""
+        self.device = torch.device(device)
+        self.digest = sha256_of(weights)
+        network = _load(weights)
+        self._last_layer = network.fc.requires_grad_(False).to(self.device)
+        self._trunk = trunk(network, last="avgpool", without=["AuxLogits"]).to(self.device)
+        logger.info("torchvision Inception weights %s, sha256 %s", weights, self.digest)
+
+    def __call__(self, pixels: Tensor) -> Features:
+        """uint8 [B, 1 or 3, S, S] -> features [B, 2048], logits [B, 1000]."""
+        check_pixels(pixels)
+        return self.see(pixels.to(self.device).float())
+
+    @torch.inference_mode()
+    def see(self, values: Tensor) -> Features:
+        """Float [B, 1 or 3, S, S] in 0..255, not rounded -> features [B, 2048], logits [B, 1000]."""
+        with full_precision(self.device):
+            features = self._trunk(_prepared(values, self.device)).flatten(1)
+            return Features(features, self._last_layer(features))
+
+
+def _prepared(values: Tensor, device: torch.device) -> Tensor:
+    """Float [B, 1 or 3, S, S] in 0..255 -> [B, 3, 299, 299] in [-1, 1], channels last."""
+    check_values(values)
+    images = functional.interpolate(
+        values.to(device, torch.float32),
+        (RESOLUTION, RESOLUTION),
+        mode="bilinear",
+        align_corners=False,
+        antialias=False,
+    )
+    return (images / 127.5 - 1).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+
+
+def _load(path: Path) -> Inception3:
+    """The network that torchvision builds for these weights, without its transform_input: see `_prepared`."""
+    from torchvision.models import Inception3
+
+    state = TORCHVISION_FILE.read(path)
+    with torch.random.fork_rng(devices=[]):  # its random initialisation must not move the caller's random state
+        network = Inception3(aux_logits=True, init_weights=False)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise EvaluationError(f"{path} is not {TORCHVISION_FILE.title}; {TORCHVISION_FILE.how_to}") from error
+    return network.eval()

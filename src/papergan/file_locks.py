@@ -1,0 +1,73 @@
+"""Locks in files: the kernel holds them, and drops them however their process ends.
+
+A lock's file may lie where others write, so it is opened without following links and nothing in it is cut off.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from papergan.atomic_files import refuse_irregular
+from papergan.errors import StorageError
+from papergan.messages import one_line
+
+_CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NOTE = 200  # bytes of a note that are read
+
+
+def take(path: Path, *, wait: bool = False) -> IO[str]:
+    """The lock's file, made where there is none; the lock is held until it is closed or the process ends.
+
+    wait: until others give it up. Else raises BlockingIOError where another process has it; StorageError where a link
+    or anything but a regular file is in its place, which is left as it is; OSError where it cannot be opened.
+    """
+    file = _opened(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds this lock. Raises FileNotFoundError where there is none, and what `take` raises."""
+    with _opened(path, os.O_RDONLY) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two who look do not see each other
+        except BlockingIOError:
+            return True
+    return False
+
+
+def write_note(file: IO[str], text: str) -> None:
+    """Who holds the lock, for others to read. file: of `take`."""
+    file.seek(0)
+    file.truncate()
+    file.write(text)
+    file.flush()
+
+
+def read_note(path: Path) -> str:
+    """What the holder of a lock noted, on one line; empty where there is nothing."""
+    with _opened(path, os.O_RDONLY) as file:
+        return one_line(file.read(_NOTE).strip())
+
+
+def _opened(path: Path, flags: int) -> IO[str]:
+    try:
+        descriptor = os.open(path, flags | _CAREFULLY, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise StorageError(f"{path} is a link, expected a lock file of this project; remove the link") from error
+    try:
+        refuse_irregular(path, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "r" if flags == os.O_RDONLY else "r+", encoding="utf-8", errors="replace")

@@ -1,0 +1,69 @@
+"""What a discriminator is shown of a contest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor
+
+from papergan.game.priors import one_hot
+
+if TYPE_CHECKING:
+    from papergan.game.game import Match
+    from papergan.game.step_context import Round
+
+
+class View(Protocol):
+    """The discriminator's arguments on each side; hashable, since verdicts are remembered by match."""
+
+    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]: ...
+
+    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]: ...
+
+
+class ImagesOnly:
+    """The augmented images and nothing else."""
+
+    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        return (round.shown_real(match),)
+
+    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        return (round.shown_fake(match),)
+
+
+images_only = ImagesOnly()
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Real images with the latents that an encoder finds in them, generated images with those they came from.
+
+    encoder: the network that encodes. Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), eq. 1.
+    """
+
+    encoder: str = "encoder"
+
+    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        shown = round.shown_real(match)
+        return shown, round.once(
+            "encoded", self.encoder, match.real, compute=lambda: round.network(self.encoder)(shown)
+        )
+
+    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        return round.shown_fake(match), round.latent(match)[0]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with their classes, one-hot [B, K]: those of the data, and those that the prior drew.
+
+    The prior's draw is (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
+    """
+
+    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        classes = round.latent(match)[1].shape[1]
+        return round.shown_real(match), one_hot(round.batch["label"], classes)
+
+    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
+        return round.shown_fake(match), round.latent(match)[1]

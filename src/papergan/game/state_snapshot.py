@@ -1,0 +1,89 @@
+"""The state of a game at one moment, kept aside: to be put back, or to compare ways of playing an iteration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from papergan.game.game import Game
+from papergan.game.nan_guard import FiniteWatch
+
+_COMPARED = ("networks.", "average.", "report.")
+SHARE = 0.01  # of how far it moved; an old batch or old random numbers take a discriminator farther away than that
+TIMES = 3.0  # how much farther from each other than two plays a play and a repetition may be
+
+
+class Twin:
+    """Copies of every tensor that an iteration may change, and of the report that it gave."""
+
+    def __init__(self, game: Game, watch: FiniteWatch, report: Mapping[str, Tensor] = MappingProxyType({})) -> None:
+        self._own = dict(_tensors(game, watch))
+        tensors = self._own | {f"report.{name}": value for name, value in report.items()}
+        self.kept = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Put the game's state back, in place."""
+        for name, tensor in self._own.items():
+            tensor.copy_(self.kept[name])
+
+    def same_bits(self, other: Twin) -> str | None:
+        """The first tensor in which the two differ by a single bit, with its numbers where it is one; None if none."""
+        for name, mine in self.kept.items():
+            if not torch.equal(mine, other.kept[name]):
+                return f"{name} is {float(mine):.9g}, played {float(other.kept[name]):.9g}" if mine.dim() == 0 else name
+        return None
+
+    def alike(self, begin: Twin, once: Twin, again: Twin) -> str | None:
+        """Which part went another way than two plays of the same iteration did, all from `begin`; None if none did.
+
+        Kernels that add in any order do not come to the same bits twice. So each network, the average, and each number
+        of the report may be away from `once` by one percent of how far that moved and by three times as far as the two
+        plays are from each other.
+        """
+        for part in dict.fromkeys(_part(name) for name in self.kept if name.startswith(_COMPARED)):
+            names = [name for name, mine in self.kept.items() if _part(name) == part and mine.is_floating_point()]
+            moved, noise, apart = (_distance(names, once, other) for other in (begin, again, self))
+            if not apart <= SHARE * moved + TIMES * noise:
+                return f"{part} moved by {moved:.4g}, is off by {apart:.4g}, and two plays differ by {noise:.4g}"
+        return None
+
+
+def addresses(game: Game, watch: FiniteWatch) -> dict[str, int]:
+    """Where every tensor of the state lies."""
+    return {name: tensor.data_ptr() for name, tensor in _tensors(game, watch)}
+
+
+def _tensors(game: Game, watch: FiniteWatch) -> Iterator[tuple[str, Tensor]]:
+    for name, network in game.networks.items():
+        yield from _of(f"networks.{name}", network)
+    if game.average is not None:
+        yield from _of("average.sampler", game.average.sampler)
+    for name, optimiser in game.optimisers.items():
+        for place, state in enumerate(optimiser.state.values()):
+            yield from ((f"optimisers.{name}.{key}.{place}", t) for key, t in state.items() if isinstance(t, Tensor))
+    for name, controller in game.controllers.items():
+        yield from ((f"controllers.{name}.{k}", t) for k, t in controller.state_dict().items() if isinstance(t, Tensor))
+    yield from ((f"watch.{place}", tensor) for place, tensor in enumerate(watch.tensors()))
+
+
+def _of(part: str, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from ((f"{part}.{name}", tensor) for name, tensor in (*module.named_parameters(), *module.named_buffers()))
+
+
+def _part(name: str) -> str:
+    """A network, the average, or one number of the report."""
+    return name if name.startswith("report.") else ".".join(name.split(".")[:2])
+
+
+def _distance(names: Iterable[str], one: Twin, other: Twin) -> float:
+    """Euclidean; what the other does not have counts as 0."""
+    squares = 0.0
+    for name in names:
+        mine, theirs = one.kept[name].double(), other.kept.get(name)
+        squares += float((mine if theirs is None else mine - theirs.double()).square().sum())
+    return math.sqrt(squares)

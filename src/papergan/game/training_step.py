@@ -1,0 +1,109 @@
+"""The verb: one iteration of a game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from papergan.game.game import Game, Turn, always
+from papergan.game.nan_guard import FiniteWatch
+from papergan.game.schedules import Dials, Progress, value
+from papergan.game.sharding import average_over_ranks
+from papergan.game.step_context import Round
+
+Batch = Mapping[str, Tensor]
+Report = dict[str, Tensor]
+
+
+def play(
+    game: Game,
+    batches: Sequence[Batch],
+    progress: Progress,
+    watch: FiniteWatch | None = None,
+    autocast: torch.dtype | None = None,
+) -> Report:
+    """Play every turn once, or `repeats` times.
+
+    Returns each term's weighted value, each player's gradient norm and what controllers report.
+
+    batches: `game.batches_per_step` real batches; the r-th repeat of every turn sees the r-th.
+    watch: told of every move, so that what is not finite is noticed without reading the device now.
+    autocast: the precision of networks, for example torch.bfloat16; penalties and scores stay in float32.
+    All are scalars on the device, by "player.term"; nothing is synchronised.
+    """
+    turns = due(game, progress)
+    if watch is not None:
+        watch.announce(progress.step, turns)
+    return take(game, turns, batches, progress, watch, autocast)
+
+
+def due(game: Game, progress: Progress) -> tuple[Turn, ...]:
+    """The turns that are taken in this iteration."""
+    return tuple(turn for turn in game.turns if turn.when(progress))
+
+
+def take(
+    game: Game,
+    turns: Sequence[Turn],
+    batches: Sequence[Batch],
+    progress: Progress | Dials,
+    watch: FiniteWatch | None,
+    autocast: torch.dtype | None,
+) -> Report:
+    """As `play`, these turns, without telling the watch beforehand. All of it is device work that can be recorded."""
+    report: Report = {}
+    for turn in turns:
+        for batch in batches[: turn.repeats]:
+            report |= _move(game, turn, batch, progress, watch, autocast)
+    if game.average is not None:
+        game.average.update(progress)
+    for name, controller in game.controllers.items():
+        report |= {f"{name}.{key}": shown for key, shown in controller.report().items()}
+    return report
+
+
+def _move(
+    game: Game,
+    turn: Turn,
+    batch: Batch,
+    progress: Progress | Dials,
+    watch: FiniteWatch | None,
+    autocast: torch.dtype | None,
+) -> Report:
+    player, optimiser = game.players[turn.player], game.optimisers[turn.player]
+    round = Round(game, turn, batch, progress)
+    with game.learning(player.networks):
+        lowered = autocast is not None and not turn.differentiates_inputs
+        with torch.autocast(game.device.type, dtype=autocast, enabled=lowered):
+            terms = zip(turn.names, turn.objective, strict=True)
+            values = {name: round.value(term.weight) * term(round) for name, term in terms}
+        weighted = torch.stack(list(values.values()))
+        loss = weighted.sum()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+    gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
+    shown = average_over_ranks(gradients, weighted.detach())
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if watch is not None:
+        watch.look(turn.watched, torch.cat([shown, norm[None]]))
+    follow_rate(game, turn.player, progress)
+    optimiser.step()
+    for constrain in player.constraints:
+        for name in player.networks:
+            constrain(game.networks[name])
+    for controller in game.controllers.values():
+        controller.observe(turn.player, round)
+    report = dict(zip(turn.names, shown.unbind(), strict=True))
+    if turn.when is always:  # a lazy turn's norm would distort the mean of the usual ones
+        report[f"{turn.player}.gradient_norm"] = norm
+    return report
+
+
+def follow_rate(game: Game, name: str, progress: Progress | Dials) -> None:
+    """Give the optimiser of this player its learning rate of now, where a knob says what it is."""
+    player, optimiser = game.players[name], game.optimisers[name]
+    if player.learning_rate is not None:
+        for group in optimiser.param_groups:
+            group["lr"] = value(player.learning_rate, progress)

@@ -1,0 +1,74 @@
+"""What catalog.yml and published.yml say, and what earlier runs left, before hours are spent on a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline import Pipeline
+
+from papergan.atomic_files import check_regular
+from papergan.config import registry
+from papergan.errors import PaperganError, StorageError, did_you_mean
+from papergan.messages import quoted
+from papergan.reporting.published_results import experiments_named
+from papergan.validation import in_one_line
+
+DATA_ONLY = (
+    "papergan.", "kedro.io.memory_dataset", "kedro.io.shared_memory_dataset", "kedro_datasets.json.",
+    "kedro_datasets.text.", "kedro_datasets.yaml.",
+)  # fmt: skip
+
+
+def faults_of_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+    """What cannot be loaded or saved as catalog.yml has it, and outputs of which a later version is on disk."""
+    outputs = pipeline.all_outputs()
+    for name in sorted(pipeline.datasets()):
+        try:
+            dataset = catalog.get(name)
+        except Exception as error:  # of whatever class catalog.yml names
+            yield f"catalog.yml: {in_one_line(error).partition(' Hint: ')[0]}"
+            continue
+        yield from _no_file(name, dataset)
+        if dataset is not None and not type(dataset).__module__.startswith(DATA_ONLY):
+            yield (
+                f"catalog.yml: {name}: a {type(dataset).__name__} might run code that is in its file; known to read "
+                "data only are papergan's own datasets, MemoryDataset, and those for json, text and yaml"
+            )
+        later = getattr(dataset, "later_version", None) if name in outputs else None
+        if later is not None:
+            yield (
+                f"{name}: there is a version {later} on disk, later than this run: was the clock set back? "
+                "Kedro would load that one instead of what this run makes; mend the clock or move that version away"
+            )
+
+
+def _no_file(name: str, dataset: object) -> Iterator[str]:
+    """Where Kedro's own datasets would wait at a pipe, or read and write a device: what lies there is no file."""
+    path = getattr(dataset, "_filepath", None)
+    if type(dataset).__module__.startswith("kedro_datasets.") and path is not None and not Path(path).is_dir():
+        try:
+            check_regular(Path(path))
+        except StorageError as error:
+            yield f"{name}: {error}"
+        except OSError:  # not there yet, or of another file system; its dataset says so where it matters
+            return
+
+
+def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+    """What is wrong with published.yml, which is needed at the very end only."""
+    if "published" not in pipeline.inputs():
+        return
+    try:
+        named = list(experiments_named(catalog.load("published")))
+    except (PaperganError, DatasetError) as error:
+        told: BaseException = error
+        while isinstance(told, DatasetError) and told.__cause__ is not None:
+            told = told.__cause__
+        yield f"published.yml: {in_one_line(told).removeprefix('published numbers: ')}"
+        return
+    known = registry.discover()
+    for where, name in named:
+        if name not in known:
+            yield f"published.yml: {where}: unknown experiment {quoted(name)}{did_you_mean(name, known)}"

@@ -1,0 +1,99 @@
+"""Configuration read as Kedro reads it; what cannot be read is named on one line, all files together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from kedro.config import MissingConfigException, OmegaConfigLoader
+from omegaconf import DictConfig, OmegaConf
+
+from papergan.errors import PaperganError, RecipeError
+from papergan.messages import quoted
+from papergan.validation import in_one_line
+
+REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro goes on without the other kinds
+
+
+class ReadableConfigLoader(OmegaConfigLoader):
+    """Kedro's loader. Raises RecipeError where that one ends in a traceback that does not name the file."""
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """The merged configuration of one kind, for example "parameters"."""
+        try:
+            _refuse_missing(self.runtime_params or {} if key == "parameters" else {})
+            content: dict[str, Any] = super().__getitem__(key)
+        except MissingConfigException as error:
+            if key not in REQUIRED or not Path(self.conf_source, self.base_env).is_dir():
+                raise
+            raise RecipeError(f"{Path(self.conf_source, self.base_env)}: Kedro finds no {key} file in it") from error
+        except PaperganError:
+            raise
+        except Exception as error:  # a parser that is given just anything may raise anything
+            if key not in self.config_patterns:
+                raise
+            if (known := _of_ours(error)) is not None:
+                raise known from error
+            faults = [*self._unreadable()] or [*self._clashes(key)]
+            faults = faults or [f"{key} in {self.conf_source}: {in_one_line(error)}"]
+            raise RecipeError("; ".join(faults)) from error
+        return content
+
+    def _files(self, folder: str) -> list[Path]:
+        found = sorted(Path(self.conf_source, folder).rglob("*"))
+        return [path for path in found if path.suffix in (".yml", ".yaml", ".json") and not path.is_dir()]
+
+    def _unreadable(self) -> Iterator[str]:
+        for folder in dict.fromkeys((self.base_env, self.env or self.default_run_env)):
+            for path in self._files(folder):
+                if fault := fault_of(path):
+                    yield f"{path} cannot be read: {fault}"
+
+    def _clashes(self, key: str) -> Iterator[str]:
+        """Where an overlay, or what the command line says, has a list and what it is laid over a mapping."""
+        files = [path for folder in (self.base_env, self.env or self.default_run_env) for path in self._files(folder)]
+        contents = {str(path): OmegaConf.to_container(OmegaConf.load(path)) for path in files if key in str(path)}
+        if key == "parameters":
+            contents["--params"] = self.runtime_params
+        for (_, below), (name, above) in combinations(contents.items(), 2):
+            yield from (f"{name}: {clash}" for clash in clashes(below, above))
+
+
+def _of_ours(error: BaseException | None) -> PaperganError | None:
+    """What a resolver of ours said, which OmegaConf tells in words of its own."""
+    while error is not None and not isinstance(error, PaperganError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _refuse_missing(given: Any, place: str = "--params") -> None:
+    """OmegaConf takes `???` for a value that is still missing, and what stands below it for the value."""
+    if given == "???":
+        raise RecipeError(f"{place}: '???' stands for a missing value; give one, or leave it out")
+    for key, value in given.items() if isinstance(given, dict) else ():
+        _refuse_missing(value, f"{place}, {key}" if place == "--params" else f"{place}.{key}")
+
+
+def fault_of(path: Path) -> str | None:
+    """Why Kedro cannot read a file of configuration, None if it can."""
+    try:
+        content = OmegaConf.load(path)
+        if not isinstance(content, DictConfig):
+            return "expected a mapping, got a list"
+        if odd := [key for key in content if not isinstance(key, str)]:
+            return f"expected names as keys, got {quoted(odd[0])}"
+    except Exception as error:  # as above
+        return in_one_line(error)
+    return None
+
+
+def clashes(below: Any, above: Any, place: str = "") -> Iterator[str]:
+    """Where one of two trees has a list and the other one a mapping."""
+    kinds: dict[type, str] = {dict: "a mapping", list: "a list"}
+    if isinstance(below, dict) and isinstance(above, dict):
+        for key in [key for key in above if key in below]:
+            yield from clashes(below[key], above[key], f"{place}.{key}".lstrip("."))
+    elif type(below) in kinds and type(above) in kinds and type(below) is not type(above):
+        yield f"{place}: expected {kinds[type(below)]}, got {kinds[type(above)]}"

@@ -1,0 +1,188 @@
+"""One MLflow run per experiment that is run, with a status that tells what became of it."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from papergan.datasets.page import PageDataset
+from papergan.messages import one_line
+from papergan.tracking import Tracker
+from papergan.tracking.configuration import MlflowConfiguration, parse
+from papergan.tracking.mlflow_store import MlflowStore
+
+if TYPE_CHECKING:
+    from papergan.config.checked import Experiment, Search, Stress, Study
+    from papergan.tracking.mlflow_tracker import MlflowTracker, Status
+
+log = logging.getLogger(__name__)
+
+
+class TrackingHook:
+    """Begins a run with the first node of an experiment and ends it with the pipeline.
+
+    FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro tells no hook of
+    Ctrl-C or SIGTERM, so the end of the process is listened to. After kill -9 the next run marks it KILLED.
+    What needs torch is imported where a run is under way: every command of Kedro loads this file.
+    """
+
+    def __init__(self) -> None:
+        self._configuration: MlflowConfiguration | None = None
+        self._store: MlflowStore | None = None
+        self._session = ""
+        self._catalog: CatalogProtocol | None = None
+        self._runs: dict[str, MlflowTracker] = {}
+        self._left: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read mlflow.yml, and leave it where `kedro mlflow ui` looks for it. Nothing is created yet."""
+        self._configuration = None  # hooks outlive the session of a notebook
+        try:
+            options = parse(context.config_loader["mlflow"])
+        except ImportError:
+            log.warning("MLflow is not installed: nothing is tracked, everything else is as ever")
+            return
+        context.__setattr__("mlflow", options)
+        self._configuration = MlflowConfiguration.of(options)
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Give every training node somebody to tell; by default nobody."""
+        self._end("KILLED")  # what a run in this process, of a notebook, left open when it was interrupted
+        self._catalog = catalog
+        self._session = str(run_params["run_id"])
+        self._store = self._open(run_params["pipeline_names"] or [])
+        self._left = Counter(node.namespace or "" for node in pipeline.nodes for _ in node.outputs)
+        for name in pipeline.inputs():
+            if name.endswith(".tracker"):
+                catalog[name] = MemoryDataset(Tracker(), copy_mode="assign")
+
+    def _open(self, pipelines: list[str]) -> MlflowStore | None:
+        if self._configuration is None or set(pipelines) & set(self._configuration.untracked):
+            return None
+        return MlflowStore(self._configuration)
+
+    @hook_impl
+    def before_node_run(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin the run of the node's experiment or study where it has not begun."""
+        from papergan.config.checked import Experiment, Search, Stress, Study
+
+        for value in inputs.values():
+            if isinstance(value, Experiment | Study | Search | Stress) and value.name not in self._runs:
+                self._begin(value)
+        return {f"{name}.tracker": run for name, run in self._runs.items() if f"{name}.tracker" in node.inputs}
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Note which images are looked at, also where they were made by an earlier run."""
+        self._note_images(dataset_name, data)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Keep what the catalog marks with `metadata: {mlflow: {artifacts: <folder>}}`, and final scores as metrics.
+
+        An experiment is done with its last output, whatever becomes of the others.
+        """
+        self._note_images(dataset_name, data)
+        name = node.namespace or ""
+        if name in self._runs and self._catalog is not None:
+            self._keep(self._runs[name], self._catalog.get(dataset_name), data)
+        self._left[name] -= 1
+        if not self._left[name]:
+            self._end("FINISHED", name)
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node, catalog: CatalogProtocol) -> None:
+        """A run that diverged gets a score card that says so; the comparison then shows it."""
+        from papergan.pipelines.experiment.nodes.training import Diverged
+
+        name = node.namespace or ""
+        if isinstance(error, Diverged):
+            catalog.save(f"{name}.scores", error.card)
+            if name in self._runs:
+                self._runs[name].tags({"diverged": str(error)})
+        self._end("FAILED", name)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Everything was done."""
+        self._end("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Something was not."""
+        self._end("FAILED")
+
+    def _begin(self, experiment: Experiment | Study | Search | Stress) -> None:
+        from papergan.config.checked import Experiment
+        from papergan.config.study import digest_of
+        from papergan.tracking import provenance
+        from papergan.tracking.run_content import parameters_of
+
+        if self._store is None:
+            return
+        commit = provenance.commit()
+        tags = {"paper": experiment.recipe.paper, "session": self._session}
+        tags |= {"commit": commit.name, "dirty": str(commit.dirty).lower()}
+        same = None
+        if isinstance(experiment, Experiment):
+            tags |= {"dataset": experiment.recipe.dataset, "recipe": experiment.recipe.fingerprint}
+        else:
+            same, tags["study"] = "study", digest_of(experiment.cells)  # one that was interrupted goes on in its run
+        try:
+            run = self._store.begin(f"document_{experiment.recipe.paper}", experiment.name, tags, same)
+        except Exception as error:  # the store may fail in any way; an experiment does not need it
+            reason = one_line(str(error).partition("\n")[0] or type(error).__name__)
+            log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
+            self._store = None
+            return
+        self._runs[experiment.name] = run
+        if isinstance(experiment, Experiment):  # cells of a study have runs of their own
+            run.parameters(parameters_of(experiment.recipe))
+        run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
+        atexit.register(self._end_one, run, "KILLED")
+
+    def _keep(self, run: MlflowTracker, dataset: Any, data: Any) -> None:
+        from papergan.evaluation.scorecard import ScoreCard
+
+        mark = (getattr(dataset, "metadata", None) or {}).get("mlflow")
+        if mark is not None:
+            run.artifact(file_of(dataset), mark["artifacts"])
+        if isinstance(data, ScoreCard):
+            run.scores(data)
+
+    def _note_images(self, name: str, data: Any) -> None:
+        from papergan.data.images import ImageSplits
+
+        experiment, _, what = name.rpartition(".")
+        if what == "images" and experiment in self._runs and isinstance(data, ImageSplits):
+            digests = {"data_digest": data.train.digest, "images": data.train.name}
+            self._runs[experiment].tags(digests)
+
+    def _end(self, status: Status, *names: str) -> None:
+        """End the runs of these experiments that are open; all of them where none is named."""
+        for name in names or list(self._runs):
+            run = self._runs.pop(name, None)
+            if run is not None:
+                self._end_one(run, status)
+
+    def _end_one(self, run: MlflowTracker, status: Status) -> None:
+        run.finish(status)
+        if self._store is not None:
+            self._store.liveness.release(run.run_id)
+
+
+def file_of(dataset: Any) -> Path:
+    """Where a dataset keeps what was saved last."""
+    return Path(dataset.path if isinstance(dataset, PageDataset) else dataset._get_load_path())

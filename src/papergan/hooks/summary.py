@@ -1,0 +1,98 @@
+"""At the end of a run: the table, and where everything is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from papergan.datasets.page import Page, PageDataset
+from papergan.hooks.mlflow_tracking import file_of
+from papergan.tracking.configuration import MlflowConfiguration, parse
+from papergan.tracking.mlflow_store import ui_options
+
+SHOWN = (
+    "samples", "progress", "curves", "history", "training_log", "scores", "generator", "comparison", "page", "plot",
+    "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
+)  # fmt: skip
+PICTURES = ("over_time", "interpolation", "by_class", "neighbours", "truncation")  # of an experiment; one line for all
+
+
+class ReportHook:
+    """Prints what people look for first. Silent where nothing was compared, sampled or scored."""
+
+    def __init__(self) -> None:
+        self._tracking_uri: str | None = None
+        self._told: dict[str, str] = {}  # what pages have for the console, by what they are of
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Know where MLflow keeps its runs."""
+        self._tracking_uri = None
+        with suppress(ImportError):  # the tracking hook says so
+            self._tracking_uri = MlflowConfiguration.of(parse(context.config_loader["mlflow"])).tracking_uri
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Forget the last run of this process."""
+        self._told = {}
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Keep tables for the end: of comparisons only the newest, since it has the others in it."""
+        if isinstance(data, Page) and data.console:
+            what = dataset_name if dataset_name.endswith(".training_log") else "table"
+            self._told.pop(what, None)
+            self._told[what] = data.console
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """The table all the same, where an experiment that failed left one: it says who diverged, and when."""
+        for told in self._told.values():
+            click.echo(f"\n{told}\n")
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print the table and the places."""
+        outputs = {name.rpartition(".")[2]: name for name in sorted(pipeline.all_outputs())}
+        lines = [line for told in self._told.values() for line in ("", told, "")]
+        lines += [f"  {what + ':':<13} {where}" for what, where in _places(outputs, catalog)]
+        if not lines:
+            return
+        experiment = next((node.namespace for node in pipeline.nodes if node.namespace), None)
+        if self._tracking_uri is not None and (experiment or "comparison" in outputs):  # tools leave no MLflow run
+            lines.append(f"  {'MLflow:':<13} {_program('mlflow')} {ui_options(self._tracking_uri)}")
+        shown = experiment or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")
+        lines += [f"  {'Kedro-Viz:':<13} {_program('kedro')} viz run --pipeline {shown}", ""]
+        click.echo("\n".join(lines))
+
+
+def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tuple[str, str]]:
+    """What people look at first, and where it is; the pictures of an experiment on one line."""
+    pictures = [what for what in PICTURES if "samples" in outputs and what in outputs]
+    for what in sorted(set(outputs) & set(SHOWN) - set(pictures)):
+        dataset = catalog.get(outputs[what])
+        yield what, _short(dataset.file("html") if isinstance(dataset, PageDataset) else file_of(dataset))
+    if pictures:
+        folder = file_of(catalog.get(outputs["samples"])).parents[2]
+        yield "pictures", f"{_short(folder)}/{{{','.join(pictures)}}}.png/"
+
+
+def _program(name: str) -> str:
+    """What to type for it: its name, or where it is in an environment that is not activated."""
+    return name if shutil.which(name) else _short(Path(sys.executable).parent / name)
+
+
+def _short(path: Path) -> str:
+    """Relative to where the user is, if it lies below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,58 @@
+"""Nothing runs before everything that can be known to be wrong is known to be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from papergan.config import registry
+from papergan.errors import RecipeError, did_you_mean
+from papergan.messages import quoted
+
+
+class GateHook:
+    """Checks the environment, every recipe that a run needs, its data, device and weights; hands recipes out."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Refuse unknown environments and experiments: Kedro would take the first for empty and ignore the second."""
+        _check_environment(context)
+        registry.refuse_unknown(context.config_loader["parameters"])
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Check what the pipeline is about to do, and put checked recipes where the parameters were.
+
+        Raises RecipeError with all faults on one line, those of parameters that --params gives and nothing reads too.
+        """
+        from papergan.hooks.command_line_checks import refuse_unread
+        from papergan.hooks.experiment_checks import preflight  # here, because these need torch
+        from papergan.hooks.study_checks import preflight_studies
+        from papergan.hooks.tool_checks import preflight_tools
+
+        refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
+        studies = preflight_studies(pipeline, catalog)  # first, since these read the recipes as they are given
+        checked = {experiment.name: experiment for experiment in preflight(pipeline, catalog)}
+        for name, recipe in {**checked, **{study.name: study for study in studies}}.items():
+            catalog.save(f"params:{name}", recipe)
+        for name, tool in preflight_tools(pipeline, catalog).items():
+            catalog.save(f"params:{name}", tool)
+
+
+def _check_environment(context: KedroContext) -> None:
+    environment = context.env or "local"
+    folder = Path(context.config_loader.conf_source)
+    if not (folder / context.config_loader.base_env).is_dir():
+        raise RecipeError(f"{folder}: there is no folder {context.config_loader.base_env!r} of configuration in it")
+    known = [path.name for path in folder.iterdir() if path.is_dir()]
+    if environment in known:  # a path elsewhere is a folder too, and none of ours
+        return
+    if environment == "local":  # git does not keep empty folders, and somebody deleted .gitkeep
+        (folder / environment).mkdir()
+        return
+    raise RecipeError(f"unknown environment {quoted(environment)}{did_you_mean(environment, known)}")

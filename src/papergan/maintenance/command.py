@@ -1,0 +1,131 @@
+"""`kedro clean`: shows what may go, and with --yes removes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from papergan.config import registry
+from papergan.errors import RecipeError, did_you_mean, known_cause
+from papergan.messages import quoted
+
+if TYPE_CHECKING:
+    from papergan.maintenance.retention import RetentionRecipe
+    from papergan.maintenance.scan import Removal
+    from papergan.tracking.configuration import MlflowConfiguration
+
+
+@click.command("clean")
+@click.option("--yes", is_flag=True, help="Remove it. Without this, it is only shown.")
+@click.option("--verbose", "-v", is_flag=True, help="Name every file.")
+@click.option("--versions", type=int, help="Of every output, so many of the newest versions stay.")
+@click.option("--pictures", type=int, help="So many sample grids stay of every MLflow run, evenly from among them.")
+@click.option(
+    "--checkpoints",
+    is_flag=True,
+    help="The checkpoints of finished runs go too: results stay, but these runs can no longer be extended.",
+)
+@click.option("--experiment", metavar="NAME", help="Only what is this experiment's own; nothing shared, no MLflow.")
+@click.pass_context
+def clean(ctx: click.Context, /, yes: bool, verbose: bool, experiment: str | None, **options: Any) -> None:
+    """Show what may be removed from data/ and mlruns/, and with --yes remove it.
+
+    What the comparison shows, what a pointer leads to, what a stopped run is resumed from, and everything of an
+    experiment that is being run stays. Defaults stand in conf/base/parameters_tools.yml under "retention".
+    """
+    try:
+        faults = _clean(yes, verbose, experiment, **options)
+    except Exception as error:
+        known = known_cause(error)
+        if known is None:  # a bug keeps its traceback
+            raise
+        faults = [str(known)]
+    for fault in faults:
+        click.secho(f"papergan: {fault}", fg="red", err=True)
+    ctx.exit(1 if faults else 0)
+
+
+def _clean(
+    yes: bool, verbose: bool, experiment: str | None, versions: int | None, pictures: int | None, checkpoints: bool
+) -> Sequence[str]:
+    """The faults, one line each."""
+    known = {*registry.discover(), *registry.TOOLS}
+    if experiment is not None and experiment not in known:
+        raise RecipeError(f"--experiment: unknown experiment {quoted(experiment)}{did_you_mean(experiment, known)}")
+    from papergan.maintenance.locked_experiments import busy
+    from papergan.maintenance.plan import Workspace, confirmed, plan
+    from papergan.maintenance.removal import remove
+    from papergan.settings import workspace
+
+    given = {"versions": versions, "pictures": pictures, "checkpoints": "unfinished" if checkpoints else None}
+    retention, tracking = _configured({name: value for name, value in given.items() if value is not None})
+    place = Workspace.at(Path(workspace()))
+    found = plan(place, retention, busy(place.data, tracking), experiment=experiment)
+    _show("Removing" if yes else "May be removed", found.removals, verbose)
+    for note in [*found.notes, *_warnings(found.removals)]:
+        click.echo(f"  {note}")
+    if not found.removals:
+        return found.faults
+    if not yes:
+        click.echo("Nothing was removed; kedro clean with --yes does it.")
+        return found.faults
+    agreed = confirmed(found, place, busy(place.data, tracking))
+    done, failed = remove(agreed.removals)
+    click.echo(f"Removed {_count(done)}: {_size(done)} of room made.")
+    return [*agreed.faults, *failed]
+
+
+def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfiguration]:
+    """What the project's configuration says, with what is given on the command line in its place."""
+    from kedro.framework.session import KedroSession
+
+    from papergan.maintenance.retention import RetentionRecipe
+    from papergan.tracking.configuration import MlflowConfiguration
+
+    with KedroSession.create(registry.PROJECT) as session:
+        context = session.load_context()
+        written = context.params.get("retention") or {}
+        if not isinstance(written, dict):
+            raise RecipeError(f"retention: expected a mapping, got {quoted(written)}")
+        return RetentionRecipe.parse("retention", {**written, **given}), MlflowConfiguration.of(context.mlflow)
+
+
+def _show(title: str, removals: Sequence[Removal], verbose: bool) -> None:
+    """By reason: how many, how large, and if asked every path."""
+    from papergan.settings import workspace
+
+    if not removals:
+        click.echo(f"Nothing to remove in {workspace()}.")
+        return
+    click.echo(f"{title}, in {workspace()}:")
+    by_reason: dict[str, list[Removal]] = {}
+    for removal in removals:
+        by_reason.setdefault(removal.reason, []).append(removal)
+    for reason, some in by_reason.items():
+        click.echo(f"{len(some):>6}  {_size(some):>9}  {reason}")
+        for piece in (piece for removal in some if verbose for piece in removal.pieces):
+            click.echo(f"{'':>19}{piece.path}")
+    click.echo(f"{len(removals):>6}  {_size(removals):>9}  in all")
+
+
+def _warnings(removals: Sequence[Removal]) -> list[str]:
+    from papergan.maintenance.checkpoints import FINISHED
+
+    names = sorted({str(removal.experiment) for removal in removals if removal.reason == FINISHED})
+    return [f"{name}: results stay, but its finished runs can no longer be extended" for name in names]
+
+
+def _count(removals: Sequence[Removal]) -> str:
+    return "1 thing" if len(removals) == 1 else f"{len(removals)} things"
+
+
+def _size(removals: Iterable[Removal]) -> str:
+    size = float(sum(removal.bytes for removal in removals))
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -1,0 +1,128 @@
+"""Diversity by multi-scale structural similarity: how alike two images of one generator are on average."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from papergan.errors import EvaluationError
+from papergan.extractors.feature_extractor import check_pixels
+from papergan.metrics.arrays import Array, as_tensor
+
+WINDOW = 11
+SIGMA = 1.5
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # from the finest scale to the coarsest
+C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+PAIRS_AT_ONCE = 64  # in float64, with a dozen intermediate images each
+
+
+def num_scales(size: int) -> int:
+    """How many scales an image of `size` pixels has: halvings (rounded down) that leave 11 pixels, at most 5.
+
+    11-21 pixels: 1, 22-43: 2 (so 28 and 32), 44-87: 3 (64), 88-175: 4 (128), from 176: 5.
+    Raises EvaluationError below 11 pixels.
+    """
+    if size < WINDOW:
+        raise EvaluationError(f"MS-SSIM needs images of at least {WINDOW} pixels, got {size}; leave it out for these")
+    return sum(size >> scale >= WINDOW for scale in range(len(WEIGHTS)))
+
+
+def ms_ssim(first: Array, second: Array) -> Tensor:
+    """Multi-scale structural similarity of each pair; 1 = identical, near 0 = nothing in common.
+
+    prod_s cs_s^(w_s) * l^(w_last), with, in a gaussian window of 11 x 11 pixels (sigma 1.5) around each pixel,
+    cs = (2 cov + C2) / (var_1 + var_2 + C2) at every scale s, l = (2 m_1 m_2 + C1) / (m_1^2 + m_2^2 + C1) at the
+    last; C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2. cs, and cs * l at the last scale, are averaged over channels and
+    those pixels whose window lies inside; a negative average counts as 0. The next scale is the mean of 2 x 2 pixels.
+    The first `num_scales` of the weights (.0448, .2856, .3001, .2363, .1333) are used, divided by their sum (which is
+    1.0001 for all): values of images of 32 pixels, at two scales, cannot be compared with those of 176 at five.
+    first, second: uint8 or float 0..255, [B, C, S, S] -> float64 [B] in 0..1.
+    Raises EvaluationError for other shapes, different shapes, and images below 11 pixels.
+    Source: Wang, Simoncelli, Bovik 2003, "Multiscale structural similarity", eq. 7 and section 3.2.
+    """
+    first, second = as_tensor(first, "images"), as_tensor(second, "images")
+    if first.ndim != 4 or first.shape != second.shape:
+        raise EvaluationError(
+            f"MS-SSIM compares images [B, C, S, S] of one shape, got {tuple(first.shape)} and {tuple(second.shape)}"
+        )
+    scales = num_scales(min(first.shape[-2:]))
+    first, second = first.double(), second.double()
+    similarity = torch.ones(len(first), dtype=torch.float64, device=first.device)
+    for scale, weight in enumerate(WEIGHTS[:scales]):
+        luminance, contrast = _luminance_and_contrast(first, second)
+        term = luminance * contrast if scale == scales - 1 else contrast
+        similarity *= term.mean((1, 2, 3)).clamp_min(0) ** (weight / sum(WEIGHTS[:scales]))
+        first, second = avg_pool2d(first, 2), avg_pool2d(second, 2)
+    return similarity
+
+
+class PairwiseSimilarity:
+    """Mean MS-SSIM of image 2i with image 2i + 1 of a stream, i < max_pairs; lower = more diverse.
+
+    It notices only a near-total collapse: report it next to the value of real images.
+    Source: Odena, Olah, Shlens 2017, arXiv:1610.09585, section 4.2, who pair images of one class.
+    """
+
+    def __init__(self, max_pairs: int = 1000) -> None:
+        self.max_pairs = max_pairs
+        self._similarities: list[float] = []
+        self._waiting: Tensor | None = None
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs were compared."""
+        return len(self._similarities)
+
+    def update(self, pixels: Array) -> None:
+        """Take in uint8 [B, C, S, S]; an odd one out waits. Raises EvaluationError for other types and shapes."""
+        pixels = as_tensor(pixels, "images")
+        check_pixels(pixels)
+        if self._waiting is not None:
+            if self._waiting.shape[1:] != pixels.shape[1:]:
+                raise EvaluationError(f"images changed from {tuple(self._waiting.shape)} to {tuple(pixels.shape)}")
+            pixels = torch.cat([self._waiting, pixels.to(self._waiting.device)])
+        paired = len(pixels) // 2 * 2
+        self._waiting = pixels[paired:].clone() if paired < len(pixels) else None
+        wanted = pixels[: min(paired, 2 * (self.max_pairs - self.pairs))]
+        for start in range(0, len(wanted), 2 * PAIRS_AT_ONCE):
+            part = wanted[start : start + 2 * PAIRS_AT_ONCE]
+            self._similarities += ms_ssim(part[0::2], part[1::2]).tolist()
+
+    def merge(self, other: PairwiseSimilarity) -> PairwiseSimilarity:
+        """Both streams together, cut at this one's max_pairs; neither is changed. Two that wait become a pair."""
+        merged = PairwiseSimilarity(self.max_pairs)
+        merged._similarities = (self._similarities + other._similarities)[: self.max_pairs]
+        for waiting in (self._waiting, other._waiting):
+            if waiting is not None:
+                merged.update(waiting)
+        return merged
+
+    def value(self) -> float:
+        """Mean MS-SSIM over the pairs, 0..1. Raises EvaluationError without a pair."""
+        if not self._similarities:
+            raise EvaluationError("a mean similarity needs at least 2 images")
+        return sum(self._similarities) / self.pairs
+
+
+def _luminance_and_contrast(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Both at every window, each [B, C, S - 10, S - 10]."""
+    mean_1, mean_2 = _blur(first), _blur(second)
+    variances = _blur(first.square()) - mean_1.square() + _blur(second.square()) - mean_2.square()
+    covariance = _blur(first * second) - mean_1 * mean_2
+    luminance = (2 * mean_1 * mean_2 + C1) / (mean_1.square() + mean_2.square() + C1)
+    return luminance, (2 * covariance + C2) / (variances + C2)
+
+
+def _blur(images: Tensor) -> Tensor:
+    """Gaussian mean of every window that lies inside; two products with a banded matrix, exact on any device."""
+    rows, columns = (_windows(size).to(images.device) for size in images.shape[-2:])
+    return rows @ images @ columns.T
+
+
+def _windows(size: int) -> Tensor:
+    """float64 [size - 10, size]: row i holds the gaussian of the window that begins at pixel i."""
+    offset = torch.arange(size) - torch.arange(size - WINDOW + 1)[:, None]
+    bell = torch.exp(-((offset - WINDOW // 2).double() ** 2) / (2 * SIGMA**2))
+    bell = bell * ((offset >= 0) & (offset < WINDOW))
+    return bell / bell.sum(1, keepdim=True)

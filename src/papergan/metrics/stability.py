@@ -1,0 +1,80 @@
+"""When a training counts as unstable: a rule in numbers, since document 003 has one in words only.
+
+Document 003, section 3.1: its hyperparameter "is incremented by 1 until no instability problem occurs beyond epoch 30".
+What an instability is, it does not say; these three are our definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, isfinite
+from statistics import fmean, pstdev
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.validation import Amount, Positive, Strict
+
+Row = Mapping[str, float]
+
+
+class StabilityRule(Strict):
+    """after_epoch: what happens before does not count. Losses are the adversarial ones alone, means over an epoch.
+
+    A training is unstable where, in later epochs, a loss is not finite; or the discriminator's is below `won_below` in
+    `won_for` epochs in a row, so that the generator learns nothing; or the generator's is more than `growth` times what
+    it was in epoch `growth_since`.
+    """
+
+    after_epoch: Positive = 30
+    won_below: Amount = 0.05
+    won_for: Positive = 3
+    growth: Annotated[float, Field(gt=1, le=1e6)] = 5.0
+    growth_since: Positive = 10
+
+
+def instability(losses: Sequence[Row], rule: StabilityRule) -> str | None:
+    """What went wrong first, and in which epoch; None where nothing did.
+
+    losses: reports with a fractional `epoch`, "discriminator.discriminator_loss" and "generator.generator_loss".
+    """
+    discriminator = _by_epoch(losses, "discriminator.discriminator_loss")
+    generator = _by_epoch(losses, "generator.generator_loss")
+    before = generator.get(rule.growth_since)
+    won = 0
+    for epoch in sorted(set(discriminator) | set(generator)):
+        if epoch <= rule.after_epoch:
+            continue
+        mine, theirs = discriminator.get(epoch, 0.0), generator.get(epoch, 0.0)
+        if not (isfinite(mine) and isfinite(theirs)):
+            return f"epoch {epoch}: a loss is not finite"
+        won = won + 1 if epoch in discriminator and mine < rule.won_below else 0
+        if won >= rule.won_for:
+            return f"epoch {epoch}: the discriminator's loss is below {rule.won_below:g} for {won} epochs"
+        if before is not None and theirs > rule.growth * before:
+            return (
+                f"epoch {epoch}: the generator's loss is {theirs / before:.1f} times that of epoch {rule.growth_since}"
+            )
+    return None
+
+
+def _by_epoch(losses: Sequence[Row], name: str) -> dict[int, float]:
+    """Means of all reports of an epoch, from 1."""
+    found: dict[int, list[float]] = {}
+    for row in losses:
+        if name in row:
+            found.setdefault(max(1, ceil(row["epoch"] - 1e-9)), []).append(row[name])
+    return {epoch: fmean(values) for epoch, values in found.items()}
+
+
+def late_spread(losses: Sequence[float], *, relative: bool = False) -> float | None:
+    """The standard deviation of a loss over the second half of its reports; None for fewer than two.
+
+    relative: over the range of all reports, from the least to the greatest, so that losses of another scale or about
+    another value can be held against it; None where all are the same.
+    """
+    late = losses[len(losses) // 2 :]
+    if len(late) < 2:
+        return None
+    size = max(losses) - min(losses) if relative else 1.0
+    return pstdev(late) / size if size else None

@@ -1,0 +1,29 @@
+"""Diversity regularisation (mode seeking): images of different latents are pushed apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from papergan.game.sharding import everyone, per_image
+from papergan.game.step_context import Round
+from papergan.game.terms import Term
+
+
+@dataclass(frozen=True)
+class Diversity(Term):
+    """-mean |G(z) - G(z')|_1 / (|z - z'|_1 + 1e-5), z' the latent after z in the batch; for the generator.
+
+    Means over pixels and over latent numbers. Images of different latents are pushed apart, so that few modes cost.
+    Source: Mao et al. 2019 (mode seeking, arXiv:1903.05628), eq. 2, whose weight is 1; there it is a ratio to be
+    maximised. Document 002, section II.E, names diversity regularisation and has no equation.
+    """
+
+    def __call__(self, round: Round) -> Tensor:
+        (latent,) = round.latent(self.match)
+        fake = round.fake(self.match)
+        other = per_image(lambda n: torch.arange(n, device=fake.device).roll(1), len(fake))
+        apart = (fake - everyone(fake)[other]).abs().flatten(1).mean(1)
+        return -(apart / ((latent - everyone(latent)[other]).abs().mean(1) + 1e-5)).mean()

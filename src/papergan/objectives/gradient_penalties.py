@@ -1,0 +1,88 @@
+"""Gradient penalties: what the slope of the discriminator costs it. Always computed in float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from papergan.game.sharding import batch_mean, per_image
+from papergan.game.step_context import Round
+from papergan.game.terms import Term
+
+
+@dataclass(frozen=True)
+class GradientPenalty(Term):
+    """mean_B (||grad_x^ f(x^)||_2 - target)^2 at x^ = x + u (G(z) - x), u ~ U[0, 1] per sample; weight is lambda.
+
+    Between the images as the discriminator is shown them (augmented). Two-sided, target 1.
+    Source: Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3, lambda 10. Needs a discriminator without BatchNorm.
+    """
+
+    target: float = 1.0
+
+    def __call__(self, round: Round) -> Tensor:
+        real = round.shown_real(self.match).detach().float()
+        fake = round.shown_fake(self.match).detach().float()[: len(real)]
+        share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
+        between = torch.lerp(real, fake, share).requires_grad_()
+        with torch.autocast(real.device.type, enabled=False):
+            gradient = _slope(round.judge(self.match, between).score, between)
+        return _off(gradient, self.target)
+
+
+@dataclass(frozen=True)
+class LocalGradientPenalty(Term):
+    """mean_B (||grad_x^ f(x^)||_2 - 1)^2 at x^ = x + u c s v, near real images alone; weight is lambda.
+
+    v ~ U[0, 1) per number of an image, u ~ U[0, 1) per image, s the standard deviation of all numbers of the batch, c
+    the perturbation's size. Needs a discriminator without BatchNorm.
+    Source: Kodali et al. 2017 (DRAGAN, arXiv:1705.07215), section 2.3 and its code, where v is not centred.
+    """
+
+    size: float = 0.5
+
+    def __call__(self, round: Round) -> Tensor:
+        real = round.shown_real(self.match).detach().float()
+        spread = _spread(real)
+        noise = per_image(lambda n: torch.rand(n, *real.shape[1:], device=real.device), len(real))
+        share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
+        near = (real + share * self.size * spread * noise).requires_grad_()
+        with torch.autocast(real.device.type, enabled=False):
+            gradient = _slope(round.judge(self.match, near).score, near)
+        return _off(gradient, 1.0)
+
+
+@dataclass(frozen=True)
+class R1(Term):
+    """1/2 mean_B ||grad_x f(x)||_2^2 at real images x, the sum over all pixels; weight is gamma.
+
+    The gradient is taken with respect to the images before augmentation, through it (as StyleGAN2-ADA does).
+    Taken every n-th iteration, its weight is n * gamma. Source: Mescheder et al. 2018 (arXiv:1801.04406), eq. 9.
+    """
+
+    differentiates_inputs: ClassVar[bool] = True
+
+    def __call__(self, round: Round) -> Tensor:
+        gradient = _slope(round.judged_real(self.match).score, round.real(self.match))
+        return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
+
+
+def _off(gradient: Tensor, target: float) -> Tensor:
+    """mean_B (||gradient||_2 - target)^2, the norm over all numbers of an image."""
+    distance: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - target
+    return distance.square().mean()
+
+
+def _spread(images: Tensor) -> Tensor:
+    """Standard deviation of all numbers of the whole batch, the mean taken off before squaring: [] >= 0."""
+    mean = batch_mean(images.flatten(1).mean(1))
+    return batch_mean((images - mean).square().flatten(1).mean(1)).sqrt()
+
+
+def _slope(score: Tensor, images: Tensor) -> Tensor:
+    """Grad of sum(score) with respect to the images, itself differentiable: [B, C, S, S]."""
+    (gradient,) = torch.autograd.grad(score.sum(), images, create_graph=True)
+    return gradient

@@ -1,0 +1,71 @@
+"""Historical averaging: weights that stray from the mean of all they ever were cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from papergan.game.schedules import Progress
+from papergan.game.step_context import Round
+from papergan.game.terms import Term
+
+
+class HistoricalAverage(nn.Module):
+    """The plain mean of a player's weights over all its moves, kept on the device; a controller of the game.
+
+    mean_{t+1} = mean_t + (theta_{t+1} - mean_t) / (t + 1), taken after each of the player's moves.
+    """
+
+    on_device = True
+    moves: Tensor
+
+    def __init__(self, player: str, networks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.player, self._networks = player, tuple(networks)  # a tuple, so that they are no parts of this
+        self.register_buffer("moves", torch.zeros(()))
+        for place, weight in enumerate(self.weights):
+            self.register_buffer(f"mean_{place}", weight.detach().clone())
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """The player's, as they are now."""
+        return [weight for network in self._networks for weight in network.parameters()]
+
+    @property
+    def means(self) -> list[Tensor]:
+        """In the order of the weights."""
+        return [getattr(self, f"mean_{place}") for place in range(len(self.weights))]
+
+    def forward(self, progress: Progress) -> float:
+        """Nothing to turn: it is no knob."""
+        raise TypeError("a historical average is no knob")
+
+    @torch.no_grad()
+    def observe(self, player: str, round: Round) -> None:
+        """Count the player's weights in, after its move."""
+        if player == self.player:
+            self.moves += 1
+            for mean, weight in zip(self.means, self.weights, strict=True):
+                mean.add_((weight - mean) / (self.moves + 1))  # the first weights of all count as well
+
+    def distance(self) -> Tensor:
+        """The sum of (theta - mean)^2, a scalar with the gradient for the weights."""
+        squares = [(weight - mean).square().sum() for weight, mean in zip(self.weights, self.means, strict=True)]
+        return torch.stack(squares).sum().float()
+
+    def report(self) -> dict[str, Tensor]:
+        """Nothing: its term is reported as every term is."""
+        return {}
+
+
+@dataclass(frozen=True)
+class HistoricalAveraging(Term):
+    """||theta - 1/t sum_i theta_i||^2 over a player's weights. Salimans et al. 2016, arXiv:1606.03498, section 3.3."""
+
+    average: HistoricalAverage
+
+    def __call__(self, round: Round) -> Tensor:
+        return self.average.distance()

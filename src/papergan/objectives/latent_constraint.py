@@ -1,0 +1,23 @@
+"""The latent constraint of BEGAN-CS: the discriminator's code of a generated image is its latent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from papergan.game.step_context import Round
+from papergan.game.terms import Term
+
+
+@dataclass(frozen=True)
+class LatentConstraint(Term):
+    """mean |E(G(z)) - z|, E the discriminator's encoder, whose code is its deepest features; for the discriminator.
+
+    Code and latent have the same dimension. Source: Chang et al. 2018, Escaping from Collapsing Modes in a Constrained
+    Space (BEGAN-CS); the mean of absolute differences as in its authors' code.
+    """
+
+    def __call__(self, round: Round) -> Tensor:
+        (latent,) = round.latent(self.match)
+        return (round.judged_fake(self.match).features[-1].float() - latent).abs().mean()

@@ -1,0 +1,140 @@
+"""MIX+GAN: mixtures of generators against mixtures of discriminators, every pair of them a contest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from papergan.errors import RecipeError
+from papergan.game.game import DiscriminatorOutput
+from papergan.game.priors import Prior, WithChoice
+from papergan.game.sharding import first_row, per_image
+from papergan.game.step_context import Round
+from papergan.game.terms import Loss, Term
+
+
+class Members(nn.Module):
+    """Networks of a kind."""
+
+    def __init__(self, members: list[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+class MixtureWeights(nn.Module):
+    """w = softmax(logits), [T]; a network of its own, so that what constrains the members leaves them alone."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(count))
+
+    def forward(self) -> Tensor:
+        weights: Tensor = self.logits.softmax(0)
+        return weights
+
+
+class MixturePrior(WithChoice):
+    """Another prior's draw, and which member makes the image, by the mixture's weights: (z, one-hot [count, T])."""
+
+    def __init__(self, latents: Prior, count: int) -> None:
+        super().__init__(latents, count)
+        self.weights = MixtureWeights(count)
+
+    def chosen(self, count: int) -> Tensor:
+        """By the distribution function of the weights, int64 [count]."""
+        upper = self.weights().detach().cumsum(0)[:-1]
+        u = per_image(lambda n: torch.rand(n, device=upper.device), count)
+        member: Tensor = (u[:, None] >= upper).sum(1)
+        return member
+
+
+class MixtureGenerator(Members):
+    """Latent [B, Z] and one-hot members [B, T] -> images [B, C, S, S].
+
+    In evaluation mode each member makes its own images alone; in training mode all of them, so that each one's
+    BatchNorm sees a whole batch.
+    """
+
+    def forward(self, latent: Tensor, chosen: Tensor) -> Tensor:
+        if not self.training:
+            return self._made_once(latent, chosen.argmax(1))
+        images = torch.stack([member(latent) for member in self.members], dim=1)
+        made: Tensor = (images * chosen[:, :, None, None, None].to(images.dtype)).sum(1)
+        return made
+
+    def _made_once(self, latent: Tensor, chosen: Tensor) -> Tensor:
+        by_member = chosen.argsort(stable=True)
+        shares = torch.split(latent[by_member], chosen.bincount(minlength=len(self)).tolist())
+        images = torch.cat([make(share) for make, share in zip(self.members, shares, strict=True) if len(share)])
+        return images[by_member.argsort()]
+
+
+class MixtureDiscriminator(Members):
+    """Images [B, C, S, S] -> the members' mean score [B], with the features of the first."""
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        verdicts = [member(images) for member in self.members]
+        return DiscriminatorOutput(torch.stack([one.score for one in verdicts]).mean(0), verdicts[0].features)
+
+
+@dataclass(frozen=True)
+class MixturePayoff(Term):
+    """sum_ij w_i w_j F_ij, F_ij the loss of generator i against discriminator j; for either player.
+
+    Row n of the batch is made by generator n mod T, every discriminator judges all of it and the real images: F_ij is
+    estimated from B / T samples. Shared out over ranks it is the same where T divides each rank's share.
+    Source: Arora et al. 2017 (arXiv:1703.00573), eq. 4 and its section 5.
+    """
+
+    loss: Loss
+    side: Literal["discriminator", "generator"]
+
+    def __call__(self, round: Round) -> Tensor:
+        generators, critics = round.network("generator"), round.network("discriminator")
+        assert isinstance(generators, Members)
+        assert isinstance(critics, Members)
+        prior = round.network("prior")
+        assert isinstance(prior, MixturePrior)
+        latent, many = round.latent(self.match)[0], len(generators)
+        if len(latent) < many:
+            raise RecipeError(f"{many} generators cannot share a batch of {len(latent)}: raise training.batch_size")
+        latents = [latent[(one - first_row(len(latent))) % many :: many] for one in range(many)]
+        fakes = torch.cat([make(z).float() for make, z in zip(generators.members, latents, strict=True)])
+        real, sizes = round.shown_real(self.match), [len(z) for z in latents]
+        payoff = torch.stack([self._row(critic, real, fakes, sizes) for critic in critics.members])
+        weights: Tensor = prior.weights() @ payoff.T @ round.network("discriminator_weights")()
+        return weights
+
+    def _row(self, critic: nn.Module, real: Tensor, fakes: Tensor, sizes: list[int]) -> Tensor:
+        """What this critic's contests with all generators come to, [T]."""
+        judged = critic(fakes).score.float().split(sizes)
+        if self.side == "generator":
+            return torch.stack([self.loss.generator(Judged(one.new_zeros(1), one)) for one in judged])
+        of_real = critic(real).score.float()
+        return torch.stack([self.loss.discriminator(Judged(of_real, one)) for one in judged])
+
+
+class Judged(NamedTuple):
+    """Scores of both sides that are there already."""
+
+    real: Tensor
+    fake: Tensor
+
+
+@dataclass(frozen=True)
+class EvenWeights(Term):
+    """-1/T sum_i log w_i: keeps a mixture's weights away from 0. Arora et al. 2017, section 5; of `network`."""
+
+    network: str
+
+    def __call__(self, round: Round) -> Tensor:
+        found = round.network(self.network)
+        weights: Tensor = found.weights() if isinstance(found, MixturePrior) else found()
+        uneven: Tensor = -weights.log().mean()
+        return uneven

@@ -1,0 +1,55 @@
+"""What is published of a trained game: the generator, and a look at what it makes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from papergan.config.checked import Experiment
+from papergan.game.sampler import Sampler
+from papergan.game.schedules import Progress
+from papergan.image_range import to_pixels
+from papergan.pipelines.experiment.restore import numerics_of, progress_of, published_sampler, trained_game
+from papergan.reporting.image_grid import ImageGrid
+from papergan.training.export import publish
+from papergan.weights import Weights
+
+NUM_SHOWN = 64
+
+
+def swap_in_average(experiment: Experiment, trained: Weights) -> Weights:
+    """The generator that is published: the average of its weights, its BatchNorm statistics re-estimated.
+
+    Document 000, section V.E. Where the system keeps no average, or the recipe asks for `evaluation.weights=raw`, the
+    generator as it ended.
+    """
+    recipe = experiment.recipe
+    game = trained_game(recipe, trained)
+    averaged = recipe.evaluation.weights == "ema" and game.average is not None
+    with numerics_of(recipe):
+        sampler = publish(
+            game, progress_of(trained), seed=recipe.seed, batch_norm_batches=recipe.training.batch_norm_batches,
+            averaged=averaged,
+        )  # fmt: skip
+    weights = "ema" if averaged else "raw"
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in sampler.state_dict().items()}
+    about = {**trained.metadata, "kind": "generator", "weights": weights, "experiment": experiment.name}
+    return Weights(tensors, about)
+
+
+def sample(experiment: Experiment, generator: Weights) -> ImageGrid:
+    """64 images of fixed latents: the same ones at every evaluation and in every run of this recipe."""
+    progress = progress_of(generator)
+    with numerics_of(experiment.recipe):
+        pixels = draw(published_sampler(experiment.recipe, generator), experiment.recipe.seed, progress)
+    return ImageGrid(pixels, caption(experiment.name, generator.metadata["dataset"], progress))
+
+
+def draw(sampler: Sampler, seed: int, progress: Progress) -> Tensor:
+    """The first 64 of the images that are also scored, uint8 [64, C, S, S]."""
+    return to_pixels(torch.cat(list(sampler.stream(NUM_SHOWN, seed=seed, progress=progress)))).cpu()
+
+
+def caption(experiment: str, dataset: str, progress: Progress) -> str:
+    """What the picture shows, so that nobody takes drawn shapes for photographs."""
+    return f"{experiment}, trained on {dataset}: epoch {progress.epoch:g}, step {progress.step}"

@@ -1,0 +1,164 @@
+"""Pictures of what a generator has learned: over time, between latents, by class, beside its nearest neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from papergan.config.checked import Experiment
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.distributed.extractors import extractors_of
+from papergan.evaluation.image_features import features_of
+from papergan.evaluation.reference import References, Sight
+from papergan.extractors.feature_extractor import FeatureExtractor
+from papergan.image_range import to_model_range, to_pixels
+from papergan.metrics.memorisation import pixel_vectors
+from papergan.metrics.nearest_neighbours import nearest
+from papergan.networks.autoencoder import Autoencoder
+from papergan.pipelines.experiment.nodes.export import caption, draw
+from papergan.pipelines.experiment.restore import device_of, progress_of, published_sampler, trained_game
+from papergan.reporting.animation import Animation
+from papergan.reporting.image_grid import ImageGrid
+from papergan.weights import Weights
+
+MOST_MOMENTS, LATENTS_IN_A_ROW = 12, 8
+WAYS, STEPS = 8, 10
+CODE_WAYS, CODE_STEPS = 4, 9  # odd, so that there is a middle
+NUM_LOOKED_UP, NUM_NEAREST = 8, 4
+PER_CLASS, MOST_SORTED = 10, 2000
+
+
+def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
+    """A row per moment, at most 12 evenly chosen: eight of the latents that never change, as evaluations saw them."""
+    names = sorted(frames.tensors)
+    chosen = [
+        names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MOST_MOMENTS, len(names))).tolist()
+    ]
+    images = torch.cat([frames.tensors[name][:LATENTS_IN_A_ROW] for name in chosen])
+    labels = tuple(f"epoch {float(frames.metadata[name]):g}" for name in chosen)
+    words = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
+    return ImageGrid(images, words, columns=LATENTS_IN_A_ROW, row_labels=labels)
+
+
+def animate(experiment: Experiment, frames: Weights) -> Animation:
+    """The latents that never change, 64 of them, from evaluation to evaluation; at most 32 moments, see `Album`."""
+    words = f"{experiment.name} on {experiment.recipe.dataset}"
+    names = sorted(frames.tensors)
+    count = min(len(frames.tensors[name]) for name in names)
+    return Animation(
+        tuple(ImageGrid(frames.tensors[n][:count], f"{words}: epoch {float(frames.metadata[n]):g}") for n in names)
+    )
+
+
+def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, generator: Weights) -> ImageGrid:
+    """Eight ways between two latents in ten steps: smooth where the generator has learned more than examples.
+
+    Where an autoencoder judges, also the ways between the codes of test images, and of test images to their mirrors.
+    """
+    sampler, progress = published_sampler(experiment.recipe, generator), progress_of(generator)
+    words = caption(experiment.name, generator.metadata["dataset"], progress)
+    game = trained_game(experiment.recipe, trained)
+    judge = game.networks[game.showcase.discriminator]
+    if not isinstance(judge, Autoencoder):
+        ways = sampler.interpolate(WAYS, STEPS, seed=experiment.recipe.seed, progress=progress)
+        return ImageGrid(to_pixels(ways).cpu(), f"{words}; each row from one latent to another", columns=STEPS)
+    latents = sampler.interpolate(WAYS, CODE_STEPS + 2, seed=experiment.recipe.seed, progress=progress)
+    pairs = images.test.images[: 2 * CODE_WAYS]
+    lopsided = most_lopsided(images.test.images, CODE_WAYS)
+    codes = [ways_between_codes(judge, *ends) for ends in ((pairs[::2], pairs[1::2]), (lopsided, lopsided.flip(3)))]
+    return ImageGrid(
+        torch.cat([to_pixels(latents).cpu(), *codes]),
+        f"{words}; from one latent to another; from one test image (left) by its code to another (right), then to its "
+        "mirror image, with the view of neither side in the middle",
+        columns=CODE_STEPS + 2,
+        row_labels=("latents",) * WAYS + ("codes",) * CODE_WAYS + ("mirror",) * CODE_WAYS,
+    )
+
+
+def ways_between_codes(judge: Autoencoder, start: Tensor, end: Tensor) -> Tensor:
+    """Rows of a picture: an image, nine reconstructions on the way of the codes, the other image.
+
+    start, end: uint8 [B, C, S, S]; returns uint8 [11 * B, C, S, S].
+    """
+    device = next(judge.parameters()).device
+    first, last = (to_model_range(images.to(device)) for images in (start, end))
+    ways = to_pixels(judge.between(first, last, CODE_STEPS)).cpu().view(len(start), CODE_STEPS, *start.shape[1:])
+    return torch.cat([start[:, None], ways, end[:, None]], dim=1).flatten(0, 1)
+
+
+def most_lopsided(images: Tensor, count: int) -> Tensor:
+    """Those of the first 500 that differ most from their mirror images, in pixels."""
+    some = images[:500]
+    apart = (some.float() - some.flip(3).float()).abs().flatten(1).mean(1)
+    return some[apart.argsort(descending=True, stable=True)[:count].sort().values]
+
+
+def draw_neighbours(
+    experiment: Experiment, images: ImageSplits, domain_classifier: Weights, reference: References, generator: Weights
+) -> ImageGrid:
+    """Eight samples, each beside the real images of the reference that are nearest to it."""
+    recipe = experiment.recipe
+    samples = draw(published_sampler(recipe, generator), recipe.seed, progress_of(generator))
+    viewer = viewer_of(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
+    held = reference[viewer.name]
+    words = caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
+    return neighbours_grid(samples, images.train if held.split == "train" else images.test, held.real, viewer, words)
+
+
+def neighbours_grid(samples: Tensor, real: ImageSet, seen: Sight, viewer: FeatureExtractor, words: str) -> ImageGrid:
+    """The first eight of `samples`, each beside the four images of `real` nearest in features, and in pixels.
+
+    seen: all of `real` as the viewer sees it.
+    """
+    samples = samples[:NUM_LOOKED_UP]
+    features = features_of(viewer, samples, NUM_LOOKED_UP, what="samples").features
+    _, by_features = nearest(features, seen.features.features, NUM_NEAREST)
+    _, by_pixels = nearest(pixel_vectors(samples), pixel_vectors(real.images), NUM_NEAREST)
+    near = zip(samples, by_features, by_pixels, strict=True)
+    rows = [torch.cat([sample[None], real.images[one], real.images[other]]) for sample, one, other in near]
+    legend = f"left: a sample; then the {NUM_NEAREST} images of {real.name} nearest in {viewer.name} features"
+    return ImageGrid(
+        torch.cat(rows), f"{words}; {legend}; then the {NUM_NEAREST} nearest in pixels", columns=1 + 2 * NUM_NEAREST
+    )
+
+
+def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator: Weights) -> ImageGrid:
+    """The first ten samples that the data set's classifier takes for each class, and each class's share of all.
+
+    A class that is missing has black places. Without a classifier of classes it is the plain grid, and says why.
+    """
+    recipe, progress = experiment.recipe, progress_of(generator)
+    sampler, words = (
+        published_sampler(recipe, generator),
+        caption(experiment.name, generator.metadata["dataset"], progress),
+    )
+    extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
+    if not extractors:
+        return ImageGrid(draw(sampler, recipe.seed, progress), f"{words}; there is no classifier to sort these by")
+    count = min(MOST_SORTED, recipe.evaluation.final_num_samples)
+    pixels = torch.cat([to_pixels(part).cpu() for part in sampler.stream(count, seed=recipe.seed, progress=progress)])
+    logits = features_of(extractors[0], pixels, recipe.evaluation.batch_size, what="samples by class").logits
+    predicted, names = logits.argmax(1), extractors[0].class_names
+    rows = [_first(pixels[predicted == label], PER_CLASS) for label in range(len(names))]
+    shares = [float((predicted == label).double().mean()) for label in range(len(names))]
+    labels = tuple(f"{name} {100 * share:.0f} %" for name, share in zip(names, shares, strict=True))
+    return ImageGrid(
+        torch.cat(rows),
+        f"{words}; {count} samples by predicted class, and its share",
+        columns=PER_CLASS,
+        row_labels=labels,
+    )
+
+
+def viewer_of(extractors: Sequence[FeatureExtractor]) -> FeatureExtractor:
+    """The one that pictures are made with: the data set's own classifier where there is one, the quickest."""
+    own = [extractor for extractor in extractors if extractor.name in ("domain", "rotation")]
+    return (own or list(extractors))[0]
+
+
+def _first(pixels: Tensor, count: int) -> Tensor:
+    """The first `count` images, black ones where there are fewer."""
+    missing = max(0, count - len(pixels))
+    return torch.cat([pixels[:count], pixels.new_zeros(missing, *pixels.shape[1:])])

@@ -1,0 +1,71 @@
+"""The score card of a run: its numbers, and what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
+from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.real_image_scores import RealRow
+from papergan.evaluation.scorecard import BestScore, ScoreCard
+from papergan.pipelines.experiment.restore import device_of
+from papergan.tracking import provenance
+
+
+def card(
+    experiment: Experiment,
+    trained: Mapping[str, str],
+    *,
+    protocols: Sequence[Protocol] = (),
+    final: Mapping[str, float] | None = None,
+    best: Mapping[str, BestScore] | None = None,
+    real_rows: Sequence[RealRow] = (),
+    diverged: str | None = None,
+    sampling_seconds: float | None = None,
+    generator_digest: str | None = None,
+) -> ScoreCard:
+    """trained: metadata of the trained game. sampling_seconds: of one image.
+
+    best: by criterion, "best_fid" and "best_is".
+
+    generator_digest: of the generator that was scored; None where the run diverged.
+    """
+    name, recipe = experiment
+    device, commit, best = device_of(recipe), provenance.commit(), best or {}
+    return ScoreCard(
+        experiment=name,
+        system=recipe.system,
+        paper=recipe.paper,
+        dataset=trained["dataset"],
+        data_digest=trained["data_digest"],
+        recipe_fingerprint=recipe.fingerprint,
+        variant=recipe.variant,
+        seed=recipe.seed,
+        device=str(device),
+        hardware=provenance.hardware(device),
+        commit=commit.name,
+        dirty=commit.dirty,
+        versions=provenance.versions(),
+        epochs=float(trained["epoch"]),
+        steps=int(trained["step"]),
+        images_seen=int(trained["images"]),
+        training_seconds=float(trained["seconds"]),
+        sampling_seconds=sampling_seconds,
+        diverged=diverged,
+        generator_digest=generator_digest,
+        protocols=tuple(protocols),
+        final=dict(final or {}),
+        best_fid=best.get("best_fid"),
+        best_is=best.get("best_is"),
+        real_rows=tuple(real_rows),
+        notes=departures(recipe),
+    )
+
+
+def departures(recipe: Recipe) -> tuple[str, ...]:
+    """Settings and numerics that differ from the system's defaults, so that a reduced run is seen to be one."""
+    settings = [f"{name}={value}" for name, value in sorted(recipe.overrides.items())]
+    if recipe.training.precision != "float32":
+        settings.append(f"precision={recipe.training.precision}")
+    return (f"with {', '.join(settings)}",) if settings else ()

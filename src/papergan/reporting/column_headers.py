@@ -1,0 +1,48 @@
+"""Headers of measured columns: a label, and where several rulers share it, what tells them apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from papergan.evaluation.protocol import Protocol
+from papergan.metrics.registry import COLUMNS, METRICS
+
+Headers = Mapping[tuple[str, str], str]  # by (ruler digest, name of the metric)
+
+_HEADLINE = re.compile(r"(best )?(?!\w*(log|modified)_is@)(\w+_)?(fid|is)@")
+
+
+def column_headers(protocols: Sequence[Protocol]) -> Headers:
+    """By (ruler digest, metric): the label, and where several rulers share it, in what this one differs."""
+    rulers: dict[tuple[str, str], dict[str, Protocol]] = {}
+    for protocol in protocols:
+        for name, metric in COLUMNS.items():
+            rulers.setdefault((name, protocol.label(name)), {})[protocol.ruler_digest(metric)] = protocol
+    headers = {}
+    for (name, label), sharing in rulers.items():
+        values = {digest: protocol.ruler(COLUMNS[name]) for digest, protocol in sharing.items()}
+        differing = [field for field in COLUMNS[name].depends_on if len({v[field] for v in values.values()}) > 1]
+        for digest, ruler in values.items():
+            parts = [f"{field} {_short(field, ruler[field])}" for field in differing]
+            headers[digest, name] = f"{label} [{', '.join(parts)}]" if parts else label
+    return headers
+
+
+def is_headline(header: str) -> bool:
+    """Whether it is one of what papers report: FID and Inception Score, by any extractor, final or best."""
+    return _HEADLINE.match(header) is not None
+
+
+def metric_order(header: str) -> tuple[bool, bool, bool, int, str]:
+    """Headlines first; Inception's before other extractors'; final before best; then as METRICS has them."""
+    short = header.removeprefix("best ").split("@")[0]
+    names = {metric.pattern.split("@")[0]: metric.of_features for metric in METRICS.values()}
+    known = max((name for name in names if short.endswith(name)), key=len, default="")
+    place = list(names).index(known) if known else len(names)
+    other = not names.get(short, False)  # by another extractor, or by none
+    return not is_headline(header), other, header.startswith("best "), place, header
+
+
+def _short(name: str, value: object) -> str:
+    return str(value)[:8] if name.endswith("digest") else str(value)

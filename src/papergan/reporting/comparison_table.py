@@ -1,0 +1,226 @@
+"""The comparison: what the papers reported beside what was measured here, and under which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.real_image_scores import RealRow
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.metrics.registry import FLOOR, JUDGE, METRICS
+from papergan.reporting.column_headers import Headers, column_headers, metric_order
+from papergan.reporting.published_results import PublishedRow
+from papergan.reporting.ranking import ranks
+from papergan.reporting.seed_groups import Measured, SeedGroup, seed_groups
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Cell = str | float | int | None
+Cells = dict[str, Cell]
+
+PUBLISHED = ["document", "table", "row", "metric", "published", "published std", "published epoch"]
+MEASURED = ["experiment", "dataset", "status", "seeds"]
+ACCOUNT = [
+    "best_fid_epoch", "best_is_epoch", "num_samples", "extractors", "protocol", "epochs", "steps", "images_seen",
+    "hardware", "training_seconds", "commit", "versions", "recipe", "data",
+]  # fmt: skip
+REMARKS = ["flags", "note"]
+TEXT = {
+    "document", "table", "row", "metric", *MEASURED, "num_samples", "extractors", "protocol", "hardware", "commit",
+    "versions", "recipe", "data", *REMARKS,
+}  # fmt: skip
+WHOLE = {"published epoch", "steps", "images_seen"}
+UNPUBLISHED = "(no published row)"
+OTHER_DATA = "not the published data set"
+REAL = "real images"
+
+
+def comparison_table(
+    published: Sequence[PublishedRow], scores: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame:  # Any: stored documents, validated here
+    """One line per published row and measured variant of it; rows nobody measured have empty cells.
+
+    scores: stored score cards by any name, the oldest first; those that differ by their seed alone make one line, of
+    means and deviations. A card stands for the rows whose `experiments` name its experiment, and for a line of its own
+    where none does. Last come real images in the place of samples, scored by the same rules.
+    Every measured column carries its protocol in its header, for example `fid@10000v50000-train-inception`; where two
+    protocols share that label, what differs is added, so that two numbers of one column were always measured under the
+    same rules and against the same images. Behind it stand, where there are any, its deviation ("std": over seeds if
+    there are several, else over splits or the choice of samples), its "rank" among the runs, and for FID its floor with
+    the number of images behind it, "floor@10000"; behind that the "ratio" of the FID to it, both of that many images,
+    and where there are more samples than that, the FID of a draw of "as many".
+    Raises EvaluationError for a card that is not valid.
+    """
+    import pandas as pd
+
+    groups = seed_groups(ScoreCard.read(name, scores[name]) for name in scores)
+    real = [row for group in groups for row in group.newest.real_rows]
+    protocols = [p for group in groups for card in group.finished for p in card.protocols]
+    headers = column_headers([*protocols, *(p for row in real for p in row.protocols)])
+    cells = {group.newest.experiment + group.newest.dataset: _measured(group, headers) for group in groups}
+    _add_ranks(groups, headers, cells)
+    lines: list[Cells] = []
+    for row in published:
+        variants = [group for name in row.experiments for group in groups if group.newest.experiment == name]
+        lines += [{**_published(row), **_of(cells, group), **_remarks(row, group)} for group in variants]
+        if not variants:
+            lines.append({**_published(row), "note": row.remark})
+    taken = {name for row in published for name in row.experiments}
+    for group in groups:
+        if group.newest.experiment not in taken:
+            lines.append({"row": UNPUBLISHED, **_of(cells, group), **_remarks(None, group)})
+    lines += _real_lines(real, headers)
+    fixed = {*PUBLISHED, *MEASURED, *JUDGE, *ACCOUNT, *REMARKS}
+    metrics = sorted({name for line in lines for name in line} - fixed, key=metric_order)
+    columns = [*PUBLISHED, *MEASURED, *metrics, *JUDGE, *ACCOUNT, *REMARKS]
+    table = pd.DataFrame(lines, columns=columns, dtype=object)
+    return table.astype({name: _kind(name) for name in columns})
+
+
+def _kind(column: str) -> str:
+    if column in TEXT or column.endswith(" rank"):
+        return "string"
+    return "Int64" if column in WHOLE else "Float64"
+
+
+def _of(cells: Mapping[str, Cells], group: SeedGroup) -> Cells:
+    return cells[group.newest.experiment + group.newest.dataset]
+
+
+def _published(row: PublishedRow) -> Cells:
+    return {
+        "document": row.document, "table": row.table, "row": row.row, "metric": row.metric.upper(),
+        "published": row.value, "published std": row.std, "published epoch": row.epoch,
+    }  # fmt: skip
+
+
+def _measured(group: SeedGroup, headers: Headers) -> Cells:
+    card = group.newest
+    judged = {name: group.final(name) for name in JUDGE}
+    return {
+        "experiment": card.experiment, "dataset": card.dataset, "status": _status(group),
+        "seeds": ", ".join(str(one.seed) for one in (*group.finished, *group.diverged)),
+        **_final(group, headers),
+        **{name: found.value for name, found in judged.items() if found},
+        **_best(group, "fid", "fid", headers),
+        **_best(group, "is", "is_mean", headers),
+        "num_samples": "; ".join(f"{p.extractor} {p.num_samples}" for p in card.protocols),
+        "extractors": "; ".join(f"{p.extractor} {p.extractor_digest[:8]}" for p in card.protocols),
+        "protocol": _rules(card),
+        "epochs": card.epochs, "steps": card.steps, "images_seen": card.images_seen,
+        "hardware": card.hardware, "training_seconds": card.training_seconds,
+        "commit": card.commit[:12] + ("+dirty" if card.dirty else ""),
+        "versions": ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items())),
+        "recipe": card.variant[:8], "data": card.data_digest[:8],
+    }  # fmt: skip
+
+
+def _rules(card: ScoreCard) -> str:
+    """The rules that no header shows, in words."""
+    if not card.protocols:
+        return ""
+    rules = card.protocols[0]
+    truncation = "none" if rules.truncation is None else f"{rules.truncation:g}"
+    return (
+        f"{rules.weights} weights, reference {rules.reference_name}, {_held_out(rules)}, truncation {truncation}, "
+        f"bytes by {rules.quantisation}, latents of seed {rules.seed}"
+    )
+
+
+def _held_out(rules: Protocol) -> str:
+    if not rules.held_out_count:
+        return "nothing held out"
+    held_out = f"{rules.held_out_count} images held out ({rules.held_out_digest[:8]})"
+    return f"{held_out}, {rules.floor_count} of them the floor"
+
+
+def _final(group: SeedGroup, headers: Headers) -> Cells:
+    cells: Cells = {}
+    for protocol in group.protocols:
+        for name, metric in METRICS.items():
+            found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
+            if found is None:
+                continue
+            header = headers[protocol.ruler_digest(metric), name]
+            cells |= {header: found.value, f"{header} std": found.deviation}
+        cells |= _above_floor(group, protocol, headers)
+    return {name: value for name, value in cells.items() if value is not None}
+
+
+def _above_floor(group: SeedGroup, protocol: Protocol, headers: Headers) -> Cells:
+    """The floor, and the distance of as many samples as a multiple of it."""
+    header, prefix = headers[protocol.ruler_digest(FLOOR), FLOOR.name], protocol.metric_prefix
+    floor = group.final(f"{prefix}fid_floor")
+    drawn = group.final(f"{prefix}fid_at_floor_count")
+    distance = drawn or group.final(f"{prefix}fid")
+    if floor is None or distance is None:
+        return {}
+    ratio = distance.value / floor.value if floor.value else None
+    return {header: floor.value, f"{header} as many": drawn.value if drawn else None, f"{header} ratio": ratio}
+
+
+def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
+    cells: Cells = {}
+    moments = group.moments(which)
+    if len(group.finished) == len(moments) == 1:
+        cells[f"best_{which}_epoch"] = moments[0].epoch
+    for protocol in group.protocols:
+        found = group.best(which, f"{protocol.metric_prefix}{name}")
+        if found is not None:
+            cells[f"best {headers[protocol.ruler_digest(METRICS[name]), name]}"] = found.value
+    return cells
+
+
+def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[str, Cells]) -> None:
+    """Ranks within each column, over runs; real images have none."""
+    for name, metric in METRICS.items():
+        columns: dict[str, list[tuple[SeedGroup, Measured]]] = {}
+        for group in groups:
+            for protocol in group.protocols:
+                found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
+                if found is not None and metric.of_features:
+                    columns.setdefault(headers[protocol.ruler_digest(metric), name], []).append((group, found))
+        for header, entries in columns.items():
+            for (group, _), rank in zip(entries, ranks(metric, [value for _, value in entries]), strict=True):
+                if rank:
+                    _of(cells, group)[f"{header} rank"] = rank
+
+
+def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
+    """One line per name and data set, whatever the number of protocols it was scored under."""
+    lines: dict[tuple[str, str], Cells] = {}
+    for row in rows:
+        line = lines.setdefault((row.name, row.dataset), {"row": row.name, "dataset": row.dataset, "status": REAL})
+        for protocol in row.protocols:
+            for name, metric in METRICS.items():
+                full = f"{protocol.metric_prefix if metric.of_features else ''}{name}"
+                if full in row.metrics:
+                    line[headers[protocol.ruler_digest(metric), name]] = row.metrics[full]
+    return [lines[key] for key in sorted(lines, key=lambda key: (key[1].split("/")[0], "copies" in key[0], key))]
+
+
+def _status(group: SeedGroup) -> str:
+    if not group.diverged:
+        return "finished"
+    said = group.diverged[-1].diverged or ""
+    words = said if said.startswith("diverged") else f"diverged: {said}"
+    total = len(group.finished) + len(group.diverged)
+    return words if total == 1 else f"{len(group.diverged)} of {total} seeds diverged; the last {words}"
+
+
+def _remarks(row: PublishedRow | None, group: SeedGroup) -> Cells:
+    card = group.newest
+    flags = [_status(group)] if group.diverged else []
+    if row is not None and card.dataset.split("/")[0] != row.dataset:
+        flags.append(f"{OTHER_DATA} ({card.dataset}, not {row.dataset})")
+    if row is not None and row.epochs is not None and card.epochs < row.epochs:
+        flags.append(f"{card.epochs:g} of the published {row.epochs} epochs")
+    if not any(protocol.extractor == "inception" for protocol in card.protocols):
+        flags.append("no Inception scores: its numbers are not comparable with the published one")
+    if len(group.finished) > 1:
+        flags.append(f"means of seeds {', '.join(str(one.seed) for one in group.finished)}, deviations over them")
+    if card.dirty:
+        flags.append("measured with uncommitted changes")
+    return {"flags": "; ".join([*flags, *card.notes]), "note": row.remark if row is not None else ""}

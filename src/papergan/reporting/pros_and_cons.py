@@ -1,0 +1,120 @@
+"""What a document says for and against a part, read strictly, and held against what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import hypot
+from operator import gt, lt
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, ValidationError
+
+from papergan.errors import EvaluationError
+from papergan.reporting.pages import text
+from papergan.reporting.ranking import SIGMAS
+from papergan.reporting.seed_groups import Measured
+from papergan.validation import Positive, Strict, faults_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not told apart", "one seed: unknown"
+UNENDED = "a side diverged with every seed"
+Property = Literal["collapse", "stability", "cost", "quality"]
+Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+
+
+class Statement(Strict):
+    """One line of a table of pros and cons. property: what of it can be measured; None = nothing here measures it.
+
+    A pro holds where `loss` is better in it than a level of `against`, a con where it is worse.
+    """
+
+    table: Positive
+    loss: Levels
+    side: Literal["pro", "con"]
+    statement: str
+    property: Property | None = None
+    against: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    note: str = ""
+
+
+class Gauge(NamedTuple):
+    """One measure of a property: by level, and which direction is good. label: as tables call it."""
+
+    label: str
+    higher_is_better: bool
+    values: Mapping[str, Measured]
+
+
+def read_statements(given: Mapping[str, Any], document: str) -> list[Statement]:
+    """Those of a document; [] where it makes none. Raises EvaluationError naming what is wrong, and where."""
+    found = []
+    for place, entry in enumerate(given.get(document, ())):
+        try:
+            found.append(Statement.model_validate(entry))
+        except ValidationError as error:
+            raise EvaluationError("; ".join(faults_of(f"pros_and_cons.{document}.{place}", error))) from None
+    return found
+
+
+def verdict(one: Measured, other: Measured, is_better: Callable[[float, float], bool]) -> str:
+    """Whether `one` is better by more than two standard deviations, over seeds, of the difference, or as much worse."""
+    if min(one.runs, other.runs) < 2 or one.deviation is None or other.deviation is None:
+        return UNKNOWN
+    if abs(one.value - other.value) <= SIGMAS * hypot(one.deviation, other.deviation):
+        return UNDECIDED
+    return HELD if is_better(one.value, other.value) else REVERSED
+
+
+def with_deviation(value: Measured | None) -> str:
+    """As "12.3 ± 0.4"; what one run knows of its deviation by itself is left out, since it is not one over seeds.
+
+    "" for what nothing has measured.
+    """
+    if value is None:
+        return ""
+    spread = f" ± {text(value.deviation)}" if value.runs > 1 and value.deviation is not None else ""
+    return f"{text(value.value)}{spread}"
+
+
+def judged(statements: Sequence[Statement], gauges: Mapping[str, Sequence[Gauge]]) -> pd.DataFrame:
+    """A row per statement, level and measure of its property; what is not measured has a row that says so.
+
+    gauges: by property.
+    """
+    import pandas as pd
+
+    rows = []
+    for statement in statements:
+        head = {"table": statement.table, "side": statement.side, "statement": statement.statement}
+        lines = [
+            {
+                **head,
+                "loss": level,
+                "measured by": gauge.label,
+                **_held(statement, level, gauge),
+                "note": statement.note,
+            }
+            for gauge in (gauges.get(statement.property, ()) if statement.property else ())
+            for level in statement.loss
+            if level in gauge.values
+        ]
+        measured = statement.property is not None and statement.property in gauges
+        verdict_of_none = "no run of it came to an end" if measured else "nothing here measures it"
+        nothing = {"measured by": "", "value": "", "against": "", "verdict": verdict_of_none}
+        rows += lines or [{**head, "loss": ", ".join(statement.loss), **nothing, "note": statement.note}]
+    order = ["table", "loss", "side", "statement", "measured by", "value", "against", "verdict", "note"]
+    return pd.DataFrame(rows, columns=order)
+
+
+def _held(statement: Statement, level: str, gauge: Gauge) -> dict[str, str]:
+    mine, good = gauge.values[level], gauge.higher_is_better == (statement.side == "pro")
+    others = {name: gauge.values[name] for name in statement.against if name in gauge.values and name != level}
+    found = [verdict(mine, other, gt if good else lt) for other in others.values()]
+    counted = {kind: found.count(kind) for kind in (HELD, REVERSED, UNDECIDED, UNKNOWN) if kind in found}
+    return {
+        "value": with_deviation(mine),
+        "against": "; ".join(f"{name} {with_deviation(other)}" for name, other in others.items()),
+        "verdict": "; ".join(f"{kind} ({count} of {len(found)})" for kind, count in counted.items()),
+    }

@@ -1,0 +1,171 @@
+"""What the papers report, read strictly: a misspelt key must not silently lose a number or a caveat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from papergan.errors import EvaluationError
+from papergan.messages import one_line
+
+TABLE = "table_"
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One number of one table. metric: "is" or "fid". dataset: the name our image sets would carry, e.g. "cifar10".
+
+    std, epoch, epochs: None where the paper gives none. note: what is contradictory about the number.
+    source: where the number really comes from, "" = the document itself.
+    experiments: our experiments that stand for this row.
+    """
+
+    document: str
+    table: str
+    dataset: str
+    metric: Literal["is", "fid"]
+    row: str
+    value: float
+    std: float | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    note: str = ""
+    source: str = ""
+    experiments: tuple[str, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """What is to be known about the number before it is compared with anything."""
+        return "; ".join(filter(None, [self.note, f"from {self.source}" if self.source else ""]))
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _Row(_Strict):
+    row: str = Field(min_length=1)
+    value: float = Field(gt=0)
+    std: float | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    note: str = ""
+    source: str = ""
+    experiments: tuple[str, ...] = ()
+
+
+class _Table(_Strict):
+    metric: Literal["is", "fid"]
+    caption: str
+    dataset: str | None = None
+    rows: tuple[_Row, ...] = Field(min_length=1)
+
+
+class PublishedLog(_Strict):
+    """What a paper printed while it trained: one row per epoch, the numbers of one step.
+
+    experiments: ours that stand for it. step, of: which step of an epoch, of how many. columns: our names of the
+    numbers, as reports have them, by the paper's.
+    """
+
+    caption: str
+    experiments: tuple[str, ...] = Field(min_length=1)
+    step: int = Field(ge=1)
+    of: int = Field(ge=1)
+    columns: dict[str, str] = Field(min_length=1)
+    rows: tuple[tuple[float, ...], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _every_row_is_whole(self) -> Self:
+        for epoch, row in enumerate(self.rows, 1):
+            if len(row) != len(self.columns):
+                raise ValueError(f"the row of epoch {epoch} has {len(row)} numbers for {len(self.columns)} columns")
+        if self.step > self.of:
+            raise ValueError(f"there is no step {self.step} in an epoch of {self.of}")
+        return self
+
+
+class _Document(_Strict):
+    paper: str
+    dataset: str
+    notes: tuple[str, ...] = ()
+    tables: dict[str, _Table]
+    training_log: PublishedLog | None = None
+
+    @model_validator(mode="after")
+    def _something_was_published(self) -> Self:
+        if not self.tables and self.training_log is None:
+            raise ValueError(f"expected {TABLE}... or training_log, found neither")
+        return self
+
+
+def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
+    """All rows of `{document: {paper, dataset, notes, table_...: {metric, caption, rows}, training_log: {...}}}`.
+
+    In the papers' order. Raises EvaluationError for unknown keys, missing values and rows that are twice in one table.
+    """
+    rows = []
+    for name, document in _documents(published).items():
+        for key, table in document.tables.items():
+            _no_duplicates(f"{name}.{key}", [row.row for row in table.rows])
+            title = f"Table {key.removeprefix(TABLE).upper().replace('_', ' ')}"
+            for row in table.rows:
+                rows.append(
+                    PublishedRow(
+                        document=name, table=title, dataset=table.dataset or document.dataset, metric=table.metric,
+                        **row.model_dump(),
+                    )
+                )  # fmt: skip
+    return tuple(rows)
+
+
+def published_log(published: Mapping[str, object], experiment: str) -> PublishedLog | None:
+    """The log that this experiment stands for, or None. Raises EvaluationError as `published_rows` does."""
+    logs = [document.training_log for document in _documents(published).values()]
+    return next((log for log in logs if log is not None and experiment in log.experiments), None)
+
+
+def experiments_named(published: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Where an experiment of ours is named, in words, and its name. Raises EvaluationError as `published_rows` does."""
+    for row in published_rows(published):
+        yield from ((f"{row.document}, {row.table}, row {row.row!r}", name) for name in row.experiments)
+    for name, document in _documents(published).items():
+        if document.training_log is not None:
+            yield from ((f"{name}, training_log", one) for one in document.training_log.experiments)
+
+
+def published_notes(published: Mapping[str, object]) -> tuple[str, ...]:
+    """What is to be said about whole documents, below the table: the paper, then its caveats."""
+    return tuple(line for document in _documents(published).values() for line in (document.paper, *document.notes))
+
+
+def _documents(published: object) -> dict[str, _Document]:
+    if not isinstance(published, Mapping):
+        raise EvaluationError(f"published numbers must be documents by name, got {one_line(repr(published))}")
+    return {str(name): _read(one_line(name), content) for name, content in published.items()}
+
+
+def _read(name: str, content: object) -> _Document:
+    if not isinstance(content, Mapping):
+        got = one_line(repr(content))
+        raise EvaluationError(
+            f"published numbers: {name} must be a mapping with paper, dataset and {TABLE}..., got {got}"
+        )
+    tables = {key: value for key, value in content.items() if str(key).startswith(TABLE)}
+    rest = {key: value for key, value in content.items() if key not in tables}
+    try:
+        return _Document.model_validate({**rest, "tables": tables})
+    except ValidationError as error:
+        first = error.errors()[0]
+        fault = one_line(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']} (got {first['input']!r:.60})")
+        raise EvaluationError(f"published numbers: {fault}") from error
+
+
+def _no_duplicates(where: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        names_twice = one_line(", ".join(twice))
+        raise EvaluationError(f"published numbers: {one_line(where)} has rows of the same name: {names_twice}")

@@ -1,0 +1,155 @@
+"""The comparison table for people: Markdown, a page of HTML, and a console."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from papergan.reporting.column_headers import is_headline
+from papergan.reporting.comparison_table import ACCOUNT, MEASURED, PUBLISHED, REMARKS
+from papergan.reporting.pages import html_page, markdown_page, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ACCOUNT_ONLY = [name for name in ACCOUNT if name not in ("best_fid_epoch", "best_is_epoch", "epochs", "images_seen")]
+DERIVED = (" std", " ratio", " rank")
+FLOOR = " floor@"
+IN_RESULTS = ("discriminator_accuracy_zero", "discriminator_accuracy_midpoint", "discriminator_gap")
+CONSOLE = [
+    "table", "row", "published", "experiment", "data set", "measured", "value", "rank", "x floor@count", "best@epoch",
+    "D accuracy", "",
+]  # fmt: skip
+NAMES = ("row", "experiment", "data set")
+SHORTEST_NAME = 5
+
+
+def to_markdown(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
+    """Three tables: results, further measures, the runs behind them."""
+    return markdown_page(_parts(table), title, notes)
+
+
+def to_html(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
+    """As `to_markdown`, as a page of its own."""
+    return html_page(_parts(table), title, notes)
+
+
+def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """What was published and measured; what else was measured; how each run came about, once per run."""
+    measured = [name for name in table.columns if name not in {*PUBLISHED, *MEASURED, *ACCOUNT, *REMARKS}]
+    beyond = [name for name in measured if not (is_headline(name) or name in IN_RESULTS)]
+    beside = {"note": "published epoch", "flags": "status"}  # where they are read with what they are about
+    columns = [name for name in table.columns if name not in {"document", *ACCOUNT_ONLY, *beyond, *beside}]
+    for name, left in beside.items():
+        columns.insert(columns.index(left) + 1, name)
+    everything = table[table["dataset"].notna()].drop_duplicates(["experiment", "dataset", "status"])
+    runs = everything[everything["experiment"].notna()]
+    parts = [("Results", table[columns])]
+    if len(everything):
+        parts.append(("Beyond FID and IS", _by_metric(everything, beyond)))
+    return [*parts, ("Runs", runs[[*MEASURED, *ACCOUNT]])] if len(runs) else parts
+
+
+def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """One row per metric, one column per run, "value ± deviation, rank": there are more metrics than runs."""
+    import pandas as pd
+
+    metrics = [name for name in columns if not _is_derived(name) and runs[name].notna().any()]
+    cells: dict[str, list[str]] = {"metric": metrics}
+    for _, run in runs.iterrows():
+        values = []
+        for name in metrics:
+            value, rank = _with_deviation(text(run[name]), text(run.get(f"{name} std"))), text(run.get(f"{name} rank"))
+            values.append(f"{value}, rank {rank}" if rank else value)
+        cells[f"{text(run['experiment']) or text(run['row'])} ({text(run['dataset'])})"] = values
+    return pd.DataFrame(cells)
+
+
+def to_console(table: pd.DataFrame, width: int = 140) -> str:
+    """Only what was measured, one line per score, beside the published number; then real images by the same rules.
+
+    Numbers are never cut: protocols (a, b, ...) and flags (1, 2, ...) stand in full below, and where a line would be
+    longer than `width`, names give way. x floor@count: the distance of `count` samples as a
+    multiple of that of `count` held-out images.
+    """
+    protocols: list[str] = []
+    flags: list[str] = []
+    lines: list[list[str]] = []
+    runs, real = table[table["experiment"].notna()], table[table["experiment"].isna() & table["dataset"].notna()]
+    for _, row in runs.iterrows():
+        lines += [[*cells, _mark(text(row["flags"]), flags)] for cells in _console_cells(row, protocols)]
+    if not lines:
+        return "nothing was measured yet"
+    lines += [[*cells, ""] for _, row in real.iterrows() for cells in _console_cells(row, protocols)]
+    columns = [[name, *cells] for name, cells in zip(CONSOLE, zip(*lines, strict=True), strict=True) if any(cells)]
+    columns = _narrowed(columns, width)
+    grid = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    rule = "  ".join("-" * len(column[0]) for column in columns)
+    legend = [f"[{_letter(index)}] {text}" for index, text in enumerate(protocols)]
+    legend += [f"[{number}] {text}" for number, text in enumerate(flags, 1)]
+    return "\n".join([grid[0], rule, *grid[1:], *legend])
+
+
+def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
+    """One list per score of the published kind (both kinds where nothing is published); one where there is no score."""
+    kind = text(row["metric"]).lower()
+    published = _with_deviation(f"{kind.upper()} {text(row['published'])}".strip(), text(row["published std"]))
+    left = [text(row["table"]).removeprefix("Table "), text(row["row"]), published]
+    left += [text(row["experiment"]), text(row["dataset"])]
+    accuracy = "/".join(filter(None, (text(row[name]) for name in IN_RESULTS[:2])))
+    cells = []
+    for name in map(str, row.index):
+        short = name.split("@")[0]
+        is_fid = short.endswith("fid")
+        derived = name.startswith("best ") or _is_derived(name)
+        if not is_headline(name) or derived or not text(row[name]) or (kind and is_fid != (kind == "fid")):
+            continue
+        value = _with_deviation(text(row[name]), text(row.get(f"{name} std")))
+        ratio, best = _above_floor(row, name), text(row.get(f"best {name}"))
+        epoch = text(row["best_fid_epoch" if is_fid else "best_is_epoch"]).removesuffix(".00")
+        if name not in protocols:
+            protocols.append(name)
+        measured = f"{short}[{_letter(protocols.index(name))}]"
+        at = f"{best}@{epoch}" if best and epoch else best
+        cells.append([*left, measured, value, text(row.get(f"{name} rank")), ratio, at, accuracy])
+    return cells or [[*left, text(row["status"]).split(":")[0], "", "", "", "", accuracy]]
+
+
+def _is_derived(name: str) -> bool:
+    return name.endswith(DERIVED) or FLOOR in name
+
+
+def _above_floor(row: pd.Series, name: str) -> str:
+    """`4.56@10000`: the ratio of this run in this column, and the count on both sides; nothing where it has none."""
+    beginning = f"{name.split(' [')[0]}{FLOOR}"
+    for column in map(str, row.index):
+        if column.startswith(beginning) and column.endswith(" ratio") and text(row[column]):
+            return f"{text(row[column])}@{column.removeprefix(beginning).split(' ')[0]}"
+    return ""
+
+
+def _with_deviation(value: str, deviation: str) -> str:
+    return f"{value} ± {deviation}" if deviation else value
+
+
+def _mark(text: str, seen: list[str]) -> str:
+    """`[n]` for the n-th distinct text, nothing for none."""
+    if text and text not in seen:
+        seen.append(text)
+    return f"[{seen.index(text) + 1}]" if text else ""
+
+
+def _letter(index: int) -> str:
+    return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
+
+
+def _narrowed(columns: list[list[str]], width: int) -> list[list[str]]:
+    """Columns padded to equal cells; while the line is too long, the widest column of names gives way, with "…"."""
+    widths = [max(map(len, column)) for column in columns]
+    names = [index for index, column in enumerate(columns) if column[0] in NAMES]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths[index] for index in names) > SHORTEST_NAME:
+        widths[max(names, key=lambda index: widths[index])] -= 1
+    return [
+        [(cell if len(cell) <= size else f"{cell[: size - 1]}…").ljust(size) for cell in column]
+        for column, size in zip(columns, widths, strict=True)
+    ]

@@ -1,0 +1,62 @@
+"""What was reported while training, one line per epoch, beside what a paper printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import TYPE_CHECKING
+
+from papergan.reporting.published_results import PublishedLog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, float]
+PUBLISHED, MEASURED = "published", "here"
+
+
+def log_table(losses: Sequence[Row], published: PublishedLog | None) -> pd.DataFrame:
+    """One line per epoch. losses: every report, with `step` and a fractional `epoch` (batches drawn so far).
+
+    published: its columns, each published value beside the reported one nearest to the published moment of the epoch;
+    `step` says which that was. Epochs that one side alone has are empty on the other. None: the last report of every
+    epoch, all its numbers.
+    """
+    import pandas as pd
+
+    if published is None:
+        rows = [{"epoch": epoch, **_numbers(reports[-1])} for epoch, reports in sorted(_by_epoch(losses).items())]
+        return pd.DataFrame(rows)
+    reports = _by_epoch(losses)
+    lines = []
+    for epoch in range(1, max(len(published.rows), *reports, 0) + 1):
+        near = nearest(reports.get(epoch, ()), epoch, published)
+        line: dict[str, float | None] = {"epoch": epoch, "step": None if near is None else near["step"]}
+        printed = published.rows[epoch - 1] if epoch <= len(published.rows) else [None] * len(published.columns)
+        for (name, ours), value in zip(published.columns.items(), printed, strict=True):
+            line[f"{name} {PUBLISHED}"] = value
+            line[f"{name} {MEASURED}"] = None if near is None else near.get(ours)
+        lines.append(line)
+    return pd.DataFrame(lines).astype({"epoch": "Int64", "step": "Int64"})
+
+
+def moment(epoch: int, published: PublishedLog) -> float:
+    """When the paper printed its row of this epoch, from 1, in fractional epochs."""
+    return epoch - 1 + published.step / published.of
+
+
+def nearest(reports: Sequence[Row], epoch: int, published: PublishedLog) -> Row | None:
+    """The report nearest to the published moment; None where there is none."""
+    return min(reports, key=lambda row: abs(row["epoch"] - moment(epoch, published)), default=None)
+
+
+def _by_epoch(losses: Sequence[Row]) -> dict[int, list[Row]]:
+    """Reports by the epoch in which their last batch was drawn, from 1."""
+    found: dict[int, list[Row]] = {}
+    for row in losses:
+        found.setdefault(max(1, ceil(row["epoch"] - 1e-9)), []).append(row)
+    return found
+
+
+def _numbers(row: Row) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name not in ("epoch", "images")}

@@ -1,0 +1,94 @@
+"""One cell: a game on points of the plane, its modes counted every so many steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from papergan import systems
+from papergan.config.mode_stress import DIVERGENCE, LIKELIHOOD, MODES, POINT, QUALITY, Row, StressCell, StressResult
+from papergan.errors import Interrupted, NotFiniteError
+from papergan.game.game import Game
+from papergan.game.nan_guard import FiniteWatch
+from papergan.game.schedules import Progress
+from papergan.game.training_step import play
+from papergan.metrics.modes import Mixture, mode_coverage
+from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.randomness import own_random_state, seed_for
+from papergan.training.history import Meter
+from papergan.training.numerics import numerics
+
+MARGIN = 1.25  # the outermost centre lies at 1 / MARGIN of the generator's range, that of tanh
+SHOWN = 1000  # points that are kept for the picture
+
+
+def play_cell(cell: StressCell, stop: Callable[[], int | None], report: Callable[[Row], None]) -> StressResult:
+    """Train and count, on the CPU: points are too little work for anything else.
+
+    report: of every counting. stop: the number of a signal that asks to stop, or None.
+    Raises Interrupted after one; a cell whose numbers are not finite has that for a result.
+    """
+    recipe, mixture = cell.recipe, cell.recipe.targets[cell.target].mixture()
+    scale = MARGIN * float(mixture.centres.abs().max())
+    game = systems.build(recipe.system, POINT, cell.settings, seed=cell.seed)
+    over_time: list[Row] = []
+    losses: list[Row] = []
+    meter, watch, step, seconds = Meter(), FiniteWatch(game.device), 0, 0.0
+    diverged = None
+    with numerics("float32", deterministic=False), own_random_state("cpu"):
+        try:
+            while True:
+                if (number := stop()) is not None:
+                    raise Interrupted(number, f"stopped by signal {number} in {cell.name}; run again to go on")
+                watch.check()
+                over_time.append(
+                    {"step": float(step), **_counted(_points(game, recipe.samples, cell.seed, scale), mixture)}
+                )
+                losses += [{"step": float(step), **meter.read()}] if step else []
+                report({**over_time[-1], **(losses[-1] if losses else {})})
+                if step == recipe.steps:
+                    break
+                began, until = time.perf_counter(), min(step + recipe.every_steps, recipe.steps)
+                for now in range(step, until):
+                    _step(cell, mixture, game, now, scale, meter, watch)
+                step, seconds = until, seconds + time.perf_counter() - began
+        except NotFiniteError as error:
+            diverged = f"diverged at {error}"
+        points = [] if diverged else _points(game, SHOWN, cell.seed, scale).tolist()
+    return StressResult(over_time, losses, seconds / max(1, step), points, diverged)
+
+
+def _step(
+    cell: StressCell, mixture: Mixture, game: Game, step: int, scale: float, meter: Meter, watch: FiniteWatch
+) -> None:
+    """One iteration, whatever it draws a function of (seed, step)."""
+    size = cell.recipe.batch_size
+    torch.manual_seed(seed_for(cell.seed, "step", step))
+    batches = [
+        {"image": (mixture.sample(size, seed_for(cell.seed, "batch", step, which)) / scale).reshape(size, -1, 1, 1)}
+        for which in range(game.batches_per_step)
+    ]
+    meter.add(play(game, batches, Progress(step, step * size * game.batches_per_step), watch))
+
+
+def _points(game: Game, count: int, seed: int, scale: float) -> Tensor:
+    """[count, 2] in the plane of the mixture."""
+    points = torch.cat(list(game.sampler().stream(count, seed=seed))).flatten(1) * scale
+    if not bool(points.isfinite().all()):
+        raise NotFiniteError("generated points are not finite")
+    return points
+
+
+def _counted(points: Tensor, mixture: Mixture) -> Row:
+    found, density = mode_coverage(points, mixture), log_likelihood(points, mixture)
+    return {MODES: float(found.modes), QUALITY: found.high_quality, DIVERGENCE: found.divergence, LIKELIHOOD: density}
+
+
+def log_likelihood(points: Tensor, mixture: Mixture) -> float:
+    """Of 1 000 points of the mixture under a Parzen window on `points`, nats; its bandwidth is chosen on 500 others."""
+    candidates = [mixture.deviation * 2.0**power for power in range(-1, 9)]
+    width = choose_bandwidth(points, mixture.sample(500, seed_for(0, "validation")), candidates)
+    return parzen_log_likelihood(points, mixture.sample(1000, seed_for(0, "test")), width)[0]

@@ -1,0 +1,104 @@
+"""Begin an MLflow run, and bury those that a kill left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.database import PREFIX, check_database, quietly
+from papergan.tracking.run_locks import Liveness
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from papergan.tracking.mlflow_tracker import MlflowTracker
+
+log = logging.getLogger(__name__)
+
+
+class MlflowStore:
+    """The store of mlflow.yml. Nothing is created or imported before the first run."""
+
+    def __init__(self, configuration: MlflowConfiguration) -> None:
+        self.configuration = configuration
+        self.liveness = Liveness(Path(configuration.artifacts).parent / "running")
+
+    def begin(self, document: str, experiment: str, tags: Mapping[str, str], same: str | None = None) -> MlflowTracker:
+        """A new run, named after the experiment, in the MLflow experiment of its document.
+
+        same: a tag; the newest run that agrees in it is gone on with, where there is one.
+        Raises what MLflow raises, within seconds where the database cannot be written.
+        """
+        with quietly(), self.liveness.turn():  # two that begin at once would both make the database
+            client = self._client()
+            group = self._group(client, f"{self.configuration.experiment_prefix}/{document}")
+            self._bury(client, group, experiment)
+            about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
+            run_id = self._earlier(client, group, experiment, same, tags)
+            run_id = run_id or client.create_run(group, run_name=experiment, tags=about).info.run_id
+            self.liveness.claim(run_id)
+        from papergan.tracking.mlflow_tracker import MlflowTracker  # here, because it needs torch
+
+        def inside(name: str, more: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]]:
+            told = {**about, "mlflow.parentRunId": run_id, **more}
+            cell: str = client.create_run(group, run_name=name, tags=told).info.run_id
+            self.liveness.claim(cell)
+            return MlflowTracker(client, cell, check=check), partial(self.liveness.release, cell)
+
+        check = partial(check_database, self.configuration.tracking_uri)
+        return MlflowTracker(client, run_id, inside, check)
+
+    def _client(self) -> MlflowClient:
+        # A server that is away must not hold an experiment up for the minutes that MLflow would wait by itself.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        from mlflow import MlflowClient
+
+        uri = self.configuration.tracking_uri
+        if uri.startswith(PREFIX):
+            Path(uri.removeprefix(PREFIX)).parent.mkdir(parents=True, exist_ok=True)
+        check_database(uri, new=True)
+        return MlflowClient(tracking_uri=uri)
+
+    def _group(self, client: MlflowClient, name: str) -> str:
+        known = client.get_experiment_by_name(name)
+        if known is None:
+            artifacts = Path(self.configuration.artifacts).as_uri()
+            return str(client.create_experiment(name, artifact_location=f"{artifacts}/{name.replace('/', '-')}"))
+        if known.lifecycle_stage == "deleted":
+            client.restore_experiment(known.experiment_id)
+        return str(known.experiment_id)
+
+    def _earlier(
+        self, client: MlflowClient, group: str, experiment: str, same: str | None, tags: Mapping[str, str]
+    ) -> str | None:
+        if same is None:
+            return None
+        wanted = f"tags.`papergan.experiment` = '{experiment}' and tags.`{same}` = '{tags[same]}'"
+        runs = client.search_runs([group], wanted, order_by=["attributes.start_time DESC"])
+        run_id = next((run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags), None)
+        if run_id is None or self.liveness.alive(run_id):
+            return None
+        client.update_run(run_id, status="RUNNING")
+        return str(run_id)
+
+    def _bury(self, client: MlflowClient, group: str, experiment: str) -> None:
+        """Runs of this experiment on this machine that say RUNNING while nobody holds their lock were killed."""
+        wanted = f"attributes.status = 'RUNNING' and tags.`papergan.experiment` = '{experiment}'"
+        for run in client.search_runs([group], wanted):
+            here = run.data.tags.get("host") == socket.gethostname()
+            if here and not self.liveness.alive(run.info.run_id):
+                client.set_terminated(run.info.run_id, "KILLED")
+                log.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
+
+
+def ui_options(uri: str) -> str:
+    """Of `mlflow`, to look at the store; on this machine only."""
+    local = uri.replace(f"sqlite:///{os.getcwd()}/", "sqlite:///")
+    return f"ui --backend-store-uri {local} --host 127.0.0.1"

@@ -1,0 +1,29 @@
+"""From a game in training to the generator that is evaluated, saved and shown."""
+
+from __future__ import annotations
+
+import copy
+
+from papergan.game.game import Game
+from papergan.game.sampler import Sampler
+from papergan.game.schedules import Progress
+
+
+def publish(
+    game: Game,
+    progress: Progress,
+    *,
+    seed: int,
+    batch_norm_batches: int = 100,
+    batch_size: int = 64,
+    averaged: bool = True,
+) -> Sampler:
+    """A copy of the averaged generator in evaluation mode, BatchNorm statistics re-estimated under its own weights.
+
+    Where the game keeps no average, or `averaged` is false, it is a copy of the generator that moves, whose statistics
+    are its own already. The game is left as it is.
+    """
+    sampler = copy.deepcopy(game.sampler(averaged=averaged)).requires_grad_(False)
+    if averaged and game.average is not None:
+        sampler.estimate_batch_norm(batches=batch_norm_batches, batch_size=batch_size, seed=seed, progress=progress)
+    return sampler.eval()

@@ -1,0 +1,244 @@
+"""The processes of one experiment: rank 0 leads, the others do as they are told, and either notices the other's end."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, distributed
+
+from papergan.errors import PaperganError, RecipeError
+from papergan.game.sharding import Shard
+from papergan.training.numerics import choose_device
+
+FOREVER = timedelta(days=7)  # followers wait while the leader evaluates, draws, saves
+STEP_AT_MOST = timedelta(hours=1)  # between two sums of gradients; a GPU's ranks notice a lost peer by it at the latest
+_PIECE = 256 * 2**20  # bytes sent at once
+_NAMES = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_LOST = re.compile(
+    r"closed by (remote )?peer|reset by peer|broken pipe|timed out|connection (was )?(refused|closed)", re.I
+)
+
+
+class TeamError(PaperganError):
+    """The processes cannot work together, or no longer."""
+
+
+class Verb(IntEnum):
+    """What the leader may tell; see `papergan.distributed.follower` for what is done."""
+
+    END = 0
+    TRAIN = 1
+    STEP = 2
+    LOOK = 3
+    SAMPLE = 4
+    SEE = 5
+
+
+class Message(NamedTuple):
+    """What the leader told. number: of a step, or of a wave of samples."""
+
+    verb: Verb
+    number: int
+    content: dict[str, Any]
+
+
+class Team:
+    """This process's place among all of them, and the channel between them.
+
+    Messages travel between hosts' memories (gloo), beside whatever sums the gradients. They are numbers, and what
+    `torch.load` reads with weights_only=True: nothing that is sent can run.
+    """
+
+    def __init__(self, rank: int, world: int, local_rank: int, local_world: int) -> None:
+        self.rank, self.world, self.local_rank, self.local_world = rank, world, local_rank, local_world
+        self.broken = False  # an exchange ended half-way: nobody knows what the others wait for
+        self._depth = 0
+        self._groups: dict[str, distributed.ProcessGroup] = {}
+
+    @property
+    def rows(self) -> Shard:
+        """Whose rows of a batch are this rank's; without a group to sum over."""
+        return Shard(self.rank, self.world)
+
+    def shard(self, device: torch.device) -> Shard:
+        """As `rows`, with the group that sums on this kind of device. Every rank must call it at the same point."""
+        if device.type not in self._groups:
+            backend = "nccl" if device.type == "cuda" else "gloo"
+            group = distributed.new_group(backend=backend, timeout=STEP_AT_MOST)
+            assert isinstance(group, distributed.ProcessGroup)
+            self._groups[device.type] = group
+        return Shard(self.rank, self.world, self._groups[device.type])
+
+    @contextmanager
+    def exchange(self) -> Iterator[None]:
+        """What all ranks do together. Raises TeamError where another is lost, and ever after an exchange failed."""
+        if self.broken and not self._depth:
+            raise TeamError(f"{self}: out of step with the other processes after an error; run the same command again")
+        self._depth += 1
+        try:
+            yield
+        except BaseException as error:
+            self.broken = True
+            if isinstance(error, RuntimeError) and (reason := _lost(error)):
+                raise TeamError(
+                    f"{self} lost {'a follower' if self.rank == 0 else 'another process'} ({reason}); all of them end. "
+                    "Run the same command again, training resumes from the last checkpoint"
+                ) from error
+            raise
+        finally:
+            self._depth -= 1
+
+    def tell(self, verb: Verb, number: int = 0, content: Mapping[str, Any] | None = None) -> None:
+        """The leader's word to every follower."""
+        packed = None if content is None else _packed(content)
+        with self.exchange():
+            distributed.broadcast(torch.tensor([verb, number, 0 if packed is None else len(packed)]), src=0)
+            for piece in () if packed is None else torch.split(packed, _PIECE):
+                distributed.broadcast(piece, src=0)
+
+    def hear(self) -> Message:
+        """Wait for the leader's word."""
+        with self.exchange():
+            header = torch.empty(3, dtype=torch.int64)
+            distributed.broadcast(header, src=0)
+            verb, number, length = header.tolist()
+            packed = torch.empty(length, dtype=torch.uint8)
+            for piece in torch.split(packed, _PIECE) if length else ():
+                distributed.broadcast(piece, src=0)
+            return Message(Verb(verb), number, _unpacked(packed) if length else {})
+
+    def hand_in(self, content: Mapping[str, Any]) -> None:
+        """A follower's answer."""
+        packed = _packed(content)
+        with self.exchange():
+            distributed.send(torch.tensor([len(packed)]), dst=0)
+            for piece in torch.split(packed, _PIECE):
+                distributed.send(piece, dst=0)
+
+    def take_in(self, rank: int) -> dict[str, Any]:
+        """Wait for the answer of this follower."""
+        with self.exchange():
+            length = torch.empty(1, dtype=torch.int64)
+            distributed.recv(length, src=rank)
+            packed = torch.empty(int(length), dtype=torch.uint8)
+            for piece in torch.split(packed, _PIECE):
+                distributed.recv(piece, src=rank)
+            return _unpacked(packed)
+
+    def leave(self) -> None:
+        """Dismiss the followers, where this is the leader. They notice by themselves where they cannot be told."""
+        global _team
+        _team = None
+        if self.broken:
+            return
+        if self.rank == 0:
+            try:
+                self.tell(Verb.END)
+            except TeamError:  # whoever is gone needs no telling
+                return
+        distributed.destroy_process_group()
+
+    def __str__(self) -> str:
+        return f"process {self.rank} of {self.world}{' (the leader)' if self.rank == 0 else ''}"
+
+
+_team: Team | None = None
+
+
+def current() -> Team | None:
+    """The team that this process joined, if it did."""
+    return _team
+
+
+def is_broken() -> bool:
+    """Whether this process is in a team that can no longer work together."""
+    return _team is not None and _team.broken
+
+
+def join() -> Team:
+    """Meet the other processes that `torchrun` started. Raises TeamError where it did not, or they do not come."""
+    global _team
+    absent = [name for name in _NAMES if name != "MASTER_ADDR" and not os.environ.get(name, "").isdigit()]
+    if absent:
+        raise TeamError(
+            f"WORLD_SIZE is {os.environ.get('WORLD_SIZE')!r}, but {', '.join(absent)} are no numbers: "
+            "start several processes with torchrun, or unset WORLD_SIZE"
+        )
+    rank, local_rank, local_world, world = (int(os.environ[name]) for name in _NAMES[:4])
+    if local_world == world and os.path.exists("/sys/class/net/lo"):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nothing of one machine's business goes over a network
+    try:
+        distributed.init_process_group("gloo", timeout=FOREVER)
+    except (RuntimeError, ValueError) as error:
+        raise TeamError(f"process {rank} of {world} cannot reach the others: {_in_short(error)}") from error
+    _team = Team(rank, world, local_rank, local_world)
+    return _team
+
+
+def device_here(wanted: str) -> torch.device:
+    """As `choose_device`, for this process: of several on one machine, each has a GPU of its own.
+
+    Raises RecipeError where there are not enough, or one GPU is asked for by number.
+    """
+    device, team = choose_device(wanted), current()
+    if team is None or device.type != "cuda":
+        return device
+    if device.index is not None:
+        raise RecipeError(f"training.device is {wanted!r}, one GPU for {team.world} processes; use 'auto' or 'cuda'")
+    if team.local_world > (count := torch.cuda.device_count()):
+        raise RecipeError(
+            f"{team.local_world} processes on this machine, but torch sees {count} GPUs; "
+            f"start at most so many with --nproc-per-node, or train with training.device=cpu"
+        )
+    device = torch.device("cuda", team.local_rank)
+    torch.cuda.set_device(device)
+    return device
+
+
+def check_devices(experiment: str, devices: int) -> None:
+    """Raise RecipeError, with the command to type, where as many processes as the recipe's devices were not started."""
+    world = 1 if (team := current()) is None else team.world
+    if world == devices:
+        return
+    count = max(world, devices)
+    command = (
+        f"torchrun --standalone --nproc-per-node {count} -m papergan --pipelines {experiment} "
+        f"--params {experiment}.training.devices={count}"
+    )
+    found = "one process was started" if world == 1 else f"{world} processes were started"
+    other = "" if world == 1 else ", or without torchrun for one device"
+    raise RecipeError(f"{devices} in the recipe, but {found}; start it as `{command}`{other}")
+
+
+def _lost(error: RuntimeError) -> str | None:
+    """What a library says of a peer that is gone; None for any other error."""
+    if isinstance(error, distributed.DistError) or _LOST.search(str(error)):
+        return _in_short(error)
+    return None
+
+
+def _in_short(error: Exception) -> str:
+    """The first sentence without the place in somebody's source code; the rest is for that library's developers."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r"^\[\S+:\d+\]\s*", "", first).split(". ")[0][:200]
+
+
+def _packed(content: Mapping[str, Any]) -> Tensor:
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    return torch.frombuffer(buffer.getbuffer(), dtype=torch.uint8)
+
+
+def _unpacked(packed: Tensor) -> dict[str, Any]:
+    content = torch.load(io.BytesIO(packed.numpy().data), map_location="cpu", weights_only=True)
+    if not isinstance(content, dict):
+        raise TeamError(f"a mapping was expected from another process, got {type(content).__name__}")
+    return content

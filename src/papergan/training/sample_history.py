@@ -1,0 +1,45 @@
+"""The same few latents over time: what each evaluation saw of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from papergan.game.sampler import Sampler
+from papergan.game.schedules import Progress
+from papergan.image_range import to_pixels
+
+NUM_SHOWN = 64  # as many as the grid of samples shows, and the same ones
+MOST = 32
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Images uint8 [64, C, S, S] of the fixed latents at one moment."""
+
+    step: int
+    epoch: float
+    images: Tensor
+
+
+class Album:
+    """At most 32 frames; where there would be more, every second one goes, and the newest stays."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def add(self, sampler: Sampler, seed: int, progress: Progress) -> None:
+        """Take a frame: the first 64 of the images that this seed makes."""
+        images = torch.cat(list(sampler.stream(NUM_SHOWN, seed=seed, progress=progress)))
+        if len(self.frames) >= MOST:
+            self.frames = self.frames[1::2]
+        self.frames.append(Frame(progress.step, progress.epoch, to_pixels(images).cpu()))
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        return [vars(frame) for frame in self.frames]
+
+    def load_state_dict(self, state: list[dict[str, Any]]) -> None:
+        self.frames = [Frame(**frame) for frame in state]

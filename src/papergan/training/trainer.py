@@ -1,0 +1,258 @@
+"""The training loop: one for every game."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from papergan.errors import CheckpointError, Interrupted, NotFiniteError
+from papergan.game.cuda_graphs import CapturedPlay, CudaEngine
+from papergan.game.game import Game
+from papergan.game.nan_guard import FiniteWatch, check_finite, finite_only
+from papergan.game.sampler import Sampler
+from papergan.game.schedules import Progress
+from papergan.randomness import own_random_state, seed_for
+from papergan.training.batches import Batches
+from papergan.training.best_generators import Best, Criterion
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.export import publish
+from papergan.training.history import History, Meter, ReportAs, Row
+from papergan.training.leader import Leading
+from papergan.training.memory import memory_errors
+from papergan.training.numerics import Precision, autocast_type, numerics
+from papergan.training.progress_bar import Display
+from papergan.training.sample_history import Album
+from papergan.validation import in_one_line
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how: everything about a training run that is not the game and not the images.
+
+    steps: iterations in all. report_as: means of the steps since the last report, or the values of the reported step
+    alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between
+    evaluations, 0 for none (the end is always evaluated). save_minutes: wall-clock minutes between checkpoints.
+    keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
+    averaged: whether the average is evaluated, where the game keeps one. cuda_graphs: see `CapturedPlay`. rules: under
+    which evaluation measures; numbers measured under other rules before are not mixed with those to come.
+    """
+
+    steps: int
+    seed: int = 0
+    precision: Precision = "float32"
+    deterministic: bool = False
+    cuda_graphs: bool = True
+    report_every: int = 50
+    report_as: ReportAs = "means"
+    evaluate_every: int = 0
+    save_minutes: float = 5.0
+    batch_norm_batches: int = 100
+    averaged: bool = True
+    rules: str = ""
+    keep: Mapping[str, Criterion] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who is told.
+
+    report: of a row of losses. evaluate: returns metrics of a generator that was published for it, and of the game's
+    discriminator; evaluated: of the row that came of it. resumed: of what happened before this process.
+    stop: returns the number of a signal that asks to stop, or None; it may be asked often. others: processes that play
+    the same steps on other rows of each batch, by default none.
+    """
+
+    report: Callable[[Row], None] = lambda row: None
+    evaluate: Callable[[Sampler, Game, Progress], Row] | None = None
+    evaluated: Callable[[Row], None] = lambda row: None
+    resumed: Callable[[History], None] = lambda history: None
+    stop: Callable[[], int | None] = lambda: None
+    others: Leading = field(default_factory=Leading)
+
+
+class Training:
+    """A game, its real images and where it stands. `run` plays it to the end of the plan, from the newest checkpoint.
+
+    Every step draws its randomness from (plan.seed, step) and its real batches from (seed, index): a run that was
+    stopped and resumed is, on a CPU, bit for bit the run that never was.
+    """
+
+    def __init__(self, game: Game, batches: Batches, plan: Plan, store: CheckpointStore, listeners: Listeners) -> None:
+        self.game, self.batches, self.plan, self.store, self.listeners = game, batches, plan, store, listeners
+        self.step = 0
+        self.evaluated = 0  # the last step that was evaluated
+        self.seconds = 0.0  # of training proper, over all interruptions
+        self.history, self.best, self.album = History(), Best(plan.keep), Album()
+        self._meter, self._watch = Meter(newest=plan.report_as == "step"), FiniteWatch(game.device)
+        self._iterate = CapturedPlay(
+            game, self._watch, autocast_type(plan.precision), exact=plan.deterministic,
+            engine=CudaEngine(game.device) if plan.cuda_graphs and game.device.type == "cuda" else None,
+        )  # fmt: skip
+        self._started = time.perf_counter()
+        self._reported = (0, 0.0)  # step and seconds at the last report
+        self._saved = (-1, -1)  # step and evaluated at the last save
+        self._saved_at = time.monotonic()
+
+    @property
+    def progress(self) -> Progress:
+        return self.batches.progress(self.step, self.game.batches_per_step)
+
+    def run(self) -> None:
+        """Play until the plan's last step.
+
+        Raises NotFiniteError at the first report after a loss, gradient or weight is not finite, Interrupted after a
+        stop signal, MemoryShortError (all leave a checkpoint that can be resumed), CheckpointError where checkpoints
+        are damaged or locked, StorageError where they cannot be written.
+        """
+        precise = numerics(self.plan.precision, deterministic=self.plan.deterministic)
+        with self.store.locked(), precise, own_random_state(self.game.device):
+            self._resume()
+            self.listeners.others.begin(self.game)
+            what, size = f"training on {self.game.device}", self.batches.batch_size
+            advice = f"lower training.batch_size (now {size}), which makes it another recipe, or evaluation.batch_size"
+            advice += "" if self._iterate.engine is None else ", or do without training.cuda_graphs"
+            with Display(self.plan.steps, self.step) as display, memory_errors(what, advice):
+                self._loop(display)
+
+    def _loop(self, display: Display) -> None:
+        plan = self.plan
+        self._started = time.perf_counter()
+        while True:
+            finished = self.step >= plan.steps
+            due = plan.evaluate_every > 0 and self.step > 0 and self.step % plan.evaluate_every == 0
+            if (due or finished) and self.evaluated != self.step:
+                self._evaluate()
+            if finished:
+                break
+            if time.monotonic() - self._saved_at > 60 * plan.save_minutes:
+                self.save()
+            self._obey_stop()
+            self._play()
+            display.step()
+            if self._report_is_due():
+                self._report(display)
+        self.save()
+
+    def _play(self) -> None:
+        real = self.batches.of_step(self.step, self.game.batches_per_step)
+        with self.listeners.others.step(self.step):
+            report = self._iterate(real, self.progress, seed_for(self.plan.seed, "step", self.step))
+        self._meter.add(report)
+        self.step += 1
+
+    def _report_is_due(self) -> bool:
+        done, count = self.step, self.game.batches_per_step
+        done = done if self.plan.report_as == "means" else self.batches.step_of_epoch(done - 1, count) + 1
+        return done % self.plan.report_every == 0 or self.step == self.plan.steps
+
+    def _report(self, display: Display) -> None:
+        self._watch.check()
+        losses = self._meter.read()
+        self._count_time()
+        step, seconds = self._reported
+        images = self.progress.images - self.batches.progress(step, self.game.batches_per_step).images
+        self._reported = (self.step, self.seconds)
+        row = {**self._position(), **losses, "images_per_second": images / max(self.seconds - seconds, 1e-9)}
+        self.history.losses.append(row)
+        self.listeners.report(row)
+        display.report(row, self.seconds / self.step)
+
+    def _evaluate(self) -> None:
+        if self.listeners.evaluate is None:
+            return
+        self._check_finite(self.game.state_dict())
+        self._count_time()
+        sampler = publish(
+            self.game, self.progress, seed=self.plan.seed, batch_norm_batches=self.plan.batch_norm_batches,
+            averaged=self.plan.averaged,
+        )  # fmt: skip
+        try:
+            metrics = self.listeners.evaluate(sampler, self.game, self.progress)
+        except Interrupted:
+            self.save()
+            raise
+        except NotFiniteError as error:
+            raise NotFiniteError(f"step {self.step}: {error}") from error
+        metrics = finite_only(metrics, f"evaluation at step {self.step}")
+        self.best.consider(sampler, metrics, self.progress)
+        self.album.add(sampler, self.plan.seed, self.progress)
+        row = {**self._position(), **metrics}
+        self.history.metrics.append(row)
+        self.evaluated = self.step
+        self._started = time.perf_counter()
+        self.listeners.evaluated(row)
+
+    def _count_time(self) -> None:
+        """Add what passed since the last call to the training time; evaluation does not count."""
+        now = time.perf_counter()
+        self.seconds += now - self._started
+        self._started = now
+
+    def _position(self) -> Row:
+        return {"step": self.step, "epoch": self.progress.epoch, "images": self.progress.images}
+
+    def _obey_stop(self) -> None:
+        if (number := self.listeners.stop()) is not None:
+            self.save()
+            raise Interrupted(number, f"stopped by signal {number} at step {self.step}; run again to go on from there")
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment, unless there is one; never of weights that are not finite."""
+        game = self.game.state_dict()
+        self._check_finite(game)
+        self._count_time()
+        if self._saved != (self.step, self.evaluated):
+            state = {
+                "game": game,
+                "step": self.step,
+                "evaluated": self.evaluated,
+                "seconds": self.seconds,
+                "reported": self._reported,
+                "meter": self._meter.state_dict(),
+                "history": self.history.dumps(),
+                "best": self.best.state_dict(),
+                "album": self.album.state_dict(),
+                "rules": self.plan.rules,
+            }
+            self.store.save(self.step, state, images=self.progress.images, torch=torch.__version__)
+        self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
+
+    def _check_finite(self, state: Mapping[str, Any]) -> None:
+        self._watch.check()
+        check_finite(self.step, state)
+
+    def _resume(self) -> None:
+        checkpoint = self.store.latest()
+        if checkpoint is None:
+            return
+        if checkpoint.step > self.plan.steps:
+            raise CheckpointError(
+                f"{self.store.folder}: trained for {checkpoint.step} steps already, the recipe asks for "
+                f"{self.plan.steps}; raise the budget, or start over with training.resume=false"
+            )
+        state = checkpoint.state
+        self._iterate.forget()
+        try:
+            self.game.load_state_dict(state["game"])
+            self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
+            self._reported = tuple(state["reported"])
+            self._meter.load_state_dict(state["meter"], self.game.device)
+            self.history.loads(state["history"])
+            self.best.load_state_dict(state["best"])
+            self.album.load_state_dict(state["album"])
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            where = f"{self.store.folder}: step {checkpoint.step}"
+            raise CheckpointError(f"{where} is of another game or version: {in_one_line(error)}") from error
+        if state["rules"] != self.plan.rules:  # those numbers must not be compared with the coming ones
+            log.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
+            self.history.metrics, self.best, self.album, self.evaluated = [], Best(self.plan.keep), Album(), 0
+        self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
+        log.info("Resumed from the checkpoint of step %d of %d", self.step, self.plan.steps)
+        self.listeners.resumed(self.history)
