@@ -25,14 +25,14 @@ from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.game import Game
-from papergan.game.nan_guard import FiniteWatch
+from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.history import Meter, Row
+from papergan.training.history import Row, RunningMean
 from papergan.training.numerics import autocast_type, choose_device
-from papergan.training.trainer import Listeners, Plan, Training
+from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 
 PIXELS = 4096 * 32 * 32  # of all random images together, whatever their size
 REPORTS = 5
@@ -62,7 +62,7 @@ class Bench:
         )
 
     def loop(self, steps: int, warm_up: int) -> list[float]:
-        """Images per second of each report of `Training` itself, after the warm-up."""
+        """Images per second of each report of `Trainer` itself, after the warm-up."""
         rows: list[Row] = []
         every = max(steps // REPORTS, 1)
 
@@ -72,7 +72,7 @@ class Bench:
 
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        self._train(Training, warm_up + every * REPORTS, every, report)
+        self._train(Trainer, warm_up + every * REPORTS, every, report)
         return [row["images_per_second"] for row in rows if row["step"] > warm_up + every / 2]
 
     def host(self, steps: int) -> float:
@@ -85,28 +85,28 @@ class Bench:
         self._train(kind, steps + 1, steps + 1, lambda row: None)
         return statistics.median(kind.shares[1:])
 
-    def _train(self, kind: type[Training], steps: int, every: int, report: Callable[[Row], None]) -> None:
+    def _train(self, kind: type[Trainer], steps: int, every: int, report: Callable[[Row], None]) -> None:
         """The loop, with every setting of the recipe that the loop knows."""
         asked = self.recipe.training.model_dump()
-        settings = {field.name: asked[field.name] for field in fields(Plan) if field.name in asked}
+        settings = {field.name: asked[field.name] for field in fields(TrainSettings) if field.name in asked}
         if self.team is not None:
             settings["cuda_graphs"] = False  # as the pipeline has it
-        plan = Plan(**settings | {"steps": steps, "report_every": every, "save_minutes": 1e9})
+        plan = TrainSettings(**settings | {"steps": steps, "report_every": every, "save_minutes": 1e9})
         with tempfile.TemporaryDirectory() as folder:
             store = CheckpointStore(Path(folder), "benchmark")
-            kind(self.game, self.batches(), plan, store, Listeners(report=report, **self._others())).run()
+            kind(self.game, self.batches(), plan, store, Callbacks(report=report, **self._others())).run()
 
     def _others(self) -> dict[str, Any]:
         """Who else is told of every step; empty without other ranks, whom older versions of the library do not know."""
         if self.team is None:
             return {}
-        from papergan.training.leader import Leading
+        from papergan.training.leader import Leader
 
         spec = [self.spec.channels, self.spec.size, self.spec.num_classes]
         about = {
             "recipe": self.recipe.model_dump_json(), "spec": spec, "images": self.pixels, "labels": self.labels,
         }  # fmt: skip
-        return {"others": Leading(self.team, about)}
+        return {"others": Leader(self.team, about)}
 
     def parts(self, steps: int) -> dict[str, float]:
         """Milliseconds of each part of a mean step: medians, each turn weighted by how often it is taken."""
@@ -126,7 +126,7 @@ class Bench:
         real: list[Any] = []
         yield "batches", 1.0, lambda: real.extend(self.draw(batches, step))
         report: dict[str, Any] = {}
-        watch, meter = FiniteWatch(self.device), Meter()
+        watch, meter = NonFiniteGuard(self.device), RunningMean()
         for number, turn in enumerate(self.game.turns):
             alone, often, mark = playing(self.game, [turn]), how_often(turn), f"#{number}"
             watched = partial(self.play, alone, real, step, watch)
@@ -144,8 +144,10 @@ class Bench:
         repeats = self.game.batches_per_step
         return [batches.at(step * repeats + repeat) for repeat in range(repeats)]
 
-    def play(self, game: Game, real: list[Any], step: int, watch: FiniteWatch | None = None) -> dict[str, Any]:
-        return play(game, real, Progress(step), watch, self.autocast)
+    def training_step(
+        self, game: Game, real: list[Any], step: int, watch: NonFiniteGuard | None = None
+    ) -> dict[str, Any]:
+        return training_step(game, real, Progress(step), watch, self.autocast)
 
     def counts(self) -> Counts:
         real = self.draw(self.batches(), 0)
@@ -207,14 +209,14 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def several() -> bool:
+def is_distributed() -> bool:
     """Whether torchrun started this process as one of several."""
     return os.environ.get("WORLD_SIZE", "1").strip() not in ("", "1")
 
 
 def _team_of(recipe: Recipe) -> Any:
     """The other ranks. Imported only where there are any, since older versions of the library are measured as well."""
-    if not several():
+    if not is_distributed():
         if getattr(recipe.training, "devices", 1) != 1:
             raise RecipeError(
                 f"training.devices is {recipe.training.devices}, but one process was started; use torchrun"

@@ -47,13 +47,13 @@ class Counter(TorchDispatchMode):
         return result
 
 
-def count(game: Game, play: Callable[[Game], object]) -> Counts:
+def count(game: Game, training_step: Callable[[Game], object]) -> Counts:
     """Of a mean step, the average's update included. play: plays all turns of the game that it is given, once."""
     flops, operators, kept = 0.0, 0.0, [0]
     for turn in game.turns:
         storages: dict[int, Any] = {}
         with Counter() as counter, torch.autograd.graph.saved_tensors_hooks(_keeper(storages), _as_it_is):
-            play(playing(game, [turn]))
+            training_step(playing(game, [turn]))
         share = how_often(turn)
         flops, operators = flops + share * counter.flops, operators + share * counter.operators
         weights = {weight.untyped_storage().data_ptr() for weight in game.networks.parameters()}

@@ -1,4 +1,4 @@
-"""`Training` with a clock in each step: which share of it the host is busy in Python and dispatch."""
+"""`Trainer` with a clock in each step: which share of it the host is busy in Python and dispatch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import torch
 
-from papergan.training.trainer import Training
+from papergan.training.trainer import Trainer
 
 
-class OnGPU(Training):
-    """`Training` that notes which share of each step passes until the host has dispatched it, the device being idle."""
+class OnGPU(Trainer):
+    """`Trainer` that notes which share of each step passes until the host has dispatched it, the device being idle."""
 
     shares: ClassVar[list[float]] = []
 
@@ -24,8 +24,8 @@ class OnGPU(Training):
         self.shares.append(busy / (time.perf_counter() - started))
 
 
-class OnCPU(Training):
-    """`Training` that notes which share of each step is spent outside operators, as torch's profiler sees them."""
+class OnCPU(Trainer):
+    """`Trainer` that notes which share of each step is spent outside operators, as torch's profiler sees them."""
 
     shares: ClassVar[list[float]] = []
 

@@ -27,9 +27,9 @@ from papergan import systems
 from papergan.atomic_files import write_whole
 from papergan.data.images import ImageSpec
 from papergan.data.synthetic import synthetic_shapes
-from papergan.game.nan_guard import FiniteWatch, check_finite
+from papergan.game.nan_guard import NonFiniteGuard, check_finite
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.tracking import provenance
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
@@ -65,13 +65,13 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     game = systems.build(given.system, ImageSpec(3, 32, 10), given.overrides, seed=0).to(device)
     images = synthetic_shapes("train", max(256, given.batch_size))
     batches = Batches(images.images, images.labels, batch_size=given.batch_size, seed=0, device=device)
-    watch, step = FiniteWatch(device), 0
+    watch, step = NonFiniteGuard(device), 0
 
     def a_step(watched: bool) -> None:
         nonlocal step
         count = game.batches_per_step
         real = [batches.at(step * count + repeat) for repeat in range(count)]
-        play(game, real, Progress(step), watch if watched else None)
+        training_step(game, real, Progress(step), watch if watched else None)
         step += 1
         if watched and step % 50 == 0:
             watch.check()

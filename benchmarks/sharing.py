@@ -27,7 +27,7 @@ from papergan.game import sharding, training_step
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.schedules import Progress
 from papergan.training.batches import Batches
-from papergan.training.process_group import Team, Verb, device_here, join
+from papergan.training.process_group import ProcessGroup, Verb, device_here, join
 
 KINDS = ("waiting", "message", "gradients", "other sums")
 
@@ -35,7 +35,7 @@ KINDS = ("waiting", "message", "gradients", "other sums")
 class Clock:
     """Milliseconds of each kind of sharing within the step that is being played."""
 
-    def __init__(self, team: Team, device: torch.device) -> None:
+    def __init__(self, team: ProcessGroup, device: torch.device) -> None:
         self.team, self.device = team, device
         self.spent: dict[str, float] = defaultdict(float)
         self._inside = False
@@ -86,7 +86,9 @@ def main() -> None:
         team.hear()
 
 
-def measure(team: Team, device: torch.device, given: argparse.Namespace, settings: dict[str, Any]) -> list[dict]:
+def measure(
+    team: ProcessGroup, device: torch.device, given: argparse.Namespace, settings: dict[str, Any]
+) -> list[dict]:
     """Milliseconds by kind, one row per step after the first four."""
     game = systems.build(given.system, ImageSpec(3, 32, 10), settings, seed=0).to(device)
     share_batch_norm(game.networks)

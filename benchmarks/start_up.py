@@ -135,19 +135,19 @@ class Watch:
         self.note(f"{node.name.rpartition('.')[2]} is done")
 
     def _watch_steps(self) -> None:
-        from papergan.training.trainer import Training
+        from papergan.training.trainer import Trainer
 
-        play = Training._play
+        training_step = Trainer._play
 
-        def watched(training: Training) -> None:
+        def watched(training: Trainer) -> None:
             self.note("the first step begins")
-            play(training)
+            training_step(training)
             self.note("the first step is made")
             self._file.write_text(json.dumps(self._marks))
-            Training._play = play  # type: ignore[method-assign]
+            Trainer._play = training_step  # type: ignore[method-assign]
             os.kill(os.getpid(), signal.SIGTERM)
 
-        Training._play = watched  # type: ignore[method-assign]
+        Trainer._play = watched  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from bench import Bench, several
+from bench import Bench, is_distributed
 from papergan.config import registry
 from papergan.config.experiment import Recipe
 from papergan.errors import PaperganError, RecipeError, did_you_mean
@@ -39,7 +39,7 @@ def main() -> None:
     """Measure, print, keep, compare; one line where something is wrong."""
     given = arguments().parse_args()
     try:
-        if several():
+        if is_distributed():
             from papergan.distributed.command import in_a_team
 
             in_a_team(lambda: report(given))

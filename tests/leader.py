@@ -24,9 +24,9 @@ from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.schedules import Progress
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.leader import Leading
+from papergan.training.leader import Leader
 from papergan.training.process_group import current
-from papergan.training.trainer import Listeners, Plan, Training
+from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 from papergan.weights import Weights
 
 SPEC = ImageSpec(3, 16, 3)
@@ -55,7 +55,7 @@ def classifier() -> Weights:
     return Weights(network.state_dict(), {**facts, "widths": json.dumps(widths)})
 
 
-def training(folder: Path, steps: int, *, together: bool) -> Training:
+def training(folder: Path, steps: int, *, together: bool) -> Trainer:
     """Of the recipe's game, by both ranks or by this one alone."""
     team, some = current() if together else None, images()
     batches = Batches(
@@ -66,8 +66,10 @@ def training(folder: Path, steps: int, *, together: bool) -> Training:
         "images": some.images, "labels": some.labels,
     }  # fmt: skip
     game = systems.build("dcgan", SPEC, RECIPE.overrides, seed=0).to("cpu")
-    listeners = Listeners(others=Leading(team, about))
-    return Training(game, batches, Plan(steps=steps, report_every=1), CheckpointStore(folder, "pair"), listeners)
+    listeners = Callbacks(others=Leader(team, about))
+    return Trainer(
+        game, batches, TrainSettings(steps=steps, report_every=1), CheckpointStore(folder, "pair"), listeners
+    )
 
 
 def trained(folder: Path, *, together: bool) -> dict[str, Any]:

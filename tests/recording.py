@@ -7,17 +7,17 @@ from contextlib import contextmanager
 
 import torch
 
-from papergan.game.cuda_graphs import CapturedPlay
+from papergan.game.cuda_graphs import GraphedStep
 from papergan.game.game import Game
-from papergan.game.nan_guard import FiniteWatch
-from papergan.game.state_snapshot import Twin
+from papergan.game.nan_guard import NonFiniteGuard
+from papergan.game.state_snapshot import StateSnapshot
 from papergan.game.training_step import Report
 
 
 class Again:
     """As a graph does: recording changes no state, repeating writes to the tensors that recording returned."""
 
-    def __init__(self, game: Game, watch: FiniteWatch) -> None:
+    def __init__(self, game: Game, watch: NonFiniteGuard) -> None:
         self.game, self.watch = game, watch
         self.played, self.repeated = 0, 0
 
@@ -38,8 +38,8 @@ class Again:
 
 
 @contextmanager
-def unchanged(game: Game, watch: FiniteWatch) -> Iterator[None]:
-    state, random = Twin(game, watch), torch.get_rng_state()
+def unchanged(game: Game, watch: NonFiniteGuard) -> Iterator[None]:
+    state, random = StateSnapshot(game, watch), torch.get_rng_state()
     try:
         yield
     finally:
@@ -47,7 +47,7 @@ def unchanged(game: Game, watch: FiniteWatch) -> Iterator[None]:
         torch.set_rng_state(random)
 
 
-def captured(game: Game, autocast: torch.dtype | None = None, exact: bool = True) -> CapturedPlay:
+def captured(game: Game, autocast: torch.dtype | None = None, exact: bool = True) -> GraphedStep:
     """Plays with recordings that are repeated by `Again`."""
-    watch = FiniteWatch(game.device)
-    return CapturedPlay(game, watch, autocast, Again(game, watch), exact=exact)
+    watch = NonFiniteGuard(game.device)
+    return GraphedStep(game, watch, autocast, Again(game, watch), exact=exact)

@@ -13,7 +13,7 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from project_run import PROJECT
 
 
@@ -149,7 +149,7 @@ def test_a_lazy_turn_costs_as_much_of_a_step_as_it_is_taken(benchmarks):
     real = [{"image": torch.zeros(2, 3, 16, 16), "label": torch.zeros(2, dtype=torch.int64)}]
 
     def flops(**choices):
-        return count(small_game(**choices), lambda game: play(game, real, Progress(0))).flops
+        return count(small_game(**choices), lambda game: training_step(game, real, Progress(0))).flops
 
     always, never = flops(r1_interval=1), flops(r1=0.0)
     assert always > never > 0

@@ -19,9 +19,9 @@ from papergan.errors import DataError, MemoryShortError, RecipeError, did_you_me
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.messages import quoted
 from papergan.metrics.stability import StabilityRule
-from papergan.validation import Strict, in_one_line
+from papergan.validation import StrictModel, one_line_error
 
-MODELS: list[type[Strict]] = [
+MODELS: list[type[StrictModel]] = [
     Recipe, TrainingRecipe, EvaluationRecipe, DomainRecipe, SanityRecipe, ImagesRecipe, StudyRecipe, SearchRecipe,
     StressRecipe, TargetRecipe, RetentionRecipe, StabilityRule,
 ]  # fmt: skip
@@ -35,7 +35,7 @@ def is_number(model: type[BaseModel], name: str) -> bool:
 NUMBERS = [(model, name) for model in MODELS for name in model.model_fields if is_number(model, name)]
 
 
-def refused(model: type[Strict], given: Any) -> str:
+def refused(model: type[StrictModel], given: Any) -> str:
     with pytest.raises(RecipeError) as error:
         model.parse("mine", given)
     line = str(error.value)
@@ -110,7 +110,7 @@ def test_names_and_what_libraries_say_are_cut():
     assert len(did_you_mean(LONG, [LONG, "b"])) < 400
     assert len(quoted(LONG)) == 120
     assert quoted("short") == "'short'"
-    assert len(in_one_line(ValueError(LONG))) < 700
+    assert len(one_line_error(ValueError(LONG))) < 700
     with pytest.raises(DataError) as error:
         parse_declaration("mine", {"kind": LONG})
     assert len(str(error.value)) < 400

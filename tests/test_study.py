@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from papergan.config.study import SearchRecipe, StudyRecipe, candidates_of, cells_of, digest_of, laid_over
+from papergan.config.study import SearchRecipe, StudyRecipe, candidates_of, cells_of, deep_merge, digest_of
 from papergan.errors import RecipeError
 
 RECIPES = {
@@ -47,7 +47,7 @@ def test_common_lies_over_the_experiment_and_levels_over_common():
     chosen = cell.recipe.settings()
     assert (chosen["width"], chosen["prior"], chosen["learning_rate"]) == (8, "gaussian", 1e-4)
     assert chosen["latent_dim"] == 100  # the system's own
-    assert laid_over({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 3}, "d": [2]}) == {"a": {"b": 3, "c": 2}, "d": [2]}
+    assert deep_merge({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 3}, "d": [2]}) == {"a": {"b": 3, "c": 2}, "d": [2]}
 
 
 def test_published_numbers_stand_for_what_no_level_changes():

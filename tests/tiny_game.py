@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.game import DiscriminatorOutput, Game
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
@@ -46,7 +46,7 @@ def tiny_game(**changes) -> Game:
         "loss": Wasserstein(),
         "generator_optimiser": sgd,
         "discriminator_optimiser": sgd,
-        "average": Average(0.9),
+        "average": EMA(0.9),
     }
     return two_player(**(settings | changes))
 

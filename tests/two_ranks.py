@@ -58,19 +58,25 @@ GAMES = {
 SLIPS = {  # what somebody might forget, and in which game it must show
     "latents of its own": ("dcgan", ["papergan.game.priors.per_image"]),
     "augmentation of its own": ("hybrid", ["papergan.game.augmentation.per_image"]),
-    "partners of its own": ("hybrid", ["papergan.game.terms.per_image", "papergan.game.terms.everyone"]),
-    "mixing of its own": ("official", ["papergan.networks.mixing.per_image", "papergan.networks.mixing.everyone"]),
+    "partners of its own": (
+        "hybrid",
+        ["papergan.objectives.adaptive_mix.per_image", "papergan.objectives.adaptive_mix.all_gather"],
+    ),
+    "mixing of its own": ("official", ["papergan.networks.mixing.per_image", "papergan.networks.mixing.all_gather"]),
     "penalties between its own": ("wgan_gp", ["papergan.objectives.gradient_penalties.per_image"]),
-    "features of its own": ("hybrid", ["papergan.game.terms.batch_mean"]),
+    "features of its own": ("hybrid", ["papergan.objectives.feature_matching.batch_mean"]),
     "BatchNorm of its own": ("dcgan", ["papergan.game.batch_norm.is_shared"]),
     "balance of its own": ("began_cs", ["papergan.objectives.began.batch_mean"]),
     "codes of its own": ("began_v3", ["papergan.networks.elu.per_image"]),
     "components of its own": ("deligan", ["papergan.objectives.learned_priors.per_image"]),
     "means of its own": ("cft_gan", ["papergan.objectives.learned_priors.per_image"]),
     "dropout of its own": ("gan", ["papergan.networks.drawing.per_image"]),
-    "comparisons of its own": ("gan", ["papergan.networks.drawing.everyone"]),
-    "diversity of its own": ("gan", ["papergan.game.terms.everyone", "papergan.game.terms.per_image"]),
-    "discrepancy of its own": ("discrepancy", ["papergan.objectives.mmd.everyone"]),
+    "comparisons of its own": ("gan", ["papergan.networks.drawing.all_gather"]),
+    "diversity of its own": (
+        "gan",
+        ["papergan.objectives.diversity.all_gather", "papergan.objectives.diversity.per_image"],
+    ),
+    "discrepancy of its own": ("discrepancy", ["papergan.objectives.mmd.all_gather"]),
     "gradients of its own": ("dcgan", ["papergan.game.training_step.average_over_ranks"]),
 }
 
@@ -79,7 +85,7 @@ def alone(what: str) -> Callable[..., Any]:
     """What a process without others does in place of a function of `papergan.game.sharding`."""
     return {
         "per_image": lambda draw, count, dim=0: draw(count),
-        "everyone": lambda rows: rows,
+        "all_gather": lambda rows: rows,
         "batch_mean": lambda values, dim=0: values.mean(dim),
         "is_shared": lambda: False,
         "average_over_ranks": lambda gradients, values: values,
@@ -124,7 +130,7 @@ def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]
 
     from papergan.game.schedules import Progress
     from papergan.game.sharding import shared_out
-    from papergan.game.training_step import play
+    from papergan.game.training_step import training_step
     from papergan.training.batches import Batches
 
     pixels = torch.randint(0, 256, (40, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(5), dtype=torch.uint8)
@@ -134,7 +140,7 @@ def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]
         real = [batches.at(step * count + repeat) for repeat in range(count)]
         torch.manual_seed(step)
         with shared_out(shard) if shard is not None else nullcontext():
-            yield play(game, real, Progress(step, step * BATCH, step / 5))
+            yield training_step(game, real, Progress(step, step * BATCH, step / 5))
 
 
 def played(name: str, shard: Any, steps: int = STEPS) -> dict[str, Any]:
@@ -153,17 +159,17 @@ def played(name: str, shard: Any, steps: int = STEPS) -> dict[str, Any]:
     }
 
 
-def slope_of_everyone(shard: Any) -> dict[str, Any]:
-    """First and second derivatives through `everyone` and `batch_mean`, of a function that couples all rows."""
+def slope_of_all_ranks(shard: Any) -> dict[str, Any]:
+    """First and second derivatives through `all_gather` and `batch_mean`, of a function that couples all rows."""
     import torch
 
-    from papergan.game.sharding import batch_mean, everyone, shared_out
+    from papergan.game.sharding import all_gather, batch_mean, shared_out
 
     rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(2))
     mine = (rows if shard is None else rows[shard.rows(4)]).clone().requires_grad_()
     with shared_out(shard) if shard is not None else nullcontext():
         coupled = (
-            everyone(mine).flip(0)[: len(mine)] if shard is None else everyone(mine).flip(0)[shard.rows(4)]
+            all_gather(mine).flip(0)[: len(mine)] if shard is None else all_gather(mine).flip(0)[shard.rows(4)]
         ) * mine
         value = (coupled.sin() * batch_mean(mine).cos()).sum(dim=1).square().mean()
         (first,) = torch.autograd.grad(value, mine, create_graph=True)
@@ -172,7 +178,7 @@ def slope_of_everyone(shard: Any) -> dict[str, Any]:
     return {"value": value.detach(), "first": first.detach() / scale, "second": second.detach() / scale**3}
 
 
-def spread_of_everyone(shard: Any) -> dict[str, Any]:
+def spread_of_all_ranks(shard: Any) -> dict[str, Any]:
     """DRAGAN's deviation of images whose halves have other means: that of one half is another."""
     import torch
 
@@ -239,7 +245,7 @@ def main(rank: int, folder: Path) -> None:
     shard = team.shard(torch.device("cpu"))
     with in_float64():
         found = {"together": {name: played(name, shard) for name in GAMES}}
-        found["together"] |= {"slopes": slope_of_everyone(shard), "spread": spread_of_everyone(shard)}
+        found["together"] |= {"slopes": slope_of_all_ranks(shard), "spread": spread_of_all_ranks(shard)}
         found["slips"] = {}
         for slip, (name, places) in SLIPS.items():
             with ExitStack() as patches:
@@ -249,7 +255,7 @@ def main(rank: int, folder: Path) -> None:
         found["travelling"] = travelling(shard)
         if rank == 0:
             found["alone"] = {name: played(name, None) for name in GAMES}
-            found["alone"] |= {"slopes": slope_of_everyone(None), "spread": spread_of_everyone(None)}
+            found["alone"] |= {"slopes": slope_of_all_ranks(None), "spread": spread_of_all_ranks(None)}
     torch.set_default_dtype(torch.float32)
     if rank == 0:
         import leader

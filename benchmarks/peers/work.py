@@ -20,7 +20,7 @@ from papergan.game.terms import Loss
 from papergan.game.two_player import two_player
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.trainer import Listeners, Plan, Training
+from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 
 
 class Enough(Exception):
@@ -163,8 +163,8 @@ def game_of(sides: Sides, device: torch.device) -> Game:
     ).to(device)
 
 
-class _Timed(Training):
-    """`Training` that tells a clock of every step; hooks of optimisers are silent where a recording is repeated."""
+class _Timed(Trainer):
+    """`Trainer` that tells a clock of every step; hooks of optimisers are silent where a recording is repeated."""
 
     clock: Clock
 
@@ -177,7 +177,7 @@ def train_ours(sides: Sides, asked: Asked, clock: Clock, steps: int) -> None:
     """Our loop as it really runs: batches, turns, the watch for what is not finite, reports, the save at the end."""
     labels = torch.zeros(len(asked.pixels), dtype=torch.int64)
     batches = Batches(asked.pixels, labels, batch_size=asked.batch, seed=0, device=asked.device, flip=sides.flip)
-    plan, store = Plan(steps=steps, save_minutes=1e9), CheckpointStore(asked.folder / "ours", "benchmark")
-    training = _Timed(game_of(sides, asked.device), batches, plan, store, Listeners())
+    plan, store = TrainSettings(steps=steps, save_minutes=1e9), CheckpointStore(asked.folder / "ours", "benchmark")
+    training = _Timed(game_of(sides, asked.device), batches, plan, store, Callbacks())
     training.clock = clock
     training.run()

@@ -6,13 +6,13 @@ import os
 import sys
 
 from papergan.config.registry import PROJECT
-from papergan.distributed import several
+from papergan.distributed import is_distributed
 
 
 def main() -> None:
     """Run the command line given, or `run` where none is; as one of several processes, what rank 0 makes of it."""
     os.chdir(PROJECT)
-    if not several():
+    if not is_distributed():
         return run()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
     from papergan.distributed.command import in_a_team

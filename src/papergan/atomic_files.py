@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from papergan.errors import RecipeError, StorageError
-from papergan.messages import one_line, quoted
+from papergan.messages import quoted, sanitise
 
 _ASIDE = ".part"
 _ABANDONED_SECONDS = 3600.0
@@ -93,7 +93,7 @@ def folder_from(variable: str) -> Path | None:
         folder = Path(given).expanduser().resolve()
         there = next(place for place in (folder, *folder.parents) if place.exists())
     except (OSError, RuntimeError, ValueError) as error:  # too long a name, a home of nobody, a null character
-        why = one_line(getattr(error, "strerror", None) or error)
+        why = sanitise(getattr(error, "strerror", None) or error)
         raise RecipeError(f"{variable}={quoted(given)} cannot be a folder ({why}); name one, or unset it") from error
     if not there.is_dir():
         raise RecipeError(f"{variable}={quoted(given)}: {there} is not a folder; name a folder, or unset it")

@@ -20,12 +20,12 @@ from kedro.runner import AbstractRunner, ParallelRunner
 from kedro.utils import load_obj
 
 from papergan.config import registry
-from papergan.distributed import several
+from papergan.distributed import is_distributed
 from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean, known_cause
 from papergan.maintenance.command import clean
 from papergan.maintenance.scan import VERSION
-from papergan.messages import one_line, quoted
-from papergan.validation import in_one_line
+from papergan.messages import quoted, sanitise
+from papergan.validation import one_line_error
 
 RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
 PARTS = {
@@ -45,11 +45,11 @@ class OneLineCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            raise click.UsageError(one_line(error.format_message()), error.ctx) from error
+            raise click.UsageError(sanitise(error.format_message()), error.ctx) from error
         except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # a parser that is given just anything may raise anything
-            why = in_one_line(getattr(error, "message", error))
+            why = one_line_error(getattr(error, "message", error))
             if not isinstance(error, click.ClickException):
                 why += "; --params takes key=value,key=value, each value as YAML has it"
             click.secho(f"papergan: the options cannot be read: {why}", fg="red", err=True)
@@ -57,7 +57,7 @@ class OneLineCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; where several processes were started with it, rank 0 does."""
-        if several():
+        if is_distributed():
             from papergan.distributed.command import in_a_team  # here, because it needs torch
 
             return in_a_team(partial(self._run, ctx))
@@ -119,7 +119,7 @@ def _refuse_unknown_parts(options: dict[str, Any]) -> None:
     try:
         sum((pipelines[name] for name in names), Pipeline([])).filter(**wanted)
     except ValueError as error:
-        raise RecipeError(in_one_line(error)) from error
+        raise RecipeError(one_line_error(error)) from error
 
 
 def _refuse_unknown_runner(name: str) -> None:
@@ -127,7 +127,7 @@ def _refuse_unknown_runner(name: str) -> None:
     try:
         runner = load_obj(name, "kedro.runner")
     except Exception as error:  # an import may raise anything
-        raise RecipeError(f"unknown runner {quoted(name)}: {in_one_line(error)}") from error
+        raise RecipeError(f"unknown runner {quoted(name)}: {one_line_error(error)}") from error
     if not isinstance(runner, type) or not issubclass(runner, AbstractRunner) or isabstract(runner):
         raise RecipeError(f"--runner: {quoted(name)} is no runner; leave --runner out")
     if issubclass(runner, ParallelRunner):
@@ -140,7 +140,7 @@ def _refuse_unknown_runner(name: str) -> None:
 def _cause(error: BaseException) -> PaperganError | None:
     """What to tell the user, None for a bug."""
     if isinstance(error, DatasetError) and error.__cause__ is None:  # Kedro's own complaint, about catalog or versions
-        return RecipeError(in_one_line(error))
+        return RecipeError(one_line_error(error))
     return known_cause(error)
 
 
@@ -157,7 +157,7 @@ _tell_bugs, sys.excepthook = sys.excepthook, _tell
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    if several():
+    if is_distributed():
         from papergan.training.process_group import is_broken
 
         if is_broken():  # torchrun ends whoever is left of a team with SIGTERM; this one is about to say why

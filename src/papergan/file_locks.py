@@ -13,7 +13,7 @@ from typing import IO
 
 from papergan.atomic_files import refuse_irregular
 from papergan.errors import StorageError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 
 _CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NOTE = 200  # bytes of a note that are read
@@ -55,7 +55,7 @@ def write_note(file: IO[str], text: str) -> None:
 def read_note(path: Path) -> str:
     """What the holder of a lock noted, on one line; empty where there is nothing."""
     with _opened(path, os.O_RDONLY) as file:
-        return one_line(file.read(_NOTE).strip())
+        return sanitise(file.read(_NOTE).strip())
 
 
 def _opened(path: Path, flags: int) -> IO[str]:

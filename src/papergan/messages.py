@@ -9,13 +9,13 @@ _QUOTED = 120
 def quoted(something: object) -> str:
     """What was given, as Python writes it, for a message: of more than 120 characters only the beginning."""
     try:
-        text = one_line(repr(something))
+        text = sanitise(repr(something))
     except (ValueError, RecursionError):  # whole numbers beyond 4300 digits, trees beyond the interpreter's depth
         text = f"something too large to be shown, of type {type(something).__name__}"
     return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}..."
 
 
-def one_line(something: object) -> str:
+def sanitise(something: object) -> str:
     r"""Its text, printable and on one line: `a\nb` for two lines. Of a very long one, only the two ends."""
     text = str(something)
     if len(text) > 2 * _SHOWN:

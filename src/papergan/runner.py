@@ -14,7 +14,7 @@ from pluggy import PluginManager
 
 from papergan.errors import PaperganError, StorageError, known_cause
 from papergan.pipelines.experiment.nodes.training import Diverged
-from papergan.training.process_group import TeamError, is_broken
+from papergan.training.process_group import ProcessGroupError, is_broken
 
 
 class ExperimentRunner(SequentialRunner):
@@ -47,7 +47,7 @@ class ExperimentRunner(SequentialRunner):
                 super()._run(part, catalog, hook_manager, run_id)
             except Exception as error:
                 cause = known_cause(error)
-                if cause is None or isinstance(cause, StorageError | TeamError) or is_broken():
+                if cause is None or isinstance(cause, StorageError | ProcessGroupError) or is_broken():
                     raise
                 failed[name] = cause
                 if isinstance(cause, Diverged):

@@ -22,10 +22,10 @@ os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 logging.captureWarnings(True)  # to where conf/logging.yml sends them
 
 from papergan.hooks import (  # noqa: E402 - after the switches above
-    GateHook,
+    MlflowHook,
     ReadableConfigLoader,
-    ReportHook,
-    TrackingHook,
+    SummaryHook,
+    ValidationHook,
 )
 
 
@@ -62,7 +62,7 @@ def chosen_fd(experiment: str) -> int:
 
 
 # The gate is last: pluggy calls it first, so nothing is tracked or printed for a recipe that is refused.
-HOOKS = (ReportHook(), TrackingHook(), GateHook())
+HOOKS = (SummaryHook(), MlflowHook(), ValidationHook())
 
 # papergan reads kedro-mlflow's mlflow.yml and serves `kedro mlflow ui`, but tracks through its own hook: one MLflow run
 # per experiment instead of one per command, with a status that is true after Ctrl-C and after a kill as well.

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from papergan.errors import RecipeError, did_you_mean
-from papergan.messages import one_line, quoted
+from papergan.messages import quoted, sanitise
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -48,7 +48,7 @@ Seeds = Annotated[
 ]  # fmt: skip
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """Refuses unknown keys with close matches, YAML's 10 for "10", true for 1, and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -75,7 +75,7 @@ class Strict(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise RecipeError("; ".join(faults_of(name, error))) from None
+            raise RecipeError("; ".join(problems_of(name, error))) from None
 
 
 def _again(fault: ErrorDetails) -> InitErrorDetails:
@@ -85,15 +85,17 @@ def _again(fault: ErrorDetails) -> InitErrorDetails:
     )
 
 
-def faults_of(name: str, error: ValidationError) -> list[str]:
+def problems_of(name: str, error: ValidationError) -> list[str]:
     """Each fault with its place, `hybrid_cifar10.training.epochs: ...`."""
     return [
-        ".".join([name, *(f"{in_one_line(part):.100}" for part in fault["loc"])]) + ": " + said(fault)
+        ".".join([name, *(f"{one_line_error(part):.100}" for part in fault["loc"])])
+        + ": "
+        + format_validation_error(fault)
         for fault in error.errors()
     ]
 
 
-def said(fault: ErrorDetails) -> str:
+def format_validation_error(fault: ErrorDetails) -> str:
     """What is wrong with one value, and what it is, on one line."""
     kind, given, message = fault["type"], fault["input"], fault["msg"]
     if kind in ("value_error", "unknown_key"):
@@ -118,9 +120,9 @@ def _hint(kind: str, given: object) -> str:
 _NUMBERS = {"int_type": r"[+-]?\d+", "float_type": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"}
 
 
-def in_one_line(told: object) -> str:
+def one_line_error(told: object) -> str:
     """What a library says, on one line; where it is about YAML, with the line and the column in the file."""
     mark, problem = getattr(told, "problem_mark", None), getattr(told, "problem", None)
     if mark is not None and problem:
         told = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
-    return one_line(" ".join(str(told).split()))
+    return sanitise(" ".join(str(told).split()))

@@ -16,7 +16,7 @@ import torch
 from kedro.io import Version
 
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.image_grid import ImageGridDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.datasets.references import ReferencesDataset, shelved_sight
@@ -82,7 +82,7 @@ class FakeWorkspace:
         self._images(experiment).save(ImageSplits(_set("train", fill), _set("test", fill + 1)))
 
     def reference(self, fill: int, experiment: str = E, held_out: bool = True) -> None:
-        facts, shelf = ExtractorFacts("domain", "domain_", "e" * 64, "p", True, ("a", "b")), WeightsShelf(self.shelf)
+        facts, shelf = ExtractorFacts("domain", "domain_", "e" * 64, "p", True, ("a", "b")), FeatureCache(self.shelf)
 
         def sight(name: str) -> Sight:
             features = torch.full((3, 2), float(fill))

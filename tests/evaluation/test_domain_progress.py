@@ -13,8 +13,8 @@ import torch
 from evaluation.test_domain import patches, unlabelled
 from papergan.config.evaluation import DomainRecipe
 from papergan.data.images import ImageSplits
-from papergan.datasets.feature_cache import WeightsShelf
-from papergan.datasets.unfinished_work import Draft
+from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.unfinished_work import UnfinishedWork
 from papergan.errors import Interrupted
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier
@@ -94,9 +94,9 @@ def signalled(monkeypatch, at: int) -> None:
 
 
 def test_a_signal_is_obeyed_between_two_batches_and_the_next_run_goes_on(splits, tmp_path, monkeypatch, caplog):
-    whole = references.classifier_of(splits, HOW, WeightsShelf(tmp_path / "other"), CPU)
+    whole = references.classifier_of(splits, HOW, FeatureCache(tmp_path / "other"), CPU)
     assert not list((tmp_path / "other").glob("unfinished-*"))
-    shelf = WeightsShelf(tmp_path / "shelf")
+    shelf = FeatureCache(tmp_path / "shelf")
     signalled(monkeypatch, 3)
     with pytest.raises(Interrupted, match=r"^stopped by signal 2 in the training of the domain classifier; run again"):
         references.classifier_of(splits, HOW, shelf, CPU)
@@ -111,7 +111,7 @@ def test_a_signal_is_obeyed_between_two_batches_and_the_next_run_goes_on(splits,
 
 
 def test_a_signal_in_the_last_batch_leaves_the_finished_classifier(splits, tmp_path, monkeypatch):
-    shelf = WeightsShelf(tmp_path)
+    shelf = FeatureCache(tmp_path)
     signalled(monkeypatch, BATCHES)
     with pytest.raises(Interrupted):
         references.classifier_of(splits, HOW, shelf, CPU)
@@ -120,7 +120,7 @@ def test_a_signal_in_the_last_batch_leaves_the_finished_classifier(splits, tmp_p
 
 
 def test_a_damaged_draft_is_said_to_be_so_and_training_begins_anew(splits, tmp_path, monkeypatch, caplog):
-    whole, shelf = trained(splits), WeightsShelf(tmp_path)
+    whole, shelf = trained(splits), FeatureCache(tmp_path)
     signalled(monkeypatch, 3)
     with pytest.raises(Interrupted):
         references.classifier_of(splits, HOW, shelf, CPU)
@@ -128,7 +128,7 @@ def test_a_damaged_draft_is_said_to_be_so_and_training_begins_anew(splits, tmp_p
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    assert Draft(path.with_name(path.name.removeprefix("unfinished-"))).load() is None
+    assert UnfinishedWork(path.with_name(path.name.removeprefix("unfinished-"))).load() is None
     with caplog.at_level(logging.WARNING):
         again = references.classifier_of(splits, HOW, shelf, CPU)
     assert "begun anew, since" in caplog.text

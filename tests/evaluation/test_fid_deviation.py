@@ -71,8 +71,8 @@ def test_the_expansion_is_that_of_the_distance() -> None:
     step = 1e-3
     assert (mixed(step) - mixed(-step)) / (2 * step) == pytest.approx(float(f), rel=0.05)
     assert (mixed(step) - 2 * mixed(0) + mixed(-step)) / step**2 == pytest.approx(float(h), rel=0.05)
-    everyone = torch.stack([expansion.second(rows, rows.roll(by, 0)) for by in range(40)])
-    assert float(everyone.mean()) == pytest.approx(0, abs=0.03 * float(everyone.abs().mean()))
+    all_gather = torch.stack([expansion.second(rows, rows.roll(by, 0)) for by in range(40)])
+    assert float(all_gather.mean()) == pytest.approx(0, abs=0.03 * float(all_gather.abs().mean()))
 
 
 def test_features_that_are_all_alike_do_not_deviate() -> None:

@@ -154,11 +154,11 @@ def test_features_far_from_the_origin_lose_no_digits(offset: float) -> None:
     parts = [kernel_distance(fake, real, subsets=1, subset_size=30, seed=s).mean for s in range(4)]
     expected = [extended(*(subsets(some, draw) for some in (fake, real))) for draw in map(draw_of, range(4))]
     assert parts == pytest.approx(expected, abs=1e-3 * float(np.std(expected)))
-    several = kernel_distance(fake, real, subsets=4, subset_size=30)
+    is_distributed = kernel_distance(fake, real, subsets=4, subset_size=30)
     one = draw_of(0)
     values = [extended(subsets(fake, one), subsets(real, one)) for _ in range(4)]
-    assert several.mean == pytest.approx(float(np.mean(values)), abs=1e-3 * float(np.std(values)))
-    assert several.std == pytest.approx(float(np.std(values)), rel=1e-3)
+    assert is_distributed.mean == pytest.approx(float(np.mean(values)), abs=1e-3 * float(np.std(values)))
+    assert is_distributed.std == pytest.approx(float(np.std(values)), rel=1e-3)
 
 
 def test_the_deviation_far_from_the_origin_loses_no_digits() -> None:

@@ -5,32 +5,32 @@ from __future__ import annotations
 import pytest
 import torch
 
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.sampler import CHUNK, Sampler
-from papergan.game.schedules import Every, LinearDecay, Progress, StepDecay, Warmup
-from papergan.game.training_step import play
+from papergan.game.schedules import EveryNSteps, LinearDecay, Progress, StepDecay, Warmup
+from papergan.game.training_step import training_step
 from tiny_game import TinyGenerator, real_batch, tiny_game
 
 
 def test_average_follows_eq_3_of_document_000(game):
     expected = game.networks["generator"].linear.weight.detach().clone()
     for step in range(4):
-        play(game, [real_batch(seed=step)], Progress(step))
+        training_step(game, [real_batch(seed=step)], Progress(step))
         expected = 0.9 * expected + 0.1 * game.networks["generator"].linear.weight.detach()
     torch.testing.assert_close(game.sampler().generator.linear.weight, expected)
 
 
 def test_average_copies_batch_norm_statistics(game):
-    play(game, [real_batch()], Progress())
+    training_step(game, [real_batch()], Progress())
     moving, averaged = game.networks["generator"].norm, game.sampler().generator.norm
     assert torch.equal(averaged.running_mean, moving.running_mean)
     assert not torch.equal(averaged.weight, moving.weight)
 
 
 def test_a_decay_may_grow():
-    game = tiny_game(average=Average(Warmup(0.0, 0.99, step=1)))
-    play(game, [real_batch()], Progress(0))
+    game = tiny_game(average=EMA(Warmup(0.0, 0.99, step=1)))
+    training_step(game, [real_batch()], Progress(0))
     assert torch.equal(game.sampler().generator.linear.weight, game.networks["generator"].linear.weight)
 
 
@@ -42,7 +42,7 @@ def test_a_game_without_average_publishes_what_moves():
 @pytest.mark.parametrize("decay", [1.0, -0.1, 2.0])
 def test_impossible_decays_are_refused(decay):
     with pytest.raises(ValueError, match=r"in \[0, 1\)"):
-        Average(decay)
+        EMA(decay)
 
 
 def test_samples_depend_on_weights_seed_and_index_only(game):
@@ -94,6 +94,6 @@ def test_schedules():
     assert [decay(Progress(step)) for step in (0, 10, 15, 20, 99)] == pytest.approx([1, 1, 0.5, 0, 0])
     steps = StepDecay(8.0, every_epochs=200, factor=0.5)
     assert [steps(Progress(epoch=epoch)) for epoch in (0, 199.99, 200, 999)] == [8, 8, 4, 0.5]
-    assert [Every(16)(Progress(step)) for step in (0, 1, 16)] == [True, False, True]
+    assert [EveryNSteps(16)(Progress(step)) for step in (0, 1, 16)] == [True, False, True]
     with pytest.raises(ValueError, match="at least 1"):
-        Every(0)
+        EveryNSteps(0)

@@ -15,14 +15,14 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import NotFiniteError
 from papergan.game import cuda_graphs, training_step
-from papergan.game.cuda_graphs import CapturedPlay, CudaEngine
-from papergan.game.ema import Average
+from papergan.game.cuda_graphs import CudaEngine, GraphedStep
+from papergan.game.ema import EMA
 from papergan.game.game import Game
-from papergan.game.nan_guard import FiniteWatch
+from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.priors import Gaussian
-from papergan.game.schedules import Dials, LinearDecay, Progress, StepDecay, UnrecordableError, Warmup
+from papergan.game.schedules import GraphScalars, LinearDecay, Progress, StepDecay, UnrecordableError, Warmup
 from papergan.game.sharding import Shard, shared_out
-from papergan.game.state_snapshot import Twin
+from papergan.game.state_snapshot import StateSnapshot
 from papergan.game.terms import DiscriminatorLoss
 from papergan.objectives.adversarial import Wasserstein
 from recording import Again, captured
@@ -84,7 +84,7 @@ def batches(game: Game, kind: str, step: int) -> list[dict[str, torch.Tensor]]:
     ]
 
 
-def run(iterate: CapturedPlay, kind: str, steps: int, first: int = 0) -> list[dict[str, float]]:
+def run(iterate: GraphedStep, kind: str, steps: int, first: int = 0) -> list[dict[str, float]]:
     rows = []
     for step in range(first, steps):
         report = iterate(batches(iterate.game, kind, step), Progress(step, 4 * step, step / 10), 100 + step)
@@ -92,15 +92,15 @@ def run(iterate: CapturedPlay, kind: str, steps: int, first: int = 0) -> list[di
     return rows
 
 
-def played(game: Game) -> CapturedPlay:
-    return CapturedPlay(game, FiniteWatch(game.device), None, None, exact=True)
+def played(game: Game) -> GraphedStep:
+    return GraphedStep(game, NonFiniteGuard(game.device), None, None, exact=True)
 
 
-def assert_same(one: CapturedPlay, other: CapturedPlay) -> None:
-    assert Twin(one.game, one.watch).same_bits(Twin(other.game, other.watch)) is None
+def assert_same(one: GraphedStep, other: GraphedStep) -> None:
+    assert StateSnapshot(one.game, one.watch).same_bits(StateSnapshot(other.game, other.watch)) is None
 
 
-def assert_same_settings(recorded: CapturedPlay, straight: CapturedPlay) -> None:
+def assert_same_settings(recorded: GraphedStep, straight: GraphedStep) -> None:
     """To the host and to a checkpoint a rate is a number, that of the last step, or an `on_device` knob's tensor."""
     for name, optimiser in recorded.game.optimisers.items():
         (one,), (other,) = (o.state_dict()["param_groups"] for o in (optimiser, straight.game.optimisers[name]))
@@ -155,7 +155,7 @@ def moving() -> Game:
         generator_learning_rate=halved,
         discriminator_learning_rate=LinearDecay(0.5, 2, 18),
         discriminator_terms=[DiscriminatorLoss(Wasserstein(), weight=lambda progress: 0.1 * progress.step)],
-        average=Average(Warmup(0.5, 0.9999, 8)),
+        average=EMA(Warmup(0.5, 0.9999, 8)),
     )
 
 
@@ -168,14 +168,14 @@ def test_knobs_move_on_while_iterations_are_repeated():
 
 
 def no_dial(patch: pytest.MonkeyPatch) -> None:
-    turn, calls = Dials.turn, itertools.count()
-    patch.setattr(Dials, "turn", lambda self, progress: turn(self, progress) if next(calls) < 2 else None)
+    turn, calls = GraphScalars.turn, itertools.count()
+    patch.setattr(GraphScalars, "turn", lambda self, progress: turn(self, progress) if next(calls) < 2 else None)
 
 
 def a_fixed_rate(patch: pytest.MonkeyPatch) -> None:
     def follow(game, name, progress):
         for group in game.optimisers[name].param_groups:
-            group["lr"] = 0.25 if isinstance(progress, Dials) else game.players[name].learning_rate(progress)
+            group["lr"] = 0.25 if isinstance(progress, GraphScalars) else game.players[name].learning_rate(progress)
 
     patch.setattr(training_step, "follow_rate", follow)
 
@@ -192,16 +192,16 @@ def no_seed(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_average(patch: pytest.MonkeyPatch) -> None:
-    update = Average.update
+    update = EMA.update
     patch.setattr(
-        Average, "update", lambda self, progress: None if isinstance(progress, Dials) else update(self, progress)
+        EMA, "update", lambda self, progress: None if isinstance(progress, GraphScalars) else update(self, progress)
     )
 
 
 FAULTS = [no_dial, a_fixed_rate, no_copy, no_seed, no_average]
 
 
-def with_fault(fault: Callable[[pytest.MonkeyPatch], None]) -> CapturedPlay:
+def with_fault(fault: Callable[[pytest.MonkeyPatch], None]) -> GraphedStep:
     """Five iterations as they should be, the check among them, and seven with the fault."""
     iterate = captured(moving())
     run(iterate, "tiny", 5)
@@ -217,7 +217,7 @@ def test_a_fault_in_repeating_would_be_seen(fault):
     run(straight, "tiny", 12)
     faulty = with_fault(fault)
     assert faulty.engine is not None
-    assert Twin(straight.game, straight.watch).same_bits(Twin(faulty.game, faulty.watch)) is not None
+    assert StateSnapshot(straight.game, straight.watch).same_bits(StateSnapshot(faulty.game, faulty.watch)) is not None
 
 
 @pytest.mark.parametrize("exact", [True, False])
@@ -418,7 +418,7 @@ def test_after_forgetting_everything_is_recorded_anew():
 
 
 def test_equal_knobs_share_a_dial_and_one_that_stays_is_not_refilled():
-    dials = Dials(torch.device("cpu"))
+    dials = GraphScalars(torch.device("cpu"))
     first, same, other = (dials.show(StepDecay(rate, 2)) for rate in (0.5, 0.5, 0.25))
     assert first.data_ptr() == same.data_ptr() != other.data_ptr()
     dials.turn(Progress(epoch=0.0))
@@ -431,7 +431,7 @@ def test_equal_knobs_share_a_dial_and_one_that_stays_is_not_refilled():
 
 
 def test_dials_show_nothing_but_knobs():
-    dials = Dials(torch.device("cpu"))
+    dials = GraphScalars(torch.device("cpu"))
     for name in Progress._fields:
         with pytest.raises(UnrecordableError, match=f"progress.{name}"):
             getattr(dials, name)
@@ -444,12 +444,12 @@ def test_dials_show_nothing_but_knobs():
 def test_an_average_whose_decay_is_a_dial_takes_the_same_step_to_the_bit():
     for decay in (0.3, 0.999, 0.9999):
         steps = []
-        for progress, knob in ((Progress(), decay), (Dials(torch.device("cpu")), Warmup(decay, decay, 0))):
-            game = tiny_game(average=Average(knob))
+        for progress, knob in ((Progress(), decay), (GraphScalars(torch.device("cpu")), Warmup(decay, decay, 0))):
+            game = tiny_game(average=EMA(knob))
             with torch.no_grad():
                 for weight in game.networks.parameters():
                     weight.add_(torch.linspace(-1, 1, weight.numel()).view_as(weight))
-            if isinstance(progress, Dials):
+            if isinstance(progress, GraphScalars):
                 progress.show(game.average._share)
                 progress.turn(Progress())
             game.average.update(progress)
@@ -460,14 +460,14 @@ def test_an_average_whose_decay_is_a_dial_takes_the_same_step_to_the_bit():
 def test_a_twin_puts_back_what_was_and_says_what_differs():
     iterate = played(build("hybrid"))
     run(iterate, "hybrid", 1)
-    twin = Twin(iterate.game, iterate.watch)
+    twin = StateSnapshot(iterate.game, iterate.watch)
     parts = {name.split(".")[0] for name in twin.kept}
     assert parts == {"networks", "average", "optimisers", "watch"}
     assert any("left" in name for name in twin.kept)
     run(iterate, "hybrid", 2, first=1)
-    assert twin.same_bits(Twin(iterate.game, iterate.watch)) is not None
+    assert twin.same_bits(StateSnapshot(iterate.game, iterate.watch)) is not None
     twin.restore()
-    assert twin.same_bits(Twin(iterate.game, iterate.watch)) is None
+    assert twin.same_bits(StateSnapshot(iterate.game, iterate.watch)) is None
 
 
 class Stream:

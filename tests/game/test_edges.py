@@ -10,8 +10,8 @@ from scipy import ndimage
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.schedules import Progress
-from papergan.game.step_context import Round
-from papergan.game.training_step import play
+from papergan.game.step_context import StepContext
+from papergan.game.training_step import training_step
 from papergan.objectives.edges import LiteralEdge, SobelEdge, sobel
 
 
@@ -37,21 +37,21 @@ def test_a_flat_image_has_no_edges_and_a_finite_gradient():
     assert torch.isfinite(image.grad).all()
 
 
-def a_round(edge_loss: str, turn: int) -> tuple[Round, torch.Tensor]:
+def a_round(edge_loss: str, turn: int) -> tuple[StepContext, torch.Tensor]:
     game = systems.build("cft_gan", ImageSpec(3, 16), {"width": 4, "edge_loss": edge_loss, "latent_dim": 4}, seed=0)
     real = torch.rand(5, 3, 16, 16) * 2 - 1
-    return Round(game, game.turns[turn], {"image": real}, Progress()), real
+    return StepContext(game, game.turns[turn], {"image": real}, Progress()), real
 
 
 @pytest.mark.parametrize(("turn", "player"), [(0, "discriminator"), (1, "generator")])
 def test_the_literal_edge_loss_has_no_gradient_for_the_discriminator(turn, player):
     """Document 003 says that its eq. 3 lets the discriminator take shape into account and slows it down. It cannot."""
-    round, real = a_round("literal", turn)
-    term = next(term for term in round.turn.objective if isinstance(term, LiteralEdge))
-    with round.game.learning(round.game.players[player].networks):
-        value = term(round)
-        expected = ((round.fake(term.match) - real) ** 2).sum() / 5
-        weights = [w for n in round.game.players[player].networks for w in round.game.networks[n].parameters()]
+    context, real = a_round("literal", turn)
+    term = next(term for term in context.turn.objective if isinstance(term, LiteralEdge))
+    with context.game.learning(context.game.players[player].networks):
+        value = term(context)
+        expected = ((context.fake(term.match) - real) ** 2).sum() / 5
+        weights = [w for n in context.game.players[player].networks for w in context.game.networks[n].parameters()]
         reached = value.requires_grad
         gradients = torch.autograd.grad(value, weights, allow_unused=True) if reached else [None] * len(weights)
     torch.testing.assert_close(value, expected)
@@ -65,24 +65,24 @@ def test_a_discriminator_learns_the_same_with_the_literal_edge_loss_and_without(
     for edge_loss in ("literal", "none"):
         game = systems.build("cft_gan", ImageSpec(3, 16), {"width": 4, "edge_loss": edge_loss, "latent_dim": 4}, seed=0)
         torch.manual_seed(0)
-        report = play(game, [{"image": torch.rand(6, 3, 16, 16) * 2 - 1}], Progress())
+        report = training_step(game, [{"image": torch.rand(6, 3, 16, 16) * 2 - 1}], Progress())
         weights.append(torch.cat([w.flatten() for w in game.networks["discriminator"].parameters()]))
     assert torch.equal(*weights)
     assert "discriminator.literal_edge" not in report
 
 
 def test_the_sobel_form_compares_edges_and_moves_the_generator_alone():
-    round, real = a_round("sobel", 1)
-    (term,) = [term for term in round.turn.objective if isinstance(term, SobelEdge)]
-    expected = (sobel(round.fake(term.match)) - sobel(real)).square().mean()
-    torch.testing.assert_close(term(round), expected)
+    context, real = a_round("sobel", 1)
+    (term,) = [term for term in context.turn.objective if isinstance(term, SobelEdge)]
+    expected = (sobel(context.fake(term.match)) - sobel(real)).square().mean()
+    torch.testing.assert_close(term(context), expected)
     assert not [term for term in a_round("sobel", 0)[0].turn.objective if isinstance(term, SobelEdge)]
 
 
 def test_a_discriminator_that_is_shown_edges_feels_them():
     game = systems.build("cft_gan", ImageSpec(1, 16), {"width": 4, "edge_loss": "discriminator"}, seed=0)
     judge = game.networks["discriminator"]
-    first = judge.judge.layers[0]
+    first = judge.discriminate.layers[0]
     assert first.weight.shape[1] == 2
     images = torch.rand(4, 1, 16, 16)
     before = judge(images).score

@@ -12,7 +12,7 @@ from papergan.game.game import DiscriminatorOutput
 from papergan.game.nan_guard import check_finite
 from papergan.game.priors import Gaussian
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.game.two_player import two_player
 from papergan.objectives.began import Equilibrium, HalvingWhenStalled, Reconstruction
 from papergan.objectives.latent_constraint import LatentConstraint
@@ -25,10 +25,10 @@ class Seen:
     def __init__(self, real: list[float], fake: list[float]) -> None:
         self._real, self._fake = (DiscriminatorOutput(-torch.tensor(errors)) for errors in (real, fake))
 
-    def judged_real(self, match):
+    def discriminated_real(self, match):
         return self._real
 
-    def judged_fake(self, match):
+    def discriminated_fake(self, match):
         return self._fake
 
 
@@ -90,7 +90,7 @@ def test_the_state_survives_a_checkpoint_in_the_same_tensors():
     first, second = made(), made()
     before = second.controllers["equilibrium"].k.data_ptr()
     for step in range(3):
-        report = play(first, [real_batch()], Progress(step))
+        report = training_step(first, [real_batch()], Progress(step))
     assert float(report["equilibrium.k"]) == float(first.controllers["equilibrium"].k.float()) > 0
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     assert second.controllers["equilibrium"].k.data_ptr() == before
@@ -129,7 +129,7 @@ def test_the_rate_reaches_the_optimiser():
         balance, controllers={"equilibrium": balance, "rate": rate}, generator_learning_rate=rate,
         discriminator_learning_rate=rate,
     )  # fmt: skip
-    reports = [play(game, [real_batch()], Progress(step)) for step in range(3)]
+    reports = [training_step(game, [real_batch()], Progress(step)) for step in range(3)]
     assert [float(report["rate.rate"]) for report in reports] == [
         0.5,
         0.25,
@@ -144,7 +144,7 @@ def test_the_latent_constraint_by_hand():
     drawn = []
     game.networks["prior"].register_forward_hook(lambda module, inputs, output: drawn.append(output[0].clone()))
     judge, generator = copy.deepcopy(game.networks["discriminator"]), copy.deepcopy(game.networks["generator"])
-    report = play(game, [real_batch()], Progress())
+    report = training_step(game, [real_batch()], Progress())
     codes = judge(generator(drawn[0])).features[-1]
     expected = 0.5 * (codes - drawn[0]).abs().mean()
     torch.testing.assert_close(report["discriminator.latent_constraint"], expected.detach())

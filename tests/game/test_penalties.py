@@ -9,9 +9,9 @@ from torch import nn
 from papergan.game.augmentation import DiffAugment
 from papergan.game.game import DiscriminatorOutput, Match, Turn
 from papergan.game.schedules import Progress
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Extra
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.objectives.adaptive_mix import FeatureShrinkage, beta
 from papergan.objectives.feature_matching import FeatureMatching
 from papergan.objectives.gradient_penalties import R1, GradientPenalty, LocalGradientPenalty
@@ -30,10 +30,10 @@ class Linear(nn.Module):
         return DiscriminatorOutput(self.slope * flat.sum(1), (self.slope * flat,), {"kl": self.slope * flat.mean()})
 
 
-def round_with(term, discriminator: nn.Module, images: torch.Tensor, augment=None) -> Round:
+def round_with(term, discriminator: nn.Module, images: torch.Tensor, augment=None) -> StepContext:
     game = tiny_game(discriminator=discriminator, augment=augment)
     game.networks["discriminator"].requires_grad_(True)
-    return Round(game, Turn("discriminator", (term,)), {"image": images}, Progress())
+    return StepContext(game, Turn("discriminator", (term,)), {"image": images}, Progress())
 
 
 IMAGES = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -61,9 +61,9 @@ def test_gradient_penalty_is_taken_between_real_and_fake():
             return super().forward(images)
 
     term = GradientPenalty()
-    round = round_with(term, Spy(1.0), IMAGES)
-    term(round)
-    real, fake, between = round.real(Match()), round.fake(Match()), seen[-1]
+    context = round_with(term, Spy(1.0), IMAGES)
+    term(context)
+    real, fake, between = context.real(Match()), context.fake(Match()), seen[-1]
     share = (between - real) / (fake - real)
     for sample in share.flatten(1):
         torch.testing.assert_close(sample, sample[:1].expand(16), rtol=1e-3, atol=1e-3)
@@ -81,9 +81,9 @@ def test_the_local_penalty_is_taken_within_the_deviation_of_images_that_are_near
             return super().forward(images)
 
     images = 0.9 + spread * torch.randn(64, 1, 4, 4, generator=torch.Generator().manual_seed(2))
-    round = round_with(LocalGradientPenalty(), Spy(1.0), images)
+    context = round_with(LocalGradientPenalty(), Spy(1.0), images)
     torch.manual_seed(3)
-    LocalGradientPenalty()(round)
+    LocalGradientPenalty()(context)
     torch.manual_seed(3)
     noise, share = torch.rand(64, 1, 4, 4), torch.rand(64, 1, 1, 1)
     found = (seen[-1] - images.double()).sum() / (0.5 * share * noise).double().sum()
@@ -122,16 +122,16 @@ def test_a_turn_with_r1_stays_in_float32():
 
     lazy = Turn("discriminator", (R1(),))
     game = tiny_game(discriminator=Spy(1.0), lazy_turns=[lazy])
-    play(game, [{"image": IMAGES}], Progress(), autocast=torch.bfloat16)
+    training_step(game, [{"image": IMAGES}], Progress(), autocast=torch.bfloat16)
     assert types == [True, True, False, True]  # loss on real and fake, R1, the generator's turn
 
 
 def test_feature_matching_is_the_l1_distance_of_batch_means():
     term = FeatureMatching()
-    round = round_with(term, Linear(2.0), IMAGES)
-    fake = round.fake(Match()).detach()
+    context = round_with(term, Linear(2.0), IMAGES)
+    fake = context.fake(Match()).detach()
     expected = (2.0 * IMAGES.flatten(1).mean(0) - 2.0 * fake.flatten(1).mean(0)).abs().mean()
-    assert term(round).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert term(context).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_feature_matching_moves_the_generator_and_not_the_discriminator():
@@ -139,7 +139,7 @@ def test_feature_matching_moves_the_generator_and_not_the_discriminator():
     game = tiny_game(generator_terms=[term])
     game.turns = [Turn("generator", (term,))]
     before = [w.clone() for w in game.networks.parameters()]
-    play(game, [{"image": IMAGES}], Progress())
+    training_step(game, [{"image": IMAGES}], Progress())
     moved = {n for (n, w), old in zip(game.networks.named_parameters(), before, strict=True) if not torch.equal(w, old)}
     assert moved
     assert all(name.startswith("generator.") for name in moved)
@@ -162,7 +162,7 @@ def test_feature_shrinkage_is_positive_where_features_bend():
 def test_feature_shrinkage_costs_one_more_pass_of_the_trunk():
     game = tiny_game(discriminator_terms=[FeatureShrinkage()])
     game.turns = game.turns[:1]
-    play(game, [{"image": IMAGES}], Progress())
+    training_step(game, [{"image": IMAGES}], Progress())
     assert game.networks["discriminator"].calls == 3
 
 
@@ -176,10 +176,10 @@ def test_beta_has_the_moments_of_its_distribution():
 
 def test_extras_are_read_from_the_sides_asked_for():
     both, fake = Extra("kl", real=True, fake=True), Extra("kl", fake=True)
-    round = round_with(both, Linear(2.0), IMAGES)
-    fakes = round.fake(Match())
-    assert both(round).item() == pytest.approx(2.0 * (IMAGES.mean() + fakes.mean()).item(), rel=1e-4)
-    assert fake(round).item() == pytest.approx(2.0 * fakes.mean().item(), rel=1e-4)
+    context = round_with(both, Linear(2.0), IMAGES)
+    fakes = context.fake(Match())
+    assert both(context).item() == pytest.approx(2.0 * (IMAGES.mean() + fakes.mean()).item(), rel=1e-4)
+    assert fake(context).item() == pytest.approx(2.0 * fakes.mean().item(), rel=1e-4)
     with pytest.raises(ValueError, match="real verdict, the fake one, or both"):
         Extra("kl")
 
@@ -187,5 +187,5 @@ def test_extras_are_read_from_the_sides_asked_for():
 def test_terms_are_weighted_in_the_loss_and_in_the_report():
     game = tiny_game(discriminator=Linear(1.0), discriminator_terms=[R1(weight=3.0)], discriminator_optimiser=sgd)
     game.turns = game.turns[:1]
-    report = play(game, [{"image": IMAGES}], Progress())
+    report = training_step(game, [{"image": IMAGES}], Progress())
     assert report["discriminator.r1"].item() == pytest.approx(3.0 * 0.5 * 16, rel=1e-5)

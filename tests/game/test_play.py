@@ -10,10 +10,10 @@ from torch import nn
 
 from papergan.errors import NotFiniteError
 from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
-from papergan.game.nan_guard import FiniteWatch
-from papergan.game.schedules import Every, Progress, StepDecay
+from papergan.game.nan_guard import NonFiniteGuard
+from papergan.game.schedules import EveryNSteps, Progress, StepDecay
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.objectives.adversarial import Wasserstein
 from tiny_game import TinyDiscriminator, real_batch, sgd, tiny_game
 
@@ -32,7 +32,7 @@ def test_one_wasserstein_step_is_the_textbook_step(game):
     generator.requires_grad_(True), critic.requires_grad_(True)
     real = real_batch()["image"]
     torch.manual_seed(3)
-    play(game, [real_batch()], Progress())
+    training_step(game, [real_batch()], Progress())
 
     torch.manual_seed(3)
     optimiser = sgd(critic.parameters())
@@ -50,7 +50,7 @@ def test_only_the_mover_moves_and_only_it_has_gradients():
     game = tiny_game()
     game.turns = [turn for turn in game.turns if turn.player == "discriminator"]
     generator, discriminator = weights(game, "generator"), weights(game, "discriminator")
-    play(game, [real_batch()], Progress())
+    training_step(game, [real_batch()], Progress())
     assert same(generator, weights(game, "generator"))
     assert not same(discriminator, weights(game, "discriminator"))
     assert all(w.grad is None for w in game.networks["generator"].parameters())
@@ -59,7 +59,7 @@ def test_only_the_mover_moves_and_only_it_has_gradients():
 
 def test_a_loss_that_ignores_the_real_side_does_not_pay_for_it(game):
     game.turns = [turn for turn in game.turns if turn.player == "generator"]
-    play(game, [real_batch()], Progress())
+    training_step(game, [real_batch()], Progress())
     assert game.networks["discriminator"].calls == 1
 
 
@@ -74,18 +74,18 @@ def test_repeats_see_the_batches_of_the_iteration_in_order():
     game = tiny_game(discriminator=Spy(), discriminator_steps=3)
     batches = [{"image": torch.full((4, 1, 4, 4), value)} for value in (0.1, 0.2, 0.3)]
     assert game.batches_per_step == 3
-    play(game, batches, Progress())
+    training_step(game, batches, Progress())
     reals = [round(value, 4) for value in seen if round(value, 4) in (0.1, 0.2, 0.3)]
     assert reals == [0.1, 0.2, 0.3]
 
 
 def test_a_turn_is_taken_only_when_it_is_due():
-    lazy = Turn("discriminator", (DiscriminatorLoss(Wasserstein()),), when=Every(4))
+    lazy = Turn("discriminator", (DiscriminatorLoss(Wasserstein()),), when=EveryNSteps(4))
     game = tiny_game(lazy_turns=[lazy])
     calls = []
     for step in range(5):
         before = game.networks["discriminator"].calls
-        play(game, [real_batch()], Progress(step))
+        training_step(game, [real_batch()], Progress(step))
         calls.append(game.networks["discriminator"].calls - before)
     assert calls == [5, 3, 3, 3, 5]
 
@@ -99,14 +99,14 @@ def test_more_fakes_than_reals_in_the_generators_turn(game):
             return super().forward(images)
 
     game = tiny_game(discriminator=Spy(), fakes_per_real=2)
-    play(game, [real_batch(8)], Progress())
+    training_step(game, [real_batch(8)], Progress())
     assert shapes == [8, 8, 16] or sorted(shapes) == [8, 8, 16]
 
 
 def test_learning_rate_follows_its_schedule():
     game = tiny_game(generator_learning_rate=StepDecay(0.4, every_epochs=2))
     for epoch, expected in ((0.0, 0.4), (1.99, 0.4), (2.0, 0.2), (4.5, 0.1)):
-        play(game, [real_batch()], Progress(epoch=epoch))
+        training_step(game, [real_batch()], Progress(epoch=epoch))
         assert game.optimisers["generator"].param_groups[0]["lr"] == pytest.approx(expected)
 
 
@@ -117,7 +117,7 @@ def test_constraints_hold_after_every_move():
 
     game = tiny_game()
     game.players["discriminator"] = Player(("discriminator",), sgd, constraints=(clip,))
-    play(game, [real_batch()], Progress())
+    training_step(game, [real_batch()], Progress())
     assert max(w.abs().max().item() for w in game.networks["discriminator"].parameters()) <= 0.01
 
 
@@ -141,26 +141,26 @@ def test_controllers_observe_every_move(game):
             pass
 
     game.controllers = {"k": Controller()}
-    report = play(game, [real_batch()], Progress())
+    report = training_step(game, [real_batch()], Progress())
     assert moves == ["discriminator", "generator"]
     assert report["k.moves"] == 2
 
 
 def test_a_nan_is_noticed_later_and_named(game):
-    watch = FiniteWatch(torch.device("cpu"))
-    play(game, [real_batch()], Progress(0), watch)
+    watch = NonFiniteGuard(torch.device("cpu"))
+    training_step(game, [real_batch()], Progress(0), watch)
     with torch.no_grad():
         game.networks["generator"].linear.weight.fill_(torch.nan)
-    play(game, [real_batch()], Progress(1), watch)
-    play(game, [real_batch()], Progress(2), watch)
+    training_step(game, [real_batch()], Progress(1), watch)
+    training_step(game, [real_batch()], Progress(2), watch)
     with pytest.raises(NotFiniteError, match=r"^step 1, discriminator: discriminator_loss=nan, gradient_norm=nan\. "):
         watch.check()
 
 
 def test_finite_play_passes_the_watch(game):
-    watch = FiniteWatch(torch.device("cpu"))
+    watch = NonFiniteGuard(torch.device("cpu"))
     for step in range(3):
-        play(game, [real_batch()], Progress(step), watch)
+        training_step(game, [real_batch()], Progress(step), watch)
     watch.check()
 
 
@@ -197,7 +197,7 @@ def test_two_domains_translate_into_each_other():
         showcase=Match("g_ab", "d_b", source="g_ba"),
     )
     before = {name: weights(game, name) for name in game.networks}
-    report = play(game, [{"a": torch.rand(3, 1, 4, 4), "b": torch.rand(3, 1, 4, 4)}], Progress())
+    report = training_step(game, [{"a": torch.rand(3, 1, 4, 4), "b": torch.rand(3, 1, 4, 4)}], Progress())
     assert all(not same(before[name], weights(game, name)) for name in game.networks)
     assert "judges.discriminator_loss" in report
 
@@ -213,7 +213,7 @@ def test_state_round_trip_continues_bit_for_bit():
     def run(game: Game, steps: range) -> None:
         for step in steps:
             torch.manual_seed(step)
-            play(game, [real_batch(seed=step)], Progress(step))
+            training_step(game, [real_batch(seed=step)], Progress(step))
 
     straight = tiny_game()
     run(straight, range(6))
@@ -254,7 +254,7 @@ def test_a_state_that_does_not_fit_changes_nothing(game):
 
 def test_two_terms_of_one_kind_are_both_reported():
     game = tiny_game(discriminator_terms=[DiscriminatorLoss(Wasserstein(), weight=0.5)])
-    report = play(game, [real_batch()], Progress())
+    report = training_step(game, [real_batch()], Progress())
     assert report["discriminator.discriminator_loss_2"].item() == pytest.approx(
         0.5 * report["discriminator.discriminator_loss"].item()
     )

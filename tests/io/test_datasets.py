@@ -10,8 +10,8 @@ from kedro.io import DatasetError, Version
 from matplotlib.figure import Figure
 
 from papergan.datasets.checkpoints import CheckpointsDataset
-from papergan.datasets.digested_json import encode_vouched
-from papergan.datasets.feature_cache import WeightsShelf, WeightsShelfDataset
+from papergan.datasets.digested_json import encode_with_digest
+from papergan.datasets.feature_cache import FeatureCache, FeatureCacheDataset
 from papergan.datasets.figure import FigureDataset
 from papergan.datasets.history import HistoryDataset
 from papergan.datasets.real_image_scores import RealRowsDataset
@@ -58,7 +58,7 @@ def test_what_an_earlier_version_scored_is_refused_in_one_line(tmp_path, kind):
         for protocol in document.get("protocols", []):
             del protocol["held_out_digest"], protocol["held_out_count"], protocol["floor_count"]
     del content["sha256"]
-    (tmp_path / "a.json").write_bytes(encode_vouched(content))
+    (tmp_path / "a.json").write_bytes(encode_with_digest(content))
     with pytest.raises(DatasetError, match=r"made by an earlier version[^\n]*\); (evaluate the run|score them) again$"):
         dataset.load()
     assert not dataset.exists()
@@ -113,20 +113,20 @@ class TestShelf:
         raise AssertionError("made again")
 
     def test_what_was_made_is_taken_the_next_time(self, tmp_path):
-        shelf = WeightsShelfDataset(filepath=str(tmp_path)).load()
+        shelf = FeatureCacheDataset(filepath=str(tmp_path)).load()
         first = shelf.fetch("kind", {"epochs": 2}, lambda: self.weights(1.0))
-        again = WeightsShelf(tmp_path).fetch("kind", {"epochs": 2}, self.forbidden)
+        again = FeatureCache(tmp_path).fetch("kind", {"epochs": 2}, self.forbidden)
         assert again.digest == first.digest
         assert again.metadata == {"about": "test"}
 
     def test_made_from_something_else_is_something_else(self, tmp_path):
-        shelf = WeightsShelf(tmp_path)
+        shelf = FeatureCache(tmp_path)
         shelf.fetch("kind", {"epochs": 2}, lambda: self.weights(1.0))
         other = shelf.fetch("kind", {"epochs": 3}, lambda: self.weights(2.0))
         assert float(other.tensors["w"][0]) == 2.0
 
     def test_one_flipped_bit_is_noticed_and_it_is_made_anew(self, tmp_path, caplog):
-        shelf = WeightsShelf(tmp_path)
+        shelf = FeatureCache(tmp_path)
         shelf.fetch("kind", {}, lambda: self.weights(1.0))
         (path,) = tmp_path.glob("kind-*.safetensors")
         content = bytearray(path.read_bytes())

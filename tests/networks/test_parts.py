@@ -10,7 +10,7 @@ import torch
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.networks.activations import activation
 from papergan.networks.drawing import Dropout, MinibatchDiscrimination
 from papergan.networks.normalisation import normalised
@@ -141,5 +141,5 @@ def test_instance_normalisation_of_vectors_is_refused():
 def test_dcgan_takes_every_normalisation(kind):
     game = systems.build("dcgan", ImageSpec(1, 32), {"width": 4, "latent_dim": 4, "normalisation": kind}, seed=0)
     assert not [m for m in game.networks.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    report = play(game, [{"image": torch.rand(4, 1, 32, 32)}], Progress())
+    report = training_step(game, [{"image": torch.rand(4, 1, 32, 32)}], Progress())
     assert all(bool(value.isfinite()) for value in report.values())

@@ -12,7 +12,7 @@ from papergan.config.experiment import Recipe
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import CheckpointError
 from papergan.pipelines import experiment, ingestion
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_average
@@ -91,7 +91,7 @@ def played(pipeline, inputs) -> DataCatalog:
 def run(folder, **changes):
     listener = Listener()
     inputs = {
-        "image_library": shapes(folder), "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
+        "image_library": shapes(folder), "ruler_shelf": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": Experiment(NAME, Recipe.parse(NAME, GIVEN | changes)),
         f"{NAME}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": PUBLISHED,
     }  # fmt: skip

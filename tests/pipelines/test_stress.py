@@ -68,7 +68,7 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
         def stream(self, count, *, seed):
             yield (Mixture.ring().sample(count, seed) / (1.25 * 2.0)).reshape(-1, 2, 1, 1)
 
-    monkeypatch.setattr("papergan.studies.mode_stress_trial.play", fake_play)
+    monkeypatch.setattr("papergan.studies.mode_stress_trial.training_step", fake_play)
     monkeypatch.setattr("papergan.game.game.Game.sampler", lambda self, **_: Perfect())
     result = play_cell(cell, never, lambda row: None)
     assert result.over_time[-1]["modes"] == 8

@@ -11,7 +11,7 @@ from kedro.io import DataCatalog, MemoryDataset
 
 from papergan.config.checked import Study
 from papergan.config.study import StudyRecipe, cells_of
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import CellStore
 from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import _check_tables
@@ -83,7 +83,7 @@ def the_study(**changes) -> Study:
 
 def run(folder, listener, **changes):
     inputs = {
-        "image_library": shapes(folder), "ruler_shelf": WeightsShelf(folder / "rulers"), f"{NAME}.tracker": listener,
+        "image_library": shapes(folder), "ruler_shelf": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": the_study(**changes), f"{NAME}.cells": CellStore(folder / "cells", folder / "checkpoints"),
         "published": PUBLISHED,
         "pros_and_cons": {"document_003": [PRO]},

@@ -7,7 +7,7 @@ import torch
 
 from papergan import systems
 from papergan.game.batch_norm import share_batch_norm
-from papergan.game.sharding import Shard, batch_mean, everyone, is_shared, per_image, shared_out
+from papergan.game.sharding import Shard, all_gather, batch_mean, is_shared, per_image, shared_out
 from two_ranks import GAMES, SLIPS, WORLD, build
 
 TIGHT = {"rtol": 1e-8, "atol": 1e-11}
@@ -84,7 +84,7 @@ def test_only_the_movers_gradients_travel(found):
 
 def test_without_a_shard_everything_is_as_it_was():
     rows = torch.randn(4, 3)
-    assert everyone(rows) is rows
+    assert all_gather(rows) is rows
     assert torch.equal(batch_mean(rows), rows.mean(dim=0))
     torch.manual_seed(0)
     drawn = per_image(lambda count: torch.rand(count, 2), 4)

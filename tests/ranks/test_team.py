@@ -10,7 +10,7 @@ from papergan.errors import RecipeError
 from papergan.game.sharding import Shard
 from papergan.training import process_group
 from papergan.training.batches import Batches
-from papergan.training.process_group import Team, TeamError, check_devices, device_here, join
+from papergan.training.process_group import ProcessGroup, ProcessGroupError, check_devices, device_here, join
 
 GOOD = {"paper": "000", "system": "dcgan", "dataset": "cifar10"}
 IMAGES, LABELS = torch.zeros(8, 3, 4, 4, dtype=torch.uint8), torch.arange(8)
@@ -41,7 +41,7 @@ def test_more_devices_than_processes_are_refused_with_the_command_to_type():
 
 @pytest.mark.parametrize("devices", [1, 4])
 def test_another_number_of_processes_is_refused(monkeypatch, devices):
-    monkeypatch.setattr(process_group, "_team", Team(0, 2, 0, 2))
+    monkeypatch.setattr(process_group, "_team", ProcessGroup(0, 2, 0, 2))
     with pytest.raises(RecipeError, match=rf"^{devices} in the recipe, but 2 .*--nproc-per-node"):
         check_devices("x", devices)
     check_devices("x", 2)
@@ -51,12 +51,14 @@ def test_several_processes_without_torchrun_are_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     for name in ("RANK", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(TeamError, match="WORLD_SIZE is '2', but RANK, LOCAL_RANK.* are no numbers: start.*torchrun"):
+    with pytest.raises(
+        ProcessGroupError, match="WORLD_SIZE is '2', but RANK, LOCAL_RANK.* are no numbers: start.*torchrun"
+    ):
         join()
 
 
 def test_each_process_has_a_gpu_of_its_own_or_none(monkeypatch):
-    monkeypatch.setattr(process_group, "_team", Team(1, 2, 1, 2))
+    monkeypatch.setattr(process_group, "_team", ProcessGroup(1, 2, 1, 2))
     assert device_here("cpu") == torch.device("cpu")
     chosen = []
     monkeypatch.setattr(process_group, "choose_device", torch.device)
@@ -80,8 +82,8 @@ def test_each_process_has_a_gpu_of_its_own_or_none(monkeypatch):
     ],
 )
 def test_a_lost_process_is_one_line_that_says_who_noticed_and_what_to_do(said):
-    one = Team(0, 2, 0, 2)
-    with pytest.raises(TeamError) as error, one.exchange():
+    one = ProcessGroup(0, 2, 0, 2)
+    with pytest.raises(ProcessGroupError) as error, one.exchange():
         raise RuntimeError(f"{said}\nmore")
     message = str(error.value)
     assert message.startswith("process 0 of 2 (the leader) lost a follower (")
@@ -92,15 +94,15 @@ def test_a_lost_process_is_one_line_that_says_who_noticed_and_what_to_do(said):
 
 
 def test_after_an_exchange_that_failed_nothing_more_is_exchanged():
-    one = Team(0, 2, 0, 2)
+    one = ProcessGroup(0, 2, 0, 2)
     with pytest.raises(ZeroDivisionError), one.exchange():
         raise ZeroDivisionError
     assert one.broken
-    with pytest.raises(TeamError, match="out of step"):
+    with pytest.raises(ProcessGroupError, match="out of step"):
         one.tell(process_group.Verb.STEP)
     one.leave()  # tells nobody
 
 
 def test_an_error_of_the_program_keeps_its_name():
-    with pytest.raises(RuntimeError, match="shape mismatch"), Team(0, 2, 0, 2).exchange():
+    with pytest.raises(RuntimeError, match="shape mismatch"), ProcessGroup(0, 2, 0, 2).exchange():
         raise RuntimeError("shape mismatch")

@@ -14,19 +14,19 @@ from typing import Any
 
 import torch
 
-from papergan.training.trainer import Training
+from papergan.training.trainer import Trainer
 
 TOUCHES = (  # every way in which a save touches the disk
     (os, "open"), (os, "fsync"), (os, "replace"), (os, "unlink"), (Path, "unlink"), (Path, "mkdir"),
 )  # fmt: skip
 
 
-def kill_in_save(training: Training, at: int) -> None:
+def kill_in_save(training: Trainer, at: int) -> None:
     """kill -9 before the `at`-th time that the next save touches the disk."""
     _in_next_save(training, at, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
-def full_disk_in_save(training: Training, at: int) -> None:
+def full_disk_in_save(training: Trainer, at: int) -> None:
     """No space left, from the `at`-th touch of the next save on."""
 
     def refuse() -> None:
@@ -35,12 +35,12 @@ def full_disk_in_save(training: Training, at: int) -> None:
     _in_next_save(training, at, refuse)
 
 
-def stop(training: Training, at: int) -> None:
+def stop(training: Trainer, at: int) -> None:
     """SIGTERM to itself in step `at`."""
     _before_step(training, at, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
-def slow_save(training: Training, at: int) -> None:
+def slow_save(training: Trainer, at: int) -> None:
     """A save that takes `at` milliseconds for each sync."""
     sync = os.fsync
 
@@ -52,23 +52,23 @@ def slow_save(training: Training, at: int) -> None:
     os.fsync = slowly
 
 
-def small_disk(training: Training, at: int) -> None:
+def small_disk(training: Trainer, at: int) -> None:
     """No file may grow beyond `at` bytes, as the kernel enforces it."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (at, at))
 
 
-def nobody(training: Training, at: int) -> None:
+def nobody(training: Trainer, at: int) -> None:
     """As a user without special rights, for whom read-only is read-only."""
     if os.geteuid() == 0:
         os.seteuid(65534)
 
 
-def vanish(training: Training, at: int) -> None:
+def vanish(training: Trainer, at: int) -> None:
     """Everything in the folder of the checkpoints is gone, before step `at`."""
     _before_step(training, at, lambda: shutil.rmtree(training.store.folder))
 
 
-def deaf_evaluation(training: Training, at: int) -> None:
+def deaf_evaluation(training: Trainer, at: int) -> None:
     """An evaluation that takes long and looks at no signal."""
 
     def evaluate(sampler: Any, game: Any, progress: Any) -> dict[str, float]:
@@ -79,7 +79,7 @@ def deaf_evaluation(training: Training, at: int) -> None:
     object.__setattr__(training.listeners, "evaluate", evaluate)
 
 
-def long_evaluation(training: Training, at: int) -> None:
+def long_evaluation(training: Trainer, at: int) -> None:
     """An evaluation that takes long, and looks for signals between two batches."""
     evaluate = training.listeners.evaluate
     assert evaluate is not None
@@ -94,7 +94,7 @@ def long_evaluation(training: Training, at: int) -> None:
     object.__setattr__(training.listeners, "evaluate", slowly)
 
 
-def weight(training: Training, at: int) -> None:
+def weight(training: Trainer, at: int) -> None:
     """Infinity in a weight of the last network, before step `at`."""
 
     def poison() -> None:
@@ -104,12 +104,12 @@ def weight(training: Training, at: int) -> None:
     _before_step(training, at, poison)
 
 
-def weight_after_move(training: Training, at: int) -> None:
+def weight_after_move(training: Trainer, at: int) -> None:
     """Infinity in a weight after step `at`, where no loss has seen it and a save comes next."""
-    play = training._play
+    training_step = training._play
 
     def poisoned() -> None:
-        play()
+        training_step()
         if training.step == at + 1:
             with torch.no_grad():
                 next(iter(list(training.game.networks.values())[-1].parameters())).view(-1)[0] = torch.nan
@@ -117,7 +117,7 @@ def weight_after_move(training: Training, at: int) -> None:
     training._play = poisoned  # type: ignore[method-assign]
 
 
-def loss(training: Training, at: int) -> None:
+def loss(training: Trainer, at: int) -> None:
     """A term that is NaN at step `at` alone, the last one of the last turn."""
     turn = training.game.turns[-1]
     term = turn.objective[-1]
@@ -130,7 +130,7 @@ def loss(training: Training, at: int) -> None:
     type(term).__call__ = nan_once  # type: ignore[method-assign]
 
 
-def gradient(training: Training, at: int) -> None:
+def gradient(training: Trainer, at: int) -> None:
     """NaN in one gradient at step `at`, while every loss is finite."""
     last = list(training.game.networks.values())[-1]
     parameter = next(iter(last.parameters()))
@@ -144,7 +144,7 @@ def gradient(training: Training, at: int) -> None:
     _before_step(training, at + 1, lambda: training._disarm())  # type: ignore[attr-defined]
 
 
-def pixel(training: Training, at: int) -> None:
+def pixel(training: Trainer, at: int) -> None:
     """A generated pixel that is NaN in evaluation alone, from step `at` on."""
     generator = training.game.sampler().generator
     forward = type(generator).forward
@@ -159,7 +159,7 @@ def pixel(training: Training, at: int) -> None:
     type(generator).forward = broken  # type: ignore[method-assign]
 
 
-def score(training: Training, at: int) -> None:
+def score(training: Trainer, at: int) -> None:
     """A score that is infinite, and one that is NaN, at step `at`."""
     evaluate = training.listeners.evaluate
     assert evaluate is not None
@@ -171,18 +171,18 @@ def score(training: Training, at: int) -> None:
     object.__setattr__(training.listeners, "evaluate", scores)
 
 
-def _before_step(training: Training, at: int, act: Callable[[], None]) -> None:
-    play = training._play
+def _before_step(training: Trainer, at: int, act: Callable[[], None]) -> None:
+    training_step = training._play
 
     def acted() -> None:
         if training.step == at:
             act()
-        play()
+        training_step()
 
     training._play = acted  # type: ignore[method-assign]
 
 
-def _in_next_save(training: Training, at: int, act: Callable[[], None]) -> None:
+def _in_next_save(training: Trainer, at: int, act: Callable[[], None]) -> None:
     """Act before the `at`-th touch (from 0) of the first save, and at each one after it."""
     save = training.store.save
     touches = 0

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.synthetic import synthetic_shapes
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.game import Game, Match, Player, Turn
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.schedules import Progress
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
 from papergan.objectives.adversarial import Hinge, Wasserstein
 from papergan.objectives.feature_matching import FeatureMatching
@@ -44,10 +44,10 @@ class Proportional:
     def __call__(self, progress: Progress) -> float:
         return float(self.k)
 
-    def observe(self, player: str, round: Round) -> None:
+    def observe(self, player: str, context: StepContext) -> None:
         if player == "generator":
             with torch.no_grad():
-                real, fake = (_reconstruction(scores).mean() for scores in _scores(round))
+                real, fake = (_reconstruction(scores).mean() for scores in _scores(context))
                 self.k = (self.k + self.rate * (self.gamma * real - fake)).clamp(0, 1)
 
     def report(self) -> dict[str, Tensor]:
@@ -66,8 +66,8 @@ class Reconstruction(Term):
 
     side: str = "real"
 
-    def __call__(self, round: Round) -> Tensor:
-        real, fake = _scores(round)
+    def __call__(self, context: StepContext) -> Tensor:
+        real, fake = _scores(context)
         return _reconstruction(real if self.side == "real" else fake).mean()
 
 
@@ -75,8 +75,8 @@ def _reconstruction(scores: Tensor) -> Tensor:
     return nn.functional.softplus(-scores)
 
 
-def _scores(round: Round) -> tuple[Tensor, Tensor]:
-    return round.judged_real(Match()).score, round.judged_fake(Match()).score
+def _scores(context: StepContext) -> tuple[Tensor, Tensor]:
+    return context.discriminated_real(Match()).score, context.discriminated_fake(Match()).score
 
 
 def adam(weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -109,7 +109,7 @@ def with_controller() -> Game:
             Turn("generator", (Reconstruction(side="fake"),)),
         ],
         controllers={"k": controller},
-        average=Average(0.9),
+        average=EMA(0.9),
     )
 
 
@@ -132,7 +132,7 @@ def several_players() -> Game:
             Turn("g2", (GeneratorLoss(Hinge(), match=second), FeatureMatching(match=second)), fakes_per_real=2),
         ],
         showcase=first,
-        average=Average(0.8),
+        average=EMA(0.8),
     )  # fmt: skip
 
 

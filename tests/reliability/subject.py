@@ -33,10 +33,10 @@ from papergan.training.batches import Batches
 from papergan.training.best_generators import Criterion
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.signals import StopRequest
-from papergan.training.trainer import Listeners, Plan, Training
+from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 from papergan.weights import Weights
 
-PLAN = Plan(
+PLAN = TrainSettings(
     steps=24, seed=3, report_every=5, evaluate_every=8, batch_norm_batches=2, save_minutes=1e-9,
     keep={"best_fid": Criterion("fid", lower_is_better=True)},
 )  # fmt: skip
@@ -54,7 +54,7 @@ class Subject:
     at: int = 0
     keep: int = 2
 
-    def training(self, stop: Any = lambda: None, **listeners: Any) -> Training:
+    def training(self, stop: Any = lambda: None, **listeners: Any) -> Trainer:
         game, pixels = kinds.build(self.kind), kinds.images(self.kind)
         batches = Batches(
             pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=8, seed=3, device="cpu", flip=True
@@ -70,8 +70,8 @@ class Subject:
             return {"fid": fid(sampler, pixels)}
 
         store = CheckpointStore(Path(self.folder), "recipe", keep=self.keep)
-        told = Listeners(**{"stop": dawdle, "evaluate": evaluate, **listeners})
-        return Training(game, batches, replace(PLAN, steps=self.steps), store, told)
+        told = Callbacks(**{"stop": dawdle, "evaluate": evaluate, **listeners})
+        return Trainer(game, batches, replace(PLAN, steps=self.steps), store, told)
 
     def run(self) -> None:
         """To the end; what came out is in result.json, exit status as `kedro run` has it."""
@@ -91,7 +91,7 @@ def fid(sampler: Any, pixels: torch.Tensor) -> float:
     return frechet_distance(*(FeatureStatistics.of(side) for side in sides))
 
 
-def outcome(training: Training) -> dict[str, Any]:
+def outcome(training: Trainer) -> dict[str, Any]:
     """Everything that must be the same, however often the run was interrupted; only the clock is left out."""
     state = training.game.state_dict()
     parts = {

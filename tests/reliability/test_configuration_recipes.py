@@ -22,7 +22,7 @@ from papergan.errors import DataError, MemoryShortError, RecipeError
 from papergan.hooks.config_loader import ReadableConfigLoader
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.training.batches import Batches
-from papergan.validation import Strict
+from papergan.validation import StrictModel
 from project_run import EXPERIMENT
 
 # ---- numbers and text ------------------------------------------------------------------------------------------------
@@ -82,11 +82,11 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
     max_leaves=8,
 )
-MODELS: list[type[Strict]] = [Recipe, SanityRecipe, ImagesRecipe, EvaluationRecipe, RetentionRecipe]
+MODELS: list[type[StrictModel]] = [Recipe, SanityRecipe, ImagesRecipe, EvaluationRecipe, RetentionRecipe]
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def one_line_or_a_recipe(model: type[Strict], content: Any) -> None:
+def one_line_or_a_recipe(model: type[StrictModel], content: Any) -> None:
     try:
         assert isinstance(model.parse("mine", content), model)
     except RecipeError as error:

@@ -26,21 +26,21 @@ from papergan.game.affine_resampling import _MODES, _PADDINGS, transposed_in_ord
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.numerics import numerics
-from papergan.training.trainer import Listeners, Plan, Training
+from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 from papergan.weights import Weights
 
-PLAN = Plan(steps=2, seed=3, report_every=1)
+PLAN = TrainSettings(steps=2, seed=3, report_every=1)
 HERE = Path(__file__).parent
 
 
-def trained(folder: Path, kind: str, *, deterministic: bool = False, augment=None) -> Training:
+def trained(folder: Path, kind: str, *, deterministic: bool = False, augment=None) -> Trainer:
     game, pixels = kinds.build(kind), kinds.images(kind)
     game.augment = augment or game.augment
     batches = Batches(
         pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=4, seed=3, device="cpu", flip=True
     )
     plan = replace(PLAN, deterministic=deterministic)
-    training = Training(game, batches, plan, CheckpointStore(folder, "recipe"), Listeners())
+    training = Trainer(game, batches, plan, CheckpointStore(folder, "recipe"), Callbacks())
     training.run()
     return training
 

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from papergan.errors import EvaluationError, NotFiniteError, PaperganError, StorageError
 from papergan.runner import ExperimentRunner
-from papergan.training.trainer import Training
+from papergan.training.trainer import Trainer
 from project_run import run_here
 
 OTHER = "dcgan_cifar10"
@@ -75,15 +75,15 @@ def test_a_full_disk_and_a_bug_end_everything(error):
 def test_a_diverged_run_is_in_the_table_and_the_other_experiment_is_finished(tmp_path, monkeypatch, capsys):
     """Through everything that `kedro run` does: gate, training, table, MLflow."""
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
-    play = Training._play
+    training_step = Trainer._play
 
     def poisoned(self):
         if self.step == 3 and "spectral" in repr(self.game.networks).lower():
             for parameter in self.game.networks["generator"].parameters():
                 parameter.data.fill_(float("nan"))
-        play(self)
+        training_step(self)
 
-    monkeypatch.setattr(Training, "_play", poisoned)
+    monkeypatch.setattr(Trainer, "_play", poisoned)
     small = {"steps": 4, "report_every_steps": 1}
     with pytest.raises(PaperganError, match=f"^{FIRST}: step 3, discriminator: .*=nan"):
         run_here(f"{FIRST},{OTHER}", params={FIRST: {"training": small}, OTHER: {"training": small}})

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from papergan.data.declarations import parse_declarations
-from papergan.datasets.digested_json import KEY, encode_vouched
+from papergan.datasets.digested_json import KEY, encode_with_digest
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.reporting.published_results import published_notes, published_rows
@@ -114,7 +114,7 @@ def as_json(document: Any, signed: bool) -> bytes:
     """signed: with a digest that fits, where there can be one."""
     if signed and isinstance(document, dict):
         try:
-            return encode_vouched({key: value for key, value in document.items() if key != KEY})
+            return encode_with_digest({key: value for key, value in document.items() if key != KEY})
         except EvaluationError:  # a number that is not finite
             pass
     return json.dumps(document).encode()

@@ -16,7 +16,7 @@ from papergan.config.registry import discover
 from papergan.data.library import _from_copy
 from papergan.data.memory import read_into_memory
 from papergan.data.socofing import read_socofing
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.mode_stress_results import StressStore
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.datasets.weights import WeightsDataset
@@ -63,7 +63,7 @@ def test_one_bad_card_or_generator_blocks_no_comparison(tmp_path, caplog, what, 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_can_be_made_again_is_made_again(tmp_path, kind):
-    shelf = WeightsShelf(tmp_path)
+    shelf = FeatureCache(tmp_path)
     put(kind, shelf.place("rows", {"a": 1}))
     with bounded():
         assert shelf.fetch("rows", {"a": 1}, weights).digest == weights().digest

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from papergan.data.png import damage_of_png
-from papergan.datasets.digested_json import KEY, decode_vouched, encode_vouched
+from papergan.datasets.digested_json import KEY, decode_with_digest, encode_with_digest
 from papergan.datasets.figure import FigureDataset
 from papergan.datasets.image_grid import ImageGridDataset
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
@@ -105,9 +105,9 @@ def test_features_of_other_images_are_noticed(tmp_path):
 def test_a_reference_cannot_lead_elsewhere(tmp_path, name):
     form = FORMATS["references"]
     form.write(tmp_path)
-    document = decode_vouched((tmp_path / form.file).read_bytes(), tmp_path, "")
+    document = decode_with_digest((tmp_path / form.file).read_bytes(), tmp_path, "")
     document["domain"]["extractor"]["name"] = name
-    (tmp_path / form.file).write_bytes(encode_vouched(document))
+    (tmp_path / form.file).write_bytes(encode_with_digest(document))
     with pytest.raises(DatasetError, match="leads to no reference .*an extractor called"):
         form.read(tmp_path)
 
@@ -181,13 +181,13 @@ def test_damaged_pictures_have_no_caption(tmp_path):
 def test_every_flipped_bit_of_a_score_card_is_noticed(tmp_path):
     """Or changes nothing that is read, such as the space between two words."""
     path = tmp_path / "scores.json"
-    content = encode_vouched(score_card().model_dump(mode="json"))
-    original = decode_vouched(content, path, "evaluate")
+    content = encode_with_digest(score_card().model_dump(mode="json"))
+    original = decode_with_digest(content, path, "evaluate")
     silent = 0
     for place in range(len(content)):
         for bit in range(8):
             try:
-                assert decode_vouched(flipped(content, place, bit), path, "evaluate the run again") == original
+                assert decode_with_digest(flipped(content, place, bit), path, "evaluate the run again") == original
                 silent += 1
             except EvaluationError as error:
                 message = str(error)
@@ -200,22 +200,22 @@ def test_every_flipped_bit_of_a_score_card_is_noticed(tmp_path):
 def test_a_document_says_what_it_is_and_what_to_do(tmp_path):
     path = tmp_path / "scores.json"
     with pytest.raises(EvaluationError, match=rf"{path} has no 'sha256' that vouches for it; evaluate"):
-        decode_vouched(score_card().model_dump_json().encode(), path, "evaluate the run again")
-    document = json.loads(encode_vouched({"a": 1.5, "b": [1, "x"]}))
+        decode_with_digest(score_card().model_dump_json().encode(), path, "evaluate the run again")
+    document = json.loads(encode_with_digest({"a": 1.5, "b": [1, "x"]}))
     assert document == {"a": 1.5, "b": [1, "x"], KEY: document[KEY]}
     for order in (sorted, reversed):  # neither order nor spaces count
         text = json.dumps({key: document[key] for key in order(list(document))}, indent=5)
-        assert decode_vouched(text.encode(), path, "") == {"a": 1.5, "b": [1, "x"]}
+        assert decode_with_digest(text.encode(), path, "") == {"a": 1.5, "b": [1, "x"]}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_number_is_not_saved_as_one(tmp_path, value):
     case = {"corruption": "blur", "strength": 1.0, "metrics": {"domain_fid": value}}
     with pytest.raises(EvaluationError, match="not finite"):
-        encode_vouched({"cases": [case]})
+        encode_with_digest({"cases": [case]})
     for signed in ('{"a": NaN}', '{"a": Infinity}'):
         with pytest.raises(EvaluationError, match="damaged"):
-            decode_vouched(signed.encode(), tmp_path, "")
+            decode_with_digest(signed.encode(), tmp_path, "")
 
 
 def test_every_flipped_bit_of_weights_is_noticed_in_their_metadata_too(tmp_path):

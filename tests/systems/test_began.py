@@ -12,7 +12,7 @@ from torchvision.models import resnet18
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 
 STEPS, BATCH, LATENT = 20, 2, 48
 
@@ -118,7 +118,7 @@ def compared():
     rows = []
     for step, real in enumerate(batches):
         torch.manual_seed(step)
-        report = play(game, [{"image": real}], Progress(step))
+        report = training_step(game, [{"image": real}], Progress(step))
         names = ("discriminator.discriminator_loss", "generator.generator_loss", "equilibrium.k", "equilibrium.measure")
         rows.append([float(report[name]) for name in names])
     return torch.tensor(rows), plain_steps(start, batches, latents), latents

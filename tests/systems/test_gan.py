@@ -13,8 +13,8 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.priors import Gaussian
 from papergan.game.schedules import Progress
-from papergan.game.step_context import Round
-from papergan.game.training_step import play
+from papergan.game.step_context import StepContext
+from papergan.game.training_step import training_step
 from papergan.networks.drawing import Dropout
 from papergan.objectives.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from papergan.objectives.diversity import Diversity
@@ -39,7 +39,7 @@ def moved(game, steps: int = 2) -> dict[str, float]:
     for step in range(steps):
         torch.manual_seed(step)
         batch = [{"image": torch.rand(8, 1, 12, 12) * 2 - 1} for _ in range(game.batches_per_step)]
-        report = play(game, batch, Progress(step, 8 * step, float(step)))
+        report = training_step(game, batch, Progress(step, 8 * step, float(step)))
     return {name: float(value) for name, value in report.items()}
 
 
@@ -118,11 +118,11 @@ def test_regularisers_are_terms_and_constraints():
 def test_diversity_by_hand():
     game = build(diversity=1.0)
     turn = game.turns[1]
-    round = Round(game, turn, {"image": torch.zeros(3, 1, 12, 12)}, Progress())
+    context = StepContext(game, turn, {"image": torch.zeros(3, 1, 12, 12)}, Progress())
     (term,) = [one for one in turn.objective if isinstance(one, Diversity)]
-    (z,), fake = round.latent(term.match), round.fake(term.match)
+    (z,), fake = context.latent(term.match), context.fake(term.match)
     expected = [(fake[i] - fake[i - 1]).abs().mean() / ((z[i] - z[i - 1]).abs().mean() + 1e-5) for i in range(3)]
-    torch.testing.assert_close(term(round), -torch.stack(expected).mean())
+    torch.testing.assert_close(term(context), -torch.stack(expected).mean())
 
 
 def test_minibatch_discrimination_sees_the_batch():

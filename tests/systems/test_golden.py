@@ -11,7 +11,7 @@ from torch import nn
 
 from golden import make
 from papergan import systems
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.game import Game
 from papergan.networks.spectral import SpectralNorm
 from papergan.objectives.adversarial import Wasserstein
@@ -67,8 +67,8 @@ def penalty_at_real_images(patch: pytest.MonkeyPatch, game: Game) -> None:
 
 
 def _slope_at_real_images(self, round):
-    real = round.shown_real(self.match).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(round.judge(self.match, real).score.sum(), real, create_graph=True)
+    real = round.augmented_real(self.match).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(round.discriminate(self.match, real).score.sum(), real, create_graph=True)
     return (slope.flatten(1).norm(dim=1) - self.target).square().mean()
 
 
@@ -91,8 +91,8 @@ def another_epsilon_in_batch_norm(patch: pytest.MonkeyPatch, game: Game) -> None
 
 def an_average_that_is_late(patch: pytest.MonkeyPatch, game: Game) -> None:
     """By one step: it begins with the second."""
-    update = Average.update
-    patch.setattr(Average, "update", lambda self, progress: update(self, progress) if progress.step else None)
+    update = EMA.update
+    patch.setattr(EMA, "update", lambda self, progress: update(self, progress) if progress.step else None)
 
 
 def an_average_that_is_slower(patch: pytest.MonkeyPatch, game: Game) -> None:

@@ -13,14 +13,14 @@ from papergan.data.images import ImageSpec
 from papergan.data.synthetic import synthetic_shapes
 from papergan.extractors.domain_training import train_domain_classifier
 from papergan.game.augmentation import rotation, translation
-from papergan.game.nan_guard import FiniteWatch
+from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import Progress
-from papergan.game.state_snapshot import Twin
-from papergan.game.training_step import play
+from papergan.game.state_snapshot import StateSnapshot
+from papergan.game.training_step import training_step
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.numerics import autocast_type, numerics
-from papergan.training.trainer import Listeners, Plan, Training
+from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 
 pytestmark = [
     pytest.mark.gpu,
@@ -29,14 +29,14 @@ pytestmark = [
 PIXELS = torch.randint(0, 256, (256, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def a_run(name: str, folder: Path, steps: int, precision: str = "float32", graphs: bool = True, **changes) -> Training:
+def a_run(name: str, folder: Path, steps: int, precision: str = "float32", graphs: bool = True, **changes) -> Trainer:
     """Deterministic, on a GPU; schedules move and lazy turns come within a few steps."""
     game = systems.build(name, ImageSpec(3, 32), MOVING[name], seed=0).to("cuda")
     batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
-    plan = Plan(
+    plan = TrainSettings(
         steps=steps, precision=precision, report_every=5, cuda_graphs=graphs, **({"deterministic": True} | changes)
     )
-    run = Training(game, batches, plan, CheckpointStore(folder, name), Listeners())
+    run = Trainer(game, batches, plan, CheckpointStore(folder, name), Callbacks())
     run.run()
     return run
 
@@ -55,13 +55,13 @@ MOVING = {
 }
 
 
-def losses(run: Training) -> list[dict[str, float]]:
+def losses(run: Trainer) -> list[dict[str, float]]:
     return [{k: v for k, v in row.items() if k != "images_per_second"} for row in run.history.losses]
 
 
-def assert_same_run(one: Training, other: Training) -> None:
+def assert_same_run(one: Trainer, other: Trainer) -> None:
     assert losses(one) == losses(other)
-    assert Twin(one.game, one._watch).same_bits(Twin(other.game, other._watch)) is None
+    assert StateSnapshot(one.game, one._watch).same_bits(StateSnapshot(other.game, other._watch)) is None
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -103,7 +103,7 @@ def test_a_repeated_iteration_never_waits_for_the_device(name, tmp_path):
 
 def steps(game, first: int, last: int, autocast: torch.dtype | None = None, strict: bool = False) -> None:
     batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
-    watch = FiniteWatch(game.device)
+    watch = NonFiniteGuard(game.device)
     count = game.batches_per_step
     batches.at(0)  # the order of the epoch is moved to the device once
     for step in range(first, last):
@@ -111,7 +111,7 @@ def steps(game, first: int, last: int, autocast: torch.dtype | None = None, stri
         torch.cuda.set_sync_debug_mode("error" if strict else "default")
         try:
             real = [batches.at((step * count + repeat) % batches.per_epoch) for repeat in range(count)]
-            play(game, real, Progress(step), watch, autocast)
+            training_step(game, real, Progress(step), watch, autocast)
         finally:
             torch.cuda.set_sync_debug_mode("default")
     watch.check()

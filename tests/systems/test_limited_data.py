@@ -12,7 +12,7 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.networks.drawing import Dropout
 from papergan.objectives.learned_priors import CommonFeatures, GaussianMixture
 
@@ -30,7 +30,7 @@ def test_a_prior_learns_with_the_generator_and_not_with_the_discriminator(name, 
     assert "prior" in game.players["generator"].networks
     before = {key: tensor.clone() for key, tensor in game.networks["prior"].state_dict().items()}
     torch.manual_seed(0)
-    play(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress())
+    training_step(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress())
     assert all(not torch.equal(before[key], tensor) for key, tensor in game.networks["prior"].state_dict().items())
 
 
@@ -40,7 +40,7 @@ def test_the_regulariser_keeps_deviations_from_zero():
     with torch.no_grad():
         game.networks["prior"].deviation.fill_(0.25)
     torch.manual_seed(0)
-    report = play(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress())
+    report = training_step(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress())
     assert float(report["generator.deviation_regulariser"]) == pytest.approx(0.5 * 0.75**2)
     assert not [name for name in build("deligan", regulariser=0.0).turns[-1].names if "regulariser" in name]
 
@@ -68,7 +68,7 @@ def test_without_its_parts_it_is_dcgan_on_gaussian_latents():
     reports = []
     for game in (bare, plain):
         torch.manual_seed(1)
-        reports.append(play(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress()))
+        reports.append(training_step(game, [{"image": torch.rand(8, 3, 16, 16)}], Progress()))
     assert {name: float(value) for name, value in reports[0].items()} == {
         name: float(value) for name, value in reports[1].items()
     }

@@ -17,7 +17,7 @@ from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.trainer import Listeners, Plan, Training
+from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 from systems.test_systems import SMALL
 from tiny_game import TinyDiscriminator, tiny_game
 
@@ -59,12 +59,12 @@ def on_meta(game: Game) -> Game:
     return game
 
 
-def training(game: Game, folder: Path, precision: str = "float32", shape: tuple[int, ...] = (3, 16, 16)) -> Training:
+def training(game: Game, folder: Path, precision: str = "float32", shape: tuple[int, ...] = (3, 16, 16)) -> Trainer:
     pixels, labels = torch.zeros(16, *shape, dtype=torch.uint8), torch.zeros(16, dtype=torch.int64)
     batches = Batches(pixels, labels, batch_size=4, seed=0, device="meta", flip=True)
     batches.at(0)  # once per epoch the order is made on the host and moved
-    plan = Plan(steps=2, precision=precision)
-    return Training(on_meta(game), batches, plan, CheckpointStore(folder, "meta"), Listeners())
+    plan = TrainSettings(steps=2, precision=precision)
+    return Trainer(on_meta(game), batches, plan, CheckpointStore(folder, "meta"), Callbacks())
 
 
 # Off a GPU torch's RMSProp counts its steps in a tensor of the host; nothing waits for it.

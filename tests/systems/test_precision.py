@@ -16,7 +16,7 @@ from papergan.evaluation.image_features import features_of
 from papergan.extractors.domain_classifier import DomainExtractor
 from papergan.extractors.domain_training import train_domain_classifier
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.image_range import to_pixels
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
@@ -58,7 +58,7 @@ class Step:
             {"image": torch.rand(12, 3, 16, 16) * 2 - 1, "label": torch.arange(12) % 10}
             for _ in range(game.batches_per_step)
         ]
-        self.report = play(game, real, Progress(), autocast=autocast)
+        self.report = training_step(game, real, Progress(), autocast=autocast)
 
     def _note_gradients(self, player: str) -> None:
         weights = [weight for group in self.game.optimisers[player].param_groups for weight in group["params"]]
@@ -122,7 +122,7 @@ def test_a_hundred_steps_in_bfloat16_matter_less_than_luck(name):
             torch.manual_seed(1000 * draws + step)
             count += game.batches_per_step
             real = [batches.at(index) for index in range(count - game.batches_per_step, count)]
-            play(game, real, Progress(step), autocast=autocast)
+            training_step(game, real, Progress(step), autocast=autocast)
         weights = torch.cat([weight.flatten() for weight in game.networks.parameters()])
         stream = game.sampler(averaged=False).stream(1000, seed=0)
         seen = features_of(judge, torch.cat([to_pixels(batch) for batch in stream]), 250)

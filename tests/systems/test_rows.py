@@ -19,9 +19,9 @@ from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.schedules import Progress
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.networks.spectral import SpectralNorm
 from papergan.objectives.adversarial import Hinge, LeastSquares, NonSaturating, SwappedSides, Wasserstein
 from papergan.objectives.gradient_penalties import LocalGradientPenalty
@@ -45,8 +45,8 @@ def batch(count: int = 6) -> dict[str, torch.Tensor]:
     return {"image": torch.rand(count, 3, 32, 32) * 2 - 1, "label": torch.arange(count) % 10}
 
 
-def a_round(game: Game, turn: int = 0) -> Round:
-    return Round(game, game.turns[turn], batch(), Progress())
+def a_round(game: Game, turn: int = 0) -> StepContext:
+    return StepContext(game, game.turns[turn], batch(), Progress())
 
 
 @pytest.mark.parametrize("name", ["wgan", "mix_wgan"])
@@ -55,7 +55,7 @@ def test_clipped_weights_stay_within_the_limit_and_a_mixtures_weights_are_left_a
     if name == "mix_wgan":
         with torch.no_grad():
             game.networks["discriminator_weights"].logits.copy_(torch.tensor([1.0, -1.0]))
-    play(game, [batch()] * game.batches_per_step, Progress())
+    training_step(game, [batch()] * game.batches_per_step, Progress())
     assert max(float(w.abs().max()) for w in game.networks["discriminator"].parameters()) <= 0.01
     if name == "mix_wgan":
         assert game.networks["discriminator_weights"].logits.abs().min() > 0.9
@@ -68,8 +68,8 @@ def test_a_mixtures_payoff_is_the_weighted_matrix_of_all_pairs():
         game.networks["prior"].weights.logits.copy_(torch.tensor([0.0, 1.0, 2.0]))
         game.networks["discriminator_weights"].logits.copy_(torch.tensor([1.0, 0.0, -1.0]))
     game.networks.eval()  # BatchNorm of a batch of all fakes is not that of a part of it
-    round = a_round(game)
-    (latents, _), real = round.latent(Match()), round.real(Match())
+    context = a_round(game)
+    (latents, _), real = context.latent(Match()), context.real(Match())
     parts = [latents[one::3] for one in range(3)]
     u = torch.tensor([0.0, 1.0, 2.0]).softmax(0)
     v = torch.tensor([1.0, 0.0, -1.0]).softmax(0)
@@ -78,7 +78,7 @@ def test_a_mixtures_payoff_is_the_weighted_matrix_of_all_pairs():
         for j, critic in enumerate(game.networks["discriminator"].members):
             pair = critic(make(parts[i])).score.mean() - critic(real).score.mean()
             expected = expected + u[i] * v[j] * pair
-    found = MixturePayoff(Wasserstein(), "discriminator")(round)
+    found = MixturePayoff(Wasserstein(), "discriminator")(context)
     torch.testing.assert_close(found, expected)
 
 
@@ -89,14 +89,14 @@ def test_a_mixtures_generators_want_the_critics_judgement_of_them():
         game.networks["prior"].weights.logits.copy_(torch.tensor([0.0, 1.0]))
         game.networks["discriminator_weights"].logits.copy_(torch.tensor([1.0, 0.0]))
     game.networks.eval()
-    round = a_round(game, turn=len(game.turns) - 1)
-    latents = round.latent(Match())[0]
+    context = a_round(game, turn=len(game.turns) - 1)
+    latents = context.latent(Match())[0]
     u, v = torch.tensor([0.0, 1.0]).softmax(0), torch.tensor([1.0, 0.0]).softmax(0)
     expected = torch.zeros(())
     for i, make in enumerate(game.networks["generator"].members):
         for j, critic in enumerate(game.networks["discriminator"].members):
             expected = expected - u[i] * v[j] * critic(make(latents[i::2])).score.mean()
-    torch.testing.assert_close(MixturePayoff(Wasserstein(), "generator")(round), expected)
+    torch.testing.assert_close(MixturePayoff(Wasserstein(), "generator")(context), expected)
 
 
 def test_even_weights_are_the_ones_wanted():
@@ -129,7 +129,7 @@ def test_a_mixtures_members_make_their_own_images_alone_when_sampled():
 def test_more_generators_than_images_are_refused():
     game = build("mix_wgan", components=3)
     with pytest.raises(RecipeError, match="3 generators cannot share a batch of 2"):
-        play(game, [batch(2)] * game.batches_per_step, Progress())
+        training_step(game, [batch(2)] * game.batches_per_step, Progress())
 
 
 def test_a_mixture_samples_its_members_by_their_weights():
@@ -238,10 +238,10 @@ def test_a_rate_is_slow_while_real_images_have_less_energy():
         def __init__(self, real, fake):
             self.real, self.fake = torch.tensor([real]), torch.tensor([fake])
 
-        def judged_real(self, match):
+        def discriminated_real(self, match):
             return DiscriminatorOutput(self.real)
 
-        def judged_fake(self, match):
+        def discriminated_fake(self, match):
             return DiscriminatorOutput(self.fake)
 
     rate.observe("discriminator", Judged(-1.0, -2.0))
@@ -300,7 +300,7 @@ def test_the_encoder_of_a_linear_generator_inverts_it():
     )
     tail = []
     for step in range(3000):
-        play(game, [{"image": 0.5 * torch.randn(256, 1, 1, 1) + 0.3}], Progress(step))
+        training_step(game, [{"image": 0.5 * torch.randn(256, 1, 1, 1) + 0.3}], Progress(step))
         if step >= 2000:
             z = torch.linspace(-2, 2, 9)[:, None]
             tail.append(game.networks["encoder"](game.networks["generator"](z)))
@@ -372,11 +372,11 @@ def test_dragan_looks_near_real_images_alone():
             return DiscriminatorOutput(images.flatten(1).sum(1))
 
     game.networks["discriminator"] = Watching()
-    round = a_round(game)
-    LocalGradientPenalty()(round)
-    above = seen[0] - round.real(Match())
+    context = a_round(game)
+    LocalGradientPenalty()(context)
+    above = seen[0] - context.real(Match())
     assert float(above.min()) >= 0
-    assert float(above.max()) <= 0.5 * float(round.real(Match()).std(correction=0)) + 1e-6
+    assert float(above.max()) <= 0.5 * float(context.real(Match()).std(correction=0)) + 1e-6
 
 
 def test_labels_matter_on_both_sides():
@@ -387,8 +387,8 @@ def test_labels_matter_on_both_sides():
     make, judge = game.networks["generator"], game.networks["discriminator"]
     assert not torch.equal(make(latent, classes), make(latent, other))
     assert not torch.equal(judge(batch(4)["image"], classes).score, judge(batch(4)["image"], other).score)
-    round = a_round(game)
-    _, told = game.showcase.view.real(round, game.showcase)
+    context = a_round(game)
+    _, told = game.showcase.view.real(context, game.showcase)
     assert torch.equal(told.argmax(1), torch.arange(6))
 
 

@@ -12,7 +12,7 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 
 SMALL = {  # settings that make a system quick to test; one that is not here is tested at its own size
     "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
@@ -55,7 +55,7 @@ def steps(game, first: int, last: int) -> dict[str, torch.Tensor]:
         real = [
             {"image": torch.rand(6, 3, 32, 32) * 2 - 1, "label": torch.arange(6)} for _ in range(game.batches_per_step)
         ]
-        report = play(game, real, Progress(step, 6 * step, step / 10))
+        report = training_step(game, real, Progress(step, 6 * step, step / 10))
     return report
 
 
@@ -122,7 +122,9 @@ def test_weights_are_a_function_of_the_seed(name):
 @pytest.mark.parametrize("name", ALL)
 def test_grey_images_and_another_size(name):
     game = systems.build(name, ImageSpec(1, 16, 10), SMALL.get(name, {}), seed=0)
-    play(game, [{"image": torch.zeros(4, 1, 16, 16), "label": torch.arange(4)}] * game.batches_per_step, Progress())
+    training_step(
+        game, [{"image": torch.zeros(4, 1, 16, 16), "label": torch.arange(4)}] * game.batches_per_step, Progress()
+    )
     assert next(game.sampler().stream(2, seed=0)).shape == (2, 1, 16, 16)
 
 

@@ -18,7 +18,7 @@ from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.mlflow_store import MlflowStore, ui_options
 from papergan.tracking.mlflow_tracker import MlflowTracker
 from papergan.tracking.run_content import parameters_of
-from papergan.tracking.run_locks import Liveness
+from papergan.tracking.run_locks import RunLocks
 
 
 class BrokenClient:
@@ -96,19 +96,19 @@ def test_a_lock_is_free_once_its_process_is_gone(tmp_path):
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "held\n"
-    assert Liveness(tmp_path).alive("run")
+    assert RunLocks(tmp_path).alive("run")
     process.kill()
     process.wait()
-    assert not Liveness(tmp_path).alive("run")
+    assert not RunLocks(tmp_path).alive("run")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_released_run_is_not_alive(tmp_path):
-    liveness = Liveness(tmp_path)
+    liveness = RunLocks(tmp_path)
     liveness.claim("run")
-    assert Liveness(tmp_path).alive("run")
+    assert RunLocks(tmp_path).alive("run")
     liveness.release("run")
-    assert not Liveness(tmp_path).alive("run")
+    assert not RunLocks(tmp_path).alive("run")
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from dataclasses import replace
 import torch
 
 from papergan.game.schedules import Progress
-from papergan.training.sample_history import MOST, NUM_SHOWN, Album
-from papergan.training.trainer import Listeners
+from papergan.training.sample_history import MOST, NUM_SHOWN, SampleHistory
+from papergan.training.trainer import Callbacks
 from tiny_game import tiny_game
 from training_run import PLAN, new_training
 
 
 def test_frames_show_the_same_latents_as_the_generator_changes():
-    game, album = tiny_game(), Album()
+    game, album = tiny_game(), SampleHistory()
     album.add(game.sampler(), 3, Progress(1, 8, 0.1))
     with torch.no_grad():
         game.sampler().generator.linear.weight.mul_(-1)
@@ -27,7 +27,7 @@ def test_frames_show_the_same_latents_as_the_generator_changes():
 
 
 def test_there_are_never_too_many_and_the_newest_stays():
-    game, album = tiny_game(), Album()
+    game, album = tiny_game(), SampleHistory()
     for step in range(3 * MOST):
         album.add(game.sampler(), 0, Progress(step))
         assert len(album.frames) <= MOST
@@ -38,7 +38,7 @@ def test_there_are_never_too_many_and_the_newest_stays():
 
 def test_a_resumed_run_has_the_frames_of_one_that_never_stopped(tmp_path):
     plan = replace(PLAN, evaluate_every=10)
-    listeners = Listeners(evaluate=lambda sampler, game, progress: {"fid": 1.0})
+    listeners = Callbacks(evaluate=lambda sampler, game, progress: {"fid": 1.0})
     straight = new_training(tmp_path / "a", listeners, plan)
     straight.run()
     new_training(tmp_path / "b", listeners, replace(plan, steps=20)).run()
@@ -51,7 +51,7 @@ def test_a_resumed_run_has_the_frames_of_one_that_never_stopped(tmp_path):
 
 def test_evaluations_under_other_rules_are_forgotten_and_the_weights_kept(tmp_path):
     scores = iter([1.0, 2.0, 7.0])
-    listeners = Listeners(evaluate=lambda sampler, game, progress: {"fid": next(scores)})
+    listeners = Callbacks(evaluate=lambda sampler, game, progress: {"fid": next(scores)})
     first = new_training(tmp_path, listeners, replace(PLAN, steps=20, evaluate_every=10, rules="few samples"))
     first.run()
     second = new_training(tmp_path, listeners, replace(PLAN, steps=20, evaluate_every=10, rules="many samples"))

@@ -10,14 +10,14 @@ import torch
 from papergan.config.experiment import Recipe
 from papergan.errors import Interrupted
 from papergan.game import cuda_graphs as capture
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.game import Game
 from papergan.game.schedules import LinearDecay, Warmup
 from papergan.game.terms import DiscriminatorLoss
 from papergan.objectives.adversarial import Wasserstein
 from papergan.pipelines.experiment.nodes.training import plan_of
 from papergan.training import trainer
-from papergan.training.history import Meter
+from papergan.training.history import RunningMean
 from recording import Again
 from tiny_game import tiny_game
 from training_run import PLAN, digest, new_training
@@ -28,20 +28,20 @@ def moving() -> Game:
         discriminator_optimiser=lambda weights: torch.optim.Adam(weights, lr=0.01),
         generator_learning_rate=LinearDecay(0.5, 4, 36),
         discriminator_terms=[DiscriminatorLoss(Wasserstein(), weight=lambda progress: 0.01 * progress.step)],
-        average=Average(Warmup(0.5, 0.99, 20)),
+        average=EMA(Warmup(0.5, 0.99, 20)),
     )
 
 
-def run(folder, recorded: bool, steps: int = 40, stop_at: int = -1) -> trainer.Training:
+def run(folder, recorded: bool, steps: int = 40, stop_at: int = -1) -> trainer.Trainer:
     training = new_training(folder, plan=replace(PLAN, steps=steps), game=moving())
-    training.listeners = trainer.Listeners(stop=lambda: 15 if training.step == stop_at else None)
+    training.listeners = trainer.Callbacks(stop=lambda: 15 if training.step == stop_at else None)
     if recorded:
         training._iterate.engine = Again(training.game, training._watch)
     training.run()
     return training
 
 
-def reported(training: trainer.Training) -> list[dict[str, float]]:
+def reported(training: trainer.Trainer) -> list[dict[str, float]]:
     return [{k: v for k, v in row.items() if k != "images_per_second"} for row in training.history.losses]
 
 
@@ -76,8 +76,8 @@ def test_only_the_switch_and_a_gpu_make_recordings(wanted, tmp_path, monkeypatch
     monkeypatch.setattr(trainer, "CudaEngine", lambda device: f"graphs on {device}")
     plan = replace(PLAN, cuda_graphs=wanted)
     assert new_training(tmp_path, plan=plan)._iterate.engine is None  # a CPU
-    monkeypatch.setattr(trainer, "FiniteWatch", lambda device: None)
-    monkeypatch.setattr(capture, "Dials", lambda device: None)
+    monkeypatch.setattr(trainer, "NonFiniteGuard", lambda device: None)
+    monkeypatch.setattr(capture, "GraphScalars", lambda device: None)
     monkeypatch.setattr(Game, "device", torch.device("cuda"))
     assert new_training(tmp_path, plan=plan)._iterate.engine == ("graphs on cuda" if wanted else None)
 
@@ -96,7 +96,7 @@ def test_the_recipe_has_a_switch_that_does_not_make_another_recipe(training, exp
 
 def test_means_are_those_of_sums_taken_one_by_one_to_the_bit():
     rows = [{"a": value[0], "b": value[1]} for value in torch.randn(50, 2, generator=torch.Generator().manual_seed(0))]
-    meter, sums = Meter(), {"a": torch.zeros(()), "b": torch.zeros(())}
+    meter, sums = RunningMean(), {"a": torch.zeros(()), "b": torch.zeros(())}
     for number, row in enumerate(rows):
         meter.add(row if number % 3 else {"a": row["a"]})
         sums = {"a": sums["a"] + row["a"], "b": sums["b"] + row["b"] if number % 3 else sums["b"]}
@@ -105,11 +105,11 @@ def test_means_are_those_of_sums_taken_one_by_one_to_the_bit():
 
 
 def test_a_meter_keeps_none_of_the_tensors_it_is_given_and_gives_none_of_its_own():
-    meter, value = Meter(), torch.tensor(1.0)
+    meter, value = RunningMean(), torch.tensor(1.0)
     meter.add({"a": value})
     value.fill_(100.0)
     state = meter.state_dict()
-    other = Meter()
+    other = RunningMean()
     other.load_state_dict(state, torch.device("cpu"))
     meter.add({"a": torch.tensor(3.0)}), other.add({"a": torch.tensor(5.0)})
     assert float(state["sums"]["a"]) == 1.0

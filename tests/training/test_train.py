@@ -10,14 +10,14 @@ import torch
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
 from papergan.training.best_generators import Criterion
-from papergan.training.trainer import Listeners
+from papergan.training.trainer import Callbacks
 from tiny_game import tiny_game
 from training_run import PLAN, digest, new_training
 
 
 def test_it_plays_to_the_end_of_the_plan_and_reports(tmp_path):
     rows = []
-    training = new_training(tmp_path, Listeners(report=rows.append))
+    training = new_training(tmp_path, Callbacks(report=rows.append))
     training.run()
     assert training.step == PLAN.steps == 40
     assert [row["step"] for row in rows] == [10, 20, 30, 40]
@@ -55,7 +55,7 @@ def test_how_often_one_looks_changes_nothing(tmp_path):
         return {"score": float(next(sampler.stream(4, seed=0)).mean())}
 
     seldom = new_training(tmp_path / "a")
-    often = new_training(tmp_path / "b", Listeners(evaluate=evaluate), replace(PLAN, evaluate_every=3, report_every=7))
+    often = new_training(tmp_path / "b", Callbacks(evaluate=evaluate), replace(PLAN, evaluate_every=3, report_every=7))
     seldom.run(), often.run()
     assert digest(seldom) == digest(often)
     assert [row["step"] for row in often.history.metrics] == [3 * k for k in range(1, 14)] + [40]
@@ -71,7 +71,7 @@ def test_the_best_generators_are_kept_by_their_own_metrics(tmp_path):
         return {"fid": score, "is": -score if progress.step < 40 else 9.0}
 
     keep = {"best_fid": Criterion("fid", True), "best_is": Criterion("is", False), "best_kid": Criterion("kid", True)}
-    training = new_training(tmp_path, Listeners(evaluate=evaluate), replace(PLAN, evaluate_every=10, keep=keep))
+    training = new_training(tmp_path, Callbacks(evaluate=evaluate), replace(PLAN, evaluate_every=10, keep=keep))
     training.run()
     best = training.best.snapshots
     assert {name: (kept.step, kept.value) for name, kept in best.items()} == {
@@ -89,7 +89,7 @@ def test_evaluation_sees_re_estimated_batch_norm_and_does_not_leak_it(tmp_path):
         seen.append((sampler.generator.norm.running_mean.clone(), game.sampler().generator.norm.running_mean.clone()))
         return {}
 
-    new_training(tmp_path, Listeners(evaluate=evaluate)).run()
+    new_training(tmp_path, Callbacks(evaluate=evaluate)).run()
     (published, averaged) = seen[-1]
     assert not torch.equal(published, averaged)
 
@@ -98,12 +98,12 @@ def test_a_stop_is_obeyed_at_the_step_and_the_run_goes_on_from_there(tmp_path):
     straight = new_training(tmp_path / "a")
     straight.run()
     steps = iter(range(1000))
-    stopped = new_training(tmp_path / "b", Listeners(stop=lambda: signal.SIGTERM if next(steps) == 13 else None))
+    stopped = new_training(tmp_path / "b", Callbacks(stop=lambda: signal.SIGTERM if next(steps) == 13 else None))
     with pytest.raises(Interrupted, match="stopped by signal 15 at step 13") as stop:
         stopped.run()
     assert stop.value.code == 143
     history = []
-    resumed = new_training(tmp_path / "b", Listeners(resumed=history.append))
+    resumed = new_training(tmp_path / "b", Callbacks(resumed=history.append))
     resumed.run()
     assert history[0] is resumed.history
     assert digest(resumed) == digest(straight)
@@ -120,9 +120,9 @@ def test_a_stop_during_evaluation_repeats_the_evaluation(tmp_path):
 
     plan = replace(PLAN, evaluate_every=10)
     with pytest.raises(Interrupted):
-        new_training(tmp_path, Listeners(evaluate=stop), plan).run()
+        new_training(tmp_path, Callbacks(evaluate=stop), plan).run()
     seen = []
-    listeners = Listeners(evaluate=lambda sampler, game, progress: seen.append(progress.step) or {})
+    listeners = Callbacks(evaluate=lambda sampler, game, progress: seen.append(progress.step) or {})
     new_training(tmp_path, listeners, plan).run()
     assert seen == [10, 20, 30, 40]
 
@@ -143,13 +143,13 @@ def test_a_finished_run_is_not_trained_again_and_a_longer_plan_extends_it(tmp_pa
 
 def test_not_finite_stops_the_run_and_the_checkpoint_is_from_before(tmp_path):
     training = new_training(tmp_path, plan=replace(PLAN, save_minutes=1e-9))
-    play = training._play
+    training_step = training._play
 
     def poisoned():
         if training.step == 14:
             with torch.no_grad():
                 training.game.networks["generator"].linear.weight[0, 0] = torch.inf
-        play()
+        training_step()
 
     training._play = poisoned
     with pytest.raises(NotFiniteError, match="step 14, discriminator: discriminator_loss=(nan|inf), gradient_norm=nan"):
@@ -197,7 +197,7 @@ def test_values_of_single_steps_survive_an_interruption(tmp_path):
     straight = new_training(tmp_path / "straight", plan=plan)
     straight.run()
     stops = iter([None] * 11 + [15] * 9)
-    stopped = new_training(tmp_path / "stopped", Listeners(stop=lambda: next(stops)), plan=plan)
+    stopped = new_training(tmp_path / "stopped", Callbacks(stop=lambda: next(stops)), plan=plan)
     with pytest.raises(Interrupted):
         stopped.run()
     again = new_training(tmp_path / "stopped", plan=plan)

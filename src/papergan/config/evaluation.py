@@ -11,10 +11,10 @@ from papergan.data.declarations import Mode
 from papergan.evaluation.protocol import Rules, Split
 from papergan.image_range import Quantisation
 from papergan.training.numerics import Device
-from papergan.validation import Amount, BatchSize, Positive, Repeats, Samples, Seed, Size, Strict
+from papergan.validation import Amount, BatchSize, Positive, Repeats, Samples, Seed, Size, StrictModel
 
 
-class DomainRecipe(Strict):
+class DomainRecipe(StrictModel):
     """How the data set's own classifier is trained; the same for every experiment on the same images.
 
     whole: on all training images of the data set, also where an experiment trains on some of them only, so that what is
@@ -28,7 +28,7 @@ class DomainRecipe(Strict):
     seed: Seed = 0
 
 
-class MeasuringRecipe(Strict):
+class MeasuringRecipe(StrictModel):
     """Extractors, at least one, and the counts of every metric.
 
     inception: columns `fid`, `is`, ...; domain: the data set's own classifier, `domain_*` (for images without labels

@@ -15,10 +15,10 @@ from papergan.config.evaluation import EvaluationRecipe
 from papergan.errors import RecipeError
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
-from papergan.validation import Amount, BatchSize, Positive, Repeats, Seed, Size, Strict, faults_of
+from papergan.validation import Amount, BatchSize, Positive, Repeats, Seed, Size, StrictModel, problems_of
 
 
-class TrainingRecipe(Strict):
+class TrainingRecipe(StrictModel):
     """How long, how fast, and in which precision. Exactly one of epochs, steps and images.
 
     images: real images that the discriminator is shown in all, so that systems with several of its moves to one of the
@@ -67,7 +67,7 @@ class TrainingRecipe(Strict):
         return max(1, math.ceil(self.epochs * batches_per_epoch / batches_per_step))
 
 
-class Recipe(Strict):
+class Recipe(StrictModel):
     """One experiment: a system with its settings on a data set, for a budget, measured in a stated way.
 
     paper: number of the source document. description: one line for people. image_size and train_limit: None leaves the
@@ -137,7 +137,7 @@ class Recipe(Strict):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            faults = faults_of(name, error)
+            faults = problems_of(name, error)
             if any(fault["loc"] or fault["type"] == "unknown_key" for fault in error.errors()):
                 # then the settings have not been looked at yet
                 faults += _faults_of_settings(name, given)

@@ -13,14 +13,14 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.metrics.modes import Mixture
-from papergan.validation import Amount, BatchSize, Positive, Samples, Seeds, Strict
+from papergan.validation import Amount, BatchSize, Positive, Samples, Seeds, StrictModel
 
 POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
 Row = dict[str, float]
 MODES, QUALITY, DIVERGENCE, LIKELIHOOD = "modes", "high_quality", "divergence", "log_likelihood"
 
 
-class TargetRecipe(Strict):
+class TargetRecipe(StrictModel):
     """A mixture of round Gaussians. ring: `modes` on a circle of radius `scale`. grid: side^2 modes, `scale` apart."""
 
     kind: Literal["ring", "grid"]
@@ -38,7 +38,7 @@ class TargetRecipe(Strict):
         return Mixture.grid(side, self.scale, self.deviation)
 
 
-class ClaimRecipe(Strict):
+class ClaimRecipe(StrictModel):
     """A sentence of the document about collapse: each level of `of` covers more modes than each of `against`."""
 
     claim: str
@@ -46,7 +46,7 @@ class ClaimRecipe(Strict):
     against: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
-class StressRecipe(Strict):
+class StressRecipe(StrictModel):
     """system: one of fully connected networks. levels: settings of it, each varied alone, over `common`.
 
     steps of batch_size points; every_steps between countings, each of `samples` generated points.

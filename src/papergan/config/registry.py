@@ -14,7 +14,7 @@ import yaml
 from papergan.atomic_files import read_regular
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
-from papergan.validation import in_one_line
+from papergan.validation import one_line_error
 
 PROJECT = Path(__file__).resolve().parents[3]
 PARAMETERS = PROJECT / "conf" / "base" / "parameters"
@@ -95,7 +95,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
         entries = yaml.load(read_regular(path).decode(), Loader=loader)  # noqa: S506 - safe loader
     except Exception as error:  # a parser that is given just anything may raise anything
-        raise RecipeError(f"{path} cannot be read: {in_one_line(error)}") from error
+        raise RecipeError(f"{path} cannot be read: {one_line_error(error)}") from error
     named = isinstance(entries, dict) and all(isinstance(name, str) for name in entries)
     if not named or not all(isinstance(entry, dict) for entry in entries.values()):
         raise RecipeError(f"{path}: expected a mapping of experiment names to recipes")

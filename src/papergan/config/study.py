@@ -19,7 +19,7 @@ from papergan.messages import quoted
 from papergan.metrics.registry import METRICS
 from papergan.metrics.stability import StabilityRule
 from papergan.training.history import History
-from papergan.validation import Seed, Seeds, Strict
+from papergan.validation import Seed, Seeds, StrictModel
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
 Tree = dict[str, Any]  # part of a recipe, as YAML has it
@@ -31,14 +31,14 @@ MEASURES = (
 )  # of a study's own tables, beside METRICS; less is better
 
 
-class GridRecipe(Strict):
+class GridRecipe(StrictModel):
     """experiments: by name. factors: what is varied, `{factor: {level: part of a recipe}}`, in all combinations."""
 
     experiments: Names
     factors: dict[str, dict[str, Tree]] = Field(default_factory=dict)
 
 
-class ContrastRecipe(Strict):
+class ContrastRecipe(StrictModel):
     """A claim that numbers can hold or not: `of` is better than each of `against`, all else equal.
 
     of, against: an experiment, or a level of any factor. metrics: without an extractor's prefix; "better" is that of
@@ -52,7 +52,7 @@ class ContrastRecipe(Strict):
     grids: Names | None = None
 
 
-class StudyRecipe(Strict):
+class StudyRecipe(StrictModel):
     """paper: number of the source document. common: laid over every recipe, for budgets. seeds: of every cell.
 
     tables: published ones whose numbers stand beside, "Table IV"; None = all of the document.
@@ -86,7 +86,7 @@ def _levels(grid: GridRecipe) -> Iterator[str]:
     yield from (level for levels in grid.factors.values() for level in levels)
 
 
-class SearchRecipe(Strict):
+class SearchRecipe(StrictModel):
     """Document 003, section 3.1: FD is raised from 1 until no instability occurs. most: where the search gives up."""
 
     paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
@@ -194,12 +194,12 @@ def _cell(
 ) -> Cell:  # fmt: skip
     if experiment not in recipes:
         raise RecipeError(f"unknown experiment {quoted(experiment)}{did_you_mean(experiment, recipes)}")
-    given = laid_over(recipes[experiment], common)
+    given = deep_merge(recipes[experiment], common)
     for factor, level in levels.items():
-        given = laid_over(given, grid.factors[factor][level])
+        given = deep_merge(given, grid.factors[factor][level])
     where = "/".join([experiment, *levels.values()])
     recipe = Recipe.parse(where, {**given, "seed": seed})
-    by_itself = Recipe.parse(experiment, laid_over(recipes[experiment], common))
+    by_itself = Recipe.parse(experiment, deep_merge(recipes[experiment], common))
     return Cell(grid_name, experiment, dict(levels), recipe, recipe.settings() == by_itself.settings())
 
 
@@ -211,10 +211,10 @@ def candidates_of(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) 
     return cells_of(name, study, recipes)
 
 
-def laid_over(below: Tree, above: Tree) -> Tree:
+def deep_merge(below: Tree, above: Tree) -> Tree:
     """`below` with the keys of `above` in their place; mappings are merged, everything else is replaced."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        merged[key] = laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = deep_merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged

@@ -15,7 +15,7 @@ from papergan.data.memory import check_memory
 from papergan.data.parquet import LABEL_COLUMN
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, Schema
@@ -52,12 +52,12 @@ def _image_column(path: Path) -> str:
         return str((named or candidates)[0])
     if candidates:
         raise DataError(
-            f"{path} has several columns that may hold images: {one_line(', '.join(candidates))}; "
+            f"{path} has several columns that may hold images: {sanitise(', '.join(candidates))}; "
             f"call the right one 'image' or drop the others"
         )
     raise DataError(
         f"{path} has no column of images, binary or a struct with a binary field 'bytes'; "
-        f"it has: {one_line(', '.join(schema.names)) or 'none'}"
+        f"it has: {sanitise(', '.join(schema.names)) or 'none'}"
     )
 
 

@@ -16,7 +16,7 @@ from papergan.data.image_file import load_image_set
 from papergan.data.memory import check_memory
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 
 _KEYS = ("arr_0", "images", "samples")
 _CHANNELS = (1, 3)
@@ -61,7 +61,7 @@ def _from_npz(path: Path) -> np.ndarray:
         if len(keys) != 1:
             raise DataError(
                 f"{path} must hold one array called {', '.join(_KEYS[:-1])} or {_KEYS[-1]}; "
-                f"it has: {one_line(', '.join(sizes)) or 'none'}"
+                f"it has: {sanitise(', '.join(sizes)) or 'none'}"
             )
         check_memory(str(path), sizes[keys[0]])
         with archive.open(f"{keys[0]}.npy") as member:

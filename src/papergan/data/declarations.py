@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, ValidationError
 from papergan.data.download import check_address
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, did_you_mean
-from papergan.messages import one_line, quoted
-from papergan.validation import Positive, Samples, Seed, Size, Strict, faults_of
+from papergan.messages import quoted, sanitise
+from papergan.validation import Positive, Samples, Seed, Size, StrictModel, problems_of
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
@@ -43,7 +43,7 @@ Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)]  # YAML: a list
 
 
-class ParquetSplit(Strict):
+class ParquetSplit(StrictModel):
     """One split of a data set, as its publisher declares it.
 
     file: where it lies under a data folder, for example "cifar10/train.parquet". rows: how many images.
@@ -58,7 +58,7 @@ class ParquetSplit(Strict):
     file_sha256: Sha256 | None = None
 
 
-class ParquetDeclaration(Strict):
+class ParquetDeclaration(StrictModel):
     """Images in parquet files. image_column, mode, size, classes: as in `read_parquet`."""
 
     kind: Literal["parquet"] = "parquet"
@@ -82,7 +82,7 @@ class ParquetDeclaration(Strict):
         return self.train.rows
 
 
-class SyntheticDeclaration(Strict):
+class SyntheticDeclaration(StrictModel):
     """Drawn shapes. train, test: how many images. seed: of the draw."""
 
     kind: Literal["synthetic_shapes"] = "synthetic_shapes"
@@ -101,7 +101,7 @@ class SyntheticDeclaration(Strict):
         return self.train
 
 
-class FolderDeclaration(Strict):
+class FolderDeclaration(StrictModel):
     """A user's image files, one subfolder for each class; no digest pins them.
 
     folder: where it lies under a data folder, for example "emoji". mode, size, background: as in `read_images`.
@@ -128,7 +128,7 @@ class FolderDeclaration(Strict):
         return
 
 
-class EmojiDeclaration(Strict):
+class EmojiDeclaration(StrictModel):
     """Emoji that an installed font draws, see `papergan.data.emoji`. train, test: how many images. font: its file."""
 
     kind: Literal["emoji_font"] = "emoji_font"
@@ -147,7 +147,7 @@ class EmojiDeclaration(Strict):
         return self.train
 
 
-class SocofingDeclaration(Strict):
+class SocofingDeclaration(StrictModel):
     """A user's copy of SOCOFing, see `papergan.data.socofing`. folder: where it lies under a data folder."""
 
     kind: Literal["socofing"] = "socofing"
@@ -168,7 +168,7 @@ class SocofingDeclaration(Strict):
         return
 
 
-class FingerprintsDeclaration(Strict):
+class FingerprintsDeclaration(StrictModel):
     """Drawn fingerprints, see `papergan.data.fingerprints`. train, test: how many images."""
 
     kind: Literal["fingerprints"] = "fingerprints"
@@ -225,4 +225,4 @@ def parse_declaration(name: str, entry: object) -> Declaration:
     try:
         return _KINDS[kind].model_validate(entry)
     except ValidationError as problem:
-        raise DataError("; ".join(map(one_line, faults_of(f"data set {name!r}", problem)))) from None
+        raise DataError("; ".join(map(sanitise, problems_of(f"data set {name!r}", problem)))) from None

@@ -18,7 +18,7 @@ from papergan.data.images import ImageSet
 from papergan.data.pictures import Picture, Pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def _folder_pictures(folder: Path) -> Pictures:
     if files.parquets:
         return parquet_pictures([folder / file for file in files.parquets])
     labels, classes = _labels_of(files.images)
-    each = [(one_line(folder / file), folder / file) for file in files.images]
+    each = [(sanitise(folder / file), folder / file) for file in files.images]
     return Pictures(lambda: (Picture(*named) for named in each), labels, classes)
 
 
@@ -127,14 +127,14 @@ class _Files:
                 continue
             name = path.relative_to(folder).as_posix()
             if name.lower().endswith((*IMAGE_SUFFIXES, ".parquet")) and not path.is_file():
-                raise DataError(f"{one_line(path)} is no file, or a link to none; remove it")  # a pipe would block
+                raise DataError(f"{sanitise(path)} is no file, or a link to none; remove it")  # a pipe would block
             found.append(name)
         found.sort()
         images = tuple(file for file in found if file.lower().endswith(IMAGE_SUFFIXES))
         parquets = tuple(file for file in found if file.lower().endswith(".parquet"))
         others = [file for file in found if not file.lower().endswith((*IMAGE_SUFFIXES, ".parquet"))]
         if others:
-            logger.info("%s: %d other files are ignored, for example %s", folder, len(others), one_line(others[0]))
+            logger.info("%s: %d other files are ignored, for example %s", folder, len(others), sanitise(others[0]))
         return cls(images, parquets, links)
 
 
@@ -147,7 +147,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             entries = list(os.scandir(parent))
             folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
         except OSError as problem:
-            raise DataError(f"{one_line(parent)} cannot be listed ({problem.strerror})") from problem
+            raise DataError(f"{sanitise(parent)} cannot be listed ({problem.strerror})") from problem
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in _LEFT_BY_SYSTEMS:
                 continue

@@ -9,7 +9,7 @@ from papergan.atomic_files import check_regular, write_whole
 from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
 from papergan.errors import DataError, StorageError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 from papergan.weights import safetensors_bytes
 
 
@@ -35,7 +35,7 @@ def load_image_set(path: Path) -> ImageSet:
             classes = tuple(str(one) for one in json.loads(metadata["classes"]))
             image_set = ImageSet(name, file.get_tensor("images"), file.get_tensor("labels"), classes)
     except Exception as problem:  # safetensors and json raise many types on garbage; each means the same here
-        raise DataError(f"{path} is not a whole file of images ({one_line(problem)})") from problem
+        raise DataError(f"{path} is not a whole file of images ({sanitise(problem)})") from problem
     if image_set.digest != recorded:
         raise DataError(f"{path} is damaged: expected content digest {recorded}, got {image_set.digest}")
     return image_set

@@ -26,7 +26,7 @@ from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
 from papergan.data.png import damage_of_png
 from papergan.errors import DataError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 
 if TYPE_CHECKING:
     from pyarrow import Schema
@@ -111,7 +111,7 @@ def _open(path: Path) -> tuple[ParquetFile, Schema]:
     except FileNotFoundError as problem:
         raise DataError(f"{path} does not exist") from problem
     except Exception as problem:  # as above: Arrow's reader on garbage
-        raise DataError(f"{path} is not a readable parquet file ({one_line(problem)}); get it again") from problem
+        raise DataError(f"{path} is not a readable parquet file ({sanitise(problem)}); get it again") from problem
 
 
 def _check_table(path: Path, schema: Schema, image_column: str) -> None:
@@ -120,16 +120,16 @@ def _check_table(path: Path, schema: Schema, image_column: str) -> None:
 
     for column in (image_column, LABEL_COLUMN):
         if schema.names.count(column) != 1:
-            found = one_line(", ".join(schema.names)) or "none"
+            found = sanitise(", ".join(schema.names)) or "none"
             raise DataError(f"{path} needs one column {column!r}; it has: {found}")
     image, label = schema.field(image_column).type, schema.field(LABEL_COLUMN).type
     has_bytes = pyarrow.types.is_struct(image) and image.get_field_index("bytes") >= 0
     if not has_bytes or not pyarrow.types.is_binary(image.field("bytes").type):
         raise DataError(
-            f"{path}: column {image_column!r} must be a struct with a binary field 'bytes', got {one_line(image)}"
+            f"{path}: column {image_column!r} must be a struct with a binary field 'bytes', got {sanitise(image)}"
         )
     if not pyarrow.types.is_integer(label):
-        raise DataError(f"{path}: column {LABEL_COLUMN!r} must hold integers, got {one_line(label)}")
+        raise DataError(f"{path}: column {LABEL_COLUMN!r} must hold integers, got {sanitise(label)}")
 
 
 def _rows(parquet: ParquetFile, path: Path, image_column: str, rows: int) -> Iterator[tuple[object, object]]:
@@ -143,7 +143,7 @@ def _rows(parquet: ParquetFile, path: Path, image_column: str, rows: int) -> Ite
             pngs = batch.column(image_column).field("bytes").to_pylist()
             yield from zip(pngs, batch.column(LABEL_COLUMN).to_pylist(), strict=True)
     except Exception as problem:  # as above
-        raise DataError(f"{path} is a damaged parquet file ({one_line(problem)}); get it again") from problem
+        raise DataError(f"{path} is a damaged parquet file ({sanitise(problem)}); get it again") from problem
     if left:
         raise DataError(f"{path} is a damaged parquet file (it does not hold the {rows} rows it claims); get it again")
 

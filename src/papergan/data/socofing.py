@@ -18,7 +18,7 @@ from papergan.data.images import ImageSplits
 from papergan.data.pictures import Picture, Pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def parse(name: str) -> Print:
     """What a file name says. Raises DataError for one that is not of the data set's form."""
     found = NAME.fullmatch(name)
     if found is None:
-        raise DataError(f"{one_line(name)} is not named <subject>__<M or F>_<hand>_<finger>_finger[_<alteration>].BMP")
+        raise DataError(f"{sanitise(name)} is not named <subject>__<M or F>_<hand>_<finger>_finger[_<alteration>].BMP")
     subject, sex, hand, finger, alteration = found.groups()
     known = {key.lower(): key for key in ALTERATIONS}
     altered = known[alteration.lower()] if alteration else None
@@ -59,7 +59,7 @@ def read_socofing(folder: Path, name: str, *, size: int, held_out_subjects: int,
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".bmp")
     for path in paths:
         if not path.is_file():  # a pipe would block
-            raise DataError(f"{one_line(path)} is no file, or a link to none; remove it")
+            raise DataError(f"{sanitise(path)} is no file, or a link to none; remove it")
     prints = [(path, parse(path.name)) for path in paths]
     kept = [(path, one) for path, one in prints if altered or one.alteration is None]
     subjects = sorted({one.subject for _, one in kept})
@@ -72,7 +72,7 @@ def read_socofing(folder: Path, name: str, *, size: int, held_out_subjects: int,
     for split in ("train", "test"):
         chosen = [(path, one) for path, one in kept if (one.subject in last) == (split == "test")]
         labels = np.array([CLASSES.index(one.finger) for _, one in chosen], np.int64)
-        files = [Picture(one_line(path), path) for path, _ in chosen]
+        files = [Picture(sanitise(path), path) for path, _ in chosen]
         pictures = Pictures(lambda files=files: iter(files), labels, CLASSES)  # type: ignore[misc]
         splits.append(stack(pictures, name=f"{name}/{split}", size=size, mode="L", background="white"))
     logger.info("%s: %d prints of %d subjects, %d held out", name, len(kept), len(subjects), held_out_subjects)

@@ -10,13 +10,13 @@ from typing import Any
 from kedro.io import DatasetError
 from kedro.io.core import Version
 
-from papergan.datasets.atomic_file import WholeFileDataset, read_bytes
+from papergan.datasets.atomic_file import AtomicFileDataset, read_bytes
 from papergan.datasets.png import ImagePreview
 from papergan.errors import EvaluationError
 from papergan.reporting.animation import Animation, encode_gif
 
 
-class AnimationDataset(WholeFileDataset[Animation]):
+class AnimationDataset(AtomicFileDataset[Animation]):
     """An Animation as GIF, which exists where all of its frames can be decoded. It cannot be loaded again.
 
     side: pixels that an image is enlarged to, by a whole factor, nearest neighbour; larger ones stay as they are.

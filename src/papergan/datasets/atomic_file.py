@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class WholeFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
+class AtomicFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
     """One file, or one per version. "Exists" means there and whole, so Kedro's `--only-missing-outputs` is safe.
 
     most: bytes of a file that is read; None = what fits into the memory that is available.

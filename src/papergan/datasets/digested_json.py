@@ -12,17 +12,17 @@ from typing import Any, ClassVar, Generic, NewType, TypeVar
 from pydantic import ValidationError
 
 from papergan.atomic_files import DOCUMENT_BYTES
-from papergan.datasets.atomic_file import WholeFileDataset, read_text
+from papergan.datasets.atomic_file import AtomicFileDataset, read_text
 from papergan.errors import EvaluationError
-from papergan.messages import one_line
-from papergan.validation import faults_of
+from papergan.messages import sanitise
+from papergan.validation import problems_of
 
 T = TypeVar("T")
 JSONPreview = NewType("JSONPreview", str)  # Kedro-Viz goes by this name
 KEY = "sha256"
 
 
-def encode_vouched(document: Mapping[str, Any]) -> bytes:
+def encode_with_digest(document: Mapping[str, Any]) -> bytes:
     """`document` as JSON with one more key, "sha256": of the canonical JSON of all the others.
 
     Raises EvaluationError for a number that is NaN or infinite: it would be neither JSON nor a score.
@@ -33,8 +33,8 @@ def encode_vouched(document: Mapping[str, Any]) -> bytes:
         raise EvaluationError(f"a result holds a number that is not finite ({error}); it is not saved") from error
 
 
-def decode_vouched(content: bytes, path: Path, remedy: str) -> dict[str, Any]:
-    """The document that `encode_vouched` got. path, remedy: for the message, which ends with what to do.
+def decode_with_digest(content: bytes, path: Path, remedy: str) -> dict[str, Any]:
+    """The document that `encode_with_digest` got. path, remedy: for the message, which ends with what to do.
 
     Raises EvaluationError where it is no JSON, says nothing of its digest, or is damaged, be it by one bit.
     """
@@ -43,7 +43,7 @@ def decode_vouched(content: bytes, path: Path, remedy: str) -> dict[str, Any]:
         recorded = document.pop(KEY, None)
         digest = _digest(document)
     except (ValueError, AttributeError, TypeError, RecursionError) as error:  # no JSON, no mapping, or too deep
-        raise EvaluationError(f"{path} is damaged: no JSON document ({one_line(error)}); {remedy}") from error
+        raise EvaluationError(f"{path} is damaged: no JSON document ({sanitise(error)}); {remedy}") from error
     if recorded is None:
         raise EvaluationError(f"{path} has no {KEY!r} that vouches for it; {remedy}")
     if recorded != digest:
@@ -57,7 +57,7 @@ def _digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-class VouchedDataset(WholeFileDataset[T], Generic[T]):
+class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
     """One JSON document with its digest. what, remedy: for the message, what it should hold and what to do."""
 
     what: ClassVar[str]
@@ -72,16 +72,16 @@ class VouchedDataset(WholeFileDataset[T], Generic[T]):
         """May raise ValidationError and EvaluationError, which are given their place."""
 
     def _encode(self, data: T) -> bytes:
-        return encode_vouched(self._to_document(data))
+        return encode_with_digest(self._to_document(data))
 
     def _decode(self, content: bytes, path: Path) -> T:
-        document = decode_vouched(content, path, self.remedy)
+        document = decode_with_digest(content, path, self.remedy)
         try:
             return self._from_document(document)
         except ValidationError as error:
-            fault = one_line(faults_of(self.what, error)[0])
+            fault = sanitise(problems_of(self.what, error)[0])
         except EvaluationError as error:  # of a protocol
-            fault = one_line(error)
+            fault = sanitise(error)
         raise EvaluationError(f"{path} holds no {self.what} ({fault}); {self.remedy}")
 
     def preview(self) -> JSONPreview:

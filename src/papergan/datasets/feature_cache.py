@@ -20,7 +20,7 @@ from papergan.weights import Weights
 log = logging.getLogger(__name__)
 
 
-class WeightsShelf:
+class FeatureCache:
     """Weights in a folder, each under a digest of everything that decides them, each vouched for by its own digest."""
 
     def __init__(self, folder: Path) -> None:
@@ -47,15 +47,15 @@ class WeightsShelf:
         return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
 
 
-class WeightsShelfDataset(AbstractDataset[NoReturn, WeightsShelf]):
+class FeatureCacheDataset(AbstractDataset[NoReturn, FeatureCache]):
     """Loads a WeightsShelf; it is filled through it."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._folder = Path(filepath)
         self.metadata = metadata
 
-    def load(self) -> WeightsShelf:
-        return WeightsShelf(self._folder)
+    def load(self) -> FeatureCache:
+        return FeatureCache(self._folder)
 
     def save(self, data: NoReturn) -> None:
         raise DatasetError(f"{self._folder}: a shelf is filled by the nodes that use it, not through the catalog")

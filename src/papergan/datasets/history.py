@@ -7,9 +7,9 @@ import io
 from pathlib import Path
 
 from papergan.atomic_files import DOCUMENT_BYTES
-from papergan.datasets.atomic_file import WholeFileDataset
+from papergan.datasets.atomic_file import AtomicFileDataset
 from papergan.errors import EvaluationError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 from papergan.training.history import History, Row
 
 POSITION = ("step", "epoch", "images")
@@ -17,7 +17,7 @@ LOSSES, METRICS = "losses", "metrics"
 BEYOND = "beyond the last column"
 
 
-class HistoryDataset(WholeFileDataset[History]):
+class HistoryDataset(AtomicFileDataset[History]):
     """A History as CSV. Columns: kind ("losses" or "metrics"), step, epoch, images, then every number by name.
 
     Nothing in it vouches for its numbers, which are drawn and go into no table; a file that is cut within a line is
@@ -51,7 +51,7 @@ class HistoryDataset(WholeFileDataset[History]):
                 kinds[line.pop("kind")].append(_numbers(line))
         except (KeyError, ValueError, TypeError, OverflowError, csv.Error) as error:
             raise EvaluationError(
-                f"{path} is no history of training ({one_line(error)}); run the experiment again"
+                f"{path} is no history of training ({sanitise(error)}); run the experiment again"
             ) from error
         return history
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from papergan.datasets.digested_json import VouchedDataset
+from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.evaluation.image_scores import ImageScores
 
 
-class ImageScoresDataset(VouchedDataset[ImageScores]):
+class ImageScoresDataset(DigestedJSONDataset[ImageScores]):
     """ImageScores as JSON. Raises EvaluationError for anything else."""
 
     what, remedy = "scores of images", "evaluate them again"

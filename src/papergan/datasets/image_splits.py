@@ -15,10 +15,10 @@ from papergan.data.declarations import Sha256
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
-from papergan.datasets.digested_json import JSONPreview, decode_vouched, encode_vouched
+from papergan.datasets.digested_json import JSONPreview, decode_with_digest, encode_with_digest
 from papergan.errors import DataError, EvaluationError, StorageError
-from papergan.messages import one_line
-from papergan.validation import faults_of
+from papergan.messages import sanitise
+from papergan.validation import problems_of
 
 
 class _Facts(BaseModel):
@@ -51,7 +51,7 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
             if not _holds(self._file(images.digest), images):
                 save_image_set(self._file(images.digest), images)
         pointer = {split: _facts(images) for split, images in splits.items()}
-        write_whole(self.path, encode_vouched(pointer))
+        write_whole(self.path, encode_with_digest(pointer))
 
     def load(self) -> ImageSplits:
         return self._read()
@@ -63,11 +63,11 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
     def _read(self) -> ImageSplits:
         try:
             content = read_bytes(self.path, DOCUMENT_BYTES)
-            pointer = _Pointer.model_validate(decode_vouched(content, self.path, "ingest again"))
+            pointer = _Pointer.model_validate(decode_with_digest(content, self.path, "ingest again"))
         except (EvaluationError, StorageError) as error:
             raise DataError(str(error)) from error
         except ValidationError as error:
-            fault = one_line(faults_of("pointer", error)[0])
+            fault = sanitise(problems_of("pointer", error)[0])
             raise DataError(f"{self.path} does not lead to images ({fault}); ingest again") from error
         return ImageSplits(self._images(pointer.train), self._images(pointer.test))
 

@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from papergan.config.mode_stress import StressResult
-from papergan.datasets.digested_json import VouchedDataset
+from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.errors import EvaluationError, PaperganError
 
 log = logging.getLogger(__name__)
 
 
-class StressResultDataset(VouchedDataset[StressResult]):
+class StressResultDataset(DigestedJSONDataset[StressResult]):
     """A StressResult as JSON. Raises EvaluationError for anything else."""
 
     what, remedy = "result of a stress test", "it is played again"

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Generic, NewType, TypeVar
 
 from papergan.data.png import damage_of_png
-from papergan.datasets.atomic_file import WholeFileDataset, read_bytes
+from papergan.datasets.atomic_file import AtomicFileDataset, read_bytes
 from papergan.errors import EvaluationError
 
 T = TypeVar("T")
 ImagePreview = NewType("ImagePreview", str)  # Kedro-Viz goes by this name
 
 
-class PngDataset(WholeFileDataset[T], Generic[T]):
+class PngDataset(AtomicFileDataset[T], Generic[T]):
     """A picture as PNG, which exists where every chunk of it is whole. It cannot be loaded again."""
 
     def _check(self, content: bytes, path: Path) -> None:

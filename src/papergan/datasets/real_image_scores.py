@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from papergan.datasets.digested_json import VouchedDataset
+from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.evaluation.real_image_scores import RealRow
 
 
@@ -16,7 +16,7 @@ class _Rows(BaseModel):
     rows: tuple[RealRow, ...]
 
 
-class RealRowsDataset(VouchedDataset[tuple[RealRow, ...]]):
+class RealRowsDataset(DigestedJSONDataset[tuple[RealRow, ...]]):
     """RealRows as JSON. Raises EvaluationError for anything else."""
 
     what, remedy = "scores of real images", "score them again"

@@ -12,18 +12,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, Validat
 
 from papergan.atomic_files import DOCUMENT_BYTES, write_whole
 from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
-from papergan.datasets.digested_json import JSONPreview, decode_vouched, encode_vouched
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.digested_json import JSONPreview, decode_with_digest, encode_with_digest
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Split
 from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
-from papergan.messages import one_line
-from papergan.validation import faults_of
+from papergan.messages import sanitise
+from papergan.validation import problems_of
 from papergan.weights import Weights
 
 
 def shelved_sight(
-    shelf: WeightsShelf, extractor: ExtractorFacts, name: str, digest: str, count: int, look: Callable[[], Weights]
+    shelf: FeatureCache, extractor: ExtractorFacts, name: str, digest: str, count: int, look: Callable[[], Weights]
 ) -> Sight:
     """`count` images with this digest as this extractor sees them: from the shelf, else what `look` returns now.
 
@@ -42,7 +42,7 @@ def shelved_sight(
     except Exception as error:  # tensors of any shape may lie under these names; torch raises many types
         place = shelf.place(kind, made_from)
         raise EvaluationError(
-            f"{place} does not hold the features of {one_line(name)} ({one_line(error)}); delete it"
+            f"{place} does not hold the features of {sanitise(name)} ({sanitise(error)}); delete it"
         ) from error
     return sight
 
@@ -84,7 +84,7 @@ class ReferencesDataset(AbstractDataset[References, References]):
     """
 
     def __init__(self, *, filepath: str, shelf: str, metadata: dict[str, Any] | None = None) -> None:
-        self.path, self._shelf = Path(filepath), WeightsShelf(Path(shelf))
+        self.path, self._shelf = Path(filepath), FeatureCache(Path(shelf))
         self.metadata = metadata
 
     def save(self, data: References) -> None:
@@ -96,7 +96,7 @@ class ReferencesDataset(AbstractDataset[References, References]):
             }
             for name, held in data.items()
         }  # fmt: skip
-        write_whole(self.path, encode_vouched(pointer))
+        write_whole(self.path, encode_with_digest(pointer))
 
     def load(self) -> References:
         return self._read()
@@ -104,9 +104,9 @@ class ReferencesDataset(AbstractDataset[References, References]):
     def _read(self) -> References:
         try:
             content = read_bytes(self.path, DOCUMENT_BYTES)
-            pointer = _POINTER.validate_python(decode_vouched(content, self.path, "build it again"))
+            pointer = _POINTER.validate_python(decode_with_digest(content, self.path, "build it again"))
         except ValidationError as error:
-            fault = one_line(faults_of("reference", error)[0])
+            fault = sanitise(problems_of("reference", error)[0])
             raise EvaluationError(f"{self.path} leads to no reference ({fault}); build it again") from error
         return {name: self._reference(entry) for name, entry in pointer.items()}
 
@@ -118,7 +118,7 @@ class ReferencesDataset(AbstractDataset[References, References]):
     def _sight(self, extractor: ExtractorFacts, facts: _Facts) -> Sight:
         def gone() -> NoReturn:
             raise EvaluationError(
-                f"{self.path}: the features of {one_line(facts.name)} by {extractor.name} are gone; build them again"
+                f"{self.path}: the features of {sanitise(facts.name)} by {extractor.name} are gone; build them again"
             )
 
         return shelved_sight(self._shelf, extractor, facts.name, facts.digest, facts.count, gone)

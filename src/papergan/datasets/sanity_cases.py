@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from papergan.datasets.digested_json import VouchedDataset
+from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.evaluation.metric_sanity import Case
 
 
@@ -24,7 +24,7 @@ class _Cases(BaseModel):
     cases: list[_Case]
 
 
-class SanityCasesDataset(VouchedDataset[list[Case]]):
+class SanityCasesDataset(DigestedJSONDataset[list[Case]]):
     """Cases of the sanity page as JSON. Raises EvaluationError for anything else."""
 
     what, remedy = "cases of the sanity page", "run metric_sanity again"

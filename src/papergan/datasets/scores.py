@@ -11,7 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from papergan.atomic_files import DOCUMENT_BYTES
 from papergan.config.registry import TOOLS
 from papergan.datasets.atomic_file import read_bytes
-from papergan.datasets.digested_json import VouchedDataset
+from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.datasets.weights import decode
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 FILE, GENERATOR = "scores.json", "generator.safetensors"
 
 
-class ScoreCardDataset(VouchedDataset[ScoreCard]):
+class ScoreCardDataset(DigestedJSONDataset[ScoreCard]):
     """A ScoreCard as JSON. Raises EvaluationError for anything else."""
 
     what, remedy = "score card", "evaluate the run again"

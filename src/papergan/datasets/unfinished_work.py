@@ -18,7 +18,7 @@ PREFIX = "unfinished-"
 
 
 @dataclass(frozen=True)
-class Draft:
+class UnfinishedWork:
     """One file beside `finished`, which the finished work will be. Written whole, and vouched for by its digest.
 
     Two processes that do the same work may write it in turn: what they write is the state of one and the same work.

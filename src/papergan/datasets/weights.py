@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from papergan.datasets.atomic_file import WholeFileDataset
+from papergan.datasets.atomic_file import AtomicFileDataset
 from papergan.errors import CheckpointError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 from papergan.weights import Weights, safetensors_bytes
 
 
-class WeightsDataset(WholeFileDataset[Weights]):
+class WeightsDataset(AtomicFileDataset[Weights]):
     """Weights as one safetensors file; its metadata gains two digests, checked and taken off again on loading.
 
     `digest` is that of the tensors, `Weights.digest`; `metadata_digest` is of all the other metadata.
@@ -50,7 +50,7 @@ def decode(content: bytes, path: Path) -> Weights:
         about = dict(json.loads(content[8 : 8 + length]).get("__metadata__", {}))
         found, found_about = weights.digest, _digest_of({k: v for k, v in about.items() if k != "metadata_digest"})
     except Exception as error:  # safetensors, json and torch raise many types on garbage; each means the same here
-        raise CheckpointError(f"{path} is not a whole safetensors file ({one_line(error)}); make it again") from error
+        raise CheckpointError(f"{path} is not a whole safetensors file ({sanitise(error)}); make it again") from error
     recorded, recorded_about = about.pop("digest", None), about.pop("metadata_digest", None)
     if found != recorded:
         raise CheckpointError(f"{path} is damaged: expected digest {recorded}, got {found}; make it again")

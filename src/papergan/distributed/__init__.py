@@ -5,6 +5,6 @@ from __future__ import annotations
 import os
 
 
-def several() -> bool:
+def is_distributed() -> bool:
     """Whether this process was started as one of several, as `torchrun` does. Loads nothing."""
     return os.environ.get("WORLD_SIZE", "1").strip() not in ("", "1")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from papergan.distributed.follower import follow
-from papergan.training.process_group import TeamError, current, join
+from papergan.training.process_group import ProcessGroupError, current, join
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ def in_a_team(command: Callable[[], T]) -> T:
         return command()
     try:
         team = join()
-    except TeamError as error:
+    except ProcessGroupError as error:
         sys.stderr.write(f"papergan: {error}\n")
         sys.exit(1)
     if team.rank:

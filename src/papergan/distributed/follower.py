@@ -14,15 +14,15 @@ from papergan.distributed.sample_features import Share
 from papergan.errors import PaperganError
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.sharding import shared_out
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.randomness import own_random_state, seed_for
 from papergan.training.batches import Batches
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import autocast_type, numerics
-from papergan.training.process_group import Message, Team, Verb, device_here
+from papergan.training.process_group import Message, ProcessGroup, Verb, device_here
 
 
-def follow(team: Team) -> int:
+def follow(team: ProcessGroup) -> int:
     """Follow until dismissed. Returns the exit status: 0 when dismissed, 1 with one line where something went wrong.
 
     Ctrl-C and SIGTERM are the leader's to obey, which saves and then dismisses everybody; where the leader is gone, it
@@ -41,13 +41,13 @@ def follow(team: Team) -> int:
 class Follower:
     """Does what it is told, in the order in which it is told."""
 
-    def __init__(self, team: Team) -> None:
+    def __init__(self, team: ProcessGroup) -> None:
         self.team = team
         self._pupil: Pupil | None = None
         self._share: Share | None = None
 
     def run(self) -> None:
-        """Until dismissed. Raises TeamError where the leader is lost."""
+        """Until dismissed. Raises ProcessGroupError where the leader is lost."""
         while (message := self.team.hear()).verb is not Verb.END:
             self._obey(message)
         self.team.leave()
@@ -73,7 +73,7 @@ class Follower:
 class Pupil:
     """This rank's part in a training: the same game, the same steps, other rows."""
 
-    def __init__(self, team: Team, message: Message) -> None:
+    def __init__(self, team: ProcessGroup, message: Message) -> None:
         told = message.content
         self.recipe = Recipe.model_validate_json(told["recipe"])
         how = self.recipe.training
@@ -89,11 +89,11 @@ class Pupil:
         self.shard = team.shard(self.game.device)
 
     def step(self, step: int) -> None:
-        """Play step `step`, as `Training` does on rank 0."""
+        """Play step `step`, as `Trainer` does on rank 0."""
         how, count = self.recipe.training, self.game.batches_per_step
         precise = numerics(how.precision, deterministic=how.deterministic)
         memory = memory_errors(f"training on {self.game.device}", f"lower training.batch_size (now {how.batch_size})")
         with precise, memory, own_random_state(self.game.device), shared_out(self.shard):
             real = self.batches.of_step(step, count)
             torch.manual_seed(seed_for(self.recipe.seed, "step", step))
-            play(self.game, real, self.batches.progress(step, count), autocast=autocast_type(how.precision))
+            training_step(self.game, real, self.batches.progress(step, count), autocast=autocast_type(how.precision))

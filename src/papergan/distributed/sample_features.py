@@ -31,7 +31,7 @@ from papergan.image_range import to_pixels
 from papergan.metrics.random_subsets import kept_of
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import numerics
-from papergan.training.process_group import Team, Verb, current, device_here
+from papergan.training.process_group import ProcessGroup, Verb, current, device_here
 from papergan.weights import Weights
 
 Stop = Callable[[], bool] | None
@@ -77,7 +77,7 @@ class Viewers:
             parts += _wave(self._team, task, wave, should_stop, f"{what}, from {wave * world * CHUNK} on")
         return _joined(parts)
 
-    def _tell(self, team: Team, task: Task) -> None:
+    def _tell(self, team: ProcessGroup, task: Task) -> None:
         """Give the followers what they need; extractors once, the generator every time."""
         if not self._told:
             team.tell(Verb.LOOK, content=self._extractors())
@@ -148,7 +148,7 @@ class Task:
 class Share:
     """A follower's part in looking: the extractors that it was given, and the generator it was told of last."""
 
-    def __init__(self, team: Team, told: dict[str, Any]) -> None:
+    def __init__(self, team: ProcessGroup, told: dict[str, Any]) -> None:
         self.team = team
         self.recipe = Recipe.model_validate_json(told["recipe"])
         device = device_here(self.recipe.training.device)
@@ -188,7 +188,7 @@ class Share:
         }  # fmt: skip
 
 
-def _wave(team: Team, task: Task, wave: int, should_stop: Stop, what: str) -> list[Seen]:
+def _wave(team: ProcessGroup, task: Task, wave: int, should_stop: Stop, what: str) -> list[Seen]:
     """One chunk by each rank, in order. Where one fails or is stopped, the others' are taken in nevertheless."""
     first = wave * team.world
     error: PaperganError | None = None

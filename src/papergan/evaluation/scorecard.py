@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.real_image_scores import RealRow
-from papergan.messages import one_line
+from papergan.messages import sanitise
 from papergan.metrics.registry import BESIDE, JUDGE, prefix_and_metric
 
 
@@ -80,7 +80,7 @@ class ScoreCard(BaseModel):
             what = f"{'.'.join(map(str, first['loc'])) or 'card'}: {first['msg']}"
         except EvaluationError as error:  # of a protocol
             what = str(error)
-        raise EvaluationError(f"scores of {one_line(name)}: {one_line(what)}; evaluate the run again")
+        raise EvaluationError(f"scores of {sanitise(name)}: {sanitise(what)}; evaluate the run again")
 
     @property
     def run(self) -> str:

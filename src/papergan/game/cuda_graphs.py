@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from papergan.game.game import Game, Turn
-from papergan.game.nan_guard import FiniteWatch
-from papergan.game.schedules import Dials, Progress
+from papergan.game.nan_guard import NonFiniteGuard
+from papergan.game.schedules import GraphScalars, Progress
 from papergan.game.sharding import is_shared
-from papergan.game.state_snapshot import Twin, addresses
-from papergan.game.training_step import Batch, Report, due, follow_rate, take
+from papergan.game.state_snapshot import StateSnapshot, addresses
+from papergan.game.training_step import Batch, Report, active_turns, follow_rate, run_turns
 
 log = logging.getLogger(__name__)
 
@@ -87,18 +87,18 @@ class Recording:
     checked: bool = False
 
 
-class CapturedPlay:
-    """Plays iterations as `play` does, from recordings once there are some, and never from one that was not checked.
+class GraphedStep:
+    """Runs training steps as `training_step` does, from recordings once there are some, each checked first.
 
     The first three iterations of a kind are played as usual, the next one is recorded besides, and the one after it is
     both repeated from the recording and played, from the same state: only where both come to the same does the
     recording serve from then on. What was played is what counts. Where anything cannot be recorded or differs, all
     iterations that follow are played, and one line says why.
-    exact: whether "the same" means the same bits; see `Twin.alike` otherwise. engine: None always plays.
+    exact: whether "the same" means the same bits; see `StateSnapshot.alike` otherwise. engine: None always plays.
     """
 
     def __init__(
-        self, game: Game, watch: FiniteWatch, autocast: torch.dtype | None, engine: Engine | None, *, exact: bool
+        self, game: Game, watch: NonFiniteGuard, autocast: torch.dtype | None, engine: Engine | None, *, exact: bool
     ) -> None:
         self.game, self.watch, self.autocast, self.engine, self.exact = game, watch, autocast, engine, exact
         self.forget()
@@ -107,11 +107,11 @@ class CapturedPlay:
         """Begin anew, because tensors of the game became others."""
         self._recordings: dict[object, Recording] = {}
         self._played: Counter[object] = Counter()
-        self._dials = Dials(self.game.device)
+        self._dials = GraphScalars(self.game.device)
 
     def __call__(self, batches: Sequence[Batch], progress: Progress, seed: int) -> Report:
         """One iteration with the randomness of `seed`. The report's tensors hold until the next one."""
-        iteration = Iteration(due(self.game, progress), batches, progress, seed)
+        iteration = Iteration(active_turns(self.game, progress), batches, progress, seed)
         self.watch.announce(progress.step, iteration.turns)
         if self.engine is not None and (hindrance := self._hindrance()) is not None:
             self._give_up(hindrance)
@@ -125,7 +125,7 @@ class CapturedPlay:
     def _play(self, iteration: Iteration) -> Report:
         def work() -> Report:
             torch.manual_seed(iteration.seed)
-            return take(
+            return run_turns(
                 self.game, iteration.turns, iteration.batches, iteration.progress, self.watch, self.autocast
             )  # fmt: skip
 
@@ -148,7 +148,7 @@ class CapturedPlay:
 
         def work() -> Report:
             with _recordable(self.game.optimisers.values()):
-                return take(self.game, iteration.turns, own, self._dials, self.watch, self.autocast)
+                return run_turns(self.game, iteration.turns, own, self._dials, self.watch, self.autocast)
 
         try:
             repeat, report = self.engine.record(work)
@@ -172,7 +172,7 @@ class CapturedPlay:
 
     def _check(self, recording: Recording, iteration: Iteration) -> Report:
         """Repeat it and play it from the same state; what was played stays."""
-        begin = Twin(self.game, self.watch)
+        begin = StateSnapshot(self.game, self.watch)
         try:
             report, found = self._both(recording, iteration, begin)
         except torch.OutOfMemoryError:
@@ -188,16 +188,16 @@ class CapturedPlay:
             report = self._play(iteration)
         return report
 
-    def _both(self, recording: Recording, iteration: Iteration, begin: Twin) -> tuple[Report, str | None]:
+    def _both(self, recording: Recording, iteration: Iteration, begin: StateSnapshot) -> tuple[Report, str | None]:
         """The report of what was played, and where it differs from what was repeated."""
-        repeated = Twin(self.game, self.watch, self._repeat(recording, iteration))
+        repeated = StateSnapshot(self.game, self.watch, self._repeat(recording, iteration))
         begin.restore()
         again = None
         if not self.exact:
-            again = Twin(self.game, self.watch, self._play(iteration))
+            again = StateSnapshot(self.game, self.watch, self._play(iteration))
             begin.restore()
         report = self._play(iteration)
-        played = Twin(self.game, self.watch, report)
+        played = StateSnapshot(self.game, self.watch, report)
         found = repeated.same_bits(played) if again is None else repeated.alike(begin, played, again)
         return report, found and f"a repeated iteration came to something else than the same one played: {found}"
 

@@ -11,25 +11,25 @@ from papergan.game.priors import one_hot
 
 if TYPE_CHECKING:
     from papergan.game.game import Match
-    from papergan.game.step_context import Round
+    from papergan.game.step_context import StepContext
 
 
-class View(Protocol):
+class DiscriminatorInput(Protocol):
     """The discriminator's arguments on each side; hashable, since verdicts are remembered by match."""
 
-    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]: ...
+    def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]: ...
 
-    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]: ...
+    def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]: ...
 
 
 class ImagesOnly:
     """The augmented images and nothing else."""
 
-    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]:
-        return (round.shown_real(match),)
+    def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return (context.augmented_real(match),)
 
-    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
-        return (round.shown_fake(match),)
+    def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return (context.augmented_fake(match),)
 
 
 images_only = ImagesOnly()
@@ -44,14 +44,14 @@ class Pairs:
 
     encoder: str = "encoder"
 
-    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]:
-        shown = round.shown_real(match)
-        return shown, round.once(
-            "encoded", self.encoder, match.real, compute=lambda: round.network(self.encoder)(shown)
+    def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        shown = context.augmented_real(match)
+        return shown, context.cached(
+            "encoded", self.encoder, match.real, compute=lambda: context.network(self.encoder)(shown)
         )
 
-    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
-        return round.shown_fake(match), round.latent(match)[0]
+    def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return context.augmented_fake(match), context.latent(match)[0]
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Labelled:
     The prior's draw is (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
     """
 
-    def real(self, round: Round, match: Match) -> tuple[Tensor, ...]:
-        classes = round.latent(match)[1].shape[1]
-        return round.shown_real(match), one_hot(round.batch["label"], classes)
+    def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        classes = context.latent(match)[1].shape[1]
+        return context.augmented_real(match), one_hot(context.batch["label"], classes)
 
-    def fake(self, round: Round, match: Match) -> tuple[Tensor, ...]:
-        return round.shown_fake(match), round.latent(match)[1]
+    def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return context.augmented_fake(match), context.latent(match)[1]

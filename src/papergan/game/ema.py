@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from papergan.game.sampler import Sampler
-from papergan.game.schedules import Dials, Knob, Progress, value
+from papergan.game.schedules import GraphScalars, Progress, Schedule, value
 
 
-class Average:
+class EMA:
     """theta_ema <- decay * theta_ema + (1 - decay) * theta, in float32, after every iteration.
 
     Document 000, eq. 3; Karras et al. 2018 (arXiv:1710.10196), section 3. decay: in [0, 1), a knob.
@@ -21,7 +21,7 @@ class Average:
     be re-estimated with `Sampler.estimate_batch_norm` before anything is sampled for evaluation or publication.
     """
 
-    def __init__(self, decay: Knob = 0.999) -> None:
+    def __init__(self, decay: Schedule = 0.999) -> None:
         if not callable(decay) and not 0.0 <= decay < 1.0:
             raise ValueError(f"the decay of an average must be in [0, 1), got {decay}")
         self.decay = decay
@@ -32,7 +32,7 @@ class Average:
         self.sampler = copy.deepcopy(source).requires_grad_(False).eval()
 
     @torch.no_grad()
-    def update(self, progress: Progress | Dials) -> None:
+    def update(self, progress: Progress | GraphScalars) -> None:
         """Take one step towards the weights that are being averaged."""
         averaged, moving = _tensors(self.sampler), _tensors(self.source)
         share = value(self._share if callable(self.decay) else 1.0 - self.decay, progress)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.sampler import Sampler
-from papergan.game.schedules import Controller, Knob, Progress
+from papergan.game.schedules import Controller, Progress, Schedule
 from papergan.game.state_check import check_fit, check_optimiser
 
 if TYPE_CHECKING:
-    from papergan.game.discriminator_input import View
+    from papergan.game.discriminator_input import DiscriminatorInput
     from papergan.game.terms import Term
 
 Augmentation = Callable[[Tensor], Tensor]
@@ -47,7 +47,7 @@ class Match:
     discriminator: str = "discriminator"
     source: str = "prior"
     real: str = "image"
-    view: View | None = None
+    view: DiscriminatorInput | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Player:
 
     networks: tuple[str, ...]
     optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-    learning_rate: Knob | None = None
+    learning_rate: Schedule | None = None
     constraints: tuple[Callable[[nn.Module], None], ...] = ()
 
 
@@ -118,7 +118,7 @@ class Game:
     controllers: Mapping[str, Controller] = field(default_factory=dict)
     augment: Augmentation | None = None
     showcase: Match = field(default_factory=Match)
-    average: Average | None = None
+    average: EMA | None = None
 
     def __post_init__(self) -> None:
         for name, player in self.players.items():

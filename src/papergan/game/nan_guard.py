@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 ADVICE = "Checkpoints are from before that. Lower the learning rate or the weight of that term"
 
 
-class FiniteWatch:
+class NonFiniteGuard:
     """Remembers on the device the first move whose loss or gradient was NaN or infinite; read at reports and saves.
 
     `announce` is the host's part of it and `look` the device's, which works in place, so that it can be recorded.

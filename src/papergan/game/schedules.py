@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from papergan.game.step_context import Round
+    from papergan.game.step_context import StepContext
 
 
 class Progress(NamedTuple):
@@ -25,7 +25,7 @@ class Progress(NamedTuple):
     epoch: float = 0.0
 
 
-Knob = float | Callable[[Progress], float]  # constant, schedule or controller
+Schedule = float | Callable[[Progress], float]  # constant, schedule or controller
 
 
 _MOST_KNOBS = 64
@@ -35,7 +35,7 @@ class UnrecordableError(Exception):
     """An iteration cannot be recorded; it is played anew every time instead."""
 
 
-class Dials:
+class GraphScalars:
     """Stands in for `Progress` while an iteration is recorded, to be repeated later: knobs become device scalars.
 
     A number that the host reads while recording would be repeated for ever. So nothing can be read here except
@@ -70,11 +70,11 @@ class Dials:
         raise UnrecordableError(f"something reads progress.{name}, which a recording cannot follow")
 
 
-def value(knob: Knob, progress: Progress | Dials) -> float | Tensor:
+def value(knob: Schedule, progress: Progress | GraphScalars) -> float | Tensor:
     """What a knob shows at this moment: a number, or a scalar on the device where a recording is made of it."""
     if not callable(knob):
         return knob
-    return progress.show(knob) if isinstance(progress, Dials) else knob(progress)
+    return progress.show(knob) if isinstance(progress, GraphScalars) else knob(progress)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Warmup:
 
 
 @dataclass(frozen=True)
-class Every:
+class EveryNSteps:
     """True at steps 0, interval, 2 * interval, ...: lazy regularisation (Karras et al. 2020, arXiv:1912.04958)."""
 
     interval: int
@@ -141,7 +141,7 @@ class Controller(Protocol):
 
     def __call__(self, progress: Progress) -> float: ...
 
-    def observe(self, player: str, round: Round) -> None:
+    def observe(self, player: str, context: StepContext) -> None:
         """Called after each move of `player`, with what that move looked at."""
 
     def report(self) -> Mapping[str, Tensor]:

@@ -6,7 +6,7 @@ gives rank r the gradient of sum_s L_s with respect to what it holds, and the me
 `average_over_ranks` takes, is the gradient of L with respect to the weights that all ranks share.
 
 Without an active shard every function here is the identity, or the plain mean. A controller that watches values must
-take `batch_mean` of them, or ranks would part. `play` alone is shared out: evaluation and sampling never are.
+take `batch_mean` of them, or ranks would part. `training_step` alone is shared out: evaluation and sampling never are.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def per_image(draw: Callable[[int], Tensor], count: int, dim: int = 0) -> Tensor
     return whole.narrow(dim, _active.rank * count, count)
 
 
-def everyone(rows: Tensor) -> Tensor:
+def all_gather(rows: Tensor) -> Tensor:
     """The rows of all ranks in their order, [world * B, ...]; differentiable any number of times."""
     if _active is None:
         return rows

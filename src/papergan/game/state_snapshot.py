@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.game import Game
-from papergan.game.nan_guard import FiniteWatch
+from papergan.game.nan_guard import NonFiniteGuard
 
 _COMPARED = ("networks.", "average.", "report.")
 SHARE = 0.01  # of how far it moved; an old batch or old random numbers take a discriminator farther away than that
 TIMES = 3.0  # how much farther from each other than two plays a play and a repetition may be
 
 
-class Twin:
+class StateSnapshot:
     """Copies of every tensor that an iteration may change, and of the report that it gave."""
 
-    def __init__(self, game: Game, watch: FiniteWatch, report: Mapping[str, Tensor] = MappingProxyType({})) -> None:
+    def __init__(self, game: Game, watch: NonFiniteGuard, report: Mapping[str, Tensor] = MappingProxyType({})) -> None:
         self._own = dict(_tensors(game, watch))
         tensors = self._own | {f"report.{name}": value for name, value in report.items()}
         self.kept = {name: tensor.detach().clone() for name, tensor in tensors.items()}
@@ -31,14 +31,14 @@ class Twin:
         for name, tensor in self._own.items():
             tensor.copy_(self.kept[name])
 
-    def same_bits(self, other: Twin) -> str | None:
+    def same_bits(self, other: StateSnapshot) -> str | None:
         """The first tensor in which the two differ by a single bit, with its numbers where it is one; None if none."""
         for name, mine in self.kept.items():
             if not torch.equal(mine, other.kept[name]):
                 return f"{name} is {float(mine):.9g}, played {float(other.kept[name]):.9g}" if mine.dim() == 0 else name
         return None
 
-    def alike(self, begin: Twin, once: Twin, again: Twin) -> str | None:
+    def alike(self, begin: StateSnapshot, once: StateSnapshot, again: StateSnapshot) -> str | None:
         """Which part went another way than two plays of the same iteration did, all from `begin`; None if none did.
 
         Kernels that add in any order do not come to the same bits twice. So each network, the average, and each number
@@ -53,12 +53,12 @@ class Twin:
         return None
 
 
-def addresses(game: Game, watch: FiniteWatch) -> dict[str, int]:
+def addresses(game: Game, watch: NonFiniteGuard) -> dict[str, int]:
     """Where every tensor of the state lies."""
     return {name: tensor.data_ptr() for name, tensor in _tensors(game, watch)}
 
 
-def _tensors(game: Game, watch: FiniteWatch) -> Iterator[tuple[str, Tensor]]:
+def _tensors(game: Game, watch: NonFiniteGuard) -> Iterator[tuple[str, Tensor]]:
     for name, network in game.networks.items():
         yield from _of(f"networks.{name}", network)
     if game.average is not None:
@@ -80,7 +80,7 @@ def _part(name: str) -> str:
     return name if name.startswith("report.") else ".".join(name.split(".")[:2])
 
 
-def _distance(names: Iterable[str], one: Twin, other: Twin) -> float:
+def _distance(names: Iterable[str], one: StateSnapshot, other: StateSnapshot) -> float:
     """Euclidean; what the other does not have counts as 0."""
     squares = 0.0
     for name in names:

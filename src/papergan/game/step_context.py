@@ -1,4 +1,4 @@
-"""What one move may look at: real images, latents, fakes and verdicts, each computed at most once, if a term asks."""
+"""The tensors of one optimiser step: real images, latents, fakes, discriminator outputs, each computed at most once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from papergan.game.discriminator_input import images_only
 from papergan.game.game import DiscriminatorOutput, Game, Match, Turn
-from papergan.game.schedules import Dials, Knob, Progress, value
+from papergan.game.schedules import GraphScalars, Progress, Schedule, value
 
 T = TypeVar("T")
 
@@ -31,14 +31,14 @@ class Scores:
         return self._fake()
 
 
-class Round:
-    """The scratch-pad of one move."""
+class StepContext:
+    """What the terms of one optimiser step read: every tensor is computed when a term first asks for it, and cached."""
 
-    def __init__(self, game: Game, turn: Turn, batch: Mapping[str, Tensor], progress: Progress | Dials) -> None:
+    def __init__(self, game: Game, turn: Turn, batch: Mapping[str, Tensor], progress: Progress | GraphScalars) -> None:
         self.game, self.turn, self.batch, self.progress = game, turn, batch, progress
         self._memo: dict[Hashable, Any] = {}
 
-    def once(self, *key: Hashable, compute: Callable[[], T]) -> T:
+    def cached(self, *key: Hashable, compute: Callable[[], T]) -> T:
         """The value of `key`, computed the first time it is asked for."""
         if key not in self._memo:
             self._memo[key] = compute()
@@ -47,13 +47,13 @@ class Round:
     def network(self, name: str) -> nn.Module:
         return self.game.networks[name]
 
-    def value(self, knob: Knob) -> float | Tensor:
+    def value(self, knob: Schedule) -> float | Tensor:
         """What a knob shows now; the only way for a term to read one, since a recording gives it as a scalar tensor."""
         return value(knob, self.progress)
 
     def real(self, match: Match) -> Tensor:
         """Real images as ingested, [B, C, S, S] in [-1, 1]; R1 takes its gradient here, before augmentation."""
-        return self.once("real", match.real, compute=lambda: self._leaf(self.batch[match.real]))
+        return self.cached("real", match.real, compute=lambda: self._leaf(self.batch[match.real]))
 
     def latent(self, match: Match) -> tuple[Tensor, ...]:
         """The generator's arguments: a prior's draw, or another domain's images where the source is a batch key."""
@@ -65,7 +65,7 @@ class Round:
             drawn: tuple[Tensor, ...] = self.network(match.source)(count, self.progress)
             return drawn
 
-        return self.once("latent", match.source, compute=draw)
+        return self.cached("latent", match.source, compute=draw)
 
     def fake(self, match: Match) -> Tensor:
         """G(z) as the generator made it, float32 [B, C, S, S] in [-1, 1], before augmentation.
@@ -76,35 +76,35 @@ class Round:
         def generate() -> Tensor:
             return self._leaf(self.network(match.generator)(*self.latent(match)).float())
 
-        return self.once("fake", match.generator, match.source, compute=generate)
+        return self.cached("fake", match.generator, match.source, compute=generate)
 
-    def shown_real(self, match: Match) -> Tensor:
+    def augmented_real(self, match: Match) -> Tensor:
         """Real images as the discriminator sees them: augmented."""
-        return self.once("shown", match.real, compute=lambda: self._augmented(self.real(match)))
+        return self.cached("shown", match.real, compute=lambda: self._augmented(self.real(match)))
 
-    def shown_fake(self, match: Match) -> Tensor:
+    def augmented_fake(self, match: Match) -> Tensor:
         """Generated images as the discriminator sees them: augmented, with the gradient through the augmentation."""
         key = ("shown", match.generator, match.source)
-        return self.once(*key, compute=lambda: self._augmented(self.fake(match)))
+        return self.cached(*key, compute=lambda: self._augmented(self.fake(match)))
 
-    def judged_real(self, match: Match) -> DiscriminatorOutput:
+    def discriminated_real(self, match: Match) -> DiscriminatorOutput:
         """The discriminator's verdict on the real side of the view."""
         view = match.view or images_only
-        return self.once("judged real", match, compute=lambda: self.judge(match, *view.real(self, match)))
+        return self.cached("judged real", match, compute=lambda: self.discriminate(match, *view.real(self, match)))
 
-    def judged_fake(self, match: Match) -> DiscriminatorOutput:
+    def discriminated_fake(self, match: Match) -> DiscriminatorOutput:
         """The discriminator's verdict on the generated side of the view."""
         view = match.view or images_only
-        return self.once("judged fake", match, compute=lambda: self.judge(match, *view.fake(self, match)))
+        return self.cached("judged fake", match, compute=lambda: self.discriminate(match, *view.fake(self, match)))
 
-    def judge(self, match: Match, *shown: Tensor) -> DiscriminatorOutput:
+    def discriminate(self, match: Match, *shown: Tensor) -> DiscriminatorOutput:
         """A verdict on anything, scores in float32 whatever the precision of the networks."""
         verdict: DiscriminatorOutput = self.network(match.discriminator)(*shown)
         return verdict._replace(score=verdict.score.float())
 
     def scores(self, match: Match) -> Scores:
         """Both sides' logits, lazily."""
-        return Scores(lambda: self.judged_real(match).score, lambda: self.judged_fake(match).score)
+        return Scores(lambda: self.discriminated_real(match).score, lambda: self.discriminated_fake(match).score)
 
     def _augmented(self, images: Tensor) -> Tensor:
         return images if self.game.augment is None else self.game.augment(images)

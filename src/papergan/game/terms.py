@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from papergan.game.game import Match
-from papergan.game.schedules import Knob
-from papergan.game.step_context import Round
+from papergan.game.schedules import Schedule
+from papergan.game.step_context import StepContext
 
 
 class BothScores(Protocol):
@@ -39,7 +39,7 @@ class Term(ABC):
 
     differentiates_inputs: ClassVar[bool] = False
 
-    weight: Knob = 1.0
+    weight: Schedule = 1.0
     match: Match = field(default_factory=Match)
 
     @property
@@ -48,7 +48,7 @@ class Term(ABC):
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     @abstractmethod
-    def __call__(self, round: Round) -> Tensor:
+    def __call__(self, context: StepContext) -> Tensor:
         """The unweighted value, a float32 scalar."""
 
 
@@ -58,8 +58,8 @@ class DiscriminatorLoss(Term):
 
     loss: Loss
 
-    def __call__(self, round: Round) -> Tensor:
-        return self.loss.discriminator(round.scores(self.match))
+    def __call__(self, context: StepContext) -> Tensor:
+        return self.loss.discriminator(context.scores(self.match))
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class GeneratorLoss(Term):
 
     loss: Loss
 
-    def __call__(self, round: Round) -> Tensor:
-        return self.loss.generator(round.scores(self.match))
+    def __call__(self, context: StepContext) -> Tensor:
+        return self.loss.generator(context.scores(self.match))
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ class Extra(Term):
     def name(self) -> str:
         return self.key
 
-    def __call__(self, round: Round) -> Tensor:
+    def __call__(self, context: StepContext) -> Tensor:
         values = []
         if self.real:
-            values.append(round.judged_real(self.match).extras[self.key])
+            values.append(context.discriminated_real(self.match).extras[self.key])
         if self.fake:
-            values.append(round.judged_fake(self.match).extras[self.key])
+            values.append(context.discriminated_fake(self.match).extras[self.key])
         return torch.stack(values).float().sum()

@@ -1,4 +1,4 @@
-"""The verb: one iteration of a game."""
+"""One training step of a game: every turn once, each an optimiser step of its player."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import torch
 from torch import Tensor
 
 from papergan.game.game import Game, Turn, always
-from papergan.game.nan_guard import FiniteWatch
-from papergan.game.schedules import Dials, Progress, value
+from papergan.game.nan_guard import NonFiniteGuard
+from papergan.game.schedules import GraphScalars, Progress, value
 from papergan.game.sharding import average_over_ranks
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 
 Batch = Mapping[str, Tensor]
 Report = dict[str, Tensor]
 
 
-def play(
+def training_step(
     game: Game,
     batches: Sequence[Batch],
     progress: Progress,
-    watch: FiniteWatch | None = None,
+    watch: NonFiniteGuard | None = None,
     autocast: torch.dtype | None = None,
 ) -> Report:
-    """Play every turn once, or `repeats` times.
+    """Run every turn that is active once, or `repeats` times.
 
     Returns each term's weighted value, each player's gradient norm and what controllers report.
 
@@ -33,30 +33,30 @@ def play(
     autocast: the precision of networks, for example torch.bfloat16; penalties and scores stay in float32.
     All are scalars on the device, by "player.term"; nothing is synchronised.
     """
-    turns = due(game, progress)
+    turns = active_turns(game, progress)
     if watch is not None:
         watch.announce(progress.step, turns)
-    return take(game, turns, batches, progress, watch, autocast)
+    return run_turns(game, turns, batches, progress, watch, autocast)
 
 
-def due(game: Game, progress: Progress) -> tuple[Turn, ...]:
+def active_turns(game: Game, progress: Progress) -> tuple[Turn, ...]:
     """The turns that are taken in this iteration."""
     return tuple(turn for turn in game.turns if turn.when(progress))
 
 
-def take(
+def run_turns(
     game: Game,
     turns: Sequence[Turn],
     batches: Sequence[Batch],
-    progress: Progress | Dials,
-    watch: FiniteWatch | None,
+    progress: Progress | GraphScalars,
+    watch: NonFiniteGuard | None,
     autocast: torch.dtype | None,
 ) -> Report:
-    """As `play`, these turns, without telling the watch beforehand. All of it is device work that can be recorded."""
+    """As `training_step`, these turns, without telling the watch beforehand. All of it can be recorded."""
     report: Report = {}
     for turn in turns:
         for batch in batches[: turn.repeats]:
-            report |= _move(game, turn, batch, progress, watch, autocast)
+            report |= optimiser_step(game, turn, batch, progress, watch, autocast)
     if game.average is not None:
         game.average.update(progress)
     for name, controller in game.controllers.items():
@@ -64,21 +64,22 @@ def take(
     return report
 
 
-def _move(
+def optimiser_step(
     game: Game,
     turn: Turn,
     batch: Batch,
-    progress: Progress | Dials,
-    watch: FiniteWatch | None,
+    progress: Progress | GraphScalars,
+    watch: NonFiniteGuard | None,
     autocast: torch.dtype | None,
 ) -> Report:
+    """One optimiser step of the player of `turn`, on one batch; reports as `training_step`."""
     player, optimiser = game.players[turn.player], game.optimisers[turn.player]
-    round = Round(game, turn, batch, progress)
+    context = StepContext(game, turn, batch, progress)
     with game.learning(player.networks):
         lowered = autocast is not None and not turn.differentiates_inputs
         with torch.autocast(game.device.type, dtype=autocast, enabled=lowered):
             terms = zip(turn.names, turn.objective, strict=True)
-            values = {name: round.value(term.weight) * term(round) for name, term in terms}
+            values = {name: context.value(term.weight) * term(context) for name, term in terms}
         weighted = torch.stack(list(values.values()))
         loss = weighted.sum()
         optimiser.zero_grad(set_to_none=True)
@@ -94,14 +95,14 @@ def _move(
         for name in player.networks:
             constrain(game.networks[name])
     for controller in game.controllers.values():
-        controller.observe(turn.player, round)
+        controller.observe(turn.player, context)
     report = dict(zip(turn.names, shown.unbind(), strict=True))
     if turn.when is always:  # a lazy turn's norm would distort the mean of the usual ones
         report[f"{turn.player}.gradient_norm"] = norm
     return report
 
 
-def follow_rate(game: Game, name: str, progress: Progress | Dials) -> None:
+def follow_rate(game: Game, name: str, progress: Progress | GraphScalars) -> None:
     """Give the optimiser of this player its learning rate of now, where a knob says what it is."""
     player, optimiser = game.players[name], game.optimisers[name]
     if player.learning_rate is not None:

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from torch import nn
 
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.game import Augmentation, Game, Match, Player, Turn
 from papergan.game.optimisers import Optimiser
-from papergan.game.schedules import Controller, Knob
+from papergan.game.schedules import Controller, Schedule
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Loss, Term
 
 
@@ -22,8 +22,8 @@ def two_player(
     loss: Loss,
     generator_optimiser: Optimiser,
     discriminator_optimiser: Optimiser,
-    generator_learning_rate: Knob | None = None,
-    discriminator_learning_rate: Knob | None = None,
+    generator_learning_rate: Schedule | None = None,
+    discriminator_learning_rate: Schedule | None = None,
     generator_terms: Sequence[Term] = (),
     discriminator_terms: Sequence[Term] = (),
     discriminator_constraints: tuple[Callable[[nn.Module], None], ...] = (),
@@ -31,7 +31,7 @@ def two_player(
     discriminator_steps: int = 1,
     fakes_per_real: int = 1,
     augment: Augmentation | None = None,
-    average: Average | None = None,
+    average: EMA | None = None,
     controllers: Mapping[str, Controller] = MappingProxyType({}),
     match: Match | None = None,
 ) -> Game:

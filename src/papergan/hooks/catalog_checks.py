@@ -13,7 +13,7 @@ from papergan.config import registry
 from papergan.errors import PaperganError, StorageError, did_you_mean
 from papergan.messages import quoted
 from papergan.reporting.published_results import experiments_named
-from papergan.validation import in_one_line
+from papergan.validation import one_line_error
 
 DATA_ONLY = (
     "papergan.", "kedro.io.memory_dataset", "kedro.io.shared_memory_dataset", "kedro_datasets.json.",
@@ -28,7 +28,7 @@ def faults_of_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator
         try:
             dataset = catalog.get(name)
         except Exception as error:  # of whatever class catalog.yml names
-            yield f"catalog.yml: {in_one_line(error).partition(' Hint: ')[0]}"
+            yield f"catalog.yml: {one_line_error(error).partition(' Hint: ')[0]}"
             continue
         yield from _no_file(name, dataset)
         if dataset is not None and not type(dataset).__module__.startswith(DATA_ONLY):
@@ -66,7 +66,7 @@ def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
         told: BaseException = error
         while isinstance(told, DatasetError) and told.__cause__ is not None:
             told = told.__cause__
-        yield f"published.yml: {in_one_line(told).removeprefix('published numbers: ')}"
+        yield f"published.yml: {one_line_error(told).removeprefix('published numbers: ')}"
         return
     known = registry.discover()
     for where, name in named:

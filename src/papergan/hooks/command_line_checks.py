@@ -16,9 +16,9 @@ from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.errors import PaperganError, RecipeError
 from papergan.hooks.tool_checks import path_of
 from papergan.maintenance.retention import RetentionRecipe
-from papergan.validation import Strict
+from papergan.validation import StrictModel
 
-TOOLS: dict[str, type[Strict]] = {
+TOOLS: dict[str, type[StrictModel]] = {
     "metric_sanity": SanityRecipe, "evaluate_images": ImagesRecipe, "fd_search": SearchRecipe,
     "mode_stress_test": StressRecipe, "retention": RetentionRecipe,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from papergan.errors import PaperganError, RecipeError
 from papergan.messages import quoted
-from papergan.validation import in_one_line
+from papergan.validation import one_line_error
 
 REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro goes on without the other kinds
 
@@ -37,7 +37,7 @@ class ReadableConfigLoader(OmegaConfigLoader):
             if (known := _of_ours(error)) is not None:
                 raise known from error
             faults = [*self._unreadable()] or [*self._clashes(key)]
-            faults = faults or [f"{key} in {self.conf_source}: {in_one_line(error)}"]
+            faults = faults or [f"{key} in {self.conf_source}: {one_line_error(error)}"]
             raise RecipeError("; ".join(faults)) from error
         return content
 
@@ -85,7 +85,7 @@ def fault_of(path: Path) -> str | None:
         if odd := [key for key in content if not isinstance(key, str)]:
             return f"expected names as keys, got {quoted(odd[0])}"
     except Exception as error:  # as above
-        return in_one_line(error)
+        return one_line_error(error)
     return None
 
 

@@ -25,7 +25,7 @@ from papergan.extractors.inception import locate_inception_weights
 from papergan.extractors.torchvision_inception import locate_torchvision_weights
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.hooks.catalog_checks import faults_of_datasets, faults_of_published
 from papergan.messages import quoted
 from papergan.randomness import own_random_state
@@ -147,7 +147,7 @@ def _play_one(game: Game, images: ImageSpec) -> None:
     with own_random_state(game.device):
         pixels = torch.rand(1, images.channels, images.size, images.size) * 2 - 1
         batch = {"image": pixels, "label": torch.zeros(1, dtype=torch.int64)}
-        play(game, [batch] * game.batches_per_step, Progress())
+        training_step(game, [batch] * game.batches_per_step, Progress())
 
 
 def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:

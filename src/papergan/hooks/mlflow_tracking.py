@@ -16,7 +16,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from papergan.datasets.page import PageDataset
-from papergan.messages import one_line
+from papergan.messages import sanitise
 from papergan.tracking import Tracker
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import MlflowStore
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class TrackingHook:
+class MlflowHook:
     """Begins a run with the first node of an experiment and ends it with the pipeline.
 
     FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro tells no hook of
@@ -143,7 +143,7 @@ class TrackingHook:
         try:
             run = self._store.begin(f"document_{experiment.recipe.paper}", experiment.name, tags, same)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
-            reason = one_line(str(error).partition("\n")[0] or type(error).__name__)
+            reason = sanitise(str(error).partition("\n")[0] or type(error).__name__)
             log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
             self._store = None
             return

@@ -28,7 +28,7 @@ SHOWN = (
 PICTURES = ("over_time", "interpolation", "by_class", "neighbours", "truncation")  # of an experiment; one line for all
 
 
-class ReportHook:
+class SummaryHook:
     """Prints what people look for first. Silent where nothing was compared, sampled or scored."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from papergan.config.checked import Images, Sanity
 from papergan.config.evaluation import ImagesRecipe, SanityRecipe
 from papergan.errors import DataError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
-from papergan.messages import one_line, quoted
+from papergan.messages import quoted, sanitise
 from papergan.training.numerics import choose_device
 
 
@@ -60,8 +60,8 @@ def path_of(name: str, given: Any) -> Path:
         path = Path(given).expanduser().resolve()
         there = path.exists()
     except (OSError, RuntimeError, ValueError) as error:  # too long a name, a home of nobody, a null character
-        why = one_line(getattr(error, "strerror", None) or error)
+        why = sanitise(getattr(error, "strerror", None) or error)
         raise DataError(f"{name}: {quoted(given)} cannot be a folder or file: {why}") from error
     if not there:
-        raise DataError(f"{name}: there is no folder or file {one_line(path)}")
+        raise DataError(f"{name}: there is no folder or file {sanitise(path)}")
     return path

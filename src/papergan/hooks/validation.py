@@ -15,7 +15,7 @@ from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
 
 
-class GateHook:
+class ValidationHook:
     """Checks the environment, every recipe that a run needs, its data, device and weights; hands recipes out."""
 
     @hook_impl

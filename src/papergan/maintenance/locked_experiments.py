@@ -9,7 +9,7 @@ from pathlib import Path
 from papergan import file_locks
 from papergan.errors import PaperganError
 from papergan.maintenance.scan import MODELS, listed
-from papergan.messages import one_line
+from papergan.messages import sanitise
 from papergan.tracking.configuration import MlflowConfiguration
 
 TRAINED, RUNNING = "is being trained", "is being run"
@@ -70,6 +70,6 @@ def _experiment_of(run: str, uri: str) -> str:
         return str(MlflowClient(tracking_uri=uri).get_run(run).data.tags["papergan.experiment"])
     except Exception as error:  # MLflow fails in many ways; each means the same here
         raise PaperganError(
-            f"MLflow run {run} is alive, and of which experiment it is cannot be told ({one_line(error)}); "
+            f"MLflow run {run} is alive, and of which experiment it is cannot be told ({sanitise(error)}); "
             "nothing is cleaned while it is, wait for its end"
         ) from error

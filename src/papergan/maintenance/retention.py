@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from papergan.validation import MOST, Positive, Strict
+from papergan.validation import MOST, Positive, StrictModel
 
 
-class RetentionRecipe(Strict):
+class RetentionRecipe(StrictModel):
     """What `kedro clean` leaves in place, beside everything that the comparison, a pointer or a resumed run needs.
 
     versions: the newest of every versioned output. pictures: sample grids that MLflow keeps of a run, the first and the

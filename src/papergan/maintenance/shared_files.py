@@ -11,13 +11,13 @@ from kedro.io import DatasetError
 
 from papergan.atomic_files import DOCUMENT_BYTES
 from papergan.datasets.atomic_file import read_bytes
-from papergan.datasets.digested_json import decode_vouched
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.digested_json import decode_with_digest
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.references import ReferencesDataset
 from papergan.datasets.unfinished_work import PREFIX
 from papergan.errors import PaperganError
 from papergan.maintenance.scan import MODELS, PRIMARY, SHELF, STORE, Disk, Removal, listed
-from papergan.messages import one_line
+from papergan.messages import sanitise
 from papergan.weights import Weights
 
 IMAGES = "images that no experiment points to"
@@ -31,7 +31,7 @@ def unused_images(disk: Disk, data: Path, notes: list[str]) -> Iterator[Removal]
 
     def read(pointer: Path) -> None:
         content = read_bytes(pointer, DOCUMENT_BYTES)
-        decode_vouched(content, pointer, "ingest again")
+        decode_with_digest(content, pointer, "ingest again")
         texts.append(content.decode())
 
     if _all_read(data / PRIMARY, "images.json", read, notes):
@@ -57,7 +57,7 @@ def finished_drafts(disk: Disk, data: Path) -> Iterator[Removal]:
             yield from disk.removal(DRAFTS, path)
 
 
-class _Asked(WeightsShelf):
+class _Asked(FeatureCache):
     """A shelf that notes what it is asked for instead of reading it: features are gigabytes."""
 
     def __init__(self, folder: Path) -> None:
@@ -88,7 +88,7 @@ def _all_read(folder: Path, name: str, read: Callable[[Path], None], notes: list
             if os.path.lexists(experiment / name):  # also a link to a disk that is not there now
                 read(experiment / name)
     except (OSError, ValueError, PaperganError, DatasetError) as error:
-        reason = one_line(error.__cause__ if isinstance(error, DatasetError) and error.__cause__ else error)
+        reason = sanitise(error.__cause__ if isinstance(error, DatasetError) and error.__cause__ else error)
         notes.append(f"{folder.name}: what experiments share there is left alone, since {reason}")
         return False
     return True

@@ -13,12 +13,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from papergan.validation import Amount, Positive, Strict
+from papergan.validation import Amount, Positive, StrictModel
 
 Row = Mapping[str, float]
 
 
-class StabilityRule(Strict):
+class StabilityRule(StrictModel):
     """after_epoch: what happens before does not count. Losses are the adversarial ones alone, means over an epoch.
 
     A training is unstable where, in later epochs, a loss is not finite; or the discriminator's is below `won_below` in

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from papergan.game.sharding import everyone, per_image
+from papergan.game.sharding import all_gather, per_image
 
 
 class Dropout(nn.Module):
@@ -48,7 +48,7 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         mine = torch.einsum("ba,akd->bkd", features.float(), self.map.float())
-        differences = mine[:, None] - everyone(mine)[None]  # [B, all, kernels, dimensions]
+        differences = mine[:, None] - all_gather(mine)[None]  # [B, all, kernels, dimensions]
         if self.distance == "l1":
             distances = differences.abs().sum(-1)
         else:

@@ -17,8 +17,8 @@ class EdgeAware(nn.Module):
 
     def __init__(self, judge: nn.Module) -> None:
         super().__init__()
-        self.judge = judge
+        self.discriminate = judge
 
     def forward(self, images: Tensor) -> DiscriminatorOutput:
-        verdict: DiscriminatorOutput = self.judge(torch.cat([images, sobel(images)], dim=1))
+        verdict: DiscriminatorOutput = self.discriminate(torch.cat([images, sobel(images)], dim=1))
         return verdict

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from papergan.game.game import DiscriminatorOutput
-from papergan.game.sharding import everyone, per_image
+from papergan.game.sharding import all_gather, per_image
 from papergan.networks.blocks import Discriminator
 from papergan.objectives.adaptive_mix import beta, noise_like
 
@@ -32,8 +32,8 @@ class MixingDiscriminator(nn.Module):
             return DiscriminatorOutput(self.discriminator.head(features), (features,))
         order = per_image(lambda n: torch.randperm(n, device=images.device), len(images))
         share = beta(self.alpha, images.device)
-        mixed_features = self.discriminator.trunk(torch.lerp(everyone(images)[order], images, share.to(images.dtype)))
-        features_mixed = torch.lerp(everyone(features)[order], features, share.to(features.dtype))
+        mixed_features = self.discriminator.trunk(torch.lerp(all_gather(images)[order], images, share.to(images.dtype)))
+        features_mixed = torch.lerp(all_gather(features)[order], features, share.to(features.dtype))
         score = self.discriminator.head(features_mixed) + self.discriminator.head(mixed_features)
         target = features_mixed.detach().float().flatten(1)
         target = target + self.noise_std * noise_like(target)

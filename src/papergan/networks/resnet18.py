@@ -12,7 +12,7 @@ from papergan.atomic_files import open_regular
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.state_check import check_fit
-from papergan.validation import in_one_line
+from papergan.validation import one_line_error
 
 CODE_DIM = 512
 
@@ -58,6 +58,6 @@ def _read(weights: str, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise ValueError(f"expected tensors by name, found a {type(found).__name__}")
         check_fit("ResNet18", own, found)
     except Exception as error:  # a network, a file and a decoder fail in many ways; every one ends the run
-        reason = in_one_line(error)[:200]
+        reason = one_line_error(error)[:200]
         raise RecipeError(f"ResNet18 weights {weights!r} cannot be had ({reason}): {advice}") from error
     return found

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from papergan.game.sharding import everyone, per_image
-from papergan.game.step_context import Round
+from papergan.game.sharding import all_gather, per_image
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
@@ -28,13 +28,13 @@ class FeatureShrinkage(Term):
     alpha: float = 1.0
     noise_std: float = 0.05
 
-    def __call__(self, round: Round) -> Tensor:
-        shown = round.shown_real(self.match)
-        features = round.judged_real(self.match).features[-1].float().flatten(1)
+    def __call__(self, context: StepContext) -> Tensor:
+        shown = context.augmented_real(self.match)
+        features = context.discriminated_real(self.match).features[-1].float().flatten(1)
         order = per_image(lambda n: torch.randperm(n, device=shown.device), len(shown))
         share = beta(self.alpha, shown.device)
-        mixed = round.judge(self.match, torch.lerp(everyone(shown)[order], shown, share.to(shown.dtype)))
-        target = torch.lerp(everyone(features)[order], features, share).detach()
+        mixed = context.discriminate(self.match, torch.lerp(all_gather(shown)[order], shown, share.to(shown.dtype)))
+        target = torch.lerp(all_gather(features)[order], features, share).detach()
         target = target + self.noise_std * noise_like(target)
         return 1.0 - cosine_similarity(mixed.features[-1].float().flatten(1), target).mean()
 

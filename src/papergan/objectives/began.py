@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from papergan.game.game import Match
 from papergan.game.schedules import Progress
 from papergan.game.sharding import batch_mean
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import BothScores
 
 
@@ -39,12 +39,12 @@ class Equilibrium(nn.Module):
         return self.k.float()
 
     @torch.no_grad()
-    def observe(self, player: str, round: Round) -> None:
+    def observe(self, player: str, context: StepContext) -> None:
         """Note L(x) after the discriminator's move; change k after the generator's."""
         if player == "discriminator":
-            self.real.copy_(-batch_mean(round.judged_real(self.match).score.double()))
+            self.real.copy_(-batch_mean(context.discriminated_real(self.match).score.double()))
         elif player == "generator":
-            balance = self.gamma * self.real + batch_mean(round.judged_fake(self.match).score.double())
+            balance = self.gamma * self.real + batch_mean(context.discriminated_fake(self.match).score.double())
             self.k.add_(self.gain * balance).clamp_(0.0, 1.0)
             self.measure.copy_(self.real + balance.abs())
 
@@ -89,7 +89,7 @@ class HalvingWhenStalled(nn.Module):
         return self.rate
 
     @torch.no_grad()
-    def observe(self, player: str, round: Round) -> None:
+    def observe(self, player: str, context: StepContext) -> None:
         """Count M after the generator's move; judge the window when it is full."""
         if player != "generator":
             return

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from papergan.game.sharding import everyone, per_image
-from papergan.game.step_context import Round
+from papergan.game.sharding import all_gather, per_image
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
@@ -21,9 +21,9 @@ class Diversity(Term):
     maximised. Document 002, section II.E, names diversity regularisation and has no equation.
     """
 
-    def __call__(self, round: Round) -> Tensor:
-        (latent,) = round.latent(self.match)
-        fake = round.fake(self.match)
+    def __call__(self, context: StepContext) -> Tensor:
+        (latent,) = context.latent(self.match)
+        fake = context.fake(self.match)
         other = per_image(lambda n: torch.arange(n, device=fake.device).roll(1), len(fake))
-        apart = (fake - everyone(fake)[other]).abs().flatten(1).mean(1)
-        return -(apart / ((latent - everyone(latent)[other]).abs().mean(1) + 1e-5)).mean()
+        apart = (fake - all_gather(fake)[other]).abs().flatten(1).mean(1)
+        return -(apart / ((latent - all_gather(latent)[other]).abs().mean(1) + 1e-5)).mean()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import pad
 
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -40,8 +40,8 @@ class LiteralEdge(Term):
     it pulls towards the mean image. With weight -1 it is what the discriminator, who maximises eq. 3, reports.
     """
 
-    def __call__(self, round: Round) -> Tensor:
-        return (round.fake(self.match) - round.real(self.match)).square().flatten(1).sum(1).mean()
+    def __call__(self, context: StepContext) -> Tensor:
+        return (context.fake(self.match) - context.real(self.match)).square().flatten(1).sum(1).mean()
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ class SobelEdge(Term):
     image at the same place of the batch.
     """
 
-    def __call__(self, round: Round) -> Tensor:
-        return (sobel(round.fake(self.match)) - sobel(round.real(self.match))).square().mean()
+    def __call__(self, context: StepContext) -> Tensor:
+        return (sobel(context.fake(self.match)) - sobel(context.real(self.match))).square().mean()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from papergan.game.sharding import batch_mean
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
@@ -19,7 +19,7 @@ class FeatureMatching(Term):
     side is a constant for the generator.
     """
 
-    def __call__(self, round: Round) -> Tensor:
-        real = batch_mean(round.judged_real(self.match).features[-1].float())
-        fake = batch_mean(round.judged_fake(self.match).features[-1].float())
+    def __call__(self, context: StepContext) -> Tensor:
+        real = batch_mean(context.discriminated_real(self.match).features[-1].float())
+        fake = batch_mean(context.discriminated_fake(self.match).features[-1].float())
         return (real.detach() - fake).abs().mean()

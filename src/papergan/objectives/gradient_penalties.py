@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.game.sharding import batch_mean, per_image
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
@@ -23,13 +23,13 @@ class GradientPenalty(Term):
 
     target: float = 1.0
 
-    def __call__(self, round: Round) -> Tensor:
-        real = round.shown_real(self.match).detach().float()
-        fake = round.shown_fake(self.match).detach().float()[: len(real)]
+    def __call__(self, context: StepContext) -> Tensor:
+        real = context.augmented_real(self.match).detach().float()
+        fake = context.augmented_fake(self.match).detach().float()[: len(real)]
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
         between = torch.lerp(real, fake, share).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
-            gradient = _slope(round.judge(self.match, between).score, between)
+            gradient = _slope(context.discriminate(self.match, between).score, between)
         return _off(gradient, self.target)
 
 
@@ -44,14 +44,14 @@ class LocalGradientPenalty(Term):
 
     size: float = 0.5
 
-    def __call__(self, round: Round) -> Tensor:
-        real = round.shown_real(self.match).detach().float()
+    def __call__(self, context: StepContext) -> Tensor:
+        real = context.augmented_real(self.match).detach().float()
         spread = _spread(real)
         noise = per_image(lambda n: torch.rand(n, *real.shape[1:], device=real.device), len(real))
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
         near = (real + share * self.size * spread * noise).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
-            gradient = _slope(round.judge(self.match, near).score, near)
+            gradient = _slope(context.discriminate(self.match, near).score, near)
         return _off(gradient, 1.0)
 
 
@@ -65,8 +65,8 @@ class R1(Term):
 
     differentiates_inputs: ClassVar[bool] = True
 
-    def __call__(self, round: Round) -> Tensor:
-        gradient = _slope(round.judged_real(self.match).score, round.real(self.match))
+    def __call__(self, context: StepContext) -> Tensor:
+        gradient = _slope(context.discriminated_real(self.match).score, context.real(self.match))
         return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.schedules import Progress
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
@@ -44,7 +44,7 @@ class HistoricalAverage(nn.Module):
         raise TypeError("a historical average is no knob")
 
     @torch.no_grad()
-    def observe(self, player: str, round: Round) -> None:
+    def observe(self, player: str, context: StepContext) -> None:
         """Count the player's weights in, after its move."""
         if player == self.player:
             self.moves += 1
@@ -67,5 +67,5 @@ class HistoricalAveraging(Term):
 
     average: HistoricalAverage
 
-    def __call__(self, round: Round) -> Tensor:
+    def __call__(self, context: StepContext) -> Tensor:
         return self.average.distance()

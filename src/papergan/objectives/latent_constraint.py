@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
@@ -18,6 +18,6 @@ class LatentConstraint(Term):
     Space (BEGAN-CS); the mean of absolute differences as in its authors' code.
     """
 
-    def __call__(self, round: Round) -> Tensor:
-        (latent,) = round.latent(self.match)
-        return (round.judged_fake(self.match).features[-1].float() - latent).abs().mean()
+    def __call__(self, context: StepContext) -> Tensor:
+        (latent,) = context.latent(self.match)
+        return (context.discriminated_fake(self.match).features[-1].float() - latent).abs().mean()

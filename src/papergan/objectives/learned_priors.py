@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from papergan.game.priors import Gaussian, Prior, one_hot
 from papergan.game.schedules import Progress
 from papergan.game.sharding import per_image
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 Rescaling = Literal["none", "scalar", "per_dimension", "replace"]
@@ -102,7 +102,7 @@ class DeviationRegulariser(Term):
     arXiv:1706.02071), eq. 8.
     """
 
-    def __call__(self, round: Round) -> Tensor:
-        prior = round.network(self.match.source)
+    def __call__(self, context: StepContext) -> Tensor:
+        prior = context.network(self.match.source)
         assert isinstance(prior, GaussianMixture)
         return (1.0 - prior.deviation).square().mean()

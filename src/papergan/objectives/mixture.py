@@ -12,7 +12,7 @@ from papergan.errors import RecipeError
 from papergan.game.game import DiscriminatorOutput
 from papergan.game.priors import Prior, WithChoice
 from papergan.game.sharding import first_row, per_image
-from papergan.game.step_context import Round
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Loss, Term
 
 
@@ -95,20 +95,20 @@ class MixturePayoff(Term):
     loss: Loss
     side: Literal["discriminator", "generator"]
 
-    def __call__(self, round: Round) -> Tensor:
-        generators, critics = round.network("generator"), round.network("discriminator")
+    def __call__(self, context: StepContext) -> Tensor:
+        generators, critics = context.network("generator"), context.network("discriminator")
         assert isinstance(generators, Members)
         assert isinstance(critics, Members)
-        prior = round.network("prior")
+        prior = context.network("prior")
         assert isinstance(prior, MixturePrior)
-        latent, many = round.latent(self.match)[0], len(generators)
+        latent, many = context.latent(self.match)[0], len(generators)
         if len(latent) < many:
             raise RecipeError(f"{many} generators cannot share a batch of {len(latent)}: raise training.batch_size")
         latents = [latent[(one - first_row(len(latent))) % many :: many] for one in range(many)]
         fakes = torch.cat([make(z).float() for make, z in zip(generators.members, latents, strict=True)])
-        real, sizes = round.shown_real(self.match), [len(z) for z in latents]
+        real, sizes = context.augmented_real(self.match), [len(z) for z in latents]
         payoff = torch.stack([self._row(critic, real, fakes, sizes) for critic in critics.members])
-        weights: Tensor = prior.weights() @ payoff.T @ round.network("discriminator_weights")()
+        weights: Tensor = prior.weights() @ payoff.T @ context.network("discriminator_weights")()
         return weights
 
     def _row(self, critic: nn.Module, real: Tensor, fakes: Tensor, sizes: list[int]) -> Tensor:
@@ -133,8 +133,8 @@ class EvenWeights(Term):
 
     network: str
 
-    def __call__(self, round: Round) -> Tensor:
-        found = round.network(self.network)
+    def __call__(self, context: StepContext) -> Tensor:
+        found = context.network(self.network)
         weights: Tensor = found.weights() if isinstance(found, MixturePrior) else found()
         uneven: Tensor = -weights.log().mean()
         return uneven

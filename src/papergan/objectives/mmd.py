@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from papergan.game.sharding import everyone
+from papergan.game.sharding import all_gather
 from papergan.game.terms import BothScores
 
 
@@ -50,5 +50,5 @@ class Discrepancy:
         return self._squared(scores)
 
     def _squared(self, scores: BothScores) -> Tensor:
-        real, fake = (everyone(side.reshape(len(side), -1)) for side in (scores.real, scores.fake))
+        real, fake = (all_gather(side.reshape(len(side), -1)) for side in (scores.real, scores.fake))
         return squared_discrepancy(real, fake, self.bandwidths)

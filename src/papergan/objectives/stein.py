@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from papergan.game.game import Match
 from papergan.game.schedules import Progress
-from papergan.game.sharding import batch_mean, everyone
-from papergan.game.step_context import Round
+from papergan.game.sharding import all_gather, batch_mean
+from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
@@ -44,21 +44,21 @@ class SteinGradient(Term):
 
     differentiates_inputs: ClassVar[bool] = True
 
-    def __call__(self, round: Round) -> Tensor:
-        fake = round.fake(self.match)
-        direction = self._direction(round, fake.detach())
+    def __call__(self, context: StepContext) -> Tensor:
+        fake = context.fake(self.match)
+        direction = self._direction(context, fake.detach())
         return -(fake.flatten(1) * direction).sum(1).mean()
 
-    def _direction(self, round: Round, images: Tensor) -> Tensor:
+    def _direction(self, context: StepContext, images: Tensor) -> Tensor:
         here = images.clone().requires_grad_()
         with torch.enable_grad():
-            verdict = round.judge(self.match, here)
+            verdict = context.discriminate(self.match, here)
             (slope,) = torch.autograd.grad(verdict.score.sum(), here, retain_graph=True)
             codes = verdict.features[-1].float().flatten(1)
-            squared = (codes[:, None] - everyone(codes.detach())[None]).square().sum(2)
-            kernel = torch.exp(-squared / bandwidth(everyone(squared.detach())))
+            squared = (codes[:, None] - all_gather(codes.detach())[None]).square().sum(2)
+            kernel = torch.exp(-squared / bandwidth(all_gather(squared.detach())))
             (towards,) = torch.autograd.grad(kernel.sum(), here)
-        slopes = everyone(slope.flatten(1))
+        slopes = all_gather(slope.flatten(1))
         return stein_direction(slopes, kernel.detach(), -towards.flatten(1))
 
 
@@ -82,10 +82,13 @@ class SlowWhenAhead(nn.Module):
         return self.rate
 
     @torch.no_grad()
-    def observe(self, player: str, round: Round) -> None:
+    def observe(self, player: str, context: StepContext) -> None:
         """Compare mean energies after the discriminator's move."""
         if player == "discriminator":
-            real, fake = (batch_mean(verdict(self.match).score) for verdict in (round.judged_real, round.judged_fake))
+            real, fake = (
+                batch_mean(verdict(self.match).score)
+                for verdict in (context.discriminated_real, context.discriminated_fake)
+            )
             self.rate.copy_(torch.where(real >= fake, self.slow, self.fast))
 
     def report(self) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from papergan.errors import EvaluationError
 from papergan.reporting.pages import text
 from papergan.reporting.ranking import SIGMAS
 from papergan.reporting.seed_groups import Measured
-from papergan.validation import Positive, Strict, faults_of
+from papergan.validation import Positive, StrictModel, problems_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ Property = Literal["collapse", "stability", "cost", "quality"]
 Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
-class Statement(Strict):
+class Statement(StrictModel):
     """One line of a table of pros and cons. property: what of it can be measured; None = nothing here measures it.
 
     A pro holds where `loss` is better in it than a level of `against`, a con where it is worse.
@@ -54,7 +54,7 @@ def read_statements(given: Mapping[str, Any], document: str) -> list[Statement]:
         try:
             found.append(Statement.model_validate(entry))
         except ValidationError as error:
-            raise EvaluationError("; ".join(faults_of(f"pros_and_cons.{document}.{place}", error))) from None
+            raise EvaluationError("; ".join(problems_of(f"pros_and_cons.{document}.{place}", error))) from None
     return found
 
 

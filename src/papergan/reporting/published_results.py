@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from papergan.errors import EvaluationError
-from papergan.messages import one_line
+from papergan.messages import sanitise
 
 TABLE = "table_"
 
@@ -144,13 +144,13 @@ def published_notes(published: Mapping[str, object]) -> tuple[str, ...]:
 
 def _documents(published: object) -> dict[str, _Document]:
     if not isinstance(published, Mapping):
-        raise EvaluationError(f"published numbers must be documents by name, got {one_line(repr(published))}")
-    return {str(name): _read(one_line(name), content) for name, content in published.items()}
+        raise EvaluationError(f"published numbers must be documents by name, got {sanitise(repr(published))}")
+    return {str(name): _read(sanitise(name), content) for name, content in published.items()}
 
 
 def _read(name: str, content: object) -> _Document:
     if not isinstance(content, Mapping):
-        got = one_line(repr(content))
+        got = sanitise(repr(content))
         raise EvaluationError(
             f"published numbers: {name} must be a mapping with paper, dataset and {TABLE}..., got {got}"
         )
@@ -160,12 +160,12 @@ def _read(name: str, content: object) -> _Document:
         return _Document.model_validate({**rest, "tables": tables})
     except ValidationError as error:
         first = error.errors()[0]
-        fault = one_line(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']} (got {first['input']!r:.60})")
+        fault = sanitise(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']} (got {first['input']!r:.60})")
         raise EvaluationError(f"published numbers: {fault}") from error
 
 
 def _no_duplicates(where: str, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        names_twice = one_line(", ".join(twice))
-        raise EvaluationError(f"published numbers: {one_line(where)} has rows of the same name: {names_twice}")
+        names_twice = sanitise(", ".join(twice))
+        raise EvaluationError(f"published numbers: {sanitise(where)} has rows of the same name: {names_twice}")

@@ -12,13 +12,13 @@ from papergan import systems
 from papergan.config.mode_stress import DIVERGENCE, LIKELIHOOD, MODES, POINT, QUALITY, Row, StressCell, StressResult
 from papergan.errors import Interrupted, NotFiniteError
 from papergan.game.game import Game
-from papergan.game.nan_guard import FiniteWatch
+from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import Progress
-from papergan.game.training_step import play
+from papergan.game.training_step import training_step
 from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.randomness import own_random_state, seed_for
-from papergan.training.history import Meter
+from papergan.training.history import RunningMean
 from papergan.training.numerics import numerics
 
 MARGIN = 1.25  # the outermost centre lies at 1 / MARGIN of the generator's range, that of tanh
@@ -36,7 +36,7 @@ def play_cell(cell: StressCell, stop: Callable[[], int | None], report: Callable
     game = systems.build(recipe.system, POINT, cell.settings, seed=cell.seed)
     over_time: list[Row] = []
     losses: list[Row] = []
-    meter, watch, step, seconds = Meter(), FiniteWatch(game.device), 0, 0.0
+    meter, watch, step, seconds = RunningMean(), NonFiniteGuard(game.device), 0, 0.0
     diverged = None
     with numerics("float32", deterministic=False), own_random_state("cpu"):
         try:
@@ -62,7 +62,7 @@ def play_cell(cell: StressCell, stop: Callable[[], int | None], report: Callable
 
 
 def _step(
-    cell: StressCell, mixture: Mixture, game: Game, step: int, scale: float, meter: Meter, watch: FiniteWatch
+    cell: StressCell, mixture: Mixture, game: Game, step: int, scale: float, meter: RunningMean, watch: NonFiniteGuard
 ) -> None:
     """One iteration, whatever it draws a function of (seed, step)."""
     size = cell.recipe.batch_size
@@ -71,7 +71,7 @@ def _step(
         {"image": (mixture.sample(size, seed_for(cell.seed, "batch", step, which)) / scale).reshape(size, -1, 1, 1)}
         for which in range(game.batches_per_step)
     ]
-    meter.add(play(game, batches, Progress(step, step * size * game.batches_per_step), watch))
+    meter.add(training_step(game, batches, Progress(step, step * size * game.batches_per_step), watch))
 
 
 def _points(game: Game, count: int, seed: int, scale: float) -> Tensor:

@@ -10,7 +10,7 @@ from papergan.config.study import Cell, CellResult
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import CellStore
 from papergan.pipelines.experiment.nodes import evaluation, export, figures, references, training
 from papergan.tracking import Tracker
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Player:
     """Plays cells, each once: one whose result is kept is not played again, one that was interrupted goes on."""
 
-    def __init__(self, library: ImageLibrary, shelf: WeightsShelf, store: CellStore, tracker: Tracker) -> None:
+    def __init__(self, library: ImageLibrary, shelf: FeatureCache, store: CellStore, tracker: Tracker) -> None:
         self.library, self.shelf, self.store, self.tracker = library, shelf, store, tracker
         self._images = cache(self._prepared)
 

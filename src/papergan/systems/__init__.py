@@ -24,7 +24,7 @@ from papergan.game.game import Game
 from papergan.messages import quoted
 from papergan.randomness import seeded
 from papergan.training.memory import memory_errors
-from papergan.validation import MOST, in_one_line, said
+from papergan.validation import MOST, format_validation_error, one_line_error
 
 
 def names() -> list[str]:
@@ -103,13 +103,13 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
             raise
         raise RecipeError(
             f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: "
-            f"{in_one_line(error):.300}"
+            f"{one_line_error(error):.300}"
         ) from error
     return game
 
 
 def _explain(name: str, detail: Any, model: type[BaseModel]) -> str:
-    setting = f"{'.'.join(map(in_one_line, detail['loc'])):.100}"
+    setting = f"{'.'.join(map(one_line_error, detail['loc'])):.100}"
     if detail["type"] == "extra_forbidden":
         return f"system {name!r} has no setting {setting!r}{did_you_mean(setting, model.model_fields)}"
-    return f"setting {setting!r} of system {name!r}: {said(detail)}"
+    return f"setting {setting!r} of system {name!r}: {format_validation_error(detail)}"

@@ -32,11 +32,11 @@ from torch import nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.augmentation import DiffAugment
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.game import Game, Turn
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.schedules import Every, StepDecay
+from papergan.game.schedules import EveryNSteps, StepDecay
 from papergan.game.terms import Extra, Loss, Term
 from papergan.game.two_player import two_player
 from papergan.networks.mixing import MixingDiscriminator
@@ -112,7 +112,7 @@ def build(
         lazy_turns=lazy_r1(r1, r1_interval),
         discriminator_steps=critic_steps,
         augment=None if augmentation == "none" else DiffAugment(augmentation),
-        average=Average(ema_decay) if ema_decay else None,
+        average=EMA(ema_decay) if ema_decay else None,
     )
 
 
@@ -120,4 +120,4 @@ def lazy_r1(gamma: float, interval: int) -> list[Turn]:
     """R1 as a turn of its own in every `interval`-th iteration, its weight multiplied by the interval."""
     if not gamma:
         return []
-    return [Turn("discriminator", (R1(weight=gamma * interval),), when=Every(interval))]
+    return [Turn("discriminator", (R1(weight=gamma * interval),), when=EveryNSteps(interval))]

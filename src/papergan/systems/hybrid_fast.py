@@ -18,7 +18,7 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.augmentation import DiffAugment
-from papergan.game.ema import Average
+from papergan.game.ema import EMA
 from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
@@ -68,5 +68,5 @@ def build(
         discriminator_steps=discriminator_steps,
         fakes_per_real=fakes_per_real,
         augment=None if augmentation == "none" else DiffAugment(augmentation),
-        average=Average(Warmup(0.999, ema_decay, ema_warmup_steps)) if ema_decay else None,
+        average=EMA(Warmup(0.999, ema_decay, ema_warmup_steps)) if ema_decay else None,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.database import PREFIX, check_database, quietly
-from papergan.tracking.run_locks import Liveness
+from papergan.tracking.run_locks import RunLocks
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +27,7 @@ class MlflowStore:
 
     def __init__(self, configuration: MlflowConfiguration) -> None:
         self.configuration = configuration
-        self.liveness = Liveness(Path(configuration.artifacts).parent / "running")
+        self.liveness = RunLocks(Path(configuration.artifacts).parent / "running")
 
     def begin(self, document: str, experiment: str, tags: Mapping[str, str], same: str | None = None) -> MlflowTracker:
         """A new run, named after the experiment, in the MLflow experiment of its document.
@@ -38,7 +38,7 @@ class MlflowStore:
         with quietly(), self.liveness.turn():  # two that begin at once would both make the database
             client = self._client()
             group = self._group(client, f"{self.configuration.experiment_prefix}/{document}")
-            self._bury(client, group, experiment)
+            self._mark_killed(client, group, experiment)
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
             run_id = self._earlier(client, group, experiment, same, tags)
             run_id = run_id or client.create_run(group, run_name=experiment, tags=about).info.run_id
@@ -88,7 +88,7 @@ class MlflowStore:
         client.update_run(run_id, status="RUNNING")
         return str(run_id)
 
-    def _bury(self, client: MlflowClient, group: str, experiment: str) -> None:
+    def _mark_killed(self, client: MlflowClient, group: str, experiment: str) -> None:
         """Runs of this experiment on this machine that say RUNNING while nobody holds their lock were killed."""
         wanted = f"attributes.status = 'RUNNING' and tags.`papergan.experiment` = '{experiment}'"
         for run in client.search_runs([group], wanted):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from papergan.errors import Interrupted
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.messages import one_line
+from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
 from papergan.tracking.database import quietly
 from papergan.tracking.run_content import final_metrics, protocols_of
@@ -197,7 +197,7 @@ class MlflowTracker(Tracker):
             self._patience *= 2
             if not self._warned:
                 first = str(error).partition("\n")[0]
-                log.warning("MLflow failed, the run goes on without it: %s", one_line(first or type(error).__name__))
+                log.warning("MLflow failed, the run goes on without it: %s", sanitise(first or type(error).__name__))
             self._warned = True
             return False
         return True

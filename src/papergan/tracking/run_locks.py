@@ -10,7 +10,7 @@ from typing import IO
 from papergan import file_locks
 
 
-class Liveness:
+class RunLocks:
     """Locks by run id in one folder. A run of this machine whose lock is free was killed."""
 
     def __init__(self, folder: Path) -> None:

@@ -33,7 +33,7 @@ class Snapshot:
     weights: dict[str, Tensor]
 
 
-class Best:
+class BestGenerators:
     """Keeps one snapshot per criterion, for example the lowest FID and the highest IS, of different epochs."""
 
     def __init__(self, criteria: Mapping[str, Criterion]) -> None:

@@ -13,7 +13,7 @@ Row = dict[str, float]
 ReportAs = Literal["means", "step"]
 
 
-class Meter:
+class RunningMean:
     """Scalars that live on the device, summed up; the host waits once, when they are read.
 
     newest: nothing is summed, only the newest values count.

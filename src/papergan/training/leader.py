@@ -10,17 +10,17 @@ from typing import Any
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.game import Game
 from papergan.game.sharding import Shard, shared_out
-from papergan.training.process_group import Team, Verb
+from papergan.training.process_group import ProcessGroup, Verb
 
 
-class Leading:
-    """What `Training` does for a team; by default for none. about: what followers build the same game from.
+class Leader:
+    """What `Trainer` does for a team; by default for none. about: what followers build the same game from.
 
     Only the leader decides: whether there is another step, when it evaluates, saves or stops. A follower that was not
     told of a step does not play it, so that no two processes can be at different places.
     """
 
-    def __init__(self, team: Team | None = None, about: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(self, team: ProcessGroup | None = None, about: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.team, self.about = team, about
         self._shard: Shard | None = None
 

@@ -1,4 +1,4 @@
-"""The processes of one experiment: rank 0 leads, the others do as they are told, and either notices the other's end."""
+"""The processes of one experiment: rank 0 leads, the others follow, and either notices the other's end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOST = re.compile(
 )
 
 
-class TeamError(PaperganError):
+class ProcessGroupError(PaperganError):
     """The processes cannot work together, or no longer."""
 
 
@@ -50,7 +50,7 @@ class Message(NamedTuple):
     content: dict[str, Any]
 
 
-class Team:
+class ProcessGroup:
     """This process's place among all of them, and the channel between them.
 
     Messages travel between hosts' memories (gloo), beside whatever sums the gradients. They are numbers, and what
@@ -79,16 +79,18 @@ class Team:
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
-        """What all ranks do together. Raises TeamError where another is lost, and ever after an exchange failed."""
+        """What all ranks do together. Raises ProcessGroupError where another is lost, and once an exchange failed."""
         if self.broken and not self._depth:
-            raise TeamError(f"{self}: out of step with the other processes after an error; run the same command again")
+            raise ProcessGroupError(
+                f"{self}: out of step with the other processes after an error; run the same command again"
+            )
         self._depth += 1
         try:
             yield
         except BaseException as error:
             self.broken = True
             if isinstance(error, RuntimeError) and (reason := _lost(error)):
-                raise TeamError(
+                raise ProcessGroupError(
                     f"{self} lost {'a follower' if self.rank == 0 else 'another process'} ({reason}); all of them end. "
                     "Run the same command again, training resumes from the last checkpoint"
                 ) from error
@@ -142,7 +144,7 @@ class Team:
         if self.rank == 0:
             try:
                 self.tell(Verb.END)
-            except TeamError:  # whoever is gone needs no telling
+            except ProcessGroupError:  # whoever is gone needs no telling
                 return
         distributed.destroy_process_group()
 
@@ -150,10 +152,10 @@ class Team:
         return f"process {self.rank} of {self.world}{' (the leader)' if self.rank == 0 else ''}"
 
 
-_team: Team | None = None
+_team: ProcessGroup | None = None
 
 
-def current() -> Team | None:
+def current() -> ProcessGroup | None:
     """The team that this process joined, if it did."""
     return _team
 
@@ -163,12 +165,12 @@ def is_broken() -> bool:
     return _team is not None and _team.broken
 
 
-def join() -> Team:
-    """Meet the other processes that `torchrun` started. Raises TeamError where it did not, or they do not come."""
+def join() -> ProcessGroup:
+    """Meet the other processes that `torchrun` started. Raises ProcessGroupError where there are none to meet."""
     global _team
     absent = [name for name in _NAMES if name != "MASTER_ADDR" and not os.environ.get(name, "").isdigit()]
     if absent:
-        raise TeamError(
+        raise ProcessGroupError(
             f"WORLD_SIZE is {os.environ.get('WORLD_SIZE')!r}, but {', '.join(absent)} are no numbers: "
             "start several processes with torchrun, or unset WORLD_SIZE"
         )
@@ -178,8 +180,8 @@ def join() -> Team:
     try:
         distributed.init_process_group("gloo", timeout=FOREVER)
     except (RuntimeError, ValueError) as error:
-        raise TeamError(f"process {rank} of {world} cannot reach the others: {_in_short(error)}") from error
-    _team = Team(rank, world, local_rank, local_world)
+        raise ProcessGroupError(f"process {rank} of {world} cannot reach the others: {_in_short(error)}") from error
+    _team = ProcessGroup(rank, world, local_rank, local_world)
     return _team
 
 
@@ -240,5 +242,5 @@ def _packed(content: Mapping[str, Any]) -> Tensor:
 def _unpacked(packed: Tensor) -> dict[str, Any]:
     content = torch.load(io.BytesIO(packed.numpy().data), map_location="cpu", weights_only=True)
     if not isinstance(content, dict):
-        raise TeamError(f"a mapping was expected from another process, got {type(content).__name__}")
+        raise ProcessGroupError(f"a mapping was expected from another process, got {type(content).__name__}")
     return content

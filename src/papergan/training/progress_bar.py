@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 60.0
 
 
-class Display:
+class ProgressBar:
     """The progress of a run of `steps` steps, the first `done` of which were played before."""
 
     def __init__(self, steps: int, done: int) -> None:

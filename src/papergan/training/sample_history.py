@@ -25,7 +25,7 @@ class Frame:
     images: Tensor
 
 
-class Album:
+class SampleHistory:
     """At most 32 frames; where there would be more, every second one goes, and the newest stays."""
 
     def __init__(self) -> None:

@@ -11,36 +11,36 @@ from typing import Any
 import torch
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
-from papergan.game.cuda_graphs import CapturedPlay, CudaEngine
+from papergan.game.cuda_graphs import CudaEngine, GraphedStep
 from papergan.game.game import Game
-from papergan.game.nan_guard import FiniteWatch, check_finite, finite_only
+from papergan.game.nan_guard import NonFiniteGuard, check_finite, finite_only
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.randomness import own_random_state, seed_for
 from papergan.training.batches import Batches
-from papergan.training.best_generators import Best, Criterion
+from papergan.training.best_generators import BestGenerators, Criterion
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.export import publish
-from papergan.training.history import History, Meter, ReportAs, Row
-from papergan.training.leader import Leading
+from papergan.training.history import History, ReportAs, Row, RunningMean
+from papergan.training.leader import Leader
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import Precision, autocast_type, numerics
-from papergan.training.progress_bar import Display
-from papergan.training.sample_history import Album
-from papergan.validation import in_one_line
+from papergan.training.progress_bar import ProgressBar
+from papergan.training.sample_history import SampleHistory
+from papergan.validation import one_line_error
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainSettings:
     """How long and how: everything about a training run that is not the game and not the images.
 
     steps: iterations in all. report_as: means of the steps since the last report, or the values of the reported step
     alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between
     evaluations, 0 for none (the end is always evaluated). save_minutes: wall-clock minutes between checkpoints.
     keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
-    averaged: whether the average is evaluated, where the game keeps one. cuda_graphs: see `CapturedPlay`. rules: under
+    averaged: whether the average is evaluated, where the game keeps one. cuda_graphs: see `GraphedStep`. rules: under
     which evaluation measures; numbers measured under other rules before are not mixed with those to come.
     """
 
@@ -60,7 +60,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Listeners:
+class Callbacks:
     """Who is told.
 
     report: of a row of losses. evaluate: returns metrics of a generator that was published for it, and of the game's
@@ -74,24 +74,26 @@ class Listeners:
     evaluated: Callable[[Row], None] = lambda row: None
     resumed: Callable[[History], None] = lambda history: None
     stop: Callable[[], int | None] = lambda: None
-    others: Leading = field(default_factory=Leading)
+    others: Leader = field(default_factory=Leader)
 
 
-class Training:
-    """A game, its real images and where it stands. `run` plays it to the end of the plan, from the newest checkpoint.
+class Trainer:
+    """Trains a game on real images to the end of the plan, from the newest checkpoint.
 
     Every step draws its randomness from (plan.seed, step) and its real batches from (seed, index): a run that was
     stopped and resumed is, on a CPU, bit for bit the run that never was.
     """
 
-    def __init__(self, game: Game, batches: Batches, plan: Plan, store: CheckpointStore, listeners: Listeners) -> None:
+    def __init__(
+        self, game: Game, batches: Batches, plan: TrainSettings, store: CheckpointStore, listeners: Callbacks
+    ) -> None:
         self.game, self.batches, self.plan, self.store, self.listeners = game, batches, plan, store, listeners
         self.step = 0
         self.evaluated = 0  # the last step that was evaluated
         self.seconds = 0.0  # of training proper, over all interruptions
-        self.history, self.best, self.album = History(), Best(plan.keep), Album()
-        self._meter, self._watch = Meter(newest=plan.report_as == "step"), FiniteWatch(game.device)
-        self._iterate = CapturedPlay(
+        self.history, self.best, self.album = History(), BestGenerators(plan.keep), SampleHistory()
+        self._meter, self._watch = RunningMean(newest=plan.report_as == "step"), NonFiniteGuard(game.device)
+        self._iterate = GraphedStep(
             game, self._watch, autocast_type(plan.precision), exact=plan.deterministic,
             engine=CudaEngine(game.device) if plan.cuda_graphs and game.device.type == "cuda" else None,
         )  # fmt: skip
@@ -118,10 +120,10 @@ class Training:
             what, size = f"training on {self.game.device}", self.batches.batch_size
             advice = f"lower training.batch_size (now {size}), which makes it another recipe, or evaluation.batch_size"
             advice += "" if self._iterate.engine is None else ", or do without training.cuda_graphs"
-            with Display(self.plan.steps, self.step) as display, memory_errors(what, advice):
+            with ProgressBar(self.plan.steps, self.step) as display, memory_errors(what, advice):
                 self._loop(display)
 
-    def _loop(self, display: Display) -> None:
+    def _loop(self, display: ProgressBar) -> None:
         plan = self.plan
         self._started = time.perf_counter()
         while True:
@@ -152,7 +154,7 @@ class Training:
         done = done if self.plan.report_as == "means" else self.batches.step_of_epoch(done - 1, count) + 1
         return done % self.plan.report_every == 0 or self.step == self.plan.steps
 
-    def _report(self, display: Display) -> None:
+    def _report(self, display: ProgressBar) -> None:
         self._watch.check()
         losses = self._meter.read()
         self._count_time()
@@ -229,8 +231,7 @@ class Training:
         check_finite(self.step, state)
 
     def _resume(self) -> None:
-        checkpoint = self.store.latest()
-        if checkpoint is None:
+        if (checkpoint := self.store.latest()) is None:
             return
         if checkpoint.step > self.plan.steps:
             raise CheckpointError(
@@ -248,11 +249,13 @@ class Training:
             self.best.load_state_dict(state["best"])
             self.album.load_state_dict(state["album"])
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
-            where = f"{self.store.folder}: step {checkpoint.step}"
-            raise CheckpointError(f"{where} is of another game or version: {in_one_line(error)}") from error
+            raise CheckpointError(
+                f"{self.store.folder}: step {checkpoint.step} is of another game or version: {one_line_error(error)}"
+            ) from error
         if state["rules"] != self.plan.rules:  # those numbers must not be compared with the coming ones
             log.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
-            self.history.metrics, self.best, self.album, self.evaluated = [], Best(self.plan.keep), Album(), 0
+            self.history.metrics, self.evaluated = [], 0
+            self.best, self.album = BestGenerators(self.plan.keep), SampleHistory()
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
         log.info("Resumed from the checkpoint of step %d of %d", self.step, self.plan.steps)
         self.listeners.resumed(self.history)

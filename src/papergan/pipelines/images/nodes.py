@@ -11,7 +11,7 @@ import torch
 from papergan.config.checked import Images
 from papergan.data.folder import read_images
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.distributed.extractors import extractors_of
 from papergan.errors import DataError
@@ -64,7 +64,7 @@ def read(recipe: Images) -> AnyImages:
     return AnyImages(sets["real"], sets["fake"], sets.get("held_out"))
 
 
-def train_classifier(recipe: Images, images: AnyImages, ruler_shelf: WeightsShelf) -> Weights:
+def train_classifier(recipe: Images, images: AnyImages, ruler_shelf: FeatureCache) -> Weights:
     """The classifier of the real images, of their classes or, where they have none, of rotations; kept on the shelf."""
     how = recipe.recipe
     if not how.domain:
@@ -76,7 +76,7 @@ def train_classifier(recipe: Images, images: AnyImages, ruler_shelf: WeightsShel
     return classifier_of(ImageSplits(train, test), how.domain_classifier, ruler_shelf, choose_device(how.device))
 
 
-def score(recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: WeightsShelf) -> ImageScores:
+def score(recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: FeatureCache) -> ImageScores:
     """Every metric of the fakes against the real images, and of real images in their place."""
     how, device = recipe.recipe, choose_device(recipe.recipe.device)
     rules = how.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
@@ -106,7 +106,7 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: W
 
 
 def draw_image_neighbours(
-    recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: WeightsShelf
+    recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: FeatureCache
 ) -> ImageGrid:
     """The first fakes, each beside the real images nearest to it."""
     how = recipe.recipe
@@ -143,7 +143,7 @@ def tabulate_scores(scores: ImageScores) -> Page:
 
 
 def _reference(
-    extractor: FeatureExtractor, images: AnyImages, shelf: WeightsShelf, recipe: Images, stop: StopRequest
+    extractor: FeatureExtractor, images: AnyImages, shelf: FeatureCache, recipe: Images, stop: StopRequest
 ) -> Reference:
     sets = [images.real] if images.held_out is None else [images.real, images.held_out]
     real, *others = sights_of(sets, extractor, shelf, recipe.recipe.batch_size, stop)

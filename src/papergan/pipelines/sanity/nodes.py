@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from papergan.config.checked import Sanity
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.distributed.extractors import extractors_of
 from papergan.errors import EvaluationError
@@ -45,7 +45,7 @@ def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplit
     return images
 
 
-def score_corruptions(recipe: Sanity, images: ImageSplits, ruler_shelf: WeightsShelf) -> list[Case]:
+def score_corruptions(recipe: Sanity, images: ImageSplits, ruler_shelf: FeatureCache) -> list[Case]:
     """Every metric under every damage."""
     how = recipe.recipe
     device = choose_device(how.device)

@@ -8,7 +8,7 @@ from typing import Any
 from papergan.config.checked import Search
 from papergan.config.study import CellResult
 from papergan.data.library import ImageLibrary
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import CellStore
 from papergan.metrics.registry import prefix_and_metric
@@ -25,7 +25,7 @@ SCORES = ("fid", "is_mean", "recall", "coverage", "ms_ssim")
 
 
 def search(
-    search: Search, image_library: ImageLibrary, ruler_shelf: WeightsShelf, cells: CellStore, tracker: Tracker
+    search: Search, image_library: ImageLibrary, ruler_shelf: FeatureCache, cells: CellStore, tracker: Tracker
 ) -> tuple[Trace, dict[str, int]]:
     """Play FD = 1, 2, ... of every experiment up to the first stable one. Returns every trial, and what was chosen.
 

@@ -9,7 +9,7 @@ from typing import Any
 from papergan.config.checked import Study
 from papergan.config.study import Cell
 from papergan.data.library import ImageLibrary
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import CellStore
 from papergan.evaluation.scorecard import ScoreCard
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def play_cells(
-    study: Study, image_library: ImageLibrary, ruler_shelf: WeightsShelf, cells: CellStore, tracker: Tracker
+    study: Study, image_library: ImageLibrary, ruler_shelf: FeatureCache, cells: CellStore, tracker: Tracker
 ) -> tuple[dict[str, str], dict[str, list[int]]]:
     """Play every cell that is not done.
 

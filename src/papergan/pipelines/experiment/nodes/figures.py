@@ -43,7 +43,7 @@ def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
 
 
 def animate(experiment: Experiment, frames: Weights) -> Animation:
-    """The latents that never change, 64 of them, from evaluation to evaluation; at most 32 moments, see `Album`."""
+    """Images of the same 64 latents from evaluation to evaluation; at most 32 moments, see `SampleHistory`."""
     words = f"{experiment.name} on {experiment.recipe.dataset}"
     names = sorted(frames.tensors)
     count = min(len(frames.tensors[name]) for name in names)

@@ -14,9 +14,9 @@ from papergan.config.evaluation import DomainRecipe
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
-from papergan.datasets.feature_cache import WeightsShelf
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.references import shelved_sight
-from papergan.datasets.unfinished_work import Draft
+from papergan.datasets.unfinished_work import UnfinishedWork
 from papergan.distributed.extractors import extractors_of
 from papergan.evaluation.real_image_scores import RealRow, real_rows
 from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
@@ -33,7 +33,7 @@ NO_CLASSIFIER = "none: evaluation.domain is false"
 
 
 def train_domain_classifier(
-    experiment: Experiment, images: ImageSplits, image_library: ImageLibrary, ruler_shelf: WeightsShelf
+    experiment: Experiment, images: ImageSplits, image_library: ImageLibrary, ruler_shelf: FeatureCache
 ) -> Weights:
     """The classifier of these images, trained once and then kept; no tensors where the recipe does without.
 
@@ -50,7 +50,7 @@ def train_domain_classifier(
 
 
 def classifier_of(
-    images: ImageSplits, how: DomainRecipe, shelf: WeightsShelf, device: torch.device, *, deterministic: bool = False
+    images: ImageSplits, how: DomainRecipe, shelf: FeatureCache, device: torch.device, *, deterministic: bool = False
 ) -> Weights:
     """From the shelf, or trained now. deterministic: with such kernels, and never one that was made without.
 
@@ -71,7 +71,7 @@ def classifier_of(
     data = {"train": images.train.digest, "test": images.test.digest}
     kernels = {"kernels": "deterministic"} if deterministic else {}
     made_of = {**data, **how.model_dump(exclude={"whole"}), **kernels}
-    draft = Draft(shelf.place("domain_classifier", made_of))
+    draft = UnfinishedWork(shelf.place("domain_classifier", made_of))
     with stoppable("the training of the domain classifier") as stop:
         classifier = shelf.fetch("domain_classifier", made_of, make)
         draft.remove()
@@ -81,7 +81,7 @@ def classifier_of(
 
 
 def build_reference(
-    experiment: Experiment, images: ImageSplits, domain_classifier: Weights, ruler_shelf: WeightsShelf
+    experiment: Experiment, images: ImageSplits, domain_classifier: Weights, ruler_shelf: FeatureCache
 ) -> References:
     """Training and test images as each extractor of the recipe sees them, kept once computed."""
     how, device = experiment.recipe.evaluation, device_of(experiment.recipe)
@@ -97,7 +97,7 @@ def build_reference(
 
 
 def sights_of(
-    sets: Sequence[ImageSet], extractor: FeatureExtractor, shelf: WeightsShelf, batch_size: int, stop: StopRequest
+    sets: Sequence[ImageSet], extractor: FeatureExtractor, shelf: FeatureCache, batch_size: int, stop: StopRequest
 ) -> list[Sight]:
     """Sets of real images as this extractor sees them: from the shelf, else looked at now."""
 
@@ -109,7 +109,7 @@ def sights_of(
 
 
 def score_real_images(
-    experiment: Experiment, images: ImageSplits, reference: References, ruler_shelf: WeightsShelf
+    experiment: Experiment, images: ImageSplits, reference: References, ruler_shelf: FeatureCache
 ) -> tuple[RealRow, ...]:
     """The held-out images and copies of the reference, scored by the rules of the final evaluation."""
     recipe = experiment.recipe

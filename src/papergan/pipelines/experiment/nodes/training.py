@@ -34,11 +34,11 @@ from papergan.tracking import Tracker
 from papergan.training.batches import Batches
 from papergan.training.best_generators import Criterion, Snapshot
 from papergan.training.history import History, Row
-from papergan.training.leader import Leading
+from papergan.training.leader import Leader
 from papergan.training.process_group import current
-from papergan.training.sample_history import Album
+from papergan.training.sample_history import SampleHistory
 from papergan.training.signals import StopRequest
-from papergan.training.trainer import Listeners, Plan, Training
+from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 from papergan.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -80,15 +80,15 @@ def train(
     )  # fmt: skip
     with stoppable("training") as stop:
         evaluation = Evaluation(experiment, images, viewers, reference)
-        listeners = Listeners(
+        listeners = Callbacks(
             report=tracker.report,
             evaluate=partial(evaluation, stop, tracker),
             evaluated=partial(_tell, tracker),
             resumed=partial(_replay, tracker),
             stop=stop,
-            others=Leading(team, _for_followers(recipe, images)),
+            others=Leader(team, _for_followers(recipe, images)),
         )
-        training = Training(game, batches, plan, store, listeners)
+        training = Trainer(game, batches, plan, store, listeners)
         try:
             training.run()
         except NotFiniteError as error:
@@ -115,9 +115,11 @@ def rules_of(recipe: Recipe) -> str:
     return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), how], sort_keys=True)
 
 
-def plan_of(recipe: Recipe, batches_per_epoch: int, batches_per_step: int, *, prefix: str, rules: str = "") -> Plan:
+def plan_of(
+    recipe: Recipe, batches_per_epoch: int, batches_per_step: int, *, prefix: str, rules: str = ""
+) -> TrainSettings:
     """The recipe in steps. prefix: of the metrics that decide which epoch is best."""
-    return Plan(
+    return TrainSettings(
         steps=recipe.training.total_steps(batches_per_epoch=batches_per_epoch, batches_per_step=batches_per_step),
         seed=recipe.seed,
         precision=recipe.training.precision,
@@ -175,13 +177,13 @@ def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
     return Weights(tensors, metadata)
 
 
-def frames_of(album: Album) -> Weights:
+def frames_of(album: SampleHistory) -> Weights:
     """The fixed latents over time: one tensor uint8 [64, C, S, S] per frame, its epoch as metadata."""
     tensors = {f"step-{frame.step:09d}": frame.images for frame in album.frames}
     return Weights(tensors, {f"step-{frame.step:09d}": str(frame.epoch) for frame in album.frames})
 
 
-def _trained(recipe: Recipe, images: ImageSplits, training: Training) -> Weights:
+def _trained(recipe: Recipe, images: ImageSplits, training: Trainer) -> Weights:
     game = training.game
     tensors = {f"networks.{name}": tensor for name, tensor in game.networks.state_dict().items()}
     if game.average is not None:
@@ -202,7 +204,7 @@ def _for_followers(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _facts(recipe: Recipe, images: ImageSplits, training: Training) -> dict[str, str]:
+def _facts(recipe: Recipe, images: ImageSplits, training: Trainer) -> dict[str, str]:
     progress, spec = training.progress, images.train.spec
     facts = {
         "recipe": recipe.fingerprint, "system": recipe.system, "dataset": images.train.name,
