@@ -17,7 +17,7 @@ DERIVED = (" std", " ratio", " rank")
 FLOOR = " floor@"
 IN_RESULTS = ("discriminator_accuracy_zero", "discriminator_accuracy_midpoint", "discriminator_gap")
 CONSOLE = [
-    "table", "row", "published", "experiment", "data set", "measured", "value", "rank", "x floor@count", "best@epoch",
+    "table", "row", "published", "experiment", "data set", "measured", "value", "rank", "x floor", "best@epoch",
     "D accuracy", "",
 ]  # fmt: skip
 NAMES = ("row", "experiment", "data set")
@@ -69,8 +69,8 @@ def to_console(table: pd.DataFrame, width: int = 140) -> str:
     """Only what was measured, one line per score, beside the published number; then real images by the same rules.
 
     Numbers are never cut: protocols (a, b, ...) and flags (1, 2, ...) stand in full below, and where a line would be
-    longer than `width`, names give way. x floor@count: the distance of `count` samples as a
-    multiple of that of `count` held-out images.
+    longer than `width`, names give way. x floor: the distance as a multiple of that of held-out images, both of as many
+    images as the protocol says below.
     """
     protocols: list[str] = []
     flags: list[str] = []
@@ -105,11 +105,12 @@ def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
         if not is_headline(name) or derived or not text(row[name]) or (kind and is_fid != (kind == "fid")):
             continue
         value = _with_deviation(text(row[name]), text(row.get(f"{name} std")))
-        ratio, best = _above_floor(row, name), text(row.get(f"best {name}"))
+        (ratio, count), best = _above_floor(row, name), text(row.get(f"best {name}"))
         epoch = text(row["best_fid_epoch" if is_fid else "best_is_epoch"]).removesuffix(".00")
-        if name not in protocols:
-            protocols.append(name)
-        measured = f"{short}[{_letter(protocols.index(name))}]"
+        protocol = f"{name}; x floor: both of {count} images" if count else name
+        if protocol not in protocols:
+            protocols.append(protocol)
+        measured = f"{short}[{_letter(protocols.index(protocol))}]"
         at = f"{best}@{epoch}" if best and epoch else best
         cells.append([*left, measured, value, text(row.get(f"{name} rank")), ratio, at, accuracy])
     return cells or [[*left, text(row["status"]).split(":")[0], "", "", "", "", accuracy]]
@@ -119,13 +120,13 @@ def _is_derived(name: str) -> bool:
     return name.endswith(DERIVED) or FLOOR in name
 
 
-def _above_floor(row: pd.Series, name: str) -> str:
-    """`4.56@10000`: the ratio of this run in this column, and the count on both sides; nothing where it has none."""
+def _above_floor(row: pd.Series, name: str) -> tuple[str, str]:
+    """The ratio of this run in this column, and how many images are on both sides; nothing where it has none."""
     beginning = f"{name.split(' [')[0]}{FLOOR}"
     for column in map(str, row.index):
         if column.startswith(beginning) and column.endswith(" ratio") and text(row[column]):
-            return f"{text(row[column])}@{column.removeprefix(beginning).split(' ')[0]}"
-    return ""
+            return text(row[column]), column.removeprefix(beginning).split(" ")[0]
+    return "", ""
 
 
 def _with_deviation(value: str, deviation: str) -> str:
