@@ -234,7 +234,7 @@ def test_divergence_leaves_a_card_that_says_when(tmp_path):
     with pytest.raises(Diverged) as caught:
         run(
             tmp_path,
-            overrides={"width": 8, "latent_dim": 8, "learning_rate": 1e30},
+            overrides={"width": 8, "latent_dim": 8, "learning_rate": 1e9},
             training=GIVEN["training"] | {"steps": 20},
         )
     card = caught.value.card

@@ -35,7 +35,7 @@ RECIPE = {
     "grids": {
         "table_1": {
             "experiments": ["plain", "mixed"],
-            "factors": {"rate": {"own": {}, "wild": {"overrides": {"learning_rate": 1e30}}}},
+            "factors": {"rate": {"own": {}, "wild": {"overrides": {"learning_rate": 1e9}}}},
         },
         "again": {"experiments": ["plain"], "factors": {}},
     },

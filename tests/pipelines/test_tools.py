@@ -97,7 +97,8 @@ class TestEvaluateImages:
     def test_mistakes_are_one_line(self, tmp_path):
         done = run_there(tmp_path, "run", "--pipelines", "evaluate_images", "--params", "real=/nowhere,fake=/nowhere")
         assert done.returncode == 1
-        assert done.stderr.strip() == "papergan: real: there is no folder or file /nowhere"
+        missing = "there is no folder or file /nowhere"
+        assert done.stderr.strip() == f"papergan: real: {missing}; fake: {missing}"
         assert not list(tmp_path.iterdir())
 
 

@@ -113,6 +113,7 @@ def test_what_does_not_fit_into_memory_is_said_and_is_no_damage(tmp_path, monkey
     dataset = WeightsDataset(filepath=str(tmp_path / "a.safetensors"))
     dataset.save(Weights({"a": weights().tensors["a.w"]}))
     assert dataset.exists()
+    monkeypatch.setattr("papergan.data.memory.LARGE_FILE", 0)
     monkeypatch.setattr("papergan.data.memory.available_bytes", lambda: 10)
     with pytest.raises(MemoryShortError, match="a.safetensors has 0.0 GB, 0.0 GB of memory are available"):
         read_into_memory(tmp_path / "a.safetensors")
