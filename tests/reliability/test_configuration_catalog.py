@@ -34,7 +34,7 @@ def faults(datasets: dict[str, Any], *inputs: str, output: str | None = None) ->
     [
         (
             {"type": "papergan.datasets.weights.WeihgtsDataset", "filepath": "x"},
-            "'WeihgtsDataset' not found in 'papergan.io",
+            "'WeihgtsDataset' not found in 'papergan",
         ),
         ({"type": "papergan.datasets.nowhere.Dataset", "filepath": "x"}, "No module named 'papergan.datasets.nowhere'"),
         ({"type": "papergan.datasets.weights.WeightsDataset", "filpath": "x"}, "unexpected keyword argument 'filpath'"),

@@ -107,13 +107,18 @@ def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
         value = _with_deviation(text(row[name]), text(row.get(f"{name} std")))
         (ratio, count), best = _above_floor(row, name), text(row.get(f"best {name}"))
         epoch = text(row["best_fid_epoch" if is_fid else "best_is_epoch"]).removesuffix(".00")
-        protocol = f"{name}; x floor: both of {count} images" if count else name
+        protocol = f"{name}; x floor: both of {count} images" if count else _known(name, protocols)
         if protocol not in protocols:
             protocols.append(protocol)
         measured = f"{short}[{_letter(protocols.index(protocol))}]"
         at = f"{best}@{epoch}" if best and epoch else best
         cells.append([*left, measured, value, text(row.get(f"{name} rank")), ratio, at, accuracy])
     return cells or [[*left, text(row["status"]).split(":")[0], "", "", "", "", accuracy]]
+
+
+def _known(name: str, protocols: list[str]) -> str:
+    """The protocol of this column where a line above has it, with its floor; else the name of the column."""
+    return next((one for one in protocols if one.split("; ")[0] == name), name)
 
 
 def _is_derived(name: str) -> bool:
