@@ -301,3 +301,14 @@ def test_a_peer_in_this_repository_is_refused():
     assert done.stderr.startswith("compare: ")
     assert "lies in this repository" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_neighbours_are_timed_for_every_shape_of_features():
+    sizes = ["--samples", "60", "--real", "80", "--dimension", "8"]
+    command = [sys.executable, str(PROJECT / "benchmarks" / "neighbours.py"), *sizes]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+    assert [row.split("|")[1].strip() for row in rows] == [
+        "normal", "clusters 1e-3", "noise 1e-7", "collapsed", "outlier",
+    ]  # fmt: skip
