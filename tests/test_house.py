@@ -185,3 +185,19 @@ def test_telemetry_is_off_in_the_projects_own_files():
     code = "import papergan.settings, os; assert os.environ['DO_NOT_TRACK'] == 'true' == os.environ[{!r}]"
     code = code.format("MLFLOW_DISABLE_TELEMETRY")
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_map_of_the_house_is_the_tree():
+    """Every room and every single file is in CONTRIBUTING.md and nothing else; files that it names are there."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    package = ROOT / "src" / "papergan"
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == rooms
+    ground = re.search(r"as single files: (.*?)\.\n", text, re.S)
+    assert ground
+    loose = {path.stem for path in package.glob("*.py")}
+    with_kedro = {"__init__", "__main__", "cli", "pipeline_registry", "runner", "settings"}
+    assert set(re.findall(r"`(\w+)`", ground[1])) == loose - with_kedro
+    named = re.findall(r"`((?:game|objectives|metrics|evaluation|training|config|systems)/\w+\.py)`", text)
+    assert named
+    assert [name for name in named if not (package / name).is_file()] == []
