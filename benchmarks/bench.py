@@ -29,10 +29,12 @@ from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
 from papergan.training.numerics import autocast_type, choose_device
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 
 PIXELS = 4096 * 32 * 32  # of all random images together, whatever their size
 REPORTS = 5

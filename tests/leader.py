@@ -23,10 +23,12 @@ from papergan.extractors.domain_classifier import KIND, DomainClassifier
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.schedules import Progress
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.leader import Leader
 from papergan.training.process_group import current
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 
 SPEC = ImageSpec(3, 16, 3)

@@ -19,8 +19,10 @@ from papergan.game.priors import Gaussian
 from papergan.game.terms import Loss
 from papergan.game.two_player import two_player
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 
 
 class Enough(Exception):

@@ -84,7 +84,7 @@ def batches(game: Game, kind: str, step: int) -> list[dict[str, torch.Tensor]]:
     ]
 
 
-def run(iterate: GraphedStep, kind: str, steps: int, first: int = 0) -> list[dict[str, float]]:
+def run(iterate: GraphedStep | Eager, kind: str, steps: int, first: int = 0) -> list[dict[str, float]]:
     rows = []
     for step in range(first, steps):
         report = iterate(batches(iterate.game, kind, step), Progress(step, 4 * step, step / 10), 100 + step)
@@ -92,15 +92,26 @@ def run(iterate: GraphedStep, kind: str, steps: int, first: int = 0) -> list[dic
     return rows
 
 
-def played(game: Game) -> GraphedStep:
-    return GraphedStep(game, NonFiniteGuard(game.device), None, None, exact=True)
+class Eager:
+    """Runs every step by `training_step`, as the trainer does without graphs."""
+
+    def __init__(self, game: Game) -> None:
+        self.game, self.watch = game, NonFiniteGuard(game.device)
+
+    def __call__(self, batches, progress: Progress, seed: int) -> training_step.Report:
+        torch.manual_seed(seed)
+        return training_step.training_step(self.game, batches, progress, self.watch)
 
 
-def assert_same(one: GraphedStep, other: GraphedStep) -> None:
+def played(game: Game) -> Eager:
+    return Eager(game)
+
+
+def assert_same(one: GraphedStep, other: Eager) -> None:
     assert StateSnapshot(one.game, one.watch).same_bits(StateSnapshot(other.game, other.watch)) is None
 
 
-def assert_same_settings(recorded: GraphedStep, straight: GraphedStep) -> None:
+def assert_same_settings(recorded: GraphedStep, straight: Eager) -> None:
     """To the host and to a checkpoint a rate is a number, that of the last step, or an `on_device` knob's tensor."""
     for name, optimiser in recorded.game.optimisers.items():
         (one,), (other,) = (o.state_dict()["param_groups"] for o in (optimiser, straight.game.optimisers[name]))

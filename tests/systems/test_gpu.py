@@ -18,9 +18,11 @@ from papergan.game.schedules import Progress
 from papergan.game.state_snapshot import StateSnapshot
 from papergan.game.training_step import training_step
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.numerics import autocast_type, numerics
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 
 pytestmark = [
     pytest.mark.gpu,
@@ -68,9 +70,9 @@ def assert_same_run(one: Trainer, other: Trainer) -> None:
 @pytest.mark.parametrize("name", sorted(MOVING))
 def test_graphs_come_to_the_same_bits_as_played_iterations(name, precision, tmp_path):
     graphs = a_run(name, tmp_path / "graphs", 30, precision)
-    assert graphs._iterate.engine is not None, "it fell back: see the log"
-    assert graphs._iterate._recordings
-    assert all(recording.checked for recording in graphs._iterate._recordings.values())
+    assert graphs._graphs.engine is not None, "it fell back: see the log"
+    assert graphs._graphs._recordings
+    assert all(recording.checked for recording in graphs._graphs._recordings.values())
     assert_same_run(graphs, a_run(name, tmp_path / "played", 30, precision, graphs=False))
 
 
@@ -85,13 +87,13 @@ def test_a_run_may_go_on_with_graphs_or_without(name, tmp_path):
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 @pytest.mark.parametrize("name", sorted(MOVING))
 def test_fast_kernels_pass_the_check(name, precision, tmp_path):
-    assert a_run(name, tmp_path, 14, precision, deterministic=False)._iterate.engine is not None
+    assert a_run(name, tmp_path, 14, precision, deterministic=False)._graphs.engine is not None
 
 
 @pytest.mark.parametrize("name", sorted(MOVING))
 def test_a_repeated_iteration_never_waits_for_the_device(name, tmp_path):
     run = a_run(name, tmp_path, 14)
-    assert run._iterate.engine is not None
+    assert run._graphs.engine is not None
     torch.cuda.set_sync_debug_mode("error")
     try:
         run._play()

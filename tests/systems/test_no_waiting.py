@@ -16,8 +16,10 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from systems.test_systems import SMALL
 from tiny_game import TinyDiscriminator, tiny_game
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 
 from papergan.game.schedules import Progress
+from papergan.training.callbacks import Callbacks
 from papergan.training.sample_history import MOST, NUM_SHOWN, SampleHistory
-from papergan.training.trainer import Callbacks
 from tiny_game import tiny_game
 from training_run import PLAN, new_training
 

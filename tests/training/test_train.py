@@ -10,7 +10,7 @@ import torch
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
 from papergan.training.best_generators import Criterion
-from papergan.training.trainer import Callbacks
+from papergan.training.callbacks import Callbacks
 from tiny_game import tiny_game
 from training_run import PLAN, digest, new_training
 

@@ -1,4 +1,4 @@
-"""A whole iteration, recorded once as a CUDA graph and then repeated with a single launch."""
+"""A wrapper around `training_step` that records a step once as a CUDA graph and replays it with a single launch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import GraphScalars, Progress
 from papergan.game.sharding import is_shared
 from papergan.game.state_snapshot import StateSnapshot, addresses
-from papergan.game.training_step import Batch, Report, active_turns, follow_rate, run_turns
+from papergan.game.training_step import Batch, Report, active_turns, follow_rate, run_turns, training_step
 
 log = logging.getLogger(__name__)
 
@@ -94,13 +94,15 @@ class GraphedStep:
     both repeated from the recording and played, from the same state: only where both come to the same does the
     recording serve from then on. What was played is what counts. Where anything cannot be recorded or differs, all
     iterations that follow are played, and one line says why.
-    exact: whether "the same" means the same bits; see `StateSnapshot.alike` otherwise. engine: None always plays.
+    exact: whether "the same" means the same bits; see `StateSnapshot.alike` otherwise. engine: becomes None when
+    recordings are given up. `Trainer` makes one where `training.cuda_graphs` asks for it and the device is a GPU.
     """
 
     def __init__(
-        self, game: Game, watch: NonFiniteGuard, autocast: torch.dtype | None, engine: Engine | None, *, exact: bool
+        self, game: Game, watch: NonFiniteGuard, autocast: torch.dtype | None, engine: Engine, *, exact: bool
     ) -> None:
-        self.game, self.watch, self.autocast, self.engine, self.exact = game, watch, autocast, engine, exact
+        self.game, self.watch, self.autocast, self.exact = game, watch, autocast, exact
+        self.engine: Engine | None = engine
         self.forget()
 
     def forget(self) -> None:
@@ -111,12 +113,13 @@ class GraphedStep:
 
     def __call__(self, batches: Sequence[Batch], progress: Progress, seed: int) -> Report:
         """One iteration with the randomness of `seed`. The report's tensors hold until the next one."""
-        iteration = Iteration(active_turns(self.game, progress), batches, progress, seed)
-        self.watch.announce(progress.step, iteration.turns)
         if self.engine is not None and (hindrance := self._hindrance()) is not None:
             self._give_up(hindrance)
         if self.engine is None:
-            return self._play(iteration)
+            torch.manual_seed(seed)
+            return training_step(self.game, batches, progress, self.watch, self.autocast)
+        iteration = Iteration(active_turns(self.game, progress), batches, progress, seed)
+        self.watch.announce(progress.step, iteration.turns)
         recording = self._recordings.get(iteration.kind)
         if recording is None:
             return self._approach(iteration)

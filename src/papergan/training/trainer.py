@@ -4,77 +4,33 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
 from papergan.game.cuda_graphs import CudaEngine, GraphedStep
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard, check_finite, finite_only
-from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
+from papergan.game.training_step import Report, training_step
 from papergan.randomness import own_random_state, seed_for
 from papergan.training.batches import Batches
-from papergan.training.best_generators import BestGenerators, Criterion
+from papergan.training.best_generators import BestGenerators
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.export import publish
-from papergan.training.history import History, ReportAs, Row, RunningMean
-from papergan.training.leader import Leader
+from papergan.training.history import History, Row, RunningMean
 from papergan.training.memory import memory_errors
-from papergan.training.numerics import Precision, autocast_type, numerics
+from papergan.training.numerics import autocast_type, numerics
 from papergan.training.progress_bar import ProgressBar
 from papergan.training.sample_history import SampleHistory
+from papergan.training.train_settings import TrainSettings
 from papergan.validation import one_line_error
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How long and how: everything about a training run that is not the game and not the images.
-
-    steps: iterations in all. report_as: means of the steps since the last report, or the values of the reported step
-    alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between
-    evaluations, 0 for none (the end is always evaluated). save_minutes: wall-clock minutes between checkpoints.
-    keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
-    averaged: whether the average is evaluated, where the game keeps one. cuda_graphs: see `GraphedStep`. rules: under
-    which evaluation measures; numbers measured under other rules before are not mixed with those to come.
-    """
-
-    steps: int
-    seed: int = 0
-    precision: Precision = "float32"
-    deterministic: bool = False
-    cuda_graphs: bool = True
-    report_every: int = 50
-    report_as: ReportAs = "means"
-    evaluate_every: int = 0
-    save_minutes: float = 5.0
-    batch_norm_batches: int = 100
-    averaged: bool = True
-    rules: str = ""
-    keep: Mapping[str, Criterion] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """Who is told.
-
-    report: of a row of losses. evaluate: returns metrics of a generator that was published for it, and of the game's
-    discriminator; evaluated: of the row that came of it. resumed: of what happened before this process.
-    stop: returns the number of a signal that asks to stop, or None; it may be asked often. others: processes that play
-    the same steps on other rows of each batch, by default none.
-    """
-
-    report: Callable[[Row], None] = lambda row: None
-    evaluate: Callable[[Sampler, Game, Progress], Row] | None = None
-    evaluated: Callable[[Row], None] = lambda row: None
-    resumed: Callable[[History], None] = lambda history: None
-    stop: Callable[[], int | None] = lambda: None
-    others: Leader = field(default_factory=Leader)
 
 
 class Trainer:
@@ -93,10 +49,11 @@ class Trainer:
         self.seconds = 0.0  # of training proper, over all interruptions
         self.history, self.best, self.album = History(), BestGenerators(plan.keep), SampleHistory()
         self._meter, self._watch = RunningMean(newest=plan.report_as == "step"), NonFiniteGuard(game.device)
-        self._iterate = GraphedStep(
-            game, self._watch, autocast_type(plan.precision), exact=plan.deterministic,
-            engine=CudaEngine(game.device) if plan.cuda_graphs and game.device.type == "cuda" else None,
-        )  # fmt: skip
+        self._autocast = autocast_type(plan.precision)
+        self._graphs: GraphedStep | None = None
+        if plan.cuda_graphs and game.device.type == "cuda":
+            engine = CudaEngine(game.device)
+            self._graphs = GraphedStep(game, self._watch, self._autocast, engine, exact=plan.deterministic)
         self._started = time.perf_counter()
         self._reported = (0, 0.0)  # step and seconds at the last report
         self._saved = (-1, -1)  # step and evaluated at the last save
@@ -119,7 +76,7 @@ class Trainer:
             self.listeners.others.begin(self.game)
             what, size = f"training on {self.game.device}", self.batches.batch_size
             advice = f"lower training.batch_size (now {size}), which makes it another recipe, or evaluation.batch_size"
-            advice += "" if self._iterate.engine is None else ", or do without training.cuda_graphs"
+            advice += "" if self._graphs is None else ", or do without training.cuda_graphs"
             with ProgressBar(self.plan.steps, self.step) as display, memory_errors(what, advice):
                 self._loop(display)
 
@@ -145,9 +102,14 @@ class Trainer:
     def _play(self) -> None:
         real = self.batches.of_step(self.step, self.game.batches_per_step)
         with self.listeners.others.step(self.step):
-            report = self._iterate(real, self.progress, seed_for(self.plan.seed, "step", self.step))
-        self._meter.add(report)
+            self._meter.add(self._train_step(real, seed_for(self.plan.seed, "step", self.step)))
         self.step += 1
+
+    def _train_step(self, real: list[dict[str, Tensor]], seed: int) -> Report:
+        if self._graphs is not None:
+            return self._graphs(real, self.progress, seed)
+        torch.manual_seed(seed)
+        return training_step(self.game, real, self.progress, self._watch, self._autocast)
 
     def _report_is_due(self) -> bool:
         done, count = self.step, self.game.batches_per_step
@@ -239,7 +201,8 @@ class Trainer:
                 f"{self.plan.steps}; raise the budget, or start over with training.resume=false"
             )
         state = checkpoint.state
-        self._iterate.forget()
+        if self._graphs is not None:
+            self._graphs.forget()
         try:
             self.game.load_state_dict(state["game"])
             self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]

@@ -33,12 +33,14 @@ from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import Tracker
 from papergan.training.batches import Batches
 from papergan.training.best_generators import Criterion, Snapshot
+from papergan.training.callbacks import Callbacks
 from papergan.training.history import History, Row
 from papergan.training.leader import Leader
 from papergan.training.process_group import current
 from papergan.training.sample_history import SampleHistory
 from papergan.training.signals import StopRequest
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 
 log = logging.getLogger(__name__)
