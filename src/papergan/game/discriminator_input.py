@@ -39,7 +39,7 @@ images_only = ImagesOnly()
 class Pairs:
     """Real images with the latents that an encoder finds in them, generated images with those they came from.
 
-    encoder: the network that encodes. Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), eq. 1.
+    encoder: the network that encodes. Source: Dumoulin et al. 2017, arXiv:1606.00704, eq. 1.
     """
 
     encoder: str = "encoder"

@@ -50,8 +50,7 @@ def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimi
 class Clip:
     """Weights into [-limit, limit], after every move: a player's constraint.
 
-    Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1, limit 0.01; all weights, those of BatchNorm too, as in its
-    authors' code. Symmetric, though document 002 (section II.D) has "under the threshold".
+    All weights, those of BatchNorm too. Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, limit 0.01.
     """
 
     def __init__(self, limit: float) -> None:

@@ -125,11 +125,11 @@ def seconds_per_image(sampler: Sampler, *, seed: int, progress: Progress = START
     stream = sampler.stream((1 + chunks) * CHUNK, seed=seed, progress=progress)
     next(stream)
     _wait(sampler.device)
-    began = time.perf_counter()
+    started = time.perf_counter()
     for _ in stream:
         pass
     _wait(sampler.device)
-    return (time.perf_counter() - began) / (chunks * CHUNK)
+    return (time.perf_counter() - started) / (chunks * CHUNK)
 
 
 def _wait(device: torch.device) -> None:
