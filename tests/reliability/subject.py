@@ -56,7 +56,7 @@ class Subject:
     at: int = 0
     keep: int = 2
 
-    def training(self, stop: Any = lambda: None, **listeners: Any) -> Trainer:
+    def training(self, stop: Any = lambda: None, **callbacks: Any) -> Trainer:
         game, pixels = kinds.build(self.kind), kinds.images(self.kind)
         batches = Batches(
             pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=8, seed=3, device="cpu", flip=True
@@ -72,7 +72,7 @@ class Subject:
             return {"fid": fid(sampler, pixels)}
 
         store = CheckpointStore(Path(self.folder), "recipe", keep=self.keep)
-        told = Callbacks(**{"stop": dawdle, "evaluate": evaluate, **listeners})
+        told = Callbacks(**{"stop": dawdle, "evaluate": evaluate, **callbacks})
         return Trainer(game, batches, replace(PLAN, steps=self.steps), store, told)
 
     def run(self) -> None:
@@ -110,7 +110,7 @@ def outcome(training: Trainer) -> dict[str, Any]:
             name: [kept.step, kept.value, Weights(kept.weights).digest]
             for name, kept in training.best.snapshots.items()
         },
-        "frames": {frame.step: Weights({"images": frame.images}).digest for frame in training.album.frames},
+        "frames": {frame.step: Weights({"images": frame.images}).digest for frame in training.sample_history.frames},
         "step": training.step,
     }  # fmt: skip
 

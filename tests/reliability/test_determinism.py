@@ -41,8 +41,8 @@ def trained(folder: Path, kind: str, *, deterministic: bool = False, augment=Non
     batches = Batches(
         pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=4, seed=3, device="cpu", flip=True
     )
-    plan = replace(PLAN, deterministic=deterministic)
-    training = Trainer(game, batches, plan, CheckpointStore(folder, "recipe"), Callbacks())
+    settings = replace(PLAN, deterministic=deterministic)
+    training = Trainer(game, batches, settings, CheckpointStore(folder, "recipe"), Callbacks())
     training.run()
     return training
 

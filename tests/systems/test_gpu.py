@@ -35,10 +35,10 @@ def a_run(name: str, folder: Path, steps: int, precision: str = "float32", graph
     """Deterministic, on a GPU; schedules move and lazy turns come within a few steps."""
     game = systems.build(name, ImageSpec(3, 32), MOVING[name], seed=0).to("cuda")
     batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
-    plan = TrainSettings(
+    settings = TrainSettings(
         steps=steps, precision=precision, report_every=5, cuda_graphs=graphs, **({"deterministic": True} | changes)
     )
-    run = Trainer(game, batches, plan, CheckpointStore(folder, name), Callbacks())
+    run = Trainer(game, batches, settings, CheckpointStore(folder, name), Callbacks())
     run.run()
     return run
 
@@ -63,7 +63,7 @@ def losses(run: Trainer) -> list[dict[str, float]]:
 
 def assert_same_run(one: Trainer, other: Trainer) -> None:
     assert losses(one) == losses(other)
-    assert StateSnapshot(one.game, one._watch).same_bits(StateSnapshot(other.game, other._watch)) is None
+    assert StateSnapshot(one.game, one._guard).same_bits(StateSnapshot(other.game, other._guard)) is None
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -96,16 +96,16 @@ def test_a_repeated_iteration_never_waits_for_the_device(name, tmp_path):
     assert run._graphs.engine is not None
     torch.cuda.set_sync_debug_mode("error")
     try:
-        run._play()
-        run._play()
+        run._run_step()
+        run._run_step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    run._watch.check()
+    run._guard.check()
 
 
 def steps(game, first: int, last: int, autocast: torch.dtype | None = None, strict: bool = False) -> None:
     batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
-    watch = NonFiniteGuard(game.device)
+    guard = NonFiniteGuard(game.device)
     count = game.batches_per_step
     batches.at(0)  # the order of the epoch is moved to the device once
     for step in range(first, last):
@@ -113,10 +113,10 @@ def steps(game, first: int, last: int, autocast: torch.dtype | None = None, stri
         torch.cuda.set_sync_debug_mode("error" if strict else "default")
         try:
             real = [batches.at((step * count + repeat) % batches.per_epoch) for repeat in range(count)]
-            training_step(game, real, Progress(step), watch, autocast)
+            training_step(game, real, Progress(step), guard, autocast)
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    watch.check()
+    guard.check()
 
 
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16])

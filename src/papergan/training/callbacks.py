@@ -27,4 +27,4 @@ class Callbacks:
     evaluated: Callable[[Row], None] = lambda row: None
     resumed: Callable[[History], None] = lambda history: None
     stop: Callable[[], int | None] = lambda: None
-    others: Leader = field(default_factory=Leader)
+    leader: Leader = field(default_factory=Leader)

@@ -12,9 +12,9 @@ from papergan.training.numerics import Precision
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How long and how: everything about a training run that is not the game and not the images.
+    """The settings of a training run: everything that is neither the game nor the images.
 
-    steps: iterations in all. report_as: means of the steps since the last report, or the values of the reported step
+    steps: training steps in all. report_as: means since the last report, or the values of the reported step
     alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between
     evaluations, 0 for none (the end is always evaluated). save_minutes: wall-clock minutes between checkpoints.
     keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
