@@ -29,10 +29,12 @@ from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
 from papergan.training.numerics import autocast_type, choose_device
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 
 PIXELS = 4096 * 32 * 32  # of all random images together, whatever their size
 REPORTS = 5
@@ -43,8 +45,8 @@ class Bench:
 
     def __init__(self, recipe: Recipe, size: int) -> None:
         self.recipe, self.batch_size = recipe, recipe.training.batch_size
-        self.team = _team_of(recipe)
-        self.device = choose_device(recipe.training.device) if self.team is None else _device_here(recipe)
+        self.process_group = _process_group_of(recipe)
+        self.device = choose_device(recipe.training.device) if self.process_group is None else _device_here(recipe)
         self.spec = ImageSpec(3, size, 10)
         self.autocast = autocast_type(recipe.training.precision)
         number = max(PIXELS // size**2, 2 * self.batch_size)
@@ -55,7 +57,7 @@ class Bench:
         self.game = systems.build(recipe.system, self.spec, recipe.overrides, seed=0).to(self.device)
 
     def batches(self) -> Batches:
-        shard = {} if self.team is None else {"shard": self.team.rows}
+        shard = {} if self.process_group is None else {"shard": self.process_group.rows}
         flip = self.recipe.training.horizontal_flip
         return Batches(
             self.pixels, self.labels, batch_size=self.batch_size, seed=0, device=self.device, flip=flip, **shard
@@ -89,16 +91,16 @@ class Bench:
         """The loop, with every setting of the recipe that the loop knows."""
         asked = self.recipe.training.model_dump()
         settings = {field.name: asked[field.name] for field in fields(TrainSettings) if field.name in asked}
-        if self.team is not None:
+        if self.process_group is not None:
             settings["cuda_graphs"] = False  # as the pipeline has it
-        plan = TrainSettings(**settings | {"steps": steps, "report_every": every, "save_minutes": 1e9})
+        settings = TrainSettings(**settings | {"steps": steps, "report_every": every, "save_minutes": 1e9})
         with tempfile.TemporaryDirectory() as folder:
             store = CheckpointStore(Path(folder), "benchmark")
-            kind(self.game, self.batches(), plan, store, Callbacks(report=report, **self._others())).run()
+            kind(self.game, self.batches(), settings, store, Callbacks(report=report, **self._others())).run()
 
     def _others(self) -> dict[str, Any]:
         """Who else is told of every step; empty without other ranks, whom older versions of the library do not know."""
-        if self.team is None:
+        if self.process_group is None:
             return {}
         from papergan.training.leader import Leader
 
@@ -106,7 +108,7 @@ class Bench:
         about = {
             "recipe": self.recipe.model_dump_json(), "spec": spec, "images": self.pixels, "labels": self.labels,
         }  # fmt: skip
-        return {"others": Leader(self.team, about)}
+        return {"leader": Leader(self.process_group, about)}
 
     def parts(self, steps: int) -> dict[str, float]:
         """Milliseconds of each part of a mean step: medians, each turn weighted by how often it is taken."""
@@ -126,10 +128,10 @@ class Bench:
         real: list[Any] = []
         yield "batches", 1.0, lambda: real.extend(self.draw(batches, step))
         report: dict[str, Any] = {}
-        watch, meter = NonFiniteGuard(self.device), RunningMean()
+        guard, meter = NonFiniteGuard(self.device), RunningMean()
         for number, turn in enumerate(self.game.turns):
             alone, often, mark = playing(self.game, [turn]), how_often(turn), f"#{number}"
-            watched = partial(self.play, alone, real, step, watch)
+            watched = partial(self.play, alone, real, step, guard)
             yield f"turns of {turn.player}{mark}", often, lambda watched=watched: report.update(watched())  # type: ignore[misc]
             if has_penalty(turn):
                 yield f"penalties{mark}", often, partial(self.play, alone, real, step)
@@ -138,16 +140,16 @@ class Bench:
         if (average := self.game.average) is not None:
             yield "average", 1.0, lambda: average.update(Progress(step))
         yield "logging", 1.0, lambda: meter.add(report)
-        yield "logging#report", 1 / self.recipe.training.report_every_steps, lambda: (watch.check(), meter.read())
+        yield "logging#report", 1 / self.recipe.training.report_every_steps, lambda: (guard.check(), meter.read())
 
     def draw(self, batches: Batches, step: int) -> list[Any]:
         repeats = self.game.batches_per_step
         return [batches.at(step * repeats + repeat) for repeat in range(repeats)]
 
     def training_step(
-        self, game: Game, real: list[Any], step: int, watch: NonFiniteGuard | None = None
+        self, game: Game, real: list[Any], step: int, guard: NonFiniteGuard | None = None
     ) -> dict[str, Any]:
-        return training_step(game, real, Progress(step), watch, self.autocast)
+        return training_step(game, real, Progress(step), guard, self.autocast)
 
     def counts(self) -> Counts:
         real = self.draw(self.batches(), 0)
@@ -214,7 +216,7 @@ def is_distributed() -> bool:
     return os.environ.get("WORLD_SIZE", "1").strip() not in ("", "1")
 
 
-def _team_of(recipe: Recipe) -> Any:
+def _process_group_of(recipe: Recipe) -> Any:
     """The other ranks. Imported only where there are any, since older versions of the library are measured as well."""
     if not is_distributed():
         if getattr(recipe.training, "devices", 1) != 1:
@@ -224,10 +226,10 @@ def _team_of(recipe: Recipe) -> Any:
         return None
     from papergan.training.process_group import current
 
-    team = current()
-    if team is None or team.world != recipe.training.devices:
+    process_group = current()
+    if process_group is None or process_group.world != recipe.training.devices:
         raise RecipeError(f"torchrun started {os.environ['WORLD_SIZE']} processes: --set training.devices to as many")
-    return team
+    return process_group
 
 
 def _device_here(recipe: Recipe) -> torch.device:

@@ -15,10 +15,10 @@ class OnGPU(Trainer):
 
     shares: ClassVar[list[float]] = []
 
-    def _play(self) -> None:
+    def _run_step(self) -> None:
         torch.cuda.synchronize(self.game.device)
         started = time.perf_counter()
-        super()._play()
+        super()._run_step()
         busy = time.perf_counter() - started
         torch.cuda.synchronize(self.game.device)
         self.shares.append(busy / (time.perf_counter() - started))
@@ -29,10 +29,10 @@ class OnCPU(Trainer):
 
     shares: ClassVar[list[float]] = []
 
-    def _play(self) -> None:
+    def _run_step(self) -> None:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             started = time.perf_counter()
-            super()._play()
+            super()._run_step()
             whole = 1e6 * (time.perf_counter() - started)
         inside = sum(event.time_range.elapsed_us() for event in profile.events() or [] if _is_outermost(event))
         self.shares.append(1 - inside / whole)

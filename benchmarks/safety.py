@@ -65,16 +65,16 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     game = systems.build(given.system, ImageSpec(3, 32, 10), given.overrides, seed=0).to(device)
     images = synthetic_shapes("train", max(256, given.batch_size))
     batches = Batches(images.images, images.labels, batch_size=given.batch_size, seed=0, device=device)
-    watch, step = NonFiniteGuard(device), 0
+    guard, step = NonFiniteGuard(device), 0
 
     def a_step(watched: bool) -> None:
         nonlocal step
         count = game.batches_per_step
         real = [batches.at(step * count + repeat) for repeat in range(count)]
-        training_step(game, real, Progress(step), watch if watched else None)
+        training_step(game, real, Progress(step), guard if watched else None)
         step += 1
         if watched and step % 50 == 0:
-            watch.check()
+            guard.check()
 
     times: dict[str, list[float]] = {"step": [], "step without the watch": []}
     for _ in range(3):

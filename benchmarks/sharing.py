@@ -27,7 +27,7 @@ from papergan.game import sharding, training_step
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.schedules import Progress
 from papergan.training.batches import Batches
-from papergan.training.process_group import ProcessGroup, Verb, device_here, join
+from papergan.training.process_group import Command, ProcessGroup, device_here, join
 
 KINDS = ("waiting", "message", "gradients", "other sums")
 
@@ -35,8 +35,8 @@ KINDS = ("waiting", "message", "gradients", "other sums")
 class Clock:
     """Milliseconds of each kind of sharing within the step that is being played."""
 
-    def __init__(self, team: ProcessGroup, device: torch.device) -> None:
-        self.team, self.device = team, device
+    def __init__(self, process_group: ProcessGroup, device: torch.device) -> None:
+        self.process_group, self.device = process_group, device
         self.spent: dict[str, float] = defaultdict(float)
         self._inside = False
 
@@ -63,7 +63,14 @@ class Clock:
         return lambda *rest, **more: self.timed(kind, work, *rest, **more)
 
     def announce(self, step: int) -> None:
-        self.timed("message", lambda: self.team.hear() if self.team.rank else self.team.tell(Verb.STEP, step))
+        self.timed(
+            "message",
+            lambda: (
+                self.process_group.receive_broadcast()
+                if self.process_group.rank
+                else self.process_group.broadcast(Command.STEP, step)
+            ),
+        )
 
 
 def main() -> None:
@@ -75,27 +82,29 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
-    team = join()
+    process_group = join()
     device = device_here(given.device)
     settings = {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in given.set)}
-    rows = measure(team, device, given, settings)
-    if team.rank == 0:
-        show(rows, f"{given.system} {settings or ''} on {team.world} x {device.type}, batch {given.batch_size}")
-        team.leave()
+    rows = measure(process_group, device, given, settings)
+    if process_group.rank == 0:
+        show(
+            rows, f"{given.system} {settings or ''} on {process_group.world} x {device.type}, batch {given.batch_size}"
+        )
+        process_group.leave()
     else:
-        team.hear()
+        process_group.receive_broadcast()
 
 
 def measure(
-    team: ProcessGroup, device: torch.device, given: argparse.Namespace, settings: dict[str, Any]
+    process_group: ProcessGroup, device: torch.device, given: argparse.Namespace, settings: dict[str, Any]
 ) -> list[dict]:
     """Milliseconds by kind, one row per step after the first four."""
     game = systems.build(given.system, ImageSpec(3, 32, 10), settings, seed=0).to(device)
     share_batch_norm(game.networks)
     pixels = torch.randint(0, 256, (2 * given.batch_size, 3, 32, 32), dtype=torch.uint8)
     labels = torch.zeros(len(pixels), dtype=torch.int64)
-    batches = Batches(pixels, labels, batch_size=given.batch_size, seed=0, device=device, shard=team.rows)
-    shard, clock, rows = team.shard(device), Clock(team, device), []
+    batches = Batches(pixels, labels, batch_size=given.batch_size, seed=0, device=device, shard=process_group.rows)
+    shard, clock, rows = process_group.shard(device), Clock(process_group, device), []
     training_step.average_over_ranks = clock.around("gradients", training_step.average_over_ranks)
     distributed.all_reduce = clock.around("other sums", distributed.all_reduce)
     for step in range(given.steps + 4):
@@ -105,7 +114,7 @@ def measure(
         real = [batches.at(step * game.batches_per_step + repeat) for repeat in range(game.batches_per_step)]
         torch.manual_seed(step)
         with sharding.shared_out(shard):
-            training_step.play(game, real, Progress(step, 0, 0.0))
+            training_step.training_step(game, real, Progress(step, 0, 0.0))
         rows.append({"step": clock.now() - began, **clock.spent})
     return rows[4:]
 

@@ -137,17 +137,17 @@ class Watch:
     def _watch_steps(self) -> None:
         from papergan.training.trainer import Trainer
 
-        training_step = Trainer._play
+        training_step = Trainer._run_step
 
         def watched(training: Trainer) -> None:
             self.note("the first step begins")
             training_step(training)
             self.note("the first step is made")
             self._file.write_text(json.dumps(self._marks))
-            Trainer._play = training_step  # type: ignore[method-assign]
+            Trainer._run_step = training_step  # type: ignore[method-assign]
             os.kill(os.getpid(), signal.SIGTERM)
 
-        Trainer._play = watched  # type: ignore[method-assign]
+        Trainer._run_step = watched  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

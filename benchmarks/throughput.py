@@ -40,9 +40,9 @@ def main() -> None:
     given = arguments().parse_args()
     try:
         if is_distributed():
-            from papergan.distributed.command import in_a_team
+            from papergan.distributed.command import run_distributed
 
-            in_a_team(lambda: report(given))
+            run_distributed(lambda: report(given))
         else:
             report(given)
     except PaperganError as error:
@@ -113,7 +113,7 @@ def measure(recipe: Recipe, given: argparse.Namespace) -> dict[str, Any]:
         counts = bench.counts()
     per_second = statistics.median(rates)
     per_step = bench.batch_size * bench.game.batches_per_step
-    ranks = 1 if bench.team is None else bench.team.world
+    ranks = 1 if bench.process_group is None else bench.process_group.world
     commit = provenance.commit()
     figures = {
         "experiment": given.experiment, "system": recipe.system, "overrides": recipe.overrides, "changes": given.set,

@@ -23,10 +23,12 @@ from papergan.extractors.domain_classifier import KIND, DomainClassifier
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.schedules import Progress
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.leader import Leader
 from papergan.training.process_group import current
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 
 SPEC = ImageSpec(3, 16, 3)
@@ -57,18 +59,23 @@ def classifier() -> Weights:
 
 def training(folder: Path, steps: int, *, together: bool) -> Trainer:
     """Of the recipe's game, by both ranks or by this one alone."""
-    team, some = current() if together else None, images()
+    process_group, some = current() if together else None, images()
     batches = Batches(
-        some.images, some.labels, batch_size=8, seed=0, device="cpu", shard=None if team is None else team.rows
+        some.images,
+        some.labels,
+        batch_size=8,
+        seed=0,
+        device="cpu",
+        shard=None if process_group is None else process_group.rows,
     )
     about = {
         "recipe": RECIPE.model_dump_json(), "spec": [SPEC.channels, SPEC.size, SPEC.num_classes],
         "images": some.images, "labels": some.labels,
     }  # fmt: skip
     game = systems.build("dcgan", SPEC, RECIPE.overrides, seed=0).to("cpu")
-    listeners = Callbacks(others=Leader(team, about))
+    callbacks = Callbacks(leader=Leader(process_group, about))
     return Trainer(
-        game, batches, TrainSettings(steps=steps, report_every=1), CheckpointStore(folder, "pair"), listeners
+        game, batches, TrainSettings(steps=steps, report_every=1), CheckpointStore(folder, "pair"), callbacks
     )
 
 

@@ -17,16 +17,16 @@ from papergan.game.training_step import Report
 class Again:
     """As a graph does: recording changes no state, repeating writes to the tensors that recording returned."""
 
-    def __init__(self, game: Game, watch: NonFiniteGuard) -> None:
-        self.game, self.watch = game, watch
+    def __init__(self, game: Game, guard: NonFiniteGuard) -> None:
+        self.game, self.guard = game, guard
         self.played, self.repeated = 0, 0
 
-    def apart(self, work: Callable[[], Report]) -> Report:
+    def run(self, work: Callable[[], Report]) -> Report:
         self.played += 1
         return work()
 
     def record(self, work: Callable[[], Report]) -> tuple[Callable[[], None], Report]:
-        with unchanged(self.game, self.watch):
+        with unchanged(self.game, self.guard):
             results = {name: torch.full_like(value, torch.nan) for name, value in work().items()}
 
         def repeat() -> None:
@@ -38,8 +38,8 @@ class Again:
 
 
 @contextmanager
-def unchanged(game: Game, watch: NonFiniteGuard) -> Iterator[None]:
-    state, random = StateSnapshot(game, watch), torch.get_rng_state()
+def unchanged(game: Game, guard: NonFiniteGuard) -> Iterator[None]:
+    state, random = StateSnapshot(game, guard), torch.get_rng_state()
     try:
         yield
     finally:
@@ -49,5 +49,5 @@ def unchanged(game: Game, watch: NonFiniteGuard) -> Iterator[None]:
 
 def captured(game: Game, autocast: torch.dtype | None = None, exact: bool = True) -> GraphedStep:
     """Plays with recordings that are repeated by `Again`."""
-    watch = NonFiniteGuard(game.device)
-    return GraphedStep(game, watch, autocast, Again(game, watch), exact=exact)
+    guard = NonFiniteGuard(game.device)
+    return GraphedStep(game, guard, autocast, Again(game, guard), exact=exact)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,63 @@ def test_files_stay_short():
         if (lines := len(path.read_text().splitlines())) > 260
     }
     assert not long
+
+
+GENERIC_SOURCES = {  # by file of the kernel: what may be cited there, and why it belongs to no paper's system
+    "augmentation.py": {"Zhao et al. 2020, arXiv:2006.10738": "differentiable augmentation, an option of any game"},
+    "discriminator_input.py": {
+        "Dumoulin et al. 2017, arXiv:1606.00704": "pairs of image and latent, for any game with an encoder",
+        "Mirza and Osindero 2014, arXiv:1411.1784": "class-conditional discrimination",
+    },
+    "ema.py": {"Karras et al. 2018, arXiv:1710.10196": "averaging of a generator's weights"},
+    "optimisers.py": {
+        "Kingma and Ba 2015, arXiv:1412.6980": "an optimiser", "Polyak 1964": "an optimiser",
+        "Hinton 2012": "an optimiser", "Duchi, Hazan and Singer 2011": "an optimiser",
+        "Zeiler 2012,\n    arXiv:1212.5701": "an optimiser",
+        "Arjovsky et al. 2017, arXiv:1701.07875": "weight clipping",
+    },
+    "priors.py": {
+        "Brock et al. 2019, arXiv:1809.11096": "truncation of a prior", "Shoemake 1985": "spherical interpolation",
+        "White 2016, arXiv:1609.04468": "spherical interpolation",
+    },
+    "sampler.py": {"Brock et al. 2019, arXiv:1809.11096": "BatchNorm statistics of an average"},
+    "schedules.py": {"Karras et al. 2020, arXiv:1912.04958": "lazy regularisation"},
+}  # fmt: skip
+SYSTEMS = "|".join(
+    path.stem.replace("_", "[ _-]?")
+    for path in ROOT.glob("src/papergan/systems/*.py")
+    if path.stem not in ("__init__", "gan")
+)
+OF_A_PAPER = re.compile(
+    rf"arxiv|\bet al\b|\bdoi\b|\bdocument 0|\bauthors\b|\b(?:19|20)\d\d\b|\b(?!papergan)\w+GAN\w*|\b(?:{SYSTEMS})\b",
+    re.IGNORECASE,
+)
+
+
+def papers_in(text: str, generic: Iterable[str] = ()) -> list[str]:
+    """Citations and names of systems in the text of a module, apart from these citations."""
+    for source in generic:
+        text = text.replace(source, "")
+    return [text[max(0, found.start() - 30) : found.end() + 30] for found in OF_A_PAPER.finditer(text)]
+
+
+def test_the_kernel_knows_no_paper():
+    files = {path.name: path.read_text() for path in ROOT.glob("src/papergan/game/*.py")}
+    assert files.keys() >= {"game.py", "training_step.py", *GENERIC_SOURCES}
+    found = {name: papers_in(text, GENERIC_SOURCES.get(name, ())) for name, text in files.items()}
+    assert {name: papers for name, papers in found.items() if papers} == {}
+    unused = [(name, one) for name, sources in GENERIC_SOURCES.items() for one in sources if one not in files[name]]
+    assert unused == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["arXiv:1701.07875", "Zhao et al.", "document 000, section V.C", "as in the authors' code", "(Hinton 2012)",
+     "ALI", "the BEGAN balance", "a StyleGAN2-like net", "hybrid_fast", "wgan-gp"],
+)  # fmt: skip
+def test_a_paper_in_the_kernel_would_be_seen(text):
+    assert papers_in(f"# the weights of {text}, one after another")
+    assert papers_in("# the weights, one GAN after another") == []
 
 
 def test_dependencies_are_pinned_without_hosts():

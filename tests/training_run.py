@@ -8,20 +8,22 @@ import torch
 
 from papergan.game.game import Game
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 from tiny_game import tiny_game
 
-PLAN = TrainSettings(steps=40, seed=3, report_every=10, batch_norm_batches=4)
+SETTINGS = TrainSettings(steps=40, seed=3, report_every=10, batch_norm_batches=4)
 
 
 def new_training(
-    folder: Path, listeners: Callbacks = Callbacks(), plan: TrainSettings = PLAN, game: Game | None = None
+    folder: Path, callbacks: Callbacks = Callbacks(), settings: TrainSettings = SETTINGS, game: Game | None = None
 ) -> Trainer:
     pixels = torch.randint(0, 256, (60, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     batches = Batches(pixels, torch.zeros(60, dtype=torch.int64), batch_size=8, seed=3, device="cpu", flip=True)
-    return Trainer(game or tiny_game(), batches, plan, CheckpointStore(Path(folder), "tiny"), listeners)
+    return Trainer(game or tiny_game(), batches, settings, CheckpointStore(Path(folder), "tiny"), callbacks)
 
 
 def digest(training: Trainer) -> str:

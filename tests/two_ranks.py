@@ -241,8 +241,8 @@ def main(rank: int, folder: Path) -> None:
     from papergan.training.process_group import join
 
     torch.set_num_threads(1)
-    team = join()
-    shard = team.shard(torch.device("cpu"))
+    process_group = join()
+    shard = process_group.shard(torch.device("cpu"))
     with in_float64():
         found = {"together": {name: played(name, shard) for name in GAMES}}
         found["together"] |= {"slopes": slope_of_all_ranks(shard), "spread": spread_of_all_ranks(shard)}
@@ -261,12 +261,12 @@ def main(rank: int, folder: Path) -> None:
         import leader
 
         found["led"] = leader.lead(folder)
-        team.leave()
+        process_group.leave()
     else:
         from papergan.distributed.follower import Follower
 
         with written() as names:
-            Follower(team).run()
+            Follower(process_group).run()
         found["kedro"] = torch.tensor("kedro" in sys.modules)
         found["written"] = {name: torch.tensor(True) for name in names}
     torch.save(found, folder / f"{rank}.pt")

@@ -19,8 +19,10 @@ from papergan.game.priors import Gaussian
 from papergan.game.terms import Loss
 from papergan.game.two_player import two_player
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 
 
 class Enough(Exception):
@@ -168,8 +170,8 @@ class _Timed(Trainer):
 
     clock: Clock
 
-    def _play(self) -> None:
-        super()._play()
+    def _run_step(self) -> None:
+        super()._run_step()
         self.clock.tick()
 
 
@@ -177,7 +179,7 @@ def train_ours(sides: Sides, asked: Asked, clock: Clock, steps: int) -> None:
     """Our loop as it really runs: batches, turns, the watch for what is not finite, reports, the save at the end."""
     labels = torch.zeros(len(asked.pixels), dtype=torch.int64)
     batches = Batches(asked.pixels, labels, batch_size=asked.batch, seed=0, device=asked.device, flip=sides.flip)
-    plan, store = TrainSettings(steps=steps, save_minutes=1e9), CheckpointStore(asked.folder / "ours", "benchmark")
-    training = _Timed(game_of(sides, asked.device), batches, plan, store, Callbacks())
+    settings, store = TrainSettings(steps=steps, save_minutes=1e9), CheckpointStore(asked.folder / "ours", "benchmark")
+    training = _Timed(game_of(sides, asked.device), batches, settings, store, Callbacks())
     training.clock = clock
     training.run()

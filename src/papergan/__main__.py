@@ -15,9 +15,9 @@ def main() -> None:
     if not is_distributed():
         return run()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
-    from papergan.distributed.command import in_a_team
+    from papergan.distributed.command import run_distributed
 
-    return in_a_team(run)
+    return run_distributed(run)
 
 
 def run() -> None:

@@ -58,9 +58,9 @@ class OneLineCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; where several processes were started with it, rank 0 does."""
         if is_distributed():
-            from papergan.distributed.command import in_a_team  # here, because it needs torch
+            from papergan.distributed.command import run_distributed  # here, because it needs torch
 
-            return in_a_team(partial(self._run, ctx))
+            return run_distributed(partial(self._run, ctx))
         return self._run(ctx)
 
     def _run(self, ctx: click.Context) -> Any:
@@ -160,7 +160,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if is_distributed():
         from papergan.training.process_group import is_broken
 
-        if is_broken():  # torchrun ends whoever is left of a team with SIGTERM; this one is about to say why
+        if is_broken():  # torchrun ends whoever is left of a process group with SIGTERM; this one is about to say why
             return
     raise Interrupted(number, f"stopped by signal {number}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from evaluation.test_evaluate import reference, splits  # noqa: F401 - a fixture
+from evaluation.test_compute_metrics import reference, splits  # noqa: F401 - a fixture
 from evaluation.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSplits
 from papergan.evaluation.compute_metrics import score_seen, see_samples

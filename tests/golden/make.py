@@ -33,8 +33,10 @@ from papergan import systems
 from papergan.data.synthetic import synthetic_shapes
 from papergan.game.game import Game
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from systems.test_systems import SMALL
 
 COMMAND = "PYTHONPATH=tests python -m golden.make"
@@ -73,9 +75,9 @@ def train(game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images) -> 
 
     labels = torch.zeros(len(pixels), dtype=torch.int64)
     batches = Batches(pixels, labels, batch_size=BATCH_SIZE, seed=SEED, device="cpu", flip=True)
-    plan = TrainSettings(steps=steps, seed=SEED, report_every=1, save_minutes=60)
+    settings = TrainSettings(steps=steps, seed=SEED, report_every=1, save_minutes=60)
     with tempfile.TemporaryDirectory() as folder:
-        Trainer(game, batches, plan, CheckpointStore(Path(folder), "golden"), Callbacks(report=note)).run()
+        Trainer(game, batches, settings, CheckpointStore(Path(folder), "golden"), Callbacks(report=note)).run()
     return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
 
 

@@ -16,7 +16,7 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import CheckpointError
 from papergan.pipelines import experiment, ingestion
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_average
-from papergan.pipelines.experiment.nodes.training import Diverged, plan_of
+from papergan.pipelines.experiment.nodes.training import Diverged, train_settings_of
 from papergan.tracking import Tracker
 
 NAME = "dcgan_cifar10"
@@ -247,12 +247,12 @@ def test_the_cadence_of_the_recipe_in_steps():
     recipe = Recipe.parse(
         NAME, GIVEN | {"training": {"epochs": 10.0, "batch_size": 10}, "evaluation": {"every_epochs": 2.0}}
     )
-    plan = plan_of(recipe, batches_per_epoch=100, batches_per_step=5, prefix="")
+    plan = train_settings_of(recipe, batches_per_epoch=100, batches_per_step=5, prefix="")
     assert plan.steps == 200
     assert plan.evaluate_every == 40
     assert plan.keep["best_fid"].metric == "fid"
     domain_only = Recipe.parse(NAME, GIVEN)
-    assert plan_of(domain_only, 100, 1, prefix="domain_").keep["best_is"].metric == "domain_is_mean"
+    assert train_settings_of(domain_only, 100, 1, prefix="domain_").keep["best_is"].metric == "domain_is_mean"
 
 
 def test_looking_at_every_step_or_at_every_tenth_trains_the_same_weights(tmp_path):

@@ -41,7 +41,7 @@ def test_more_devices_than_processes_are_refused_with_the_command_to_type():
 
 @pytest.mark.parametrize("devices", [1, 4])
 def test_another_number_of_processes_is_refused(monkeypatch, devices):
-    monkeypatch.setattr(process_group, "_team", ProcessGroup(0, 2, 0, 2))
+    monkeypatch.setattr(process_group, "_current", ProcessGroup(0, 2, 0, 2))
     with pytest.raises(RecipeError, match=rf"^{devices} in the recipe, but 2 .*--nproc-per-node"):
         check_devices("x", devices)
     check_devices("x", 2)
@@ -58,7 +58,7 @@ def test_several_processes_without_torchrun_are_refused(monkeypatch):
 
 
 def test_each_process_has_a_gpu_of_its_own_or_none(monkeypatch):
-    monkeypatch.setattr(process_group, "_team", ProcessGroup(1, 2, 1, 2))
+    monkeypatch.setattr(process_group, "_current", ProcessGroup(1, 2, 1, 2))
     assert device_here("cpu") == torch.device("cpu")
     chosen = []
     monkeypatch.setattr(process_group, "choose_device", torch.device)
@@ -99,7 +99,7 @@ def test_after_an_exchange_that_failed_nothing_more_is_exchanged():
         raise ZeroDivisionError
     assert one.broken
     with pytest.raises(ProcessGroupError, match="out of step"):
-        one.tell(process_group.Verb.STEP)
+        one.broadcast(process_group.Command.STEP)
     one.leave()  # tells nobody
 
 

@@ -76,12 +76,12 @@ def deaf_evaluation(training: Trainer, at: int) -> None:
         time.sleep(60)
         return {}
 
-    object.__setattr__(training.listeners, "evaluate", evaluate)
+    object.__setattr__(training.callbacks, "evaluate", evaluate)
 
 
 def long_evaluation(training: Trainer, at: int) -> None:
     """An evaluation that takes long, and looks for signals between two batches."""
-    evaluate = training.listeners.evaluate
+    evaluate = training.callbacks.evaluate
     assert evaluate is not None
 
     def slowly(sampler: Any, game: Any, progress: Any) -> dict[str, float]:
@@ -91,7 +91,7 @@ def long_evaluation(training: Trainer, at: int) -> None:
             metrics = evaluate(sampler, game, progress)
         return metrics
 
-    object.__setattr__(training.listeners, "evaluate", slowly)
+    object.__setattr__(training.callbacks, "evaluate", slowly)
 
 
 def weight(training: Trainer, at: int) -> None:
@@ -106,7 +106,7 @@ def weight(training: Trainer, at: int) -> None:
 
 def weight_after_move(training: Trainer, at: int) -> None:
     """Infinity in a weight after step `at`, where no loss has seen it and a save comes next."""
-    training_step = training._play
+    training_step = training._run_step
 
     def poisoned() -> None:
         training_step()
@@ -114,7 +114,7 @@ def weight_after_move(training: Trainer, at: int) -> None:
             with torch.no_grad():
                 next(iter(list(training.game.networks.values())[-1].parameters())).view(-1)[0] = torch.nan
 
-    training._play = poisoned  # type: ignore[method-assign]
+    training._run_step = poisoned  # type: ignore[method-assign]
 
 
 def loss(training: Trainer, at: int) -> None:
@@ -161,25 +161,25 @@ def pixel(training: Trainer, at: int) -> None:
 
 def score(training: Trainer, at: int) -> None:
     """A score that is infinite, and one that is NaN, at step `at`."""
-    evaluate = training.listeners.evaluate
+    evaluate = training.callbacks.evaluate
     assert evaluate is not None
 
     def scores(sampler: Any, game: Any, progress: Any) -> dict[str, float]:
         metrics = evaluate(sampler, game, progress)
         return {**metrics, "fid": float("inf"), "kid": float("nan")} if progress.step == at else metrics
 
-    object.__setattr__(training.listeners, "evaluate", scores)
+    object.__setattr__(training.callbacks, "evaluate", scores)
 
 
 def _before_step(training: Trainer, at: int, act: Callable[[], None]) -> None:
-    training_step = training._play
+    training_step = training._run_step
 
     def acted() -> None:
         if training.step == at:
             act()
         training_step()
 
-    training._play = acted  # type: ignore[method-assign]
+    training._run_step = acted  # type: ignore[method-assign]
 
 
 def _in_next_save(training: Trainer, at: int, act: Callable[[], None]) -> None:

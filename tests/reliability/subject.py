@@ -31,9 +31,11 @@ from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
 from papergan.training.batches import Batches
 from papergan.training.best_generators import Criterion
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.signals import StopRequest
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 
 PLAN = TrainSettings(
@@ -54,7 +56,7 @@ class Subject:
     at: int = 0
     keep: int = 2
 
-    def training(self, stop: Any = lambda: None, **listeners: Any) -> Trainer:
+    def training(self, stop: Any = lambda: None, **callbacks: Any) -> Trainer:
         game, pixels = kinds.build(self.kind), kinds.images(self.kind)
         batches = Batches(
             pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=8, seed=3, device="cpu", flip=True
@@ -70,7 +72,7 @@ class Subject:
             return {"fid": fid(sampler, pixels)}
 
         store = CheckpointStore(Path(self.folder), "recipe", keep=self.keep)
-        told = Callbacks(**{"stop": dawdle, "evaluate": evaluate, **listeners})
+        told = Callbacks(**{"stop": dawdle, "evaluate": evaluate, **callbacks})
         return Trainer(game, batches, replace(PLAN, steps=self.steps), store, told)
 
     def run(self) -> None:
@@ -108,7 +110,7 @@ def outcome(training: Trainer) -> dict[str, Any]:
             name: [kept.step, kept.value, Weights(kept.weights).digest]
             for name, kept in training.best.snapshots.items()
         },
-        "frames": {frame.step: Weights({"images": frame.images}).digest for frame in training.album.frames},
+        "frames": {frame.step: Weights({"images": frame.images}).digest for frame in training.sample_history.frames},
         "step": training.step,
     }  # fmt: skip
 

@@ -24,9 +24,11 @@ from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import RecipeError
 from papergan.game.affine_resampling import _MODES, _PADDINGS, transposed_in_order
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.numerics import numerics
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 
 PLAN = TrainSettings(steps=2, seed=3, report_every=1)
@@ -39,8 +41,8 @@ def trained(folder: Path, kind: str, *, deterministic: bool = False, augment=Non
     batches = Batches(
         pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=4, seed=3, device="cpu", flip=True
     )
-    plan = replace(PLAN, deterministic=deterministic)
-    training = Trainer(game, batches, plan, CheckpointStore(folder, "recipe"), Callbacks())
+    settings = replace(PLAN, deterministic=deterministic)
+    training = Trainer(game, batches, settings, CheckpointStore(folder, "recipe"), Callbacks())
     training.run()
     return training
 

@@ -75,7 +75,7 @@ def test_a_full_disk_and_a_bug_end_everything(error):
 def test_a_diverged_run_is_in_the_table_and_the_other_experiment_is_finished(tmp_path, monkeypatch, capsys):
     """Through everything that `kedro run` does: gate, training, table, MLflow."""
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
-    training_step = Trainer._play
+    training_step = Trainer._run_step
 
     def poisoned(self):
         if self.step == 3 and "spectral" in repr(self.game.networks).lower():
@@ -83,7 +83,7 @@ def test_a_diverged_run_is_in_the_table_and_the_other_experiment_is_finished(tmp
                 parameter.data.fill_(float("nan"))
         training_step(self)
 
-    monkeypatch.setattr(Trainer, "_play", poisoned)
+    monkeypatch.setattr(Trainer, "_run_step", poisoned)
     small = {"steps": 4, "report_every_steps": 1}
     with pytest.raises(PaperganError, match=f"^{FIRST}: step 3, discriminator: .*=nan"):
         run_here(f"{FIRST},{OTHER}", params={FIRST: {"training": small}, OTHER: {"training": small}})

@@ -15,14 +15,14 @@ def test_training_says_what_to_lower_and_goes_on_later(tmp_path, monkeypatch, er
     straight = Subject(str(tmp_path / "straight"), "two_player", steps=12).training()
     straight.run()
     training = Subject(str(tmp_path / "run"), "two_player", steps=12).training()
-    training_step = training._play
+    training_step = training._run_step
 
     def short():
         if training.step == 7:
             raise error
         training_step()
 
-    monkeypatch.setattr(training, "_play", short)
+    monkeypatch.setattr(training, "_run_step", short)
     with pytest.raises(MemoryShortError, match=r"training on cpu: lower training\.batch_size \(now 8\), .*another"):
         training.run()
     assert training.store.latest().step == 7

@@ -18,9 +18,11 @@ from papergan.game.schedules import Progress
 from papergan.game.state_snapshot import StateSnapshot
 from papergan.game.training_step import training_step
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.numerics import autocast_type, numerics
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 
 pytestmark = [
     pytest.mark.gpu,
@@ -33,10 +35,10 @@ def a_run(name: str, folder: Path, steps: int, precision: str = "float32", graph
     """Deterministic, on a GPU; schedules move and lazy turns come within a few steps."""
     game = systems.build(name, ImageSpec(3, 32), MOVING[name], seed=0).to("cuda")
     batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
-    plan = TrainSettings(
+    settings = TrainSettings(
         steps=steps, precision=precision, report_every=5, cuda_graphs=graphs, **({"deterministic": True} | changes)
     )
-    run = Trainer(game, batches, plan, CheckpointStore(folder, name), Callbacks())
+    run = Trainer(game, batches, settings, CheckpointStore(folder, name), Callbacks())
     run.run()
     return run
 
@@ -61,16 +63,16 @@ def losses(run: Trainer) -> list[dict[str, float]]:
 
 def assert_same_run(one: Trainer, other: Trainer) -> None:
     assert losses(one) == losses(other)
-    assert StateSnapshot(one.game, one._watch).same_bits(StateSnapshot(other.game, other._watch)) is None
+    assert StateSnapshot(one.game, one._guard).same_bits(StateSnapshot(other.game, other._guard)) is None
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", sorted(MOVING))
 def test_graphs_come_to_the_same_bits_as_played_iterations(name, precision, tmp_path):
     graphs = a_run(name, tmp_path / "graphs", 30, precision)
-    assert graphs._iterate.engine is not None, "it fell back: see the log"
-    assert graphs._iterate._recordings
-    assert all(recording.checked for recording in graphs._iterate._recordings.values())
+    assert graphs._graphs.engine is not None, "it fell back: see the log"
+    assert graphs._graphs._recordings
+    assert all(recording.checked for recording in graphs._graphs._recordings.values())
     assert_same_run(graphs, a_run(name, tmp_path / "played", 30, precision, graphs=False))
 
 
@@ -85,25 +87,25 @@ def test_a_run_may_go_on_with_graphs_or_without(name, tmp_path):
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 @pytest.mark.parametrize("name", sorted(MOVING))
 def test_fast_kernels_pass_the_check(name, precision, tmp_path):
-    assert a_run(name, tmp_path, 14, precision, deterministic=False)._iterate.engine is not None
+    assert a_run(name, tmp_path, 14, precision, deterministic=False)._graphs.engine is not None
 
 
 @pytest.mark.parametrize("name", sorted(MOVING))
 def test_a_repeated_iteration_never_waits_for_the_device(name, tmp_path):
     run = a_run(name, tmp_path, 14)
-    assert run._iterate.engine is not None
+    assert run._graphs.engine is not None
     torch.cuda.set_sync_debug_mode("error")
     try:
-        run._play()
-        run._play()
+        run._run_step()
+        run._run_step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    run._watch.check()
+    run._guard.check()
 
 
 def steps(game, first: int, last: int, autocast: torch.dtype | None = None, strict: bool = False) -> None:
     batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
-    watch = NonFiniteGuard(game.device)
+    guard = NonFiniteGuard(game.device)
     count = game.batches_per_step
     batches.at(0)  # the order of the epoch is moved to the device once
     for step in range(first, last):
@@ -111,10 +113,10 @@ def steps(game, first: int, last: int, autocast: torch.dtype | None = None, stri
         torch.cuda.set_sync_debug_mode("error" if strict else "default")
         try:
             real = [batches.at((step * count + repeat) % batches.per_epoch) for repeat in range(count)]
-            training_step(game, real, Progress(step), watch, autocast)
+            training_step(game, real, Progress(step), guard, autocast)
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    watch.check()
+    guard.check()
 
 
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16])

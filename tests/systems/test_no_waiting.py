@@ -16,8 +16,10 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from systems.test_systems import SMALL
 from tiny_game import TinyDiscriminator, tiny_game
 
@@ -63,8 +65,8 @@ def training(game: Game, folder: Path, precision: str = "float32", shape: tuple[
     pixels, labels = torch.zeros(16, *shape, dtype=torch.uint8), torch.zeros(16, dtype=torch.int64)
     batches = Batches(pixels, labels, batch_size=4, seed=0, device="meta", flip=True)
     batches.at(0)  # once per epoch the order is made on the host and moved
-    plan = TrainSettings(steps=2, precision=precision)
-    return Trainer(on_meta(game), batches, plan, CheckpointStore(folder, "meta"), Callbacks())
+    settings = TrainSettings(steps=2, precision=precision)
+    return Trainer(on_meta(game), batches, settings, CheckpointStore(folder, "meta"), Callbacks())
 
 
 # Off a GPU torch's RMSProp counts its steps in a tensor of the host; nothing waits for it.
@@ -77,7 +79,7 @@ def test_a_step_neither_reads_the_device_nor_sends_to_it(name, tmp_path):
     small |= {"critic_steps": 1} if "critic_steps" in systems.settings_model(name).model_fields else {}
     run = training(systems.build(name, ImageSpec(3, 16, 10), small, seed=0), tmp_path)
     with NothingIsSent():
-        run._play()  # the first, in which every lazy turn is taken
+        run._run_step()  # the first, in which every lazy turn is taken
     assert run.step == 1
 
 
@@ -115,7 +117,7 @@ def test_what_would_wait_is_noticed(fault, tmp_path):
         training(tiny_game(discriminator=one()), tmp_path, shape=(1, 4, 4)) for one in (TinyDiscriminator, Waits)
     )
     with NothingIsSent():
-        fine._play()
-        fine._play()
+        fine._run_step()
+        fine._run_step()
         with pytest.raises((AssertionError, RuntimeError, NotImplementedError)):
-            waiting._play()
+            waiting._run_step()

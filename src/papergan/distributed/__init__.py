@@ -1,4 +1,4 @@
-"""What the processes of one experiment do beside the first one, and what all of them do together."""
+"""Experiments on several processes: followers, and evaluation shared by all ranks."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def is_distributed() -> bool:
-    """Whether this process was started as one of several, as `torchrun` does. Loads nothing."""
+    """Whether this process was started as one of several, by `torchrun` for example. Imports nothing."""
     return os.environ.get("WORLD_SIZE", "1").strip() not in ("", "1")

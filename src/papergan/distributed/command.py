@@ -1,4 +1,4 @@
-"""A command that several processes were started with: rank 0 runs it, the others follow until it dismisses them."""
+"""Running a command on several processes: rank 0 executes it, the others run as followers until it ends."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from papergan.training.process_group import ProcessGroupError, current, join
 T = TypeVar("T")
 
 
-def in_a_team(command: Callable[[], T]) -> T:
-    """Meet the other processes; on rank 0 run the command and, however it ends, dismiss them. Others exit when it has.
+def run_distributed(command: Callable[[], T]) -> T:
+    """Join the process group; run the command on rank 0 and follow on the others, which exit when it has ended.
 
-    Where this process is in a team already, the command alone is run. Exits with 1 where the others do not come.
+    In a process that joined already, the command alone is run. Exits with 1 where the others do not come.
     """
     if current() is not None:
         return command()
     try:
-        team = join()
+        process_group = join()
     except ProcessGroupError as error:
         sys.stderr.write(f"papergan: {error}\n")
         sys.exit(1)
-    if team.rank:
-        sys.exit(follow(team))
+    if process_group.rank:
+        sys.exit(follow(process_group))
     try:
         return command()
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is to be said has been said
-        team.leave()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the end
+        process_group.leave()

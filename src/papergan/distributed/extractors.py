@@ -1,4 +1,4 @@
-"""The extractors that a protocol measures with."""
+"""Building the feature extractors of an evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from papergan.weights import Weights
 
 
 def extractors_of(how: MeasuringRecipe, device: torch.device, domain_classifier: Weights) -> list[FeatureExtractor]:
-    """Every extractor that a protocol measures with; the first one decides which epoch is best."""
+    """The feature extractors of an evaluation; the first one decides which epoch is best."""
     chosen: list[FeatureExtractor] = []
     if how.inception or how.inception64:
         where = locate_inception_weights(how.inception_weights, how.allow_download)

@@ -1,4 +1,4 @@
-"""A follower: a process that trains and looks at samples as rank 0 tells it, and touches neither Kedro nor the disk."""
+"""Followers: processes that execute the commands of rank 0, with neither Kedro nor the disk."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from papergan.randomness import own_random_state, seed_for
 from papergan.training.batches import Batches
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import autocast_type, numerics
-from papergan.training.process_group import Message, ProcessGroup, Verb, device_here
+from papergan.training.process_group import Command, Message, ProcessGroup, device_here
 
 
-def follow(team: ProcessGroup) -> int:
-    """Follow until dismissed. Returns the exit status: 0 when dismissed, 1 with one line where something went wrong.
+def follow(process_group: ProcessGroup) -> int:
+    """Run a follower to its end. Returns the exit status: 0 after the leader's END, 1 with one line after an error.
 
-    Ctrl-C and SIGTERM are the leader's to obey, which saves and then dismisses everybody; where the leader is gone, it
-    is noticed at once.
+    Ctrl-C and SIGTERM are the leader's to obey, which saves and then ends the followers; a lost leader is noticed
+    at once.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: None)
     try:
-        Follower(team).run()
+        Follower(process_group).run()
     except PaperganError as error:
         sys.stderr.write(f"papergan: {error}\n")
         return 1
@@ -39,57 +39,57 @@ def follow(team: ProcessGroup) -> int:
 
 
 class Follower:
-    """Does what it is told, in the order in which it is told."""
+    """Executes the commands of the leader in their order."""
 
-    def __init__(self, team: ProcessGroup) -> None:
-        self.team = team
-        self._pupil: Pupil | None = None
+    def __init__(self, process_group: ProcessGroup) -> None:
+        self.process_group = process_group
+        self._trainer: FollowerTrainer | None = None
         self._share: Share | None = None
 
     def run(self) -> None:
-        """Until dismissed. Raises ProcessGroupError where the leader is lost."""
-        while (message := self.team.hear()).verb is not Verb.END:
+        """Execute commands until END. Raises ProcessGroupError where the leader is lost."""
+        while (message := self.process_group.receive_broadcast()).command is not Command.END:
             self._obey(message)
-        self.team.leave()
+        self.process_group.leave()
 
     def _obey(self, message: Message) -> None:
-        if message.verb is Verb.TRAIN:
+        if message.command is Command.TRAIN:
             self._share = None
-            self._pupil = Pupil(self.team, message)
-        elif message.verb is Verb.STEP:
-            assert self._pupil is not None
-            with self.team.exchange():
-                self._pupil.step(message.number)
-        elif message.verb is Verb.LOOK:
-            self._share = Share(self.team, message.content)
+            self._trainer = FollowerTrainer(self.process_group, message)
+        elif message.command is Command.STEP:
+            assert self._trainer is not None
+            with self.process_group.exchange():
+                self._trainer.step(message.number)
+        elif message.command is Command.LOAD_EXTRACTORS:
+            self._share = Share(self.process_group, message.content)
         else:
             assert self._share is not None
-            if message.verb is Verb.SAMPLE:
-                self._share.take_up(message.content)
-            elif (answer := self._share.seen(message.number)) is not None:
-                self.team.hand_in(answer)
+            if message.command is Command.LOAD_GENERATOR:
+                self._share.load_generator(message.content)
+            elif (answer := self._share.features(message.number)) is not None:
+                self.process_group.send_to_leader(answer)
 
 
-class Pupil:
-    """This rank's part in a training: the same game, the same steps, other rows."""
+class FollowerTrainer:
+    """The training of this rank: the same game and steps as the leader's, on its own rows."""
 
-    def __init__(self, team: ProcessGroup, message: Message) -> None:
-        told = message.content
-        self.recipe = Recipe.model_validate_json(told["recipe"])
+    def __init__(self, process_group: ProcessGroup, message: Message) -> None:
+        content = message.content
+        self.recipe = Recipe.model_validate_json(content["recipe"])
         how = self.recipe.training
-        images = ImageSpec(*told["spec"])
+        images = ImageSpec(*content["spec"])
         self.game = systems.build(self.recipe.system, images, self.recipe.overrides, seed=self.recipe.seed)
         self.game.to(device_here(how.device))
         share_batch_norm(self.game.networks)
-        self.game.load_state_dict(told["game"])
+        self.game.load_state_dict(content["game"])
         self.batches = Batches(
-            told["images"], told["labels"], batch_size=how.batch_size, seed=self.recipe.seed, device=self.game.device,
-            flip=how.horizontal_flip, drop_last=how.drop_last, shard=team.rows,
+            content["images"], content["labels"], batch_size=how.batch_size, seed=self.recipe.seed,
+            device=self.game.device, flip=how.horizontal_flip, drop_last=how.drop_last, shard=process_group.rows,
         )  # fmt: skip
-        self.shard = team.shard(self.game.device)
+        self.shard = process_group.shard(self.game.device)
 
     def step(self, step: int) -> None:
-        """Play step `step`, as `Trainer` does on rank 0."""
+        """Run training step `step` as `Trainer` does on rank 0."""
         how, count = self.recipe.training, self.game.batches_per_step
         precise = numerics(how.precision, deterministic=how.deterministic)
         memory = memory_errors(f"training on {self.game.device}", f"lower training.batch_size (now {how.batch_size})")

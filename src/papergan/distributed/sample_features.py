@@ -1,4 +1,4 @@
-"""Samples drawn and looked at by all processes: chunk c of the stream by rank c mod N, put together in order."""
+"""Features of samples, computed by all ranks: chunk c of the stream by rank c mod N, joined in order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from papergan.image_range import to_pixels
 from papergan.metrics.random_subsets import kept_of
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import numerics
-from papergan.training.process_group import ProcessGroup, Verb, current, device_here
+from papergan.training.process_group import Command, ProcessGroup, current, device_here
 from papergan.weights import Weights
 
 Stop = Callable[[], bool] | None
@@ -40,16 +40,16 @@ _KNOWN = {kind.__name__: kind for kind in (NotFiniteError, MemoryShortError, Eva
 
 
 class Viewers:
-    """The extractors of a recipe, on this process and, where there are others, on each of them.
+    """The extractors of a recipe, on this rank and on every follower.
 
-    What is seen does not depend on how many look: chunks have a fixed size and seeds of their own, extractors see them
+    Features do not depend on the number of ranks: chunks have a fixed size and seeds of their own, extractors see them
     in the same batches, and the rows are put back in order, so that scores are those of one process.
     """
 
     def __init__(self, recipe: Recipe, images: ImageSpec, domain_classifier: Weights) -> None:
         self.recipe, self.images, self.classifier = recipe, images, domain_classifier
         self.extractors = extractors_of(recipe.evaluation, device_here(recipe.training.device), domain_classifier)
-        self._team, self._told = current(), False
+        self._process_group, self._extractors_sent = current(), False
 
     def see(
         self,
@@ -61,9 +61,9 @@ class Viewers:
         should_stop: Stop = None,
         what: str = "samples",
     ) -> Seen:
-        """The samples that the rules ask for, by every extractor; raises what `see_samples` does."""
+        """Features of the samples that the rules ask for, by every extractor; raises what `see_samples` does."""
         size = self.recipe.evaluation.batch_size
-        if self._team is None:
+        if self._process_group is None:
             stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
             return see_samples(
                 (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors, references, rules,
@@ -71,18 +71,18 @@ class Viewers:
             )  # fmt: skip
         check_references(self.extractors, references)
         task = Task(sampler, self.extractors, rules, progress, size)
-        self._tell(self._team, task)
-        world, parts = self._team.world, []
+        self._tell(self._process_group, task)
+        world, parts = self._process_group.world, []
         for wave in range(-(-task.chunks // world)):
-            parts += _wave(self._team, task, wave, should_stop, f"{what}, from {wave * world * CHUNK} on")
+            parts += _wave(self._process_group, task, wave, should_stop, f"{what}, from {wave * world * CHUNK} on")
         return _joined(parts)
 
-    def _tell(self, team: ProcessGroup, task: Task) -> None:
-        """Give the followers what they need; extractors once, the generator every time."""
-        if not self._told:
-            team.tell(Verb.LOOK, content=self._extractors())
-            self._told = True
-        team.tell(Verb.SAMPLE, content=task.to_content())
+    def _tell(self, process_group: ProcessGroup, task: Task) -> None:
+        """Send the extractors, once, and the generator, every time, to the followers."""
+        if not self._extractors_sent:
+            process_group.broadcast(Command.LOAD_EXTRACTORS, content=self._extractors())
+            self._extractors_sent = True
+        process_group.broadcast(Command.LOAD_GENERATOR, content=task.to_content())
 
     def _extractors(self) -> dict[str, Any]:
         how, files = self.recipe.evaluation, {}
@@ -102,7 +102,7 @@ class Viewers:
 
 
 class Task:
-    """What is drawn and how it is looked at."""
+    """One evaluation of a generator: its samples, and the extractors and rules for them."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Task:
         return -(-self.rules.num_samples // CHUNK)
 
     def look(self, chunk: int, should_stop: Stop = None, what: str = "samples") -> Seen:
-        """Draw this chunk of the stream and look at it."""
+        """Generate this chunk of the stream and extract its features."""
         rules, before = self.rules, chunk * CHUNK
         stream = self.sampler.stream(
             rules.num_samples, seed=rules.seed, progress=self.progress, truncation=rules.truncation, chunks=(chunk,)
@@ -132,13 +132,13 @@ class Task:
         )  # fmt: skip
 
     def _kept_in(self, start: int, stop: int) -> int:
-        """How many images of the draw from the whole stream lie in this part of it, which then keeps just these."""
+        """The number of images to keep of this part of the stream, by the draw from the whole of it."""
         rules = self.rules
         kept = kept_of(rules.num_samples, kept_for(rules), rules.seed)
         return int(((kept >= start) & (kept < stop)).sum())
 
     def to_content(self) -> dict[str, Any]:
-        """For the followers: everything but the extractors, which they have."""
+        """The task as a message, without the extractors, which the followers have."""
         return {
             "weights": self.sampler.state_dict(), "progress": list(self.progress), "batch_size": self.batch_size,
             "rules": asdict(self.rules),
@@ -146,33 +146,33 @@ class Task:
 
 
 class Share:
-    """A follower's part in looking: the extractors that it was given, and the generator it was told of last."""
+    """The evaluation of a follower: the extractors that it was sent, and the latest generator."""
 
-    def __init__(self, team: ProcessGroup, told: dict[str, Any]) -> None:
-        self.team = team
-        self.recipe = Recipe.model_validate_json(told["recipe"])
+    def __init__(self, process_group: ProcessGroup, content: dict[str, Any]) -> None:
+        self.process_group = process_group
+        self.recipe = Recipe.model_validate_json(content["recipe"])
         device = device_here(self.recipe.training.device)
-        classifier = Weights(told["classifier"], told["about_classifier"])
-        with in_memory(told["files"]) as places:
+        classifier = Weights(content["classifier"], content["about_classifier"])
+        with in_memory(content["files"]) as places:
             how = self.recipe.evaluation.model_copy(update={**places, "allow_download": False})
             self.extractors = extractors_of(how, device, classifier)
         game = systems.build(
-            self.recipe.system, ImageSpec(*told["spec"]), self.recipe.overrides, seed=self.recipe.seed
+            self.recipe.system, ImageSpec(*content["spec"]), self.recipe.overrides, seed=self.recipe.seed
         ).to(device)
         self.sampler = game.sampler(averaged=False).requires_grad_(False).eval()
         self._task: Task | None = None
 
-    def take_up(self, told: dict[str, Any]) -> None:
-        """Look at samples of these weights from now on."""
-        self.sampler.load_state_dict(told["weights"])
-        progress, rules = Progress(*told["progress"]), Rules(**told["rules"])
-        self._task = Task(self.sampler, self.extractors, rules, progress, told["batch_size"])
+    def load_generator(self, content: dict[str, Any]) -> None:
+        """Load a generator, whose samples are evaluated from now on."""
+        self.sampler.load_state_dict(content["weights"])
+        progress, rules = Progress(*content["progress"]), Rules(**content["rules"])
+        self._task = Task(self.sampler, self.extractors, rules, progress, content["batch_size"])
 
-    def seen(self, wave: int) -> dict[str, Any] | None:
-        """What this rank's chunk of the wave looks like, or the error to tell; None where the wave ends before it."""
+    def features(self, wave: int) -> dict[str, Any] | None:
+        """The features of this rank's chunk of the wave, or its error; None where the wave ends before it."""
         assert self._task is not None
         how = self.recipe.training
-        chunk = wave * self.team.world + self.team.rank
+        chunk = wave * self.process_group.world + self.process_group.rank
         if chunk >= self._task.chunks:
             return None
         memory = memory_errors("looking at samples", f"lower evaluation.batch_size (now {self._task.batch_size})")
@@ -180,7 +180,7 @@ class Share:
             with numerics(how.precision, deterministic=how.deterministic), memory:
                 seen = self._task.look(chunk)
         except PaperganError as error:
-            return {"error": type(error).__name__, "message": f"{self.team}: {error}"}
+            return {"error": type(error).__name__, "message": f"{self.process_group}: {error}"}
         return {
             "pixels": seen.pixels, "count": seen.count,
             "features": {name: rows.features for name, rows in seen.features.items()},
@@ -188,19 +188,19 @@ class Share:
         }  # fmt: skip
 
 
-def _wave(team: ProcessGroup, task: Task, wave: int, should_stop: Stop, what: str) -> list[Seen]:
-    """One chunk by each rank, in order. Where one fails or is stopped, the others' are taken in nevertheless."""
-    first = wave * team.world
+def _wave(process_group: ProcessGroup, task: Task, wave: int, should_stop: Stop, what: str) -> list[Seen]:
+    """One chunk by each rank, in order. Where one fails or is stopped, the others' are received nevertheless."""
+    first = wave * process_group.world
     error: PaperganError | None = None
-    with team.exchange():
-        team.tell(Verb.SEE, wave)
+    with process_group.exchange():
+        process_group.broadcast(Command.EXTRACT_FEATURES, wave)
         parts = []
         try:
             parts.append(task.look(first, should_stop, what))
         except PaperganError as own:
             error = own
-        for rank in range(1, min(team.world, task.chunks - first)):
-            answer = team.take_in(rank)
+        for rank in range(1, min(process_group.world, task.chunks - first)):
+            answer = process_group.receive_from(rank)
             if "error" in answer:
                 error = error or _KNOWN.get(answer["error"], PaperganError)(answer["message"])
             else:
@@ -228,7 +228,7 @@ def _joined(parts: Sequence[Seen]) -> Seen:
 
 @contextmanager
 def in_memory(files: Mapping[str, Tensor]) -> Iterator[dict[str, str]]:
-    """Paths of files with these bytes that are on no disk, since followers leave it alone; gone after the block."""
+    """Paths of files with these bytes in memory, since followers do not write to disk; removed after the block."""
     places = {}
     with ExitStack() as opened:
         for name, content in files.items():

@@ -1,1 +1,1 @@
-"""A GAN is a game: networks, the turns they take, and what each turn minimises. No paper is known here."""
+"""The kernel: a GAN as a game of players with optimisers, turns and objectives. It knows no system and no paper."""

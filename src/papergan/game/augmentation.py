@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what discriminators see (Zhao et al. 2020, arXiv:2006.10738), real and fake alike.
+"""Differentiable augmentation of real and generated images (Zhao et al. 2020, arXiv:2006.10738).
 
 Every image gets its own draw, always (there is no probability of skipping). Gradients flow through, twice
 differentiable, so that R1 may be taken before the augmentation. Values may leave [-1, 1]; they are not clamped.
@@ -51,10 +51,7 @@ def cutout(images: Tensor, ratio: float = 0.5) -> Tensor:
 
 
 def rotation(images: Tensor, degrees: float = 15.0) -> Tensor:
-    """Turn by U(-degrees, degrees) about the centre, bilinear, reflected at the border; document 000, section IV.C.
-
-    The document says "slight rotations" without a range; 15 degrees is our choice.
-    """
+    """Rotation by U(-degrees, degrees) about the centre, bilinear, reflected at the border."""
     angle = (_uniform(images).flatten() * 2.0 - 1.0) * math.radians(degrees)
     affine = _affine(images, cosine=angle.cos(), sine=angle.sin(), shift=0.0)
     return warp(images, affine, mode="bilinear", padding="reflection")
@@ -63,7 +60,7 @@ def rotation(images: Tensor, degrees: float = 15.0) -> Tensor:
 STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "color": color,
     "translation": translation,
-    "crop": translation,  # "cropping" in document 000: a shift loses what leaves the frame, at a fixed size
+    "crop": translation,  # at a fixed size: a shift loses what leaves the frame
     "cutout": cutout,
     "rotation": rotation,
 }

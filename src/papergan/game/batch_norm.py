@@ -1,4 +1,4 @@
-"""BatchNorm over a batch that is shared out: the statistics are those of all ranks' images."""
+"""Synchronised BatchNorm: batch statistics over the images of all ranks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from papergan.game.sharding import batch_mean, global_count, is_shared
 
 
 class _OverRanks(_BatchNorm):
-    """First the mean, then the mean square about it: exact where the difference of raw moments loses digits.
+    """BatchNorm whose mean and variance are those of all ranks' images.
+
+    The mean first, then the mean square about it: exact where the difference of raw moments loses digits.
 
     The running variance is the unbiased one of the whole batch, as torch has it. Without an active shard, and in
     evaluation mode, it is torch's own. torch's SyncBatchNorm takes no tensors on a CPU.
@@ -53,7 +55,7 @@ _SHARED: dict[type[nn.Module], type[nn.Module]] = {nn.BatchNorm1d: _OverRanks1d,
 
 
 def share_batch_norm(module: nn.Module) -> None:
-    """Let every BatchNorm in `module` count the images of all ranks. Weights, buffers and their names stay.
+    """Turn every BatchNorm in `module` into a synchronised one. Weights, buffers and their names stay.
 
     The layers change their class in place, because optimisers and averages hold what they are made of.
     Raises ValueError for a kind of BatchNorm that has no such class.

@@ -1,4 +1,4 @@
-"""What a discriminator is shown of a contest."""
+"""Inputs of a discriminator: images alone, pairs of image and latent, images with classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DiscriminatorInput(Protocol):
-    """The discriminator's arguments on each side; hashable, since verdicts are remembered by match."""
+    """The discriminator's arguments for each side; hashable, since its outputs are cached by match."""
 
     def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]: ...
 
@@ -23,7 +23,7 @@ class DiscriminatorInput(Protocol):
 
 
 class ImagesOnly:
-    """The augmented images and nothing else."""
+    """Augmented images alone, [B, C, S, S]."""
 
     def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
         return (context.augmented_real(match),)
@@ -37,9 +37,9 @@ images_only = ImagesOnly()
 
 @dataclass(frozen=True)
 class Pairs:
-    """Real images with the latents that an encoder finds in them, generated images with those they came from.
+    """Pairs of image and latent: (x, E(x)) on the real side, (G(z), z) on the generated side.
 
-    encoder: the network that encodes. Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), eq. 1.
+    encoder: the network that encodes. Source: Dumoulin et al. 2017, arXiv:1606.00704, eq. 1.
     """
 
     encoder: str = "encoder"
@@ -56,7 +56,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images with their classes, one-hot [B, K]: those of the data, and those that the prior drew.
+    """Images with one-hot classes [B, K]: those of the data, and those that the prior drew.
 
     The prior's draw is (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
     """

@@ -1,4 +1,4 @@
-"""The exponential moving average of what is sampled."""
+"""Exponential moving average (EMA) of a generator's weights."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from papergan.game.schedules import GraphScalars, Progress, Schedule, value
 
 
 class EMA:
-    """theta_ema <- decay * theta_ema + (1 - decay) * theta, in float32, after every iteration.
+    """Exponential moving average: theta_ema <- decay * theta_ema + (1 - decay) * theta, after every training step.
 
-    Document 000, eq. 3; Karras et al. 2018 (arXiv:1710.10196), section 3. decay: in [0, 1), a knob.
-    Weights are averaged; buffers (BatchNorm's running statistics) are copied from the generator that moves, and are to
-    be re-estimated with `Sampler.estimate_batch_norm` before anything is sampled for evaluation or publication.
+    In float32. decay: in [0, 1), a constant or a schedule. Source: Karras et al. 2018, arXiv:1710.10196, section 3.
+    Weights are averaged; buffers (BatchNorm's running statistics) are copied from the generator in training, and are to
+    be re-estimated with `Sampler.estimate_batch_norm` before anything is sampled for evaluation or export.
     """
 
     def __init__(self, decay: Schedule = 0.999) -> None:
@@ -27,13 +27,13 @@ class EMA:
         self.decay = decay
 
     def follow(self, source: Sampler) -> None:
-        """Begin at the present weights of `source`."""
+        """Start at the present weights of `source`, and average that from now on."""
         self.source = source
         self.sampler = copy.deepcopy(source).requires_grad_(False).eval()
 
     @torch.no_grad()
     def update(self, progress: Progress | GraphScalars) -> None:
-        """Take one step towards the weights that are being averaged."""
+        """Take the present weights into the average."""
         averaged, moving = _tensors(self.sampler), _tensors(self.source)
         share = value(self._share if callable(self.decay) else 1.0 - self.decay, progress)
         if isinstance(share, Tensor):  # torch has this for a tensor per tensor only; the same bits

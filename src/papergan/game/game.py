@@ -1,4 +1,4 @@
-"""The nouns of a game: matches, players, turns, and the game that holds them."""
+"""The data classes of a game: matches, players, turns, and the game that holds them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Augmentation = Callable[[Tensor], Tensor]
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What a discriminator says.
+    """The output of a discriminator.
 
     score: [B], or [B, K] for a distributional one; a logit, higher = more real. features: activations, shallow to deep.
     extras: scalars computed on the way (a KL divergence, a mixing distance).
@@ -37,10 +37,10 @@ class DiscriminatorOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class Match:
-    """One contest: who generates, from which source, who judges, against which real data, seeing what.
+    """A pairing of generator and discriminator: from which source, against which real data, with which input.
 
     source: a network that is a prior, or a key of the batch (another domain's images). real: a key of the batch.
-    view: what the discriminator is shown; None shows it the augmented images.
+    view: the discriminator's input; None for the augmented images.
     """
 
     generator: str = "generator"
@@ -52,7 +52,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Player:
-    """Who learns together: some networks, one optimiser, and what their weights must satisfy after each move."""
+    """Networks with one optimiser, its learning-rate schedule, and the constraints applied after each step."""
 
     networks: tuple[str, ...]
     optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -61,18 +61,18 @@ class Player:
 
 
 def always(progress: Progress) -> bool:
-    """A turn that is taken in every iteration."""
+    """The default of `Turn.when`: the turn is active in every training step."""
     return True
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One move: this player minimises the sum of these terms.
+    """An optimiser step of one player on the sum of these terms.
 
-    repeats: moves per iteration; the r-th repeat of every turn sees the r-th real batch of the iteration, so that an
-    iteration draws as many batches as its most repeated turn (n_critic), and an epoch is counted by the critic's.
-    fakes_per_real: generated images per real image of the batch. when: in which iterations the turn is taken; a player
-    may have several turns (lazy regularisation).
+    repeats: optimiser steps per training step; the r-th repeat of every turn sees the r-th real batch of it, so that a
+    training step draws as many batches as its most repeated turn (n_critic), and an epoch is counted by the critic's.
+    fakes_per_real: generated images per real image of the batch. when: in which training steps the turn is active; a
+    player may have several turns (lazy regularisation).
     """
 
     player: str
@@ -87,14 +87,14 @@ class Turn:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """What each term is called in reports, "player.term"; a second one of the same name is "player.term_2"."""
+        """Names of the terms in reports, "player.term"; a second one of the same name is "player.term_2"."""
         kinds = [term.name for term in self.objective]
         places = [kinds[: place + 1].count(kind) for place, kind in enumerate(kinds)]
         return tuple(f"{self.player}.{k}" + (f"_{n}" if n > 1 else "") for k, n in zip(kinds, places, strict=True))
 
     @cached_property
-    def watched(self) -> tuple[str, ...]:
-        """The names of what can tell that a move went wrong: its terms, and the norm of all gradients."""
+    def guarded(self) -> tuple[str, ...]:
+        """Names of what `NonFiniteGuard` looks at: the terms, and the norm of all gradients."""
         return (*self.names, f"{self.player}.gradient_norm")
 
     @property
@@ -105,10 +105,10 @@ class Turn:
 
 @dataclass
 class Game:
-    """Networks by name, who trains them, in which order they move, and what is sampled at the end.
+    """A GAN: networks by name, the players that train them, their turns in order, and the generator that is exported.
 
     augment: what every discriminator's images go through, real and fake alike. showcase: the match whose generator and
-    source are published. average: the exponential moving average of what is published, or None.
+    source are exported. average: the exponential moving average of what is exported, or None.
     Raises ValueError where a player, a turn or the showcase names what does not exist.
     """
 
@@ -124,7 +124,7 @@ class Game:
         for name, player in self.players.items():
             _known(f"player {name!r} trains", player.networks, self.networks)
         _known("turns are taken by", [turn.player for turn in self.turns], self.players)
-        _known("what is published comes from", [self.showcase.generator, self.showcase.source], self.networks)
+        _known("what is exported comes from", [self.showcase.generator, self.showcase.source], self.networks)
         self.networks.requires_grad_(False)
         self.optimisers = {
             name: player.optimiser([weight for n in player.networks for weight in self.networks[n].parameters()])
@@ -143,7 +143,7 @@ class Game:
 
     @contextmanager
     def learning(self, names: Sequence[str]) -> Iterator[None]:
-        """Only these networks learn inside the block. This is the whole detach policy: nothing else requires grad."""
+        """Inside the block only these networks require gradients. This is the whole detach policy."""
         for name in names:
             self.networks[name].requires_grad_(True)
         try:
@@ -153,13 +153,13 @@ class Game:
                 self.networks[name].requires_grad_(False)
 
     def sampler(self, *, averaged: bool = True) -> Sampler:
-        """What is published: the prior and the generator of the showcase, averaged where the game keeps an average."""
+        """The prior and the generator of the showcase; the average of both where the game keeps one."""
         if averaged and self.average is not None:
             return self.average.sampler
         return Sampler(self.networks[self.showcase.source], self.networks[self.showcase.generator])
 
     def to(self, device: torch.device | str) -> Game:
-        """Move everything to a device, convolutions in channels-last memory; before the first move."""
+        """Move everything to a device, convolutions in channels-last memory; before the first step."""
         modules = [self.networks, *(one for one in self.controllers.values() if isinstance(one, nn.Module))]
         if self.average is not None:
             modules.append(self.average.sampler)
@@ -171,7 +171,7 @@ class Game:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed game needs: weights, optimisers, controllers, average."""
+        """The whole state for resuming: weights, optimisers, controllers, average."""
         return {
             "networks": self.networks.state_dict(),
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
@@ -180,7 +180,7 @@ class Game:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the state of a game that was built alike.
+        """Load the state of a game that was built alike.
 
         Raises ValueError naming what is missing, too much or of another shape, before anything is changed.
         """

@@ -1,4 +1,4 @@
-"""Notices what is not finite without making the host wait for the device."""
+"""Detection of NaN and infinity in losses, gradients and weights, without synchronising with the device."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ ADVICE = "Checkpoints are from before that. Lower the learning rate or the weigh
 
 
 class NonFiniteGuard:
-    """Remembers on the device the first move whose loss or gradient was NaN or infinite; read at reports and saves.
+    """Keeps on the device the first optimiser step whose loss or gradient was NaN or infinite.
 
-    `announce` is the host's part of it and `look` the device's, which works in place, so that it can be recorded.
+    Read by `check`, at reports and saves. `announce` is the host's part of it and `look` the device's, which works in
+    place, so that it can be recorded.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._moves: list[tuple[int, str, tuple[str, ...]]] = []
-        self._values: dict[tuple[str, ...], Tensor] = {}  # of the first bad move, or of some move before there is one
+        self._values: dict[tuple[str, ...], Tensor] = {}  # of the first bad step, or of some step before there is one
         self._count = torch.zeros((), dtype=torch.int64, device=device)
         self._first = torch.full((), -1, dtype=torch.int64, device=device)
 
     def announce(self, step: int, turns: Sequence[Turn]) -> None:
-        """Say which moves of step `step` are going to be looked at, in their order."""
+        """Register the optimiser steps of training step `step`, in their order, before they are taken."""
         for turn in turns:
-            self._moves += [(step, turn.player, turn.watched)] * turn.repeats
+            self._moves += [(step, turn.player, turn.guarded)] * turn.repeats
 
     def look(self, names: tuple[str, ...], values: Tensor) -> None:
-        """Look at the next move. names, values [len(names)]: every weighted term, and the norm of all gradients."""
+        """Check the next optimiser step. names, values [len(names)]: its weighted terms and its gradient norm."""
         found = ~torch.isfinite(values.sum()) & (self._first < 0)
         self._first.copy_(torch.where(found, self._count, self._first))
         if names not in self._values:
@@ -48,11 +49,11 @@ class NonFiniteGuard:
         self._count += 1
 
     def tensors(self) -> list[Tensor]:
-        """What it keeps on the device."""
+        """The tensors of its state, all on the device."""
         return [self._count, self._first, *self._values.values()]
 
     def check(self) -> None:
-        """Read the device. Raises NotFiniteError naming the first bad move since the last check, and its numbers."""
+        """Read the device. Raises NotFiniteError naming the first bad step since the last check, and its values."""
         first = int(self._first)
         if first >= 0:
             step, player, names = self._moves[first]
@@ -78,7 +79,7 @@ def check_finite(step: int, state: Mapping[str, Any]) -> None:
 
 
 def finite_only(metrics: Mapping[str, float], what: str) -> dict[str, float]:
-    """The metrics that are numbers. A score that is NaN or infinite is said aloud and is no score: it is left out."""
+    """The metrics that are finite; the others are left out, with a warning that names them."""
     missing = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if missing:
         log.warning("%s: %s not finite, so left out", what, ", ".join(missing))

@@ -1,4 +1,4 @@
-"""The optimisers that papers on GANs use, by name; each with its own paper's constants."""
+"""Optimisers by name, each with the constants of its source, and weight clipping."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def adam(learning_rate: float, betas: tuple[float, float] = (0.5, 0.999)) -> Opt
 
 
 def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimiser:
-    """A player's optimiser. learning_rate: of all but that it only scales Adadelta's steps, whose own is 1.
+    """An optimiser by name. learning_rate: for Adadelta a factor of its steps, whose own is 1.
 
     adam: beta1 given, beta2 0.999. sgd: none but the rate. momentum: 0.9, Polyak 1964. rmsprop: decay 0.99, Hinton 2012
     (lecture 6e). adagrad: Duchi, Hazan and Singer 2011, JMLR 12. adadelta: rho 0.95, epsilon 1e-6, Zeiler 2012,
@@ -48,10 +48,9 @@ def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimi
 
 
 class Clip:
-    """Weights into [-limit, limit], after every move: a player's constraint.
+    """Weight clipping to [-limit, limit], a constraint that is applied after every step of a player.
 
-    Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1, limit 0.01; all weights, those of BatchNorm too, as in its
-    authors' code. Symmetric, though document 002 (section II.D) has "under the threshold".
+    All weights, those of BatchNorm too. Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, limit 0.01.
     """
 
     def __init__(self, limit: float) -> None:

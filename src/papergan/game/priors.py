@@ -1,4 +1,4 @@
-"""Priors draw the generator's arguments. A prior is a network: it may have weights, and a player may train them."""
+"""Priors: networks that draw the generator's arguments. One may have weights, which a player may train."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from papergan.game.sharding import per_image
 
 
 class Prior(nn.Module):
-    """Draws `count` latents as a tuple of the generator's arguments, on the device of its buffers."""
+    """The base class: draws `count` latents as a tuple of the generator's arguments, on the device of its buffers."""
 
     where: Tensor
 
@@ -25,16 +25,16 @@ class Prior(nn.Module):
         self.register_buffer("where", torch.zeros(()), persistent=False)
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """As `forward`, every latent number drawn from the prior's law between -threshold and threshold.
+        """As `forward`, from the prior truncated to [-threshold, threshold] in every component.
 
-        Fidelity rises and diversity falls as the threshold does (document 002 has it the other way round).
+        The lower the threshold, the higher the fidelity and the lower the diversity.
         Raises RecipeError where this prior has no such law.
         Source: Brock et al. 2019, arXiv:1809.11096, section 3.1, the truncation trick.
         """
         raise RecipeError(f"latents of {type(self).__name__} cannot be truncated; leave evaluation.truncation out")
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-        """Latents on the way from `start` to `end`, [B, Z] each; position [B] in 0..1. A straight line."""
+        """Linear interpolation from `start` to `end`, [B, Z] each; position [B] in 0..1."""
         return torch.lerp(start, end, position[:, None].to(start))
 
 
@@ -45,12 +45,12 @@ class Gaussian(Prior):
         return (per_image(lambda n: torch.randn(n, self.latent_dim, device=self.where.device), count),)
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """By the inverse of the distribution function: z = sqrt(2) erfinv(u erf(t / sqrt(2))), u ~ U(-1, 1)."""
+        """By inverse transform sampling: z = sqrt(2) erfinv(u erf(t / sqrt(2))), u ~ U(-1, 1)."""
         u = per_image(lambda n: torch.rand(n, self.latent_dim, device=self.where.device), count) * 2.0 - 1.0
         return (math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2))),)
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
-        """Along a great circle, since a straight line leaves the shell on which the latents lie."""
+        """Spherical interpolation, since a straight line leaves the shell on which the latents lie."""
         return slerp(start, end, position)
 
 
@@ -66,14 +66,14 @@ class Uniform(Prior):
 
 
 class WithChoice(Prior):
-    """Another prior's draw, and one of some choices for each: (z, one-hot [count, choices]). Only z is truncated."""
+    """A prior with a uniform categorical variable: (z, one-hot [count, choices]). Only z is truncated."""
 
     def __init__(self, latents: Prior, choices: int) -> None:
         super().__init__(latents.latent_dim)
         self.latents, self.choices = latents, choices
 
     def chosen(self, count: int) -> Tensor:
-        """Which one, int64 [count]; evenly."""
+        """The choices, int64 [count], uniform."""
         return per_image(lambda n: torch.randint(self.choices, (n,), device=self.where.device), count)
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
@@ -87,7 +87,7 @@ class WithChoice(Prior):
 
 
 def one_hot(chosen: Tensor, choices: int) -> Tensor:
-    """Whole numbers [B] in 0..choices - 1 -> float32 [B, choices]; by comparison, whose result has one order only."""
+    """One-hot vectors: integers [B] in 0..choices - 1 -> float32 [B, choices]; deterministic, by comparison."""
     return (chosen[:, None] == torch.arange(choices, device=chosen.device)).float()
 
 

@@ -1,4 +1,4 @@
-"""What is published of a trained game: a prior and a generator, and images on demand."""
+"""The exported generator with its prior: samples, interpolations, BatchNorm statistics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ON_A_CPU = 50  # of them at once: what lies between two layers fits its caches, 
 
 
 class Sampler(nn.Module):
-    """A prior and a generator. `state_dict` is what is saved as the final generator."""
+    """A generator with its prior. Its `state_dict` is what is saved as the final generator."""
 
     def __init__(self, prior: nn.Module, generator: nn.Module) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Sampler(nn.Module):
         truncation: float | None = None,
         chunks: Collection[int] | None = None,
     ) -> Iterator[Tensor]:
-        """`count` images in evaluation mode, in chunks of at most 500: float32 [B, C, S, S] in [-1, 1].
+        """Generate `count` images in evaluation mode, in chunks of at most 500: float32 [B, C, S, S] in [-1, 1].
 
         Image i is a function of (weights, seed, truncation, i): a longer stream begins with the shorter one. The
         ambient random state and the training mode are left as they were. truncation: see `Prior.truncated`.
@@ -77,7 +77,7 @@ class Sampler(nn.Module):
 
     @torch.no_grad()
     def interpolate(self, rows: int, steps: int, *, seed: int, progress: Progress = START) -> Tensor:
-        """`rows` ways between two latents, `steps` images each, both ends included: float32 [rows * steps, C, S, S].
+        """Interpolate between `rows` pairs of latents, `steps` images each with ends: float32 [rows * steps, C, S, S].
 
         Along the prior's own way, see `Prior.between`; a straight line where the source is no Prior. Only the latent
         moves: labels and other arguments of the generator stay those of the start. In evaluation mode.
@@ -121,15 +121,15 @@ class Sampler(nn.Module):
 
 
 def seconds_per_image(sampler: Sampler, *, seed: int, progress: Progress = START, chunks: int = 1) -> float:
-    """How long one image takes, in evaluation mode and in chunks of 500, the first chunk not counted."""
+    """The sampling time of one image in seconds, in evaluation mode and chunks of 500; the first does not count."""
     stream = sampler.stream((1 + chunks) * CHUNK, seed=seed, progress=progress)
     next(stream)
     _wait(sampler.device)
-    began = time.perf_counter()
+    started = time.perf_counter()
     for _ in stream:
         pass
     _wait(sampler.device)
-    return (time.perf_counter() - began) / (chunks * CHUNK)
+    return (time.perf_counter() - started) / (chunks * CHUNK)
 
 
 def _wait(device: torch.device) -> None:

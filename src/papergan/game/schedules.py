@@ -1,4 +1,4 @@
-"""Numbers that may move during training: constants, schedules and controllers."""
+"""Schedules: values that may change during training, as constants, functions of progress, or controllers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Progress(NamedTuple):
-    """Where training stands, before the step that is about to be played.
+    """The progress of training before a step.
 
-    step: iterations done (one iteration plays every turn). images: real images drawn. epoch: passes over the real set,
+    step: training steps done. images: real images drawn. epoch: passes over the real set,
     fractional. There is no total: schedules are absolute, so that a finished run can be extended.
     """
 
@@ -28,58 +28,58 @@ class Progress(NamedTuple):
 Schedule = float | Callable[[Progress], float]  # constant, schedule or controller
 
 
-_MOST_KNOBS = 64
+_MAX_SCHEDULES = 64
 
 
 class UnrecordableError(Exception):
-    """An iteration cannot be recorded; it is played anew every time instead."""
+    """A training step cannot be recorded as a CUDA graph; it runs eagerly instead."""
 
 
 class GraphScalars:
-    """Stands in for `Progress` while an iteration is recorded, to be repeated later: knobs become device scalars.
+    """Replaces `Progress` while a CUDA graph is recorded: the values of schedules become scalars on the device.
 
     A number that the host reads while recording would be repeated for ever. So nothing can be read here except
-    through `value`, which shows a knob as a float32 scalar on the device; `turn` refills those before a repetition.
+    through `value`, which gives a schedule as a float32 scalar on the device; `refill` sets those before a replay.
     """
 
     def __init__(self, device: torch.device) -> None:
         # One tensor from before the recording, since what is made while recording is made anew at every repetition.
-        self._scalars = torch.zeros(_MOST_KNOBS, device=device)
+        self._scalars = torch.zeros(_MAX_SCHEDULES, device=device)
         self._places: dict[Callable[[Progress], float], int] = {}
-        self._shown: dict[int, float] = {}
+        self._values: dict[int, float] = {}
 
-    def show(self, knob: Callable[[Progress], float]) -> Tensor:
-        """The scalar of this knob, always the same one; an `on_device` controller's own tensor."""
-        if getattr(knob, "on_device", False):
-            return knob(self)  # type: ignore[arg-type, return-value]
-        if len(self._places) == _MOST_KNOBS and knob not in self._places:
-            raise UnrecordableError(f"more than {_MOST_KNOBS} knobs move")
-        return self._scalars[self._places.setdefault(knob, len(self._places))]
+    def scalar(self, schedule: Callable[[Progress], float]) -> Tensor:
+        """The device scalar of this schedule, always the same one; an `on_device` controller's own tensor."""
+        if getattr(schedule, "on_device", False):
+            return schedule(self)  # type: ignore[arg-type, return-value]
+        if len(self._places) == _MAX_SCHEDULES and schedule not in self._places:
+            raise UnrecordableError(f"more than {_MAX_SCHEDULES} schedules")
+        return self._scalars[self._places.setdefault(schedule, len(self._places))]
 
-    def turn(self, progress: Progress) -> None:
-        """Show every knob as it is at this moment. The host does not wait; a dial that stays costs nothing."""
-        for knob, place in self._places.items():
-            now = knob(progress)
+    def refill(self, progress: Progress) -> None:
+        """Set every scalar to the present value of its schedule, where it changed. The host does not wait."""
+        for schedule, place in self._places.items():
+            now = schedule(progress)
             if isinstance(now, Tensor):
-                raise UnrecordableError(f"{knob!r} gives a tensor and does not say that it is `on_device`")
-            if self._shown.get(place) != now:
+                raise UnrecordableError(f"{schedule!r} gives a tensor and does not say that it is `on_device`")
+            if self._values.get(place) != now:
                 self._scalars[place].fill_(now)
-                self._shown[place] = now
+                self._values[place] = now
 
     def __getattr__(self, name: str) -> NoReturn:
         raise UnrecordableError(f"something reads progress.{name}, which a recording cannot follow")
 
 
-def value(knob: Schedule, progress: Progress | GraphScalars) -> float | Tensor:
-    """What a knob shows at this moment: a number, or a scalar on the device where a recording is made of it."""
-    if not callable(knob):
-        return knob
-    return progress.show(knob) if isinstance(progress, GraphScalars) else knob(progress)
+def value(schedule: Schedule, progress: Progress | GraphScalars) -> float | Tensor:
+    """The present value of a schedule: a number, or a scalar on the device while a CUDA graph is recorded."""
+    if not callable(schedule):
+        return schedule
+    return progress.scalar(schedule) if isinstance(progress, GraphScalars) else schedule(progress)
 
 
 @dataclass(frozen=True)
 class StepDecay:
-    """initial * factor^floor(epoch / every_epochs): the step-based schedule of document 000, section V.C."""
+    """Step decay: initial * factor^floor(epoch / every_epochs)."""
 
     initial: float
     every_epochs: float
@@ -91,7 +91,7 @@ class StepDecay:
 
 @dataclass(frozen=True)
 class LinearDecay:
-    """initial until start_step, then linearly to final at end_step, then final."""
+    """Linear decay: initial until start_step, then linearly to final at end_step, then final."""
 
     initial: float
     start_step: int
@@ -106,7 +106,7 @@ class LinearDecay:
 
 @dataclass(frozen=True)
 class Warmup:
-    """before until step, after from then on, for example an average whose decay grows once the weights have settled."""
+    """A step function: `before` until `step`, `after` from then on, for example for the decay of an average."""
 
     before: float
     after: float
@@ -131,7 +131,7 @@ class EveryNSteps:
 
 
 class Controller(Protocol):
-    """A knob that watches the game and keeps state; its state is part of every checkpoint.
+    """A schedule with state that observes the training; its state is part of every checkpoint.
 
     One that is a `nn.Module`, its state buffers, moves to the device with the game.
     A class that says `on_device = True` promises that its state is tensors on the game's device, changed in place only,
@@ -142,10 +142,10 @@ class Controller(Protocol):
     def __call__(self, progress: Progress) -> float: ...
 
     def observe(self, player: str, context: StepContext) -> None:
-        """Called after each move of `player`, with what that move looked at."""
+        """Called after each optimiser step of `player`, with the context of that step."""
 
     def report(self) -> Mapping[str, Tensor]:
-        """What reports show of it after an iteration, float32 scalars on the device; called "controller.key" there."""
+        """Values for the report after a training step, float32 scalars on the device, named "controller.key" there."""
 
     def state_dict(self) -> dict[str, Any]: ...
 

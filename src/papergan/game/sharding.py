@@ -1,12 +1,12 @@
-"""One game on several processes: whose rows of a batch are whose, and what they must sum to be one batch again.
+"""Data parallelism: the shards of a batch, and the collective operations that make their results those of the batch.
 
-Every rank plays the same moves with the same random state on its own rows. Objectives are means over the batch, so
-with equal shares L = mean_r L_r. `everyone` and `batch_mean` make ranks depend on each other; a backward pass then
+Every rank takes the same steps with the same random state on its own rows. Objectives are means over the batch, so
+with equal shares L = mean_r L_r. `all_gather` and `batch_mean` make ranks depend on each other; a backward pass then
 gives rank r the gradient of sum_s L_s with respect to what it holds, and the mean of that over ranks, which
 `average_over_ranks` takes, is the gradient of L with respect to the weights that all ranks share.
 
-Without an active shard every function here is the identity, or the plain mean. A controller that watches values must
-take `batch_mean` of them, or ranks would part. `training_step` alone is shared out: evaluation and sampling never are.
+Without an active shard every function here is the identity, or the plain mean. A controller that observes values must
+take `batch_mean` of them, or ranks would diverge. Only `training_step` is sharded: evaluation and sampling never are.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from torch import Tensor, distributed
 
 @dataclass(frozen=True)
 class Shard:
-    """Rank `rank` of `world` ranks, which sum over `group`; None is the group of all processes."""
+    """The shard of one rank: `rank` of `world` ranks, which sum over `group`; None is the group of all processes."""
 
     rank: int
     world: int
     group: distributed.ProcessGroup | None = None
 
     def rows(self, count: int) -> slice:
-        """Which of `count` rows of the whole batch are this rank's; `world` divides `count`."""
+        """This rank's rows of a whole batch of `count`, which `world` divides."""
         share = count // self.world
         return slice(self.rank * share, (self.rank + 1) * share)
 
@@ -39,7 +39,7 @@ _active: Shard | None = None
 
 @contextmanager
 def shared_out(shard: Shard) -> Iterator[None]:
-    """Inside the block, batches are a rank's share of larger ones."""
+    """Inside the block, batches are this shard of larger ones."""
     global _active
     before, _active = _active, shard
     try:
@@ -49,12 +49,12 @@ def shared_out(shard: Shard) -> Iterator[None]:
 
 
 def is_shared() -> bool:
-    """Whether batches are a rank's share of larger ones at this moment."""
+    """Whether a shard is active, so that batches are parts of larger ones."""
     return _active is not None
 
 
 def per_image(draw: Callable[[int], Tensor], count: int, dim: int = 0) -> Tensor:
-    """One random draw for each of this rank's `count` images: drawn for those of all ranks, and this rank's taken.
+    """Random numbers for this rank's `count` images: drawn for the whole batch, of which this rank's are taken.
 
     draw: returns a tensor whose axis `dim` has as many entries as it is given. Every rank has the same random state
     and moves it alike, so that what the ranks hold together is what one process would have drawn.
@@ -66,7 +66,7 @@ def per_image(draw: Callable[[int], Tensor], count: int, dim: int = 0) -> Tensor
 
 
 def all_gather(rows: Tensor) -> Tensor:
-    """The rows of all ranks in their order, [world * B, ...]; differentiable any number of times."""
+    """Gather the rows of all ranks in their order, [world * B, ...]; differentiable any number of times."""
     if _active is None:
         return rows
     before, after = _active.rank * len(rows), (_active.world - 1 - _active.rank) * len(rows)
@@ -75,23 +75,23 @@ def all_gather(rows: Tensor) -> Tensor:
 
 
 def batch_mean(values: Tensor, dim: int | tuple[int, ...] = 0) -> Tensor:
-    """Mean over these axes, the batch's among them, of all ranks' values; differentiable any number of times."""
+    """Mean of all ranks' values over these axes, the batch's among them; differentiable any number of times."""
     mean = values.mean(dim)
     return mean if _active is None else _summed(mean, _active) / _active.world
 
 
 def first_row(count: int) -> int:
-    """Which row of the whole batch this rank's first one is, where each rank has `count`."""
+    """Index in the whole batch of this rank's first row, where each rank has `count` rows."""
     return 0 if _active is None else _active.rank * count
 
 
 def global_count(count: int) -> int:
-    """How many all ranks have together, where this one has `count`."""
+    """The number of rows of all ranks together, where this one has `count`."""
     return count if _active is None else count * _active.world
 
 
 def average_over_ranks(gradients: Sequence[Tensor], values: Tensor) -> Tensor:
-    """Put the mean over ranks into each gradient; return the mean of `values`, the same bits on every rank.
+    """Average gradients over ranks in place, and return the average of `values`, the same bits on every rank.
 
     After the backward pass, before anything is read of it. One sum per type of number, however many tensors there are.
     A weight without a gradient is not among `gradients`, on any rank, and stays without.

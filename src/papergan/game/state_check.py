@@ -1,4 +1,4 @@
-"""Whether a saved state fits a game, known before a single number of it is loaded."""
+"""Checks that a saved state fits a game, before any of it is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a game at one moment, kept aside: to be put back, or to compare ways of playing an iteration."""
+"""Snapshots of a game's state in memory, to be restored, or to compare replayed with eager training steps."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from papergan.game.nan_guard import NonFiniteGuard
 
 _COMPARED = ("networks.", "average.", "report.")
 SHARE = 0.01  # of how far it moved; an old batch or old random numbers take a discriminator farther away than that
-TIMES = 3.0  # how much farther from each other than two plays a play and a repetition may be
+TIMES = 3.0  # how much farther from each other than two eager runs an eager run and a replay may be
 
 
 class StateSnapshot:
-    """Copies of every tensor that an iteration may change, and of the report that it gave."""
+    """Copies of every tensor that a training step may change, and of its report."""
 
-    def __init__(self, game: Game, watch: NonFiniteGuard, report: Mapping[str, Tensor] = MappingProxyType({})) -> None:
-        self._own = dict(_tensors(game, watch))
+    def __init__(self, game: Game, guard: NonFiniteGuard, report: Mapping[str, Tensor] = MappingProxyType({})) -> None:
+        self._own = dict(_tensors(game, guard))
         tensors = self._own | {f"report.{name}": value for name, value in report.items()}
         self.kept = {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Put the game's state back, in place."""
+        """Restore the game's state in place."""
         for name, tensor in self._own.items():
             tensor.copy_(self.kept[name])
 
@@ -35,30 +35,34 @@ class StateSnapshot:
         """The first tensor in which the two differ by a single bit, with its numbers where it is one; None if none."""
         for name, mine in self.kept.items():
             if not torch.equal(mine, other.kept[name]):
-                return f"{name} is {float(mine):.9g}, played {float(other.kept[name]):.9g}" if mine.dim() == 0 else name
+                return (
+                    f"{name} is {float(mine):.9g}, run eagerly {float(other.kept[name]):.9g}"
+                    if mine.dim() == 0
+                    else name
+                )
         return None
 
     def alike(self, begin: StateSnapshot, once: StateSnapshot, again: StateSnapshot) -> str | None:
-        """Which part went another way than two plays of the same iteration did, all from `begin`; None if none did.
+        """The first part that differs from an eager run by more than two eager runs allow; None if none does.
 
-        Kernels that add in any order do not come to the same bits twice. So each network, the average, and each number
-        of the report may be away from `once` by one percent of how far that moved and by three times as far as the two
-        plays are from each other.
+        All start at `begin`. Kernels that add in any order do not come to the same bits twice. So each network, the
+        average, and each number of the report may be away from `once` by one percent of how far that moved and by three
+        times as far as the two eager runs are from each other.
         """
         for part in dict.fromkeys(_part(name) for name in self.kept if name.startswith(_COMPARED)):
             names = [name for name, mine in self.kept.items() if _part(name) == part and mine.is_floating_point()]
             moved, noise, apart = (_distance(names, once, other) for other in (begin, again, self))
             if not apart <= SHARE * moved + TIMES * noise:
-                return f"{part} moved by {moved:.4g}, is off by {apart:.4g}, and two plays differ by {noise:.4g}"
+                return f"{part} moved by {moved:.4g}, is off by {apart:.4g}, and two eager runs differ by {noise:.4g}"
         return None
 
 
-def addresses(game: Game, watch: NonFiniteGuard) -> dict[str, int]:
-    """Where every tensor of the state lies."""
-    return {name: tensor.data_ptr() for name, tensor in _tensors(game, watch)}
+def addresses(game: Game, guard: NonFiniteGuard) -> dict[str, int]:
+    """The memory address of every tensor of the state."""
+    return {name: tensor.data_ptr() for name, tensor in _tensors(game, guard)}
 
 
-def _tensors(game: Game, watch: NonFiniteGuard) -> Iterator[tuple[str, Tensor]]:
+def _tensors(game: Game, guard: NonFiniteGuard) -> Iterator[tuple[str, Tensor]]:
     for name, network in game.networks.items():
         yield from _of(f"networks.{name}", network)
     if game.average is not None:
@@ -68,7 +72,7 @@ def _tensors(game: Game, watch: NonFiniteGuard) -> Iterator[tuple[str, Tensor]]:
             yield from ((f"optimisers.{name}.{key}.{place}", t) for key, t in state.items() if isinstance(t, Tensor))
     for name, controller in game.controllers.items():
         yield from ((f"controllers.{name}.{k}", t) for k, t in controller.state_dict().items() if isinstance(t, Tensor))
-    yield from ((f"watch.{place}", tensor) for place, tensor in enumerate(watch.tensors()))
+    yield from ((f"guard.{place}", tensor) for place, tensor in enumerate(guard.tensors()))
 
 
 def _of(part: str, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -76,12 +80,12 @@ def _of(part: str, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def _part(name: str) -> str:
-    """A network, the average, or one number of the report."""
+    """The part that an entry belongs to: a network, the average, or one number of the report."""
     return name if name.startswith("report.") else ".".join(name.split(".")[:2])
 
 
 def _distance(names: Iterable[str], one: StateSnapshot, other: StateSnapshot) -> float:
-    """Euclidean; what the other does not have counts as 0."""
+    """The Euclidean distance of these entries; what the other does not have counts as 0."""
     squares = 0.0
     for name in names:
         mine, theirs = one.kept[name].double(), other.kept.get(name)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Scores:
-    """The scores of one contest, judged when asked for: a generator's loss that ignores `real` never pays for it."""
+    """The scores of one match, computed lazily: a generator's loss that ignores `real` never pays for it."""
 
     def __init__(self, real: Callable[[], Tensor], fake: Callable[[], Tensor]) -> None:
         self._real, self._fake = real, fake
@@ -32,7 +32,7 @@ class Scores:
 
 
 class StepContext:
-    """What the terms of one optimiser step read: every tensor is computed when a term first asks for it, and cached."""
+    """The tensors of one optimiser step for its terms, each computed when a term first asks for it, and cached."""
 
     def __init__(self, game: Game, turn: Turn, batch: Mapping[str, Tensor], progress: Progress | GraphScalars) -> None:
         self.game, self.turn, self.batch, self.progress = game, turn, batch, progress
@@ -47,16 +47,16 @@ class StepContext:
     def network(self, name: str) -> nn.Module:
         return self.game.networks[name]
 
-    def value(self, knob: Schedule) -> float | Tensor:
-        """What a knob shows now; the only way for a term to read one, since a recording gives it as a scalar tensor."""
-        return value(knob, self.progress)
+    def value(self, schedule: Schedule) -> float | Tensor:
+        """The present value of a schedule: a number, or a device scalar while a CUDA graph is recorded."""
+        return value(schedule, self.progress)
 
     def real(self, match: Match) -> Tensor:
         """Real images as ingested, [B, C, S, S] in [-1, 1]; R1 takes its gradient here, before augmentation."""
         return self.cached("real", match.real, compute=lambda: self._leaf(self.batch[match.real]))
 
     def latent(self, match: Match) -> tuple[Tensor, ...]:
-        """The generator's arguments: a prior's draw, or another domain's images where the source is a batch key."""
+        """The generator's arguments: latents drawn by a prior, or a batch entry where the source is one of its keys."""
 
         def draw() -> tuple[Tensor, ...]:
             if match.source in self.batch:
@@ -80,30 +80,34 @@ class StepContext:
 
     def augmented_real(self, match: Match) -> Tensor:
         """Real images as the discriminator sees them: augmented."""
-        return self.cached("shown", match.real, compute=lambda: self._augmented(self.real(match)))
+        return self.cached("augmented", match.real, compute=lambda: self._augmented(self.real(match)))
 
     def augmented_fake(self, match: Match) -> Tensor:
         """Generated images as the discriminator sees them: augmented, with the gradient through the augmentation."""
-        key = ("shown", match.generator, match.source)
+        key = ("augmented", match.generator, match.source)
         return self.cached(*key, compute=lambda: self._augmented(self.fake(match)))
 
     def discriminated_real(self, match: Match) -> DiscriminatorOutput:
-        """The discriminator's verdict on the real side of the view."""
+        """The discriminator's output for the real side of the match."""
         view = match.view or images_only
-        return self.cached("judged real", match, compute=lambda: self.discriminate(match, *view.real(self, match)))
+        return self.cached(
+            "discriminated real", match, compute=lambda: self.discriminate(match, *view.real(self, match))
+        )
 
     def discriminated_fake(self, match: Match) -> DiscriminatorOutput:
-        """The discriminator's verdict on the generated side of the view."""
+        """The discriminator's output for the generated side of the match."""
         view = match.view or images_only
-        return self.cached("judged fake", match, compute=lambda: self.discriminate(match, *view.fake(self, match)))
+        return self.cached(
+            "discriminated fake", match, compute=lambda: self.discriminate(match, *view.fake(self, match))
+        )
 
-    def discriminate(self, match: Match, *shown: Tensor) -> DiscriminatorOutput:
-        """A verdict on anything, scores in float32 whatever the precision of the networks."""
-        verdict: DiscriminatorOutput = self.network(match.discriminator)(*shown)
-        return verdict._replace(score=verdict.score.float())
+    def discriminate(self, match: Match, *inputs: Tensor) -> DiscriminatorOutput:
+        """The discriminator's output for any input, scores in float32 whatever the precision of the networks."""
+        output: DiscriminatorOutput = self.network(match.discriminator)(*inputs)
+        return output._replace(score=output.score.float())
 
     def scores(self, match: Match) -> Scores:
-        """Both sides' logits, lazily."""
+        """The logits of both sides, computed lazily."""
         return Scores(lambda: self.discriminated_real(match).score, lambda: self.discriminated_fake(match).score)
 
     def _augmented(self, images: Tensor) -> Tensor:

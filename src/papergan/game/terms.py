@@ -1,4 +1,4 @@
-"""Terms: scalars that a player minimises. Here are those of every game; a paper's own are in `objectives`."""
+"""Terms: scalars that a player minimises. Those of every game are here, others in `objectives`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from papergan.game.step_context import StepContext
 
 
 class BothScores(Protocol):
-    """Logits of the two sides, [B] each; reading one makes the discriminator judge that side."""
+    """Logits of the two sides, [B] each; reading one runs the discriminator on that side."""
 
     @property
     def real(self) -> Tensor: ...
@@ -26,7 +26,7 @@ class BothScores(Protocol):
 
 
 class Loss(Protocol):
-    """A pair of formulas, one for each player, both to be minimised."""
+    """An adversarial loss: one formula for each player, both to be minimised."""
 
     def discriminator(self, scores: BothScores) -> Tensor: ...
 
@@ -35,7 +35,7 @@ class Loss(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Term(ABC):
-    """One equation. It reads the round and owns no networks; weight * value is what the player minimises."""
+    """The base class: one equation on a `StepContext`, without networks; a player minimises weight * value."""
 
     differentiates_inputs: ClassVar[bool] = False
 
@@ -54,7 +54,7 @@ class Term(ABC):
 
 @dataclass(frozen=True)
 class DiscriminatorLoss(Term):
-    """The adversarial loss as the discriminator sees it."""
+    """The discriminator's side of an adversarial loss."""
 
     loss: Loss
 
@@ -64,7 +64,7 @@ class DiscriminatorLoss(Term):
 
 @dataclass(frozen=True)
 class GeneratorLoss(Term):
-    """The adversarial loss as the generator sees it."""
+    """The generator's side of an adversarial loss."""
 
     loss: Loss
 
@@ -74,9 +74,9 @@ class GeneratorLoss(Term):
 
 @dataclass(frozen=True)
 class Extra(Term):
-    """A scalar that the discriminator computed on the way, by its key in `DiscriminatorOutput.extras`.
+    """A scalar that the discriminator computes besides, by its key in `DiscriminatorOutput.extras`.
 
-    real, fake: on which verdicts; both are summed.
+    real, fake: for which side; both are summed.
     """
 
     key: str
@@ -85,7 +85,7 @@ class Extra(Term):
 
     def __post_init__(self) -> None:
         if not (self.real or self.fake):
-            raise ValueError(f"the term for extra {self.key!r} must read the real verdict, the fake one, or both")
+            raise ValueError(f"the term for extra {self.key!r} must read the real side, the fake one, or both")
 
     @property
     def name(self) -> str:

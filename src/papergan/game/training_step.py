@@ -21,7 +21,7 @@ def training_step(
     game: Game,
     batches: Sequence[Batch],
     progress: Progress,
-    watch: NonFiniteGuard | None = None,
+    guard: NonFiniteGuard | None = None,
     autocast: torch.dtype | None = None,
 ) -> Report:
     """Run every turn that is active once, or `repeats` times.
@@ -29,18 +29,18 @@ def training_step(
     Returns each term's weighted value, each player's gradient norm and what controllers report.
 
     batches: `game.batches_per_step` real batches; the r-th repeat of every turn sees the r-th.
-    watch: told of every move, so that what is not finite is noticed without reading the device now.
+    guard: checks every optimiser step for what is not finite, without reading the device now.
     autocast: the precision of networks, for example torch.bfloat16; penalties and scores stay in float32.
     All are scalars on the device, by "player.term"; nothing is synchronised.
     """
     turns = active_turns(game, progress)
-    if watch is not None:
-        watch.announce(progress.step, turns)
-    return run_turns(game, turns, batches, progress, watch, autocast)
+    if guard is not None:
+        guard.announce(progress.step, turns)
+    return run_turns(game, turns, batches, progress, guard, autocast)
 
 
 def active_turns(game: Game, progress: Progress) -> tuple[Turn, ...]:
-    """The turns that are taken in this iteration."""
+    """The turns of this training step."""
     return tuple(turn for turn in game.turns if turn.when(progress))
 
 
@@ -49,14 +49,14 @@ def run_turns(
     turns: Sequence[Turn],
     batches: Sequence[Batch],
     progress: Progress | GraphScalars,
-    watch: NonFiniteGuard | None,
+    guard: NonFiniteGuard | None,
     autocast: torch.dtype | None,
 ) -> Report:
-    """As `training_step`, these turns, without telling the watch beforehand. All of it can be recorded."""
+    """Run these turns as `training_step` does, without announcing them to the guard. All of it can be recorded."""
     report: Report = {}
     for turn in turns:
         for batch in batches[: turn.repeats]:
-            report |= optimiser_step(game, turn, batch, progress, watch, autocast)
+            report |= optimiser_step(game, turn, batch, progress, guard, autocast)
     if game.average is not None:
         game.average.update(progress)
     for name, controller in game.controllers.items():
@@ -69,7 +69,7 @@ def optimiser_step(
     turn: Turn,
     batch: Batch,
     progress: Progress | GraphScalars,
-    watch: NonFiniteGuard | None,
+    guard: NonFiniteGuard | None,
     autocast: torch.dtype | None,
 ) -> Report:
     """One optimiser step of the player of `turn`, on one batch; reports as `training_step`."""
@@ -87,9 +87,9 @@ def optimiser_step(
     gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
     shown = average_over_ranks(gradients, weighted.detach())
     norm = torch.nn.utils.get_total_norm(gradients)
-    if watch is not None:
-        watch.look(turn.watched, torch.cat([shown, norm[None]]))
-    follow_rate(game, turn.player, progress)
+    if guard is not None:
+        guard.look(turn.guarded, torch.cat([shown, norm[None]]))
+    set_learning_rate(game, turn.player, progress)
     optimiser.step()
     for constrain in player.constraints:
         for name in player.networks:
@@ -102,8 +102,8 @@ def optimiser_step(
     return report
 
 
-def follow_rate(game: Game, name: str, progress: Progress | GraphScalars) -> None:
-    """Give the optimiser of this player its learning rate of now, where a knob says what it is."""
+def set_learning_rate(game: Game, name: str, progress: Progress | GraphScalars) -> None:
+    """Set the learning rate of this player's optimiser to the present value of its schedule, where it has one."""
     player, optimiser = game.players[name], game.optimisers[name]
     if player.learning_rate is not None:
         for group in optimiser.param_groups:

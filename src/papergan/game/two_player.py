@@ -1,4 +1,4 @@
-"""The usual wiring: one generator, one discriminator, one loss."""
+"""The standard GAN: one generator, one discriminator, one loss."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def two_player(
     controllers: Mapping[str, Controller] = MappingProxyType({}),
     match: Match | None = None,
 ) -> Game:
-    """A discriminator that moves `discriminator_steps` times, its lazy turns, then a generator that moves once.
+    """Build a game of `discriminator_steps` discriminator steps, its lazy turns, then one generator step.
 
-    *_terms: what each player minimises besides the loss. *_learning_rate: a knob that overrides the optimiser's rate.
-    discriminator_constraints: what its weights must satisfy after each of its moves.
+    *_terms: what each player minimises besides the loss. *_learning_rate: a schedule instead of the optimiser's rate.
+    discriminator_constraints: applied to its weights after each of its steps.
     fakes_per_real: generated images per real one in the generator's turn. A prior's weights learn with the generator.
-    match: of the loss, and what is published; terms have their own.
+    match: of the loss, and what is exported; terms have their own.
     """
     match = match or Match()
-    judged, made = DiscriminatorLoss(loss, match=match), GeneratorLoss(loss, match=match)
+    discriminator_loss, generator_loss = DiscriminatorLoss(loss, match=match), GeneratorLoss(loss, match=match)
     return Game(
         networks=nn.ModuleDict({"prior": prior, "generator": generator, "discriminator": discriminator}),
         players={
@@ -53,9 +53,9 @@ def two_player(
             "generator": Player(("generator", "prior"), generator_optimiser, generator_learning_rate),
         },
         turns=(
-            Turn("discriminator", (judged, *discriminator_terms), repeats=discriminator_steps),
+            Turn("discriminator", (discriminator_loss, *discriminator_terms), repeats=discriminator_steps),
             *lazy_turns,
-            Turn("generator", (made, *generator_terms), fakes_per_real=fakes_per_real),
+            Turn("generator", (generator_loss, *generator_terms), fakes_per_real=fakes_per_real),
         ),
         augment=augment,
         average=average,

@@ -1,4 +1,4 @@
-"""Autoencoders that judge: the score of an image is minus the error of its reconstruction."""
+"""Autoencoder discriminators: the score of an image is minus its reconstruction error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from papergan.networks.blocks import Module
 
 
 class Autoencoder(nn.Module):
-    """score = -mean |x - D(E(x))|^power over an image's pixels, [B]; features are the code, [B, F].
+    """An autoencoder discriminator: score = -mean |x - D(E(x))|^power over pixels, [B]; features: the code, [B, F].
 
     encoder: images [B, C, S, S] -> codes [B, F]; decoder: codes -> images. power: 1 or 2, the eta of the paper.
     Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.1.
@@ -35,7 +35,7 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def between(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
-        """Images on the way from one image's code to another's, both ends included: [B * steps, C, S, S], row by row.
+        """Decoded interpolations between the codes of two images, both ends included: [B * steps, C, S, S], row by row.
 
         D(slerp(E(a), E(b), t)), t from 0 to 1. Between an image and its mirror image the middle belongs to neither
         side: how BEGAN with Slerp turns faces to the front, as document 004 tells at the end of its first section. In
@@ -52,7 +52,7 @@ class Autoencoder(nn.Module):
         return images.float()
 
     def score(self, images: Tensor, code: Tensor) -> Tensor:
-        """How well the code describes the images, [B], float32, at most 0."""
+        """Minus the reconstruction error of the images from their code, [B], float32, at most 0."""
         error: Tensor = (images.float() - self.decoder(code).float()).abs()
         return -(error if self.power == 1 else error.square()).flatten(1).mean(dim=1)
 
@@ -83,7 +83,7 @@ class DeconvolutionalDecoder(nn.Module):
 
 
 def doublings(images: ImageSpec) -> int:
-    """How often 4x4 is doubled to reach S. Raises ValueError where S is not 8, 16, 32, ..."""
+    """The number of doublings from 4x4 to S. Raises ValueError where S is not 8, 16, 32, ..."""
     stages = (images.size // 4).bit_length() - 1
     if stages < 1 or 4 * 2**stages != images.size:
         raise ValueError(f"this network needs an image size of 4 times a power of 2, at least 8, got {images.size}")

@@ -1,4 +1,4 @@
-"""What several networks are made of: initialisation, self-attention, and the shape of a discriminator."""
+"""Building blocks of several networks: initialisation, self-attention, and the base class of discriminators."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SelfAttention(nn.Module):
 
 
 class Discriminator(nn.Module, ABC):
-    """A trunk that ends in a feature map and a head that scores it.
+    """The base class of discriminators: a trunk that ends in a feature map and a head that scores it.
 
     trunk: images [B, C, S, S] -> features [B, F, S/8, S/8]. head: features -> logits [B].
     """

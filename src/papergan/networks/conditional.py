@@ -1,4 +1,4 @@
-"""DCGAN's networks that are told the class of the image."""
+"""Class-conditional networks of DCGAN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers that draw while they work, or look at the whole batch; the same on one device and on several."""
+"""Dropout and minibatch discrimination, with the same results on one device and on several."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Dropout(nn.Module):
 
 
 class MinibatchDiscrimination(nn.Module):
-    """Features [B, A] -> [B, A + kernels]: how near each sample is to the others of its batch.
+    """Features [B, A] -> [B, A + kernels]: the similarity of each sample to the others of its batch.
 
     M_i = f(x_i) T, T [A, kernels, dimensions]; o(x_i)_b = sum_{j != i} exp(-|M_ib - M_jb|), concatenated to f(x_i).
     distance: "l1" as its source has it, or "l2", which document 002 (section IV.B) also names.

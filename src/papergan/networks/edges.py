@@ -1,4 +1,4 @@
-"""A discriminator that is shown edges beside the image."""
+"""A discriminator whose input has the edges of the image as one more channel."""
 
 from __future__ import annotations
 

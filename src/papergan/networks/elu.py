@@ -90,7 +90,7 @@ class VariationalAutoencoder(Autoencoder):
 
 
 def _levels(images: ImageSpec) -> int:
-    """How many resolutions from S down to 8. Raises ValueError where S is not 8, 16, 32, ..."""
+    """The number of resolutions from S down to 8. Raises ValueError where S is not 8, 16, 32, ..."""
     levels = (images.size // SMALLEST).bit_length()
     if not levels or SMALLEST * 2 ** (levels - 1) != images.size:
         raise ValueError(f"this network needs an image size of 8 times a power of 2, got {images.size}")

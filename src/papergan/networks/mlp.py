@@ -1,4 +1,4 @@
-"""Fully connected networks, as the first GANs had them."""
+"""Fully connected networks, as in the first GANs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normalisation by name, for maps and for vectors."""
+"""Normalisation layers by name, for feature maps and vectors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MapNormalisation = Literal["none", "batch", "layer", "instance"]
 
 
 def normalised(layer: nn.Module, kind: Normalisation, features: int, *, maps: bool) -> list[nn.Module]:
-    """A convolution or linear layer, and what comes after it: a list for a Sequential.
+    """A convolution or linear layer and its normalisation: a list for a Sequential.
 
     kind: batch (Ioffe and Szegedy 2015), layer (Ba et al. 2016; over all maps of an image), instance (Ulyanov et al.
     2016; over each map of an image), spectral (Miyato et al. 2018; of the weight itself, nothing comes after), none.
@@ -34,7 +34,7 @@ def normalised(layer: nn.Module, kind: Normalisation, features: int, *, maps: bo
 
 
 def norm_of_maps(kind: MapNormalisation, channels: int) -> list[nn.Module]:
-    """What comes after a convolution, a list for a Sequential; kinds as in `normalised`."""
+    """The normalisation after a convolution, a list for a Sequential; kinds as in `normalised`."""
     if kind == "none":
         return []
     if kind == "batch":

@@ -1,4 +1,4 @@
-"""Scores that are drawn."""
+"""A discriminator with random scores, by the reparametrisation trick."""
 
 from __future__ import annotations
 

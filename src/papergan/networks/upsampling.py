@@ -1,4 +1,4 @@
-"""Three ways to twice the resolution, and what they do about checkerboards."""
+"""Upsampling layers by a factor of two, with their effect on checkerboard artefacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdaptiveMix: features of mixed images are pulled towards the mix of the images' features."""
+"""AdaptiveMix: the distance between features of mixed images and the mix of the images' features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FeatureShrinkage(Term):
 
     x~ = lambda x + (1 - lambda) x[pi], one lambda ~ Beta(alpha, alpha) per call, pi a permutation of the batch;
     value = 1 - mean_B cos(v(x~), stop_gradient(lambda v(x) + (1 - lambda) v(x)[pi] + noise_std * N(0, 1))), v the
-    discriminator's deepest features, flattened; in [0, 2]. v(x) is the verdict that the adversarial loss used already,
+    discriminator's deepest features, flattened; in [0, 2]. v(x) is what the adversarial loss computed already,
     so the cost is one more pass. Mixing happens after augmentation.
     Source: Liu et al. 2023 (arXiv:2303.01559), as document 000 (section V.B) describes it: real pairs, discriminator
     only; `networks.mixing` has the form of the authors' code, where the logits are mixed as well.

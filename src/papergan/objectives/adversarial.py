@@ -1,4 +1,4 @@
-"""Adversarial losses: what a pair of score vectors costs each player. Scores are logits, higher = more real."""
+"""Adversarial losses of both players on scores of real and generated images; logits, higher = more real."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from papergan.game.terms import BothScores
 
 @dataclass(frozen=True)
 class Minimax:
-    """The value function itself: D minimises -E log D(x) - E log(1 - D(G(z))), G minimises E log(1 - D(G(z))).
+    """The minimax loss: D minimises -E log D(x) - E log(1 - D(G(z))), G minimises E log(1 - D(G(z))).
 
     D(x) = sigmoid(score), so -log D = softplus(-score) and log(1 - D) = -softplus(score). The generator's side
     saturates where the discriminator is sure. Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1;
@@ -28,7 +28,7 @@ class Minimax:
 
 @dataclass(frozen=True)
 class NonSaturating:
-    """Binary cross-entropy on logits; G minimises -E log D(G(z)) = E softplus(-score).
+    """The non-saturating loss, binary cross-entropy on logits; G minimises -E log D(G(z)) = E softplus(-score).
 
     real_target: the discriminator's target for real images, below 1 for one-sided label smoothing (Salimans et al.
     2016, arXiv:1606.03498, section 3.4). fake_target: that for generated ones, above 0 where both sides are smoothed
@@ -53,7 +53,9 @@ def _cross_entropy(score: Tensor, target: float) -> Tensor:
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """D minimises 1/2 E (score(x) - b)^2 + 1/2 E (score(G(z)) - a)^2; G minimises 1/2 E (score(G(z)) - c)^2.
+    """The least-squares loss.
+
+    D minimises 1/2 E (score(x) - b)^2 + 1/2 E (score(G(z)) - a)^2; G minimises 1/2 E (score(G(z)) - c)^2.
 
     fake_target: a; real_target: b; aim: c. (-1, 1, 0) makes it Pearson's chi-squared divergence (its section 3.2.1).
     half: the generator's factor 1/2, which document 002, eq. 4, leaves out. Scores are unbounded.
@@ -75,7 +77,7 @@ class LeastSquares:
 
 @dataclass(frozen=True)
 class Wasserstein:
-    """The critic minimises E f(G(z)) - E f(x); G minimises -E f(G(z)).
+    """The Wasserstein loss: the critic minimises E f(G(z)) - E f(x); G minimises -E f(G(z)).
 
     Scores are unbounded. Source: Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2 and algorithm 1.
     """
@@ -89,7 +91,7 @@ class Wasserstein:
 
 @dataclass(frozen=True)
 class Hinge:
-    """D minimises E max(0, 1 - score(x)) + E max(0, 1 + score(G(z))); G minimises -E score(G(z)).
+    """The hinge loss: D minimises E max(0, 1 - score(x)) + E max(0, 1 + score(G(z))); G minimises -E score(G(z)).
 
     Source: Lim and Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957), eqs. 16 and 17.
     """
@@ -103,7 +105,7 @@ class Hinge:
 
 @dataclass(frozen=True)
 class SwappedSides:
-    """Cross-entropy where both sides depend on the generating player, who wants each taken for the other.
+    """Cross-entropy with swapped labels for a generating player on whom both sides depend.
 
     D as in NonSaturating; G minimises E softplus(score(real side)) + E softplus(-score(generated side)).
     Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), algorithm 1.
@@ -118,7 +120,7 @@ class SwappedSides:
 
 @dataclass(frozen=True)
 class WeightedEnergies:
-    """D minimises E E(x) - share * E E(G(z)), the energy E minus the score; G's side is E E(G(z)).
+    """The loss of an energy-based GAN: D minimises E E(x) - share * E E(G(z)), E = -score; G minimises E E(G(z)).
 
     Source: Wang and Liu 2016 (SteinGAN, arXiv:1611.01722), section 4 and its code, share 0.3.
     """

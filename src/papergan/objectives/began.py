@@ -15,10 +15,10 @@ from papergan.game.terms import BothScores
 
 
 class Equilibrium(nn.Module):
-    """k_{t+1} = clip(k_t + gain (gamma L(x) - L(G(z))), 0, 1), after every move of the generator; k_0 = 0.
+    """The balance k: k_{t+1} = clip(k_t + gain (gamma L(x) - L(G(z))), 0, 1), after every generator step; k_0 = 0.
 
-    L is the mean error of reconstruction, minus the mean score. L(x) is that of the discriminator's last move and
-    L(G(z)) that of the generator's, so the discriminator has moved between them. It shows k, and reports besides the
+    L is the mean error of reconstruction, minus the mean score. L(x) is that of the discriminator's last step and
+    L(G(z)) that of the generator's, with the discriminator's update between them. Its value is k; it also reports the
     measure of convergence M = L(x) + |gamma L(x) - L(G(z))|. All on the device, in float64.
     Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.4; document 004, section 3.2 and its code.
     """
@@ -40,7 +40,7 @@ class Equilibrium(nn.Module):
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
-        """Note L(x) after the discriminator's move; change k after the generator's."""
+        """Keep L(x) after the discriminator's step; update k after the generator's."""
         if player == "discriminator":
             self.real.copy_(-batch_mean(context.discriminated_real(self.match).score.double()))
         elif player == "generator":
@@ -49,12 +49,12 @@ class Equilibrium(nn.Module):
             self.measure.copy_(self.real + balance.abs())
 
     def report(self) -> dict[str, Tensor]:
-        """Show k and the measure of convergence."""
+        """The values of k and the measure of convergence."""
         return {"k": self.k.float(), "measure": self.measure.float()}
 
 
 class HalvingWhenStalled(nn.Module):
-    """A learning rate that halves whenever the measure of convergence stalls; a knob, all of it on the device.
+    """A learning rate that halves whenever the measure of convergence stalls; a controller, all of it on the device.
 
     M is averaged over `window` iterations at a time. Where that mean is at least `tolerance` times the one before, the
     rate halves, down to `smallest`. To be told after its `balance`, so it stands behind it in a game's controllers.
@@ -90,7 +90,7 @@ class HalvingWhenStalled(nn.Module):
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
-        """Count M after the generator's move; judge the window when it is full."""
+        """Add M after the generator's step; compare the mean of the window when it is full."""
         if player != "generator":
             return
         self.total.add_(self._balance[0].measure)
@@ -103,13 +103,13 @@ class HalvingWhenStalled(nn.Module):
         self.seen.mul_(~full)
 
     def report(self) -> dict[str, Tensor]:
-        """Show the rate."""
+        """The learning rate."""
         return {"rate": self.rate.clone()}
 
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """The discriminator minimises L(x) - k L(G(z)), the generator L(G(z)); L = -score, an error of reconstruction.
+    """The loss of BEGAN: D minimises L(x) - k L(G(z)), G minimises L(G(z)); L = -score, the reconstruction error.
 
     Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.4.
     """

@@ -1,4 +1,4 @@
-"""Diversity regularisation (mode seeking): images of different latents are pushed apart."""
+"""Diversity regularisation (mode seeking): the ratio of image distance to latent distance."""
 
 from __future__ import annotations
 

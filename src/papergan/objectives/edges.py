@@ -1,4 +1,4 @@
-"""Edges of images, and what document 003 does with them."""
+"""The Sobel operator, and edge losses between real and generated images (document 003)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feature matching: real and generated images have the same mean features."""
+"""Feature matching: the distance between mean features of real and generated images."""
 
 from __future__ import annotations
 

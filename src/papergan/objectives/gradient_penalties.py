@@ -1,4 +1,4 @@
-"""Gradient penalties: what the slope of the discriminator costs it. Always computed in float32."""
+"""Gradient penalties on the discriminator: two-sided, local, R1. Always computed in float32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from papergan.game.terms import Term
 class GradientPenalty(Term):
     """mean_B (||grad_x^ f(x^)||_2 - target)^2 at x^ = x + u (G(z) - x), u ~ U[0, 1] per sample; weight is lambda.
 
-    Between the images as the discriminator is shown them (augmented). Two-sided, target 1.
+    Between augmented images. Two-sided, target 1.
     Source: Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3, lambda 10. Needs a discriminator without BatchNorm.
     """
 

@@ -1,4 +1,4 @@
-"""Historical averaging: weights that stray from the mean of all they ever were cost."""
+"""Historical averaging: the squared distance of the weights from their mean over training."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from papergan.game.terms import Term
 
 
 class HistoricalAverage(nn.Module):
-    """The plain mean of a player's weights over all its moves, kept on the device; a controller of the game.
+    """The mean of a player's weights over all its steps, kept on the device; a controller of the game.
 
-    mean_{t+1} = mean_t + (theta_{t+1} - mean_t) / (t + 1), taken after each of the player's moves.
+    mean_{t+1} = mean_t + (theta_{t+1} - mean_t) / (t + 1), taken after each of the player's steps.
     """
 
     on_device = True
@@ -31,21 +31,21 @@ class HistoricalAverage(nn.Module):
 
     @property
     def weights(self) -> list[nn.Parameter]:
-        """The player's, as they are now."""
+        """The present weights of the player."""
         return [weight for network in self._networks for weight in network.parameters()]
 
     @property
     def means(self) -> list[Tensor]:
-        """In the order of the weights."""
+        """The mean of each weight, in their order."""
         return [getattr(self, f"mean_{place}") for place in range(len(self.weights))]
 
     def forward(self, progress: Progress) -> float:
-        """Nothing to turn: it is no knob."""
-        raise TypeError("a historical average is no knob")
+        """Raises TypeError: it has no value of its own."""
+        raise TypeError("a historical average is no schedule")
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
-        """Count the player's weights in, after its move."""
+        """Take the player's weights into the mean, after its step."""
         if player == self.player:
             self.moves += 1
             for mean, weight in zip(self.means, self.weights, strict=True):
@@ -57,7 +57,7 @@ class HistoricalAverage(nn.Module):
         return torch.stack(squares).sum().float()
 
     def report(self) -> dict[str, Tensor]:
-        """Nothing: its term is reported as every term is."""
+        """Empty: its term is reported as every term is."""
         return {}
 
 

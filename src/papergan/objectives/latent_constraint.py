@@ -1,4 +1,4 @@
-"""The latent constraint of BEGAN-CS: the discriminator's code of a generated image is its latent."""
+"""The latent constraint of BEGAN-CS: the distance between the code of a generated image and its latent."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class GaussianMixture(Prior):
         return self._of(*self.unit(count, progress))
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """Narrower in epsilon alone; every component stays as likely as it is."""
+        """Truncated in epsilon alone; every component keeps its probability."""
         return self._of(*self.unit.truncated(count, progress, threshold))
 
     def _of(self, epsilon: Tensor) -> tuple[Tensor, ...]:

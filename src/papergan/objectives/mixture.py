@@ -1,4 +1,4 @@
-"""MIX+GAN: mixtures of generators against mixtures of discriminators, every pair of them a contest."""
+"""MIX+GAN: a mixture of generators against a mixture of discriminators, with the payoff of every pair."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from papergan.game.terms import Loss, Term
 
 
 class Members(nn.Module):
-    """Networks of a kind."""
+    """The member networks of a mixture."""
 
     def __init__(self, members: list[nn.Module]) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Members(nn.Module):
 
 
 class MixtureWeights(nn.Module):
-    """w = softmax(logits), [T]; a network of its own, so that what constrains the members leaves them alone."""
+    """The weights of a mixture: w = softmax(logits), [T]; a network of its own, without the members' constraints."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -40,14 +40,14 @@ class MixtureWeights(nn.Module):
 
 
 class MixturePrior(WithChoice):
-    """Another prior's draw, and which member makes the image, by the mixture's weights: (z, one-hot [count, T])."""
+    """A prior with the generator of each image, drawn by the mixture's weights: (z, one-hot [count, T])."""
 
     def __init__(self, latents: Prior, count: int) -> None:
         super().__init__(latents, count)
         self.weights = MixtureWeights(count)
 
     def chosen(self, count: int) -> Tensor:
-        """By the distribution function of the weights, int64 [count]."""
+        """The members, int64 [count], by inverse transform sampling of the weights."""
         upper = self.weights().detach().cumsum(0)[:-1]
         u = per_image(lambda n: torch.rand(n, device=upper.device), count)
         member: Tensor = (u[:, None] >= upper).sum(1)
@@ -112,7 +112,7 @@ class MixturePayoff(Term):
         return weights
 
     def _row(self, critic: nn.Module, real: Tensor, fakes: Tensor, sizes: list[int]) -> Tensor:
-        """What this critic's contests with all generators come to, [T]."""
+        """The payoffs of this critic against all generators, [T]."""
         judged = critic(fakes).score.float().split(sizes)
         if self.side == "generator":
             return torch.stack([self.loss.generator(Judged(one.new_zeros(1), one)) for one in judged])
@@ -121,7 +121,7 @@ class MixturePayoff(Term):
 
 
 class Judged(NamedTuple):
-    """Scores of both sides that are there already."""
+    """Scores of both sides, computed already."""
 
     real: Tensor
     fake: Tensor

@@ -1,4 +1,4 @@
-"""The maximum mean discrepancy: a loss that compares the laws of two sets of score vectors."""
+"""The maximum mean discrepancy (MMD), a loss between the distributions of two sets of score vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from papergan.game.terms import BothScores
 
 
 def squared_discrepancy(x: Tensor, y: Tensor, bandwidths: tuple[float, ...]) -> Tensor:
-    """MMD^2 of two samples, [M, D] and [N, D], without bias; it may be below 0. A scalar.
+    """The unbiased estimate of MMD^2 of two samples, [M, D] and [N, D], a scalar; it may be below 0.
 
     1/(M(M-1)) sum_{i != j} k(x_i, x_j) + 1/(N(N-1)) sum_{i != j} k(y_i, y_j) - 2/(MN) sum k(x_i, y_j), with
     k(a, b) = sum_s exp(-|a - b|^2 / (2 s^2)) over the bandwidths s. Source: Gretton et al. 2012, JMLR 13, eq. 3.
@@ -33,7 +33,7 @@ def _sum_of_kernel(x: Tensor, y: Tensor, bandwidths: tuple[float, ...]) -> Tenso
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """G minimises MMD^2 between the discriminator's outputs for real and generated images; D maximises it.
+    """The MMD loss: G minimises MMD^2 between the scores of real and generated images; D maximises it.
 
     Scores are vectors, [B, K], or numbers. The whole batch counts, on all devices together.
     Source: Li et al. 2017 (MMD GAN, arXiv:1705.08584), eq. 3, with the mixture of Gaussian kernels of Li, Swersky and

@@ -1,4 +1,4 @@
-"""RealnessGAN: scores that are distributions over outcomes, held against anchor distributions."""
+"""RealnessGAN: the loss of scores that are distributions over outcomes, against anchor distributions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRAWS = 1000
 
 
 def anchors(outcomes: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(of fakes, of reals), each [outcomes], drawn anew: histograms of 1 000 draws of N(0, 0.1) and of U(-1, 1).
+    """Anchor distributions (of fakes, of reals), [outcomes] each: histograms of 1 000 draws of N(0, 0.1) and U(-1, 1).
 
     Draws, bins and numbers are those of the authors' code. Since bins span the draws, the deviation 0.1 does not count:
     fakes have a bell over all outcomes.
@@ -26,7 +26,7 @@ def anchors(outcomes: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def histogram(draws: Tensor, outcomes: int) -> Tensor:
-    """Shares of the draws [N] in equal bins from the least to the greatest of them, [outcomes]."""
+    """The normalised histogram of the draws [N] in equal bins from the least to the greatest of them, [outcomes]."""
     least, greatest = draws.aminmax()
     place = ((draws - least) / (greatest - least) * outcomes).floor().clamp_max(outcomes - 1)
     return one_hot(place, outcomes).mean(0)
@@ -48,7 +48,7 @@ def skewed(anchor: Tensor, by: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Realness:
-    """Distributions p(x) = softmax(score), [B, outcomes], against anchors A1 for real and A0 for generated images.
+    """The loss on p(x) = softmax(score), [B, outcomes], with anchors A1 for real and A0 for generated images.
 
     D minimises H(A1 up, p(x)) + H(A0 down, p(G(z))), up and down: skewed by +1 and -1, H the cross-entropy.
     G minimises by objective 1: -H(A0 down, p(G(z))); 2: that + H(p(x), p(G(z))); 3: that of 1 + H(A1 up, p(G(z))).

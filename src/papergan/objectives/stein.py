@@ -1,4 +1,4 @@
-"""SteinGAN: a generator that follows Stein variational gradients of the energy, and a rate that knows who is ahead."""
+"""SteinGAN: a generator loss along Stein variational gradients of the energy, and its learning-rate controller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from papergan.game.terms import Term
 
 
 def stein_direction(slope: Tensor, kernel: Tensor, repulsion: Tensor) -> Tensor:
-    """phi_i = 1/n (sum_j k(x_j, x_i) slope_j + sum_j grad_{x_j} k(x_j, x_i)), [B, D].
+    """The Stein variational gradient: phi_i = 1/n (sum_j k(x_j, x_i) slope_j + sum_j grad_{x_j} k(x_j, x_i)), [B, D].
 
     slope: grad log p at all n samples, [n, D]. kernel: [B, n]. repulsion: the second sum, [B, D].
     Source: Liu and Wang 2016, arXiv:1608.04471, eq. 8.
@@ -65,8 +65,8 @@ class SteinGradient(Term):
 class SlowWhenAhead(nn.Module):
     """A learning rate: `slow` where real images have no more energy than generated ones, `fast` otherwise.
 
-    Judged by the discriminator's last move; a knob, all of it on the device. Source: the code of Wang and Liu 2016
-    (SteinGAN, arXiv:1611.01722).
+    By the energies of the discriminator's last step; a controller, all of it on the device. Source: the code of Wang
+    and Liu 2016 (SteinGAN, arXiv:1611.01722).
     """
 
     on_device = True
@@ -78,12 +78,12 @@ class SlowWhenAhead(nn.Module):
         self.register_buffer("rate", torch.tensor(fast))
 
     def forward(self, progress: Progress) -> Tensor:
-        """The rate of now, a float32 scalar."""
+        """The present rate, a float32 scalar."""
         return self.rate
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
-        """Compare mean energies after the discriminator's move."""
+        """Compare mean energies after the discriminator's step."""
         if player == "discriminator":
             real, fake = (
                 batch_mean(verdict(self.match).score)
@@ -92,5 +92,5 @@ class SlowWhenAhead(nn.Module):
             self.rate.copy_(torch.where(real >= fake, self.slow, self.fast))
 
     def report(self) -> dict[str, Tensor]:
-        """Show the rate."""
+        """The learning rate."""
         return {"rate": self.rate.clone()}

@@ -20,7 +20,8 @@ spectral normalisation bounds it by 1; its description of DiffAugment (rotation,
 (`augmentation: color,translation,cutout` is); its AdaptiveMix is not the authors' (`adaptive_mix: official` is).
 
 Deterministic on a GPU: convolutions of both kinds, their second derivatives, batch norm, attention and max pooling have
-such kernels in torch; the derivative of rotation and cropping has none there, and the one in `game.warp` instead.
+such kernels in torch; the derivative of rotation and cropping has none there, and the one in
+`game.affine_resampling` instead.
 """
 
 from __future__ import annotations

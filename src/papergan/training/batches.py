@@ -15,11 +15,11 @@ from papergan.randomness import seed_for
 
 
 class Batches:
-    """Shuffled anew in every epoch.
+    """Batches of real images, shuffled anew in every epoch.
 
     images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, drawn anew per epoch.
     batch_size: of all ranks together. drop_last: whether the images that are left over at the end of an epoch make no
-    batch, or a smaller one. shard: whose rows of each batch are given out; None for all of them.
+    batch, or a smaller one. shard: the rows of each batch that are returned; None for all of them.
     Raises DataError where shapes or types are others, or there are fewer images than one batch, RecipeError where
     the ranks cannot share a batch evenly.
     """
@@ -72,16 +72,16 @@ class Batches:
         return {"image": images.contiguous(memory_format=torch.channels_last), "label": self.labels[chosen]}
 
     def of_step(self, step: int, count: int) -> list[dict[str, Tensor]]:
-        """The batches of iteration `step`, where an iteration draws `count` of them."""
+        """The batches of training step `step`, where a step draws `count` of them."""
         return [self.at(step * count + repeat) for repeat in range(count)]
 
     def progress(self, step: int, count: int) -> Progress:
-        """Where training stands before iteration `step`, where an iteration draws `count` batches."""
+        """The progress before training step `step`, where a step draws `count` batches."""
         epochs, place = divmod(step * count, self.per_epoch)
         return Progress(step, epochs * self._used + place * self.batch_size, step * count / self.per_epoch)
 
     def step_of_epoch(self, step: int, count: int) -> int:
-        """The number of iteration `step` within its epoch, from 0; an epoch begins with the first that begins in it."""
+        """The number of training step `step` within its epoch, from 0; an epoch starts with the first step in it."""
         epoch = step * count // self.per_epoch
         return step - ceil(epoch * self.per_epoch / count)
 

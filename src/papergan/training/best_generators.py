@@ -1,4 +1,4 @@
-"""The best generators so far, by a metric that is looked at while training."""
+"""The best generators so far by metrics that are evaluated during training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from papergan.game.schedules import Progress
 
 @dataclass(frozen=True)
 class Criterion:
-    """Which metric, and whether a lower value is better."""
+    """A metric by which generators are compared, and whether lower is better."""
 
     metric: str
     lower_is_better: bool
@@ -25,7 +25,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A generator worth keeping: its weights on the host, when it was, and how it scored then."""
+    """A kept generator: its weights on the host, step, epoch, and the value of the metric."""
 
     step: int
     epoch: float
@@ -41,7 +41,7 @@ class BestGenerators:
         self.snapshots: dict[str, Snapshot] = {}
 
     def consider(self, sampler: Sampler, metrics: Mapping[str, float], progress: Progress) -> None:
-        """Keep this generator wherever it beats what is kept. A metric that was not computed changes nothing."""
+        """Keep this generator for every criterion by which it is better. A metric that is missing changes nothing."""
         for name, criterion in self.criteria.items():
             if criterion.metric not in metrics:
                 continue

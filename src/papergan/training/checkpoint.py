@@ -1,4 +1,4 @@
-"""Checkpoints: one file for all players, vouched for by a manifest that is written last."""
+"""Checkpoints: one file with the whole state, valid once its manifest, written last, exists."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state that was read back whole."""
+    """A state that was read back and verified."""
 
     step: int
     state: dict[str, Any]
 
 
 def checkpoint_bytes(game: Game) -> int:
-    """About how large a checkpoint of this game is: weights, two moments each, the average, two best generators."""
-    weights, published = (
+    """The approximate size of a checkpoint in bytes: weights, two moments each, the average, two best generators."""
+    weights, exported = (
         sum(tensor.nbytes for tensor in module.state_dict().values())
         for module in (game.networks, game.sampler(averaged=False))
     )
-    return int(3 * weights + (2 if game.average is None else 3) * published)
+    return int(3 * weights + (2 if game.average is None else 3) * exported)
 
 
 class CheckpointStore:
@@ -94,7 +94,7 @@ class CheckpointStore:
             self._retire()
 
     def steps(self) -> list[int]:
-        """Steps that a manifest vouches for, oldest first."""
+        """Steps that have a manifest, oldest first."""
         return steps_among(path.name for path in self.folder.glob("step-*.json"))
 
     def latest(self) -> Checkpoint | None:
@@ -122,7 +122,7 @@ class CheckpointStore:
         return None
 
     def clear(self) -> None:
-        """Forget every checkpoint."""
+        """Delete every checkpoint."""
         for step in self.steps():
             self._manifest(step).unlink(missing_ok=True)
         self._sweep()

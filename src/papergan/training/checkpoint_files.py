@@ -1,4 +1,4 @@
-"""The files of a recipe's checkpoints: which there are, what vouches for them, whether they are whole.
+"""The files of checkpoints: names, manifests, and verification.
 
 Training resumes by these functions and `kedro clean` removes by them, so that nothing goes that a run could use.
 """
@@ -24,7 +24,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Manifest(NamedTuple):
-    """What a manifest says that is for these files. data: whose size is at most `bytes`, and whose digest is sha256."""
+    """A manifest of this step and recipe. data: the file, of at most `bytes` bytes and with the digest `sha256`."""
 
     data: Path
     bytes: int
@@ -38,19 +38,19 @@ def steps_among(names: Iterable[str]) -> list[int]:
 
 
 def manifest_at(folder: Path, step: int) -> Path:
-    """Where the manifest of a step lies."""
+    """The path of a step's manifest."""
     return folder / f"step-{step:09d}.json"
 
 
 def data_at(folder: Path, step: int, sha256: str) -> Path:
-    """Where data with this digest lie. Raises ValueError for what is no digest: it becomes part of a path."""
+    """The path of the data with this digest. Raises ValueError for what is no digest, since it is part of the path."""
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{sha256[:80]!r} is no SHA-256")
     return folder / f"step-{step:09d}-{sha256[:12]}.pt"
 
 
 def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
-    """What vouches for a step. Raises one of many types where it is missing, damaged, or of another step or recipe."""
+    """The manifest of a step. Raises one of many types where it is missing, damaged, or of another step or recipe."""
     said = json.loads(read_regular(manifest_at(folder, step)))
     sha256, size = str(said["sha256"]), said["bytes"]
     if said["step"] != step:
@@ -98,7 +98,7 @@ def is_whole(folder: Path, step: int, fingerprint: str) -> bool | None:
 
 
 def vouched_data(folder: Path, step: int) -> set[Path]:
-    """The file that a manifest speaks of; all of its step where it is unreadable, for nothing is sure then."""
+    """The data file that a manifest names; all files of its step where it is unreadable, to be safe."""
     try:
         said = json.loads(read_regular(manifest_at(folder, step)))
         return {data_at(folder, step, str(said["sha256"]))}

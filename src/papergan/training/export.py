@@ -1,4 +1,4 @@
-"""From a game in training to the generator that is evaluated, saved and shown."""
+"""Exporting the generator of a game in training, for evaluation and saving."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 
 
-def publish(
+def export_generator(
     game: Game,
     progress: Progress,
     *,
@@ -20,7 +20,7 @@ def publish(
 ) -> Sampler:
     """A copy of the averaged generator in evaluation mode, BatchNorm statistics re-estimated under its own weights.
 
-    Where the game keeps no average, or `averaged` is false, it is a copy of the generator that moves, whose statistics
+    Where the game keeps no average, or `averaged` is false, it is a copy of the generator in training, whose statistics
     are its own already. The game is left as it is.
     """
     sampler = copy.deepcopy(game.sampler(averaged=averaged)).requires_grad_(False)

@@ -1,4 +1,4 @@
-"""What happened during training: rows of numbers, in order, the same however often the run was interrupted."""
+"""The history of a training run: rows of losses and metrics, the same however often it was interrupted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ReportAs = Literal["means", "step"]
 
 
 class RunningMean:
-    """Scalars that live on the device, summed up; the host waits once, when they are read.
+    """Running means of scalars on the device; the host waits once, when they are read.
 
     newest: nothing is summed, only the newest values count.
     """
@@ -25,7 +25,7 @@ class RunningMean:
         self._counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, Tensor]) -> None:
-        """Count one more value of each name, none of which is kept: the tensors may become others afterwards."""
+        """Add one value per name. The tensors are not kept and may be overwritten afterwards."""
         if self.newest and self._sums.keys() != values.keys():
             self._sums, self._counts = {}, {}
         known = [name for name in values if name in self._sums]

@@ -1,4 +1,4 @@
-"""The leader's side of a training on several devices: the followers are told of every step before it is played."""
+"""Rank 0 in training on several devices: it announces every step to the followers before it runs."""
 
 from __future__ import annotations
 
@@ -10,36 +10,39 @@ from typing import Any
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.game import Game
 from papergan.game.sharding import Shard, shared_out
-from papergan.training.process_group import ProcessGroup, Verb
+from papergan.training.process_group import Command, ProcessGroup
 
 
 class Leader:
-    """What `Trainer` does for a team; by default for none. about: what followers build the same game from.
+    """Synchronises a `Trainer` with the followers of a process group; by default there are none.
 
-    Only the leader decides: whether there is another step, when it evaluates, saves or stops. A follower that was not
-    told of a step does not play it, so that no two processes can be at different places.
+    about: what followers build the same game from. Only the leader decides whether there is another step, when it
+    evaluates, saves or stops. A follower runs only the steps that were announced, so that no two processes can be at
+    different places.
     """
 
-    def __init__(self, team: ProcessGroup | None = None, about: Mapping[str, Any] = MappingProxyType({})) -> None:
-        self.team, self.about = team, about
+    def __init__(
+        self, process_group: ProcessGroup | None = None, about: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        self.process_group, self.about = process_group, about
         self._shard: Shard | None = None
 
     def begin(self, game: Game) -> None:
-        """Hand over the game as it is before the first step of this process."""
-        if self.team is None:
+        """Send the state of the game to the followers, before the first step of this process."""
+        if self.process_group is None:
             return
         share_batch_norm(game.networks)
-        with self.team.exchange():
-            self.team.tell(Verb.TRAIN, content={**self.about, "game": game.state_dict()})
-            self._shard = self.team.shard(game.device)
+        with self.process_group.exchange():
+            self.process_group.broadcast(Command.TRAIN, content={**self.about, "game": game.state_dict()})
+            self._shard = self.process_group.shard(game.device)
 
     @contextmanager
     def step(self, number: int) -> Iterator[None]:
-        """Inside the block, step `number` is played by all."""
-        if self.team is None:
+        """Announce step `number`; inside the block all ranks run it."""
+        if self.process_group is None:
             yield
             return
         assert self._shard is not None
-        with self.team.exchange(), shared_out(self._shard):
-            self.team.tell(Verb.STEP, number)
+        with self.process_group.exchange(), shared_out(self._shard):
+            self.process_group.broadcast(Command.STEP, number)
             yield

@@ -1,4 +1,4 @@
-"""Too little memory, said as something one can act on."""
+"""Out-of-memory errors as `MemoryShortError`, with the setting to lower."""
 
 from __future__ import annotations
 

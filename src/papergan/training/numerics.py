@@ -1,4 +1,4 @@
-"""How numbers are computed: precision of products, choice of kernels, and whether they must be deterministic."""
+"""Numerical settings of torch: float32 precision, kernel selection, determinism, and the choice of device."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def numerics(precision: Precision, *, deterministic: bool) -> Iterator[None]:
 
 @contextmanager
 def _kernels(*, deterministic: bool) -> Iterator[None]:
-    """Which of several kernels does the work: the one that was fastest, or one that adds in the same order always."""
+    """Kernel selection: the fastest, or deterministic ones."""
     cudnn, benchmark = torch.backends.cudnn, torch.backends.cudnn.benchmark
     mode, lenient = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
@@ -61,7 +61,7 @@ def _kernels(*, deterministic: bool) -> Iterator[None]:
 
 
 def _not_deterministic(message: str) -> str | None:
-    """What torch refused because it must be deterministic, and what to do about it; None for any other error."""
+    """The message for an operation without a deterministic kernel; None for any other error."""
     if found := _NO_KERNEL.search(message):
         return f"{found[1]} has no deterministic kernel in torch {torch.__version__}: do without that operation"
     if "CUBLAS_WORKSPACE_CONFIG" in message:
@@ -74,7 +74,7 @@ def _not_deterministic(message: str) -> str | None:
 
 @contextmanager
 def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
-    """How a GPU multiplies float32 matrices and convolutions inside: exactly, or with 10 bits of mantissa.
+    """Set the precision of float32 matrix products and convolutions on a GPU: exact, or with 10 bits of mantissa.
 
     The one place that sets it: torch has an older interface as well, and raises where the two are mixed.
     """
@@ -88,7 +88,7 @@ def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The GPU, where there is one, for "auto"; anything else is taken as torch names devices.
+    """The device of this name: for "auto" the GPU where there is one, otherwise as torch names devices.
 
     Raises RecipeError where a GPU is asked for that is not there.
     """

@@ -1,4 +1,4 @@
-"""The processes of one experiment: rank 0 leads, the others follow, and either notices the other's end."""
+"""The process group of one experiment: rank 0 leads, the others follow, and a lost process is noticed."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ _LOST = re.compile(
 
 
 class ProcessGroupError(PaperganError):
-    """The processes cannot work together, or no longer."""
+    """The process group cannot be formed, or lost a process."""
 
 
-class Verb(IntEnum):
-    """What the leader may tell; see `papergan.distributed.follower` for what is done."""
+class Command(IntEnum):
+    """Commands of the leader to the followers; `papergan.distributed.follower` executes them."""
 
     END = 0
     TRAIN = 1
     STEP = 2
-    LOOK = 3
-    SAMPLE = 4
-    SEE = 5
+    LOAD_EXTRACTORS = 3
+    LOAD_GENERATOR = 4
+    EXTRACT_FEATURES = 5
 
 
 class Message(NamedTuple):
-    """What the leader told. number: of a step, or of a wave of samples."""
+    """A command of the leader with its arguments. number: of a step, or of a wave of samples."""
 
-    verb: Verb
+    command: Command
     number: int
     content: dict[str, Any]
 
 
 class ProcessGroup:
-    """This process's place among all of them, and the channel between them.
+    """This process's rank in the group, and the messages between leader and followers.
 
     Messages travel between hosts' memories (gloo), beside whatever sums the gradients. They are numbers, and what
     `torch.load` reads with weights_only=True: nothing that is sent can run.
@@ -65,11 +65,11 @@ class ProcessGroup:
 
     @property
     def rows(self) -> Shard:
-        """Whose rows of a batch are this rank's; without a group to sum over."""
+        """This rank's shard of a batch, without a group to sum over."""
         return Shard(self.rank, self.world)
 
     def shard(self, device: torch.device) -> Shard:
-        """As `rows`, with the group that sums on this kind of device. Every rank must call it at the same point."""
+        """This rank's shard, with the group that sums on this kind of device. All ranks call it at the same point."""
         if device.type not in self._groups:
             backend = "nccl" if device.type == "cuda" else "gloo"
             group = distributed.new_group(backend=backend, timeout=STEP_AT_MOST)
@@ -79,7 +79,7 @@ class ProcessGroup:
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
-        """What all ranks do together. Raises ProcessGroupError where another is lost, and once an exchange failed."""
+        """Collective operations. Raises ProcessGroupError where a process is lost, and once an exchange failed."""
         if self.broken and not self._depth:
             raise ProcessGroupError(
                 f"{self}: out of step with the other processes after an error; run the same command again"
@@ -98,35 +98,35 @@ class ProcessGroup:
         finally:
             self._depth -= 1
 
-    def tell(self, verb: Verb, number: int = 0, content: Mapping[str, Any] | None = None) -> None:
-        """The leader's word to every follower."""
+    def broadcast(self, command: Command, number: int = 0, content: Mapping[str, Any] | None = None) -> None:
+        """Send a command to every follower; for the leader."""
         packed = None if content is None else _packed(content)
         with self.exchange():
-            distributed.broadcast(torch.tensor([verb, number, 0 if packed is None else len(packed)]), src=0)
+            distributed.broadcast(torch.tensor([command, number, 0 if packed is None else len(packed)]), src=0)
             for piece in () if packed is None else torch.split(packed, _PIECE):
                 distributed.broadcast(piece, src=0)
 
-    def hear(self) -> Message:
-        """Wait for the leader's word."""
+    def receive_broadcast(self) -> Message:
+        """Wait for the leader's next command; for followers."""
         with self.exchange():
             header = torch.empty(3, dtype=torch.int64)
             distributed.broadcast(header, src=0)
-            verb, number, length = header.tolist()
+            command, number, length = header.tolist()
             packed = torch.empty(length, dtype=torch.uint8)
             for piece in torch.split(packed, _PIECE) if length else ():
                 distributed.broadcast(piece, src=0)
-            return Message(Verb(verb), number, _unpacked(packed) if length else {})
+            return Message(Command(command), number, _unpacked(packed) if length else {})
 
-    def hand_in(self, content: Mapping[str, Any]) -> None:
-        """A follower's answer."""
+    def send_to_leader(self, content: Mapping[str, Any]) -> None:
+        """Send results to the leader; for followers."""
         packed = _packed(content)
         with self.exchange():
             distributed.send(torch.tensor([len(packed)]), dst=0)
             for piece in torch.split(packed, _PIECE):
                 distributed.send(piece, dst=0)
 
-    def take_in(self, rank: int) -> dict[str, Any]:
-        """Wait for the answer of this follower."""
+    def receive_from(self, rank: int) -> dict[str, Any]:
+        """Wait for the results of this follower; for the leader."""
         with self.exchange():
             length = torch.empty(1, dtype=torch.int64)
             distributed.recv(length, src=rank)
@@ -136,15 +136,15 @@ class ProcessGroup:
             return _unpacked(packed)
 
     def leave(self) -> None:
-        """Dismiss the followers, where this is the leader. They notice by themselves where they cannot be told."""
-        global _team
-        _team = None
+        """Leave the group; the leader ends the followers first. They notice by themselves where it is lost."""
+        global _current
+        _current = None
         if self.broken:
             return
         if self.rank == 0:
             try:
-                self.tell(Verb.END)
-            except ProcessGroupError:  # whoever is gone needs no telling
+                self.broadcast(Command.END)
+            except ProcessGroupError:  # whoever is gone needs no message
                 return
         distributed.destroy_process_group()
 
@@ -152,22 +152,22 @@ class ProcessGroup:
         return f"process {self.rank} of {self.world}{' (the leader)' if self.rank == 0 else ''}"
 
 
-_team: ProcessGroup | None = None
+_current: ProcessGroup | None = None
 
 
 def current() -> ProcessGroup | None:
-    """The team that this process joined, if it did."""
-    return _team
+    """The process group that this process joined; None where it did not."""
+    return _current
 
 
 def is_broken() -> bool:
-    """Whether this process is in a team that can no longer work together."""
-    return _team is not None and _team.broken
+    """Whether this process is in a process group that lost a process or failed."""
+    return _current is not None and _current.broken
 
 
 def join() -> ProcessGroup:
-    """Meet the other processes that `torchrun` started. Raises ProcessGroupError where there are none to meet."""
-    global _team
+    """Join the processes that `torchrun` started. Raises ProcessGroupError where they cannot be reached."""
+    global _current
     absent = [name for name in _NAMES if name != "MASTER_ADDR" and not os.environ.get(name, "").isdigit()]
     if absent:
         raise ProcessGroupError(
@@ -181,33 +181,35 @@ def join() -> ProcessGroup:
         distributed.init_process_group("gloo", timeout=FOREVER)
     except (RuntimeError, ValueError) as error:
         raise ProcessGroupError(f"process {rank} of {world} cannot reach the others: {_in_short(error)}") from error
-    _team = ProcessGroup(rank, world, local_rank, local_world)
-    return _team
+    _current = ProcessGroup(rank, world, local_rank, local_world)
+    return _current
 
 
 def device_here(wanted: str) -> torch.device:
-    """As `choose_device`, for this process: of several on one machine, each has a GPU of its own.
+    """The device of this process, as `choose_device`; each of several on one machine has a GPU of its own.
 
     Raises RecipeError where there are not enough, or one GPU is asked for by number.
     """
-    device, team = choose_device(wanted), current()
-    if team is None or device.type != "cuda":
+    device, process_group = choose_device(wanted), current()
+    if process_group is None or device.type != "cuda":
         return device
     if device.index is not None:
-        raise RecipeError(f"training.device is {wanted!r}, one GPU for {team.world} processes; use 'auto' or 'cuda'")
-    if team.local_world > (count := torch.cuda.device_count()):
         raise RecipeError(
-            f"{team.local_world} processes on this machine, but torch sees {count} GPUs; "
+            f"training.device is {wanted!r}, one GPU for {process_group.world} processes; use 'auto' or 'cuda'"
+        )
+    if process_group.local_world > (count := torch.cuda.device_count()):
+        raise RecipeError(
+            f"{process_group.local_world} processes on this machine, but torch sees {count} GPUs; "
             f"start at most so many with --nproc-per-node, or train with training.device=cpu"
         )
-    device = torch.device("cuda", team.local_rank)
+    device = torch.device("cuda", process_group.local_rank)
     torch.cuda.set_device(device)
     return device
 
 
 def check_devices(experiment: str, devices: int) -> None:
-    """Raise RecipeError, with the command to type, where as many processes as the recipe's devices were not started."""
-    world = 1 if (team := current()) is None else team.world
+    """Raise RecipeError, with the right command, where the number of processes is not the recipe's devices."""
+    world = 1 if (process_group := current()) is None else process_group.world
     if world == devices:
         return
     count = max(world, devices)
@@ -221,14 +223,14 @@ def check_devices(experiment: str, devices: int) -> None:
 
 
 def _lost(error: RuntimeError) -> str | None:
-    """What a library says of a peer that is gone; None for any other error."""
+    """The message of a library about a lost peer; None for any other error."""
     if isinstance(error, distributed.DistError) or _LOST.search(str(error)):
         return _in_short(error)
     return None
 
 
 def _in_short(error: Exception) -> str:
-    """The first sentence without the place in somebody's source code; the rest is for that library's developers."""
+    """The first sentence of an error, without the place in the library's source code."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return re.sub(r"^\[\S+:\d+\]\s*", "", first).split(". ")[0][:200]
 

@@ -1,4 +1,4 @@
-"""What a person who waits sees: a bar on a terminal, a line now and then elsewhere."""
+"""The progress bar of training: a bar on a terminal, a log line every minute elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class ProgressBar:
-    """The progress of a run of `steps` steps, the first `done` of which were played before."""
+    """The progress of a run of `steps` steps, of which `done` were done before."""
 
     def __init__(self, steps: int, done: int) -> None:
         self.steps = steps
@@ -33,11 +33,11 @@ class ProgressBar:
         self._bar.close()
 
     def step(self) -> None:
-        """One more step was played."""
+        """Advance by one step."""
         self._bar.update()
 
     def report(self, row: Mapping[str, float], seconds_per_step: float) -> None:
-        """The losses of a report. row: as it goes into the history."""
+        """Show the losses of a report. row: as in the history."""
         shown = {name.split(".")[0]: f"{row[name]:.3f}" for name in row if name.endswith("_loss")}
         shown["img/s"] = f"{row['images_per_second']:.0f}"
         self._bar.set_postfix(shown, refresh=False)

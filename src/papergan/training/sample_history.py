@@ -1,4 +1,4 @@
-"""The same few latents over time: what each evaluation saw of them."""
+"""Samples of fixed latents at every evaluation, for animations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 32
 
 @dataclass(frozen=True)
 class Frame:
-    """Images uint8 [64, C, S, S] of the fixed latents at one moment."""
+    """The samples of one evaluation: images uint8 [64, C, S, S] of the fixed latents."""
 
     step: int
     epoch: float
@@ -26,13 +26,13 @@ class Frame:
 
 
 class SampleHistory:
-    """At most 32 frames; where there would be more, every second one goes, and the newest stays."""
+    """At most 32 frames; where there would be more, every second one is dropped, and the newest stays."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
 
     def add(self, sampler: Sampler, seed: int, progress: Progress) -> None:
-        """Take a frame: the first 64 of the images that this seed makes."""
+        """Add a frame: the first 64 samples of this seed."""
         images = torch.cat(list(sampler.stream(NUM_SHOWN, seed=seed, progress=progress)))
         if len(self.frames) >= MOST:
             self.frames = self.frames[1::2]

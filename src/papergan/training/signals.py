@@ -1,4 +1,4 @@
-"""Stop signals set a flag; whoever works looks at it between two pieces of work and leaves nothing half done."""
+"""Handling of SIGINT and SIGTERM: a flag that is read between two training steps or evaluation batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Calling it says which signal asked to stop, or None. The second signal acts at once, as if nobody listened."""
+    """The signal handler; calling it gives the signal that asked to stop, or None. A second signal acts at once."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -20,7 +20,7 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
-        """Listen for SIGINT and SIGTERM inside the block; in any thread but the main one, do nothing."""
+        """Handle SIGINT and SIGTERM inside the block; in any thread but the main one, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return

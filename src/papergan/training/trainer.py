@@ -1,102 +1,59 @@
-"""The training loop: one for every game."""
+"""The trainer: the training loop of every game."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
 from papergan.game.cuda_graphs import CudaEngine, GraphedStep
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard, check_finite, finite_only
-from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
+from papergan.game.training_step import Report, training_step
 from papergan.randomness import own_random_state, seed_for
 from papergan.training.batches import Batches
-from papergan.training.best_generators import BestGenerators, Criterion
+from papergan.training.best_generators import BestGenerators
+from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
-from papergan.training.export import publish
-from papergan.training.history import History, ReportAs, Row, RunningMean
-from papergan.training.leader import Leader
+from papergan.training.export import export_generator
+from papergan.training.history import History, Row, RunningMean
 from papergan.training.memory import memory_errors
-from papergan.training.numerics import Precision, autocast_type, numerics
+from papergan.training.numerics import autocast_type, numerics
 from papergan.training.progress_bar import ProgressBar
 from papergan.training.sample_history import SampleHistory
+from papergan.training.train_settings import TrainSettings
 from papergan.validation import one_line_error
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrainSettings:
-    """How long and how: everything about a training run that is not the game and not the images.
-
-    steps: iterations in all. report_as: means of the steps since the last report, or the values of the reported step
-    alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between
-    evaluations, 0 for none (the end is always evaluated). save_minutes: wall-clock minutes between checkpoints.
-    keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
-    averaged: whether the average is evaluated, where the game keeps one. cuda_graphs: see `GraphedStep`. rules: under
-    which evaluation measures; numbers measured under other rules before are not mixed with those to come.
-    """
-
-    steps: int
-    seed: int = 0
-    precision: Precision = "float32"
-    deterministic: bool = False
-    cuda_graphs: bool = True
-    report_every: int = 50
-    report_as: ReportAs = "means"
-    evaluate_every: int = 0
-    save_minutes: float = 5.0
-    batch_norm_batches: int = 100
-    averaged: bool = True
-    rules: str = ""
-    keep: Mapping[str, Criterion] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """Who is told.
-
-    report: of a row of losses. evaluate: returns metrics of a generator that was published for it, and of the game's
-    discriminator; evaluated: of the row that came of it. resumed: of what happened before this process.
-    stop: returns the number of a signal that asks to stop, or None; it may be asked often. others: processes that play
-    the same steps on other rows of each batch, by default none.
-    """
-
-    report: Callable[[Row], None] = lambda row: None
-    evaluate: Callable[[Sampler, Game, Progress], Row] | None = None
-    evaluated: Callable[[Row], None] = lambda row: None
-    resumed: Callable[[History], None] = lambda history: None
-    stop: Callable[[], int | None] = lambda: None
-    others: Leader = field(default_factory=Leader)
-
-
 class Trainer:
-    """Trains a game on real images to the end of the plan, from the newest checkpoint.
+    """Trains a game on real images for `settings.steps` steps, from the newest checkpoint.
 
-    Every step draws its randomness from (plan.seed, step) and its real batches from (seed, index): a run that was
+    Every step draws its randomness from (settings.seed, step) and its real batches from (seed, index): a run that was
     stopped and resumed is, on a CPU, bit for bit the run that never was.
     """
 
     def __init__(
-        self, game: Game, batches: Batches, plan: TrainSettings, store: CheckpointStore, listeners: Callbacks
+        self, game: Game, batches: Batches, settings: TrainSettings, store: CheckpointStore, callbacks: Callbacks
     ) -> None:
-        self.game, self.batches, self.plan, self.store, self.listeners = game, batches, plan, store, listeners
+        self.game, self.batches, self.settings, self.store, self.callbacks = game, batches, settings, store, callbacks
         self.step = 0
         self.evaluated = 0  # the last step that was evaluated
         self.seconds = 0.0  # of training proper, over all interruptions
-        self.history, self.best, self.album = History(), BestGenerators(plan.keep), SampleHistory()
-        self._meter, self._watch = RunningMean(newest=plan.report_as == "step"), NonFiniteGuard(game.device)
-        self._iterate = GraphedStep(
-            game, self._watch, autocast_type(plan.precision), exact=plan.deterministic,
-            engine=CudaEngine(game.device) if plan.cuda_graphs and game.device.type == "cuda" else None,
-        )  # fmt: skip
+        self.history, self.best, self.sample_history = History(), BestGenerators(settings.keep), SampleHistory()
+        self._meter, self._guard = RunningMean(newest=settings.report_as == "step"), NonFiniteGuard(game.device)
+        self._autocast = autocast_type(settings.precision)
+        self._graphs: GraphedStep | None = None
+        if settings.cuda_graphs and game.device.type == "cuda":
+            engine = CudaEngine(game.device)
+            self._graphs = GraphedStep(game, self._guard, self._autocast, engine, exact=settings.deterministic)
         self._started = time.perf_counter()
         self._reported = (0, 0.0)  # step and seconds at the last report
         self._saved = (-1, -1)  # step and evaluated at the last save
@@ -107,55 +64,60 @@ class Trainer:
         return self.batches.progress(self.step, self.game.batches_per_step)
 
     def run(self) -> None:
-        """Play until the plan's last step.
+        """Train until the last step.
 
         Raises NotFiniteError at the first report after a loss, gradient or weight is not finite, Interrupted after a
         stop signal, MemoryShortError (all leave a checkpoint that can be resumed), CheckpointError where checkpoints
         are damaged or locked, StorageError where they cannot be written.
         """
-        precise = numerics(self.plan.precision, deterministic=self.plan.deterministic)
+        precise = numerics(self.settings.precision, deterministic=self.settings.deterministic)
         with self.store.locked(), precise, own_random_state(self.game.device):
             self._resume()
-            self.listeners.others.begin(self.game)
+            self.callbacks.leader.begin(self.game)
             what, size = f"training on {self.game.device}", self.batches.batch_size
             advice = f"lower training.batch_size (now {size}), which makes it another recipe, or evaluation.batch_size"
-            advice += "" if self._iterate.engine is None else ", or do without training.cuda_graphs"
-            with ProgressBar(self.plan.steps, self.step) as display, memory_errors(what, advice):
+            advice += "" if self._graphs is None else ", or do without training.cuda_graphs"
+            with ProgressBar(self.settings.steps, self.step) as display, memory_errors(what, advice):
                 self._loop(display)
 
     def _loop(self, display: ProgressBar) -> None:
-        plan = self.plan
+        settings = self.settings
         self._started = time.perf_counter()
         while True:
-            finished = self.step >= plan.steps
-            due = plan.evaluate_every > 0 and self.step > 0 and self.step % plan.evaluate_every == 0
+            finished = self.step >= settings.steps
+            due = settings.evaluate_every > 0 and self.step > 0 and self.step % settings.evaluate_every == 0
             if (due or finished) and self.evaluated != self.step:
                 self._evaluate()
             if finished:
                 break
-            if time.monotonic() - self._saved_at > 60 * plan.save_minutes:
+            if time.monotonic() - self._saved_at > 60 * settings.save_minutes:
                 self.save()
             self._obey_stop()
-            self._play()
+            self._run_step()
             display.step()
             if self._report_is_due():
                 self._report(display)
         self.save()
 
-    def _play(self) -> None:
+    def _run_step(self) -> None:
         real = self.batches.of_step(self.step, self.game.batches_per_step)
-        with self.listeners.others.step(self.step):
-            report = self._iterate(real, self.progress, seed_for(self.plan.seed, "step", self.step))
-        self._meter.add(report)
+        with self.callbacks.leader.step(self.step):
+            self._meter.add(self._training_step(real, seed_for(self.settings.seed, "step", self.step)))
         self.step += 1
+
+    def _training_step(self, real: list[dict[str, Tensor]], seed: int) -> Report:
+        if self._graphs is not None:
+            return self._graphs(real, self.progress, seed)
+        torch.manual_seed(seed)
+        return training_step(self.game, real, self.progress, self._guard, self._autocast)
 
     def _report_is_due(self) -> bool:
         done, count = self.step, self.game.batches_per_step
-        done = done if self.plan.report_as == "means" else self.batches.step_of_epoch(done - 1, count) + 1
-        return done % self.plan.report_every == 0 or self.step == self.plan.steps
+        done = done if self.settings.report_as == "means" else self.batches.step_of_epoch(done - 1, count) + 1
+        return done % self.settings.report_every == 0 or self.step == self.settings.steps
 
     def _report(self, display: ProgressBar) -> None:
-        self._watch.check()
+        self._guard.check()
         losses = self._meter.read()
         self._count_time()
         step, seconds = self._reported
@@ -163,20 +125,20 @@ class Trainer:
         self._reported = (self.step, self.seconds)
         row = {**self._position(), **losses, "images_per_second": images / max(self.seconds - seconds, 1e-9)}
         self.history.losses.append(row)
-        self.listeners.report(row)
+        self.callbacks.report(row)
         display.report(row, self.seconds / self.step)
 
     def _evaluate(self) -> None:
-        if self.listeners.evaluate is None:
+        if self.callbacks.evaluate is None:
             return
         self._check_finite(self.game.state_dict())
         self._count_time()
-        sampler = publish(
-            self.game, self.progress, seed=self.plan.seed, batch_norm_batches=self.plan.batch_norm_batches,
-            averaged=self.plan.averaged,
+        sampler = export_generator(
+            self.game, self.progress, seed=self.settings.seed, batch_norm_batches=self.settings.batch_norm_batches,
+            averaged=self.settings.averaged,
         )  # fmt: skip
         try:
-            metrics = self.listeners.evaluate(sampler, self.game, self.progress)
+            metrics = self.callbacks.evaluate(sampler, self.game, self.progress)
         except Interrupted:
             self.save()
             raise
@@ -184,12 +146,12 @@ class Trainer:
             raise NotFiniteError(f"step {self.step}: {error}") from error
         metrics = finite_only(metrics, f"evaluation at step {self.step}")
         self.best.consider(sampler, metrics, self.progress)
-        self.album.add(sampler, self.plan.seed, self.progress)
+        self.sample_history.add(sampler, self.settings.seed, self.progress)
         row = {**self._position(), **metrics}
         self.history.metrics.append(row)
         self.evaluated = self.step
         self._started = time.perf_counter()
-        self.listeners.evaluated(row)
+        self.callbacks.evaluated(row)
 
     def _count_time(self) -> None:
         """Add what passed since the last call to the training time; evaluation does not count."""
@@ -201,7 +163,7 @@ class Trainer:
         return {"step": self.step, "epoch": self.progress.epoch, "images": self.progress.images}
 
     def _obey_stop(self) -> None:
-        if (number := self.listeners.stop()) is not None:
+        if (number := self.callbacks.stop()) is not None:
             self.save()
             raise Interrupted(number, f"stopped by signal {number} at step {self.step}; run again to go on from there")
 
@@ -220,26 +182,27 @@ class Trainer:
                 "meter": self._meter.state_dict(),
                 "history": self.history.dumps(),
                 "best": self.best.state_dict(),
-                "album": self.album.state_dict(),
-                "rules": self.plan.rules,
+                "album": self.sample_history.state_dict(),
+                "rules": self.settings.rules,
             }
             self.store.save(self.step, state, images=self.progress.images, torch=torch.__version__)
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
 
     def _check_finite(self, state: Mapping[str, Any]) -> None:
-        self._watch.check()
+        self._guard.check()
         check_finite(self.step, state)
 
     def _resume(self) -> None:
         if (checkpoint := self.store.latest()) is None:
             return
-        if checkpoint.step > self.plan.steps:
+        if checkpoint.step > self.settings.steps:
             raise CheckpointError(
                 f"{self.store.folder}: trained for {checkpoint.step} steps already, the recipe asks for "
-                f"{self.plan.steps}; raise the budget, or start over with training.resume=false"
+                f"{self.settings.steps}; raise the budget, or start over with training.resume=false"
             )
         state = checkpoint.state
-        self._iterate.forget()
+        if self._graphs is not None:
+            self._graphs.reset()
         try:
             self.game.load_state_dict(state["game"])
             self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
@@ -247,15 +210,15 @@ class Trainer:
             self._meter.load_state_dict(state["meter"], self.game.device)
             self.history.loads(state["history"])
             self.best.load_state_dict(state["best"])
-            self.album.load_state_dict(state["album"])
+            self.sample_history.load_state_dict(state["album"])
         except (ValueError, RuntimeError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{self.store.folder}: step {checkpoint.step} is of another game or version: {one_line_error(error)}"
             ) from error
-        if state["rules"] != self.plan.rules:  # those numbers must not be compared with the coming ones
+        if state["rules"] != self.settings.rules:  # those numbers must not be compared with the coming ones
             log.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
             self.history.metrics, self.evaluated = [], 0
-            self.best, self.album = BestGenerators(self.plan.keep), SampleHistory()
+            self.best, self.sample_history = BestGenerators(self.settings.keep), SampleHistory()
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
-        log.info("Resumed from the checkpoint of step %d of %d", self.step, self.plan.steps)
-        self.listeners.resumed(self.history)
+        log.info("Resumed from the checkpoint of step %d of %d", self.step, self.settings.steps)
+        self.callbacks.resumed(self.history)

@@ -11,7 +11,7 @@ from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.restore import numerics_of, progress_of, published_sampler, trained_game
 from papergan.reporting.image_grid import ImageGrid
-from papergan.training.export import publish
+from papergan.training.export import export_generator
 from papergan.weights import Weights
 
 NUM_SHOWN = 64
@@ -27,7 +27,7 @@ def swap_in_average(experiment: Experiment, trained: Weights) -> Weights:
     game = trained_game(recipe, trained)
     averaged = recipe.evaluation.weights == "ema" and game.average is not None
     with numerics_of(recipe):
-        sampler = publish(
+        sampler = export_generator(
             game, progress_of(trained), seed=recipe.seed, batch_norm_batches=recipe.training.batch_norm_batches,
             averaged=averaged,
         )  # fmt: skip

@@ -33,12 +33,14 @@ from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import Tracker
 from papergan.training.batches import Batches
 from papergan.training.best_generators import Criterion, Snapshot
+from papergan.training.callbacks import Callbacks
 from papergan.training.history import History, Row
 from papergan.training.leader import Leader
 from papergan.training.process_group import current
 from papergan.training.sample_history import SampleHistory
 from papergan.training.signals import StopRequest
-from papergan.training.trainer import Callbacks, Trainer, TrainSettings
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ def train(
     Raises Interrupted after a stop signal, NotFinite where a loss or gradient is not finite.
     """
     recipe = experiment.recipe
-    game, team = new_game(recipe, images.train.spec), current()
+    game, process_group = new_game(recipe, images.train.spec), current()
     store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
     if not recipe.training.resume:
         with store.locked():
@@ -67,28 +69,28 @@ def train(
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
         device=game.device, flip=recipe.training.horizontal_flip, drop_last=recipe.training.drop_last,
-        shard=None if team is None else team.rows,
+        shard=None if process_group is None else process_group.rows,
     )  # fmt: skip
     viewers = Viewers(recipe, images.train.spec, domain_classifier)
     extractors = viewers.extractors
-    plan = plan_of(
+    settings = train_settings_of(
         recipe, batches.per_epoch, game.batches_per_step, prefix=extractors[0].metric_prefix, rules=rules_of(recipe)
     )
     log.info(
         "Training %s on %d images of %s for %d steps on %s (recipe %s)",
-        experiment.name, len(images.train), images.train.name, plan.steps, game.device, recipe.fingerprint,
+        experiment.name, len(images.train), images.train.name, settings.steps, game.device, recipe.fingerprint,
     )  # fmt: skip
     with stoppable("training") as stop:
         evaluation = Evaluation(experiment, images, viewers, reference)
-        listeners = Callbacks(
+        callbacks = Callbacks(
             report=tracker.report,
             evaluate=partial(evaluation, stop, tracker),
             evaluated=partial(_tell, tracker),
             resumed=partial(_replay, tracker),
             stop=stop,
-            others=Leader(team, _for_followers(recipe, images)),
+            leader=Leader(process_group, _for_followers(recipe, images)),
         )
-        training = Trainer(game, batches, plan, store, listeners)
+        training = Trainer(game, batches, settings, store, callbacks)
         try:
             training.run()
         except NotFiniteError as error:
@@ -96,7 +98,7 @@ def train(
             told = card(experiment, facts, diverged=f"diverged at {error}")
             raise Diverged(str(error), told, training.history) from error
     return (
-        training.history, snapshots_of(training.best.snapshots), frames_of(training.album),
+        training.history, snapshots_of(training.best.snapshots), frames_of(training.sample_history),
         _trained(recipe, images, training),
     )  # fmt: skip
 
@@ -115,7 +117,7 @@ def rules_of(recipe: Recipe) -> str:
     return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), how], sort_keys=True)
 
 
-def plan_of(
+def train_settings_of(
     recipe: Recipe, batches_per_epoch: int, batches_per_step: int, *, prefix: str, rules: str = ""
 ) -> TrainSettings:
     """The recipe in steps. prefix: of the metrics that decide which epoch is best."""
@@ -177,10 +179,10 @@ def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
     return Weights(tensors, metadata)
 
 
-def frames_of(album: SampleHistory) -> Weights:
+def frames_of(sample_history: SampleHistory) -> Weights:
     """The fixed latents over time: one tensor uint8 [64, C, S, S] per frame, its epoch as metadata."""
-    tensors = {f"step-{frame.step:09d}": frame.images for frame in album.frames}
-    return Weights(tensors, {f"step-{frame.step:09d}": str(frame.epoch) for frame in album.frames})
+    tensors = {f"step-{frame.step:09d}": frame.images for frame in sample_history.frames}
+    return Weights(tensors, {f"step-{frame.step:09d}": str(frame.epoch) for frame in sample_history.frames})
 
 
 def _trained(recipe: Recipe, images: ImageSplits, training: Trainer) -> Weights:

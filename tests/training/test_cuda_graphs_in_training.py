@@ -9,18 +9,22 @@ import torch
 
 from papergan.config.experiment import Recipe
 from papergan.errors import Interrupted
-from papergan.game import cuda_graphs as capture
+from papergan.game import cuda_graphs
+from papergan.game.cuda_graphs import GraphedStep
 from papergan.game.ema import EMA
 from papergan.game.game import Game
 from papergan.game.schedules import LinearDecay, Warmup
 from papergan.game.terms import DiscriminatorLoss
+from papergan.game.training_step import training_step
 from papergan.objectives.adversarial import Wasserstein
-from papergan.pipelines.experiment.nodes.training import plan_of
+from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.training import trainer
 from papergan.training.history import RunningMean
 from recording import Again
 from tiny_game import tiny_game
-from training_run import PLAN, digest, new_training
+from training_run import SETTINGS, digest, new_training
+
+GIVEN = {"paper": "000", "system": "dcgan", "dataset": "cifar10", "training": {"steps": 1}}
 
 
 def moving() -> Game:
@@ -33,10 +37,16 @@ def moving() -> Game:
 
 
 def run(folder, recorded: bool, steps: int = 40, stop_at: int = -1) -> trainer.Trainer:
-    training = new_training(folder, plan=replace(PLAN, steps=steps), game=moving())
-    training.listeners = trainer.Callbacks(stop=lambda: 15 if training.step == stop_at else None)
+    training = new_training(folder, settings=replace(SETTINGS, steps=steps), game=moving())
+    training.callbacks = trainer.Callbacks(stop=lambda: 15 if training.step == stop_at else None)
     if recorded:
-        training._iterate.engine = Again(training.game, training._watch)
+        training._graphs = GraphedStep(
+            training.game,
+            training._guard,
+            None,
+            Again(training.game, training._guard),
+            exact=training.settings.deterministic,
+        )
     training.run()
     return training
 
@@ -47,7 +57,7 @@ def reported(training: trainer.Trainer) -> list[dict[str, float]]:
 
 def test_a_run_from_recordings_is_the_played_run(tmp_path):
     straight, recorded = run(tmp_path / "a", False), run(tmp_path / "b", True)
-    assert recorded._iterate.engine.repeated == 40 - 5 + 1
+    assert recorded._graphs.engine.repeated == 40 - 5 + 1
     assert digest(recorded) == digest(straight)
     assert reported(recorded) == reported(straight)
 
@@ -65,32 +75,57 @@ def test_a_run_may_be_resumed_with_recordings_or_without(first, tmp_path):
 def test_a_training_that_is_run_again_reads_no_tensors_of_before(tmp_path):
     straight = run(tmp_path / "a", False)
     again = run(tmp_path / "b", True, steps=20)
-    again.plan = replace(PLAN, steps=40)
+    again.settings = replace(SETTINGS, steps=40)
     again.run()
     assert digest(again) == digest(straight)
-    assert again._iterate.engine.played == 2 * 6  # three, the recorded one, and twice for the check; all of it anew
+    assert again._graphs.engine.played == 2 * 6  # three, the recorded one, and twice for the check; all of it anew
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_only_the_switch_and_a_gpu_make_recordings(wanted, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "CudaEngine", lambda device: f"graphs on {device}")
-    plan = replace(PLAN, cuda_graphs=wanted)
-    assert new_training(tmp_path, plan=plan)._iterate.engine is None  # a CPU
+    settings = replace(SETTINGS, cuda_graphs=wanted)
+    assert new_training(tmp_path, settings=settings)._graphs is None  # a CPU
     monkeypatch.setattr(trainer, "NonFiniteGuard", lambda device: None)
-    monkeypatch.setattr(capture, "GraphScalars", lambda device: None)
+    monkeypatch.setattr(cuda_graphs, "GraphScalars", lambda device: None)
     monkeypatch.setattr(Game, "device", torch.device("cuda"))
-    assert new_training(tmp_path, plan=plan)._iterate.engine == ("graphs on cuda" if wanted else None)
+    made = new_training(tmp_path, settings=settings)._graphs
+    assert made.engine == "graphs on cuda" if wanted else made is None
+
+
+def test_by_default_a_gpu_runs_every_step_eagerly(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "NonFiniteGuard", lambda device: None)
+    monkeypatch.setattr(Game, "device", torch.device("cuda"))
+    assert not Recipe.parse("some", GIVEN).training.cuda_graphs
+    assert new_training(tmp_path)._graphs is None
+
+
+def test_without_the_switch_the_trainer_calls_the_training_step_itself(tmp_path, monkeypatch):
+    steps = []
+
+    def counted(game, batches, progress, *rest):
+        steps.append(progress.step)
+        return training_step(game, batches, progress, *rest)
+
+    monkeypatch.setattr(trainer, "training_step", counted)
+    run(tmp_path, False, steps=7)
+    assert steps == list(range(7))
 
 
 @pytest.mark.parametrize(
-    ("training", "expected"), [({}, True), ({"cuda_graphs": False}, False), ({"devices": 2}, False)]
+    ("training", "expected"),
+    [
+        ({}, False),
+        ({"cuda_graphs": True}, True),
+        ({"cuda_graphs": False}, False),
+        ({"cuda_graphs": True, "devices": 2}, False),
+    ],
 )
 def test_the_recipe_has_a_switch_that_does_not_make_another_recipe(training, expected):
     def recipe(**more) -> Recipe:
-        given = {"paper": "000", "system": "dcgan", "dataset": "cifar10", "training": {"steps": 1, **more}}
-        return Recipe.parse("some", given)
+        return Recipe.parse("some", GIVEN | {"training": {"steps": 1, **more}})
 
-    assert plan_of(recipe(**training), 10, 1, prefix="").cuda_graphs == expected
+    assert train_settings_of(recipe(**training), 10, 1, prefix="").cuda_graphs == expected
     assert recipe(**training).fingerprint == recipe().fingerprint
 
 

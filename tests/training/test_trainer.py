@@ -10,16 +10,16 @@ import torch
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
 from papergan.training.best_generators import Criterion
-from papergan.training.trainer import Callbacks
+from papergan.training.callbacks import Callbacks
 from tiny_game import tiny_game
-from training_run import PLAN, digest, new_training
+from training_run import SETTINGS, digest, new_training
 
 
 def test_it_plays_to_the_end_of_the_plan_and_reports(tmp_path):
     rows = []
     training = new_training(tmp_path, Callbacks(report=rows.append))
     training.run()
-    assert training.step == PLAN.steps == 40
+    assert training.step == SETTINGS.steps == 40
     assert [row["step"] for row in rows] == [10, 20, 30, 40]
     assert rows == training.history.losses
     assert rows[-1]["images"] == 40 * 8
@@ -55,7 +55,9 @@ def test_how_often_one_looks_changes_nothing(tmp_path):
         return {"score": float(next(sampler.stream(4, seed=0)).mean())}
 
     seldom = new_training(tmp_path / "a")
-    often = new_training(tmp_path / "b", Callbacks(evaluate=evaluate), replace(PLAN, evaluate_every=3, report_every=7))
+    often = new_training(
+        tmp_path / "b", Callbacks(evaluate=evaluate), replace(SETTINGS, evaluate_every=3, report_every=7)
+    )
     seldom.run(), often.run()
     assert digest(seldom) == digest(often)
     assert [row["step"] for row in often.history.metrics] == [3 * k for k in range(1, 14)] + [40]
@@ -71,7 +73,7 @@ def test_the_best_generators_are_kept_by_their_own_metrics(tmp_path):
         return {"fid": score, "is": -score if progress.step < 40 else 9.0}
 
     keep = {"best_fid": Criterion("fid", True), "best_is": Criterion("is", False), "best_kid": Criterion("kid", True)}
-    training = new_training(tmp_path, Callbacks(evaluate=evaluate), replace(PLAN, evaluate_every=10, keep=keep))
+    training = new_training(tmp_path, Callbacks(evaluate=evaluate), replace(SETTINGS, evaluate_every=10, keep=keep))
     training.run()
     best = training.best.snapshots
     assert {name: (kept.step, kept.value) for name, kept in best.items()} == {
@@ -118,12 +120,12 @@ def test_a_stop_during_evaluation_repeats_the_evaluation(tmp_path):
     def stop(sampler, game, progress):
         raise Interrupted(2, "stopped")
 
-    plan = replace(PLAN, evaluate_every=10)
+    settings = replace(SETTINGS, evaluate_every=10)
     with pytest.raises(Interrupted):
-        new_training(tmp_path, Callbacks(evaluate=stop), plan).run()
+        new_training(tmp_path, Callbacks(evaluate=stop), settings).run()
     seen = []
-    listeners = Callbacks(evaluate=lambda sampler, game, progress: seen.append(progress.step) or {})
-    new_training(tmp_path, listeners, plan).run()
+    callbacks = Callbacks(evaluate=lambda sampler, game, progress: seen.append(progress.step) or {})
+    new_training(tmp_path, callbacks, settings).run()
     assert seen == [10, 20, 30, 40]
 
 
@@ -132,9 +134,9 @@ def test_a_finished_run_is_not_trained_again_and_a_longer_plan_extends_it(tmp_pa
     again = new_training(tmp_path)
     again.run()
     assert len(again.history.losses) == 4
-    longer = new_training(tmp_path, plan=replace(PLAN, steps=60))
+    longer = new_training(tmp_path, settings=replace(SETTINGS, steps=60))
     longer.run()
-    straight = new_training(tmp_path / "other", plan=replace(PLAN, steps=60))
+    straight = new_training(tmp_path / "other", settings=replace(SETTINGS, steps=60))
     straight.run()
     assert digest(longer) == digest(straight)
     with pytest.raises(CheckpointError, match="trained for 60 steps already, the recipe asks for 40"):
@@ -142,8 +144,8 @@ def test_a_finished_run_is_not_trained_again_and_a_longer_plan_extends_it(tmp_pa
 
 
 def test_not_finite_stops_the_run_and_the_checkpoint_is_from_before(tmp_path):
-    training = new_training(tmp_path, plan=replace(PLAN, save_minutes=1e-9))
-    training_step = training._play
+    training = new_training(tmp_path, settings=replace(SETTINGS, save_minutes=1e-9))
+    training_step = training._run_step
 
     def poisoned():
         if training.step == 14:
@@ -151,7 +153,7 @@ def test_not_finite_stops_the_run_and_the_checkpoint_is_from_before(tmp_path):
                 training.game.networks["generator"].linear.weight[0, 0] = torch.inf
         training_step()
 
-    training._play = poisoned
+    training._run_step = poisoned
     with pytest.raises(NotFiniteError, match="step 14, discriminator: discriminator_loss=(nan|inf), gradient_norm=nan"):
         training.run()
     latest = training.store.latest()
@@ -169,8 +171,8 @@ def test_checkpoints_of_another_game_are_refused(tmp_path):
 
 
 def test_values_of_single_steps_are_reported_as_a_script_prints_them(tmp_path):
-    every = new_training(tmp_path / "every", plan=replace(PLAN, report_every=1))
-    printed = new_training(tmp_path / "printed", plan=replace(PLAN, report_every=3, report_as="step"))
+    every = new_training(tmp_path / "every", settings=replace(SETTINGS, report_every=1))
+    printed = new_training(tmp_path / "printed", settings=replace(SETTINGS, report_every=3, report_as="step"))
     for training in (every, printed):
         training.run()
     each = {row["step"]: row for row in every.history.losses}
@@ -193,14 +195,14 @@ def test_values_of_single_steps_are_reported_as_a_script_prints_them(tmp_path):
 
 
 def test_values_of_single_steps_survive_an_interruption(tmp_path):
-    plan = replace(PLAN, report_every=3, report_as="step")
-    straight = new_training(tmp_path / "straight", plan=plan)
+    settings = replace(SETTINGS, report_every=3, report_as="step")
+    straight = new_training(tmp_path / "straight", settings=settings)
     straight.run()
     stops = iter([None] * 11 + [15] * 9)
-    stopped = new_training(tmp_path / "stopped", Callbacks(stop=lambda: next(stops)), plan=plan)
+    stopped = new_training(tmp_path / "stopped", Callbacks(stop=lambda: next(stops)), settings=settings)
     with pytest.raises(Interrupted):
         stopped.run()
-    again = new_training(tmp_path / "stopped", plan=plan)
+    again = new_training(tmp_path / "stopped", settings=settings)
     again.run()
     assert _without_rate(again) == _without_rate(straight)
 

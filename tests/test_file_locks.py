@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cleaning.fake_workspace import held_elsewhere
+from maintenance.fake_workspace import held_elsewhere
 from no_files import quickly
 from papergan import file_locks
 from papergan.errors import StorageError

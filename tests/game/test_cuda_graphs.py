@@ -84,7 +84,7 @@ def batches(game: Game, kind: str, step: int) -> list[dict[str, torch.Tensor]]:
     ]
 
 
-def run(iterate: GraphedStep, kind: str, steps: int, first: int = 0) -> list[dict[str, float]]:
+def run(iterate: GraphedStep | Eager, kind: str, steps: int, first: int = 0) -> list[dict[str, float]]:
     rows = []
     for step in range(first, steps):
         report = iterate(batches(iterate.game, kind, step), Progress(step, 4 * step, step / 10), 100 + step)
@@ -92,15 +92,26 @@ def run(iterate: GraphedStep, kind: str, steps: int, first: int = 0) -> list[dic
     return rows
 
 
-def played(game: Game) -> GraphedStep:
-    return GraphedStep(game, NonFiniteGuard(game.device), None, None, exact=True)
+class Eager:
+    """Runs every step by `training_step`, as the trainer does without graphs."""
+
+    def __init__(self, game: Game) -> None:
+        self.game, self.guard = game, NonFiniteGuard(game.device)
+
+    def __call__(self, batches, progress: Progress, seed: int) -> training_step.Report:
+        torch.manual_seed(seed)
+        return training_step.training_step(self.game, batches, progress, self.guard)
 
 
-def assert_same(one: GraphedStep, other: GraphedStep) -> None:
-    assert StateSnapshot(one.game, one.watch).same_bits(StateSnapshot(other.game, other.watch)) is None
+def played(game: Game) -> Eager:
+    return Eager(game)
 
 
-def assert_same_settings(recorded: GraphedStep, straight: GraphedStep) -> None:
+def assert_same(one: GraphedStep, other: Eager) -> None:
+    assert StateSnapshot(one.game, one.guard).same_bits(StateSnapshot(other.game, other.guard)) is None
+
+
+def assert_same_settings(recorded: GraphedStep, straight: Eager) -> None:
     """To the host and to a checkpoint a rate is a number, that of the last step, or an `on_device` knob's tensor."""
     for name, optimiser in recorded.game.optimisers.items():
         (one,), (other,) = (o.state_dict()["param_groups"] for o in (optimiser, straight.game.optimisers[name]))
@@ -167,9 +178,9 @@ def test_knobs_move_on_while_iterations_are_repeated():
     assert recorded.engine.repeated == 8
 
 
-def no_dial(patch: pytest.MonkeyPatch) -> None:
-    turn, calls = GraphScalars.turn, itertools.count()
-    patch.setattr(GraphScalars, "turn", lambda self, progress: turn(self, progress) if next(calls) < 2 else None)
+def no_refill(patch: pytest.MonkeyPatch) -> None:
+    turn, calls = GraphScalars.refill, itertools.count()
+    patch.setattr(GraphScalars, "refill", lambda self, progress: turn(self, progress) if next(calls) < 2 else None)
 
 
 def a_fixed_rate(patch: pytest.MonkeyPatch) -> None:
@@ -177,7 +188,7 @@ def a_fixed_rate(patch: pytest.MonkeyPatch) -> None:
         for group in game.optimisers[name].param_groups:
             group["lr"] = 0.25 if isinstance(progress, GraphScalars) else game.players[name].learning_rate(progress)
 
-    patch.setattr(training_step, "follow_rate", follow)
+    patch.setattr(training_step, "set_learning_rate", follow)
 
 
 def no_copy(patch: pytest.MonkeyPatch) -> None:
@@ -198,7 +209,7 @@ def no_average(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-FAULTS = [no_dial, a_fixed_rate, no_copy, no_seed, no_average]
+FAULTS = [no_refill, a_fixed_rate, no_copy, no_seed, no_average]
 
 
 def with_fault(fault: Callable[[pytest.MonkeyPatch], None]) -> GraphedStep:
@@ -217,7 +228,7 @@ def test_a_fault_in_repeating_would_be_seen(fault):
     run(straight, "tiny", 12)
     faulty = with_fault(fault)
     assert faulty.engine is not None
-    assert StateSnapshot(straight.game, straight.watch).same_bits(StateSnapshot(faulty.game, faulty.watch)) is not None
+    assert StateSnapshot(straight.game, straight.guard).same_bits(StateSnapshot(faulty.game, faulty.guard)) is not None
 
 
 @pytest.mark.parametrize("exact", [True, False])
@@ -231,14 +242,14 @@ def test_a_faulty_recording_never_trains(fault, exact, monkeypatch, caplog):
     assert recorded.engine is None
     assert_same(recorded, straight)
     (line,) = [record.message for record in caplog.records]
-    assert line.startswith("Playing without CUDA graphs: at step 4: a repeated iteration came to something else than ")
+    assert line.startswith("Running without CUDA graphs: at step 4: a repeated iteration came to something else than ")
 
 
 class Noisy(Again):
     """Each play's weights are off by rounding, as on a GPU whose kernels add in any order."""
 
-    def apart(self, work):
-        results = super().apart(work)
+    def run(self, work):
+        results = super().run(work)
         with torch.no_grad():
             for number, weight in enumerate(self.game.networks.parameters()):
                 draw = torch.Generator().manual_seed(1000 * self.played + number)
@@ -250,7 +261,7 @@ class Noisy(Again):
 def test_rounding_passes_the_check_and_an_old_batch_does_not(stale):
     kind = "dcgan"  # the one in which an old batch shows least
     iterate = captured(build(kind), exact=False)
-    iterate.engine = Noisy(iterate.game, iterate.watch)
+    iterate.engine = Noisy(iterate.game, iterate.guard)
     run(iterate, kind, 4)
     (recording,) = iterate._recordings.values()
     if stale:  # what is filled is not what is read
@@ -294,7 +305,7 @@ def test_what_cannot_be_recorded_is_played_and_one_line_says_why(changes, reason
     assert_same(recorded, straight)
     assert recorded.engine is None
     (line,) = [record.message for record in caplog.records]
-    assert line.startswith("Playing without CUDA graphs: ")
+    assert line.startswith("Running without CUDA graphs: ")
     assert reason in line
 
 
@@ -307,10 +318,10 @@ def test_an_engine_that_fails_is_given_up_with_the_first_error(caplog):
                 raise RuntimeError("the capture was invalidated")
 
     straight, recorded = played(moving()), captured(moving())
-    recorded.engine = Broken(recorded.game, recorded.watch)
+    recorded.engine = Broken(recorded.game, recorded.guard)
     assert run(recorded, "tiny", 8) == run(straight, "tiny", 8)
     assert [record.message for record in caplog.records] == [
-        "Playing without CUDA graphs: RuntimeError: operation not permitted when stream is capturing"
+        "Running without CUDA graphs: RuntimeError: operation not permitted when stream is capturing"
     ]
 
 
@@ -324,7 +335,7 @@ def test_too_little_memory_for_recordings_is_no_reason_to_end(caplog):
             return repeat, super().record(work)[1]
 
     straight, recorded = played(moving()), captured(moving())
-    recorded.engine = Small(recorded.game, recorded.watch)
+    recorded.engine = Small(recorded.game, recorded.guard)
     assert run(recorded, "tiny", 8) == run(straight, "tiny", 8)
     assert_same(recorded, straight)
     assert "too little memory" in caplog.text
@@ -342,7 +353,7 @@ def test_the_shares_of_several_processes_are_played(caplog):
 def test_a_controller_on_the_host_is_played(caplog):
     straight, recorded = played(build("with_controller")), captured(build("with_controller"))
     assert run(recorded, "with_controller", 8) == run(straight, "with_controller", 8)
-    assert "Playing without CUDA graphs: controller 'k' keeps its state on the host" in caplog.text
+    assert "Running without CUDA graphs: controller 'k' keeps its state on the host" in caplog.text
 
 
 class OnDevice:
@@ -398,60 +409,60 @@ def test_optimisers_are_as_they_were_after_a_recording_that_failed():
 def test_what_is_not_finite_is_named_with_its_step_though_it_was_repeated():
     iterate = captured(tiny_game())
     run(iterate, "tiny", 6)
-    iterate.watch.check()
+    iterate.guard.check()
     run(iterate, "tiny", 8, first=6)
     with torch.no_grad():
         iterate.game.networks["generator"].linear.weight.fill_(torch.nan)
     run(iterate, "tiny", 10, first=8)
     assert iterate.engine.repeated == 6
     with pytest.raises(NotFiniteError, match=r"^step 8, discriminator: discriminator_loss=nan, gradient_norm=nan\. "):
-        iterate.watch.check()
+        iterate.guard.check()
 
 
 def test_after_forgetting_everything_is_recorded_anew():
     iterate = captured(tiny_game())
     run(iterate, "tiny", 7)
     assert iterate._recordings
-    iterate.forget()
+    iterate.reset()
     run(iterate, "tiny", 14, first=7)
     assert iterate.engine.played == 10
 
 
 def test_equal_knobs_share_a_dial_and_one_that_stays_is_not_refilled():
-    dials = GraphScalars(torch.device("cpu"))
-    first, same, other = (dials.show(StepDecay(rate, 2)) for rate in (0.5, 0.5, 0.25))
+    scalars = GraphScalars(torch.device("cpu"))
+    first, same, other = (scalars.scalar(StepDecay(rate, 2)) for rate in (0.5, 0.5, 0.25))
     assert first.data_ptr() == same.data_ptr() != other.data_ptr()
-    dials.turn(Progress(epoch=0.0))
+    scalars.refill(Progress(epoch=0.0))
     assert (float(first), float(other)) == (0.5, 0.25)
     first.fill_(7.0)
-    dials.turn(Progress(epoch=1.0))
+    scalars.refill(Progress(epoch=1.0))
     assert float(first) == 7.0
-    dials.turn(Progress(epoch=2.0))
+    scalars.refill(Progress(epoch=2.0))
     assert (float(first), float(other)) == (0.25, 0.125)
 
 
 def test_dials_show_nothing_but_knobs():
-    dials = GraphScalars(torch.device("cpu"))
+    scalars = GraphScalars(torch.device("cpu"))
     for name in Progress._fields:
         with pytest.raises(UnrecordableError, match=f"progress.{name}"):
-            getattr(dials, name)
+            getattr(scalars, name)
     for number in range(64):
-        dials.show(lambda progress, number=number: float(number))
-    with pytest.raises(UnrecordableError, match="more than 64 knobs move"):
-        dials.show(lambda progress: 0.0)
+        scalars.scalar(lambda progress, number=number: float(number))
+    with pytest.raises(UnrecordableError, match="more than 64 schedules"):
+        scalars.scalar(lambda progress: 0.0)
 
 
 def test_an_average_whose_decay_is_a_dial_takes_the_same_step_to_the_bit():
     for decay in (0.3, 0.999, 0.9999):
         steps = []
-        for progress, knob in ((Progress(), decay), (GraphScalars(torch.device("cpu")), Warmup(decay, decay, 0))):
-            game = tiny_game(average=EMA(knob))
+        for progress, schedule in ((Progress(), decay), (GraphScalars(torch.device("cpu")), Warmup(decay, decay, 0))):
+            game = tiny_game(average=EMA(schedule))
             with torch.no_grad():
                 for weight in game.networks.parameters():
                     weight.add_(torch.linspace(-1, 1, weight.numel()).view_as(weight))
             if isinstance(progress, GraphScalars):
-                progress.show(game.average._share)
-                progress.turn(Progress())
+                progress.scalar(game.average._share)
+                progress.refill(Progress())
             game.average.update(progress)
             steps.append(game.average.state_dict())
         assert all(torch.equal(one, steps[1][name]) for name, one in steps[0].items())
@@ -460,14 +471,14 @@ def test_an_average_whose_decay_is_a_dial_takes_the_same_step_to_the_bit():
 def test_a_twin_puts_back_what_was_and_says_what_differs():
     iterate = played(build("hybrid"))
     run(iterate, "hybrid", 1)
-    twin = StateSnapshot(iterate.game, iterate.watch)
+    twin = StateSnapshot(iterate.game, iterate.guard)
     parts = {name.split(".")[0] for name in twin.kept}
-    assert parts == {"networks", "average", "optimisers", "watch"}
+    assert parts == {"networks", "average", "optimisers", "guard"}
     assert any("left" in name for name in twin.kept)
     run(iterate, "hybrid", 2, first=1)
-    assert twin.same_bits(StateSnapshot(iterate.game, iterate.watch)) is not None
+    assert twin.same_bits(StateSnapshot(iterate.game, iterate.guard)) is not None
     twin.restore()
-    assert twin.same_bits(StateSnapshot(iterate.game, iterate.watch)) is None
+    assert twin.same_bits(StateSnapshot(iterate.game, iterate.guard)) is None
 
 
 class Stream:
@@ -512,7 +523,7 @@ def cuda(monkeypatch) -> list[str]:
 
 def test_what_is_played_for_recordings_is_played_on_their_stream_and_waited_for(cuda):
     engine = CudaEngine(torch.device("cuda"))
-    assert engine.apart(lambda: cuda.append("work") or {"a": 1}) == {"a": 1}
+    assert engine.run(lambda: cuda.append("work") or {"a": 1}) == {"a": 1}
     assert cuda == ["own waits for usual", "on own", "work", "off own", "usual waits for own"]
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 
-from cleaning.fake_workspace import OTHER, E, FakeWorkspace, full_workspace, held_elsewhere, version
+from maintenance.fake_workspace import OTHER, E, FakeWorkspace, full_workspace, held_elsewhere, version
 from papergan.config.registry import TOOL_PARAMETERS, refuse_unknown
 from papergan.errors import RecipeError
 from papergan.maintenance import plan

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from cleaning.fake_workspace import ALL_GO, RECIPE, FakeWorkspace, paths
+from maintenance.fake_workspace import ALL_GO, RECIPE, FakeWorkspace, paths
 from no_files import bounded, put
 from papergan.errors import CheckpointError
 from papergan.maintenance import removal

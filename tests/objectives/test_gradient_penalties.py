@@ -180,7 +180,7 @@ def test_extras_are_read_from_the_sides_asked_for():
     fakes = context.fake(Match())
     assert both(context).item() == pytest.approx(2.0 * (IMAGES.mean() + fakes.mean()).item(), rel=1e-4)
     assert fake(context).item() == pytest.approx(2.0 * fakes.mean().item(), rel=1e-4)
-    with pytest.raises(ValueError, match="real verdict, the fake one, or both"):
+    with pytest.raises(ValueError, match="real side, the fake one, or both"):
         Extra("kl")
 
 

@@ -147,21 +147,21 @@ def test_controllers_observe_every_move(game):
 
 
 def test_a_nan_is_noticed_later_and_named(game):
-    watch = NonFiniteGuard(torch.device("cpu"))
-    training_step(game, [real_batch()], Progress(0), watch)
+    guard = NonFiniteGuard(torch.device("cpu"))
+    training_step(game, [real_batch()], Progress(0), guard)
     with torch.no_grad():
         game.networks["generator"].linear.weight.fill_(torch.nan)
-    training_step(game, [real_batch()], Progress(1), watch)
-    training_step(game, [real_batch()], Progress(2), watch)
+    training_step(game, [real_batch()], Progress(1), guard)
+    training_step(game, [real_batch()], Progress(2), guard)
     with pytest.raises(NotFiniteError, match=r"^step 1, discriminator: discriminator_loss=nan, gradient_norm=nan\. "):
-        watch.check()
+        guard.check()
 
 
 def test_finite_play_passes_the_watch(game):
-    watch = NonFiniteGuard(torch.device("cpu"))
+    guard = NonFiniteGuard(torch.device("cpu"))
     for step in range(3):
-        training_step(game, [real_batch()], Progress(step), watch)
-    watch.check()
+        training_step(game, [real_batch()], Progress(step), guard)
+    guard.check()
 
 
 def test_two_domains_translate_into_each_other():

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 import torch
 
-from evaluation.test_domain import patches, unlabelled
+from extractors.test_domain_classifier import patches, unlabelled
 from papergan.config.evaluation import DomainRecipe
 from papergan.data.images import ImageSplits
 from papergan.datasets.feature_cache import FeatureCache

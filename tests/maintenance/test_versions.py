@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from cleaning.fake_workspace import (
+from maintenance.fake_workspace import (
     OTHER,
     RECIPE,
     E,
