@@ -5,6 +5,7 @@ import os
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from helpers.project_run import PROJECT
 from papergan import settings
 from papergan.config import registry
 from papergan.config.evaluation import ImagesRecipe, SanityRecipe
@@ -13,7 +14,6 @@ from papergan.config.study import SearchRecipe, StudyRecipe, candidates_of, cell
 from papergan.errors import RecipeError
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.tracking.configuration import MlflowConfiguration, parse
-from project_run import PROJECT
 
 ENVIRONMENTS = ["local", "demo", "test"]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from evaluation.cards import Card, card, demo_card, metrics, protocol
+from helpers.cards import Card, card, demo_card, metrics, protocol
 from papergan.errors import EvaluationError
 from papergan.reporting.comparison_table import comparison_table
 from papergan.reporting.published_results import PublishedRow, published_rows

@@ -7,10 +7,12 @@ import itertools
 from collections.abc import Callable
 from contextlib import contextmanager
 
-import kinds
 import pytest
 import torch
 
+from helpers import kinds
+from helpers.recording import Again, captured
+from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import NotFiniteError
@@ -25,8 +27,6 @@ from papergan.game.sharding import Shard, shared_out
 from papergan.game.state_snapshot import StateSnapshot
 from papergan.game.terms import DiscriminatorLoss
 from papergan.objectives.adversarial import Wasserstein
-from recording import Again, captured
-from tiny_game import TinyGenerator, real_batch, tiny_game
 
 RATE = 2.0**-10  # exact in float32: torch's fused kernel on a CPU calculates with doubles, on a GPU with floats
 SYSTEMS = {

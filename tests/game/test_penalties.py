@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.tiny_game import sgd, tiny_game
 from papergan.game.augmentation import DiffAugment
 from papergan.game.game import DiscriminatorOutput, Match, Turn
 from papergan.game.schedules import Progress
@@ -15,7 +16,6 @@ from papergan.game.training_step import training_step
 from papergan.objectives.adaptive_mix import FeatureShrinkage, beta
 from papergan.objectives.feature_matching import FeatureMatching
 from papergan.objectives.gradient_penalties import R1, GradientPenalty, LocalGradientPenalty
-from tiny_game import sgd, tiny_game
 
 
 class Linear(nn.Module):

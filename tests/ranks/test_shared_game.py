@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from helpers.two_ranks import GAMES, SLIPS, WORLD, build
 from papergan import systems
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.sharding import Shard, all_gather, batch_mean, is_shared, per_image, shared_out
-from two_ranks import GAMES, SLIPS, WORLD, build
 
 TIGHT = {"rtol": 1e-8, "atol": 1e-11}
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from configurations import CONF, DOCUMENT, OVERLAY, changed, loaded, told, with_another
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import papergan.settings as project
+from helpers.configurations import CONF, DOCUMENT, OVERLAY, changed, loaded, told, with_another
+from helpers.project_run import EXPERIMENT
 from papergan import systems
 from papergan.config import registry
 from papergan.config.evaluation import EvaluationRecipe, ImagesRecipe, SanityRecipe
@@ -23,7 +24,6 @@ from papergan.hooks.config_loader import ReadableConfigLoader
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.training.batches import Batches
 from papergan.validation import StrictModel
-from project_run import EXPERIMENT
 
 # ---- numbers and text ------------------------------------------------------------------------------------------------
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import kinds
 import pytest
 import torch
 from torch import nn
 
 from golden import make
+from helpers import kinds
 from papergan import systems
 from papergan.game.ema import EMA
 from papergan.game.game import Game

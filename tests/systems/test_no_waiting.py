@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from helpers.tiny_game import TinyDiscriminator, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
@@ -19,7 +20,6 @@ from papergan.training.batches import Batches
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.trainer import Callbacks, Trainer, TrainSettings
 from systems.test_systems import SMALL
-from tiny_game import TinyDiscriminator, tiny_game
 
 AUTOCAST = torch.autocast
 

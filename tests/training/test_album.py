@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import torch
 
+from helpers.tiny_game import tiny_game
+from helpers.training_run import PLAN, new_training
 from papergan.game.schedules import Progress
 from papergan.training.sample_history import MOST, NUM_SHOWN, SampleHistory
 from papergan.training.trainer import Callbacks
-from tiny_game import tiny_game
-from training_run import PLAN, new_training
 
 
 def test_frames_show_the_same_latents_as_the_generator_changes():

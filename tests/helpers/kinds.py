@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from helpers.tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.synthetic import synthetic_shapes
@@ -22,7 +23,6 @@ from papergan.game.step_context import StepContext
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
 from papergan.objectives.adversarial import Hinge, Wasserstein
 from papergan.objectives.feature_matching import FeatureMatching
-from tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 
 SMALL = {
     "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},

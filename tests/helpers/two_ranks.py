@@ -111,7 +111,7 @@ def environment(rank: int, port: int) -> dict[str, str]:
     facts = {
         "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD, "MASTER_PORT": port,
         "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1,
-        "PYTHONPATH": os.pathsep.join(str(Path(__file__).parent / folder) for folder in (".", "reliability", "../src")),
+        "PYTHONPATH": os.pathsep.join(str(Path(__file__).parent / folder) for folder in ("..", "../../src")),
     }  # fmt: skip
     return {**os.environ, **{name: str(fact) for name, fact in facts.items()}}
 
@@ -258,7 +258,7 @@ def main(rank: int, folder: Path) -> None:
             found["alone"] |= {"slopes": slope_of_all_ranks(None), "spread": spread_of_all_ranks(None)}
     torch.set_default_dtype(torch.float32)
     if rank == 0:
-        import leader
+        from helpers import leader
 
         found["led"] = leader.lead(folder)
         team.leave()
