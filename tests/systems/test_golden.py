@@ -21,7 +21,7 @@ from papergan.objectives.gradient_penalties import R1, GradientPenalty
 @pytest.mark.parametrize("system", systems.names())
 def test_ten_steps_come_to_the_golden_numbers(system):
     golden = make.read(system)
-    made_with = {"settings": make.SMALL.get(system, {}), "seed": make.SEED, "batch_size": make.BATCH_SIZE}
+    made_with = {"settings": make.small(system), "seed": make.SEED, "batch_size": make.BATCH_SIZE}
     assert {name: golden[name] for name in made_with} == made_with
     found = make.differences(golden, make.train(make.build(system)))
     assert not found, "\n".join([

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from helpers.small_systems import small
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.preparation import resized
@@ -24,7 +25,6 @@ from papergan.networks.spectral import SpectralNorm
 from papergan.objectives.gradient_penalties import GradientPenalty, LocalGradientPenalty
 from papergan.objectives.mixture import Members
 from papergan.training.batches import Batches
-from systems.test_systems import SMALL
 
 COARSE = ("began",)  # ResNet18 ends in maps of one pixel here, and BatchNorm over 12 numbers makes rounding large
 PENALTIES = (GradientPenalty, LocalGradientPenalty)
@@ -40,7 +40,7 @@ class Step:
     """
 
     def __init__(self, name: str, autocast: torch.dtype | None) -> None:
-        self.game = game = systems.build(name, ImageSpec(3, 16, 10), SMALL.get(name, {}), seed=0)
+        self.game = game = systems.build(name, ImageSpec(3, 16, 10), small(name), seed=0)
         self.given: dict[str, list[Tensor]] = {player: [] for player in game.players}
         self.shown: set[torch.dtype] = set()
         self.convolved: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
@@ -116,7 +116,7 @@ def test_a_hundred_steps_in_bfloat16_matter_less_than_luck(name):
     judge = DomainExtractor.from_weights(train_domain_classifier(images, held_out, epochs=2))
 
     def trained(draws: int, autocast: torch.dtype | None) -> tuple[Tensor, FeatureStatistics]:
-        game = systems.build(name, images.spec, SMALL.get(name, {}), seed=0)
+        game = systems.build(name, images.spec, small(name), seed=0)
         batches, count = Batches(images.images, images.labels, batch_size=32, seed=draws, device="cpu"), 0
         for step in range(100):
             torch.manual_seed(1000 * draws + step)
