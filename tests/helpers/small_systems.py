@@ -46,7 +46,7 @@ def at_rate(name: str, rate: float) -> dict[str, Any]:
     }
 
 
-def moves(name: str, count: int) -> dict[str, Any]:
+def critic_moves(name: str, count: int) -> dict[str, Any]:
     """The critic's moves in one iteration, where that is a setting and its default is more."""
     fields = systems.settings_model(name).model_fields
     return {field: count for field in MOVES if field in fields and fields[field].default > count}

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from helpers.small_systems import moves, small
+from helpers.small_systems import critic_moves, small
 from helpers.tiny_game import TinyDiscriminator, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
@@ -76,7 +76,7 @@ def training(game: Game, folder: Path, precision: str = "float32", shape: tuple[
 
 @pytest.mark.parametrize("name", systems.names())
 def test_a_step_neither_reads_the_device_nor_sends_to_it(name, tmp_path):
-    settings = small(name) | moves(name, 1)
+    settings = small(name) | critic_moves(name, 1)
     run = training(systems.build(name, ImageSpec(3, 16, 10), settings, seed=0), tmp_path)
     with NothingIsSent():
         run._play()  # the first, in which every lazy turn is taken
