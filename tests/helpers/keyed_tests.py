@@ -1,4 +1,4 @@
-"""Which tests are keyed to a system: those that have its name, or that of a game or an experiment of it, as a parameter."""
+"""Which tests are keyed to a system: its name, or that of a game or an experiment of it, is a parameter of theirs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from papergan.config.registry import PARAMETERS
 
 
 def keys_of(system: str) -> set[str]:
-    """The system, what two ranks play of it besides its small settings, and its experiments."""
+    """The system, what two ranks play of it under another name, and its experiments."""
     games = {game for game, (name, _) in SPECIAL.items() if name == system and game != name}
     recipes = {
         name: recipe for path in PARAMETERS.glob("*.yml") for name, recipe in yaml.safe_load(path.read_text()).items()

@@ -21,7 +21,8 @@ from papergan import systems
 
 WORLD = 2
 SIZE, BATCH, STEPS = 16, 4, 2
-SPECIAL = {  # what else must be shared out: settings of a system that its own small ones do not reach
+SPECIAL = {  # games whose settings are others than the small ones, so that everything shared out is in one of them
+    "mix_wgan": ("mix_wgan", {"components": 2}),  # two generators share a batch of two
     "edges": ("cft_gan", {"edge_loss": "sobel"}),
     "gan": ("gan", {"minibatch": "l2", "diversity": 1.0, "normalisation": "batch", "loss": "hinge"}),
     "discrepancy": ("gan", {"loss": "mmd"}),
