@@ -6,11 +6,17 @@ import pytest
 import yaml
 
 from helpers.two_ranks import SPECIAL
+from papergan import systems
 from papergan.config.registry import PARAMETERS
 
 
 def keys_of(system: str) -> set[str]:
-    """The system, what two ranks play of it under another name, and its experiments."""
+    """The system, what two ranks play of it under another name, and its experiments.
+
+    Raises pytest.UsageError where there is no such system.
+    """
+    if system not in systems.names():
+        raise pytest.UsageError(f"unknown system {system!r}; there are {', '.join(systems.names())}")
     games = {game for game, (name, _) in SPECIAL.items() if name == system and game != name}
     recipes = {
         name: recipe for path in PARAMETERS.glob("*.yml") for name, recipe in yaml.safe_load(path.read_text()).items()
