@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow test-reliability lint audit format clean
+.PHONY: help demo install test test-slow test-reliability check-system lint audit format clean
 
 help: ## Show the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 demo: $(INSTALLED) ## The hybrid GAN at laptop scale, on embedded images: about four minutes on two cores
 	$(BIN)/kedro run --pipelines hybrid_cifar10 --env demo
@@ -31,6 +31,10 @@ test-slow: $(INSTALLED) ## Tests that take minutes each
 
 test-reliability: $(INSTALLED) ## Faults injected at random moments: under twenty minutes on two cores
 	$(BIN)/python -m pytest -m reliability --timeout 1200
+
+check-system: $(INSTALLED) ## Every test of one system: make check-system NAME=dcgan
+	@test -n "$(NAME)" || { echo "which system? make check-system NAME=<a file in src/papergan/systems, without .py>"; exit 1; }
+	$(BIN)/python -m pytest -m "not slow and not reliability" --system $(NAME)
 
 lint: $(INSTALLED) ## Style, types and layers (part of `make test`)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

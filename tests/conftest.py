@@ -14,6 +14,23 @@ from pathlib import Path  # noqa: E402 - after the thread count
 
 import pytest  # noqa: E402
 
+from helpers.keyed_tests import keys_of, parameters_of  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--system", metavar="NAME", help="run only the tests that are keyed to this system")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --system, what is left is what has the system, or a game of two ranks of it, as a parameter."""
+    name = config.getoption("--system")
+    if name is None:
+        return
+    asked = keys_of(name)
+    chosen = [item for item in items if asked & parameters_of(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
 
 @pytest.fixture
 def real_data() -> Path:

@@ -8,7 +8,7 @@ import stat
 import pytest
 import torch
 
-from no_files import KINDS, bounded, put, quickly
+from helpers.no_files import KINDS, bounded, put, quickly
 from papergan.atomic_files import check_regular, read_regular, sha256_of, write_whole
 from papergan.errors import StorageError
 from papergan.weights import Weights

@@ -9,12 +9,12 @@ import sys
 import pytest
 import torch
 
+from helpers.project_run import PROJECT
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from project_run import PROJECT
 
 
 @pytest.fixture

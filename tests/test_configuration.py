@@ -1,11 +1,13 @@
 """What is in conf/: recipes valid in every environment, overlays that only change what they name, no open doors."""
 
 import os
+from functools import cache
 
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from papergan import settings
+from helpers.project_run import PROJECT
+from papergan import settings, systems
 from papergan.config import registry
 from papergan.config.evaluation import ImagesRecipe, SanityRecipe
 from papergan.config.experiment import Recipe
@@ -13,7 +15,6 @@ from papergan.config.study import SearchRecipe, StudyRecipe, candidates_of, cell
 from papergan.errors import RecipeError
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.tracking.configuration import MlflowConfiguration, parse
-from project_run import PROJECT
 
 ENVIRONMENTS = ["local", "demo", "test"]
 
@@ -37,6 +38,17 @@ def test_every_recipe_is_valid(environment):
     for name in registry.studies():
         assert cells_of(name, StudyRecipe.parse(name, parameters[name]), recipes)
     assert candidates_of("fd_search", SearchRecipe.parse("fd_search", parameters["fd_search"]), recipes)
+
+
+@pytest.mark.parametrize("experiment", registry.discover())
+def test_an_experiment_is_a_valid_recipe_of_its_own(experiment):
+    recipe = Recipe.parse(experiment, local_parameters()[experiment])
+    assert recipe.settings().keys() == systems.settings_model(recipe.system).model_fields.keys()
+
+
+@cache
+def local_parameters() -> dict:
+    return configuration("local")["parameters"]
 
 
 def test_an_overlay_changes_only_what_it_names():

@@ -13,9 +13,9 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from mlflow import MlflowClient
 
+from helpers.project_run import EXPERIMENT, PROJECT, run_here, run_there, start_there
+from helpers.same_files import differing
 from papergan.config.registry import TOOLS, discover, studies
-from project_run import EXPERIMENT, PROJECT, run_here, run_there, start_there
-from same_files import differing
 
 LONGER = f"{EXPERIMENT}.training.steps=40,{EXPERIMENT}.training.save_minutes=0.0001"
 LONGER_HERE = {EXPERIMENT: {"training": {"steps": 40, "save_minutes": 0.0001}}}

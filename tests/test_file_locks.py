@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from maintenance.fake_workspace import held_elsewhere
-from no_files import quickly
+from helpers.fake_workspace import held_elsewhere
+from helpers.no_files import quickly
 from papergan import file_locks
 from papergan.errors import StorageError
 from papergan.maintenance.locked_experiments import held, holding

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from project_run import PROJECT
+from helpers.project_run import PROJECT
 
 PAGE = (PROJECT / "docs" / "guarantees.md").read_text()
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)(?:::(\w+))?", PAGE)))

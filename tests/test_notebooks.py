@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from project_run import PROJECT, run_here
+from helpers.project_run import PROJECT, run_here
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import re
 import pytest
 from kedro.framework.cli.utils import _split_params
 
+from helpers.project_run import EXPERIMENT, PROJECT
 from papergan.config.evaluation import ImagesRecipe
 from papergan.config.experiment import Recipe
 from papergan.config.registry import PARAMETERS, TOOL_PARAMETERS, TOOLS, discover, studies
 from papergan.metrics.registry import JUDGE, METRICS
-from project_run import EXPERIMENT, PROJECT
 
 README = (PROJECT / "README.md").read_text()
 SWITCHES = re.findall(r"^\| [^|]+ \| `(\w+=[\w.]+)`", README, re.MULTILINE)

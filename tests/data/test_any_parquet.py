@@ -9,10 +9,10 @@ import pyarrow.parquet
 import pytest
 import torch
 
+from helpers.parquet_files import pixels, png, pngs, write
 from papergan.data.folder import read_images
 from papergan.data.images import ImageSet
 from papergan.errors import DataError
-from parquet_files import pixels, png, pngs, write
 
 
 def read(path: Path, **options) -> ImageSet:

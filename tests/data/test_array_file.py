@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.parquet_files import pixels
 from papergan.data import memory
 from papergan.data.folder import read_images
 from papergan.data.image_file import save_image_set
 from papergan.data.images import ImageSet
 from papergan.errors import DataError
-from parquet_files import pixels
 
 
 def read(path: Path, **options) -> ImageSet:

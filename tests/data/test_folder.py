@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image, ImageFile
 
+from helpers.parquet_files import pixels
 from papergan.data import memory
 from papergan.data.folder import read_images
 from papergan.data.images import ImageSet
 from papergan.data.preparation import resized
 from papergan.errors import DataError
-from parquet_files import pixels
 
 
 def read(path: Path, **options) -> ImageSet:

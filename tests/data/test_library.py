@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers.parquet_files import CLASSES, pngs, write
 from papergan.data.declarations import parse_declarations
 from papergan.data.download import download
 from papergan.data.library import ImageLibrary
 from papergan.data.parquet import read_parquet
 from papergan.data.sources import Sources
 from papergan.errors import DataError
-from parquet_files import CLASSES, pngs, write
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ import torch
 import yaml
 from PIL import Image
 
+from helpers.parquet_files import CLASSES, pixels, png, pngs, write
 from papergan.data.declarations import ParquetDeclaration, parse_declarations
 from papergan.data.images import ImageSet
 from papergan.data.parquet import read_parquet
 from papergan.errors import DataError
-from parquet_files import CLASSES, pixels, png, pngs, write
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from data.test_emoji import FIRST, a_font, bitmap
+from helpers.parquet_files import pixels, png, write
 from papergan.data.decoding import decode
 from papergan.data.emoji import FONT, emoji_splits
 from papergan.data.folder import read_images
@@ -19,7 +20,6 @@ from papergan.data.parquet import decode_png
 from papergan.data.pictures import Picture
 from papergan.data.png import damage_of_png
 from papergan.errors import DataError, MemoryShortError
-from parquet_files import pixels, png, write
 
 SIDE = 64
 FLAT = np.full((SIDE, SIDE, 3), 77, np.uint8)

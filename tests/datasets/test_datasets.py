@@ -9,6 +9,7 @@ import torch
 from kedro.io import DatasetError, Version
 from matplotlib.figure import Figure
 
+from helpers.project_run import score_card
 from papergan.datasets.checkpoints import CheckpointsDataset
 from papergan.datasets.digested_json import encode_with_digest
 from papergan.datasets.feature_cache import FeatureCache, FeatureCacheDataset
@@ -19,7 +20,6 @@ from papergan.datasets.scores import ScoreCardDataset
 from papergan.evaluation.real_image_scores import RealRow
 from papergan.training.history import History
 from papergan.weights import Weights
-from project_run import score_card
 
 
 def history() -> History:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluation.toy_extractor import PixelExtractor
+from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
 from papergan.evaluation.compute_metrics import score_features, score_seen, see_samples

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from evaluation.test_compute_metrics import reference, splits  # noqa: F401 - a fixture
-from evaluation.toy_extractor import PixelExtractor
+from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSplits
 from papergan.evaluation.compute_metrics import score_seen, see_samples
 from papergan.evaluation.pixel_metrics import score_pixels

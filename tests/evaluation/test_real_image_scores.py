@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from evaluation.toy_extractor import PixelExtractor
+from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.real_image_scores import RealRow, real_rows

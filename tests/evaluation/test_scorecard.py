@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from evaluation.cards import card, metrics, protocol
+from helpers.cards import card, metrics, protocol
 from papergan.errors import EvaluationError
 from papergan.evaluation.scorecard import ScoreCard
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluation.toy_extractor import PixelExtractor
+from helpers.toy_extractor import PixelExtractor
 from papergan.errors import EvaluationError
 from papergan.extractors.feature_extractor import (
     EvaluationStopped,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluation.toy_extractor import save_random_inception
+from helpers.toy_extractor import save_random_inception
 from papergan.atomic_files import sha256_of
 from papergan.errors import EvaluationError
 from papergan.extractors.inception import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.tiny_game import tiny_game
 from papergan.game.game import Game
-from tiny_game import tiny_game
 
 
 @pytest.fixture

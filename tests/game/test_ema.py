@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan.game.ema import EMA
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import EveryNSteps, LinearDecay, Progress, StepDecay, Warmup
 from papergan.game.training_step import training_step
-from tiny_game import TinyGenerator, real_batch, tiny_game
 
 
 def test_average_follows_eq_3_of_document_000(game):

@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
+from helpers.tiny_game import TinyGenerator
 from papergan.errors import RecipeError
 from papergan.game.priors import Gaussian, Prior, Uniform, slerp
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
-from tiny_game import TinyGenerator
 
 
 @pytest.mark.parametrize("threshold", [0.3, 1.0, 2.0])

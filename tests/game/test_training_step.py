@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.tiny_game import TinyDiscriminator, real_batch, sgd, tiny_game
 from papergan.errors import NotFiniteError
 from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.nan_guard import NonFiniteGuard
@@ -15,7 +16,6 @@ from papergan.game.schedules import EveryNSteps, Progress, StepDecay
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
 from papergan.game.training_step import training_step
 from papergan.objectives.adversarial import Wasserstein
-from tiny_game import TinyDiscriminator, real_batch, sgd, tiny_game
 
 
 def weights(game: Game, name: str) -> list[torch.Tensor]:

@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from helpers.small_systems import small
 from papergan import systems
 from papergan.data.synthetic import synthetic_shapes
 from papergan.game.game import Game
@@ -37,7 +38,6 @@ from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.train_settings import TrainSettings
 from papergan.training.trainer import Trainer
-from systems.test_systems import SMALL
 
 COMMAND = "PYTHONPATH=tests python -m golden.make"
 FOLDER = Path(__file__).parent
@@ -50,7 +50,7 @@ Numbers = dict[str, list[float | None]]  # by name, one after every step; None w
 
 def build(system: str) -> Game:
     """Small, as the other tests have it."""
-    return systems.build(system, IMAGES.spec, SMALL.get(system, {}), seed=SEED)
+    return systems.build(system, IMAGES.spec, small(system), seed=SEED)
 
 
 def train(game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images) -> Numbers:
@@ -107,7 +107,7 @@ def make(system: str) -> dict[str, Any]:
     others = [train(disturbed(system, DISTURBANCE, attempt)) for attempt in range(TRIES)]
     pairs = {name: _with_tolerances(mine, [other[name] for other in others]) for name, mine in numbers.items()}
     return {
-        "system": system, "settings": SMALL.get(system, {}), "seed": SEED, "batch_size": BATCH_SIZE,
+        "system": system, "settings": small(system), "seed": SEED, "batch_size": BATCH_SIZE,
         "torch": torch.__version__, "cpu": torch.backends.cpu.get_cpu_capability(),
         "numbers": pairs,
     }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maintenance.fake_workspace import FakeWorkspace
+from helpers.fake_workspace import FakeWorkspace
 
 
 @pytest.fixture

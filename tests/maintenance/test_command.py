@@ -10,12 +10,12 @@ from click.testing import CliRunner, Result
 from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 
-from maintenance.fake_workspace import OTHER, E, FakeWorkspace, full_workspace, held_elsewhere, version
+from helpers.fake_workspace import OTHER, E, FakeWorkspace, full_workspace, held_elsewhere, version
+from helpers.project_run import PROJECT
 from papergan.config.registry import TOOL_PARAMETERS, refuse_unknown
 from papergan.errors import RecipeError
 from papergan.maintenance import plan
 from papergan.maintenance.command import clean
-from project_run import PROJECT
 
 FEW = ("--versions", "1", "--pictures", "2", "--checkpoints")
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from maintenance.fake_workspace import ALL_GO, RECIPE, FakeWorkspace, paths
-from no_files import bounded, put
+from helpers.fake_workspace import ALL_GO, RECIPE, FakeWorkspace, paths
+from helpers.no_files import bounded, put
 from papergan.errors import CheckpointError
 from papergan.maintenance import removal
 from papergan.maintenance.checkpoints import FINISHED, USELESS

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from maintenance.fake_workspace import (
+from helpers.fake_workspace import (
     OTHER,
     RUN,
     E,

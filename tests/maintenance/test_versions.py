@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from maintenance.fake_workspace import (
+from helpers.fake_workspace import (
     OTHER,
     RECIPE,
     E,
@@ -16,8 +16,8 @@ from maintenance.fake_workspace import (
     version,
     versions_of,
 )
+from helpers.project_run import PROJECT
 from papergan.maintenance.versions import EMPTY, OLDER, VERSION
-from project_run import PROJECT
 
 
 def test_the_newest_of_every_output_stay(work):

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from evaluation.toy_extractor import save_random_inception
+from helpers.toy_extractor import save_random_inception
 from papergan.extractors.feature_extractor import Features
 from papergan.extractors.inception import InceptionExtractor
 from papergan.metrics.feature_statistics import FeatureStatistics

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from evaluation.toy_extractor import PixelExtractor
+from helpers.toy_extractor import PixelExtractor
 from papergan.game.priors import Uniform
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress

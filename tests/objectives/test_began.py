@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.tiny_game import TinyGenerator, real_batch, sgd
 from papergan.game.game import DiscriminatorOutput
 from papergan.game.nan_guard import check_finite
 from papergan.game.priors import Gaussian
@@ -16,7 +17,6 @@ from papergan.game.training_step import training_step
 from papergan.game.two_player import two_player
 from papergan.objectives.began import Equilibrium, HalvingWhenStalled, Reconstruction
 from papergan.objectives.latent_constraint import LatentConstraint
-from tiny_game import TinyGenerator, real_batch, sgd
 
 
 class Seen:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.tiny_game import sgd, tiny_game
 from papergan.game.augmentation import DiffAugment
 from papergan.game.game import DiscriminatorOutput, Match, Turn
 from papergan.game.schedules import Progress
@@ -14,8 +15,7 @@ from papergan.game.terms import Extra
 from papergan.game.training_step import training_step
 from papergan.objectives.adaptive_mix import FeatureShrinkage, beta
 from papergan.objectives.feature_matching import FeatureMatching
-from papergan.objectives.gradient_penalties import R1, GradientPenalty, LocalGradientPenalty
-from tiny_game import sgd, tiny_game
+from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty, LocalGradientPenalty
 
 
 class Linear(nn.Module):
@@ -110,6 +110,35 @@ def test_r1_sees_the_augmentation():
     torch.manual_seed(0)
     blanked = term(round_with(term, Linear(1.0), IMAGES, augment=lambda x: x * 0.5))
     assert blanked.item() == pytest.approx(0.5 * 16 * 0.25, rel=1e-5)
+
+
+class Quadratic(nn.Module):
+    """score = slope / 2 * sum(x^2): its gradient at x is slope * x."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor(slope))
+
+    def forward(self, images):
+        return DiscriminatorOutput(0.5 * self.slope * images.square().flatten(1).sum(1))
+
+
+@pytest.mark.parametrize(("term", "side"), [(R1(), "real"), (R2(), "fake")])
+def test_r1_and_r2_are_half_the_mean_squared_gradient_at_images_of_their_own_side(term, side):
+    critic = Quadratic(0.6)
+    context = round_with(term, critic, IMAGES)
+    value = term(context)
+    energy = getattr(context, side)(Match()).detach().square().flatten(1).sum(1).mean().item()
+    assert value.item() == pytest.approx(0.5 * 0.6**2 * energy, rel=1e-5)
+    (gradient,) = torch.autograd.grad(value, critic.slope)
+    assert gradient.item() == pytest.approx(0.6 * energy, rel=1e-5)
+
+
+def test_r2_is_taken_through_the_augmentation_at_images_that_are_constants():
+    term = R2()
+    context = round_with(term, Linear(1.0), IMAGES, augment=lambda x: x * 0.5)
+    assert term(context).item() == pytest.approx(0.5 * 16 * 0.25, rel=1e-5)
+    assert context.fake(Match()).is_leaf
 
 
 def test_a_turn_with_r1_stays_in_float32():

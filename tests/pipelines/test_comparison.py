@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from helpers.project_run import PROJECT, score_card
 from papergan.datasets.page import Page, PageDataset
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.pipelines.comparison.nodes import compare, compare_after
-from project_run import PROJECT, score_card
 
 PUBLISHED = yaml.safe_load((PROJECT / "conf" / "base" / "published.yml").read_text())
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 
+from helpers.project_run import run_here
 from papergan.config.checked import Stress
 from papergan.config.mode_stress import StressRecipe, StressResult, cells_of
 from papergan.datasets.mode_stress_results import StressStore
@@ -17,7 +18,6 @@ from papergan.studies import mode_stress_figures
 from papergan.studies.mode_stress_tables import groups_of, late, sentences, spread_of_loss, summary
 from papergan.studies.mode_stress_trial import log_likelihood, play_cell
 from papergan.tracking import Tracker
-from project_run import run_here
 
 SMALL = {
     "paper": "002", "steps": 4, "batch_size": 8, "every_steps": 2, "samples": 50, "seeds": [0, 1],

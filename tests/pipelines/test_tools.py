@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.project_run import run_here, run_there
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import DataError
-from project_run import run_here, run_there
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from two_ranks import WORLD, start
+from helpers.two_ranks import WORLD, start
 
 
 @pytest.fixture(scope="package")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from project_run import PROJECT, environment
+from helpers.project_run import PROJECT, environment
 
 LONG = pytest.mark.reliability
 EXPERIMENT = "dcgan_cifar10"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from subject import Server
+
+from helpers.subject import Server
 
 
 @pytest.fixture(scope="session")

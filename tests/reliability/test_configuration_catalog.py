@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from configurations import CONF, told, with_another
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.io.core import Version
 from kedro.pipeline import Pipeline, node
 
+from helpers.configurations import CONF, told, with_another
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import RecipeError
 from papergan.hooks.experiment_checks import preflight

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from configurations import DOCUMENT, Change, appended, changed
 from kedro.framework.startup import bootstrap_project
 
+from helpers.configurations import DOCUMENT, Change, appended, changed
+from helpers.project_run import EXPERIMENT, KEDRO, PROJECT, environment
 from papergan.errors import RecipeError
-from project_run import EXPERIMENT, KEDRO, PROJECT, environment
 
 RUN = ("run", "--pipelines", EXPERIMENT, "--env", "test")
 

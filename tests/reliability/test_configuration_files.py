@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from configurations import DOCUMENT, OVERLAY, Change, appended, changed, loaded, told
 
+from helpers.configurations import DOCUMENT, OVERLAY, Change, appended, changed, loaded, told
+from helpers.project_run import EXPERIMENT
 from papergan.config import registry
 from papergan.config.experiment import Recipe
 from papergan.errors import RecipeError
-from project_run import EXPERIMENT
 
 # ---- files that cannot be read ---------------------------------------------------------------------------------------
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from configurations import CONF, DOCUMENT, OVERLAY, changed, loaded, told, with_another
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import papergan.settings as project
+from helpers.configurations import CONF, DOCUMENT, OVERLAY, changed, loaded, told, with_another
+from helpers.project_run import EXPERIMENT
+from helpers.small_systems import small
 from papergan import systems
 from papergan.config import registry
 from papergan.config.evaluation import EvaluationRecipe, ImagesRecipe, SanityRecipe
@@ -23,7 +26,6 @@ from papergan.hooks.config_loader import ReadableConfigLoader
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.training.batches import Batches
 from papergan.validation import StrictModel
-from project_run import EXPERIMENT
 
 # ---- numbers and text ------------------------------------------------------------------------------------------------
 
@@ -158,27 +160,43 @@ def test_any_overlay_is_read_or_one_line(tmp_path_factory, content):
 # ---- systems and images ----------------------------------------------------------------------------------------------
 
 
-BY_POWERS = [name for name in systems.names() if name == "steingan" or name.startswith("began")]
-BY_EIGHT = [name for name in systems.names() if name != "gan" and name not in BY_POWERS]
-REFUSED = [
-    *((name, 33, "multiple of 8, at least 16, got 33") for name in BY_EIGHT),
-    *((name, 8, "at least 16, got 8") for name in BY_EIGHT),
-    *((name, 24, "times a power of 2.*, got 24") for name in BY_POWERS),
-]
+@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize("size", [8, 24, 33])
+def test_images_of_any_size_are_made_or_refused_by_that_size(name, size):
+    images = ImageSpec(3, size, 10)
+    try:
+        game = systems.build(name, images, small(name), seed=0)
+    except RecipeError as error:
+        line = rf"system '{name}' cannot be built for 3x{size}x{size} images: .*(least|multiple|times).*, got {size}"
+        assert re.fullmatch(line, str(error)), str(error)  # noqa: PT017
+    else:
+        assert next(game.sampler().stream(2, seed=0)).shape == (2, 3, size, size)
 
 
-@pytest.mark.parametrize(("name", "size", "message"), REFUSED)
-def test_images_that_a_system_cannot_make_are_refused(name, size, message):
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("dcgan", 33, "multiple of 8, at least 16, got 33"),
+        ("hybrid", 33, "multiple of 8, at least 16, got 33"),
+        ("hybrid_fast", 8, "at least 16, got 8"),
+        ("steingan", 24, "times a power of 2.*, got 24"),
+        ("began", 24, "times a power of 2.*, got 24"),
+    ],
+)
+def test_a_refusal_says_which_sizes_would_do(name, size, message):
     with pytest.raises(RecipeError, match=f"'{name}' cannot be built for 3x{size}x{size} images: .*{message}") as error:
-        systems.build(name, ImageSpec(3, size), {}, seed=0)
+        systems.build(name, ImageSpec(3, size, 10), small(name), seed=0)
     told(error)
 
 
-@pytest.mark.parametrize("name", systems.names())
+WITH_LATENTS = [name for name in systems.names() if "latent_dim" in systems.settings_model(name).model_fields]
+
+
+@pytest.mark.parametrize("name", WITH_LATENTS)
 @pytest.mark.parametrize("latent_dim", [10**12, 10**17, 10**30])
 def test_a_system_larger_than_any_memory_is_one_line(name, latent_dim):
     with pytest.raises((RecipeError, MemoryShortError), match=f"'{name}'") as error:
-        systems.build(name, ImageSpec(3, 32), {"latent_dim": latent_dim}, seed=0)
+        systems.build(name, ImageSpec(3, 32, 10), small(name) | {"latent_dim": latent_dim}, seed=0)
     assert len(told(error)) < 500
 
 

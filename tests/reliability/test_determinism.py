@@ -14,11 +14,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import kinds
 import pytest
 import torch
-from subject import outcome
 
+from helpers import kinds
+from helpers.subject import outcome
 from papergan.config.experiment import Recipe
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import RecipeError
@@ -149,7 +149,7 @@ def come_to() -> dict[str, str | None]:
 
 BARE = {
     "OMP_NUM_THREADS": "1", "PATH": os.defpath,
-    "PYTHONPATH": os.pathsep.join(str(HERE / folder) for folder in (".", "..", "../../src")),
+    "PYTHONPATH": os.pathsep.join(str(HERE / folder) for folder in ("..", "../../src")),
 }  # fmt: skip
 SURROUNDINGS = {  # by name: variables, and the folder to start in
     "hash seed 1": ({"PYTHONHASHSEED": "1"}, "."),

@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import kinds
 import pytest
-from subject import Server, Subject
-from test_killed import result, straight, whole
 
+from helpers import kinds
+from helpers.harmed_runs import last_line, result, said, straight, whole
+from helpers.subject import Server, Subject
 from papergan.atomic_files import check_room
 from papergan.errors import StorageError
 from papergan.training.checkpoint import CheckpointStore, checkpoint_bytes
@@ -39,14 +39,6 @@ def copied(begun: Path, folder: Path) -> CheckpointStore:
 def data(store: CheckpointStore, step: int) -> Path:
     (path,) = store.folder.glob(f"step-{step:09d}-*.pt")
     return path
-
-
-def said(folder: Path) -> str:
-    return folder.with_suffix(".said").read_text()
-
-
-def last_line(folder: Path) -> str:
-    return said(folder).strip().splitlines()[-1]
 
 
 def test_a_full_disk_at_every_stage_of_a_save(server, begun, tmp_path):

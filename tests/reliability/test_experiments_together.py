@@ -7,10 +7,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from mlflow import MlflowClient
 
+from helpers.project_run import run_here
 from papergan.errors import EvaluationError, NotFiniteError, PaperganError, StorageError
 from papergan.runner import ExperimentRunner
 from papergan.training.trainer import Trainer
-from project_run import run_here
 
 OTHER = "dcgan_cifar10"
 FIRST = "hybrid_cifar10"

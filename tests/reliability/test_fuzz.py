@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from helpers.formats import FORMATS, Format
+from helpers.project_run import score_card
 from papergan.data.declarations import parse_declarations
 from papergan.datasets.digested_json import KEY, encode_with_digest
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.reporting.published_results import published_notes, published_rows
-from project_run import score_card
-from reliability.formats import FORMATS, Format
 
 QUICK, LONG = 60, 1000
 EFFORTS = pytest.mark.parametrize("examples", [QUICK, pytest.param(LONG, marks=pytest.mark.reliability)])

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hostile import MEBIBYTE, WARNINGS, peak, read, refused
 
-from parquet_files import pixels
-from reliability.formats import FORMATS, PRETRAINED
+from helpers.formats import FORMATS, PRETRAINED
+from helpers.hostile import MEBIBYTE, WARNINGS, peak, read, refused
+from helpers.parquet_files import pixels
 
 pytestmark = WARNINGS
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hostile import MEBIBYTE, WARNINGS, chunk, encoded, forged_png, read, refused
 
+from helpers.hostile import MEBIBYTE, WARNINGS, chunk, encoded, forged_png, read, refused
+from helpers.parquet_files import pixels, png, pngs
 from papergan.errors import DataError
-from parquet_files import pixels, png, pngs
 
 pytestmark = WARNINGS
 

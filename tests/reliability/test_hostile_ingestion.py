@@ -5,10 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from hostile import WARNINGS, forged_png, refused
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from helpers.formats import declared_parquet
+from helpers.hostile import WARNINGS, forged_png, refused
+from helpers.parquet_files import CLASSES, pixels, png, pngs, write
 from papergan.config.checked import Experiment
 from papergan.data.declarations import parse_declarations
 from papergan.data.download import download
@@ -16,8 +18,6 @@ from papergan.datasets.image_library import ImageLibraryDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.errors import DataError
 from papergan.pipelines.ingestion import create_pipeline
-from parquet_files import CLASSES, pixels, png, pngs, write
-from reliability.formats import declared_parquet
 
 pytestmark = WARNINGS
 

@@ -7,10 +7,10 @@ import struct
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hostile import WARNINGS, read, refused
 
-from parquet_files import pngs, write
-from reliability.formats import declared_parquet
+from helpers.formats import declared_parquet
+from helpers.hostile import WARNINGS, read, refused
+from helpers.parquet_files import pngs, write
 
 pytestmark = WARNINGS
 

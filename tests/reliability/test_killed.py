@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import signal
-import time
 from pathlib import Path
 
-import kinds
 import pytest
-from subject import PLAN, Server, Subject
 
-from papergan.training.checkpoint import CheckpointStore
+from helpers import kinds
+from helpers.harmed_runs import result, straight, whole
+from helpers.subject import PLAN, Server, Subject
 
 LONG = pytest.mark.reliability
 FEW = 12  # steps
 KILLED = -signal.SIGKILL
-
-
-def result(folder: Path) -> dict:
-    return json.loads((folder / "result.json").read_text())
-
-
-def straight(server: Server, folder: Path, kind: str, **options) -> tuple[dict, float]:
-    """What an uninterrupted run comes to, and its seconds."""
-    began = time.monotonic()
-    assert server.run(Subject(str(folder), kind, **options)) == 0, folder.with_suffix(".said").read_text()
-    return result(folder), time.monotonic() - began
 
 
 def kill_often(server: Server, folder: Path, kind: str, seconds: float, wanted: int, seed: int) -> dict[str, int]:
@@ -83,20 +70,6 @@ def prepared(request, server, tmp_path_factory) -> tuple[str, Path, dict]:
     expected, _ = straight(server, folder / "straight", request.param, steps=FEW)
     assert server.run(Subject(str(folder / "begun"), request.param, fault="stop", at=9)) == 128 + signal.SIGTERM
     return request.param, folder, expected
-
-
-def whole(folder: Path) -> int:
-    """How many checkpoints would load."""
-    store = CheckpointStore(folder, "recipe")
-    return sum(_loads(store, step) for step in store.steps())
-
-
-def _loads(store: CheckpointStore, step: int) -> bool:
-    try:
-        store._read(step)
-    except Exception:
-        return False
-    return True
 
 
 def test_a_kill_at_every_stage_of_a_save_leaves_two_whole_checkpoints(server, prepared, tmp_path):

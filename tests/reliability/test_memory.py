@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from subject import Subject, outcome
 
+from helpers.subject import Subject, outcome
 from papergan.errors import MemoryShortError
 from papergan.training.memory import memory_errors
 

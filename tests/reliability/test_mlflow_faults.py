@@ -12,9 +12,9 @@ import time
 import pytest
 from mlflow import MlflowClient
 
+from helpers.project_run import run_here
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.mlflow_store import MlflowStore
-from project_run import run_here
 
 
 def configuration(folder) -> MlflowConfiguration:

@@ -10,7 +10,9 @@ import pytest
 from kedro.io import DataCatalog, DatasetError, Version
 from kedro.pipeline import Pipeline, node
 
-from no_files import bounded, put, quickly
+from helpers.formats import FORMATS, weights
+from helpers.no_files import bounded, put, quickly
+from helpers.project_run import score_card
 from papergan import settings
 from papergan.config.registry import discover
 from papergan.data.library import _from_copy
@@ -23,8 +25,6 @@ from papergan.datasets.weights import WeightsDataset
 from papergan.errors import DataError, MemoryShortError, PaperganError, RecipeError, known_cause
 from papergan.hooks.catalog_checks import faults_of_datasets
 from papergan.weights import Weights
-from project_run import score_card
-from reliability.formats import FORMATS, weights
 
 pytestmark = quickly
 KINDS = ("pipe", "link to a pipe", "link to zeros")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import kinds
 import pytest
 import torch
-from subject import Server, Subject, flat
-from test_disk import last_line
-from test_killed import result, straight
 
+from helpers import kinds
+from helpers.harmed_runs import last_line, result, straight
+from helpers.subject import Server, Subject, flat
 from papergan.errors import NotFiniteError
 from papergan.game.nan_guard import check_finite
 from papergan.training.checkpoint import CheckpointStore

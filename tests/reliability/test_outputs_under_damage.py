@@ -17,6 +17,8 @@ from kedro.runner import SequentialRunner
 from matplotlib.figure import Figure
 from PIL import Image
 
+from helpers.formats import FORMATS, image_set, weights
+from helpers.project_run import EXPERIMENT, run_here, score_card
 from papergan.data.png import damage_of_png
 from papergan.datasets.digested_json import KEY, decode_with_digest, encode_with_digest
 from papergan.datasets.figure import FigureDataset
@@ -27,8 +29,6 @@ from papergan.errors import CheckpointError, EvaluationError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
-from project_run import EXPERIMENT, run_here, score_card
-from reliability.formats import FORMATS, image_set, weights
 
 DATASETS = [name for name, form in FORMATS.items() if form.exists is not None]
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {

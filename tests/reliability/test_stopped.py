@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import kinds
 import pytest
-from subject import Server, Subject
-from test_killed import result, straight
 
+from helpers import kinds
+from helpers.harmed_runs import result, straight
+from helpers.subject import Server, Subject
 from papergan.training.checkpoint import CheckpointStore
 
 FEW = 12

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.project_run import PROJECT
 from papergan import systems
 from papergan.errors import RecipeError
-from project_run import PROJECT
 
 SUFFIXES = {
     ".cfg", ".csv", ".gitignore", ".gitkeep", ".ini", ".ipynb", ".json", ".md", ".py", ".sh", ".telemetry",

@@ -10,9 +10,9 @@ import time
 import pytest
 from mlflow import MlflowClient
 
+from helpers.project_run import EXPERIMENT, run_there, start_there
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
-from project_run import EXPERIMENT, run_there, start_there
 
 RUN = ("run", "--pipelines", EXPERIMENT, "--env", "test", "--params", f"{EXPERIMENT}.training.steps=40")
 pytestmark = pytest.mark.reliability

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from evaluation.cards import Card, card, demo_card, metrics, protocol
+from helpers.cards import Card, card, demo_card, metrics, protocol
 from papergan.errors import EvaluationError
 from papergan.reporting.comparison_table import comparison_table
 from papergan.reporting.published_results import PublishedRow, published_rows
@@ -80,6 +80,17 @@ def test_a_demo_never_stands_as_if_it_were_the_published_data_set(published: tup
     assert demo[DOMAIN_FID] == 30
     assert pd.isna(real[DOMAIN_FID])
     assert "not the published data set" not in (real["flags"] or "")
+
+
+def test_nothing_is_compared_with_a_published_number_where_there_is_none(published: tuple[PublishedRow, ...]) -> None:
+    table = comparison_table(published, {"demo": demo_card(), "new": demo_card() | {"experiment": "new_gan"}})
+    (row,) = table[table["experiment"] == "new_gan"].to_dict("records")
+    assert pd.isna(row["published"])
+    assert row["flags"] == "no Inception scores; measured with uncommitted changes"
+    assert (
+        "no Inception scores: its numbers are not comparable with the published one;"
+        in (proposed(table, "hybrid_fast")["flags"])
+    )
 
 
 def test_different_sample_counts_are_different_columns(published: tuple[PublishedRow, ...]) -> None:

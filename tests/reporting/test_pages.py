@@ -8,9 +8,9 @@ import io
 import pandas as pd
 import pytest
 
+from helpers.project_run import score_card
 from papergan.pipelines.comparison.nodes import compare
 from papergan.reporting.pages import csv_page
-from project_run import score_card
 
 FORMULA = '=HYPERLINK("http://127.0.0.1/?"&A1,"scores")'
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from evaluation.cards import card, demo_card, metrics
+from helpers.cards import card, demo_card, metrics
 from papergan.reporting.comparison_table import comparison_table
 from papergan.reporting.published_results import published_rows
 from papergan.reporting.rendering import to_console, to_html, to_markdown

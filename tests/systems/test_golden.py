@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import kinds
 import pytest
 import torch
 from torch import nn
 
 from golden import make
+from helpers import kinds
 from papergan import systems
 from papergan.game.ema import EMA
 from papergan.game.game import Game
@@ -21,7 +21,7 @@ from papergan.objectives.gradient_penalties import R1, GradientPenalty
 @pytest.mark.parametrize("system", systems.names())
 def test_ten_steps_come_to_the_golden_numbers(system):
     golden = make.read(system)
-    made_with = {"settings": make.SMALL.get(system, {}), "seed": make.SEED, "batch_size": make.BATCH_SIZE}
+    made_with = {"settings": make.small(system), "seed": make.SEED, "batch_size": make.BATCH_SIZE}
     assert {name: golden[name] for name in made_with} == made_with
     found = make.differences(golden, make.train(make.build(system)))
     assert not found, "\n".join([

@@ -33,7 +33,7 @@ PIXELS = torch.randint(0, 256, (256, 3, 32, 32), dtype=torch.uint8, generator=to
 
 def a_run(name: str, folder: Path, steps: int, precision: str = "float32", graphs: bool = True, **changes) -> Trainer:
     """Deterministic, on a GPU; schedules move and lazy turns come within a few steps."""
-    game = systems.build(name, ImageSpec(3, 32), MOVING[name], seed=0).to("cuda")
+    game = systems.build(name, ImageSpec(3, 32, 10), MOVING[name], seed=0).to("cuda")
     batches = Batches(PIXELS, torch.zeros(256, dtype=torch.int64), batch_size=16, seed=0, device="cuda", flip=True)
     settings = TrainSettings(
         steps=steps, precision=precision, report_every=5, cuda_graphs=graphs, **({"deterministic": True} | changes)
@@ -122,7 +122,7 @@ def steps(game, first: int, last: int, autocast: torch.dtype | None = None, stri
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16])
 @pytest.mark.parametrize("name", systems.names())
 def test_a_step_never_waits_for_the_device(name, autocast):
-    game = systems.build(name, ImageSpec(3, 32), {}, seed=0).to("cuda")
+    game = systems.build(name, ImageSpec(3, 32, 10), {}, seed=0).to("cuda")
     steps(game, 0, 2, autocast)  # kernels are chosen and loaded
     steps(game, 2, 4, autocast, strict=True)
 
@@ -136,7 +136,7 @@ def assert_same_bits(one, other) -> None:
 @pytest.mark.parametrize("name", systems.names())
 def test_ten_deterministic_steps_are_the_same_bits_twice(name, precision):
     with numerics(precision, deterministic=True):
-        first, second = (systems.build(name, ImageSpec(3, 32), {}, seed=0).to("cuda") for _ in range(2))
+        first, second = (systems.build(name, ImageSpec(3, 32, 10), {}, seed=0).to("cuda") for _ in range(2))
         for game in (first, second):
             steps(game, 0, 10, autocast_type(precision))
     assert_same_bits(first, second)
@@ -168,7 +168,7 @@ def test_the_domain_classifier_is_the_same_bits_twice():
 @pytest.mark.parametrize("name", systems.names())
 def test_deterministic_runs_resume_bit_for_bit(name):
     with numerics("float32", deterministic=True):
-        straight, first, second = (systems.build(name, ImageSpec(3, 32), {}, seed=0).to("cuda") for _ in range(3))
+        straight, first, second = (systems.build(name, ImageSpec(3, 32, 10), {}, seed=0).to("cuda") for _ in range(3))
         steps(straight, 0, 4)
         steps(first, 0, 2)
         second.load_state_dict(copy.deepcopy(first.state_dict()))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from helpers.small_systems import small
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.preparation import resized
@@ -24,9 +29,8 @@ from papergan.networks.spectral import SpectralNorm
 from papergan.objectives.gradient_penalties import GradientPenalty, LocalGradientPenalty
 from papergan.objectives.mixture import Members
 from papergan.training.batches import Batches
-from systems.test_systems import SMALL
 
-COARSE = ("began",)  # ResNet18 ends in maps of one pixel here, and BatchNorm over 12 numbers makes rounding large
+FEW = 12  # BatchNorm over no more numbers (one pixel of 12 images, as where ResNet18 ends) makes rounding large
 PENALTIES = (GradientPenalty, LocalGradientPenalty)
 PRECISIONS = (None, torch.bfloat16)
 
@@ -36,33 +40,48 @@ class Step:
 
     report: as `play` returns it. given: what each player's optimiser was handed at each of its moves. shown: types of
     what a discriminator saw; convolved: of results of convolutions and products, by whether autocast was on; divided:
-    of normalised weights.
+    of normalised weights. normalised: of how many numbers the least BatchNorm took its statistics. penalised: whether
+    a derivative that is itself to be differentiated was taken outside autocast.
     """
 
     def __init__(self, name: str, autocast: torch.dtype | None) -> None:
-        self.game = game = systems.build(name, ImageSpec(3, 16, 10), SMALL.get(name, {}), seed=0)
+        self.game = game = systems.build(name, ImageSpec(3, 16, 10), small(name), seed=0)
         self.given: dict[str, list[Tensor]] = {player: [] for player in game.players}
         self.shown: set[torch.dtype] = set()
         self.convolved: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
         self.divided: set[torch.dtype] = set()
+        self.normalised, self.penalised = sys.maxsize, False
         for player, optimiser in game.optimisers.items():
             optimiser.step = partial(self._note_gradients, player)
-        judge = game.networks["discriminator"]
+        judge = game.networks[game.showcase.discriminator]
         for one in judge.members if isinstance(judge, Members) else [judge]:
             one.register_forward_pre_hook(lambda module, given: self.shown.add(given[0].dtype))
         for module in game.networks.modules():
             if isinstance(module, nn.Conv2d | nn.Linear | SpectralNorm):
                 module.register_forward_hook(self._note_type)
+            if isinstance(module, nn.BatchNorm2d):
+                module.register_forward_pre_hook(self._note_count)
         torch.manual_seed(0)
         real = [
             {"image": torch.rand(12, 3, 16, 16) * 2 - 1, "label": torch.arange(12) % 10}
             for _ in range(game.batches_per_step)
         ]
-        self.report = training_step(game, real, Progress(), autocast=autocast)
+        with patch.object(torch.autograd, "grad", self._noted(torch.autograd.grad)):
+            self.report = training_step(game, real, Progress(), autocast=autocast)
 
     def _note_gradients(self, player: str) -> None:
         weights = [weight for group in self.game.optimisers[player].param_groups for weight in group["params"]]
         self.given[player].append(torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None]))
+
+    def _noted(self, grad: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any, create_graph: bool = False, **more: Any) -> Any:
+            self.penalised |= create_graph and not torch.is_autocast_enabled("cpu")
+            return grad(*given, create_graph=create_graph, **more)
+
+        return noted
+
+    def _note_count(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        self.normalised = min(self.normalised, given[0].numel() // given[0].shape[1])
 
     def _note_type(self, module: nn.Module, given: object, result: Tensor) -> None:
         seen = self.divided if isinstance(module, SpectralNorm) else self.convolved[torch.is_autocast_enabled("cpu")]
@@ -74,9 +93,11 @@ def coarse_step(name: str) -> Step:
     return Step(name, torch.bfloat16)
 
 
-@pytest.mark.parametrize("name", [name for name in systems.names() if name not in COARSE])
+@pytest.mark.parametrize("name", systems.names())
 def test_a_step_in_bfloat16_is_the_step_in_float32_to_its_three_digits(name):
     exact, coarse = Step(name, None), coarse_step(name)
+    if exact.normalised <= FEW:
+        pytest.skip(f"BatchNorm over {exact.normalised} numbers: rounding is large")
     for key, value in exact.report.items():
         assert coarse.report[key].item() == pytest.approx(value.item(), rel=0.03, abs=2e-3), key
     for player, moves in exact.given.items():
@@ -88,7 +109,7 @@ def test_a_step_in_bfloat16_is_the_step_in_float32_to_its_three_digits(name):
 @pytest.mark.parametrize("name", systems.names())
 def test_what_decides_quality_stays_in_float32(name):
     step = coarse_step(name)
-    penalised = any(
+    penalised = step.penalised or any(
         turn.differentiates_inputs or any(isinstance(term, PENALTIES) for term in turn.objective)
         for turn in step.game.turns
     )
@@ -103,20 +124,22 @@ def test_what_decides_quality_stays_in_float32(name):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", [name for name in systems.names() if name not in COARSE])
+@pytest.mark.parametrize("name", systems.names())
 def test_a_hundred_steps_in_bfloat16_matter_less_than_luck(name):
     """From the same weights: the same draws in bfloat16 lead less far away than other draws in float32.
 
     In weights, and not twice as far in what the data set's classifier makes of the samples. Scores of so short a
     training could not show it: between seeds they differ by more than training gains.
     """
+    if (numbers := coarse_step(name).normalised) <= FEW:
+        pytest.skip(f"BatchNorm over {numbers} numbers: rounding is large")
     images, held_out = (
         resized(synthetic_shapes(split, count), 16) for split, count in (("train", 2000), ("test", 400))
     )
     judge = DomainExtractor.from_weights(train_domain_classifier(images, held_out, epochs=2))
 
     def trained(draws: int, autocast: torch.dtype | None) -> tuple[Tensor, FeatureStatistics]:
-        game = systems.build(name, images.spec, SMALL.get(name, {}), seed=0)
+        game = systems.build(name, images.spec, small(name), seed=0)
         batches, count = Batches(images.images, images.labels, batch_size=32, seed=draws, device="cpu"), 0
         for step in range(100):
             torch.manual_seed(1000 * draws + step)

@@ -8,13 +8,14 @@ import inspect
 import pytest
 import torch
 
+from helpers.small_systems import small
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 
-SMALL = {  # settings that make a system quick to test; one that is not here is tested at its own size
+ALL = {  # settings that make a system quick to test; one that is not here is tested at its own size
     "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
     "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
     "began_cs": {"width": 8, "latent_dim": 8},
@@ -46,7 +47,7 @@ ALL = systems.names()
 
 
 def build(name: str, seed: int = 0, **overrides):
-    return systems.build(name, ImageSpec(3, 32, 10), SMALL.get(name, {}) | overrides, seed=seed)
+    return systems.build(name, ImageSpec(3, 32, 10), small(name) | overrides, seed=seed)
 
 
 def steps(game, first: int, last: int) -> dict[str, torch.Tensor]:
@@ -86,7 +87,9 @@ def test_every_player_moves_and_every_report_is_finite(name):
 def test_it_samples_images(name):
     samples = next(build(name).sampler().stream(5, seed=0))
     assert samples.shape == (5, 3, 32, 32)
-    assert samples.abs().max() <= 1
+    assert torch.isfinite(samples).all()
+    if "unbounded_output" not in systems.traits(name):
+        assert samples.abs().max() <= 1
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -121,11 +124,28 @@ def test_weights_are_a_function_of_the_seed(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_grey_images_and_another_size(name):
-    game = systems.build(name, ImageSpec(1, 16, 10), SMALL.get(name, {}), seed=0)
+    game = systems.build(name, ImageSpec(1, 16, 10), small(name), seed=0)
     training_step(
         game, [{"image": torch.zeros(4, 1, 16, 16), "label": torch.arange(4)}] * game.batches_per_step, Progress()
     )
     assert next(game.sampler().stream(2, seed=0)).shape == (2, 1, 16, 16)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_images_without_classes_are_refused_where_the_system_says_so(name):
+    if "needs_labels" in systems.traits(name):
+        with pytest.raises(RecipeError, match=f"'{name}' cannot be built for 3x32x32 images: .*labels"):
+            systems.build(name, ImageSpec(3, 32), small(name), seed=0)
+    else:
+        assert next(systems.build(name, ImageSpec(3, 32), small(name), seed=0).sampler().stream(2, seed=0)).ndim == 4
+
+
+def test_an_unknown_trait_is_refused(monkeypatch):
+    monkeypatch.setattr(systems.find("dcgan"), "TRAITS", frozenset({"not_recordable", "draws"}), raising=False)
+    with pytest.raises(ValueError, match="TRAITS of system 'dcgan' has 'draws'; known: needs_labels, not_recordable"):
+        systems.traits("dcgan")
+    monkeypatch.setattr(systems.find("dcgan"), "TRAITS", frozenset({"not_recordable"}))
+    assert systems.traits("dcgan") == {"not_recordable"}
 
 
 def terms(game) -> set[str]:

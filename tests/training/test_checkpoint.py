@@ -11,7 +11,7 @@ import pickle
 import pytest
 import torch
 
-from no_files import bounded, put, quickly
+from helpers.no_files import bounded, put, quickly
 from papergan.atomic_files import write_whole
 from papergan.errors import CheckpointError, StorageError
 from papergan.training.checkpoint import CheckpointStore

@@ -7,6 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from helpers.recording import Again
+from helpers.tiny_game import tiny_game
+from helpers.training_run import SETTINGS, digest, new_training
 from papergan.config.experiment import Recipe
 from papergan.errors import Interrupted
 from papergan.game import cuda_graphs
@@ -20,9 +23,6 @@ from papergan.objectives.adversarial import Wasserstein
 from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.training import trainer
 from papergan.training.history import RunningMean
-from recording import Again
-from tiny_game import tiny_game
-from training_run import SETTINGS, digest, new_training
 
 GIVEN = {"paper": "000", "system": "dcgan", "dataset": "cifar10", "training": {"steps": 1}}
 

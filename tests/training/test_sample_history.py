@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import torch
 
+from helpers.tiny_game import tiny_game
+from helpers.training_run import SETTINGS, new_training
 from papergan.game.schedules import Progress
 from papergan.training.callbacks import Callbacks
 from papergan.training.sample_history import MOST, NUM_SHOWN, SampleHistory
-from tiny_game import tiny_game
-from training_run import SETTINGS, new_training
 
 
 def test_frames_show_the_same_latents_as_the_generator_changes():

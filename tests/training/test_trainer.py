@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from helpers.tiny_game import tiny_game
+from helpers.training_run import SETTINGS, digest, new_training
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
 from papergan.training.best_generators import Criterion
 from papergan.training.callbacks import Callbacks
-from tiny_game import tiny_game
-from training_run import SETTINGS, digest, new_training
 
 
 def test_it_plays_to_the_end_of_the_plan_and_reports(tmp_path):

@@ -70,6 +70,22 @@ class R1(Term):
         return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
 
 
+@dataclass(frozen=True)
+class R2(Term):
+    """1/2 mean_B ||grad_x f(x)||_2^2 at generated images x = G(z), the sum over all pixels; weight is gamma.
+
+    The images are constants: no gradient reaches the generator. As with R1 the gradient is taken with respect to the
+    images before augmentation, through it, and a turn taken every n-th iteration has the weight n * gamma.
+    Source: Mescheder et al. 2018 (arXiv:1801.04406), eq. 10; beside R1 in Huang et al. 2024 (R3GAN, arXiv:2501.05441).
+    """
+
+    differentiates_inputs: ClassVar[bool] = True
+
+    def __call__(self, context: StepContext) -> Tensor:
+        gradient = _slope(context.discriminated_fake(self.match).score, context.fake(self.match))
+        return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
+
+
 def _off(gradient: Tensor, target: float) -> Tensor:
     """mean_B (||gradient||_2 - target)^2, the norm over all numbers of an image."""
     distance: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - target

@@ -218,7 +218,8 @@ def _remarks(row: PublishedRow | None, group: SeedGroup) -> Cells:
     if row is not None and row.epochs is not None and card.epochs < row.epochs:
         flags.append(f"{card.epochs:g} of the published {row.epochs} epochs")
     if not any(protocol.extractor == "inception" for protocol in card.protocols):
-        flags.append("no Inception scores: its numbers are not comparable with the published one")
+        against = "" if row is None else ": its numbers are not comparable with the published one"
+        flags.append(f"no Inception scores{against}")
     if len(group.finished) > 1:
         flags.append(f"means of seeds {', '.join(str(one.seed) for one in group.finished)}, deviations over them")
     if card.dirty:

@@ -1,7 +1,8 @@
 """One file per paper. The file's name is the system's name; there is no registry.
 
 Each file has a docstring (paper, identifier, what is reproduced, every deviation, what is deterministic on a GPU) and
-`build(images: ImageSpec, *, <the paper's numbers as keyword arguments with defaults>) -> Game`.
+`build(images: ImageSpec, *, <the paper's numbers as keyword arguments with defaults>) -> Game`. Where a system is an
+exception to what holds of all others, its file says so: `TRAITS = frozenset({...})` of the names in `KNOWN_TRAITS`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,27 @@ def find(name: str) -> ModuleType:
     if name not in names():
         raise RecipeError(f"unknown system {quoted(name)}{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+KNOWN_TRAITS = {
+    "needs_labels": "it cannot be built for images without classes",
+    "not_recordable": "its steps cannot be recorded as CUDA graphs; they are played, and one line says why",
+    "unbounded_output": "its generator's images may leave [-1, 1], and are clipped where they become pixels",
+}
+"""What a system may declare of itself in `TRAITS`, and what that means."""
+
+
+def traits(name: str) -> frozenset[str]:
+    """What a system's file declares in `TRAITS`; nothing by default.
+
+    Raises RecipeError for an unknown system, ValueError for a trait that is not in `KNOWN_TRAITS`.
+    """
+    declared = frozenset(getattr(find(name), "TRAITS", ()))
+    if unknown := sorted(declared - KNOWN_TRAITS.keys()):
+        raise ValueError(
+            f"TRAITS of system {name!r} has {', '.join(map(repr, unknown))}; known: {', '.join(KNOWN_TRAITS)}"
+        )
+    return declared
 
 
 @cache

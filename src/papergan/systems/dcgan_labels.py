@@ -25,6 +25,8 @@ from papergan.game.two_player import two_player
 from papergan.networks.conditional import LabelledDiscriminator, LabelledGenerator
 from papergan.objectives.adversarial import NonSaturating
 
+TRAITS = frozenset({"needs_labels"})
+
 
 def build(
     images: ImageSpec,

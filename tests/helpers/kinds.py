@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from helpers.small_systems import small
+from helpers.tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.synthetic import synthetic_shapes
@@ -22,14 +24,6 @@ from papergan.game.step_context import StepContext
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
 from papergan.objectives.adversarial import Hinge, Wasserstein
 from papergan.objectives.feature_matching import FeatureMatching
-from tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
-
-SMALL = {
-    "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
-    "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
-    "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
-    "mix_wgan": {"width": 4, "latent_dim": 8, "components": 2},
-}
 
 
 class Proportional:
@@ -144,8 +138,7 @@ def build(kind: str) -> Game:
     """A new game of this kind, the same at every call."""
     if kind in TINY:
         return TINY[kind]()
-    small = SMALL.get(kind, {"width": 8, "latent_dim": 8})
-    return systems.build(kind, ImageSpec(3, 32, 10), small, seed=0)
+    return systems.build(kind, ImageSpec(3, 32, 10), small(kind), seed=0)
 
 
 def images(kind: str) -> Tensor:

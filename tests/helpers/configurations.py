@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import papergan.settings as project
+from helpers.project_run import PROJECT
 from papergan.hooks.config_loader import ReadableConfigLoader
-from project_run import PROJECT
 
 CONF = PROJECT / "conf"
 DOCUMENT, OVERLAY = "base/parameters/document_000.yml", "test/parameters/document_000.yml"

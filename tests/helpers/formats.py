@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from evaluation.toy_extractor import PixelExtractor
+from helpers.parquet_files import CLASSES, pixels, pngs, write
+from helpers.project_run import score_card
+from helpers.toy_extractor import PixelExtractor
 from papergan.data.folder import read_images
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
@@ -34,8 +36,6 @@ from papergan.extractors.pretrained import PretrainedFile
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.history import History
 from papergan.weights import Weights
-from parquet_files import CLASSES, pixels, pngs, write
-from project_run import score_card
 
 PRETRAINED = PretrainedFile("toy weights", "https://example.invalid/toy.pth", "toy_weights", "do without", (2, 3), 2)
 

@@ -14,7 +14,7 @@ from kedro.framework.startup import bootstrap_project
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.runner import ExperimentRunner
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 EXPERIMENT = "hybrid_cifar10"
 KEDRO = [sys.executable, "-c", "from kedro.framework.cli import main; main()"]
 

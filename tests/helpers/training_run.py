@@ -1,4 +1,4 @@
-"""A tiny training run in this process; `reliability/subject.py` has those that are to be killed."""
+"""A tiny training run in this process; `subject.py` has those that are to be killed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from helpers.tiny_game import tiny_game
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.callbacks import Callbacks
@@ -13,7 +14,6 @@ from papergan.training.checkpoint import CheckpointStore
 from papergan.training.train_settings import TrainSettings
 from papergan.training.trainer import Trainer
 from papergan.weights import Weights
-from tiny_game import tiny_game
 
 SETTINGS = TrainSettings(steps=40, seed=3, report_every=10, batch_norm_batches=4)
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from kedro.io import Version
 
+from helpers.project_run import score_card
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.image_grid import ImageGridDataset
@@ -31,7 +32,6 @@ from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.checkpoint import CheckpointStore
 from papergan.weights import Weights
-from project_run import score_card
 
 E, OTHER = "hybrid_cifar10", "dcgan_cifar10"
 RECIPE = "f" * 12

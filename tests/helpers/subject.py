@@ -19,11 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import faults
-import kinds
 import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
+from helpers import faults, kinds
 from papergan.errors import Interrupted, PaperganError
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.image_range import to_pixels
@@ -128,7 +127,7 @@ class Server:
     """Children on demand, one at a time."""
 
     def __init__(self) -> None:
-        paths = [str(Path(__file__).parent / folder) for folder in (".", "..", "../../src")]
+        paths = [str(Path(__file__).parent / folder) for folder in ("..", "../../src")]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
         self._process = subprocess.Popen(
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from helpers.parquet_files import pixels
 from papergan.data.folder import read_images
 from papergan.errors import DataError, EvaluationError
-from parquet_files import pixels
 
 resource = pytest.importorskip("resource", reason="nobody tells how much memory was used")
 MEBIBYTE = 2**20

@@ -16,45 +16,19 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from helpers.small_systems import at_rate, critic_moves, small
+from papergan import systems
+
 WORLD = 2
 SIZE, BATCH, STEPS = 16, 4, 2
-GAMES = {
-    "began": ("began", {"width": 4, "latent_dim": 4, "encoder_weights": "none"}),
-    "began_original": ("began_original", {"width": 4, "latent_dim": 4, "stall_window": 1}),
-    "began_cs": ("began_cs", {"width": 4, "latent_dim": 4}),
-    "began_v3": ("began_v3", {"width": 4, "latent_dim": 4}),
-    "cft_gan": ("cft_gan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "edges": ("cft_gan", {"width": 4, "latent_dim": 4, "edge_loss": "sobel", "learning_rate": 2e-4}),
-    "gan": (
-        "gan",
-        {"width": 8, "latent_dim": 4, "minibatch": "l2", "diversity": 1.0, "normalisation": "batch", "loss": "hinge"},
-    ),
-    "discrepancy": ("gan", {"width": 8, "latent_dim": 4, "loss": "mmd", "learning_rate": 1e-3}),
-    "dcgan": ("dcgan", {"width": 4, "latent_dim": 4}),
-    "deligan": ("deligan", {"width": 4, "latent_dim": 4, "components": 3, "learning_rate": 2e-4}),
-    "adaptive_mix": ("adaptive_mix", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "ali": ("ali", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "dcgan_labels": ("dcgan_labels", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "dragan": ("dragan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "improved_gan": ("improved_gan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "realness_gan": ("realness_gan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "wgan": ("wgan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "mix_wgan": ("mix_wgan", {"width": 4, "latent_dim": 4, "components": 2}),
-    "steingan": ("steingan", {"width": 4, "latent_dim": 4}),
-    "bigan": ("bigan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "eiggan": ("eiggan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "hinge_gan": ("hinge_gan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "lsgan": ("lsgan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "vanilla_gan": ("vanilla_gan", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "wgan_gp_conv": ("wgan_gp_conv", {"width": 4, "latent_dim": 4, "learning_rate": 2e-4}),
-    "hybrid": ("hybrid", {"width": 8, "latent_dim": 4}),
-    "hybrid_fast": ("hybrid_fast", {"generator_width": 8, "discriminator_width": 8, "latent_dim": 4}),
-    "wgan_gp": ("wgan_gp", {"width": 4, "latent_dim": 4, "critic_steps": 2}),
-    "official": (
-        "hybrid",
-        {"width": 8, "latent_dim": 4, "adaptive_mix": "official", "augmentation": "color,translation,cutout"},
-    ),
+SPECIAL = {  # games whose settings are others than the small ones, so that everything shared out is in one of them
+    "mix_wgan": ("mix_wgan", {"components": 2}),  # two generators share a batch of two
+    "edges": ("cft_gan", {"edge_loss": "sobel"}),
+    "gan": ("gan", {"minibatch": "l2", "diversity": 1.0, "normalisation": "batch", "loss": "hinge"}),
+    "discrepancy": ("gan", {"loss": "mmd"}),
+    "official": ("hybrid", {"adaptive_mix": "official", "augmentation": "color,translation,cutout"}),
 }
+GAMES = {name: (name, {}) for name in systems.names()} | SPECIAL
 SLIPS = {  # what somebody might forget, and in which game it must show
     "latents of its own": ("dcgan", ["papergan.game.priors.per_image"]),
     "augmentation of its own": ("hybrid", ["papergan.game.augmentation.per_image"]),
@@ -111,17 +85,17 @@ def environment(rank: int, port: int) -> dict[str, str]:
     facts = {
         "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": WORLD, "LOCAL_WORLD_SIZE": WORLD, "MASTER_PORT": port,
         "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1,
-        "PYTHONPATH": os.pathsep.join(str(Path(__file__).parent / folder) for folder in (".", "reliability", "../src")),
+        "PYTHONPATH": os.pathsep.join(str(Path(__file__).parent / folder) for folder in ("..", "../../src")),
     }  # fmt: skip
     return {**os.environ, **{name: str(fact) for name, fact in facts.items()}}
 
 
 def build(name: str) -> Any:
-    from papergan import systems
     from papergan.data.images import ImageSpec
 
-    system, overrides = GAMES[name]
-    return systems.build(system, ImageSpec(3, SIZE, 10), overrides, seed=1)
+    system, more = GAMES[name]
+    settings = small(system, width=4, latent_dim=4) | at_rate(system, 2e-4) | critic_moves(system, 2) | more
+    return systems.build(system, ImageSpec(3, SIZE, 10), settings, seed=1)
 
 
 def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]:
@@ -258,7 +232,7 @@ def main(rank: int, folder: Path) -> None:
             found["alone"] |= {"slopes": slope_of_all_ranks(None), "spread": spread_of_all_ranks(None)}
     torch.set_default_dtype(torch.float32)
     if rank == 0:
-        import leader
+        from helpers import leader
 
         found["led"] = leader.lead(folder)
         process_group.leave()

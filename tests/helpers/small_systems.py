@@ -1,0 +1,58 @@
+"""The one place for settings that make a system quick to test; a system that is not named here gets them by its names.
+
+A system's own settings say what they are: `width`, `*_width` and `latent_dim` are sizes, `learning_rate` and
+`*_learning_rate` rates, `critic_steps` and `discriminator_steps` how often it moves. What else makes a test quick, or
+keeps it from a download, stands in `SMALL`: one line of a system, and only where it needs one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from papergan import systems
+
+SMALL: dict[str, dict[str, Any]] = {
+    "began": {"encoder_weights": "none"},
+    "began_original": {"stall_window": 2},
+    "deligan": {"components": 4},
+    "gan": {"dropout": 0.3},
+    "mix_wgan": {"width": 4, "components": 3},
+}
+MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy turns are taken, within a few steps
+    "hybrid": {"r1_interval": 1, "decay_every_epochs": 0.4},
+    "hybrid_fast": {"r1_interval": 64, "decay_from_step": 2, "decay_to_step": 18, "ema_warmup_steps": 6},
+    "wgan_gp": {"decay_to_step": 16},
+}
+MOVES = ("critic_steps", "discriminator_steps")
+
+
+def small(name: str, *, width: int = 8, latent_dim: int = 8) -> dict[str, Any]:
+    """Settings of a quick game of this system: widths and latents of these sizes, or of the least that it takes."""
+    sizes = {
+        field: max(width if field.endswith("width") else latent_dim, least(name, field))
+        for field in systems.settings_model(name).model_fields
+        if field in ("width", "latent_dim") or field.endswith("_width")
+    }
+    return sizes | SMALL.get(name, {})
+
+
+def at_rate(name: str, rate: float) -> dict[str, Any]:
+    """Every learning rate that is a number by default, set to this one."""
+    fields = systems.settings_model(name).model_fields
+    return {
+        field: rate
+        for field, setting in fields.items()
+        if field.endswith("learning_rate") and isinstance(setting.default, float)
+    }
+
+
+def critic_moves(name: str, count: int) -> dict[str, Any]:
+    """The critic's moves in one iteration, where that is a setting and its default is more."""
+    fields = systems.settings_model(name).model_fields
+    return {field: count for field in MOVES if field in fields and fields[field].default > count}
+
+
+def least(name: str, field: str) -> int:
+    """The lower bound of a setting, 1 where it has none."""
+    bounds = [bound.ge for bound in systems.settings_model(name).model_fields[field].metadata if hasattr(bound, "ge")]
+    return max([1, *bounds])
