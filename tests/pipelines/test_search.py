@@ -44,7 +44,7 @@ def search(monkeypatch):
             return outcomes[played[-1]]
 
     monkeypatch.setattr(nodes, "Player", Player)
-    recipe = SearchRecipe(paper="003", experiments=("one", "two"), most=4, rule=StabilityRule())
+    recipe = SearchRecipe(paper="song2023", experiments=("one", "two"), most=4, rule=StabilityRule())
     return Search("fd_search", recipe, tuple(candidates_of("fd_search", recipe, CFT))), played, outcomes
 
 

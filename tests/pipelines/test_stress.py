@@ -20,7 +20,7 @@ from papergan.tracking import Tracker
 from project_run import run_here
 
 SMALL = {
-    "paper": "002", "steps": 4, "batch_size": 8, "every_steps": 2, "samples": 50, "seeds": [0, 1],
+    "paper": "gan_optimisation_review", "steps": 4, "batch_size": 8, "every_steps": 2, "samples": 50, "seeds": [0, 1],
     "common": {"latent_dim": 2, "width": 4}, "levels": {"non_saturating": {}, "hinge": {"loss": "hinge"}},
     "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 2.0, "deviation": 0.02}},
     "contrasts": [{"claim": "hinge is better", "of": ["hinge"], "against": ["non_saturating"]}],

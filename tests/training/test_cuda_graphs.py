@@ -87,7 +87,7 @@ def test_only_the_switch_and_a_gpu_make_recordings(wanted, tmp_path, monkeypatch
 )
 def test_the_recipe_has_a_switch_that_does_not_make_another_recipe(training, expected):
     def recipe(**more) -> Recipe:
-        given = {"paper": "000", "system": "dcgan", "dataset": "cifar10", "training": {"steps": 1, **more}}
+        given = {"paper": "tahvili2025", "system": "dcgan", "dataset": "cifar10", "training": {"steps": 1, **more}}
         return Recipe.parse("some", given)
 
     assert plan_of(recipe(**training), 10, 1, prefix="").cuda_graphs == expected

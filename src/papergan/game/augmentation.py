@@ -51,9 +51,9 @@ def cutout(images: Tensor, ratio: float = 0.5) -> Tensor:
 
 
 def rotation(images: Tensor, degrees: float = 15.0) -> Tensor:
-    """Turn by U(-degrees, degrees) about the centre, bilinear, reflected at the border; document 000, section IV.C.
+    """Turn by U(-degrees, degrees) about the centre, bilinear, reflected at the border; tahvili2025, section IV.C.
 
-    The document says "slight rotations" without a range; 15 degrees is our choice.
+    The paper says "slight rotations" without a range; 15 degrees is our choice.
     """
     angle = (_uniform(images).flatten() * 2.0 - 1.0) * math.radians(degrees)
     affine = _affine(images, cosine=angle.cos(), sine=angle.sin(), shift=0.0)
@@ -63,7 +63,7 @@ def rotation(images: Tensor, degrees: float = 15.0) -> Tensor:
 STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "color": color,
     "translation": translation,
-    "crop": translation,  # "cropping" in document 000: a shift loses what leaves the frame, at a fixed size
+    "crop": translation,  # "cropping" in tahvili2025: a shift loses what leaves the frame, at a fixed size
     "cutout": cutout,
     "rotation": rotation,
 }

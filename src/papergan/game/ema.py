@@ -16,7 +16,7 @@ from papergan.game.schedules import GraphScalars, Progress, Schedule, value
 class EMA:
     """theta_ema <- decay * theta_ema + (1 - decay) * theta, in float32, after every iteration.
 
-    Document 000, eq. 3; Karras et al. 2018 (arXiv:1710.10196), section 3. decay: in [0, 1), a knob.
+    tahvili2025, eq. 3; Karras et al. 2018 (arXiv:1710.10196), section 3. decay: in [0, 1), a knob.
     Weights are averaged; buffers (BatchNorm's running statistics) are copied from the generator that moves, and are to
     be re-estimated with `Sampler.estimate_batch_norm` before anything is sampled for evaluation or publication.
     """

@@ -51,7 +51,7 @@ class Clip:
     """Weights into [-limit, limit], after every move: a player's constraint.
 
     Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1, limit 0.01; all weights, those of BatchNorm too, as in its
-    authors' code. Symmetric, though document 002 (section II.D) has "under the threshold".
+    authors' code. Symmetric, though gan_optimisation_review (section II.D) has "under the threshold".
     """
 
     def __init__(self, limit: float) -> None:

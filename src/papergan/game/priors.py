@@ -27,7 +27,7 @@ class Prior(nn.Module):
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
         """As `forward`, every latent number drawn from the prior's law between -threshold and threshold.
 
-        Fidelity rises and diversity falls as the threshold does (document 002 has it the other way round).
+        Fidelity rises and diversity falls as the threshold does (gan_optimisation_review has it the other way round).
         Raises RecipeError where this prior has no such law.
         Source: Brock et al. 2019, arXiv:1809.11096, section 3.1, the truncation trick.
         """

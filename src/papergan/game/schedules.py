@@ -79,7 +79,7 @@ def value(knob: Schedule, progress: Progress | GraphScalars) -> float | Tensor:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """initial * factor^floor(epoch / every_epochs): the step-based schedule of document 000, section V.C."""
+    """initial * factor^floor(epoch / every_epochs): the step-based schedule of tahvili2025, section V.C."""
 
     initial: float
     every_epochs: float

@@ -20,7 +20,7 @@ class Equilibrium(nn.Module):
     L is the mean error of reconstruction, minus the mean score. L(x) is that of the discriminator's last move and
     L(G(z)) that of the generator's, so the discriminator has moved between them. It shows k, and reports besides the
     measure of convergence M = L(x) + |gamma L(x) - L(G(z))|. All on the device, in float64.
-    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.4; document 004, section 3.2 and its code.
+    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.4; zaika2025, section 3.2 and its code.
     """
 
     on_device = True
