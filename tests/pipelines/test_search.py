@@ -39,7 +39,7 @@ def search(monkeypatch):
         def __init__(self, *_):
             pass
 
-        def training_step(self, cell):
+        def play(self, cell):
             played.append((cell.experiment, int(cell.levels["FD"])))
             return outcomes[played[-1]]
 
