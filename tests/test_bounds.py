@@ -75,7 +75,7 @@ def test_the_bound_is_said(given, bound):
 def test_every_seed_that_generators_take_is_a_seed(seed):
     assert EvaluationRecipe(seed=seed).rules(0).seed == seed
     if seed >= 0:
-        assert StudyRecipe(paper="000", seeds=[seed], grids={"a": {"experiments": ["b"]}}).seeds == (seed,)
+        assert StudyRecipe(paper="tahvili2025", seeds=[seed], grids={"a": {"experiments": ["b"]}}).seeds == (seed,)
 
 
 @pytest.mark.parametrize("name", ["parzen_samples", "path_samples", "memorisation_samples", "bootstrap"])
@@ -90,14 +90,14 @@ def test_an_unknown_key_is_refused_whatever_it_is_called(model, key):
 
 
 @pytest.mark.parametrize("paper", ["0\u0660\u0660", "000\n", "0 0", "-00", ""])
-def test_a_document_has_three_digits(paper):
+def test_a_paper_is_a_citation_key(paper):
     assert "mine.paper" in refused(Recipe, {"paper": paper})
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        {LONG: 1}, {"system": LONG, "paper": "000", "dataset": "a", "training": {"steps": 1}}, {"paper": LONG},
+        {LONG: 1}, {"system": LONG, "paper": "tahvili2025", "dataset": "a", "training": {"steps": 1}}, {"paper": LONG},
         {"evaluation": {"weights": LONG}}, {"training": LONG}, {"training": [LONG]}, {"overrides": {LONG: 1}},
         {"evaluation": {LONG: {LONG: 1}}}, {"seed": {LONG: LONG}},
     ],

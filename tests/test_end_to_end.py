@@ -46,7 +46,7 @@ def load(folder: Path, name: str):
 def runs(folder: Path, **tags: str):
     """MLflow runs of the document's experiment, oldest first."""
     client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/document_000")
+    group = client.get_experiment_by_name("papergan/tahvili2025")
     return client, list(reversed(client.search_runs([group.experiment_id])))
 
 
@@ -176,7 +176,7 @@ def test_a_search_leaves_its_choice_where_recipes_find_it_and_a_run_for_every_tr
         "{", '"cft_gan_cifar10_1000":', "1", "}",
     ]  # fmt: skip
     client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/document_003")
+    group = client.get_experiment_by_name("papergan/song2023")
     trial, study = sorted(client.search_runs([group.experiment_id]), key=lambda run: run.info.run_name)
     assert trial.data.tags["mlflow.parentRunId"] == study.info.run_id
     assert (study.info.run_name, study.info.status, trial.info.status) == ("fd_search", "FINISHED", "FINISHED")

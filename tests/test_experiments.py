@@ -5,17 +5,17 @@ from papergan.errors import RecipeError
 
 
 def test_every_top_level_key_is_an_experiment(tmp_path):
-    (tmp_path / "a.yml").write_text("first: {paper: '001', description: one}\nsecond: {paper: '001'}\n")
-    (tmp_path / "b.yml").write_text("third: {paper: '002'}\n")
+    (tmp_path / "a.yml").write_text("first: {paper: 'purwono2025', description: one}\nsecond: {paper: 'purwono2025'}\n")
+    (tmp_path / "b.yml").write_text("third: {paper: 'gan_optimisation_review'}\n")
     found = registry.discover(tmp_path)
     assert list(found) == ["first", "second", "third"]
     assert found["first"].description == "one"
-    assert found["third"].paper == "002"
+    assert found["third"].paper == "gan_optimisation_review"
 
 
 def test_a_name_is_defined_once(tmp_path):
     for file in ("a.yml", "b.yml"):
-        (tmp_path / file).write_text("same: {paper: '001'}\n")
+        (tmp_path / file).write_text("same: {paper: 'purwono2025'}\n")
     with pytest.raises(RecipeError, match="'same' is defined twice"):
         registry.discover(tmp_path)
 

@@ -96,5 +96,5 @@ def test_a_run_says_in_one_line_that_its_turn_is_a_link(tmp_path):
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "mlruns" / "running" / "turn").symlink_to(tmp_path / "precious")
     with pytest.raises(StorageError, match="turn is a link"):
-        store.begin("document_000", "a", {})
+        store.begin("tahvili2025", "a", {})
     assert (tmp_path / "precious").read_text() == "precious"

@@ -21,7 +21,7 @@ LONG = re.findall(r'--params "?([^"`\s]+)', README)
 def base_recipe() -> dict:
     import yaml
 
-    return yaml.safe_load((PARAMETERS / "document_000.yml").read_text())[EXPERIMENT]
+    return yaml.safe_load((PARAMETERS / "tahvili2025.yml").read_text())[EXPERIMENT]
 
 
 def recipe_with(params: str) -> Recipe:

@@ -13,7 +13,7 @@ Quantisation = Literal["round", "truncate"]
 
 
 def to_model_range(pixels: Tensor) -> Tensor:
-    """uint8 0..255 -> float32 [-1, 1], x / 127.5 - 1; document 000, IV.B (ToTensor, then Normalize(0.5, 0.5))."""
+    """uint8 0..255 -> float32 [-1, 1], x / 127.5 - 1; tahvili2025, IV.B (ToTensor, then Normalize(0.5, 0.5))."""
     return pixels.float().div_(127.5).sub_(1.0)
 
 

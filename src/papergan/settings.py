@@ -40,17 +40,17 @@ def _has_folder(name: str) -> bool:
 
 
 def emoji() -> str:
-    """The data set of document 003's emoji: a user's own where there are some, else those of a font, named so."""
+    """The data set of song2023's emoji: a user's own where there are some, else those of a font, named so."""
     return "emoji" if _has_folder("emoji") else "emoji_noto"
 
 
 def fingerprints() -> str:
-    """The data set of document 002's fingerprints: a user's copy of SOCOFing where there is one, else drawn ones."""
+    """The data set of gan_optimisation_review: a user's SOCOFing where there is one, else drawn fingerprints."""
     return "socofing" if _has_folder("socofing") else "fingerprints_synthetic"
 
 
 def chosen_fd(experiment: str) -> int:
-    """What `--pipelines fd_search` chose for an experiment; 1, where document 003's search begins, before it did."""
+    """What `--pipelines fd_search` chose for an experiment; 1, where song2023's search begins, before it did."""
     path = Path(workspace()) / "data/05_model_input/fd_search/chosen.json"
     try:
         chosen = json.loads(read_regular(path))

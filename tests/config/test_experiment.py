@@ -7,7 +7,7 @@ import pytest
 from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.errors import RecipeError
 
-GOOD = {"paper": "000", "system": "hybrid", "dataset": "cifar10", "training": {"epochs": 1000}}
+GOOD = {"paper": "tahvili2025", "system": "hybrid", "dataset": "cifar10", "training": {"epochs": 1000}}
 
 
 def parse(**changes) -> Recipe:

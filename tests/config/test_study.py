@@ -9,13 +9,13 @@ from papergan.errors import RecipeError
 
 RECIPES = {
     name: {
-        "paper": "003", "system": "dcgan", "dataset": data, "overrides": {"width": 8},
+        "paper": "song2023", "system": "dcgan", "dataset": data, "overrides": {"width": 8},
         "training": {"epochs": 200.0, "batch_size": 32},
     }
     for name, data in (("one", "cifar10"), ("two", "synthetic_shapes"))
-} | {"cft": {"paper": "003", "system": "cft_gan", "dataset": "cifar10", "training": {"epochs": 1.0}}}  # fmt: skip
+} | {"cft": {"paper": "song2023", "system": "cft_gan", "dataset": "cifar10", "training": {"epochs": 1.0}}}  # fmt: skip
 GIVEN = {
-    "paper": "003", "seeds": [0, 1], "common": {"training": {"epochs": 3.0}},
+    "paper": "song2023", "seeds": [0, 1], "common": {"training": {"epochs": 3.0}},
     "grids": {
         "table": {
             "experiments": ["one", "two"],
@@ -113,7 +113,7 @@ def test_a_claim_about_nothing_is_refused(contrast, fault):
 
 
 def test_candidates_go_from_one_upward_for_each_experiment_in_turn():
-    search = SearchRecipe.parse("s", {"paper": "003", "experiments": ["cft"], "most": 3, "seed": 5})
+    search = SearchRecipe.parse("s", {"paper": "song2023", "experiments": ["cft"], "most": 3, "seed": 5})
     found = candidates_of("fd_search", search, RECIPES)
     assert [(cell.levels["FD"], cell.recipe.settings()["feature_differences"]) for cell in found] == [
         ("1", 1), ("2", 2), ("3", 3),

@@ -13,7 +13,7 @@ from papergan.game.schedules import EveryNSteps, LinearDecay, Progress, StepDeca
 from papergan.game.training_step import training_step
 
 
-def test_average_follows_eq_3_of_document_000(game):
+def test_average_follows_eq_3_of_tahvili2025(game):
     expected = game.networks["generator"].linear.weight.detach().clone()
     for step in range(4):
         training_step(game, [real_batch(seed=step)], Progress(step))

@@ -27,9 +27,9 @@ def metrics(prefix: str = "", count: int = 10000, **changes: float) -> dict[str,
 
 def card(experiment: str = "hybrid_cifar10", **changes: object) -> Card:
     content: Card = {
-        "experiment": experiment, "system": "hybrid", "paper": "000", "dataset": "cifar10", "data_digest": "c" * 64,
-        "recipe_fingerprint": "f" * 12, "variant": "v" * 12, "seed": 0, "device": "cuda", "hardware": "NVIDIA H200",
-        "commit": "0123456789abcdef",
+        "experiment": experiment, "system": "hybrid", "paper": "tahvili2025", "dataset": "cifar10",
+        "data_digest": "c" * 64, "recipe_fingerprint": "f" * 12, "variant": "v" * 12, "seed": 0, "device": "cuda",
+        "hardware": "NVIDIA H200", "commit": "0123456789abcdef",
         "dirty": False, "versions": {"torch": "2.15.0", "papergan": "0.1.0"}, "epochs": 1000.0, "steps": 781000,
         "images_seen": 49984000, "training_seconds": 3600.5, "diverged": None, "generator_digest": "a" * 64,
         "protocols": [protocol()],

@@ -15,7 +15,7 @@ from helpers.project_run import PROJECT
 from papergan.hooks.config_loader import ReadableConfigLoader
 
 CONF = PROJECT / "conf"
-DOCUMENT, OVERLAY = "base/parameters/document_000.yml", "test/parameters/document_000.yml"
+DOCUMENT, OVERLAY = "base/parameters/tahvili2025.yml", "test/parameters/tahvili2025.yml"
 
 Change = str | bytes | None | Callable[[str], str]
 

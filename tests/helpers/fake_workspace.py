@@ -100,7 +100,7 @@ class FakeWorkspace:
         return store
 
     def pictures(self, count: int, run: str = RUN) -> Path:
-        folder = self.mlruns / "artifacts" / "papergan-document_000" / run / "artifacts" / "samples"
+        folder = self.mlruns / "artifacts" / "papergan-tahvili2025" / run / "artifacts" / "samples"
         for number in range(count):
             self.file(folder / f"step-{number * 100:09d}.png")
         return folder

@@ -35,7 +35,7 @@ SPEC = ImageSpec(3, 16, 3)
 RECIPE = Recipe.parse(
     "pair",
     {
-        "paper": "000", "system": "dcgan", "dataset": "noise", "overrides": {"width": 4, "latent_dim": 4},
+        "paper": "tahvili2025", "system": "dcgan", "dataset": "noise", "overrides": {"width": 4, "latent_dim": 4},
         "training": {"steps": 4, "batch_size": 8, "device": "cpu", "devices": 2},
         "evaluation": {
             "inception": False, "num_samples": 1700, "splits": 2, "similarity_pairs": 600, "batch_size": 300,

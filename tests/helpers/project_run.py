@@ -56,7 +56,7 @@ def score_card(**changes: Any) -> ScoreCard:
     }  # fmt: skip
     final = {"domain_is_mean": 2.0, "domain_is_std": 0.1, "domain_num_samples": 100.0, "domain_fid_floor": 1.0}
     content = {
-        "experiment": EXPERIMENT, "system": "hybrid", "paper": "000", "dataset": "synthetic_shapes/train",
+        "experiment": EXPERIMENT, "system": "hybrid", "paper": "tahvili2025", "dataset": "synthetic_shapes/train",
         "data_digest": "d" * 64, "recipe_fingerprint": "f" * 12, "variant": "v" * 12, "seed": 0,
         "device": "cpu", "hardware": "a processor",
         "commit": "c" * 40, "dirty": False, "versions": {"torch": "2"}, "epochs": 1.0, "steps": 12, "images_seen": 192,

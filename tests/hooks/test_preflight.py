@@ -17,7 +17,7 @@ SMALL = {"width": 8, "latent_dim": 8}
 
 def recipe(**changes) -> dict:
     given = {
-        "paper": "000", "system": "hybrid", "dataset": "synthetic_shapes", "overrides": SMALL,
+        "paper": "tahvili2025", "system": "hybrid", "dataset": "synthetic_shapes", "overrides": SMALL,
         "training": {"steps": 2, "batch_size": 4}, "evaluation": {"inception": False},
     }  # fmt: skip
     return given | changes

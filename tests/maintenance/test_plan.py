@@ -71,7 +71,7 @@ class TestBusy:
 
     def test_mlflow_says_which_experiment_is_run(self, work):
         store = MlflowStore(tracking(work))
-        run = store.begin("document_000", OTHER, {})
+        run = store.begin("tahvili2025", OTHER, {})
         assert busy(work.data, tracking(work)) == {OTHER: RUNNING}
         store.liveness.release(run.run_id)
         assert busy(work.data, tracking(work)) == {}

@@ -25,7 +25,7 @@ def test_gamma_weighs_the_real_loss_and_the_roles_are_not_swapped() -> None:
 @pytest.mark.parametrize(
     ("real", "fake", "logged"), [(0.2050, 0.1152, 0.2177), (0.0862, 0.0442, 0.0873), (0.0799, 0.0359, 0.0839)]
 )
-def test_agrees_with_the_training_log_of_document_004(real: float, fake: float, logged: float) -> None:
+def test_agrees_with_the_training_log_of_zaika2025(real: float, fake: float, logged: float) -> None:
     assert began_measure(real, fake, 0.5) == pytest.approx(logged, abs=1.5e-4)
 
 

@@ -1,4 +1,4 @@
-"""Parts that document 002 names: activations, dropout, mini-batch discrimination, upsampling."""
+"""Parts that gan_optimisation_review names: activations, dropout, mini-batch discrimination, upsampling."""
 
 from __future__ import annotations
 

@@ -62,7 +62,8 @@ def test_least_squares_by_hand():
     loss = LeastSquares(fake_target=-1.0, real_target=1.0, aim=0.0)
     assert float(loss.discriminator(scores)) == pytest.approx(0.5 * (0.25 + 1.0) / 2 + 0.5 * (4.0 + 0.0) / 2)
     assert float(loss.generator(scores)) == pytest.approx(0.5 * (1.0 + 1.0) / 2)
-    assert float(LeastSquares(aim=0.0, half=False).generator(scores)) == pytest.approx(1.0)  # document 002, eq. 4
+    # gan_optimisation_review, eq. 4, has no factor 1/2
+    assert float(LeastSquares(aim=0.0, half=False).generator(scores)) == pytest.approx(1.0)
 
 
 def test_labels_are_smoothed_on_one_side_or_on_both():

@@ -1,4 +1,4 @@
-"""Edges, and what document 003's edge loss does to either player."""
+"""Edges, and what song2023's edge loss does to either player."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def a_round(edge_loss: str, turn: int) -> tuple[StepContext, torch.Tensor]:
 
 @pytest.mark.parametrize(("turn", "player"), [(0, "discriminator"), (1, "generator")])
 def test_the_literal_edge_loss_has_no_gradient_for_the_discriminator(turn, player):
-    """Document 003 says that its eq. 3 lets the discriminator take shape into account and slows it down. It cannot."""
+    """song2023 says that its eq. 3 lets the discriminator take shape into account and slows it down. It cannot."""
     context, real = a_round("literal", turn)
     term = next(term for term in context.turn.objective if isinstance(term, LiteralEdge))
     with context.game.learning(context.game.players[player].networks):

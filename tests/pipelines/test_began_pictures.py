@@ -16,7 +16,7 @@ from papergan.pipelines.experiment.restore import new_game
 from papergan.weights import Weights
 
 RECIPE = {
-    "paper": "004", "dataset": "synthetic_shapes", "image_size": 16, "training": {"steps": 1},
+    "paper": "zaika2025", "dataset": "synthetic_shapes", "image_size": 16, "training": {"steps": 1},
     "evaluation": {"inception": False, "splits": 2},
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ from papergan.tracking import Tracker
 
 NAME = "dcgan_cifar10"
 GIVEN = {
-    "paper": "000", "system": "dcgan", "dataset": "synthetic_shapes", "train_limit": 100,
+    "paper": "tahvili2025", "system": "dcgan", "dataset": "synthetic_shapes", "train_limit": 100,
     "overrides": {"width": 8, "latent_dim": 8},
     "training": {"steps": 4, "batch_size": 16, "report_every_steps": 1, "batch_norm_batches": 2},
     "evaluation": {
@@ -32,8 +32,7 @@ GIVEN = {
 
 
 PUBLISHED = {
-    "document_000": {
-        "paper": "p",
+    "tahvili2025": {
         "dataset": "cifar10",
         "training_log": {
             "caption": "what it printed", "experiments": [NAME], "step": 4, "of": 6,

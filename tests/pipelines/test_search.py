@@ -39,12 +39,12 @@ def search(monkeypatch):
         def __init__(self, *_):
             pass
 
-        def training_step(self, cell):
+        def play(self, cell):
             played.append((cell.experiment, int(cell.levels["FD"])))
             return outcomes[played[-1]]
 
     monkeypatch.setattr(nodes, "Player", Player)
-    recipe = SearchRecipe(paper="003", experiments=("one", "two"), most=4, rule=StabilityRule())
+    recipe = SearchRecipe(paper="song2023", experiments=("one", "two"), most=4, rule=StabilityRule())
     return Search("fd_search", recipe, tuple(candidates_of("fd_search", recipe, CFT))), played, outcomes
 
 

@@ -20,7 +20,7 @@ from papergan.studies.mode_stress_trial import log_likelihood, play_cell
 from papergan.tracking import Tracker
 
 SMALL = {
-    "paper": "002", "steps": 4, "batch_size": 8, "every_steps": 2, "samples": 50, "seeds": [0, 1],
+    "paper": "gan_optimisation_review", "steps": 4, "batch_size": 8, "every_steps": 2, "samples": 50, "seeds": [0, 1],
     "common": {"latent_dim": 2, "width": 4}, "levels": {"non_saturating": {}, "hinge": {"loss": "hinge"}},
     "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 2.0, "deviation": 0.02}},
     "contrasts": [{"claim": "hinge is better", "of": ["hinge"], "against": ["non_saturating"]}],

@@ -27,11 +27,11 @@ from pipelines.test_experiment import GIVEN, played, shapes
 
 NAME = "limited_data_study"
 RECIPES = {
-    "plain": GIVEN | {"paper": "003", "overrides": {"width": 4, "latent_dim": 4}},
-    "mixed": GIVEN | {"paper": "003", "system": "deligan", "overrides": {"width": 4, "latent_dim": 4}},
+    "plain": GIVEN | {"paper": "song2023", "overrides": {"width": 4, "latent_dim": 4}},
+    "mixed": GIVEN | {"paper": "song2023", "system": "deligan", "overrides": {"width": 4, "latent_dim": 4}},
 }
 RECIPE = {
-    "paper": "003", "seeds": [0, 1], "description": "tiny", "common": {"training": {"steps": 3}},
+    "paper": "song2023", "seeds": [0, 1], "description": "tiny", "common": {"training": {"steps": 3}},
     "grids": {
         "table_1": {
             "experiments": ["plain", "mixed"],
@@ -45,8 +45,8 @@ RECIPE = {
     ],
 }  # fmt: skip
 PUBLISHED = {
-    "document_003": {
-        "paper": "p", "dataset": "synthetic_shapes",
+    "song2023": {
+        "dataset": "synthetic_shapes",
         "table_1_fid": {
             "metric": "fid", "caption": "c",
             "rows": [
@@ -86,7 +86,7 @@ def run(folder, listener, **changes):
         "image_library": shapes(folder), "ruler_shelf": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": the_study(**changes), f"{NAME}.cells": CellStore(folder / "cells", folder / "checkpoints"),
         "published": PUBLISHED,
-        "pros_and_cons": {"document_003": [PRO]},
+        "pros_and_cons": {"song2023": [PRO]},
     }  # fmt: skip
     return played(study.create_pipeline(NAME), inputs)
 
@@ -170,7 +170,7 @@ def test_a_row_has_its_name_its_cost_and_what_is_to_be_known_of_its_published_nu
     groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
     published = [
         PublishedRow(
-            "document_003", "Table 1", "d", "fid", "DCGAN", 4.0, note="odd", source="elsewhere", experiments=("plain",)
+            "song2023", "Table 1", "d", "fid", "DCGAN", 4.0, note="odd", source="elsewhere", experiments=("plain",)
         )
     ]
     table = summary([group for group in groups if group.grid == "table_1"], published)

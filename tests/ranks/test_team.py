@@ -12,7 +12,7 @@ from papergan.training import process_group
 from papergan.training.batches import Batches
 from papergan.training.process_group import ProcessGroup, ProcessGroupError, check_devices, device_here, join
 
-GOOD = {"paper": "000", "system": "dcgan", "dataset": "cifar10"}
+GOOD = {"paper": "tahvili2025", "system": "dcgan", "dataset": "cifar10"}
 IMAGES, LABELS = torch.zeros(8, 3, 4, 4, dtype=torch.uint8), torch.arange(8)
 
 

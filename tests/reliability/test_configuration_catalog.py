@@ -59,21 +59,21 @@ PUBLISHED = yaml.safe_load((CONF / "base" / "published.yml").read_text())
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "published.yml: published numbers must be documents by name"),
-        ({"document_000": 3}, "published.yml: document_000 must be a mapping"),
-        (with_another(PUBLISHED, ("document_000", "dataset"), 3), "document_000.dataset"),
-        (with_another(PUBLISHED, ("document_000", "table_iv", "metric"), "si"), r"table_iv\.metric"),
+        (None, "published.yml: published numbers must be papers by citation key"),
+        ({"tahvili2025": 3}, "published.yml: tahvili2025 must be a mapping"),
+        (with_another(PUBLISHED, ("tahvili2025", "dataset"), 3), "tahvili2025.dataset"),
+        (with_another(PUBLISHED, ("tahvili2025", "table_iv", "metric"), "si"), r"table_iv\.metric"),
         (
-            with_another(PUBLISHED, ("document_000", "table_iv", "rows"), [{"row": "A", "value": float("nan")}]),
+            with_another(PUBLISHED, ("tahvili2025", "table_iv", "rows"), [{"row": "A", "value": float("nan")}]),
             r"rows\.0\.value",
         ),
         (
             with_another(
                 PUBLISHED,
-                ("document_000", "table_iv", "rows"),
+                ("tahvili2025", "table_iv", "rows"),
                 [{"row": "A", "value": 1.0, "experiments": ["wgan_pg_cifar10"]}],
             ),
-            "document_000, Table IV, row 'A': unknown experiment 'wgan_pg_cifar10'; did you mean 'wgan_gp_cifar10'",
+            "tahvili2025, Table IV, row 'A': unknown experiment 'wgan_pg_cifar10'; did you mean 'wgan_gp_cifar10'",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from helpers.configurations import DOCUMENT, OVERLAY, Change, appended, changed,
 from helpers.project_run import EXPERIMENT
 from papergan.config import registry
 from papergan.config.experiment import Recipe
+from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError
 
 # ---- files that cannot be read ---------------------------------------------------------------------------------------
@@ -43,7 +44,7 @@ UNREADABLE: dict[str, tuple[str, Change, str]] = {
 UNMERGED: dict[str, tuple[str, str]] = {
     "a list over a recipe": (
         "hybrid_cifar10: [1]",
-        r"test.parameters.document_000\.yml: hybrid_cifar10: expected a mapping, got a list",
+        r"test.parameters.tahvili2025\.yml: hybrid_cifar10: expected a mapping, got a list",
     ),
     "an unknown reference": (
         "hybrid_cifar10: {seed: '${nowhere}'}",
@@ -87,7 +88,7 @@ def test_a_file_without_permission_is_named(tmp_path, monkeypatch):
     conf = changed(tmp_path, {})
     (conf / OVERLAY).unlink()
     (conf / OVERLAY).symlink_to(conf / OVERLAY)  # nobody may read this one, root neither
-    with pytest.raises(RecipeError, match="document_000.yml cannot be read: .*symbolic links"):
+    with pytest.raises(RecipeError, match="tahvili2025.yml cannot be read: .*symbolic links"):
         loaded(conf)
 
 
@@ -99,7 +100,7 @@ def test_python_in_yaml_does_not_run(tmp_path, file):
         with pytest.raises(RecipeError, match="could not determine a constructor for the tag"):
             loaded(conf)
     with pytest.raises(RecipeError, match=r"line \d+, column \d+: could not determine a constructor"):
-        registry._read(conf / file)
+        read_entries(conf / file, "names to recipes")
     assert not mark.exists()
 
 

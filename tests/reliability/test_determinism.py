@@ -127,7 +127,7 @@ def test_the_ordered_transpose_of_a_resampling_is_torchs_own(mode, padding):
 
 
 RECIPE = {
-    "paper": "000", "system": "hybrid", "dataset": "synthetic_shapes", "training": {"steps": 3},
+    "paper": "tahvili2025", "system": "hybrid", "dataset": "synthetic_shapes", "training": {"steps": 3},
     "overrides": {"width": 8, "r1": 0.1, "loss": "hinge", "augmentation": "color,cutout"},
 }  # fmt: skip
 

@@ -209,8 +209,8 @@ DECLARED = {
     "synthetic_toy": {"kind": "synthetic_shapes", "train": 20, "test": 10},
 }  # fmt: skip
 PUBLISHED = {
-    "document_000": {
-        "paper": "p", "dataset": "d", "notes": ["n"],
+    "tahvili2025": {
+        "dataset": "d", "notes": ["n"],
         "table_iv": {"metric": "is", "caption": "c", "rows": [{"row": "r", "value": 6.8, "experiments": ["e"]}]},
     },
 }  # fmt: skip
@@ -218,7 +218,7 @@ CARD = json.loads(score_card().model_dump_json())
 CONFIGURED: dict[str, tuple[Any, Callable[[Any], object], str]] = {
     "declarations": (DECLARED, parse_declarations, "data set"),
     "published rows": (PUBLISHED, published_rows, "published numbers"),
-    "published notes": (PUBLISHED, published_notes, "published numbers"),
+    "published notes": (PUBLISHED, lambda published: published_notes(published, str), "published numbers"),
     "score card": (CARD, lambda document: ScoreCard.read("some.json", document), "scores of some.json"),
 }
 

@@ -29,7 +29,7 @@ def free_port() -> int:
 
 @pytest.mark.reliability
 def test_a_locked_database_is_one_warning_and_the_numbers_arrive_later(tmp_path, caplog, monkeypatch):
-    tracker = MlflowStore(configuration(tmp_path)).begin("document_000", "a", {})
+    tracker = MlflowStore(configuration(tmp_path)).begin("tahvili2025", "a", {})
     monkeypatch.setattr("papergan.tracking.mlflow_tracker.RETRY_SECONDS", 0.0)
     monkeypatch.setattr("papergan.tracking.mlflow_tracker.FLUSH_SECONDS", 0.0)
     holder = sqlite3.connect(tmp_path / "mlruns" / "mlflow.db", isolation_level=None)
@@ -55,7 +55,7 @@ import mlflow
 store = MlflowStore(MlflowConfiguration(f"sqlite:///{sys.argv[1]}/mlruns/mlflow.db", f"{sys.argv[1]}/mlruns/artifacts"))
 print("ready", flush=True)
 sys.stdin.readline()
-tracker = store.begin("document_000", sys.argv[2], {})
+tracker = store.begin("tahvili2025", sys.argv[2], {})
 tracker.report({"step": 1, "loss": 1.0})
 tracker.finish("FINISHED")
 """
@@ -72,7 +72,7 @@ def test_experiments_that_begin_at_once_share_a_new_database(tmp_path):
         process.stdin.flush()
     assert [process.wait(120) for process in processes] == [0, 0, 0]
     client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/document_000")
+    group = client.get_experiment_by_name("papergan/tahvili2025")
     runs = client.search_runs([group.experiment_id])
     assert {run.info.run_name: run.info.status for run in runs} == dict.fromkeys("abc", "FINISHED")
     assert all(run.data.metrics == {"loss": 1.0} for run in runs)

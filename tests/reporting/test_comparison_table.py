@@ -21,7 +21,7 @@ DOMAIN_FID = "domain_fid@500v2000-train"
 
 @pytest.fixture(scope="module")
 def published() -> tuple[PublishedRow, ...]:
-    return published_rows({"document_000": yaml.safe_load(FILE.read_text())["document_000"]})
+    return published_rows({"tahvili2025": yaml.safe_load(FILE.read_text())["tahvili2025"]})
 
 
 def proposed(table: pd.DataFrame, experiment: str, title: str = "Table V") -> pd.Series:

@@ -16,7 +16,7 @@ FILE = Path(__file__).resolve().parents[2] / "conf/base/pros_and_cons.yml"
 
 def statements(**changes):
     entry = {"table": 4, "loss": ["ls"], "side": "pro", "statement": "s", "property": "collapse", "against": ["bce"]}
-    return read_statements({"document_002": [entry | changes]}, "document_002")
+    return read_statements({"gan_optimisation_review": [entry | changes]}, "gan_optimisation_review")
 
 
 def gauges(ls, bce, *, higher=True, runs=3):
@@ -52,12 +52,12 @@ def test_what_nothing_measures_stays_in_the_table():
 
 
 def test_a_misspelt_statement_is_refused():
-    with pytest.raises(EvaluationError, match=r"pros_and_cons.document_002.0: unknown key 'statment'"):
+    with pytest.raises(EvaluationError, match=r"pros_and_cons.gan_optimisation_review.0: unknown key 'statment'"):
         statements(statment="s")
 
 
 def test_all_six_tables_are_there_and_every_loss_is_a_level_of_both_studies():
-    found = read_statements(yaml.safe_load(FILE.read_text()), "document_002")
+    found = read_statements(yaml.safe_load(FILE.read_text()), "gan_optimisation_review")
     assert {one.table for one in found} == {1, 2, 3, 4, 5, 6}
     base = FILE.parent
     study = yaml.safe_load((base / "parameters_studies.yml").read_text())["loss_study"]
@@ -65,4 +65,4 @@ def test_all_six_tables_are_there_and_every_loss_is_a_level_of_both_studies():
     named = {level for one in found for level in (*one.loss, *one.against)}
     assert named <= set(study["grids"]["losses"]["factors"]["loss"])
     assert named <= set(stress["levels"])
-    assert read_statements({}, "document_003") == []
+    assert read_statements({}, "song2023") == []

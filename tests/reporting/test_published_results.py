@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from papergan.config.papers import citation
 from papergan.errors import EvaluationError
 from papergan.reporting.published_results import PublishedRow, published_notes, published_rows
 
@@ -27,7 +28,7 @@ def document() -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def rows(document: dict[str, object]) -> tuple[PublishedRow, ...]:
-    return published_rows({"document_000": document["document_000"]})
+    return published_rows({"tahvili2025": document["tahvili2025"]})
 
 
 @pytest.mark.parametrize(("table", "metric", "text"), [("Table IV", "is", TABLE_IV), ("Table V", "fid", TABLE_V)])
@@ -69,7 +70,7 @@ def test_the_proposed_model_and_what_stands_for_it(rows: tuple[PublishedRow, ...
 
 def test_the_data_set_and_the_notes(document: dict[str, object], rows: tuple[PublishedRow, ...]) -> None:
     assert {row.dataset for row in rows} == {"cifar10"}
-    assert any("Tahvili" in note for note in published_notes(document))
+    assert any("doi.org/10.71856" in note for note in published_notes(document, citation))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_the_data_set_and_the_notes(document: dict[str, object], rows: tuple[Pub
 )
 def test_mistakes_are_named(document: dict[str, object], change: dict[str, object], message: str) -> None:
     damaged = copy.deepcopy(document)
-    rows = damaged["document_000"]["table_iv"]["rows"]
+    rows = damaged["tahvili2025"]["table_iv"]["rows"]
     rows[0] |= change
     if change.get("row"):
         rows[1]["row"] = change["row"]
@@ -93,8 +94,8 @@ def test_mistakes_are_named(document: dict[str, object], change: dict[str, objec
     assert "\n" not in str(caught.value)
 
 
-def test_a_document_needs_tables() -> None:
+def test_a_paper_needs_tables() -> None:
     with pytest.raises(EvaluationError, match="tables"):
-        published_rows({"document_000": {"paper": "p", "dataset": "cifar10"}})
+        published_rows({"tahvili2025": {"dataset": "cifar10"}})
     with pytest.raises(EvaluationError, match="mapping"):
-        published_rows({"document_000": 3})
+        published_rows({"tahvili2025": 3})

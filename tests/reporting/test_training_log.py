@@ -17,7 +17,7 @@ from papergan.training.history import History
 
 PUBLISHED = yaml.safe_load((PROJECT / "conf/base/published.yml").read_text())
 THESIS = published_log(PUBLISHED, "began_fashion_mnist")
-RECIPES = yaml.safe_load((PROJECT / "conf/base/parameters/document_004.yml").read_text())
+RECIPES = yaml.safe_load((PROJECT / "conf/base/parameters/zaika2025.yml").read_text())
 
 
 def report(step: int, **numbers: float) -> dict[str, float]:
@@ -103,15 +103,15 @@ def test_the_plot_has_both_losses_k_and_m_and_the_published_ones():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"stepp": 3}, "document_004.training_log.stepp: Extra inputs are not permitted"),
+        ({"stepp": 3}, "zaika2025.training_log.stepp: Extra inputs are not permitted"),
         ({"rows": [[1.0, 2.0]]}, "the row of epoch 1 has 2 numbers for 4 columns"),
         ({"step": 939}, "there is no step 939 in an epoch of 938"),
-        ({"experiments": []}, "document_004.training_log.experiments"),
+        ({"experiments": []}, "zaika2025.training_log.experiments"),
     ],
 )
 def test_mistakes_are_named(change, message):
-    document = PUBLISHED["document_004"]
+    document = PUBLISHED["zaika2025"]
     with pytest.raises(EvaluationError) as caught:
-        published_rows({"document_004": document | {"training_log": document["training_log"] | change}})
+        published_rows({"zaika2025": document | {"training_log": document["training_log"] | change}})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What is special about the standard GAN of document 002: its parts are settings."""
+"""What is special about the standard GAN of gan_optimisation_review: its parts are settings."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_dropout_is_where_it_was_asked_for():
 
 
 def test_all_numbers_of_least_squares_can_be_chosen():
-    """Pearson's form, a -1, b 1, c 0, and document 002's equation 4 without the generator's factor."""
+    """Pearson's form, a -1, b 1, c 0, and gan_optimisation_review's equation 4 without the generator's factor."""
     game = build(loss="least_squares", fake_target=-1.0, real_target=1.0, aim=0.0, half=False)
     assert game.turns[0].objective[0].loss == LeastSquares(-1.0, 1.0, 0.0, half=False)
 

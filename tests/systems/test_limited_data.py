@@ -1,4 +1,4 @@
-"""What is special about the systems of document 003."""
+"""What is special about the systems of song2023."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is special about each row of document 000's tables."""
+"""What is special about each row of tahvili2025's tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ IMAGES = ImageSpec(3, 32, 10)
 
 
 def recipes() -> dict:
-    return yaml.safe_load((PARAMETERS / "document_000.yml").read_text())
+    return yaml.safe_load((PARAMETERS / "tahvili2025.yml").read_text())
 
 
 def build(name: str, **overrides) -> Game:

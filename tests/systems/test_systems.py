@@ -162,7 +162,7 @@ FULL = {
 }
 
 
-def test_the_hybrid_has_every_component_of_document_000():
+def test_the_hybrid_has_every_component_of_tahvili2025():
     game = build("hybrid")
     assert terms(game) == FULL
     names = {type(module).__name__ for module in game.networks.modules()}

@@ -107,7 +107,7 @@ def tell_everything(tracker) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_in_mid_run_is_one_warning_and_seconds_and_everything_arrives_later(fault, store, tmp_path, said):
-    tracker = store.begin("document_000", "a", {})
+    tracker = store.begin("tahvili2025", "a", {})
     tracker.report({"step": 99, "loss": 0.0})
     with fault(tmp_path / "mlflow.db"):
         began = time.monotonic()
@@ -129,7 +129,7 @@ def test_a_fault_in_mid_run_is_one_warning_and_seconds_and_everything_arrives_la
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_that_stays_is_one_warning_and_seconds_to_the_end(fault, store, tmp_path, said, caplog):
-    tracker = store.begin("document_000", "a", {})
+    tracker = store.begin("tahvili2025", "a", {})
     with fault(tmp_path / "mlflow.db"), caplog.at_level(logging.INFO, logger="papergan"):
         began = time.monotonic()
         tell_everything(tracker)
@@ -149,7 +149,7 @@ def test_a_run_cannot_begin_and_that_is_known_within_seconds(fault, new_database
             (tmp_path / "mlflow.db").symlink_to("nowhere/at/all")
         began = time.monotonic()
         with pytest.raises(sqlite3.Error):
-            store_in(tmp_path).begin("document_000", "a", {})
+            store_in(tmp_path).begin("tahvili2025", "a", {})
         assert time.monotonic() - began < PATIENCE + 2
         assert not said()
         if fault is deleted:
@@ -158,7 +158,7 @@ def test_a_run_cannot_begin_and_that_is_known_within_seconds(fault, new_database
 
 def test_what_mlflow_refuses_for_good_holds_nothing_up(store, tmp_path, said, monkeypatch):
     monkeypatch.setattr(mlflow_tracker, "RETRY_SECONDS", 0.0)
-    tracker = store.begin("document_000", "a", {})
+    tracker = store.begin("tahvili2025", "a", {})
     tracker.parameters({"width": 8})
     tracker.parameters({"width": 9})  # a parameter has one value for ever
     tracker.artifact(tmp_path / "nothing.txt", "outputs")

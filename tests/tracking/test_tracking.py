@@ -122,10 +122,10 @@ def store(new_database, tmp_path) -> MlflowStore:
 
 
 def test_only_dead_runs_of_the_same_experiment_are_buried(store):
-    dead, alive, other = (store.begin("document_000", name, {"k": "v"}) for name in ("a", "a", "b"))
+    dead, alive, other = (store.begin("tahvili2025", name, {"k": "v"}) for name in ("a", "a", "b"))
     store.liveness.release(dead.run_id)
     store.liveness.release(other.run_id)
-    store.begin("document_000", "a", {})
+    store.begin("tahvili2025", "a", {})
     client = MlflowClient(store.configuration.tracking_uri)
     states = {run.run_id: client.get_run(run.run_id).info.status for run in (dead, alive, other)}
     assert states == {dead.run_id: "KILLED", alive.run_id: "RUNNING", other.run_id: "RUNNING"}
@@ -133,7 +133,7 @@ def test_only_dead_runs_of_the_same_experiment_are_buried(store):
 
 
 def test_parameters_and_pictures_arrive(store):
-    tracker = store.begin("document_000", "c", {})
+    tracker = store.begin("tahvili2025", "c", {})
     tracker.parameters({"settings.width": 8, "long": "x" * 7000})
     tracker.picture(ImageGrid(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), "caption"), 12)
     tracker.replay([{"step": step, "loss": 1.0} for step in range(2500)])
@@ -154,12 +154,12 @@ def test_the_interface_is_shown_on_this_machine_only(tmp_path, monkeypatch):
 
 
 def recipe():
-    given = {"paper": "003", "system": "dcgan", "dataset": "synthetic_shapes", "training": {"steps": 1}}
+    given = {"paper": "song2023", "system": "dcgan", "dataset": "synthetic_shapes", "training": {"steps": 1}}
     return Recipe.parse("dcgan_emoji", given)
 
 
 def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_run(store):
-    run = store.begin("document_003", "limited_data_study", {"study": "abc"}, "study")
+    run = store.begin("song2023", "limited_data_study", {"study": "abc"}, "study")
     with run.nested("dcgan/seed 0", parameters_of(recipe()), {"grid": "table_1"}) as cell:
         cell.report({"step": 1, "loss": 2.0})
     with pytest.raises(Interrupted), run.nested("dcgan/seed 1", parameters_of(recipe()), {}):
@@ -169,7 +169,7 @@ def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_ru
     run.finish("KILLED")
     store.liveness.release(run.run_id)
     client = MlflowClient(tracking_uri=store.configuration.tracking_uri)
-    group = client.get_experiment_by_name("papergan/document_003").experiment_id
+    group = client.get_experiment_by_name("papergan/song2023").experiment_id
     inside = client.search_runs([group], f"tags.`mlflow.parentRunId` = '{run.run_id}'")
     assert sorted((one.info.run_name, one.info.status) for one in inside) == [
         ("dcgan/seed 0", "FINISHED"), ("dcgan/seed 1", "KILLED"), ("dcgan/seed 2", "FAILED"),
@@ -178,12 +178,12 @@ def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_ru
     assert first.data.metrics["loss"] == 2.0
     assert first.data.params["settings.width"] == "128"
     assert first.data.tags["grid"] == "table_1"
-    again = store.begin("document_003", "limited_data_study", {"study": "abc"}, "study")
+    again = store.begin("song2023", "limited_data_study", {"study": "abc"}, "study")
     assert again.run_id == run.run_id
     assert client.get_run(again.run_id).info.status == "RUNNING"
     again.finish("FINISHED")
     store.liveness.release(again.run_id)
-    other = store.begin("document_003", "limited_data_study", {"study": "other cells"}, "study")
+    other = store.begin("song2023", "limited_data_study", {"study": "other cells"}, "study")
     assert other.run_id != run.run_id
     other.finish("FINISHED")
     store.liveness.release(other.run_id)

@@ -24,7 +24,7 @@ from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.training import trainer
 from papergan.training.history import RunningMean
 
-GIVEN = {"paper": "000", "system": "dcgan", "dataset": "cifar10", "training": {"steps": 1}}
+GIVEN = {"paper": "tahvili2025", "system": "dcgan", "dataset": "cifar10", "training": {"steps": 1}}
 
 
 def moving() -> Game:

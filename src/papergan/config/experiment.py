@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from papergan import systems
 from papergan.config.evaluation import EvaluationRecipe
+from papergan.config.papers import PaperKey
 from papergan.errors import RecipeError
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
@@ -70,12 +71,12 @@ class TrainingRecipe(StrictModel):
 class Recipe(StrictModel):
     """One experiment: a system with its settings on a data set, for a budget, measured in a stated way.
 
-    paper: number of the source document. description: one line for people. image_size and train_limit: None leaves the
-    data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. overrides: arguments
-    of the system's `build` that differ from its defaults.
+    paper: citation key or arXiv identifier. description: one line for people. image_size and train_limit: None leaves
+    the data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. overrides:
+    arguments of the system's `build` that differ from its defaults.
     """
 
-    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
+    paper: PaperKey
     description: str = ""
     system: str
     dataset: str

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from papergan.config.papers import PaperKey
 from papergan.data.images import ImageSpec
 from papergan.metrics.modes import Mixture
 from papergan.validation import Amount, BatchSize, Positive, Samples, Seeds, StrictModel
@@ -39,7 +40,7 @@ class TargetRecipe(StrictModel):
 
 
 class ClaimRecipe(StrictModel):
-    """A sentence of the document about collapse: each level of `of` covers more modes than each of `against`."""
+    """A sentence of the paper about collapse: each level of `of` covers more modes than each of `against`."""
 
     claim: str
     of: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
@@ -52,7 +53,7 @@ class StressRecipe(StrictModel):
     steps of batch_size points; every_steps between countings, each of `samples` generated points.
     """
 
-    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
+    paper: PaperKey
     description: str = ""
     system: str = "gan"
     seeds: Seeds = (0, 1, 2)

@@ -9,12 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from papergan.atomic_files import read_regular
+from papergan.config.papers import papers
+from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
-from papergan.validation import one_line_error
 
 PROJECT = Path(__file__).resolve().parents[3]
 PARAMETERS = PROJECT / "conf" / "base" / "parameters"
@@ -22,7 +20,7 @@ PARAMETERS = PROJECT / "conf" / "base" / "parameters"
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of an experiment without reading its recipe closely. paper: number of the source document."""
+    """What is known of an experiment without reading its recipe closely. paper: its citation key."""
 
     name: str
     paper: str
@@ -31,15 +29,16 @@ class Entry:
 
 @cache
 def discover(folder: Path = PARAMETERS) -> dict[str, Entry]:
-    """Every experiment by name, in the order of the files and of the entries in them.
+    """Every experiment by name, in the order of the files and of the entries in them: papers' first, as in papers.yml.
 
     Only names are taken from here: overlays and --params may change everything else when a pipeline runs.
     Raises RecipeError where a file is not a mapping of experiments, a name appears twice, or one is no name: it becomes
     a pipeline and a folder.
     """
     found: dict[str, Entry] = {}
-    for path in sorted(folder.glob("*.yml")):
-        for name, entry in _read(path).items():
+    order = list(papers())
+    for path in sorted(folder.glob("*.yml"), key=lambda path: (_place(path.stem, order), path.name)):
+        for name, entry in read_entries(path, "experiment names to recipes").items():
             if name in found:
                 raise RecipeError(f"{path}: experiment {quoted(name)} is defined twice")
             taken = {*TOOLS, *TOOL_PARAMETERS, *SHARED}
@@ -50,6 +49,10 @@ def discover(folder: Path = PARAMETERS) -> dict[str, Entry]:
     return found
 
 
+def _place(name: str, order: list[str]) -> int:
+    return order.index(name) if name in order else len(order)
+
+
 STUDIES = PROJECT / "conf" / "base" / "parameters_studies.yml"
 
 
@@ -57,7 +60,7 @@ STUDIES = PROJECT / "conf" / "base" / "parameters_studies.yml"
 def studies(path: Path = STUDIES) -> dict[str, Entry]:
     """Every study by name: the top-level keys of that file. Raises RecipeError as `discover` does."""
     found = {}
-    for name, entry in _read(path).items() if path.exists() else ():
+    for name, entry in read_entries(path, "experiment names to recipes").items() if path.exists() else ():
         if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in {*discover(), *TOOLS, *TOOL_PARAMETERS, *SHARED}:
             raise RecipeError(f"{path}: {quoted(name)} cannot be the name of a study: it is taken, or no name")
         found[name] = Entry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
@@ -70,8 +73,8 @@ TOOLS = {
     "comparison": "the table of all runs so far",
     "metric_sanity": "every metric on real images that are spoilt more and more: does it notice?",
     "evaluate_images": "any two folders or files of images: --params real=DIR,fake=DIR",
-    "mode_stress_test": "document 002's losses and regularisers on a ring and a grid of Gaussians, modes counted",
-    "fd_search": "document 003's search for FD: raised from 1 until nothing is unstable beyond epoch 30",
+    "mode_stress_test": "losses and regularisers of the GAN optimisation review on a ring and a grid of Gaussians",
+    "fd_search": "the search of Song and Kim 2023 for FD: raised from 1 until nothing is unstable beyond epoch 30",
 }  # pipelines that are no experiment
 TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "fd_search", "mode_stress_test", "real", "fake", "retention")
 
@@ -88,16 +91,3 @@ def refuse_unknown(parameters: Mapping[str, Any]) -> None:
 
 def _text(given: Any) -> str:
     return given if isinstance(given, str) else ""  # anything else is refused where recipes are checked
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one where there is one
-    try:
-        entries = yaml.load(read_regular(path).decode(), Loader=loader)  # noqa: S506 - safe loader
-    except Exception as error:  # a parser that is given just anything may raise anything
-        raise RecipeError(f"{path} cannot be read: {one_line_error(error)}") from error
-    named = isinstance(entries, dict) and all(isinstance(name, str) for name in entries)
-    if not named or not all(isinstance(entry, dict) for entry in entries.values()):
-        raise RecipeError(f"{path}: expected a mapping of experiment names to recipes")
-    found: dict[str, dict[str, Any]] = entries
-    return found

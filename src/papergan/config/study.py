@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from papergan.config.experiment import Recipe
+from papergan.config.papers import PaperKey
 from papergan.errors import RecipeError, did_you_mean
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import quoted
@@ -53,12 +54,12 @@ class ContrastRecipe(StrictModel):
 
 
 class StudyRecipe(StrictModel):
-    """paper: number of the source document. common: laid over every recipe, for budgets. seeds: of every cell.
+    """paper: citation key or arXiv identifier. common: laid over every recipe, for budgets. seeds: of every cell.
 
-    tables: published ones whose numbers stand beside, "Table IV"; None = all of the document.
+    tables: published ones whose numbers stand beside, "Table IV"; None = all of the paper.
     """
 
-    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
+    paper: PaperKey
     description: str = ""
     seeds: Seeds = (0, 1, 2)
     common: Tree = Field(default_factory=dict)
@@ -87,9 +88,9 @@ def _levels(grid: GridRecipe) -> Iterator[str]:
 
 
 class SearchRecipe(StrictModel):
-    """Document 003, section 3.1: FD is raised from 1 until no instability occurs. most: where the search gives up."""
+    """song2023, section 3.1: FD is raised from 1 until no instability occurs. most: where the search gives up."""
 
-    paper: Annotated[str, Field(pattern=r"^[0-9]{3}$")]
+    paper: PaperKey
     description: str = ""
     experiments: Names
     seed: Annotated[Seed, Field(ge=0)] = 0

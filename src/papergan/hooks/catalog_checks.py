@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kedro.io import CatalogProtocol, DatasetError
@@ -10,6 +10,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.atomic_files import check_regular
 from papergan.config import registry
+from papergan.config.papers import check_citations
 from papergan.errors import PaperganError, StorageError, did_you_mean
 from papergan.messages import quoted
 from papergan.reporting.published_results import experiments_named
@@ -57,11 +58,15 @@ def _no_file(name: str, dataset: object) -> Iterator[str]:
 
 
 def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
-    """What is wrong with published.yml, which is needed at the very end only."""
+    """What is wrong with published.yml and pros_and_cons.yml, which are needed at the very end only."""
+    if "pros_and_cons" in pipeline.inputs():
+        yield from _no_papers(catalog)
     if "published" not in pipeline.inputs():
         return
     try:
-        named = list(experiments_named(catalog.load("published")))
+        published = catalog.load("published")
+        check_citations(published if isinstance(published, Mapping) else ())
+        named = list(experiments_named(published))
     except (PaperganError, DatasetError) as error:
         told: BaseException = error
         while isinstance(told, DatasetError) and told.__cause__ is not None:
@@ -72,3 +77,11 @@ def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
     for where, name in named:
         if name not in known:
             yield f"published.yml: {where}: unknown experiment {quoted(name)}{did_you_mean(name, known)}"
+
+
+def _no_papers(catalog: CatalogProtocol) -> Iterator[str]:
+    try:
+        given = catalog.load("pros_and_cons")
+        check_citations(given if isinstance(given, Mapping) else ())
+    except (PaperganError, DatasetError) as error:
+        yield f"pros_and_cons.yml: {one_line_error(error)}"

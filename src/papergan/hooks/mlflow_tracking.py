@@ -126,6 +126,7 @@ class MlflowHook:
 
     def _begin(self, experiment: Experiment | Study | Search | Stress) -> None:
         from papergan.config.checked import Experiment
+        from papergan.config.papers import find_paper
         from papergan.config.study import digest_of
         from papergan.tracking import provenance
         from papergan.tracking.run_content import parameters_of
@@ -133,7 +134,9 @@ class MlflowHook:
         if self._store is None:
             return
         commit = provenance.commit()
-        tags = {"paper": experiment.recipe.paper, "session": self._session}
+        key, paper = experiment.recipe.paper, find_paper(experiment.recipe.paper)
+        tags = {"paper": paper.short_name, "paper_key": key, "session": self._session}
+        tags |= {"paper_link": paper.link} if paper.link is not None else {}
         tags |= {"commit": commit.name, "dirty": str(commit.dirty).lower()}
         same = None
         if isinstance(experiment, Experiment):
@@ -141,7 +144,7 @@ class MlflowHook:
         else:
             same, tags["study"] = "study", digest_of(experiment.cells)  # one that was interrupted goes on in its run
         try:
-            run = self._store.begin(f"document_{experiment.recipe.paper}", experiment.name, tags, same)
+            run = self._store.begin(key, experiment.name, tags, same)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
             reason = sanitise(str(error).partition("\n")[0] or type(error).__name__)
             log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)

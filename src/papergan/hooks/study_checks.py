@@ -11,6 +11,7 @@ from papergan import systems
 from papergan.config import mode_stress
 from papergan.config.checked import Experiment, Search, Stress, Study
 from papergan.config.mode_stress import StressRecipe
+from papergan.config.papers import short_name
 from papergan.config.registry import discover, studies
 from papergan.config.study import Cell, SearchRecipe, StudyRecipe, candidates_of, cells_of
 from papergan.data.library import ImageLibrary
@@ -45,14 +46,15 @@ def preflight_studies(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Stud
 
 
 def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> None:
-    """Raises RecipeError for a published table that the study's document does not have."""
+    """Raises RecipeError for a published table that the study's paper does not have."""
     if study.tables is None:
         return
-    document = f"document_{study.paper}"
-    known = {row.table for row in published_rows(catalog.load("published")) if row.document == document}
+    known = {row.table for row in published_rows(catalog.load("published")) if row.paper == study.paper}
     for table in study.tables:
         if table not in known:
-            raise RecipeError(f"{name}.tables: {document} has no {quoted(table)}{did_you_mean(table, known)}")
+            raise RecipeError(
+                f"{name}.tables: {short_name(study.paper)} has no {quoted(table)}{did_you_mean(table, known)}"
+            )
 
 
 def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Stress]:

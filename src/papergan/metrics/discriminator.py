@@ -34,9 +34,9 @@ def discriminator_accuracy(real_scores: Array, fake_scores: Array) -> Discrimina
     t = 0 is the decision of a logistic or hinge discriminator. For a Wasserstein critic it is nearly meaningless:
     its loss E[D(fake)] - E[D(real)] does not change when a constant is added to every score, so nothing holds them
     around zero, and a critic that has drifted to either side shows 50 % while it separates the two perfectly. The
-    "50-60 %, hence balanced" of document 000 (section VII) may be that artefact; read the midpoint and the gap there.
+    "50-60 %, hence balanced" of tahvili2025 (section VII) may be that artefact; read the midpoint and the gap there.
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
-    Source: design of this project; document 000 names the metric (section VI) without a threshold.
+    Source: design of this project; tahvili2025 names the metric (section VI) without a threshold.
     """
     real_scores, fake_scores = as_tensor(real_scores, "real scores"), as_tensor(fake_scores, "fake scores")
     for name, scores in (("real", real_scores), ("fake", fake_scores)):

@@ -28,8 +28,8 @@ def inception_score(logits: Array, splits: int = 10, seed: int = 0) -> Inception
     logits: [N, K] before softmax, samples of the generator only. seed: of the shuffle before splitting, so that an
     ordered set (all cats first) does not look like a collapsed one. p(y) is the mean of p(y|x) within one part.
     Small parts score lower: compare only scores of equal N and equal splits. Duplicates go unnoticed.
-    Document 002 (section III, item 3) takes "the exponent of the mean entropy" of p(y|x): that is wrong, and would
-    reward unsure predictions. Document 003's values (Table 1, 0.13 to 0.29) are below 1, which no score can be;
+    gan_optimisation_review (section III, item 3) takes "the exponent of the mean entropy" of p(y|x): that is wrong, and
+    would reward unsure predictions. song2023's values (Table 1, 0.13 to 0.29) are below 1, which no score can be;
     `log_mean` is what they may have been, the same without the exponential.
     Raises EvaluationError for fewer samples than splits, other shapes, and logits that are not finite.
     Source: Salimans et al. 2016, arXiv:1606.03498, section 4.

@@ -40,7 +40,7 @@ def kernel_distance(
     fake [N, D], real [M, D]: any float type. seed: of the subsets, whatever was drawn before. The kernel is not
     invariant to translation, so that features keep their offset: where products of two of them exceed 64 D, the cube
     is taken in float64, else in float32, which is quicker and off by less than a thousandth of the std.
-    Document 001 prints the formula with the signs reversed and without the factor 2 (II.C, eq. 4), so that better
+    purwono2025 prints the formula with the signs reversed and without the factor 2 (II.C, eq. 4), so that better
     generators would score higher; the one of the sources is implemented.
     Raises EvaluationError for fewer than two samples, different dimensions, and features that are not finite.
     Source: Binkowski et al. 2018, arXiv:1801.01401, section 4; Gretton et al. 2012, JMLR 13, Lemma 6 (unbiased).

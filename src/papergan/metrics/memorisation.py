@@ -1,4 +1,4 @@
-"""Whether the generator repeats images it was trained on: the privacy concern of document 001, as two numbers."""
+"""Whether the generator repeats images it was trained on: the privacy concern of purwono2025, as two numbers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def memorisation(
     Fakes far from everything score 0 too, so low is good only next to a good distance of the two laws.
     Raises EvaluationError for a quantile outside (0, 1), for held-out vectors half of which are training vectors,
     for empty sets, different dimensions, and vectors that are not finite.
-    Source: design of this project; document 001, section V.E, names the risk without a measure. Compare Meehan et
+    Source: design of this project; purwono2025, section V.E, names the risk without a measure. Compare Meehan et
     al. 2020, arXiv:2004.05675, section 3, who test the same two sets of distances by ranks.
     """
     if not 0 < quantile < 1:

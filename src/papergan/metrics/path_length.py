@@ -32,8 +32,8 @@ def path_lengths(
     Images stay floats: one step changes them by far less than a grey level, so that rounding to bytes turns almost
     every length into 0 and the others into enormous ones. Float32 leaves about three digits of a single length, more
     of the mean. G(z) = W z on straight paths has the length |W (z1 - z0)|^2.
-    Document 002 (section III, item 5) calls it a metric of diversity, lower = more diverse. It measures the smoothness
-    of the latent space: a collapsed generator, which draws one image only, reaches the perfect 0.
+    gan_optimisation_review (section III, item 5) calls it a metric of diversity, lower = more diverse. It measures the
+    smoothness of the latent space: a collapsed generator, which draws one image only, reaches the perfect 0.
     Raises EvaluationError for other shapes, positions outside [0, 1), images of bytes, and anything not finite.
     Source: Karras et al. 2019, arXiv:1812.04948, section 4.1.
     """

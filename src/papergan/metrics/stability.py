@@ -1,6 +1,6 @@
-"""When a training counts as unstable: a rule in numbers, since document 003 has one in words only.
+"""When a training counts as unstable: a rule in numbers, since song2023 has one in words only.
 
-Document 003, section 3.1: its hyperparameter "is incremented by 1 until no instability problem occurs beyond epoch 30".
+song2023, section 3.1: its hyperparameter "is incremented by 1 until no instability problem occurs beyond epoch 30".
 What an instability is, it does not say; these three are our definition.
 """
 

@@ -1,4 +1,4 @@
-"""Activations by name: document 002, eqs. 6 to 9. Softmax (eq. 10) belongs to classifiers and is in those."""
+"""Activations by name: gan_optimisation_review, eqs. 6 to 9. Softmax (eq. 10) is in classifiers."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Autoencoder(nn.Module):
         """Decoded interpolations between the codes of two images, both ends included: [B * steps, C, S, S], row by row.
 
         D(slerp(E(a), E(b), t)), t from 0 to 1. Between an image and its mirror image the middle belongs to neither
-        side: how BEGAN with Slerp turns faces to the front, as document 004 tells at the end of its first section. In
+        side: how BEGAN with Slerp turns faces to the front, as zaika2025 tells at the end of its first section. In
         evaluation mode, since with a batch's statistics a way would depend on the others; the mode is left as it was.
         """
         was_training = self.training
@@ -58,7 +58,7 @@ class Autoencoder(nn.Module):
 
 
 class DeconvolutionalDecoder(nn.Module):
-    """Codes [B, code_dim] -> images [B, C, S, S] in [-1, 1]: the generator and the decoder of document 004.
+    """Codes [B, code_dim] -> images [B, C, S, S] in [-1, 1]: the generator and the decoder of zaika2025.
 
     Linear to [S/8 * width, 4, 4], BatchNorm and ReLU (in the code, not in the text), then transposed convolutions k4 s2
     that halve the channels, each with BatchNorm and ReLU but the last, which has tanh. At 64x64 and width 64: 512

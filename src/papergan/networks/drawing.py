@@ -35,7 +35,7 @@ class MinibatchDiscrimination(nn.Module):
     """Features [B, A] -> [B, A + kernels]: the similarity of each sample to the others of its batch.
 
     M_i = f(x_i) T, T [A, kernels, dimensions]; o(x_i)_b = sum_{j != i} exp(-|M_ib - M_jb|), concatenated to f(x_i).
-    distance: "l1" as its source has it, or "l2", which document 002 (section IV.B) also names.
+    distance: "l1" as its source has it, or "l2", which gan_optimisation_review (section IV.B) also names.
     Source: Salimans et al. 2016 (arXiv:1606.03498), section 3.2, 100 kernels of 5 dimensions in its authors' code.
     """
 

@@ -12,7 +12,7 @@ from papergan.objectives.edges import sobel
 class EdgeAware(nn.Module):
     """Judges [B, C + 1, S, S], the image and its Sobel magnitude, by a discriminator of C + 1 channels.
 
-    Not of document 003, whose edge loss the discriminator cannot feel: this one can take edges into account.
+    Not of song2023, whose edge loss the discriminator cannot feel: this one can take edges into account.
     """
 
     def __init__(self, judge: nn.Module) -> None:

@@ -71,7 +71,7 @@ class VariationalAutoencoder(Autoencoder):
 
     In evaluation mode the code is mu. features are (mu,); extras["divergence"] = mean_B KL(N(mu, sigma^2) | N(0, I)),
     1/2 sum_F (mu^2 + sigma^2 - 1 - log sigma^2).
-    Source: document 004, section 2.2 (BEGAN v3); Kingma and Welling 2014 (arXiv:1312.6114), appendix B.
+    Source: zaika2025, section 2.2 (BEGAN v3); Kingma and Welling 2014 (arXiv:1312.6114), appendix B.
     """
 
     def forward(self, images: Tensor) -> DiscriminatorOutput:

@@ -1,4 +1,4 @@
-"""The encoder of document 004: torchvision's ResNet18 whose first convolution is new."""
+"""The encoder of zaika2025: torchvision's ResNet18 whose first convolution is new."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ResNet18Encoder(nn.Module):
     draws them), or the path of a file of such weights. The first convolution (k7 s2) is put in after loading, as in the
     document's code, so that it is always drawn anew; the classifier stays and never learns. BatchNorm keeps its
     pretrained statistics. Raises RecipeError where weights cannot be had; nothing takes their place.
-    Source: He et al. 2016 (arXiv:1512.03385); document 004, its code listing.
+    Source: He et al. 2016 (arXiv:1512.03385); zaika2025, its code listing.
     """
 
     def __init__(self, images: ImageSpec, weights: str = "none") -> None:

@@ -21,7 +21,7 @@ class FeatureShrinkage(Term):
     value = 1 - mean_B cos(v(x~), stop_gradient(lambda v(x) + (1 - lambda) v(x)[pi] + noise_std * N(0, 1))), v the
     discriminator's deepest features, flattened; in [0, 2]. v(x) is what the adversarial loss computed already,
     so the cost is one more pass. Mixing happens after augmentation.
-    Source: Liu et al. 2023 (arXiv:2303.01559), as document 000 (section V.B) describes it: real pairs, discriminator
+    Source: Liu et al. 2023 (arXiv:2303.01559), as tahvili2025 (section V.B) describes it: real pairs, discriminator
     only; `networks.mixing` has the form of the authors' code, where the logits are mixed as well.
     """
 

@@ -16,7 +16,7 @@ class Minimax:
 
     D(x) = sigmoid(score), so -log D = softplus(-score) and log(1 - D) = -softplus(score). The generator's side
     saturates where the discriminator is sure. Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1;
-    document 000, eq. 1.
+    tahvili2025, eq. 1.
     """
 
     def discriminator(self, scores: BothScores) -> Tensor:
@@ -32,7 +32,8 @@ class NonSaturating:
 
     real_target: the discriminator's target for real images, below 1 for one-sided label smoothing (Salimans et al.
     2016, arXiv:1606.03498, section 3.4). fake_target: that for generated ones, above 0 where both sides are smoothed
-    (document 002, section II.E, calls this one-sided). Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
+    (gan_optimisation_review, section II.E, calls this one-sided).
+    Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
     """
 
     real_target: float = 1.0
@@ -58,8 +59,8 @@ class LeastSquares:
     D minimises 1/2 E (score(x) - b)^2 + 1/2 E (score(G(z)) - a)^2; G minimises 1/2 E (score(G(z)) - c)^2.
 
     fake_target: a; real_target: b; aim: c. (-1, 1, 0) makes it Pearson's chi-squared divergence (its section 3.2.1).
-    half: the generator's factor 1/2, which document 002, eq. 4, leaves out. Scores are unbounded.
-    Source: Mao et al. 2017 (arXiv:1611.04076), eq. 2; document 002, eq. 4, which draws the fakes' z from p_x.
+    half: the generator's factor 1/2, which gan_optimisation_review, eq. 4, leaves out. Scores are unbounded.
+    Source: Mao et al. 2017 (arXiv:1611.04076), eq. 2; gan_optimisation_review, eq. 4, which draws fakes' z from p_x.
     """
 
     fake_target: float = 0.0

@@ -18,7 +18,7 @@ class Diversity(Term):
 
     Means over pixels and over latent numbers. Images of different latents are pushed apart, so that few modes cost.
     Source: Mao et al. 2019 (mode seeking, arXiv:1903.05628), eq. 2, whose weight is 1; there it is a ratio to be
-    maximised. Document 002, section II.E, names diversity regularisation and has no equation.
+    maximised. gan_optimisation_review, section II.E, names diversity regularisation and has no equation.
     """
 
     def __call__(self, context: StepContext) -> Tensor:

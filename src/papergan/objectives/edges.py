@@ -1,4 +1,4 @@
-"""The Sobel operator, and edge losses between real and generated images (document 003)."""
+"""The Sobel operator, and edge losses between real and generated images (song2023)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sobel(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LiteralEdge(Term):
-    """mean_B sum_pixels (G(z) - x)^2, as document 003 has its edge loss, eq. 3.
+    """mean_B sum_pixels (G(z) - x)^2, as song2023 has its edge loss, eq. 3.
 
     There are no edges in it, and x is any real image of the batch. It does not depend on the discriminator's weights:
     its gradient there is exactly zero, so it cannot slow the discriminator down, as section 3.3 says. The generator
@@ -48,7 +48,7 @@ class LiteralEdge(Term):
 class SobelEdge(Term):
     """mean (S(G(z)) - S(x))^2, S the Sobel magnitude; for the generator.
 
-    What document 003 says its eq. 3 does: the difference between edges of generated and real images. x is the real
+    What song2023 says its eq. 3 does: the difference between edges of generated and real images. x is the real
     image at the same place of the batch.
     """
 

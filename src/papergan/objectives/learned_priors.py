@@ -60,7 +60,7 @@ class CommonFeatures(Prior):
     eq. 2) or one per number of it ("per_dimension"); "replace" puts mu in the place of the latent's mean, as the
     document's introduction has it; "none" leaves z.
     W and b begin as torch's linear layer does, U(-1/sqrt(N), 1/sqrt(N)).
-    Source: document 003, sections 3.1 and 3.2, eqs. 1 and 2. Its eq. 1 sums over N + 1 numbers and has N outputs; the
+    Source: song2023, sections 3.1 and 3.2, eqs. 1 and 2. Its eq. 1 sums over N + 1 numbers and has N outputs; the
     text has N and N + FD, which is taken here.
     """
 

@@ -37,8 +37,8 @@ class Discrepancy:
 
     Scores are vectors, [B, K], or numbers. The whole batch counts, on all devices together.
     Source: Li et al. 2017 (MMD GAN, arXiv:1705.08584), eq. 3, with the mixture of Gaussian kernels of Li, Swersky and
-    Zemel 2015 (arXiv:1502.02761), section 4; without the autoencoder of the former. Document 002, section II.A.6, names
-    it and has no equation.
+    Zemel 2015 (arXiv:1502.02761), section 4; without the autoencoder of the former.
+    gan_optimisation_review, section II.A.6, names it and has no equation.
     """
 
     bandwidths: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
 from papergan.config import registry
+from papergan.config.papers import find_paper, papers
+from papergan.errors import RecipeError
 
 
 def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print every experiment with its description and the commands of this project."""
-    names = list(registry.discover())
-    studies = list(registry.studies())
-    width = max(map(len, [*names, *studies, *registry.TOOLS]))
-    lines = ["", "Experiments; each is a pipeline of its own:", ""]
-    lines += [f"  {name:<{width}}  {parameters[name].get('description', '')}" for name in names]
-    lines += [
+    """Print every experiment and study under its paper, with its description, and the commands of this project.
+
+    Raises RecipeError where one names a paper that does not exist.
+    """
+    experiments, studies = registry.discover(), registry.studies()
+    width = max(map(len, [*experiments, *studies, *registry.TOOLS]))
+    words = {name: str(parameters[name].get("description", "")) for name in (*experiments, *studies)}
+    lines = [
         "",
+        "Experiments; each is a pipeline of its own:",
+        "",
+        *_by_paper(experiments.values(), words, width),
         "  kedro run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on drawn shapes",
         "  kedro run --pipelines hybrid_cifar10                  as the paper has it, on CIFAR-10",
         '  kedro run --pipelines hybrid_cifar10 --params "hybrid_cifar10.training.epochs=50,hybrid_cifar10.seed=1"',
         "",
         "Studies: many experiments over seeds, interruptible, with one table:",
         "",
-        *(f"  {name:<{width}}  {parameters[name].get('description', '')}" for name in studies),
-        "",
+        *_by_paper(studies.values(), words, width),
         "Other pipelines:",
         "",
-        *(f"  {name:<{width}}  {words}" for name, words in registry.TOOLS.items()),
+        *(f"  {name:<{width}}  {about}" for name, about in registry.TOOLS.items()),
         "",
     ]
     click.echo("\n".join(lines))
+
+
+def _by_paper(entries: Iterable[registry.Entry], words: Mapping[str, str], width: int) -> list[str]:
+    """A line for each paper, in the order of papers.yml, above one for each entry; then an empty one."""
+    lines: dict[str, list[str]] = {key: [] for key in papers()}
+    for entry in entries:
+        lines.setdefault(entry.paper, []).append(f"  {entry.name:<{width}}  {words[entry.name]}")
+    return [line for key, mine in lines.items() if mine for line in (_heading(key, mine[0]), *mine, "")]
+
+
+def _heading(key: str, first: str) -> str:
+    """As "Tahvili et al. 2025, https://doi.org/...". first: a line below it, for the message about a wrong key."""
+    try:
+        paper = find_paper(key)
+    except RecipeError as fault:
+        raise RecipeError(f"{first.split()[0]}.paper: {fault}") from None
+    return ", ".join(filter(None, (paper.short_name, paper.link)))

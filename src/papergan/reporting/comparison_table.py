@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Cell = str | float | int | None
 Cells = dict[str, Cell]
 
-PUBLISHED = ["document", "table", "row", "metric", "published", "published std", "published epoch"]
+PUBLISHED = ["paper", "table", "row", "metric", "published", "published std", "published epoch"]
 MEASURED = ["experiment", "dataset", "status", "seeds"]
 ACCOUNT = [
     "best_fid_epoch", "best_is_epoch", "num_samples", "extractors", "protocol", "epochs", "steps", "images_seen",
@@ -28,7 +28,7 @@ ACCOUNT = [
 ]  # fmt: skip
 REMARKS = ["flags", "note"]
 TEXT = {
-    "document", "table", "row", "metric", *MEASURED, "num_samples", "extractors", "protocol", "hardware", "commit",
+    "paper", "table", "row", "metric", *MEASURED, "num_samples", "extractors", "protocol", "hardware", "commit",
     "versions", "recipe", "data", *REMARKS,
 }  # fmt: skip
 WHOLE = {"published epoch", "steps", "images_seen"}
@@ -91,7 +91,7 @@ def _of(cells: Mapping[str, Cells], group: SeedGroup) -> Cells:
 
 def _published(row: PublishedRow) -> Cells:
     return {
-        "document": row.document, "table": row.table, "row": row.row, "metric": row.metric.upper(),
+        "paper": row.paper, "table": row.table, "row": row.row, "metric": row.metric.upper(),
         "published": row.value, "published std": row.std, "published epoch": row.epoch,
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
@@ -63,17 +64,22 @@ def _no_formula(cell: object) -> object:
 
 
 def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: bytes = b"") -> str:
-    """A page of its own, as `markdown_page`: no scripts, nothing loaded from anywhere, every text escaped.
+    """A page of its own, as `markdown_page`: no scripts, nothing loaded from anywhere, texts escaped, papers linked.
 
     picture: a PNG, which becomes part of the page.
     """
     tables = "".join(_html_table(heading, part) for heading, part in parts)
-    below = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    below = "".join(f"<li>{_linked(note)}</li>" for note in notes)
     drawn = f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{drawn}{tables}<ul>{below}</ul></body></html>\n"
     )
+
+
+def _linked(note: str) -> str:
+    """Escaped, with addresses of papers as links; other addresses stay text."""
+    return re.sub(r"https://(doi\.org/10\.|arxiv\.org/abs/)[^\s&<>\"';]*\w", r'<a href="\g<0>">\g<0></a>', escape(note))
 
 
 def _html_table(heading: str, part: pd.DataFrame) -> str:

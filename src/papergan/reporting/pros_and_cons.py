@@ -1,4 +1,4 @@
-"""What a document says for and against a part, read strictly, and held against what was measured."""
+"""What a paper says for and against a part, read strictly, and held against what was measured."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Gauge(NamedTuple):
     values: Mapping[str, Measured]
 
 
-def read_statements(given: Mapping[str, Any], document: str) -> list[Statement]:
-    """Those of a document; [] where it makes none. Raises EvaluationError naming what is wrong, and where."""
+def read_statements(given: Mapping[str, Any], paper: str) -> list[Statement]:
+    """Those of a paper, by its key; [] where it makes none. Raises EvaluationError naming what is wrong, and where."""
     found = []
-    for place, entry in enumerate(given.get(document, ())):
+    for place, entry in enumerate(given.get(paper, ())):
         try:
             found.append(Statement.model_validate(entry))
         except ValidationError as error:
-            raise EvaluationError("; ".join(problems_of(f"pros_and_cons.{document}.{place}", error))) from None
+            raise EvaluationError("; ".join(problems_of(f"pros_and_cons.{paper}.{place}", error))) from None
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -19,11 +19,11 @@ class PublishedRow:
     """One number of one table. metric: "is" or "fid". dataset: the name our image sets would carry, e.g. "cifar10".
 
     std, epoch, epochs: None where the paper gives none. note: what is contradictory about the number.
-    source: where the number really comes from, "" = the document itself.
+    paper: citation key. source: where the number really comes from, "" = the paper itself.
     experiments: our experiments that stand for this row.
     """
 
-    document: str
+    paper: str
     table: str
     dataset: str
     metric: Literal["is", "fid"]
@@ -88,8 +88,7 @@ class PublishedLog(_Strict):
         return self
 
 
-class _Document(_Strict):
-    paper: str
+class _Paper(_Strict):
     dataset: str
     notes: tuple[str, ...] = ()
     tables: dict[str, _Table]
@@ -103,19 +102,19 @@ class _Document(_Strict):
 
 
 def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
-    """All rows of `{document: {paper, dataset, notes, table_...: {metric, caption, rows}, training_log: {...}}}`.
+    """All rows of `{citation key: {dataset, notes, table_...: {metric, caption, rows}, training_log: {...}}}`.
 
     In the papers' order. Raises EvaluationError for unknown keys, missing values and rows that are twice in one table.
     """
     rows = []
-    for name, document in _documents(published).items():
-        for key, table in document.tables.items():
+    for name, paper in _papers(published).items():
+        for key, table in paper.tables.items():
             _no_duplicates(f"{name}.{key}", [row.row for row in table.rows])
             title = f"Table {key.removeprefix(TABLE).upper().replace('_', ' ')}"
             for row in table.rows:
                 rows.append(
                     PublishedRow(
-                        document=name, table=title, dataset=table.dataset or document.dataset, metric=table.metric,
+                        paper=name, table=title, dataset=table.dataset or paper.dataset, metric=table.metric,
                         **row.model_dump(),
                     )
                 )  # fmt: skip
@@ -124,40 +123,38 @@ def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
 
 def published_log(published: Mapping[str, object], experiment: str) -> PublishedLog | None:
     """The log that this experiment stands for, or None. Raises EvaluationError as `published_rows` does."""
-    logs = [document.training_log for document in _documents(published).values()]
+    logs = [paper.training_log for paper in _papers(published).values()]
     return next((log for log in logs if log is not None and experiment in log.experiments), None)
 
 
 def experiments_named(published: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Where an experiment of ours is named, in words, and its name. Raises EvaluationError as `published_rows` does."""
     for row in published_rows(published):
-        yield from ((f"{row.document}, {row.table}, row {row.row!r}", name) for name in row.experiments)
-    for name, document in _documents(published).items():
-        if document.training_log is not None:
-            yield from ((f"{name}, training_log", one) for one in document.training_log.experiments)
+        yield from ((f"{row.paper}, {row.table}, row {row.row!r}", name) for name in row.experiments)
+    for name, paper in _papers(published).items():
+        if paper.training_log is not None:
+            yield from ((f"{name}, training_log", one) for one in paper.training_log.experiments)
 
 
-def published_notes(published: Mapping[str, object]) -> tuple[str, ...]:
-    """What is to be said about whole documents, below the table: the paper, then its caveats."""
-    return tuple(line for document in _documents(published).values() for line in (document.paper, *document.notes))
+def published_notes(published: Mapping[str, object], cite: Callable[[str], str]) -> tuple[str, ...]:
+    """What is to be said about whole papers, below the table: what `cite` makes of a citation key, then the caveats."""
+    return tuple(line for name, paper in _papers(published).items() for line in (cite(name), *paper.notes))
 
 
-def _documents(published: object) -> dict[str, _Document]:
+def _papers(published: object) -> dict[str, _Paper]:
     if not isinstance(published, Mapping):
-        raise EvaluationError(f"published numbers must be documents by name, got {sanitise(repr(published))}")
+        raise EvaluationError(f"published numbers must be papers by citation key, got {sanitise(repr(published))}")
     return {str(name): _read(sanitise(name), content) for name, content in published.items()}
 
 
-def _read(name: str, content: object) -> _Document:
+def _read(name: str, content: object) -> _Paper:
     if not isinstance(content, Mapping):
         got = sanitise(repr(content))
-        raise EvaluationError(
-            f"published numbers: {name} must be a mapping with paper, dataset and {TABLE}..., got {got}"
-        )
+        raise EvaluationError(f"published numbers: {name} must be a mapping with dataset and {TABLE}..., got {got}")
     tables = {key: value for key, value in content.items() if str(key).startswith(TABLE)}
     rest = {key: value for key, value in content.items() if key not in tables}
     try:
-        return _Document.model_validate({**rest, "tables": tables})
+        return _Paper.model_validate({**rest, "tables": tables})
     except ValidationError as error:
         first = error.errors()[0]
         fault = sanitise(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']} (got {first['input']!r:.60})")

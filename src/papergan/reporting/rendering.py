@@ -39,7 +39,7 @@ def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     measured = [name for name in table.columns if name not in {*PUBLISHED, *MEASURED, *ACCOUNT, *REMARKS}]
     beyond = [name for name in measured if not (is_headline(name) or name in IN_RESULTS)]
     beside = {"note": "published epoch", "flags": "status"}  # where they are read with what they are about
-    columns = [name for name in table.columns if name not in {"document", *ACCOUNT_ONLY, *beyond, *beside}]
+    columns = [name for name in table.columns if name not in {*ACCOUNT_ONLY, *beyond, *beside}]
     for name, left in beside.items():
         columns.insert(columns.index(left) + 1, name)
     everything = table[table["dataset"].notna()].drop_duplicates(["experiment", "dataset", "status"])

@@ -1,4 +1,4 @@
-"""Claims of a document held against the numbers: which side was better, by how much, and whether seeds drown it."""
+"""Claims of a paper held against the numbers: which side was better, by how much, and whether seeds drown it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison. change: of the one side against the other, percent; published: likewise, from the document.
+    """One comparison. change: of the one side against the other, percent; published: likewise, from the paper.
 
     one, other: None where one of them came to no end with any seed.
     """

@@ -126,7 +126,7 @@ def summary(groups: Sequence[StressGroup], how: TargetRecipe, recipe: StressReci
 
 
 def gauges_of(groups: Sequence[StressGroup]) -> dict[str, list[Gauge]]:
-    """What measures the properties that documents ascribe to losses; of groups of one target."""
+    """What measures the properties that papers ascribe to losses; of groups of one target."""
 
     def gauge(label: str, measure: Callable[[StressResult], float | None], *, higher: bool) -> Gauge:
         return Gauge(label, higher, {group.level: value for group in groups if (value := group.over(measure))})

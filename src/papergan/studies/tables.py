@@ -185,7 +185,7 @@ assert set(OF_TRAINING) == set(MEASURES)
 
 
 def gauges_of(groups: Sequence[Group]) -> dict[str, list[Gauge]]:
-    """What measures the properties that documents ascribe to losses, by level; of groups of one grid and data set.
+    """What measures the properties that papers ascribe to losses, by level; of groups of one grid and data set.
 
     Of grids with one factor: with several, a level stands for many groups.
     """

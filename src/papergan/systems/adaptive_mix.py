@@ -3,7 +3,7 @@
 Reproduced: the authors' code for generation: images, features and logits are mixed within a batch of real and within
 one of generated images, and features of mixed images are pulled towards mixed features, in both players' moves (see
 `networks.mixing`); noise 0.05, one lambda ~ Beta(1, 1) per batch, weight 1.
-The row of 30.85 in document 000's table V is their WGAN-GP with AdaptiveMix, beside 38.63 for their own WGAN-GP; no
+The row of 30.85 in tahvili2025's table V is their WGAN-GP with AdaptiveMix, beside 38.63 for their own WGAN-GP; no
 code of it is released. So the rest is `wgan_gp_conv` as `wgan_gp_again_cifar10` has it: DCGAN networks without
 BatchNorm in the critic, lambda 10, Adam 1e-4 (0.5, 0.9), five moves to one.
 Deviations: theirs is built on StyleGAN2 where it is released. The penalty is taken on the mixed logits, so that an

@@ -1,4 +1,4 @@
-"""BEGAN with a ResNet18 autoencoder, document 004, as its code listing has it where that differs from its text.
+"""BEGAN with a ResNet18 autoencoder, zaika2025, as its code listing has it where that differs from its text.
 
 Reproduced from the code: generator and decoder of one kind, with BatchNorm and ReLU before the first transposed
 convolution; 48 latents, N(0, I); an encoder of ResNet18 with ImageNet weights whose first convolution is drawn anew;
@@ -8,7 +8,7 @@ in passes of their own, each with its BatchNorm statistics; new latents for the 
 Batch 64, 64x64 pixels, the incomplete last batch and 8 epochs are in the recipe. No average, no augmentation.
 Deviations: none known. ResNet18's classifier is kept and never learns, as in the code.
 
-Contradictions in the document: its text draws 64 latents, uniformly (recipe began_text); its variable lr is never used;
+Contradictions in the paper: its text draws 64 latents, uniformly (recipe began_text); its variable lr is never used;
 section 3.2 compares reconstructions of generated images with real ones; it says that the small learning rate of the
 discriminator cured mode collapse and measures nothing (recipe began_dlr).
 

@@ -1,7 +1,7 @@
 """BEGAN-CS. Chang, Lin, Lee, Juan, Wei and Chen 2018, Escaping from Collapsing Modes in a Constrained Space, ECCV.
 
 Reproduced: BEGAN with a constraint on its latent space, alpha mean |E(G(z)) - z| in the discriminator's objective,
-alpha 0.1, code and latent of 64 dimensions, U(-1, 1), n = 128, gamma 0.5, lambda_k 0.001, Adam 1e-4. Document 004
+alpha 0.1, code and latent of 64 dimensions, U(-1, 1), n = 128, gamma 0.5, lambda_k 0.001, Adam 1e-4. zaika2025
 describes it in section 1.2.5 as not having solved mode collapse and in section 2.2 as free of it.
 Deviations: the autoencoder is BEGAN's own; the authors' code has another one of four blocks, doubled by 1x1
 convolutions, draws one latent for both moves, measures the error as an L2 norm over the batch, and moves k by losses

@@ -3,7 +3,7 @@
 Reproduced: a convolutional autoencoder with ELU and without normalisation (figure 1: two 3x3 convolutions per
 resolution, n more channels at each halving, nearest neighbours on the way up), a generator of the decoder's kind;
 latent and code of one dimension, U(-1, 1); L1 error; gamma 0.5, lambda_k 0.001; Adam 1e-4, halved when the measure of
-convergence stalls. No tanh on the last layer. The row of 5.62 (Inception Score on CIFAR-10) of document 000 is this
+convergence stalls. No tanh on the last layer. The row of 5.62 (Inception Score on CIFAR-10) of tahvili2025 is this
 paper's.
 Deviations: no vanishing residuals and no skip connections, which the paper offers as options.
 Our choices, where the paper is silent: n = 128 and 64 latents at 32x32; Adam's betas 0.5 and 0.999; what a stall is

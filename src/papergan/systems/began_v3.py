@@ -1,9 +1,9 @@
 """BEGAN v3. Park, Huh and Kim 2020, Avoiding Mode Collapse in GANs Using Variational Inference, Electronics 9, 688.
 
-Reproduced, as document 004 describes it in section 2.2: BEGAN-CS whose autoencoder is variational. The encoder gives
+Reproduced, as zaika2025 describes it in section 2.2: BEGAN-CS whose autoencoder is variational. The encoder gives
 mu and log sigma^2, the code is drawn from N(mu, sigma^2), and the discriminator also minimises the divergence of that
 law from N(0, I); LeakyReLU instead of ELU; latents N(0, I), the law that the codes are drawn to.
-Our choices, since neither document gives them: the weight of the divergence (0.001, summed over the code's
+Our choices, since neither paper gives them: the weight of the divergence (0.001, summed over the code's
 dimensions, on real images), LeakyReLU's slope 0.2, and that the constraint compares latents with mu. Everything else
 is BEGAN-CS's.
 

@@ -4,7 +4,7 @@ Reproduced: as `ali`, which was found at the same time, with an encoder that is 
 (its section 3); Adam 2e-4 with beta1 0.5 and batch 128 (in the recipe) as in the authors' code.
 Deviations: the networks are those of `ali`, so that the two differ by the encoder alone; latents are N(0, I) of
 dimension 64, theirs U(-1, 1) of dimension 50 on MNIST; neither weight decay (theirs 2.5e-5) nor a
-decay of the learning rate. It is in no table of document 000; document 004 describes it.
+decay of the learning rate. It is in no table of tahvili2025; zaika2025 describes it.
 Deterministic on a GPU: what `ali` is made of.
 """
 

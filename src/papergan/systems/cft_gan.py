@@ -1,4 +1,4 @@
-"""The proposed GAN of document 003: common feature training, mean rescaling and edge loss.
+"""The proposed GAN of song2023: common feature training, mean rescaling and edge loss.
 
 Song and Kim, GAN-based Image Generation Techniques Exploiting Latent Vector Distribution and Edge Loss Methods on
 Limited Datasets. The paper names no system; this name is ours.

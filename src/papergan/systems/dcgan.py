@@ -4,7 +4,7 @@ Reproduced: networks with BatchNorm in both (not on the discriminator's input), 
 dimension 100, non-saturating binary cross-entropy, Adam 2e-4 with beta1 0.5.
 Deviations: one stage fewer by default, since images are 32x32 and the paper's are 64x64 (`stages=4`); the discriminator
 ends in a linear layer on the flattened last map, as the paper's text says and much code does not. Batch 128 is in the
-recipe. `prior=gaussian` draws latents from N(0, I), as document 003 does.
+recipe. `prior=gaussian` draws latents from N(0, I), as song2023 does.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products all have such kernels in torch.
 """
 

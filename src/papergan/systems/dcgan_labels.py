@@ -1,6 +1,6 @@
 """DCGAN with labels: the networks of Radford et al. 2015, arXiv:1511.06434, told the class of every image.
 
-The row of 6.58 in document 000's table IV is from the SteinGAN paper (Wang and Liu 2016, arXiv:1611.01722), which names
+The row of 6.58 in tahvili2025's table IV is from the SteinGAN paper (Wang and Liu 2016, arXiv:1611.01722), which names
 DCGAN with labels and does not say how they enter.
 Reproduced: DCGAN's loss, latents and optimiser, see `dcgan`.
 Our choice: the class as constant maps before every layer of the generator and every convolution of the discriminator

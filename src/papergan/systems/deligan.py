@@ -1,14 +1,14 @@
-"""DeLiGAN, as document 003 has it for a baseline. Gurumurthy, Sarvadevabhatla and Babu 2017, arXiv:1706.02071.
+"""DeLiGAN, as song2023 has it for a baseline. Gurumurthy, Sarvadevabhatla and Babu 2017, arXiv:1706.02071.
 
 Reproduced: latents from a mixture of Gaussians whose means and deviations learn with the generator (eqs. 2 to 4; means
 begin ~ U(-1, 1), deviations ~ U(-0.2, 0.2) as in the authors' code for CIFAR-10), and the regulariser that keeps
 deviations from 0 (eq. 8, weight 0.05). `each_once=true` is the authors' code: as many components as images in a batch,
 each exactly once.
 Deviations: their networks on CIFAR-10 are those of Improved GAN, with labels, mini-batch discrimination and three
-generator steps to one; document 003 names none of it, and its comparison is of latents. Here networks, loss and
+generator steps to one; song2023 names none of it, and its comparison is of latents. Here networks, loss and
 optimiser are those of `dcgan`. Their CIFAR-10 script computes the regulariser and leaves it out of the loss; the paper
 has it in, and so has this.
-Our choice, where document 003 is silent: 32 components, its batch size; the mixture draws a component for each image.
+Our choice, where song2023 is silent: 32 components, its batch size; the mixture draws a component for each image.
 Deterministic on a GPU: what `dcgan` is made of, and products for the mixture.
 """
 

@@ -1,14 +1,14 @@
-"""The standard GAN of document 002 on fully connected networks, every part of it exchangeable.
+"""The standard GAN of gan_optimisation_review on fully connected networks, every part of it exchangeable.
 
-Goodfellow et al. 2014, arXiv:1406.2661, in the form in which document 002, section VI, trains it on MNIST:
+Goodfellow et al. 2014, arXiv:1406.2661, in the form in which gan_optimisation_review, section VI, trains it on MNIST:
 cross-entropy, Adam 2e-4 with beta1 0.5 for both players, the discriminator first; dropout is one of its tests.
-Reproduced: what the document states. Deviations: dropout, of 0.3, is in the discriminator by default, where Goodfellow
+Reproduced: what the paper states. Deviations: dropout, of 0.3, is in the discriminator by default, where Goodfellow
 et al. have it; section II.E.4 places it in the generator, which is setting `dropout`; studies compare the two by name.
 Our choices, where it is silent: hidden layers of 256, 512 and 1 024 (generator) and of 512 and 256 (discriminator),
 LeakyReLU 0.2, latents N(0, I) of dimension 100, the share that is dropped, the non-saturating form of the generator's
 loss. Batch 64 is in the recipe.
-Losses, activations, normalisation, optimisers and regularisers are settings, one of each that document 002 names, for
-its comparisons; defaults of theirs are from their own papers (see each part's docstring).
+Losses, activations, normalisation, optimisers and regularisers are settings, one of each that gan_optimisation_review
+names, for its comparisons; defaults of theirs are from their own papers (see each part's docstring).
 Deterministic on a GPU: products, sums and elementwise functions have such kernels in torch.
 """
 

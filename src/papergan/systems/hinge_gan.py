@@ -1,6 +1,6 @@
 """A GAN with the hinge loss. Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, eqs. 16 and 17.
 
-Reproduced: the loss. The row of 42.40 in document 000's table V names EBGAN for it, which is another system; the number
+Reproduced: the loss. The row of 42.40 in tahvili2025's table V names EBGAN for it, which is another system; the number
 is the one that the RealnessGAN paper (Xiangli et al. 2020, arXiv:2002.05512) has for this loss on CIFAR-10.
 Networks and optimiser are that paper's protocol, from its released code: DCGAN networks of width 128, spectral
 normalisation without BatchNorm in the discriminator, latents N(0, I) of dimension 128, Adam 1e-4 (0.5, 0.999), batch 32

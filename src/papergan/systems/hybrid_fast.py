@@ -1,6 +1,6 @@
-"""Hybrid GAN, best effort: the techniques of document 000 on networks and settings that reach its FID in less time.
+"""Hybrid GAN, best effort: the techniques of tahvili2025 on networks and settings that reach its FID in less time.
 
-Not from the document: every number here is our choice. Kept from it: self-attention, AdaptiveMix on real pairs,
+Not from the paper: every number here is our choice. Kept from it: self-attention, AdaptiveMix on real pairs,
 DiffAugment, lazy R1, spectral normalisation, EMA; no labels. Changed: residual networks (Miyato et al. 2018,
 arXiv:1802.05957, table 4, generator width 256, discriminator width 128), hinge loss without gradient penalty or feature
 matching, DiffAugment's own policy without colour, three discriminator steps, twice as many fakes as reals in the

@@ -1,6 +1,6 @@
 """LSGAN. Mao et al. 2017, arXiv:1611.04076.
 
-Reproduced: the loss with a = 0, b = c = 1 (its section 3.2.2). The row of 42.02 in document 000's table V is the number
+Reproduced: the loss with a = 0, b = c = 1 (its section 3.2.2). The row of 42.02 in tahvili2025's table V is the number
 that the RealnessGAN paper (Xiangli et al. 2020, arXiv:2002.05512) has for this loss on CIFAR-10.
 Networks and optimiser are that paper's protocol, from its released code: DCGAN networks of width 128, spectral
 normalisation without BatchNorm in the discriminator, latents N(0, I) of dimension 128, Adam 1e-4 (0.5, 0.999), batch 32

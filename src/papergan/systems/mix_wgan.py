@@ -5,7 +5,7 @@ player, the payoff of every pair weighed by both (eq. 4), the regulariser -1/T s
 weight 0.1; samples come from generator i with probability w_i. WGAN's loss, clipping and RMSProp, see `wgan`.
 Our choices: WGAN's DCGAN networks at half its width; each generator makes a fifth of the batch, so that a payoff is
 estimated from fewer samples and a step costs five critics and not twenty-five.
-Deviations: the authors' released code is MIX+DCGAN with labels; the row of 4.04 in document 000's table IV is their
+Deviations: the authors' released code is MIX+DCGAN with labels; the row of 4.04 in tahvili2025's table IV is their
 MIX+WGAN, of which no settings are given.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """

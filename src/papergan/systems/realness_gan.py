@@ -5,7 +5,7 @@ deviation; anchors drawn anew in every move; skewing; the three objectives of th
 and optimiser as in the released code: DCGAN networks of width 128 with spectral normalisation, latents N(0, I) of
 dimension 128, Adam 1e-4 (0.5, 0.999), batch 32 (in the recipe), one move each.
 Deviations: the head has no "adaptive" switch. Not verified: that the CIFAR-10 table of the paper used 20 outcomes.
-The rows 36.73, 34.59 and 36.21 of document 000's table V are objectives 1, 2 and 3; its reference for them does not
+The rows 36.73, 34.59 and 36.21 of tahvili2025's table V are objectives 1, 2 and 3; its reference for them does not
 exist. Reported accuracy of the discriminator: none, since its scores are vectors.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """

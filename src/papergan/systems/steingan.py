@@ -5,7 +5,7 @@ samples along Stein variational gradients of that energy, kernel on codes with t
 the discriminator's Adam 5e-4, and 1e-4 while real images have no more energy than generated ones; the generator's Adam
 1e-3; beta1 0.5 for both; latents U(-1, 1) of dimension 100. Batch 100 is in the recipe.
 Deviations: the authors' autoencoder has tied weights, dropout and weight decay, and for CIFAR-10 labels: theirs is the
-row of 6.35 in document 000's table IV, of which no code is released. Here it is BEGAN's encoder and decoder, without
+row of 6.35 in tahvili2025's table IV, of which no code is released. Here it is BEGAN's encoder and decoder, without
 labels. Full Stein gradients, where the released code for CelebA takes the nearest neighbour's repulsion alone.
 Deterministic on a GPU: convolutions, upsampling to the nearest and products have such kernels in torch; the median's
 gradient is not taken.

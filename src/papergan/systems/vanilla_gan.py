@@ -1,6 +1,6 @@
 """The vanilla GAN on convolutional networks. Goodfellow et al. 2014, arXiv:1406.2661.
 
-Reproduced: the non-saturating loss of its section 3. The row of 6.30 in document 000's table IV comes from the DRAGAN
+Reproduced: the non-saturating loss of its section 3. The row of 6.30 in tahvili2025's table IV comes from the DRAGAN
 paper (Kodali et al. 2017, arXiv:1705.07215), where it is the baseline: DRAGAN's networks and optimiser without its
 penalty. So `dragan` differs from this by the penalty alone.
 Our choices: DCGAN networks of three stages without BatchNorm in the discriminator, latents N(0, I) of dimension 100.

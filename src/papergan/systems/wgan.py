@@ -5,7 +5,7 @@ as in the authors' code, five moves to one of the generator, RMSProp 5e-5 for bo
 BatchNorm in both, latents N(0, I) of dimension 100 as in the authors' code. Batch 64 is in the recipe.
 Deviations: their code moves the critic a hundred times in each of the first 25 iterations and in every 500th, which
 the paper does not mention and this does not do; networks of three stages, for images of 32x32.
-`spectral=true` is the network that rows of document 000's table V share; it makes clipping nearly moot, since a
+`spectral=true` is the network that rows of tahvili2025's table V share; it makes clipping nearly moot, since a
 normalised weight has no scale.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """

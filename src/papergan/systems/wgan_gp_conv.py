@@ -1,4 +1,4 @@
-"""WGAN-GP on convolutional networks, for the guises in which document 000's tables show it.
+"""WGAN-GP on convolutional networks, for the guises in which tahvili2025's tables show it.
 
 Gulrajani et al. 2017, arXiv:1704.00028. Reproduced: Wasserstein loss, gradient penalty of eq. 3 with lambda 10, no
 BatchNorm in the critic, five moves of it to one of the generator, Adam 1e-4 (0.5, 0.9) (algorithm 1 has beta1 0 since

@@ -24,8 +24,8 @@ class MlflowConfiguration:
     """What this project takes from kedro-mlflow's configuration.
 
     tracking_uri: of the store, for example sqlite:////absolute/path/mlflow.db. artifacts: folder for files of new
-    MLflow experiments, with a sqlite store. experiment_prefix: stands before the document's name. untracked: pipelines
-    of which no MLflow run is made.
+    MLflow experiments, with a sqlite store. experiment_prefix: stands before the paper's citation key. untracked:
+    pipelines of which no MLflow run is made.
     """
 
     tracking_uri: str

@@ -29,15 +29,15 @@ class MlflowStore:
         self.configuration = configuration
         self.liveness = RunLocks(Path(configuration.artifacts).parent / "running")
 
-    def begin(self, document: str, experiment: str, tags: Mapping[str, str], same: str | None = None) -> MlflowTracker:
-        """A new run, named after the experiment, in the MLflow experiment of its document.
+    def begin(self, paper: str, experiment: str, tags: Mapping[str, str], same: str | None = None) -> MlflowTracker:
+        """A new run, named after the experiment, in the MLflow experiment of its paper.
 
         same: a tag; the newest run that agrees in it is gone on with, where there is one.
         Raises what MLflow raises, within seconds where the database cannot be written.
         """
         with quietly(), self.liveness.turn():  # two that begin at once would both make the database
             client = self._client()
-            group = self._group(client, f"{self.configuration.experiment_prefix}/{document}")
+            group = self._group(client, f"{self.configuration.experiment_prefix}/{paper}")
             self._mark_killed(client, group, experiment)
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
             run_id = self._earlier(client, group, experiment, same, tags)

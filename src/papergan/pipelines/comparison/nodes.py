@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from papergan.config.papers import citation, short_name
 from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.reporting.comparison_table import comparison_table
@@ -21,7 +23,8 @@ def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard]) 
     published: conf/base/published.yml. score_cards: the newest of every run, the oldest first, by any name.
     """
     cards = {name: card.model_dump() for name, card in score_cards.items()}
-    table, notes = comparison_table(published_rows(published), cards), published_notes(published)
+    rows = [replace(row, paper=short_name(row.paper)) for row in published_rows(published)]
+    table, notes = comparison_table(rows, cards), published_notes(published, citation)
     return Page(
         markdown=to_markdown(table, TITLE, notes),
         csv=csv_page(table),

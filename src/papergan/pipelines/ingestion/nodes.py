@@ -16,7 +16,7 @@ def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
 def normalise(raw_images: ImageSplits, experiment: Experiment) -> ImageSplits:
     """The images at the size and in the number that the recipe asks for, as bytes.
 
-    Document 000, section IV: resized to 32x32, scaled to [-1, 1]. The scaling is done batch by batch on the device
+    tahvili2025, section IV: resized to 32x32, scaled to [-1, 1]. The scaling is done batch by batch on the device
     (`papergan.image_range.to_model_range`), since bytes take a quarter of the memory and lose nothing.
     """
     recipe = experiment.recipe

@@ -1,4 +1,4 @@
-"""Document 003's search for its hyperparameter FD."""
+"""song2023's search for its hyperparameter FD."""
 
 from papergan.pipelines.search.pipeline import create_pipeline
 

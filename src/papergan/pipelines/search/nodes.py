@@ -1,4 +1,4 @@
-"""FD from 1 upward, until nothing is unstable beyond epoch 30: document 003, section 3.1."""
+"""FD from 1 upward, until nothing is unstable beyond epoch 30: song2023, section 3.1."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from papergan.config.checked import Search
+from papergan.config.papers import citation, short_name
 from papergan.config.study import CellResult
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
@@ -69,9 +70,10 @@ def tabulate(search: Search, trace: Trace) -> Page:
         f"unstable, after epoch {rule.after_epoch}: a loss is not finite; the discriminator's is below "
         f"{rule.won_below:g} in {rule.won_for} epochs in a row; the generator's is more than {rule.growth:g} times "
         f"that of epoch {rule.growth_since}. Adversarial losses, means over an epoch, seed {search.recipe.seed}",
-        "document 003, section 3.1, has the search in words, without a definition of instability and without a result",
+        citation(search.recipe.paper),
+        "its section 3.1 has the search in words, without a definition of instability and without a result",
     ]
-    title = "Search for FD, the feature differences of document 003"
+    title = f"Search for FD, the feature differences of {short_name(search.recipe.paper)}"
     cells = [[text(cell) for cell in line] for line in table.itertuples(index=False)]
     return Page(
         markdown=markdown_page([("Trials", table)], title, notes),

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from papergan.config.checked import Stress
+from papergan.config.papers import citation
 from papergan.datasets.mode_stress_results import StressStore
 from papergan.datasets.page import Page
 from papergan.pipelines.experiment.restore import stoppable
@@ -49,11 +50,11 @@ def play_cells(stress: Stress, cells: StressStore, tracker: Tracker) -> dict[str
 
 
 def tabulate(stress: Stress, cells: StressStore, played: Mapping[str, str], pros_and_cons: Mapping[str, Any]) -> Page:
-    """Modes covered by every level, means and deviations over seeds; claims; the document's pros and cons."""
+    """Modes covered by every level, means and deviations over seeds; claims; the paper's pros and cons."""
     from tabulate import tabulate as grid_of
 
     recipe, groups = stress.recipe, groups_of(stress.cells, cells)
-    statements = read_statements(pros_and_cons, f"document_{recipe.paper}")
+    statements = read_statements(pros_and_cons, recipe.paper)
     losses = {loss for statement in statements for loss in statement.loss}
     parts, told = [], []
     for target, how in recipe.targets.items():
@@ -69,6 +70,7 @@ def tabulate(stress: Stress, cells: StressStore, played: Mapping[str, str], pros
         f"high quality: the share of samples that lie so near to some centre; divergence: KL of the modes' shares from "
         f"equal ones, 0 is best, {text(math.log(max(how.modes for how in recipe.targets.values())))} the worst on the "
         "grid; after the last step, and the mean over the second half of training",
+        citation(recipe.paper),
         f"{recipe.steps} steps of {recipe.batch_size} points, system {recipe.system}, "
         f"{', '.join(f'{name} {value}' for name, value in recipe.common.items())}; ± over seeds "
         f"{', '.join(map(str, recipe.seeds))} (N - 1)",

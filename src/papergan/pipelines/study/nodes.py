@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from papergan.config.checked import Study
+from papergan.config.papers import citation
 from papergan.config.study import Cell
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
@@ -56,17 +57,17 @@ def tabulate(
     """Means and deviations over seeds beside the published numbers, and every claim beside what became of it.
 
     played: that cells were; what is not done yet is said at its row. published, pros_and_cons: of conf/base; the latter
-    where the study has losses that the document speaks of.
+    where the study has losses that the paper speaks of.
     """
     from tabulate import tabulate as grid_of
 
     groups = groups_of(study.cells, cells)
-    rows = [row for row in published_rows(published) if row.document == f"document_{study.recipe.paper}"]
+    rows = [row for row in published_rows(published) if row.paper == study.recipe.paper]
     rows = [row for row in rows if study.recipe.tables is None or row.table in study.recipe.tables]
     tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in parts_of(groups).items()]
     findings = findings_of(study.recipe.contrasts, groups, rows)
     parts = [*tables, *([("Claims", table_of(findings))] if findings else [])]
-    parts += _pros_and_cons(groups, read_statements(pros_and_cons, f"document_{study.recipe.paper}"))
+    parts += _pros_and_cons(groups, read_statements(pros_and_cons, study.recipe.paper))
     title, told = f"{study.name}: {study.recipe.description}", sentences(findings)
     notes = [*told, *_notes(study, groups, rows, published)]
     console = [f"{heading}\n{grid_of(*_shown(table), disable_numparse=True)}\n" for heading, table in tables]
@@ -106,9 +107,8 @@ def _notes(
         values = [f"{name} {text(value)}" for name, value in real.metrics.items() if prefix_and_metric(name)]
         notes.append(f"{real.name} of {real.dataset}, by the same rules: {', '.join(values)}")
     notes += [f"{row.table}, {row.row}: {row.remark}" for row in rows if row.remark]
-    notes += published_notes(
-        {f"document_{study.recipe.paper}": published[f"document_{study.recipe.paper}"]} if rows else {}
-    )
+    paper = study.recipe.paper
+    notes += published_notes({paper: published[paper]}, citation) if rows else [citation(paper)]
     notes += dict.fromkeys(_made_by(card) for card in done)  # several, where a study went on elsewhere
     notes.append(
         "± is the standard deviation over seeds (N - 1); a rank such as 1-3 says that nothing separates this row from "

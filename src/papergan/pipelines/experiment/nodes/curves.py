@@ -20,7 +20,7 @@ NORM = ".gradient_norm"
 
 
 def draw_curves(experiment: Experiment, history: History, published: Mapping[str, Any]) -> object:
-    """Losses, controllers, scores and the discriminator's accuracy over epochs, as in document 000, figure 2.
+    """Losses, controllers, scores and the discriminator's accuracy over epochs, as in tahvili2025, figure 2.
 
     The best value of a metric is marked where a value is better in itself; deviations are drawn as bars. Numbers that a
     paper printed while it trained are crosses. published: conf/base/published.yml.

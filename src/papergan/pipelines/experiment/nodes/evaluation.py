@@ -44,7 +44,7 @@ def evaluate(
 ) -> ScoreCard:
     """Score the final generator and the best ones alike, and the discriminator; everything from saved weights.
 
-    Document 000 reports the best epoch of each metric; both stand beside the final values here, under one protocol.
+    tahvili2025 reports the best epoch of each metric; both stand beside the final values here, under one protocol.
     """
     recipe = experiment.recipe
     how, device = recipe.evaluation, device_of(recipe)

@@ -20,7 +20,7 @@ NUM_SHOWN = 64
 def swap_in_average(experiment: Experiment, trained: Weights) -> Weights:
     """The generator that is published: the average of its weights, its BatchNorm statistics re-estimated.
 
-    Document 000, section V.E. Where the system keeps no average, or the recipe asks for `evaluation.weights=raw`, the
+    tahvili2025, section V.E. Where the system keeps no average, or the recipe asks for `evaluation.weights=raw`, the
     generator as it ended.
     """
     recipe = experiment.recipe

@@ -1,0 +1,29 @@
+"""A file of conf/base that is read without Kedro: a mapping of names to mappings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from papergan.atomic_files import read_regular
+from papergan.errors import RecipeError
+from papergan.validation import one_line_error
+
+
+def read_entries(path: Path, expected: str) -> dict[str, dict[str, Any]]:
+    """Every entry by its name. expected: for the message, such as "experiment names to recipes".
+
+    Raises RecipeError where the file cannot be read, or is anything but a mapping of text to mappings.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one where there is one
+    try:
+        entries = yaml.load(read_regular(path).decode(), Loader=loader)  # noqa: S506 - safe loader
+    except Exception as error:  # a parser that is given just anything may raise anything
+        raise RecipeError(f"{path} cannot be read: {one_line_error(error)}") from error
+    named = isinstance(entries, dict) and all(isinstance(name, str) for name in entries)
+    if not named or not all(isinstance(entry, dict) for entry in entries.values()):
+        raise RecipeError(f"{path}: expected a mapping of {expected}")
+    found: dict[str, dict[str, Any]] = entries
+    return found
