@@ -151,7 +151,7 @@ class Bench:
 
     def counts(self) -> Counts:
         real = self.draw(self.batches(), 0)
-        return count(self.game, lambda game: self.play(game, real, 0))
+        return count(self.game, lambda game: self.training_step(game, real, 0))
 
     def launches(self) -> float:
         """Kernels launched in a mean step on a GPU, as torch's profiler sees them; on a CPU operators that compute."""
