@@ -131,12 +131,16 @@ class Bench:
         guard, meter = NonFiniteGuard(self.device), RunningMean()
         for number, turn in enumerate(self.game.turns):
             alone, often, mark = playing(self.game, [turn]), how_often(turn), f"#{number}"
-            watched = partial(self.play, alone, real, step, guard)
+            watched = partial(self.training_step, alone, real, step, guard)
             yield f"turns of {turn.player}{mark}", often, lambda watched=watched: report.update(watched())  # type: ignore[misc]
             if has_penalty(turn):
-                yield f"penalties{mark}", often, partial(self.play, alone, real, step)
+                yield f"penalties{mark}", often, partial(self.training_step, alone, real, step)
                 if (rest := without_penalties(turn)) is not None:
-                    yield f"penalties{mark} without", -often, partial(self.play, playing(self.game, [rest]), real, step)
+                    yield (
+                        f"penalties{mark} without",
+                        -often,
+                        partial(self.training_step, playing(self.game, [rest]), real, step),
+                    )
         if (average := self.game.average) is not None:
             yield "average", 1.0, lambda: average.update(Progress(step))
         yield "logging", 1.0, lambda: meter.add(report)
@@ -153,7 +157,7 @@ class Bench:
 
     def counts(self) -> Counts:
         real = self.draw(self.batches(), 0)
-        return count(self.game, lambda game: self.play(game, real, 0))
+        return count(self.game, lambda game: self.training_step(game, real, 0))
 
     def launches(self) -> float:
         """Kernels launched in a mean step on a GPU, as torch's profiler sees them; on a CPU operators that compute."""
@@ -161,7 +165,7 @@ class Bench:
             return self.counts().operators
         real, total = self.draw(self.batches(), 1), 0.0
         for turn in self.game.turns:
-            total += how_often(turn) * self._kernels(partial(self.play, playing(self.game, [turn]), real, 1))
+            total += how_often(turn) * self._kernels(partial(self.training_step, playing(self.game, [turn]), real, 1))
         return total + (self._kernels(partial(average.update, Progress(1))) if (average := self.game.average) else 0)
 
     def _kernels(self, work: Callable[[], object]) -> int:

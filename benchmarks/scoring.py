@@ -13,10 +13,10 @@ from torch import Tensor
 from papergan import systems
 from papergan.config.evaluation import EvaluationRecipe
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
-from papergan.evaluation.compute_metrics import score_seen
-from papergan.evaluation.image_features import look_at
-from papergan.evaluation.pixel_metrics import kept_for, score_pixels
-from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
+from papergan.evaluation.compute_metrics import score_sample_features
+from papergan.evaluation.image_features import extract_features
+from papergan.evaluation.pixel_metrics import num_images_kept, score_pixels
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.domain_classifier import DomainClassifier, DomainExtractor
 from papergan.extractors.feature_extractor import Features
 from papergan.game.schedules import Progress
@@ -109,7 +109,7 @@ def print_evaluation(how: EvaluationRecipe, real: int) -> None:
     names = tuple("abcdefghij")
     extractor = DomainExtractor(DomainClassifier(kind, (32, 64, 128, 256)), kind, "", "cpu", names)
     rows = torch.randn(real, extractor.dimension)
-    sight = Sight("real", "", Features(rows, torch.randn(real, 10)), FeatureStatistics.of(rows))
+    sight = ImageFeatures("real", "", Features(rows, torch.randn(real, 10)), FeatureStatistics.of(rows))
     references = {
         extractor.name: Reference.between(ExtractorFacts.of(extractor), sight, sight, "train", how.num_samples)
     }
@@ -129,9 +129,9 @@ def print_evaluation(how: EvaluationRecipe, real: int) -> None:
     print("| part | seconds |\n|---|---|")
     stream = partial(game.sampler().stream, how.num_samples, seed=0)
     pixels = timed(SAMPLING, lambda: torch.cat([to_pixels(part) for part in stream()]))
-    look = partial(look_at, keep=kept_for(rules), batch_size=how.batch_size)
+    look = partial(extract_features, keep=num_images_kept(rules), batch_size=how.batch_size)
     seen = timed("features of the samples", lambda: look(pixels, [extractor]))
-    timed("scores of the features", lambda: score_seen(seen, references, rules))
+    timed("scores of the features", lambda: score_sample_features(seen, references, rules))
     timed("scores of the pixels", lambda: score_pixels(seen.pixels, train.images, test.images, rules))
     splits, count = ImageSplits(train, test), how.discriminator_samples
     timed(

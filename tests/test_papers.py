@@ -9,7 +9,8 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
-from evaluation.cards import card
+from helpers.cards import card
+from helpers.project_run import PROJECT
 from papergan.config import registry
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import StressRecipe
@@ -21,7 +22,6 @@ from papergan.evaluation.scorecard import ScoreCard
 from papergan.hooks.catalog_checks import faults_of_published
 from papergan.pipelines.comparison.nodes import compare
 from papergan.pipelines.overview import overview
-from project_run import PROJECT
 
 BASE = PROJECT / "conf" / "base"
 GIVEN = {"title": "A Title", "authors": ["Lee, Ann"], "year": 2020}

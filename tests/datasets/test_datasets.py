@@ -113,26 +113,26 @@ class TestShelf:
         raise AssertionError("made again")
 
     def test_what_was_made_is_taken_the_next_time(self, tmp_path):
-        shelf = FeatureCacheDataset(filepath=str(tmp_path)).load()
-        first = shelf.fetch("kind", {"epochs": 2}, lambda: self.weights(1.0))
+        cache = FeatureCacheDataset(filepath=str(tmp_path)).load()
+        first = cache.get_or_compute("kind", {"epochs": 2}, lambda: self.weights(1.0))
         again = FeatureCache(tmp_path).fetch("kind", {"epochs": 2}, self.forbidden)
         assert again.digest == first.digest
         assert again.metadata == {"about": "test"}
 
     def test_made_from_something_else_is_something_else(self, tmp_path):
-        shelf = FeatureCache(tmp_path)
-        shelf.fetch("kind", {"epochs": 2}, lambda: self.weights(1.0))
-        other = shelf.fetch("kind", {"epochs": 3}, lambda: self.weights(2.0))
+        cache = FeatureCache(tmp_path)
+        cache.get_or_compute("kind", {"epochs": 2}, lambda: self.weights(1.0))
+        other = cache.get_or_compute("kind", {"epochs": 3}, lambda: self.weights(2.0))
         assert float(other.tensors["w"][0]) == 2.0
 
     def test_one_flipped_bit_is_noticed_and_it_is_made_anew(self, tmp_path, caplog):
-        shelf = FeatureCache(tmp_path)
-        shelf.fetch("kind", {}, lambda: self.weights(1.0))
+        cache = FeatureCache(tmp_path)
+        cache.get_or_compute("kind", {}, lambda: self.weights(1.0))
         (path,) = tmp_path.glob("kind-*.safetensors")
         content = bytearray(path.read_bytes())
         content[-1] ^= 1
         path.write_bytes(content)
-        made = shelf.fetch("kind", {}, lambda: self.weights(3.0))
+        made = cache.get_or_compute("kind", {}, lambda: self.weights(3.0))
         assert float(made.tensors["w"][0]) == 3.0
         assert "damaged" in caplog.text
-        assert shelf.fetch("kind", {}, self.forbidden).digest == made.digest
+        assert cache.get_or_compute("kind", {}, self.forbidden).digest == made.digest

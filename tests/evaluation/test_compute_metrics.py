@@ -11,9 +11,9 @@ from torch import Tensor
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
-from papergan.evaluation.compute_metrics import score_features, score_seen, see_samples
+from papergan.evaluation.compute_metrics import extract_sample_features, score_features, score_sample_features
 from papergan.evaluation.protocol import Rules, Split
-from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight, drawn
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, drawn
 from papergan.extractors.feature_extractor import EvaluationStopped, FeatureExtractor
 from papergan.metrics.random_subsets import draw, kept_of
 from papergan.metrics.registry import METRICS
@@ -39,14 +39,16 @@ def reference(
 ) -> References:
     found = {}
     for extractor in extractors or (PixelExtractor(),):
-        train, test = (Sight.of(some, extractor, 64) for some in (splits.train, splits.test))
+        train, test = (ImageFeatures.of(some, extractor, 64) for some in (splits.train, splits.test))
         real, held_out = (train, test) if split == "train" else (test, train)
         found[extractor.name] = Reference.between(ExtractorFacts.of(extractor), real, held_out, split, floor_samples)
     return found
 
 
 def score_samples(batches: object, extractors: list, references: References, rules: Rules, **how: object) -> dict:
-    return score_seen(see_samples(batches, extractors, references, rules, **how), references, rules)
+    return score_sample_features(
+        extract_sample_features(batches, extractors, references, rules, **how), references, rules
+    )
 
 
 def distance_of_gaussians(a: Tensor, b: Tensor) -> float:
@@ -138,7 +140,7 @@ def test_no_samples_and_a_stop_give_no_score(splits: ImageSplits) -> None:
     with pytest.raises(EvaluationStopped):
         score_samples([images(9, 0)], [PixelExtractor()], held, RULES, should_stop=lambda: True)
     with pytest.raises(EvaluationStopped):
-        Sight.of(splits.train, PixelExtractor(), 64, should_stop=lambda: True)
+        ImageFeatures.of(splits.train, PixelExtractor(), 64, should_stop=lambda: True)
 
 
 def test_too_few_samples_warn(splits: ImageSplits, caplog: pytest.LogCaptureFixture) -> None:
@@ -156,13 +158,13 @@ class Wide(PixelExtractor):
 
 
 def test_storage_keeps_a_sight(splits: ImageSplits) -> None:
-    sight = Sight.of(splits.train, PixelExtractor(), 64)
-    again = Sight.from_weights(sight.to_weights())
+    sight = ImageFeatures.of(splits.train, PixelExtractor(), 64)
+    again = ImageFeatures.from_weights(sight.to_weights())
     assert (again.name, again.digest, len(again)) == ("toy/train", splits.train.digest, 300)
     assert torch.equal(again.features.features, sight.features.features)
     assert torch.equal(again.statistics.scatter, sight.statistics.scatter)
     with pytest.raises(EvaluationError, match="no features"):
-        Sight.from_weights(Weights({}, {"kind": "something"}))
+        ImageFeatures.from_weights(Weights({}, {"kind": "something"}))
 
 
 def test_the_floor_is_taken_at_the_number_of_samples(splits: ImageSplits) -> None:
@@ -209,7 +211,7 @@ def test_samples_may_be_held_against_the_test_split(splits: ImageSplits) -> None
 
 def test_without_held_out_images_there_is_neither_floor_nor_memorisation(splits: ImageSplits) -> None:
     extractor = PixelExtractor()
-    sight = Sight.of(splits.train, extractor, 64)
+    sight = ImageFeatures.of(splits.train, extractor, 64)
     held = {"domain": Reference.between(ExtractorFacts.of(extractor), sight, None, "train", 10)}
     scores = score_samples([images(250, 2)], [extractor], held, replace(RULES, memorisation_samples=50))
     assert not {"domain_fid_floor", "domain_fid_at_floor_count", "domain_copy_rate"} & set(scores)
@@ -231,7 +233,7 @@ def test_the_protocol_says_how_a_number_came_about(splits: ImageSplits) -> None:
 def test_kept_pixels_are_a_draw_in_order_that_the_seed_decides(splits: ImageSplits) -> None:
     fakes, held, rules = images(100, 2), reference(splits), replace(RULES, similarity_pairs=20)
     first, again, other = (
-        see_samples(fakes.split(cut), [PixelExtractor()], held, replace(rules, seed=seed))
+        extract_sample_features(fakes.split(cut), [PixelExtractor()], held, replace(rules, seed=seed))
         for cut, seed in ((30, 3), (7, 3), (30, 4))
     )
     assert first.count == 100

@@ -8,7 +8,7 @@ import torch
 from evaluation.test_compute_metrics import reference, splits  # noqa: F401 - a fixture
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSplits
-from papergan.evaluation.compute_metrics import score_seen, see_samples
+from papergan.evaluation.compute_metrics import extract_sample_features, score_sample_features
 from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.protocol import Rules
 
@@ -25,8 +25,8 @@ RULES = Rules(
 def test_features_are_scored_alike(splits: ImageSplits) -> None:  # noqa: F811
     held = reference(splits)
     fakes = torch.randint(0, 256, (250, 3, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(4))
-    seen = see_samples([fakes], [PixelExtractor()], held, RULES)
-    here, there = (score_seen(seen, held, RULES, device) for device in ("cpu", "cuda"))
+    seen = extract_sample_features([fakes], [PixelExtractor()], held, RULES)
+    here, there = (score_sample_features(seen, held, RULES, device) for device in ("cpu", "cuda"))
     assert here == pytest.approx(there, rel=1e-3, abs=1e-4)
 
 

@@ -16,7 +16,7 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, honest, most_images
 from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
 from papergan.evaluation.protocol import Rules
-from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.domain_classifier import DomainExtractor
 from papergan.extractors.domain_training import train_domain_classifier
 
@@ -27,7 +27,7 @@ RULES = Rules(num_samples=400, memorisation_samples=200, kid_subsets=20, kid_sub
 def cases_of(splits: ImageSplits, rules: Rules, **training: object) -> list[Case]:
     weights = train_domain_classifier(splits.train, splits.test, **training)
     extractor = DomainExtractor.from_weights(weights)
-    train, test = (Sight.of(some, extractor, 500) for some in (splits.train, splits.test))
+    train, test = (ImageFeatures.of(some, extractor, 500) for some in (splits.train, splits.test))
     held = {"domain": Reference.between(ExtractorFacts.of(extractor), train, test, "train", rules.num_samples)}
     return sanity_cases(splits, [extractor], held, rules, batch_size=500)
 

@@ -96,41 +96,41 @@ def signalled(monkeypatch, at: int) -> None:
 def test_a_signal_is_obeyed_between_two_batches_and_the_next_run_goes_on(splits, tmp_path, monkeypatch, caplog):
     whole = references.classifier_of(splits, HOW, FeatureCache(tmp_path / "other"), CPU)
     assert not list((tmp_path / "other").glob("unfinished-*"))
-    shelf = FeatureCache(tmp_path / "shelf")
+    cache = FeatureCache(tmp_path / "shelf")
     signalled(monkeypatch, 3)
     with pytest.raises(Interrupted, match=r"^stopped by signal 2 in the training of the domain classifier; run again"):
-        references.classifier_of(splits, HOW, shelf, CPU)
-    (draft,) = shelf.folder.iterdir()
+        references.classifier_of(splits, HOW, cache, CPU)
+    (draft,) = cache.folder.iterdir()
     assert draft.name.startswith("unfinished-domain_classifier-")
     with caplog.at_level(logging.INFO):
-        again = references.classifier_of(splits, HOW, shelf, CPU)
+        again = references.classifier_of(splits, HOW, cache, CPU)
     assert again.digest == whole.digest
     assert "Going on with the domain classifier of patches/train after batch 3 of 6" in caplog.text
-    assert [path.name for path in shelf.folder.iterdir()] == [draft.name.removeprefix("unfinished-")]
-    assert next(shelf.folder.iterdir()).read_bytes() == next((tmp_path / "other").iterdir()).read_bytes()
+    assert [path.name for path in cache.folder.iterdir()] == [draft.name.removeprefix("unfinished-")]
+    assert next(cache.folder.iterdir()).read_bytes() == next((tmp_path / "other").iterdir()).read_bytes()
 
 
 def test_a_signal_in_the_last_batch_leaves_the_finished_classifier(splits, tmp_path, monkeypatch):
-    shelf = FeatureCache(tmp_path)
+    cache = FeatureCache(tmp_path)
     signalled(monkeypatch, BATCHES)
     with pytest.raises(Interrupted):
-        references.classifier_of(splits, HOW, shelf, CPU)
+        references.classifier_of(splits, HOW, cache, CPU)
     (file,) = tmp_path.iterdir()
     assert file.name.startswith("domain_classifier-")
 
 
 def test_a_damaged_draft_is_said_to_be_so_and_training_begins_anew(splits, tmp_path, monkeypatch, caplog):
-    whole, shelf = trained(splits), FeatureCache(tmp_path)
+    whole, cache = trained(splits), FeatureCache(tmp_path)
     signalled(monkeypatch, 3)
     with pytest.raises(Interrupted):
-        references.classifier_of(splits, HOW, shelf, CPU)
+        references.classifier_of(splits, HOW, cache, CPU)
     (path,) = tmp_path.iterdir()
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     assert UnfinishedWork(path.with_name(path.name.removeprefix("unfinished-"))).load() is None
     with caplog.at_level(logging.WARNING):
-        again = references.classifier_of(splits, HOW, shelf, CPU)
+        again = references.classifier_of(splits, HOW, cache, CPU)
     assert "begun anew, since" in caplog.text
     assert "is damaged" in caplog.text
     assert set(again.tensors) == set(whole.tensors)

@@ -20,10 +20,10 @@ from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.image_grid import ImageGridDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
-from papergan.datasets.references import ReferencesDataset, shelved_sight
+from papergan.datasets.references import ReferencesDataset, cached_features
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.datasets.weights import WeightsDataset
-from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.feature_extractor import Features
 from papergan.maintenance.plan import Plan, Workspace, plan
 from papergan.maintenance.retention import RetentionRecipe
@@ -51,7 +51,7 @@ class FakeWorkspace:
     def __init__(self, folder: Path) -> None:
         self.folder, self.data, self.mlruns = folder, folder / "data", folder / "mlruns"
         self.models, self.reporting = self.data / "06_models", self.data / "08_reporting"
-        self.shelf, self.store = self.models / "rulers", self.data / "03_primary" / "store"
+        self.cache, self.store = self.models / "rulers", self.data / "03_primary" / "store"
 
     def weights(self, name: str, number: int, value: int, experiment: str = E, **about: str) -> Path:
         """One version of an output of an experiment; returns its file."""
@@ -82,12 +82,12 @@ class FakeWorkspace:
         self._images(experiment).save(ImageSplits(_set("train", fill), _set("test", fill + 1)))
 
     def reference(self, fill: int, experiment: str = E, held_out: bool = True) -> None:
-        facts, shelf = ExtractorFacts("domain", "domain_", "e" * 64, "p", True, ("a", "b")), FeatureCache(self.shelf)
+        facts, cache = ExtractorFacts("domain", "domain_", "e" * 64, "p", True, ("a", "b")), FeatureCache(self.cache)
 
-        def sight(name: str) -> Sight:
+        def sight(name: str) -> ImageFeatures:
             features = torch.full((3, 2), float(fill))
-            made = Sight(name, f"{fill:064x}", Features(features, features), FeatureStatistics.of(features))
-            return shelved_sight(shelf, facts, made.name, made.digest, len(made), made.to_weights)
+            made = ImageFeatures(name, f"{fill:064x}", Features(features, features), FeatureStatistics.of(features))
+            return cached_features(cache, facts, made.name, made.digest, len(made), made.to_weights)
 
         made = Reference(facts, "train", sight("train"), sight("test") if held_out else None, None, 0)
         self._reference(experiment).save({"domain": made})
@@ -163,7 +163,7 @@ class FakeWorkspace:
         return ImageSplitsDataset(filepath=str(pointer), store=str(self.store))
 
     def _reference(self, experiment: str) -> ReferencesDataset:
-        return ReferencesDataset(filepath=str(self.models / experiment / "reference.json"), shelf=str(self.shelf))
+        return ReferencesDataset(filepath=str(self.models / experiment / "reference.json"), cache=str(self.cache))
 
 
 def full_workspace(folder: Path) -> FakeWorkspace:

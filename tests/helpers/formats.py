@@ -25,13 +25,13 @@ from papergan.datasets.image_scores import ImageScoresDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.datasets.page import Page, PageDataset
 from papergan.datasets.real_image_scores import RealRowsDataset
-from papergan.datasets.references import ReferencesDataset, shelved_sight
+from papergan.datasets.references import ReferencesDataset, cached_features
 from papergan.datasets.sanity_cases import SanityCasesDataset
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
 from papergan.evaluation.image_scores import ImageScores
 from papergan.evaluation.real_image_scores import RealRow
-from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.pretrained import PretrainedFile
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.history import History
@@ -91,13 +91,13 @@ def image_scores() -> ImageScores:
 
 
 def references(folder: Path) -> dict[str, Reference]:
-    """One reference, its features on the shelf."""
+    """One reference, its features on the cache."""
     train, test = (image_set(name, count) for name, count in (("toy/train", 6), ("toy/test", 4)))
     extractor = PixelExtractor()
-    seen = [Sight.of(images, extractor, 50) for images in (train, test)]
-    dataset, facts = ReferencesDataset(filepath=str(folder / "a.json"), shelf=str(folder)), ExtractorFacts.of(extractor)
+    seen = [ImageFeatures.of(images, extractor, 50) for images in (train, test)]
+    dataset, facts = ReferencesDataset(filepath=str(folder / "a.json"), cache=str(folder)), ExtractorFacts.of(extractor)
     for sight in seen:
-        shelved_sight(dataset._shelf, facts, sight.name, sight.digest, len(sight), sight.to_weights)
+        cached_features(dataset._cache, facts, sight.name, sight.digest, len(sight), sight.to_weights)
     return {"domain": Reference.between(facts, *seen, "train", 4)}
 
 
@@ -193,7 +193,7 @@ FORMATS = {
     ),
     "references": _summarised(
         _of_dataset(
-            lambda folder: ReferencesDataset(filepath=str(folder / "a.json"), shelf=str(folder)), references,
+            lambda folder: ReferencesDataset(filepath=str(folder / "a.json"), cache=str(folder)), references,
             file="a.json", vouched=True, document=True,
         ),
         lambda read: {name: (one.extractor, one.split, one.real.digest, one.floor) for name, one in read.items()},

@@ -17,8 +17,8 @@ from papergan.data.images import ImageSet, ImageSpec
 from papergan.distributed import sample_features
 from papergan.distributed.sample_features import Task, Viewers
 from papergan.errors import NotFiniteError
-from papergan.evaluation.image_features import Seen
-from papergan.evaluation.reference import ExtractorFacts, Reference, Sight
+from papergan.evaluation.image_features import SampleFeatures
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.domain_classifier import KIND, DomainClassifier
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.schedules import Progress
@@ -102,7 +102,7 @@ def sight() -> dict[str, Any]:
         alone = Viewers(RECIPE, SPEC, weights)
     shared = Viewers(RECIPE, SPEC, weights)
     extractor = alone.extractors[0]
-    seen = Sight.of(images(), extractor, 24)
+    seen = ImageFeatures.of(images(), extractor, 24)
     references = {extractor.name: Reference.between(ExtractorFacts.of(extractor), seen, seen, "train", 20)}
 
     def look(viewers: Viewers, **more: Any) -> dict[str, torch.Tensor]:
@@ -128,7 +128,7 @@ def sight() -> dict[str, Any]:
     return {**found, "again": look(shared)}
 
 
-def rows(seen: Seen) -> dict[str, torch.Tensor]:
+def rows(seen: SampleFeatures) -> dict[str, torch.Tensor]:
     (features,) = seen.features.values()
     return {
         "features": features.features, "logits": features.logits, "pixels": seen.pixels,

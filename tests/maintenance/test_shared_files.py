@@ -23,7 +23,7 @@ class TestShared:
         for fill, experiment in ((10, E), (20, OTHER), (30, "gone")):
             work.images(fill, experiment)
             work.reference(fill, experiment)
-        before = {*work.store.iterdir(), *work.shelf.iterdir()}
+        before = {*work.store.iterdir(), *work.cache.iterdir()}
         for folder in (work.data / "03_primary" / "gone", work.models / "gone"):
             shutil.rmtree(folder)
         made = work.plan()
@@ -35,7 +35,7 @@ class TestShared:
 
     def test_a_reference_that_is_built_anew_lets_go_of_what_it_had(self, work):
         work.reference(10)
-        first = set(work.shelf.iterdir())
+        first = set(work.cache.iterdir())
         work.reference(20, held_out=False)
         assert paths(work.plan(), FEATURES) == first
         work.check_that_all_loads()

@@ -121,7 +121,7 @@ def test_every_versioned_output_of_the_catalog_is_known_by_its_shape(work):
         for number in (1, 2, 3):
             work.file(path / version(number) / path.name)
         assert path / version(1) / path.name in paths(work.plan(), OLDER) or path.name == "scores.json"
-    assert work.shelf == Path(entries["ruler_shelf"]["filepath"].replace("${workspace:}", str(work.folder)))
+    assert work.cache == Path(entries["feature_cache"]["filepath"].replace("${workspace:}", str(work.folder)))
     assert entries["{experiment}.images"]["store"] == "${workspace:}/data/03_primary/store"
 
 

@@ -24,7 +24,7 @@ def gaussian(mean: Tensor, covariance: Tensor, count: int = 1001) -> FeatureStat
 
 def sampled(rows: Tensor) -> FeatureStatistics:
     statistics = FeatureStatistics(rows.shape[1])
-    feature_statistics.update(rows)
+    statistics.update(rows)
     return statistics
 
 
@@ -40,7 +40,7 @@ def positive(seed: int, dimension: int = D) -> Tensor:
 def test_identical_sets_are_at_distance_zero_even_with_fewer_samples_than_dimensions() -> None:
     for count in (1000, 5):
         statistics = sampled(random(count, D))
-        assert frechet_distance(feature_statistics, statistics) == pytest.approx(0, abs=1e-11)
+        assert frechet_distance(statistics, statistics) == pytest.approx(0, abs=1e-11)
 
 
 def test_a_shift_costs_its_squared_length() -> None:

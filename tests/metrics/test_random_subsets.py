@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from papergan.evaluation.image_features import look_at
+from papergan.evaluation.image_features import extract_features
 from papergan.evaluation.reference import drawn
 from papergan.metrics.random_subsets import BLOCK, Reservoir, draw, draw_again, kept_of, keys, order
 
@@ -78,7 +78,7 @@ def test_little_is_held_while_a_long_stream_goes_by() -> None:
 
 
 def test_nothing_is_kept_where_nothing_is_asked_for() -> None:
-    seen = look_at(torch.zeros(5, 1, 4, 4, dtype=torch.uint8), [])
+    seen = extract_features(torch.zeros(5, 1, 4, 4, dtype=torch.uint8), [])
     assert seen.pixels.shape == (0,)
     assert seen.pixels.dtype == torch.uint8
     assert seen.count == 5

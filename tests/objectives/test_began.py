@@ -19,7 +19,7 @@ from papergan.objectives.began import Equilibrium, HalvingWhenStalled, Reconstru
 from papergan.objectives.latent_constraint import LatentConstraint
 
 
-class Seen:
+class SampleFeatures:
     """A round in which the errors of reconstruction are given."""
 
     def __init__(self, real: list[float], fake: list[float]) -> None:
@@ -33,8 +33,8 @@ class Seen:
 
 
 def moves(balance: Equilibrium, real: list[float], fake: list[float], new_fake: list[float]) -> None:
-    balance.observe("discriminator", Seen(real, fake))
-    balance.observe("generator", Seen([9.0], new_fake))
+    balance.observe("discriminator", SampleFeatures(real, fake))
+    balance.observe("generator", SampleFeatures([9.0], new_fake))
 
 
 def test_k_and_m_over_three_iterations_by_hand():

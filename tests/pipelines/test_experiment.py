@@ -90,7 +90,7 @@ def played(pipeline, inputs) -> DataCatalog:
 def run(folder, **changes):
     listener = Listener()
     inputs = {
-        "image_library": shapes(folder), "ruler_shelf": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
+        "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": Experiment(NAME, Recipe.parse(NAME, GIVEN | changes)),
         f"{NAME}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": PUBLISHED,
     }  # fmt: skip

@@ -83,7 +83,7 @@ def the_study(**changes) -> Study:
 
 def run(folder, listener, **changes):
     inputs = {
-        "image_library": shapes(folder), "ruler_shelf": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
+        "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": the_study(**changes), f"{NAME}.cells": CellStore(folder / "cells", folder / "checkpoints"),
         "published": PUBLISHED,
         "pros_and_cons": {"song2023": [PRO]},

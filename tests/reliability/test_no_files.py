@@ -63,11 +63,11 @@ def test_one_bad_card_or_generator_blocks_no_comparison(tmp_path, caplog, what, 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_can_be_made_again_is_made_again(tmp_path, kind):
-    shelf = FeatureCache(tmp_path)
-    put(kind, shelf.place("rows", {"a": 1}))
+    cache = FeatureCache(tmp_path)
+    put(kind, cache.path_of("rows", {"a": 1}))
     with bounded():
-        assert shelf.fetch("rows", {"a": 1}, weights).digest == weights().digest
-    assert shelf.place("rows", {"a": 1}).is_file()
+        assert cache.get_or_compute("rows", {"a": 1}, weights).digest == weights().digest
+    assert cache.path_of("rows", {"a": 1}).is_file()
     put(kind, tmp_path / "copy")
     put(kind, tmp_path / "key.json")
     with bounded():

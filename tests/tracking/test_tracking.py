@@ -89,8 +89,8 @@ def test_only_the_first_end_counts():
 
 def test_a_lock_is_free_once_its_process_is_gone(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from papergan.tracking.run_locks import Liveness\n"
-        "holder = Liveness(Path(sys.argv[1])); holder.claim('run'); print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from papergan.tracking.run_locks import RunLocks\n"
+        "holder = RunLocks(Path(sys.argv[1])); holder.claim('run'); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

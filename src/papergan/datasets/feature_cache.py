@@ -1,4 +1,4 @@
-"""Things that many experiments share and that are dear to make: kept by what they were made from."""
+"""The feature cache: classifiers, features and scores of real images, kept by what they were made from."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class FeatureCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def fetch(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
+    def get_or_compute(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
         """What was made from exactly this before, else what `make` makes now.
 
         kind: first part of the file's name. made_from: plain values. A damaged file is said to be so, and made anew.
         """
-        path = self.place(kind, made_from)
+        path = self.path_of(kind, made_from)
         if path.exists():
             try:
                 return decode(read_bytes(path), path)
@@ -41,7 +41,7 @@ class FeatureCache:
         write_whole(path, encode(made))
         return made
 
-    def place(self, kind: str, made_from: Mapping[str, object]) -> Path:
+    def path_of(self, kind: str, made_from: Mapping[str, object]) -> Path:
         """Where it lies."""
         identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
         return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
@@ -58,7 +58,7 @@ class FeatureCacheDataset(AbstractDataset[NoReturn, FeatureCache]):
         return FeatureCache(self._folder)
 
     def save(self, data: NoReturn) -> None:
-        raise DatasetError(f"{self._folder}: a shelf is filled by the nodes that use it, not through the catalog")
+        raise DatasetError(f"{self._folder}: a cache is filled by the nodes that use it, not through the catalog")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._folder)}

@@ -1,4 +1,4 @@
-"""References in the catalog: a small file that says which features on the shelf they are made of."""
+"""References in the catalog: a small file that says which features in the cache they are made of."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from papergan.datasets.digested_json import JSONPreview, decode_with_digest, enc
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Split
-from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
 from papergan.messages import sanitise
 from papergan.validation import problems_of
 from papergan.weights import Weights
 
 
-def shelved_sight(
-    shelf: FeatureCache, extractor: ExtractorFacts, name: str, digest: str, count: int, look: Callable[[], Weights]
-) -> Sight:
-    """`count` images with this digest as this extractor sees them: from the shelf, else what `look` returns now.
+def cached_features(
+    cache: FeatureCache, extractor: ExtractorFacts, name: str, digest: str, count: int, look: Callable[[], Weights]
+) -> ImageFeatures:
+    """`count` images with this digest as this extractor sees them: from the cache, else what `look` returns now.
 
     Raises EvaluationError where something else lies in its place.
     """
@@ -34,17 +34,17 @@ def shelved_sight(
         "preprocessing": extractor.preprocessing,
     }  # fmt: skip
     kind = f"features-{extractor.name}"
-    found = shelf.fetch(kind, made_from, look)
+    found = cache.get_or_compute(kind, made_from, look)
     try:
-        sight = Sight.from_weights(found)
-        if (sight.name, sight.digest, len(sight)) != (name, digest, count):
-            raise EvaluationError(f"it holds {len(sight)} features of {sight.name}")
+        cached = ImageFeatures.from_weights(found)
+        if (cached.name, cached.digest, len(cached)) != (name, digest, count):
+            raise EvaluationError(f"it holds {len(cached)} features of {cached.name}")
     except Exception as error:  # tensors of any shape may lie under these names; torch raises many types
-        place = shelf.place(kind, made_from)
+        place = cache.path_of(kind, made_from)
         raise EvaluationError(
             f"{place} does not hold the features of {sanitise(name)} ({sanitise(error)}); delete it"
         ) from error
-    return sight
+    return cached
 
 
 class _Facts(BaseModel):
@@ -78,13 +78,13 @@ _POINTER = TypeAdapter(dict[str, _Entry])
 class ReferencesDataset(AbstractDataset[References, References]):
     """A JSON at `filepath`: extractors, floors, and sets of images by digest.
 
-    The features themselves lie on the shelf of `shelf`, once per images and extractor.
+    The features themselves lie in the cache at `cache`, once per images and extractor.
 
-    Raises EvaluationError where the file is damaged, or the shelf has lost what it points to.
+    Raises EvaluationError where the file is damaged, or the cache has lost what it points to.
     """
 
-    def __init__(self, *, filepath: str, shelf: str, metadata: dict[str, Any] | None = None) -> None:
-        self.path, self._shelf = Path(filepath), FeatureCache(Path(shelf))
+    def __init__(self, *, filepath: str, cache: str, metadata: dict[str, Any] | None = None) -> None:
+        self.path, self._cache = Path(filepath), FeatureCache(Path(cache))
         self.metadata = metadata
 
     def save(self, data: References) -> None:
@@ -115,13 +115,13 @@ class ReferencesDataset(AbstractDataset[References, References]):
         held_out = None if entry.held_out is None else self._sight(entry.extractor, entry.held_out)
         return Reference(entry.extractor, entry.split, real, held_out, entry.floor, entry.floor_count)
 
-    def _sight(self, extractor: ExtractorFacts, facts: _Facts) -> Sight:
+    def _sight(self, extractor: ExtractorFacts, facts: _Facts) -> ImageFeatures:
         def gone() -> NoReturn:
             raise EvaluationError(
                 f"{self.path}: the features of {sanitise(facts.name)} by {extractor.name} are gone; build them again"
             )
 
-        return shelved_sight(self._shelf, extractor, facts.name, facts.digest, facts.count, gone)
+        return cached_features(self._cache, extractor, facts.name, facts.digest, facts.count, gone)
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""
@@ -131,8 +131,8 @@ class ReferencesDataset(AbstractDataset[References, References]):
         return self.path.is_file() and is_whole(self.path, self._read)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self.path), "shelf": str(self._shelf.folder)}
+        return {"filepath": str(self.path), "cache": str(self._cache.folder)}
 
 
-def _facts(sight: Sight) -> dict[str, Any]:
-    return {"name": sight.name, "digest": sight.digest, "count": len(sight)}
+def _facts(features: ImageFeatures) -> dict[str, Any]:
+    return {"name": features.name, "digest": features.digest, "count": len(features)}

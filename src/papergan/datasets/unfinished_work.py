@@ -1,4 +1,4 @@
-"""What is on its way to the shelf: the state of work that takes minutes, so that a stopped one is not lost."""
+"""What is on its way to the cache: the state of work that takes minutes, so that a stopped one is not lost."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from papergan.data.images import ImageSpec
 from papergan.data.memory import read_into_memory
 from papergan.distributed.extractors import extractors_of
 from papergan.errors import EvaluationError, MemoryShortError, NotFiniteError, PaperganError
-from papergan.evaluation.compute_metrics import see_samples
-from papergan.evaluation.image_features import Seen, look_at
-from papergan.evaluation.pixel_metrics import kept_for
+from papergan.evaluation.compute_metrics import extract_sample_features
+from papergan.evaluation.image_features import SampleFeatures, extract_features
+from papergan.evaluation.pixel_metrics import num_images_kept
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import References, check_references
 from papergan.extractors.feature_extractor import FeatureExtractor, Features
@@ -60,12 +60,12 @@ class Viewers:
         progress: Progress,
         should_stop: Stop = None,
         what: str = "samples",
-    ) -> Seen:
-        """Features of the samples that the rules ask for, by every extractor; raises what `see_samples` does."""
+    ) -> SampleFeatures:
+        """Features of the samples that the rules ask for, by every extractor; raises as `extract_sample_features`."""
         size = self.recipe.evaluation.batch_size
         if self._process_group is None:
             stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
-            return see_samples(
+            return extract_sample_features(
                 (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors, references, rules,
                 batch_size=size, should_stop=should_stop, what=what,
             )  # fmt: skip
@@ -119,13 +119,13 @@ class Task:
     def chunks(self) -> int:
         return -(-self.rules.num_samples // CHUNK)
 
-    def look(self, chunk: int, should_stop: Stop = None, what: str = "samples") -> Seen:
+    def look(self, chunk: int, should_stop: Stop = None, what: str = "samples") -> SampleFeatures:
         """Generate this chunk of the stream and extract its features."""
         rules, before = self.rules, chunk * CHUNK
         stream = self.sampler.stream(
             rules.num_samples, seed=rules.seed, progress=self.progress, truncation=rules.truncation, chunks=(chunk,)
         )
-        return look_at(
+        return extract_features(
             (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors,
             keep=self._kept_in(before, before + CHUNK), seed=rules.seed, first=before, batch_size=self.batch_size,
             total=min(CHUNK, rules.num_samples - before), should_stop=should_stop, what=what,
@@ -134,7 +134,7 @@ class Task:
     def _kept_in(self, start: int, stop: int) -> int:
         """The number of images to keep of this part of the stream, by the draw from the whole of it."""
         rules = self.rules
-        kept = kept_of(rules.num_samples, kept_for(rules), rules.seed)
+        kept = kept_of(rules.num_samples, num_images_kept(rules), rules.seed)
         return int(((kept >= start) & (kept < stop)).sum())
 
     def to_content(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class Share:
         }  # fmt: skip
 
 
-def _wave(process_group: ProcessGroup, task: Task, wave: int, should_stop: Stop, what: str) -> list[Seen]:
+def _wave(process_group: ProcessGroup, task: Task, wave: int, should_stop: Stop, what: str) -> list[SampleFeatures]:
     """One chunk by each rank, in order. Where one fails or is stopped, the others' are received nevertheless."""
     first = wave * process_group.world
     error: PaperganError | None = None
@@ -210,12 +210,12 @@ def _wave(process_group: ProcessGroup, task: Task, wave: int, should_stop: Stop,
     return parts
 
 
-def _seen(answer: dict[str, Any]) -> Seen:
+def _seen(answer: dict[str, Any]) -> SampleFeatures:
     features = {name: Features(rows, answer["logits"][name]) for name, rows in answer["features"].items()}
-    return Seen(features, answer["pixels"], answer["count"])
+    return SampleFeatures(features, answer["pixels"], answer["count"])
 
 
-def _joined(parts: Sequence[Seen]) -> Seen:
+def _joined(parts: Sequence[SampleFeatures]) -> SampleFeatures:
     rows = {
         name: Features(
             *(torch.cat([getattr(part.features[name], what) for part in parts]) for what in Features._fields)
@@ -223,7 +223,7 @@ def _joined(parts: Sequence[Seen]) -> Seen:
         for name in parts[0].features
     }
     kept = [part.pixels for part in parts if len(part.pixels)]
-    return Seen(rows, torch.cat(kept) if kept else parts[0].pixels, sum(part.count for part in parts))
+    return SampleFeatures(rows, torch.cat(kept) if kept else parts[0].pixels, sum(part.count for part in parts))
 
 
 @contextmanager

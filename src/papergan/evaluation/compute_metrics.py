@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.image_features import Seen, look_at
-from papergan.evaluation.pixel_metrics import kept_for
+from papergan.evaluation.image_features import SampleFeatures, extract_features
+from papergan.evaluation.pixel_metrics import num_images_kept
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import Reference, References, check_references
 from papergan.extractors.feature_extractor import FeatureExtractor, Features, stop_if_asked
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 Scores = dict[str, float]
 
 
-def see_samples(
+def extract_sample_features(
     batches: Iterable[Tensor],
     extractors: Sequence[FeatureExtractor],
     references: References,
@@ -37,16 +37,16 @@ def see_samples(
     batch_size: int = 250,
     should_stop: Callable[[], bool] | None = None,
     what: str = "samples",
-) -> Seen:
+) -> SampleFeatures:
     """One pass over generated images, uint8 [B, C, S, S], that keeps what `score_features` and `score_pixels` need.
 
     Raises EvaluationError before the first sample where a reference is missing or of another extractor.
     """
     check_references(extractors, references)
-    return look_at(
+    return extract_features(
         batches,
         extractors,
-        keep=kept_for(rules),
+        keep=num_images_kept(rules),
         seed=rules.seed,
         batch_size=batch_size,
         total=rules.num_samples,
@@ -88,8 +88,8 @@ def score_features(
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 
-def score_seen(
-    seen: Seen,
+def score_sample_features(
+    seen: SampleFeatures,
     references: References,
     rules: Rules,
     device: torch.device | str = "cpu",

@@ -14,7 +14,7 @@ from papergan.metrics.random_subsets import Reservoir
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class SampleFeatures:
     """What was seen of a stream of images.
 
     features: by the extractor's name, one row per image, on the host. pixels: a draw of the images themselves, in their
@@ -26,7 +26,7 @@ class Seen:
     count: int
 
 
-def look_at(
+def extract_features(
     batches: Tensor | Iterable[Tensor],
     extractors: Sequence[FeatureExtractor],
     *,
@@ -37,7 +37,7 @@ def look_at(
     total: int | None = None,
     should_stop: Callable[[], bool] | None = None,
     what: str = "images",
-) -> Seen:
+) -> SampleFeatures:
     """Go once through uint8 [N, C, S, S], or a stream of such tensors, with every extractor.
 
     keep: how many images to keep, drawn without replacement by `seed` (see Reservoir: the stream may end anywhere).
@@ -59,7 +59,7 @@ def look_at(
         name: Features(torch.cat([row.features for row in parts]), torch.cat([row.logits for row in parts]))
         for name, parts in rows.items()
     }
-    return Seen(stacked, reservoir.kept(), count)
+    return SampleFeatures(stacked, reservoir.kept(), count)
 
 
 def features_of(
@@ -70,5 +70,7 @@ def features_of(
     what: str = "images",
 ) -> Features:
     """Features and logits of uint8 [N, C, S, S], one row per image, on the host."""
-    seen = look_at(pixels, [extractor], batch_size=batch_size, total=len(pixels), should_stop=should_stop, what=what)
+    seen = extract_features(
+        pixels, [extractor], batch_size=batch_size, total=len(pixels), should_stop=should_stop, what=what
+    )
     return seen.features[extractor.name]

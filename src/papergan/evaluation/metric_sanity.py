@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict
 import torch
 
 from papergan.data.images import ImageSplits
-from papergan.evaluation.compute_metrics import Scores, score_seen, see_samples
+from papergan.evaluation.compute_metrics import Scores, extract_sample_features, score_sample_features
 from papergan.evaluation.corruptions import CORRUPTIONS
 from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.protocol import Rules
@@ -84,11 +84,11 @@ def sanity_cases(
     for corruption in CORRUPTIONS:
         for strength in corruption.strengths:
             pixels = corruption.apply(images, rules.num_samples, strength)
-            seen = see_samples(
+            seen = extract_sample_features(
                 [pixels], extractors, references, rules, batch_size=batch_size, should_stop=should_stop,
                 what=f"{corruption.name} {strength:g}",
             )  # fmt: skip
-            metrics = score_seen(seen, references, rules, device, should_stop)
+            metrics = score_sample_features(seen, references, rules, device, should_stop)
             metrics |= score_pixels(seen.pixels, images.train.images, images.test.images, rules, device)
             cases.append(Case(corruption=corruption.name, strength=float(strength), metrics=metrics))
             on_case(cases[-1])

@@ -45,7 +45,7 @@ def score_pixels(
     return scores
 
 
-def kept_for(rules: Rules) -> int:
+def num_images_kept(rules: Rules) -> int:
     """How many generated images `score_pixels` looks at."""
     return max(rules.memorisation_samples, rules.parzen_samples, 2 * rules.similarity_pairs)
 

@@ -68,7 +68,7 @@ def real_rows(
 
 
 def _features(reference: Reference, rows: Tensor, *, of_real: bool) -> Features:
-    sight = reference.real if of_real else reference.held_out
-    if sight is None:
+    cached = reference.real if of_real else reference.held_out
+    if cached is None:
         raise EvaluationError(f"the reference {reference.real.name} was made without held-out images; build it again")
-    return Features(sight.features.features[rows], sight.features.logits[rows])
+    return Features(cached.features.features[rows], cached.features.logits[rows])

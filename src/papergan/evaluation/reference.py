@@ -41,7 +41,7 @@ class ExtractorFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class ImageFeatures:
     """All images of one set as one extractor sees them.
 
     name, digest: of the images. features: one row per image, on the host. statistics: of these features.
@@ -62,7 +62,7 @@ class Sight:
         extractor: FeatureExtractor,
         batch_size: int,
         should_stop: Callable[[], bool] | None = None,
-    ) -> Sight:
+    ) -> ImageFeatures:
         """Look at every image."""
         seen = features_of(extractor, images.images, batch_size, should_stop, f"{images.name} by {extractor.name}")
         return cls(images.name, images.digest, seen, FeatureStatistics.of(seen.features))
@@ -78,7 +78,7 @@ class Sight:
         return Weights(tensors, {"kind": "sight", "name": self.name, "images": self.digest})
 
     @classmethod
-    def from_weights(cls, weights: Weights) -> Sight:
+    def from_weights(cls, weights: Weights) -> ImageFeatures:
         """Read what `to_weights` wrote. Raises EvaluationError for any other file."""
         about, tensors = weights.metadata, weights.tensors
         if (
@@ -101,15 +101,20 @@ class Reference:
 
     extractor: ExtractorFacts
     split: Split
-    real: Sight
-    held_out: Sight | None
+    real: ImageFeatures
+    held_out: ImageFeatures | None
     floor: float | None
     floor_count: int
     _floors: dict[int, float] = field(default_factory=dict, init=False, repr=False)  # of smaller counts
 
     @classmethod
     def between(
-        cls, extractor: ExtractorFacts, real: Sight, held_out: Sight | None, split: Split, floor_samples: int
+        cls,
+        extractor: ExtractorFacts,
+        real: ImageFeatures,
+        held_out: ImageFeatures | None,
+        split: Split,
+        floor_samples: int,
     ) -> Reference:
         """floor_samples: how many held-out images the floor is taken from, since the distance depends on the count."""
         if held_out is None:

@@ -41,24 +41,24 @@ def unused_images(disk: Disk, data: Path, notes: list[str]) -> Iterator[Removal]
 
 
 def unused_features(disk: Disk, data: Path, notes: list[str]) -> Iterator[Removal]:
-    """Features on the shelf that no reference.json is made of. One that cannot be read protects all."""
-    shelf = _Asked(data / MODELS / SHELF)
-    if _all_read(data / MODELS, "reference.json", shelf.read, notes):
-        for path in disk.files(shelf.folder, re.compile(r"features-.+-[0-9a-f]{16}\.safetensors")):
-            if disk.is_old(path) and path.name not in shelf.asked:
+    """Features in the cache that no reference.json is made of. One that cannot be read protects all."""
+    cache = _Asked(data / MODELS / SHELF)
+    if _all_read(data / MODELS, "reference.json", cache.read, notes):
+        for path in disk.files(cache.folder, re.compile(r"features-.+-[0-9a-f]{16}\.safetensors")):
+            if disk.is_old(path) and path.name not in cache.asked:
                 yield from disk.removal(FEATURES, path)
 
 
 def finished_drafts(disk: Disk, data: Path) -> Iterator[Removal]:
-    """What a kill left of work whose result is on the shelf. The state of unfinished work stays, whatever its age."""
-    shelf = data / MODELS / SHELF
-    for path in disk.files(shelf, re.compile(re.escape(PREFIX) + r".+-[0-9a-f]{16}\.safetensors")):
+    """What a kill left of work whose result is on the cache. The state of unfinished work stays, whatever its age."""
+    cache = data / MODELS / SHELF
+    for path in disk.files(cache, re.compile(re.escape(PREFIX) + r".+-[0-9a-f]{16}\.safetensors")):
         if disk.is_old(path) and path.with_name(path.name.removeprefix(PREFIX)).is_file():
             yield from disk.removal(DRAFTS, path)
 
 
 class _Asked(FeatureCache):
-    """A shelf that notes what it is asked for instead of reading it: features are gigabytes."""
+    """A cache that notes what it is asked for instead of reading it: features are gigabytes."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -66,15 +66,15 @@ class _Asked(FeatureCache):
 
     def read(self, pointer: Path) -> None:
         """Note everything that a reference is made of."""
-        dataset = ReferencesDataset(filepath=str(pointer), shelf=str(self.folder))
-        dataset._shelf = self
+        dataset = ReferencesDataset(filepath=str(pointer), cache=str(self.folder))
+        dataset._cache = self
         dataset.load()
 
-    def fetch(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
+    def get_or_compute(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
         """Nothing, in the form of features."""
         import torch
 
-        self.asked.add(self.place(kind, made_from).name)
+        self.asked.add(self.path_of(kind, made_from).name)
         rows = torch.zeros(1, 1).expand(int(str(made_from["count"])), 1)  # takes no room
         statistics = {"count": torch.tensor(0), "mean": torch.zeros(1), "scatter": torch.zeros(1, 1)}
         about = {"kind": "sight", "name": str(made_from["name"]), "images": str(made_from["images"])}

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 class Player:
     """Plays cells, each once: one whose result is kept is not played again, one that was interrupted goes on."""
 
-    def __init__(self, library: ImageLibrary, shelf: FeatureCache, store: CellStore, tracker: Tracker) -> None:
-        self.library, self.shelf, self.store, self.tracker = library, shelf, store, tracker
+    def __init__(self, library: ImageLibrary, feature_cache: FeatureCache, store: CellStore, tracker: Tracker) -> None:
+        self.library, self.feature_cache, self.store, self.tracker = library, feature_cache, store, tracker
         self._images = cache(self._prepared)
 
     def play(self, cell: Cell) -> CellResult:
@@ -56,9 +56,9 @@ class Player:
     def _play(self, experiment: Experiment, tracker: Tracker) -> CellResult:
         recipe = experiment.recipe
         images = self._images(recipe.dataset, recipe.image_size, recipe.train_limit, recipe.subset_seed)
-        classifier = references.train_domain_classifier(experiment, images, self.library, self.shelf)
-        reference = references.build_reference(experiment, images, classifier, self.shelf)
-        real_rows = references.score_real_images(experiment, images, reference, self.shelf)
+        classifier = references.train_domain_classifier(experiment, images, self.library, self.feature_cache)
+        reference = references.build_reference(experiment, images, classifier, self.feature_cache)
+        real_rows = references.score_real_images(experiment, images, reference, self.feature_cache)
         try:
             history, snapshots, _, trained = training.train(
                 experiment, images, classifier, reference, self.store.checkpoints, tracker

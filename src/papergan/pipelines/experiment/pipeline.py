@@ -17,8 +17,8 @@ def create_pipeline(experiment: str) -> Pipeline:
     """One experiment. `trained` is saved last: where it exists, everything else that training leaves exists too."""
     recipe, classifier = "params:recipe", "domain_classifier"
     nodes = [
-        _named(references.train_domain_classifier, [recipe, "images", "image_library", "ruler_shelf"], classifier),
-        _named(references.build_reference, [recipe, "images", classifier, "ruler_shelf"], "reference"),
+        _named(references.train_domain_classifier, [recipe, "images", "image_library", "feature_cache"], classifier),
+        _named(references.build_reference, [recipe, "images", classifier, "feature_cache"], "reference"),
         _named(
             training.train,
             [recipe, "images", classifier, "reference", "checkpoints", "tracker"],
@@ -34,7 +34,7 @@ def create_pipeline(experiment: str) -> Pipeline:
         _named(figures.draw_by_class, [recipe, classifier, "generator"], "by_class"),
         _named(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
         _named(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
-        _named(references.score_real_images, [recipe, "images", "reference", "ruler_shelf"], "real_rows"),
+        _named(references.score_real_images, [recipe, "images", "reference", "feature_cache"], "real_rows"),
         _named(
             evaluation.evaluate,
             [recipe, "images", classifier, "reference", "real_rows", "trained", "generator", "snapshots"],
@@ -44,7 +44,7 @@ def create_pipeline(experiment: str) -> Pipeline:
     return Pipeline(
         nodes,
         namespace=experiment,
-        inputs={"image_library", "ruler_shelf", "published"},
+        inputs={"image_library", "feature_cache", "published"},
         parameters={"params:recipe": f"params:{experiment}"},
         tags=["experiment"],
     )

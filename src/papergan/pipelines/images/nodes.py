@@ -15,14 +15,14 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.distributed.extractors import extractors_of
 from papergan.errors import DataError
-from papergan.evaluation.compute_metrics import score_seen, see_samples
+from papergan.evaluation.compute_metrics import extract_sample_features, score_sample_features
 from papergan.evaluation.image_scores import ImageScores
 from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.real_image_scores import real_rows
 from papergan.evaluation.reference import ExtractorFacts, Reference
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.pipelines.experiment.nodes.figures import neighbours_grid, viewer_of
-from papergan.pipelines.experiment.nodes.references import classifier_of, sights_of
+from papergan.pipelines.experiment.nodes.references import classifier_of, features_of_sets
 from papergan.pipelines.experiment.restore import is_asked, stoppable
 from papergan.reporting.image_grid import ImageGrid
 from papergan.reporting.pages import csv_page, html_page, markdown_page, text
@@ -64,8 +64,8 @@ def read(recipe: Images) -> AnyImages:
     return AnyImages(sets["real"], sets["fake"], sets.get("held_out"))
 
 
-def train_classifier(recipe: Images, images: AnyImages, ruler_shelf: FeatureCache) -> Weights:
-    """The classifier of the real images, of their classes or, where they have none, of rotations; kept on the shelf."""
+def train_classifier(recipe: Images, images: AnyImages, feature_cache: FeatureCache) -> Weights:
+    """The classifier of the real images, of their classes or, where they have none, of rotations; kept on the cache."""
     how = recipe.recipe
     if not how.domain:
         return Weights({}, {"kind": "none: evaluate_images.domain is false"})
@@ -73,25 +73,25 @@ def train_classifier(recipe: Images, images: AnyImages, ruler_shelf: FeatureCach
     if test is None or test.classes != train.classes:
         rows = torch.arange(len(train))
         train, test = _part(train, rows % EVERY != 0), _part(train, rows % EVERY == 0)
-    return classifier_of(ImageSplits(train, test), how.domain_classifier, ruler_shelf, choose_device(how.device))
+    return classifier_of(ImageSplits(train, test), how.domain_classifier, feature_cache, choose_device(how.device))
 
 
-def score(recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: FeatureCache) -> ImageScores:
+def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache: FeatureCache) -> ImageScores:
     """Every metric of the fakes against the real images, and of real images in their place."""
     how, device = recipe.recipe, choose_device(recipe.recipe.device)
     rules = how.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
     with stoppable("the evaluation of images") as stop:
         extractors = extractors_of(how, device, classifier)
         references = {
-            extractor.name: _reference(extractor, images, ruler_shelf, recipe, stop) for extractor in extractors
+            extractor.name: _reference(extractor, images, feature_cache, recipe, stop) for extractor in extractors
         }
         asked = partial(is_asked, stop)
-        seen = see_samples(
+        seen = extract_sample_features(
             [images.fake.images], extractors, references, rules, batch_size=how.batch_size,
             should_stop=asked, what=images.fake.name,
         )  # fmt: skip
         held_out = images.held_out
-        metrics = score_seen(seen, references, rules, device, asked)
+        metrics = score_sample_features(seen, references, rules, device, asked)
         metrics |= score_pixels(
             seen.pixels, images.real.images, None if held_out is None else held_out.images, rules, device
         )
@@ -106,13 +106,13 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: F
 
 
 def draw_image_neighbours(
-    recipe: Images, images: AnyImages, classifier: Weights, ruler_shelf: FeatureCache
+    recipe: Images, images: AnyImages, classifier: Weights, feature_cache: FeatureCache
 ) -> ImageGrid:
     """The first fakes, each beside the real images nearest to it."""
     how = recipe.recipe
     viewer = viewer_of(extractors_of(how, choose_device(how.device), classifier))
     with stoppable("the nearest neighbours") as stop:
-        (real,) = sights_of([images.real], viewer, ruler_shelf, how.batch_size, stop)
+        (real,) = features_of_sets([images.real], viewer, feature_cache, how.batch_size, stop)
     return neighbours_grid(images.fake.images, images.real, real, viewer, str(recipe.fake))
 
 
@@ -143,10 +143,10 @@ def tabulate_scores(scores: ImageScores) -> Page:
 
 
 def _reference(
-    extractor: FeatureExtractor, images: AnyImages, shelf: FeatureCache, recipe: Images, stop: StopRequest
+    extractor: FeatureExtractor, images: AnyImages, cache: FeatureCache, recipe: Images, stop: StopRequest
 ) -> Reference:
     sets = [images.real] if images.held_out is None else [images.real, images.held_out]
-    real, *others = sights_of(sets, extractor, shelf, recipe.recipe.batch_size, stop)
+    real, *others = features_of_sets(sets, extractor, cache, recipe.recipe.batch_size, stop)
     held_out = others[0] if others else None
     return Reference.between(ExtractorFacts.of(extractor), real, held_out, "train", len(images.fake))
 

@@ -15,10 +15,12 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(nodes.read, RECIPE, IMAGES, name="read"),
-            node(nodes.train_classifier, [RECIPE, IMAGES, "ruler_shelf"], CLASSIFIER, name="train_classifier"),
-            node(nodes.score, [RECIPE, IMAGES, CLASSIFIER, "ruler_shelf"], "evaluate_images.scores", name="score"),
+            node(nodes.train_classifier, [RECIPE, IMAGES, "feature_cache"], CLASSIFIER, name="train_classifier"),
+            node(nodes.score, [RECIPE, IMAGES, CLASSIFIER, "feature_cache"], "evaluate_images.scores", name="score"),
             node(
-                nodes.draw_image_neighbours, [RECIPE, IMAGES, CLASSIFIER, "ruler_shelf"], "evaluate_images.neighbours",
+                nodes.draw_image_neighbours,
+                [RECIPE, IMAGES, CLASSIFIER, "feature_cache"],
+                "evaluate_images.neighbours",
                 name="draw_image_neighbours",
             ),
             node(nodes.tabulate_scores, "evaluate_images.scores", "evaluate_images.page", name="tabulate_scores"),

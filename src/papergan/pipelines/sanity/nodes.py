@@ -18,7 +18,7 @@ from papergan.evaluation.corruptions import CORRUPTIONS, most_images
 from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
 from papergan.evaluation.reference import ExtractorFacts, Reference
 from papergan.metrics.registry import prefix_and_metric
-from papergan.pipelines.experiment.nodes.references import classifier_of, sights_of
+from papergan.pipelines.experiment.nodes.references import classifier_of, features_of_sets
 from papergan.pipelines.experiment.restore import is_asked, stoppable
 from papergan.reporting.pages import csv_page, html_page, markdown_page
 from papergan.tracking import provenance
@@ -45,16 +45,16 @@ def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplit
     return images
 
 
-def score_corruptions(recipe: Sanity, images: ImageSplits, ruler_shelf: FeatureCache) -> list[Case]:
+def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: FeatureCache) -> list[Case]:
     """Every metric under every damage."""
     how = recipe.recipe
     device = choose_device(how.device)
-    classifier = classifier_of(images, how.domain_classifier, ruler_shelf, device) if how.domain else Weights({})
+    classifier = classifier_of(images, how.domain_classifier, feature_cache, device) if how.domain else Weights({})
     rules = how.rules_for(how.num_samples)
     with stoppable("the sanity page") as stop:
         extractors, references = extractors_of(how, device, classifier), {}
         for extractor in extractors:
-            train, test = sights_of([images.train, images.test], extractor, ruler_shelf, how.batch_size, stop)
+            train, test = features_of_sets([images.train, images.test], extractor, feature_cache, how.batch_size, stop)
             facts = ExtractorFacts.of(extractor)
             references[facts.name] = Reference.between(facts, train, test, "train", how.num_samples)
         return sanity_cases(

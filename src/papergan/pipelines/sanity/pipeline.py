@@ -16,7 +16,7 @@ def create_pipeline() -> Pipeline:
         [
             node(nodes.ingest_for_sanity, ["image_library", RECIPE], "metric_sanity.images", name="ingest_for_sanity"),
             node(
-                nodes.score_corruptions, [RECIPE, "metric_sanity.images", "ruler_shelf"], "metric_sanity.cases",
+                nodes.score_corruptions, [RECIPE, "metric_sanity.images", "feature_cache"], "metric_sanity.cases",
                 name="score_corruptions",
             ),
             node(

@@ -26,13 +26,13 @@ SCORES = ("fid", "is_mean", "recall", "coverage", "ms_ssim")
 
 
 def search(
-    search: Search, image_library: ImageLibrary, ruler_shelf: FeatureCache, cells: CellStore, tracker: Tracker
+    search: Search, image_library: ImageLibrary, feature_cache: FeatureCache, cells: CellStore, tracker: Tracker
 ) -> tuple[Trace, dict[str, int]]:
     """Play FD = 1, 2, ... of every experiment up to the first stable one. Returns every trial, and what was chosen.
 
     An experiment of which no FD was stable has none chosen. Interrupted, the same command goes on from there.
     """
-    player, trace, chosen = Player(image_library, ruler_shelf, cells, tracker), Trace(), dict[str, int]()
+    player, trace, chosen = Player(image_library, feature_cache, cells, tracker), Trace(), dict[str, int]()
     for cell in search.cells:
         if cell.experiment in chosen:
             continue

@@ -14,14 +14,14 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(
-                nodes.search, inputs=["params:recipe", "image_library", "ruler_shelf", "cells", "tracker"],
+                nodes.search, inputs=["params:recipe", "image_library", "feature_cache", "cells", "tracker"],
                 outputs=["trace", "chosen"], name="search",
             ),
             node(nodes.tabulate, inputs=["params:recipe", "trace"], outputs="page", name="tabulate"),
             node(nodes.draw, inputs=["params:recipe", "trace", "cells"], outputs="plot", name="draw"),
         ],
         namespace="fd_search",
-        inputs={"image_library", "ruler_shelf"},
+        inputs={"image_library", "feature_cache"},
         parameters={"params:recipe": "params:fd_search"},
         tags=["search"],
     )  # fmt: skip

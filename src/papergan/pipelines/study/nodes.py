@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def play_cells(
-    study: Study, image_library: ImageLibrary, ruler_shelf: FeatureCache, cells: CellStore, tracker: Tracker
+    study: Study, image_library: ImageLibrary, feature_cache: FeatureCache, cells: CellStore, tracker: Tracker
 ) -> tuple[dict[str, str], dict[str, list[int]]]:
     """Play every cell that is not done.
 
@@ -38,7 +38,7 @@ def play_cells(
 
     Raises Interrupted after a stop signal; the same command goes on from there.
     """
-    player = Player(image_library, ruler_shelf, cells, tracker)
+    player = Player(image_library, feature_cache, cells, tracker)
     once: dict[str, Cell] = {}
     for cell in study.cells:
         once.setdefault(cell.key, cell)

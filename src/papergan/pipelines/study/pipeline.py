@@ -15,7 +15,7 @@ def create_pipeline(study: str) -> Pipeline:
     return Pipeline(
         [
             node(
-                nodes.play_cells, inputs=[recipe, "image_library", "ruler_shelf", "cells", "tracker"],
+                nodes.play_cells, inputs=[recipe, "image_library", "feature_cache", "cells", "tracker"],
                 outputs=["played", "subsets"], name="play_cells",
             ),
             node(nodes.tabulate, inputs=[*seen, "published", "pros_and_cons"], outputs="study_table", name="tabulate"),
@@ -25,7 +25,7 @@ def create_pipeline(study: str) -> Pipeline:
             node(nodes.draw_neighbours, inputs=seen, outputs="study_neighbours", name="draw_neighbours"),
         ],
         namespace=study,
-        inputs={"image_library", "ruler_shelf", "published", "pros_and_cons"},
+        inputs={"image_library", "feature_cache", "published", "pros_and_cons"},
         parameters={"params:recipe": f"params:{study}"},
         tags=["study"],
     )  # fmt: skip

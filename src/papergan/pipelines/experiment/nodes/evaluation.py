@@ -8,7 +8,7 @@ from functools import partial
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.distributed.sample_features import Viewers
-from papergan.evaluation.compute_metrics import score_seen
+from papergan.evaluation.compute_metrics import score_sample_features
 from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.real_image_scores import RealRow
@@ -58,7 +58,7 @@ def evaluate(
         def score(sampler: Sampler, what: str) -> dict[str, float]:
             when = progress_of(generator)
             seen = viewers.see(sampler, reference, rules, progress=when, should_stop=asked, what=what)
-            scores = score_seen(seen, reference, rules, device, asked)
+            scores = score_sample_features(seen, reference, rules, device, asked)
             scores |= score_pixels(seen.pixels, real.images, held_out.images, rules, device)
             for extractor in viewers.extractors if rules.path_samples else ():
                 length = sampler_path_length(

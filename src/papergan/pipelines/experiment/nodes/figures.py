@@ -11,7 +11,7 @@ from papergan.config.checked import Experiment
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.distributed.extractors import extractors_of
 from papergan.evaluation.image_features import features_of
-from papergan.evaluation.reference import References, Sight
+from papergan.evaluation.reference import ImageFeatures, References
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.image_range import to_model_range, to_pixels
 from papergan.metrics.memorisation import pixel_vectors
@@ -107,7 +107,9 @@ def draw_neighbours(
     return neighbours_grid(samples, images.train if held.split == "train" else images.test, held.real, viewer, words)
 
 
-def neighbours_grid(samples: Tensor, real: ImageSet, seen: Sight, viewer: FeatureExtractor, words: str) -> ImageGrid:
+def neighbours_grid(
+    samples: Tensor, real: ImageSet, seen: ImageFeatures, viewer: FeatureExtractor, words: str
+) -> ImageGrid:
     """The first eight of `samples`, each beside the four images of `real` nearest in features, and in pixels.
 
     seen: all of `real` as the viewer sees it.

@@ -15,11 +15,11 @@ from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
 from papergan.datasets.feature_cache import FeatureCache
-from papergan.datasets.references import shelved_sight
+from papergan.datasets.references import cached_features
 from papergan.datasets.unfinished_work import UnfinishedWork
 from papergan.distributed.extractors import extractors_of
 from papergan.evaluation.real_image_scores import RealRow, real_rows
-from papergan.evaluation.reference import ExtractorFacts, Reference, References, Sight
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier as train_classifier
 from papergan.extractors.feature_extractor import FeatureExtractor
@@ -33,7 +33,7 @@ NO_CLASSIFIER = "none: evaluation.domain is false"
 
 
 def train_domain_classifier(
-    experiment: Experiment, images: ImageSplits, image_library: ImageLibrary, ruler_shelf: FeatureCache
+    experiment: Experiment, images: ImageSplits, image_library: ImageLibrary, feature_cache: FeatureCache
 ) -> Weights:
     """The classifier of these images, trained once and then kept; no tensors where the recipe does without.
 
@@ -46,13 +46,15 @@ def train_domain_classifier(
     deterministic = recipe.training.deterministic and device.type == "cuda"  # a CPU's kernels always are
     if recipe.evaluation.domain_classifier.whole and recipe.train_limit is not None:
         images = prepare(image_library.load(recipe.dataset), size=recipe.image_size, limit=None)
-    return classifier_of(images, recipe.evaluation.domain_classifier, ruler_shelf, device, deterministic=deterministic)
+    return classifier_of(
+        images, recipe.evaluation.domain_classifier, feature_cache, device, deterministic=deterministic
+    )
 
 
 def classifier_of(
-    images: ImageSplits, how: DomainRecipe, shelf: FeatureCache, device: torch.device, *, deterministic: bool = False
+    images: ImageSplits, how: DomainRecipe, cache: FeatureCache, device: torch.device, *, deterministic: bool = False
 ) -> Weights:
-    """From the shelf, or trained now. deterministic: with such kernels, and never one that was made without.
+    """From the cache, or trained now. deterministic: with such kernels, and never one that was made without.
 
     A stop signal is obeyed between two batches, as Interrupted; the same call goes on from there.
     """
@@ -71,9 +73,9 @@ def classifier_of(
     data = {"train": images.train.digest, "test": images.test.digest}
     kernels = {"kernels": "deterministic"} if deterministic else {}
     made_of = {**data, **how.model_dump(exclude={"whole"}), **kernels}
-    draft = UnfinishedWork(shelf.place("domain_classifier", made_of))
+    draft = UnfinishedWork(cache.path_of("domain_classifier", made_of))
     with stoppable("the training of the domain classifier") as stop:
-        classifier = shelf.fetch("domain_classifier", made_of, make)
+        classifier = cache.get_or_compute("domain_classifier", made_of, make)
         draft.remove()
     accuracy = float(classifier.metadata["test_accuracy"])
     log.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
@@ -81,7 +83,7 @@ def classifier_of(
 
 
 def build_reference(
-    experiment: Experiment, images: ImageSplits, domain_classifier: Weights, ruler_shelf: FeatureCache
+    experiment: Experiment, images: ImageSplits, domain_classifier: Weights, feature_cache: FeatureCache
 ) -> References:
     """Training and test images as each extractor of the recipe sees them, kept once computed."""
     how, device = experiment.recipe.evaluation, device_of(experiment.recipe)
@@ -91,25 +93,25 @@ def build_reference(
     with stoppable("the reference features") as stop:
         for extractor in extractors:
             facts = ExtractorFacts.of(extractor)
-            first, second = sights_of([real, held_out], extractor, ruler_shelf, how.batch_size, stop)
+            first, second = features_of_sets([real, held_out], extractor, feature_cache, how.batch_size, stop)
             references[facts.name] = Reference.between(facts, first, second, how.reference, how.final_num_samples)
     return references
 
 
-def sights_of(
-    sets: Sequence[ImageSet], extractor: FeatureExtractor, shelf: FeatureCache, batch_size: int, stop: StopRequest
-) -> list[Sight]:
-    """Sets of real images as this extractor sees them: from the shelf, else looked at now."""
+def features_of_sets(
+    sets: Sequence[ImageSet], extractor: FeatureExtractor, cache: FeatureCache, batch_size: int, stop: StopRequest
+) -> list[ImageFeatures]:
+    """Sets of real images as this extractor sees them: from the cache, else looked at now."""
 
     def look(images: ImageSet) -> Callable[[], Weights]:
-        return lambda: Sight.of(images, extractor, batch_size, lambda: is_asked(stop)).to_weights()
+        return lambda: ImageFeatures.of(images, extractor, batch_size, lambda: is_asked(stop)).to_weights()
 
     facts = ExtractorFacts.of(extractor)
-    return [shelved_sight(shelf, facts, some.name, some.digest, len(some), look(some)) for some in sets]
+    return [cached_features(cache, facts, some.name, some.digest, len(some), look(some)) for some in sets]
 
 
 def score_real_images(
-    experiment: Experiment, images: ImageSplits, reference: References, ruler_shelf: FeatureCache
+    experiment: Experiment, images: ImageSplits, reference: References, feature_cache: FeatureCache
 ) -> tuple[RealRow, ...]:
     """The held-out images and copies of the reference, scored by the rules of the final evaluation."""
     recipe = experiment.recipe
@@ -126,5 +128,5 @@ def score_real_images(
 
     protocols = {name: asdict(held.protocol(rules)) for name, held in reference.items()}
     data = {"train": images.train.digest, "test": images.test.digest, "name": images.train.name}
-    kept = ruler_shelf.fetch("real_rows", {**data, "protocols": protocols, "rules": asdict(rules)}, make)
+    kept = feature_cache.get_or_compute("real_rows", {**data, "protocols": protocols, "rules": asdict(rules)}, make)
     return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))

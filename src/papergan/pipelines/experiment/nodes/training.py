@@ -18,7 +18,7 @@ from papergan.data.images import ImageSplits
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.distributed.sample_features import Viewers
 from papergan.errors import NotFiniteError
-from papergan.evaluation.compute_metrics import score_seen
+from papergan.evaluation.compute_metrics import score_sample_features
 from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import ScoreCard
@@ -160,7 +160,7 @@ class Evaluation:
         rules, asked = how.rules_while_training(seed), partial(is_asked, stop)
         what = f"samples of epoch {progress.epoch:g}"
         seen = self.viewers.see(sampler, self.references, rules, progress=progress, should_stop=asked, what=what)
-        scores = score_seen(seen, self.references, rules, game.device, asked)
+        scores = score_sample_features(seen, self.references, rules, game.device, asked)
         scores |= score_pixels(seen.pixels, self.images.train.images, self.images.test.images, rules, game.device)
         judged = judge(
             game, self.images, count=how.discriminator_samples, seed=seed, batch_size=how.batch_size,

@@ -10,7 +10,7 @@ from torch import Tensor
 from papergan.config.checked import Experiment
 from papergan.distributed.extractors import extractors_of
 from papergan.errors import RecipeError
-from papergan.evaluation.compute_metrics import Scores, score_seen, see_samples
+from papergan.evaluation.compute_metrics import Scores, extract_sample_features, score_sample_features
 from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import References
 from papergan.game.sampler import Sampler
@@ -45,12 +45,12 @@ def sweep_truncation(
         for threshold in _thresholds(sampler):
             stream = partial(sampler.stream, seed=rules.seed, progress=progress, truncation=threshold)
             rows.append(to_pixels(torch.cat(list(stream(PER_ROW)))).cpu())
-            seen = see_samples(
+            seen = extract_sample_features(
                 (to_pixels(batch) for batch in stream(rules.num_samples)), [viewer], reference, rules,
                 batch_size=recipe.evaluation.batch_size, should_stop=partial(is_asked, stop),
                 what=f"samples truncated at {threshold}",
             )  # fmt: skip
-            scores.append(score_seen(seen, reference, rules, device_of(recipe), partial(is_asked, stop)))
+            scores.append(score_sample_features(seen, reference, rules, device_of(recipe), partial(is_asked, stop)))
     words = caption(experiment.name, generator.metadata["dataset"], progress)
     return _figure(_thresholds(sampler), rows, scores, viewer.metric_prefix, f"{words}; {_rule(rules, viewer.name)}")
 
