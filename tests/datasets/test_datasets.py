@@ -115,7 +115,7 @@ class TestShelf:
     def test_what_was_made_is_taken_the_next_time(self, tmp_path):
         cache = FeatureCacheDataset(filepath=str(tmp_path)).load()
         first = cache.get_or_compute("kind", {"epochs": 2}, lambda: self.weights(1.0))
-        again = FeatureCache(tmp_path).fetch("kind", {"epochs": 2}, self.forbidden)
+        again = FeatureCache(tmp_path).get_or_compute("kind", {"epochs": 2}, self.forbidden)
         assert again.digest == first.digest
         assert again.metadata == {"about": "test"}
 

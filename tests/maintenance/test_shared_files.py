@@ -50,7 +50,7 @@ class TestShared:
 
     def test_classifiers_and_foreign_files_stay(self, work):
         for name in ("domain_classifier-0123456789abcdef", "real_rows-0123456789abcdef", "features-x", "mine"):
-            work.file(work.shelf / f"{name}.safetensors")
+            work.file(work.cache / f"{name}.safetensors")
         work.file(work.store / "mine.safetensors")
         work.file(work.store / "0123456789abcdef.npy")
         assert paths(work.plan()) == set()
@@ -122,7 +122,7 @@ class TestMlflow:
 
 
 def test_the_state_of_a_classifier_in_training_goes_only_once_it_is_finished(work):
-    finished, unfinished = (work.shelf / f"domain_classifier-{letter * 16}.safetensors" for letter in "ab")
+    finished, unfinished = (work.cache / f"domain_classifier-{letter * 16}.safetensors" for letter in "ab")
     drafts = [work.file(path.with_name(f"unfinished-{path.name}")) for path in (finished, unfinished)]
     work.file(finished)
     assert not paths(work.plan(later=False), DRAFTS)
