@@ -24,7 +24,7 @@ def nearest_by_differences(
     """
     direction = torch.randn(base.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     direction = (direction / direction.norm()).to(base.device)
-    centre = base.mean(0, dtype=torch.float64)
+    centre = base.mean(0).double()
     query_places, base_places = (
         torch.cat([(some.double() - centre) @ direction for some in torch.split(vectors, COLUMNS_AT_ONCE)])
         for vectors in (queries, base)

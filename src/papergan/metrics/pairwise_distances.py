@@ -72,7 +72,7 @@ def pair_blocks(queries: Tensor, base: Tensor, block: int, dtype: torch.dtype = 
 
     queries [Q, D], base [M, D]: float32. dtype: of the products, float32 or float64.
     """
-    centre = base.mean(0, dtype=torch.float64).to(dtype)
+    centre = base.mean(0).to(dtype)
     rounding = ROUNDINGS * torch.finfo(dtype).eps
     for row in range(0, len(queries), block):
         rows = slice(row, row + block)
