@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from safetensors.torch import load, save
 from papergan.data.image_file import save_image_set
 from papergan.data.images import ImageSet
 from papergan.datasets.weights import decode, encode
+from papergan.errors import CheckpointError
 from papergan.weights import Weights, safetensors_bytes
 
 METADATA = {f"key{number}": f'a "word" {number}\nähm 像' for number in range(12)}
@@ -85,3 +87,11 @@ def test_files_in_another_order_are_still_read(tmp_path):
     weights = decode(save(TENSORS, dict(reversed(about.items()))), tmp_path / "old")
     assert weights.metadata == METADATA
     assert weights.digest == Weights(TENSORS).digest
+
+
+def test_a_damaged_digest_is_told_in_printable_characters():
+    weights = Weights({"a": torch.zeros(2)}, {})
+    content = encode(weights).replace(weights.digest.encode(), b"\x7f" * 64)
+    with pytest.raises(CheckpointError, match="is damaged: expected digest") as error:
+        decode(content, Path("a.safetensors"))
+    assert str(error.value).isprintable()

@@ -131,6 +131,16 @@ def test_a_file_of_images_vouches_for_itself(tmp_path):
         load_image_set(path)
 
 
+def test_a_damaged_digest_is_told_in_printable_characters(tmp_path):
+    original = images()
+    save_image_set(tmp_path / "a.safetensors", original)
+    content = (tmp_path / "a.safetensors").read_bytes()
+    (tmp_path / "a.safetensors").write_bytes(content.replace(original.digest.encode(), b"\x7f" * 64))
+    with pytest.raises(DataError, match="is damaged: expected content digest") as error:
+        load_image_set(tmp_path / "a.safetensors")
+    assert str(error.value).isprintable()
+
+
 def test_a_grid_puts_images_row_by_row():
     grid = make_grid(images(5).images, columns=3, padding=1, scale=2)
     assert grid.shape == (3, 2 * 17 + 1, 3 * 17 + 1)

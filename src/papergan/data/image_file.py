@@ -37,7 +37,7 @@ def load_image_set(path: Path) -> ImageSet:
     except Exception as problem:  # safetensors and json raise many types on garbage; each means the same here
         raise DataError(f"{path} is not a whole file of images ({sanitise(problem)})") from problem
     if image_set.digest != recorded:
-        raise DataError(f"{path} is damaged: expected content digest {recorded}, got {image_set.digest}")
+        raise DataError(f"{path} is damaged: expected content digest {sanitise(recorded)}, got {image_set.digest}")
     return image_set
 
 

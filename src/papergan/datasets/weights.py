@@ -53,7 +53,7 @@ def decode(content: bytes, path: Path) -> Weights:
         raise CheckpointError(f"{path} is not a whole safetensors file ({sanitise(error)}); make it again") from error
     recorded, recorded_about = about.pop("digest", None), about.pop("metadata_digest", None)
     if found != recorded:
-        raise CheckpointError(f"{path} is damaged: expected digest {recorded}, got {found}; make it again")
+        raise CheckpointError(f"{path} is damaged: expected digest {sanitise(recorded)}, got {found}; make it again")
     if found_about != recorded_about:
         raise CheckpointError(f"{path} is damaged: its metadata is not what was saved; make it again")
     return Weights(weights.tensors, about)
