@@ -16,9 +16,8 @@ from safetensors.torch import load, save
 
 from papergan.data.image_file import save_image_set
 from papergan.data.images import ImageSet
-from papergan.datasets.weights import decode, encode
 from papergan.errors import CheckpointError
-from papergan.weights import Weights, safetensors_bytes
+from papergan.weights import Weights, decode, encode, safetensors_bytes
 
 METADATA = {f"key{number}": f'a "word" {number}\nähm 像' for number in range(12)}
 TENSORS = {

@@ -13,9 +13,8 @@ from kedro.io import AbstractDataset, DatasetError
 
 from papergan.atomic_files import write_whole
 from papergan.datasets.atomic_file import read_bytes
-from papergan.datasets.weights import decode, encode
 from papergan.errors import CheckpointError, StorageError
-from papergan.weights import Weights
+from papergan.weights import Weights, decode, encode
 
 log = logging.getLogger(__name__)
 

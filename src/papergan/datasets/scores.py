@@ -12,9 +12,9 @@ from papergan.atomic_files import DOCUMENT_BYTES
 from papergan.config.registry import TOOLS
 from papergan.datasets.atomic_file import read_bytes
 from papergan.datasets.digested_json import DigestedJSONDataset
-from papergan.datasets.weights import decode
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
+from papergan.weights import decode
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from papergan.atomic_files import storage_errors, write_whole
 from papergan.datasets.atomic_file import read_bytes
-from papergan.datasets.weights import decode, encode
 from papergan.errors import CheckpointError, StorageError
-from papergan.weights import Weights
+from papergan.weights import Weights, decode, encode
 
 log = logging.getLogger(__name__)
 

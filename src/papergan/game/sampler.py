@@ -31,7 +31,7 @@ class Sampler(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.generator.parameters()).device
+        return next(self.generator.parameters(), torch.empty(0)).device
 
     @torch.no_grad()
     def stream(
@@ -57,11 +57,16 @@ class Sampler(nn.Module):
                     continue
                 latent = self.latents(CHUNK, seed, "samples", chunk, progress=progress, truncation=truncation)
                 wanted = min(CHUNK, count - start)
-                at_once = ON_A_CPU if self.device.type == "cpu" else CHUNK
-                parts = zip(*(torch.split(part[:wanted], at_once) for part in latent), strict=True)
-                yield torch.cat([self.generator(*part).float() for part in parts])
+                yield self.decode(*(part[:wanted] for part in latent))
         finally:
             self.train(was_training)
+
+    @torch.no_grad()
+    def decode(self, *latent: Tensor) -> Tensor:
+        """Images of the generator's arguments, [B, ...] each, some at once: float32 [B, C, S, S] in [-1, 1]."""
+        at_once = ON_A_CPU if self.device.type == "cpu" else CHUNK
+        parts = zip(*(torch.split(part, at_once) for part in latent), strict=True)
+        return torch.cat([self.generator(*part).float() for part in parts])
 
     @torch.no_grad()
     def latents(
@@ -69,10 +74,13 @@ class Sampler(nn.Module):
     ) -> tuple[Tensor, ...]:
         """The generator's arguments, a function of (seed, purpose). Raises RecipeError as `Prior.truncated` does."""
         with seeded(seed, *purpose, device=self.device):
-            if truncation is None:
-                drawn: tuple[Tensor, ...] = self.prior(count, progress)
-            else:
-                drawn = self.prior.truncated(count, progress, truncation)  # type: ignore[operator]
+            return self._draw(count, progress, truncation)
+
+    def _draw(self, count: int, progress: Progress, truncation: float | None) -> tuple[Tensor, ...]:
+        if truncation is None:
+            drawn: tuple[Tensor, ...] = self.prior(count, progress)
+        else:
+            drawn = self.prior.truncated(count, progress, truncation)  # type: ignore[operator]
         return drawn
 
     @torch.no_grad()
@@ -96,12 +104,15 @@ class Sampler(nn.Module):
         return images.float()
 
     @torch.no_grad()
-    def estimate_batch_norm(self, *, batches: int, batch_size: int, seed: int, progress: Progress = START) -> None:
+    def estimate_batch_norm(
+        self, *, batches: int, batch_size: int, seed: int, progress: Progress = START, truncation: float | None = None
+    ) -> None:
         """Re-estimate BatchNorm's running statistics under the present weights ("standing statistics").
 
         The statistics become the plain mean over `batches` batches of the batch mean and unbiased batch variance.
         Weights that are averages never saw data, so statistics copied from the generator that did may tint images
         (Brock et al. 2019, arXiv:1809.11096, appendix C.1). Does nothing where there is no BatchNorm.
+        truncation: of the latents, see `Prior.truncated`.
         """
         norms = [m for m in self.generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         if not norms:
@@ -114,7 +125,7 @@ class Sampler(nn.Module):
         self.train()
         with seeded(seed, "batch norm", device=self.device):
             for _ in range(batches):
-                self.generator(*self.prior(batch_size, progress))
+                self.generator(*self._draw(batch_size, progress, truncation))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         self.train(was_training)

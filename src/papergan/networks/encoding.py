@@ -31,8 +31,18 @@ class Encoder(nn.Module):
         self.linear = nn.Linear(4 * width * eighth(images) ** 2, latent_dim * (2 if stochastic else 1))
         normal_initialisation(self)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def code(self, images: Tensor) -> Tensor:
+        """Output of the last layer: [B, latent_dim]; of a stochastic encoder mean and log deviation, twice as long."""
         code: Tensor = self.linear(self.layers(images).flatten(1)).float()
+        return code
+
+    def mean(self, images: Tensor) -> Tensor:
+        """The mean of the latents, [B, latent_dim]."""
+        code = self.code(images)
+        return code.chunk(2, dim=1)[0] if self.stochastic else code
+
+    def forward(self, images: Tensor) -> Tensor:
+        code = self.code(images)
         if not self.stochastic:
             return code
         mean, log_deviation = code.chunk(2, dim=1)

@@ -1,0 +1,261 @@
+"""A trained generator with its prior: samples, latents to images, interpolation, truncation, inversion."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.data.memory import check_memory
+from papergan.errors import CheckpointError, RecipeError
+from papergan.game.priors import Prior, one_hot, slerp
+from papergan.game.sampler import CHUNK, Sampler
+from papergan.game.schedules import Progress
+from papergan.image_range import to_model_range
+from papergan.inference.labels import Labels, label_indices
+from papergan.inference.model_folder import StoredModel
+from papergan.inference.samples import Samples
+from papergan.messages import quoted
+from papergan.networks.encoding import Encoder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = Tensor | np.ndarray[Any, Any] | Sequence[float] | Sequence[Sequence[float]]
+
+MOST = 10**9 - 1  # file names have up to nine digits
+STATISTICS = {"batches": 100, "batch_size": 64}  # of BatchNorm under truncated latents
+MODES = ("prior", "slerp", "linear")
+
+
+class Generator:
+    """A trained generator, ready to use. Sample i of a seed depends on (seed, i) alone.
+
+    Neither the number of samples nor the batch size nor the device changes it, but for the rounding of products.
+    recipe, metrics, protocol: what it was trained and measured with; {} where that was not stored. digest: SHA-256 of
+    its weights.
+    Raises CheckpointError where the stored weights do not fit the system that they name.
+    """
+
+    def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
+        self.stored, config, about = stored, stored.config, stored.about
+        self.system, self.digest = str(config["system"]), str(config["digest"])
+        self.classes = tuple(config["classes"])
+        self.conditional = bool(config["conditional"])
+        self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
+        self.image = ImageSpec(*(int(config["image"][name]) for name in ("channels", "size", "num_classes")))
+        self.progress = Progress(**config["progress"])
+        self.sampler, self.encoder = _build(stored, self.image)
+        # a prior that stays on the CPU, so that latents are the same on any device
+        self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
+        self.device = torch.device(device)
+        self.to(device)
+
+    def to(self, device: torch.device | str) -> Generator:
+        """Move the networks to a device."""
+        self.device = torch.device(device)
+        self.sampler.to(self.device)
+        if self.encoder is not None:
+            self.encoder.to(self.device)
+        self._truncated: tuple[float | None, Sampler] = (None, self.sampler)
+        return self
+
+    @property
+    def latent_dim(self) -> int:
+        return int(self.stored.config["prior"]["latent_dim"])
+
+    def sample(
+        self, n: int = 1, *, seed: int = 0, labels: Labels = None, truncation: float | None = None,
+        batch_size: int = 256,
+    ) -> Samples:  # fmt: skip
+        """`n` samples. See `stream`; all of them are held in memory.
+
+        Raises DataError where they do not fit.
+        """
+        check_count(n)
+        each = 9 * self.image.channels * self.image.size**2 + 8 * self.latent_dim  # float32, twice, and bytes
+        check_memory(f"{n} samples at once", n * each, "take fewer, or use stream(), which holds one batch at a time")
+        return Samples.join(
+            list(self.stream(n, seed=seed, labels=labels, truncation=truncation, batch_size=batch_size))
+        )
+
+    def stream(
+        self, n: int, *, seed: int = 0, labels: Labels = None, truncation: float | None = None, batch_size: int = 256,
+        first: int = 0,
+    ) -> Iterator[Samples]:  # fmt: skip
+        """Samples first to first + n - 1 of the stream of `seed`, in batches of at most `batch_size`.
+
+        labels: a class by name or number, or several, which the samples take in turn; None = as the prior draws them.
+        truncation: threshold of the latents (Brock et al. 2019, arXiv:1809.11096, section 3.1); BatchNorm's statistics
+        are re-estimated under it. None = the prior as it is.
+        Raises RecipeError for a wrong count, a label that this generator does not know, a truncation that its prior
+        does not know.
+        """
+        check_count(n)
+        if first < 0 or batch_size < 1:
+            raise RecipeError(f"expected first >= 0 and batch_size >= 1, got {first} and {batch_size}")
+        chosen = self._labels(labels)
+        sampler = self._sampler(truncation)
+        return self._stream(sampler, n, seed, chosen, truncation, batch_size, first)
+
+    def _stream(
+        self, sampler: Sampler, n: int, seed: int, chosen: Tensor | None, truncation: float | None, batch_size: int,
+        first: int,
+    ) -> Iterator[Samples]:  # fmt: skip
+        for start in range(first, first + n, batch_size):
+            stop = min(start + batch_size, first + n)
+            latents = self._drawn(start, stop, seed, truncation)
+            if chosen is not None:
+                places = torch.arange(start, stop) % len(chosen)
+                latents = (latents[0], one_hot(chosen[places], self.image.num_classes))
+            yield self._decoded(sampler, latents, f"seed {seed}", start)
+
+    def decode(self, latents: Array, *, labels: Labels = None, batch_size: int = 256) -> Samples:
+        """Images of given latents, float [N, Z] or [Z].
+
+        labels: as for `sample`, in turn; a generator with classes needs them.
+        Raises RecipeError for another shape, for numbers that are not finite, and for labels that do not fit.
+        """
+        z = self._checked(latents)
+        chosen = self._labels(labels)
+        if self.conditional and chosen is None:
+            raise RecipeError("decode: this generator has classes; say which: labels=0, a name, or one for each")
+        parts = []
+        for start in range(0, len(z), batch_size):
+            rows = z[start : start + batch_size]
+            rest = self._drawn(start, start + len(rows), 0, None)[1:]
+            if chosen is not None:
+                rest = (one_hot(chosen[torch.arange(start, start + len(rows)) % len(chosen)], self.image.num_classes),)
+            parts.append(self._decoded(self._sampler(None), (rows, *rest), "given latents", start))
+        return Samples.join(parts)
+
+    def interpolate(self, a: Array, b: Array, *, steps: int = 9, mode: str = "prior", labels: Labels = None) -> Samples:
+        """Images on the way from latents `a` to `b`, both ends included: `steps` for each pair, pair after pair.
+
+        a, b: [Z] or [N, Z]. mode: "slerp" (spherical), "linear", or "prior": slerp for Gaussian latents, else linear.
+        Raises RecipeError as `decode` does, and where the two have different numbers of latents.
+        """
+        if mode not in MODES:
+            raise RecipeError(f"interpolate: expected mode {', '.join(MODES)}, got {quoted(mode)}")
+        start, end = self._checked(a), self._checked(b)
+        if len(start) != len(end) or steps < 2:
+            raise RecipeError(f"interpolate: expected as many ends as starts and 2 steps or more, got {len(start)}, "
+                              f"{len(end)} and {steps}")  # fmt: skip
+        position = torch.linspace(0, 1, steps).repeat(len(start))
+        first, last = start.repeat_interleave(steps, 0), end.repeat_interleave(steps, 0)
+        prior = self._on_cpu.prior
+        if mode == "prior" and isinstance(prior, Prior):
+            between = prior.between(first, last, position)
+        elif mode == "slerp":
+            between = slerp(first, last, position)
+        else:
+            between = torch.lerp(first, last, position[:, None])
+        chosen = self._labels(labels)
+        each = None if chosen is None else chosen[torch.arange(len(start)) % len(chosen)].repeat_interleave(steps)
+        return self.decode(between, labels=None if each is None else each.tolist())
+
+    @torch.no_grad()
+    def invert(self, images: Array, *, batch_size: int = 256) -> Tensor:
+        """Latents float32 [N, Z] of images, by the system's own encoder: the mean where it is stochastic.
+
+        images: uint8 [N, H, W, C] or float [N, C, H, W] in [-1, 1], of the generator's size.
+        Raises RecipeError where the system has no encoder, or for other images.
+        """
+        if self.encoder is None:
+            raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali and bigan")
+        given = torch.as_tensor(images)
+        if given.dtype == torch.uint8 and given.dim() == 4:
+            given = to_model_range(given.permute(0, 3, 1, 2))
+        wanted = (self.image.channels, self.image.size, self.image.size)
+        if given.dim() != 4 or tuple(given.shape[1:]) != wanted or not given.is_floating_point():
+            raise RecipeError(f"invert: expected images [N, {wanted[1]}, {wanted[2]}, {wanted[0]}] as bytes, or float "
+                              f"[N, {', '.join(map(str, wanted))}], got {given.dtype} {list(given.shape)}")  # fmt: skip
+        parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
+        return torch.cat(parts)
+
+    def __repr__(self) -> str:
+        about = self.stored.about
+        size = f"{self.image.channels}x{self.image.size}x{self.image.size}"
+        count = sum(parameter.numel() for parameter in self.sampler.generator.parameters())
+        lines = [
+            f"{about.get('experiment', self.system)}: {self.system} generator of {size} images, {count:,} parameters",
+            f"  trained on {about.get('dataset', 'an unknown data set')}, {self.progress.step:,} steps, weights "
+            f"{self.stored.config['weights']}",
+            f"  latents {self.latent_dim}, {type(self._on_cpu.prior).__name__}; classes "
+            f"{', '.join(self.classes) if self.conditional else 'none'}",
+            *(f"  {name} {value:.4g}" for name, value in self.metrics.items() if name.endswith(("fid", "is_mean"))),
+            f"  digest {self.digest[:16]}",
+        ]
+        return "\n".join(lines)
+
+    def _labels(self, labels: Labels) -> Tensor | None:
+        if labels is not None and not self.conditional:
+            raise RecipeError(f"labels: a generator of system {self.system!r} knows no classes; leave labels out")
+        return label_indices(labels, self.classes, self.image.num_classes)
+
+    def _drawn(self, start: int, stop: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
+        """The generator's arguments for samples start to stop - 1 of this seed, on the CPU."""
+        parts = []
+        for chunk in range(start // CHUNK, -(-stop // CHUNK)):
+            drawn = self._on_cpu.latents(CHUNK, seed, "samples", chunk, progress=self.progress, truncation=truncation)
+            low, high = max(start - chunk * CHUNK, 0), min(stop - chunk * CHUNK, CHUNK)
+            parts.append([part[low:high] for part in drawn])
+        return tuple(torch.cat(rows) for rows in zip(*parts, strict=True))
+
+    def _sampler(self, truncation: float | None) -> Sampler:
+        """The sampler for this truncation, BatchNorm's statistics its own; the newest is kept."""
+        if truncation is None:
+            return self.sampler
+        if not truncation > 0:
+            raise RecipeError(f"truncation: expected a threshold above 0, got {truncation}")
+        if self._truncated[0] != truncation:
+            sampler = copy.deepcopy(self.sampler)
+            sampler.estimate_batch_norm(seed=0, progress=self.progress, truncation=truncation, **STATISTICS)
+            self._truncated = (truncation, sampler.eval())
+        return self._truncated[1]
+
+    def _checked(self, latents: Array) -> Tensor:
+        z = torch.as_tensor(latents, dtype=torch.float32).detach().cpu()
+        z = z[None] if z.dim() == 1 else z
+        if z.dim() != 2 or z.shape[1] != self.latent_dim or not len(z) or not bool(z.isfinite().all()):
+            raise RecipeError(f"latents: expected finite numbers [N, {self.latent_dim}], got {list(z.shape)}")
+        return z
+
+    def _decoded(self, sampler: Sampler, arguments: tuple[Tensor, ...], what: str, first: int) -> Samples:
+        images = sampler.decode(*(part.to(self.device) for part in arguments)).clamp(-1, 1).cpu()
+        about = self.stored.about
+        caption = f"{about.get('experiment', self.system)}, trained on {about.get('dataset', '?')}; {what}"
+        return Samples(
+            images, arguments[0], arguments[1].argmax(1) if self.conditional else None, self.classes, caption, first,
+            {"Description": caption, "Software": f"papergan {self.stored.config['papergan']}", "Model": self.digest},
+        )  # fmt: skip
+
+
+def check_count(n: int) -> None:
+    """Raise RecipeError for a number of samples that nobody can mean."""
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
+        raise RecipeError(f"expected 1 to {MOST} samples, got {quoted(n)}")
+
+
+def _build(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, Encoder | None]:
+    config, tensors = stored.config, stored.tensors
+    game = systems.build(config["system"], image, config["settings"], seed=0)
+    sampler = Sampler(game.networks[game.showcase.source], game.networks[game.showcase.generator])
+    encoder = game.networks["encoder"] if config["encoder"] else None
+    try:
+        sampler.load_state_dict({name: t for name, t in tensors.tensors.items() if not name.startswith("encoder.")})
+        if encoder is not None:
+            encoder.load_state_dict(tensors.under("encoder"))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights do not fit system {config['system']!r} of this version of papergan: "
+            f"{quoted(str(error).splitlines()[-1].strip())}; use version {config['papergan']}"
+        ) from error
+    assert encoder is None or isinstance(encoder, Encoder)
+    sampler.requires_grad_(False).eval()
+    return sampler, None if encoder is None else encoder.requires_grad_(False).eval()

@@ -1,0 +1,43 @@
+"""Class labels as people give them: names or numbers, one or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from papergan.errors import RecipeError, did_you_mean
+from papergan.messages import quoted
+
+Labels = int | str | Sequence[int | str] | None
+
+
+def label_indices(labels: Labels, classes: Sequence[str], num_classes: int) -> Tensor | None:
+    """Indices int64 [L] of classes by name or number; None for None.
+
+    A name wins over a number: "7" is the class named 7 where there is one, else class 7.
+    Raises RecipeError for a class that does not exist, with close matches, and for an empty list.
+    """
+    if labels is None:
+        return None
+    given = [labels] if isinstance(labels, int | str) else list(labels)
+    if not given:
+        raise RecipeError("labels: expected one class or more, got an empty list; leave labels out for all of them")
+    return torch.tensor([_index(one, classes, num_classes) for one in given], dtype=torch.int64)
+
+
+def _index(label: int | str, classes: Sequence[str], num_classes: int) -> int:
+    if isinstance(label, str):
+        if label in classes:
+            return list(classes).index(label)
+        if not label.strip().isdecimal():
+            raise RecipeError(f"unknown class {quoted(label)}{did_you_mean(label, classes)}")
+        label = int(label[:9])
+    try:
+        number = int(label)
+    except (TypeError, ValueError):
+        raise RecipeError(f"labels: expected names or numbers of classes, got {quoted(label)}") from None
+    if not 0 <= number < num_classes:
+        raise RecipeError(f"class {number} does not exist: there are {num_classes}, numbered from 0")
+    return number

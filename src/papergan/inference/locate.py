@@ -1,0 +1,94 @@
+"""Loading a trained generator from a folder, a file, an MLflow model or run, or the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from papergan.errors import CheckpointError, RecipeError
+from papergan.inference.generator import Generator
+from papergan.inference.model_folder import CONFIG, WEIGHTS, read_model
+from papergan.messages import quoted
+
+
+def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator:
+    """A trained generator, ready to sample.
+
+    source: a model folder (config.json in it), the folder of an experiment below data/06_models (its newest model), a
+    file model.safetensors, "models:/NAME@ALIAS" or "models:/NAME/VERSION", "runs:/ID" (both need mlflow), or
+    "hf://ORGANISATION/NAME" (needs huggingface_hub). device: None = a GPU where there is one.
+    Raises CheckpointError where there is no model, or a damaged one; RecipeError for a source that is not understood.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Generator(read_model(locate(source)), device)
+
+
+def locate(source: str | os.PathLike[str]) -> Path:
+    """The folder or file that `source` names, fetched where it is elsewhere."""
+    text = os.fspath(source)
+    for scheme, fetch in _FETCH.items():
+        if text.startswith(scheme):
+            return fetch(text)
+    if "://" in text or text.startswith(("models:", "runs:")):
+        known = ", ".join(f"{scheme}..." for scheme in _FETCH)
+        raise RecipeError(f"{quoted(text)} is no place of a model; give a folder, a file, or {known}")
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise CheckpointError(f"{path} does not exist; a model is written at the end of `kedro run --pipelines NAME`")
+    return newest_model(path) if path.is_dir() else path
+
+
+def newest_model(folder: Path) -> Path:
+    """The model folder that `folder` is, or the newest one below it. Raises CheckpointError where there is none."""
+    if (folder / CONFIG).is_file() or (folder / WEIGHTS).is_file():
+        return folder
+    # an experiment's folder has model/<version>/model/, versions named by their time
+    found = sorted(folder.glob(f"model/*/model/{CONFIG}")) or sorted(folder.glob(f"*/model/{CONFIG}"))
+    if not found:
+        raise CheckpointError(
+            f"{folder} has no model in it: expected {CONFIG} and {WEIGHTS}, or an experiment's folder whose pipeline "
+            "has come to its end"
+        )
+    return found[-1].parent
+
+
+def _from_mlflow(text: str) -> Path:
+    try:
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+    except ImportError:
+        raise RecipeError(f"{text}: needs MLflow; pip install mlflow") from None
+    place = text
+    if text.startswith("runs:/") and text.count("/") == 1:
+        place = f"{text}/model"
+    try:
+        folder = Path(download_artifacts(artifact_uri=place))
+    except (MlflowException, OSError) as error:
+        raise CheckpointError(f"{text}: MLflow has no such model ({str(error).splitlines()[0]:.200})") from error
+    found = sorted(folder.rglob(CONFIG))
+    if not found:
+        raise CheckpointError(f"{text} holds no model of papergan")
+    return found[0].parent
+
+
+def _from_hub(text: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise RecipeError(f"{text}: needs huggingface_hub; pip install 'papergan[hub]'") from None
+    name, _, revision = text.removeprefix("hf://").partition("@")
+    try:
+        return Path(
+            snapshot_download(name, revision=revision or None, allow_patterns=["*.json", "*.md", "*.safetensors"])
+        )
+    except Exception as error:  # the library raises types of requests, of its own, and of the file system
+        raise CheckpointError(f"{text}: the Hub has no such model ({str(error).splitlines()[0]:.200})") from error
+
+
+_FETCH: dict[str, Callable[[str], Path]] = {
+    "models:/": _from_mlflow, "runs:/": _from_mlflow, "hf://": _from_hub,
+}  # fmt: skip

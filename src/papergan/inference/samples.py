@@ -1,0 +1,124 @@
+"""Samples of a generator: images, latents and labels, and ways to look at them and to save them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from papergan.atomic_files import write_whole
+from papergan.errors import StorageError
+from papergan.image_range import to_pixels
+from papergan.reporting.image_grid import ImageGrid, encode_png
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What a generator made.
+
+    tensor: float32 [N, C, H, W] in [-1, 1], on the host. latents: float32 [N, Z]. labels: int64 [N], None where the
+    generator knows no classes. names: of the classes. first: index of the first of them in the stream of its seed.
+    """
+
+    tensor: Tensor
+    latents: Tensor
+    labels: Tensor | None = None
+    names: tuple[str, ...] = ()
+    caption: str = ""
+    first: int = 0
+    about: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    @property
+    def pixels(self) -> Tensor:
+        """uint8 [N, C, H, W]."""
+        return to_pixels(self.tensor)
+
+    @property
+    def images(self) -> np.ndarray[Any, Any]:
+        """uint8 [N, H, W, C], as NumPy, PIL and matplotlib have images."""
+        return self.pixels.permute(0, 2, 3, 1).contiguous().numpy()
+
+    def pil(self) -> list[Image]:
+        """Each image as a PIL image, "L" or "RGB"."""
+        from PIL import Image
+
+        return [Image.fromarray(one[:, :, 0] if one.shape[2] == 1 else one) for one in self.images]
+
+    def grid(self, columns: int | None = None, scale: int = 2) -> Grid:
+        """All of them in one picture. columns: None = as near to a square as it gets."""
+        return Grid(ImageGrid(self.pixels, self.caption, columns), scale)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write each as folder/000000.png, numbered by its index in the stream; returns the paths.
+
+        Raises StorageError where the folder is there and not empty, or the disk refuses.
+        """
+        folder = Path(folder).expanduser()
+        check_empty(folder)
+        return self.write(folder)
+
+    def write(self, folder: Path) -> list[Path]:
+        """As `save`, beside what the folder holds already."""
+        paths = [folder / f"{self.first + index:06d}{self._suffix(index)}.png" for index in range(len(self))]
+        for path, image in zip(paths, self.pixels, strict=True):
+            write_whole(path, encode_png(image, self.about))
+        return paths
+
+    def _suffix(self, index: int) -> str:
+        if self.labels is None:
+            return ""
+        return f"-class{int(self.labels[index])}"
+
+    @staticmethod
+    def join(parts: list[Samples]) -> Samples:
+        """Parts of one stream, in their order."""
+        first, labels = parts[0], [part.labels for part in parts if part.labels is not None]
+        return Samples(
+            torch.cat([part.tensor for part in parts]), torch.cat([part.latents for part in parts]),
+            torch.cat(labels) if labels else None, first.names, first.caption, first.first, first.about,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A picture of many samples."""
+
+    content: ImageGrid
+    scale: int
+
+    def png(self) -> bytes:
+        """The picture as a PNG file."""
+        return encode_png(self.content.picture(scale=self.scale), {"Description": self.content.caption})
+
+    def save(self, path: str | Path) -> Path:
+        """Write the PNG; what stood there is replaced. Raises StorageError where the disk refuses."""
+        path = Path(path).expanduser()
+        write_whole(path, self.png())
+        return path
+
+    def pil(self) -> Image:
+        """The picture as a PIL image."""
+        import io
+
+        from PIL import Image
+
+        return Image.open(io.BytesIO(self.png()))
+
+    def _repr_png_(self) -> bytes:
+        return self.png()
+
+
+def check_empty(folder: Path) -> None:
+    """Raise StorageError where something stands at `folder` that is not an empty folder."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StorageError(f"{folder} exists and is not an empty folder; name another one, or empty it")

@@ -1,0 +1,60 @@
+"""Making a stored model of a trained game: all that is needed to build the generator again, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+import papergan
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game
+from papergan.game.priors import Prior
+from papergan.game.schedules import Progress
+from papergan.inference.model_folder import FORMAT, StoredModel
+from papergan.networks.encoding import Encoder
+from papergan.weights import Weights
+
+
+def stored_model(
+    game: Game, exported: Mapping[str, Tensor], *, system: str, overrides: Mapping[str, Any], image: ImageSpec,
+    classes: Sequence[str], progress: Progress, weights: str, about: Mapping[str, Any], card: str = "",
+) -> StoredModel:  # fmt: skip
+    """The exported generator of a game, its encoder where it has one, and its configuration.
+
+    game: as training left it. exported: `state_dict` of the exported sampler. overrides: settings of the system that
+    differ from its defaults; all are stored, so that later defaults change nothing. weights: "ema" or "raw".
+    about: for people and for tables, any JSON.
+    """
+    prior, encoder = game.networks[game.showcase.source], _encoder(game)
+    tensors = dict(exported)
+    if encoder is not None:
+        tensors |= {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    conditional = "needs_labels" in systems.traits(system)
+    config = {
+        "format": FORMAT,
+        "papergan": papergan.__version__,
+        "system": system,
+        "settings": systems.resolve(system, overrides),
+        "image": {
+            "channels": image.channels, "size": image.size, "num_classes": image.num_classes, "range": [-1.0, 1.0],
+        },
+        "prior": {"kind": type(prior).__name__, "latent_dim": prior.latent_dim if isinstance(prior, Prior) else 0},
+        "classes": list(classes),
+        "conditional": conditional,
+        "progress": progress._asdict(),
+        "weights": weights,
+        "encoder": encoder is not None,
+        "digest": Weights(tensors).digest,
+        "about": dict(about),
+    }  # fmt: skip
+    return StoredModel(Weights(tensors), config, card)
+
+
+def _encoder(game: Game) -> Encoder | None:
+    """The network from images to latents; None where the game has none."""
+    found = dict(game.networks.items()).get("encoder")
+    return found if isinstance(found, Encoder) else None
