@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from papergan.atomic_files import write_whole
+from papergan.atomic_files import storage_errors, write_whole
 from papergan.errors import StorageError
 from papergan.image_range import to_pixels
 from papergan.reporting.image_grid import ImageGrid, encode_png
@@ -68,16 +69,23 @@ class Samples:
         return self.write(folder)
 
     def write(self, folder: Path) -> list[Path]:
-        """As `save`, beside what the folder holds already."""
-        paths = [folder / f"{self.first + index:06d}{self._suffix(index)}.png" for index in range(len(self))]
-        for path, image in zip(paths, self.pixels, strict=True):
-            write_whole(path, encode_png(image, self.about))
+        """As `save`, beside what the folder holds already. Each file is whole or absent, but not synced to disk."""
+        paths = [folder / self.file_name(index) for index in range(len(self))]
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path, image in zip(paths, self.pixels, strict=True):
+                aside = path.with_suffix(".part")
+                aside.write_bytes(encode_png(image, self.about))
+                aside.replace(path)
         return paths
 
-    def _suffix(self, index: int) -> str:
+    def file_name(self, index: int) -> str:
+        """The file name of one of them: 000012.png, or 000012-cat.png where there are classes."""
         if self.labels is None:
-            return ""
-        return f"-class{int(self.labels[index])}"
+            return f"{self.first + index:06d}.png"
+        label = int(self.labels[index])
+        name = re.sub(r"[^\w-]", "_", self.names[label]) if label < len(self.names) else f"class{label}"
+        return f"{self.first + index:06d}-{name}.png"
 
     @staticmethod
     def join(parts: list[Samples]) -> Samples:
@@ -108,11 +116,10 @@ class Grid:
 
     def pil(self) -> Image:
         """The picture as a PIL image."""
-        import io
-
         from PIL import Image
 
-        return Image.open(io.BytesIO(self.png()))
+        picture = self.content.picture(scale=self.scale).permute(1, 2, 0).numpy()
+        return Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
 
     def _repr_png_(self) -> bytes:
         return self.png()

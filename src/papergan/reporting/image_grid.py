@@ -103,14 +103,13 @@ def _size_of(text: str) -> tuple[int, int]:
 
 def _drawn(text: str, width: int, height: int, top: int = 0) -> Tensor:
     """Text white on black, uint8 [1, height, width]. The built-in bitmap font: the same pixels on every machine."""
+    import numpy as np
     from PIL import Image, ImageDraw, ImageFont
-    from torchvision.transforms.functional import pil_to_tensor
 
     strip = Image.new("L", (width, height))
     font = ImageFont.load_default_imagefont()
     ImageDraw.Draw(strip).multiline_text((_CAPTION_MARGIN, top), _latin(text), fill=255, font=font)
-    pixels: Tensor = pil_to_tensor(strip)
-    return pixels
+    return torch.from_numpy(np.array(strip))[None]
 
 
 def encode_png(grid: Tensor, text: Mapping[str, str]) -> bytes:

@@ -1,0 +1,113 @@
+"""Samples on disk, through the command `papergan`."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from papergan.command_line import main
+from papergan.inference import load
+from papergan.inference.sampling import Request, sample_to_disk
+
+
+def papergan(*arguments: object):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_pngs_are_the_samples_and_say_what_they_are(folder_of, tmp_path):
+    out = tmp_path / "out"
+    assert papergan("sample", folder_of("dcgan"), "-n", 5, "--seed", 2, "--out", out).exit_code == 0
+    wanted = load(folder_of("dcgan"), "cpu").sample(5, seed=2).images
+    for index in range(5):
+        with Image.open(out / f"{index:06d}.png") as picture:
+            assert np.array_equal(np.asarray(picture), wanted[index])
+            assert "dcgan_tiny, trained on drawn; seed 2" in picture.text["Description"]
+
+
+def test_names_have_the_class(folder_of, tmp_path):
+    papergan("sample", folder_of("dcgan_labels"), "-n", 3, "--class", "cat", "--class", "0", "--out", tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    assert names == ["000000-cat.png", "000001-airplane.png", "000002-cat.png"]
+
+
+def test_one_archive(folder_of, tmp_path):
+    done = papergan("sample", folder_of("dcgan_labels"), "-n", 5, "--format", "npz", "--out", tmp_path / "s.npz")
+    assert done.exit_code == 0
+    with np.load(tmp_path / "s.npz", allow_pickle=False) as archive:
+        assert archive["images"].shape == (5, 16, 16, 3)
+        assert archive["images"].dtype == np.uint8
+        assert archive["labels"].shape == (5,)
+
+
+def test_a_grid(folder_of, tmp_path):
+    papergan("sample", folder_of("dcgan"), "-n", 9, "--format", "grid", "--out", tmp_path / "grid.png")
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert picture.width >= 3 * 2 * 16
+
+
+class TestInterrupted:
+    def test_it_goes_on_where_it_was(self, folder_of, tmp_path):
+        generator, request, out = load(folder_of("dcgan"), "cpu"), Request(12, seed=1), tmp_path / "out"
+        done: list[int] = []
+        assert sample_to_disk(generator, request, out, batch_size=4, should_stop=lambda: sum(done) >= 8,
+                              advance=done.append) is None  # fmt: skip
+        assert len(list(out.glob("*.png"))) == 8
+        before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
+        (out / "000009.part").write_bytes(b"half")  # a kill within a file
+        done.clear()
+        assert sample_to_disk(generator, request, out, batch_size=4, advance=done.append) == out
+        assert done == [8, 4]
+        assert all((out / name).stat().st_mtime_ns == time for name, time in before.items())
+        wanted = generator.sample(12, seed=1).images
+        assert all(np.array_equal(np.asarray(Image.open(out / f"{i:06d}.png")), wanted[i]) for i in range(12))
+
+    def test_a_larger_request_goes_on_as_well(self, folder_of, tmp_path):
+        papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out")
+        assert papergan("sample", folder_of("dcgan"), "-n", 5, "--out", tmp_path / "out").exit_code == 0
+        assert len(list((tmp_path / "out").glob("*.png"))) == 5
+
+    def test_samples_of_another_request_are_left_alone(self, folder_of, tmp_path):
+        papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out")
+        done = papergan("sample", folder_of("dcgan"), "-n", 3, "--seed", 5, "--out", tmp_path / "out")
+        assert done.exit_code == 1
+        assert "samples of another request (other seed)" in done.output
+        (tmp_path / "out/request.json").write_text("[1]")
+        assert papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-n", "0"), "expected 1 to"),
+        (("-n", "1000000000"), "expected 1 to"),
+        (("--class", "cta"), "knows no classes"),
+        (("--truncation", "0"), "threshold above 0"),
+        (("-n", "999999999"), "images may take"),
+        (("-n", "999999999", "--format", "npz"), "GB of memory"),
+        (("-n", "20000", "--format", "grid"), "at most 10000"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, folder_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = papergan("sample", folder_of("dcgan"), *arguments)
+    assert done.exit_code == 1
+    assert message in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(folder_of, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    done = papergan("sample", folder_of("dcgan"), "--out", tmp_path)
+    assert done.exit_code == 1
+    assert "exists and is not an empty folder" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_info_and_the_list_of_commands(folder_of):
+    assert "dcgan_tiny" in papergan("info", folder_of("dcgan")).output
+    listed = papergan().output
+    assert all(name in listed for name in ("sample", "info"))
+    assert json.dumps("Traceback") not in listed
