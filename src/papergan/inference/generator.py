@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
-from papergan.errors import CheckpointError, RecipeError
+from papergan.errors import RecipeError
 from papergan.game.priors import Prior, one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
@@ -20,8 +19,8 @@ from papergan.image_range import to_model_range
 from papergan.inference.labels import Labels, label_indices
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.samples import Samples
+from papergan.inference.store import restored
 from papergan.messages import quoted
-from papergan.networks.encoding import Encoder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +49,7 @@ class Generator:
         self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
         self.image = ImageSpec(*(int(config["image"][name]) for name in ("channels", "size", "num_classes")))
         self.progress = Progress(**config["progress"])
-        self.sampler, self.encoder = _build(stored, self.image)
+        self.sampler, self.encoder = restored(stored, self.image)
         # a prior that stays on the CPU, so that latents are the same on any device
         self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
         self.device = torch.device(device)
@@ -240,22 +239,3 @@ def check_count(n: int) -> None:
     """Raise RecipeError for a number of samples that nobody can mean."""
     if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
         raise RecipeError(f"expected 1 to {MOST} samples, got {quoted(n)}")
-
-
-def _build(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, Encoder | None]:
-    config, tensors = stored.config, stored.tensors
-    game = systems.build(config["system"], image, config["settings"], seed=0)
-    sampler = Sampler(game.networks[game.showcase.source], game.networks[game.showcase.generator])
-    encoder = game.networks["encoder"] if config["encoder"] else None
-    try:
-        sampler.load_state_dict({name: t for name, t in tensors.tensors.items() if not name.startswith("encoder.")})
-        if encoder is not None:
-            encoder.load_state_dict(tensors.under("encoder"))
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"the weights do not fit system {config['system']!r} of this version of papergan: "
-            f"{quoted(str(error).splitlines()[-1].strip())}; use version {config['papergan']}"
-        ) from error
-    assert encoder is None or isinstance(encoder, Encoder)
-    sampler.requires_grad_(False).eval()
-    return sampler, None if encoder is None else encoder.requires_grad_(False).eval()

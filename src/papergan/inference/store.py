@@ -1,4 +1,4 @@
-"""Making a stored model of a trained game: all that is needed to build the generator again, and what is known of it."""
+"""Trained games to stored models, and stored models to networks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from torch import Tensor
 import papergan
 from papergan import systems
 from papergan.data.images import ImageSpec
+from papergan.errors import CheckpointError
 from papergan.game.game import Game
 from papergan.game.priors import Prior
+from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import FORMAT, StoredModel
+from papergan.messages import quoted
 from papergan.networks.encoding import Encoder
 from papergan.weights import Weights
 
@@ -58,3 +61,26 @@ def _encoder(game: Game) -> Encoder | None:
     """The network from images to latents; None where the game has none."""
     found = dict(game.networks.items()).get("encoder")
     return found if isinstance(found, Encoder) else None
+
+
+def restored(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, Encoder | None]:
+    """The sampler, and the encoder where there is one, of a stored model, in evaluation mode on the CPU.
+
+    Raises CheckpointError where the weights do not fit the system that they name.
+    """
+    config, tensors = stored.config, stored.tensors
+    game = systems.build(config["system"], image, config["settings"], seed=0)
+    sampler = Sampler(game.networks[game.showcase.source], game.networks[game.showcase.generator])
+    encoder = game.networks["encoder"] if config["encoder"] else None
+    try:
+        sampler.load_state_dict({name: t for name, t in tensors.tensors.items() if not name.startswith("encoder.")})
+        if encoder is not None:
+            encoder.load_state_dict(tensors.under("encoder"))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"the weights do not fit system {config['system']!r} of this version of papergan: "
+            f"{quoted(str(error).splitlines()[-1].strip())}; use version {config['papergan']}"
+        ) from error
+    assert encoder is None or isinstance(encoder, Encoder)
+    sampler.requires_grad_(False).eval()
+    return sampler, None if encoder is None else encoder.requires_grad_(False).eval()
