@@ -58,14 +58,18 @@ def newest_model(folder: Path) -> Path:
 
 def _from_mlflow(text: str) -> Path:
     try:
+        from mlflow import MlflowClient
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise RecipeError(f"{text}: needs MLflow; pip install mlflow") from None
     place = text
-    if text.startswith("runs:/") and text.count("/") == 1:
-        place = f"{text}/model"
     try:
+        if text.startswith("runs:/") and text.count("/") == 1:
+            outputs = MlflowClient().get_run(text.removeprefix("runs:/")).outputs
+            if not outputs or not outputs.model_outputs:
+                raise CheckpointError(f"{text}: this run has no model; it is logged at the end of an experiment")
+            place = f"models:/{outputs.model_outputs[-1].model_id}"
         folder = Path(download_artifacts(artifact_uri=place))
     except (MlflowException, OSError) as error:
         raise CheckpointError(f"{text}: MLflow has no such model ({str(error).splitlines()[0]:.200})") from error

@@ -83,9 +83,13 @@ class Samples:
         """The file name of one of them: 000012.png, or 000012-cat.png where there are classes."""
         if self.labels is None:
             return f"{self.first + index:06d}.png"
+        return f"{self.first + index:06d}-{re.sub(r'[^0-9A-Za-z_-]', '_', self.name_of(index))}.png"
+
+    def name_of(self, index: int) -> str:
+        """The name of the class of one of them; "class 3" where classes have no names."""
+        assert self.labels is not None
         label = int(self.labels[index])
-        name = re.sub(r"[^\w-]", "_", self.names[label]) if label < len(self.names) else f"class{label}"
-        return f"{self.first + index:06d}-{name}.png"
+        return self.names[label] if label < len(self.names) else f"class {label}"
 
     @staticmethod
     def join(parts: list[Samples]) -> Samples:

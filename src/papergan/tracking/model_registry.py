@@ -1,0 +1,97 @@
+"""Trained generators in MLflow: logged as pyfunc models, registered by experiment, the best under an alias."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+logger = logging.getLogger(__name__)
+
+MODEL_NAME = "model"
+LATEST = "latest"  # MLflow reserves this word: models:/NAME/latest is the newest version
+REQUIREMENTS = ("torch", "safetensors", "numpy", "pillow", "pydantic", "pandas")
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def log_generator(
+    client: MlflowClient, run_id: str, folder: Path, *, name: str, metrics: Mapping[str, float], tags: Mapping[str, str]
+) -> str:
+    """Log a model folder as a model of this run, and register it under `name`; returns the version.
+
+    The alias `best_fid` (`best_domain_fid`, ...) goes to the version with the lowest value among those whose protocol,
+    the tag `protocol`, is the same; a version of another protocol takes it only where nobody has it.
+    metrics: final scores. tags: of the version. Raises what MLflow raises.
+    """
+    import mlflow
+    from mlflow.models import Model
+
+    with _tracking_uri(client.tracking_uri):
+        logged = Model.log(
+            artifact_path=None, name=MODEL_NAME, flavor=mlflow.pyfunc, run_id=run_id, registered_model_name=name,
+            python_model=str(Path(__file__).with_name("pyfunc_generator.py")), artifacts={"generator": str(folder)},
+            signature=signature(), pip_requirements=list(_pinned()), code_paths=[str(PACKAGE)],
+            await_registration_for=60,
+        )  # fmt: skip
+    version = str(logged.registered_model_version)
+    for key, value in tags.items():
+        client.set_model_version_tag(name, version, key, value)
+    for metric in ("fid", "domain_fid", "rotation_fid"):
+        if metric in metrics:
+            client.set_model_version_tag(name, version, metric, repr(float(metrics[metric])))
+            _move_alias(client, name, version, f"best_{metric}", metric)
+    return version
+
+
+def signature() -> ModelSignature:
+    """Inputs n and label; params seed, truncation (0 = none) and format."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    columns = [("row", "long"), ("seed", "long"), ("index", "long"), ("label", "string"), ("png", "string")]
+    return ModelSignature(
+        inputs=Schema([ColSpec("long", "n"), ColSpec("string", "label", required=False)]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in columns]),
+        params=ParamSchema(
+            [ParamSpec("seed", "long", 0), ParamSpec("truncation", "double", 0.0), ParamSpec("format", "string", "png")]
+        ),
+    )
+
+
+def _move_alias(client: MlflowClient, name: str, version: str, alias: str, metric: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        holder = client.get_model_version_by_alias(name, alias)
+    except MlflowException:  # nobody has it yet
+        client.set_registered_model_alias(name, alias, version)
+        return
+    mine = client.get_model_version(name, version)
+    same = holder.tags.get("protocol") == mine.tags.get("protocol")
+    if same and float(mine.tags[metric]) < float(holder.tags.get(metric, "inf")):
+        client.set_registered_model_alias(name, alias, version)
+
+
+def _pinned() -> Iterator[str]:
+    from importlib.metadata import version
+
+    yield from (f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS)
+
+
+@contextmanager
+def _tracking_uri(uri: str) -> Iterator[None]:
+    """Inside the block MLflow's own default is this store, as `Model.log` asks for."""
+    import mlflow
+
+    before: Any = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)

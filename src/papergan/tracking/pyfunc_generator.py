@@ -1,0 +1,70 @@
+"""The MLflow flavour of a trained generator: a pyfunc model from code, whose artifact is a model folder.
+
+MLflow runs this file where the model is loaded: `mlflow.pyfunc.load_model`, `mlflow models serve`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING, Any
+
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ARTIFACT = "generator"
+FORMATS = ("png", "grid")
+MOST = 1000  # samples of a call
+
+
+class GeneratorModel(PythonModel):  # type: ignore[misc]
+    """Rows of (n, label) to base64 PNG files, one for each sample, or one grid for each row.
+
+    params: seed; truncation, 0 = none; format, "png" or "grid".
+    """
+
+    def load_context(self, context: Any) -> None:
+        """Read the model folder, verified."""
+        from papergan.inference import load
+
+        self.generator = load(context.artifacts[ARTIFACT])
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """One line for each image: `row` of the input, `seed`, `index`, `label`, and `png`, base64.
+
+        Raises RecipeError, one line, where a row asks for what this generator cannot do.
+        """
+        import pandas as pd
+
+        from papergan.errors import RecipeError
+
+        given = {"seed": 0, "truncation": 0.0, "format": "png", **(params or {})}
+        if given["format"] not in FORMATS or int(model_input["n"].sum()) > MOST:
+            raise RecipeError(f"expected format {' or '.join(FORMATS)} and at most {MOST} samples at once")
+        lines: list[dict[str, Any]] = []
+        for row, line in enumerate(model_input.to_dict("records")):
+            label = line.get("label")
+            samples = self.generator.sample(
+                int(line["n"]), seed=int(given["seed"]), truncation=float(given["truncation"]) or None,
+                labels=None if label is None or pd.isna(label) or label == "" else str(label),
+            )  # fmt: skip
+            about = {"row": row, "seed": int(given["seed"])}
+            if given["format"] == "grid":
+                lines.append({**about, "index": -1, "label": "", "png": _text(samples.grid().png())})
+                continue
+            for index, image in enumerate(samples.pil()):
+                name = "" if samples.labels is None else samples.name_of(index)
+                buffer = io.BytesIO()
+                image.save(buffer, "PNG")
+                lines.append({**about, "index": index, "label": name, "png": _text(buffer.getvalue())})
+        return pd.DataFrame(lines)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+set_model(GeneratorModel())
