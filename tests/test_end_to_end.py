@@ -125,7 +125,7 @@ class TestWhatARunLeaves:
 
     def test_later_stages_start_from_what_is_there(self, finished):
         before = load(finished, f"{EXPERIMENT}.scores").final
-        in_workspace(finished, params=LONGER_HERE, from_nodes=[f"{EXPERIMENT}.evaluate"])
+        in_workspace(finished, params=LONGER_HERE, from_nodes=[f"{EXPERIMENT}.evaluation.evaluate"])
         assert load(finished, f"{EXPERIMENT}.scores").final == before
 
     def test_the_comparison_alone(self, finished, capsys):

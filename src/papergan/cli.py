@@ -116,10 +116,18 @@ def _refuse_unknown_parts(options: dict[str, Any]) -> None:
     if not wanted:
         return
     names = [options["pipeline"]] if options["pipeline"] else options["pipelines"] or ["__default__"]
+    pipeline = sum((pipelines[name] for name in names), Pipeline([]))
     try:
-        sum((pipelines[name] for name in names), Pipeline([])).filter(**wanted)
+        pipeline.filter(**wanted)
     except ValueError as error:
-        raise RecipeError(one_line_error(error)) from error
+        raise RecipeError(f"{one_line_error(error)}{_closest_nodes(wanted, pipeline)}") from error
+
+
+def _closest_nodes(wanted: dict[str, Any], pipeline: Pipeline) -> str:
+    """Close matches for the first name of a node that the pipeline does not have."""
+    given = [name for part in ("node_names", "from_nodes", "to_nodes") for name in wanted.get(part, ())]
+    known = [node.name for node in pipeline.nodes]
+    return next((did_you_mean(name, known) for name in given if name not in known), "")
 
 
 def _refuse_unknown_runner(name: str) -> None:

@@ -1,4 +1,4 @@
-"""One experiment after another: what becomes of one of them does not stop the next."""
+"""The runner of `kedro run`: one experiment after another, and an error of one does not stop the next."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from kedro.runner import SequentialRunner
 from pluggy import PluginManager
 
 from papergan.errors import PaperganError, StorageError, known_cause
-from papergan.pipelines.experiment.nodes.training import Diverged
+from papergan.pipelines.groups import experiment_of
 from papergan.training.process_group import ProcessGroupError, is_broken
 
 
 class ExperimentRunner(SequentialRunner):
-    """Runs the nodes of each namespace together, in the order in which the experiments were asked for.
+    """Runs the nodes of each experiment together, in the order in which the experiments were asked for.
 
-    An experiment that ends in an error its user can act on (it diverged, weights are missing, memory is short) lets
-    the others go on; the error is raised at the end. One that diverged still takes its place in the comparison. A disk
-    that is full, other processes that are lost, and errors of the program end everything at once.
+    Kedro's runner ends at the first error. Here an experiment that ends in one its user can act on (weights are
+    missing, memory is short) lets the others go on, and the error is raised at the end. A disk that is full, other
+    processes that are lost, and errors of the program end everything at once.
     """
 
     @property
@@ -50,8 +50,6 @@ class ExperimentRunner(SequentialRunner):
                 if cause is None or isinstance(cause, StorageError | ProcessGroupError) or is_broken():
                     raise
                 failed[name] = cause
-                if isinstance(cause, Diverged):
-                    super()._run(part.only_nodes_with_tags("comparison"), catalog, hook_manager, run_id)
         if len(failed) == 1 and len(parts) == 1:
             raise next(iter(failed.values()))
         if failed:
@@ -62,8 +60,8 @@ class ExperimentRunner(SequentialRunner):
 
 
 def _by_experiment(pipeline: Pipeline) -> dict[str, Pipeline]:
-    """The pipeline's parts by namespace; nodes of none are a part of their own, the first."""
+    """The pipeline's parts by experiment; nodes of none are a part of their own, the first."""
     nodes: dict[str, list[Node]] = {}
     for node in pipeline.nodes:
-        nodes.setdefault(node.namespace or "", []).append(node)
+        nodes.setdefault(experiment_of(node.namespace), []).append(node)
     return {name: Pipeline(nodes[name]) for name in sorted(nodes, key=lambda name: name != "")}

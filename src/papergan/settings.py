@@ -22,6 +22,7 @@ os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 logging.captureWarnings(True)  # to where conf/logging.yml sends them
 
 from papergan.hooks import (  # noqa: E402 - after the switches above
+    DivergenceHook,
     MlflowHook,
     ReadableConfigLoader,
     SummaryHook,
@@ -61,8 +62,9 @@ def chosen_fd(experiment: str) -> int:
     return int(chosen.get(experiment, 1))
 
 
-# The gate is last: pluggy calls it first, so nothing is tracked or printed for a recipe that is refused.
-HOOKS = (SummaryHook(), MlflowHook(), ValidationHook())
+# Pluggy calls the last one first: nothing is tracked or printed for a recipe that is refused, and the error of a run
+# that diverged is raised when everything else has been told.
+HOOKS = (DivergenceHook(), SummaryHook(), MlflowHook(), ValidationHook())
 
 # papergan reads kedro-mlflow's mlflow.yml and serves `kedro mlflow ui`, but tracks through its own hook: one MLflow run
 # per experiment instead of one per command, with a status that is true after Ctrl-C and after a kill as well.

@@ -14,9 +14,12 @@ from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import CheckpointError
-from papergan.pipelines import experiment, ingestion
+from papergan.pipelines import comparison, experiment, ingestion
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_average
-from papergan.pipelines.experiment.nodes.training import Diverged, train_settings_of
+from papergan.pipelines.experiment.nodes.model import build_model
+from papergan.pipelines.experiment.nodes.training import train_settings_of
+from papergan.pipelines.experiment.restore import initial_game
+from papergan.pipelines.groups import GROUPS
 from papergan.tracking import Tracker
 
 NAME = "dcgan_cifar10"
@@ -230,16 +233,56 @@ def test_weights_of_another_recipe_are_refused(finished):
 
 
 def test_divergence_leaves_a_card_that_says_when(tmp_path):
-    with pytest.raises(Diverged) as caught:
-        run(
-            tmp_path,
-            overrides={"width": 8, "latent_dim": 8, "learning_rate": 1e9},
-            training=GIVEN["training"] | {"steps": 20},
-        )
-    card = caught.value.card
+    catalog, _ = run(
+        tmp_path,
+        overrides={"width": 8, "latent_dim": 8, "learning_rate": 1e9},
+        training=GIVEN["training"] | {"steps": 20},
+    )
+    card = catalog.load(f"{NAME}.scores")
     assert card.diverged.startswith("diverged at step ")
     assert card.final == {}
     assert card.steps >= 1
+    trained, generator = (catalog.load(f"{NAME}.{what}") for what in ("trained", "generator"))
+    assert not trained.tensors
+    assert not generator.tensors
+    assert trained.metadata["diverged"] == generator.metadata["diverged"] == card.diverged
+    for picture in ("samples", "interpolation", "by_class", "neighbours"):
+        assert card.diverged in catalog.load(f"{NAME}.{picture}").caption
+    assert card.diverged in catalog.load(f"{NAME}.truncation").texts[0].get_text()
+    assert all(torch.isfinite(frame.float()).all() for frame in catalog.load(f"{NAME}.frames").tensors.values())
+
+
+def test_training_begins_at_the_initial_state(finished, tmp_path):
+    catalog, _ = finished
+    given, images = Experiment(NAME, Recipe.parse(NAME, GIVEN)), catalog.load(f"{NAME}.images")
+    initial, page = build_model(given, images)
+    kept = catalog.load(f"{NAME}.initial_state")
+    assert initial.digest == kept.digest
+    assert "DCGANGenerator" in page.html
+    game = initial_game(given.recipe, kept)
+    assert all(torch.equal(kept.tensors[f"networks.{name}"], t) for name, t in game.networks.state_dict().items())
+    assert kept.digest != catalog.load(f"{NAME}.trained").digest
+    with pytest.raises(CheckpointError, match="of recipe"):
+        initial_game(Recipe.parse(NAME, GIVEN | {"seed": 5}), kept)
+
+
+def test_nodes_are_in_groups_and_datasets_are_not():
+    pipeline = ingestion.create_pipeline(NAME) + experiment.create_pipeline(NAME) + comparison.create_pipeline(NAME)
+    groups: dict[str, list[str]] = {}
+    for node in pipeline.nodes:
+        outer, inner = node.namespace.split(".")
+        assert outer == NAME
+        groups.setdefault(inner, []).append(node.short_name)
+    assert set(groups) == set(GROUPS)
+    assert groups["ingestion"] == ["ingest", "normalise"]
+    assert groups["model"] == ["build_model"]
+    assert groups["training"] == ["train", "swap_in_average"]
+    own = {name for name in pipeline.datasets() if name.startswith(f"{NAME}.")}
+    assert all(name.count(".") == 1 for name in own)
+    assert pipeline.filter(node_namespaces=[NAME]).nodes == pipeline.nodes
+    order = {node.short_name: place for place, node in enumerate(pipeline.nodes)}
+    chain = ["ingest", "normalise", "build_model", "train", "swap_in_average", "evaluate", "compare"]
+    assert [order[name] for name in chain] == sorted(order[name] for name in chain)
 
 
 def test_the_cadence_of_the_recipe_in_steps():

@@ -80,7 +80,11 @@ class DiffAugment:
                 raise ValueError(
                     f"unknown augmentation {quoted(name)} in policy {quoted(policy)}{did_you_mean(name, STEPS)}"
                 )
+        self.names = tuple(names)
         self.steps = [STEPS[name] for name in names]
+
+    def __repr__(self) -> str:
+        return f"DiffAugment({', '.join(self.names)})"
 
     def __call__(self, images: Tensor) -> Tensor:
         for step in self.steps:

@@ -1,8 +1,9 @@
 """What happens around a run: recipes are checked, runs are tracked, results are pointed at."""
 
 from papergan.hooks.config_loader import ReadableConfigLoader
+from papergan.hooks.divergence import DivergenceHook
 from papergan.hooks.mlflow_tracking import MlflowHook
 from papergan.hooks.summary import SummaryHook
 from papergan.hooks.validation import ValidationHook
 
-__all__ = ["MlflowHook", "ReadableConfigLoader", "SummaryHook", "ValidationHook"]
+__all__ = ["DivergenceHook", "MlflowHook", "ReadableConfigLoader", "SummaryHook", "ValidationHook"]

@@ -5,19 +5,19 @@ from __future__ import annotations
 import atexit
 import logging
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from papergan.datasets.page import PageDataset
 from papergan.messages import sanitise
-from papergan.tracking import Tracker
+from papergan.pipelines.groups import experiment_of
+from papergan.tracking.active_runs import set_active
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import MlflowStore
 
@@ -42,6 +42,7 @@ class MlflowHook:
         self._session = ""
         self._catalog: CatalogProtocol | None = None
         self._runs: dict[str, MlflowTracker] = {}
+        self._diverged: set[str] = set()
         self._left: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
 
     @hook_impl
@@ -58,15 +59,13 @@ class MlflowHook:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Give every training node somebody to tell; by default nobody."""
+        """Open the store, unless these pipelines are not tracked; runs begin with their first node."""
         self._end("KILLED")  # what a run in this process, of a notebook, left open when it was interrupted
         self._catalog = catalog
+        self._diverged.clear()
         self._session = str(run_params["run_id"])
         self._store = self._open(run_params["pipeline_names"] or [])
-        self._left = Counter(node.namespace or "" for node in pipeline.nodes for _ in node.outputs)
-        for name in pipeline.inputs():
-            if name.endswith(".tracker"):
-                catalog[name] = MemoryDataset(Tracker(), copy_mode="assign")
+        self._left = Counter(experiment_of(node.namespace) for node in pipeline.nodes for _ in node.outputs)
 
     def _open(self, pipelines: list[str]) -> MlflowStore | None:
         if self._configuration is None or set(pipelines) & set(self._configuration.untracked):
@@ -74,14 +73,16 @@ class MlflowHook:
         return MlflowStore(self._configuration)
 
     @hook_impl
-    def before_node_run(self, node: Node, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin the run of the node's experiment or study where it has not begun."""
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Begin the run of the node's experiment or study where it has not begun, before its inputs are read."""
         from papergan.config.checked import Experiment, Search, Stress, Study
 
-        for value in inputs.values():
-            if isinstance(value, Experiment | Study | Search | Stress) and value.name not in self._runs:
-                self._begin(value)
-        return {f"{name}.tracker": run for name, run in self._runs.items() if f"{name}.tracker" in node.inputs}
+        name = experiment_of(node.namespace)
+        if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
+            return
+        value = self._catalog.load(f"params:{name}")
+        if isinstance(value, Experiment | Study | Search | Stress):
+            self._begin(value)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
@@ -95,24 +96,17 @@ class MlflowHook:
         An experiment is done with its last output, whatever becomes of the others.
         """
         self._note_images(dataset_name, data)
-        name = node.namespace or ""
+        name = experiment_of(node.namespace)
         if name in self._runs and self._catalog is not None:
             self._keep(self._runs[name], self._catalog.get(dataset_name), data)
         self._left[name] -= 1
         if not self._left[name]:
-            self._end("FINISHED", name)
+            self._end("FAILED" if name in self._diverged else "FINISHED", name)
 
     @hook_impl
-    def on_node_error(self, error: Exception, node: Node, catalog: CatalogProtocol) -> None:
-        """A run that diverged gets a score card that says so; the comparison then shows it."""
-        from papergan.pipelines.experiment.nodes.training import Diverged
-
-        name = node.namespace or ""
-        if isinstance(error, Diverged):
-            catalog.save(f"{name}.scores", error.card)
-            if name in self._runs:
-                self._runs[name].tags({"diverged": str(error)})
-        self._end("FAILED", name)
+    def on_node_error(self, node: Node) -> None:
+        """The experiment of this node failed; others go on."""
+        self._end("FAILED", experiment_of(node.namespace))
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -151,6 +145,7 @@ class MlflowHook:
             self._store = None
             return
         self._runs[experiment.name] = run
+        set_active(experiment.name, run)
         if isinstance(experiment, Experiment):  # cells of a study have runs of their own
             run.parameters(parameters_of(experiment.recipe))
         run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
@@ -164,6 +159,9 @@ class MlflowHook:
             run.artifact(file_of(dataset), mark["artifacts"])
         if isinstance(data, ScoreCard):
             run.scores(data)
+            if data.diverged is not None:
+                run.tags({"diverged": data.diverged.removeprefix("diverged at ")})
+                self._diverged.add(data.experiment)
 
     def _note_images(self, name: str, data: Any) -> None:
         from papergan.data.images import ImageSplits
@@ -177,6 +175,7 @@ class MlflowHook:
         """End the runs of these experiments that are open; all of them where none is named."""
         for name in names or list(self._runs):
             run = self._runs.pop(name, None)
+            set_active(name, None)
             if run is not None:
                 self._end_one(run, status)
 

@@ -18,6 +18,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.datasets.page import Page, PageDataset
 from papergan.hooks.mlflow_tracking import file_of
+from papergan.pipelines.groups import experiment_of
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import ui_options
 
@@ -69,7 +70,7 @@ class SummaryHook:
         lines += [f"  {what + ':':<13} {where}" for what, where in _places(outputs, catalog)]
         if not lines:
             return
-        experiment = next((node.namespace for node in pipeline.nodes if node.namespace), None)
+        experiment = next((experiment_of(node.namespace) for node in pipeline.nodes if node.namespace), None)
         if self._tracking_uri is not None and (experiment or "comparison" in outputs):  # tools leave no MLflow run
             lines.append(f"  {'MLflow:':<13} {_program('mlflow')} {ui_options(self._tracking_uri)}")
         shown = experiment or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")

@@ -12,7 +12,7 @@ from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import CellStore
-from papergan.pipelines.experiment.nodes import evaluation, export, figures, references, training
+from papergan.pipelines.experiment.nodes import evaluation, export, figures, model, references, training
 from papergan.tracking import Tracker
 from papergan.tracking.run_content import parameters_of
 
@@ -59,15 +59,14 @@ class Player:
         classifier = references.train_domain_classifier(experiment, images, self.library, self.feature_cache)
         reference = references.build_reference(experiment, images, classifier, self.feature_cache)
         real_rows = references.score_real_images(experiment, images, reference, self.feature_cache)
-        try:
-            history, snapshots, _, trained = training.train(
-                experiment, images, classifier, reference, self.store.checkpoints, tracker
-            )
-        except training.Diverged as error:
-            log.warning("%s diverged: %s", experiment.name, error)
-            return CellResult(error.card, error.history)
+        initial, _ = model.build_model(experiment, images)
+        history, snapshots, _, trained = training.train(
+            experiment, images, initial, classifier, reference, self.store.checkpoints, tracker
+        )
         generator = export.swap_in_average(experiment, trained)
         card = evaluation.evaluate(experiment, images, classifier, reference, real_rows, trained, generator, snapshots)
+        if card.diverged is not None:
+            return CellResult(card, history)
         near = figures.draw_neighbours(experiment, images, classifier, reference, generator)
         neighbours = near.images.reshape(-1, near.columns or 1, *near.images.shape[1:])
         return CellResult(card, history, export.sample(experiment, generator).images, neighbours)

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.late import LateModule
-
-nodes = LateModule(f"{__package__}.nodes")
+from papergan.pipelines.comparison.nodes import compare, compare_after
+from papergan.pipelines.groups import group
 
 
 def create_pipeline(experiment: str | None = None) -> Pipeline:
     """The comparison of everything on disk: alone, or as the end of one experiment's pipeline."""
+    inputs = ["published", "score_cards"]
     if experiment is None:
-        return Pipeline(
-            [node(nodes.compare, inputs=["published", "score_cards"], outputs="comparison", name="compare")],
-            tags=["comparison"],
-        )
-    return Pipeline(
-        [
-            node(
-                nodes.compare_after, inputs=["published", "score_cards", "scores"], outputs="comparison", name="compare"
-            )
-        ],
-        namespace=experiment,
-        inputs={"published", "score_cards"},
-        tags=["comparison"],
-    )
+        return Pipeline([node(compare, inputs, "comparison", name="compare")], tags=["comparison"])
+    last = node(compare_after, [*inputs, "scores"], "comparison", name="compare", tags=["comparison"])
+    return Pipeline([group("reporting", [last])], namespace=experiment, inputs=set(inputs))

@@ -23,13 +23,42 @@ from papergan.weights import Weights
 
 
 def new_game(recipe: Recipe, images: ImageSpec) -> Game:
-    """As it is before the first step, on the recipe's device."""
+    """The game of a recipe as its seed builds it, on the recipe's device."""
     game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
     return game.to(device_here(recipe.training.device))
 
 
+def initial_game(recipe: Recipe, initial: Weights) -> Game:
+    """The game before its first step, from what `build_model` made.
+
+    Raises CheckpointError where that is of another recipe.
+    """
+    _check(recipe, initial)
+    game = new_game(recipe, spec_of(initial))
+    game.networks.load_state_dict(initial.under("networks"))
+    if game.average is not None:
+        game.average.follow(game.sampler(averaged=False))
+    return game
+
+
+def state_of(game: Game) -> dict[str, Tensor]:
+    """The weights of all networks, by "networks.name", and of their average, by "average.name", on the host.
+
+    Copies: tied tensors, such as a generator that is also part of an average, may not share memory in one file.
+    """
+    tensors = {f"networks.{name}": tensor for name, tensor in game.networks.state_dict().items()}
+    if game.average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in game.average.state_dict().items()}
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+
+
 def trained_game(recipe: Recipe, trained: Weights) -> Game:
-    """As it is after the last step. Raises CheckpointError where the weights are of another recipe."""
+    """The game after its last step.
+
+    Raises CheckpointError where the weights are of another recipe.
+    """
     _check(recipe, trained)
     game = new_game(recipe, spec_of(trained))
     game.networks.load_state_dict(trained.under("networks"))
@@ -46,8 +75,13 @@ def published_sampler(recipe: Recipe, generator: Weights, tensors: Mapping[str, 
     return sampler.requires_grad_(False).eval()
 
 
+def spec_facts(images: ImageSpec) -> dict[str, str]:
+    """The kind of image as metadata of weights; `spec_of` reads it."""
+    return {name: str(getattr(images, name)) for name in ("channels", "size", "num_classes")}
+
+
 def spec_of(weights: Weights) -> ImageSpec:
-    """The kind of image that these weights were trained on."""
+    """The kind of image that these weights are for."""
     return ImageSpec(*(int(weights.metadata[name]) for name in ("channels", "size", "num_classes")))
 
 

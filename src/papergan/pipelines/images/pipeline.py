@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.late import LateModule
+from papergan.pipelines.images import nodes
 
-nodes = LateModule(f"{__package__}.nodes")
 RECIPE, IMAGES, CLASSIFIER = "params:evaluate_images", "evaluate_images.images", "evaluate_images.classifier"
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
-from papergan.pipelines.late import LateModule
-
-nodes = LateModule(f"{__package__}.nodes")
+from papergan.pipelines.groups import group, named
+from papergan.pipelines.ingestion.nodes import ingest, normalise
 
 
 def create_pipeline(experiment: str) -> Pipeline:
     """The ingestion of one experiment. The library of images is shared by all."""
+    recipe = "params:recipe"
+    nodes = [
+        named(ingest, ["image_library", recipe], "raw_images"),
+        named(normalise, ["raw_images", recipe], "images"),
+    ]
     return Pipeline(
-        [
-            node(nodes.ingest, inputs=["image_library", "params:recipe"], outputs="raw_images", name="ingest"),
-            node(nodes.normalise, inputs=["raw_images", "params:recipe"], outputs="images", name="normalise"),
-        ],
+        [group("ingestion", nodes)],
         namespace=experiment,
         inputs={"image_library"},
-        parameters={"params:recipe": f"params:{experiment}"},
-        tags=["ingestion"],
+        parameters={recipe: f"params:{experiment}"},
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.late import LateModule
+from papergan.pipelines.sanity import nodes
 
-nodes = LateModule(f"{__package__}.nodes")
 RECIPE = "params:metric_sanity"
 
 

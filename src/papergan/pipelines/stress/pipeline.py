@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.late import LateModule
-
-nodes = LateModule(f"{__package__}.nodes")
+from papergan.pipelines.stress import nodes
 
 
 def create_pipeline() -> Pipeline:

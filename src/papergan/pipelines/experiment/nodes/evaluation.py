@@ -18,6 +18,7 @@ from papergan.game.nan_guard import finite_only
 from papergan.game.sampler import Sampler, seconds_per_image
 from papergan.metrics.sampler_path_length import sampler_path_length
 from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
+from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.restore import (
     device_of,
@@ -47,6 +48,8 @@ def evaluate(
     tahvili2025 reports the best epoch of each metric; both stand beside the final values here, under one protocol.
     """
     recipe = experiment.recipe
+    if (reason := divergence_of(trained)) is not None:
+        return card(experiment, trained.metadata, diverged=reason, generator_digest=generator.digest)
     how, device = recipe.evaluation, device_of(recipe)
     rules = published_rules(how.rules(recipe.seed), generator)
     viewers = Viewers(recipe, images.train.spec, domain_classifier)

@@ -9,6 +9,7 @@ from papergan.config.checked import Experiment
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
+from papergan.pipelines.experiment.nodes.divergence import no_picture, no_weights, unless_diverged
 from papergan.pipelines.experiment.restore import numerics_of, progress_of, published_sampler, trained_game
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.export import export_generator
@@ -17,6 +18,7 @@ from papergan.weights import Weights
 NUM_SHOWN = 64
 
 
+@unless_diverged(no_weights)
 def swap_in_average(experiment: Experiment, trained: Weights) -> Weights:
     """The generator that is published: the average of its weights, its BatchNorm statistics re-estimated.
 
@@ -37,6 +39,7 @@ def swap_in_average(experiment: Experiment, trained: Weights) -> Weights:
     return Weights(tensors, about)
 
 
+@unless_diverged(no_picture)
 def sample(experiment: Experiment, generator: Weights) -> ImageGrid:
     """64 images of fixed latents: the same ones at every evaluation and in every run of this recipe."""
     progress = progress_of(generator)

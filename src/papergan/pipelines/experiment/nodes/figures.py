@@ -17,6 +17,7 @@ from papergan.image_range import to_model_range, to_pixels
 from papergan.metrics.memorisation import pixel_vectors
 from papergan.metrics.nearest_neighbours import nearest
 from papergan.networks.autoencoder import Autoencoder
+from papergan.pipelines.experiment.nodes.divergence import no_animation, no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import caption, draw
 from papergan.pipelines.experiment.restore import device_of, progress_of, published_sampler, trained_game
 from papergan.reporting.animation import Animation
@@ -30,6 +31,7 @@ NUM_LOOKED_UP, NUM_NEAREST = 8, 4
 PER_CLASS, MOST_SORTED = 10, 2000
 
 
+@unless_diverged(no_picture)
 def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
     """A row per moment, at most 12 evenly chosen: eight of the latents that never change, as evaluations saw them."""
     names = sorted(frames.tensors)
@@ -42,6 +44,7 @@ def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
     return ImageGrid(images, words, columns=LATENTS_IN_A_ROW, row_labels=labels)
 
 
+@unless_diverged(no_animation)
 def animate(experiment: Experiment, frames: Weights) -> Animation:
     """Images of the same 64 latents from evaluation to evaluation; at most 32 moments, see `SampleHistory`."""
     words = f"{experiment.name} on {experiment.recipe.dataset}"
@@ -52,6 +55,7 @@ def animate(experiment: Experiment, frames: Weights) -> Animation:
     )
 
 
+@unless_diverged(no_picture)
 def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, generator: Weights) -> ImageGrid:
     """Eight ways between two latents in ten steps: smooth where the generator has learned more than examples.
 
@@ -95,6 +99,7 @@ def most_lopsided(images: Tensor, count: int) -> Tensor:
     return some[apart.argsort(descending=True, stable=True)[:count].sort().values]
 
 
+@unless_diverged(no_picture)
 def draw_neighbours(
     experiment: Experiment, images: ImageSplits, domain_classifier: Weights, reference: References, generator: Weights
 ) -> ImageGrid:
@@ -126,6 +131,7 @@ def neighbours_grid(
     )
 
 
+@unless_diverged(no_picture)
 def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator: Weights) -> ImageGrid:
     """The first ten samples that the data set's classifier takes for each class, and each class's share of all.
 

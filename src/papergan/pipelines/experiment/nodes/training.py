@@ -9,7 +9,6 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from papergan.config.checked import Experiment
@@ -21,14 +20,13 @@ from papergan.errors import NotFiniteError
 from papergan.evaluation.compute_metrics import score_sample_features
 from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.reference import References
-from papergan.evaluation.scorecard import ScoreCard
 from papergan.game.game import Game
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
+from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
 from papergan.pipelines.experiment.nodes.export import caption, draw
-from papergan.pipelines.experiment.nodes.scorecard import card
-from papergan.pipelines.experiment.restore import is_asked, new_game, stoppable
+from papergan.pipelines.experiment.restore import initial_game, is_asked, spec_facts, state_of, stoppable
 from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import Tracker
 from papergan.training.batches import Batches
@@ -49,19 +47,21 @@ log = logging.getLogger(__name__)
 def train(
     experiment: Experiment,
     images: ImageSplits,
+    initial_state: Weights,
     domain_classifier: Weights,
     reference: References,
     checkpoints: CheckpointFolder,
     tracker: Tracker,
 ) -> tuple[History, Weights, Weights, Weights]:
-    """Play the recipe's game to the end of its budget, from the newest checkpoint of this recipe if there is one.
+    """Train the model to the end of its budget, from the newest checkpoint of this recipe if there is one.
 
     Returns the history; the best generators so far ("best_fid.*", "best_is.*"); the fixed latents over time; and the
     game as it ended ("networks.*", "average.*"). A recipe whose budget is used up returns at once what it came to.
-    Raises Interrupted after a stop signal, NotFinite where a loss or gradient is not finite.
+    Where a loss, gradient or weight is not finite, training ends there: the game has no tensors then, and its metadata
+    say "diverged". Raises Interrupted after a stop signal.
     """
     recipe = experiment.recipe
-    game, process_group = new_game(recipe, images.train.spec), current()
+    game, process_group = initial_game(recipe, initial_state), current()
     store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
     if not recipe.training.resume:
         with store.locked():
@@ -93,22 +93,14 @@ def train(
         training = Trainer(game, batches, settings, store, callbacks)
         try:
             training.run()
+            trained = _trained(recipe, images, training)
         except NotFiniteError as error:
-            facts = _facts(recipe, images, training)
-            told = card(experiment, facts, diverged=f"diverged at {error}")
-            raise Diverged(str(error), told, training.history) from error
-    return (
-        training.history, snapshots_of(training.best.snapshots), frames_of(training.sample_history),
-        _trained(recipe, images, training),
-    )  # fmt: skip
-
-
-class Diverged(NotFiniteError):
-    """Training ended in numbers that are not finite; `card` says so in the comparison. history: up to then."""
-
-    def __init__(self, message: str, card: ScoreCard, history: History) -> None:
-        super().__init__(message)
-        self.card, self.history = card, history
+            log.error("%s diverged at %s", experiment.name, error)
+            trained = _diverged(recipe, images, training, f"diverged at {error}")
+    frames = frames_of(training.sample_history)
+    if not frames.tensors and (reason := divergence_of(trained)) is not None:
+        frames = no_weights(experiment, reason)
+    return training.history, snapshots_of(training.best.snapshots), frames, trained
 
 
 def rules_of(recipe: Recipe) -> str:
@@ -186,15 +178,11 @@ def frames_of(sample_history: SampleHistory) -> Weights:
 
 
 def _trained(recipe: Recipe, images: ImageSplits, training: Trainer) -> Weights:
-    game = training.game
-    tensors = {f"networks.{name}": tensor for name, tensor in game.networks.state_dict().items()}
-    if game.average is not None:
-        tensors |= {f"average.{name}": tensor for name, tensor in game.average.state_dict().items()}
-    # copies: tied tensors, such as a generator that is also part of an average, may not share memory in one file
-    copies = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
-    }
-    return Weights(copies, {"kind": "trained game", **_facts(recipe, images, training)})
+    return Weights(state_of(training.game), {"kind": "trained game", **_facts(recipe, images, training)})
+
+
+def _diverged(recipe: Recipe, images: ImageSplits, training: Trainer, why: str) -> Weights:
+    return Weights({}, {"kind": "trained game", **_facts(recipe, images, training), "diverged": why})
 
 
 def _for_followers(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
@@ -207,12 +195,12 @@ def _for_followers(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
 
 
 def _facts(recipe: Recipe, images: ImageSplits, training: Trainer) -> dict[str, str]:
-    progress, spec = training.progress, images.train.spec
+    progress = training.progress
     facts = {
         "recipe": recipe.fingerprint, "system": recipe.system, "dataset": images.train.name,
-        "data_digest": images.train.digest, "channels": spec.channels, "size": spec.size,
-        "num_classes": spec.num_classes, "step": progress.step, "images": progress.images, "epoch": progress.epoch,
-        "seconds": round(training.seconds, 3), "device": training.game.device,
+        "data_digest": images.train.digest, **spec_facts(images.train.spec), "step": progress.step,
+        "images": progress.images, "epoch": progress.epoch, "seconds": round(training.seconds, 3),
+        "device": training.game.device,
     }  # fmt: skip
     return {name: str(fact) for name, fact in facts.items()}
 

@@ -15,6 +15,7 @@ from papergan.evaluation.protocol import Rules
 from papergan.evaluation.reference import References
 from papergan.game.sampler import Sampler
 from papergan.image_range import to_pixels
+from papergan.pipelines.experiment.nodes.divergence import no_figure, unless_diverged
 from papergan.pipelines.experiment.nodes.export import caption
 from papergan.pipelines.experiment.nodes.figures import viewer_of
 from papergan.pipelines.experiment.restore import device_of, is_asked, progress_of, published_sampler, stoppable
@@ -27,6 +28,7 @@ PER_ROW = 10
 SHOWN = ("precision", "recall", "density", "coverage")
 
 
+@unless_diverged(no_figure)
 def sweep_truncation(
     experiment: Experiment, domain_classifier: Weights, reference: References, generator: Weights
 ) -> object:

@@ -1,0 +1,26 @@
+"""The tracker of an experiment as a Kedro dataset: what a node that trains reports to."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+
+from papergan.tracking import Tracker
+from papergan.tracking.active_runs import active_tracker
+
+
+class TrackerDataset(AbstractDataset[NoReturn, Tracker]):
+    """Loads the tracker of the open MLflow run of `name`; one that keeps nothing where there is none."""
+
+    def __init__(self, *, name: str, metadata: dict[str, Any] | None = None) -> None:
+        self.name, self.metadata = name, metadata
+
+    def load(self) -> Tracker:
+        return active_tracker(self.name)
+
+    def save(self, data: NoReturn) -> None:
+        raise DatasetError(f"{self.name}.tracker is given by the MLflow hook; no node may save it")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"name": self.name}

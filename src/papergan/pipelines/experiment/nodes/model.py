@@ -1,0 +1,36 @@
+"""Building the model: the game of a recipe before its first step, and a summary of it."""
+
+from __future__ import annotations
+
+from papergan.config.checked import Experiment
+from papergan.data.images import ImageSplits
+from papergan.datasets.page import Page
+from papergan.pipelines.experiment.restore import new_game, spec_facts, state_of
+from papergan.reporting.model_summary import layer_table, network_table, notes_on, player_table, summarise, turn_table
+from papergan.reporting.pages import csv_page, html_page, markdown_page
+from papergan.weights import Weights
+
+
+def build_model(experiment: Experiment, images: ImageSplits) -> tuple[Weights, Page]:
+    """Build the networks of the recipe from its seed.
+
+    Returns the initial state ("networks.*") and the model summary: networks, layers, parameters, operations, players,
+    turns and terms.
+    """
+    recipe, spec = experiment.recipe, images.train.spec
+    game = new_game(recipe, spec)
+    summaries = summarise(game, spec)
+    networks = network_table(summaries)
+    parts = [
+        ("Networks", networks),
+        ("Players", player_table(game)),
+        ("Turns of a training step", turn_table(game)),
+        *((f"Layers of {one.name}", layer_table(one)) for one in summaries if len(one.layers) > 1),
+    ]
+    title = f"Model of {experiment.name}: {recipe.system}, recipe {recipe.fingerprint}"
+    notes = notes_on(game, spec, summaries)
+    page = Page(
+        markdown=markdown_page(parts, title, notes), csv=csv_page(networks), html=html_page(parts, title, notes)
+    )
+    facts = {"kind": "initial state", "recipe": recipe.fingerprint, "system": recipe.system, **spec_facts(spec)}
+    return Weights(state_of(game), facts), page
