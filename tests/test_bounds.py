@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from papergan import systems
 from papergan.config.evaluation import DomainRecipe, EvaluationRecipe, ImagesRecipe, SanityRecipe
 from papergan.config.experiment import Recipe, TrainingRecipe
-from papergan.config.mode_stress import StressRecipe, TargetRecipe
+from papergan.config.mode_stress import ModeStressRecipe, TargetRecipe
 from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.data import allocations
 from papergan.data.declarations import parse_declaration
@@ -23,7 +23,7 @@ from papergan.validation import StrictModel, one_line_error
 
 MODELS: list[type[StrictModel]] = [
     Recipe, TrainingRecipe, EvaluationRecipe, DomainRecipe, SanityRecipe, ImagesRecipe, StudyRecipe, SearchRecipe,
-    StressRecipe, TargetRecipe, RetentionRecipe, StabilityRule,
+    ModeStressRecipe, TargetRecipe, RetentionRecipe, StabilityRule,
 ]  # fmt: skip
 LONG = "x" * 3_000_000
 

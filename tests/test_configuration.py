@@ -11,9 +11,11 @@ from papergan import settings, systems
 from papergan.config import registry
 from papergan.config.evaluation import ImagesRecipe, SanityRecipe
 from papergan.config.experiment import Recipe
-from papergan.config.study import SearchRecipe, StudyRecipe, candidates_of, cells_of
+from papergan.config.mode_stress import ModeStressRecipe
+from papergan.config.study import ClaimRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.errors import RecipeError
 from papergan.maintenance.retention import RetentionRecipe
+from papergan.reporting.pros_and_cons import Statement
 from papergan.tracking.configuration import MlflowConfiguration, parse
 
 ENVIRONMENTS = ["local", "demo", "test"]
@@ -36,8 +38,8 @@ def test_every_recipe_is_valid(environment):
     assert set(parameters) == {*registry.discover(), *registry.studies(), *registry.TOOL_PARAMETERS}
     recipes = {name: parameters[name] for name in registry.discover()}
     for name in registry.studies():
-        assert cells_of(name, StudyRecipe.parse(name, parameters[name]), recipes)
-    assert candidates_of("fd_search", SearchRecipe.parse("fd_search", parameters["fd_search"]), recipes)
+        assert trials_of(name, StudyRecipe.parse(name, parameters[name]), recipes)
+    assert search_trials("fd_search", SearchRecipe.parse("fd_search", parameters["fd_search"]), recipes)
 
 
 @pytest.mark.parametrize("experiment", registry.discover())
@@ -96,21 +98,19 @@ def test_emoji_are_a_users_own_where_there_are_some(monkeypatch, tmp_path):
     assert configuration("local")["parameters"]["dcgan_emoji"]["dataset"] == "emoji"
 
 
-def test_what_the_search_chose_is_in_the_recipe(monkeypatch, tmp_path):
-    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
-    name = "cft_gan_cifar10_1000"
-
-    def chosen() -> int:
-        return Recipe.parse(name, configuration("local")["parameters"][name]).settings()["feature_differences"]
-
-    assert chosen() == 1
-    folder = tmp_path / "data/05_model_input/fd_search"
-    folder.mkdir(parents=True)
-    (folder / "chosen.json").write_text(f'{{"{name}": 4}}')
-    assert chosen() == 4
-    (folder / "chosen.json").write_text("{")
-    with pytest.raises(Exception, match="what fd_search chose cannot be read .* run it again"):
-        chosen()
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        (StudyRecipe, {"contrasts": []}, "s: 'contrasts' is called 'claims' now"),
+        (ClaimRecipe, {"claim": "a", "of": ["b"], "metrics": ["fid"]}, "s: 'of' is called 'treatment' now"),
+        (ClaimRecipe, {"claim": "a", "against": ["b"], "metrics": ["fid"]}, "s: 'against' is called 'baseline' now"),
+        (ModeStressRecipe, {"contrasts": []}, "s: 'contrasts' is called 'claims' now"),
+        (Statement, {"against": []}, "s: 'against' is called 'baseline' now"),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(model, given, message):
+    with pytest.raises(RecipeError, match=message):
+        model.parse("s", given)
 
 
 def test_nothing_phones_home_and_nothing_listens_to_the_world():

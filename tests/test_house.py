@@ -138,7 +138,7 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "hooks/config_loader.py": {"OmegaConf.load": "configuration that Kedro has opened before"},
     "hooks/experiment_checks.py": {"checkpoints.open": "opens a store, no file"},
     "pipelines/experiment/nodes/training.py": {"checkpoints.open": "opens a store, no file"},
-    "studies/trial.py": {"self.store.checkpoints.open": "opens a store, no file"},
+    "datasets/trial_results.py": {"self.checkpoints.open": "opens a store, no file"},
 }  # fmt: skip
 
 

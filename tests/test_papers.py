@@ -13,7 +13,7 @@ from helpers.cards import card
 from helpers.project_run import PROJECT
 from papergan.config import registry
 from papergan.config.experiment import Recipe
-from papergan.config.mode_stress import StressRecipe
+from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import PAPERS, Paper, find_paper, papers
 from papergan.config.registry import PARAMETERS
 from papergan.config.study import SearchRecipe, StudyRecipe
@@ -121,7 +121,7 @@ def test_an_arxiv_identifier_is_a_paper():
     assert Recipe(paper="2410.12345", system="dcgan", dataset="cifar10", training={"steps": 1}).paper == "2410.12345"
 
 
-@pytest.mark.parametrize("model", [StudyRecipe, SearchRecipe, StressRecipe], ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [StudyRecipe, SearchRecipe, ModeStressRecipe], ids=lambda model: model.__name__)
 def test_studies_and_tools_refuse_it_likewise(model):
     with pytest.raises(RecipeError, match=r"mine\.paper: papers have names: write song2023"):
         model.parse("mine", {"paper": "003"})

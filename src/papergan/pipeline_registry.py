@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline, node
 
 from papergan.config import registry
-from papergan.pipelines import comparison, experiment, images, ingestion, sanity, search, stress, study
+from papergan.pipelines import comparison, experiment, fd_search, images, ingestion, mode_stress, sanity, study
 from papergan.pipelines.overview import overview
 
 
@@ -19,7 +19,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines["comparison"] = comparison.create_pipeline()
     pipelines["metric_sanity"] = sanity.create_pipeline()
     pipelines["evaluate_images"] = images.create_pipeline()
-    pipelines["mode_stress_test"] = stress.create_pipeline()
-    pipelines["fd_search"] = search.create_pipeline()
+    pipelines["mode_stress_test"] = mode_stress.create_pipeline()
+    pipelines["fd_search"] = fd_search.create_pipeline()
     pipelines["__default__"] = Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
     return pipelines

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from pathlib import Path
 
-from papergan.atomic_files import folder_from, read_regular
+from papergan.atomic_files import folder_from
 from papergan.config.registry import PROJECT
-from papergan.errors import RecipeError
 
 # Neither Kedro nor MLflow phones home from this project; set before either looks.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
@@ -50,18 +48,6 @@ def fingerprints() -> str:
     return "socofing" if _has_folder("socofing") else "fingerprints_synthetic"
 
 
-def chosen_fd(experiment: str) -> int:
-    """What `--pipelines fd_search` chose for an experiment; 1, where song2023's search begins, before it did."""
-    path = Path(workspace()) / "data/05_model_input/fd_search/chosen.json"
-    try:
-        chosen = json.loads(read_regular(path))
-    except FileNotFoundError:
-        return 1
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"what fd_search chose cannot be read ({error}); run it again") from error
-    return int(chosen.get(experiment, 1))
-
-
 # Pluggy calls the last one first: nothing is tracked or printed for a recipe that is refused, and the error of a run
 # that diverged is raised when everything else has been told.
 HOOKS = (DivergenceHook(), SummaryHook(), MlflowHook(), ValidationHook())
@@ -77,5 +63,5 @@ CONFIG_LOADER_ARGS = {
     # An overlay changes the keys it names and leaves the rest of a recipe as it is.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
     "config_patterns": {"mlflow": ["mlflow*"]},
-    "custom_resolvers": {"workspace": workspace, "emoji": emoji, "fingerprints": fingerprints, "chosen_fd": chosen_fd},
+    "custom_resolvers": {"workspace": workspace, "emoji": emoji, "fingerprints": fingerprints},
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -53,6 +53,9 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions, and what they are called now."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _no_unknown_keys(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
@@ -61,13 +64,19 @@ class StrictModel(BaseModel):
         unknown = sorted({str(key) for key in given if key not in known}) if isinstance(given, Mapping) else []
         if not unknown:
             return validate(given)
-        said = "; ".join(f"unknown key {quoted(key)}{did_you_mean(key, known)}" for key in unknown)
+        said = "; ".join(cls._unknown(key) for key in unknown)
         faults = [InitErrorDetails(type=PydanticCustomError("unknown_key", said), loc=(), input=None)]
         try:
             validate({key: value for key, value in given.items() if key in known})
         except ValidationError as error:
             faults += map(_again, error.errors())
         raise ValidationError.from_exception_data(cls.__name__, faults)
+
+    @classmethod
+    def _unknown(cls, key: str) -> str:
+        if key in cls.RENAMED:
+            return f"{quoted(key)} is called {quoted(cls.RENAMED[key])} now"
+        return f"unknown key {quoted(key)}{did_you_mean(key, cls.model_fields)}"
 
     @classmethod
     def parse(cls, name: str, given: Any) -> Self:
@@ -126,3 +135,12 @@ def one_line_error(told: object) -> str:
     if mark is not None and problem:
         told = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
     return sanitise(" ".join(str(told).split()))
+
+
+def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """`{"a": {"b": 1}}` as ("a.b", 1), each name behind `prefix`."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flattened(f"{prefix}{name}.", value)
+        else:
+            yield f"{prefix}{name}", value

@@ -1,10 +1,10 @@
-"""Studies: which cells there are, what lies over what, and what is refused."""
+"""Studies: which trials there are, what lies over what, and what is refused."""
 
 from __future__ import annotations
 
 import pytest
 
-from papergan.config.study import SearchRecipe, StudyRecipe, candidates_of, cells_of, deep_merge, digest_of
+from papergan.config.study import SearchRecipe, StudyRecipe, deep_merge, digest_of, search_trials, trials_of
 from papergan.errors import RecipeError
 
 RECIPES = {
@@ -28,39 +28,39 @@ GIVEN = {
 }  # fmt: skip
 
 
-def cells(**changes):
-    return cells_of("study", StudyRecipe.parse("study", GIVEN | changes), RECIPES)
+def trials(**changes):
+    return trials_of("study", StudyRecipe.parse("study", GIVEN | changes), RECIPES)
 
 
 def test_all_combinations_the_first_seed_first():
-    found = cells()
+    found = trials()
     assert len(found) == 2 * 2 * 2 * 2
-    assert [cell.recipe.seed for cell in found] == [0] * 8 + [1] * 8
-    assert [cell.name for cell in found[:4]] == ["one/own/flat", "one/own/round", "one/slow/flat", "one/slow/round"]
-    assert len({cell.key for cell in found}) == 16
+    assert [trial.recipe.seed for trial in found] == [0] * 8 + [1] * 8
+    assert [trial.name for trial in found[:4]] == ["one/own/flat", "one/own/round", "one/slow/flat", "one/slow/round"]
+    assert len({trial.key for trial in found}) == 16
 
 
 def test_common_lies_over_the_experiment_and_levels_over_common():
-    cell = cells()[3]
-    assert cell.recipe.training.epochs == 3.0
-    assert cell.recipe.training.batch_size == 32
-    chosen = cell.recipe.settings()
+    trial = trials()[3]
+    assert trial.recipe.training.epochs == 3.0
+    assert trial.recipe.training.batch_size == 32
+    chosen = trial.recipe.settings()
     assert (chosen["width"], chosen["prior"], chosen["learning_rate"]) == (8, "gaussian", 1e-4)
     assert chosen["latent_dim"] == 100  # the system's own
     assert deep_merge({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 3}, "d": [2]}) == {"a": {"b": 3, "c": 2}, "d": [2]}
 
 
 def test_published_numbers_stand_for_what_no_level_changes():
-    assert [cell.as_published for cell in cells()[:4]] == [True, False, False, False]
-    assert cells(common={"overrides": {"width": 4}})[0].as_published  # a budget, said at every row
+    assert [trial.as_published for trial in trials()[:4]] == [True, False, False, False]
+    assert trials(common={"overrides": {"width": 4}})[0].as_published  # a budget, said at every row
 
 
 def test_cells_of_two_grids_that_agree_are_one():
     grids = GIVEN["grids"] | {"again": {"experiments": ["one"], "factors": {"rate": {"slow": {"overrides": {
         "learning_rate": 1e-4}}}}}}  # fmt: skip
-    found = cells(grids=grids)
-    again = [cell for cell in found if cell.grid == "again"]
-    assert [cell.key for cell in again] == [
+    found = trials(grids=grids)
+    again = [trial for trial in found if trial.grid == "again"]
+    assert [trial.key for trial in again] == [
         next(c.key for c in found if c.name == "one/slow/flat" and c.recipe.seed == seed) for seed in (0, 1)
     ]
 
@@ -74,8 +74,8 @@ def test_cells_of_two_grids_that_agree_are_one():
     ],
 )
 def test_a_result_is_kept_as_long_as_nothing_changes_that_decides_it(common, same):
-    assert (cells(common=common)[0].key == cells()[0].key) is same
-    assert (digest_of(cells(common=common)) == digest_of(cells())) is same
+    assert (trials(common=common)[0].key == trials()[0].key) is same
+    assert (digest_of(trials(common=common)) == digest_of(trials())) is same
 
 
 @pytest.mark.parametrize(
@@ -94,37 +94,37 @@ def test_a_result_is_kept_as_long_as_nothing_changes_that_decides_it(common, sam
 )
 def test_what_does_not_fit_is_refused_with_its_place(changes, fault):
     with pytest.raises(RecipeError, match=fault):
-        cells(**changes)
+        trials(**changes)
 
 
 @pytest.mark.parametrize(
-    ("contrast", "fault"),
+    ("claim", "fault"),
     [
-        ({"of": ["onw"]}, r"contrasts\.0: unknown side 'onw'; did you mean 'own', 'one'|unknown side 'onw'"),
+        ({"treatment": ["onw"]}, r"claims\.0: unknown side 'onw'; did you mean 'own', 'one'|unknown side 'onw'"),
         ({"metrics": ["fjd"]}, r"no metric to be better at: 'fjd'; did you mean 'fid'"),
         ({"metrics": ["copy_rate"]}, "no metric to be better at: 'copy_rate'"),
         ({"grids": ["tabel"]}, r"unknown grid 'tabel'; did you mean 'table'"),
     ],
 )
-def test_a_claim_about_nothing_is_refused(contrast, fault):
-    whole = {"claim": "c", "of": ["one"], "against": ["two"], "metrics": ["fid"]} | contrast
+def test_a_claim_about_nothing_is_refused(claim, fault):
+    whole = {"claim": "c", "treatment": ["one"], "baseline": ["two"], "metrics": ["fid"]} | claim
     with pytest.raises(RecipeError, match=fault):
-        cells(contrasts=[whole])
+        trials(claims=[whole])
 
 
 def test_candidates_go_from_one_upward_for_each_experiment_in_turn():
     search = SearchRecipe.parse("s", {"paper": "song2023", "experiments": ["cft"], "most": 3, "seed": 5})
-    found = candidates_of("fd_search", search, RECIPES)
-    assert [(cell.levels["FD"], cell.recipe.settings()["feature_differences"]) for cell in found] == [
+    found = search_trials("fd_search", search, RECIPES)
+    assert [(trial.levels["FD"], trial.recipe.settings()["feature_differences"]) for trial in found] == [
         ("1", 1), ("2", 2), ("3", 3),
     ]  # fmt: skip
-    assert {cell.recipe.seed for cell in found} == {5}
+    assert {trial.recipe.seed for trial in found} == {5}
     with pytest.raises(RecipeError, match="'feature_differences'"):
-        candidates_of("fd_search", search.model_copy(update={"experiments": ("one",)}), RECIPES)
+        search_trials("fd_search", search.model_copy(update={"experiments": ("one",)}), RECIPES)
 
 
 def test_a_fault_of_many_cells_is_said_once():
     with pytest.raises(RecipeError) as error:
-        cells(common={"overrides": {"widht": 3}})
+        trials(common={"overrides": {"widht": 3}})
     assert str(error.value).count("widht") == 1
     assert str(error.value).startswith("study.grids.table: one/own/flat: ")

@@ -1,4 +1,4 @@
-"""A study by itself: cells are played once, interruptions cost nothing, tables say what the numbers say."""
+"""A study by itself: trials are finished once, interruptions cost nothing, tables say what the numbers say."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
 from papergan.config.checked import Study
-from papergan.config.study import StudyRecipe, cells_of
+from papergan.config.study import StudyRecipe, trials_of
 from papergan.datasets.feature_cache import FeatureCache
-from papergan.datasets.trial_results import CellStore
+from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import _check_tables
 from papergan.pipelines import study
 from papergan.pipelines.experiment.nodes import training
 from papergan.reporting.published_results import PublishedRow
-from papergan.studies import figures, trial
-from papergan.studies.claims import findings_of, sentences
-from papergan.studies.seed_groups import groups_of
-from papergan.studies.tables import fid_on_the_way, gauges_of, player_losses, spread_of_loss, summary
+from papergan.studies import figures
+from papergan.studies.claims import claim_results, claim_sentences
+from papergan.studies.measures import fid_on_the_way, player_losses, spread_of_loss
+from papergan.studies.seed_groups import ExperimentGroup, grouped
+from papergan.studies.tables import measures_of, summary
 from papergan.tracking import Tracker
 from pipelines.test_experiment import GIVEN, played, shapes
 
@@ -39,9 +40,9 @@ RECIPE = {
         },
         "again": {"experiments": ["plain"], "factors": {}},
     },
-    "contrasts": [
-        {"claim": "mixtures help", "of": ["mixed"], "against": ["plain"], "metrics": ["fid", "recall"]},
-        {"claim": "wild is better", "of": ["wild"], "against": ["own"], "metrics": ["fid"]},
+    "claims": [
+        {"claim": "mixtures help", "treatment": ["mixed"], "baseline": ["plain"], "metrics": ["fid", "recall"]},
+        {"claim": "wild is better", "treatment": ["wild"], "baseline": ["own"], "metrics": ["fid"]},
     ],
 }  # fmt: skip
 PUBLISHED = {
@@ -57,19 +58,19 @@ PUBLISHED = {
     }
 }  # fmt: skip
 PRO = {
-    "table": 1, "loss": ["wild"], "side": "pro", "statement": "Fast", "property": "cost", "against": ["own"],
+    "table": 1, "loss": ["wild"], "side": "pro", "statement": "Fast", "property": "cost", "baseline": ["own"],
 }  # fmt: skip
 
 
 class Listener(Tracker):
-    """Who was told of which cell."""
+    """Who was told of which trial."""
 
     def __init__(self) -> None:
-        self.cells, self.cards = [], []
+        self.trials, self.cards = [], []
 
     @contextmanager
     def nested(self, name, parameters, tags):
-        self.cells.append((name, dict(tags)))
+        self.trials.append((name, dict(tags)))
         yield self
 
     def scores(self, card):
@@ -78,13 +79,17 @@ class Listener(Tracker):
 
 def the_study(**changes) -> Study:
     recipe = StudyRecipe.parse(NAME, RECIPE | changes)
-    return Study(NAME, recipe, tuple(cells_of(NAME, recipe, RECIPES)))
+    return Study(NAME, recipe, tuple(trials_of(NAME, recipe, RECIPES)))
+
+
+def store(folder) -> ExperimentTrialStore:
+    return ExperimentTrialStore(folder / "trials", folder / "checkpoints")
 
 
 def run(folder, listener, **changes):
     inputs = {
         "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
-        f"params:{NAME}": the_study(**changes), f"{NAME}.cells": CellStore(folder / "cells", folder / "checkpoints"),
+        f"params:{NAME}": the_study(**changes), f"{NAME}.trials": store(folder),
         "published": PUBLISHED,
         "pros_and_cons": {"song2023": [PRO]},
     }  # fmt: skip
@@ -99,12 +104,12 @@ def finished(tmp_path_factory):
 
 def test_every_cell_is_played_once_and_told_in_a_run_of_its_own(finished):
     _, listener, catalog = finished
-    names = [name for name, _ in listener.cells]
+    names = [name for name, _ in listener.trials]
     assert len(names) == 2 * 2 * 2 == len(set(names))  # `again` has the same recipe as plain/own
-    name, tags = listener.cells[0]
+    name, tags = listener.trials[0]
     assert name == "plain/own/seed 0"
     assert tags.items() >= {"grid": "table_1", "rate": "own", "dataset": "synthetic_shapes"}.items()
-    assert len(catalog.load(f"{NAME}.played")) == 10
+    assert len(catalog.load(f"{NAME}.finished")) == 10
     assert list(map(len, catalog.load(f"{NAME}.subsets").values())) == [100]
     assert [card.seed for card in listener.cards] == [0] * 4 + [1] * 4
 
@@ -115,9 +120,9 @@ def test_a_cell_that_diverges_has_that_for_a_result_and_the_others_go_on(finishe
     assert set(diverged) == {"plain/wild", "mixed/wild"}
     page = catalog.load(f"{NAME}.study_table")
     assert "diverged at step" in page.markdown
-    store = CellStore(folder / "cells", folder / "checkpoints")
-    wild = next(cell for cell in the_study().cells if cell.name == "plain/wild")
-    assert store.find(wild.key).samples is None
+    results = store(folder)
+    wild = next(trial for trial in the_study().trials if trial.name == "plain/wild")
+    assert results.find(wild.key).samples is None
 
 
 def test_checkpoints_go_when_a_cell_is_done(finished):
@@ -129,7 +134,7 @@ def test_nothing_is_played_again(finished):
     folder, _, before = finished
     listener = Listener()
     catalog = run(folder, listener)
-    assert listener.cells == []
+    assert listener.trials == []
     assert catalog.load(f"{NAME}.study_table").csv == before.load(f"{NAME}.study_table").csv
 
 
@@ -167,7 +172,7 @@ def test_pros_and_cons_stand_below_where_the_study_has_their_levels(finished):
 
 def test_a_row_has_its_name_its_cost_and_what_is_to_be_known_of_its_published_number(finished):
     folder, _, _ = finished
-    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    groups = grouped(ExperimentGroup, the_study().trials, store(folder))
     published = [
         PublishedRow(
             "song2023", "Table 1", "d", "fid", "DCGAN", 4.0, note="odd", source="elsewhere", experiments=("plain",)
@@ -211,12 +216,12 @@ def test_what_cannot_be_compared_since_a_side_never_ended_is_counted_as_that(fin
     assert "wild is better: by fid a side diverged with every seed in 2 of 2" in page.console
     (row,) = [line for line in page.markdown.splitlines() if "wild is better" in line and "plain/wild" in line]
     assert "| a side diverged with every seed |" in row
-    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
-    findings = findings_of(the_study().recipe.contrasts[1:], groups, [])
-    assert [finding.change for finding in findings] == [None, None]
+    groups = grouped(ExperimentGroup, the_study().trials, store(folder))
+    results = claim_results(the_study().recipe.claims[1:], groups, [])
+    assert [result.change for result in results] == [None, None]
     for group in groups:
         object.__setattr__(group, "missing", (7,))
-    assert findings_of(the_study().recipe.contrasts[1:], groups, []) == []  # a seed may still come to an end
+    assert claim_results(the_study().recipe.claims[1:], groups, []) == []  # a seed may still come to an end
 
 
 def test_pictures_have_a_panel_per_row(finished):
@@ -232,7 +237,7 @@ def test_pictures_have_a_panel_per_row(finished):
 def test_every_extractor_and_the_accuracy_have_a_panel_over_time_and_every_row_is_in_the_legend(finished):
     """Nine metrics where Inception and the data set's own classifier measure; the last panel has not every row's."""
     folder, _, _ = finished
-    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    groups = grouped(ExperimentGroup, the_study().trials, store(folder))
     groups = [group for group in groups if group.grid == "table_1"]
     for group in groups:
         for result in group.results:
@@ -249,10 +254,10 @@ def test_every_extractor_and_the_accuracy_have_a_panel_over_time_and_every_row_i
 
 def test_a_table_made_on_several_machines_names_them_all(finished):
     folder, _, _ = finished
-    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    groups = grouped(ExperimentGroup, the_study().trials, store(folder))
     first = groups[0].results[0]
     moved = replace(first, card=first.card.model_copy(update={"hardware": "elsewhere"}))
-    groups[0] = replace(groups[0], results=(moved, *groups[0].results[1:]))
+    groups[0] = replace(groups[0], done=((0, moved), *groups[0].done[1:]))
     notes = study.nodes._notes(the_study(), groups, [], {})
     assert sum("; commit " in note for note in notes) == 2
 
@@ -266,31 +271,31 @@ def test_an_interrupted_study_goes_on_where_it_was(tmp_path, monkeypatch):
             raise Interrupted(2, "stopped by signal 2")
         return train(*inputs)
 
-    monkeypatch.setattr(trial.training, "train", interrupted)
+    monkeypatch.setattr(training, "train", interrupted)
     grids = {"table_1": {"experiments": ["plain"], "factors": {}}}
     with pytest.raises(Interrupted):
-        run(tmp_path, Listener(), grids=grids, contrasts=[])
+        run(tmp_path, Listener(), grids=grids, claims=[])
     listener = Listener()
-    catalog = run(tmp_path, listener, grids=grids, contrasts=[])
-    assert [name for name, _ in listener.cells] == ["plain/seed 1"]
+    catalog = run(tmp_path, listener, grids=grids, claims=[])
+    assert [name for name, _ in listener.trials] == ["plain/seed 1"]
     assert catalog.load(f"{NAME}.study_table").markdown.count("| plain | 0, 1 |") == 1
 
 
 def test_a_damaged_result_is_played_again(tmp_path, caplog):
-    grids, one = {"table_1": {"experiments": ["plain"], "factors": {}}}, {"seeds": [0], "contrasts": []}
+    grids, one = {"table_1": {"experiments": ["plain"], "factors": {}}}, {"seeds": [0], "claims": []}
     run(tmp_path, Listener(), grids=grids, **one)
-    (scores,) = (tmp_path / "cells").rglob("scores.json")
+    (scores,) = (tmp_path / "trials").rglob("scores.json")
     scores.write_text(scores.read_text().replace('"seed": 0', '"seed": 7', 1))
     listener = Listener()
     run(tmp_path, listener, grids=grids, **one)
-    assert len(listener.cells) == 1
-    assert "is played again" in caplog.text
+    assert len(listener.trials) == 1
+    assert "is run again" in caplog.text
 
 
 def fake_groups(finished, values):
     """The groups of the study with other Frechet distances, by name and seed."""
     folder, _, _ = finished
-    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    groups = grouped(ExperimentGroup, the_study().trials, store(folder))
     for group in groups:
         for result in group.results:
             if group.name in values and result.card.final:
@@ -308,40 +313,39 @@ def fake_groups(finished, values):
 )
 def test_a_claim_holds_where_the_difference_is_beyond_the_spread_of_seeds(finished, plain, mixed, verdict):
     groups = fake_groups(finished, {"plain/own": plain, "mixed/own": mixed})
-    contrasts = the_study().recipe.contrasts[:1]
+    claims = the_study().recipe.claims[:1]
     rows = [
         PublishedRow("d", "t", "s", "fid", name, value, experiments=(name,))
         for name, value in (("plain", 4.0), ("mixed", 3.0))
     ]
-    found = [one for one in findings_of(contrasts, groups, rows) if one.metric == "fid"]
-    findings = [*(one for one in found if one.one), *(one for one in found if not one.one)]
-    assert len(findings) == 2  # the other one is of runs that diverged
-    assert findings[0].change == pytest.approx(100 * (sum(mixed) - sum(plain)) / sum(plain))
-    assert findings[0].published == -25.0
-    assert verdict in sentences(findings)[0]
+    found = [one for one in claim_results(claims, groups, rows) if one.metric == "fid"]
+    results = [*(one for one in found if one.one), *(one for one in found if not one.one)]
+    assert len(results) == 2  # the other one is of runs that diverged
+    assert results[0].change == pytest.approx(100 * (sum(mixed) - sum(plain)) / sum(plain))
+    assert results[0].published == -25.0
+    assert verdict in claim_sentences(results)[0]
 
 
 def test_one_seed_tells_nothing(finished):
     groups = fake_groups(finished, {"plain/own": (1.0, 2.0), "mixed/own": (100.0, 200.0)})
     for group in groups:
-        object.__setattr__(group, "results", group.results[:1])
+        object.__setattr__(group, "done", group.done[:1])
         vars(group).pop("seeds", None)
-    (told,) = sentences(findings_of(the_study().recipe.contrasts[:1], groups, []))
+    (told,) = claim_sentences(claim_results(the_study().recipe.claims[:1], groups, []))
     assert "one seed tells nothing in 1 of 2, a side diverged with every seed in 1 of 2" in told
 
 
 def test_ranks_and_costs_are_of_the_part(finished):
     table = summary(fake_groups(finished, {"plain/own": (100.0, 101.0), "mixed/own": (50.0, 51.0)}), [])
-    cells = dict(zip(table["experiment"] + table["rate"], table["domain_fid@100v100-train"], strict=True))
-    assert cells["mixedown"].endswith("(1)")
-    assert cells["plainown"].endswith("(2)")
+    trials = dict(zip(table["experiment"] + table["rate"], table["domain_fid@100v100-train"], strict=True))
+    assert trials["mixedown"].endswith("(1)")
+    assert trials["plainown"].endswith("(2)")
     assert "1.00x" in set(table["time"])
 
 
 def test_a_players_loss_is_the_sum_of_its_terms(finished):
     folder, _, _ = finished
-    store = CellStore(folder / "cells", folder / "checkpoints")
-    result = store.find(next(cell.key for cell in the_study().cells if cell.name == "mixed/own"))
+    result = store(folder).find(next(trial.key for trial in the_study().trials if trial.name == "mixed/own"))
     whole, alone = (player_losses(result, "generator", adversarial=only) for only in (False, True))
     for row, (epoch, total), (_, adversarial) in zip(result.history.losses, whole, alone, strict=True):
         assert epoch == row["epoch"]
@@ -353,9 +357,9 @@ def test_a_players_loss_is_the_sum_of_its_terms(finished):
 def test_what_measures_the_properties_that_documents_ascribe_to_losses(finished):
     """More is better of diversity alone, and a run that diverged counts for none of them."""
     folder, _, _ = finished
-    groups = groups_of(the_study().cells, CellStore(folder / "cells", folder / "checkpoints"))
+    groups = grouped(ExperimentGroup, the_study().trials, store(folder))
     groups = [group for group in groups if group.grid == "table_1" and group.experiment == "plain"]
-    gauges = gauges_of(groups)
+    gauges = measures_of(groups)
     assert {of: {one.higher_is_better for one in found} for of, found in gauges.items()} == {
         "collapse": {True}, "quality": {False}, "stability": {False}, "cost": {False},
     }  # fmt: skip

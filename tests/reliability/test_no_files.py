@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 
@@ -13,14 +12,13 @@ from kedro.pipeline import Pipeline, node
 from helpers.formats import FORMATS, weights
 from helpers.no_files import bounded, put, quickly
 from helpers.project_run import score_card
-from papergan import settings
 from papergan.config.registry import discover
 from papergan.data.library import _from_copy
 from papergan.data.memory import read_into_memory
 from papergan.data.socofing import read_socofing
 from papergan.datasets.feature_cache import FeatureCache
-from papergan.datasets.mode_stress_results import StressStore
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
+from papergan.datasets.trial_results import ModeTrialStore
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import DataError, MemoryShortError, PaperganError, RecipeError, known_cause
 from papergan.hooks.catalog_checks import faults_of_datasets
@@ -72,35 +70,26 @@ def test_what_can_be_made_again_is_made_again(tmp_path, kind):
     put(kind, tmp_path / "key.json")
     with bounded():
         assert _from_copy(tmp_path / "copy", "0" * 64) is None
-        assert StressStore(tmp_path).find("key") is None
+        assert ModeTrialStore(tmp_path).find("key") is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_configuration_and_what_a_search_chose(tmp_path, monkeypatch, kind):
+def test_configuration(tmp_path, kind):
     put(kind, tmp_path / "parameters.yml")
     with bounded(), pytest.raises(RecipeError, match="parameters.yml cannot be read: .* expected a regular file"):
         discover(tmp_path)
-    chosen = tmp_path / "data/05_model_input/fd_search/chosen.json"
-    chosen.parent.mkdir(parents=True)
-    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
-    put(kind, chosen)
-    with bounded(), pytest.raises(RecipeError, match="chosen.json is a .* expected a regular file"):
-        settings.chosen_fd("dcgan")
-    chosen.unlink()
-    chosen.write_text(json.dumps({"dcgan": 3}))
-    assert settings.chosen_fd("dcgan") == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_kedro_itself_would_read_or_write_is_refused_before_the_run(tmp_path, kind):
-    put(kind, tmp_path / "played.json")
-    entry = {"type": "kedro_datasets.json.JSONDataset", "filepath": str(tmp_path / "played.json")}
+    put(kind, tmp_path / "finished.json")
+    entry = {"type": "kedro_datasets.json.JSONDataset", "filepath": str(tmp_path / "finished.json")}
     versioned = {"type": "kedro_datasets.json.JSONDataset", "filepath": str(tmp_path / "many.json"), "versioned": True}
-    catalog = DataCatalog.from_config({"mine.played": entry, "mine.many": versioned})
+    catalog = DataCatalog.from_config({"mine.finished": entry, "mine.many": versioned})
     catalog.save("mine.many", {})
-    pipeline = Pipeline([node(lambda: (None, None), None, ["mine.played", "mine.many"], name="a")])
+    pipeline = Pipeline([node(lambda: (None, None), None, ["mine.finished", "mine.many"], name="a")])
     (line,) = faults_of_datasets(pipeline, catalog)
-    assert line.startswith(f"mine.played: {tmp_path / 'played.json'} is a ")
+    assert line.startswith(f"mine.played: {tmp_path / 'finished.json'} is a ")
 
 
 def test_a_pipe_among_prints_is_refused(tmp_path):

@@ -8,20 +8,20 @@ import pytest
 import yaml
 
 from papergan.errors import EvaluationError
-from papergan.reporting.pros_and_cons import Gauge, judged, read_statements, verdict
+from papergan.reporting.pros_and_cons import Measure, read_statements, statement_table, verdict
 from papergan.reporting.seed_groups import Measured
 
 FILE = Path(__file__).resolve().parents[2] / "conf/base/pros_and_cons.yml"
 
 
 def statements(**changes):
-    entry = {"table": 4, "loss": ["ls"], "side": "pro", "statement": "s", "property": "collapse", "against": ["bce"]}
+    entry = {"table": 4, "loss": ["ls"], "side": "pro", "statement": "s", "property": "collapse", "baseline": ["bce"]}
     return read_statements({"gan_optimisation_review": [entry | changes]}, "gan_optimisation_review")
 
 
 def gauges(ls, bce, *, higher=True, runs=3):
     values = {"ls": Measured(ls, 0.1, runs), "bce": Measured(bce, 0.1, runs)}
-    return {"collapse": [Gauge("modes", higher, values)]}
+    return {"collapse": [Measure("modes", higher, values)]}
 
 
 @pytest.mark.parametrize(
@@ -35,19 +35,19 @@ def gauges(ls, bce, *, higher=True, runs=3):
     ],
 )
 def test_a_pro_is_better_and_a_con_worse(side, ls, bce, higher, said):
-    (row,) = judged(statements(side=side), gauges(ls, bce, higher=higher)).to_dict("records")
+    (row,) = statement_table(statements(side=side), gauges(ls, bce, higher=higher)).to_dict("records")
     assert row["verdict"] == said
-    assert row["against"].startswith("bce ")
+    assert row["baseline"].startswith("bce ")
 
 
 def test_one_seed_tells_nothing():
-    (row,) = judged(statements(), gauges(8.0, 4.0, runs=1)).to_dict("records")
+    (row,) = statement_table(statements(), gauges(8.0, 4.0, runs=1)).to_dict("records")
     assert row["verdict"] == "one seed: unknown (1 of 1)"
     assert verdict(Measured(1.0, None, 3), Measured(2.0, 0.1, 3), lambda a, b: a < b) == "one seed: unknown"
 
 
 def test_what_nothing_measures_stays_in_the_table():
-    (row,) = judged(statements(property=None), gauges(8.0, 4.0)).to_dict("records")
+    (row,) = statement_table(statements(property=None), gauges(8.0, 4.0)).to_dict("records")
     assert (row["statement"], row["verdict"]) == ("s", "nothing here measures it")
 
 
@@ -62,7 +62,7 @@ def test_all_six_tables_are_there_and_every_loss_is_a_level_of_both_studies():
     base = FILE.parent
     study = yaml.safe_load((base / "parameters_studies.yml").read_text())["loss_study"]
     stress = yaml.safe_load((base / "parameters_tools.yml").read_text())["mode_stress_test"]
-    named = {level for one in found for level in (*one.loss, *one.against)}
+    named = {level for one in found for level in (*one.loss, *one.baseline)}
     assert named <= set(study["grids"]["losses"]["factors"]["loss"])
     assert named <= set(stress["levels"])
     assert read_statements({}, "song2023") == []

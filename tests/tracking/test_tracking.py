@@ -17,7 +17,6 @@ from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.mlflow_store import MlflowStore, ui_options
 from papergan.tracking.mlflow_tracker import MlflowTracker
-from papergan.tracking.run_content import parameters_of
 from papergan.tracking.run_locks import RunLocks
 
 
@@ -160,11 +159,11 @@ def recipe():
 
 def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_run(store):
     run = store.begin("song2023", "limited_data_study", {"study": "abc"}, "study")
-    with run.nested("dcgan/seed 0", parameters_of(recipe()), {"grid": "table_1"}) as cell:
+    with run.nested("dcgan/seed 0", recipe().parameters, {"grid": "table_1"}) as cell:
         cell.report({"step": 1, "loss": 2.0})
-    with pytest.raises(Interrupted), run.nested("dcgan/seed 1", parameters_of(recipe()), {}):
+    with pytest.raises(Interrupted), run.nested("dcgan/seed 1", recipe().parameters, {}):
         raise Interrupted(2, "stopped")
-    with pytest.raises(ZeroDivisionError), run.nested("dcgan/seed 2", parameters_of(recipe()), {}):
+    with pytest.raises(ZeroDivisionError), run.nested("dcgan/seed 2", recipe().parameters, {}):
         raise ZeroDivisionError
     run.finish("KILLED")
     store.liveness.release(run.run_id)
@@ -194,6 +193,6 @@ def test_cells_go_untracked_where_mlflow_cannot_begin_a_run():
         raise OSError("database is locked")
 
     tracker = MlflowTracker(BrokenClient(), "id", broken)
-    with tracker.nested("cell", parameters_of(recipe()), {}) as told:
+    with tracker.nested("cell", recipe().parameters, {}) as told:
         told.report({"step": 1})
         assert not isinstance(told, MlflowTracker)

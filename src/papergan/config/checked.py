@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from papergan.config.evaluation import ImagesRecipe, SanityRecipe
 from papergan.config.experiment import Recipe
-from papergan.config.mode_stress import StressCell, StressRecipe
-from papergan.config.study import Cell, SearchRecipe, StudyRecipe
+from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
+from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 
 
 class Experiment(NamedTuple):
@@ -23,11 +23,11 @@ class Experiment(NamedTuple):
 
 
 class Study(NamedTuple):
-    """A study under its name, and every cell of it."""
+    """A study under its name, and every trial of it."""
 
     name: str
     recipe: StudyRecipe
-    cells: tuple[Cell, ...]
+    trials: tuple[ExperimentTrial, ...]
 
 
 class Search(NamedTuple):
@@ -35,15 +35,15 @@ class Search(NamedTuple):
 
     name: str
     recipe: SearchRecipe
-    cells: tuple[Cell, ...]
+    trials: tuple[ExperimentTrial, ...]
 
 
-class Stress(NamedTuple):
-    """A stress test under its name, and every cell of it."""
+class ModeStress(NamedTuple):
+    """A stress test under its name, and every trial of it."""
 
     name: str
-    recipe: StressRecipe
-    cells: tuple[StressCell, ...]
+    recipe: ModeStressRecipe
+    trials: tuple[ModeTrial, ...]
 
 
 class Sanity(NamedTuple):

@@ -16,7 +16,7 @@ from papergan.config.papers import PaperKey
 from papergan.errors import RecipeError
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
-from papergan.validation import Amount, BatchSize, Positive, Repeats, Seed, Size, StrictModel, problems_of
+from papergan.validation import Amount, BatchSize, Positive, Repeats, Seed, Size, StrictModel, flattened, problems_of
 
 
 class TrainingRecipe(StrictModel):
@@ -111,6 +111,12 @@ class Recipe(StrictModel):
         often without starting over.
         """
         return self._digest(self._identity() | {"seed": self.seed})
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The recipe flattened, with every setting of the system in place of its overrides, so that runs line up."""
+        tree = self.model_dump(exclude={"overrides"}) | {"settings": self.settings()}
+        return dict(flattened("", tree))
 
     @property
     def variant(self) -> str:

@@ -7,18 +7,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from papergan.config.papers import PaperKey
+from papergan.config.study import ClaimRecipe
 from papergan.data.images import ImageSpec
 from papergan.metrics.modes import Mixture
-from papergan.validation import Amount, BatchSize, Positive, Samples, Seeds, StrictModel
+from papergan.validation import Amount, BatchSize, Positive, Samples, Seeds, StrictModel, flattened
 
 POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
 Row = dict[str, float]
-MODES, QUALITY, DIVERGENCE, LIKELIHOOD = "modes", "high_quality", "divergence", "log_likelihood"
+MODES: Literal["modes"] = "modes"
+QUALITY, DIVERGENCE, LIKELIHOOD = "high_quality", "divergence", "log_likelihood"
 
 
 class TargetRecipe(StrictModel):
@@ -39,19 +41,19 @@ class TargetRecipe(StrictModel):
         return Mixture.grid(side, self.scale, self.deviation)
 
 
-class ClaimRecipe(StrictModel):
-    """A sentence of the paper about collapse: each level of `of` covers more modes than each of `against`."""
+class ModeClaimRecipe(ClaimRecipe):
+    """A claim about collapse: each treatment covers more modes than each baseline."""
 
-    claim: str
-    of: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
-    against: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    metrics: Annotated[tuple[Literal["modes", "high_quality"], ...], Field(min_length=1, strict=False)] = (MODES,)
 
 
-class StressRecipe(StrictModel):
+class ModeStressRecipe(StrictModel):
     """system: one of fully connected networks. levels: settings of it, each varied alone, over `common`.
 
     steps of batch_size points; every_steps between countings, each of `samples` generated points.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
 
     paper: PaperKey
     description: str = ""
@@ -64,23 +66,46 @@ class StressRecipe(StrictModel):
     common: dict[str, Any] = Field(default_factory=dict)
     targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]
     levels: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
-    contrasts: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()
+    claims: Annotated[tuple[ModeClaimRecipe, ...], Field(strict=False)] = ()
 
 
 @dataclass(frozen=True)
-class StressCell:
+class ModeTrial:
     """One level against one target from one seed."""
 
     target: str
     level: str
     seed: int
     settings: Mapping[str, Any]
-    recipe: StressRecipe
+    recipe: ModeStressRecipe
 
     @property
     def name(self) -> str:
         """Without the seed."""
         return f"{self.target}/{self.level}"
+
+    @property
+    def grid(self) -> str:
+        """The table that it belongs to."""
+        return self.target
+
+    @property
+    def experiment(self) -> str:
+        return self.recipe.system
+
+    @property
+    def levels(self) -> dict[str, str]:
+        return {"level": self.level}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Of its MLflow run."""
+        return {"target": self.target, "level": self.level}
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Of its MLflow run."""
+        return {**dict(flattened("settings.", self.settings)), "seed": self.seed, "steps": self.recipe.steps}
 
     @property
     def key(self) -> str:
@@ -94,8 +119,8 @@ class StressCell:
 
 
 @dataclass(frozen=True, eq=False)
-class StressResult:
-    """What became of a cell. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step, terms.
+class ModeResult:
+    """What became of a trial. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step, terms.
 
     points: [N][2], the last samples. diverged: why it came to no end, or None. provenance: hardware, versions, commit.
     """
@@ -108,9 +133,9 @@ class StressResult:
     provenance: dict[str, str] = field(default_factory=dict)
 
 
-def cells_of(recipe: StressRecipe) -> list[StressCell]:
-    """Every cell, those of the first seed first."""
+def trials_of(recipe: ModeStressRecipe) -> list[ModeTrial]:
+    """Every trial, those of the first seed first."""
     return [
-        StressCell(target, level, seed, {**recipe.common, **recipe.levels[level]}, recipe)
+        ModeTrial(target, level, seed, {**recipe.common, **recipe.levels[level]}, recipe)
         for seed, target, level in product(recipe.seeds, recipe.targets, recipe.levels)
     ]

@@ -1,4 +1,4 @@
-"""A study: experiments times what is varied of them times seeds. Every combination is a cell, a recipe of its own."""
+"""A study: experiments times what is varied of them times seeds. Every combination is a trial, a recipe of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -24,6 +24,7 @@ from papergan.validation import Seed, Seeds, StrictModel
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
 Tree = dict[str, Any]  # part of a recipe, as YAML has it
+HIGHER_IS_BETTER = ("modes", "high_quality")  # measures of the mode stress test
 MEASURES = (
     "checkerboard",
     "loss_spread",
@@ -39,25 +40,29 @@ class GridRecipe(StrictModel):
     factors: dict[str, dict[str, Tree]] = Field(default_factory=dict)
 
 
-class ContrastRecipe(StrictModel):
-    """A claim that numbers can hold or not: `of` is better than each of `against`, all else equal.
+class ClaimRecipe(StrictModel):
+    """A claim that numbers can support or not: each treatment is better than each baseline, all else equal.
 
-    of, against: an experiment, or a level of any factor. metrics: without an extractor's prefix; "better" is that of
-    `papergan.metrics.registry`. grids: where it is looked for; None = in all that have both sides.
+    treatment, baseline: experiments, or levels of any factor. metrics: without an extractor's prefix; "better" is that
+    of `papergan.metrics.registry`. grids: where it is looked for; None = in all that have both sides.
     """
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"of": "treatment", "against": "baseline"}
+
     claim: str
-    of: Names
-    against: Names
+    treatment: Names
+    baseline: Names
     metrics: Names
     grids: Names | None = None
 
 
 class StudyRecipe(StrictModel):
-    """paper: citation key or arXiv identifier. common: laid over every recipe, for budgets. seeds: of every cell.
+    """paper: citation key or arXiv identifier. common: laid over every recipe, for budgets. seeds: of every trial.
 
     tables: published ones whose numbers stand beside, "Table IV"; None = all of the paper.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
 
     paper: PaperKey
     description: str = ""
@@ -65,20 +70,20 @@ class StudyRecipe(StrictModel):
     common: Tree = Field(default_factory=dict)
     tables: Names | None = None
     grids: Annotated[dict[str, GridRecipe], Field(min_length=1)]
-    contrasts: Annotated[tuple[ContrastRecipe, ...], Field(strict=False)] = ()
+    claims: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
-    def _contrasts_can_be_found(self) -> StudyRecipe:
-        for place, contrast in enumerate(self.contrasts):
+    def _claims_can_be_found(self) -> StudyRecipe:
+        for place, claim in enumerate(self.claims):
             known = set(self.grids)
-            for grid in contrast.grids or ():
+            for grid in claim.grids or ():
                 if grid not in known:
-                    raise ValueError(f"contrasts.{place}.grids: unknown grid {quoted(grid)}{did_you_mean(grid, known)}")
+                    raise ValueError(f"claims.{place}.grids: unknown grid {quoted(grid)}{did_you_mean(grid, known)}")
             better = {*MEASURES} | {name for name, metric in METRICS.items() if metric.better != "real"}
-            for name in contrast.metrics:
+            for name in claim.metrics:
                 if name not in better:
                     raise ValueError(
-                        f"contrasts.{place}: no metric to be better at: {quoted(name)}{did_you_mean(name, better)}"
+                        f"claims.{place}: no metric to be better at: {quoted(name)}{did_you_mean(name, better)}"
                     )
         return self
 
@@ -100,7 +105,7 @@ class SearchRecipe(StrictModel):
 
 
 @dataclass(frozen=True)
-class Cell:
+class ExperimentTrial:
     """One combination of one grid. levels: the chosen one of every factor.
 
     as_published: whether no level changes the experiment, so that published numbers stand for it.
@@ -114,24 +119,38 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Without the seed: cells of one name differ by luck alone."""
+        """Without the seed: trials of one name differ by luck alone."""
         return "/".join([self.experiment, *self.levels.values()])
 
     @property
+    def seed(self) -> int:
+        return self.recipe.seed
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Of its MLflow run."""
+        return {"grid": self.grid, **self.levels, "dataset": self.recipe.dataset, "recipe": self.recipe.fingerprint}
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Of its MLflow run."""
+        return self.recipe.parameters
+
+    @property
     def key(self) -> str:
-        """Twelve hexadecimal digits of all that decides its result; cells of two grids that agree are run once."""
+        """Twelve hexadecimal digits of all that decides its result; trials of two grids that agree are run once."""
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper"})
         about["training"] = {name: value for name, value in about["training"].items() if name not in HOW}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def digest_of(cells: Sequence[Keyed]) -> str:
-    """Twelve hexadecimal digits of which cells a study has."""
-    return hashlib.sha256(" ".join(sorted(cell.key for cell in cells)).encode()).hexdigest()[:12]
+def digest_of(trials: Sequence[Keyed]) -> str:
+    """Twelve hexadecimal digits of which trials a study has."""
+    return hashlib.sha256(" ".join(sorted(trial.key for trial in trials)).encode()).hexdigest()[:12]
 
 
 class Keyed(Protocol):
-    """A cell of anything."""
+    """A trial of anything."""
 
     @property
     def key(self) -> str: ...
@@ -141,8 +160,8 @@ HOW = ("device", "devices", "cuda_graphs", "save_minutes", "keep_checkpoints", "
 
 
 @dataclass(frozen=True, eq=False)
-class CellResult:
-    """What became of a cell. Pictures are None where it diverged.
+class TrialResult:
+    """What became of a trial. Pictures are None where it diverged.
 
     samples: uint8 [N, C, S, S]. neighbours: uint8 [R, K, C, S, S], R samples, each before its nearest training images.
     """
@@ -153,18 +172,18 @@ class CellResult:
     neighbours: Tensor | None = None
 
 
-def cells_of(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> list[Cell]:
-    """Every cell; those of the first seed first, so that an interrupted study has one whole table.
+def trials_of(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> list[ExperimentTrial]:
+    """Every trial; those of the first seed first, so that an interrupted study has one whole table.
 
     recipes: of all experiments, as configuration has them. Raises RecipeError naming what does not fit, all at once.
     """
-    found: list[Cell] = []
-    faults: dict[str, str] = {}  # where each was met first, since a wrong level is wrong in many cells
+    found: list[ExperimentTrial] = []
+    faults: dict[str, str] = {}  # where each was met first, since a wrong level is wrong in many trials
     for seed in study.seeds:
         for grid_name, grid in study.grids.items():
             for experiment, levels in product(grid.experiments, _combinations(grid)):
                 try:
-                    found.append(_cell(grid_name, grid, experiment, levels, seed, study.common, recipes))
+                    found.append(_trial(grid_name, grid, experiment, levels, seed, study.common, recipes))
                 except RecipeError as fault:
                     where, _, what = str(fault).rpartition(": ") if ": " in str(fault) else ("", "", str(fault))
                     faults.setdefault(what, ": ".join(filter(None, [f"{name}.grids.{grid_name}", where])))
@@ -178,9 +197,9 @@ def _unknown_sides(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -
     """What claims are about must be experiments or levels; experiments need not be in a grid: it may be cut short."""
     sides = {*recipes, *(level for grid in study.grids.values() for level in _levels(grid))}
     return {
-        f"unknown side {quoted(side)}{did_you_mean(side, sides)}": f"{name}.contrasts.{place}"
-        for place, contrast in enumerate(study.contrasts)
-        for side in (*contrast.of, *contrast.against)
+        f"unknown side {quoted(side)}{did_you_mean(side, sides)}": f"{name}.claims.{place}"
+        for place, claim in enumerate(study.claims)
+        for side in (*claim.treatment, *claim.baseline)
         if side not in sides
     }
 
@@ -189,10 +208,10 @@ def _combinations(grid: GridRecipe) -> list[dict[str, str]]:
     return [dict(zip(grid.factors, levels, strict=True)) for levels in product(*grid.factors.values())]
 
 
-def _cell(
+def _trial(
     grid_name: str, grid: GridRecipe, experiment: str, levels: Mapping[str, str], seed: int, common: Tree,
     recipes: Mapping[str, Tree],
-) -> Cell:  # fmt: skip
+) -> ExperimentTrial:  # fmt: skip
     if experiment not in recipes:
         raise RecipeError(f"unknown experiment {quoted(experiment)}{did_you_mean(experiment, recipes)}")
     given = deep_merge(recipes[experiment], common)
@@ -201,15 +220,15 @@ def _cell(
     where = "/".join([experiment, *levels.values()])
     recipe = Recipe.parse(where, {**given, "seed": seed})
     by_itself = Recipe.parse(experiment, deep_merge(recipes[experiment], common))
-    return Cell(grid_name, experiment, dict(levels), recipe, recipe.settings() == by_itself.settings())
+    return ExperimentTrial(grid_name, experiment, dict(levels), recipe, recipe.settings() == by_itself.settings())
 
 
-def candidates_of(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) -> list[Cell]:
+def search_trials(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) -> list[ExperimentTrial]:
     """FD = 1, 2, ... of every experiment in turn. Raises RecipeError naming what does not fit."""
     levels = {str(fd): {"overrides": {"feature_differences": fd}} for fd in range(1, search.most + 1)}
     grid = GridRecipe(experiments=search.experiments, factors={"FD": levels})
     study = StudyRecipe(paper=search.paper, seeds=(search.seed,), common=search.common, grids={"search": grid})
-    return cells_of(name, study, recipes)
+    return trials_of(name, study, recipes)
 
 
 def deep_merge(below: Tree, above: Tree) -> Tree:

@@ -1,57 +1,80 @@
-"""Results of a study's cells: a handle, since the node that plays them looks what there is and adds to it."""
+"""Results of a study's trials: a handle, since the node that runs them looks up what there is and adds to it."""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from kedro.io import AbstractDataset, DatasetError
 
-from papergan.config.study import CellResult
+from papergan.config.mode_stress import ModeResult
+from papergan.config.study import TrialResult
 from papergan.datasets.checkpoints import CheckpointFolder
+from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.datasets.history import HistoryDataset
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
-from papergan.errors import PaperganError
+from papergan.errors import EvaluationError, PaperganError
 from papergan.weights import Weights
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 
-class CellStore:
+class TrialStore(ABC, Generic[R]):
+    """Results in one folder, by the key of their trial."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, key: str) -> R | None:
+        """The result of a trial; None where it is not finished, or damaged, which is logged."""
+        try:
+            return self._load(key)
+        except (PaperganError, DatasetError) as error:
+            logger.warning("trial %s is run again: %s", key, error)
+            return None
+
+    @abstractmethod
+    def keep(self, key: str, result: R) -> None:
+        """Keep a result for good."""
+
+    @abstractmethod
+    def _load(self, key: str) -> R | None:
+        """None where there is none. Raises PaperganError or DatasetError where it is damaged."""
+
+
+class ExperimentTrialStore(TrialStore[TrialResult]):
     """<folder>/<key>/{history.csv, samples.safetensors, scores.json}, the last written last.
 
-    checkpoints: of cells that are not done.
+    checkpoints: of trials that are not finished; those of a trial go when its result is kept.
     """
 
     def __init__(self, folder: Path, checkpoints: Path) -> None:
-        self.folder, self.checkpoints = folder, CheckpointFolder(checkpoints)
+        super().__init__(folder)
+        self.checkpoints = CheckpointFolder(checkpoints)
 
-    def has(self, key: str) -> bool:
-        """Whether a cell is done, without looking into its files."""
-        return (self.folder / key / "scores.json").is_file()
-
-    def find(self, key: str) -> CellResult | None:
-        """The result of a cell; None where it is not done, or damaged, which is logged."""
-        if not self.has(key):
+    def _load(self, key: str) -> TrialResult | None:
+        if not (self.folder / key / "scores.json").is_file():
             return None
         scores, history, samples = self._files(key)
-        try:
-            card = scores.load()
-            drawn = {} if card.diverged else samples.load().tensors
-            return CellResult(card, history.load(), drawn.get("samples"), drawn.get("neighbours"))
-        except (PaperganError, DatasetError) as problem:
-            log.warning("cell %s is played again: %s", key, problem)
-            return None
+        card = scores.load()
+        drawn = {} if card.diverged else samples.load().tensors
+        return TrialResult(card, history.load(), drawn.get("samples"), drawn.get("neighbours"))
 
-    def keep(self, key: str, result: CellResult) -> None:
-        """A result, once and for all."""
+    def keep(self, key: str, result: TrialResult) -> None:
         scores, history, samples = self._files(key)
         history.save(result.history)
         drawn = {"samples": result.samples, "neighbours": result.neighbours}
         samples.save(Weights({name: images for name, images in drawn.items() if images is not None}))
         scores.save(result.card)
+        store = self.checkpoints.open(result.card.recipe_fingerprint)
+        with store.locked():
+            store.clear()
 
     def _files(self, key: str) -> tuple[ScoreCardDataset, HistoryDataset, WeightsDataset]:
         folder = self.folder / key
@@ -62,18 +85,57 @@ class CellStore:
         )
 
 
-class CellsDataset(AbstractDataset[NoReturn, CellStore]):
-    """Loads a CellStore, which need not exist yet; what is in it is saved through it."""
+class ModeResultDataset(DigestedJSONDataset[ModeResult]):
+    """A ModeResult as JSON. Raises EvaluationError for anything else."""
 
-    def __init__(self, *, filepath: str, checkpoints: str, metadata: dict[str, Any] | None = None) -> None:
-        self._folder, self._checkpoints = Path(filepath), Path(checkpoints)
+    what, remedy = "result of a mode stress test", "it is run again"
+
+    def _to_document(self, data: ModeResult) -> dict[str, Any]:
+        return asdict(data)
+
+    def _from_document(self, document: dict[str, Any]) -> ModeResult:
+        try:
+            return ModeResult(**document)
+        except TypeError as error:
+            raise EvaluationError(str(error)) from error
+
+
+class ModeTrialStore(TrialStore[ModeResult]):
+    """<folder>/<key>.json, one per trial."""
+
+    def _load(self, key: str) -> ModeResult | None:
+        dataset = self._file(key)
+        return dataset.load() if dataset.path.is_file() else None
+
+    def keep(self, key: str, result: ModeResult) -> None:
+        self._file(key).save(result)
+
+    def _file(self, key: str) -> ModeResultDataset:
+        return ModeResultDataset(filepath=str(self.folder / f"{key}.json"))
+
+
+class TrialStoreDataset(AbstractDataset[NoReturn, "ExperimentTrialStore | ModeTrialStore"]):
+    """Loads a TrialStore, which need not exist yet; what is in it is saved through it.
+
+    trials: "experiments", with the folder of their checkpoints, or "modes".
+    """
+
+    def __init__(
+        self, *, filepath: str, trials: Literal["experiments", "modes"], checkpoints: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        if trials not in ("experiments", "modes") or (trials == "experiments") != (checkpoints is not None):
+            raise ValueError(f"expected trials: experiments with checkpoints, or trials: modes, got {trials}")
+        self._folder, self._checkpoints = Path(filepath), checkpoints
         self.metadata = metadata
 
-    def load(self) -> CellStore:
-        return CellStore(self._folder, self._checkpoints)
+    def load(self) -> ExperimentTrialStore | ModeTrialStore:
+        if self._checkpoints is None:
+            return ModeTrialStore(self._folder)
+        return ExperimentTrialStore(self._folder, Path(self._checkpoints))
 
     def save(self, data: NoReturn) -> None:
-        raise DatasetError(f"{self._folder}: results of cells are saved by the node that plays them")
+        raise DatasetError(f"{self._folder}: results of trials are saved by the node that runs them")
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._folder), "checkpoints": str(self._checkpoints)}
+        return {"filepath": str(self._folder), "checkpoints": self._checkpoints}

@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.config.evaluation import ImagesRecipe, SanityRecipe
 from papergan.config.experiment import Recipe
-from papergan.config.mode_stress import StressRecipe
+from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.registry import discover, studies
 from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.errors import PaperganError, RecipeError
@@ -20,7 +20,7 @@ from papergan.validation import StrictModel
 
 TOOLS: dict[str, type[StrictModel]] = {
     "metric_sanity": SanityRecipe, "evaluate_images": ImagesRecipe, "fd_search": SearchRecipe,
-    "mode_stress_test": StressRecipe, "retention": RetentionRecipe,
+    "mode_stress_test": ModeStressRecipe, "retention": RetentionRecipe,
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import MlflowStore
 
 if TYPE_CHECKING:
-    from papergan.config.checked import Experiment, Search, Stress, Study
+    from papergan.config.checked import Experiment, ModeStress, Search, Study
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 log = logging.getLogger(__name__)
@@ -75,13 +75,13 @@ class MlflowHook:
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Begin the run of the node's experiment or study where it has not begun, before its inputs are read."""
-        from papergan.config.checked import Experiment, Search, Stress, Study
+        from papergan.config.checked import Experiment, ModeStress, Search, Study
 
         name = experiment_of(node.namespace)
         if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
             return
         value = self._catalog.load(f"params:{name}")
-        if isinstance(value, Experiment | Study | Search | Stress):
+        if isinstance(value, Experiment | Study | Search | ModeStress):
             self._begin(value)
 
     @hook_impl
@@ -118,12 +118,11 @@ class MlflowHook:
         """Something was not."""
         self._end("FAILED")
 
-    def _begin(self, experiment: Experiment | Study | Search | Stress) -> None:
+    def _begin(self, experiment: Experiment | Study | Search | ModeStress) -> None:
         from papergan.config.checked import Experiment
         from papergan.config.papers import find_paper
         from papergan.config.study import digest_of
         from papergan.tracking import provenance
-        from papergan.tracking.run_content import parameters_of
 
         if self._store is None:
             return
@@ -136,7 +135,7 @@ class MlflowHook:
         if isinstance(experiment, Experiment):
             tags |= {"dataset": experiment.recipe.dataset, "recipe": experiment.recipe.fingerprint}
         else:
-            same, tags["study"] = "study", digest_of(experiment.cells)  # one that was interrupted goes on in its run
+            same, tags["study"] = "study", digest_of(experiment.trials)  # one that was interrupted goes on in its run
         try:
             run = self._store.begin(key, experiment.name, tags, same)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
@@ -146,8 +145,8 @@ class MlflowHook:
             return
         self._runs[experiment.name] = run
         set_active(experiment.name, run)
-        if isinstance(experiment, Experiment):  # cells of a study have runs of their own
-            run.parameters(parameters_of(experiment.recipe))
+        if isinstance(experiment, Experiment):  # trials of a study have runs of their own
+            run.parameters(experiment.recipe.parameters)
         run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
         atexit.register(self._end_one, run, "KILLED")
 

@@ -1,4 +1,4 @@
-"""Everything about a study that can be wrong and be known in seconds: every cell is a recipe, and checked as one."""
+"""Everything about a study that can be wrong and be known in seconds: every trial is a recipe, and checked as one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from kedro.pipeline import Pipeline
 
 from papergan import systems
 from papergan.config import mode_stress
-from papergan.config.checked import Experiment, Search, Stress, Study
-from papergan.config.mode_stress import StressRecipe
+from papergan.config.checked import Experiment, ModeStress, Search, Study
+from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import short_name
 from papergan.config.registry import discover, studies
-from papergan.config.study import Cell, SearchRecipe, StudyRecipe, candidates_of, cells_of
+from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
@@ -22,26 +22,26 @@ from papergan.messages import quoted
 from papergan.reporting.published_results import published_rows
 
 
-def preflight_studies(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Study | Search | Stress]:
-    """The checked studies of the pipeline, every variant of every cell built once.
+def preflight_studies(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Study | Search | ModeStress]:
+    """The checked studies of the pipeline, every variant of every trial built once.
 
     Raises RecipeError where recipes are faulty, with all faults together, and what looking for weights raises.
     """
     asked = [name for name in (*studies(), "fd_search") if f"params:{name}" in pipeline.inputs()]
     recipes = {name: catalog.load(f"params:{name}") for name in discover()} if asked else {}
-    checked: list[Study | Search | Stress] = [*_stress_test(pipeline, catalog)]
+    checked: list[Study | Search | ModeStress] = [*_stress_test(pipeline, catalog)]
     for name in asked:
         given = catalog.load(f"params:{name}")
         if name == "fd_search":
             search = SearchRecipe.parse(name, given)
-            cells = tuple(candidates_of(name, search, recipes))
-            checked.append(Search(name, search, cells))
+            trials = tuple(search_trials(name, search, recipes))
+            checked.append(Search(name, search, trials))
         else:
             study = StudyRecipe.parse(name, given)
             _check_tables(name, study, catalog)
-            cells = tuple(cells_of(name, study, recipes))
-            checked.append(Study(name, study, cells))
-        _check(name, cells, catalog.load("image_library"))
+            trials = tuple(trials_of(name, study, recipes))
+            checked.append(Study(name, study, trials))
+        _check(name, trials, catalog.load("image_library"))
     return checked
 
 
@@ -57,35 +57,35 @@ def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> No
             )
 
 
-def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Stress]:
-    """The checked stress test where the pipeline has it, the first of each kind of cell built once."""
+def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[ModeStress]:
+    """The checked stress test where the pipeline has it, the first of each kind of trial built once."""
     name = "mode_stress_test"
     if f"params:{name}" not in pipeline.inputs():
         return []
-    recipe = StressRecipe.parse(name, catalog.load(f"params:{name}"))
-    cells = mode_stress.cells_of(recipe)
+    recipe = ModeStressRecipe.parse(name, catalog.load(f"params:{name}"))
+    trials = mode_stress.trials_of(recipe)
     known, faults = set(recipe.levels), []
-    for place, claim in enumerate(recipe.contrasts):
-        for level in (*claim.of, *claim.against):
+    for place, claim in enumerate(recipe.claims):
+        for level in (*claim.treatment, *claim.baseline):
             if level not in known:
-                faults.append(f"{name}.contrasts.{place}: unknown level {quoted(level)}{did_you_mean(level, known)}")
+                faults.append(f"{name}.claims.{place}: unknown level {quoted(level)}{did_you_mean(level, known)}")
     for target, how in recipe.targets.items():
         try:
             check_memory("counting modes", 2 * 16 * recipe.samples * len(how.mixture().centres), "lower samples")
         except (ValueError, PaperganError) as error:
             faults.append(f"{name}.targets.{target}: {error}")
-    for level, cell in {cell.level: cell for cell in cells}.items():
+    for level, trial in {trial.level: trial for trial in trials}.items():
         try:
-            systems.build(recipe.system, mode_stress.POINT, cell.settings, seed=cell.seed)
+            systems.build(recipe.system, mode_stress.POINT, trial.settings, seed=trial.seed)
         except RecipeError as error:
             faults.append(f"{name}.levels.{level}: {error}")
     if faults:
         raise RecipeError("; ".join(faults))
-    return [Stress(name, recipe, tuple(cells))]
+    return [ModeStress(name, recipe, tuple(trials))]
 
 
-def _check(name: str, cells: Iterable[Cell], library: ImageLibrary) -> None:
-    variants = {cell.recipe.variant: Experiment(f"{name}: {cell.name}", cell.recipe) for cell in cells}
+def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary) -> None:
+    variants = {trial.recipe.variant: Experiment(f"{name}: {trial.name}", trial.recipe) for trial in trials}
     faults = [fault for variant in variants.values() for fault in faults_of_experiment(variant, library, None)]
     if faults:
         raise RecipeError("; ".join(faults))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import hypot
 from operator import gt, lt
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -27,19 +27,21 @@ Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 class Statement(StrictModel):
     """One line of a table of pros and cons. property: what of it can be measured; None = nothing here measures it.
 
-    A pro holds where `loss` is better in it than a level of `against`, a con where it is worse.
+    A pro holds where `loss` is better in it than a level of `baseline`, a con where it is worse.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"against": "baseline"}
 
     table: Positive
     loss: Levels
     side: Literal["pro", "con"]
     statement: str
     property: Property | None = None
-    against: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    baseline: Annotated[tuple[str, ...], Field(strict=False)] = ()
     note: str = ""
 
 
-class Gauge(NamedTuple):
+class Measure(NamedTuple):
     """One measure of a property: by level, and which direction is good. label: as tables call it."""
 
     label: str
@@ -78,10 +80,10 @@ def with_deviation(value: Measured | None) -> str:
     return f"{text(value.value)}{spread}"
 
 
-def judged(statements: Sequence[Statement], gauges: Mapping[str, Sequence[Gauge]]) -> pd.DataFrame:
+def statement_table(statements: Sequence[Statement], measures: Mapping[str, Sequence[Measure]]) -> pd.DataFrame:
     """A row per statement, level and measure of its property; what is not measured has a row that says so.
 
-    gauges: by property.
+    measures: by property.
     """
     import pandas as pd
 
@@ -92,29 +94,29 @@ def judged(statements: Sequence[Statement], gauges: Mapping[str, Sequence[Gauge]
             {
                 **head,
                 "loss": level,
-                "measured by": gauge.label,
-                **_held(statement, level, gauge),
+                "measured by": measure.label,
+                **_held(statement, level, measure),
                 "note": statement.note,
             }
-            for gauge in (gauges.get(statement.property, ()) if statement.property else ())
+            for measure in (measures.get(statement.property, ()) if statement.property else ())
             for level in statement.loss
-            if level in gauge.values
+            if level in measure.values
         ]
-        measured = statement.property is not None and statement.property in gauges
+        measured = statement.property is not None and statement.property in measures
         verdict_of_none = "no run of it came to an end" if measured else "nothing here measures it"
-        nothing = {"measured by": "", "value": "", "against": "", "verdict": verdict_of_none}
+        nothing = {"measured by": "", "value": "", "baseline": "", "verdict": verdict_of_none}
         rows += lines or [{**head, "loss": ", ".join(statement.loss), **nothing, "note": statement.note}]
-    order = ["table", "loss", "side", "statement", "measured by", "value", "against", "verdict", "note"]
+    order = ["table", "loss", "side", "statement", "measured by", "value", "baseline", "verdict", "note"]
     return pd.DataFrame(rows, columns=order)
 
 
-def _held(statement: Statement, level: str, gauge: Gauge) -> dict[str, str]:
-    mine, good = gauge.values[level], gauge.higher_is_better == (statement.side == "pro")
-    others = {name: gauge.values[name] for name in statement.against if name in gauge.values and name != level}
+def _held(statement: Statement, level: str, measure: Measure) -> dict[str, str]:
+    mine, good = measure.values[level], measure.higher_is_better == (statement.side == "pro")
+    others = {name: measure.values[name] for name in statement.baseline if name in measure.values and name != level}
     found = [verdict(mine, other, gt if good else lt) for other in others.values()]
     counted = {kind: found.count(kind) for kind in (HELD, REVERSED, UNDECIDED, UNKNOWN) if kind in found}
     return {
         "value": with_deviation(mine),
-        "against": "; ".join(f"{name} {with_deviation(other)}" for name, other in others.items()),
+        "baseline": "; ".join(f"{name} {with_deviation(other)}" for name, other in others.items()),
         "verdict": "; ".join(f"{kind} ({count} of {len(found)})" for kind, count in counted.items()),
     }

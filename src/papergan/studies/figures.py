@@ -11,8 +11,8 @@ from torch import Tensor
 
 from papergan.metrics.registry import METRICS, prefix_and_metric
 from papergan.reporting.image_grid import make_grid
-from papergan.studies.seed_groups import Group, parts_of
-from papergan.studies.tables import is_part, player_losses
+from papergan.studies.measures import is_part, player_losses
+from papergan.studies.seed_groups import ExperimentGroup, parts_of
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -26,10 +26,10 @@ PLAYERS = {"discriminator": "tab:blue", "generator": "tab:orange"}
 Line = Sequence[tuple[float, float]]
 
 
-def losses(groups: Sequence[Group], title: str) -> Figure:
+def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """Both players' whole losses over epochs: every seed thin, their mean thick."""
 
-    def draw(axes: Axes, group: Group) -> None:
+    def draw(axes: Axes, group: ExperimentGroup) -> None:
         for player, colour in PLAYERS.items():
             lines = [player_losses(result, player) for result in group.results]
             _draw(axes, [line for line in lines if line], player, colour)
@@ -43,20 +43,20 @@ def losses(groups: Sequence[Group], title: str) -> Figure:
     return _multiples(groups, title, draw, 2.4)
 
 
-def samples(groups: Sequence[Group], title: str) -> Figure:
+def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """The same 25 latents of the first seed that came to an end."""
 
-    def draw(axes: Axes, group: Group) -> None:
+    def draw(axes: Axes, group: ExperimentGroup) -> None:
         drawn = next((result.samples for result in group.results if result.samples is not None), None)
         _show(axes, None if drawn is None else drawn[:SAMPLES], 5)
 
     return _multiples(groups, title, draw, 3.4)
 
 
-def neighbours(groups: Sequence[Group], title: str) -> Figure:
+def neighbours(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """Eight samples, each to the left of its three nearest training images; of the first seed that came to an end."""
 
-    def draw(axes: Axes, group: Group) -> None:
+    def draw(axes: Axes, group: ExperimentGroup) -> None:
         drawn = next((result.neighbours for result in group.results if result.neighbours is not None), None)
         _show(axes, None if drawn is None else drawn[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
 
@@ -72,7 +72,7 @@ def _show(axes: Axes, images: Tensor | None, columns: int) -> None:
     axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
-def scores(groups: Sequence[Group], title: str) -> Figure:
+def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """Metrics over epochs, a panel for each grid, data set and metric, a line for each group: the mean over seeds."""
     from matplotlib.figure import Figure
 
@@ -105,7 +105,7 @@ def scores(groups: Sequence[Group], title: str) -> Figure:
     return figure
 
 
-def _measured(groups: Sequence[Group]) -> list[str]:
+def _measured(groups: Sequence[ExperimentGroup]) -> list[str]:
     """Which metrics over time there are, in the order of OVER_TIME."""
     rows = [row for group in groups for result in group.results for row in result.history.metrics]
     names = {name for row in rows for name in row}
@@ -134,7 +134,9 @@ def _draw(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str
     axes.plot(epochs, means, style, color=colour, linewidth=1.4, label=label, marker="." if len(epochs) < 10 else "")
 
 
-def _multiples(groups: Sequence[Group], title: str, draw: Callable[[Axes, Group], None], height: float) -> Figure:
+def _multiples(
+    groups: Sequence[ExperimentGroup], title: str, draw: Callable[[Axes, ExperimentGroup], None], height: float
+) -> Figure:
     from matplotlib.figure import Figure
 
     shown = [group for part in parts_of(groups).values() for group in part]

@@ -1,54 +1,114 @@
-"""Cells that differ by their seed alone, taken together."""
+"""Trials that differ by their seed alone, taken together: the rows of a study's tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 
-from papergan.config.study import Cell, CellResult
-from papergan.datasets.trial_results import CellStore
+from papergan.config.mode_stress import ModeResult, ModeTrial
+from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
-from papergan.reporting.seed_groups import Measured, SeedGroup
+from papergan.reporting.seed_groups import Measured, SeedGroup, mean_over
+from papergan.studies.measures import OF_TRAINING, is_part, late
+from papergan.studies.runner import TrialStore
+
+T = TypeVar("T", ExperimentTrial, ModeTrial)
+R = TypeVar("R", TrialResult, ModeResult)
+G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
-    """One row of a study's table. results: of the cells that are done, by seed; missing: seeds that are not."""
+class TrialGroup(ABC, Generic[T, R]):
+    """One row of a table. trial: the first of them. done: finished trials by seed; missing: seeds that are not."""
 
-    grid: str
-    experiment: str
-    levels: Mapping[str, str]
-    as_published: bool
-    results: tuple[CellResult, ...]
+    trial: T
+    done: tuple[tuple[int, R], ...]
     missing: tuple[int, ...]
 
     @property
-    def name(self) -> str:
-        return "/".join([self.experiment, *self.levels.values()])
+    def results(self) -> tuple[R, ...]:
+        return tuple(result for _, result in self.done)
 
     @property
-    def dataset(self) -> str:
-        """As the image set names itself; "" where nothing is done."""
-        return self.results[0].card.dataset if self.results else ""
+    def name(self) -> str:
+        return self.trial.name
 
-    @cached_property
-    def seeds(self) -> SeedGroup:
-        """Raises ValueError where nothing is done."""
-        cards = [result.card for result in self.results]
-        if not cards:
-            raise ValueError(f"{self.name}: no cell of it is done")
-        finished = tuple(card for card in cards if card.diverged is None)
-        diverged = tuple(card for card in cards if card.diverged is not None)
-        return SeedGroup((finished or diverged)[-1], finished, diverged)
+    @property
+    def grid(self) -> str:
+        """The table that this group is a row of."""
+        return self.trial.grid
+
+    @property
+    @abstractmethod
+    def dataset(self) -> str:
+        """What was trained on; "" where nothing is finished."""
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What was chosen of all that varies, the experiment or system among it."""
+        return {"experiment": self.trial.experiment, **self.trial.levels}
+
+    @property
+    def level(self) -> str | None:
+        """The level, where one factor varies; None where several do."""
+        return next(iter(self.trial.levels.values())) if len(self.trial.levels) == 1 else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether a seed came to an end without diverging."""
+        return any(diverged(result) is None for result in self.results)
 
     @property
     def settled(self) -> bool:
         """Whether a seed came to an end, or none can any more."""
-        return bool(self.seeds.finished) or not self.missing
+        return self.ended or not self.missing
 
-    def measured(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
+    def over(self, measure: Callable[[R], float | None]) -> Measured | None:
+        """Mean and deviation (N - 1) of a measure over the seeds that came to an end; None where none has it.
+
+        Seeds that diverged do not count: their short histories would look calm.
+        """
+        return mean_over(measure(result) for result in self.results if diverged(result) is None)
+
+    @abstractmethod
+    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
+        """A metric under each label that it has here: with its protocol, by each extractor."""
+
+
+class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
+    """Trainings of one recipe over seeds."""
+
+    @property
+    def experiment(self) -> str:
+        return self.trial.experiment
+
+    @property
+    def levels(self) -> Mapping[str, str]:
+        return self.trial.levels
+
+    @property
+    def as_published(self) -> bool:
+        return self.trial.as_published
+
+    @property
+    def dataset(self) -> str:
+        return self.results[0].card.dataset if self.results else ""
+
+    @cached_property
+    def seeds(self) -> SeedGroup:
+        """Raises ValueError where nothing is finished."""
+        cards = [result.card for result in self.results]
+        if not cards:
+            raise ValueError(f"{self.name}: no trial of it is finished")
+        finished = tuple(card for card in cards if card.diverged is None)
+        failed = tuple(card for card in cards if card.diverged is not None)
+        return SeedGroup((finished or failed)[-1], finished, failed)
+
+    def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
         """A metric by each extractor; one that needs none once. metric: without a prefix."""
         of_features = METRICS[metric].of_features
         for protocol in self.seeds.protocols[: None if of_features else 1]:
@@ -56,30 +116,50 @@ class Group:
             if found is not None:
                 yield protocol, found
 
+    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
+        if metric in OF_TRAINING:
+            value = self.over(OF_TRAINING[metric])
+            yield from [(metric, value)] if value is not None else []
+            return
+        for protocol, found in self.scored(metric):
+            if not is_part(protocol.metric_prefix):
+                yield protocol.label(metric), found
 
-def groups_of(cells: Sequence[Cell], store: CellStore) -> list[Group]:
-    """In the order of the cells, by grid and name. A cell of two grids is in both."""
-    results = {cell.key: store.find(cell.key) for cell in cells}
-    together: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        together.setdefault((cell.grid, cell.name), []).append(cell)
+
+class ModeGroup(TrialGroup[ModeTrial, ModeResult]):
+    """Trainings of one level on one mixture over seeds."""
+
+    @property
+    def dataset(self) -> str:
+        return self.trial.grid if self.results else ""
+
+    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
+        value = self.over(late(metric))
+        yield from [(metric, value)] if value is not None else []
+
+
+def diverged(result: TrialResult | ModeResult) -> str | None:
+    """Where and why this trial diverged; None where it came to its end."""
+    return result.card.diverged if isinstance(result, TrialResult) else result.diverged
+
+
+def grouped(kind: Callable[..., G], trials: Sequence[T], store: TrialStore[R]) -> list[G]:
+    """In the order of the trials, by grid and name. A trial of two grids is in both."""
+    results = {trial.key: store.find(trial.key) for trial in trials}
+    together: dict[tuple[str, str], list[T]] = {}
+    for trial in trials:
+        together.setdefault((trial.grid, trial.name), []).append(trial)
     groups = []
-    for (grid, _), members in together.items():
-        members.sort(key=lambda cell: cell.recipe.seed)
-        found = [(cell, results[cell.key]) for cell in members]
-        groups.append(
-            Group(
-                grid, members[0].experiment, members[0].levels, members[0].as_published,
-                tuple(result for _, result in found if result is not None),
-                tuple(cell.recipe.seed for cell, result in found if result is None),
-            )
-        )  # fmt: skip
+    for members in together.values():
+        found = [(trial.seed, results[trial.key]) for trial in sorted(members, key=lambda trial: trial.seed)]
+        done = tuple((seed, result) for seed, result in found if result is not None)
+        groups.append(kind(members[0], done, tuple(seed for seed, result in found if result is None)))
     return groups
 
 
-def parts_of(groups: Sequence[Group]) -> dict[tuple[str, str], list[Group]]:
-    """What may stand in one table: groups of one grid and one data set, those of which something is done."""
-    parts: dict[tuple[str, str], list[Group]] = {}
+def parts_of(groups: Sequence[G]) -> dict[tuple[str, str], list[G]]:
+    """What may stand in one table: groups of one grid and one data set, those of which something is finished."""
+    parts: dict[tuple[str, str], list[G]] = {}
     for group in groups:
         if group.results:
             parts.setdefault((group.grid, group.dataset), []).append(group)

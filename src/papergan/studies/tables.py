@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from statistics import geometric_mean
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from papergan.config.study import MEASURES, CellResult
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.metrics.checkerboard import checkerboard
-from papergan.metrics.registry import METRICS, prefix_and_metric
-from papergan.metrics.stability import late_spread
+from papergan.metrics.registry import METRICS
 from papergan.reporting.pages import text
-from papergan.reporting.pros_and_cons import Gauge, with_deviation
+from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.ranking import ranks
 from papergan.reporting.seed_groups import Measured, mean_over
-from papergan.studies.seed_groups import Group
+from papergan.studies.measures import (
+    Reading,
+    checkerboard_of_samples,
+    is_part,
+    relative_spread_of_loss,
+    sampling_seconds,
+    seconds_per_image,
+    spread_of_loss,
+)
+from papergan.studies.seed_groups import ExperimentGroup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,15 +32,10 @@ SHOWN = (
 )  # fmt: skip
 BEST = {"fid": "fid", "is_mean": "is"}  # metrics of which score cards have the best epoch, and under which name
 RANKED = ("fid", "is_mean", "recall", "coverage")
-Measure = Callable[[CellResult], float | None]
+SPEEDS: dict[str, Reading] = {"time": seconds_per_image, "sampling": sampling_seconds}
 
 
-def is_part(prefix: str) -> bool:
-    """Whether an extractor is the first features of another one ("domain64_"), of which only the distance is shown."""
-    return prefix.rstrip("_")[-1:].isdigit()
-
-
-def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.DataFrame:
+def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]) -> pd.DataFrame:
     """One row per group of one grid and data set: published numbers, then "mean ± deviation (rank)" over the seeds.
 
     Beside the metrics: the discriminator's accuracy, how far its loss moves from epoch to epoch in the second half of
@@ -50,7 +50,7 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
         columns: dict[str, dict[int, Measured]] = {}
         bests: dict[tuple[str, int], str] = {}
         for place, group in enumerate(groups):
-            for protocol, found in group.measured(metric):
+            for protocol, found in group.scored(metric):
                 if metric == "fid" or not is_part(protocol.metric_prefix):
                     columns.setdefault(protocol.label(metric), {})[place] = found
                     bests[protocol.label(metric), place] = _best(group, metric, protocol.metric_prefix)
@@ -65,22 +65,22 @@ def summary(groups: Sequence[Group], published: Sequence[PublishedRow]) -> pd.Da
     for line, group in zip(lines, groups, strict=True):
         accuracy = group.seeds.final("discriminator_accuracy_midpoint")
         line["D accuracy"] = with_deviation(accuracy)
-        line["D loss spread"] = with_deviation(over(group.results, spread_of_loss))
+        line["D loss spread"] = with_deviation(group.over(spread_of_loss))
         line["images seen"] = with_deviation(mean_over(float(result.card.images_seen) for result in group.results))
         line["training s"] = with_deviation(mean_over(result.card.training_seconds for result in group.results))
-        seconds = over(group.results, sampling_seconds)
+        seconds = group.over(sampling_seconds)
         line["sampling ms"] = "" if seconds is None else text(1000 * seconds.value)
         for kind, measure in SPEEDS.items():
-            mine = over(group.results, measure)
+            mine = group.over(measure)
             line[kind] = f"{mine.value / fastest[kind]:.2f}x" if mine and fastest[kind] else ""
-        line["checkerboard"] = with_deviation(over(group.results, _checkerboard))
+        line["checkerboard"] = with_deviation(group.over(checkerboard_of_samples))
         line["flags"] = _flags(group)
         if published:
             line["note"] = "; ".join(row.remark for row in _stands_for(group, published) if row.remark)
     return pd.DataFrame(lines)
 
 
-def _head(group: Group, published: Sequence[PublishedRow]) -> dict[str, Any]:
+def _head(group: ExperimentGroup, published: Sequence[PublishedRow]) -> dict[str, Any]:
     stands_for = _stands_for(group, published)
     line: dict[str, Any] = {"row": "; ".join(row.row for row in stands_for)} if published else {}
     line |= {"experiment": group.experiment, **group.levels}
@@ -91,11 +91,11 @@ def _head(group: Group, published: Sequence[PublishedRow]) -> dict[str, Any]:
     return line
 
 
-def _stands_for(group: Group, published: Sequence[PublishedRow]) -> list[PublishedRow]:
+def _stands_for(group: ExperimentGroup, published: Sequence[PublishedRow]) -> list[PublishedRow]:
     return [row for row in published if group.as_published and group.experiment in row.experiments]
 
 
-def _best(group: Group, metric: str, prefix: str) -> str:
+def _best(group: ExperimentGroup, metric: str, prefix: str) -> str:
     """At each seed's best epoch, by the rules of the final scores: "21.30 ± 0.40 @ 40, 60"; "" for other metrics."""
     which = BEST.get(metric, "")
     found = group.seeds.best(which, f"{prefix}{metric}") if which else None
@@ -103,7 +103,7 @@ def _best(group: Group, metric: str, prefix: str) -> str:
     return f"{with_deviation(found)} @ {epochs}" if found else ""
 
 
-def _flags(group: Group) -> str:
+def _flags(group: ExperimentGroup) -> str:
     flags = []
     if group.seeds.diverged:
         seeds = ", ".join(str(card.seed) for card in group.seeds.diverged)
@@ -113,109 +113,42 @@ def _flags(group: Group) -> str:
     return "; ".join(flags)
 
 
-def _fastest(groups: Sequence[Group], measure: Measure) -> float:
-    found = (over(group.results, measure) for group in groups)
+def _fastest(groups: Sequence[ExperimentGroup], measure: Reading) -> float:
+    found = (group.over(measure) for group in groups)
     return min((one.value for one in found if one is not None and one.value > 0), default=0.0)  # 0: diverged at once
 
 
-def seconds_per_image(result: CellResult) -> float | None:
-    """Of training alone."""
-    return result.card.training_seconds / result.card.images_seen if result.card.images_seen else None
-
-
-def sampling_seconds(result: CellResult) -> float | None:
-    """Of one image by the published generator."""
-    return result.card.sampling_seconds
-
-
-SPEEDS: dict[str, Measure] = {"time": seconds_per_image, "sampling": sampling_seconds}
-
-
-def spread_of_loss(result: CellResult) -> float | None:
-    """The standard deviation of the discriminator's whole loss over the reports of the second half of training."""
-    return late_spread([loss for _, loss in player_losses(result, "discriminator")])
-
-
-def _checkerboard(result: CellResult) -> float | None:
-    fits = result.samples is not None and result.samples.shape[-1] % 2 == 0 and result.samples.shape[-1] >= 8
-    return checkerboard(result.samples) if result.samples is not None and fits else None
-
-
-def relative_spread_of_loss(result: CellResult) -> float | None:
-    """`spread_of_loss` over the range of all its losses, so that other losses can be held against it."""
-    return late_spread([loss for _, loss in player_losses(result, "discriminator")], relative=True)
-
-
-def player_losses(result: CellResult, player: str, *, adversarial: bool = False) -> list[tuple[float, float]]:
-    """(epoch, loss) of every report: the sum of a player's weighted terms, or its adversarial loss alone."""
-    found = []
-    for row in result.history.losses:
-        terms = {name for name in row if name.startswith(f"{player}.")} - {f"{player}.gradient_norm"}
-        counted = terms & {f"{player}.{player}_loss"} if adversarial else terms
-        if counted:
-            found.append((row["epoch"], sum(row[name] for name in counted)))
-    return found
-
-
-def fid_on_the_way(result: CellResult) -> float | None:
-    """The geometric mean of the FID over all evaluations while training: less where training gets there faster."""
-    names = {name for row in result.history.metrics for name in row if _is_distance(name)}
-    values = [row[name] for name in sorted(names)[:1] for row in result.history.metrics if row.get(name, 0.0) > 0]
-    return geometric_mean(values) if values else None
-
-
-def _is_distance(name: str) -> bool:
-    found = prefix_and_metric(name)
-    return found is not None and found[1] is METRICS["fid"] and not is_part(found[0])
-
-
-def over(results: Sequence[CellResult], measure: Measure) -> Measured | None:
-    """The mean of a measure over seeds, and its deviation (N - 1); None where no cell has it.
-
-    Seeds that diverged do not count: their short histories would look calm.
-    """
-    return mean_over(measure(result) for result in results if result.card.diverged is None)
-
-
-OF_TRAINING: dict[str, Measure] = {
-    "checkerboard": _checkerboard, "loss_spread": relative_spread_of_loss, "seconds_per_image": seconds_per_image,
-    "fid_on_the_way": fid_on_the_way,
-}  # fmt: skip
-assert set(OF_TRAINING) == set(MEASURES)
-
-
-def gauges_of(groups: Sequence[Group]) -> dict[str, list[Gauge]]:
+def measures_of(groups: Sequence[ExperimentGroup]) -> dict[str, list[Measure]]:
     """What measures the properties that papers ascribe to losses, by level; of groups of one grid and data set.
 
     Of grids with one factor: with several, a level stands for many groups.
     """
     by_level = {level: group for group in groups if len(group.levels) == 1 for level in group.levels.values()}
-    found: dict[str, list[Gauge]] = {}
+    found: dict[str, list[Measure]] = {}
     for of, metric in (("collapse", "recall"), ("collapse", "classes_covered"), ("quality", "fid")):
         labels: dict[str, dict[str, Measured]] = {}
         for level, group in by_level.items():
-            for protocol, value in group.measured(metric):
-                if not is_part(protocol.metric_prefix):
-                    labels.setdefault(protocol.label(metric), {})[level] = value
+            for label, value in group.measured(metric):
+                labels.setdefault(label, {})[level] = value
         higher = METRICS[metric].better == "higher"
-        found.setdefault(of, []).extend(Gauge(label, higher, values) for label, values in labels.items())
+        found.setdefault(of, []).extend(Measure(label, higher, values) for label, values in labels.items())
     for of, label, measure in (
         ("stability", "relative spread of D's loss", relative_spread_of_loss),
         ("cost", "seconds per image", seconds_per_image),
     ):
-        all_of = {level: over(group.results, measure) for level, group in by_level.items()}
-        found[of] = [Gauge(label, False, {level: value for level, value in all_of.items() if value is not None})]
+        all_of = {level: group.over(measure) for level, group in by_level.items()}
+        found[of] = [Measure(label, False, {level: value for level, value in all_of.items() if value is not None})]
     return found
 
 
-def every_cell(groups: Sequence[Group]) -> pd.DataFrame:
-    """One row per cell with every number that was measured, for whoever wants to go on from there."""
+def trial_table(groups: Sequence[ExperimentGroup]) -> pd.DataFrame:
+    """One row per trial with every number that was measured, for whoever wants to go on from there."""
     import pandas as pd
 
-    return pd.DataFrame(list(_cells(groups)))
+    return pd.DataFrame(list(_trials(groups)))
 
 
-def _cells(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
+def _trials(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any]]:
     for group in groups:
         for result in group.results:
             card = result.card

@@ -1,4 +1,4 @@
-"""What the training node tells, and to nobody in particular."""
+"""The base class of trackers: what training reports, and where to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Tracker:
-    """Listens and keeps nothing. `MlflowTracker` keeps everything."""
+    """A tracker that keeps nothing; `MlflowTracker` writes to MLflow."""
 
     def report(self, row: Mapping[str, float]) -> None:
         """A row of numbers; `row["step"]` says when."""
@@ -28,5 +28,5 @@ class Tracker:
 
     @contextmanager
     def nested(self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]) -> Iterator[Tracker]:
-        """Somebody to tell of one cell of a study, inside of which it is played. parameters, tags: its."""
+        """The tracker of one trial of a study, for the block in which it is trained. parameters, tags: of its run."""
         yield Tracker()

@@ -1,4 +1,4 @@
-"""Many cells, one table: experiments compared over seeds and over what is varied of them."""
+"""Many trials, one table: experiments compared over seeds and over what is varied of them."""
 
 from papergan.pipelines.study.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""cells -play-> results -tabulate, draw-> tables, pictures"""
+"""trials -play-> results -tabulate, draw-> tables, pictures"""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from papergan.pipelines.study import nodes
 
 def create_pipeline(study: str) -> Pipeline:
     """One study. Its experiments are named in its parameters; their own pipelines are not run."""
-    recipe, seen = "params:recipe", ["params:recipe", "cells", "played"]
+    recipe, seen = "params:recipe", ["params:recipe", "trials", "finished"]
     return Pipeline(
         [
             node(
-                nodes.play_cells, inputs=[recipe, "image_library", "feature_cache", "cells", "tracker"],
-                outputs=["played", "subsets"], name="play_cells",
+                nodes.run_study, inputs=[recipe, "image_library", "feature_cache", "trials", "tracker"],
+                outputs=["finished", "subsets"], name="run_study",
             ),
             node(nodes.tabulate, inputs=[*seen, "published", "pros_and_cons"], outputs="study_table", name="tabulate"),
             node(nodes.draw_losses, inputs=seen, outputs="study_losses", name="draw_losses"),

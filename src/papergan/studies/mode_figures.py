@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from papergan.config.mode_stress import MODES, StressRecipe
-from papergan.studies.mode_stress_tables import StressGroup
+from papergan.config.mode_stress import MODES, ModeStressRecipe
+from papergan.studies.seed_groups import ModeGroup
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLUMNS = 6
 
 
-def samples(groups: Sequence[StressGroup], recipe: StressRecipe, title: str) -> Figure:
+def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> Figure:
     """Generated points on the centres of the modes, a panel per target and level; of the first seed that is done."""
     from matplotlib.figure import Figure
 
@@ -26,7 +26,7 @@ def samples(groups: Sequence[StressGroup], recipe: StressRecipe, title: str) -> 
     figure.suptitle(title)
     for place, group in enumerate(shown, 1):
         axes = figure.add_subplot(rows, COLUMNS, place)
-        centres = recipe.targets[group.target].mixture().centres
+        centres = recipe.targets[group.grid].mixture().centres
         limit = 1.25 * float(centres.abs().max())
         axes.scatter(centres[:, 0], centres[:, 1], s=60, facecolors="none", edgecolors="tab:red", linewidths=0.6)
         if points := group.results[0].points:
@@ -34,11 +34,11 @@ def samples(groups: Sequence[StressGroup], recipe: StressRecipe, title: str) -> 
         else:
             axes.text(0, 0, "diverged", ha="center", va="center")
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=(), yticks=(), aspect="equal")
-        axes.set_title(f"{group.target}, {group.level}", fontsize="xx-small")
+        axes.set_title(f"{group.grid}, {group.trial.level}", fontsize="xx-small")
     return figure
 
 
-def modes(groups: Sequence[StressGroup], recipe: StressRecipe, title: str) -> Figure:
+def modes(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> Figure:
     """The mean over seeds of the number of modes covered, a panel per target, a line per level."""
     from matplotlib.figure import Figure
 
@@ -47,7 +47,7 @@ def modes(groups: Sequence[StressGroup], recipe: StressRecipe, title: str) -> Fi
     figure.suptitle(title)
     for column, (target, how) in enumerate(recipe.targets.items(), 1):
         axes = figure.add_subplot(1, len(recipe.targets), column)
-        mine = [group for group in groups if group.target == target]
+        mine = [group for group in groups if group.grid == target]
         for place, group in enumerate(mine):
             if not group.results:
                 continue  # its colour stays its own
@@ -55,7 +55,7 @@ def modes(groups: Sequence[StressGroup], recipe: StressRecipe, title: str) -> Fi
             means = [fmean(result.over_time[row][MODES] for result in group.results) for row in range(len(whole))]
             style = ("-", "--", ":")[place // 10 % 3]
             steps = [row["step"] for row in whole]
-            (lines[group.level],) = axes.plot(steps, means, style, color=f"C{place % 10}")
+            (lines[group.trial.level],) = axes.plot(steps, means, style, color=f"C{place % 10}")
         axes.axhline(how.modes, color="0.6", linewidth=0.6)
         axes.set(title=target, xlabel="step", ylabel=f"modes covered, of {how.modes}")
         axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""One cell: a game on points of the plane, its modes counted every so many steps."""
+"""One trial: a game on points of the plane, its modes counted every so many steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan import systems
-from papergan.config.mode_stress import DIVERGENCE, LIKELIHOOD, MODES, POINT, QUALITY, Row, StressCell, StressResult
+from papergan.config.mode_stress import DIVERGENCE, LIKELIHOOD, MODES, POINT, QUALITY, ModeResult, ModeTrial, Row
 from papergan.errors import Interrupted, NotFiniteError
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
@@ -25,15 +25,15 @@ MARGIN = 1.25  # the outermost centre lies at 1 / MARGIN of the generator's rang
 SHOWN = 1000  # points that are kept for the picture
 
 
-def play_cell(cell: StressCell, stop: Callable[[], int | None], report: Callable[[Row], None]) -> StressResult:
+def train_on_points(trial: ModeTrial, stop: Callable[[], int | None], report: Callable[[Row], None]) -> ModeResult:
     """Train and count, on the CPU: points are too little work for anything else.
 
     report: of every counting. stop: the number of a signal that asks to stop, or None.
-    Raises Interrupted after one; a cell whose numbers are not finite has that for a result.
+    Raises Interrupted after one; a trial whose numbers are not finite has that for a result.
     """
-    recipe, mixture = cell.recipe, cell.recipe.targets[cell.target].mixture()
+    recipe, mixture = trial.recipe, trial.recipe.targets[trial.target].mixture()
     scale = MARGIN * float(mixture.centres.abs().max())
-    game = systems.build(recipe.system, POINT, cell.settings, seed=cell.seed)
+    game = systems.build(recipe.system, POINT, trial.settings, seed=trial.seed)
     over_time: list[Row] = []
     losses: list[Row] = []
     meter, watch, step, seconds = RunningMean(), NonFiniteGuard(game.device), 0, 0.0
@@ -42,10 +42,10 @@ def play_cell(cell: StressCell, stop: Callable[[], int | None], report: Callable
         try:
             while True:
                 if (number := stop()) is not None:
-                    raise Interrupted(number, f"stopped by signal {number} in {cell.name}; run again to go on")
+                    raise Interrupted(number, f"stopped by signal {number} in {trial.name}; run again to go on")
                 watch.check()
                 over_time.append(
-                    {"step": float(step), **_counted(_points(game, recipe.samples, cell.seed, scale), mixture)}
+                    {"step": float(step), **_counted(_points(game, recipe.samples, trial.seed, scale), mixture)}
                 )
                 losses += [{"step": float(step), **meter.read()}] if step else []
                 report({**over_time[-1], **(losses[-1] if losses else {})})
@@ -53,22 +53,22 @@ def play_cell(cell: StressCell, stop: Callable[[], int | None], report: Callable
                     break
                 began, until = time.perf_counter(), min(step + recipe.every_steps, recipe.steps)
                 for now in range(step, until):
-                    _step(cell, mixture, game, now, scale, meter, watch)
+                    _step(trial, mixture, game, now, scale, meter, watch)
                 step, seconds = until, seconds + time.perf_counter() - began
         except NotFiniteError as error:
             diverged = f"diverged at {error}"
-        points = [] if diverged else _points(game, SHOWN, cell.seed, scale).tolist()
-    return StressResult(over_time, losses, seconds / max(1, step), points, diverged)
+        points = [] if diverged else _points(game, SHOWN, trial.seed, scale).tolist()
+    return ModeResult(over_time, losses, seconds / max(1, step), points, diverged)
 
 
 def _step(
-    cell: StressCell, mixture: Mixture, game: Game, step: int, scale: float, meter: RunningMean, watch: NonFiniteGuard
+    trial: ModeTrial, mixture: Mixture, game: Game, step: int, scale: float, meter: RunningMean, watch: NonFiniteGuard
 ) -> None:
     """One iteration, whatever it draws a function of (seed, step)."""
-    size = cell.recipe.batch_size
-    torch.manual_seed(seed_for(cell.seed, "step", step))
+    size = trial.recipe.batch_size
+    torch.manual_seed(seed_for(trial.seed, "step", step))
     batches = [
-        {"image": (mixture.sample(size, seed_for(cell.seed, "batch", step, which)) / scale).reshape(size, -1, 1, 1)}
+        {"image": (mixture.sample(size, seed_for(trial.seed, "batch", step, which)) / scale).reshape(size, -1, 1, 1)}
         for which in range(game.batches_per_step)
     ]
     meter.add(training_step(game, batches, Progress(step, step * size * game.batches_per_step), watch))

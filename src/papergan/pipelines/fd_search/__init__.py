@@ -1,5 +1,5 @@
 """song2023's search for its hyperparameter FD."""
 
-from papergan.pipelines.search.pipeline import create_pipeline
+from papergan.pipelines.fd_search.pipeline import create_pipeline
 
 __all__ = ["create_pipeline"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from papergan.config.checked import Search
-from papergan.config.study import CellResult, SearchRecipe, candidates_of
+from papergan.config.study import SearchRecipe, TrialResult, search_trials
 from papergan.metrics.stability import StabilityRule
-from papergan.pipelines.search import nodes
+from papergan.pipelines.fd_search import nodes
+from papergan.tracking import Tracker
 from papergan.training.history import History
 from pipelines.test_study import RECIPES
 
-CFT = {"one": RECIPES["plain"] | {"system": "cft_gan"}, "two": RECIPES["plain"] | {"system": "cft_gan", "seed": 3}}
+ONE = RECIPES["plain"] | {"system": "cft_gan"}
+CFT = {"one": ONE, "two": ONE | {"image_size": 64}}
 
 
 class Card:
@@ -19,11 +21,11 @@ class Card:
         self.diverged, self.final = diverged, {"domain_fid": 3.0, "domain_density": 1.0}
 
 
-def result(loss: float, diverged: str | None = None) -> CellResult:
+def result(loss: float, diverged: str | None = None) -> TrialResult:
     history = History()
     names = ("discriminator.discriminator_loss", "generator.generator_loss", "generator.gradient_norm")
     history.losses = [{"epoch": float(epoch), **dict.fromkeys(names, loss)} for epoch in range(1, 41)]
-    return CellResult(Card(diverged), history, None)
+    return TrialResult(Card(diverged), history, None)
 
 
 @pytest.fixture
@@ -33,25 +35,34 @@ def search(monkeypatch):
         ("one", 1): result(0.01), ("one", 2): result(1.0, "diverged at step 5"), ("one", 3): result(1.0),
         **{("two", fd): result(0.01) for fd in (1, 2, 3, 4)},
     }  # fmt: skip
-    played = []
+    finished = []
 
-    class Player:
+    class ExperimentTrainer:
         def __init__(self, *_):
             pass
 
-        def play(self, cell):
-            played.append((cell.experiment, int(cell.levels["FD"])))
-            return outcomes[played[-1]]
+        def __call__(self, trial, tracker):
+            finished.append((trial.experiment, int(trial.levels["FD"])))
+            return outcomes[finished[-1]]
 
-    monkeypatch.setattr(nodes, "Player", Player)
+    class Store:
+        checkpoints = None
+
+        def find(self, key):
+            return None
+
+        def keep(self, key, result):
+            pass
+
+    monkeypatch.setattr(nodes, "ExperimentTrainer", ExperimentTrainer)
     recipe = SearchRecipe(paper="song2023", experiments=("one", "two"), most=4, rule=StabilityRule())
-    return Search("fd_search", recipe, tuple(candidates_of("fd_search", recipe, CFT))), played, outcomes
+    return Search("fd_search", recipe, tuple(search_trials("fd_search", recipe, CFT))), finished, outcomes, Store()
 
 
 def test_it_stops_at_the_first_stable_one_and_gives_up_at_the_most(search):
-    what, played, _ = search
-    trace, chosen = nodes.search(what, None, None, None, None)
-    assert played == [("one", 1), ("one", 2), ("one", 3), ("two", 1), ("two", 2), ("two", 3), ("two", 4)]
+    what, finished, _, store = search
+    trace, chosen = nodes.search(what, None, None, store, Tracker())
+    assert finished == [("one", 1), ("one", 2), ("one", 3), ("two", 1), ("two", 2), ("two", 3), ("two", 4)]
     assert chosen == {"one": 3}
     assert [trial["instability"] for trial in trace[:3]] == [
         "epoch 33: the discriminator's loss is below 0.05 for 3 epochs", "diverged at step 5", None,
@@ -61,19 +72,20 @@ def test_it_stops_at_the_first_stable_one_and_gives_up_at_the_most(search):
 
 
 def test_the_page_says_what_was_chosen_and_by_which_rule(search):
-    what, _, _ = search
-    trace, _ = nodes.search(what, None, None, None, None)
+    what, _, _, store = search
+    trace, _ = nodes.search(what, None, None, store, Tracker())
     page = nodes.tabulate(what, trace)
-    assert "one: FD 3, the first without an instability" in page.markdown
-    assert "two: none of FD 1 to 4 was stable, the rule chooses nothing; its recipe keeps 1" in page.markdown
+    assert "--params one.overrides.feature_differences=3" in page.markdown
+    assert "one: FD 3, the first without an instability" in page.console
+    assert "two: none of FD 1 to 4 was stable, the rule chooses nothing" in page.markdown
     assert "after epoch 30" in page.markdown
     assert len(page.csv.splitlines()) == 8
 
 
 def test_the_plot_has_a_panel_per_trial(search):
-    what, _, outcomes = search
-    trace, _ = nodes.search(what, None, None, None, None)
-    by_cell = {trial["cell"]: outcomes[trial["experiment"], trial["FD"]] for trial in trace}
+    what, _, outcomes, store = search
+    trace, _ = nodes.search(what, None, None, store, Tracker())
+    by_cell = {trial["trial"]: outcomes[trial["experiment"], trial["FD"]] for trial in trace}
 
     class Store:
         find = staticmethod(by_cell.get)

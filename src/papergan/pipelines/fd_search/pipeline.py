@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.search import nodes
+from papergan.pipelines.fd_search import nodes
 
 
 def create_pipeline() -> Pipeline:
@@ -12,11 +12,11 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             node(
-                nodes.search, inputs=["params:recipe", "image_library", "feature_cache", "cells", "tracker"],
+                nodes.search, inputs=["params:recipe", "image_library", "feature_cache", "trials", "tracker"],
                 outputs=["trace", "chosen"], name="search",
             ),
             node(nodes.tabulate, inputs=["params:recipe", "trace"], outputs="page", name="tabulate"),
-            node(nodes.draw, inputs=["params:recipe", "trace", "cells"], outputs="plot", name="draw"),
+            node(nodes.draw, inputs=["params:recipe", "trace", "trials"], outputs="plot", name="draw"),
         ],
         namespace="fd_search",
         inputs={"image_library", "feature_cache"},

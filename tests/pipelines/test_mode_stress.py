@@ -7,23 +7,26 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 
 from helpers.project_run import run_here
-from papergan.config.checked import Stress
-from papergan.config.mode_stress import StressRecipe, StressResult, cells_of
-from papergan.datasets.mode_stress_results import StressStore
+from papergan.config.checked import ModeStress
+from papergan.config.mode_stress import ModeResult, ModeStressRecipe, trials_of
+from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import preflight_studies
 from papergan.metrics.modes import Mixture
-from papergan.pipelines.stress import create_pipeline, nodes
-from papergan.studies import mode_stress_figures
-from papergan.studies.mode_stress_tables import groups_of, late, sentences, spread_of_loss, summary
-from papergan.studies.mode_stress_trial import log_likelihood, play_cell
+from papergan.pipelines.mode_stress import create_pipeline, nodes
+from papergan.studies import mode_figures
+from papergan.studies.claims import claim_results, claim_sentences
+from papergan.studies.measures import late, spread_of_points_loss
+from papergan.studies.mode_tables import summary
+from papergan.studies.mode_trials import log_likelihood, train_on_points
+from papergan.studies.seed_groups import ModeGroup, grouped
 from papergan.tracking import Tracker
 
 SMALL = {
     "paper": "gan_optimisation_review", "steps": 4, "batch_size": 8, "every_steps": 2, "samples": 50, "seeds": [0, 1],
     "common": {"latent_dim": 2, "width": 4}, "levels": {"non_saturating": {}, "hinge": {"loss": "hinge"}},
     "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 2.0, "deviation": 0.02}},
-    "contrasts": [{"claim": "hinge is better", "of": ["hinge"], "against": ["non_saturating"]}],
+    "claims": [{"claim": "hinge is better", "treatment": ["hinge"], "baseline": ["non_saturating"]}],
 }  # fmt: skip
 
 
@@ -32,7 +35,7 @@ def never():
 
 
 def recipe(**changes):
-    return StressRecipe.parse("mode_stress_test", SMALL | changes)
+    return ModeStressRecipe.parse("mode_stress_test", SMALL | changes)
 
 
 def outcome(modes, losses=(1.0, 1.0, 1.0, 1.0), diverged=None):
@@ -40,15 +43,18 @@ def outcome(modes, losses=(1.0, 1.0, 1.0, 1.0), diverged=None):
     over_time = [{"step": float(step), "modes": count, **counts} for step, count in enumerate(modes)]
     names = ("discriminator.discriminator_loss", "discriminator.gradient_norm")
     rows = [{"step": 0.0, **dict(zip(names, (loss, 9.0), strict=True))} for loss in losses]
-    return StressResult(over_time, rows, 0.01, [[0.0, 0.0]], diverged)
+    return ModeResult(over_time, rows, 0.01, [[0.0, 0.0]], diverged)
 
 
 def test_a_cell_is_a_function_of_its_seed():
-    cells = cells_of(recipe())
-    first, again = play_cell(cells[0], never, lambda row: None), play_cell(cells[0], never, lambda row: None)
-    other = play_cell(cells[2], never, lambda row: None)
-    assert cells[0].name == cells[2].name
-    assert cells[0].key != cells[2].key
+    trials = trials_of(recipe())
+    first, again = (
+        train_on_points(trials[0], never, lambda row: None),
+        train_on_points(trials[0], never, lambda row: None),
+    )
+    other = train_on_points(trials[2], never, lambda row: None)
+    assert trials[0].name == trials[2].name
+    assert trials[0].key != trials[2].key
     assert first.points == again.points != other.points
     assert [row["step"] for row in first.over_time] == [0.0, 2.0, 4.0]
     assert first.losses == again.losses
@@ -57,7 +63,7 @@ def test_a_cell_is_a_function_of_its_seed():
 
 def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(monkeypatch):
     """A generator that is the mixture covers all of it: both directions of the scale are right."""
-    cell = cells_of(recipe(steps=1, every_steps=1, samples=2000))[0]
+    trial = trials_of(recipe(steps=1, every_steps=1, samples=2000))[0]
     seen = []
 
     def fake_play(game, batches, progress, watch):
@@ -68,9 +74,9 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
         def stream(self, count, *, seed):
             yield (Mixture.ring().sample(count, seed) / (1.25 * 2.0)).reshape(-1, 2, 1, 1)
 
-    monkeypatch.setattr("papergan.studies.mode_stress_trial.training_step", fake_play)
+    monkeypatch.setattr("papergan.studies.mode_trials.training_step", fake_play)
     monkeypatch.setattr("papergan.game.game.Game.sampler", lambda self, **_: Perfect())
-    result = play_cell(cell, never, lambda row: None)
+    result = train_on_points(trial, never, lambda row: None)
     assert result.over_time[-1]["modes"] == 8
     assert result.over_time[-1]["high_quality"] == pytest.approx(0.989, abs=0.01)
     likelihood = log_likelihood(Mixture.ring().sample(2000, 1), Mixture.ring())
@@ -81,8 +87,8 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
 
 
 def test_it_diverges_aloud_and_keeps_the_counts_so_far():
-    cell = cells_of(recipe(levels={"wild": {"learning_rate": 1e9, "loss": "wasserstein"}}, contrasts=[]))[0]
-    result = play_cell(cell, never, lambda row: None)
+    trial = trials_of(recipe(levels={"wild": {"learning_rate": 1e9, "loss": "wasserstein"}}, claims=[]))[0]
+    result = train_on_points(trial, never, lambda row: None)
     assert result.diverged.startswith("diverged at step")
     assert result.points == []
     assert result.over_time
@@ -90,27 +96,27 @@ def test_it_diverges_aloud_and_keeps_the_counts_so_far():
 
 def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path, monkeypatch):
     what = recipe()
-    stress, store = Stress("mode_stress_test", what, tuple(cells_of(what))), StressStore(tmp_path)
-    played = []
+    stress, store = ModeStress("mode_stress_test", what, tuple(trials_of(what))), ModeTrialStore(tmp_path)
+    finished = []
 
-    def play_but_the_third(cell, stop, report):
-        played.append(cell.key)
-        if len(played) == 3:
+    def play_but_the_third(trial, stop, report):
+        finished.append(trial.key)
+        if len(finished) == 3:
             raise Interrupted(15, "stopped")
         return outcome([8.0, 8.0])
 
-    monkeypatch.setattr(nodes, "play_cell", play_but_the_third)
+    monkeypatch.setattr(nodes, "train_on_points", play_but_the_third)
     with pytest.raises(Interrupted):
-        nodes.play_cells(stress, store, Tracker())
-    keys = nodes.play_cells(stress, store, Tracker())
-    assert len(set(played)) == 4
-    assert len(played) == 5
-    assert set(keys.values()) == {cell.key for cell in stress.cells}
-    assert store.find(stress.cells[0].key).provenance["commit"]
+        nodes.run_stress_test(stress, store, Tracker())
+    keys = nodes.run_stress_test(stress, store, Tracker())
+    assert len(set(finished)) == 4
+    assert len(finished) == 5
+    assert set(keys.values()) == {trial.key for trial in stress.trials}
+    assert store.find(stress.trials[0].key).provenance["commit"]
 
 
 def test_a_damaged_result_is_played_again(tmp_path, caplog):
-    store = StressStore(tmp_path)
+    store = ModeTrialStore(tmp_path)
     store.keep("key", outcome([1.0]))
     assert store.find("key").over_time[0]["modes"] == 1.0
     (tmp_path / "key.json").write_text("{")
@@ -123,13 +129,15 @@ def test_a_damaged_result_is_played_again(tmp_path, caplog):
 
 def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
     what = recipe()
-    cells, store = cells_of(what), StressStore(tmp_path)
-    for cell, modes in zip(cells, ([0, 0, 2, 3], [0, 0, 8, 8], [0, 0, 1, 2], [0, 0, 8, 8]), strict=True):
-        store.keep(cell.key, outcome(modes, losses=(9.0, 9.0, 1.0, 3.0)))
-    groups = groups_of(cells, store)
+    trials, store = trials_of(what), ModeTrialStore(tmp_path)
+    for trial, modes in zip(trials, ([0, 0, 2, 3], [0, 0, 8, 8], [0, 0, 1, 2], [0, 0, 8, 8]), strict=True):
+        store.keep(trial.key, outcome(modes, losses=(9.0, 9.0, 1.0, 3.0)))
+    groups = grouped(ModeGroup, trials, store)
     assert groups[0].over(late("modes")).value == pytest.approx((2.5 + 1.5) / 2)
-    assert spread_of_loss(groups[0].results[0]) == pytest.approx(1.0 / 8.0)  # deviation 1 of a range of 8, no norms
-    assert list(sentences(what.contrasts, groups)) == ["hinge is better: by modes covered it holds in 1 of 1"]
+    assert spread_of_points_loss(groups[0].results[0]) == pytest.approx(
+        1.0 / 8.0
+    )  # deviation 1 of a range of 8, no norms
+    assert claim_sentences(claim_results(what.claims, groups)) == ["hinge is better: by modes it holds in 1 of 1"]
     table = summary(groups, what.targets["ring"], what)
     assert list(table["level"]) == ["the mixture itself", "non_saturating", "hinge"]
     assert table["modes of 8"][0] == "8"
@@ -137,23 +145,26 @@ def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
 
 def test_a_level_that_diverged_with_every_seed_is_counted_as_that(tmp_path):
     what = recipe()
-    cells, store = cells_of(what), StressStore(tmp_path)
-    for place, cell in enumerate(cells):
-        said = list(sentences(what.contrasts, groups_of(cells, store)))
-        assert said == []  # while a seed of hinge, the last cell, may still come to an end
-        assert [len(group.missing) for group in groups_of(cells, store)] == [2 - (place + 1) // 2, 2 - place // 2]
-        store.keep(cell.key, outcome([1, 2], diverged="diverged at step 1" if cell.level == "hinge" else None))
-    (said,) = sentences(what.contrasts, groups_of(cells, store))
-    assert said == "hinge is better: by modes covered a side diverged with every seed in 1 of 1"
+    trials, store = trials_of(what), ModeTrialStore(tmp_path)
+    for place, trial in enumerate(trials):
+        said = claim_sentences(claim_results(what.claims, grouped(ModeGroup, trials, store)))
+        assert said == []  # while a seed of hinge, the last trial, may still come to an end
+        assert [len(group.missing) for group in grouped(ModeGroup, trials, store)] == [
+            2 - (place + 1) // 2,
+            2 - place // 2,
+        ]
+        store.keep(trial.key, outcome([1, 2], diverged="diverged at step 1" if trial.level == "hinge" else None))
+    (said,) = claim_sentences(claim_results(what.claims, grouped(ModeGroup, trials, store)))
+    assert said == "hinge is better: by modes a side diverged with every seed in 1 of 1"
 
 
 def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
     what = recipe(targets={"ring": SMALL["targets"]["ring"], "again": SMALL["targets"]["ring"] | {"scale": 3.0}})
-    cells, store = cells_of(what), StressStore(tmp_path)
-    for cell in cells:
-        if (cell.target, cell.level) != ("ring", "non_saturating"):
-            store.keep(cell.key, outcome([1, 2]))
-    figure = mode_stress_figures.modes(groups_of(cells, store), what, "title")
+    trials, store = trials_of(what), ModeTrialStore(tmp_path)
+    for trial in trials:
+        if (trial.target, trial.level) != ("ring", "non_saturating"):
+            store.keep(trial.key, outcome([1, 2]))
+    figure = mode_figures.modes(grouped(ModeGroup, trials, store), what, "title")
     colours = [[line.get_color() for line in axes.get_lines()] for axes in figure.axes]
     assert colours[0][0] == colours[1][1] != colours[1][0]
     (legend,) = figure.legends
@@ -163,13 +174,13 @@ def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"levels": {"hinge": {"los": "hinge"}}, "contrasts": []}, "levels.hinge: system 'gan' has no setting 'los'"),
+        ({"levels": {"hinge": {"los": "hinge"}}, "claims": []}, "levels.hinge: system 'gan' has no setting 'los'"),
         (
             {"targets": {"grid": {"kind": "grid", "modes": 24, "scale": 2.0, "deviation": 0.1}}},
             "square number of modes",
         ),
         ({"stepps": 3}, "unknown key 'stepps'; did you mean 'steps'"),
-        ({"levels": {"hinge": {"loss": "hinge"}}}, "contrasts.0: unknown level 'non_saturating'"),
+        ({"levels": {"hinge": {"loss": "hinge"}}}, "claims.0: unknown level 'non_saturating'"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_played(changes, said):
@@ -182,16 +193,16 @@ def test_from_the_command_to_the_table(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
     some = ("non_saturating", "least_squares")
     monkeypatch.setattr(
-        "papergan.config.mode_stress.cells_of", lambda recipe: [c for c in cells_of(recipe) if c.level in some]
+        "papergan.config.mode_stress.trials_of", lambda recipe: [c for c in trials_of(recipe) if c.level in some]
     )
     run_here("mode_stress_test")
     folder = tmp_path / "data/08_reporting/mode_stress_test"
     assert {path.name for path in folder.iterdir()} == {
-        "cells", "played.json", "table", "samples.png", "modes_over_time.png",
+        "cells", "finished.json", "table", "samples.png", "modes_over_time.png",
     }  # fmt: skip
     table = (folder / "table/table.md").read_text()
     assert "| non_saturating |" in table
-    assert "Table 4: least squares avoid mode collapse: by modes covered" in table
+    assert "Table 4: least squares avoid mode collapse: by modes" in table
     assert "Mode collapse avoidance" in table
     assert "nothing here measures it" in table
     assert len(list((folder / "cells").iterdir())) == 2 * 2

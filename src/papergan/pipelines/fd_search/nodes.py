@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from papergan.config.checked import Search
 from papergan.config.papers import citation, short_name
-from papergan.config.study import CellResult
+from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
-from papergan.datasets.trial_results import CellStore
+from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.metrics.registry import prefix_and_metric
 from papergan.metrics.stability import instability
-from papergan.reporting.pages import csv_page, html_page, markdown_page, text
-from papergan.studies.tables import player_losses
-from papergan.studies.trial import Player
+from papergan.studies.experiment_trials import ExperimentTrainer
+from papergan.studies.measures import player_losses
+from papergan.studies.page import study_page
+from papergan.studies.runner import run_trials
 from papergan.tracking import Tracker
 
 log = logging.getLogger(__name__)
@@ -26,29 +28,35 @@ SCORES = ("fid", "is_mean", "recall", "coverage", "ms_ssim")
 
 
 def search(
-    search: Search, image_library: ImageLibrary, feature_cache: FeatureCache, cells: CellStore, tracker: Tracker
-) -> tuple[Trace, dict[str, int]]:
-    """Play FD = 1, 2, ... of every experiment up to the first stable one. Returns every trial, and what was chosen.
+    search: Search, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
+    tracker: Tracker,
+) -> tuple[Trace, dict[str, int]]:  # fmt: skip
+    """Train with FD = 1, 2, ... of every experiment up to the first stable one.
 
-    An experiment of which no FD was stable has none chosen. Interrupted, the same command goes on from there.
+    Returns every trial, and what was chosen; an experiment of which no FD was stable has none chosen. Interrupted, the
+    same command goes on from there.
     """
-    player, trace, chosen = Player(image_library, feature_cache, cells, tracker), Trace(), dict[str, int]()
-    for cell in search.cells:
-        if cell.experiment in chosen:
-            continue
-        differences = int(cell.levels["FD"])
-        result = player.play(cell)
+    trace, chosen = Trace(), dict[str, int]()
+
+    def candidates() -> Iterator[ExperimentTrial]:
+        """The next FD of each experiment, until one is chosen."""
+        yield from (trial for trial in search.trials if trial.experiment not in chosen)
+
+    def note(trial: ExperimentTrial, result: TrialResult) -> None:
+        differences = int(trial.levels["FD"])
         fault = result.card.diverged or instability(result.history.losses, search.recipe.rule)
-        log.info("%s, FD %d: %s", cell.experiment, differences, fault or "nothing unstable; it is chosen")
-        trace.append({
-            "experiment": cell.experiment, "FD": differences, "instability": fault, "cell": cell.key, **_scores(result),
-        })  # fmt: skip
+        log.info("%s, FD %d: %s", trial.experiment, differences, fault or "nothing unstable; it is chosen")
+        about = {"experiment": trial.experiment, "FD": differences, "instability": fault, "trial": trial.key}
+        trace.append({**about, **_scores(result)})
         if fault is None:
-            chosen[cell.experiment] = differences
+            chosen[trial.experiment] = differences
+
+    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
+    run_trials(candidates(), trainer, trials, tracker, note)
     return trace, chosen
 
 
-def _scores(result: CellResult) -> dict[str, float]:
+def _scores(result: TrialResult) -> dict[str, float]:
     kept = {}
     for name, value in result.card.final.items():
         found = prefix_and_metric(name)
@@ -60,13 +68,12 @@ def _scores(result: CellResult) -> dict[str, float]:
 def tabulate(search: Search, trace: Trace) -> Page:
     """Every trial with what was unstable, and the choice of each experiment in a sentence."""
     import pandas as pd
-    from tabulate import tabulate as grid_of
 
-    table = pd.DataFrame(trace).drop(columns="cell")
+    table = pd.DataFrame(trace).drop(columns="trial")
     table["instability"] = table["instability"].fillna("none: chosen")
     rule = search.recipe.rule
+    choices = [_choice(search, trace, name) for name in search.recipe.experiments]
     notes = [
-        *(_choice(search, trace, name) for name in search.recipe.experiments),
         f"unstable, after epoch {rule.after_epoch}: a loss is not finite; the discriminator's is below "
         f"{rule.won_below:g} in {rule.won_for} epochs in a row; the generator's is more than {rule.growth:g} times "
         f"that of epoch {rule.growth_since}. Adversarial losses, means over an epoch, seed {search.recipe.seed}",
@@ -74,24 +81,21 @@ def tabulate(search: Search, trace: Trace) -> Page:
         "its section 3.1 has the search in words, without a definition of instability and without a result",
     ]
     title = f"Search for FD, the feature differences of {short_name(search.recipe.paper)}"
-    cells = [[text(cell) for cell in line] for line in table.itertuples(index=False)]
-    return Page(
-        markdown=markdown_page([("Trials", table)], title, notes),
-        csv=csv_page(table),
-        html=html_page([("Trials", table)], title, notes),
-        console="\n".join([title, grid_of(cells, headers=list(table.columns), disable_numparse=True), *notes]),
-    )
+    return study_page([("Trials", table)], [], title, notes, table, told=choices)
 
 
 def _choice(search: Search, trace: Trace, experiment: str) -> str:
     mine = [trial for trial in trace if trial["experiment"] == experiment]
     stable = [trial["FD"] for trial in mine if trial["instability"] is None]
     if stable:
-        return f"{experiment}: FD {stable[0]}, the first without an instability; its recipe has it from now on"
-    return f"{experiment}: none of FD 1 to {len(mine)} was stable, the rule chooses nothing; its recipe keeps 1"
+        return (
+            f"{experiment}: FD {stable[0]}, the first without an instability; train with it by "
+            f"--params {experiment}.overrides.feature_differences={stable[0]}"
+        )
+    return f"{experiment}: none of FD 1 to {len(mine)} was stable, the rule chooses nothing"
 
 
-def draw(search: Search, trace: Trace, cells: CellStore) -> object:
+def draw(search: Search, trace: Trace, trials: ExperimentTrialStore) -> object:
     """Both players' losses over epochs, one panel per trial, the epochs that count on white. A matplotlib Figure."""
     from matplotlib.figure import Figure
 
@@ -101,7 +105,7 @@ def draw(search: Search, trace: Trace, cells: CellStore) -> object:
     figure.suptitle("Search for FD: losses of every trial")
     for trial in trace:
         axes = figure.add_subplot(len(rows), columns, rows[trial["experiment"]] * columns + trial["FD"])
-        result = cells.find(trial["cell"])
+        result = trials.find(trial["trial"])
         for player in ("discriminator", "generator") if result is not None else ():
             assert result is not None
             line = player_losses(result, player, adversarial=True)

@@ -1,18 +1,23 @@
-"""levels x targets x seeds -play-> cells; cells -tabulate, draw-> table, pictures"""
+"""levels x targets x seeds -play-> trials; trials -tabulate, draw-> table, pictures"""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.stress import nodes
+from papergan.pipelines.mode_stress import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """The stress test; every cell is kept, so that the same command goes on where it was stopped."""
-    seen = ["params:recipe", "cells", "played"]
+    """The stress test; every trial is kept, so that the same command goes on where it was stopped."""
+    seen = ["params:recipe", "trials", "finished"]
     return Pipeline(
         [
-            node(nodes.play_cells, ["params:recipe", "cells", "tracker"], outputs="played", name="play_cells"),
+            node(
+                nodes.run_stress_test,
+                ["params:recipe", "trials", "tracker"],
+                outputs="finished",
+                name="run_stress_test",
+            ),
             node(nodes.tabulate, [*seen, "pros_and_cons"], outputs="page", name="tabulate"),
             node(nodes.draw_samples, seen, outputs="samples", name="draw_samples"),
             node(nodes.draw_modes, seen, outputs="modes_over_time", name="draw_modes"),

@@ -1,0 +1,100 @@
+"""Trials to counts of modes, counts to a table and two pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from papergan.config.checked import ModeStress
+from papergan.config.mode_stress import ModeResult, ModeTrial
+from papergan.config.papers import citation
+from papergan.datasets.page import Page
+from papergan.datasets.trial_results import ModeTrialStore
+from papergan.pipelines.experiment.restore import stoppable
+from papergan.reporting.pages import text
+from papergan.reporting.pros_and_cons import read_statements, statement_table
+from papergan.studies import mode_figures
+from papergan.studies.claims import claim_results, claim_sentences
+from papergan.studies.mode_tables import measures_of, summary, trial_table
+from papergan.studies.mode_trials import train_on_points
+from papergan.studies.page import study_page
+from papergan.studies.runner import run_trials
+from papergan.studies.seed_groups import ModeGroup, grouped
+from papergan.tracking import Tracker, provenance
+
+
+def run_stress_test(stress: ModeStress, trials: ModeTrialStore, tracker: Tracker) -> dict[str, str]:
+    """Run every trial that is not finished. Returns where the result of each is kept, by its name and seed.
+
+    Raises Interrupted after a stop signal; the same command goes on from there, the trial that was at work anew.
+    """
+    with stoppable("a stress test") as stop:
+
+        def train(trial: ModeTrial, tracker: Tracker) -> ModeResult:
+            return replace(train_on_points(trial, stop, tracker.report), provenance=_provenance())
+
+        run_trials(stress.trials, train, trials, tracker)
+    return {f"{trial.name}, seed {trial.seed}": trial.key for trial in stress.trials}
+
+
+def _provenance() -> dict[str, str]:
+    commit = provenance.commit()
+    made_by = f"{commit.name[:12]}{' with uncommitted changes' if commit.dirty else ''}"
+    return {"hardware": provenance.hardware(torch.device("cpu")), **provenance.versions(), "commit": made_by}
+
+
+def tabulate(
+    stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str], pros_and_cons: Mapping[str, Any]
+) -> Page:
+    """Modes covered by every level, means and deviations over seeds; claims; the paper's pros and cons."""
+    recipe, groups = stress.recipe, grouped(ModeGroup, stress.trials, trials)
+    statements = read_statements(pros_and_cons, recipe.paper)
+    losses = {loss for statement in statements for loss in statement.loss}
+    tables, more, told = [], [], []
+    for target, how in recipe.targets.items():
+        mine = [group for group in groups if group.grid == target and group.results]
+        tables.append((f"{target} of {how.modes} Gaussians", summary(mine, how, recipe)))
+        told += [f"{target}: {sentence}" for sentence in claim_sentences(claim_results(recipe.claims, mine))]
+        if losses & {group.trial.level for group in mine}:
+            more.append((f"Pros and cons, {target}", statement_table(statements, measures_of(mine))))
+    return study_page(
+        tables, more, f"{stress.name}: {recipe.description}", _notes(stress, groups), trial_table(groups), told=told
+    )
+
+
+def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
+    recipe, missing = stress.recipe, sum(len(group.missing) for group in groups)
+    worst = math.log(max(how.modes for how in recipe.targets.values()))
+    notes = [f"{missing} trials not finished yet"] if missing else []
+    notes += [
+        f"a mode is covered if one of {recipe.samples} samples lies within 3 deviations of its centre; "
+        f"high quality: the share of samples that lie so near to some centre; divergence: KL of the modes' shares from "
+        f"equal ones, 0 is best, {text(worst)} the worst on the grid; after the last step, and the mean over the "
+        "second half of training",
+        citation(recipe.paper),
+        f"{recipe.steps} steps of {recipe.batch_size} points, system {recipe.system}, "
+        f"{', '.join(f'{name} {value}' for name, value in recipe.common.items())}; ± over seeds "
+        f"{', '.join(map(str, recipe.seeds))} (N - 1)",
+    ]
+    newest = next((group.results[-1] for group in reversed(groups) if group.results), None)
+    if newest is not None:
+        notes.append(", ".join(f"{name} {value}" for name, value in newest.provenance.items()))
+    return notes
+
+
+def draw_samples(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
+    """Points of every level over the centres, one small picture each. Returns a matplotlib Figure."""
+    return mode_figures.samples(
+        grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: samples of the first seed"
+    )
+
+
+def draw_modes(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
+    """Modes covered over steps. Returns a matplotlib Figure."""
+    return mode_figures.modes(
+        grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: modes covered over steps"
+    )

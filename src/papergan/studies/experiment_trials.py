@@ -1,0 +1,58 @@
+"""Trials that train an experiment: from images to scores, by the nodes of an experiment's pipeline."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from papergan.config.checked import Experiment
+from papergan.config.study import ExperimentTrial, TrialResult
+from papergan.data.images import ImageSplits
+from papergan.data.library import ImageLibrary
+from papergan.data.preparation import prepare
+from papergan.datasets.checkpoints import CheckpointFolder
+from papergan.datasets.feature_cache import FeatureCache
+from papergan.pipelines.experiment.nodes import evaluation, export, figures, model, references, training
+from papergan.tracking import Tracker
+
+
+class ExperimentTrainer:
+    """Trains experiments; one that was interrupted goes on from its newest checkpoint."""
+
+    def __init__(self, library: ImageLibrary, feature_cache: FeatureCache, checkpoints: CheckpointFolder) -> None:
+        self.library, self.feature_cache, self.checkpoints = library, feature_cache, checkpoints
+        self._images = cache(self._prepared)
+
+    def __call__(self, trial: ExperimentTrial, tracker: Tracker) -> TrialResult:
+        """The trial's result; a trial that diverges has that for a result. Raises Interrupted after a stop signal."""
+        result = self._trained(Experiment(trial.name, trial.recipe), tracker)
+        tracker.scores(result.card)
+        return result
+
+    def subset_of(self, trial: ExperimentTrial) -> tuple[str, list[int]] | None:
+        """The name of the trial's training images, and which of the data set's they are; None where it has all."""
+        recipe = trial.recipe
+        if recipe.train_limit is None:
+            return None
+        train = self._images(recipe.dataset, recipe.image_size, recipe.train_limit, recipe.subset_seed).train
+        return None if train.origin is None else (train.name, train.origin.tolist())
+
+    def _trained(self, experiment: Experiment, tracker: Tracker) -> TrialResult:
+        recipe = experiment.recipe
+        images = self._images(recipe.dataset, recipe.image_size, recipe.train_limit, recipe.subset_seed)
+        classifier = references.train_domain_classifier(experiment, images, self.library, self.feature_cache)
+        reference = references.build_reference(experiment, images, classifier, self.feature_cache)
+        real_rows = references.score_real_images(experiment, images, reference, self.feature_cache)
+        initial, _ = model.build_model(experiment, images)
+        history, snapshots, _, trained = training.train(
+            experiment, images, initial, classifier, reference, self.checkpoints, tracker
+        )
+        generator = export.swap_in_average(experiment, trained)
+        card = evaluation.evaluate(experiment, images, classifier, reference, real_rows, trained, generator, snapshots)
+        if card.diverged is not None:
+            return TrialResult(card, history)
+        near = figures.draw_neighbours(experiment, images, classifier, reference, generator)
+        neighbours = near.images.reshape(-1, near.columns or 1, *near.images.shape[1:])
+        return TrialResult(card, history, export.sample(experiment, generator).images, neighbours)
+
+    def _prepared(self, name: str, size: int | None, limit: int | None, subset_seed: int | None) -> ImageSplits:
+        return prepare(self.library.load(name), size=size, limit=limit, subset_seed=subset_seed)

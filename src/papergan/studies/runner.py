@@ -1,0 +1,84 @@
+"""Running many trials: each once, each in an MLflow run of its own, up to where a stop rule ends a sequence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
+
+from papergan.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+
+class Trial(Protocol):
+    """One training of a study. name: without the seed; trials of one name differ by luck alone.
+
+    key: of all that decides its result; trials that agree in it are run once.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags of its MLflow run."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Parameters of its MLflow run."""
+        ...
+
+
+T = TypeVar("T", bound=Trial)
+R = TypeVar("R")
+T_in = TypeVar("T_in", bound=Trial, contravariant=True)
+
+
+class TrialStore(Protocol[R]):
+    """Results of trials by their key, each kept once."""
+
+    def find(self, key: str) -> R | None:
+        """The result of a trial; None where it is not finished, or damaged, which is logged."""
+        ...
+
+    def keep(self, key: str, result: R) -> None:
+        """Keep a result for good."""
+        ...
+
+
+def run_trials(
+    trials: Iterable[T],
+    train: Callable[[T, Tracker], R],
+    store: TrialStore[R],
+    tracker: Tracker,
+    on_result: Callable[[T, R], None] = lambda trial, result: None,
+) -> dict[str, R]:
+    """Run every trial whose result is not in the store; returns all results by key.
+
+    trials: the next one is taken from it when the result of the last is kept and told to `on_result`, so that it may be
+    a generator that decides by results: a search, a sweep. train: a trial to its result; where it is interrupted
+    nothing is kept, and the same call goes on from there. tracker: of the study; each trial has a run inside it.
+    """
+    results: dict[str, R] = {}
+    for trial in trials:
+        if trial.key not in results:
+            found = store.find(trial.key)
+            logger.info("%s, seed %d: %s", trial.name, trial.seed, "now" if found is None else "finished already")
+            results[trial.key] = _trained(trial, train, store, tracker) if found is None else found
+        on_result(trial, results[trial.key])
+    return results
+
+
+def _trained(trial: T, train: Callable[[T, Tracker], R], store: TrialStore[R], tracker: Tracker) -> R:
+    with tracker.nested(f"{trial.name}/seed {trial.seed}", trial.parameters, trial.tags) as nested:
+        result = train(trial, nested)
+    store.keep(trial.key, result)
+    return result
