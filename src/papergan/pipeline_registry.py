@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from kedro.pipeline import Pipeline, node
 
 from papergan.config import registry
-from papergan.pipelines import comparison, experiment, fd_search, images, ingestion, mode_stress, sanity, study
+from papergan.pipelines import comparison, experiment, ingestion, study
 from papergan.pipelines.overview import overview
 
 
@@ -16,10 +18,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         for name in registry.discover()
     }
     pipelines |= {name: study.create_pipeline(name) for name in registry.studies()}
-    pipelines["comparison"] = comparison.create_pipeline()
-    pipelines["metric_sanity"] = sanity.create_pipeline()
-    pipelines["evaluate_images"] = images.create_pipeline()
-    pipelines["mode_stress_test"] = mode_stress.create_pipeline()
-    pipelines["fd_search"] = fd_search.create_pipeline()
+    pipelines |= {name: import_module(tool.pipeline).create_pipeline() for name, tool in registry.TOOLS.items()}
     pipelines["__default__"] = Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
     return pipelines

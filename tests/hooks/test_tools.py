@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
+from papergan.config.registry import MODELS, TOOL_PARAMETERS, TOOLS, resolve
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import DataError, EvaluationError, RecipeError
-from papergan.hooks.tool_checks import preflight_tools
+from papergan.validation import StrictModel
 
 OFFLINE = {"inception": False, "domain": True}
 
@@ -21,15 +22,28 @@ def check(tmp_path, name, given, **top):
     catalog = DataCatalog({"image_library": MemoryDataset(library, copy_mode="assign")})
     for key, value in {name: given, "real": None, "fake": None, **top}.items():
         catalog[f"params:{key}"] = MemoryDataset(value)
-    return preflight_tools(Pipeline([node(lambda given: None, f"params:{name}", None, name=name)]), catalog)
+    return resolve(TOOLS[name].check)(name, catalog)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_the_entry_of_a_tool_is_all_that_finds_its_parts(name):
+    pipeline = resolve(f"{TOOLS[name].pipeline}:create_pipeline")()
+    assert isinstance(pipeline, Pipeline)
+    read = {given.removeprefix("params:") for given in pipeline.inputs() if given.startswith("params:")}
+    assert read <= set(TOOL_PARAMETERS)
+    assert bool(read) == bool(TOOLS[name].settings) == bool(TOOLS[name].check)
+
+
+def test_settings_of_tools_are_strict_models():
+    assert all(issubclass(resolve(model), StrictModel) for model in MODELS.values())
 
 
 def test_what_is_right_comes_back_checked(tmp_path):
-    (sanity,) = check(tmp_path, "metric_sanity", OFFLINE | {"dataset": "synthetic_shapes"}).values()
+    sanity = check(tmp_path, "metric_sanity", OFFLINE | {"dataset": "synthetic_shapes"})
     assert sanity.recipe.num_samples == 2000
     folder = tmp_path / "images"
     folder.mkdir()
-    (images,) = check(tmp_path, "evaluate_images", OFFLINE, real=str(folder), fake=str(folder)).values()
+    images = check(tmp_path, "evaluate_images", OFFLINE, real=str(folder), fake=str(folder))
     assert (images.real, images.fake, images.held_out) == (folder, folder, None)
 
 

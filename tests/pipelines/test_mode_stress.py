@@ -7,13 +7,13 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 
 from helpers.project_run import run_here
-from papergan.config.checked import ModeStress
+from papergan.config.checked import Plan
 from papergan.config.mode_stress import ModeResult, ModeStressRecipe, trials_of
 from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import Interrupted, RecipeError
-from papergan.hooks.study_checks import preflight_studies
+from papergan.hooks.study_checks import check_mode_stress
 from papergan.metrics.modes import Mixture
-from papergan.pipelines.mode_stress import create_pipeline, nodes
+from papergan.pipelines.mode_stress import nodes
 from papergan.studies import mode_figures
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import late, spread_of_points_loss
@@ -96,7 +96,7 @@ def test_it_diverges_aloud_and_keeps_the_counts_so_far():
 
 def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path, monkeypatch):
     what = recipe()
-    stress, store = ModeStress("mode_stress_test", what, tuple(trials_of(what))), ModeTrialStore(tmp_path)
+    stress, store = Plan("mode_stress_test", what, tuple(trials_of(what))), ModeTrialStore(tmp_path)
     finished = []
 
     def play_but_the_third(trial, stop, report):
@@ -186,7 +186,7 @@ def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
 def test_what_is_wrong_is_said_before_anything_is_played(changes, said):
     catalog = DataCatalog({"params:mode_stress_test": MemoryDataset(SMALL | changes)})
     with pytest.raises(RecipeError, match=said):
-        preflight_studies(create_pipeline(), catalog)
+        check_mode_stress("mode_stress_test", catalog)
 
 
 def test_from_the_command_to_the_table(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Recipes as nodes get them: checked by the gate in `papergan.hooks`.
+"""Recipes as nodes get them: validated once, by the hook in `papergan.hooks.validation`.
 
 Not the bare models: Kedro would then validate parameters itself, from the annotation, and report a misspelt key in many
 lines without close matches.
@@ -7,12 +7,15 @@ lines without close matches.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from papergan.config.evaluation import ImagesRecipe, SanityRecipe
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
 from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Experiment(NamedTuple):
@@ -22,38 +25,27 @@ class Experiment(NamedTuple):
     recipe: Recipe
 
 
-class Study(NamedTuple):
-    """A study under its name, and every trial of it."""
+class Plan(NamedTuple, Generic[R, T]):
+    """Many trainings under one name: the recipe, and every trial in the order in which they are run."""
 
     name: str
-    recipe: StudyRecipe
-    trials: tuple[ExperimentTrial, ...]
+    recipe: R
+    trials: tuple[T, ...]
 
 
-class Search(NamedTuple):
-    """A search under its name, and every candidate of each experiment in the order in which they are tried."""
-
-    name: str
-    recipe: SearchRecipe
-    trials: tuple[ExperimentTrial, ...]
-
-
-class ModeStress(NamedTuple):
-    """A stress test under its name, and every trial of it."""
-
-    name: str
-    recipe: ModeStressRecipe
-    trials: tuple[ModeTrial, ...]
+Study = Plan[StudyRecipe, ExperimentTrial]
+Search = Plan[SearchRecipe, ExperimentTrial]
+ModeStress = Plan[ModeStressRecipe, ModeTrial]
 
 
 class Sanity(NamedTuple):
-    """What to look at for the sanity page."""
+    """What the metric sanity pipeline looks at."""
 
     recipe: SanityRecipe
 
 
 class Images(NamedTuple):
-    """Which images to hold against which: folders or files that exist."""
+    """Which images are compared with which: folders or files that exist."""
 
     recipe: ImagesRecipe
     real: Path

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,63 @@ def studies(path: Path = STUDIES) -> dict[str, Entry]:
 
 SHARED = ("store", "rulers")  # folders beside those of the experiments
 
+
+@dataclass(frozen=True)
+class Tool:
+    """A pipeline that is no experiment and no study.
+
+    pipeline: module with `create_pipeline()`. settings: model of `params:<name>`, "module:class"; "" = it has none.
+    check: "module:function" from (name, catalog) to what its nodes get in the place of the parameters. inputs: further
+    parameters that it reads. All by name, so that naming pipelines imports none of them.
+    """
+
+    description: str
+    pipeline: str
+    settings: str = ""
+    check: str = ""
+    inputs: tuple[str, ...] = ()
+
+
 TOOLS = {
-    "comparison": "the table of all runs so far",
-    "metric_sanity": "every metric on real images that are spoilt more and more: does it notice?",
-    "evaluate_images": "any two folders or files of images: --params real=DIR,fake=DIR",
-    "mode_stress_test": "losses and regularisers of the GAN optimisation review on a ring and a grid of Gaussians",
-    "fd_search": "the search of Song and Kim 2023 for FD: raised from 1 until nothing is unstable beyond epoch 30",
-}  # pipelines that are no experiment
-TOOL_PARAMETERS = ("metric_sanity", "evaluate_images", "fd_search", "mode_stress_test", "real", "fake", "retention")
+    "comparison": Tool("the table of all runs so far", "papergan.pipelines.comparison"),
+    "metric_sanity": Tool(
+        "every metric on real images that are damaged more and more: does it notice?",
+        "papergan.pipelines.sanity",
+        "papergan.config.evaluation:SanityRecipe",
+        "papergan.hooks.tool_checks:check_sanity",
+    ),
+    "evaluate_images": Tool(
+        "any two folders or files of images: --params real=DIR,fake=DIR",
+        "papergan.pipelines.images",
+        "papergan.config.evaluation:ImagesRecipe",
+        "papergan.hooks.tool_checks:check_images",
+        inputs=("real", "fake"),
+    ),
+    "mode_stress_test": Tool(
+        "losses and regularisers of the GAN optimisation review on a ring and a grid of Gaussians",
+        "papergan.pipelines.mode_stress",
+        "papergan.config.mode_stress:ModeStressRecipe",
+        "papergan.hooks.study_checks:check_mode_stress",
+    ),
+    "fd_search": Tool(
+        "the search of Song and Kim 2023 for FD: raised from 1 until nothing is unstable beyond epoch 30",
+        "papergan.pipelines.fd_search",
+        "papergan.config.study:SearchRecipe",
+        "papergan.hooks.study_checks:check_search",
+    ),
+}
+"""Every tool. A new one is an entry here, its pipeline, and its parameters in conf/base/parameters_tools.yml."""
+
+MODELS = {name: tool.settings for name, tool in TOOLS.items() if tool.settings} | {
+    "retention": "papergan.maintenance.retention:RetentionRecipe",  # of `kedro clean`
+}
+TOOL_PARAMETERS = (*MODELS, *(name for tool in TOOLS.values() for name in tool.inputs))
+
+
+def resolve(dotted: str) -> Any:
+    """The class or function that "module:name" names."""
+    module, _, name = dotted.partition(":")
+    return getattr(import_module(module), name)
 
 
 def refuse_unknown(parameters: Mapping[str, Any]) -> None:

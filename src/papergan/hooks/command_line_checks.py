@@ -8,20 +8,12 @@ from typing import Any
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from papergan.config.evaluation import ImagesRecipe, SanityRecipe
 from papergan.config.experiment import Recipe
-from papergan.config.mode_stress import ModeStressRecipe
-from papergan.config.registry import discover, studies
-from papergan.config.study import SearchRecipe, StudyRecipe
+from papergan.config.registry import MODELS, discover, resolve, studies
+from papergan.config.study import StudyRecipe
 from papergan.errors import PaperganError, RecipeError
 from papergan.hooks.tool_checks import path_of
-from papergan.maintenance.retention import RetentionRecipe
 from papergan.validation import StrictModel
-
-TOOLS: dict[str, type[StrictModel]] = {
-    "metric_sanity": SanityRecipe, "evaluate_images": ImagesRecipe, "fd_search": SearchRecipe,
-    "mode_stress_test": ModeStressRecipe, "retention": RetentionRecipe,
-}  # fmt: skip
 
 
 def refuse_unread(given: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -41,7 +33,9 @@ def refuse_unread(given: Mapping[str, Any], pipeline: Pipeline, catalog: Catalog
 
 
 def _check(name: str, content: Any) -> None:
-    models = dict.fromkeys(discover(), Recipe) | dict.fromkeys(studies(), StudyRecipe) | TOOLS
+    models: dict[str, type[StrictModel]] = dict.fromkeys(discover(), Recipe) | dict.fromkeys(studies(), StudyRecipe)
+    if name in MODELS:
+        models[name] = resolve(MODELS[name])
     if name in models:
         models[name].parse(name, content)
     else:

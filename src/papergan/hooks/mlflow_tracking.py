@@ -22,7 +22,7 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import MlflowStore
 
 if TYPE_CHECKING:
-    from papergan.config.checked import Experiment, ModeStress, Search, Study
+    from papergan.config.checked import Experiment, Plan
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 log = logging.getLogger(__name__)
@@ -75,13 +75,13 @@ class MlflowHook:
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Begin the run of the node's experiment or study where it has not begun, before its inputs are read."""
-        from papergan.config.checked import Experiment, ModeStress, Search, Study
+        from papergan.config.checked import Experiment, Plan
 
         name = experiment_of(node.namespace)
         if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
             return
         value = self._catalog.load(f"params:{name}")
-        if isinstance(value, Experiment | Study | Search | ModeStress):
+        if isinstance(value, Experiment | Plan):
             self._begin(value)
 
     @hook_impl
@@ -118,7 +118,7 @@ class MlflowHook:
         """Something was not."""
         self._end("FAILED")
 
-    def _begin(self, experiment: Experiment | Study | Search | ModeStress) -> None:
+    def _begin(self, experiment: Experiment | Plan[Any, Any]) -> None:
         from papergan.config.checked import Experiment
         from papergan.config.papers import find_paper
         from papergan.config.study import digest_of

@@ -1,18 +1,18 @@
-"""Everything about a study that can be wrong and be known in seconds: every trial is a recipe, and checked as one."""
+"""Checks of studies before a run: every trial is a recipe, and is checked as one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from kedro.io import CatalogProtocol
-from kedro.pipeline import Pipeline
 
 from papergan import systems
 from papergan.config import mode_stress
-from papergan.config.checked import Experiment, ModeStress, Search, Study
+from papergan.config.checked import Experiment, ModeStress, Plan, Search, Study
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import short_name
-from papergan.config.registry import discover, studies
+from papergan.config.registry import discover
 from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
@@ -22,27 +22,29 @@ from papergan.messages import quoted
 from papergan.reporting.published_results import published_rows
 
 
-def preflight_studies(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Study | Search | ModeStress]:
-    """The checked studies of the pipeline, every variant of every trial built once.
+def check_study(name: str, catalog: CatalogProtocol) -> Study:
+    """A study's recipe and its trials, every variant of them built once.
 
     Raises RecipeError where recipes are faulty, with all faults together, and what looking for weights raises.
     """
-    asked = [name for name in (*studies(), "fd_search") if f"params:{name}" in pipeline.inputs()]
-    recipes = {name: catalog.load(f"params:{name}") for name in discover()} if asked else {}
-    checked: list[Study | Search | ModeStress] = [*_stress_test(pipeline, catalog)]
-    for name in asked:
-        given = catalog.load(f"params:{name}")
-        if name == "fd_search":
-            search = SearchRecipe.parse(name, given)
-            trials = tuple(search_trials(name, search, recipes))
-            checked.append(Search(name, search, trials))
-        else:
-            study = StudyRecipe.parse(name, given)
-            _check_tables(name, study, catalog)
-            trials = tuple(trials_of(name, study, recipes))
-            checked.append(Study(name, study, trials))
-        _check(name, trials, catalog.load("image_library"))
-    return checked
+    study = StudyRecipe.parse(name, catalog.load(f"params:{name}"))
+    _check_tables(name, study, catalog)
+    trials = tuple(trials_of(name, study, _recipes(catalog)))
+    _check(name, trials, catalog.load("image_library"))
+    return Plan(name, study, trials)
+
+
+def check_search(name: str, catalog: CatalogProtocol) -> Search:
+    """A search's recipe and all candidates, as `check_study`."""
+    search = SearchRecipe.parse(name, catalog.load(f"params:{name}"))
+    trials = tuple(search_trials(name, search, _recipes(catalog)))
+    _check(name, trials, catalog.load("image_library"))
+    return Plan(name, search, trials)
+
+
+def _recipes(catalog: CatalogProtocol) -> dict[str, Any]:
+    """Of all experiments, as configuration has them; once one is checked, no longer as that."""
+    return {name: catalog.load(f"params:{name}") for name in discover()}
 
 
 def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> None:
@@ -57,11 +59,11 @@ def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> No
             )
 
 
-def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[ModeStress]:
-    """The checked stress test where the pipeline has it, the first of each kind of trial built once."""
-    name = "mode_stress_test"
-    if f"params:{name}" not in pipeline.inputs():
-        return []
+def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
+    """The mode stress test's recipe and its trials, the first of each level built once.
+
+    Raises RecipeError with all faults together.
+    """
     recipe = ModeStressRecipe.parse(name, catalog.load(f"params:{name}"))
     trials = mode_stress.trials_of(recipe)
     known, faults = set(recipe.levels), []
@@ -81,7 +83,7 @@ def _stress_test(pipeline: Pipeline, catalog: CatalogProtocol) -> list[ModeStres
             faults.append(f"{name}.levels.{level}: {error}")
     if faults:
         raise RecipeError("; ".join(faults))
-    return [ModeStress(name, recipe, tuple(trials))]
+    return Plan(name, recipe, tuple(trials))
 
 
 def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary) -> None:

@@ -1,13 +1,11 @@
-"""What can be wrong with a pipeline that is no experiment, and be known in seconds."""
+"""Checks of tools before a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kedro.io import CatalogProtocol
-from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Images, Sanity
 from papergan.config.evaluation import ImagesRecipe, SanityRecipe
@@ -17,35 +15,32 @@ from papergan.messages import quoted, sanitise
 from papergan.training.numerics import choose_device
 
 
-def preflight_tools(pipeline: Pipeline, catalog: CatalogProtocol) -> dict[str, Sanity | Images]:
-    """Checked recipes of the tools among the pipeline's inputs, by name.
+def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:
+    """The recipe of the metric sanity pipeline, its data set, device and weights.
 
-    Raises RecipeError and DataError for what is misspelt, missing or does not exist.
+    Raises RecipeError for what is misspelt, EvaluationError where weights are missing.
     """
-    checks: dict[str, Callable[[CatalogProtocol], Sanity | Images]] = {
-        "metric_sanity": _sanity, "evaluate_images": _images,
-    }  # fmt: skip
-    return {name: check(catalog) for name, check in checks.items() if f"params:{name}" in pipeline.inputs()}
-
-
-def _sanity(catalog: CatalogProtocol) -> Sanity:
-    recipe = SanityRecipe.parse("metric_sanity", catalog.load("params:metric_sanity"))
+    recipe = SanityRecipe.parse(name, catalog.load(f"params:{name}"))
     names = catalog.load("image_library").names
     if recipe.dataset not in names:
         raise RecipeError(
-            f"metric_sanity.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, names)}"
+            f"{name}.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, names)}"
         )
     choose_device(recipe.device)
-    locate_weights("metric_sanity", recipe)
+    locate_weights(name, recipe)
     return Sanity(recipe)
 
 
-def _images(catalog: CatalogProtocol) -> Images:
-    recipe = ImagesRecipe.parse("evaluate_images", catalog.load("params:evaluate_images"))
-    real, fake = (path_of(name, catalog.load(f"params:{name}")) for name in ("real", "fake"))
-    held_out = None if recipe.held_out is None else path_of("evaluate_images.held_out", recipe.held_out)
+def check_images(name: str, catalog: CatalogProtocol) -> Images:
+    """The recipe of evaluate_images, and the folders or files, which exist.
+
+    Raises RecipeError and DataError for what is misspelt, missing or does not exist.
+    """
+    recipe = ImagesRecipe.parse(name, catalog.load(f"params:{name}"))
+    real, fake = (path_of(which, catalog.load(f"params:{which}")) for which in ("real", "fake"))
+    held_out = None if recipe.held_out is None else path_of(f"{name}.held_out", recipe.held_out)
     choose_device(recipe.device)
-    locate_weights("evaluate_images", recipe)
+    locate_weights(name, recipe)
     return Images(recipe, real, fake, held_out)
 
 

@@ -1,4 +1,4 @@
-"""Nothing runs before everything that can be known to be wrong is known to be right."""
+"""The validation hook: everything that can be checked in seconds is checked before a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from papergan.messages import quoted
 
 
 class ValidationHook:
-    """Checks the environment, every recipe that a run needs, its data, device and weights; hands recipes out."""
+    """Checks the environment and every recipe of a run, its data, device and weights; nodes get the checked recipes."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -32,16 +32,16 @@ class ValidationHook:
         """
         from papergan.hooks.command_line_checks import refuse_unread
         from papergan.hooks.experiment_checks import preflight  # here, because these need torch
-        from papergan.hooks.study_checks import preflight_studies
-        from papergan.hooks.tool_checks import preflight_tools
+        from papergan.hooks.study_checks import check_study
 
         refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
-        studies = preflight_studies(pipeline, catalog)  # first, since these read the recipes as they are given
-        checked = {experiment.name: experiment for experiment in preflight(pipeline, catalog)}
-        for name, recipe in {**checked, **{study.name: study for study in studies}}.items():
+        checks: dict[str, Any] = dict.fromkeys(registry.studies(), check_study)
+        checks |= {name: registry.resolve(tool.check) for name, tool in registry.TOOLS.items() if tool.check}
+        read = [name for name in checks if f"params:{name}" in pipeline.inputs()]
+        checked: dict[str, Any] = {name: checks[name](name, catalog) for name in read}
+        checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog)}
+        for name, recipe in checked.items():
             catalog.save(f"params:{name}", recipe)
-        for name, tool in preflight_tools(pipeline, catalog).items():
-            catalog.save(f"params:{name}", tool)
 
 
 def _check_environment(context: KedroContext) -> None:

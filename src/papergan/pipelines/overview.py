@@ -34,7 +34,7 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
         *_by_paper(studies.values(), words, width),
         "Other pipelines:",
         "",
-        *(f"  {name:<{width}}  {about}" for name, about in registry.TOOLS.items()),
+        *(f"  {name:<{width}}  {tool.description}" for name, tool in registry.TOOLS.items()),
         "",
     ]
     click.echo("\n".join(lines))
