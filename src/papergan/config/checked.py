@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from papergan.config.evaluation import ImagesRecipe, SanityRecipe
+from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import StressCell, StressRecipe
 from papergan.config.study import Cell, SearchRecipe, StudyRecipe
@@ -49,13 +49,13 @@ class Stress(NamedTuple):
 class Sanity(NamedTuple):
     """What to look at for the sanity page."""
 
-    recipe: SanityRecipe
+    recipe: SanitySettings
 
 
 class Images(NamedTuple):
     """Which images to hold against which: folders or files that exist."""
 
-    recipe: ImagesRecipe
+    recipe: ImagesSettings
     real: Path
     fake: Path
     held_out: Path | None

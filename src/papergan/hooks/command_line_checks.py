@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from papergan.config.evaluation import ImagesRecipe, SanityRecipe
+from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import StressRecipe
 from papergan.config.registry import discover, studies
@@ -19,7 +19,7 @@ from papergan.maintenance.retention import RetentionRecipe
 from papergan.validation import StrictModel
 
 TOOLS: dict[str, type[StrictModel]] = {
-    "metric_sanity": SanityRecipe, "evaluate_images": ImagesRecipe, "fd_search": SearchRecipe,
+    "metric_sanity": SanitySettings, "evaluate_images": ImagesSettings, "fd_search": SearchRecipe,
     "mode_stress_test": StressRecipe, "retention": RetentionRecipe,
 }  # fmt: skip
 

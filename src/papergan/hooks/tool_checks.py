@@ -10,7 +10,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Images, Sanity
-from papergan.config.evaluation import ImagesRecipe, SanityRecipe
+from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.errors import DataError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
 from papergan.messages import quoted, sanitise
@@ -29,7 +29,7 @@ def preflight_tools(pipeline: Pipeline, catalog: CatalogProtocol) -> dict[str, S
 
 
 def _sanity(catalog: CatalogProtocol) -> Sanity:
-    recipe = SanityRecipe.parse("metric_sanity", catalog.load("params:metric_sanity"))
+    recipe = SanitySettings.parse("metric_sanity", catalog.load("params:metric_sanity"))
     names = catalog.load("image_library").names
     if recipe.dataset not in names:
         raise RecipeError(
@@ -41,7 +41,7 @@ def _sanity(catalog: CatalogProtocol) -> Sanity:
 
 
 def _images(catalog: CatalogProtocol) -> Images:
-    recipe = ImagesRecipe.parse("evaluate_images", catalog.load("params:evaluate_images"))
+    recipe = ImagesSettings.parse("evaluate_images", catalog.load("params:evaluate_images"))
     real, fake = (path_of(name, catalog.load(f"params:{name}")) for name in ("real", "fake"))
     held_out = None if recipe.held_out is None else path_of("evaluate_images.held_out", recipe.held_out)
     choose_device(recipe.device)

@@ -40,7 +40,7 @@ def sampler_path_length(
 
             lengths.append(
                 path_lengths(
-                    generate, lambda images: extractor.see((images + 1) * 127.5).features, prior.between,
+                    generate, lambda images: extractor.extract_float((images + 1) * 127.5).features, prior.between,
                     start[0][rows], end[0][rows], position[rows],
                 )
             )  # fmt: skip

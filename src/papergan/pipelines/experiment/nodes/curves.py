@@ -7,7 +7,15 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from papergan.config.checked import Experiment
-from papergan.metrics.registry import BESIDE, HALF_IS_BEST, JUDGE, METRICS, Metric, is_better, prefix_and_metric
+from papergan.metrics.registry import (
+    BESIDE,
+    DISCRIMINATOR_METRICS,
+    HALF_IS_BEST,
+    METRICS,
+    Metric,
+    is_better,
+    prefix_and_metric,
+)
 from papergan.reporting.published_results import PublishedLog, published_log
 from papergan.reporting.training_log import moment
 from papergan.training.history import History, Row
@@ -59,7 +67,7 @@ def _panels(history: History) -> list[tuple[str, list[str]]]:
         if found is not None and found[1].name not in BESIDE:
             by_metric.setdefault(found[1].name, []).append(name)
     panels = [(METRICS[name].title, by_metric[name]) for name in METRICS if name in by_metric]
-    panels += [(title, [name]) for name, title in JUDGE.items() if name in seen]
+    panels += [(title, [name]) for name, title in DISCRIMINATOR_METRICS.items() if name in seen]
     return panels
 
 
