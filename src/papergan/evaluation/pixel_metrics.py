@@ -1,4 +1,4 @@
-"""Scores that need no extractor: how alike samples are, and whether they are training images over again."""
+"""Metrics of pixels, which need no extractor: similarity of samples, copies of training images, Parzen window."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def score_pixels(
 
 
 def num_images_kept(rules: EvaluationRules) -> int:
-    """How many generated images `score_pixels` looks at."""
+    """How many generated images `score_pixels` takes."""
     return max(rules.memorisation_samples, rules.parzen_samples, 2 * rules.similarity_pairs)
 
 

@@ -1,4 +1,4 @@
-"""The rules under which a number was measured; numbers under different rules are never compared."""
+"""Rules of an evaluation, and protocols: numbers of different protocols are never compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The score card of one run: its numbers, the rules they were measured under, and what made them."""
+"""The score card of one run: its numbers, their protocols, and the provenance of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building the feature extractors that settings choose, once per process."""
+"""Builds the feature extractors that settings choose, once per process."""
 
 from __future__ import annotations
 

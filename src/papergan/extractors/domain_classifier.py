@@ -1,4 +1,4 @@
-"""A small classifier of the data set itself, as feature extractor: scores without any download."""
+"""The domain classifier, a small classifier of the data set itself, and the feature extractors made of it."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class DomainExtractor(NetworkExtractor):
 class DomainTap(DomainExtractor):
     """The averages of the classifier's first group alone: the first of the features of DomainExtractor.
 
-    The domain's counterpart of Inception's first tap: it sees edges and colours, not what they are part of. Its name
+    The domain's counterpart of Inception's first tap: edges and colours, not what they are part of. Its name
     ends in its dimension: "domain64" for the standard widths, "rotation64" for a classifier of quarter turns.
     """
 

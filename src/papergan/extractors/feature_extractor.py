@@ -1,4 +1,4 @@
-"""What every score is computed from: a network that turns pixels into features and class logits."""
+"""The interface and the base of feature extractors: networks that turn pixels into features and class logits."""
 
 from __future__ import annotations
 

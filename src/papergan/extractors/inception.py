@@ -1,4 +1,4 @@
-"""Inception-v3 with the TensorFlow weights of 2015: the network that FID and the Inception Score are defined by."""
+"""Inception-v3 with the TensorFlow weights of 2015, by which FID and the Inception Score are defined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inception-v3 as torchvision trained it: another network than FID is defined by, for peers who report it as FID."""
+"""Inception-v3 with torchvision's weights: another network than the one that defines FID."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every number is called, which way is better, and what it depends on besides the images."""
+"""The list of all metrics: their names, directions, and the settings that each depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far images move when latents move a little: the path length of a sampler."""
+"""The Perceptual Path Length of a sampler."""
 
 from __future__ import annotations
 

@@ -98,12 +98,12 @@ def _published(row: PublishedRow) -> Cells:
 
 def _measured(group: SeedGroup, headers: Headers) -> Cells:
     card = group.newest
-    judged = {name: group.final(name) for name in DISCRIMINATOR_METRICS}
+    discriminator = {name: group.final(name) for name in DISCRIMINATOR_METRICS}
     return {
         "experiment": card.experiment, "dataset": card.dataset, "status": _status(group),
         "seeds": ", ".join(str(one.seed) for one in (*group.finished, *group.diverged)),
         **_final(group, headers),
-        **{name: found.value for name, found in judged.items() if found},
+        **{name: found.value for name, found in discriminator.items() if found},
         **_best(group, "fid", "fid", headers),
         **_best(group, "is", "is_mean", headers),
         "num_samples": "; ".join(f"{p.extractor} {p.num_samples}" for p in card.protocols),
