@@ -16,11 +16,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings has 
 
 import torch
 
-from papergan.config.evaluation import EvaluationRecipe
+from papergan.config.evaluation import EvaluationSettings
 from papergan.data.images import ImageSpec
 from papergan.evaluation.image_features import features_of
 from papergan.evaluation.pixel_metrics import score_pixels
-from papergan.evaluation.protocol import Rules
+from papergan.evaluation.protocol import EvaluationRules
 from papergan.extractors.domain_classifier import DomainClassifier, DomainExtractor
 from papergan.metrics.classes import ClassHistogram
 from papergan.metrics.feature_statistics import FeatureStatistics
@@ -48,7 +48,7 @@ def main() -> None:
     if given.what == "distance":
         return print_distances(given.dimension, given.repeats)
     if given.what == "evaluation":
-        return print_evaluation(EvaluationRecipe(inception=False, num_samples=given.samples), given.real)
+        return print_evaluation(EvaluationSettings(inception=False, num_samples=given.samples), given.real)
     print("| metric | seconds |\n|---|---|")
     for name, run in work(given.samples, given.real, given.dimension, given.size).items():
         print(f"| {name} | {min(seconds(run) for _ in range(given.repeats)):.2f} |", flush=True)
@@ -87,9 +87,9 @@ def work(samples: int, real: int, dimension: int, size: int) -> dict[str, Callab
         "class entropy, coverage, divergence": classes,
         "copies in features, 1000 samples": lambda: memorisation(fakes[:1000], fakes[1000:2000], reals),
         "copies in pixels, mirrored too, 1000 samples": lambda: score_pixels(
-            pixels, train, test, Rules(num_samples=samples, memorisation_samples=1000, similarity_pairs=1)
+            pixels, train, test, EvaluationRules(num_samples=samples, memorisation_samples=1000, similarity_pairs=1)
         ),
-        "MS-SSIM, 1000 pairs": lambda: score_pixels(pixels, train, test, Rules(num_samples=samples)),
+        "MS-SSIM, 1000 pairs": lambda: score_pixels(pixels, train, test, EvaluationRules(num_samples=samples)),
         "Parzen window with its bandwidth, 1000 points": lambda: parzen_log_likelihood(
             flat[0], flat[1], choose_bandwidth(flat[0], flat[2])
         ),

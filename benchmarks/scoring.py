@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from papergan import systems
-from papergan.config.evaluation import EvaluationRecipe
+from papergan.config.evaluation import EvaluationSettings
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
-from papergan.evaluation.compute_metrics import score_sample_features
+from papergan.evaluation.compute_metrics import score_features
 from papergan.evaluation.image_features import extract_features
 from papergan.evaluation.pixel_metrics import num_images_kept, score_pixels
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
@@ -23,7 +23,7 @@ from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
-from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
+from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 
 
 def print_distances(dimension: int, repeats: int) -> None:
@@ -99,7 +99,7 @@ def best(run: Callable[[], float], repeats: int) -> tuple[float, float]:
 SAMPLING = "sampling, generator of full width"
 
 
-def print_evaluation(how: EvaluationRecipe, real: int) -> None:
+def print_evaluation(how: EvaluationSettings, real: int) -> None:
     """A row per part of an evaluation while training.
 
     Networks as they are made, images drawn at random: what they show costs nothing.
@@ -109,9 +109,9 @@ def print_evaluation(how: EvaluationRecipe, real: int) -> None:
     names = tuple("abcdefghij")
     extractor = DomainExtractor(DomainClassifier(kind, (32, 64, 128, 256)), kind, "", "cpu", names)
     rows = torch.randn(real, extractor.dimension)
-    sight = ImageFeatures("real", "", Features(rows, torch.randn(real, 10)), FeatureStatistics.of(rows))
+    known = ImageFeatures("real", "", Features(rows, torch.randn(real, 10)), FeatureStatistics.of(rows))
     references = {
-        extractor.name: Reference.between(ExtractorFacts.of(extractor), sight, sight, "train", how.num_samples)
+        extractor.name: Reference.between(ExtractorFacts.of(extractor), known, known, "train", how.num_samples)
     }
     rules = how.rules_while_training(0)
     game = systems.build("hybrid", kind, {}, seed=0)
@@ -129,14 +129,17 @@ def print_evaluation(how: EvaluationRecipe, real: int) -> None:
     print("| part | seconds |\n|---|---|")
     stream = partial(game.sampler().stream, how.num_samples, seed=0)
     pixels = timed(SAMPLING, lambda: torch.cat([to_pixels(part) for part in stream()]))
-    look = partial(extract_features, keep=num_images_kept(rules), batch_size=how.batch_size)
-    seen = timed("features of the samples", lambda: look(pixels, [extractor]))
-    timed("scores of the features", lambda: score_sample_features(seen, references, rules))
-    timed("scores of the pixels", lambda: score_pixels(seen.pixels, train.images, test.images, rules))
+    extract = partial(extract_features, keep=num_images_kept(rules), batch_size=how.batch_size)
+    samples = timed("features of the samples", lambda: extract(pixels, [extractor]))
+    features = samples.features[extractor.name]
+    timed("scores of the features", lambda: score_features(features, references[extractor.name], rules))
+    timed("scores of the pixels", lambda: score_pixels(samples.pixels, train.images, test.images, rules))
     splits, count = ImageSplits(train, test), how.discriminator_samples
     timed(
         f"the discriminator on 3 times {count} images",
-        lambda: judge(game, splits, count=count, seed=0, batch_size=how.batch_size, progress=Progress()),
+        lambda: measure_discriminator(
+            game, splits, count=count, seed=0, batch_size=how.batch_size, progress=Progress()
+        ),
     )
     print(f"| all | {sum(parts.values()):.1f} |")
     print(f"| all but the sampling | {sum(parts.values()) - parts[SAMPLING]:.1f} |")

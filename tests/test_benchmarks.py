@@ -64,7 +64,7 @@ def test_the_parts_of_an_evaluation_add_up(benchmarks, capsys, monkeypatch):
     shape = {"width": 4, "latent_dim": 4, "self_attention": False}
     monkeypatch.setattr(scoring.systems, "build", lambda name, kind, _, seed: small(name, kind, shape, seed=seed))
     few = {"kid_subsets": 2, "kid_subset_size": 50, "manifold_samples": 100, "similarity_pairs": 10}
-    how = scoring.EvaluationRecipe(inception=False, num_samples=200, discriminator_samples=50, **few)
+    how = scoring.EvaluationSettings(inception=False, num_samples=200, discriminator_samples=50, **few)
     scoring.print_evaluation(how, 300)
     lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     parts = {name: float(seconds) for name, seconds in lines}

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from papergan import systems
-from papergan.config.evaluation import DomainRecipe, EvaluationRecipe, ImagesRecipe, SanityRecipe
+from papergan.config.evaluation import DomainClassifierSettings, EvaluationSettings, ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.config.mode_stress import ModeStressRecipe, TargetRecipe
 from papergan.config.study import SearchRecipe, StudyRecipe
@@ -22,8 +22,8 @@ from papergan.metrics.stability import StabilityRule
 from papergan.validation import StrictModel, one_line_error
 
 MODELS: list[type[StrictModel]] = [
-    Recipe, TrainingRecipe, EvaluationRecipe, DomainRecipe, SanityRecipe, ImagesRecipe, StudyRecipe, SearchRecipe,
-    ModeStressRecipe, TargetRecipe, RetentionRecipe, StabilityRule,
+    Recipe, TrainingRecipe, EvaluationSettings, DomainClassifierSettings, SanitySettings, ImagesSettings, StudyRecipe,
+    SearchRecipe, ModeStressRecipe, TargetRecipe, RetentionRecipe, StabilityRule,
 ]  # fmt: skip
 LONG = "x" * 3_000_000
 
@@ -68,19 +68,19 @@ def test_every_number_of_every_model_has_a_bound_on_either_side(model, name, val
     ],
 )
 def test_the_bound_is_said(given, bound):
-    assert bound in refused(EvaluationRecipe, given)
+    assert bound in refused(EvaluationSettings, given)
 
 
 @pytest.mark.parametrize("seed", [0, -1, -(2**63), 2**63, 2**64 - 1])
 def test_every_seed_that_generators_take_is_a_seed(seed):
-    assert EvaluationRecipe(seed=seed).rules(0).seed == seed
+    assert EvaluationSettings(seed=seed).rules(0).seed == seed
     if seed >= 0:
         assert StudyRecipe(paper="tahvili2025", seeds=[seed], grids={"a": {"experiments": ["b"]}}).seeds == (seed,)
 
 
 @pytest.mark.parametrize("name", ["parzen_samples", "path_samples", "memorisation_samples", "bootstrap"])
 def test_nothing_is_still_an_amount_of_what_can_be_left_out(name):
-    assert getattr(EvaluationRecipe(**{name: 0}), name) == 0
+    assert getattr(EvaluationSettings(**{name: 0}), name) == 0
 
 
 @pytest.mark.parametrize("key", ["__class__", "__dict__", "_x", "", "seed.x", "a\nb", "sëed", 1, True, None, (1, 2)])

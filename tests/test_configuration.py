@@ -9,7 +9,7 @@ from kedro.config import OmegaConfigLoader
 from helpers.project_run import PROJECT
 from papergan import settings, systems
 from papergan.config import registry
-from papergan.config.evaluation import ImagesRecipe, SanityRecipe
+from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.study import ClaimRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
@@ -32,8 +32,8 @@ def test_every_recipe_is_valid(environment):
     parameters = configuration(environment)["parameters"]
     for name in registry.discover():
         Recipe.parse(name, parameters[name])
-    SanityRecipe.parse("metric_sanity", parameters["metric_sanity"])
-    ImagesRecipe.parse("evaluate_images", parameters["evaluate_images"])
+    SanitySettings.parse("metric_sanity", parameters["metric_sanity"])
+    ImagesSettings.parse("evaluate_images", parameters["evaluate_images"])
     assert RetentionRecipe.parse("retention", parameters["retention"]) == RetentionRecipe()
     assert set(parameters) == {*registry.discover(), *registry.studies(), *registry.TOOL_PARAMETERS}
     recipes = {name: parameters[name] for name in registry.discover()}

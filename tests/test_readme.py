@@ -8,10 +8,10 @@ import pytest
 from kedro.framework.cli.utils import _split_params
 
 from helpers.project_run import EXPERIMENT, PROJECT
-from papergan.config.evaluation import ImagesRecipe
+from papergan.config.evaluation import ImagesSettings
 from papergan.config.experiment import Recipe
 from papergan.config.registry import PARAMETERS, TOOL_PARAMETERS, TOOLS, discover, studies
-from papergan.metrics.registry import JUDGE, METRICS
+from papergan.metrics.registry import DISCRIMINATOR_METRICS, METRICS
 
 README = (PROJECT / "README.md").read_text()
 SWITCHES = re.findall(r"^\| [^|]+ \| `(\w+=[\w.]+)`", README, re.MULTILINE)
@@ -53,19 +53,19 @@ def test_params_are_valid(params):
 def test_params_of_tools_are_valid(params):
     given = _split_params(None, None, params)
     assert set(given) <= set(TOOL_PARAMETERS)
-    ImagesRecipe.parse("evaluate_images", given.get("evaluate_images", {}))
+    ImagesSettings.parse("evaluate_images", given.get("evaluate_images", {}))
 
 
 def test_settings_of_evaluate_images_that_are_named_exist():
     named = re.findall(r"`evaluate_images\.(\w+)=", README)
     assert named
-    assert set(named) <= set(ImagesRecipe.model_fields)
+    assert set(named) <= set(ImagesSettings.model_fields)
 
 
 def test_metrics_that_are_named_exist():
     table = README.split("| metric | what it sees")[1].split("\n\n")[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`([\w*]+)`", row.split("|")[1])}
-    known = {*METRICS, *JUDGE}
+    known = {*METRICS, *DISCRIMINATOR_METRICS}
     assert {name for name in named if "*" not in name} <= known
     shown = {name for name in known if any(re.fullmatch(pattern.replace("*", ".*"), name) for pattern in named)}
     assert known - shown == {"parzen_ll_historical"}  # for toys; no recipe asks for it

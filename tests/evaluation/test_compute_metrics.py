@@ -11,15 +11,18 @@ from torch import Tensor
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
-from papergan.evaluation.compute_metrics import extract_sample_features, score_features, score_sample_features
-from papergan.evaluation.protocol import Rules, Split
+from papergan.evaluation.compute_metrics import score_features
+from papergan.evaluation.evaluator import Evaluator
+from papergan.evaluation.protocol import EvaluationRules, Split
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, drawn
 from papergan.extractors.feature_extractor import EvaluationStopped, FeatureExtractor
 from papergan.metrics.random_subsets import draw, kept_of
 from papergan.metrics.registry import METRICS
 from papergan.weights import Weights
 
-RULES = Rules(num_samples=250, inception_splits=5, kid_subsets=4, kid_subset_size=50, manifold_samples=200, seed=3)
+RULES = EvaluationRules(
+    num_samples=250, inception_splits=5, kid_subsets=4, kid_subset_size=50, manifold_samples=200, seed=3
+)
 NAMES = ("red", "green", "blue")
 
 
@@ -45,10 +48,15 @@ def reference(
     return found
 
 
-def score_samples(batches: object, extractors: list, references: References, rules: Rules, **how: object) -> dict:
-    return score_sample_features(
-        extract_sample_features(batches, extractors, references, rules, **how), references, rules
-    )
+def score_samples(
+    batches: object,
+    extractors: list,
+    references: References,
+    rules: EvaluationRules,
+    batch_size: int = 250,
+    **how: object,
+) -> dict:
+    return Evaluator(extractors, references, batch_size=batch_size).score(batches, rules, **how)
 
 
 def distance_of_gaussians(a: Tensor, b: Tensor) -> float:
@@ -152,17 +160,17 @@ def test_too_few_samples_warn(splits: ImageSplits, caplog: pytest.LogCaptureFixt
 class Wide(PixelExtractor):
     """More dimensions than there are samples."""
 
-    def see(self, values: Tensor) -> object:
-        seen = super().see(values)
+    def extract_float(self, values: Tensor) -> object:
+        seen = super().extract_float(values)
         return seen._replace(features=values.flatten(1))
 
 
-def test_storage_keeps_a_sight(splits: ImageSplits) -> None:
-    sight = ImageFeatures.of(splits.train, PixelExtractor(), 64)
-    again = ImageFeatures.from_weights(sight.to_weights())
+def test_storage_keeps_features_of_images(splits: ImageSplits) -> None:
+    stored = ImageFeatures.of(splits.train, PixelExtractor(), 64)
+    again = ImageFeatures.from_weights(stored.to_weights())
     assert (again.name, again.digest, len(again)) == ("toy/train", splits.train.digest, 300)
-    assert torch.equal(again.features.features, sight.features.features)
-    assert torch.equal(again.statistics.scatter, sight.statistics.scatter)
+    assert torch.equal(again.features.features, stored.features.features)
+    assert torch.equal(again.statistics.scatter, stored.statistics.scatter)
     with pytest.raises(EvaluationError, match="no features"):
         ImageFeatures.from_weights(Weights({}, {"kind": "something"}))
 
@@ -211,8 +219,8 @@ def test_samples_may_be_held_against_the_test_split(splits: ImageSplits) -> None
 
 def test_without_held_out_images_there_is_neither_floor_nor_memorisation(splits: ImageSplits) -> None:
     extractor = PixelExtractor()
-    sight = ImageFeatures.of(splits.train, extractor, 64)
-    held = {"domain": Reference.between(ExtractorFacts.of(extractor), sight, None, "train", 10)}
+    stored = ImageFeatures.of(splits.train, extractor, 64)
+    held = {"domain": Reference.between(ExtractorFacts.of(extractor), stored, None, "train", 10)}
     scores = score_samples([images(250, 2)], [extractor], held, replace(RULES, memorisation_samples=50))
     assert not {"domain_fid_floor", "domain_fid_at_floor_count", "domain_copy_rate"} & set(scores)
     protocol = held["domain"].protocol(RULES)
@@ -233,7 +241,7 @@ def test_the_protocol_says_how_a_number_came_about(splits: ImageSplits) -> None:
 def test_kept_pixels_are_a_draw_in_order_that_the_seed_decides(splits: ImageSplits) -> None:
     fakes, held, rules = images(100, 2), reference(splits), replace(RULES, similarity_pairs=20)
     first, again, other = (
-        extract_sample_features(fakes.split(cut), [PixelExtractor()], held, replace(rules, seed=seed))
+        Evaluator([PixelExtractor()], held).extract(fakes.split(cut), replace(rules, seed=seed))
         for cut, seed in ((30, 3), (7, 3), (30, 4))
     )
     assert first.count == 100

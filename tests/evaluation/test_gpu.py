@@ -8,15 +8,15 @@ import torch
 from evaluation.test_compute_metrics import reference, splits  # noqa: F401 - a fixture
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSplits
-from papergan.evaluation.compute_metrics import extract_sample_features, score_sample_features
+from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.pixel_metrics import score_pixels
-from papergan.evaluation.protocol import Rules
+from papergan.evaluation.protocol import EvaluationRules
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
-RULES = Rules(
+RULES = EvaluationRules(
     num_samples=250, kid_subsets=4, kid_subset_size=50, manifold_samples=200, memorisation_samples=100, bootstrap=3,
     parzen_samples=100, inception_splits=5,
 )  # fmt: skip
@@ -25,8 +25,9 @@ RULES = Rules(
 def test_features_are_scored_alike(splits: ImageSplits) -> None:  # noqa: F811
     held = reference(splits)
     fakes = torch.randint(0, 256, (250, 3, 2, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(4))
-    seen = extract_sample_features([fakes], [PixelExtractor()], held, RULES)
-    here, there = (score_sample_features(seen, held, RULES, device) for device in ("cpu", "cuda"))
+    here, there = (
+        Evaluator([PixelExtractor()], held, device=device).score([fakes], RULES) for device in ("cpu", "cuda")
+    )
     assert here == pytest.approx(there, rel=1e-3, abs=1e-4)
 
 

@@ -14,22 +14,26 @@ from papergan.data.sources import Sources
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, honest, most_images
+from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
-from papergan.evaluation.protocol import Rules
+from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.domain_classifier import DomainExtractor
 from papergan.extractors.domain_training import train_domain_classifier
 
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
-RULES = Rules(num_samples=400, memorisation_samples=200, kid_subsets=20, kid_subset_size=200, similarity_pairs=20)
+RULES = EvaluationRules(
+    num_samples=400, memorisation_samples=200, kid_subsets=20, kid_subset_size=200, similarity_pairs=20
+)
 
 
-def cases_of(splits: ImageSplits, rules: Rules, **training: object) -> list[Case]:
+def cases_of(splits: ImageSplits, rules: EvaluationRules, **training: object) -> list[Case]:
     weights = train_domain_classifier(splits.train, splits.test, **training)
     extractor = DomainExtractor.from_weights(weights)
     train, test = (ImageFeatures.of(some, extractor, 500) for some in (splits.train, splits.test))
     held = {"domain": Reference.between(ExtractorFacts.of(extractor), train, test, "train", rules.num_samples)}
-    return sanity_cases(splits, [extractor], held, rules, batch_size=500)
+    evaluator = Evaluator([extractor], held, real=splits.train, held_out=splits.test, batch_size=500)
+    return sanity_cases(splits, evaluator, rules)
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from papergan.errors import EvaluationError
 from papergan.evaluation.pixel_metrics import score_pixels
-from papergan.evaluation.protocol import Rules
+from papergan.evaluation.protocol import EvaluationRules
 
-RULES = Rules(num_samples=60, memorisation_samples=60, similarity_pairs=30)
+RULES = EvaluationRules(num_samples=60, memorisation_samples=60, similarity_pairs=30)
 
 
 def images(count: int, seed: int, size: int = 16) -> Tensor:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.protocol import Protocol, Rules
+from papergan.evaluation.protocol import EvaluationRules, Protocol
 from papergan.metrics.registry import COLUMNS, METRICS
 
 DOMAIN = Protocol(
@@ -54,14 +54,18 @@ ONLY_FOR_SOME = {
 def test_every_rule_makes_another_ruler_of_the_metrics_it_matters_to(field: str) -> None:
     other = dataclasses.replace(DOMAIN, **{field: other_value(getattr(DOMAIN, field))})
     metric = COLUMNS[ONLY_FOR_SOME.get(field, "fid")]
-    assert (other.ruler_digest(metric) != DOMAIN.ruler_digest(metric)) == (field not in MODEL_AND_DRAW)
+    assert (other.comparability_digest(metric) != DOMAIN.comparability_digest(metric)) == (field not in MODEL_AND_DRAW)
     if field in ONLY_FOR_SOME:
-        assert other.ruler_digest(METRICS["fid"]) == DOMAIN.ruler_digest(METRICS["fid"])
+        assert other.comparability_digest(METRICS["fid"]) == DOMAIN.comparability_digest(METRICS["fid"])
 
 
 def test_what_depends_on_the_images_that_are_held_out() -> None:
     other = dataclasses.replace(DOMAIN, held_out_digest="z" * 64)
-    changed = {name for name, metric in COLUMNS.items() if other.ruler_digest(metric) != DOMAIN.ruler_digest(metric)}
+    changed = {
+        name
+        for name, metric in COLUMNS.items()
+        if other.comparability_digest(metric) != DOMAIN.comparability_digest(metric)
+    }
     assert changed == {
         "copy_rate", "distance_ratio", "pixel_copy_rate", "pixel_distance_ratio", "parzen_ll_historical", "fid_floor",
     }  # fmt: skip
@@ -75,15 +79,15 @@ def test_a_protocol_of_before_it_said_what_was_held_out_is_refused_in_one_line()
 
 def test_what_is_measured_on_pixels_does_not_depend_on_an_extractor() -> None:
     other = dataclasses.replace(DOMAIN, extractor="inception", extractor_digest="z" * 64)
-    assert other.ruler_digest(METRICS["ms_ssim"]) == DOMAIN.ruler_digest(METRICS["ms_ssim"])
+    assert other.comparability_digest(METRICS["ms_ssim"]) == DOMAIN.comparability_digest(METRICS["ms_ssim"])
     assert other.label("ms_ssim") == DOMAIN.label("ms_ssim")
 
 
 def test_counts_never_exceed_the_images_there_are() -> None:
-    rules = Rules(num_samples=50000, memorisation_samples=1000).within(700, 500)
+    rules = EvaluationRules(num_samples=50000, memorisation_samples=1000).within(700, 500)
     assert (rules.num_samples, rules.manifold_samples, rules.kid_subset_size) == (700, 500, 500)
     assert (rules.memorisation_samples, rules.similarity_pairs) == (700, 350)
-    assert Rules(num_samples=50000).within(4, 500).inception_splits == 4
+    assert EvaluationRules(num_samples=50000).within(4, 500).inception_splits == 4
 
 
 def test_nothing_is_measured_on_no_samples() -> None:

@@ -6,11 +6,11 @@ import torch
 
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet
-from papergan.evaluation.protocol import Rules
+from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.real_image_scores import RealRow, real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
 
-RULES = Rules(
+RULES = EvaluationRules(
     num_samples=60, inception_splits=2, kid_subsets=2, kid_subset_size=20, manifold_samples=60, memorisation_samples=30
 )
 
@@ -24,12 +24,12 @@ def image_set(name: str, count: int, seed: int) -> ImageSet:
 TRAIN, TEST = image_set("toy/train", 200, 0), image_set("toy/test", 80, 1)
 
 
-def references(real: ImageSet, held_out: ImageSet | None, rules: Rules = RULES) -> References:
+def references(real: ImageSet, held_out: ImageSet | None, rules: EvaluationRules = RULES) -> References:
     extractor = PixelExtractor()
-    sights = [None if some is None else ImageFeatures.of(some, extractor, 50) for some in (real, held_out)]
-    assert sights[0] is not None
+    sets = [None if some is None else ImageFeatures.of(some, extractor, 50) for some in (real, held_out)]
+    assert sets[0] is not None
     facts = ExtractorFacts.of(extractor)
-    return {"domain": Reference.between(facts, sights[0], sights[1], rules.reference_split, rules.num_samples)}
+    return {"domain": Reference.between(facts, sets[0], sets[1], rules.reference_split, rules.num_samples)}
 
 
 def test_the_test_set_and_the_photocopier() -> None:

@@ -155,11 +155,11 @@ def test_what_is_no_classifier_is_refused(weights: Weights, splits: ImageSplits)
 def test_values_are_seen_as_they_are(weights: Weights, splits: ImageSplits) -> None:
     for extractor in (DomainExtractor.from_weights(weights), DomainTap.from_weights(weights)):
         values = splits.test.images.float()
-        seen, bytes_seen = extractor.see(values), extractor(splits.test.images)
+        seen, bytes_seen = extractor.extract_float(values), extractor(splits.test.images)
         assert torch.equal(values, splits.test.images.float())
         assert torch.equal(seen.features, bytes_seen.features)
         assert torch.equal(seen.logits, bytes_seen.logits)
-        assert not torch.equal(extractor.see(values + 0.25).features, seen.features)
+        assert not torch.equal(extractor.extract_float(values + 0.25).features, seen.features)
         with pytest.raises(EvaluationError, match="uint8"):
             extractor(values)
 

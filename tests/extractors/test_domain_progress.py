@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from extractors.test_domain_classifier import patches, unlabelled
-from papergan.config.evaluation import DomainRecipe
+from papergan.config.evaluation import DomainClassifierSettings
 from papergan.data.images import ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.unfinished_work import UnfinishedWork
@@ -22,7 +22,7 @@ from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.pipelines.experiment.nodes import references
 from papergan.weights import Weights
 
-HOW = DomainRecipe.parse("domain_classifier", {"epochs": 3, "width": 4})
+HOW = DomainClassifierSettings.parse("domain_classifier", {"epochs": 3, "width": 4})
 CPU = torch.device("cpu")
 BATCHES = 3 * 2  # of 250 images
 

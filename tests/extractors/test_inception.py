@@ -13,7 +13,6 @@ from papergan.extractors.inception import (
     INCEPTION_FILE,
     InceptionExtractor,
     InceptionTap,
-    locate_inception_weights,
     resize_like_tensorflow,
 )
 
@@ -69,15 +68,15 @@ def test_the_tap_has_the_digest_of_the_file_and_names_of_its_own(extractor: Ince
 def test_values_are_seen_as_they_are(kind: type[InceptionExtractor] | type[InceptionTap], weights: Path) -> None:
     extractor, values = kind(weights), pixels().float()
     before = values.clone()
-    seen, bytes_seen = extractor.see(values), extractor(pixels())
+    seen, bytes_seen = extractor.extract_float(values), extractor(pixels())
     assert torch.equal(values, before)
     assert torch.equal(seen.features, bytes_seen.features)
     assert torch.equal(seen.logits, bytes_seen.logits)
-    assert not torch.equal(extractor.see(values + 0.25).features, seen.features)
+    assert not torch.equal(extractor.extract_float(values + 0.25).features, seen.features)
     with pytest.raises(EvaluationError, match="uint8"):
         extractor(values)
     with pytest.raises(EvaluationError, match="float"):
-        extractor.see(pixels())
+        extractor.extract_float(pixels())
 
 
 def test_grey_images_are_repeated(extractor: InceptionExtractor) -> None:
@@ -116,12 +115,12 @@ def test_the_given_file_comes_first_then_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert locate_inception_weights(weights) == weights
+    assert INCEPTION_FILE.locate(weights) == weights
     cached = tmp_path / "hub" / "checkpoints" / FILE_NAME
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"")
-    assert locate_inception_weights() == cached
-    assert locate_inception_weights(weights) == weights
+    assert INCEPTION_FILE.locate() == cached
+    assert INCEPTION_FILE.locate(weights) == weights
 
 
 def one_line_with_a_way_out(error: EvaluationError) -> bool:
@@ -134,7 +133,7 @@ def test_missing_weights_say_where_to_get_them(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for given in (None, tmp_path / "nowhere.pth"):
         with pytest.raises(EvaluationError) as caught:
-            locate_inception_weights(given, allow_download=given is not None)
+            INCEPTION_FILE.locate(given, allow_download=given is not None)
         assert one_line_with_a_way_out(caught.value)
 
 
@@ -187,9 +186,9 @@ def test_a_download_is_whole_and_checked_or_absent(
     for download in (broken, truncated):
         monkeypatch.setattr(torch.hub, "download_url_to_file", download)
         with pytest.raises(EvaluationError) as caught:
-            locate_inception_weights(allow_download=True)
+            INCEPTION_FILE.locate(allow_download=True)
         assert one_line_with_a_way_out(caught.value)
         assert list(target.parent.iterdir()) == []
     monkeypatch.setattr(torch.hub, "download_url_to_file", whole)
-    assert locate_inception_weights(allow_download=True) == target
+    assert INCEPTION_FILE.locate(allow_download=True) == target
     assert target.stat().st_size == weights.stat().st_size

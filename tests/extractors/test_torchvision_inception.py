@@ -12,7 +12,6 @@ from papergan.errors import EvaluationError
 from papergan.extractors.torchvision_inception import (
     TORCHVISION_FILE,
     TorchvisionInceptionExtractor,
-    locate_torchvision_weights,
 )
 
 models = pytest.importorskip("torchvision.models")
@@ -74,14 +73,14 @@ def test_features_are_those_of_torchvision(extractor: TorchvisionInceptionExtrac
 
 def test_values_are_seen_as_they_are(extractor: TorchvisionInceptionExtractor) -> None:
     values = pixels().float()
-    seen = extractor.see(values)
+    seen = extractor.extract_float(values)
     assert torch.equal(values, pixels().float())
     assert torch.equal(seen.features, extractor(pixels()).features)
-    assert not torch.equal(extractor.see(values + 0.25).features, seen.features)
+    assert not torch.equal(extractor.extract_float(values + 0.25).features, seen.features)
     with pytest.raises(EvaluationError, match="uint8"):
         extractor(values)
     with pytest.raises(EvaluationError, match="float"):
-        extractor.see(pixels())
+        extractor.extract_float(pixels())
 
 
 def test_grey_images_are_repeated(extractor: TorchvisionInceptionExtractor) -> None:
@@ -115,11 +114,11 @@ def test_the_given_file_comes_first_then_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert locate_torchvision_weights(weights) == weights
+    assert TORCHVISION_FILE.locate(weights) == weights
     cached = tmp_path / "hub" / "checkpoints" / "inception_v3_google-0cc3c7bd.pth"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"")
-    assert locate_torchvision_weights() == cached
+    assert TORCHVISION_FILE.locate() == cached
 
 
 def one_line_with_a_way_out(error: EvaluationError) -> bool:
@@ -134,7 +133,7 @@ def test_missing_and_other_files_say_where_to_get_the_right_one(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for given in (None, tmp_path / "nowhere.pth"):
         with pytest.raises(EvaluationError) as caught:
-            locate_torchvision_weights(given)
+            TORCHVISION_FILE.locate(given)
         assert one_line_with_a_way_out(caught.value)
     state = torch.load(weights, weights_only=True)
     contents = {

@@ -84,12 +84,12 @@ class FakeWorkspace:
     def reference(self, fill: int, experiment: str = E, held_out: bool = True) -> None:
         facts, cache = ExtractorFacts("domain", "domain_", "e" * 64, "p", True, ("a", "b")), FeatureCache(self.cache)
 
-        def sight(name: str) -> ImageFeatures:
+        def features_of(name: str) -> ImageFeatures:
             features = torch.full((3, 2), float(fill))
             made = ImageFeatures(name, f"{fill:064x}", Features(features, features), FeatureStatistics.of(features))
             return cached_features(cache, facts, made.name, made.digest, len(made), made.to_weights)
 
-        made = Reference(facts, "train", sight("train"), sight("test") if held_out else None, None, 0)
+        made = Reference(facts, "train", features_of("train"), features_of("test") if held_out else None, None, 0)
         self._reference(experiment).save({"domain": made})
 
     def checkpoints(self, *steps: int, experiment: str = E, recipe: str = RECIPE) -> CheckpointStore:

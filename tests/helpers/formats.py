@@ -96,8 +96,8 @@ def references(folder: Path) -> dict[str, Reference]:
     extractor = PixelExtractor()
     seen = [ImageFeatures.of(images, extractor, 50) for images in (train, test)]
     dataset, facts = ReferencesDataset(filepath=str(folder / "a.json"), cache=str(folder)), ExtractorFacts.of(extractor)
-    for sight in seen:
-        cached_features(dataset._cache, facts, sight.name, sight.digest, len(sight), sight.to_weights)
+    for images in seen:
+        cached_features(dataset._cache, facts, images.name, images.digest, len(images), images.to_weights)
     return {"domain": Reference.between(facts, *seen, "train", 4)}
 
 

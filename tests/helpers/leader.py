@@ -1,4 +1,4 @@
-"""What rank 0 of two does: it trains, and looks at samples, with a follower; `two_ranks.py` runs it."""
+"""What rank 0 of two does: it trains, and evaluates samples, with a follower; `two_ranks.py` runs it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import torch
 
 from papergan import systems
 from papergan.config.experiment import Recipe
-from papergan.data.images import ImageSet, ImageSpec
-from papergan.distributed import sample_features
-from papergan.distributed.sample_features import Task, Viewers
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.distributed import evaluator as distributed_evaluator
+from papergan.distributed.evaluator import SampleChunks, evaluator_of
 from papergan.errors import NotFiniteError
+from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_features import SampleFeatures
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
+from papergan.extractors.build import extractors_of
 from papergan.extractors.domain_classifier import KIND, DomainClassifier
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.schedules import Progress
@@ -90,49 +92,50 @@ def trained(folder: Path, *, together: bool) -> dict[str, Any]:
 
 @contextmanager
 def without_a_team() -> Iterator[None]:
-    with patch.object(sample_features, "current", lambda: None):
+    with patch.object(distributed_evaluator, "current", lambda: None):
         yield
 
 
-def sight() -> dict[str, Any]:
-    """The same samples seen by both ranks and by one, and what is left after errors."""
+def evaluated() -> dict[str, Any]:
+    """Features of the same samples by both ranks and by one, and what is left after errors."""
     sampler = systems.build("dcgan", SPEC, RECIPE.overrides, seed=2).to("cpu").sampler(averaged=False)
     weights, rules = classifier(), RECIPE.evaluation.rules_while_training(0)
+    extractor = extractors_of(RECIPE.evaluation, torch.device("cpu"), weights)[0]
+    real = ImageFeatures.of(images(), extractor, 24)
+    references = {extractor.name: Reference.between(ExtractorFacts.of(extractor), real, real, "train", 20)}
+    how = RECIPE, ImageSplits(images(), images()), weights, references
     with without_a_team():
-        alone = Viewers(RECIPE, SPEC, weights)
-    shared = Viewers(RECIPE, SPEC, weights)
-    extractor = alone.extractors[0]
-    seen = ImageFeatures.of(images(), extractor, 24)
-    references = {extractor.name: Reference.between(ExtractorFacts.of(extractor), seen, seen, "train", 20)}
+        alone = evaluator_of(*how)
+    shared = evaluator_of(*how)
 
-    def look(viewers: Viewers, **more: Any) -> dict[str, torch.Tensor]:
-        return rows(viewers.see(sampler, references, rules, progress=Progress(), **more))
+    def extract(evaluator: Evaluator, **more: Any) -> dict[str, torch.Tensor]:
+        return rows(evaluator.extract_sampler(sampler, rules, progress=Progress(), **more))
 
-    found: dict[str, Any] = {"alone": look(alone), "together": look(shared), "said": {}}
-    real = Task.to_content
+    found: dict[str, Any] = {"alone": extract(alone), "together": extract(shared), "said": {}}
+    to_content = SampleChunks.to_content
 
-    def spoilt(task: Task) -> dict[str, Any]:
-        content = real(task)
+    def spoilt(chunks: SampleChunks) -> dict[str, Any]:
+        content = to_content(chunks)
         return {**content, "weights": {k: v * torch.nan for k, v in content["weights"].items() if v.is_floating_point()}
                 | {k: v for k, v in content["weights"].items() if not v.is_floating_point()}}  # fmt: skip
 
     try:
-        with patch.object(Task, "to_content", spoilt):
-            look(shared)
+        with patch.object(SampleChunks, "to_content", spoilt):
+            extract(shared)
     except NotFiniteError as error:
         found["said"]["not finite"] = str(error)
     try:
-        look(shared, should_stop=lambda: True)
+        extract(shared, should_stop=lambda: True)
     except EvaluationStopped as error:
         found["said"]["stopped"] = str(error)
-    return {**found, "again": look(shared)}
+    return {**found, "again": extract(shared)}
 
 
-def rows(seen: SampleFeatures) -> dict[str, torch.Tensor]:
-    (features,) = seen.features.values()
+def rows(samples: SampleFeatures) -> dict[str, torch.Tensor]:
+    (features,) = samples.features.values()
     return {
-        "features": features.features, "logits": features.logits, "pixels": seen.pixels,
-        "count": torch.tensor(seen.count),
+        "features": features.features, "logits": features.logits, "pixels": samples.pixels,
+        "count": torch.tensor(samples.count),
     }  # fmt: skip
 
 
@@ -140,5 +143,5 @@ def lead(folder: Path) -> dict[str, Any]:
     """Everything that tests look at."""
     return {
         "together": trained(folder / "together", together=True), "alone": trained(folder / "alone", together=False),
-        "sight": sight(),
+        "evaluated": evaluated(),
     }  # fmt: skip

@@ -26,9 +26,9 @@ class PixelExtractor:
 
     def __call__(self, pixels: Tensor) -> Features:
         check_pixels(pixels)
-        return self.see(pixels.float())
+        return self.extract_float(pixels.float())
 
-    def see(self, values: Tensor) -> Features:
+    def extract_float(self, values: Tensor) -> Features:
         check_values(values)
         means = values.mean(dim=(2, 3))
         return Features(means, means / 16 if self.has_logits else no_logits(means))

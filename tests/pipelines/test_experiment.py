@@ -14,6 +14,8 @@ from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import CheckpointError
+from papergan.extractors import build
+from papergan.extractors.feature_extractor import NetworkExtractor
 from papergan.pipelines import comparison, experiment, ingestion
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_average
 from papergan.pipelines.experiment.nodes.model import build_model
@@ -115,6 +117,23 @@ def test_every_output_is_made(finished):
     reference = catalog.load(f"{NAME}.reference")["domain"]
     assert (reference.split, reference.real.name) == ("train", "synthetic_shapes/train[:100]")
     assert card.final["domain_fid_floor"] == reference.floor
+
+
+def test_every_extractor_is_built_once_in_a_run(tmp_path, monkeypatch):
+    built, initialise = [], NetworkExtractor.__init__
+
+    def counted(self, *given):
+        built.append(self)
+        initialise(self, *given)
+
+    monkeypatch.setattr(build, "_newest", {})
+    monkeypatch.setattr(NetworkExtractor, "__init__", counted)
+    run(tmp_path, evaluation=GIVEN["evaluation"] | {"domain64": True})
+    # the training of the classifier has one of its own, before there is a digest
+    assert sorted(type(extractor).__name__ for extractor in built if extractor.digest) == [
+        "DomainExtractor",
+        "DomainTap",
+    ]
 
 
 def test_the_card_has_every_metric_and_its_protocol(finished):

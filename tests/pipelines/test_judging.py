@@ -8,7 +8,7 @@ import torch
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.game.schedules import Progress
-from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
+from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 
 CLASSES = tuple("abcde")
 
@@ -26,7 +26,7 @@ def judged():
     game = systems.build("dcgan", ImageSpec(3, 16, 5), {"width": 4, "latent_dim": 4}, seed=0).to("cpu")
 
     def ask(seed: int = 0, count: int = 400):
-        return judge(game, images, count=count, seed=seed, batch_size=250, progress=Progress())
+        return measure_discriminator(game, images, count=count, seed=seed, batch_size=250, progress=Progress())
 
     return ask
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from papergan.distributed.sample_features import in_memory
+from papergan.distributed.evaluator import in_memory
 
 
 def test_a_training_with_a_follower_is_that_of_one_process_also_where_it_is_resumed(found):
@@ -22,21 +22,21 @@ def test_a_training_with_a_follower_is_that_of_one_process_also_where_it_is_resu
 
 @pytest.mark.parametrize("what", ["features", "logits", "pixels", "count"])
 def test_what_two_ranks_see_is_what_one_sees_to_the_last_bit(found, what):
-    sight = found[0]["led"]["sight"]
-    assert sight["alone"]["count"] == 1700
-    assert len(sight["alone"]["pixels"]) == 1200
-    assert torch.equal(sight["together"][what], sight["alone"][what])
+    evaluated = found[0]["led"]["evaluated"]
+    assert evaluated["alone"]["count"] == 1700
+    assert len(evaluated["alone"]["pixels"]) == 1200
+    assert torch.equal(evaluated["together"][what], evaluated["alone"][what])
 
 
 def test_an_error_of_a_follower_is_the_leaders_with_its_place(found):
-    said = found[0]["led"]["sight"]["said"]
+    said = found[0]["led"]["evaluated"]["said"]
     assert said["not finite"].startswith("process 1 of 2: generated images [500, 3, 16, 16]")
 
 
 def test_after_an_error_and_after_a_stop_the_ranks_are_still_in_step(found):
-    sight = found[0]["led"]["sight"]
-    assert "stopped after 0 images" in sight["said"]["stopped"]
-    assert torch.equal(sight["again"]["features"], sight["alone"]["features"])
+    evaluated = found[0]["led"]["evaluated"]
+    assert "stopped after 0 images" in evaluated["said"]["stopped"]
+    assert torch.equal(evaluated["again"]["features"], evaluated["alone"]["features"])
 
 
 def test_a_follower_loads_no_kedro_and_writes_nothing(found):

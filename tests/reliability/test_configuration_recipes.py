@@ -18,7 +18,7 @@ from helpers.project_run import EXPERIMENT
 from helpers.small_systems import small
 from papergan import systems
 from papergan.config import registry
-from papergan.config.evaluation import EvaluationRecipe, ImagesRecipe, SanityRecipe
+from papergan.config.evaluation import EvaluationSettings, ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.yaml_file import read_entries
 from papergan.data.images import ImageSet, ImageSpec
@@ -85,7 +85,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
     max_leaves=8,
 )
-MODELS: list[type[StrictModel]] = [Recipe, SanityRecipe, ImagesRecipe, EvaluationRecipe, RetentionRecipe]
+MODELS: list[type[StrictModel]] = [Recipe, SanitySettings, ImagesSettings, EvaluationSettings, RetentionRecipe]
 QUICK = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from papergan.config.evaluation import ImagesRecipe, SanityRecipe
+from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
 from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
@@ -41,13 +41,13 @@ ModeStress = Plan[ModeStressRecipe, ModeTrial]
 class Sanity(NamedTuple):
     """What the metric sanity pipeline looks at."""
 
-    recipe: SanityRecipe
+    recipe: SanitySettings
 
 
 class Images(NamedTuple):
     """Which images are compared with which: folders or files that exist."""
 
-    recipe: ImagesRecipe
+    recipe: ImagesSettings
     real: Path
     fake: Path
     held_out: Path | None

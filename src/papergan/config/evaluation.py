@@ -1,21 +1,24 @@
-"""What people may ask of a measurement: which extractors, how many images, under which rules."""
+"""Settings of evaluation: which extractors, how many images, under which rules."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from papergan.data.declarations import Mode
-from papergan.evaluation.protocol import Rules, Split
+from papergan.evaluation.protocol import EvaluationRules, Split
+from papergan.extractors.settings import ExtractorSettings
 from papergan.image_range import Quantisation
 from papergan.training.numerics import Device
 from papergan.validation import Amount, BatchSize, Positive, Repeats, Samples, Seed, Size, StrictModel
 
+RULE_NAMES = {field.name for field in fields(EvaluationRules)}
 
-class DomainRecipe(StrictModel):
-    """How the data set's own classifier is trained; the same for every experiment on the same images.
+
+class DomainClassifierSettings(StrictModel):
+    """Settings of the training of the data set's own classifier; the same for every experiment on the same images.
 
     whole: on all training images of the data set, also where an experiment trains on some of them only, so that what is
     measured with does not suffer from what is measured.
@@ -28,24 +31,14 @@ class DomainRecipe(StrictModel):
     seed: Seed = 0
 
 
-class MeasuringRecipe(StrictModel):
-    """Extractors, at least one, and the counts of every metric.
+class MetricSettings(ExtractorSettings):
+    """Settings of an evaluation of any images: extractors, and the counts of every metric.
 
-    inception: columns `fid`, `is`, ...; domain: the data set's own classifier, `domain_*` (for images without labels
-    one that tells rotations apart, `rotation_*`); inception64, domain64: their first 64 features; torchvision:
-    torchvision's Inception, another network. seed: of every draw. splits: of the Inception Score. Nothing is measured
-    where memorisation_samples, parzen_samples or bootstrap (resamples) is 0.
+    seed: of every draw. splits: of the Inception Score. Nothing is measured where memorisation_samples, parzen_samples
+    or bootstrap (resamples) is 0.
     """
 
-    inception: bool = True
-    inception_weights: str | None = None
-    inception64: bool = False
-    torchvision: bool = False
-    torchvision_weights: str | None = None
-    allow_download: bool = True
-    domain: bool = True
-    domain64: bool = False
-    domain_classifier: DomainRecipe = DomainRecipe()
+    domain_classifier: DomainClassifierSettings = DomainClassifierSettings()
     seed: Seed | None = None
     splits: Repeats = 10
     kid_subsets: Repeats = 100
@@ -58,45 +51,32 @@ class MeasuringRecipe(StrictModel):
     batch_size: BatchSize = 250
 
     @model_validator(mode="after")
-    def _something_to_measure(self) -> MeasuringRecipe:
-        if not (self.inception or self.domain or self.torchvision or self.inception64):
-            raise ValueError("inception, domain and torchvision are all false; nothing would be measured")
-        if self.domain64 and not self.domain:
-            raise ValueError("domain64 is a part of the classifier that domain=false leaves out")
+    def _resamples_have_a_deviation(self) -> MetricSettings:
         if self.bootstrap == 1:
             raise ValueError("bootstrap must be 0 or at least 2 resamples: one has no deviation")
         return self
 
     def bytes_of(self, count: int) -> int:
-        """About how much memory what all extractors see of so many images takes, while it is put together."""
+        """About how much memory the features of so many images by all extractors take, while they are joined."""
         large = 3056 * (self.inception + self.torchvision)  # 2048 features and 1008 logits
         small = 64 * (self.inception64 + self.domain64) + 14 * self.domain_classifier.width * self.domain
         return 2 * 4 * count * (large + small)
 
-    def rules_for(self, num_samples: int, seed: int = 0) -> Rules:
+    def rules_for(self, num_samples: int, seed: int = 0) -> EvaluationRules:
         """The rules for so many generated images. seed: for where this has none of its own."""
-        return Rules(
-            num_samples=num_samples,
-            seed=seed if self.seed is None else self.seed,
-            inception_splits=self.splits,
-            kid_subsets=self.kid_subsets,
-            kid_subset_size=self.kid_subset_size,
-            manifold_samples=self.manifold_samples,
-            similarity_pairs=self.similarity_pairs,
-            memorisation_samples=self.memorisation_samples,
-            parzen_samples=self.parzen_samples,
-            bootstrap=self.bootstrap,
-        )
+        counted = {"num_samples": num_samples, "inception_splits": self.splits}
+        drawn = {"seed": seed if self.seed is None else self.seed}
+        return EvaluationRules(**self.model_dump(include=RULE_NAMES) | counted | drawn)
 
 
-class EvaluationRecipe(MeasuringRecipe):
-    """The protocol of an experiment: what is sampled, against what it is held, and when. seed: None = the recipe's.
+class EvaluationSettings(MetricSettings):
+    """Settings of the evaluation of an experiment: what is sampled, compared with what, and when.
 
-    reference: the split of real images that samples are held against. weights: whether the averaged generator is
-    published and measured, or the moving one. truncation: threshold of the latents that are scored, None = none.
-    quantisation: how images become bytes. every_epochs: less than one step means after every step. num_samples while
-    training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples, path_samples (of
-    the path length), parzen_samples, bootstrap.
+    seed: None = the recipe's. reference: the split of real images that samples are compared with. weights: whether the
+    averaged generator is published and measured, or the moving one. truncation: threshold of the latents that are
+    scored, None = none. quantisation: how images become bytes. every_epochs: less than one step means after every step.
+    num_samples while training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples,
+    path_samples (of the path length), parzen_samples, bootstrap.
     """
 
     reference: Split = "train"
@@ -110,23 +90,16 @@ class EvaluationRecipe(MeasuringRecipe):
     discriminator_samples: Annotated[Samples, Field(ge=10)] = 2_000
 
     @model_validator(mode="after")
-    def _enough_samples(self) -> EvaluationRecipe:
+    def _enough_samples(self) -> EvaluationSettings:
         if min(self.num_samples, self.final_num_samples) < self.splits:
             raise ValueError(f"{self.splits} splits need at least as many samples")
         return self
 
-    def rules(self, seed: int) -> Rules:
+    def rules(self, seed: int) -> EvaluationRules:
         """The rules of the final evaluation. seed: the recipe's."""
-        return replace(
-            self.rules_for(self.final_num_samples, seed),
-            reference_split=self.reference,
-            weights=self.weights,
-            truncation=self.truncation,
-            quantisation=self.quantisation,
-            path_samples=self.path_samples,
-        )
+        return replace(self.rules_for(self.final_num_samples, seed), reference_split=self.reference)
 
-    def rules_while_training(self, seed: int) -> Rules:
+    def rules_while_training(self, seed: int) -> EvaluationRules:
         """The rules of every evaluation before the final one: fewer samples, and nothing that takes long."""
         return replace(
             self.rules(seed),
@@ -138,8 +111,8 @@ class EvaluationRecipe(MeasuringRecipe):
         )
 
 
-class SanityRecipe(MeasuringRecipe):
-    """What `--pipeline metric_sanity` does: every metric on damaged real images of a data set.
+class SanitySettings(MetricSettings):
+    """Settings of `--pipeline metric_sanity`: every metric on damaged real images of a data set.
 
     num_samples: test images per case; two classes must have so many.
     """
@@ -149,8 +122,8 @@ class SanityRecipe(MeasuringRecipe):
     device: Device = "auto"
 
 
-class ImagesRecipe(MeasuringRecipe):
-    """What `--pipeline evaluate_images` does: any images against any others.
+class ImagesSettings(MetricSettings):
+    """Settings of `--pipeline evaluate_images`: any images against any others.
 
     held_out: a folder or file of further real images, for the floor and for memorisation; None = neither.
     size, mode, limit: see `papergan.data.folder.read_images`; for both sides alike.

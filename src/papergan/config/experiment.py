@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from papergan import systems
-from papergan.config.evaluation import EvaluationRecipe
+from papergan.config.evaluation import EvaluationSettings
 from papergan.config.papers import PaperKey
 from papergan.errors import RecipeError
 from papergan.training.history import ReportAs
@@ -86,7 +86,7 @@ class Recipe(StrictModel):
     seed: Seed = 0
     overrides: dict[str, Any] = Field(default_factory=dict)
     training: TrainingRecipe
-    evaluation: EvaluationRecipe = EvaluationRecipe()
+    evaluation: EvaluationSettings = EvaluationSettings()
 
     @model_validator(mode="after")
     def _settings_fit(self) -> Recipe:

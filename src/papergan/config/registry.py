@@ -92,13 +92,13 @@ TOOLS = {
     "metric_sanity": Tool(
         "every metric on real images that are damaged more and more: does it notice?",
         "papergan.pipelines.sanity",
-        "papergan.config.evaluation:SanityRecipe",
+        "papergan.config.evaluation:SanitySettings",
         "papergan.hooks.tool_checks:check_sanity",
     ),
     "evaluate_images": Tool(
         "any two folders or files of images: --params real=DIR,fake=DIR",
         "papergan.pipelines.images",
-        "papergan.config.evaluation:ImagesRecipe",
+        "papergan.config.evaluation:ImagesSettings",
         "papergan.hooks.tool_checks:check_images",
         inputs=("real", "fake"),
     ),

@@ -10,7 +10,7 @@ import torch
 from papergan import systems
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec
-from papergan.distributed.sample_features import Share
+from papergan.distributed.evaluator import FollowerEvaluator
 from papergan.errors import PaperganError
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.sharding import shared_out
@@ -44,7 +44,7 @@ class Follower:
     def __init__(self, process_group: ProcessGroup) -> None:
         self.process_group = process_group
         self._trainer: FollowerTrainer | None = None
-        self._share: Share | None = None
+        self._evaluator: FollowerEvaluator | None = None
 
     def run(self) -> None:
         """Execute commands until END. Raises ProcessGroupError where the leader is lost."""
@@ -54,19 +54,19 @@ class Follower:
 
     def _obey(self, message: Message) -> None:
         if message.command is Command.TRAIN:
-            self._share = None
+            self._evaluator = None
             self._trainer = FollowerTrainer(self.process_group, message)
         elif message.command is Command.STEP:
             assert self._trainer is not None
             with self.process_group.exchange():
                 self._trainer.step(message.number)
         elif message.command is Command.LOAD_EXTRACTORS:
-            self._share = Share(self.process_group, message.content)
+            self._evaluator = FollowerEvaluator(self.process_group, message.content)
         else:
-            assert self._share is not None
+            assert self._evaluator is not None
             if message.command is Command.LOAD_GENERATOR:
-                self._share.load_generator(message.content)
-            elif (answer := self._share.features(message.number)) is not None:
+                self._evaluator.load_generator(message.content)
+            elif (answer := self._evaluator.features(message.number)) is not None:
                 self.process_group.send_to_leader(answer)
 
 

@@ -1,1 +1,1 @@
-"""From images to numbers: feature extractors, their statistics, the scores, and the table that compares them."""
+"""Evaluation: references, scores of images and of generators, and the score card."""

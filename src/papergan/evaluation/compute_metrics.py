@@ -1,19 +1,17 @@
-"""Every score of samples that were seen: features against a reference, and the pixels by themselves."""
+"""The scores that are computed from the features of samples and of the reference."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.image_features import SampleFeatures, extract_features
-from papergan.evaluation.pixel_metrics import num_images_kept
-from papergan.evaluation.protocol import Rules
-from papergan.evaluation.reference import Reference, References, check_references
-from papergan.extractors.feature_extractor import FeatureExtractor, Features, stop_if_asked
+from papergan.evaluation.protocol import EvaluationRules
+from papergan.evaluation.reference import Reference
+from papergan.extractors.feature_extractor import Features, stop_if_asked
 from papergan.metrics.classes import ClassHistogram
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
@@ -28,43 +26,16 @@ logger = logging.getLogger(__name__)
 Scores = dict[str, float]
 
 
-def extract_sample_features(
-    batches: Iterable[Tensor],
-    extractors: Sequence[FeatureExtractor],
-    references: References,
-    rules: Rules,
-    *,
-    batch_size: int = 250,
-    should_stop: Callable[[], bool] | None = None,
-    what: str = "samples",
-) -> SampleFeatures:
-    """One pass over generated images, uint8 [B, C, S, S], that keeps what `score_features` and `score_pixels` need.
-
-    Raises EvaluationError before the first sample where a reference is missing or of another extractor.
-    """
-    check_references(extractors, references)
-    return extract_features(
-        batches,
-        extractors,
-        keep=num_images_kept(rules),
-        seed=rules.seed,
-        batch_size=batch_size,
-        total=rules.num_samples,
-        should_stop=should_stop,
-        what=what,
-    )
-
-
 def score_features(
     features: Features,
     reference: Reference,
-    rules: Rules,
+    rules: EvaluationRules,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
 ) -> Scores:
-    """Every score of samples as one extractor saw them, behind the extractor's prefix; see METRICS for the names.
+    """Every score of samples by the features of one extractor, behind its prefix; see METRICS for the names.
 
-    Where a metric looks at fewer samples than there are, these are drawn by the rules' seed, never the first ones.
+    Where a metric takes fewer samples than there are, these are drawn by the rules' seed, never the first ones.
     device: where to compute; all pairs of samples and real images are compared, which takes a GPU a moment.
     Raises EvaluationStopped, between two metrics, once `should_stop()` is true.
     """
@@ -88,28 +59,16 @@ def score_features(
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 
-def score_sample_features(
-    seen: SampleFeatures,
-    references: References,
-    rules: Rules,
-    device: torch.device | str = "cpu",
-    should_stop: Callable[[], bool] | None = None,
-) -> Scores:
-    """`score_features` for every extractor that looked."""
-    scores: Scores = {}
-    for name, features in seen.features.items():
-        scores |= score_features(features, references[name], rules, device, should_stop)
-    return scores
-
-
-def _drawn(rows: Tensor, count: int, rules: Rules, purpose: str) -> Tensor:
+def _drawn(rows: Tensor, count: int, rules: EvaluationRules, purpose: str) -> Tensor:
     """`count` of the generated rows, on their device; all where there are no more."""
     if count >= len(rows):
         return rows
     return rows[draw(len(rows), count, rules.seed, purpose).to(rows.device)]
 
 
-def _floor(features: Tensor, reference: Reference, rules: Rules, should_stop: Callable[[], bool] | None) -> Scores:
+def _floor(
+    features: Tensor, reference: Reference, rules: EvaluationRules, should_stop: Callable[[], bool] | None
+) -> Scores:
     """The floor at this number of samples, and where that many are not held out, the distance of a draw as large."""
     floor, count = reference.floor_at(len(features))
     if floor is None:
@@ -123,7 +82,7 @@ def _floor(features: Tensor, reference: Reference, rules: Rules, should_stop: Ca
 
 
 def _distances(
-    features: Tensor, real: Tensor, reference: Reference, rules: Rules, should_stop: Callable[[], bool] | None
+    features: Tensor, real: Tensor, reference: Reference, rules: EvaluationRules, should_stop: Callable[[], bool] | None
 ) -> Scores:
     statistics = FeatureStatistics.of(features)
     if statistics.count <= statistics.dimension:
@@ -144,7 +103,7 @@ def _distances(
     return scores
 
 
-def _inception_scores(logits: Tensor, rules: Rules) -> Scores:
+def _inception_scores(logits: Tensor, rules: EvaluationRules) -> Scores:
     score = inception_score(logits, rules.inception_splits, rules.seed)
     scores = {"is_mean": score.mean, "is_std": score.std, "log_is": score.log_mean}
     try:

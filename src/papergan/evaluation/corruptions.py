@@ -1,4 +1,4 @@
-"""Ways to spoil real images of which a metric must notice some: damage, collapse, copying."""
+"""Corruptions of real images, at several strengths: damage, dropped classes, duplicates, copies."""
 
 from __future__ import annotations
 

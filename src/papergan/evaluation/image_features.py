@@ -1,4 +1,4 @@
-"""One pass over images: what every extractor sees of them."""
+"""Features of images: one pass over them with every extractor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from papergan.metrics.random_subsets import Reservoir
 
 @dataclass(frozen=True, eq=False)
 class SampleFeatures:
-    """What was seen of a stream of images.
+    """Features of a stream of images by every extractor, and a draw of the images.
 
     features: by the extractor's name, one row per image, on the host. pixels: a draw of the images themselves, in their
     order, uint8 [n, C, S, S]. count: how many there were.
@@ -54,7 +54,7 @@ def extract_features(
             features, logits = extractor(pixels)
             rows[extractor.name].append(Features(features.cpu(), logits.cpu()))
     if not count:
-        raise EvaluationError("there are no images to look at")
+        raise EvaluationError("there are no images to evaluate")
     stacked = {
         name: Features(torch.cat([row.features for row in parts]), torch.cat([row.logits for row in parts]))
         for name, parts in rows.items()
@@ -70,7 +70,7 @@ def features_of(
     what: str = "images",
 ) -> Features:
     """Features and logits of uint8 [N, C, S, S], one row per image, on the host."""
-    seen = extract_features(
+    found = extract_features(
         pixels, [extractor], batch_size=batch_size, total=len(pixels), should_stop=should_stop, what=what
     )
-    return seen.features[extractor.name]
+    return found.features[extractor.name]

@@ -1,4 +1,4 @@
-"""Scores of any images against any others, and what made them."""
+"""The result of `evaluate_images`: scores of images, and how they were computed."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ class ImageScores(BaseModel):
                 if drawn is not None:
                     distance, what = drawn, f"{protocol.floor_count} of the {protocol.num_samples} images, drawn"
                 times = f", {distance / floor:.3g} times that" if floor else ""
-                unseen = f"{name} of {protocol.floor_count} held-out images {floor:.4g}"
-                said.append(f"{unseen}; of {what} {distance:.4g}{times}")
+                undone = f"{name} of {protocol.floor_count} held-out images {floor:.4g}"
+                said.append(f"{undone}; of {what} {distance:.4g}{times}")
         return said
 
     def _labelled(self) -> Iterator[tuple[str, str, Metric, str]]:
-        seen = set()
+        done = set()
         for protocol in self.protocols:
             for metric in METRICS.values():
                 prefix = protocol.metric_prefix if metric.of_features else ""
                 name = f"{prefix}{metric.name}"
-                if name in self.metrics and name not in seen:
-                    seen.add(name)
+                if name in self.metrics and name not in done:
+                    done.add(name)
                     yield protocol.label(metric.name), name, metric, prefix

@@ -1,4 +1,4 @@
-"""Do the metrics notice what they should? Every metric on real images that are spoilt more and more."""
+"""Checks of the metrics themselves: each is computed of real images that are damaged more and more."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Literal, TypedDict
 
-import torch
-
 from papergan.data.images import ImageSplits
-from papergan.evaluation.compute_metrics import Scores, extract_sample_features, score_sample_features
+from papergan.evaluation.compute_metrics import Scores
 from papergan.evaluation.corruptions import CORRUPTIONS
-from papergan.evaluation.pixel_metrics import score_pixels
-from papergan.evaluation.protocol import Rules
-from papergan.evaluation.reference import References
-from papergan.extractors.feature_extractor import FeatureExtractor
+from papergan.evaluation.evaluator import Evaluator
+from papergan.evaluation.protocol import EvaluationRules
 from papergan.metrics.registry import METRICS, prefix_and_metric
 
 Direction = Literal["up", "down"]
@@ -61,7 +57,7 @@ SLACK = 0.03  # of the range of a series
 
 
 class Case(TypedDict):
-    """One kind of damage at one strength, and what every metric says to it."""
+    """One kind of damage at one strength, and the value of every metric."""
 
     corruption: str
     strength: float
@@ -70,26 +66,19 @@ class Case(TypedDict):
 
 def sanity_cases(
     images: ImageSplits,
-    extractors: Sequence[FeatureExtractor],
-    references: References,
-    rules: Rules,
+    evaluator: Evaluator,
+    rules: EvaluationRules,
     *,
-    batch_size: int,
-    device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
     on_case: Callable[[Case], None] = lambda case: None,
 ) -> list[Case]:
-    """Every corruption at every strength, scored like samples of so many images; `on_case` hears of each."""
+    """Every corruption at every strength, scored like samples of so many images; `on_case` is called with each."""
     cases: list[Case] = []
     for corruption in CORRUPTIONS:
         for strength in corruption.strengths:
             pixels = corruption.apply(images, rules.num_samples, strength)
-            seen = extract_sample_features(
-                [pixels], extractors, references, rules, batch_size=batch_size, should_stop=should_stop,
-                what=f"{corruption.name} {strength:g}",
-            )  # fmt: skip
-            metrics = score_sample_features(seen, references, rules, device, should_stop)
-            metrics |= score_pixels(seen.pixels, images.train.images, images.test.images, rules, device)
+            words = f"{corruption.name} {strength:g}"
+            metrics = evaluator.score([pixels], rules, should_stop=should_stop, what=words)
             cases.append(Case(corruption=corruption.name, strength=float(strength), metrics=metrics))
             on_case(cases[-1])
     return cases

@@ -1,4 +1,4 @@
-"""Scores that need no extractor: how alike samples are, and whether they are training images over again."""
+"""Metrics of pixels, which need no extractor: similarity of samples, copies of training images, Parzen window."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.evaluation.protocol import Rules
+from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import DRAW_SEED, drawn
 from papergan.metrics.memorisation import memorisation, pixel_vectors
 from papergan.metrics.ms_ssim import WINDOW, PairwiseSimilarity
@@ -18,7 +18,7 @@ MOST_PARZEN = 1000  # images for the bandwidth, and as many for the likelihood
 
 
 def score_pixels(
-    pixels: Tensor, real: Tensor, held_out: Tensor | None, rules: Rules, device: torch.device | str = "cpu"
+    pixels: Tensor, real: Tensor, held_out: Tensor | None, rules: EvaluationRules, device: torch.device | str = "cpu"
 ) -> dict[str, float]:
     """`ms_ssim`, and where asked for `pixel_copy_rate`, `pixel_distance_ratio` and `parzen_ll_historical`.
 
@@ -45,8 +45,8 @@ def score_pixels(
     return scores
 
 
-def num_images_kept(rules: Rules) -> int:
-    """How many generated images `score_pixels` looks at."""
+def num_images_kept(rules: EvaluationRules) -> int:
+    """How many generated images `score_pixels` takes."""
     return max(rules.memorisation_samples, rules.parzen_samples, 2 * rules.similarity_pairs)
 
 

@@ -1,4 +1,4 @@
-"""The rules under which a number was measured; numbers under different rules are never compared."""
+"""Rules of an evaluation, and protocols: numbers of different protocols are never compared."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NOT_SAID = "?"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What a recipe decides about measuring, before any image is seen.
+class EvaluationRules:
+    """The rules of an evaluation: how many images, how they are drawn, and the counts of every metric.
 
-    num_samples: generated images. reference_split: which real images they are held against. weights: the averaged
+    num_samples: generated images. reference_split: which real images they are compared with. weights: the averaged
     ("ema") or the moving ("raw") generator. truncation: threshold of the latents, None = the prior as it is.
     quantisation: how images become bytes. seed: of the latents, and of every draw of generated images where a metric
-    looks at some of them only (real images have one draw for all, `reference.drawn`). inception_splits: of the
+    takes some of them only (real images have one draw for all, `reference.drawn`). inception_splits: of the
     Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
@@ -49,10 +49,10 @@ class Rules:
         if min(self.num_samples, self.inception_splits, self.kid_subsets, self.similarity_pairs) < 1:
             raise EvaluationError("a protocol needs at least one sample, one split, one subset and one pair")
 
-    def within(self, num_generated: int, num_real: int) -> Rules:
+    def within(self, num_generated: int, num_real: int) -> EvaluationRules:
         """The same rules, with no count beyond the images that there are."""
         fewest = min(num_generated, num_real)
-        return Rules(**asdict(self) | {
+        return EvaluationRules(**asdict(self) | {
             "num_samples": num_generated,
             "inception_splits": min(self.inception_splits, num_generated),
             "kid_subset_size": min(self.kid_subset_size, fewest),
@@ -64,8 +64,8 @@ class Rules:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol(Rules):
-    """Rules, and one ruler: which extractor, and which real images.
+class Protocol(EvaluationRules):
+    """The rules, the extractor and the real images that a number was measured with.
 
     extractor: "inception", "domain", ...; extractor_digest: SHA-256 of its weights. reference_name, _digest, _count:
     the real images. held_out_digest, held_out_count: the held-out ones, "" and 0 where there are none, on which copy
@@ -106,7 +106,7 @@ class Protocol(Rules):
         truncated = "" if self.truncation is None else f"-t{self.truncation:g}"
         return f"{prefix}{metric.pattern.format(**vars(self))}{network}{truncated}"
 
-    def ruler(self, metric: Metric) -> dict[str, str | int | float | None]:
+    def comparability_key(self, metric: Metric) -> dict[str, str | int | float | None]:
         """What must agree before two values of this metric may share a column.
 
         `weights` and `seed` are not among it: they say which model and which draw was measured, not how; the table
@@ -114,6 +114,6 @@ class Protocol(Rules):
         """
         return {name: getattr(self, name) for name in metric.depends_on}
 
-    def ruler_digest(self, metric: Metric) -> str:
-        """SHA-256 of `ruler`."""
-        return hashlib.sha256(repr(sorted(self.ruler(metric).items())).encode()).hexdigest()
+    def comparability_digest(self, metric: Metric) -> str:
+        """SHA-256 of `comparability_key`."""
+        return hashlib.sha256(repr(sorted(self.comparability_key(metric).items())).encode()).hexdigest()

@@ -1,17 +1,18 @@
-"""Real images scored like samples: the rows of a table that say what its scale means."""
+"""Scores of real images in place of samples, for comparison: held-out images, and copies of the reference."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, device
+from torch import Tensor
 
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
-from papergan.evaluation.compute_metrics import score_features
-from papergan.evaluation.pixel_metrics import score_pixels
-from papergan.evaluation.protocol import Protocol, Rules
+from papergan.evaluation.evaluator import Evaluator
+from papergan.evaluation.image_features import SampleFeatures
+from papergan.evaluation.protocol import EvaluationRules, Protocol
 from papergan.evaluation.reference import Reference, References, drawn
 from papergan.extractors.feature_extractor import Features
 from papergan.metrics.random_subsets import draw_again
@@ -36,8 +37,8 @@ def real_rows(
     real: ImageSet,
     held_out: ImageSet | None,
     references: References,
-    rules: Rules,
-    where: device | str = "cpu",
+    rules: EvaluationRules,
+    device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
 ) -> tuple[RealRow, ...]:
     """The images that are held out, if any, and copies of the reference, as many of each as a model is scored by.
@@ -50,18 +51,16 @@ def real_rows(
     split = rules.reference_split
     other = {"train": "real test set", "test": "real training set"}[split]
     rows = []
+    evaluator = Evaluator((), references, real=real, held_out=held_out, device=device)
     copied = draw_again(len(real), rules.num_samples, rules.seed, "copies")
     for name, images in ((other, held_out), (f"{split} copies", real)):
         if images is None:
             continue
         taken = copied if images is real else drawn(len(images), rules.num_samples)
         mine = rules.within(len(taken), len(real))
-        metrics: dict[str, float] = {}
-        for reference in references.values():
-            features = _features(reference, taken, of_real=images is real)
-            metrics |= score_features(features, reference, mine, where, should_stop)
-        pixels = images.images[taken]
-        metrics |= score_pixels(pixels, real.images, None if held_out is None else held_out.images, mine, where)
+        features = {name: _features(held, taken, of_real=images is real) for name, held in references.items()}
+        samples = SampleFeatures(features, images.images[taken], len(taken))
+        metrics = evaluator.score_features(samples, mine, should_stop)
         protocols = tuple(reference.protocol(mine) for reference in references.values())
         rows.append(RealRow(name=name, dataset=images.name, protocols=protocols, metrics=metrics))
     return tuple(rows)

@@ -1,4 +1,4 @@
-"""The real images as each extractor sees them: what samples are compared with."""
+"""References: the features of real images that samples are compared with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from papergan.data.images import ImageSet
+from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
 from papergan.evaluation.image_features import features_of
-from papergan.evaluation.protocol import Protocol, Rules, Split
+from papergan.evaluation.protocol import EvaluationRules, Protocol, Split
 from papergan.extractors.feature_extractor import FeatureExtractor, Features
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
@@ -20,12 +20,13 @@ from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
+STORED_KIND = "sight"  # in files; an old name, kept so that features that are stored are found
 DRAW_SEED = 0  # which real images stand for all of them, where not all are needed
 
 
 @dataclass(frozen=True)
 class ExtractorFacts:
-    """What is to be known of an extractor when it is not at hand; the same names as in FeatureExtractor."""
+    """The identity of an extractor, without its network; the same names as in FeatureExtractor."""
 
     name: str
     metric_prefix: str
@@ -42,7 +43,7 @@ class ExtractorFacts:
 
 @dataclass(frozen=True, eq=False)
 class ImageFeatures:
-    """All images of one set as one extractor sees them.
+    """The features of all images of one set by one extractor.
 
     name, digest: of the images. features: one row per image, on the host. statistics: of these features.
     """
@@ -63,9 +64,9 @@ class ImageFeatures:
         batch_size: int,
         should_stop: Callable[[], bool] | None = None,
     ) -> ImageFeatures:
-        """Look at every image."""
-        seen = features_of(extractor, images.images, batch_size, should_stop, f"{images.name} by {extractor.name}")
-        return cls(images.name, images.digest, seen, FeatureStatistics.of(seen.features))
+        """Extract the features of every image."""
+        rows = features_of(extractor, images.images, batch_size, should_stop, f"{images.name} by {extractor.name}")
+        return cls(images.name, images.digest, rows, FeatureStatistics.of(rows.features))
 
     def some(self, count: int) -> Features:
         """`count` of the rows, the same ones every time, drawn without replacement; all where there are no more."""
@@ -75,14 +76,14 @@ class ImageFeatures:
     def to_weights(self) -> Weights:
         """For storage; the inverse of `from_weights`."""
         tensors = {"features": self.features.features, "logits": self.features.logits, **self.statistics.to_tensors()}
-        return Weights(tensors, {"kind": "sight", "name": self.name, "images": self.digest})
+        return Weights(tensors, {"kind": STORED_KIND, "name": self.name, "images": self.digest})
 
     @classmethod
     def from_weights(cls, weights: Weights) -> ImageFeatures:
         """Read what `to_weights` wrote. Raises EvaluationError for any other file."""
         about, tensors = weights.metadata, weights.tensors
         if (
-            about.get("kind") != "sight"
+            about.get("kind") != STORED_KIND
             or not {"name", "images"} <= set(about)
             or not {"features", "logits"} <= set(tensors)
         ):
@@ -93,7 +94,7 @@ class ImageFeatures:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What samples are held against: the real images of one split, as one extractor sees them.
+    """The features by one extractor of the real images that samples are compared with.
 
     real: the images of `split`. held_out: those of the other one, None where there are none. floor: Frechet distance
     of `floor_count` held-out images from the real ones, what samples of their law reach at that size; see `floor_at`.
@@ -136,8 +137,8 @@ class Reference:
             self._floors[count] = frechet_distance(some, self.real.statistics)
         return self._floors[count], count
 
-    def protocol(self, rules: Rules) -> Protocol:
-        """These rules with this reference as the ruler."""
+    def protocol(self, rules: EvaluationRules) -> Protocol:
+        """These rules with this extractor and these real images."""
         return Protocol(
             **asdict(rules.within(rules.num_samples, len(self.real))),
             extractor=self.extractor.name,
@@ -164,6 +165,11 @@ class Reference:
 
 
 References = Mapping[str, Reference]  # by the extractor's name
+
+
+def reference_and_held_out(images: ImageSplits, reference: Split) -> tuple[ImageSet, ImageSet]:
+    """The split that samples are compared with, and the other one, which is held out."""
+    return (images.train, images.test) if reference == "train" else (images.test, images.train)
 
 
 def check_references(extractors: Iterable[FeatureExtractor], references: References) -> None:

@@ -1,4 +1,4 @@
-"""A small classifier of the data set itself, as feature extractor: scores without any download."""
+"""The domain classifier, a small classifier of the data set itself, and the feature extractors made of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from papergan.errors import EvaluationError
 from papergan.extractors.feature_extractor import (
     FeatureExtractor,
     Features,
-    check_pixels,
-    check_values,
-    full_precision,
+    NetworkExtractor,
     no_logits,
 )
 from papergan.weights import Weights
@@ -73,7 +71,7 @@ class DomainClassifier(nn.Module):
         return (averages - self.feature_mean[: self.tap_dimension]) / self.feature_scale[: self.tap_dimension]
 
 
-class DomainExtractor:
+class DomainExtractor(NetworkExtractor):
     """The frozen classifier of one data set, in float32; its metrics are called `domain_fid`, `domain_is`, never `fid`.
 
     A data set without classes has a classifier of quarter turns instead. It is called "rotation"; its logits say
@@ -92,13 +90,13 @@ class DomainExtractor:
         class_names: tuple[str, ...] = (),
     ) -> None:
         """images: what it was trained on. class_names: of its logits; () for a classifier of quarter turns."""
-        self.device = torch.device(device)
+        super().__init__(network.to(memory_format=torch.channels_last).eval().requires_grad_(False), device)
         self.name = "domain" if class_names else "rotation"
         self.metric_prefix = f"{self.name}_"
         self.class_names, self.has_logits = class_names, bool(class_names)
         self.digest, self.dimension = digest, network.dimension
+        self._classifier = network
         self._shape = (images.channels, images.size, images.size)
-        self._network = network.to(self.device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
     @classmethod
     def from_weights(cls, weights: Weights, device: torch.device | str = "cpu") -> FeatureExtractor:
@@ -106,32 +104,22 @@ class DomainExtractor:
         network, images, class_names = _read(weights)
         return cls(network, images, weights.digest, device, class_names)
 
-    def __call__(self, pixels: Tensor) -> Features:
-        """uint8 [B, C, S, S] of the size it was trained on -> features [B, D], logits [B, K]."""
-        check_pixels(pixels)
-        return self.see(pixels.to(self.device).float())
-
-    @torch.inference_mode()
-    def see(self, values: Tensor) -> Features:
-        """Float [B, C, S, S] in 0..255 of that size, not rounded -> features [B, D], logits [B, K]."""
-        with full_precision(self.device):
-            features, logits = self._network(self._images(values))
-            return Features(features, logits if self.has_logits else no_logits(features))
-
-    def _images(self, values: Tensor) -> Tensor:
-        """Float 0..255 -> float32 [-1, 1], channels last, on the network's device."""
-        check_values(values)
+    def _prepared(self, values: Tensor) -> Tensor:
+        """Float 0..255 of the size it was trained on -> float32 [-1, 1], channels last."""
         if tuple(values.shape[1:]) != self._shape:
             raise EvaluationError(f"the {KIND} was trained on {self._shape} images, got {tuple(values.shape[1:])}")
         # not to_model_range, which may work in place: these values are the caller's
-        scaled = values.to(self.device, torch.float32).div(127.5).sub_(1.0)
-        return scaled.contiguous(memory_format=torch.channels_last)
+        return values.div(127.5).sub_(1.0).contiguous(memory_format=torch.channels_last)
+
+    def _features(self, images: Tensor) -> Features:
+        features, logits = self._classifier(images)
+        return Features(features, logits if self.has_logits else no_logits(features))
 
 
 class DomainTap(DomainExtractor):
     """The averages of the classifier's first group alone: the first of the features of DomainExtractor.
 
-    The domain's counterpart of Inception's first tap: it sees edges and colours, not what they are part of. Its name
+    The domain's counterpart of Inception's first tap: edges and colours, not what they are part of. Its name
     ends in its dimension: "domain64" for the standard widths, "rotation64" for a classifier of quarter turns.
     """
 
@@ -152,12 +140,9 @@ class DomainTap(DomainExtractor):
         self.metric_prefix = f"{self.name}_"
         self.class_names, self.has_logits = (), False
 
-    @torch.inference_mode()
-    def see(self, values: Tensor) -> Features:
-        """Float [B, C, S, S] in 0..255 of that size, not rounded -> features [B, widths[1]], logits [B, 0]."""
-        with full_precision(self.device):
-            features = self._network.tap(self._images(values))
-            return Features(features, no_logits(features))
+    def _features(self, images: Tensor) -> Features:
+        features = self._classifier.tap(images)
+        return Features(features, no_logits(features))
 
 
 def _read(weights: Weights) -> tuple[DomainClassifier, ImageSpec, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""How far the training of a domain classifier has come: all that its next batch depends on, kept and taken up again."""
+"""State of an unfinished training of a domain classifier: saved, and resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of the domain classifier: minutes on two cores, seconds on a GPU, once per data set."""
+"""Training of the domain classifier, once per data set."""
 
 from __future__ import annotations
 
@@ -196,8 +196,8 @@ def _calibrate(network: DomainClassifier, train: ImageSet, device: torch.device)
     """Set the feature mean and scale from the training images, upright ones for a classifier of turns as well."""
     extractor = DomainExtractor(network, train.spec, digest="", device=device)
     statistics = FeatureStatistics(network.dimension)
-    for seen in extract(extractor, train.images, batch_size=IMAGES_AT_ONCE):
-        statistics.update(seen.features)
+    for batch in extract(extractor, train.images, batch_size=IMAGES_AT_ONCE):
+        statistics.update(batch.features)
     scale = statistics.covariance.diagonal().sqrt()
     network.feature_mean.copy_(statistics.mean)
     # a channel that never fires on real images says nothing; dividing by its zero would say everything

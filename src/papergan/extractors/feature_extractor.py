@@ -1,15 +1,16 @@
-"""What every score is computed from: a network that turns pixels into features and class logits."""
+"""The interface and the base of feature extractors: networks that turn pixels into features and class logits."""
 
 from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from papergan.errors import EvaluationError
@@ -21,11 +22,11 @@ SECONDS_BETWEEN_REPORTS = 30.0
 
 
 class EvaluationStopped(EvaluationError):
-    """Asked to stop: what was seen so far is not a score, so none is returned."""
+    """Evaluation was asked to stop; a part of the images has no score, so none is returned."""
 
 
 class Features(NamedTuple):
-    """One batch seen by an extractor.
+    """Features and logits of one batch of images.
 
     features: float32 [B, D]. logits: float32 [B, K], before any softmax; [B, 0] from an extractor without `has_logits`.
     """
@@ -76,12 +77,43 @@ class FeatureExtractor(Protocol):
         """uint8 [B, C, S, S] on any device -> features and logits on the extractor's device."""
         ...
 
-    def see(self, values: Tensor) -> Features:
+    def extract_float(self, values: Tensor) -> Features:
         """The same for float [B, C, S, S] in 0..255 that were never rounded, which are left as they are.
 
         A Perceptual Path Length is taken between images so close that rounding them to bytes would hide the path.
         """
         ...
+
+
+class NetworkExtractor(ABC):
+    """Base of the extractors that are a frozen network: checks its input, and computes in true float32.
+
+    network: computes the features; moved to `device`.
+    """
+
+    def __init__(self, network: nn.Module, device: torch.device | str) -> None:
+        self.device = torch.device(device)
+        self._network = network.to(self.device)
+
+    def __call__(self, pixels: Tensor) -> Features:
+        """uint8 [B, C, S, S] on any device -> features [B, D], logits [B, K]; see FeatureExtractor."""
+        check_pixels(pixels)
+        return self.extract_float(pixels.to(self.device).float())
+
+    @torch.inference_mode()
+    def extract_float(self, values: Tensor) -> Features:
+        """Float [B, C, S, S] in 0..255, not rounded, left as they are -> features [B, D], logits [B, K]."""
+        check_values(values)
+        with full_precision(self.device):
+            return self._features(self._prepared(values.to(self.device, torch.float32)))
+
+    @abstractmethod
+    def _prepared(self, values: Tensor) -> Tensor:
+        """The network's input from float32 in 0..255, which are the caller's: nothing may work in place on them."""
+
+    @abstractmethod
+    def _features(self, images: Tensor) -> Features:
+        """Features and logits of the network's input."""
 
 
 def stop_if_asked(should_stop: Callable[[], bool] | None, where: str) -> None:
@@ -102,7 +134,8 @@ def check_values(values: Tensor) -> None:
     """Raise EvaluationError unless `values` are float [B, C, S, S]. Their range 0..255 is the caller's promise."""
     if not values.is_floating_point() or values.ndim != 4:
         raise EvaluationError(
-            f"`see` takes float [B, C, S, S] in 0..255, got {values.dtype} {tuple(values.shape)}; bytes need no `see`"
+            f"extract_float takes float [B, C, S, S] in 0..255, got {values.dtype} {tuple(values.shape)}; "
+            "call the extractor itself with uint8"
         )
 
 
@@ -132,18 +165,18 @@ def batches_of(
     Raises EvaluationStopped, between two slices, once `should_stop()` is true.
     """
     started = reported = time.monotonic()
-    seen = 0  # a bar that is switched off counts nothing
+    done = 0  # a bar that is switched off counts nothing
     with tqdm(total=total, desc=what, unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
         for part in [pixels] if isinstance(pixels, Tensor) else pixels:
             for batch in part.split(batch_size):
-                stop_if_asked(should_stop, f"after {seen} images")
+                stop_if_asked(should_stop, f"after {done} images")
                 yield batch
-                seen += len(batch)
+                done += len(batch)
                 bar.update(len(batch))
                 if bar.disable and time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
                     reported = time.monotonic()
                     of_total = f" of {total}" if total else ""
-                    logger.info("%s: %d%s, %.0f images/s", what, seen, of_total, seen / (reported - started))
+                    logger.info("%s: %d%s, %.0f images/s", what, done, of_total, done / (reported - started))
 
 
 def extract(

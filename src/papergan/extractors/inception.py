@@ -1,4 +1,4 @@
-"""Inception-v3 with the TensorFlow weights of 2015: the network that FID and the Inception Score are defined by."""
+"""Inception-v3 with the TensorFlow weights of 2015, by which FID and the Inception Score are defined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from papergan.atomic_files import sha256_of
 from papergan.errors import EvaluationError
-from papergan.extractors.feature_extractor import Features, check_pixels, check_values, full_precision, no_logits
+from papergan.extractors.feature_extractor import Features, NetworkExtractor, no_logits
 from papergan.extractors.pretrained import PretrainedFile
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ INCEPTION_FILE = PretrainedFile(
 )
 
 
-def locate_inception_weights(path: Path | str | None = None, allow_download: bool = False) -> Path:
-    """The file of InceptionExtractor and InceptionTap; see `PretrainedFile.locate`."""
-    return INCEPTION_FILE.locate(path, allow_download)
-
-
-class InceptionExtractor:
+class InceptionExtractor(NetworkExtractor):
     """pool3 features [B, 2048] for FID and logits [B, 1008] without bias for the Inception Score.
 
     The logits are `logits_unbiased` of torch-fidelity, pool3 times the weight of the last layer: what the score of
@@ -58,28 +53,22 @@ class InceptionExtractor:
     has_logits = True
 
     def __init__(self, weights: Path, device: torch.device | str = "cpu") -> None:
-        """weights: a file that `locate_inception_weights` found. Raises EvaluationError if it holds something else."""
-        self.device = torch.device(device)
-        self.digest = sha256_of(weights)
+        """weights: a file that INCEPTION_FILE located. Raises EvaluationError if it holds something else."""
         network = _load(weights)
-        self._last_layer = network.fc.weight.to(self.device)
-        self._trunk = trunk(network, last="AvgPool").to(self.device)
+        last_layer = network.fc.weight
+        super().__init__(trunk(network, last="AvgPool"), device)
+        self._last_layer, self.digest = last_layer.to(self.device), sha256_of(weights)
         logger.info("Inception weights %s, sha256 %s", weights, self.digest)
 
-    def __call__(self, pixels: Tensor) -> Features:
-        """uint8 [B, 1 or 3, S, S] -> features [B, 2048], logits [B, 1008]."""
-        check_pixels(pixels)
-        return self.see(pixels.to(self.device).float())
+    def _prepared(self, values: Tensor) -> Tensor:
+        return _as_in_2015(values)
 
-    @torch.inference_mode()
-    def see(self, values: Tensor) -> Features:
-        """Float [B, 1 or 3, S, S] in 0..255, not rounded -> features [B, 2048], logits [B, 1008]."""
-        with full_precision(self.device):
-            features = self._trunk(_as_in_2015(values, self.device)).flatten(1)
-            return Features(features, features @ self._last_layer.T)
+    def _features(self, images: Tensor) -> Features:
+        features = self._network(images).flatten(1)
+        return Features(features, features @ self._last_layer.T)
 
 
-class InceptionTap:
+class InceptionTap(NetworkExtractor):
     """Global average of the network's first max pool, [B, 64], and nothing behind it: torch-fidelity's feature "64".
 
     64 features need few samples and give distances of order 0.1, which are easily taken for an excellent FID (the
@@ -95,27 +84,20 @@ class InceptionTap:
 
     def __init__(self, weights: Path, device: torch.device | str = "cpu") -> None:
         """weights: the same file as for InceptionExtractor. Raises EvaluationError if it holds something else."""
-        self.device = torch.device(device)
+        super().__init__(trunk(_load(weights), last=FIRST_TAP), device)
         self.digest = sha256_of(weights)
-        self._trunk = trunk(_load(weights), last=FIRST_TAP).to(self.device)
 
-    def __call__(self, pixels: Tensor) -> Features:
-        """uint8 [B, 1 or 3, S, S] -> features [B, 64], logits [B, 0]."""
-        check_pixels(pixels)
-        return self.see(pixels.to(self.device).float())
+    def _prepared(self, values: Tensor) -> Tensor:
+        return _as_in_2015(values)
 
-    @torch.inference_mode()
-    def see(self, values: Tensor) -> Features:
-        """Float [B, 1 or 3, S, S] in 0..255, not rounded -> features [B, 64], logits [B, 0]."""
-        with full_precision(self.device):
-            features = self._trunk(_as_in_2015(values, self.device)).mean(dim=(2, 3))
-            return Features(features, no_logits(features))
+    def _features(self, images: Tensor) -> Features:
+        features = self._network(images).mean(dim=(2, 3))
+        return Features(features, no_logits(features))
 
 
-def _as_in_2015(values: Tensor, device: torch.device) -> Tensor:
+def _as_in_2015(values: Tensor) -> Tensor:
     """Float [B, 1 or 3, S, S] in 0..255 -> [B, 3, 299, 299] in [-1, 1), channels last, as TensorFlow 1 prepared it."""
-    check_values(values)
-    images = resize_like_tensorflow(values.to(device, torch.float32), RESOLUTION)
+    images = resize_like_tensorflow(values, RESOLUTION)
     return images.sub_(128).div_(128).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
 

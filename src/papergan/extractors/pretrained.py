@@ -1,4 +1,4 @@
-"""Weights that others published: found, fetched, and checked before anything is built of them."""
+"""Published files of weights: located, downloaded and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inception-v3 as torchvision trained it: another network than FID is defined by, for peers who report it as FID."""
+"""Inception-v3 with torchvision's weights: another network than the one that defines FID."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from papergan.atomic_files import sha256_of
 from papergan.errors import EvaluationError
-from papergan.extractors.feature_extractor import Features, check_pixels, check_values, full_precision
+from papergan.extractors.feature_extractor import Features, NetworkExtractor
 from papergan.extractors.inception import RESOLUTION, trunk
 from papergan.extractors.pretrained import PretrainedFile
 
@@ -29,16 +29,9 @@ TORCHVISION_FILE = PretrainedFile(
     last_layer=(1000, 2048),
     num_tensors=484,
 )
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
 
 
-def locate_torchvision_weights(path: Path | str | None = None, allow_download: bool = False) -> Path:
-    """The file of TorchvisionInceptionExtractor; see `PretrainedFile.locate`."""
-    return TORCHVISION_FILE.locate(path, allow_download)
-
-
-class TorchvisionInceptionExtractor:
+class TorchvisionInceptionExtractor(NetworkExtractor):
     """Average-pool features [B, 2048] and logits [B, 1000] with bias, of torchvision's `inception_v3`.
 
     Some repositories report its distances as FID: other weights, other resizing, other classes, so they are comparable
@@ -61,38 +54,23 @@ class TorchvisionInceptionExtractor:
     has_logits = True
 
     def __init__(self, weights: Path, device: torch.device | str = "cpu") -> None:
-        """weights: a file that `locate_torchvision_weights` found. Raises EvaluationError if it holds another thing."""
-        self.device = torch.device(device)
-        self.digest = sha256_of(weights)
+        """weights: a file that TORCHVISION_FILE located. Raises EvaluationError if it holds something else."""
         network = _load(weights)
-        self._last_layer = network.fc.requires_grad_(False).to(self.device)
-        self._trunk = trunk(network, last="avgpool", without=["AuxLogits"]).to(self.device)
+        last_layer = network.fc.requires_grad_(False)
+        super().__init__(trunk(network, last="avgpool", without=["AuxLogits"]), device)
+        self._last_layer, self.digest = last_layer.to(self.device), sha256_of(weights)
         logger.info("torchvision Inception weights %s, sha256 %s", weights, self.digest)
 
-    def __call__(self, pixels: Tensor) -> Features:
-        """uint8 [B, 1 or 3, S, S] -> features [B, 2048], logits [B, 1000]."""
-        check_pixels(pixels)
-        return self.see(pixels.to(self.device).float())
+    def _prepared(self, values: Tensor) -> Tensor:
+        """Float [B, 1 or 3, S, S] in 0..255 -> [B, 3, 299, 299] in [-1, 1], channels last."""
+        images = functional.interpolate(
+            values, (RESOLUTION, RESOLUTION), mode="bilinear", align_corners=False, antialias=False
+        )
+        return (images / 127.5 - 1).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
-    @torch.inference_mode()
-    def see(self, values: Tensor) -> Features:
-        """Float [B, 1 or 3, S, S] in 0..255, not rounded -> features [B, 2048], logits [B, 1000]."""
-        with full_precision(self.device):
-            features = self._trunk(_prepared(values, self.device)).flatten(1)
-            return Features(features, self._last_layer(features))
-
-
-def _prepared(values: Tensor, device: torch.device) -> Tensor:
-    """Float [B, 1 or 3, S, S] in 0..255 -> [B, 3, 299, 299] in [-1, 1], channels last."""
-    check_values(values)
-    images = functional.interpolate(
-        values.to(device, torch.float32),
-        (RESOLUTION, RESOLUTION),
-        mode="bilinear",
-        align_corners=False,
-        antialias=False,
-    )
-    return (images / 127.5 - 1).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+    def _features(self, images: Tensor) -> Features:
+        features = self._network(images).flatten(1)
+        return Features(features, self._last_layer(features))
 
 
 def _load(path: Path) -> Inception3:

@@ -12,7 +12,6 @@ from kedro.pipeline import Pipeline
 from papergan import systems
 from papergan.atomic_files import check_room
 from papergan.config.checked import Experiment
-from papergan.config.evaluation import MeasuringRecipe
 from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.config.registry import TOOL_PARAMETERS, studies
 from papergan.data.images import ImageSpec
@@ -21,8 +20,8 @@ from papergan.data.memory import check_memory
 from papergan.data.preparation import check_resizing
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
-from papergan.extractors.inception import locate_inception_weights
-from papergan.extractors.torchvision_inception import locate_torchvision_weights
+from papergan.extractors.build import weight_files
+from papergan.extractors.settings import ExtractorSettings
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
@@ -67,16 +66,13 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
     return checked
 
 
-def locate_weights(where: str, how: MeasuringRecipe) -> None:
+def locate_weights(where: str, how: ExtractorSettings) -> None:
     """Look for, and where it is allowed fetch, what the extractors need.
 
     Raises EvaluationError where it is missing; settings are named as --params takes them. where: the place of `how`.
     """
     try:
-        if how.inception or how.inception64:
-            locate_inception_weights(how.inception_weights, how.allow_download)
-        if how.torchvision:
-            locate_torchvision_weights(how.torchvision_weights, how.allow_download)
+        weight_files(how)
     except EvaluationError as error:
         raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
 

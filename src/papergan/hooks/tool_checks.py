@@ -8,7 +8,7 @@ from typing import Any
 from kedro.io import CatalogProtocol
 
 from papergan.config.checked import Images, Sanity
-from papergan.config.evaluation import ImagesRecipe, SanityRecipe
+from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.errors import DataError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
 from papergan.messages import quoted, sanitise
@@ -20,7 +20,7 @@ def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:
 
     Raises RecipeError for what is misspelt, EvaluationError where weights are missing.
     """
-    recipe = SanityRecipe.parse(name, catalog.load(f"params:{name}"))
+    recipe = SanitySettings.parse(name, catalog.load(f"params:{name}"))
     names = catalog.load("image_library").names
     if recipe.dataset not in names:
         raise RecipeError(
@@ -36,7 +36,7 @@ def check_images(name: str, catalog: CatalogProtocol) -> Images:
 
     Raises RecipeError and DataError for what is misspelt, missing or does not exist.
     """
-    recipe = ImagesRecipe.parse(name, catalog.load(f"params:{name}"))
+    recipe = ImagesSettings.parse(name, catalog.load(f"params:{name}"))
     real, fake = (path_of(which, catalog.load(f"params:{which}")) for which in ("real", "fake"))
     held_out = None if recipe.held_out is None else path_of(f"{name}.held_out", recipe.held_out)
     choose_device(recipe.device)

@@ -1,4 +1,4 @@
-"""What a metric takes: torch tensors, and NumPy arrays just as well."""
+"""Conversion of what metrics take: torch tensors or NumPy arrays."""
 
 from __future__ import annotations
 

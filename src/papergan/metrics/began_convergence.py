@@ -1,4 +1,4 @@
-"""BEGAN's measure of convergence: does the autoencoder reconstruct, and is the game in balance?"""
+"""BEGAN's measure of convergence: the reconstruction loss, and the distance of the game from its balance."""
 
 from __future__ import annotations
 

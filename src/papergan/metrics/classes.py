@@ -1,4 +1,4 @@
-"""Which classes a generator draws, and how often: class collapse as a histogram."""
+"""Histogram of the classes that a generator draws: entropy, coverage and divergence from the real one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ClassHistogram:
 
     @property
     def count(self) -> int:
-        """How many images were seen."""
+        """The number of images so far."""
         return int(self._counts.sum())
 
     def update(self, logits: Array) -> None:

@@ -1,4 +1,4 @@
-"""How well the discriminator tells real from fake, measured without pretending that its scores have a threshold."""
+"""Accuracy of the discriminator, without assuming a threshold of its scores."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class FeatureStatistics:
 
     @property
     def count(self) -> int:
-        """How many features were seen."""
+        """The number of features so far."""
         self._absorb_pending()
         return self._count
 

@@ -1,4 +1,4 @@
-"""What a discriminator gives away about its training images: membership inference by its scores alone."""
+"""Membership inference by the discriminator's scores: can training images be told from held-out ones?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the generator repeats images it was trained on: the privacy concern of purwono2025, as two numbers."""
+"""Memorisation: whether a generator repeats training images, as two numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mode collapse counted where it can be counted: mixtures of Gaussians in the plane, whose modes are known."""
+"""Counts of modes for mixtures of Gaussians in the plane, whose modes are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Perceptual Path Length: how abruptly the images change while the latent moves a little."""
+"""Perceptual Path Length: the change of images per small step of the latent."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def path_lengths(
     position = as_tensor(position, "positions")
     _check(start, end, position, epsilon)
     first, last, at = (part.cpu().double() for part in (start, end, position))  # not every device has float64
-    seen = []
+    features = []
     with torch.no_grad(), full_precision(start.device):
         for t in (at, at + epsilon):
             images = generate(between(first, last, t).float().to(start.device))
             if not images.is_floating_point():
                 raise EvaluationError(f"path lengths need float images, got {images.dtype}; do not round to pixels")
-            seen.append(embed(images).cpu().double())
-    difference = (seen[1] - seen[0]) / epsilon
+            features.append(embed(images).cpu().double())
+    difference = (features[1] - features[0]) / epsilon
     if difference.ndim != 2 or len(difference) != len(position) or not bool(difference.isfinite().all()):
         raise EvaluationError(f"features must be finite [{len(position)}, D], got shape {tuple(difference.shape)}")
     return difference.square().sum(dim=1)

@@ -1,4 +1,4 @@
-"""Seeded draws: which of many images stand for all of them where not all are needed, never simply the first ones."""
+"""Seeded random subsets of images, where a metric does not take all of them."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def kept_of(total: int, count: int, seed: int) -> Tensor:
 class Reservoir:
     """Images drawn without replacement from a stream whose length nobody needs to know, in the stream's order.
 
-    Those with the smallest keys stay. A key is a function of (seed, place), so that the draw depends neither on how
-    the stream is cut nor on who sees which part of it: the `m` images that belong to the draw of the whole stream are
-    also the draw of `m` images from the part that they lie in. first: the place of the first image that is offered.
+    Those with the smallest keys stay. A key is a function of (seed, place), so that the draw depends neither on how the
+    stream is cut nor on which process has which part of it: the `m` images that belong to the draw of the whole stream
+    are also the draw of `m` images from the part that they lie in. first: the place of the first image that is offered.
     Holds twice `count` images and a batch at most.
     Source: Vitter 1985, ACM TOMS 11(1), who keeps a sample of each beginning of a stream; keys as in Efraimidis and
     Spirakis 2006, Information Processing Letters 97(5), with equal weights.

@@ -1,4 +1,4 @@
-"""What every number is called, which way is better, and what it depends on besides the images."""
+"""The list of all metrics: their names, directions, and the settings that each depends on."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ BESIDE = (  # no columns of their own
 FLOOR = Metric("fid_floor", "Frechet distance of held-out images", "real", "", "", (*HELD_OUT, "floor_count"))
 COLUMNS = {**METRICS, FLOOR.name: FLOOR}  # what has a header in the table
 
-JUDGE = {
+DISCRIMINATOR_METRICS = {
     "discriminator_accuracy_zero": "discriminator accuracy at 0",
     "discriminator_accuracy_midpoint": "discriminator accuracy at the midpoint",
     "discriminator_gap": "mean real score - mean fake score",

@@ -1,4 +1,4 @@
-"""How far images move when latents move a little: the path length of a sampler."""
+"""The Perceptual Path Length of a sampler."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sampler_path_length(
 
             lengths.append(
                 path_lengths(
-                    generate, lambda images: extractor.see((images + 1) * 127.5).features, prior.between,
+                    generate, lambda images: extractor.extract_float((images + 1) * 127.5).features, prior.between,
                     start[0][rows], end[0][rows], position[rows],
                 )
             )  # fmt: skip

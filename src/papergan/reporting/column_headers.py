@@ -1,4 +1,4 @@
-"""Headers of measured columns: a label, and where several rulers share it, what tells them apart."""
+"""Headers of measured columns: a label, and where several comparability keys share it, what tells them apart."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Mapping, Sequence
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import COLUMNS, METRICS
 
-Headers = Mapping[tuple[str, str], str]  # by (ruler digest, name of the metric)
+Headers = Mapping[tuple[str, str], str]  # by (comparability digest, name of the metric)
 
 _HEADLINE = re.compile(r"(best )?(?!\w*(log|modified)_is@)(\w+_)?(fid|is)@")
 
 
 def column_headers(protocols: Sequence[Protocol]) -> Headers:
-    """By (ruler digest, metric): the label, and where several rulers share it, in what this one differs."""
-    rulers: dict[tuple[str, str], dict[str, Protocol]] = {}
+    """By (comparability digest, metric): the label, and where several keys share it, in what this one differs."""
+    by_label: dict[tuple[str, str], dict[str, Protocol]] = {}
     for protocol in protocols:
         for name, metric in COLUMNS.items():
-            rulers.setdefault((name, protocol.label(name)), {})[protocol.ruler_digest(metric)] = protocol
+            by_label.setdefault((name, protocol.label(name)), {})[protocol.comparability_digest(metric)] = protocol
     headers = {}
-    for (name, label), sharing in rulers.items():
-        values = {digest: protocol.ruler(COLUMNS[name]) for digest, protocol in sharing.items()}
+    for (name, label), sharing in by_label.items():
+        values = {digest: protocol.comparability_key(COLUMNS[name]) for digest, protocol in sharing.items()}
         differing = [field for field in COLUMNS[name].depends_on if len({v[field] for v in values.values()}) > 1]
-        for digest, ruler in values.items():
-            parts = [f"{field} {_short(field, ruler[field])}" for field in differing]
+        for digest, key in values.items():
+            parts = [f"{field} {_short(field, key[field])}" for field in differing]
             headers[digest, name] = f"{label} [{', '.join(parts)}]" if parts else label
     return headers
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.metrics.registry import FLOOR, JUDGE, METRICS
+from papergan.metrics.registry import DISCRIMINATOR_METRICS, FLOOR, METRICS
 from papergan.reporting.column_headers import Headers, column_headers, metric_order
 from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.ranking import ranks
@@ -72,9 +72,9 @@ def comparison_table(
         if group.newest.experiment not in taken:
             lines.append({"row": UNPUBLISHED, **_of(cells, group), **_remarks(None, group)})
     lines += _real_lines(real, headers)
-    fixed = {*PUBLISHED, *MEASURED, *JUDGE, *ACCOUNT, *REMARKS}
+    fixed = {*PUBLISHED, *MEASURED, *DISCRIMINATOR_METRICS, *ACCOUNT, *REMARKS}
     metrics = sorted({name for line in lines for name in line} - fixed, key=metric_order)
-    columns = [*PUBLISHED, *MEASURED, *metrics, *JUDGE, *ACCOUNT, *REMARKS]
+    columns = [*PUBLISHED, *MEASURED, *metrics, *DISCRIMINATOR_METRICS, *ACCOUNT, *REMARKS]
     table = pd.DataFrame(lines, columns=columns, dtype=object)
     return table.astype({name: _kind(name) for name in columns})
 
@@ -98,12 +98,12 @@ def _published(row: PublishedRow) -> Cells:
 
 def _measured(group: SeedGroup, headers: Headers) -> Cells:
     card = group.newest
-    judged = {name: group.final(name) for name in JUDGE}
+    discriminator = {name: group.final(name) for name in DISCRIMINATOR_METRICS}
     return {
         "experiment": card.experiment, "dataset": card.dataset, "status": _status(group),
         "seeds": ", ".join(str(one.seed) for one in (*group.finished, *group.diverged)),
         **_final(group, headers),
-        **{name: found.value for name, found in judged.items() if found},
+        **{name: found.value for name, found in discriminator.items() if found},
         **_best(group, "fid", "fid", headers),
         **_best(group, "is", "is_mean", headers),
         "num_samples": "; ".join(f"{p.extractor} {p.num_samples}" for p in card.protocols),
@@ -143,7 +143,7 @@ def _final(group: SeedGroup, headers: Headers) -> Cells:
             found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
             if found is None:
                 continue
-            header = headers[protocol.ruler_digest(metric), name]
+            header = headers[protocol.comparability_digest(metric), name]
             cells |= {header: found.value, f"{header} std": found.deviation}
         cells |= _above_floor(group, protocol, headers)
     return {name: value for name, value in cells.items() if value is not None}
@@ -151,7 +151,7 @@ def _final(group: SeedGroup, headers: Headers) -> Cells:
 
 def _above_floor(group: SeedGroup, protocol: Protocol, headers: Headers) -> Cells:
     """The floor, and the distance of as many samples as a multiple of it."""
-    header, prefix = headers[protocol.ruler_digest(FLOOR), FLOOR.name], protocol.metric_prefix
+    header, prefix = headers[protocol.comparability_digest(FLOOR), FLOOR.name], protocol.metric_prefix
     floor = group.final(f"{prefix}fid_floor")
     drawn = group.final(f"{prefix}fid_at_floor_count")
     distance = drawn or group.final(f"{prefix}fid")
@@ -169,7 +169,7 @@ def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
     for protocol in group.protocols:
         found = group.best(which, f"{protocol.metric_prefix}{name}")
         if found is not None:
-            cells[f"best {headers[protocol.ruler_digest(METRICS[name]), name]}"] = found.value
+            cells[f"best {headers[protocol.comparability_digest(METRICS[name]), name]}"] = found.value
     return cells
 
 
@@ -181,7 +181,7 @@ def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[str
             for protocol in group.protocols:
                 found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
                 if found is not None and metric.of_features:
-                    columns.setdefault(headers[protocol.ruler_digest(metric), name], []).append((group, found))
+                    columns.setdefault(headers[protocol.comparability_digest(metric), name], []).append((group, found))
         for header, entries in columns.items():
             for (group, _), rank in zip(entries, ranks(metric, [value for _, value in entries]), strict=True):
                 if rank:
@@ -197,7 +197,7 @@ def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
             for name, metric in METRICS.items():
                 full = f"{protocol.metric_prefix if metric.of_features else ''}{name}"
                 if full in row.metrics:
-                    line[headers[protocol.ruler_digest(metric), name]] = row.metrics[full]
+                    line[headers[protocol.comparability_digest(metric), name]] = row.metrics[full]
     return [lines[key] for key in sorted(lines, key=lambda key: (key[1].split("/")[0], "copies" in key[0], key))]
 
 

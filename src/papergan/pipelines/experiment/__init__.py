@@ -1,4 +1,4 @@
-"""From images to scores: rulers, training, publication, evaluation."""
+"""From images to scores: references, training, publication, evaluation."""
 
 from papergan.pipelines.experiment.pipeline import create_pipeline
 

@@ -13,22 +13,18 @@ from papergan.data.folder import read_images
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
-from papergan.distributed.extractors import extractors_of
 from papergan.errors import DataError
-from papergan.evaluation.compute_metrics import extract_sample_features, score_sample_features
+from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_scores import ImageScores
-from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.real_image_scores import real_rows
-from papergan.evaluation.reference import ExtractorFacts, Reference
-from papergan.extractors.feature_extractor import FeatureExtractor
-from papergan.pipelines.experiment.nodes.figures import neighbours_grid, viewer_of
-from papergan.pipelines.experiment.nodes.references import classifier_of, features_of_sets
+from papergan.extractors.build import extractors_of, fastest
+from papergan.pipelines.experiment.nodes.figures import neighbours_grid
+from papergan.pipelines.experiment.nodes.references import classifier_of, features_of_sets, references_of
 from papergan.pipelines.experiment.restore import is_asked, stoppable
 from papergan.reporting.image_grid import ImageGrid
 from papergan.reporting.pages import csv_page, html_page, markdown_page, text
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
-from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -80,22 +76,19 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache:
     """Every metric of the fakes against the real images, and of real images in their place."""
     how, device = recipe.recipe, choose_device(recipe.recipe.device)
     rules = how.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
+    real, held_out = images.real, images.held_out
     with stoppable("the evaluation of images") as stop:
         extractors = extractors_of(how, device, classifier)
-        references = {
-            extractor.name: _reference(extractor, images, feature_cache, recipe, stop) for extractor in extractors
-        }
-        asked = partial(is_asked, stop)
-        seen = extract_sample_features(
-            [images.fake.images], extractors, references, rules, batch_size=how.batch_size,
-            should_stop=asked, what=images.fake.name,
+        references = references_of(
+            extractors, real, held_out, feature_cache, split="train", floor_samples=len(images.fake),
+            batch_size=how.batch_size, stop=stop,
         )  # fmt: skip
-        held_out = images.held_out
-        metrics = score_sample_features(seen, references, rules, device, asked)
-        metrics |= score_pixels(
-            seen.pixels, images.real.images, None if held_out is None else held_out.images, rules, device
+        evaluator = Evaluator(
+            extractors, references, real=real, held_out=held_out, device=device, batch_size=how.batch_size
         )
-        in_their_place = real_rows(images.real, held_out, references, rules, device, asked)
+        asked = partial(is_asked, stop)
+        metrics = evaluator.score([images.fake.images], rules, should_stop=asked, what=images.fake.name)
+        in_their_place = real_rows(real, held_out, references, rules, device, asked)
     commit = provenance.commit()
     return ImageScores(
         fake=str(recipe.fake), real=str(recipe.real), held_out=recipe.held_out and str(recipe.held_out),
@@ -110,10 +103,10 @@ def draw_image_neighbours(
 ) -> ImageGrid:
     """The first fakes, each beside the real images nearest to it."""
     how = recipe.recipe
-    viewer = viewer_of(extractors_of(how, choose_device(how.device), classifier))
+    extractor = fastest(extractors_of(how, choose_device(how.device), classifier))
     with stoppable("the nearest neighbours") as stop:
-        (real,) = features_of_sets([images.real], viewer, feature_cache, how.batch_size, stop)
-    return neighbours_grid(images.fake.images, images.real, real, viewer, str(recipe.fake))
+        (real,) = features_of_sets([images.real], extractor, feature_cache, how.batch_size, stop)
+    return neighbours_grid(images.fake.images, images.real, real, extractor, str(recipe.fake))
 
 
 def tabulate_scores(scores: ImageScores) -> Page:
@@ -140,15 +133,6 @@ def tabulate_scores(scores: ImageScores) -> Page:
         html=html_page(parts, title, notes),
         console=f"{title}\n{console}",
     )
-
-
-def _reference(
-    extractor: FeatureExtractor, images: AnyImages, cache: FeatureCache, recipe: Images, stop: StopRequest
-) -> Reference:
-    sets = [images.real] if images.held_out is None else [images.real, images.held_out]
-    real, *others = features_of_sets(sets, extractor, cache, recipe.recipe.batch_size, stop)
-    held_out = others[0] if others else None
-    return Reference.between(ExtractorFacts.of(extractor), real, held_out, "train", len(images.fake))
 
 
 def _part(images: ImageSet, rows: torch.Tensor) -> ImageSet:

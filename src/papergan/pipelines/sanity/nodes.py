@@ -12,13 +12,13 @@ from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
-from papergan.distributed.extractors import extractors_of
 from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, most_images
+from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
-from papergan.evaluation.reference import ExtractorFacts, Reference
+from papergan.extractors.build import extractors_of
 from papergan.metrics.registry import prefix_and_metric
-from papergan.pipelines.experiment.nodes.references import classifier_of, features_of_sets
+from papergan.pipelines.experiment.nodes.references import classifier_of, references_of
 from papergan.pipelines.experiment.restore import is_asked, stoppable
 from papergan.reporting.pages import csv_page, html_page, markdown_page
 from papergan.tracking import provenance
@@ -52,14 +52,16 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: Featur
     classifier = classifier_of(images, how.domain_classifier, feature_cache, device) if how.domain else Weights({})
     rules = how.rules_for(how.num_samples)
     with stoppable("the sanity page") as stop:
-        extractors, references = extractors_of(how, device, classifier), {}
-        for extractor in extractors:
-            train, test = features_of_sets([images.train, images.test], extractor, feature_cache, how.batch_size, stop)
-            facts = ExtractorFacts.of(extractor)
-            references[facts.name] = Reference.between(facts, train, test, "train", how.num_samples)
+        extractors = extractors_of(how, device, classifier)
+        references = references_of(
+            extractors, images.train, images.test, feature_cache, split="train", floor_samples=how.num_samples,
+            batch_size=how.batch_size, stop=stop,
+        )  # fmt: skip
+        evaluator = Evaluator(
+            extractors, references, real=images.train, held_out=images.test, device=device, batch_size=how.batch_size
+        )
         return sanity_cases(
-            images, extractors, references, rules, batch_size=how.batch_size, device=device,
-            should_stop=partial(is_asked, stop),
+            images, evaluator, rules, should_stop=partial(is_asked, stop),
             on_case=lambda case: log.info("%s %g done", case["corruption"], case["strength"]),
         )  # fmt: skip
 

@@ -7,7 +7,15 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from papergan.config.checked import Experiment
-from papergan.metrics.registry import BESIDE, HALF_IS_BEST, JUDGE, METRICS, Metric, is_better, prefix_and_metric
+from papergan.metrics.registry import (
+    BESIDE,
+    DISCRIMINATOR_METRICS,
+    HALF_IS_BEST,
+    METRICS,
+    Metric,
+    is_better,
+    prefix_and_metric,
+)
 from papergan.reporting.published_results import PublishedLog, published_log
 from papergan.reporting.training_log import moment
 from papergan.training.history import History, Row
@@ -40,39 +48,39 @@ def draw_curves(experiment: Experiment, history: History, published: Mapping[str
 
 def _reported(history: History) -> list[tuple[str, list[str]]]:
     """The players' terms together, then what each controller reported. Players are who has a norm of gradients."""
-    seen = sorted({name for row in history.losses for name in row if "." in name})
-    players = {name.split(".")[0] for name in seen if name.endswith(NORM)}
-    losses = [name for name in seen if name.split(".")[0] in players and not name.endswith(NORM)]
-    controllers = dict.fromkeys(name.split(".")[0] for name in seen if name.split(".")[0] not in players)
+    names = sorted({name for row in history.losses for name in row if "." in name})
+    players = {name.split(".")[0] for name in names if name.endswith(NORM)}
+    losses = [name for name in names if name.split(".")[0] in players and not name.endswith(NORM)]
+    controllers = dict.fromkeys(name.split(".")[0] for name in names if name.split(".")[0] not in players)
     return [
         ("losses, weighted", losses),
-        *((owner, [name for name in seen if name.startswith(f"{owner}.")]) for owner in controllers),
+        *((owner, [name for name in names if name.startswith(f"{owner}.")]) for owner in controllers),
     ]
 
 
 def _panels(history: History) -> list[tuple[str, list[str]]]:
     """Title and metrics of each panel: a metric by all extractors together, in the order of METRICS."""
-    seen = {name for row in history.metrics for name in row}
+    names = {name for row in history.metrics for name in row}
     by_metric: dict[str, list[str]] = {}
-    for name in sorted(seen):
+    for name in sorted(names):
         found = prefix_and_metric(name)
         if found is not None and found[1].name not in BESIDE:
             by_metric.setdefault(found[1].name, []).append(name)
     panels = [(METRICS[name].title, by_metric[name]) for name in METRICS if name in by_metric]
-    panels += [(title, [name]) for name, title in JUDGE.items() if name in seen]
+    panels += [(title, [name]) for name, title in DISCRIMINATOR_METRICS.items() if name in names]
     return panels
 
 
 def _draw(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str], log: PublishedLog | None) -> None:
     for name in names:
-        seen = [row for row in rows if name in row]
-        epochs, values = [row["epoch"] for row in seen], [row[name] for row in seen]
-        (line,) = axes.plot(epochs, values, marker="." if len(seen) < 100 else "", label=name)
+        known = [row for row in rows if name in row]
+        epochs, values = [row["epoch"] for row in known], [row[name] for row in known]
+        (line,) = axes.plot(epochs, values, marker="." if len(known) < 100 else "", label=name)
         _cross(axes, name, log, line.get_color())
         found = prefix_and_metric(name)
         if found is None:
             continue
-        deviations = [row.get(f"{found[0]}{found[1].deviation}", 0.0) for row in seen]
+        deviations = [row.get(f"{found[0]}{found[1].deviation}", 0.0) for row in known]
         if any(deviations):
             axes.errorbar(epochs, values, deviations, fmt="none", ecolor=line.get_color(), alpha=0.5)
         if found[1].better != "real":

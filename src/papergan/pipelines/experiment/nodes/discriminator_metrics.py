@@ -1,4 +1,4 @@
-"""How well the discriminator tells real from generated, and images it was trained on from images it never saw."""
+"""Metrics of the discriminator: its accuracy, and how it tells training images from held-out ones."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from papergan.metrics.discriminator import discriminator_accuracy
 from papergan.metrics.membership import membership_auc
 from papergan.metrics.random_subsets import draw
 
+PURPOSE = "judged"  # of the draw; an old word, kept so that the same images are drawn
+
 
 @torch.no_grad()
-def judge(
+def measure_discriminator(
     game: Game,
     images: ImageSplits,
     *,
@@ -31,7 +33,7 @@ def judge(
     """Accuracy and gaps of the showcase's discriminator on `count` training, held-out and generated images each.
 
     Real images are drawn by `seed`, since sets may be sorted by class. Both networks as they move, not averaged, in
-    evaluation mode; images without augmentation. Nothing for a discriminator that judges more than the image (a view),
+    evaluation mode; images without augmentation. Nothing for a discriminator of more than the image (a view),
     since its score is not one of the image alone, and for one whose scores are vectors, of which none is higher.
     """
     if game.showcase.view is not None:
@@ -45,7 +47,7 @@ def judge(
         return output.score.float().cpu()  # type: ignore[no-any-return]
 
     def of_real(real: ImageSet, split: str) -> Tensor:
-        some = real.images[draw(len(real), count, seed, "judged", split)]
+        some = real.images[draw(len(real), count, seed, PURPOSE, split)]
         batches = batches_of(some, batch_size, should_stop, what=f"{real.name} by the discriminator")
         return torch.cat([scores(to_model_range(batch.to(game.device))) for batch in batches])
 

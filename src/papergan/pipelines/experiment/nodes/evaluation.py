@@ -7,21 +7,17 @@ from functools import partial
 
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
-from papergan.distributed.sample_features import Viewers
-from papergan.evaluation.compute_metrics import score_sample_features
-from papergan.evaluation.pixel_metrics import score_pixels
-from papergan.evaluation.protocol import Rules
+from papergan.distributed.evaluator import evaluator_of
+from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, ScoreCard
 from papergan.game.nan_guard import finite_only
 from papergan.game.sampler import Sampler, seconds_per_image
-from papergan.metrics.sampler_path_length import sampler_path_length
-from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
+from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.restore import (
-    device_of,
     is_asked,
     numerics_of,
     progress_of,
@@ -50,24 +46,17 @@ def evaluate(
     recipe = experiment.recipe
     if (reason := divergence_of(trained)) is not None:
         return card(experiment, trained.metadata, diverged=reason, generator_digest=generator.digest)
-    how, device = recipe.evaluation, device_of(recipe)
+    how = recipe.evaluation
     rules = published_rules(how.rules(recipe.seed), generator)
-    viewers = Viewers(recipe, images.train.spec, domain_classifier)
-    real, held_out = (images.train, images.test) if how.reference == "train" else (images.test, images.train)
+    evaluator = evaluator_of(recipe, images, domain_classifier, reference)
     memory = memory_errors("the final evaluation", f"lower evaluation.batch_size (now {how.batch_size})")
     with memory, numerics_of(recipe), stoppable("the final evaluation") as stop:
         asked = partial(is_asked, stop)
 
         def score(sampler: Sampler, what: str) -> dict[str, float]:
-            when = progress_of(generator)
-            seen = viewers.see(sampler, reference, rules, progress=when, should_stop=asked, what=what)
-            scores = score_sample_features(seen, reference, rules, device, asked)
-            scores |= score_pixels(seen.pixels, real.images, held_out.images, rules, device)
-            for extractor in viewers.extractors if rules.path_samples else ():
-                length = sampler_path_length(
-                    sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=when
-                )
-                scores |= {} if length is None else {f"{extractor.metric_prefix}ppl": length}
+            scores = evaluator.score_sampler(
+                sampler, rules, progress=progress_of(generator), should_stop=asked, what=what
+            )
             return finite_only(scores, what)
 
         sampler = published_sampler(recipe, generator)
@@ -81,18 +70,18 @@ def evaluate(
                 sampler = published_sampler(recipe, generator, snapshots.under(name))
                 metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
-        judged = judge(
+        of_discriminator = measure_discriminator(
             trained_game(recipe, trained), images, count=how.discriminator_samples, seed=rules.seed,
             batch_size=how.batch_size, progress=progress_of(trained), should_stop=asked,
         )  # fmt: skip
     protocols = [held.protocol(rules) for held in reference.values()]
-    final |= finite_only(judged, "the discriminator")
+    final |= finite_only(of_discriminator, "the discriminator")
     return card(
         experiment, trained.metadata, protocols=protocols, final=final, best=best, real_rows=real_rows,
         sampling_seconds=seconds, generator_digest=generator.digest,
     )  # fmt: skip
 
 
-def published_rules(rules: Rules, generator: Weights) -> Rules:
+def published_rules(rules: EvaluationRules, generator: Weights) -> EvaluationRules:
     """The rules with the weights that were published, "raw" where the system keeps no average."""
     return replace(rules, weights="raw" if generator.metadata["weights"] == "raw" else "ema")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.distributed.extractors import extractors_of
 from papergan.evaluation.image_features import features_of
-from papergan.evaluation.reference import ImageFeatures, References
+from papergan.evaluation.reference import ImageFeatures, References, reference_and_held_out
+from papergan.extractors.build import extractors_of, fastest
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.image_range import to_model_range, to_pixels
 from papergan.metrics.memorisation import pixel_vectors
@@ -33,7 +31,7 @@ PER_CLASS, MOST_SORTED = 10, 2000
 
 @unless_diverged(no_picture)
 def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
-    """A row per moment, at most 12 evenly chosen: eight of the latents that never change, as evaluations saw them."""
+    """A row per moment, at most 12 evenly chosen: eight of the latents that never change, as evaluations drew them."""
     names = sorted(frames.tensors)
     chosen = [
         names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MOST_MOMENTS, len(names))).tolist()
@@ -59,19 +57,21 @@ def animate(experiment: Experiment, frames: Weights) -> Animation:
 def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, generator: Weights) -> ImageGrid:
     """Eight ways between two latents in ten steps: smooth where the generator has learned more than examples.
 
-    Where an autoencoder judges, also the ways between the codes of test images, and of test images to their mirrors.
+    Where the discriminator is an autoencoder, also the ways between the codes of test images, and to their mirrors.
     """
     sampler, progress = published_sampler(experiment.recipe, generator), progress_of(generator)
     words = caption(experiment.name, generator.metadata["dataset"], progress)
     game = trained_game(experiment.recipe, trained)
-    judge = game.networks[game.showcase.discriminator]
-    if not isinstance(judge, Autoencoder):
+    discriminator = game.networks[game.showcase.discriminator]
+    if not isinstance(discriminator, Autoencoder):
         ways = sampler.interpolate(WAYS, STEPS, seed=experiment.recipe.seed, progress=progress)
         return ImageGrid(to_pixels(ways).cpu(), f"{words}; each row from one latent to another", columns=STEPS)
     latents = sampler.interpolate(WAYS, CODE_STEPS + 2, seed=experiment.recipe.seed, progress=progress)
     pairs = images.test.images[: 2 * CODE_WAYS]
     lopsided = most_lopsided(images.test.images, CODE_WAYS)
-    codes = [ways_between_codes(judge, *ends) for ends in ((pairs[::2], pairs[1::2]), (lopsided, lopsided.flip(3)))]
+    codes = [
+        ways_between_codes(discriminator, *ends) for ends in ((pairs[::2], pairs[1::2]), (lopsided, lopsided.flip(3)))
+    ]
     return ImageGrid(
         torch.cat([to_pixels(latents).cpu(), *codes]),
         f"{words}; from one latent to another; from one test image (left) by its code to another (right), then to its "
@@ -81,14 +81,16 @@ def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, g
     )
 
 
-def ways_between_codes(judge: Autoencoder, start: Tensor, end: Tensor) -> Tensor:
+def ways_between_codes(discriminator: Autoencoder, start: Tensor, end: Tensor) -> Tensor:
     """Rows of a picture: an image, nine reconstructions on the way of the codes, the other image.
 
     start, end: uint8 [B, C, S, S]; returns uint8 [11 * B, C, S, S].
     """
-    device = next(judge.parameters()).device
+    device = next(discriminator.parameters()).device
     first, last = (to_model_range(images.to(device)) for images in (start, end))
-    ways = to_pixels(judge.between(first, last, CODE_STEPS)).cpu().view(len(start), CODE_STEPS, *start.shape[1:])
+    ways = (
+        to_pixels(discriminator.between(first, last, CODE_STEPS)).cpu().view(len(start), CODE_STEPS, *start.shape[1:])
+    )
     return torch.cat([start[:, None], ways, end[:, None]], dim=1).flatten(0, 1)
 
 
@@ -106,26 +108,27 @@ def draw_neighbours(
     """Eight samples, each beside the real images of the reference that are nearest to it."""
     recipe = experiment.recipe
     samples = draw(published_sampler(recipe, generator), recipe.seed, progress_of(generator))
-    viewer = viewer_of(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
-    held = reference[viewer.name]
+    extractor = fastest(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
+    held = reference[extractor.name]
     words = caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
-    return neighbours_grid(samples, images.train if held.split == "train" else images.test, held.real, viewer, words)
+    real, _ = reference_and_held_out(images, held.split)
+    return neighbours_grid(samples, real, held.real, extractor, words)
 
 
 def neighbours_grid(
-    samples: Tensor, real: ImageSet, seen: ImageFeatures, viewer: FeatureExtractor, words: str
+    samples: Tensor, real: ImageSet, known: ImageFeatures, extractor: FeatureExtractor, words: str
 ) -> ImageGrid:
     """The first eight of `samples`, each beside the four images of `real` nearest in features, and in pixels.
 
-    seen: all of `real` as the viewer sees it.
+    known: features of all of `real` by the extractor.
     """
     samples = samples[:NUM_LOOKED_UP]
-    features = features_of(viewer, samples, NUM_LOOKED_UP, what="samples").features
-    _, by_features = nearest(features, seen.features.features, NUM_NEAREST)
+    features = features_of(extractor, samples, NUM_LOOKED_UP, what="samples").features
+    _, by_features = nearest(features, known.features.features, NUM_NEAREST)
     _, by_pixels = nearest(pixel_vectors(samples), pixel_vectors(real.images), NUM_NEAREST)
     near = zip(samples, by_features, by_pixels, strict=True)
     rows = [torch.cat([sample[None], real.images[one], real.images[other]]) for sample, one, other in near]
-    legend = f"left: a sample; then the {NUM_NEAREST} images of {real.name} nearest in {viewer.name} features"
+    legend = f"left: a sample; then the {NUM_NEAREST} images of {real.name} nearest in {extractor.name} features"
     return ImageGrid(
         torch.cat(rows), f"{words}; {legend}; then the {NUM_NEAREST} nearest in pixels", columns=1 + 2 * NUM_NEAREST
     )
@@ -158,12 +161,6 @@ def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator:
         columns=PER_CLASS,
         row_labels=labels,
     )
-
-
-def viewer_of(extractors: Sequence[FeatureExtractor]) -> FeatureExtractor:
-    """The one that pictures are made with: the data set's own classifier where there is one, the quickest."""
-    own = [extractor for extractor in extractors if extractor.name in ("domain", "rotation")]
-    return (own or list(extractors))[0]
 
 
 def _first(pixels: Tensor, count: int) -> Tensor:

@@ -1,25 +1,26 @@
-"""What samples are measured with: the data set's own classifier, and the real images as each extractor sees them."""
+"""The data set's own classifier, the features of its real images by each extractor, and the scores of real images."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 
 import torch
 
 from papergan.config.checked import Experiment
-from papergan.config.evaluation import DomainRecipe
+from papergan.config.evaluation import DomainClassifierSettings
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.references import cached_features
 from papergan.datasets.unfinished_work import UnfinishedWork
-from papergan.distributed.extractors import extractors_of
+from papergan.evaluation.protocol import Split
 from papergan.evaluation.real_image_scores import RealRow, real_rows
-from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_and_held_out
+from papergan.extractors.build import extractors_of
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier as train_classifier
 from papergan.extractors.feature_extractor import FeatureExtractor
@@ -52,7 +53,12 @@ def train_domain_classifier(
 
 
 def classifier_of(
-    images: ImageSplits, how: DomainRecipe, cache: FeatureCache, device: torch.device, *, deterministic: bool = False
+    images: ImageSplits,
+    how: DomainClassifierSettings,
+    cache: FeatureCache,
+    device: torch.device,
+    *,
+    deterministic: bool = False,
 ) -> Weights:
     """From the cache, or trained now. deterministic: with such kernels, and never one that was made without.
 
@@ -85,29 +91,47 @@ def classifier_of(
 def build_reference(
     experiment: Experiment, images: ImageSplits, domain_classifier: Weights, feature_cache: FeatureCache
 ) -> References:
-    """Training and test images as each extractor of the recipe sees them, kept once computed."""
+    """Features of training and test images by each extractor of the recipe, kept once computed."""
     how, device = experiment.recipe.evaluation, device_of(experiment.recipe)
     extractors = extractors_of(how, device, domain_classifier)
-    real, held_out = (images.train, images.test) if how.reference == "train" else (images.test, images.train)
-    references = {}
+    real, held_out = reference_and_held_out(images, how.reference)
     with stoppable("the reference features") as stop:
-        for extractor in extractors:
-            facts = ExtractorFacts.of(extractor)
-            first, second = features_of_sets([real, held_out], extractor, feature_cache, how.batch_size, stop)
-            references[facts.name] = Reference.between(facts, first, second, how.reference, how.final_num_samples)
+        return references_of(
+            extractors, real, held_out, feature_cache, split=how.reference, floor_samples=how.final_num_samples,
+            batch_size=how.batch_size, stop=stop,
+        )  # fmt: skip
+
+
+def references_of(
+    extractors: Iterable[FeatureExtractor],
+    real: ImageSet,
+    held_out: ImageSet | None,
+    cache: FeatureCache,
+    *,
+    split: Split,
+    floor_samples: int,
+    batch_size: int,
+    stop: StopRequest,
+) -> References:
+    """The reference of each extractor: from the cache, else computed. split: what `real` is. See `Reference`."""
+    sets, references = [real] if held_out is None else [real, held_out], {}
+    for extractor in extractors:
+        facts = ExtractorFacts.of(extractor)
+        first, *others = features_of_sets(sets, extractor, cache, batch_size, stop)
+        references[facts.name] = Reference.between(facts, first, others[0] if others else None, split, floor_samples)
     return references
 
 
 def features_of_sets(
     sets: Sequence[ImageSet], extractor: FeatureExtractor, cache: FeatureCache, batch_size: int, stop: StopRequest
 ) -> list[ImageFeatures]:
-    """Sets of real images as this extractor sees them: from the cache, else looked at now."""
+    """Features of sets of real images by this extractor: from the cache, else computed."""
 
-    def look(images: ImageSet) -> Callable[[], Weights]:
+    def compute(images: ImageSet) -> Callable[[], Weights]:
         return lambda: ImageFeatures.of(images, extractor, batch_size, lambda: is_asked(stop)).to_weights()
 
     facts = ExtractorFacts.of(extractor)
-    return [cached_features(cache, facts, some.name, some.digest, len(some), look(some)) for some in sets]
+    return [cached_features(cache, facts, some.name, some.digest, len(some), compute(some)) for some in sets]
 
 
 def score_real_images(
@@ -119,9 +143,7 @@ def score_real_images(
 
     def make() -> Weights:
         log.info("Scoring real images by the same rules: the rows that say what the scale means")
-        real, held_out = (
-            (images.train, images.test) if rules.reference_split == "train" else (images.test, images.train)
-        )
+        real, held_out = reference_and_held_out(images, rules.reference_split)
         with stoppable("the scores of real images") as stop:
             rows = real_rows(real, held_out, reference, rules, device_of(recipe), lambda: is_asked(stop))
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})

@@ -15,15 +15,14 @@ from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSplits
 from papergan.datasets.checkpoints import CheckpointFolder
-from papergan.distributed.sample_features import Viewers
+from papergan.distributed.evaluator import evaluator_of
 from papergan.errors import NotFiniteError
-from papergan.evaluation.compute_metrics import score_sample_features
-from papergan.evaluation.pixel_metrics import score_pixels
+from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.reference import References
 from papergan.game.game import Game
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
-from papergan.pipelines.experiment.nodes.discriminator_metrics import judge
+from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
 from papergan.pipelines.experiment.nodes.export import caption, draw
 from papergan.pipelines.experiment.restore import initial_game, is_asked, spec_facts, state_of, stoppable
@@ -71,17 +70,17 @@ def train(
         device=game.device, flip=recipe.training.horizontal_flip, drop_last=recipe.training.drop_last,
         shard=None if process_group is None else process_group.rows,
     )  # fmt: skip
-    viewers = Viewers(recipe, images.train.spec, domain_classifier)
-    extractors = viewers.extractors
+    evaluator = evaluator_of(recipe, images, domain_classifier, reference)
     settings = train_settings_of(
-        recipe, batches.per_epoch, game.batches_per_step, prefix=extractors[0].metric_prefix, rules=rules_of(recipe)
-    )
+        recipe, batches.per_epoch, game.batches_per_step, prefix=evaluator.extractors[0].metric_prefix,
+        rules=rules_of(recipe),
+    )  # fmt: skip
     log.info(
         "Training %s on %d images of %s for %d steps on %s (recipe %s)",
         experiment.name, len(images.train), images.train.name, settings.steps, game.device, recipe.fingerprint,
     )  # fmt: skip
     with stoppable("training") as stop:
-        evaluation = Evaluation(experiment, images, viewers, reference)
+        evaluation = Evaluation(experiment, images, evaluator)
         callbacks = Callbacks(
             report=tracker.report,
             evaluate=partial(evaluation, stop, tracker),
@@ -134,16 +133,10 @@ def train_settings_of(
 
 
 class Evaluation:
-    """What is measured at every evaluation while training: scores of the published generator, and the judge's own."""
+    """An evaluation while training: scores of the published generator, and metrics of the discriminator."""
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        images: ImageSplits,
-        viewers: Viewers,
-        references: References,
-    ) -> None:
-        self.experiment, self.images, self.viewers, self.references = experiment, images, viewers, references
+    def __init__(self, experiment: Experiment, images: ImageSplits, evaluator: Evaluator) -> None:
+        self.experiment, self.images, self.evaluator = experiment, images, evaluator
 
     def __call__(self, stop: StopRequest, tracker: Tracker, sampler: Sampler, game: Game, progress: Progress) -> Row:
         how, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
@@ -151,14 +144,11 @@ class Evaluation:
         tracker.picture(ImageGrid(draw(sampler, seed, progress), words), progress.step)
         rules, asked = how.rules_while_training(seed), partial(is_asked, stop)
         what = f"samples of epoch {progress.epoch:g}"
-        seen = self.viewers.see(sampler, self.references, rules, progress=progress, should_stop=asked, what=what)
-        scores = score_sample_features(seen, self.references, rules, game.device, asked)
-        scores |= score_pixels(seen.pixels, self.images.train.images, self.images.test.images, rules, game.device)
-        judged = judge(
+        scores = self.evaluator.score_sampler(sampler, rules, progress=progress, should_stop=asked, what=what)
+        return scores | measure_discriminator(
             game, self.images, count=how.discriminator_samples, seed=seed, batch_size=how.batch_size,
             progress=progress, should_stop=asked,
         )  # fmt: skip
-        return {**scores, **judged}
 
 
 def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from papergan.config.checked import Experiment
-from papergan.distributed.extractors import extractors_of
 from papergan.errors import RecipeError
-from papergan.evaluation.compute_metrics import Scores, extract_sample_features, score_sample_features
-from papergan.evaluation.protocol import Rules
+from papergan.evaluation.compute_metrics import Scores
+from papergan.evaluation.evaluator import Evaluator
+from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import References
+from papergan.extractors.build import extractors_of, fastest
 from papergan.game.sampler import Sampler
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.nodes.divergence import no_figure, unless_diverged
 from papergan.pipelines.experiment.nodes.export import caption
-from papergan.pipelines.experiment.nodes.figures import viewer_of
 from papergan.pipelines.experiment.restore import device_of, is_asked, progress_of, published_sampler, stoppable
 from papergan.reporting.image_grid import make_grid
 from papergan.weights import Weights
@@ -38,23 +39,25 @@ def sweep_truncation(
     """
     recipe, progress = experiment.recipe, progress_of(generator)
     sampler = published_sampler(recipe, generator)
-    viewer = viewer_of(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
+    device = device_of(recipe)
+    extractor = fastest(extractors_of(recipe.evaluation, device, domain_classifier))
+    evaluator = Evaluator([extractor], reference, device=device, batch_size=recipe.evaluation.batch_size)
     rules = recipe.evaluation.rules_while_training(recipe.seed).within(
-        min(MOST_SAMPLES, recipe.evaluation.num_samples), len(reference[viewer.name].real)
+        min(MOST_SAMPLES, recipe.evaluation.num_samples), len(reference[extractor.name].real)
     )
     rows, scores = [], []
     with stoppable("the truncation sweep") as stop:
         for threshold in _thresholds(sampler):
-            stream = partial(sampler.stream, seed=rules.seed, progress=progress, truncation=threshold)
-            rows.append(to_pixels(torch.cat(list(stream(PER_ROW)))).cpu())
-            seen = extract_sample_features(
-                (to_pixels(batch) for batch in stream(rules.num_samples)), [viewer], reference, rules,
-                batch_size=recipe.evaluation.batch_size, should_stop=partial(is_asked, stop),
-                what=f"samples truncated at {threshold}",
-            )  # fmt: skip
-            scores.append(score_sample_features(seen, reference, rules, device_of(recipe), partial(is_asked, stop)))
+            shown = sampler.stream(PER_ROW, seed=rules.seed, progress=progress, truncation=threshold)
+            rows.append(to_pixels(torch.cat(list(shown)), rules.quantisation).cpu())
+            scores.append(evaluator.score_sampler(
+                sampler, replace(rules, truncation=threshold), progress=progress,
+                should_stop=partial(is_asked, stop), what=f"samples truncated at {threshold}",
+            ))  # fmt: skip
     words = caption(experiment.name, generator.metadata["dataset"], progress)
-    return _figure(_thresholds(sampler), rows, scores, viewer.metric_prefix, f"{words}; {_rule(rules, viewer.name)}")
+    return _figure(
+        _thresholds(sampler), rows, scores, extractor.metric_prefix, f"{words}; {_rule(rules, extractor.name)}"
+    )
 
 
 def _thresholds(sampler: Sampler) -> tuple[float | None, ...]:
@@ -66,7 +69,7 @@ def _thresholds(sampler: Sampler) -> tuple[float | None, ...]:
     return (None,)
 
 
-def _rule(rules: Rules, extractor: str) -> str:
+def _rule(rules: EvaluationRules, extractor: str) -> str:
     return f"{rules.num_samples} samples per threshold, {extractor} features"
 
 

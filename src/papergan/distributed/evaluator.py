@@ -1,9 +1,9 @@
-"""Features of samples, computed by all ranks: chunk c of the stream by rank c mod N, joined in order."""
+"""The evaluator of an experiment; on several processes each of them extracts the features of some samples."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -13,18 +13,16 @@ from torch import Tensor
 
 from papergan import systems
 from papergan.config.experiment import Recipe
-from papergan.data.images import ImageSpec
+from papergan.data.images import ImageSpec, ImageSplits
 from papergan.data.memory import read_into_memory
-from papergan.distributed.extractors import extractors_of
 from papergan.errors import EvaluationError, MemoryShortError, NotFiniteError, PaperganError
-from papergan.evaluation.compute_metrics import extract_sample_features
+from papergan.evaluation.evaluator import Evaluator, Stop
 from papergan.evaluation.image_features import SampleFeatures, extract_features
 from papergan.evaluation.pixel_metrics import num_images_kept
-from papergan.evaluation.protocol import Rules
-from papergan.evaluation.reference import References, check_references
+from papergan.evaluation.protocol import EvaluationRules
+from papergan.evaluation.reference import References, reference_and_held_out
+from papergan.extractors.build import build_extractors, extractors_of, weight_files
 from papergan.extractors.feature_extractor import FeatureExtractor, Features
-from papergan.extractors.inception import locate_inception_weights
-from papergan.extractors.torchvision_inception import locate_torchvision_weights
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
@@ -34,81 +32,82 @@ from papergan.training.numerics import numerics
 from papergan.training.process_group import Command, ProcessGroup, current, device_here
 from papergan.weights import Weights
 
-Stop = Callable[[], bool] | None
-
 _KNOWN = {kind.__name__: kind for kind in (NotFiniteError, MemoryShortError, EvaluationError)}
 
 
-class Viewers:
-    """The extractors of a recipe, on this rank and on every follower.
+def evaluator_of(recipe: Recipe, images: ImageSplits, domain_classifier: Weights, references: References) -> Evaluator:
+    """The evaluator of an experiment: of this process alone, or of all processes of its group."""
+    how, device, process_group = recipe.evaluation, device_here(recipe.training.device), current()
+    extractors = extractors_of(how, device, domain_classifier)
+    real, held_out = reference_and_held_out(images, how.reference)
+    alone = Evaluator(extractors, references, real=real, held_out=held_out, device=device, batch_size=how.batch_size)
+    if process_group is None:
+        return alone
+    return DistributedEvaluator(alone, process_group, _evaluator_message(recipe, images.train.spec, domain_classifier))
 
-    Features do not depend on the number of ranks: chunks have a fixed size and seeds of their own, extractors see them
-    in the same batches, and the rows are put back in order, so that scores are those of one process.
+
+class DistributedEvaluator(Evaluator):
+    """An evaluator whose samples are generated, and their features extracted, by all processes of a group.
+
+    Scores do not depend on the number of processes: chunks have a fixed size and seeds of their own, extractors get
+    them in the same batches, and the rows are put back in order.
     """
 
-    def __init__(self, recipe: Recipe, images: ImageSpec, domain_classifier: Weights) -> None:
-        self.recipe, self.images, self.classifier = recipe, images, domain_classifier
-        self.extractors = extractors_of(recipe.evaluation, device_here(recipe.training.device), domain_classifier)
-        self._process_group, self._extractors_sent = current(), False
+    def __init__(self, alone: Evaluator, process_group: ProcessGroup, message: dict[str, Any]) -> None:
+        """message: what followers build their extractors from, see `FollowerEvaluator`; sent once."""
+        super().__init__(
+            alone.extractors, alone.references, real=alone.real, held_out=alone.held_out, device=alone.device,
+            batch_size=alone.batch_size,
+        )  # fmt: skip
+        self._process_group, self._message = process_group, message
+        self._extractors_sent = False
 
-    def see(
+    def extract_sampler(
         self,
         sampler: Sampler,
-        references: References,
-        rules: Rules,
+        rules: EvaluationRules,
         *,
         progress: Progress,
         should_stop: Stop = None,
         what: str = "samples",
     ) -> SampleFeatures:
-        """Features of the samples that the rules ask for, by every extractor; raises as `extract_sample_features`."""
-        size = self.recipe.evaluation.batch_size
-        if self._process_group is None:
-            stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
-            return extract_sample_features(
-                (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors, references, rules,
-                batch_size=size, should_stop=should_stop, what=what,
-            )  # fmt: skip
-        check_references(self.extractors, references)
-        task = Task(sampler, self.extractors, rules, progress, size)
-        self._tell(self._process_group, task)
+        """As `Evaluator.extract_sampler`: chunk c of the stream by rank c mod N, joined in order."""
+        chunks = SampleChunks(sampler, self.extractors, rules, progress, self.batch_size)
+        self._send(chunks)
         world, parts = self._process_group.world, []
-        for wave in range(-(-task.chunks // world)):
-            parts += _wave(self._process_group, task, wave, should_stop, f"{what}, from {wave * world * CHUNK} on")
+        for wave in range(-(-chunks.count // world)):
+            parts += _wave(self._process_group, chunks, wave, should_stop, f"{what}, from {wave * world * CHUNK} on")
         return _joined(parts)
 
-    def _tell(self, process_group: ProcessGroup, task: Task) -> None:
+    def _send(self, chunks: SampleChunks) -> None:
         """Send the extractors, once, and the generator, every time, to the followers."""
         if not self._extractors_sent:
-            process_group.broadcast(Command.LOAD_EXTRACTORS, content=self._extractors())
+            self._process_group.broadcast(Command.LOAD_EXTRACTORS, content=self._message)
             self._extractors_sent = True
-        process_group.broadcast(Command.LOAD_GENERATOR, content=task.to_content())
-
-    def _extractors(self) -> dict[str, Any]:
-        how, files = self.recipe.evaluation, {}
-        if how.inception or how.inception64:
-            files["inception_weights"] = locate_inception_weights(how.inception_weights, how.allow_download)
-        if how.torchvision:
-            files["torchvision_weights"] = locate_torchvision_weights(how.torchvision_weights, how.allow_download)
-        read = {
-            name: torch.frombuffer(bytearray(read_into_memory(path)), dtype=torch.uint8) for name, path in files.items()
-        }
-        images = self.images
-        return {
-            "recipe": self.recipe.model_dump_json(), "spec": [images.channels, images.size, images.num_classes],
-            "classifier": dict(self.classifier.tensors), "about_classifier": dict(self.classifier.metadata),
-            "files": read,
-        }  # fmt: skip
+        self._process_group.broadcast(Command.LOAD_GENERATOR, content=chunks.to_content())
 
 
-class Task:
-    """One evaluation of a generator: its samples, and the extractors and rules for them."""
+def _evaluator_message(recipe: Recipe, images: ImageSpec, domain_classifier: Weights) -> dict[str, Any]:
+    """What a `FollowerEvaluator` is built from: followers do not read the disk."""
+    files = {
+        name: torch.frombuffer(bytearray(read_into_memory(path)), dtype=torch.uint8)
+        for name, path in weight_files(recipe.evaluation).items()
+    }
+    return {
+        "recipe": recipe.model_dump_json(), "spec": [images.channels, images.size, images.num_classes],
+        "classifier": dict(domain_classifier.tensors), "about_classifier": dict(domain_classifier.metadata),
+        "files": files,
+    }  # fmt: skip
+
+
+class SampleChunks:
+    """The samples of one evaluation of a generator, in chunks that any process can generate by itself."""
 
     def __init__(
         self,
         sampler: Sampler,
         extractors: Sequence[FeatureExtractor],
-        rules: Rules,
+        rules: EvaluationRules,
         progress: Progress,
         batch_size: int,
     ) -> None:
@@ -116,10 +115,10 @@ class Task:
         self.progress, self.batch_size = progress, batch_size
 
     @property
-    def chunks(self) -> int:
+    def count(self) -> int:
         return -(-self.rules.num_samples // CHUNK)
 
-    def look(self, chunk: int, should_stop: Stop = None, what: str = "samples") -> SampleFeatures:
+    def extract(self, chunk: int, should_stop: Stop = None, what: str = "samples") -> SampleFeatures:
         """Generate this chunk of the stream and extract its features."""
         rules, before = self.rules, chunk * CHUNK
         stream = self.sampler.stream(
@@ -138,57 +137,60 @@ class Task:
         return int(((kept >= start) & (kept < stop)).sum())
 
     def to_content(self) -> dict[str, Any]:
-        """The task as a message, without the extractors, which the followers have."""
+        """The chunks as a message, without the extractors, which the followers have."""
         return {
             "weights": self.sampler.state_dict(), "progress": list(self.progress), "batch_size": self.batch_size,
             "rules": asdict(self.rules),
         }  # fmt: skip
 
 
-class Share:
-    """The evaluation of a follower: the extractors that it was sent, and the latest generator."""
+class FollowerEvaluator:
+    """The evaluator of a follower: the extractors that it was sent, and the latest generator."""
 
     def __init__(self, process_group: ProcessGroup, content: dict[str, Any]) -> None:
+        """content: the message of a `DistributedEvaluator`."""
         self.process_group = process_group
         self.recipe = Recipe.model_validate_json(content["recipe"])
         device = device_here(self.recipe.training.device)
         classifier = Weights(content["classifier"], content["about_classifier"])
         with in_memory(content["files"]) as places:
             how = self.recipe.evaluation.model_copy(update={**places, "allow_download": False})
-            self.extractors = extractors_of(how, device, classifier)
+            self.extractors = build_extractors(how, device, classifier)
         game = systems.build(
             self.recipe.system, ImageSpec(*content["spec"]), self.recipe.overrides, seed=self.recipe.seed
         ).to(device)
         self.sampler = game.sampler(averaged=False).requires_grad_(False).eval()
-        self._task: Task | None = None
+        self._chunks: SampleChunks | None = None
 
     def load_generator(self, content: dict[str, Any]) -> None:
         """Load a generator, whose samples are evaluated from now on."""
         self.sampler.load_state_dict(content["weights"])
-        progress, rules = Progress(*content["progress"]), Rules(**content["rules"])
-        self._task = Task(self.sampler, self.extractors, rules, progress, content["batch_size"])
+        progress, rules = Progress(*content["progress"]), EvaluationRules(**content["rules"])
+        self._chunks = SampleChunks(self.sampler, self.extractors, rules, progress, content["batch_size"])
 
     def features(self, wave: int) -> dict[str, Any] | None:
         """The features of this rank's chunk of the wave, or its error; None where the wave ends before it."""
-        assert self._task is not None
+        assert self._chunks is not None
         how = self.recipe.training
         chunk = wave * self.process_group.world + self.process_group.rank
-        if chunk >= self._task.chunks:
+        if chunk >= self._chunks.count:
             return None
-        memory = memory_errors("looking at samples", f"lower evaluation.batch_size (now {self._task.batch_size})")
+        memory = memory_errors("evaluation", f"lower evaluation.batch_size (now {self._chunks.batch_size})")
         try:
             with numerics(how.precision, deterministic=how.deterministic), memory:
-                seen = self._task.look(chunk)
+                samples = self._chunks.extract(chunk)
         except PaperganError as error:
             return {"error": type(error).__name__, "message": f"{self.process_group}: {error}"}
         return {
-            "pixels": seen.pixels, "count": seen.count,
-            "features": {name: rows.features for name, rows in seen.features.items()},
-            "logits": {name: rows.logits for name, rows in seen.features.items()},
+            "pixels": samples.pixels, "count": samples.count,
+            "features": {name: rows.features for name, rows in samples.features.items()},
+            "logits": {name: rows.logits for name, rows in samples.features.items()},
         }  # fmt: skip
 
 
-def _wave(process_group: ProcessGroup, task: Task, wave: int, should_stop: Stop, what: str) -> list[SampleFeatures]:
+def _wave(
+    process_group: ProcessGroup, chunks: SampleChunks, wave: int, should_stop: Stop, what: str
+) -> list[SampleFeatures]:
     """One chunk by each rank, in order. Where one fails or is stopped, the others' are received nevertheless."""
     first = wave * process_group.world
     error: PaperganError | None = None
@@ -196,21 +198,21 @@ def _wave(process_group: ProcessGroup, task: Task, wave: int, should_stop: Stop,
         process_group.broadcast(Command.EXTRACT_FEATURES, wave)
         parts = []
         try:
-            parts.append(task.look(first, should_stop, what))
+            parts.append(chunks.extract(first, should_stop, what))
         except PaperganError as own:
             error = own
-        for rank in range(1, min(process_group.world, task.chunks - first)):
+        for rank in range(1, min(process_group.world, chunks.count - first)):
             answer = process_group.receive_from(rank)
             if "error" in answer:
                 error = error or _KNOWN.get(answer["error"], PaperganError)(answer["message"])
             else:
-                parts.append(_seen(answer))
+                parts.append(_sample_features(answer))
     if error is not None:
         raise error
     return parts
 
 
-def _seen(answer: dict[str, Any]) -> SampleFeatures:
+def _sample_features(answer: dict[str, Any]) -> SampleFeatures:
     features = {name: Features(rows, answer["logits"][name]) for name, rows in answer["features"].items()}
     return SampleFeatures(features, answer["pixels"], answer["count"])
 
