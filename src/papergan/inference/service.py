@@ -105,9 +105,10 @@ class Service:
     async def model(self, request: Request) -> Response:
         """GET /model: what can be asked for."""
         generator = self.generator
+        name, *about = repr(generator).splitlines()
         return answer_json(
             {
-                "name": generator.stored.about.get("experiment", generator.system), "about": repr(generator),
+                "name": name.partition(":")[0], "about": [name.partition(": ")[2], *map(str.strip, about)],
                 "classes": _class_names(generator), "most": self.limits.images,
             }
         )  # fmt: skip
