@@ -71,7 +71,7 @@ def publish(
     card = model.card or model_card(model.config, published, picture=picture is not None, place=to)
     with TemporaryDirectory(prefix="papergan-") as made:
         staged = Path(made)
-        write_model(staged, StoredModel(model.tensors, model.config, card))
+        write_model(staged, StoredModel(model.tensors, model.config, card, model.picture))
         if picture is not None:
             write_whole(staged / PICTURE, read_regular(picture))
         files = tuple(

@@ -34,8 +34,11 @@ def log_generator(
     from mlflow.models import Model
 
     with _tracking_uri(client.tracking_uri), _without_chatter():
+        # in the experiment of its run: MLflow itself would take the active experiment of this process
+        entry = client.create_logged_model(client.get_run(run_id).info.experiment_id, MODEL_NAME, run_id)
         logged = Model.log(
-            artifact_path=None, name=MODEL_NAME, flavor=mlflow.pyfunc, run_id=run_id, registered_model_name=name,
+            artifact_path=None, model_id=entry.model_id, flavor=mlflow.pyfunc, run_id=run_id,
+            registered_model_name=name,
             python_model=str(Path(__file__).with_name("pyfunc_generator.py")), artifacts={"generator": str(folder)},
             signature=signature(), pip_requirements=list(_pinned()), code_paths=[str(PACKAGE)],
             await_registration_for=60,
