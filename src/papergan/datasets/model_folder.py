@@ -7,8 +7,7 @@ from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, Version, VersionNotFoundError
 
-from papergan.atomic_files import read_regular
-from papergan.datasets.atomic_file import is_whole
+from papergan.datasets.atomic_file import is_whole, read_text
 from papergan.inference.model_folder import CARD, StoredModel, read_model, write_model
 
 
@@ -37,7 +36,7 @@ class ModelFolderDataset(AbstractVersionedDataset[StoredModel, StoredModel]):
 
     def preview(self) -> str:
         """The model card, for Kedro-Viz."""
-        return read_regular(self.path / CARD).decode() if self._exists() else ""
+        return read_text(self.path / CARD) if self._exists() else ""
 
     def _exists(self) -> bool:
         try:
