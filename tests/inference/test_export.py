@@ -1,6 +1,8 @@
 """Exported files: every system, both formats, against the generator; and refusals."""
 
+import functools
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -22,17 +24,17 @@ PAGE = Path(__file__).parents[2] / "docs" / "use_a_generator.md"
 
 
 def architecture(name: str) -> str:
-    """What an export depends on: systems that differ in training alone have one graph."""
+    """What a graph depends on but for sizes: systems that differ in training alone have one."""
     game = systems.build(name, ImageSpec(3, 16, len(CLASSES)), small(name), seed=3)
     sampler = game.sampler()
-    return f"{sampler.generator!r}, {isinstance(sampler.prior, WithChoice)}"
+    return re.sub(r"\d+", "", f"{sampler.generator!r}, {isinstance(sampler.prior, WithChoice)}")
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory):
     """The generator and the file of the first system of each architecture."""
-    pytest.importorskip("onnxruntime", reason="the extra papergan[onnx] is not installed")
-    pytest.importorskip("onnxscript", reason="the extra papergan[onnx] is not installed")
+    pytest.importorskip("onnxruntime", reason="papergan[onnx] is not installed")
+    torchlib = pytest.importorskip("onnxscript._framework_apis.torch_2_5", reason="papergan[onnx] is not installed")
     folder, made = tmp_path_factory.mktemp("exports"), {}
 
     def of(name: str, to: str) -> tuple[Generator, Path]:
@@ -42,7 +44,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory):
             made[key] = (generator, export_model(generator, folder / f"{name}.{to}", to))
         return made[key]
 
-    return of
+    with pytest.MonkeyPatch.context() as patch:  # the exporter reads all its operators anew for each graph
+        patch.setattr(torchlib, "get_torchlib_ops", functools.cache(torchlib.get_torchlib_ops))
+        yield of
 
 
 FORMATS = ("onnx", "pt2")
@@ -96,7 +100,7 @@ def test_pt2_of_a_mixture_in_other_batches(exported):
 
 def test_files_name_no_path_of_this_machine(exported):
     for to in FORMATS:
-        content = exported("hybrid_fast", to)[1].read_bytes()
+        content = exported("mix_wgan", to)[1].read_bytes()
         assert str(Path(export.__file__).parents[3]).encode() not in content
         assert b".py" not in content
 
@@ -118,11 +122,7 @@ def test_spectral_normalisation_is_folded():
     assert all(torch.equal(layer.weight, weight) for layer, weight in zip(network, before, strict=True))
 
 
-@pytest.mark.parametrize("to", FORMATS)
-def test_a_file_that_computes_other_images_is_not_written(loaded, tmp_path, monkeypatch, to):
-    if to == "onnx":
-        pytest.importorskip("onnxruntime")
-
+def test_a_file_that_computes_other_images_is_not_written(loaded, tmp_path, monkeypatch):
     def moved(network: nn.Module) -> nn.Module:
         for parameter in network.parameters():
             parameter.mul_(1.01)
@@ -130,7 +130,7 @@ def test_a_file_that_computes_other_images_is_not_written(loaded, tmp_path, monk
 
     monkeypatch.setattr(export, "folded", moved)
     with pytest.raises(RecipeError, match=r"not written, since in batches of 64 its images deviate .* by up to .*e-"):
-        export_model(loaded("dcgan"), tmp_path / "model", to)
+        export_model(loaded("dcgan"), tmp_path / "model", "pt2")
     assert list(tmp_path.iterdir()) == []
 
 

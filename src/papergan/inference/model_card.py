@@ -44,13 +44,13 @@ for illustration that are said to be generated. Scores hold for this data set an
   identity documents, signatures. Say where an image is generated. The PNG files that papergan writes say so in their
   metadata, which anybody can remove.
 - **Privacy.** Generated is not the same as anonymous: a generator can give back images that it was trained on. The
-  figures above find close copies and nothing else; a low rate proves nothing. Publish no generator of images of
+  measures above find close copies and nothing else; a low rate proves nothing. Publish no generator of images of
   patients or other persons without their consent and a check of its own.
 - **Decisions.** It repeats the gaps and the bias of its training images and may leave out whole kinds of them. Use its
   images in medicine, or to train what decides about people, only where it is open how they were made and their effect
   was measured on real images.
 
-These are the risks that Purwono et al. 2025 name for generative adversarial networks (section V.E).
+On deception, on privacy and on openness in medicine after Purwono et al. 2025, section V.E.
 """
 
 
