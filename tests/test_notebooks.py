@@ -10,7 +10,6 @@ from nbclient import NotebookClient
 
 from helpers.project_run import PROJECT, run_here
 
-
 PICTURES = {"results": 2, "use_a_generator": 3}  # samples and curves; samples, truncation, interpolation
 
 

@@ -225,16 +225,24 @@ def test_several_seeds_are_one_line_of_mean_and_deviation(published: tuple[Publi
     assert pd.isna(row["best_fid_epoch"])  # each seed has its own
 
 
-def test_an_older_variant_or_budget_is_no_seed_of_the_newest(published: tuple[PublishedRow, ...]) -> None:
+def test_every_variant_budget_and_set_of_rules_has_a_row_of_its_own(published: tuple[PublishedRow, ...]) -> None:
     cards = {
         "variant": card(seed=5, variant="w" * 12, final=metrics(fid=99.0)),
         "budget": card(seed=6, steps=10, final=metrics(fid=99.0)),
         "rules": card(seed=7, protocols=[protocol(truncation=0.5)], final=metrics(fid=99.0)),
         **seeds(29.0, 31.0),
     }
-    row = proposed(comparison_table(published, cards), "hybrid_cifar10")
-    assert row["seeds"] == "0, 1"
-    assert row[INCEPTION_FID] == 30
+    table = comparison_table(published, cards)
+    rows = table[
+        (table["experiment"] == "hybrid_cifar10") & (table["row"] == "Proposed Model") & (table["metric"] == "FID")
+    ]
+    assert rows["seeds"].tolist() == ["0, 1", "7", "6", "5"]  # the newest first
+    assert rows["variant"].is_unique
+    assert "truncation 0.5" in rows["variant"].tolist()[1]
+    assert "steps 10" in rows["variant"].tolist()[2]
+    assert f"recipe {'w' * 8}" in rows["variant"].tolist()[3]
+    alone = comparison_table(published, {"a": card()})
+    assert alone["variant"].fillna("").eq("").all()
 
 
 def test_a_seed_that_diverged_is_counted_and_not_averaged(published: tuple[PublishedRow, ...]) -> None:

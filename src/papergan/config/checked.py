@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
+from papergan.config.comparison import ComparisonSettings
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
@@ -42,6 +43,12 @@ class Sanity(NamedTuple):
     """What the metric sanity pipeline looks at."""
 
     recipe: SanitySettings
+
+
+class Comparison(NamedTuple):
+    """Which runs stand in the comparison table."""
+
+    settings: ComparisonSettings
 
 
 class Images(NamedTuple):

@@ -88,7 +88,12 @@ class Tool:
 
 
 TOOLS = {
-    "comparison": Tool("the table of all runs so far", "papergan.pipelines.comparison"),
+    "comparison": Tool(
+        "the table of all runs so far",
+        "papergan.pipelines.comparison",
+        "papergan.config.comparison:ComparisonSettings",
+        "papergan.hooks.tool_checks:check_comparison",
+    ),
     "metric_sanity": Tool(
         "every metric on real images that are damaged more and more: does it notice?",
         "papergan.pipelines.sanity",

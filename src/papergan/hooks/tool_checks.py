@@ -7,12 +7,18 @@ from typing import Any
 
 from kedro.io import CatalogProtocol
 
-from papergan.config.checked import Images, Sanity
+from papergan.config.checked import Comparison, Images, Sanity
+from papergan.config.comparison import ComparisonSettings
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.errors import DataError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
 from papergan.messages import quoted, sanitise
 from papergan.training.numerics import choose_device
+
+
+def check_comparison(name: str, catalog: CatalogProtocol) -> Comparison:
+    """Which runs stand in the comparison. Raises RecipeError for what is misspelt."""
+    return Comparison(ComparisonSettings.parse(name, catalog.load(f"params:{name}")))
 
 
 def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:

@@ -12,7 +12,7 @@ from papergan.metrics.registry import DISCRIMINATOR_METRICS, FLOOR, METRICS
 from papergan.reporting.column_headers import Headers, column_headers, metric_order
 from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.ranking import ranks
-from papergan.reporting.seed_groups import Measured, SeedGroup, seed_groups
+from papergan.reporting.seed_groups import Measured, SeedGroup, seed_groups, variants_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ Cell = str | float | int | None
 Cells = dict[str, Cell]
 
 PUBLISHED = ["paper", "table", "row", "metric", "published", "published std", "published epoch"]
-MEASURED = ["experiment", "dataset", "status", "seeds"]
+MEASURED = ["experiment", "variant", "dataset", "status", "seeds"]
 ACCOUNT = [
     "best_fid_epoch", "best_is_epoch", "num_samples", "extractors", "protocol", "epochs", "steps", "images_seen",
     "hardware", "training_seconds", "commit", "versions", "recipe", "data",
@@ -59,7 +59,9 @@ def comparison_table(
     real = [row for group in groups for row in group.newest.real_rows]
     protocols = [p for group in groups for card in group.finished for p in card.protocols]
     headers = column_headers([*protocols, *(p for row in real for p in row.protocols)])
-    cells = {group.newest.experiment + group.newest.dataset: _measured(group, headers) for group in groups}
+    cells = {group.key: _measured(group, headers) for group in groups}
+    for group, variant in zip(groups, variants_of(groups), strict=True):
+        cells[group.key]["variant"] = variant
     _add_ranks(groups, headers, cells)
     lines: list[Cells] = []
     for row in published:
@@ -85,8 +87,8 @@ def _kind(column: str) -> str:
     return "Int64" if column in WHOLE else "Float64"
 
 
-def _of(cells: Mapping[str, Cells], group: SeedGroup) -> Cells:
-    return cells[group.newest.experiment + group.newest.dataset]
+def _of(cells: Mapping[tuple[object, ...], Cells], group: SeedGroup) -> Cells:
+    return cells[group.key]
 
 
 def _published(row: PublishedRow) -> Cells:
@@ -173,7 +175,7 @@ def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
     return cells
 
 
-def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[str, Cells]) -> None:
+def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[tuple[object, ...], Cells]) -> None:
     """Ranks within each column, over runs; real images have none."""
     for name, metric in METRICS.items():
         columns: dict[str, list[tuple[SeedGroup, Measured]]] = {}

@@ -42,7 +42,7 @@ def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     columns = [name for name in table.columns if name not in {*ACCOUNT_ONLY, *beyond, *beside}]
     for name, left in beside.items():
         columns.insert(columns.index(left) + 1, name)
-    everything = table[table["dataset"].notna()].drop_duplicates(["experiment", "dataset", "status"])
+    everything = table[table["dataset"].notna()].drop_duplicates(["experiment", "variant", "dataset", "status"])
     runs = everything[everything["experiment"].notna()]
     parts = [("Results", table[columns])]
     if len(everything):
@@ -61,7 +61,8 @@ def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         for name in metrics:
             value, rank = _with_deviation(text(run[name]), text(run.get(f"{name} std"))), text(run.get(f"{name} rank"))
             values.append(f"{value}, rank {rank}" if rank else value)
-        cells[f"{text(run['experiment']) or text(run['row'])} ({text(run['dataset'])})"] = values
+        name = ", ".join(filter(None, [text(run["experiment"]) or text(run["row"]), text(run["variant"])]))
+        cells[f"{name} ({text(run['dataset'])})"] = values
     return pd.DataFrame(cells)
 
 
@@ -95,7 +96,7 @@ def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
     kind = text(row["metric"]).lower()
     published = _with_deviation(f"{kind.upper()} {text(row['published'])}".strip(), text(row["published std"]))
     left = [text(row["table"]).removeprefix("Table "), text(row["row"]), published]
-    left += [text(row["experiment"]), text(row["dataset"])]
+    left += [", ".join(filter(None, [text(row["experiment"]), text(row["variant"])])), text(row["dataset"])]
     accuracy = "/".join(filter(None, (text(row[name]) for name in IN_RESULTS[:2])))
     cells = []
     for name in map(str, row.index):

@@ -34,6 +34,11 @@ class SeedGroup:
     diverged: tuple[ScoreCard, ...]
 
     @property
+    def key(self) -> tuple[object, ...]:
+        """What no other group has."""
+        return self.newest.experiment, self.newest.dataset, self.newest.variant, *_kind(self.newest)
+
+    @property
     def protocols(self) -> tuple[Protocol, ...]:
         """Those of the final scores."""
         return tuple(protocols_of(self.newest.protocols, self.newest.final))
@@ -77,25 +82,76 @@ def measured(name: str, rows: Sequence[Mapping[str, float]]) -> Measured | None:
 
 
 def seed_groups(cards: Iterable[ScoreCard]) -> list[SeedGroup]:
-    """One group for every experiment and data set: that of its newest card. cards: the oldest first.
+    """Groups of cards that differ by their seed alone, by experiment and data set, the newest group first.
 
-    Older cards of another variant of the recipe, of another budget, or under other rules do not belong to it.
+    Every variant of the recipe, every budget and every set of rules is a group of its own, so that no run takes the
+    place of another. A run that diverged belongs to the newest group of its variant, or is one. cards: the oldest
+    first; of one seed of a group the newest counts.
     """
-    by_run: dict[tuple[str, str], list[ScoreCard]] = {}
+    age: dict[int, int] = {}
+    by_variant: dict[tuple[str, str, str], list[ScoreCard]] = {}
     for card in cards:
-        by_run.setdefault((card.experiment, card.dataset), []).append(card)
-    return [_group(by_run[key]) for key in sorted(by_run)]
+        age[id(card)] = -len(age)
+        by_variant.setdefault((card.experiment, card.dataset, card.variant), []).append(card)
+    groups = [group for variant in by_variant.values() for group in _groups(variant)]
+    return sorted(groups, key=lambda group: (group.newest.experiment, group.newest.dataset, age[id(group.newest)]))
 
 
-def _group(cards: Sequence[ScoreCard]) -> SeedGroup:
-    by_seed = {card.seed: card for card in cards if card.variant == cards[-1].variant}  # the newest of each
-    mine = [card for card in cards if by_seed.get(card.seed) is card]
-    done = [card for card in mine if card.diverged is None]
-    finished = [card for card in done if _kind(card) == _kind(done[-1])]
-    diverged = [card for card in mine if card.diverged is not None]
-    newest = finished[-1] if finished else diverged[-1]
-    order = sorted(finished, key=lambda card: card.seed), sorted(diverged, key=lambda card: card.seed)
-    return SeedGroup(newest, tuple(order[0]), tuple(order[1]))
+def _groups(cards: Sequence[ScoreCard]) -> list[SeedGroup]:
+    """The groups of one variant, the newest first."""
+    failed = {card.seed: card for card in cards if card.diverged is not None}
+    kinds: dict[tuple[object, ...], dict[int, ScoreCard]] = {}
+    for card in cards:
+        if card.diverged is None:
+            kind = kinds.pop(_kind(card), {})
+            kinds[_kind(card)] = {**kind, card.seed: card}  # the newest kind is the last one
+            failed.pop(card.seed, None)
+    diverged = tuple(failed[seed] for seed in sorted(failed))
+    if not kinds:
+        return [SeedGroup(list(failed.values())[-1], (), diverged)]
+    groups: list[SeedGroup] = []
+    for kind in reversed(kinds.values()):
+        finished = tuple(kind[seed] for seed in sorted(kind))
+        groups.append(SeedGroup(list(kind.values())[-1], finished, () if groups else diverged))
+    return groups
+
+
+def variants_of(groups: Sequence[SeedGroup]) -> list[str]:
+    """What tells each group from the others of its experiment and data set; "" for one that has none beside it.
+
+    Settings, the budget, the rules; where none of these differs, the digits of the recipe.
+    """
+    together: dict[tuple[str, str], list[SeedGroup]] = {}
+    for group in groups:
+        together.setdefault((group.newest.experiment, group.newest.dataset), []).append(group)
+    return [_variant(group, together[group.newest.experiment, group.newest.dataset]) for group in groups]
+
+
+def _variant(group: SeedGroup, siblings: Sequence[SeedGroup]) -> str:
+    if len(siblings) == 1:
+        return ""
+    facts = [_facts(one.newest) for one in siblings]
+    mine = _facts(group.newest)
+    shared = {name for name, value in mine.items() if all(other.get(name) == value for other in facts)}
+    told = ", ".join(f"{name} {value}" for name, value in mine.items() if name not in shared)
+    names = {name for other in facts for name in other}
+    missing = ", ".join(f"{name} as the paper has it" for name in sorted(names - set(mine)))
+    alike = sum(other == mine for other in facts) > 1
+    return ", ".join(filter(None, [told, missing, f"recipe {group.newest.variant[:8]}" if alike else ""]))
+
+
+def _facts(card: ScoreCard) -> dict[str, str]:
+    """Settings that differ from the system's, the budget and the rules of a card, by name."""
+    settings = [note.removeprefix("with ") for note in card.notes if note.startswith("with ")]
+    pairs = (setting.partition("=") for line in settings for setting in line.split(", "))
+    facts = {name: value for name, _, value in pairs}
+    facts |= {"epochs": f"{card.epochs:g}", "steps": str(card.steps)}
+    for protocol in card.protocols:
+        facts[f"samples of {protocol.extractor}"] = str(protocol.num_samples)
+        facts["truncation"] = "none" if protocol.truncation is None else f"{protocol.truncation:g}"
+        facts["weights"] = protocol.weights
+        facts["reference"] = f"{protocol.reference_split} ({protocol.reference_count})"
+    return facts
 
 
 def _kind(card: ScoreCard) -> tuple[object, ...]:

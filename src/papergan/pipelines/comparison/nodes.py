@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from papergan.config.checked import Comparison
 from papergan.config.papers import citation, short_name
 from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import ScoreCard
@@ -17,14 +18,21 @@ from papergan.reporting.rendering import to_console, to_html, to_markdown
 TITLE = "Published and measured"
 
 
-def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard]) -> Page:
-    """Every published number beside what was measured for it.
+def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], comparison: Comparison) -> Page:
+    """Every published number beside every run that was measured for it.
 
     published: conf/base/published.yml. score_cards: the newest of every run, the oldest first, by any name.
     """
-    cards = {name: card.model_dump() for name, card in score_cards.items()}
+    chosen = comparison.settings
+    kept = {name: card for name, card in score_cards.items() if not chosen.leaves_out(card)}
+    if chosen.newest_only:
+        newest = {(card.experiment, card.dataset): name for name, card in kept.items()}
+        kept = {name: card for name, card in kept.items() if name in newest.values()}
+    cards = {name: card.model_dump() for name, card in kept.items()}
     rows = [replace(row, paper=short_name(row.paper)) for row in published_rows(published)]
-    table, notes = comparison_table(rows, cards), published_notes(published, citation)
+    table, notes = comparison_table(rows, cards), list(published_notes(published, citation))
+    if len(kept) < len(score_cards):
+        notes = [f"{len(score_cards) - len(kept)} runs are left out, as the parameters `comparison` ask", *notes]
     return Page(
         markdown=to_markdown(table, TITLE, notes),
         csv=csv_page(table),
@@ -33,7 +41,9 @@ def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard]) 
     )
 
 
-def compare_after(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], scores: ScoreCard) -> Page:
+def compare_after(
+    published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], comparison: Comparison, scores: ScoreCard
+) -> Page:
     """As `compare`, once an experiment is done. scores: its card, the newest of all."""
     others = {name: card for name, card in score_cards.items() if name != scores.run}
-    return compare(published, {**others, scores.run: scores})
+    return compare(published, {**others, scores.run: scores}, comparison)

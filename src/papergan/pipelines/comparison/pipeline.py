@@ -10,8 +10,8 @@ from papergan.pipelines.groups import group
 
 def create_pipeline(experiment: str | None = None) -> Pipeline:
     """The comparison of everything on disk: alone, or as the end of one experiment's pipeline."""
-    inputs = ["published", "score_cards"]
+    inputs, settings = ["published", "score_cards"], "params:comparison"
     if experiment is None:
-        return Pipeline([node(compare, inputs, "comparison", name="compare")], tags=["comparison"])
-    last = node(compare_after, [*inputs, "scores"], "comparison", name="compare", tags=["comparison"])
-    return Pipeline([group("reporting", [last])], namespace=experiment, inputs=set(inputs))
+        return Pipeline([node(compare, [*inputs, settings], "comparison", name="compare")], tags=["comparison"])
+    last = node(compare_after, [*inputs, settings, "scores"], "comparison", name="compare", tags=["comparison"])
+    return Pipeline([group("reporting", [last])], namespace=experiment, inputs=set(inputs), parameters={settings})
