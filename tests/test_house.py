@@ -120,7 +120,7 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "networks/resnet18.py": {"torch.load": "of open_regular"},
     "training/process_group.py": {"torch.load": "bytes of another process"},
     "data/image_file.py": {"safe_open": "after check_regular"},
-    "maintenance/versions.py": {"safe_open": "after check_regular"},
+    "maintenance/rules.py": {"safe_open": "after check_regular"},
     "data/parquet.py": {"ParquetFile": "after check_regular", "Image.open": "bytes that were read"},
     "data/emoji.py": {"TTFont": "after check_regular", "Image.open": "bytes that were read"},
     "data/any_parquet.py": {

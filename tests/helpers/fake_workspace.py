@@ -25,8 +25,8 @@ from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.datasets.weights import WeightsDataset
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.feature_extractor import Features
-from papergan.maintenance.plan import Plan, Workspace, plan
 from papergan.maintenance.retention import RetentionRecipe
+from papergan.maintenance.rules import Plan, plan
 from papergan.maintenance.scan import YOUNG_SECONDS
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.reporting.image_grid import ImageGrid
@@ -121,7 +121,7 @@ class FakeWorkspace:
     ) -> Plan:  # fmt: skip
         now = time.time() + (2 * YOUNG_SECONDS if later else 0)
         recipe = RetentionRecipe.parse("retention", keep)
-        return plan(Workspace.at(self.folder), recipe, busy or {}, experiment=experiment, now=now)
+        return plan(self.folder, recipe, busy or {}, experiment=experiment, now=now)
 
     def make_old(self) -> None:
         """As if everything had been written hours ago."""

@@ -54,22 +54,27 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
         write_whole(self.path, encode_with_digest(pointer))
 
     def load(self) -> ImageSplits:
-        return self._read()
+        pointer = self._pointer()
+        return ImageSplits(self._images(pointer.train), self._images(pointer.test))
+
+    def files(self) -> set[Path]:
+        """The image files that the pointer names. Raises DataError where it cannot be read."""
+        pointer = self._pointer()
+        return {self._file(facts.digest) for facts in (pointer.train, pointer.test)}
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""
         return JSONPreview(read_text(self.path))
 
-    def _read(self) -> ImageSplits:
+    def _pointer(self) -> _Pointer:
         try:
             content = read_bytes(self.path, DOCUMENT_BYTES)
-            pointer = _Pointer.model_validate(decode_with_digest(content, self.path, "ingest again"))
+            return _Pointer.model_validate(decode_with_digest(content, self.path, "ingest again"))
         except (EvaluationError, StorageError) as error:
             raise DataError(str(error)) from error
         except ValidationError as error:
             fault = sanitise(problems_of("pointer", error)[0])
             raise DataError(f"{self.path} does not lead to images ({fault}); ingest again") from error
-        return ImageSplits(self._images(pointer.train), self._images(pointer.test))
 
     def _images(self, facts: _Facts) -> ImageSet:
         images = load_image_set(self._file(facts.digest))
@@ -84,7 +89,7 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
         return self._store / f"{digest[:16]}.safetensors"
 
     def _exists(self) -> bool:
-        return self.path.is_file() and is_whole(self.path, self._read)
+        return self.path.is_file() and is_whole(self.path, self.load)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path), "store": str(self._store)}

@@ -29,22 +29,25 @@ def cached_features(
 
     Raises EvaluationError where something else lies in its place.
     """
-    made_from = {
-        "name": name, "images": digest, "count": count, "extractor": extractor.digest,
-        "preprocessing": extractor.preprocessing,
-    }  # fmt: skip
-    kind = f"features-{extractor.name}"
-    found = cache.get_or_compute(kind, made_from, look)
+    key = _cache_key(extractor, name, digest, count)
+    found = cache.get_or_compute(*key, look)
     try:
         cached = ImageFeatures.from_weights(found)
         if (cached.name, cached.digest, len(cached)) != (name, digest, count):
             raise EvaluationError(f"it holds {len(cached)} features of {cached.name}")
     except Exception as error:  # tensors of any shape may lie under these names; torch raises many types
-        place = cache.path_of(kind, made_from)
         raise EvaluationError(
-            f"{place} does not hold the features of {sanitise(name)} ({sanitise(error)}); delete it"
+            f"{cache.path_of(*key)} does not hold the features of {sanitise(name)} ({sanitise(error)}); delete it"
         ) from error
     return cached
+
+
+def _cache_key(extractor: ExtractorFacts, name: str, digest: str, count: int) -> tuple[str, dict[str, object]]:
+    """`kind` and `made_from` of FeatureCache."""
+    return f"features-{extractor.name}", {
+        "name": name, "images": digest, "count": count, "extractor": extractor.digest,
+        "preprocessing": extractor.preprocessing,
+    }  # fmt: skip
 
 
 class _Facts(BaseModel):
@@ -99,16 +102,25 @@ class ReferencesDataset(AbstractDataset[References, References]):
         write_whole(self.path, encode_with_digest(pointer))
 
     def load(self) -> References:
-        return self._read()
+        return {name: self._reference(entry) for name, entry in self._pointer().items()}
 
-    def _read(self) -> References:
+    def files(self) -> set[Path]:
+        """The files in the cache that the pointer names. Raises EvaluationError or StorageError if it is damaged."""
+        sets = [
+            (one.extractor, facts) for one in self._pointer().values() for facts in (one.real, one.held_out) if facts
+        ]
+        return {
+            self._cache.path_of(*_cache_key(extractor, facts.name, facts.digest, facts.count))
+            for extractor, facts in sets
+        }
+
+    def _pointer(self) -> dict[str, _Entry]:
         try:
             content = read_bytes(self.path, DOCUMENT_BYTES)
-            pointer = _POINTER.validate_python(decode_with_digest(content, self.path, "build it again"))
+            return _POINTER.validate_python(decode_with_digest(content, self.path, "build it again"))
         except ValidationError as error:
             fault = sanitise(problems_of("reference", error)[0])
             raise EvaluationError(f"{self.path} leads to no reference ({fault}); build it again") from error
-        return {name: self._reference(entry) for name, entry in pointer.items()}
 
     def _reference(self, entry: _Entry) -> Reference:
         real = self._sight(entry.extractor, entry.real)
@@ -128,7 +140,7 @@ class ReferencesDataset(AbstractDataset[References, References]):
         return JSONPreview(read_text(self.path))
 
     def _exists(self) -> bool:
-        return self.path.is_file() and is_whole(self.path, self._read)
+        return self.path.is_file() and is_whole(self.path, self.load)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path), "cache": str(self._cache.folder)}
