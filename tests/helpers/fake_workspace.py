@@ -18,8 +18,8 @@ from kedro.io import Version
 from helpers.project_run import score_card
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
-from papergan.datasets.image_grid import ImageGridDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
+from papergan.datasets.picture import PictureDataset
 from papergan.datasets.references import ReferencesDataset, cached_features
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.datasets.weights import WeightsDataset
@@ -72,7 +72,7 @@ class FakeWorkspace:
         """What one whole run leaves in versions."""
         for name in ("trained", "generator"):
             self.weights(name, number, number, experiment, recipe=recipe, step=str(step))
-        grid = ImageGridDataset(
+        grid = PictureDataset(
             filepath=str(self.reporting / experiment / "samples.png"), version=Version(None, version(number))
         )
         grid.save(ImageGrid(torch.zeros(4, 3, 4, 4, dtype=torch.uint8), "squares"))

@@ -54,6 +54,9 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
         write_whole(self.path, encode_with_digest(pointer))
 
     def load(self) -> ImageSplits:
+        return self._read()
+
+    def _read(self) -> ImageSplits:
         pointer = self._pointer()
         return ImageSplits(self._images(pointer.train), self._images(pointer.test))
 
@@ -89,7 +92,7 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
         return self._store / f"{digest[:16]}.safetensors"
 
     def _exists(self) -> bool:
-        return self.path.is_file() and is_whole(self.path, self.load)
+        return self.path.is_file() and is_whole(self.path, self._read)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path), "store": str(self._store)}

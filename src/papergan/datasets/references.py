@@ -102,6 +102,9 @@ class ReferencesDataset(AbstractDataset[References, References]):
         write_whole(self.path, encode_with_digest(pointer))
 
     def load(self) -> References:
+        return self._read()
+
+    def _read(self) -> References:
         return {name: self._reference(entry) for name, entry in self._pointer().items()}
 
     def files(self) -> set[Path]:
@@ -140,7 +143,7 @@ class ReferencesDataset(AbstractDataset[References, References]):
         return JSONPreview(read_text(self.path))
 
     def _exists(self) -> bool:
-        return self.path.is_file() and is_whole(self.path, self.load)
+        return self.path.is_file() and is_whole(self.path, self._read)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.path), "cache": str(self._cache.folder)}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict
 
 from papergan.data.images import ImageSplits
 from papergan.evaluation.compute_metrics import Scores, extract_sample_features, score_sample_features
@@ -60,8 +61,10 @@ MUST: dict[tuple[str, str], Direction] = {
 SLACK = 0.03  # of the range of a series
 
 
-class Case(TypedDict):
+class Case(BaseModel):
     """One kind of damage at one strength, and what every metric says to it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     corruption: str
     strength: float
@@ -78,7 +81,7 @@ def sanity_cases(
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
     on_case: Callable[[Case], None] = lambda case: None,
-) -> list[Case]:
+) -> tuple[Case, ...]:
     """Every corruption at every strength, scored like samples of so many images; `on_case` hears of each."""
     cases: list[Case] = []
     for corruption in CORRUPTIONS:
@@ -92,20 +95,20 @@ def sanity_cases(
             metrics |= score_pixels(seen.pixels, images.train.images, images.test.images, rules, device)
             cases.append(Case(corruption=corruption.name, strength=float(strength), metrics=metrics))
             on_case(cases[-1])
-    return cases
+    return tuple(cases)
 
 
 def series(cases: Sequence[Case], corruption: str, name: str) -> tuple[list[float], list[float]]:
     """Strengths and values of one metric under one corruption."""
-    mine = [case for case in cases if case["corruption"] == corruption and name in case["metrics"]]
-    return [case["strength"] for case in mine], [case["metrics"][name] for case in mine]
+    mine = [case for case in cases if case.corruption == corruption and name in case.metrics]
+    return [case.strength for case in mine], [case.metrics[name] for case in mine]
 
 
 def violations(cases: Sequence[Case]) -> list[tuple[str, str, Direction]]:
     """(corruption, metric with its prefix, direction) wherever a metric of MUST does not move one way only."""
     found = []
     for (corruption, metric), direction in MUST.items():
-        for name in sorted({name for case in cases for name in case["metrics"]}):
+        for name in sorted({name for case in cases for name in case.metrics}):
             known = prefix_and_metric(name)
             if known is None or known[1] is not METRICS[metric]:
                 continue
@@ -128,11 +131,10 @@ def is_monotone(values: Sequence[float], direction: Direction) -> bool:
 
 def as_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
     """For a table: one row per case, one column per metric."""
-    names = sorted({name for case in cases for name in case["metrics"]}, key=_place)
+    names = sorted({name for case in cases for name in case.metrics}, key=_place)
     kept = [name for name in names if prefix_and_metric(name) is not None]
     return [
-        {"corruption": case["corruption"], "strength": case["strength"]}
-        | {name: case["metrics"].get(name) for name in kept}
+        {"corruption": case.corruption, "strength": case.strength} | {name: case.metrics.get(name) for name in kept}
         for case in cases
     ]
 
