@@ -121,12 +121,8 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "training/process_group.py": {"torch.load": "bytes of another process"},
     "data/image_file.py": {"safe_open": "after check_regular"},
     "maintenance/rules.py": {"safe_open": "after check_regular"},
-    "data/parquet.py": {"ParquetFile": "after check_regular", "Image.open": "bytes that were read"},
+    "data/parquet_table.py": {"ParquetFile": "after check_regular"},
     "data/emoji.py": {"TTFont": "after check_regular", "Image.open": "bytes that were read"},
-    "data/any_parquet.py": {
-        "ParquetFile": "data/folder.py passes regular files only", "read_schema": "as above",
-        "read_metadata": "as above",
-    },
     "data/array_file.py": {
         "ZipFile": "data/folder.py passes regular files only", "npy.open_memmap": "as above",
         "archive.open": "a member of it",

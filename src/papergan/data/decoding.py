@@ -61,6 +61,20 @@ def decode(picture: Picture, mode: Mode, size: int, background: Background | Non
     return resized_pixels(torch.tensor(pixels).unsqueeze(0), size).squeeze(0).numpy()
 
 
+def decode_png(picture: Picture, mode: Mode, size: int) -> np.ndarray:
+    """Pixels of a PNG exactly as stored, uint8 [S, S, 3] or [S, S]: nothing is converted, cropped or resized.
+
+    Raises DataError naming the picture where it is damaged, or of another format, mode or size.
+    """
+    with _opened(picture, whole=True) as image:
+        if image.format != "PNG":
+            raise DataError(f"is not a whole PNG image but {image.format}; get it again")
+        if (image.mode, image.size) != (mode, (size, size)):
+            got = f"{image.mode} {image.width}x{image.height}"
+            raise DataError(f"is {got}, expected {mode} {size}x{size}; get it again")
+        return np.asarray(image)
+
+
 @contextmanager
 def _opened(picture: Picture, *, whole: bool = False) -> Iterator[Image]:
     """The image, of which only the header has been decoded; whatever goes wrong inside is reported with its place.
