@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,27 @@ def test_dependencies_are_pinned_without_hosts():
         *(one for extra in project["optional-dependencies"].values() for one in extra),
     ]
     assert {re.split("[><=~!]", one)[0].lower().replace("_", "-") for one in declared} <= pinned
+
+
+def imported_names() -> set[str]:
+    """Packages that the source imports, and those of the catalog's datasets."""
+    names = set(re.findall(r"^  type: (\w+)", (ROOT / "conf/base/catalog.yml").read_text(), re.M))
+    for path in ROOT.glob("src/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module.split(".")[0])
+    return names - sys.stdlib_module_names - {"papergan", "pydantic_core"}  # the latter is a part of pydantic
+
+
+def test_what_is_declared_is_what_is_imported():
+    owners = packages_distributions()
+    imported = {name: {one.lower().replace("_", "-") for one in owners[name]} for name in imported_names()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split("[><=~!]", one)[0] for one in project["dependencies"]}
+    assert {name for name, packages in imported.items() if not packages & declared} == set()
+    assert declared - set().union(*imported.values()) == set()
 
 
 def test_telemetry_is_off_in_the_projects_own_files():
