@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -75,18 +75,9 @@ class MeasuringRecipe(StrictModel):
 
     def rules_for(self, num_samples: int, seed: int = 0) -> Rules:
         """The rules for so many generated images. seed: for where this has none of its own."""
-        return Rules(
-            num_samples=num_samples,
-            seed=seed if self.seed is None else self.seed,
-            inception_splits=self.splits,
-            kid_subsets=self.kid_subsets,
-            kid_subset_size=self.kid_subset_size,
-            manifold_samples=self.manifold_samples,
-            similarity_pairs=self.similarity_pairs,
-            memorisation_samples=self.memorisation_samples,
-            parzen_samples=self.parzen_samples,
-            bootstrap=self.bootstrap,
-        )
+        same = self.model_dump(include={field.name for field in fields(Rules)} - {"num_samples", "seed"})
+        seed = seed if self.seed is None else self.seed
+        return Rules(num_samples=num_samples, seed=seed, inception_splits=self.splits, **same)
 
 
 class EvaluationRecipe(MeasuringRecipe):
@@ -117,25 +108,12 @@ class EvaluationRecipe(MeasuringRecipe):
 
     def rules(self, seed: int) -> Rules:
         """The rules of the final evaluation. seed: the recipe's."""
-        return replace(
-            self.rules_for(self.final_num_samples, seed),
-            reference_split=self.reference,
-            weights=self.weights,
-            truncation=self.truncation,
-            quantisation=self.quantisation,
-            path_samples=self.path_samples,
-        )
+        return replace(self.rules_for(self.final_num_samples, seed), reference_split=self.reference)
 
     def rules_while_training(self, seed: int) -> Rules:
         """The rules of every evaluation before the final one: fewer samples, and nothing that takes long."""
-        return replace(
-            self.rules(seed),
-            num_samples=self.num_samples,
-            memorisation_samples=0,
-            path_samples=0,
-            parzen_samples=0,
-            bootstrap=0,
-        )
+        fewer = replace(self.rules(seed), num_samples=self.num_samples)
+        return replace(fewer, memorisation_samples=0, path_samples=0, parzen_samples=0, bootstrap=0)
 
 
 class SanityRecipe(MeasuringRecipe):

@@ -79,9 +79,8 @@ class ImageLibrary:
 
     def _folder(self, name: str, declaration: FolderDeclaration) -> ImageSplits:
         path = self.sources.find_folder(declaration.folder, name)
-        images = read_images(
-            path, name=f"{name}/all", size=declaration.size, mode=declaration.mode, background=declaration.background
-        )
+        how = declaration.model_dump(include={"size", "mode", "background"})
+        images = read_images(path, name=f"{name}/all", **how)
         if images.classes != tuple(sorted(declaration.classes)):
             wanted = ", ".join(f"{one}/" for one in sorted(declaration.classes))
             raise DataError(f"{path} must hold its images in {wanted} and nowhere else")
@@ -105,21 +104,13 @@ class ImageLibrary:
 
     def _read(self, name: str, split: Split, declaration: ParquetDeclaration) -> tuple[ImageSet, str]:
         copy = self.decoded / f"{name}-{split}.safetensors"
-        known = _from_copy(copy, declaration.split(split).digest)
+        declared = declaration.split(split)
+        known = _from_copy(copy, declared.digest)
         if known is not None:
             return known.called(f"{name}/{split}"), str(copy)
-        declared = declaration.split(split)
         path = self.sources.find(declared, f"{name}/{split}")
-        images = read_parquet(
-            path,
-            name=f"{name}/{split}",
-            image_column=declaration.image_column,
-            mode=declaration.mode,
-            size=declaration.size,
-            classes=declaration.classes,
-            rows=declared.rows,
-            digest=declared.digest,
-        )
+        how = declaration.model_dump(include={"image_column", "mode", "size", "classes"})
+        images = read_parquet(path, name=f"{name}/{split}", **how, rows=declared.rows, digest=declared.digest)
         _keep_copy(copy, images)
         return images, str(path)
 
