@@ -1,6 +1,6 @@
-"""Images from anybody's parquet files: the layout of the Hugging Face Hub, or a plain column of image files.
+"""Images from undeclared parquet files: the layout of the Hugging Face Hub, or a plain column of image files.
 
-Unlike `parquet`, nothing is declared, so rows keep their order and nothing vouches for the content.
+Unlike `parquet`, nothing is declared, so rows keep their order and no digest is compared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One file from one declared address: encrypted, whole, or not at all."""
+"""Download of one file over https, written atomically and checked by length and digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every data set by its name: read once from its raw file, then from a decoded copy that proves itself."""
+"""The image library: every declared data set by name, from its raw file or a checked copy of the decoded images."""
 
 from __future__ import annotations
 
@@ -118,14 +118,14 @@ class ImageLibrary:
 def _from_copy(copy: Path, pin: str) -> ImageSet | None:
     """The decoded copy if it is there, whole, and of what the declaration pins now; else None, and the reason logged.
 
-    The pin is the digest of the decoded content itself, so the comparison vouches for every pixel and label.
+    The pin is the digest of the decoded content itself, so the comparison covers every pixel and label.
     """
     if not copy.exists():
         return None
     try:
         images = load_image_set(copy)
-    except DataError as problem:
-        logger.warning("%s; the raw file is decoded again", problem)
+    except DataError as error:
+        logger.warning("%s; the raw file is decoded again", error)
         return None
     if images.digest != pin:
         logger.info("%s is a copy of other content than is declared now; the raw file is decoded again", copy)
@@ -136,8 +136,8 @@ def _from_copy(copy: Path, pin: str) -> ImageSet | None:
 def _keep_copy(copy: Path, images: ImageSet) -> None:
     try:
         save_image_set(copy, images)
-    except OSError as problem:  # the images are good; only the next start will be slower
-        logger.warning("no decoded copy could be kept at %s (%s); the raw file is decoded each time", copy, problem)
+    except OSError as error:  # the images are good; only the next start will be slower
+        logger.warning("no decoded copy could be kept at %s (%s); the raw file is decoded each time", copy, error)
 
 
 def _line(images: ImageSet, origin: str) -> str:

@@ -39,7 +39,7 @@ def encode_with_digest(document: Mapping[str, Any]) -> bytes:
 def decode_with_digest(content: bytes, path: Path, remedy: str) -> dict[str, Any]:
     """The document that `encode_with_digest` got. path, remedy: for the message, which ends with what to do.
 
-    Raises EvaluationError where it is no JSON, says nothing of its digest, or is damaged, be it by one bit.
+    Raises EvaluationError where it is no JSON, has no digest, or is damaged, be it by one bit.
     """
     try:
         document = json.loads(content)
@@ -72,7 +72,7 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
 
     @abstractmethod
     def _from_document(self, document: dict[str, Any]) -> T:
-        """May raise ValidationError and EvaluationError, which are given their place."""
+        """May raise ValidationError and EvaluationError, to which the path is added."""
 
     def _encode(self, data: T) -> bytes:
         return encode_with_digest(self._to_document(data))
@@ -82,10 +82,10 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
         try:
             return self._from_document(document)
         except ValidationError as error:
-            fault = sanitise(problems_of(self.what, error)[0])
+            reason = sanitise(problems_of(self.what, error)[0])
         except EvaluationError as error:  # of a protocol
-            fault = sanitise(error)
-        raise EvaluationError(f"{path} holds no {self.what} ({fault}); {self.remedy}")
+            reason = sanitise(error)
+        raise EvaluationError(f"{path} holds no {self.what} ({reason}); {self.remedy}")
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""

@@ -1,4 +1,4 @@
-"""The images of an experiment: a pointer to content that many experiments may share."""
+"""The images of an experiment: a JSON pointer to image files that experiments share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from papergan.validation import problems_of
 
 
 class _Facts(BaseModel):
-    """What a pointer says of a split; the rest is for people; origin: `ImageSet.origin`."""
+    """A split in a pointer; other keys are for people. origin: `ImageSet.origin`."""
 
     name: str
     digest: Sha256
@@ -76,8 +76,8 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
         except (EvaluationError, StorageError) as error:
             raise DataError(str(error)) from error
         except ValidationError as error:
-            fault = sanitise(problems_of("pointer", error)[0])
-            raise DataError(f"{self.path} does not lead to images ({fault}); ingest again") from error
+            reason = sanitise(problems_of("pointer", error)[0])
+            raise DataError(f"{self.path} does not lead to images ({reason}); ingest again") from error
 
     def _images(self, facts: _Facts) -> ImageSet:
         images = load_image_set(self._file(facts.digest))

@@ -1,4 +1,4 @@
-"""References in the catalog: a small file that says which features in the cache they are made of."""
+"""References in the catalog: a JSON pointer to features in the cache."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ class ReferencesDataset(AbstractDataset[References, References]):
             content = read_bytes(self.path, DOCUMENT_BYTES)
             return _POINTER.validate_python(decode_with_digest(content, self.path, "build it again"))
         except ValidationError as error:
-            fault = sanitise(problems_of("reference", error)[0])
-            raise EvaluationError(f"{self.path} leads to no reference ({fault}); build it again") from error
+            reason = sanitise(problems_of("reference", error)[0])
+            raise EvaluationError(f"{self.path} leads to no reference ({reason}); build it again") from error
 
     def _reference(self, entry: _Entry) -> Reference:
         real = self._sight(entry.extractor, entry.real)

@@ -69,7 +69,7 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
         return dict(reversed(newest.items()))
 
     def _check_generator(self, card: ScoreCard, path: Path) -> None:
-        """The tensors themselves are hashed: what the file says of its digest stays when they are damaged."""
+        """The tensors are hashed anew, since the recorded digest survives their damage."""
         experiment, version = path.parents[2].name, path.parent.name
         generator = self._models / experiment / GENERATOR / version / GENERATOR
         if not generator.exists():  # scored in a later session than trained, or removed to save room

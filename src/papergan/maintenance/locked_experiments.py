@@ -27,7 +27,7 @@ def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
     """Experiments by name, and why they are left alone, TRAINED or RUNNING.
 
     An experiment that is run trains for a part of that time only; before and after, its MLflow run is what shows it.
-    Raises PaperganError where a run is alive and MLflow does not say of which experiment.
+    Raises PaperganError where a run is alive and MLflow does not know its experiment.
     """
     running = {
         lock.stem
