@@ -107,7 +107,7 @@ def test_a_reference_cannot_lead_elsewhere(tmp_path, name):
     document = decode_with_digest((tmp_path / form.file).read_bytes(), tmp_path, "")
     document["domain"]["extractor"]["name"] = name
     (tmp_path / form.file).write_bytes(encode_with_digest(document))
-    with pytest.raises(DatasetError, match="leads to no reference .*an extractor called"):
+    with pytest.raises(DatasetError, match="holds no reference .*an extractor called"):
         form.read(tmp_path)
 
 
