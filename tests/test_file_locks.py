@@ -10,7 +10,7 @@ from helpers.fake_workspace import held_elsewhere
 from helpers.no_files import quickly
 from papergan import file_locks
 from papergan.errors import StorageError
-from papergan.maintenance.locked_experiments import held, holding
+from papergan.maintenance.locked_experiments import held
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.mlflow_store import MlflowStore
 from papergan.tracking.run_locks import RunLocks
@@ -28,7 +28,7 @@ def _locked(folder):
 
 
 def _holding(folder):
-    with holding(folder / "lock"):
+    with file_locks.take(folder / "lock"):
         pass
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -120,21 +121,16 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "networks/resnet18.py": {"torch.load": "of open_regular"},
     "training/process_group.py": {"torch.load": "bytes of another process"},
     "data/image_file.py": {"safe_open": "after check_regular"},
-    "maintenance/versions.py": {"safe_open": "after check_regular"},
-    "data/parquet.py": {"ParquetFile": "after check_regular", "Image.open": "bytes that were read"},
+    "maintenance/rules.py": {"safe_open": "after check_regular"},
+    "data/parquet_table.py": {"ParquetFile": "after check_regular"},
     "data/emoji.py": {"TTFont": "after check_regular", "Image.open": "bytes that were read"},
-    "data/any_parquet.py": {
-        "ParquetFile": "data/folder.py passes regular files only", "read_schema": "as above",
-        "read_metadata": "as above",
-    },
     "data/array_file.py": {
         "ZipFile": "data/folder.py passes regular files only", "npy.open_memmap": "as above",
         "archive.open": "a member of it",
     },
     "data/decoding.py": {"Image.open": "data/folder.py and data/socofing.py pass regular files only"},
     "data/download.py": {"_opener().open": "an answer from the network"},
-    "datasets/animation.py": {"Image.open": "bytes that were read"},
-    "datasets/image_grid.py": {"Image.open": "bytes that were read"},
+    "datasets/picture.py": {"Image.open": "bytes that were read"},
     "hooks/config_loader.py": {"OmegaConf.load": "configuration that Kedro has opened before"},
     "hooks/experiment_checks.py": {"checkpoints.open": "opens a store, no file"},
     "pipelines/experiment/nodes/training.py": {"checkpoints.open": "opens a store, no file"},
@@ -236,6 +232,27 @@ def test_dependencies_are_pinned_without_hosts():
         *(one for extra in project["optional-dependencies"].values() for one in extra),
     ]
     assert {re.split("[><=~!]", one)[0].lower().replace("_", "-") for one in declared} <= pinned
+
+
+def imported_names() -> set[str]:
+    """Packages that the source imports, and those of the catalog's datasets."""
+    names = set(re.findall(r"^  type: (\w+)", (ROOT / "conf/base/catalog.yml").read_text(), re.M))
+    for path in ROOT.glob("src/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module.split(".")[0])
+    return names - sys.stdlib_module_names - {"papergan", "pydantic_core"}  # the latter is a part of pydantic
+
+
+def test_what_is_declared_is_what_is_imported():
+    owners = packages_distributions()
+    imported = {name: {one.lower().replace("_", "-") for one in owners[name]} for name in imported_names()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split("[><=~!]", one)[0] for one in project["dependencies"]}
+    assert {name for name, packages in imported.items() if not packages & declared} == set()
+    assert declared - set().union(*imported.values()) == set()
 
 
 def test_telemetry_is_off_in_the_projects_own_files():

@@ -1,4 +1,4 @@
-"""Files are whole or absent: written aside, synced to disk, then renamed into place; read where they are regular."""
+"""Atomic writing (temporary file, sync, rename), and reading of regular files only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _READ = os.O_RDONLY | _AT_ONCE | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BI
 
 
 def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], Any]) -> None:
-    """Write `path` so that no reader and no crash ever sees a part of it.
+    """Write `path` atomically: no reader and no crash sees a part of it.
 
     content: the bytes, or a function that writes them into an open binary file. The file gets the permissions that
     the umask leaves, as with `open`. What a killed process left aside for the same `path` is swept after an hour.
@@ -61,10 +61,10 @@ def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], 
 
 @contextlib.contextmanager
 def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
-    """What the disk refuses inside the block as StorageError. size: bytes that were to be written, where known."""
+    """Convert OSErrors inside the block to StorageError. size: bytes that were to be written, where known."""
     try:
         yield
-    except StorageError:  # says all of it already
+    except StorageError:  # complete already
         raise
     except OSError as error:
         wanted = "" if size is None else f"; {size} bytes needed"
@@ -145,7 +145,7 @@ def read_regular(path: Path, *, most: int = DOCUMENT_BYTES) -> bytes:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """A regular file, open for reading. What was opened is what is looked at, so nothing can be put in between.
+    """A regular file, open for reading. The open file is checked, so it cannot be replaced in between.
 
     Raises StorageError for anything else: a pipe would block, a device may have no end. Else OSError, as `open` does.
     """

@@ -1,4 +1,4 @@
-"""The errors a user may see: each message is one line that says what, where, what was expected and what to do."""
+"""Errors that a user can cause: one line with what, where, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 class PaperganError(Exception):
-    """Something the user can put right; shown as one line, without a traceback."""
+    """An error that the user can mend; shown as one line, without a traceback."""
 
 
 class RecipeError(PaperganError, ValueError):
@@ -58,7 +58,7 @@ def known_cause(error: BaseException | None) -> PaperganError | None:
 
 
 class Interrupted(SystemExit):
-    """A stop signal was obeyed after everything was saved; the exit status is 128 + the signal's number."""
+    """Raised after a stop signal, once everything is saved; the exit status is 128 + the signal's number."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(128 + signal_number)

@@ -1,4 +1,4 @@
-"""Locks in files: the kernel holds them, and drops them however their process ends.
+"""File locks, which the kernel releases however their process ends.
 
 A lock's file may lie where others write, so it is opened without following links and nothing in it is cut off.
 """
@@ -45,7 +45,7 @@ def is_held(path: Path) -> bool:
 
 
 def write_note(file: IO[str], text: str) -> None:
-    """Who holds the lock, for others to read. file: of `take`."""
+    """Describe the holder of the lock for others. file: of `take`."""
     file.seek(0)
     file.truncate()
     file.write(text)

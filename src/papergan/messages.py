@@ -1,4 +1,4 @@
-"""What others wrote, in messages of ours: names, keys and errors come from files, and files may say anything."""
+"""Quoting of foreign text (names, keys, errors from files) in messages: printable, on one line, bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of what people write in YAML: nothing unknown, nothing converted, close matches for what is misspelt."""
+"""Strict pydantic models of YAML: no unknown keys, no conversions, close matches for misspelt keys."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ class StrictModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _no_unknown_keys(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        """The rest is looked at all the same, so that everything is said at once; only not how keys go together."""
+        """The known keys are validated all the same, so that all errors come at once."""
         known = cls.model_fields
         unknown = sorted({str(key) for key in given if key not in known}) if isinstance(given, Mapping) else []
         if not unknown:
             return validate(given)
-        said = "; ".join(cls._unknown(key) for key in unknown)
-        faults = [InitErrorDetails(type=PydanticCustomError("unknown_key", said), loc=(), input=None)]
+        message = "; ".join(cls._unknown(key) for key in unknown)
+        errors = [InitErrorDetails(type=PydanticCustomError("unknown_key", message), loc=(), input=None)]
         try:
             validate({key: value for key, value in given.items() if key in known})
         except ValidationError as error:
-            faults += map(_again, error.errors())
-        raise ValidationError.from_exception_data(cls.__name__, faults)
+            errors += map(_again, error.errors())
+        raise ValidationError.from_exception_data(cls.__name__, errors)
 
     @classmethod
     def _unknown(cls, key: str) -> str:
@@ -80,33 +80,33 @@ class StrictModel(BaseModel):
 
     @classmethod
     def parse(cls, name: str, given: Any) -> Self:
-        """From configuration, under this name. Raises RecipeError with every fault on one line, each with its place."""
+        """From configuration, under this name. Raises RecipeError with every error on one line, each with its place."""
         try:
             return cls.model_validate(given)
         except ValidationError as error:
             raise RecipeError("; ".join(problems_of(name, error))) from None
 
 
-def _again(fault: ErrorDetails) -> InitErrorDetails:
-    """A fault as pydantic takes it back."""
+def _again(detail: ErrorDetails) -> InitErrorDetails:
+    """An error in the form that pydantic takes."""
     return InitErrorDetails(
-        type=PydanticCustomError(fault["type"], fault["msg"]), loc=fault["loc"], input=fault["input"]
+        type=PydanticCustomError(detail["type"], detail["msg"]), loc=detail["loc"], input=detail["input"]
     )
 
 
 def problems_of(name: str, error: ValidationError) -> list[str]:
-    """Each fault with its place, `hybrid_cifar10.training.epochs: ...`."""
+    """Each error with its place, `hybrid_cifar10.training.epochs: ...`."""
     return [
-        ".".join([name, *(f"{one_line_error(part):.100}" for part in fault["loc"])])
+        ".".join([name, *(f"{one_line_error(part):.100}" for part in detail["loc"])])
         + ": "
-        + format_validation_error(fault)
-        for fault in error.errors()
+        + format_validation_error(detail)
+        for detail in error.errors()
     ]
 
 
-def format_validation_error(fault: ErrorDetails) -> str:
+def format_validation_error(detail: ErrorDetails) -> str:
     """What is wrong with one value, and what it is, on one line."""
-    kind, given, message = fault["type"], fault["input"], fault["msg"]
+    kind, given, message = detail["type"], detail["input"], detail["msg"]
     if kind in ("value_error", "unknown_key"):
         return message.removeprefix("Value error, ")
     if kind in ("missing", "extra_forbidden"):
@@ -129,12 +129,12 @@ def _hint(kind: str, given: object) -> str:
 _NUMBERS = {"int_type": r"[+-]?\d+", "float_type": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"}
 
 
-def one_line_error(told: object) -> str:
-    """What a library says, on one line; where it is about YAML, with the line and the column in the file."""
-    mark, problem = getattr(told, "problem_mark", None), getattr(told, "problem", None)
+def one_line_error(error: object) -> str:
+    """The message of a library on one line; for YAML with the line and the column in the file."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is not None and problem:
-        told = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
-    return sanitise(" ".join(str(told).split()))
+        error = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    return sanitise(" ".join(str(error).split()))
 
 
 def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -91,12 +91,12 @@ BAD = {
     "garbage": (b"\x00" * 100, "not a whole PNG"),
     "cut": (pngs()[0][:60], "not a whole PNG"),
     "flipped": (pngs()[0][:70] + b"\xff\x00\xff" + pngs()[0][73:], "not a whole PNG"),
-    "jpeg in CMYK": (cmyk(), "not a whole PNG"),
-    "one pixel": (png(pixels(1, 1)[0]), "got RGB 1x1"),
-    "other size": (png(pixels(1, 9)[0]), "got RGB 9x9"),
-    "grey": (png(pixels(1)[0], "L"), "expected a RGB 8x8 image, got L 8x8"),
-    "transparent": (png(pixels(1)[0], "RGBA"), "got RGBA 8x8"),
-    "huge": (huge_png(), "far too large|got RGB 50000x50000"),
+    "jpeg in CMYK": (cmyk(), "has pixels of mode CMYK"),
+    "one pixel": (png(pixels(1, 1)[0]), "is RGB 1x1"),
+    "other size": (png(pixels(1, 9)[0]), "is RGB 9x9"),
+    "grey": (png(pixels(1)[0], "L"), "is L 8x8, expected RGB 8x8"),
+    "transparent": (png(pixels(1)[0], "RGBA"), "is RGBA 8x8"),
+    "huge": (huge_png(), "more than 67108864 pixels"),
 }
 
 

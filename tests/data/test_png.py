@@ -13,10 +13,9 @@ from PIL import Image
 
 from data.test_emoji import FIRST, a_font, bitmap
 from helpers.parquet_files import pixels, png, write
-from papergan.data.decoding import decode
+from papergan.data.decoding import decode, decode_png
 from papergan.data.emoji import FONT, emoji_splits
 from papergan.data.folder import read_images
-from papergan.data.parquet import decode_png
 from papergan.data.pictures import Picture
 from papergan.data.png import damage_of_png
 from papergan.errors import DataError, MemoryShortError
@@ -106,7 +105,7 @@ def test_a_damaged_row_of_a_table_is_named(tmp_path):
     with pytest.raises(DataError, match=r"row 1 is not a whole PNG image \(the chunk at byte 33 is damaged\)"):
         read_images(path, name="fake")
     with pytest.raises(DataError, match=r"not a whole PNG image \(the chunk at byte 33 is damaged\)"):
-        decode_png(harmful(), "RGB", SIDE)
+        decode_png(Picture("a.png", harmful()), "RGB", SIDE)
 
 
 def test_a_damaged_bitmap_of_a_font_is_named(tmp_path):

@@ -9,13 +9,13 @@ import torch
 from kedro.io import DatasetError, Version
 from matplotlib.figure import Figure
 
+from helpers.formats import catalogued
 from helpers.project_run import score_card
 from papergan.datasets.checkpoints import CheckpointsDataset
-from papergan.datasets.digested_json import encode_with_digest
+from papergan.datasets.digested_json import ModelDataset, encode_with_digest
 from papergan.datasets.feature_cache import FeatureCache, FeatureCacheDataset
-from papergan.datasets.figure import FigureDataset
 from papergan.datasets.history import HistoryDataset
-from papergan.datasets.real_image_scores import RealRowsDataset
+from papergan.datasets.picture import PictureDataset
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.evaluation.real_image_scores import RealRow
 from papergan.training.history import History
@@ -47,7 +47,7 @@ def test_a_foreign_csv_is_no_history(tmp_path):
         HistoryDataset(filepath=str(path)).load()
 
 
-@pytest.mark.parametrize("kind", [ScoreCardDataset, RealRowsDataset])
+@pytest.mark.parametrize("kind", [ScoreCardDataset, catalogued("{experiment}.real_rows")])
 def test_what_an_earlier_version_scored_is_refused_in_one_line(tmp_path, kind):
     """It did not say which images were held out, on which copy rates and floors depend."""
     card, dataset = score_card(), kind(filepath=str(tmp_path / "a.json"))
@@ -64,6 +64,12 @@ def test_what_an_earlier_version_scored_is_refused_in_one_line(tmp_path, kind):
     assert not dataset.exists()
 
 
+@pytest.mark.parametrize("model", ["os.path.join", "papergan.cli.run", "kedro.io.Version", "papergan.nothing.Here"])
+def test_a_catalog_names_models_of_this_project_only(tmp_path, model):
+    with pytest.raises(DatasetError, match="is no pydantic model of papergan"):
+        ModelDataset(filepath=str(tmp_path / "a"), model=model, what="w", remedy="r")
+
+
 def test_a_score_card_comes_back_exactly(tmp_path):
     dataset = ScoreCardDataset(filepath=str(tmp_path / "scores.json"))
     dataset.save(score_card())
@@ -71,11 +77,11 @@ def test_a_score_card_comes_back_exactly(tmp_path):
     assert '"domain_fid": 9.0' in dataset.preview()
 
 
-@pytest.mark.parametrize("kind", [HistoryDataset, ScoreCardDataset, FigureDataset])
+@pytest.mark.parametrize("kind", [HistoryDataset, ScoreCardDataset, PictureDataset])
 def test_versions_are_kept_apart_and_the_newest_is_loaded(tmp_path, kind):
     path = str(tmp_path / "file")
     assert not kind(filepath=path, version=Version(None, None)).exists()
-    samples = {HistoryDataset: history(), ScoreCardDataset: score_card(), FigureDataset: Figure()}
+    samples = {HistoryDataset: history(), ScoreCardDataset: score_card(), PictureDataset: Figure()}
     for version in ("2026-01-01", "2026-01-02"):
         kind(filepath=path, version=Version(None, version)).save(samples[kind])
     newest = kind(filepath=path, version=Version(None, None))
@@ -86,7 +92,7 @@ def test_versions_are_kept_apart_and_the_newest_is_loaded(tmp_path, kind):
 
 
 def test_a_figure_is_a_png_that_can_be_previewed_but_not_loaded(tmp_path):
-    dataset = FigureDataset(filepath=str(tmp_path / "figure.png"))
+    dataset = PictureDataset(filepath=str(tmp_path / "figure.png"))
     dataset.save(Figure())
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert len(dataset.preview()) > 100

@@ -10,9 +10,9 @@ import torch
 from kedro.io import DatasetError, Version
 
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.datasets.image_grid import ImageGridDataset
 from papergan.datasets.image_library import ImageLibraryDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
+from papergan.datasets.picture import PictureDataset
 from papergan.datasets.weights import WeightsDataset, decode
 from papergan.errors import CheckpointError, DataError
 from papergan.reporting.image_grid import ImageGrid
@@ -87,7 +87,7 @@ def test_a_pointer_cannot_lead_elsewhere(tmp_path, pointer):
 
 def test_a_grid_is_a_png_that_says_what_it_shows(tmp_path):
     version = Version(None, "2026-01-01T00.00.00.000Z")
-    grid = ImageGridDataset(filepath=str(tmp_path / "grid.png"), scale=2, version=version)
+    grid = PictureDataset(filepath=str(tmp_path / "grid.png"), scale=2, version=version)
     assert not grid.exists()
     grid.save(ImageGrid(splits().train.images, "eight squares"))
     assert grid.exists()

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from helpers.toy_extractor import save_random_inception
 from papergan.atomic_files import sha256_of
-from papergan.errors import EvaluationError
+from papergan.errors import DataError, EvaluationError
+from papergan.extractors import pretrained
 from papergan.extractors.inception import (
     INCEPTION_FILE,
     InceptionExtractor,
@@ -175,20 +176,20 @@ def test_a_download_is_whole_and_checked_or_absent(
     target = tmp_path / "hub" / "checkpoints" / FILE_NAME
 
     def broken(*_: object, **__: object) -> None:
-        raise OSError("no route to host")
+        raise DataError("no route to host")
 
-    def truncated(_: str, path: str, **__: object) -> None:
-        Path(path).write_bytes(weights.read_bytes()[:100000])
+    def truncated(_: str, path: Path) -> None:
+        path.write_bytes(weights.read_bytes()[:100000])
 
-    def whole(_: str, path: str, **__: object) -> None:
-        Path(path).write_bytes(weights.read_bytes())
+    def whole(_: str, path: Path) -> None:
+        path.write_bytes(weights.read_bytes())
 
     for download in (broken, truncated):
-        monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+        monkeypatch.setattr(pretrained, "download", download)
         with pytest.raises(EvaluationError) as caught:
             INCEPTION_FILE.locate(allow_download=True)
         assert one_line_with_a_way_out(caught.value)
         assert list(target.parent.iterdir()) == []
-    monkeypatch.setattr(torch.hub, "download_url_to_file", whole)
+    monkeypatch.setattr(pretrained, "download", whole)
     assert INCEPTION_FILE.locate(allow_download=True) == target
     assert target.stat().st_size == weights.stat().st_size

@@ -18,15 +18,15 @@ from kedro.io import Version
 from helpers.project_run import score_card
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
-from papergan.datasets.image_grid import ImageGridDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
+from papergan.datasets.picture import PictureDataset
 from papergan.datasets.references import ReferencesDataset, cached_features
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.datasets.weights import WeightsDataset
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.feature_extractor import Features
-from papergan.maintenance.plan import Plan, Workspace, plan
 from papergan.maintenance.retention import RetentionRecipe
+from papergan.maintenance.rules import Plan, plan
 from papergan.maintenance.scan import YOUNG_SECONDS
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.reporting.image_grid import ImageGrid
@@ -72,7 +72,7 @@ class FakeWorkspace:
         """What one whole run leaves in versions."""
         for name in ("trained", "generator"):
             self.weights(name, number, number, experiment, recipe=recipe, step=str(step))
-        grid = ImageGridDataset(
+        grid = PictureDataset(
             filepath=str(self.reporting / experiment / "samples.png"), version=Version(None, version(number))
         )
         grid.save(ImageGrid(torch.zeros(4, 3, 4, 4, dtype=torch.uint8), "squares"))
@@ -121,7 +121,7 @@ class FakeWorkspace:
     ) -> Plan:  # fmt: skip
         now = time.time() + (2 * YOUNG_SECONDS if later else 0)
         recipe = RetentionRecipe.parse("retention", keep)
-        return plan(Workspace.at(self.folder), recipe, busy or {}, experiment=experiment, now=now)
+        return plan(self.folder, recipe, busy or {}, experiment=experiment, now=now)
 
     def make_old(self) -> None:
         """As if everything had been written hours ago."""

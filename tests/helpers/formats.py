@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from PIL import Image
 
 from helpers.parquet_files import CLASSES, pixels, pngs, write
-from helpers.project_run import score_card
+from helpers.project_run import PROJECT, score_card
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.folder import read_images
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.parquet import _in_canonical_order, read_parquet
+from papergan.datasets.digested_json import ModelDataset
 from papergan.datasets.history import HistoryDataset
-from papergan.datasets.image_grid import ImageGridDataset
-from papergan.datasets.image_scores import ImageScoresDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.datasets.page import Page, PageDataset
-from papergan.datasets.real_image_scores import RealRowsDataset
+from papergan.datasets.picture import PictureDataset
 from papergan.datasets.references import ReferencesDataset, cached_features
-from papergan.datasets.sanity_cases import SanityCasesDataset
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
 from papergan.evaluation.image_scores import ImageScores
+from papergan.evaluation.metric_sanity import Case
 from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.pretrained import PretrainedFile
@@ -99,6 +99,12 @@ def references(folder: Path) -> dict[str, Reference]:
     for images in seen:
         cached_features(dataset._cache, facts, images.name, images.digest, len(images), images.to_weights)
     return {"domain": Reference.between(facts, *seen, "train", 4)}
+
+
+def catalogued(entry: str) -> Callable[..., ModelDataset]:
+    """The dataset of this entry of catalog.yml, but with another file."""
+    known = yaml.safe_load((PROJECT / "conf/base/catalog.yml").read_text())[entry]
+    return partial(ModelDataset, **{key: known[key] for key in ("model", "what", "remedy", "key") if key in known})
 
 
 def _of_dataset(make: Callable[[Path], Any], sample: Callable[[Path], object], file: str = "a", **rest: Any) -> Format:
@@ -183,11 +189,11 @@ FORMATS = {
     "webp": _image_format("webp"),
     "lossless webp": _image_format("webp", lossless=True),
     "score card": _dataset(ScoreCardDataset, score_card, vouched=True, document=True),
-    "image scores": _dataset(ImageScoresDataset, image_scores, vouched=True, document=True),
-    "real rows": _dataset(RealRowsDataset, lambda: (real_row(),), vouched=True, document=True),
+    "image scores": _dataset(catalogued("evaluate_images.scores"), image_scores, vouched=True, document=True),
+    "real rows": _dataset(catalogued("{experiment}.real_rows"), lambda: (real_row(),), vouched=True, document=True),
     "sanity cases": _dataset(
-        SanityCasesDataset,
-        lambda: [{"corruption": "blur", "strength": 0.5, "metrics": {"domain_fid": 1.5}}],
+        catalogued("metric_sanity.cases"),
+        lambda: (Case(corruption="blur", strength=0.5, metrics={"domain_fid": 1.5}),),
         vouched=True,
         document=True,
     ),
@@ -216,9 +222,9 @@ FORMATS = {
     ),
     "grid": replace(
         _of_dataset(
-            lambda folder: ImageGridDataset(filepath=str(folder / "a")),
+            lambda folder: PictureDataset(filepath=str(folder / "a")),
             lambda _: ImageGrid(image_set().images, "what it shows"), vouched=True,
         ),
-        read=lambda folder: ImageGridDataset(filepath=str(folder / "a")).caption(),
+        read=lambda folder: PictureDataset(filepath=str(folder / "a")).caption(),
     ),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from helpers.fake_workspace import OTHER, E, FakeWorkspace, full_workspace, held
 from helpers.project_run import PROJECT
 from papergan.config.registry import TOOL_PARAMETERS, refuse_unknown
 from papergan.errors import RecipeError
-from papergan.maintenance import plan
+from papergan.maintenance import rules
 from papergan.maintenance.command import clean
 
 FEW = ("--versions", "1", "--pictures", "2", "--checkpoints")
@@ -78,7 +78,7 @@ def test_by_default_finished_runs_keep_their_checkpoints_and_it_is_said_when_the
     assert finished not in named(run("--verbose"), work.folder)
     asked = run("--verbose", "--checkpoints")
     assert finished in named(asked, work.folder)
-    assert f"{E}: results stay, but its finished runs can no longer be extended" in asked.stdout
+    assert "results stay, but these runs can no longer be extended" in asked.stdout
 
 
 def test_the_configuration_gives_the_defaults(work):
@@ -123,8 +123,8 @@ def test_an_experiment_that_is_trained_is_left_alone_and_named(work):
     assert theirs <= set(work.listing())
 
 
-def removed_with_a_fault(work):
-    """What was shown, what is gone after `--yes`, and what it said of the rest."""
+def removed_with_an_error(work):
+    """What was shown, what is gone after `--yes`, and the error about the rest."""
     before = set(work.listing())
     shown = named(run("--verbose", *FEW), work.folder)
     result = run("--yes", *FEW)
@@ -132,28 +132,35 @@ def removed_with_a_fault(work):
     return shown, before - set(work.listing()), result.stderr
 
 
-def test_what_vanishes_in_between_is_one_line_and_the_rest_goes_on(work, monkeypatch):
-    def vanish(found, *rest):
-        pieces = [piece.path for one in found.removals for piece in one.pieces]
-        next(path for path in pieces if path.parent.name == "samples").unlink()
-        return kept(found, *rest)
+def test_what_is_needed_since_it_was_shown_stays(work, monkeypatch):
+    made, calls, pointer = rules.plan, [], work.models / "gone" / "reference.json"
 
-    kept = plan.confirmed
-    monkeypatch.setattr(plan, "confirmed", vanish)
-    shown, gone, stderr = removed_with_a_fault(work)
-    assert re.fullmatch(r"papergan: .*step-.*png: not removed \(No such file or directory\)\n", stderr)
-    assert gone == shown
+    def with_a_pointer_later(*arguments, **options):
+        calls.append(made(*arguments, **options))
+        if len(calls) == 2:  # shown by the first call without --yes, found by the second, needed before the third
+            work.reference(30, "gone")
+        return calls[-1]
+
+    monkeypatch.setattr(rules, "plan", with_a_pointer_later)
+    shown, gone, stderr = removed_with_an_error(work)
+    assert pointer.exists()
+    needed = {path for path in shown if "rulers/features" in path}
+    assert len(needed) == 2
+    assert gone == shown - needed
+    assert sorted(stderr.splitlines()) == [
+        f"papergan: {work.folder / path}: needed or changed since; left alone" for path in sorted(needed)
+    ]
 
 
 def test_what_may_not_be_removed_is_one_line_and_the_rest_goes_on(work, monkeypatch):
     def refuse(path):
-        if path.name == "mlflow.db" or path.suffix == ".lock":
+        if path.suffix == ".lock":
             raise PermissionError(13, "Permission denied", str(path))
         unlink(path)
 
     unlink = Path.unlink
     monkeypatch.setattr(Path, "unlink", refuse)
-    shown, gone, stderr = removed_with_a_fault(work)
+    shown, gone, stderr = removed_with_an_error(work)
     (lock,) = (path for path in shown if path.endswith(".lock"))
     assert stderr == f"papergan: {work.folder / lock}: not removed (Permission denied)\n"
     assert gone == shown - {lock}

@@ -21,8 +21,7 @@ from helpers.formats import FORMATS, image_set, weights
 from helpers.project_run import EXPERIMENT, run_here, score_card
 from papergan.data.png import damage_of_png
 from papergan.datasets.digested_json import KEY, decode_with_digest, encode_with_digest
-from papergan.datasets.figure import FigureDataset
-from papergan.datasets.image_grid import ImageGridDataset
+from papergan.datasets.picture import PictureDataset
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.datasets.weights import WeightsDataset, decode, encode
 from papergan.errors import CheckpointError, EvaluationError
@@ -108,7 +107,7 @@ def test_a_reference_cannot_lead_elsewhere(tmp_path, name):
     document = decode_with_digest((tmp_path / form.file).read_bytes(), tmp_path, "")
     document["domain"]["extractor"]["name"] = name
     (tmp_path / form.file).write_bytes(encode_with_digest(document))
-    with pytest.raises(DatasetError, match="leads to no reference .*an extractor called"):
+    with pytest.raises(DatasetError, match="holds no reference .*an extractor called"):
         form.read(tmp_path)
 
 
@@ -149,7 +148,7 @@ def test_a_clock_that_was_set_back_is_known(tmp_path):
 def pictures() -> dict[str, bytes]:
     figure, grid = io.BytesIO(), ImageGrid(image_set().images, "what it shows")
     Figure().savefig(figure, format="png")
-    return {"grid": ImageGridDataset(filepath="x")._encode(grid), "figure": figure.getvalue()}
+    return {"grid": PictureDataset(filepath="x")._encode(grid), "figure": figure.getvalue()}
 
 
 def test_a_cut_picture_is_noticed_at_every_byte_where_pillow_notices_nothing():
@@ -167,7 +166,7 @@ def test_every_flipped_bit_of_a_picture_is_noticed():
 
 
 def test_damaged_pictures_have_no_caption(tmp_path):
-    dataset = ImageGridDataset(filepath=str(tmp_path / "a.png"))
+    dataset = PictureDataset(filepath=str(tmp_path / "a.png"))
     dataset.save(ImageGrid(image_set().images, "what it shows"))
     assert dataset.caption() == "what it shows"
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-12])
@@ -318,7 +317,7 @@ def test_only_what_is_damaged_is_made_again(tmp_path):
         return ImageGrid(image_set().images, "grid"), Figure()
 
     files = {"weights": "w.safetensors", "grid": "grid.png", "figure": "figure.png"}
-    kinds = {"weights": WeightsDataset, "grid": ImageGridDataset, "figure": FigureDataset}
+    kinds = {"weights": WeightsDataset, "grid": PictureDataset, "figure": PictureDataset}
     catalog = DataCatalog(
         {"seed": MemoryDataset(1)} | {name: kinds[name](filepath=str(tmp_path / files[name])) for name in files}
     )

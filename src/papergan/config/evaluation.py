@@ -101,14 +101,8 @@ class EvaluationSettings(MetricSettings):
 
     def rules_while_training(self, seed: int) -> EvaluationRules:
         """The rules of every evaluation before the final one: fewer samples, and nothing that takes long."""
-        return replace(
-            self.rules(seed),
-            num_samples=self.num_samples,
-            memorisation_samples=0,
-            path_samples=0,
-            parzen_samples=0,
-            bootstrap=0,
-        )
+        fewer = replace(self.rules(seed), num_samples=self.num_samples)
+        return replace(fewer, memorisation_samples=0, path_samples=0, parzen_samples=0, bootstrap=0)
 
 
 class SanitySettings(MetricSettings):

@@ -1,4 +1,4 @@
-"""Memory that networks take, counted while they are built and before it is touched."""
+"""Limit on the memory of networks, counted while they are built."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def no_more_than_there_is(what: str, advice: str) -> Iterator[None]:
 
 
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up what is made of nothing, and copies of weights; not what is computed from other tensors."""
+    """Counts the bytes of new tensors and of copies; not of results of other tensors."""
 
     def __init__(self, available: int, short: str, advice: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

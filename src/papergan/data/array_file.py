@@ -39,8 +39,8 @@ def numpy_pictures(path: Path) -> Pictures:
         array = _from_npz(path) if path.suffix.lower() == ".npz" else _from_npy(path)
     except DataError:
         raise
-    except Exception as problem:  # on garbage, zipfile, zlib and NumPy each have types of their own
-        raise DataError(f"{path} is not a whole NumPy file ({type(problem).__name__}); get it again") from problem
+    except Exception as error:  # on garbage, zipfile, zlib and NumPy each have types of their own
+        raise DataError(f"{path} is not a whole NumPy file ({type(error).__name__}); get it again") from error
     array = _channels_last(path, array)
     return Pictures(partial(_each, path, array), np.zeros(len(array), np.int64))
 

@@ -1,4 +1,4 @@
-"""What a data set is declared to be: strict, checked before a byte of it is read."""
+"""Declarations of data sets, as the catalog has them: strict models, checked before any file is read."""
 
 from __future__ import annotations
 
@@ -82,13 +82,22 @@ class ParquetDeclaration(StrictModel):
         return self.train.rows
 
 
-class SyntheticDeclaration(StrictModel):
-    """Drawn shapes. train, test: how many images. seed: of the draw."""
+class DrawnDeclaration(StrictModel):
+    """Images that are drawn. train, test: how many. seed: of the draw."""
 
-    kind: Literal["synthetic_shapes"] = "synthetic_shapes"
     train: Samples
     test: Samples
     seed: Annotated[Seed, Field(ge=0)] = 0
+
+    @property
+    def num_train(self) -> int:
+        return self.train
+
+
+class SyntheticDeclaration(DrawnDeclaration):
+    """Shapes, see `papergan.data.synthetic`."""
+
+    kind: Literal["synthetic_shapes"] = "synthetic_shapes"
 
     @property
     def spec(self) -> ImageSpec:
@@ -96,23 +105,28 @@ class SyntheticDeclaration(StrictModel):
 
         return ImageSpec(3, SIZE, len(CLASSES))
 
+
+class UsersDeclaration(StrictModel):
+    """A user's image files, which no digest pins. folder: where it lies under a data folder, for example "emoji"."""
+
+    folder: Annotated[str, AfterValidator(_stays_inside)]
+    size: Size
+
     @property
-    def num_train(self) -> int:
-        return self.train
+    def num_train(self) -> None:
+        """Known when the files are read."""
+        return
 
 
-class FolderDeclaration(StrictModel):
-    """A user's image files, one subfolder for each class; no digest pins them.
+class FolderDeclaration(UsersDeclaration):
+    """One subfolder for each class.
 
-    folder: where it lies under a data folder, for example "emoji". mode, size, background: as in `read_images`.
-    classes: its subfolders. held_out: images, drawn with `seed` as evenly over the classes as can be, that are the test
-    split and never trained on.
+    mode, size, background: as in `read_images`. classes: the subfolders. held_out: images, drawn with `seed` as evenly
+    over the classes as can be, that are the test split and never trained on.
     """
 
     kind: Literal["folder"] = "folder"
-    folder: Annotated[str, AfterValidator(_stays_inside)]
     mode: Mode
-    size: Size
     classes: Names
     held_out: Positive
     background: Background | None = None
@@ -122,37 +136,23 @@ class FolderDeclaration(StrictModel):
     def spec(self) -> ImageSpec:
         return ImageSpec(len(self.mode), self.size, len(self.classes))
 
-    @property
-    def num_train(self) -> None:
-        """Known when the files are read."""
-        return
 
-
-class EmojiDeclaration(StrictModel):
-    """Emoji that an installed font draws, see `papergan.data.emoji`. train, test: how many images. font: its file."""
+class EmojiDeclaration(DrawnDeclaration):
+    """Emoji that an installed font draws, see `papergan.data.emoji`. font: its file."""
 
     kind: Literal["emoji_font"] = "emoji_font"
-    train: Samples
-    test: Samples
     size: Size = 32
-    seed: Annotated[Seed, Field(ge=0)] = 0
     font: Text | None = None
 
     @property
     def spec(self) -> ImageSpec:
         return ImageSpec(3, self.size, 0)
 
-    @property
-    def num_train(self) -> int:
-        return self.train
 
-
-class SocofingDeclaration(StrictModel):
-    """A user's copy of SOCOFing, see `papergan.data.socofing`. folder: where it lies under a data folder."""
+class SocofingDeclaration(UsersDeclaration):
+    """A copy of SOCOFing, see `papergan.data.socofing`."""
 
     kind: Literal["socofing"] = "socofing"
-    folder: Annotated[str, AfterValidator(_stays_inside)]
-    size: Size
     held_out_subjects: Positive
     altered: bool = False
 
@@ -162,29 +162,17 @@ class SocofingDeclaration(StrictModel):
 
         return ImageSpec(1, self.size, len(CLASSES))
 
-    @property
-    def num_train(self) -> None:
-        """Known when the files are read."""
-        return
 
-
-class FingerprintsDeclaration(StrictModel):
-    """Drawn fingerprints, see `papergan.data.fingerprints`. train, test: how many images."""
+class FingerprintsDeclaration(DrawnDeclaration):
+    """Fingerprints, see `papergan.data.fingerprints`."""
 
     kind: Literal["fingerprints"] = "fingerprints"
-    train: Samples
-    test: Samples
-    seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property
     def spec(self) -> ImageSpec:
         from papergan.data.fingerprints import CLASSES, SIZE
 
         return ImageSpec(1, SIZE, len(CLASSES))
-
-    @property
-    def num_train(self) -> int:
-        return self.train
 
 
 Declaration = (
@@ -224,5 +212,5 @@ def parse_declaration(name: str, entry: object) -> Declaration:
         raise DataError(f"data set {quoted(name)}: {what} must be named as such, for example '{word}_{name}'")
     try:
         return _KINDS[kind].model_validate(entry)
-    except ValidationError as problem:
-        raise DataError("; ".join(map(sanitise, problems_of(f"data set {name!r}", problem)))) from None
+    except ValidationError as error:
+        raise DataError("; ".join(map(sanitise, problems_of(f"data set {name!r}", error)))) from None

@@ -1,4 +1,4 @@
-"""One image file to pixels, whole or not at all: what nobody can see in a score is refused here.
+"""Decoding of one image file: whole and unambiguous, or a DataError.
 
 Pixels are taken as stored: colour profiles are not applied; the EXIF orientation is, in every format. 16-bit values
 keep their high byte. Grey from colour is Pillow's luma, (299 R + 587 G + 114 B) / 1000. Every checksum of a PNG is
@@ -61,9 +61,23 @@ def decode(picture: Picture, mode: Mode, size: int, background: Background | Non
     return resized_pixels(torch.tensor(pixels).unsqueeze(0), size).squeeze(0).numpy()
 
 
+def decode_png(picture: Picture, mode: Mode, size: int) -> np.ndarray:
+    """Pixels of a PNG exactly as stored, uint8 [S, S, 3] or [S, S]: nothing is converted, cropped or resized.
+
+    Raises DataError naming the picture where it is damaged, or of another format, mode or size.
+    """
+    with _opened(picture, whole=True) as image:
+        if image.format != "PNG":
+            raise DataError(f"is not a whole PNG image but {image.format}; get it again")
+        if (image.mode, image.size) != (mode, (size, size)):
+            got = f"{image.mode} {image.width}x{image.height}"
+            raise DataError(f"is {got}, expected {mode} {size}x{size}; get it again")
+        return np.asarray(image)
+
+
 @contextmanager
 def _opened(picture: Picture, *, whole: bool = False) -> Iterator[Image]:
-    """The image, of which only the header has been decoded; whatever goes wrong inside is reported with its place.
+    """The image, of which only the header has been decoded; errors inside are raised as DataError naming the picture.
 
     whole: the file is read to its end, at once, and a PNG's checksums are compared.
     """
@@ -76,13 +90,13 @@ def _opened(picture: Picture, *, whole: bool = False) -> Iterator[Image]:
             yield image
     except MemoryShortError:
         raise
-    except DataError as problem:
-        raise DataError(f"{picture.where} {problem}") from problem
-    except Exception as problem:  # Pillow's parsers raise a dozen types on garbage; each means the same here
+    except DataError as error:
+        raise DataError(f"{picture.where} {error}") from error
+    except Exception as error:  # Pillow's parsers raise a dozen types on garbage; each means the same here
         raise DataError(
-            f"{picture.where} is not a whole PNG, JPEG, BMP or WebP image ({type(problem).__name__}); "
+            f"{picture.where} is not a whole PNG, JPEG, BMP or WebP image ({type(error).__name__}); "
             f"get it again or leave it out"
-        ) from problem
+        ) from error
 
 
 def _check_png(content: bytes) -> None:
@@ -102,8 +116,8 @@ def _open(content: Path | bytes | np.ndarray) -> Image:
         )
     try:
         return Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS)
-    except Image.DecompressionBombError as problem:
-        raise DataError(f"has more than {MAX_PIXELS} pixels; make it smaller or leave it out") from problem
+    except Image.DecompressionBombError as error:
+        raise DataError(f"has more than {MAX_PIXELS} pixels; make it smaller or leave it out") from error
 
 
 def _check_header(image: Image) -> None:

@@ -1,12 +1,10 @@
-"""One file from one declared address: encrypted, whole, or not at all."""
+"""Download of one file over https, written atomically and checked by length and digest."""
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
 import logging
-import re
-from collections.abc import Callable
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO
@@ -35,16 +33,16 @@ def download(url: str, path: Path, *, sha256: str | None = None, max_bytes: int 
         write_whole(path, lambda file: _stream(url, file, sha256, max_bytes))
     except DataError:
         raise
-    except (OSError, HTTPException, ValueError) as problem:  # ValueError: of a host that cannot be encoded
-        raise DataError(f"{url} could not be downloaded to {path}: {problem or type(problem).__name__}") from problem
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: of a host that cannot be encoded
+        raise DataError(f"{url} could not be downloaded to {path}: {error or type(error).__name__}") from error
 
 
 def check_address(url: str) -> None:
     """Only https is trusted, and plain http to this very machine. Raises DataError for everything else."""
     try:
         parts = urlsplit(url)
-    except ValueError as problem:
-        raise DataError(f"{url!r} is no address: {problem}") from problem
+    except ValueError as error:
+        raise DataError(f"{url!r} is no address: {error}") from error
     if parts.scheme == "https" and parts.hostname:
         return
     if parts.scheme == "http" and parts.hostname and _is_this_machine(parts.hostname):
@@ -78,37 +76,17 @@ def _stream(url: str, file: IO[bytes], sha256: str | None, max_bytes: int) -> No
     """Copy the answer into `file`, with a progress bar on a terminal, and check length and hash."""
     from tqdm import tqdm
 
-    with _opener().open(url, timeout=_TIMEOUT_SECONDS) as answer:
-        announced = _announced_length(url, answer.headers.get("Content-Length"))
-        with tqdm(total=announced, unit="B", unit_scale=True, desc=Path(urlsplit(url).path).name, disable=None) as bar:
-            received, got = _copy(answer, file, announced or max_bytes, max_bytes, bar.update)
-    if announced is not None and received != announced:
-        raise DataError(f"{url} broke off: {received} of {announced} bytes arrived; try again")
-    if sha256 is not None and got != sha256:
-        raise DataError(f"{url} is not the declared file: expected SHA-256 {sha256}, got {got}")
-
-
-def _announced_length(url: str, header: str | None) -> int | None:
-    if header is None:
-        return None
-    if not re.fullmatch("[0-9]{1,18}", header):
-        raise DataError(f"{url} announces a length that is no number: {header[:40]!r}")
-    return int(header)
-
-
-def _copy(
-    answer: IO[bytes], file: IO[bytes], expected: int, max_bytes: int, progress: Callable[[float | None], object]
-) -> tuple[int, str]:
-    """(bytes copied, their SHA-256). Raises DataError beyond `max_bytes`, announced or received."""
     digest, received = hashlib.sha256(), 0
-    while expected <= max_bytes:
-        chunk = answer.read(_CHUNK_BYTES)
-        if not chunk:
-            return received, digest.hexdigest()
-        received += len(chunk)
-        if received > max_bytes:
-            break
-        digest.update(chunk)
-        file.write(chunk)
-        progress(len(chunk))
-    raise DataError(f"the answer is larger than {max_bytes} bytes; this is not a data set of this project")
+    with _opener().open(url, timeout=_TIMEOUT_SECONDS) as answer:
+        expected = answer.length  # then what is left to come; None where it was not announced
+        with tqdm(total=expected, unit="B", unit_scale=True, desc=Path(urlsplit(url).path).name, disable=None) as bar:
+            while max(received, expected or 0) <= max_bytes and (chunk := answer.read(_CHUNK_BYTES)):
+                digest.update(chunk)
+                received += file.write(chunk)
+                bar.update(len(chunk))
+    if max(received, expected or 0) > max_bytes:
+        raise DataError(f"the answer is larger than {max_bytes} bytes; this is not a file of this project")
+    if expected is not None and received != expected:
+        raise DataError(f"{url} broke off: {received} of {expected} bytes arrived; try again")
+    if sha256 is not None and digest.hexdigest() != sha256:
+        raise DataError(f"{url} is not the declared file: expected SHA-256 {sha256}, got {digest.hexdigest()}")

@@ -74,8 +74,8 @@ def _bitmaps(path: Path) -> Iterator[bytes]:
         check_regular(path)
         with TTFont(path, lazy=True) as font:
             yield from dict.fromkeys(_drawn(font, path))
-    except (OSError, TTLibError) as problem:
-        raise DataError(f"{path} is no font that can be read ({problem})") from problem
+    except (OSError, TTLibError) as error:
+        raise DataError(f"{path} is no font that can be read ({error})") from error
 
 
 def _drawn(font: TTFont, path: Path) -> Iterator[bytes]:

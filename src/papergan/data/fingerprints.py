@@ -10,7 +10,7 @@ Cappelli, Erol, Maio and Maltoni 2000 (ICPR, "Synthetic fingerprint-image genera
     print         a soft ellipse of contact, pressure that varies, grain of paper and sensor
 
 Every image is a pure function of (seed, split, index); its pattern is index mod 5. Up to rounding it is the same on
-every machine; `ImageSet.digest` says whether it is.
+every machine; `ImageSet.digest` shows whether it is.
 """
 
 from __future__ import annotations

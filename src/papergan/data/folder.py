@@ -1,4 +1,4 @@
-"""Any user's images from a path: a folder of image files, parquet, NumPy's files or the project's own."""
+"""Images from a user's path: a folder of image files, parquet, NumPy's files or the project's own."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ def _walk(folder: Path) -> Iterator[Path]:
         try:
             entries = list(os.scandir(parent))
             folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-        except OSError as problem:
-            raise DataError(f"{sanitise(parent)} cannot be listed ({problem.strerror})") from problem
+        except OSError as error:
+            raise DataError(f"{sanitise(parent)} cannot be listed ({error.strerror})") from error
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in _LEFT_BY_SYSTEMS:
                 continue

@@ -1,4 +1,4 @@
-"""One ImageSet in one safetensors file: pixels, labels, what they are, and the digest that vouches for them."""
+"""One ImageSet in one safetensors file: pixels, labels, classes and a digest."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def load_image_set(path: Path) -> ImageSet:
             recorded, name = metadata["digest"], metadata["name"]
             classes = tuple(str(one) for one in json.loads(metadata["classes"]))
             image_set = ImageSet(name, file.get_tensor("images"), file.get_tensor("labels"), classes)
-    except Exception as problem:  # safetensors and json raise many types on garbage; each means the same here
-        raise DataError(f"{path} is not a whole file of images ({sanitise(problem)})") from problem
+    except Exception as error:  # safetensors and json raise many types on garbage; each means the same here
+        raise DataError(f"{path} is not a whole file of images ({sanitise(error)})") from error
     if image_set.digest != recorded:
         raise DataError(f"{path} is damaged: expected content digest {sanitise(recorded)}, got {image_set.digest}")
     return image_set
 
 
 def _check_file(path: Path) -> None:
-    """Before safetensors opens it, which waits at a pipe and maps what it is told to."""
+    """Refuse anything but a regular file that fits into memory; safetensors would wait at a pipe."""
     try:
         check_regular(path)
         size = path.stat().st_size
-    except FileNotFoundError as problem:
-        raise DataError(f"{path} does not exist") from problem
-    except OSError as problem:
-        said = str(problem) if isinstance(problem, StorageError) else f"{path} cannot be read ({problem.strerror})"
-        raise DataError(said) from problem
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+    except OSError as error:
+        message = str(error) if isinstance(error, StorageError) else f"{path} cannot be read ({error.strerror})"
+        raise DataError(message) from error
     check_memory(str(path), size, "make room, or remove the file where it should not be as large")

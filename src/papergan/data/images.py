@@ -1,4 +1,4 @@
-"""Images as the library holds them: unsigned bytes with labels, a name that says what they are, and a digest."""
+"""Sets of images: unsigned bytes with labels, a name and a digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every data set by its name: read once from its raw file, then from a decoded copy that proves itself."""
+"""The image library: every declared data set by name, from its raw file or a checked copy of the decoded images."""
 
 from __future__ import annotations
 
@@ -79,9 +79,8 @@ class ImageLibrary:
 
     def _folder(self, name: str, declaration: FolderDeclaration) -> ImageSplits:
         path = self.sources.find_folder(declaration.folder, name)
-        images = read_images(
-            path, name=f"{name}/all", size=declaration.size, mode=declaration.mode, background=declaration.background
-        )
+        how = declaration.model_dump(include={"size", "mode", "background"})
+        images = read_images(path, name=f"{name}/all", **how)
         if images.classes != tuple(sorted(declaration.classes)):
             wanted = ", ".join(f"{one}/" for one in sorted(declaration.classes))
             raise DataError(f"{path} must hold its images in {wanted} and nowhere else")
@@ -105,21 +104,13 @@ class ImageLibrary:
 
     def _read(self, name: str, split: Split, declaration: ParquetDeclaration) -> tuple[ImageSet, str]:
         copy = self.decoded / f"{name}-{split}.safetensors"
-        known = _from_copy(copy, declaration.split(split).digest)
+        declared = declaration.split(split)
+        known = _from_copy(copy, declared.digest)
         if known is not None:
             return known.called(f"{name}/{split}"), str(copy)
-        declared = declaration.split(split)
         path = self.sources.find(declared, f"{name}/{split}")
-        images = read_parquet(
-            path,
-            name=f"{name}/{split}",
-            image_column=declaration.image_column,
-            mode=declaration.mode,
-            size=declaration.size,
-            classes=declaration.classes,
-            rows=declared.rows,
-            digest=declared.digest,
-        )
+        how = declaration.model_dump(include={"image_column", "mode", "size", "classes"})
+        images = read_parquet(path, name=f"{name}/{split}", **how, rows=declared.rows, digest=declared.digest)
         _keep_copy(copy, images)
         return images, str(path)
 
@@ -127,14 +118,14 @@ class ImageLibrary:
 def _from_copy(copy: Path, pin: str) -> ImageSet | None:
     """The decoded copy if it is there, whole, and of what the declaration pins now; else None, and the reason logged.
 
-    The pin is the digest of the decoded content itself, so the comparison vouches for every pixel and label.
+    The pin is the digest of the decoded content itself, so the comparison covers every pixel and label.
     """
     if not copy.exists():
         return None
     try:
         images = load_image_set(copy)
-    except DataError as problem:
-        logger.warning("%s; the raw file is decoded again", problem)
+    except DataError as error:
+        logger.warning("%s; the raw file is decoded again", error)
         return None
     if images.digest != pin:
         logger.info("%s is a copy of other content than is declared now; the raw file is decoded again", copy)
@@ -145,8 +136,8 @@ def _from_copy(copy: Path, pin: str) -> ImageSet | None:
 def _keep_copy(copy: Path, images: ImageSet) -> None:
     try:
         save_image_set(copy, images)
-    except OSError as problem:  # the images are good; only the next start will be slower
-        logger.warning("no decoded copy could be kept at %s (%s); the raw file is decoded each time", copy, problem)
+    except OSError as error:  # the images are good; only the next start will be slower
+        logger.warning("no decoded copy could be kept at %s (%s); the raw file is decoded each time", copy, error)
 
 
 def _line(images: ImageSet, origin: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether what is about to be read fits: a line that says so, before the system starts to swap or to kill."""
+"""Checks that a file or an array fits into the available memory, before it is read or allocated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_memory(what: str, needed_bytes: int, instead: str = FEWER) -> None:
 
 
 def available_bytes() -> int | None:
-    """Linux: what can be had without swapping. Elsewhere: all the memory there is, or None where that is not told."""
+    """Linux: what can be had without swapping. Elsewhere: all the memory there is, or None where that is unknown."""
     try:
         for line in _MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -1,4 +1,4 @@
-"""Anybody's images before they are decoded: what holds each, and where that is."""
+"""Encoded images, from files, bytes or arrays, before they are decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a PNG file is whole: Pillow compares no checksum of the pixels' chunks, and does not miss the last bytes."""
+"""Integrity of PNG files: Pillow compares no checksum of pixel chunks and accepts a file without its end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _AROUND = 12  # bytes of a chunk besides its body: length, kind, checksum
 
 
 def damage_of_png(content: bytes, *, trailing: bool = False) -> str | None:
-    """What is wrong with a PNG file, or None: its signature, its chunks and their checksums, its end.
+    """The damage of a PNG file, or None: its signature, chunks, checksums and end are checked.
 
     Every chunk's CRC-32 is compared, which covers its kind and its body (PNG specification, 5.3 and 5.5);
     pixels decoded from a file with one flipped bit are therefore never others than those that were stored.

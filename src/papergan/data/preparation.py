@@ -1,4 +1,4 @@
-"""From a data set as published to the images an experiment trains on: fewer if asked, resized if they must be."""
+"""Subsets and resizing: from a published data set to the images of an experiment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def prepare(splits: ImageSplits, *, size: int | None, limit: int | None, subset_
     """The splits at `size` pixels, the training split cut to `limit` images; the same object where nothing changes.
 
     size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
-    subset_seed: of the draw of those images; None = the first ones. Names tell what was done: "cifar10/train[:5000]",
+    subset_seed: of the draw of those images; None = the first ones. Names record what was done: "cifar10/train[:5000]",
     "cifar10/train[1000 of seed 0]", "mnist/train@32".
     """
     train = splits.train
@@ -46,7 +46,7 @@ def first(images: ImageSet, limit: int) -> ImageSet:
 def drawn(images: ImageSet, limit: int, seed: int) -> ImageSet:
     """`limit` images drawn without replacement, as evenly over the classes as their sizes allow, in their order.
 
-    A smaller limit gives a subset of a larger one. `origin` of what is returned says which they are.
+    A smaller limit gives a subset of a larger one. `origin` of the result has their places.
     """
     if limit < 1:
         raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")

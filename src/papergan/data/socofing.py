@@ -1,4 +1,4 @@
-"""SOCOFing, a user's copy: what its file names say, and images without the subjects that are held out.
+"""SOCOFing, a user's copy: file names and images, split by subject.
 
 Shehu, Ruiz-Garcia, Palade and James 2018 (Sokoto Coventry Fingerprint Dataset, arXiv:1807.10609): 600 subjects, ten
 fingers each; `<subject>__<M or F>_<Left or Right>_<finger>_finger[_<alteration>].BMP`, 96x103 pixels. It may not be
@@ -40,7 +40,7 @@ class Print(NamedTuple):
 
 
 def parse(name: str) -> Print:
-    """What a file name says. Raises DataError for one that is not of the data set's form."""
+    """The parts of a file name. Raises DataError for one that is not of the data set's form."""
     found = NAME.fullmatch(name)
     if found is None:
         raise DataError(f"{sanitise(name)} is not named <subject>__<M or F>_<hand>_<finger>_finger[_<alteration>].BMP")

@@ -1,4 +1,4 @@
-"""Where the raw file of a split is found: the project, a configured folder, the environment, then the publisher."""
+"""Search for raw files: in the project, a configured folder, the environment, then at the publisher."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Sources:
             raise DataError(self._missing(split, name))
         try:
             download(split.url, self.raw / split.file, sha256=split.file_sha256)
-        except DataError as problem:
-            raise DataError(f"{problem}; {self._missing(split, name)}") from problem
+        except DataError as error:
+            raise DataError(f"{error}; {self._missing(split, name)}") from error
         return self.raw / split.file
 
     def find_folder(self, folder: str, name: str) -> Path:

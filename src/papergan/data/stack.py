@@ -1,4 +1,4 @@
-"""Anybody's images to one ImageSet: headers first, then, if all of them fit together and into memory, the pixels."""
+"""Decoding of many images into one ImageSet: headers first, then, if they fit, the pixels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RESIZING_BYTES = 10  # for each value of an image that is resized: float64, and
 
 
 class _Survey(NamedTuple):
-    """What all headers say together. size: of what is decoded. changed: an image is cropped or resized to it.
+    """Summary of all headers. size: of what is decoded. changed: an image is cropped or resized to it.
 
     grey: every image is greyscale. jpegs: how many are JPEG. largest: pixels of the largest image.
     """

@@ -1,1 +1,1 @@
-"""Kedro datasets: how things are kept."""
+"""Kedro datasets: how results are stored."""

@@ -1,4 +1,4 @@
-"""The shape of this project's versioned datasets: one file, written whole, read back strictly."""
+"""Base class of versioned datasets: one file, written atomically, checked when read."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ class AtomicFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
 
 
 def is_whole(path: Path, check: Callable[[], object]) -> bool:
-    """Whether `check` raises no PaperganError; if it does, the reason is said aloud, for Kedro makes the file again."""
+    """Whether `check` raises no PaperganError; the reason is logged, since Kedro then makes the file again."""
     try:
         check()
-    except MemoryShortError:  # says nothing about the file
+    except MemoryShortError:  # no damage of the file
         raise
     except PaperganError as error:
         reason = str(error).removeprefix(f"{path} ").removeprefix("is damaged: ")
@@ -104,5 +104,5 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """A document to be looked at; what is no UTF-8 is marked. Raises what `read_bytes` raises."""
+    """A document for people; bytes that are no UTF-8 are replaced. Raises what `read_bytes` raises."""
     return read_bytes(path, DOCUMENT_BYTES).decode(errors="replace")

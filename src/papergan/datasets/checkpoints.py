@@ -1,4 +1,4 @@
-"""Checkpoints in the catalog: a handle, since a training node both reads and writes them while it runs."""
+"""The checkpoint folder in the catalog, since training both reads and writes checkpoints while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON that vouches for itself: its numbers go into tables, where nobody could see that a bit of them was flipped."""
+"""JSON with a digest of its content, so that a flipped bit is found before its numbers go into a table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NewType, TypeVar
+from typing import Any, Generic, NewType, TypeVar
 
-from pydantic import ValidationError
+from kedro.io import DatasetError
+from kedro.io.core import Version
+from kedro.utils import load_obj
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from papergan.atomic_files import DOCUMENT_BYTES
 from papergan.datasets.atomic_file import AtomicFileDataset, read_text
 from papergan.errors import EvaluationError
-from papergan.messages import sanitise
+from papergan.messages import quoted, sanitise
 from papergan.validation import problems_of
 
 T = TypeVar("T")
@@ -36,7 +39,7 @@ def encode_with_digest(document: Mapping[str, Any]) -> bytes:
 def decode_with_digest(content: bytes, path: Path, remedy: str) -> dict[str, Any]:
     """The document that `encode_with_digest` got. path, remedy: for the message, which ends with what to do.
 
-    Raises EvaluationError where it is no JSON, says nothing of its digest, or is damaged, be it by one bit.
+    Raises EvaluationError where it is no JSON, has no digest, or is damaged, be it by one bit.
     """
     try:
         document = json.loads(content)
@@ -60,8 +63,8 @@ def _digest(document: Mapping[str, Any]) -> str:
 class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
     """One JSON document with its digest. what, remedy: for the message, what it should hold and what to do."""
 
-    what: ClassVar[str]
-    remedy: ClassVar[str]
+    what: str
+    remedy: str
     most = DOCUMENT_BYTES
 
     @abstractmethod
@@ -69,7 +72,7 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
 
     @abstractmethod
     def _from_document(self, document: dict[str, Any]) -> T:
-        """May raise ValidationError and EvaluationError, which are given their place."""
+        """May raise ValidationError and EvaluationError, to which the path is added."""
 
     def _encode(self, data: T) -> bytes:
         return encode_with_digest(self._to_document(data))
@@ -79,11 +82,54 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
         try:
             return self._from_document(document)
         except ValidationError as error:
-            fault = sanitise(problems_of(self.what, error)[0])
+            reason = sanitise(problems_of(self.what, error)[0])
         except EvaluationError as error:  # of a protocol
-            fault = sanitise(error)
-        raise EvaluationError(f"{path} holds no {self.what} ({fault}); {self.remedy}")
+            reason = sanitise(error)
+        raise EvaluationError(f"{path} holds no {self.what} ({reason}); {self.remedy}")
 
     def preview(self) -> JSONPreview:
         """For Kedro-Viz."""
         return JSONPreview(read_text(self.path))
+
+
+class ModelDataset(DigestedJSONDataset[Any]):
+    """An object of a pydantic model as JSON, or, where `key` is given, a tuple of them as {key: [...]}.
+
+    model: a class of this project, "papergan.evaluation.image_scores.ImageScores". what, remedy: for the message.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        model: str,
+        what: str,
+        remedy: str,
+        key: str | None = None,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath=filepath, version=version, metadata=metadata)
+        self.what, self.remedy, self._key, self._model = what, remedy, key, _own_model(model)
+        if key is not None:
+            fields: Any = {key: (tuple[self._model, ...], ...)}  # type: ignore[name-defined]
+            self._model = create_model("Document", __config__=ConfigDict(extra="forbid"), **fields)
+
+    def _to_document(self, data: Any) -> dict[str, Any]:
+        document = data if self._key is None else self._model(**{self._key: data})
+        return dict(document.model_dump(mode="json"))
+
+    def _from_document(self, document: dict[str, Any]) -> Any:
+        made = self._model.model_validate(document)
+        return made if self._key is None else getattr(made, self._key)
+
+
+def _own_model(name: str) -> type[BaseModel]:
+    """Raises DatasetError for anything but a pydantic model of this project: no other code is run by a catalog."""
+    try:
+        model = load_obj(name) if name.startswith("papergan.") else None
+    except (ImportError, AttributeError):
+        model = None
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise DatasetError(f"model {quoted(name)} is no pydantic model of papergan; name one, as papergan.module.Class")
+    return model

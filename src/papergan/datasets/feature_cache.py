@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class FeatureCache:
-    """Weights in a folder, each under a digest of everything that decides them, each vouched for by its own digest."""
+    """Weights in a folder, each named by a digest of everything that decides them, and checked by its own digest."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -28,7 +28,7 @@ class FeatureCache:
     def get_or_compute(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
         """What was made from exactly this before, else what `make` makes now.
 
-        kind: first part of the file's name. made_from: plain values. A damaged file is said to be so, and made anew.
+        kind: first part of the file's name. made_from: plain values. A damaged file is logged and made anew.
         """
         path = self.path_of(kind, made_from)
         if path.exists():
@@ -41,13 +41,13 @@ class FeatureCache:
         return made
 
     def path_of(self, kind: str, made_from: Mapping[str, object]) -> Path:
-        """Where it lies."""
+        """Path of its file."""
         identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
         return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
 
 
 class FeatureCacheDataset(AbstractDataset[NoReturn, FeatureCache]):
-    """Loads a WeightsShelf; it is filled through it."""
+    """Loads a FeatureCache, which nodes fill."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._folder = Path(filepath)

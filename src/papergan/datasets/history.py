@@ -1,4 +1,4 @@
-"""What happened while training as one CSV: a line per step that was reported or evaluated."""
+"""The training history as CSV: a line per step that was reported or evaluated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BEYOND = "beyond the last column"
 class HistoryDataset(AtomicFileDataset[History]):
     """A History as CSV. Columns: kind ("losses" or "metrics"), step, epoch, images, then every number by name.
 
-    Nothing in it vouches for its numbers, which are drawn and go into no table; a file that is cut within a line is
+    It has no digest, since its numbers are drawn and go into no table; a file that is cut within a line is
     noticed. Raises EvaluationError for anything else.
     """
 

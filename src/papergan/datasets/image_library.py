@@ -1,4 +1,4 @@
-"""The library of images in the catalog: a handle, since which data set is read is the recipe's business."""
+"""The image library in the catalog; the recipe chooses which data set is read."""
 
 from __future__ import annotations
 

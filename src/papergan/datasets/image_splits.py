@@ -1,4 +1,4 @@
-"""The images of an experiment: a pointer to content that many experiments may share."""
+"""The images of an experiment: a JSON pointer to image files that experiments share."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from kedro.io import AbstractDataset
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from papergan.atomic_files import DOCUMENT_BYTES, write_whole
 from papergan.data.declarations import Sha256
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
-from papergan.datasets.digested_json import JSONPreview, decode_with_digest, encode_with_digest
-from papergan.errors import DataError, EvaluationError, StorageError
-from papergan.messages import sanitise
-from papergan.validation import problems_of
+from papergan.datasets.atomic_file import read_bytes
+from papergan.datasets.digested_json import DigestedJSONDataset
+from papergan.errors import DataError
 
 
 class _Facts(BaseModel):
-    """What a pointer says of a split; the rest is for people; origin: `ImageSet.origin`."""
+    """A split in a pointer; other keys are for people. origin: `ImageSet.origin`."""
 
     name: str
     digest: Sha256
@@ -34,41 +30,39 @@ class _Pointer(BaseModel):
     test: _Facts
 
 
-class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
+class ImageSplitsDataset(DigestedJSONDataset[Any]):
     """A small JSON at `filepath` that names both splits by digest; the images lie in `store`, once per content.
 
-    Loading checks every digest, that of the pointer as well. Raises DataError where the pointer or an image file is
-    missing or damaged.
+    Loading checks every digest, that of the pointer as well. Raises EvaluationError where the pointer is damaged,
+    DataError where an image file is.
     """
 
-    def __init__(self, *, filepath: str, store: str, metadata: dict[str, Any] | None = None) -> None:
-        self.path, self._store = Path(filepath), Path(store)
-        self.metadata = metadata
+    what, remedy = "pointer to images", "ingest again"
 
-    def save(self, data: ImageSplits) -> None:
-        splits = {"train": data.train, "test": data.test}
-        for images in splits.values():
+    def __init__(self, *, filepath: str, store: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._store = Path(store)
+
+    def files(self) -> set[Path]:
+        """The image files that the pointer names. Raises EvaluationError or StorageError where it cannot be read."""
+        pointer = super()._decode(read_bytes(self.path, self.most), self.path)
+        return {self._file(facts.digest) for facts in (pointer.train, pointer.test)}
+
+    def _encode(self, data: ImageSplits) -> bytes:
+        """Saves the images first."""
+        for images in (data.train, data.test):
             if not _holds(self._file(images.digest), images):
                 save_image_set(self._file(images.digest), images)
-        pointer = {split: _facts(images) for split, images in splits.items()}
-        write_whole(self.path, encode_with_digest(pointer))
+        return super()._encode(data)
 
-    def load(self) -> ImageSplits:
-        return self._read()
+    def _to_document(self, data: ImageSplits) -> dict[str, Any]:
+        return {"train": _facts(data.train), "test": _facts(data.test)}
 
-    def preview(self) -> JSONPreview:
-        """For Kedro-Viz."""
-        return JSONPreview(read_text(self.path))
+    def _from_document(self, document: dict[str, Any]) -> _Pointer:
+        return _Pointer.model_validate(document)
 
-    def _read(self) -> ImageSplits:
-        try:
-            content = read_bytes(self.path, DOCUMENT_BYTES)
-            pointer = _Pointer.model_validate(decode_with_digest(content, self.path, "ingest again"))
-        except (EvaluationError, StorageError) as error:
-            raise DataError(str(error)) from error
-        except ValidationError as error:
-            fault = sanitise(problems_of("pointer", error)[0])
-            raise DataError(f"{self.path} does not lead to images ({fault}); ingest again") from error
+    def _decode(self, content: bytes, path: Path) -> ImageSplits:
+        pointer = super()._decode(content, path)
         return ImageSplits(self._images(pointer.train), self._images(pointer.test))
 
     def _images(self, facts: _Facts) -> ImageSet:
@@ -83,11 +77,8 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
     def _file(self, digest: str) -> Path:
         return self._store / f"{digest[:16]}.safetensors"
 
-    def _exists(self) -> bool:
-        return self.path.is_file() and is_whole(self.path, self._read)
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self.path), "store": str(self._store)}
+        return {**super()._describe(), "store": str(self._store)}
 
 
 def _holds(path: Path, images: ImageSet) -> bool:

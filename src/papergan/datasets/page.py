@@ -1,4 +1,4 @@
-"""A table in the forms people read."""
+"""Pages: one table as Markdown, CSV and HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""References in the catalog: a small file that says which features in the cache they are made of."""
+"""References in the catalog: a JSON pointer to features in the cache."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from kedro.io import AbstractDataset
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
 
-from papergan.atomic_files import DOCUMENT_BYTES, write_whole
-from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
-from papergan.datasets.digested_json import JSONPreview, decode_with_digest, encode_with_digest
+from papergan.datasets.atomic_file import read_bytes
+from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Split
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
 from papergan.messages import sanitise
-from papergan.validation import problems_of
 from papergan.weights import Weights
 
 
@@ -29,22 +26,25 @@ def cached_features(
 
     Raises EvaluationError where something else lies in its place.
     """
-    made_from = {
-        "name": name, "images": digest, "count": count, "extractor": extractor.digest,
-        "preprocessing": extractor.preprocessing,
-    }  # fmt: skip
-    kind = f"features-{extractor.name}"
-    found = cache.get_or_compute(kind, made_from, look)
+    key = _cache_key(extractor, name, digest, count)
+    found = cache.get_or_compute(*key, look)
     try:
         cached = ImageFeatures.from_weights(found)
         if (cached.name, cached.digest, len(cached)) != (name, digest, count):
             raise EvaluationError(f"it holds {len(cached)} features of {cached.name}")
     except Exception as error:  # tensors of any shape may lie under these names; torch raises many types
-        place = cache.path_of(kind, made_from)
         raise EvaluationError(
-            f"{place} does not hold the features of {sanitise(name)} ({sanitise(error)}); delete it"
+            f"{cache.path_of(*key)} does not hold the features of {sanitise(name)} ({sanitise(error)}); delete it"
         ) from error
     return cached
+
+
+def _cache_key(extractor: ExtractorFacts, name: str, digest: str, count: int) -> tuple[str, dict[str, object]]:
+    """`kind` and `made_from` of FeatureCache."""
+    return f"features-{extractor.name}", {
+        "name": name, "images": digest, "count": count, "extractor": extractor.digest,
+        "preprocessing": extractor.preprocessing,
+    }  # fmt: skip
 
 
 class _Facts(BaseModel):
@@ -75,7 +75,7 @@ class _Entry(BaseModel):
 _POINTER = TypeAdapter(dict[str, _Entry])
 
 
-class ReferencesDataset(AbstractDataset[References, References]):
+class ReferencesDataset(DigestedJSONDataset[Any]):
     """A JSON at `filepath`: extractors, floors, and sets of images by digest.
 
     The features themselves lie in the cache at `cache`, once per images and extractor.
@@ -83,12 +83,23 @@ class ReferencesDataset(AbstractDataset[References, References]):
     Raises EvaluationError where the file is damaged, or the cache has lost what it points to.
     """
 
-    def __init__(self, *, filepath: str, cache: str, metadata: dict[str, Any] | None = None) -> None:
-        self.path, self._cache = Path(filepath), FeatureCache(Path(cache))
-        self.metadata = metadata
+    what, remedy = "reference", "build it again"
 
-    def save(self, data: References) -> None:
-        pointer = {
+    def __init__(self, *, filepath: str, cache: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._cache = FeatureCache(Path(cache))
+
+    def files(self) -> set[Path]:
+        """The files in the cache that the pointer names. Raises EvaluationError or StorageError if it is damaged."""
+        entries = super()._decode(read_bytes(self.path, self.most), self.path).values()
+        sets = [(one.extractor, facts) for one in entries for facts in (one.real, one.held_out) if facts]
+        return {
+            self._cache.path_of(*_cache_key(extractor, facts.name, facts.digest, facts.count))
+            for extractor, facts in sets
+        }
+
+    def _to_document(self, data: References) -> dict[str, Any]:
+        return {
             name: {
                 "extractor": asdict(held.extractor), "split": held.split, "real": _facts(held.real),
                 "held_out": held.held_out and _facts(held.held_out), "floor": held.floor,
@@ -96,19 +107,12 @@ class ReferencesDataset(AbstractDataset[References, References]):
             }
             for name, held in data.items()
         }  # fmt: skip
-        write_whole(self.path, encode_with_digest(pointer))
 
-    def load(self) -> References:
-        return self._read()
+    def _from_document(self, document: dict[str, Any]) -> dict[str, _Entry]:
+        return _POINTER.validate_python(document)
 
-    def _read(self) -> References:
-        try:
-            content = read_bytes(self.path, DOCUMENT_BYTES)
-            pointer = _POINTER.validate_python(decode_with_digest(content, self.path, "build it again"))
-        except ValidationError as error:
-            fault = sanitise(problems_of("reference", error)[0])
-            raise EvaluationError(f"{self.path} leads to no reference ({fault}); build it again") from error
-        return {name: self._reference(entry) for name, entry in pointer.items()}
+    def _decode(self, content: bytes, path: Path) -> References:
+        return {name: self._reference(entry) for name, entry in super()._decode(content, path).items()}
 
     def _reference(self, entry: _Entry) -> Reference:
         real = self._sight(entry.extractor, entry.real)
@@ -123,15 +127,8 @@ class ReferencesDataset(AbstractDataset[References, References]):
 
         return cached_features(self._cache, extractor, facts.name, facts.digest, facts.count, gone)
 
-    def preview(self) -> JSONPreview:
-        """For Kedro-Viz."""
-        return JSONPreview(read_text(self.path))
-
-    def _exists(self) -> bool:
-        return self.path.is_file() and is_whole(self.path, self._read)
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self.path), "cache": str(self._cache.folder)}
+        return {**super()._describe(), "cache": str(self._cache.folder)}
 
 
 def _facts(features: ImageFeatures) -> dict[str, Any]:

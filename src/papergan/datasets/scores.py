@@ -48,7 +48,14 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
         self.metadata = metadata
 
     def load(self) -> dict[str, ScoreCard]:
-        newest: dict[str, ScoreCard] = {}
+        return {run: card for run, (card, _) in self._newest().items()}
+
+    def versions(self) -> dict[str, str]:
+        """The version of every card that `load` returns, by run."""
+        return {run: version for run, (_, version) in self._newest().items()}
+
+    def _newest(self) -> dict[str, tuple[ScoreCard, str]]:
+        newest: dict[str, tuple[ScoreCard, str]] = {}
         for path in sorted(self._folder.glob(f"*/{FILE}/*/{FILE}"), key=lambda path: path.parent.name, reverse=True):
             if path.parents[2].name in TOOLS:  # they score images, not runs
                 continue
@@ -56,13 +63,13 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
                 card = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path, DOCUMENT_BYTES), path)
                 if card.run not in newest:  # only these are shown, so only their generators are hashed
                     self._check_generator(card, path)
-                    newest[card.run] = card
+                    newest[card.run] = card, path.parent.name
             except PaperganError as error:
                 log.warning("left out of the comparison: %s", error)
         return dict(reversed(newest.items()))
 
     def _check_generator(self, card: ScoreCard, path: Path) -> None:
-        """The tensors themselves are hashed: what the file says of its digest stays when they are damaged."""
+        """The tensors are hashed anew, since the recorded digest survives their damage."""
         experiment, version = path.parents[2].name, path.parent.name
         generator = self._models / experiment / GENERATOR / version / GENERATOR
         if not generator.exists():  # scored in a later session than trained, or removed to save room

@@ -1,4 +1,4 @@
-"""What is on its way to the cache: the state of work that takes minutes, so that a stopped one is not lost."""
+"""Saved state of minutes of work whose result goes to the cache, so that a stopped run can go on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX = "unfinished-"
 
 @dataclass(frozen=True)
 class UnfinishedWork:
-    """One file beside `finished`, which the finished work will be. Written whole, and vouched for by its digest.
+    """One file beside `finished`, which the finished work will be. Written atomically, with a digest.
 
     Two processes that do the same work may write it in turn: what they write is the state of one and the same work.
     """
@@ -31,7 +31,7 @@ class UnfinishedWork:
         return self.finished.with_name(PREFIX + self.finished.name)
 
     def load(self) -> Weights | None:
-        """The newest state; None where there is none, or it is damaged, which is said: the work begins anew."""
+        """The newest state; None where there is none, or it is damaged, which is logged."""
         if not self.path.exists():
             return None
         try:

@@ -1,4 +1,4 @@
-"""Weights as safetensors, vouched for by their digest."""
+"""Weights as safetensors with a digest."""
 
 from __future__ import annotations
 

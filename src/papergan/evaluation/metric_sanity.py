@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from papergan.data.images import ImageSplits
 from papergan.evaluation.compute_metrics import Scores
@@ -56,8 +58,10 @@ MUST: dict[tuple[str, str], Direction] = {
 SLACK = 0.03  # of the range of a series
 
 
-class Case(TypedDict):
+class Case(BaseModel):
     """One kind of damage at one strength, and the value of every metric."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     corruption: str
     strength: float
@@ -71,7 +75,7 @@ def sanity_cases(
     *,
     should_stop: Callable[[], bool] | None = None,
     on_case: Callable[[Case], None] = lambda case: None,
-) -> list[Case]:
+) -> tuple[Case, ...]:
     """Every corruption at every strength, scored like samples of so many images; `on_case` is called with each."""
     cases: list[Case] = []
     for corruption in CORRUPTIONS:
@@ -81,20 +85,20 @@ def sanity_cases(
             metrics = evaluator.score([pixels], rules, should_stop=should_stop, what=words)
             cases.append(Case(corruption=corruption.name, strength=float(strength), metrics=metrics))
             on_case(cases[-1])
-    return cases
+    return tuple(cases)
 
 
 def series(cases: Sequence[Case], corruption: str, name: str) -> tuple[list[float], list[float]]:
     """Strengths and values of one metric under one corruption."""
-    mine = [case for case in cases if case["corruption"] == corruption and name in case["metrics"]]
-    return [case["strength"] for case in mine], [case["metrics"][name] for case in mine]
+    mine = [case for case in cases if case.corruption == corruption and name in case.metrics]
+    return [case.strength for case in mine], [case.metrics[name] for case in mine]
 
 
 def violations(cases: Sequence[Case]) -> list[tuple[str, str, Direction]]:
     """(corruption, metric with its prefix, direction) wherever a metric of MUST does not move one way only."""
     found = []
     for (corruption, metric), direction in MUST.items():
-        for name in sorted({name for case in cases for name in case["metrics"]}):
+        for name in sorted({name for case in cases for name in case.metrics}):
             known = prefix_and_metric(name)
             if known is None or known[1] is not METRICS[metric]:
                 continue
@@ -117,11 +121,10 @@ def is_monotone(values: Sequence[float], direction: Direction) -> bool:
 
 def as_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
     """For a table: one row per case, one column per metric."""
-    names = sorted({name for case in cases for name in case["metrics"]}, key=_place)
+    names = sorted({name for case in cases for name in case.metrics}, key=_place)
     kept = [name for name in names if prefix_and_metric(name) is not None]
     return [
-        {"corruption": case["corruption"], "strength": case["strength"]}
-        | {name: case["metrics"].get(name) for name in kept}
+        {"corruption": case.corruption, "strength": case.strength} | {name: case.metrics.get(name) for name in kept}
         for case in cases
     ]
 

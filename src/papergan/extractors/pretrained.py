@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from papergan.atomic_files import open_regular
-from papergan.errors import EvaluationError, StorageError
+from papergan.data.download import download
+from papergan.errors import DataError, EvaluationError, StorageError
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class PretrainedFile:
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             aside = Path(folder) / self.file_name
             try:
-                torch.hub.download_url_to_file(self.url, str(aside), progress=True)
-            except (OSError, RuntimeError) as error:
+                download(self.url, aside)
+            except DataError as error:
                 raise EvaluationError(f"the download of {self.title} failed ({error}); {self.how_to}") from error
             self.read(aside)
             os.replace(aside, target)

@@ -1,8 +1,8 @@
-"""`kedro clean`: shows what may go, and with --yes removes it."""
+"""`kedro clean`: shows what can be removed, and with --yes removes it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,53 +33,61 @@ if TYPE_CHECKING:
 def clean(ctx: click.Context, /, yes: bool, verbose: bool, experiment: str | None, **options: Any) -> None:
     """Show what may be removed from data/ and mlruns/, and with --yes remove it.
 
-    What the comparison shows, what a pointer leads to, what a stopped run is resumed from, and everything of an
-    experiment that is being run stays. Defaults stand in conf/base/parameters_tools.yml under "retention".
+    The newest versions of every output stay, and what a score card, a pointer, an MLflow run or an unfinished run
+    needs; so does everything of an experiment that is being run. Defaults stand in conf/base/parameters_tools.yml under
+    "retention".
     """
     try:
-        faults = _clean(yes, verbose, experiment, **options)
+        errors = _clean(yes, verbose, experiment, **options)
     except Exception as error:
         known = known_cause(error)
         if known is None:  # a bug keeps its traceback
             raise
-        faults = [str(known)]
-    for fault in faults:
-        click.secho(f"papergan: {fault}", fg="red", err=True)
-    ctx.exit(1 if faults else 0)
+        errors = [str(known)]
+    for error_line in errors:
+        click.secho(f"papergan: {error_line}", fg="red", err=True)
+    ctx.exit(1 if errors else 0)
 
 
 def _clean(
     yes: bool, verbose: bool, experiment: str | None, versions: int | None, pictures: int | None, checkpoints: bool
 ) -> Sequence[str]:
-    """The faults, one line each."""
+    """The errors, one line each."""
     known = {*registry.discover(), *registry.TOOLS}
     if experiment is not None and experiment not in known:
         raise RecipeError(f"--experiment: unknown experiment {quoted(experiment)}{did_you_mean(experiment, known)}")
+    from papergan.maintenance import rules
     from papergan.maintenance.locked_experiments import busy
-    from papergan.maintenance.plan import Workspace, confirmed, plan
-    from papergan.maintenance.removal import remove
+    from papergan.maintenance.scan import remove
     from papergan.settings import workspace
 
     given = {"versions": versions, "pictures": pictures, "checkpoints": "unfinished" if checkpoints else None}
     retention, tracking = _configured({name: value for name, value in given.items() if value is not None})
-    place = Workspace.at(Path(workspace()))
-    found = plan(place, retention, busy(place.data, tracking), experiment=experiment)
+    place = Path(workspace())
+
+    def plan() -> rules.Plan:
+        return rules.plan(place, retention, busy(place / "data", tracking), experiment=experiment)
+
+    found = plan()
     _show("Removing" if yes else "May be removed", found.removals, verbose)
-    for note in [*found.notes, *_warnings(found.removals)]:
+    for note in found.notes:
         click.echo(f"  {note}")
     if not found.removals:
-        return found.faults
+        return found.errors
     if not yes:
         click.echo("Nothing was removed; kedro clean with --yes does it.")
-        return found.faults
-    agreed = confirmed(found, place, busy(place.data, tracking))
-    done, failed = remove(agreed.removals)
-    click.echo(f"Removed {_count(done)}: {_size(done)} of room made.")
-    return [*agreed.faults, *failed]
+        return found.errors
+    still = {*plan().removals}  # another process may have begun since
+    done, failed = remove(removal for removal in found.removals if removal in still)
+    click.echo(f"Removed {len(done)} things: {_size(done)} of room made.")
+    changed = [
+        f"{one.pieces[0].path}: needed or changed since; left alone" for one in found.removals if one not in still
+    ]
+    return [*found.errors, *changed, *failed]
 
 
 def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfiguration]:
-    """What the project's configuration says, with what is given on the command line in its place."""
+    """The project's configuration, overridden by what is given on the command line."""
     from kedro.framework.session import KedroSession
 
     from papergan.maintenance.retention import RetentionRecipe
@@ -101,28 +109,15 @@ def _show(title: str, removals: Sequence[Removal], verbose: bool) -> None:
         click.echo(f"Nothing to remove in {workspace()}.")
         return
     click.echo(f"{title}, in {workspace()}:")
-    by_reason: dict[str, list[Removal]] = {}
-    for removal in removals:
-        by_reason.setdefault(removal.reason, []).append(removal)
-    for reason, some in by_reason.items():
+    for reason in dict.fromkeys(removal.reason for removal in removals):
+        some = [removal for removal in removals if removal.reason == reason]
         click.echo(f"{len(some):>6}  {_size(some):>9}  {reason}")
         for piece in (piece for removal in some if verbose for piece in removal.pieces):
             click.echo(f"{'':>19}{piece.path}")
     click.echo(f"{len(removals):>6}  {_size(removals):>9}  in all")
 
 
-def _warnings(removals: Sequence[Removal]) -> list[str]:
-    from papergan.maintenance.checkpoints import FINISHED
-
-    names = sorted({str(removal.experiment) for removal in removals if removal.reason == FINISHED})
-    return [f"{name}: results stay, but its finished runs can no longer be extended" for name in names]
-
-
-def _count(removals: Sequence[Removal]) -> str:
-    return "1 thing" if len(removals) == 1 else f"{len(removals)} things"
-
-
-def _size(removals: Iterable[Removal]) -> str:
+def _size(removals: Sequence[Removal]) -> str:
     size = float(sum(removal.bytes for removal in removals))
     for unit in ("B", "kB", "MB"):
         if size < 1000:

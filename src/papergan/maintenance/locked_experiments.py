@@ -1,9 +1,7 @@
-"""Who is at work: experiments whose files nobody else may touch now."""
+"""Experiments in training or in a run: their files are left alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from papergan import file_locks
@@ -16,7 +14,7 @@ TRAINED, RUNNING = "is being trained", "is being run"
 
 
 def held(lock: Path) -> bool:
-    """Whether a process holds this lock. One that may not be looked at counts as held."""
+    """Whether a process holds this lock. One that cannot be opened counts as held."""
     try:
         return file_locks.is_held(lock)
     except FileNotFoundError:
@@ -25,21 +23,11 @@ def held(lock: Path) -> bool:
         return True
 
 
-@contextmanager
-def holding(lock: Path) -> Iterator[None]:
-    """Hold a lock that training would hold; nothing is written, for the disk may be full.
-
-    Raises OSError where another process has it, or something else is in its place.
-    """
-    with file_locks.take(lock):
-        yield
-
-
 def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
-    """Experiments by name, and what is happening to them, TRAINED or RUNNING.
+    """Experiments by name, and why they are left alone, TRAINED or RUNNING.
 
     An experiment that is run trains for a part of that time only; before and after, its MLflow run is what shows it.
-    Raises PaperganError where a run is alive and MLflow does not say of which experiment.
+    Raises PaperganError where a run is alive and MLflow does not know its experiment.
     """
     running = {
         lock.stem
@@ -56,7 +44,7 @@ def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
 def _is_trained(folder: Path) -> bool:
     try:
         return any(held(store / "lock") for store in listed(folder / "checkpoints"))
-    except PermissionError:  # somebody else's, who may be at work
+    except PermissionError:  # of another user, whose process may train
         return True
 
 

@@ -1,4 +1,4 @@
-"""What is found on the disk: looked for without following links, and remembered as it was."""
+"""Files that may be removed: found without following links, and removed only if unchanged since."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from papergan import file_locks
 
 PRIMARY, MODELS, REPORTING = "03_primary", "06_models", "08_reporting"
 STORE, SHELF = "store", "rulers"  # shared by all experiments: images below PRIMARY, features below MODELS
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names are in order
-YOUNG_SECONDS = 3600.0  # what is younger may be in the making
+YOUNG_SECONDS = 3600.0  # a younger file may still be in use by the process that wrote it
 
 
 @dataclass(frozen=True)
@@ -27,42 +30,37 @@ class Piece:
 
     @classmethod
     def at(cls, path: Path) -> Piece:
-        """As it is now. Raises OSError where there is nothing, and where a link or a device is met on the way."""
+        """Its present state. Raises OSError where there is nothing, or a link or a device on the way."""
         about = path.lstat()
         if path.parent.resolve() != path.parent or not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
             raise OSError("is reached through a link, or is no file")
-        if stat.S_ISDIR(about.st_mode):
-            return cls(path, 0, about.st_ino, 0)
-        return cls(path, about.st_size, about.st_ino, about.st_mtime_ns)
+        is_folder = stat.S_ISDIR(about.st_mode)
+        return cls(path, 0 if is_folder else about.st_size, about.st_ino, 0 if is_folder else about.st_mtime_ns)
 
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing that may go. reason: in words, in the plural. pieces: removed in this order.
-
-    experiment: whose it is, None where it is nobody's. lock: held while it is removed.
-    """
+    """One thing to remove. reason: in the plural. pieces: removed in this order. lock: held meanwhile."""
 
     reason: str
     pieces: tuple[Piece, ...]
-    experiment: str | None = None
     lock: Path | None = None
 
     @property
     def bytes(self) -> int:
-        """Of its files together."""
+        """Size of its files together."""
         return sum(piece.bytes for piece in self.pieces)
 
 
 class Disk:
-    """Looks at folders. What cannot be looked at is left alone; `faults` says so, one line each.
+    """Reads folders. What cannot be read is left alone and named in `errors`, one line each.
 
     now: seconds since the epoch, the present where it is None.
     """
 
     def __init__(self, now: float | None = None) -> None:
         self.now = time.time() if now is None else now
-        self.faults: list[str] = []
+        self.errors: list[str] = []
 
     def files(self, folder: Path, name: re.Pattern[str]) -> list[Path]:
         """Files with such a name directly in `folder`, in order; no links."""
@@ -74,56 +72,91 @@ class Disk:
         return [Path(entry) for entry in entries if name is None or name.fullmatch(entry.name)]
 
     def names(self, folder: Path) -> list[str]:
-        """Of everything directly in `folder`, in order."""
+        """Names of everything directly in `folder`, in order."""
         return [entry.name for entry in self._entries(folder)]
 
-    def below(self, folder: Path, name: re.Pattern[str]) -> Iterator[Path]:
-        """Files with such a name at any depth; no links."""
-        for entry in self._entries(folder):
-            if entry.is_dir(follow_symlinks=False):
-                yield from self.below(Path(entry), name)
-            elif name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                yield Path(entry)
+    def below(self, folder: Path, name: re.Pattern[str], skipped: Container[str]) -> Iterator[Path]:
+        """Files with such a name at any depth, but in folders with a name in `skipped`; no links."""
+        yield from self.files(folder, name)
+        for inner in self.folders(folder):
+            if inner.name not in skipped:
+                yield from self.below(inner, name, skipped)
 
     def is_old(self, path: Path) -> bool:
-        """Whether nobody has written it within the hour. A file that is gone is not old."""
+        """Whether it was last written more than an hour ago. A file that is gone is not old."""
         try:
             return self.now - path.lstat().st_mtime > YOUNG_SECONDS
         except OSError:
             return False
 
-    def removal(
-        self, reason: str, *paths: Path, experiment: str | None = None, lock: Path | None = None
-    ) -> Iterator[Removal]:
+    def removal(self, reason: str, *paths: Path, lock: Path | None = None) -> Iterator[Removal]:
         """One removal of these paths in this order; none where there are none, or one of them is gone by now."""
-        if not paths:
-            return
         try:
-            yield Removal(reason, tuple(Piece.at(path) for path in paths), experiment, lock)
+            pieces = tuple(Piece.at(path) for path in paths)
         except FileNotFoundError:
             return
         except OSError as error:
-            self.faults.append(f"{paths[0]}: {error.strerror or error}")
+            self.errors.append(f"{paths[0]}: {error.strerror or error}")
+            return
+        if pieces:
+            yield Removal(reason, pieces, lock)
 
     def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         try:
-            if folder.resolve() != folder:  # a link is on the way
+            if folder.resolve() != folder:  # there is a link on the way
                 return []
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            self.faults.append(f"{folder}: {error.strerror or error}; left alone")
+            self.errors.append(f"{folder}: {error.strerror or error}; left alone")
             return []
 
 
 def listed(folder: Path) -> list[Path]:
     """Everything in `folder`, in order, links followed: for what is only read. Empty where there is no such folder.
 
-    Raises OSError where it may not be looked at.
+    Raises OSError where it may not be read.
     """
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def remove(removals: Iterable[Removal]) -> tuple[list[Removal], list[str]]:
+    """What was removed, and a line for everything that was not, because it has changed or is in use.
+
+    A kill in between leaves whole files, or pieces that the next plan has again.
+    """
+    done: list[Removal] = []
+    errors: list[str] = []
+    for removal in removals:
+        gone: list[Piece] = []
+        try:
+            with nullcontext() if removal.lock is None else file_locks.take(removal.lock):
+                for piece in removal.pieces:
+                    _check(piece)
+                for piece in removal.pieces:
+                    _remove(piece)
+                    gone.append(piece)
+        except BlockingIOError:
+            errors.append(f"{removal.lock}: held by another process, which trains this recipe; left alone")
+        except OSError as error:
+            errors.append(f"{removal.pieces[len(gone)].path}: not removed ({error.strerror or error})")
+        if gone:
+            done.append(replace(removal, pieces=tuple(gone)))
+    return done, errors
+
+
+def _check(piece: Piece) -> None:
+    if Piece.at(piece.path) != piece:
+        raise OSError("it has changed since it was found")
+
+
+def _remove(piece: Piece) -> None:
+    if stat.S_ISDIR(piece.path.lstat().st_mode):
+        piece.path.rmdir()
+    else:
+        piece.path.unlink()

@@ -19,7 +19,7 @@ from papergan import file_locks
 from papergan.atomic_files import storage_errors, write_whole
 from papergan.errors import CheckpointError
 from papergan.game.game import Game
-from papergan.training.checkpoint_files import data_at, manifest_at, read_state, steps_among, vouched_data
+from papergan.training.checkpoint_files import data_at, manifest_at, named_data, read_state, steps_among
 
 log = logging.getLogger(__name__)
 
@@ -141,10 +141,10 @@ class CheckpointStore:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what a killed process left half written, and data that no manifest vouches for."""
-        vouched = {path for step in self.steps() for path in vouched_data(self.folder, step)}
+        """Remove what a killed process left half written, and data that no manifest names."""
+        named = {path for step in self.steps() for path in named_data(self.folder, step)}
         for path in [*self.folder.glob(".step-*.part"), *self.folder.glob("step-*.pt")]:
-            if path not in vouched:
+            if path not in named:
                 path.unlink(missing_ok=True)
 
     def _manifest(self, step: int) -> Path:

@@ -1,7 +1,4 @@
-"""The files of checkpoints: names, manifests, and verification.
-
-Training resumes by these functions and `kedro clean` removes by them, so that nothing goes that a run could use.
-"""
+"""The files of checkpoints: names, manifests, and verification."""
 
 from __future__ import annotations
 
@@ -16,9 +13,8 @@ from typing import Any, NamedTuple
 import torch
 
 from papergan.atomic_files import read_regular
-from papergan.errors import StorageError
 
-DATA = re.compile(r"step-\d{9,15}-[0-9a-f]{12}\.pt")
+CHECKPOINT = re.compile(r"step-\d{9,15}(\.json|-[0-9a-f]{12}\.pt)")
 _MANIFEST = re.compile(r"step-(\d{9,15})\.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -75,29 +71,7 @@ def read_state(folder: Path, step: int, fingerprint: str) -> dict[str, Any]:
     return state
 
 
-def looks_whole(folder: Path, step: int, fingerprint: str) -> bool:
-    """Whether data of the right size are there; nothing of them is read."""
-    try:
-        said = read_manifest(folder, step, fingerprint)
-        return said.data.is_file() and said.data.stat().st_size == said.bytes
-    except Exception:  # whatever an altered or hostile manifest makes a decoder raise
-        return False
-
-
-def is_whole(folder: Path, step: int, fingerprint: str) -> bool | None:
-    """Whether training would resume from this step; None where that cannot be told, now or from here."""
-    try:
-        read_state(folder, step, fingerprint)
-    except (StorageError, FileNotFoundError):
-        return False
-    except (OSError, MemoryError):  # says nothing about the checkpoint
-        return None
-    except Exception:  # whatever a cut, altered or hostile file makes a decoder raise
-        return False
-    return True
-
-
-def vouched_data(folder: Path, step: int) -> set[Path]:
+def named_data(folder: Path, step: int) -> set[Path]:
     """The data file that a manifest names; all files of its step where it is unreadable, to be safe."""
     try:
         said = json.loads(read_regular(manifest_at(folder, step)))

@@ -45,7 +45,7 @@ def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplit
     return images
 
 
-def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: FeatureCache) -> list[Case]:
+def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: FeatureCache) -> tuple[Case, ...]:
     """Every metric under every damage."""
     how = recipe.recipe
     device = choose_device(how.device)
@@ -62,11 +62,11 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: Featur
         )
         return sanity_cases(
             images, evaluator, rules, should_stop=partial(is_asked, stop),
-            on_case=lambda case: log.info("%s %g done", case["corruption"], case["strength"]),
+            on_case=lambda case: log.info("%s %g done", case.corruption, case.strength),
         )  # fmt: skip
 
 
-def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
+def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> object:
     """Small multiples: a row per metric, a column per damage. Returns a matplotlib Figure.
 
     Blue: moves one way as it must; red: must, and does not; grey: nothing is promised.
@@ -105,13 +105,13 @@ def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
     return figure
 
 
-def show_sanity(recipe: Sanity, cases: list[Case]) -> tuple[object, Page]:
+def show_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> tuple[object, Page]:
     """The plot, and the page: the plot once more, the verdict on every promise, and the table of all cases."""
     figure = draw_sanity(recipe, cases)
     return figure, tabulate_sanity(recipe, cases, figure)
 
 
-def tabulate_sanity(recipe: Sanity, cases: list[Case], figure: object) -> Page:
+def tabulate_sanity(recipe: Sanity, cases: tuple[Case, ...], figure: object) -> Page:
     """Verdicts and cases, with the figure in the page of HTML."""
     import pandas as pd
 
@@ -130,7 +130,7 @@ def tabulate_sanity(recipe: Sanity, cases: list[Case], figure: object) -> Page:
     )
 
 
-def _verdicts(cases: list[Case]) -> list[dict[str, Any]]:
+def _verdicts(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
     rows = []
     for corruption, name in ((c, n) for c, m in MUST for n in as_rows(cases)[0] if _is(n, m)):
         direction = MUST[corruption, prefix_and_metric(name)[1].name]  # type: ignore[index]
