@@ -84,7 +84,7 @@ class StrictModel(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise RecipeError("; ".join(problems_of(name, error))) from None
+            raise RecipeError("; ".join(format_validation_errors(name, error))) from None
 
 
 def _again(detail: ErrorDetails) -> InitErrorDetails:
@@ -94,7 +94,7 @@ def _again(detail: ErrorDetails) -> InitErrorDetails:
     )
 
 
-def problems_of(name: str, error: ValidationError) -> list[str]:
+def format_validation_errors(name: str, error: ValidationError) -> list[str]:
     """Each error with its place, `hybrid_cifar10.training.epochs: ...`."""
     return [
         ".".join([name, *(f"{one_line_error(part):.100}" for part in detail["loc"])])

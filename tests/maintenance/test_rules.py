@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,21 @@ def test_a_misspelt_retention_is_refused_with_close_matches():
     for wrong in ({"versions": 0}, {"pictures": 1}, {"versions": True}, {"checkpoints": "none"}):
         with pytest.raises(RecipeError, match=f"retention.{next(iter(wrong))}"):
             RetentionRecipe.parse("retention", wrong)
+
+
+def test_older_model_folders_go_and_those_with_something_else_in_them_stay(tmp_path):
+    outputs = tmp_path / "data/06_models/mine/model"
+    for month in range(1, 6):
+        folder = outputs / f"2026-0{month}-01T00.00.00.000Z" / "model"
+        folder.mkdir(parents=True)
+        for name in ("model.safetensors", "config.json", "README.md"):
+            (folder / name).write_text("x")
+    (outputs / "2026-01-01T00.00.00.000Z/model/notes.txt").write_text("mine")
+    found = rules.plan(tmp_path, RetentionRecipe(versions=2), {}, now=time.time() + 1e6)
+    assert {piece.path.parts[-1] for removal in found.removals for piece in removal.pieces} == {
+        "model.safetensors", "config.json", "README.md", "model",
+        "2026-02-01T00.00.00.000Z", "2026-03-01T00.00.00.000Z",
+    }  # fmt: skip
+    remove(found.removals)
+    assert sorted(folder.name[:7] for folder in outputs.iterdir()) == ["2026-01", "2026-04", "2026-05"]
+    assert (outputs / "2026-01-01T00.00.00.000Z/model/notes.txt").read_text() == "mine"

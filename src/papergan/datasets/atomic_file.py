@@ -14,7 +14,7 @@ from papergan.atomic_files import DOCUMENT_BYTES, read_regular, write_whole
 from papergan.data.memory import read_into_memory
 from papergan.errors import MemoryShortError, PaperganError, StorageError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def is_whole(path: Path, check: Callable[[], object]) -> bool:
         raise
     except PaperganError as error:
         reason = str(error).removeprefix(f"{path} ").removeprefix("is damaged: ")
-        log.warning("%s is damaged and will be made again: %s", path, reason)
+        logger.warning("%s is damaged and will be made again: %s", path, reason)
         return False
     return True
 

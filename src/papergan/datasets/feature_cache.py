@@ -16,7 +16,7 @@ from papergan.datasets.atomic_file import read_bytes
 from papergan.errors import CheckpointError, StorageError
 from papergan.weights import Weights, decode, encode
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class FeatureCache:
@@ -35,7 +35,7 @@ class FeatureCache:
             try:
                 return decode(read_bytes(path), path)
             except (CheckpointError, StorageError) as error:
-                log.warning("%s: made anew, since %s", kind, error)
+                logger.warning("%s: made anew, since %s", kind, error)
         made = make()
         write_whole(path, encode(made))
         return made

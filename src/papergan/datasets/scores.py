@@ -16,7 +16,7 @@ from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.weights import decode
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FILE, GENERATOR = "scores.json", "generator.safetensors"
 
@@ -65,7 +65,7 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
                     self._check_generator(card, path)
                     newest[card.run] = card, path.parent.name
             except PaperganError as error:
-                log.warning("left out of the comparison: %s", error)
+                logger.warning("left out of the comparison: %s", error)
         return dict(reversed(newest.items()))
 
     def _check_generator(self, card: ScoreCard, path: Path) -> None:

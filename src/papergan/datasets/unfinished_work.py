@@ -11,7 +11,7 @@ from papergan.datasets.atomic_file import read_bytes
 from papergan.errors import CheckpointError, StorageError
 from papergan.weights import Weights, decode, encode
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PREFIX = "unfinished-"
 
@@ -37,7 +37,7 @@ class UnfinishedWork:
         try:
             return decode(read_bytes(self.path), self.path)
         except (CheckpointError, StorageError) as error:
-            log.warning("begun anew, since %s", error)
+            logger.warning("begun anew, since %s", error)
             return None
 
     def save(self, state: Weights) -> None:

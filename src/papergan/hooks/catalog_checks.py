@@ -22,7 +22,7 @@ DATA_ONLY = (
 )  # fmt: skip
 
 
-def faults_of_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+def find_dataset_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
     """What cannot be loaded or saved as catalog.yml has it, and outputs of which a later version is on disk."""
     outputs = pipeline.all_outputs()
     for name in sorted(pipeline.datasets()):
@@ -57,7 +57,7 @@ def _no_file(name: str, dataset: object) -> Iterator[str]:
             return
 
 
-def faults_of_published(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
+def find_published_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
     """What is wrong with published.yml and pros_and_cons.yml, which are needed at the very end only."""
     if "pros_and_cons" in pipeline.inputs():
         yield from _no_papers(catalog)

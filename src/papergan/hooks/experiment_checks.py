@@ -25,7 +25,7 @@ from papergan.extractors.settings import ExtractorSettings
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.hooks.catalog_checks import faults_of_datasets, faults_of_published
+from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
 from papergan.messages import quoted
 from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
@@ -42,7 +42,7 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
     inputs = {name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:")}
     names = sorted(inputs - {*TOOL_PARAMETERS, *studies()})
     checked: list[Experiment] = []
-    stored = [*faults_of_datasets(pipeline, catalog), *faults_of_published(pipeline, catalog)]
+    stored = [*find_dataset_errors(pipeline, catalog), *find_published_errors(pipeline, catalog)]
     faults = list(stored)
     for name in names:
         try:
@@ -58,7 +58,7 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
             for experiment in checked:
                 where = f"{experiment.name}.checkpoints"
                 folder: CheckpointFolder | None = catalog.load(where) if where in pipeline.inputs() else None
-                faults += faults_of_experiment(experiment, library, folder)
+                faults += find_experiment_errors(experiment, library, folder)
     if faults:
         raise RecipeError("; ".join(faults))
     for name, recipe in checked:
@@ -77,7 +77,7 @@ def locate_weights(where: str, how: ExtractorSettings) -> None:
         raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
 
 
-def faults_of_experiment(
+def find_experiment_errors(
     experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder | None
 ) -> Iterator[str]:
     """What is wrong with a recipe that is sound in itself: its data, device, settings, and room for checkpoints."""
@@ -109,9 +109,9 @@ def faults_of_experiment(
     yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
         yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
-    yield from _faults_of_memory(name, recipe, games)
+    yield from _find_memory_errors(name, recipe, games)
     for game in games:
-        yield from _faults_of_one_image(f"{name}.training.batch_size", how, game, images, available)
+        yield from _find_one_image_errors(f"{name}.training.batch_size", how, game, images, available)
 
 
 def _build(recipe: Recipe, images: ImageSpec) -> Game:
@@ -121,7 +121,7 @@ def _build(recipe: Recipe, images: ImageSpec) -> Game:
     return game
 
 
-def _faults_of_one_image(
+def _find_one_image_errors(
     where: str, how: TrainingRecipe, game: Game, images: ImageSpec, available: int | None
 ) -> Iterator[str]:
     """Where training meets a batch of one image, what the game cannot do with it."""
@@ -153,7 +153,7 @@ def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> No
     check_room(store.folder, missing * checkpoint_bytes(game), f"{missing - 1} checkpoints and the results")
 
 
-def _faults_of_memory(name: str, recipe: Recipe, games: list[Game]) -> Iterator[str]:
+def _find_memory_errors(name: str, recipe: Recipe, games: list[Game]) -> Iterator[str]:
     """What would be killed, for want of memory, after hours."""
     how = recipe.evaluation
     samples = max(how.num_samples, how.final_num_samples)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from papergan.config.checked import Experiment, Plan
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class MlflowHook:
@@ -55,7 +55,7 @@ class MlflowHook:
         try:
             options = parse(context.config_loader["mlflow"])
         except ImportError:
-            log.warning("MLflow is not installed: nothing is tracked, everything else is as ever")
+            logger.warning("MLflow is not installed: nothing is tracked, everything else is as ever")
             return
         context.__setattr__("mlflow", options)
         self._configuration = MlflowConfiguration.of(options)
@@ -143,7 +143,7 @@ class MlflowHook:
             run = self._store.begin(key, experiment.name, tags, same)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
             reason = sanitise(str(error).partition("\n")[0] or type(error).__name__)
-            log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
+            logger.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
             self._store = None
             return
         self._runs[experiment.name] = run

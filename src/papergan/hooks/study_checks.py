@@ -17,7 +17,7 @@ from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe, se
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
-from papergan.hooks.experiment_checks import faults_of_experiment, locate_weights
+from papergan.hooks.experiment_checks import find_experiment_errors, locate_weights
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_rows
 
@@ -88,7 +88,7 @@ def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
 
 def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary) -> None:
     variants = {trial.recipe.variant: Experiment(f"{name}: {trial.name}", trial.recipe) for trial in trials}
-    faults = [fault for variant in variants.values() for fault in faults_of_experiment(variant, library, None)]
+    faults = [fault for variant in variants.values() for fault in find_experiment_errors(variant, library, None)]
     if faults:
         raise RecipeError("; ".join(faults))
     for variant in variants.values():

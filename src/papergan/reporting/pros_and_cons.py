@@ -13,7 +13,7 @@ from papergan.errors import EvaluationError
 from papergan.reporting.pages import text
 from papergan.reporting.ranking import SIGMAS
 from papergan.reporting.seed_groups import Measured
-from papergan.validation import Positive, StrictModel, problems_of
+from papergan.validation import Positive, StrictModel, format_validation_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,9 @@ def read_statements(given: Mapping[str, Any], paper: str) -> list[Statement]:
         try:
             found.append(Statement.model_validate(entry))
         except ValidationError as error:
-            raise EvaluationError("; ".join(problems_of(f"pros_and_cons.{paper}.{place}", error))) from None
+            raise EvaluationError(
+                "; ".join(format_validation_errors(f"pros_and_cons.{paper}.{place}", error))
+            ) from None
     return found
 
 

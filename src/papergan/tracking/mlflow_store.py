@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from papergan.tracking.mlflow_tracker import MlflowTracker
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class MlflowStore:
@@ -95,7 +95,7 @@ class MlflowStore:
             here = run.data.tags.get("host") == socket.gethostname()
             if here and not self.liveness.alive(run.info.run_id):
                 client.set_terminated(run.info.run_id, "KILLED")
-                log.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
+                logger.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
 
 
 def ui_options(uri: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Begin = Callable[[str, Mapping[str, str]], "tuple[MlflowTracker, Callable[[], None]]"]
@@ -164,7 +164,7 @@ class MlflowTracker(Tracker):
         others = len(self._untold) + self._refused
         if self._waiting or others:
             lost = f"{len(self._waiting)} numbers and {others} other things"
-            log.info("MLflow never took %s of this run; history.csv and the outputs have them", lost)
+            logger.info("MLflow never took %s of this run; history.csv and the outputs have them", lost)
 
     def _metrics(self, row: Mapping[str, float]) -> list[Metric]:
         from mlflow.entities import Metric
@@ -214,7 +214,7 @@ class MlflowTracker(Tracker):
             self._patience *= 2
             if not self._warned:
                 first = str(error).partition("\n")[0]
-                log.warning("MLflow failed, the run goes on without it: %s", sanitise(first or type(error).__name__))
+                logger.warning("MLflow failed, the run goes on without it: %s", sanitise(first or type(error).__name__))
             self._warned = True
             return False
         return True

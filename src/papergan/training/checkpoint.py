@@ -21,7 +21,7 @@ from papergan.errors import CheckpointError
 from papergan.game.game import Game
 from papergan.training.checkpoint_files import data_at, manifest_at, named_data, read_state, steps_among
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class CheckpointStore:
                 ) from error
             except Exception as error:  # whatever a cut, altered or hostile file makes a decoder raise; said aloud
                 reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
-                log.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
+                logger.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
                 self._damaged.add(step)
         if steps:
             raise CheckpointError(

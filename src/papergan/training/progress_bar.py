@@ -11,7 +11,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 60.0
 
@@ -46,4 +46,4 @@ class ProgressBar:
             step = int(row["step"])
             left = timedelta(seconds=round(seconds_per_step * (self.steps - step)))
             facts = ", ".join(f"{name} {value}" for name, value in shown.items())
-            log.info("Step %d of %d: %s; about %s of training left", step, self.steps, facts, left)
+            logger.info("Step %d of %d: %s; about %s of training left", step, self.steps, facts, left)

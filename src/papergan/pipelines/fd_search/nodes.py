@@ -21,7 +21,7 @@ from papergan.studies.page import study_page
 from papergan.studies.runner import run_trials
 from papergan.tracking import Tracker
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Trace = list[dict[str, Any]]
 SCORES = ("fid", "is_mean", "recall", "coverage", "ms_ssim")
@@ -45,7 +45,7 @@ def search(
     def note(trial: ExperimentTrial, result: TrialResult) -> None:
         differences = int(trial.levels["FD"])
         fault = result.card.diverged or instability(result.history.losses, search.recipe.rule)
-        log.info("%s, FD %d: %s", trial.experiment, differences, fault or "nothing unstable; it is chosen")
+        logger.info("%s, FD %d: %s", trial.experiment, differences, fault or "nothing unstable; it is chosen")
         about = {"experiment": trial.experiment, "FD": differences, "instability": fault, "trial": trial.key}
         trace.append({**about, **_scores(result)})
         if fault is None:

@@ -27,7 +27,7 @@ from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
 from papergan.weights import Weights
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 EVERY = 10  # which of the real images the classifier is tested on where no others are held out
 
@@ -50,13 +50,13 @@ def read(recipe: Images) -> AnyImages:
         if path is not None
     }
     if len({images.spec.channels for images in sets.values()}) > 1:
-        log.info("Some images are grey and some are not: the grey ones are taken for RGB")
+        logger.info("Some images are grey and some are not: the grey ones are taken for RGB")
         sets = {name: _in_colour(images) for name, images in sets.items()}
     shapes = {name: tuple(images.images.shape[1:]) for name, images in sets.items()}
     if len(set(shapes.values())) > 1:
         raise DataError(f"images differ in size: {shapes}; give evaluate_images.size=<pixels> to resize all of them")
     for images in sets.values():
-        log.info("%s: %d images %dx%d", images.name, len(images), *images.images.shape[2:])
+        logger.info("%s: %d images %dx%d", images.name, len(images), *images.images.shape[2:])
     return AnyImages(sets["real"], sets["fake"], sets.get("held_out"))
 
 

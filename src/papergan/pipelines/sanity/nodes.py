@@ -28,7 +28,7 @@ from papergan.weights import Weights
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 EXPECTED, WRONG, OPEN = "tab:blue", "tab:red", "tab:gray"
 
@@ -62,7 +62,7 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: Featur
         )
         return sanity_cases(
             images, evaluator, rules, should_stop=partial(is_asked, stop),
-            on_case=lambda case: log.info("%s %g done", case.corruption, case.strength),
+            on_case=lambda case: logger.info("%s %g done", case.corruption, case.strength),
         )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def tabulate_sanity(recipe: Sanity, cases: tuple[Case, ...], figure: object) -> 
     title, notes = _title(recipe), _notes(recipe)
     broken = [f"{name} under {corruption}" for corruption, name, _ in violations(cases)]
     if broken:
-        log.warning("not monotone where they must be: %s", "; ".join(broken))
+        logger.warning("not monotone where they must be: %s", "; ".join(broken))
     held = f"{len(verdicts) - len(broken)} of {len(verdicts)} promises hold"
     return Page(
         markdown=markdown_page(parts, title, notes),

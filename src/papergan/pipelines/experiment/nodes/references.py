@@ -28,7 +28,7 @@ from papergan.pipelines.experiment.restore import device_of, is_asked, stoppable
 from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 NO_CLASSIFIER = "none: evaluation.domain is false"
 
@@ -66,12 +66,12 @@ def classifier_of(
     """
 
     def make() -> Weights:
-        log.info("Training the domain classifier of %s: %d epochs, once per data set", images.train.name, how.epochs)
+        logger.info("Training the domain classifier of %s: %d epochs, once per data set", images.train.name, how.epochs)
         return train_classifier(
             images.train, images.test, epochs=how.epochs, widths=[how.width * factor for factor in (1, 2, 4, 8)],
             seed=how.seed, device=device, flip=how.horizontal_flip, deterministic=deterministic,
             resuming=Resuming(draft.load(), draft.save, lambda: is_asked(stop)),
-            on_epoch=lambda epoch, numbers: log.info(
+            on_epoch=lambda epoch, numbers: logger.info(
                 "  epoch %d of %d: %.1f %% of the training images right", epoch, how.epochs, 100 * numbers["accuracy"]
             ),
         )  # fmt: skip
@@ -84,7 +84,7 @@ def classifier_of(
         classifier = cache.get_or_compute("domain_classifier", made_of, make)
         draft.remove()
     accuracy = float(classifier.metadata["test_accuracy"])
-    log.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
+    logger.info("Domain classifier of %s: %.1f %% of the test images right", images.train.name, 100 * accuracy)
     return classifier
 
 
@@ -142,7 +142,7 @@ def score_real_images(
     rules = recipe.evaluation.rules(recipe.seed)
 
     def make() -> Weights:
-        log.info("Scoring real images by the same rules: the rows that say what the scale means")
+        logger.info("Scoring real images by the same rules: the rows that say what the scale means")
         real, held_out = reference_and_held_out(images, rules.reference_split)
         with stoppable("the scores of real images") as stop:
             rows = real_rows(real, held_out, reference, rules, device_of(recipe), lambda: is_asked(stop))

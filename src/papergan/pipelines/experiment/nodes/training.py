@@ -40,7 +40,7 @@ from papergan.training.train_settings import TrainSettings
 from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -75,7 +75,7 @@ def train(
         recipe, batches.per_epoch, game.batches_per_step, prefix=evaluator.extractors[0].metric_prefix,
         rules=rules_of(recipe),
     )  # fmt: skip
-    log.info(
+    logger.info(
         "Training %s on %d images of %s for %d steps on %s (recipe %s)",
         experiment.name, len(images.train), images.train.name, settings.steps, game.device, recipe.fingerprint,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def train(
             training.run()
             trained = _trained(recipe, images, training)
         except NotFiniteError as error:
-            log.error("%s diverged at %s", experiment.name, error)
+            logger.error("%s diverged at %s", experiment.name, error)
             trained = _diverged(recipe, images, training, f"diverged at {error}")
     frames = frames_of(training.sample_history)
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
@@ -198,7 +198,7 @@ def _facts(recipe: Recipe, images: ImageSplits, training: Trainer) -> dict[str, 
 def _tell(tracker: Tracker, row: Row) -> None:
     tracker.report(row)
     shown = [name for name in row if name.endswith(("fid", "is_mean", "precision", "recall", "midpoint"))]
-    log.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))
+    logger.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))
 
 
 def _replay(tracker: Tracker, history: History) -> None:
