@@ -19,7 +19,7 @@ from papergan.config.registry import PARAMETERS
 from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.errors import RecipeError
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.hooks.catalog_checks import faults_of_published
+from papergan.hooks.catalog_checks import find_published_errors
 from papergan.pipelines.comparison.nodes import compare
 from papergan.pipelines.overview import overview
 
@@ -132,7 +132,7 @@ def test_studies_and_tools_refuse_it_likewise(model):
 
 def faults(dataset: str, content: object) -> list[str]:
     pipeline = Pipeline([node(lambda given: None, dataset, None, name="reads")])
-    return list(faults_of_published(pipeline, DataCatalog({dataset: MemoryDataset(content)})))
+    return list(find_published_errors(pipeline, DataCatalog({dataset: MemoryDataset(content)})))
 
 
 @pytest.mark.parametrize("dataset", ["published", "pros_and_cons"])

@@ -152,16 +152,16 @@ def _cause(error: BaseException) -> PaperganError | None:
     return known_cause(error)
 
 
-def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Kedro's other commands read the same configuration; what is wrong with it is one line there as well."""
     known = _cause(error)
     if known is None:
-        _tell_bugs(kind, error, trace)
+        _default_excepthook(kind, error, trace)
     else:
         click.secho(f"papergan: {known}", fg="red", err=True)
 
 
-_tell_bugs, sys.excepthook = sys.excepthook, _tell
+_default_excepthook, sys.excepthook = sys.excepthook, _show_error
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

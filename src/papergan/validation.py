@@ -64,8 +64,8 @@ class StrictModel(BaseModel):
         unknown = sorted({str(key) for key in given if key not in known}) if isinstance(given, Mapping) else []
         if not unknown:
             return validate(given)
-        said = "; ".join(cls._unknown(key) for key in unknown)
-        faults = [InitErrorDetails(type=PydanticCustomError("unknown_key", said), loc=(), input=None)]
+        message = "; ".join(cls._unknown(key) for key in unknown)
+        faults = [InitErrorDetails(type=PydanticCustomError("unknown_key", message), loc=(), input=None)]
         try:
             validate({key: value for key, value in given.items() if key in known})
         except ValidationError as error:
@@ -84,7 +84,7 @@ class StrictModel(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise RecipeError("; ".join(problems_of(name, error))) from None
+            raise RecipeError("; ".join(validation_errors(name, error))) from None
 
 
 def _again(fault: ErrorDetails) -> InitErrorDetails:
@@ -94,7 +94,7 @@ def _again(fault: ErrorDetails) -> InitErrorDetails:
     )
 
 
-def problems_of(name: str, error: ValidationError) -> list[str]:
+def validation_errors(name: str, error: ValidationError) -> list[str]:
     """Each fault with its place, `hybrid_cifar10.training.epochs: ...`."""
     return [
         ".".join([name, *(f"{one_line_error(part):.100}" for part in fault["loc"])])
@@ -129,12 +129,12 @@ def _hint(kind: str, given: object) -> str:
 _NUMBERS = {"int_type": r"[+-]?\d+", "float_type": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"}
 
 
-def one_line_error(told: object) -> str:
+def one_line_error(error: object) -> str:
     """What a library says, on one line; where it is about YAML, with the line and the column in the file."""
-    mark, problem = getattr(told, "problem_mark", None), getattr(told, "problem", None)
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is not None and problem:
-        told = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
-    return sanitise(" ".join(str(told).split()))
+        error = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    return sanitise(" ".join(str(error).split()))
 
 
 def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -279,9 +279,9 @@ def test_a_draw_is_the_same_every_time_and_without_repetition() -> None:
 
 
 def test_every_score_has_a_name_that_the_table_knows(splits: ImageSplits) -> None:
-    from papergan.metrics.registry import BESIDE
+    from papergan.metrics.registry import AUXILIARY_METRICS
 
     extractor = PixelExtractor(class_names=NAMES)
     rules = replace(RULES, memorisation_samples=50, bootstrap=2)
     for name in score_samples([images(250, 2)], [extractor], reference(splits, extractor), rules):
-        assert name.removeprefix("domain_") in {*METRICS, *BESIDE}
+        assert name.removeprefix("domain_") in {*METRICS, *AUXILIARY_METRICS}

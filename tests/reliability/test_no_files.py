@@ -21,7 +21,7 @@ from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.datasets.trial_results import ModeTrialStore
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import DataError, MemoryShortError, PaperganError, RecipeError, known_cause
-from papergan.hooks.catalog_checks import faults_of_datasets
+from papergan.hooks.catalog_checks import find_dataset_errors
 from papergan.weights import Weights
 
 pytestmark = quickly
@@ -88,7 +88,7 @@ def test_what_kedro_itself_would_read_or_write_is_refused_before_the_run(tmp_pat
     catalog = DataCatalog.from_config({"mine.finished": entry, "mine.many": versioned})
     catalog.save("mine.many", {})
     pipeline = Pipeline([node(lambda: (None, None), None, ["mine.finished", "mine.many"], name="a")])
-    (line,) = faults_of_datasets(pipeline, catalog)
+    (line,) = find_dataset_errors(pipeline, catalog)
     assert line.startswith(f"mine.played: {tmp_path / 'finished.json'} is a ")
 
 

@@ -234,7 +234,7 @@ def test_a_rate_is_slow_while_real_images_have_less_energy():
     game = build("steingan")
     rate = game.controllers["rate"]
 
-    class Judged:
+    class ComputedScores:
         def __init__(self, real, fake):
             self.real, self.fake = torch.tensor([real]), torch.tensor([fake])
 
@@ -244,11 +244,11 @@ def test_a_rate_is_slow_while_real_images_have_less_energy():
         def discriminated_fake(self, match):
             return DiscriminatorOutput(self.fake)
 
-    rate.observe("discriminator", Judged(-1.0, -2.0))
+    rate.observe("discriminator", ComputedScores(-1.0, -2.0))
     assert float(rate(Progress())) == pytest.approx(1e-4)
-    rate.observe("discriminator", Judged(-3.0, -2.0))
+    rate.observe("discriminator", ComputedScores(-3.0, -2.0))
     assert float(rate(Progress())) == pytest.approx(5e-4)
-    rate.observe("generator", Judged(-1.0, -2.0))
+    rate.observe("generator", ComputedScores(-1.0, -2.0))
     assert float(rate(Progress())) == pytest.approx(5e-4)
 
 

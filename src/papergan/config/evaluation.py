@@ -64,9 +64,9 @@ class MetricSettings(ExtractorSettings):
 
     def rules_for(self, num_samples: int, seed: int = 0) -> EvaluationRules:
         """The rules for so many generated images. seed: for where this has none of its own."""
-        counted = {"num_samples": num_samples, "inception_splits": self.splits}
-        drawn = {"seed": seed if self.seed is None else self.seed}
-        return EvaluationRules(**self.model_dump(include=RULE_NAMES) | counted | drawn)
+        counts = {"num_samples": num_samples, "inception_splits": self.splits}
+        draw_seed = {"seed": seed if self.seed is None else self.seed}
+        return EvaluationRules(**self.model_dump(include=RULE_NAMES) | counts | draw_seed)
 
 
 class EvaluationSettings(MetricSettings):

@@ -16,7 +16,17 @@ from papergan.config.papers import PaperKey
 from papergan.errors import RecipeError
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
-from papergan.validation import Amount, BatchSize, Positive, Repeats, Seed, Size, StrictModel, flattened, problems_of
+from papergan.validation import (
+    Amount,
+    BatchSize,
+    Positive,
+    Repeats,
+    Seed,
+    Size,
+    StrictModel,
+    flattened,
+    validation_errors,
+)  # fmt: skip
 
 
 class TrainingRecipe(StrictModel):
@@ -126,11 +136,11 @@ class Recipe(StrictModel):
     def _identity(self) -> dict[str, Any]:
         decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
         training = self.training.model_dump(include=decisive)
-        drawn = [] if self.subset_seed is None else [self.subset_seed]
+        subset = [] if self.subset_seed is None else [self.subset_seed]
         return {
             "system": self.system,
             "settings": self.settings(),
-            "dataset": [self.dataset, self.image_size, self.train_limit, *drawn],
+            "dataset": [self.dataset, self.image_size, self.train_limit, *subset],
             "training": training,
         }
 
@@ -144,14 +154,14 @@ class Recipe(StrictModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            faults = problems_of(name, error)
+            faults = validation_errors(name, error)
             if any(fault["loc"] or fault["type"] == "unknown_key" for fault in error.errors()):
                 # then the settings have not been looked at yet
-                faults += _faults_of_settings(name, given)
+                faults += _settings_errors(name, given)
             raise RecipeError("; ".join(faults)) from None
 
 
-def _faults_of_settings(name: str, given: Any) -> list[str]:
+def _settings_errors(name: str, given: Any) -> list[str]:
     """What is wrong with the settings of a recipe that is wrong elsewhere, so that everything is said at once."""
     system, overrides = (
         (given.get(key) for key in ("system", "overrides")) if isinstance(given, Mapping) else (None, None)

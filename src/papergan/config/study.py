@@ -140,7 +140,7 @@ class ExperimentTrial:
     def key(self) -> str:
         """Twelve hexadecimal digits of all that decides its result; trials of two grids that agree are run once."""
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper"})
-        about["training"] = {name: value for name, value in about["training"].items() if name not in HOW}
+        about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -156,7 +156,8 @@ class Keyed(Protocol):
     def key(self) -> str: ...
 
 
-HOW = ("device", "devices", "cuda_graphs", "save_minutes", "keep_checkpoints", "resume")  # no part of a result
+# of training, no part of a result
+EXECUTION_SETTINGS = ("device", "devices", "cuda_graphs", "save_minutes", "keep_checkpoints", "resume")
 
 
 @dataclass(frozen=True, eq=False)

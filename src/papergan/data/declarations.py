@@ -13,7 +13,7 @@ from papergan.data.download import check_address
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, did_you_mean
 from papergan.messages import quoted, sanitise
-from papergan.validation import Positive, Samples, Seed, Size, StrictModel, problems_of
+from papergan.validation import Positive, Samples, Seed, Size, StrictModel, validation_errors
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
@@ -225,4 +225,4 @@ def parse_declaration(name: str, entry: object) -> Declaration:
     try:
         return _KINDS[kind].model_validate(entry)
     except ValidationError as problem:
-        raise DataError("; ".join(map(sanitise, problems_of(f"data set {name!r}", problem)))) from None
+        raise DataError("; ".join(map(sanitise, validation_errors(f"data set {name!r}", problem)))) from None

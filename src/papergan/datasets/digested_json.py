@@ -15,7 +15,7 @@ from papergan.atomic_files import DOCUMENT_BYTES
 from papergan.datasets.atomic_file import AtomicFileDataset, read_text
 from papergan.errors import EvaluationError
 from papergan.messages import sanitise
-from papergan.validation import problems_of
+from papergan.validation import validation_errors
 
 T = TypeVar("T")
 JSONPreview = NewType("JSONPreview", str)  # Kedro-Viz goes by this name
@@ -79,7 +79,7 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
         try:
             return self._from_document(document)
         except ValidationError as error:
-            fault = sanitise(problems_of(self.what, error)[0])
+            fault = sanitise(validation_errors(self.what, error)[0])
         except EvaluationError as error:  # of a protocol
             fault = sanitise(error)
         raise EvaluationError(f"{path} holds no {self.what} ({fault}); {self.remedy}")

@@ -18,7 +18,7 @@ from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
 from papergan.datasets.digested_json import JSONPreview, decode_with_digest, encode_with_digest
 from papergan.errors import DataError, EvaluationError, StorageError
 from papergan.messages import sanitise
-from papergan.validation import problems_of
+from papergan.validation import validation_errors
 
 
 class _Facts(BaseModel):
@@ -67,7 +67,7 @@ class ImageSplitsDataset(AbstractDataset[ImageSplits, ImageSplits]):
         except (EvaluationError, StorageError) as error:
             raise DataError(str(error)) from error
         except ValidationError as error:
-            fault = sanitise(problems_of("pointer", error)[0])
+            fault = sanitise(validation_errors("pointer", error)[0])
             raise DataError(f"{self.path} does not lead to images ({fault}); ingest again") from error
         return ImageSplits(self._images(pointer.train), self._images(pointer.test))
 

@@ -18,7 +18,7 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Split
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
 from papergan.messages import sanitise
-from papergan.validation import problems_of
+from papergan.validation import validation_errors
 from papergan.weights import Weights
 
 
@@ -106,7 +106,7 @@ class ReferencesDataset(AbstractDataset[References, References]):
             content = read_bytes(self.path, DOCUMENT_BYTES)
             pointer = _POINTER.validate_python(decode_with_digest(content, self.path, "build it again"))
         except ValidationError as error:
-            fault = sanitise(problems_of("reference", error)[0])
+            fault = sanitise(validation_errors("reference", error)[0])
             raise EvaluationError(f"{self.path} leads to no reference ({fault}); build it again") from error
         return {name: self._reference(entry) for name, entry in pointer.items()}
 

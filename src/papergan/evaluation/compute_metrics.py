@@ -19,7 +19,7 @@ from papergan.metrics.inception_score import inception_score, modified_inception
 from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_deviation
 from papergan.metrics.memorisation import memorisation
 from papergan.metrics.nearest_neighbours import neighbourhoods
-from papergan.metrics.random_subsets import draw
+from papergan.metrics.random_subsets import random_rows
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def _drawn(rows: Tensor, count: int, rules: EvaluationRules, purpose: str) -> Te
     """`count` of the generated rows, on their device; all where there are no more."""
     if count >= len(rows):
         return rows
-    return rows[draw(len(rows), count, rules.seed, purpose).to(rows.device)]
+    return rows[random_rows(len(rows), count, rules.seed, purpose).to(rows.device)]
 
 
 def _floor(

@@ -23,7 +23,7 @@ Direction = Literal["up", "down"]
 # originals of one copy in twenty-five: 0.50 becomes 0.49, with a deviation of 0.01). What is missing here is not
 # noticed reliably: precision never sees a missing class, the Inception Score no duplicates, and only the distances to
 # training images know a copy from a success.
-MUST: dict[tuple[str, str], Direction] = {
+EXPECTED_DIRECTIONS: dict[tuple[str, str], Direction] = {
     ("blur", "fid"): "up",
     ("blur", "kid_mean"): "up",
     ("blur", "recall"): "down",
@@ -93,7 +93,7 @@ def series(cases: Sequence[Case], corruption: str, name: str) -> tuple[list[floa
 def violations(cases: Sequence[Case]) -> list[tuple[str, str, Direction]]:
     """(corruption, metric with its prefix, direction) wherever a metric of MUST does not move one way only."""
     found = []
-    for (corruption, metric), direction in MUST.items():
+    for (corruption, metric), direction in EXPECTED_DIRECTIONS.items():
         for name in sorted({name for case in cases for name in case["metrics"]}):
             known = prefix_and_metric(name)
             if known is None or known[1] is not METRICS[metric]:

@@ -21,7 +21,7 @@ class EvaluationRules:
     num_samples: generated images. reference_split: which real images they are compared with. weights: the averaged
     ("ema") or the moving ("raw") generator. truncation: threshold of the latents, None = the prior as it is.
     quantisation: how images become bytes. seed: of the latents, and of every draw of generated images where a metric
-    takes some of them only (real images have one draw for all, `reference.drawn`). inception_splits: of the
+    takes some of them only (real images have one draw for all, `reference.reference_rows`). inception_splits: of the
     Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked

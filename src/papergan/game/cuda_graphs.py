@@ -20,7 +20,7 @@ from papergan.game.sharding import is_shared
 from papergan.game.state_snapshot import StateSnapshot, addresses
 from papergan.game.training_step import Batch, Report, active_turns, run_turns, set_learning_rate, training_step
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 WARM_UP = 3  # eager iterations of a kind before its recording: kernels are chosen, optimisers make their state
 
@@ -184,7 +184,7 @@ class GraphedStep:
         if found is not None:
             self._fall_back(f"at step {step}: {found}")
         elif not any(one.checked for one in self._recordings.values()):
-            log.info("Iterations are repeated from CUDA graphs, since that of step %d came to the same", step)
+            logger.info("Iterations are repeated from CUDA graphs, since that of step %d came to the same", step)
         recording.checked = True
         if not report:
             begin.restore()
@@ -214,7 +214,7 @@ class GraphedStep:
     def _fall_back(self, reason: str) -> None:
         self.engine = None
         self.reset()
-        log.warning("Running without CUDA graphs: %s", reason)
+        logger.warning("Running without CUDA graphs: %s", reason)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from papergan.errors import NotFiniteError
 if TYPE_CHECKING:
     from papergan.game.game import Turn
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ADVICE = "Checkpoints are from before that. Lower the learning rate or the weight of that term"
 
@@ -82,7 +82,7 @@ def finite_only(metrics: Mapping[str, float], what: str) -> dict[str, float]:
     """The metrics that are finite; the others are left out, with a warning that names them."""
     missing = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if missing:
-        log.warning("%s: %s not finite, so left out", what, ", ".join(missing))
+        logger.warning("%s: %s not finite, so left out", what, ", ".join(missing))
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 

@@ -58,14 +58,14 @@ class StepContext:
     def latent(self, match: Match) -> tuple[Tensor, ...]:
         """The generator's arguments: latents drawn by a prior, or a batch entry where the source is one of its keys."""
 
-        def draw() -> tuple[Tensor, ...]:
+        def sample_latents() -> tuple[Tensor, ...]:
             if match.source in self.batch:
                 return (self.batch[match.source],)
             count = len(self.batch[match.real]) * self.turn.fakes_per_real
-            drawn: tuple[Tensor, ...] = self.network(match.source)(count, self.progress)
-            return drawn
+            latents: tuple[Tensor, ...] = self.network(match.source)(count, self.progress)
+            return latents
 
-        return self.cached("latent", match.source, compute=draw)
+        return self.cached("latent", match.source, compute=sample_latents)
 
     def fake(self, match: Match) -> Tensor:
         """G(z) as the generator made it, float32 [B, C, S, S] in [-1, 1], before augmentation.

@@ -48,7 +48,7 @@ class ReadableConfigLoader(OmegaConfigLoader):
     def _unreadable(self) -> Iterator[str]:
         for folder in dict.fromkeys((self.base_env, self.env or self.default_run_env)):
             for path in self._files(folder):
-                if fault := fault_of(path):
+                if fault := file_error(path):
                     yield f"{path} cannot be read: {fault}"
 
     def _clashes(self, key: str) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _refuse_missing(given: Any, place: str = "--params") -> None:
         _refuse_missing(value, f"{place}, {key}" if place == "--params" else f"{place}.{key}")
 
 
-def fault_of(path: Path) -> str | None:
+def file_error(path: Path) -> str | None:
     """Why Kedro cannot read a file of configuration, None if it can."""
     try:
         content = OmegaConf.load(path)

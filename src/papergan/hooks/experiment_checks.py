@@ -25,7 +25,7 @@ from papergan.extractors.settings import ExtractorSettings
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.hooks.catalog_checks import faults_of_datasets, faults_of_published
+from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
 from papergan.messages import quoted
 from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
@@ -42,7 +42,7 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
     inputs = {name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:")}
     names = sorted(inputs - {*TOOL_PARAMETERS, *studies()})
     checked: list[Experiment] = []
-    stored = [*faults_of_datasets(pipeline, catalog), *faults_of_published(pipeline, catalog)]
+    stored = [*find_dataset_errors(pipeline, catalog), *find_published_errors(pipeline, catalog)]
     faults = list(stored)
     for name in names:
         try:
@@ -58,7 +58,7 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
             for experiment in checked:
                 where = f"{experiment.name}.checkpoints"
                 folder: CheckpointFolder | None = catalog.load(where) if where in pipeline.inputs() else None
-                faults += faults_of_experiment(experiment, library, folder)
+                faults += find_experiment_errors(experiment, library, folder)
     if faults:
         raise RecipeError("; ".join(faults))
     for name, recipe in checked:
@@ -77,13 +77,13 @@ def locate_weights(where: str, how: ExtractorSettings) -> None:
         raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
 
 
-def faults_of_experiment(
+def find_experiment_errors(
     experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder | None
 ) -> Iterator[str]:
     """What is wrong with a recipe that is sound in itself: its data, device, settings, and room for checkpoints."""
     name, recipe = experiment
-    yield from _fault(f"{name}.training.device", lambda: choose_device(recipe.training.device))
-    yield from _fault(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
+    yield from _collect_error(f"{name}.training.device", lambda: choose_device(recipe.training.device))
+    yield from _collect_error(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
     declaration = library.declarations.get(recipe.dataset)
     if declaration is None:
         yield f"{name}.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, library.names)}"
@@ -101,17 +101,19 @@ def faults_of_experiment(
     images = replace(declaration.spec, size=recipe.image_size or declaration.spec.size)
     if recipe.image_size is not None:
         what = f"{recipe.dataset}/train"
-        too_large = [*_fault(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))]
+        too_large = [
+            *_collect_error(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))
+        ]
         yield from too_large
         if too_large:  # networks for them would be as large
             return
     games: list[Game] = []
-    yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
+    yield from _collect_error(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
-        yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
-    yield from _faults_of_memory(name, recipe, games)
+        yield from _collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
+    yield from _find_memory_errors(name, recipe, games)
     for game in games:
-        yield from _faults_of_one_image(f"{name}.training.batch_size", how, game, images, available)
+        yield from _find_single_image_errors(f"{name}.training.batch_size", how, game, images, available)
 
 
 def _build(recipe: Recipe, images: ImageSpec) -> Game:
@@ -121,24 +123,24 @@ def _build(recipe: Recipe, images: ImageSpec) -> Game:
     return game
 
 
-def _faults_of_one_image(
+def _find_single_image_errors(
     where: str, how: TrainingRecipe, game: Game, images: ImageSpec, available: int | None
 ) -> Iterator[str]:
     """Where training meets a batch of one image, what the game cannot do with it."""
     if how.batch_size == 1:
-        which, mend = "a batch", "set another batch_size"
+        which, advice = "a batch", "set another batch_size"
     elif not how.drop_last and available is not None and available % how.batch_size == 1:
-        which, mend = "the last batch of an epoch", "set another batch_size, or training.drop_last=true"
+        which, advice = "the last batch of an epoch", "set another batch_size, or training.drop_last=true"
         count, each = available // how.batch_size + 1, game.batches_per_step
         if how.total_steps(batches_per_epoch=count, batches_per_step=each) * each < count:
             return  # training ends before it
     else:
         return
-    for fault in _fault(where, lambda: _play_one(game, images)):
-        yield f"{fault}, and {which} is one image here: {mend}"
+    for fault in _collect_error(where, lambda: _run_single_image_step(game, images)):
+        yield f"{fault}, and {which} is one image here: {advice}"
 
 
-def _play_one(game: Game, images: ImageSpec) -> None:
+def _run_single_image_step(game: Game, images: ImageSpec) -> None:
     """A step on one image, with which much is not defined: statistics of a batch, pairs."""
     with own_random_state(game.device):
         pixels = torch.rand(1, images.channels, images.size, images.size) * 2 - 1
@@ -153,20 +155,20 @@ def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> No
     check_room(store.folder, missing * checkpoint_bytes(game), f"{missing - 1} checkpoints and the results")
 
 
-def _faults_of_memory(name: str, recipe: Recipe, games: list[Game]) -> Iterator[str]:
+def _find_memory_errors(name: str, recipe: Recipe, games: list[Game]) -> Iterator[str]:
     """What would be killed, for want of memory, after hours."""
     how = recipe.evaluation
     samples = max(how.num_samples, how.final_num_samples)
-    yield from _fault(
+    yield from _collect_error(
         f"{name}.evaluation",
         lambda: check_memory(f"what is seen of {samples} samples", how.bytes_of(samples), "lower final_num_samples"),
     )
     if recipe.training.device == "cpu":
         needed = sum(map(checkpoint_bytes, games))  # weights and moments, all of which are at work at once
-        yield from _fault(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))
+        yield from _collect_error(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))
 
 
-def _fault(where: str, attempt: Callable[[], object]) -> Iterator[str]:
+def _collect_error(where: str, attempt: Callable[[], object]) -> Iterator[str]:
     try:
         attempt()
     except (PaperganError, ValueError) as error:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from papergan.config.checked import Experiment, Plan
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class MlflowHook:
@@ -43,7 +43,7 @@ class MlflowHook:
         self._catalog: CatalogProtocol | None = None
         self._runs: dict[str, MlflowTracker] = {}
         self._diverged: set[str] = set()
-        self._left: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
+        self._unsaved_outputs: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -52,7 +52,7 @@ class MlflowHook:
         try:
             options = parse(context.config_loader["mlflow"])
         except ImportError:
-            log.warning("MLflow is not installed: nothing is tracked, everything else is as ever")
+            logger.warning("MLflow is not installed: nothing is tracked, everything else is as ever")
             return
         context.__setattr__("mlflow", options)
         self._configuration = MlflowConfiguration.of(options)
@@ -65,7 +65,7 @@ class MlflowHook:
         self._diverged.clear()
         self._session = str(run_params["run_id"])
         self._store = self._open(run_params["pipeline_names"] or [])
-        self._left = Counter(experiment_of(node.namespace) for node in pipeline.nodes for _ in node.outputs)
+        self._unsaved_outputs = Counter(experiment_of(node.namespace) for node in pipeline.nodes for _ in node.outputs)
 
     def _open(self, pipelines: list[str]) -> MlflowStore | None:
         if self._configuration is None or set(pipelines) & set(self._configuration.untracked):
@@ -99,8 +99,8 @@ class MlflowHook:
         name = experiment_of(node.namespace)
         if name in self._runs and self._catalog is not None:
             self._keep(self._runs[name], self._catalog.get(dataset_name), data)
-        self._left[name] -= 1
-        if not self._left[name]:
+        self._unsaved_outputs[name] -= 1
+        if not self._unsaved_outputs[name]:
             self._end("FAILED" if name in self._diverged else "FINISHED", name)
 
     @hook_impl
@@ -131,16 +131,17 @@ class MlflowHook:
         tags = {"paper": paper.short_name, "paper_key": key, "session": self._session}
         tags |= {"paper_link": paper.link} if paper.link is not None else {}
         tags |= {"commit": commit.name, "dirty": str(commit.dirty).lower()}
-        same = None
+        resume_tag = None
         if isinstance(experiment, Experiment):
             tags |= {"dataset": experiment.recipe.dataset, "recipe": experiment.recipe.fingerprint}
         else:
-            same, tags["study"] = "study", digest_of(experiment.trials)  # one that was interrupted goes on in its run
+            tags["study"] = digest_of(experiment.trials)
+            resume_tag = "study"  # an interrupted study goes on in its run
         try:
-            run = self._store.begin(key, experiment.name, tags, same)
+            run = self._store.begin(key, experiment.name, tags, resume_tag)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
             reason = sanitise(str(error).partition("\n")[0] or type(error).__name__)
-            log.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
+            logger.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
             self._store = None
             return
         self._runs[experiment.name] = run
@@ -181,7 +182,7 @@ class MlflowHook:
     def _end_one(self, run: MlflowTracker, status: Status) -> None:
         run.finish(status)
         if self._store is not None:
-            self._store.liveness.release(run.run_id)
+            self._store.run_locks.release(run.run_id)
 
 
 def file_of(dataset: Any) -> Path:

@@ -17,7 +17,7 @@ from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe, se
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
-from papergan.hooks.experiment_checks import faults_of_experiment, locate_weights
+from papergan.hooks.experiment_checks import find_experiment_errors, locate_weights
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_rows
 
@@ -71,9 +71,11 @@ def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
         for level in (*claim.treatment, *claim.baseline):
             if level not in known:
                 faults.append(f"{name}.claims.{place}: unknown level {quoted(level)}{did_you_mean(level, known)}")
-    for target, how in recipe.targets.items():
+    for target, mixture_recipe in recipe.targets.items():
         try:
-            check_memory("counting modes", 2 * 16 * recipe.samples * len(how.mixture().centres), "lower samples")
+            check_memory(
+                "counting modes", 2 * 16 * recipe.samples * len(mixture_recipe.mixture().centres), "lower samples"
+            )
         except (ValueError, PaperganError) as error:
             faults.append(f"{name}.targets.{target}: {error}")
     for level, trial in {trial.level: trial for trial in trials}.items():
@@ -88,7 +90,7 @@ def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
 
 def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary) -> None:
     variants = {trial.recipe.variant: Experiment(f"{name}: {trial.name}", trial.recipe) for trial in trials}
-    faults = [fault for variant in variants.values() for fault in faults_of_experiment(variant, library, None)]
+    faults = [fault for variant in variants.values() for fault in find_experiment_errors(variant, library, None)]
     if faults:
         raise RecipeError("; ".join(faults))
     for variant in variants.values():

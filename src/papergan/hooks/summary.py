@@ -34,7 +34,7 @@ class SummaryHook:
 
     def __init__(self) -> None:
         self._tracking_uri: str | None = None
-        self._told: dict[str, str] = {}  # what pages have for the console, by what they are of
+        self._console_texts: dict[str, str] = {}  # what pages have for the console, by what they are of
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -46,27 +46,27 @@ class SummaryHook:
     @hook_impl
     def before_pipeline_run(self) -> None:
         """Forget the last run of this process."""
-        self._told = {}
+        self._console_texts = {}
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         """Keep tables for the end: of comparisons only the newest, since it has the others in it."""
         if isinstance(data, Page) and data.console:
             what = dataset_name if dataset_name.endswith(".training_log") else "table"
-            self._told.pop(what, None)
-            self._told[what] = data.console
+            self._console_texts.pop(what, None)
+            self._console_texts[what] = data.console
 
     @hook_impl
     def on_pipeline_error(self) -> None:
         """The table all the same, where an experiment that failed left one: it says who diverged, and when."""
-        for told in self._told.values():
-            click.echo(f"\n{told}\n")
+        for text in self._console_texts.values():
+            click.echo(f"\n{text}\n")
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Print the table and the places."""
         outputs = {name.rpartition(".")[2]: name for name in sorted(pipeline.all_outputs())}
-        lines = [line for told in self._told.values() for line in ("", told, "")]
+        lines = [line for text in self._console_texts.values() for line in ("", text, "")]
         lines += [f"  {what + ':':<13} {where}" for what, where in _places(outputs, catalog)]
         if not lines:
             return

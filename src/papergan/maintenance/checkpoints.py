@@ -11,7 +11,7 @@ from kedro.io import DatasetError, Version
 from papergan.datasets.weights import WeightsDataset
 from papergan.maintenance.scan import MODELS, Disk, Removal
 from papergan.maintenance.versions import TRAINED, about
-from papergan.training.checkpoint_files import DATA, is_whole, looks_whole, manifest_at, steps_among, vouched_data
+from papergan.training.checkpoint_files import DATA, is_whole, looks_whole, manifest_at, referenced_data, steps_among
 
 FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 
@@ -25,9 +25,9 @@ def useless_checkpoints(disk: Disk, data: Path, experiment: str) -> Iterator[Rem
     """
     for folder in disk.folders(data / MODELS / experiment / "checkpoints", FINGERPRINT):
         steps, lock = steps_among(disk.names(folder)), folder / "lock"
-        vouched = {path for step in steps for path in vouched_data(folder, step)}
+        referenced = {path for step in steps for path in referenced_data(folder, step)}
         for path in disk.files(folder, DATA):
-            if path not in vouched:
+            if path not in referenced:
                 yield from disk.removal(USELESS, path, experiment=experiment, lock=lock)
         for step in _damaged(folder, steps):
             yield from disk.removal(USELESS, *_files(disk, folder, step), experiment=experiment, lock=lock)
@@ -64,7 +64,7 @@ def _files(disk: Disk, folder: Path, step: int) -> list[Path]:
     """The manifest of a step and its data, to be removed in this order; none where one is a link or no file: whoever
     put it there wants it there.
     """
-    manifest, data = manifest_at(folder, step), vouched_data(folder, step)
+    manifest, data = manifest_at(folder, step), referenced_data(folder, step)
     there = {folder / name for name in disk.names(folder)} & {manifest, *data}
     plain = set(disk.files(folder, re.compile(".+"))) & there
     return [manifest, *sorted(data & plain)] if plain == there else []

@@ -15,9 +15,9 @@ class EdgeAware(nn.Module):
     Not of song2023, whose edge loss the discriminator cannot feel: this one can take edges into account.
     """
 
-    def __init__(self, judge: nn.Module) -> None:
+    def __init__(self, discriminator: nn.Module) -> None:
         super().__init__()
-        self.discriminate = judge
+        self.discriminate = discriminator
 
     def forward(self, images: Tensor) -> DiscriminatorOutput:
         verdict: DiscriminatorOutput = self.discriminate(torch.cat([images, sobel(images)], dim=1))

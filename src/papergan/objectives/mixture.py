@@ -113,14 +113,14 @@ class MixturePayoff(Term):
 
     def _row(self, critic: nn.Module, real: Tensor, fakes: Tensor, sizes: list[int]) -> Tensor:
         """The payoffs of this critic against all generators, [T]."""
-        judged = critic(fakes).score.float().split(sizes)
+        scores = critic(fakes).score.float().split(sizes)
         if self.side == "generator":
-            return torch.stack([self.loss.generator(Judged(one.new_zeros(1), one)) for one in judged])
+            return torch.stack([self.loss.generator(ComputedScores(one.new_zeros(1), one)) for one in scores])
         of_real = critic(real).score.float()
-        return torch.stack([self.loss.discriminator(Judged(of_real, one)) for one in judged])
+        return torch.stack([self.loss.discriminator(ComputedScores(of_real, one)) for one in scores])
 
 
-class Judged(NamedTuple):
+class ComputedScores(NamedTuple):
     """Scores of both sides, computed already."""
 
     real: Tensor

@@ -19,19 +19,19 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
     """
     experiments, studies = registry.discover(), registry.studies()
     width = max(map(len, [*experiments, *studies, *registry.TOOLS]))
-    words = {name: str(parameters[name].get("description", "")) for name in (*experiments, *studies)}
+    descriptions = {name: str(parameters[name].get("description", "")) for name in (*experiments, *studies)}
     lines = [
         "",
         "Experiments; each is a pipeline of its own:",
         "",
-        *_by_paper(experiments.values(), words, width),
+        *_by_paper(experiments.values(), descriptions, width),
         "  kedro run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on drawn shapes",
         "  kedro run --pipelines hybrid_cifar10                  as the paper has it, on CIFAR-10",
         '  kedro run --pipelines hybrid_cifar10 --params "hybrid_cifar10.training.epochs=50,hybrid_cifar10.seed=1"',
         "",
         "Studies: many experiments over seeds, interruptible, with one table:",
         "",
-        *_by_paper(studies.values(), words, width),
+        *_by_paper(studies.values(), descriptions, width),
         "Other pipelines:",
         "",
         *(f"  {name:<{width}}  {tool.description}" for name, tool in registry.TOOLS.items()),
@@ -40,12 +40,13 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
     click.echo("\n".join(lines))
 
 
-def _by_paper(entries: Iterable[registry.Entry], words: Mapping[str, str], width: int) -> list[str]:
+def _by_paper(entries: Iterable[registry.Entry], descriptions: Mapping[str, str], width: int) -> list[str]:
     """A line for each paper, in the order of papers.yml, above one for each entry; then an empty one."""
     lines: dict[str, list[str]] = {key: [] for key in papers()}
     for entry in entries:
-        lines.setdefault(entry.paper, []).append(f"  {entry.name:<{width}}  {words[entry.name]}")
-    return [line for key, mine in lines.items() if mine for line in (_heading(key, mine[0]), *mine, "")]
+        lines.setdefault(entry.paper, []).append(f"  {entry.name:<{width}}  {descriptions[entry.name]}")
+    listed = {key: found for key, found in lines.items() if found}
+    return [line for key, found in listed.items() for line in (_heading(key, found[0]), *found, "")]
 
 
 def _heading(key: str, first: str) -> str:

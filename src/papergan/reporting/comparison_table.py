@@ -153,12 +153,13 @@ def _above_floor(group: SeedGroup, protocol: Protocol, headers: Headers) -> Cell
     """The floor, and the distance of as many samples as a multiple of it."""
     header, prefix = headers[protocol.comparability_digest(FLOOR), FLOOR.name], protocol.metric_prefix
     floor = group.final(f"{prefix}fid_floor")
-    drawn = group.final(f"{prefix}fid_at_floor_count")
-    distance = drawn or group.final(f"{prefix}fid")
+    at_floor_count = group.final(f"{prefix}fid_at_floor_count")
+    distance = at_floor_count or group.final(f"{prefix}fid")
     if floor is None or distance is None:
         return {}
     ratio = distance.value / floor.value if floor.value else None
-    return {header: floor.value, f"{header} as many": drawn.value if drawn else None, f"{header} ratio": ratio}
+    as_many = at_floor_count.value if at_floor_count else None
+    return {header: floor.value, f"{header} as many": as_many, f"{header} ratio": ratio}
 
 
 def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
@@ -204,10 +205,10 @@ def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
 def _status(group: SeedGroup) -> str:
     if not group.diverged:
         return "finished"
-    said = group.diverged[-1].diverged or ""
-    words = said if said.startswith("diverged") else f"diverged: {said}"
+    reason = group.diverged[-1].diverged or ""
+    text = reason if reason.startswith("diverged") else f"diverged: {reason}"
     total = len(group.finished) + len(group.diverged)
-    return words if total == 1 else f"{len(group.diverged)} of {total} seeds diverged; the last {words}"
+    return text if total == 1 else f"{len(group.diverged)} of {total} seeds diverged; the last {text}"
 
 
 def _remarks(row: PublishedRow | None, group: SeedGroup) -> Cells:

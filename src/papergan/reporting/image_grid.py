@@ -69,8 +69,8 @@ def with_row_labels(grid: Tensor, labels: Sequence[str], height: int) -> Tensor:
     margin = torch.zeros(grid.shape[0], grid.shape[1], widest, dtype=torch.uint8)
     for row, label in enumerate(labels[: grid.shape[1] // height]):
         top = row * height + max(0, (height - _size_of(label)[1]) // 2)
-        drawn = _drawn(label, widest, _size_of(label)[1])[:, : grid.shape[1] - top]
-        margin[:, top : top + drawn.shape[1]] = drawn
+        rendered = _render_text(label, widest, _size_of(label)[1])[:, : grid.shape[1] - top]
+        margin[:, top : top + rendered.shape[1]] = rendered
     return torch.cat([margin, grid], dim=2)
 
 
@@ -81,7 +81,7 @@ def with_caption(grid: Tensor, caption: str) -> Tensor:
     width = max(grid.shape[2], _CAPTION_MIN_WIDTH)
     letter = max(1, _size_of("x")[0])
     lines = "\n".join(textwrap.wrap(caption, (width - 2 * _CAPTION_MARGIN) // letter))
-    strip = _drawn(lines, width, _size_of(lines)[1] + 2 * _CAPTION_MARGIN, top=_CAPTION_MARGIN)
+    strip = _render_text(lines, width, _size_of(lines)[1] + 2 * _CAPTION_MARGIN, top=_CAPTION_MARGIN)
     picture = torch.zeros(grid.shape[0], grid.shape[1] + strip.shape[1], width, dtype=torch.uint8)
     picture[:, : grid.shape[1], : grid.shape[2]] = grid
     picture[:, grid.shape[1] :] = strip
@@ -93,7 +93,7 @@ def _latin(text: str) -> str:
 
 
 def _size_of(text: str) -> tuple[int, int]:
-    """Width and height in pixels, as `_drawn` draws it."""
+    """Width and height in pixels, as `_render_text` draws it."""
     from PIL import Image, ImageDraw, ImageFont
 
     draw, font = ImageDraw.Draw(Image.new("L", (1, 1))), ImageFont.load_default_imagefont()
@@ -101,7 +101,7 @@ def _size_of(text: str) -> tuple[int, int]:
     return ceil(box[2]), ceil(box[3])
 
 
-def _drawn(text: str, width: int, height: int, top: int = 0) -> Tensor:
+def _render_text(text: str, width: int, height: int, top: int = 0) -> Tensor:
     """Text white on black, uint8 [1, height, width]. The built-in bitmap font: the same pixels on every machine."""
     import numpy as np
     from PIL import Image, ImageDraw, ImageFont

@@ -70,10 +70,10 @@ def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: byte
     """
     tables = "".join(_html_table(heading, part) for heading, part in parts)
     below = "".join(f"<li>{_linked(note)}</li>" for note in notes)
-    drawn = f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
+    image = f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{drawn}{tables}<ul>{below}</ul></body></html>\n"
+        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{image}{tables}<ul>{below}</ul></body></html>\n"
     )
 
 

@@ -13,13 +13,13 @@ from papergan.errors import EvaluationError
 from papergan.reporting.pages import text
 from papergan.reporting.ranking import SIGMAS
 from papergan.reporting.seed_groups import Measured
-from papergan.validation import Positive, StrictModel, problems_of
+from papergan.validation import Positive, StrictModel, validation_errors
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not told apart", "one seed: unknown"
-UNENDED = "a side diverged with every seed"
+ALL_DIVERGED = "a side diverged with every seed"
 Property = Literal["collapse", "stability", "cost", "quality"]
 Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
@@ -56,7 +56,7 @@ def read_statements(given: Mapping[str, Any], paper: str) -> list[Statement]:
         try:
             found.append(Statement.model_validate(entry))
         except ValidationError as error:
-            raise EvaluationError("; ".join(problems_of(f"pros_and_cons.{paper}.{place}", error))) from None
+            raise EvaluationError("; ".join(validation_errors(f"pros_and_cons.{paper}.{place}", error))) from None
     return found
 
 
@@ -103,8 +103,8 @@ def statement_table(statements: Sequence[Statement], measures: Mapping[str, Sequ
             if level in measure.values
         ]
         measured = statement.property is not None and statement.property in measures
-        verdict_of_none = "no run of it came to an end" if measured else "nothing here measures it"
-        nothing = {"measured by": "", "value": "", "baseline": "", "verdict": verdict_of_none}
+        missing_verdict = "no run of it came to an end" if measured else "nothing here measures it"
+        nothing = {"measured by": "", "value": "", "baseline": "", "verdict": missing_verdict}
         rows += lines or [{**head, "loss": ", ".join(statement.loss), **nothing, "note": statement.note}]
     order = ["table", "loss", "side", "statement", "measured by", "value", "baseline", "verdict", "note"]
     return pd.DataFrame(rows, columns=order)

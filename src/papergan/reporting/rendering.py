@@ -138,11 +138,11 @@ def _with_deviation(value: str, deviation: str) -> str:
     return f"{value} ± {deviation}" if deviation else value
 
 
-def _mark(text: str, seen: list[str]) -> str:
+def _mark(text: str, marks: list[str]) -> str:
     """`[n]` for the n-th distinct text, nothing for none."""
-    if text and text not in seen:
-        seen.append(text)
-    return f"[{seen.index(text) + 1}]" if text else ""
+    if text and text not in marks:
+        marks.append(text)
+    return f"[{marks.index(text) + 1}]" if text else ""
 
 
 def _letter(index: int) -> str:

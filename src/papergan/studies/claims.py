@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from papergan.config.study import HIGHER_IS_BETTER, ClaimRecipe
 from papergan.metrics.registry import METRICS, is_better
-from papergan.reporting.pros_and_cons import HELD, REVERSED, UNDECIDED, UNENDED, UNKNOWN, verdict, with_deviation
+from papergan.reporting.pros_and_cons import ALL_DIVERGED, HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
 from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.seed_groups import Measured
 from papergan.studies.seed_groups import ExperimentGroup, TrialGroup, parts_of
@@ -49,7 +49,7 @@ class ClaimResult:
     def verdict(self) -> str:
         """Whether the difference is beyond two standard deviations of it over seeds, and in which direction."""
         if self.one is None or self.other is None:
-            return UNENDED
+            return ALL_DIVERGED
         if self.metric in METRICS:
             return verdict(self.one, self.other, partial(is_better, METRICS[self.metric]))
         return verdict(self.one, self.other, gt if self.metric in HIGHER_IS_BETTER else lt)
@@ -129,17 +129,20 @@ def claim_sentences(results: Sequence[ClaimResult]) -> list[str]:
     by_claim: dict[str, dict[str, Counter[str]]] = {}
     for result in results:
         by_claim.setdefault(result.claim, {}).setdefault(result.metric, Counter())[result.verdict] += 1
-    return [f"{claim}: {'; '.join(f'by {m} {counted(c)}' for m, c in of.items())}" for claim, of in by_claim.items()]
+    return [
+        f"{claim}: {'; '.join(f'by {metric} {verdict_counts(counts)}' for metric, counts in by_metric.items())}"
+        for claim, by_metric in by_claim.items()
+    ]
 
 
-def counted(verdicts: Mapping[str, int]) -> str:
+def verdict_counts(verdicts: Mapping[str, int]) -> str:
     """How often what came out, in words."""
     total = sum(verdicts.values())
-    words = {
+    phrases = {
         HELD: "it holds",
         REVERSED: "it is reversed",
         UNDECIDED: "seeds drown it",
         UNKNOWN: "one seed tells nothing",
-        UNENDED: UNENDED,
+        ALL_DIVERGED: ALL_DIVERGED,
     }
-    return ", ".join(f"{words[kind]} in {verdicts[kind]} of {total}" for kind in words if verdicts.get(kind))
+    return ", ".join(f"{phrases[kind]} in {verdicts[kind]} of {total}" for kind in phrases if verdicts.get(kind))

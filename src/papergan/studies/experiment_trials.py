@@ -46,7 +46,7 @@ class ExperimentTrainer:
         history, snapshots, _, trained = training.train(
             experiment, images, initial, classifier, reference, self.checkpoints, tracker
         )
-        generator = export.swap_in_average(experiment, trained)
+        generator = export.swap_in_ema(experiment, trained)
         card = evaluation.evaluate(experiment, images, classifier, reference, real_rows, trained, generator, snapshots)
         if card.diverged is not None:
             return TrialResult(card, history)

@@ -29,10 +29,10 @@ Line = Sequence[tuple[float, float]]
 def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """Both players' whole losses over epochs: every seed thin, their mean thick."""
 
-    def draw(axes: Axes, group: ExperimentGroup) -> None:
+    def plot(axes: Axes, group: ExperimentGroup) -> None:
         for player, colour in PLAYERS.items():
             lines = [player_losses(result, player) for result in group.results]
-            _draw(axes, [line for line in lines if line], player, colour)
+            _plot(axes, [line for line in lines if line], player, colour)
         if max((abs(value) for value in axes.get_ylim()), default=0.0) > 50:
             axes.set_yscale("symlog", linthresh=1.0)  # an edge loss is a thousand times an adversarial one
         axes.set_xlabel("epoch")
@@ -40,27 +40,27 @@ def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
             axes.legend(fontsize="xx-small")
         axes.grid(alpha=0.3)
 
-    return _multiples(groups, title, draw, 2.4)
+    return _multiples(groups, title, plot, 2.4)
 
 
 def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """The same 25 latents of the first seed that came to an end."""
 
-    def draw(axes: Axes, group: ExperimentGroup) -> None:
-        drawn = next((result.samples for result in group.results if result.samples is not None), None)
-        _show(axes, None if drawn is None else drawn[:SAMPLES], 5)
+    def plot(axes: Axes, group: ExperimentGroup) -> None:
+        images = next((result.samples for result in group.results if result.samples is not None), None)
+        _show(axes, None if images is None else images[:SAMPLES], 5)
 
-    return _multiples(groups, title, draw, 3.4)
+    return _multiples(groups, title, plot, 3.4)
 
 
 def neighbours(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """Eight samples, each to the left of its three nearest training images; of the first seed that came to an end."""
 
-    def draw(axes: Axes, group: ExperimentGroup) -> None:
-        drawn = next((result.neighbours for result in group.results if result.neighbours is not None), None)
-        _show(axes, None if drawn is None else drawn[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
+    def plot(axes: Axes, group: ExperimentGroup) -> None:
+        images = next((result.neighbours for result in group.results if result.neighbours is not None), None)
+        _show(axes, None if images is None else images[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
 
-    return _multiples(groups, title, draw, 2.4)
+    return _multiples(groups, title, plot, 2.4)
 
 
 def _show(axes: Axes, images: Tensor | None, columns: int) -> None:
@@ -87,7 +87,7 @@ def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
             axes = figure.add_subplot(len(rows), wide, row * wide + column + 1)
             for place, group in enumerate(members):
                 lines = [_of_history(result.history.metrics, name) for result in group.results]
-                _draw(
+                _plot(
                     axes,
                     [line for line in lines if line],
                     group.name,
@@ -124,7 +124,7 @@ def _of_history(rows: Sequence[dict[str, float]], name: str) -> Line:
     return [(row["epoch"], row[name]) for row in rows if name in row]
 
 
-def _draw(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str = "-") -> None:
+def _plot(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str = "-") -> None:
     if not lines:
         return
     for line in lines if len(lines) > 1 else ():
@@ -135,7 +135,7 @@ def _draw(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str
 
 
 def _multiples(
-    groups: Sequence[ExperimentGroup], title: str, draw: Callable[[Axes, ExperimentGroup], None], height: float
+    groups: Sequence[ExperimentGroup], title: str, plot: Callable[[Axes, ExperimentGroup], None], height: float
 ) -> Figure:
     from matplotlib.figure import Figure
 
@@ -150,5 +150,5 @@ def _multiples(
         axes.set_title(
             "\n".join(filter(None, [group.experiment, ", ".join(group.levels.values())])), fontsize="x-small"
         )
-        draw(axes, group)
+        plot(axes, group)
     return figure

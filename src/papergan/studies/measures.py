@@ -11,7 +11,7 @@ from papergan.metrics.checkerboard import checkerboard
 from papergan.metrics.registry import METRICS, prefix_and_metric
 from papergan.metrics.stability import late_spread
 
-Reading = Callable[[TrialResult], float | None]
+TrialMeasure = Callable[[TrialResult], float | None]
 
 
 def is_part(prefix: str) -> bool:
@@ -68,19 +68,19 @@ def _is_distance(name: str) -> bool:
     return found is not None and found[1] is METRICS["fid"] and not is_part(found[0])
 
 
-OF_TRAINING: dict[str, Reading] = {
+OF_TRAINING: dict[str, TrialMeasure] = {
     "checkerboard": checkerboard_of_samples, "loss_spread": relative_spread_of_loss,
     "seconds_per_image": seconds_per_image, "fid_on_the_way": fid_on_the_way,
 }  # fmt: skip
 assert set(OF_TRAINING) == set(MEASURES)
 
 
-def last(name: str) -> Callable[[ModeResult], float]:
+def last_value(name: str) -> Callable[[ModeResult], float]:
     """A count of modes after the last step."""
     return lambda result: result.over_time[-1][name]
 
 
-def late(name: str) -> Callable[[ModeResult], float]:
+def second_half_mean(name: str) -> Callable[[ModeResult], float]:
     """Its mean over the second half of training: what oscillates is not judged by one moment."""
     return lambda result: fmean(row[name] for row in result.over_time[len(result.over_time) // 2 :])
 

@@ -13,7 +13,7 @@ from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
 from papergan.reporting.seed_groups import Measured, SeedGroup, mean_over
-from papergan.studies.measures import OF_TRAINING, is_part, late
+from papergan.studies.measures import OF_TRAINING, is_part, second_half_mean
 from papergan.studies.runner import TrialStore
 
 T = TypeVar("T", ExperimentTrial, ModeTrial)
@@ -134,7 +134,7 @@ class ModeGroup(TrialGroup[ModeTrial, ModeResult]):
         return self.trial.grid if self.results else ""
 
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
-        value = self.over(late(metric))
+        value = self.over(second_half_mean(metric))
         yield from [(metric, value)] if value is not None else []
 
 

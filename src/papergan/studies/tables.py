@@ -13,7 +13,7 @@ from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.ranking import ranks
 from papergan.reporting.seed_groups import Measured, mean_over
 from papergan.studies.measures import (
-    Reading,
+    TrialMeasure,
     checkerboard_of_samples,
     is_part,
     relative_spread_of_loss,
@@ -32,7 +32,7 @@ SHOWN = (
 )  # fmt: skip
 BEST = {"fid": "fid", "is_mean": "is"}  # metrics of which score cards have the best epoch, and under which name
 RANKED = ("fid", "is_mean", "recall", "coverage")
-SPEEDS: dict[str, Reading] = {"time": seconds_per_image, "sampling": sampling_seconds}
+SPEEDS: dict[str, TrialMeasure] = {"time": seconds_per_image, "sampling": sampling_seconds}
 
 
 def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]) -> pd.DataFrame:
@@ -113,7 +113,7 @@ def _flags(group: ExperimentGroup) -> str:
     return "; ".join(flags)
 
 
-def _fastest(groups: Sequence[ExperimentGroup], measure: Reading) -> float:
+def _fastest(groups: Sequence[ExperimentGroup], measure: TrialMeasure) -> float:
     found = (group.over(measure) for group in groups)
     return min((one.value for one in found if one is not None and one.value > 0), default=0.0)  # 0: diverged at once
 

@@ -40,9 +40,9 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
     """alpha: weight of the constraint. stall_window: see `began_original`."""
-    judge = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
+    autoencoder = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
     return wired(
-        ELUDecoder(images, latent_dim, width), judge, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,
+        ELUDecoder(images, latent_dim, width), autoencoder, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,
         learning_rate=learning_rate, stall_window=stall_window, beta1=beta1,
         constraints=[LatentConstraint(weight=alpha)] if alpha else [],
     )  # fmt: skip

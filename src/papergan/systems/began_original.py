@@ -45,16 +45,16 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
     """width: n, the channels of the first map. stall_window: iterations, 0 = the learning rate never halves."""
-    judge = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
+    autoencoder = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
     return wired(
-        ELUDecoder(images, latent_dim, width), judge, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,
+        ELUDecoder(images, latent_dim, width), autoencoder, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,
         learning_rate=learning_rate, stall_window=stall_window, beta1=beta1,
     )  # fmt: skip
 
 
 def wired(
     generator: nn.Module,
-    judge: Autoencoder,
+    autoencoder: Autoencoder,
     prior: Prior,
     *,
     gamma: float,
@@ -69,7 +69,7 @@ def wired(
     rate = HalvingWhenStalled(balance, learning_rate, window=stall_window) if stall_window else None
     return two_player(
         generator=generator,
-        discriminator=judge,
+        discriminator=autoencoder,
         prior=prior,
         loss=Reconstruction(balance),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),

@@ -41,13 +41,14 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
     """alpha, divergence: weights of the constraint and of the divergence. stall_window: see `began_original`."""
-    judge = VariationalAutoencoder(
+    autoencoder = VariationalAutoencoder(
         ELUEncoder(images, 2 * latent_dim, width, _leaky), ELUDecoder(images, latent_dim, width, _leaky), power
     )
     terms: list[Term] = [LatentConstraint(weight=alpha)] if alpha else []
     terms += [Extra("divergence", real=True, weight=divergence)] if divergence else []
     return wired(
-        ELUDecoder(images, latent_dim, width, _leaky), judge, Gaussian(latent_dim), gamma=gamma, lambda_k=lambda_k,
+        ELUDecoder(images, latent_dim, width, _leaky), autoencoder, Gaussian(latent_dim), gamma=gamma,
+        lambda_k=lambda_k,
         learning_rate=learning_rate, stall_window=stall_window, beta1=beta1, constraints=terms,
     )  # fmt: skip
 

@@ -50,10 +50,10 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
     """latent_dim: N. feature_differences: FD, unused without common_features. edge_weight: of either loss."""
-    seen = replace(images, channels=images.channels + 1) if edge_loss == "discriminator" else images
+    input_images = replace(images, channels=images.channels + 1) if edge_loss == "discriminator" else images
     differences = feature_differences if common_features else None
     generator = DCGANGenerator(images, latent_dim + (differences or 0), width)
-    judge = DCGANDiscriminator(seen, width)
+    discriminator = DCGANDiscriminator(input_images, width)
     prior = CommonFeatures(latent_dim, differences, activation=activation, rescaling=mean_rescaling)
     generator_terms: list[Term] = []
     discriminator_terms: list[Term] = []
@@ -64,7 +64,7 @@ def build(
         generator_terms.append(SobelEdge(weight=edge_weight))
     return two_player(
         generator=generator,
-        discriminator=EdgeAware(judge) if edge_loss == "discriminator" else judge,
+        discriminator=EdgeAware(discriminator) if edge_loss == "discriminator" else discriminator,
         prior=prior,
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
-from papergan.validation import problems_of
+from papergan.validation import validation_errors
 
 if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
@@ -61,5 +61,5 @@ def parse(given: Mapping[str, Any]) -> KedroMlflowConfig:
     try:
         return KedroMlflowConfig.model_validate(dict(given))
     except ValidationError as error:
-        faults = [fault.removeprefix("mlflow.yml.") for fault in problems_of("mlflow.yml", error)]
+        faults = [fault.removeprefix("mlflow.yml.") for fault in validation_errors("mlflow.yml", error)]
         raise RecipeError(f"mlflow.yml: {'; '.join(faults)}") from None

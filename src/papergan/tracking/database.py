@@ -12,7 +12,8 @@ from urllib.parse import quote
 PREFIX = "sqlite:///"
 PATIENCE_SECONDS = 2.0  # for whoever writes just now; MLflow waits 20, and 100 for a database that cannot be opened
 NEW_PATIENCE = 3  # times as long at the beginning of a run, which has only one chance
-_TALKATIVE = ("mlflow.store.db.utils", "urllib3.connectionpool")  # log each failure with a traceback, and each retry
+# these log each failure with a traceback, and each retry
+_VERBOSE_LOGGERS = ("mlflow.store.db.utils", "urllib3.connectionpool")
 
 
 def check_database(uri: str, *, new: bool = False) -> None:
@@ -31,17 +32,17 @@ def check_database(uri: str, *, new: bool = False) -> None:
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def suppressed_mlflow_logs() -> Iterator[None]:
     """What MLflow logs of a failure is left out inside the block; the exception says the same to whoever asked."""
-    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    loggers = [logging.getLogger(name) for name in _VERBOSE_LOGGERS]
     for logger in loggers:
-        logger.addFilter(_is_no_failure)
+        logger.addFilter(_is_below_warning)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(_is_no_failure)
+            logger.removeFilter(_is_below_warning)
 
 
-def _is_no_failure(record: logging.LogRecord) -> bool:
+def _is_below_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING

@@ -15,7 +15,7 @@ from papergan.errors import Interrupted
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
-from papergan.tracking.database import quietly
+from papergan.tracking.database import suppressed_mlflow_logs
 from papergan.tracking.run_content import final_metrics, protocols_of
 from papergan.tracking.tracker import Tracker
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Begin = Callable[[str, Mapping[str, str]], "tuple[MlflowTracker, Callable[[], None]]"]
@@ -54,10 +54,10 @@ class MlflowTracker(Tracker):
         self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
         self.status: Status | None = None
         self._waiting: list[Metric] = []
-        self._untold: list[tuple[Callable[[], object], int]] = []  # what is no number, and how often it was offered
+        self._queued_calls: list[tuple[Callable[[], object], int]] = []  # calls but for metrics, and attempts so far
         self._next_write, self._next_try, self._patience = 0.0, 0.0, RETRY_SECONDS
-        self._warned = self._away = False
-        self._refused = 0
+        self._warned = self._unreachable = False
+        self._dropped_calls = 0
 
     def report(self, row: Mapping[str, float]) -> None:
         """Every number of the row at `row["step"]`; written within seconds, not at once."""
@@ -80,30 +80,30 @@ class MlflowTracker(Tracker):
             path = Path(folder) / f"step-{step:09d}.png"
             path.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
             if self._may_try():
-                self._safely(lambda: self.client.log_artifact(self.run_id, str(path), "samples"))
+                self._try_call(lambda: self.client.log_artifact(self.run_id, str(path), "samples"))
 
     def text(self, name: str, text: str) -> None:
         """A small text file of the run, for what is too long for a parameter."""
-        self._tell(lambda: self.client.log_text(self.run_id, text, name))
+        self._enqueue(lambda: self.client.log_text(self.run_id, text, name))
 
     def artifact(self, path: Path, folder: str) -> None:
         """A file, or all of a folder, into a folder of the run."""
         take = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
-        self._tell(lambda: take(self.run_id, str(path), folder))
+        self._enqueue(lambda: take(self.run_id, str(path), folder))
 
     def parameters(self, values: Mapping[str, object]) -> None:
         """Once per run; long values are cut to what MLflow takes."""
         from mlflow.entities import Param
 
         params = [Param(name, str(value)[:MAX_PARAMETER]) for name, value in values.items()]
-        self._tell(lambda: self.client.log_batch(self.run_id, params=params))
+        self._enqueue(lambda: self.client.log_batch(self.run_id, params=params))
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set or replace tags."""
         from mlflow.entities import RunTag
 
         tags = [RunTag(name, value) for name, value in values.items()]
-        self._tell(lambda: self.client.log_batch(self.run_id, tags=tags))
+        self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags))
 
     def scores(self, card: ScoreCard) -> None:
         """As metrics `final.*` at the last step, and parameters `protocol.*`."""
@@ -133,7 +133,7 @@ class MlflowTracker(Tracker):
         found: list[tuple[MlflowTracker, Callable[[], None]]] = []
         if self._begin is not None and self._may_try():
             begin = self._begin
-            self._safely(lambda: found.append(begin(name, tags)))
+            self._try_call(lambda: found.append(begin(name, tags)))
         return found[0] if found else None
 
     def finish(self, status: Status) -> None:
@@ -142,12 +142,12 @@ class MlflowTracker(Tracker):
             return
         self.status, self._next_try = status, 0.0
         self._catch_up()
-        if not self._away:
-            self._safely(lambda: self.client.set_terminated(self.run_id, status))
-        others = len(self._untold) + self._refused
+        if not self._unreachable:
+            self._try_call(lambda: self.client.set_terminated(self.run_id, status))
+        others = len(self._queued_calls) + self._dropped_calls
         if self._waiting or others:
             lost = f"{len(self._waiting)} numbers and {others} other things"
-            log.info("MLflow never took %s of this run; history.csv and the outputs have them", lost)
+            logger.info("MLflow never took %s of this run; history.csv and the outputs have them", lost)
 
     def _metrics(self, row: Mapping[str, float]) -> list[Metric]:
         from mlflow.entities import Metric
@@ -156,8 +156,8 @@ class MlflowTracker(Tracker):
         numbers = {name: float(value) for name, value in row.items() if name != "step" and math.isfinite(value)}
         return [Metric(name, value, now, step) for name, value in numbers.items()]
 
-    def _tell(self, call: Callable[[], object]) -> None:
-        self._untold.append((call, 0))
+    def _enqueue(self, call: Callable[[], object]) -> None:
+        self._queued_calls.append((call, 0))
         self._catch_up()
 
     def _may_try(self) -> bool:
@@ -170,34 +170,34 @@ class MlflowTracker(Tracker):
         self._next_write = time.monotonic() + FLUSH_SECONDS
         while self._waiting:
             some = self._waiting[:BATCH]
-            if not self._safely(lambda some=some: self.client.log_batch(self.run_id, metrics=some)):  # type: ignore[misc]
+            if not self._try_call(lambda some=some: self.client.log_batch(self.run_id, metrics=some)):  # type: ignore[misc]
                 return
             del self._waiting[:BATCH]
-        while self._untold:
-            call, offered = self._untold.pop(0)
-            if not self._safely(call):
-                offered += not self._away
+        while self._queued_calls:
+            call, offered = self._queued_calls.pop(0)
+            if not self._try_call(call):
+                offered += not self._unreachable
                 if offered < ATTEMPTS:
-                    self._untold.insert(0, (call, offered))
+                    self._queued_calls.insert(0, (call, offered))
                 else:
-                    self._refused += 1
+                    self._dropped_calls += 1
                 return
         self._patience = RETRY_SECONDS
 
-    def _safely(self, call: Callable[[], object]) -> bool:
+    def _try_call(self, call: Callable[[], object]) -> bool:
         """Whether MLflow did as told. It fails in many ways (disk, lock, server); training outlives them all."""
-        self._away = True
+        self._unreachable = True
         try:
-            with quietly():
+            with suppressed_mlflow_logs():
                 self._check()
-                self._away = False
+                self._unreachable = False
                 call()
         except Exception as error:
             self._next_try = time.monotonic() + self._patience
             self._patience *= 2
             if not self._warned:
                 first = str(error).partition("\n")[0]
-                log.warning("MLflow failed, the run goes on without it: %s", sanitise(first or type(error).__name__))
+                logger.warning("MLflow failed, the run goes on without it: %s", sanitise(first or type(error).__name__))
             self._warned = True
             return False
         return True

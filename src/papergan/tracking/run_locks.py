@@ -18,13 +18,13 @@ class RunLocks:
         self._held: dict[str, IO[str]] = {}
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Wait until no other process of this machine is inside such a block."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with file_locks.take(self.folder / "turn", wait=True):
             yield
 
-    def claim(self, run_id: str) -> None:
+    def acquire(self, run_id: str) -> None:
         """Hold the lock of a run until `release` or the end of the process."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._held[run_id] = file_locks.take(self._path(run_id))
@@ -36,7 +36,7 @@ class RunLocks:
             self._path(run_id).unlink(missing_ok=True)
             file.close()
 
-    def alive(self, run_id: str) -> bool:
+    def is_running(self, run_id: str) -> bool:
         """Whether a process holds the lock. A lock that is free is swept away."""
         try:
             if file_locks.is_held(self._path(run_id)):

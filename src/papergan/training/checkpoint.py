@@ -19,9 +19,9 @@ from papergan import file_locks
 from papergan.atomic_files import storage_errors, write_whole
 from papergan.errors import CheckpointError
 from papergan.game.game import Game
-from papergan.training.checkpoint_files import data_at, manifest_at, read_state, steps_among, vouched_data
+from papergan.training.checkpoint_files import data_at, manifest_at, read_state, referenced_data, steps_among
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CheckpointStore:
     A checkpoint exists once its manifest does: {step, bytes, sha256, fingerprint, ...}. The data lie in a file that is
     named by step and digest, so that a step saved twice never stands between two files. One whose bytes do not match
     is skipped aloud and the one before it is used; where all are damaged, CheckpointError, never a silent fresh start.
-    `keep` whole ones are kept; an older one is deleted only after a newer one is vouched for.
+    `keep` whole ones are kept; an older one is deleted only after a newer one is verified.
     """
 
     def __init__(self, folder: Path, fingerprint: str, keep: int = 2) -> None:
@@ -112,7 +112,7 @@ class CheckpointStore:
                 ) from error
             except Exception as error:  # whatever a cut, altered or hostile file makes a decoder raise; said aloud
                 reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
-                log.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
+                logger.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
                 self._damaged.add(step)
         if steps:
             raise CheckpointError(
@@ -142,9 +142,9 @@ class CheckpointStore:
 
     def _sweep(self) -> None:
         """Remove what a killed process left half written, and data that no manifest vouches for."""
-        vouched = {path for step in self.steps() for path in vouched_data(self.folder, step)}
+        referenced = {path for step in self.steps() for path in referenced_data(self.folder, step)}
         for path in [*self.folder.glob(".step-*.part"), *self.folder.glob("step-*.pt")]:
-            if path not in vouched:
+            if path not in referenced:
                 path.unlink(missing_ok=True)
 
     def _manifest(self, step: int) -> Path:

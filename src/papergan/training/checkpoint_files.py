@@ -51,12 +51,12 @@ def data_at(folder: Path, step: int, sha256: str) -> Path:
 
 def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
     """The manifest of a step. Raises one of many types where it is missing, damaged, or of another step or recipe."""
-    said = json.loads(read_regular(manifest_at(folder, step)))
-    sha256, size = str(said["sha256"]), said["bytes"]
-    if said["step"] != step:
-        raise ValueError(f"of step {said['step']}, not {step}")
-    if said["fingerprint"] != fingerprint:
-        raise ValueError(f"of recipe {said['fingerprint']}, not {fingerprint}")
+    manifest = json.loads(read_regular(manifest_at(folder, step)))
+    sha256, size = str(manifest["sha256"]), manifest["bytes"]
+    if manifest["step"] != step:
+        raise ValueError(f"of step {manifest['step']}, not {step}")
+    if manifest["fingerprint"] != fingerprint:
+        raise ValueError(f"of recipe {manifest['fingerprint']}, not {fingerprint}")
     if type(size) is not int:
         raise TypeError(f"{size!r} is no number of bytes")
     return Manifest(data_at(folder, step, sha256), size, sha256)
@@ -64,11 +64,11 @@ def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
 
 def read_state(folder: Path, step: int, fingerprint: str) -> dict[str, Any]:
     """The state of a step. Raises one of many types where it is not whole, PermissionError or MemoryError otherwise."""
-    said = read_manifest(folder, step, fingerprint)
-    content = read_regular(said.data, most=said.bytes)
+    manifest = read_manifest(folder, step, fingerprint)
+    content = read_regular(manifest.data, most=manifest.bytes)
     found = hashlib.sha256(content).hexdigest()
-    if found != said.sha256:
-        raise ValueError(f"SHA-256 is {found[:12]}, the manifest says {said.sha256[:12]}")
+    if found != manifest.sha256:
+        raise ValueError(f"SHA-256 is {found[:12]}, the manifest says {manifest.sha256[:12]}")
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     if not isinstance(state, dict):
         raise TypeError(f"a mapping was expected, it holds {type(state).__name__}")
@@ -78,8 +78,8 @@ def read_state(folder: Path, step: int, fingerprint: str) -> dict[str, Any]:
 def looks_whole(folder: Path, step: int, fingerprint: str) -> bool:
     """Whether data of the right size are there; nothing of them is read."""
     try:
-        said = read_manifest(folder, step, fingerprint)
-        return said.data.is_file() and said.data.stat().st_size == said.bytes
+        manifest = read_manifest(folder, step, fingerprint)
+        return manifest.data.is_file() and manifest.data.stat().st_size == manifest.bytes
     except Exception:  # whatever an altered or hostile manifest makes a decoder raise
         return False
 
@@ -97,10 +97,10 @@ def is_whole(folder: Path, step: int, fingerprint: str) -> bool | None:
     return True
 
 
-def vouched_data(folder: Path, step: int) -> set[Path]:
+def referenced_data(folder: Path, step: int) -> set[Path]:
     """The data file that a manifest names; all files of its step where it is unreadable, to be safe."""
     try:
-        said = json.loads(read_regular(manifest_at(folder, step)))
-        return {data_at(folder, step, str(said["sha256"]))}
+        manifest = json.loads(read_regular(manifest_at(folder, step)))
+        return {data_at(folder, step, str(manifest["sha256"]))}
     except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
         return set(folder.glob(f"step-{step:09d}-*.pt"))

@@ -18,7 +18,7 @@ from papergan.errors import PaperganError, RecipeError
 from papergan.game.sharding import Shard
 from papergan.training.numerics import choose_device
 
-FOREVER = timedelta(days=7)  # followers wait while the leader evaluates, draws, saves
+FOLLOWER_TIMEOUT = timedelta(days=7)  # followers wait while the leader evaluates, draws, saves
 STEP_AT_MOST = timedelta(hours=1)  # between two sums of gradients; a GPU's ranks notice a lost peer by it at the latest
 _PIECE = 256 * 2**20  # bytes sent at once
 _NAMES = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -178,7 +178,7 @@ def join() -> ProcessGroup:
     if local_world == world and os.path.exists("/sys/class/net/lo"):
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nothing of one machine's business goes over a network
     try:
-        distributed.init_process_group("gloo", timeout=FOREVER)
+        distributed.init_process_group("gloo", timeout=FOLLOWER_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise ProcessGroupError(f"process {rank} of {world} cannot reach the others: {_in_short(error)}") from error
     _current = ProcessGroup(rank, world, local_rank, local_world)

@@ -19,7 +19,7 @@ class StopRequest:
         return self.signal_number
 
     @contextmanager
-    def listening(self) -> Iterator[StopRequest]:
+    def installed(self) -> Iterator[StopRequest]:
         """Handle SIGINT and SIGTERM inside the block; in any thread but the main one, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield self

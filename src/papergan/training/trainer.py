@@ -30,7 +30,7 @@ from papergan.training.sample_history import SampleHistory
 from papergan.training.train_settings import TrainSettings
 from papergan.validation import one_line_error
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -216,9 +216,9 @@ class Trainer:
                 f"{self.store.folder}: step {checkpoint.step} is of another game or version: {one_line_error(error)}"
             ) from error
         if state["rules"] != self.settings.rules:  # those numbers must not be compared with the coming ones
-            log.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
+            logger.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
             self.history.metrics, self.evaluated = [], 0
             self.best, self.sample_history = BestGenerators(self.settings.keep), SampleHistory()
         self._saved, self._saved_at = (self.step, self.evaluated), time.monotonic()
-        log.info("Resumed from the checkpoint of step %d of %d", self.step, self.settings.steps)
+        logger.info("Resumed from the checkpoint of step %d of %d", self.step, self.settings.steps)
         self.callbacks.resumed(self.history)

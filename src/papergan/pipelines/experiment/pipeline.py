@@ -1,4 +1,4 @@
-"""images -build_model-> initial state -train-> trained -swap_in_average-> generator -evaluate-> scores"""
+"""images -build_model-> initial state -train-> trained -swap_in_ema-> generator -evaluate-> scores"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def create_pipeline(experiment: str) -> Pipeline:
                 [recipe, "images", "initial_state", classifier, "reference", "checkpoints", "tracker"],
                 ["history", "snapshots", "frames", "trained"],
             ),
-            named(export.swap_in_average, [recipe, "trained"], "generator"),
+            named(export.swap_in_ema, [recipe, "trained"], "generator"),
         ]),
         group("evaluation", [
             named(

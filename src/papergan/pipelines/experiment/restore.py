@@ -67,7 +67,7 @@ def trained_game(recipe: Recipe, trained: Weights) -> Game:
     return game
 
 
-def published_sampler(recipe: Recipe, generator: Weights, tensors: Mapping[str, Tensor] | None = None) -> Sampler:
+def load_generator(recipe: Recipe, generator: Weights, tensors: Mapping[str, Tensor] | None = None) -> Sampler:
     """What was published, ready to draw from. tensors: other weights of the same generator, an earlier epoch's."""
     _check(recipe, generator)
     sampler = new_game(recipe, spec_of(generator)).sampler(averaged=False)
@@ -97,7 +97,7 @@ def stoppable(work: str) -> Iterator[StopRequest]:
 
     work: what is stopped, for the message.
     """
-    with StopRequest().listening() as stop:
+    with StopRequest().installed() as stop:
         try:
             yield stop
         except EvaluationStopped:
@@ -107,7 +107,7 @@ def stoppable(work: str) -> Iterator[StopRequest]:
             raise Interrupted(number, f"stopped by signal {number} in {work}; run again to go on from there")
 
 
-def is_asked(stop: StopRequest) -> bool:
+def stop_requested(stop: StopRequest) -> bool:
     """As evaluation asks."""
     return stop() is not None
 

@@ -21,7 +21,7 @@ from papergan.studies.page import study_page
 from papergan.studies.runner import run_trials
 from papergan.tracking import Tracker
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Trace = list[dict[str, Any]]
 SCORES = ("fid", "is_mean", "recall", "coverage", "ms_ssim")
@@ -45,7 +45,7 @@ def search(
     def note(trial: ExperimentTrial, result: TrialResult) -> None:
         differences = int(trial.levels["FD"])
         fault = result.card.diverged or instability(result.history.losses, search.recipe.rule)
-        log.info("%s, FD %d: %s", trial.experiment, differences, fault or "nothing unstable; it is chosen")
+        logger.info("%s, FD %d: %s", trial.experiment, differences, fault or "nothing unstable; it is chosen")
         about = {"experiment": trial.experiment, "FD": differences, "instability": fault, "trial": trial.key}
         trace.append({**about, **_scores(result)})
         if fault is None:
@@ -81,18 +81,18 @@ def tabulate(search: Search, trace: Trace) -> Page:
         "its section 3.1 has the search in words, without a definition of instability and without a result",
     ]
     title = f"Search for FD, the feature differences of {short_name(search.recipe.paper)}"
-    return study_page([("Trials", table)], [], title, notes, table, told=choices)
+    return study_page([("Trials", table)], [], title, notes, table, sentences=choices)
 
 
 def _choice(search: Search, trace: Trace, experiment: str) -> str:
-    mine = [trial for trial in trace if trial["experiment"] == experiment]
-    stable = [trial["FD"] for trial in mine if trial["instability"] is None]
+    own_trials = [trial for trial in trace if trial["experiment"] == experiment]
+    stable = [trial["FD"] for trial in own_trials if trial["instability"] is None]
     if stable:
         return (
             f"{experiment}: FD {stable[0]}, the first without an instability; train with it by "
             f"--params {experiment}.overrides.feature_differences={stable[0]}"
         )
-    return f"{experiment}: none of FD 1 to {len(mine)} was stable, the rule chooses nothing"
+    return f"{experiment}: none of FD 1 to {len(own_trials)} was stable, the rule chooses nothing"
 
 
 def draw(search: Search, trace: Trace, trials: ExperimentTrialStore) -> object:

@@ -54,21 +54,24 @@ def tabulate(
     recipe, groups = stress.recipe, grouped(ModeGroup, stress.trials, trials)
     statements = read_statements(pros_and_cons, recipe.paper)
     losses = {loss for statement in statements for loss in statement.loss}
-    tables, more, told = [], [], []
-    for target, how in recipe.targets.items():
-        mine = [group for group in groups if group.grid == target and group.results]
-        tables.append((f"{target} of {how.modes} Gaussians", summary(mine, how, recipe)))
-        told += [f"{target}: {sentence}" for sentence in claim_sentences(claim_results(recipe.claims, mine))]
-        if losses & {group.trial.level for group in mine}:
-            more.append((f"Pros and cons, {target}", statement_table(statements, measures_of(mine))))
+    tables, more, sentences = [], [], []
+    for target, mixture_recipe in recipe.targets.items():
+        target_groups = [group for group in groups if group.grid == target and group.results]
+        tables.append((f"{target} of {mixture_recipe.modes} Gaussians", summary(target_groups, mixture_recipe, recipe)))
+        sentences += [
+            f"{target}: {sentence}" for sentence in claim_sentences(claim_results(recipe.claims, target_groups))
+        ]
+        if losses & {group.trial.level for group in target_groups}:
+            more.append((f"Pros and cons, {target}", statement_table(statements, measures_of(target_groups))))
     return study_page(
-        tables, more, f"{stress.name}: {recipe.description}", _notes(stress, groups), trial_table(groups), told=told
-    )
+        tables, more, f"{stress.name}: {recipe.description}", _notes(stress, groups), trial_table(groups),
+        sentences=sentences,
+    )  # fmt: skip
 
 
 def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
     recipe, missing = stress.recipe, sum(len(group.missing) for group in groups)
-    worst = math.log(max(how.modes for how in recipe.targets.values()))
+    worst = math.log(max(mixture.modes for mixture in recipe.targets.values()))
     notes = [f"{missing} trials not finished yet"] if missing else []
     notes += [
         f"a mode is covered if one of {recipe.samples} samples lies within 3 deviations of its centre; "

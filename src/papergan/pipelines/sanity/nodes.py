@@ -15,11 +15,19 @@ from papergan.datasets.page import Page
 from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, most_images
 from papergan.evaluation.evaluator import Evaluator
-from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
+from papergan.evaluation.metric_sanity import (
+    EXPECTED_DIRECTIONS,
+    Case,
+    as_rows,
+    is_monotone,
+    sanity_cases,
+    series,
+    violations,
+)  # fmt: skip
 from papergan.extractors.build import extractors_of
 from papergan.metrics.registry import prefix_and_metric
 from papergan.pipelines.experiment.nodes.references import classifier_of, references_of
-from papergan.pipelines.experiment.restore import is_asked, stoppable
+from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.reporting.pages import csv_page, html_page, markdown_page
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
@@ -28,7 +36,7 @@ from papergan.weights import Weights
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 EXPECTED, WRONG, OPEN = "tab:blue", "tab:red", "tab:gray"
 
@@ -47,22 +55,25 @@ def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplit
 
 def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: FeatureCache) -> list[Case]:
     """Every metric under every damage."""
-    how = recipe.recipe
-    device = choose_device(how.device)
-    classifier = classifier_of(images, how.domain_classifier, feature_cache, device) if how.domain else Weights({})
-    rules = how.rules_for(how.num_samples)
+    settings = recipe.recipe
+    device = choose_device(settings.device)
+    classifier = (
+        classifier_of(images, settings.domain_classifier, feature_cache, device) if settings.domain else Weights({})
+    )
+    rules = settings.rules_for(settings.num_samples)
     with stoppable("the sanity page") as stop:
-        extractors = extractors_of(how, device, classifier)
+        extractors = extractors_of(settings, device, classifier)
         references = references_of(
-            extractors, images.train, images.test, feature_cache, split="train", floor_samples=how.num_samples,
-            batch_size=how.batch_size, stop=stop,
+            extractors, images.train, images.test, feature_cache, split="train", floor_samples=settings.num_samples,
+            batch_size=settings.batch_size, stop=stop,
         )  # fmt: skip
         evaluator = Evaluator(
-            extractors, references, real=images.train, held_out=images.test, device=device, batch_size=how.batch_size
-        )
+            extractors, references, real=images.train, held_out=images.test, device=device,
+            batch_size=settings.batch_size,
+        )  # fmt: skip
         return sanity_cases(
-            images, evaluator, rules, should_stop=partial(is_asked, stop),
-            on_case=lambda case: log.info("%s %g done", case["corruption"], case["strength"]),
+            images, evaluator, rules, should_stop=partial(stop_requested, stop),
+            on_case=lambda case: logger.info("%s %g done", case["corruption"], case["strength"]),
         )  # fmt: skip
 
 
@@ -87,7 +98,7 @@ def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
         for column, corruption in enumerate(CORRUPTIONS):
             axes = grid[row][column]
             strengths, values = series(cases, corruption.name, name)
-            bound = known is not None and (corruption.name, known[1].name) in MUST
+            bound = known is not None and (corruption.name, known[1].name) in EXPECTED_DIRECTIONS
             colour = WRONG if (corruption.name, name) in broken else EXPECTED if bound else OPEN
             places = [f"{strength:g}" for strength in strengths]
             axes.plot(places, values, marker=".", color=colour, linewidth=1.2)
@@ -120,7 +131,7 @@ def tabulate_sanity(recipe: Sanity, cases: list[Case], figure: object) -> Page:
     title, notes = _title(recipe), _notes(recipe)
     broken = [f"{name} under {corruption}" for corruption, name, _ in violations(cases)]
     if broken:
-        log.warning("not monotone where they must be: %s", "; ".join(broken))
+        logger.warning("not monotone where they must be: %s", "; ".join(broken))
     held = f"{len(verdicts) - len(broken)} of {len(verdicts)} promises hold"
     return Page(
         markdown=markdown_page(parts, title, notes),
@@ -132,8 +143,8 @@ def tabulate_sanity(recipe: Sanity, cases: list[Case], figure: object) -> Page:
 
 def _verdicts(cases: list[Case]) -> list[dict[str, Any]]:
     rows = []
-    for corruption, name in ((c, n) for c, m in MUST for n in as_rows(cases)[0] if _is(n, m)):
-        direction = MUST[corruption, prefix_and_metric(name)[1].name]  # type: ignore[index]
+    for corruption, name in ((c, n) for c, m in EXPECTED_DIRECTIONS for n in as_rows(cases)[0] if _is(n, m)):
+        direction = EXPECTED_DIRECTIONS[corruption, prefix_and_metric(name)[1].name]  # type: ignore[index]
         values = series(cases, corruption, name)[1]
         holds = "holds" if is_monotone(values, direction) else "BROKEN"
         steps = ", ".join(f"{value:.4g}" for value in values)
@@ -163,6 +174,6 @@ def _notes(recipe: Sanity) -> list[str]:
 
 def _png(figure: Any) -> bytes:
     buffer = io.BytesIO()
-    drawn: Figure = figure
-    drawn.savefig(buffer, format="png", dpi=100)
+    plotted: Figure = figure
+    plotted.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()

@@ -65,7 +65,7 @@ def tabulate(
     more += _pros_and_cons(groups, read_statements(pros_and_cons, study.recipe.paper))
     return study_page(
         tables, more, f"{study.name}: {study.recipe.description}", _notes(study, groups, rows, published),
-        trial_table(groups), told=claim_sentences(results), narrow=_narrow,
+        trial_table(groups), sentences=claim_sentences(results), narrow=_narrow,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from papergan.game.schedules import Progress
 from papergan.image_range import to_model_range
 from papergan.metrics.discriminator import discriminator_accuracy
 from papergan.metrics.membership import membership_auc
-from papergan.metrics.random_subsets import draw
+from papergan.metrics.random_subsets import random_rows
 
 PURPOSE = "judged"  # of the draw; an old word, kept so that the same images are drawn
 
@@ -47,7 +47,7 @@ def measure_discriminator(
         return output.score.float().cpu()  # type: ignore[no-any-return]
 
     def of_real(real: ImageSet, split: str) -> Tensor:
-        some = real.images[draw(len(real), count, seed, PURPOSE, split)]
+        some = real.images[random_rows(len(real), count, seed, PURPOSE, split)]
         batches = batches_of(some, batch_size, should_stop, what=f"{real.name} by the discriminator")
         return torch.cat([scores(to_model_range(batch.to(game.device))) for batch in batches])
 

@@ -16,8 +16,8 @@ from papergan.metrics.memorisation import pixel_vectors
 from papergan.metrics.nearest_neighbours import nearest
 from papergan.networks.autoencoder import Autoencoder
 from papergan.pipelines.experiment.nodes.divergence import no_animation, no_picture, unless_diverged
-from papergan.pipelines.experiment.nodes.export import caption, draw
-from papergan.pipelines.experiment.restore import device_of, progress_of, published_sampler, trained_game
+from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
+from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, trained_game
 from papergan.reporting.animation import Animation
 from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
@@ -38,18 +38,18 @@ def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
     ]
     images = torch.cat([frames.tensors[name][:LATENTS_IN_A_ROW] for name in chosen])
     labels = tuple(f"epoch {float(frames.metadata[name]):g}" for name in chosen)
-    words = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
-    return ImageGrid(images, words, columns=LATENTS_IN_A_ROW, row_labels=labels)
+    caption = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
+    return ImageGrid(images, caption, columns=LATENTS_IN_A_ROW, row_labels=labels)
 
 
 @unless_diverged(no_animation)
 def animate(experiment: Experiment, frames: Weights) -> Animation:
     """Images of the same 64 latents from evaluation to evaluation; at most 32 moments, see `SampleHistory`."""
-    words = f"{experiment.name} on {experiment.recipe.dataset}"
+    caption = f"{experiment.name} on {experiment.recipe.dataset}"
     names = sorted(frames.tensors)
     count = min(len(frames.tensors[name]) for name in names)
     return Animation(
-        tuple(ImageGrid(frames.tensors[n][:count], f"{words}: epoch {float(frames.metadata[n]):g}") for n in names)
+        tuple(ImageGrid(frames.tensors[n][:count], f"{caption}: epoch {float(frames.metadata[n]):g}") for n in names)
     )
 
 
@@ -59,23 +59,22 @@ def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, g
 
     Where the discriminator is an autoencoder, also the ways between the codes of test images, and to their mirrors.
     """
-    sampler, progress = published_sampler(experiment.recipe, generator), progress_of(generator)
-    words = caption(experiment.name, generator.metadata["dataset"], progress)
+    sampler, progress = load_generator(experiment.recipe, generator), progress_of(generator)
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     game = trained_game(experiment.recipe, trained)
     discriminator = game.networks[game.showcase.discriminator]
     if not isinstance(discriminator, Autoencoder):
         ways = sampler.interpolate(WAYS, STEPS, seed=experiment.recipe.seed, progress=progress)
-        return ImageGrid(to_pixels(ways).cpu(), f"{words}; each row from one latent to another", columns=STEPS)
+        return ImageGrid(to_pixels(ways).cpu(), f"{caption}; each row from one latent to another", columns=STEPS)
     latents = sampler.interpolate(WAYS, CODE_STEPS + 2, seed=experiment.recipe.seed, progress=progress)
     pairs = images.test.images[: 2 * CODE_WAYS]
-    lopsided = most_lopsided(images.test.images, CODE_WAYS)
-    codes = [
-        ways_between_codes(discriminator, *ends) for ends in ((pairs[::2], pairs[1::2]), (lopsided, lopsided.flip(3)))
-    ]
+    asymmetric = most_asymmetric(images.test.images, CODE_WAYS)
+    ends = ((pairs[::2], pairs[1::2]), (asymmetric, asymmetric.flip(3)))
+    codes = [ways_between_codes(discriminator, start, end) for start, end in ends]
     return ImageGrid(
         torch.cat([to_pixels(latents).cpu(), *codes]),
-        f"{words}; from one latent to another; from one test image (left) by its code to another (right), then to its "
-        "mirror image, with the view of neither side in the middle",
+        f"{caption}; from one latent to another; from one test image (left) by its code to another (right), then to "
+        "its mirror image, with the view of neither side in the middle",
         columns=CODE_STEPS + 2,
         row_labels=("latents",) * WAYS + ("codes",) * CODE_WAYS + ("mirror",) * CODE_WAYS,
     )
@@ -94,7 +93,7 @@ def ways_between_codes(discriminator: Autoencoder, start: Tensor, end: Tensor) -
     return torch.cat([start[:, None], ways, end[:, None]], dim=1).flatten(0, 1)
 
 
-def most_lopsided(images: Tensor, count: int) -> Tensor:
+def most_asymmetric(images: Tensor, count: int) -> Tensor:
     """Those of the first 500 that differ most from their mirror images, in pixels."""
     some = images[:500]
     apart = (some.float() - some.flip(3).float()).abs().flatten(1).mean(1)
@@ -107,16 +106,16 @@ def draw_neighbours(
 ) -> ImageGrid:
     """Eight samples, each beside the real images of the reference that are nearest to it."""
     recipe = experiment.recipe
-    samples = draw(published_sampler(recipe, generator), recipe.seed, progress_of(generator))
+    samples = generate_samples(load_generator(recipe, generator), recipe.seed, progress_of(generator))
     extractor = fastest(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
     held = reference[extractor.name]
-    words = caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
     real, _ = reference_and_held_out(images, held.split)
-    return neighbours_grid(samples, real, held.real, extractor, words)
+    return neighbours_grid(samples, real, held.real, extractor, caption)
 
 
 def neighbours_grid(
-    samples: Tensor, real: ImageSet, known: ImageFeatures, extractor: FeatureExtractor, words: str
+    samples: Tensor, real: ImageSet, known: ImageFeatures, extractor: FeatureExtractor, caption: str
 ) -> ImageGrid:
     """The first eight of `samples`, each beside the four images of `real` nearest in features, and in pixels.
 
@@ -130,7 +129,7 @@ def neighbours_grid(
     rows = [torch.cat([sample[None], real.images[one], real.images[other]]) for sample, one, other in near]
     legend = f"left: a sample; then the {NUM_NEAREST} images of {real.name} nearest in {extractor.name} features"
     return ImageGrid(
-        torch.cat(rows), f"{words}; {legend}; then the {NUM_NEAREST} nearest in pixels", columns=1 + 2 * NUM_NEAREST
+        torch.cat(rows), f"{caption}; {legend}; then the {NUM_NEAREST} nearest in pixels", columns=1 + 2 * NUM_NEAREST
     )
 
 
@@ -141,13 +140,13 @@ def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator:
     A class that is missing has black places. Without a classifier of classes it is the plain grid, and says why.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
-    sampler, words = (
-        published_sampler(recipe, generator),
-        caption(experiment.name, generator.metadata["dataset"], progress),
-    )
+    sampler = load_generator(recipe, generator)
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
     if not extractors:
-        return ImageGrid(draw(sampler, recipe.seed, progress), f"{words}; there is no classifier to sort these by")
+        return ImageGrid(
+            generate_samples(sampler, recipe.seed, progress), f"{caption}; there is no classifier to sort these by"
+        )
     count = min(MOST_SORTED, recipe.evaluation.final_num_samples)
     pixels = torch.cat([to_pixels(part).cpu() for part in sampler.stream(count, seed=recipe.seed, progress=progress)])
     logits = features_of(extractors[0], pixels, recipe.evaluation.batch_size, what="samples by class").logits
@@ -157,7 +156,7 @@ def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator:
     labels = tuple(f"{name} {100 * share:.0f} %" for name, share in zip(names, shares, strict=True))
     return ImageGrid(
         torch.cat(rows),
-        f"{words}; {count} samples by predicted class, and its share",
+        f"{caption}; {count} samples by predicted class, and its share",
         columns=PER_CLASS,
         row_labels=labels,
     )

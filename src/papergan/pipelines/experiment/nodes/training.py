@@ -24,8 +24,8 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
-from papergan.pipelines.experiment.nodes.export import caption, draw
-from papergan.pipelines.experiment.restore import initial_game, is_asked, spec_facts, state_of, stoppable
+from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
+from papergan.pipelines.experiment.restore import initial_game, spec_facts, state_of, stop_requested, stoppable
 from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import Tracker
 from papergan.training.batches import Batches
@@ -40,7 +40,7 @@ from papergan.training.train_settings import TrainSettings
 from papergan.training.trainer import Trainer
 from papergan.weights import Weights
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -75,7 +75,7 @@ def train(
         recipe, batches.per_epoch, game.batches_per_step, prefix=evaluator.extractors[0].metric_prefix,
         rules=rules_of(recipe),
     )  # fmt: skip
-    log.info(
+    logger.info(
         "Training %s on %d images of %s for %d steps on %s (recipe %s)",
         experiment.name, len(images.train), images.train.name, settings.steps, game.device, recipe.fingerprint,
     )  # fmt: skip
@@ -84,17 +84,17 @@ def train(
         callbacks = Callbacks(
             report=tracker.report,
             evaluate=partial(evaluation, stop, tracker),
-            evaluated=partial(_tell, tracker),
+            evaluated=partial(_report_evaluation, tracker),
             resumed=partial(_replay, tracker),
             stop=stop,
-            leader=Leader(process_group, _for_followers(recipe, images)),
+            leader=Leader(process_group, _follower_message(recipe, images)),
         )
         training = Trainer(game, batches, settings, store, callbacks)
         try:
             training.run()
             trained = _trained(recipe, images, training)
         except NotFiniteError as error:
-            log.error("%s diverged at %s", experiment.name, error)
+            logger.error("%s diverged at %s", experiment.name, error)
             trained = _diverged(recipe, images, training, f"diverged at {error}")
     frames = frames_of(training.sample_history)
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
@@ -104,8 +104,8 @@ def train(
 
 def rules_of(recipe: Recipe) -> str:
     """Everything that decides what an evaluation while training measures, in one line."""
-    how = recipe.evaluation.model_dump(include={"inception", "domain", "domain_classifier", "torchvision"})
-    return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), how], sort_keys=True)
+    settings = recipe.evaluation.model_dump(include={"inception", "domain", "domain_classifier", "torchvision"})
+    return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), settings], sort_keys=True)
 
 
 def train_settings_of(
@@ -139,15 +139,15 @@ class Evaluation:
         self.experiment, self.images, self.evaluator = experiment, images, evaluator
 
     def __call__(self, stop: StopRequest, tracker: Tracker, sampler: Sampler, game: Game, progress: Progress) -> Row:
-        how, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
-        words = caption(self.experiment.name, self.images.train.name, progress)
-        tracker.picture(ImageGrid(draw(sampler, seed, progress), words), progress.step)
-        rules, asked = how.rules_while_training(seed), partial(is_asked, stop)
+        settings, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
+        caption = sample_caption(self.experiment.name, self.images.train.name, progress)
+        tracker.picture(ImageGrid(generate_samples(sampler, seed, progress), caption), progress.step)
+        rules, should_stop = settings.rules_while_training(seed), partial(stop_requested, stop)
         what = f"samples of epoch {progress.epoch:g}"
-        scores = self.evaluator.score_sampler(sampler, rules, progress=progress, should_stop=asked, what=what)
+        scores = self.evaluator.score_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
         return scores | measure_discriminator(
-            game, self.images, count=how.discriminator_samples, seed=seed, batch_size=how.batch_size,
-            progress=progress, should_stop=asked,
+            game, self.images, count=settings.discriminator_samples, seed=seed, batch_size=settings.batch_size,
+            progress=progress, should_stop=should_stop,
         )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def _diverged(recipe: Recipe, images: ImageSplits, training: Trainer, why: str) 
     return Weights({}, {"kind": "trained game", **_facts(recipe, images, training), "diverged": why})
 
 
-def _for_followers(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
+def _follower_message(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
     """What the other processes of a training on several devices build the same game from."""
     spec = images.train.spec
     return {
@@ -195,10 +195,10 @@ def _facts(recipe: Recipe, images: ImageSplits, training: Trainer) -> dict[str, 
     return {name: str(fact) for name, fact in facts.items()}
 
 
-def _tell(tracker: Tracker, row: Row) -> None:
+def _report_evaluation(tracker: Tracker, row: Row) -> None:
     tracker.report(row)
     shown = [name for name in row if name.endswith(("fid", "is_mean", "precision", "recall", "midpoint"))]
-    log.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))
+    logger.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))
 
 
 def _replay(tracker: Tracker, history: History) -> None:

@@ -18,8 +18,8 @@ from papergan.extractors.build import extractors_of, fastest
 from papergan.game.sampler import Sampler
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.nodes.divergence import no_figure, unless_diverged
-from papergan.pipelines.experiment.nodes.export import caption
-from papergan.pipelines.experiment.restore import device_of, is_asked, progress_of, published_sampler, stoppable
+from papergan.pipelines.experiment.nodes.export import sample_caption
+from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, stop_requested, stoppable
 from papergan.reporting.image_grid import make_grid
 from papergan.weights import Weights
 
@@ -38,7 +38,7 @@ def sweep_truncation(
     Returns a matplotlib Figure; where the prior cannot be truncated it shows the one row there is, and says so.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
-    sampler = published_sampler(recipe, generator)
+    sampler = load_generator(recipe, generator)
     device = device_of(recipe)
     extractor = fastest(extractors_of(recipe.evaluation, device, domain_classifier))
     evaluator = Evaluator([extractor], reference, device=device, batch_size=recipe.evaluation.batch_size)
@@ -52,11 +52,11 @@ def sweep_truncation(
             rows.append(to_pixels(torch.cat(list(shown)), rules.quantisation).cpu())
             scores.append(evaluator.score_sampler(
                 sampler, replace(rules, truncation=threshold), progress=progress,
-                should_stop=partial(is_asked, stop), what=f"samples truncated at {threshold}",
+                should_stop=partial(stop_requested, stop), what=f"samples truncated at {threshold}",
             ))  # fmt: skip
-    words = caption(experiment.name, generator.metadata["dataset"], progress)
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     return _figure(
-        _thresholds(sampler), rows, scores, extractor.metric_prefix, f"{words}; {_rule(rules, extractor.name)}"
+        _thresholds(sampler), rows, scores, extractor.metric_prefix, f"{caption}; {_rule(rules, extractor.name)}"
     )
 
 
