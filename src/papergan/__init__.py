@@ -12,7 +12,7 @@ __all__ = ["Generator", "Samples", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """`papergan.load` and its classes, imported when they are first asked for: they need torch."""
+    """`papergan.load` and its classes, imported on first access: they need torch."""
     if name in __all__:
         from papergan import inference
 

@@ -1,4 +1,4 @@
-"""The command `papergan`: use what was trained. Training is `kedro run`."""
+"""The command `papergan`: use trained generators. Training is `kedro run`."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def sample(
 @model
 @click.option("--card", is_flag=True, help="Print the whole model card.")
 def info(model: str, card: bool) -> None:
-    """Say what MODEL is: system, data, numbers, digest."""
+    """Print system, data, metrics and digest of MODEL."""
     from papergan.inference.locate import load
 
     generator = load(model, "cpu")

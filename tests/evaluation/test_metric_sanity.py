@@ -13,7 +13,7 @@ from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import EvaluationError
-from papergan.evaluation.corruptions import CORRUPTIONS, honest, most_images
+from papergan.evaluation.corruptions import CORRUPTIONS, honest, max_images
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.metric_sanity import (
     EXPECTED_DIRECTIONS,
@@ -145,7 +145,7 @@ class TestCorruptions:
             BY_NAME["dropped classes"].apply(ImageSplits(bare, bare), 10, 0.2)
 
     def test_how_many_images_fill_every_case(self, shapes: ImageSplits) -> None:
-        assert most_images(shapes.test) == 400
+        assert max_images(shapes.test) == 400
 
 
 DECLARED = {"cifar10": {"image_column": "img", "mode": "RGB", "flip": True},

@@ -13,7 +13,7 @@ from papergan.data.download import check_address
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, did_you_mean
 from papergan.messages import quoted, sanitise
-from papergan.validation import Positive, Samples, Seed, Size, StrictModel, validation_errors
+from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel, validation_errors
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
@@ -86,8 +86,8 @@ class SyntheticDeclaration(StrictModel):
     """Drawn shapes. train, test: how many images. seed: of the draw."""
 
     kind: Literal["synthetic_shapes"] = "synthetic_shapes"
-    train: Samples
-    test: Samples
+    train: SampleCount
+    test: SampleCount
     seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property
@@ -132,8 +132,8 @@ class EmojiDeclaration(StrictModel):
     """Emoji that an installed font draws, see `papergan.data.emoji`. train, test: how many images. font: its file."""
 
     kind: Literal["emoji_font"] = "emoji_font"
-    train: Samples
-    test: Samples
+    train: SampleCount
+    test: SampleCount
     size: Size = 32
     seed: Annotated[Seed, Field(ge=0)] = 0
     font: Text | None = None
@@ -172,8 +172,8 @@ class FingerprintsDeclaration(StrictModel):
     """Drawn fingerprints, see `papergan.data.fingerprints`. train, test: how many images."""
 
     kind: Literal["fingerprints"] = "fingerprints"
-    train: Samples
-    test: Samples
+    train: SampleCount
+    test: SampleCount
     seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property

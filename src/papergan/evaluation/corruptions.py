@@ -34,7 +34,7 @@ def honest(images: ImageSplits, count: int) -> Tensor:
     return images.test.images[reference_rows(len(images.test), count)]
 
 
-def most_images(test: ImageSet) -> int:
+def max_images(test: ImageSet) -> int:
     """How many images a case can have at most, so that a fifth of the classes still fills it without duplicates."""
     sizes = torch.bincount(test.labels, minlength=max(1, len(test.classes)))
     return int(sizes[: _kept(len(sizes), 0.8)].sum())
@@ -83,7 +83,7 @@ def _garbage(images: ImageSplits, count: int, share: float) -> Tensor:
 
 
 def _shuffled(pixels: Tensor) -> Tensor:
-    """The place of an image must not tell whether it was spoilt."""
+    """Shuffle images, so that their order does not show which are corrupted."""
     return pixels[torch.randperm(len(pixels), generator=_generator("order"))]
 
 

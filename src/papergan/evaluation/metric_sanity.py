@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, Literal, TypedDict
 
 from papergan.data.images import ImageSplits
-from papergan.evaluation.compute_metrics import Scores
+from papergan.evaluation.compute_metrics import MetricValues
 from papergan.evaluation.corruptions import CORRUPTIONS
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules
@@ -61,7 +61,7 @@ class Case(TypedDict):
 
     corruption: str
     strength: float
-    metrics: Scores
+    metrics: MetricValues
 
 
 def sanity_cases(

@@ -14,7 +14,7 @@ from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.metrics.random_subsets import order, random_rows
 
 BYTES_AT_ONCE = 2**29  # of training images as vectors
-MOST_PARZEN = 1000  # images for the bandwidth, and as many for the likelihood
+MAX_PARZEN_SAMPLES = 1000  # images for the bandwidth, and as many for the likelihood
 
 
 def score_pixels(
@@ -60,7 +60,7 @@ def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.
 
 def _parzen(pixels: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
     """The bandwidth is chosen on one half of the held-out images, in drawn order, the likelihood taken on the other."""
-    rows = reference_rows(len(held_out), 2 * MOST_PARZEN)
+    rows = reference_rows(len(held_out), 2 * MAX_PARZEN_SAMPLES)
     rows = rows[order(len(rows), DRAW_SEED, "halves")]  # where all are taken, they are as they lay
     samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[rows]))
     half = len(unseen) // 2

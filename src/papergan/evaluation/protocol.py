@@ -11,7 +11,7 @@ from papergan.image_range import Quantisation
 from papergan.metrics.registry import COLUMNS, FLOOR, Metric
 
 Split = Literal["train", "test"]
-NOT_SAID = "?"
+UNKNOWN = "?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class Protocol(EvaluationRules):
     reference_name: str
     reference_digest: str
     reference_count: int
-    held_out_digest: str = NOT_SAID
+    held_out_digest: str = UNKNOWN
     held_out_count: int = 0
     floor_count: int = 0
 
@@ -88,7 +88,7 @@ class Protocol(EvaluationRules):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.held_out_digest == NOT_SAID:
+        if self.held_out_digest == UNKNOWN:
             raise EvaluationError("made by an earlier version, which did not say which images were held out")
 
     @property

@@ -131,7 +131,7 @@ class Sampler(nn.Module):
         self.train(was_training)
 
 
-def seconds_per_image(sampler: Sampler, *, seed: int, progress: Progress = START, chunks: int = 1) -> float:
+def measure_sampling_seconds(sampler: Sampler, *, seed: int, progress: Progress = START, chunks: int = 1) -> float:
     """The sampling time of one image in seconds, in evaluation mode and chunks of 500; the first does not count."""
     stream = sampler.stream((1 + chunks) * CHUNK, seed=seed, progress=progress)
     next(stream)

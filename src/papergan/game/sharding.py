@@ -38,7 +38,7 @@ _active: Shard | None = None
 
 
 @contextmanager
-def shared_out(shard: Shard) -> Iterator[None]:
+def use_shard(shard: Shard) -> Iterator[None]:
     """Inside the block, batches are this shard of larger ones."""
     global _active
     before, _active = _active, shard

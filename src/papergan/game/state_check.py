@@ -13,10 +13,10 @@ _SHOWN = 3
 
 def check_fit(what: str, own: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
     """Raise ValueError naming the first entries of `theirs` that are missing, too many, or of another shape."""
-    faults = list(_differences(own, theirs))
-    if faults:
-        more = f" and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise ValueError(f"{what}: {'; '.join(faults[:_SHOWN])}{more}")
+    errors = list(_differences(own, theirs))
+    if errors:
+        more = f" and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+        raise ValueError(f"{what}: {'; '.join(errors[:_SHOWN])}{more}")
 
 
 def check_optimiser(what: str, optimiser: Optimizer, state: Mapping[str, Any]) -> None:

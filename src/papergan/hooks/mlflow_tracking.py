@@ -1,4 +1,4 @@
-"""One MLflow run per experiment that is run, with a status that tells what became of it."""
+"""One MLflow run per experiment that is run, whose status is how the experiment ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import MlflowStore
 
 if TYPE_CHECKING:
-    from papergan.config.checked import Experiment, Plan
+    from papergan.config.checked import Experiment, TrialPlan
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 class MlflowHook:
     """Begins a run with the first node of an experiment and ends it with the pipeline.
 
-    FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro tells no hook of
-    Ctrl-C or SIGTERM, so the end of the process is listened to. After kill -9 the next run marks it KILLED.
+    FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro calls no hook at
+    Ctrl-C or SIGTERM, so an exit handler does it. After kill -9 the next run marks it KILLED.
     What needs torch is imported where a run is under way: every command of Kedro loads this file.
     """
 
@@ -52,7 +52,7 @@ class MlflowHook:
         try:
             options = parse(context.config_loader["mlflow"])
         except ImportError:
-            logger.warning("MLflow is not installed: nothing is tracked, everything else is as ever")
+            logger.warning("MLflow is not installed: nothing is tracked, everything else works")
             return
         context.__setattr__("mlflow", options)
         self._configuration = MlflowConfiguration.of(options)
@@ -75,25 +75,25 @@ class MlflowHook:
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Begin the run of the node's experiment or study where it has not begun, before its inputs are read."""
-        from papergan.config.checked import Experiment, Plan
+        from papergan.config.checked import Experiment, TrialPlan
 
         name = experiment_of(node.namespace)
         if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
             return
         value = self._catalog.load(f"params:{name}")
-        if isinstance(value, Experiment | Plan):
+        if isinstance(value, Experiment | TrialPlan):
             self._begin(value)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
-        """Note which images are looked at, also where they were made by an earlier run."""
+        """Tag the run with the images that are loaded, also where an earlier run made them."""
         self._note_images(dataset_name, data)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Keep what the catalog marks with `metadata: {mlflow: {artifacts: <folder>}}`, and final scores as metrics.
+        """Log datasets that the catalog marks with `metadata: {mlflow: {artifacts: <folder>}}`, and final scores.
 
-        An experiment is done with its last output, whatever becomes of the others.
+        The run of an experiment ends with its last output, whether other experiments fail or not.
         """
         self._note_images(dataset_name, data)
         name = experiment_of(node.namespace)
@@ -105,20 +105,20 @@ class MlflowHook:
 
     @hook_impl
     def on_node_error(self, node: Node) -> None:
-        """The experiment of this node failed; others go on."""
+        """End the run of this node's experiment as FAILED; others continue."""
         self._end("FAILED", experiment_of(node.namespace))
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Everything was done."""
+        """End all open runs as FINISHED."""
         self._end("FINISHED")
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Something was not."""
+        """End all open runs as FAILED."""
         self._end("FAILED")
 
-    def _begin(self, experiment: Experiment | Plan[Any, Any]) -> None:
+    def _begin(self, experiment: Experiment | TrialPlan[Any, Any]) -> None:
         from papergan.config.checked import Experiment
         from papergan.config.papers import find_paper
         from papergan.config.study import digest_of
@@ -186,5 +186,5 @@ class MlflowHook:
 
 
 def file_of(dataset: Any) -> Path:
-    """Where a dataset keeps what was saved last."""
+    """The path of the newest version of a dataset."""
     return Path(dataset.path if isinstance(dataset, PageDataset) else dataset._get_load_path())

@@ -50,7 +50,7 @@ def kept_of(total: int, count: int, seed: int) -> Tensor:
 
 
 class Reservoir:
-    """Images drawn without replacement from a stream whose length nobody needs to know, in the stream's order.
+    """Images drawn without replacement from a stream of unknown length, in the stream's order.
 
     Those with the smallest keys stay. A key is a function of (seed, place), so that the draw depends neither on how the
     stream is cut nor on which process has which part of it: the `m` images that belong to the draw of the whole stream

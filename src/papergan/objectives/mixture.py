@@ -87,7 +87,7 @@ class MixtureDiscriminator(Members):
 class MixturePayoff(Term):
     """sum_ij w_i w_j F_ij, F_ij the loss of generator i against discriminator j; for either player.
 
-    Row n of the batch is made by generator n mod T, every discriminator judges all of it and the real images: F_ij is
+    Row n of the batch is made by generator n mod T, every discriminator scores all of it and the real images: F_ij is
     estimated from B / T samples. Shared out over ranks it is the same where T divides each rank's share.
     Source: Arora et al. 2017 (arXiv:1703.00573), eq. 4 and its section 5.
     """

@@ -1,4 +1,4 @@
-"""`kedro run` without a pipeline: says what there is, and trains nothing."""
+"""The default pipeline of `kedro run`: prints the experiments, studies and tools."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
     click.echo("\n".join(lines))
 
 
-def _by_paper(entries: Iterable[registry.Entry], descriptions: Mapping[str, str], width: int) -> list[str]:
-    """A line for each paper, in the order of papers.yml, above one for each entry; then an empty one."""
+def _by_paper(entries: Iterable[registry.ExperimentEntry], descriptions: Mapping[str, str], width: int) -> list[str]:
+    """Lines of entries under a line for their paper, in the order of papers.yml."""
     lines: dict[str, list[str]] = {key: [] for key in papers()}
     for entry in entries:
         lines.setdefault(entry.paper, []).append(f"  {entry.name:<{width}}  {descriptions[entry.name]}")
@@ -50,9 +50,9 @@ def _by_paper(entries: Iterable[registry.Entry], descriptions: Mapping[str, str]
 
 
 def _heading(key: str, first: str) -> str:
-    """As "Tahvili et al. 2025, https://doi.org/...". first: a line below it, for the message about a wrong key."""
+    """The heading of a paper, "Tahvili et al. 2025, https://doi.org/...". first: a line below, for error messages."""
     try:
         paper = find_paper(key)
-    except RecipeError as fault:
-        raise RecipeError(f"{first.split()[0]}.paper: {fault}") from None
+    except RecipeError as error:
+        raise RecipeError(f"{first.split()[0]}.paper: {error}") from None
     return ", ".join(filter(None, (paper.short_name, paper.link)))

@@ -1,4 +1,4 @@
-"""Pictures for people: many images side by side in one PNG that says what it shows."""
+"""Image grids with row labels and captions, and their PNG files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CAPTION_MARGIN = 4
 
 @dataclass(frozen=True, eq=False)
 class ImageGrid:
-    """Images to be seen together, and the words under them, which say what they are ("synthetic_shapes, step 2000").
+    """Images of one grid, and its caption ("synthetic_shapes, step 2000").
 
-    images: uint8 [N, 1 or 3, S, S], 0..255. columns: None = as near to a square as it gets. row_labels: words to the
+    images: uint8 [N, 1 or 3, S, S], 0..255. columns: None = as near to a square as it gets. row_labels: text to the
     left of the rows, from the top.
     Raises DataError where images are otherwise, or there are none.
     """
@@ -35,7 +35,7 @@ class ImageGrid:
         _check(self.images, self.columns)
 
     def picture(self, padding: int = 2, scale: int = 1) -> Tensor:
-        """The grid with its words, uint8 [C, H, W]."""
+        """The grid with labels and caption, uint8 [C, H, W]."""
         grid = make_grid(self.images, self.columns, padding, scale)
         height = self.images.shape[2] * scale + padding
         return with_caption(with_row_labels(grid, self.row_labels, height), self.caption)
@@ -62,7 +62,7 @@ def make_grid(images: Tensor, columns: int | None = None, padding: int = 2, scal
 
 
 def with_row_labels(grid: Tensor, labels: Sequence[str], height: int) -> Tensor:
-    """The picture uint8 [C, H, W] with a word left of each row of `height` pixels, white on black."""
+    """The picture uint8 [C, H, W] with a label left of each row of `height` pixels, white on black."""
     if not labels:
         return grid
     widest = max(_size_of(label)[0] for label in labels) + 2 * _CAPTION_MARGIN
@@ -102,7 +102,7 @@ def _size_of(text: str) -> tuple[int, int]:
 
 
 def _render_text(text: str, width: int, height: int, top: int = 0) -> Tensor:
-    """Text white on black, uint8 [1, height, width]. The built-in bitmap font: the same pixels on every machine."""
+    """Render text, white on black, uint8 [1, height, width]. The bitmap font has the same pixels on every machine."""
     import numpy as np
     from PIL import Image, ImageDraw, ImageFont
 

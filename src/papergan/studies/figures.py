@@ -1,4 +1,4 @@
-"""A study in pictures: losses, scores over time, and samples, one small picture per group."""
+"""Figures of a study: losses, scores over time, and samples, one panel per group."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from papergan.metrics.registry import METRICS, prefix_and_metric
 from papergan.reporting.image_grid import make_grid
-from papergan.studies.measures import is_part, player_losses
-from papergan.studies.seed_groups import ExperimentGroup, parts_of
+from papergan.studies.measures import is_intermediate_layer, player_losses
+from papergan.studies.seed_groups import ExperimentGroup, groups_by_table
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -27,7 +27,7 @@ Line = Sequence[tuple[float, float]]
 
 
 def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Both players' whole losses over epochs: every seed thin, their mean thick."""
+    """Both players' losses, the sum of all terms, over epochs: every seed thin, their mean thick."""
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
         for player, colour in PLAYERS.items():
@@ -44,7 +44,7 @@ def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
 
 def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """The same 25 latents of the first seed that came to an end."""
+    """Samples of 25 latents, of the first seed that finished."""
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
         images = next((result.samples for result in group.results if result.samples is not None), None)
@@ -54,7 +54,7 @@ def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
 
 def neighbours(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Eight samples, each to the left of its three nearest training images; of the first seed that came to an end."""
+    """Eight samples, each to the left of its three nearest training images; of the first seed that finished."""
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
         images = next((result.neighbours for result in group.results if result.neighbours is not None), None)
@@ -76,7 +76,7 @@ def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """Metrics over epochs, a panel for each grid, data set and metric, a line for each group: the mean over seeds."""
     from matplotlib.figure import Figure
 
-    parts = parts_of(groups)
+    parts = groups_by_table(groups)
     rows = [(part, members, names) for part, members in parts.items() if (names := _measured(members))]
     wide = max((len(names) for _, _, names in rows), default=1)
     figure = Figure(figsize=(4.6 * wide, 3.6 * max(1, len(rows))), layout="constrained")
@@ -106,7 +106,7 @@ def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
 
 def _measured(groups: Sequence[ExperimentGroup]) -> list[str]:
-    """Which metrics over time there are, in the order of OVER_TIME."""
+    """The metrics over time that the groups have, in the order of OVER_TIME."""
     rows = [row for group in groups for result in group.results for row in result.history.metrics]
     names = {name for row in rows for name in row}
     found = [(metric, name) for metric in OVER_TIME for name in sorted(names) if _is(name, metric)]
@@ -117,7 +117,7 @@ def _is(name: str, metric: str) -> bool:
     if metric not in METRICS:  # the discriminator's, which no extractor measures
         return name == metric
     found = prefix_and_metric(name)
-    return found is not None and found[1] is METRICS[metric] and not is_part(found[0])
+    return found is not None and found[1] is METRICS[metric] and not is_intermediate_layer(found[0])
 
 
 def _of_history(rows: Sequence[dict[str, float]], name: str) -> Line:
@@ -139,7 +139,7 @@ def _multiples(
 ) -> Figure:
     from matplotlib.figure import Figure
 
-    shown = [group for part in parts_of(groups).values() for group in part]
+    shown = [group for part in groups_by_table(groups).values() for group in part]
     columns = max(1, min(COLUMNS, ceil(sqrt(len(shown) or 1))))
     rows = max(1, ceil(len(shown) / columns))
     figure = Figure(figsize=(3.4 * columns, height * rows), layout="constrained")

@@ -1,4 +1,4 @@
-"""The stress test in pictures."""
+"""Figures of the mode stress test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = 6
 
 
 def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> Figure:
-    """Generated points on the centres of the modes, a panel per target and level; of the first seed that is done."""
+    """Generated points on the centres of the modes, a panel per target and level; of the first finished seed."""
     from matplotlib.figure import Figure
 
     shown = [group for group in groups if group.results]
@@ -50,7 +50,7 @@ def modes(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> 
         target_groups = [group for group in groups if group.grid == target]
         for place, group in enumerate(target_groups):
             if not group.results:
-                continue  # its colour stays its own
+                continue  # its colour is not used by another group
             shortest = min((result.over_time for result in group.results), key=len)
             means = [fmean(result.over_time[row][MODES] for result in group.results) for row in range(len(shortest))]
             style = ("-", "--", ":")[place // 10 % 3]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def summary(groups: Sequence[ModeGroup], mixture_recipe: TargetRecipe, recipe: ModeStressRecipe) -> pd.DataFrame:
-    """A row per level, below one of the mixture's own samples, which is what can be reached."""
+    """A row per level, below one of samples of the mixture itself, the best possible values."""
     import pandas as pd
 
     mixture = mixture_recipe.mixture()
@@ -57,7 +57,7 @@ def summary(groups: Sequence[ModeGroup], mixture_recipe: TargetRecipe, recipe: M
 
 
 def measures_of(groups: Sequence[ModeGroup]) -> dict[str, list[Measure]]:
-    """What measures the properties that papers ascribe to losses; of groups of one target."""
+    """Measures of the properties that papers ascribe to losses; of groups of one target."""
 
     def measured(label: str, measure: Callable[[ModeResult], float | None], *, higher: bool) -> Measure:
         return Measure(label, higher, {group.trial.level: value for group in groups if (value := group.over(measure))})

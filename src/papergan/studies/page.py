@@ -1,4 +1,4 @@
-"""The page of a study: its tables, what became of its claims, every trial as CSV, and the tables for a terminal."""
+"""The page of a study: tables, results of claims, all trials as CSV, and console text."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def study_page(
     sentences: Sequence[str] = (),
     narrow: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
 ) -> Page:
-    """tables: heading and table, on the page and, as `narrow` cuts them, on the console. more: on the page alone.
+    """The page of a study. tables: heading and table; `narrow` selects columns for the console.
 
-    sentences: sentences above the notes, on the console too. trials: one row each, for the CSV.
+    more: tables on the page alone. sentences: above the notes, on the console too. trials: one row each, for the CSV.
     """
     from tabulate import tabulate
 

@@ -23,7 +23,7 @@ from papergan.game.priors import Gaussian
 from papergan.game.terms import Extra, Term
 from papergan.networks.elu import ELUDecoder, ELUEncoder, VariationalAutoencoder
 from papergan.objectives.latent_constraint import LatentConstraint
-from papergan.systems.began_original import wired
+from papergan.systems.began_original import assemble
 
 
 def build(
@@ -46,7 +46,7 @@ def build(
     )
     terms: list[Term] = [LatentConstraint(weight=alpha)] if alpha else []
     terms += [Extra("divergence", real=True, weight=divergence)] if divergence else []
-    return wired(
+    return assemble(
         ELUDecoder(images, latent_dim, width, _leaky), autoencoder, Gaussian(latent_dim), gamma=gamma,
         lambda_k=lambda_k,
         learning_rate=learning_rate, stall_window=stall_window, beta1=beta1, constraints=terms,

@@ -32,7 +32,7 @@ from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.edges import EdgeAware
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.edges import LiteralEdge, SobelEdge
-from papergan.objectives.learned_priors import Activation, CommonFeatures, Rescaling
+from papergan.objectives.learned_priors import CommonFeatures, PriorActivation, Rescaling
 
 
 def build(
@@ -42,7 +42,7 @@ def build(
     width: Annotated[int, Field(ge=4)] = 64,
     common_features: bool = True,
     feature_differences: Annotated[int, Field(ge=1)] = 1,
-    activation: Activation = "none",
+    activation: PriorActivation = "none",
     mean_rescaling: Rescaling = "scalar",
     edge_loss: Literal["none", "literal", "sobel", "discriminator"] = "literal",
     edge_weight: Annotated[float, Field(gt=0.0)] = 1.0,

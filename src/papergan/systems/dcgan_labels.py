@@ -1,4 +1,4 @@
-"""DCGAN with labels: the networks of Radford et al. 2015, arXiv:1511.06434, told the class of every image.
+"""DCGAN with labels: the networks of Radford et al. 2015, arXiv:1511.06434, with the class of every image as input.
 
 The row of 6.58 in tahvili2025's table IV is from the SteinGAN paper (Wang and Liu 2016, arXiv:1611.01722), which names
 DCGAN with labels and does not say how they enter.
@@ -47,5 +47,5 @@ def build(
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
         discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
-        match=Match(view=Labelled()),
+        match=Match(discriminator_input=Labelled()),
     )

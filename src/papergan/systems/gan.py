@@ -72,7 +72,7 @@ def build(
     discriminator_terms: list[Term] = [GradientPenalty(weight=gradient_penalty)] if gradient_penalty else []
     generator_terms: list[Term] = [FeatureMatching(weight=feature_matching)] if feature_matching else []
     generator_terms += [Diversity(weight=diversity)] if diversity else []
-    moves = optimiser(optimiser_name, learning_rate, beta1=beta1)
+    make_optimiser = optimiser(optimiser_name, learning_rate, beta1=beta1)
     return two_player(
         generator=MLPGenerator(
             images, latent_dim, width, hidden=activation, slope=slope, normalisation=normalisation, dropout=dropout
@@ -84,8 +84,8 @@ def build(
         ),
         prior=Gaussian(latent_dim),
         loss=loss_of(loss, real_target, fake_target, aim=aim, half=half),
-        generator_optimiser=moves,
-        discriminator_optimiser=moves,
+        generator_optimiser=make_optimiser,
+        discriminator_optimiser=make_optimiser,
         generator_terms=generator_terms,
         discriminator_terms=discriminator_terms,
         discriminator_constraints=(Clip(clip),) if clip else (),

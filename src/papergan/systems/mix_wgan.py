@@ -51,7 +51,7 @@ def build(
         if isinstance(network, Members):  # not the mixture's weights
             Clip(clip)(network)
 
-    loss, moves = Wasserstein(), optimiser("rmsprop", learning_rate)
+    loss, make_optimiser = Wasserstein(), optimiser("rmsprop", learning_rate)
     return Game(
         networks=nn.ModuleDict(
             {
@@ -62,8 +62,10 @@ def build(
             }
         ),
         players={
-            "discriminator": Player(("discriminator", "discriminator_weights"), moves, constraints=(clip_members,)),
-            "generator": Player(("generator", "prior"), moves),
+            "discriminator": Player(
+                ("discriminator", "discriminator_weights"), make_optimiser, constraints=(clip_members,)
+            ),
+            "generator": Player(("generator", "prior"), make_optimiser),
         },
         turns=(
             Turn(

@@ -1,7 +1,7 @@
 """WGAN. Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875.
 
-Reproduced: Wasserstein loss, weights of the critic clipped to +-0.01 after each of its moves, those of BatchNorm too
-as in the authors' code, five moves to one of the generator, RMSProp 5e-5 for both (algorithm 1), DCGAN networks with
+Reproduced: Wasserstein loss, weights of the critic clipped to +-0.01 after each of its steps, those of BatchNorm too
+as in the authors' code, five steps to one of the generator, RMSProp 5e-5 for both (algorithm 1), DCGAN networks with
 BatchNorm in both, latents N(0, I) of dimension 100 as in the authors' code. Batch 64 is in the recipe.
 Deviations: their code moves the critic a hundred times in each of the first 25 iterations and in every 500th, which
 the paper does not mention and this does not do; networks of three stages, for images of 32x32.

@@ -1,4 +1,4 @@
-"""Begin an MLflow run, and bury those that a kill left behind."""
+"""The MLflow store: begins runs, and marks runs of killed processes as KILLED."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class MlflowStore:
     ) -> MlflowTracker:
         """A new run, named after the experiment, in the MLflow experiment of its paper.
 
-        resume_tag: a tag; the newest run that agrees in it is gone on with, where there is one.
+        resume_tag: a tag; the newest run with the same value is resumed, where there is one.
         Raises what MLflow raises, within seconds where the database cannot be written.
         """
         # Two processes that begin at once would both create the database.
@@ -92,7 +92,7 @@ class MlflowStore:
         return str(run_id)
 
     def _mark_killed(self, client: MlflowClient, experiment_id: str, experiment: str) -> None:
-        """Runs of this experiment on this machine that say RUNNING while nobody holds their lock were killed."""
+        """Mark RUNNING runs of this experiment on this machine whose lock is free as KILLED."""
         wanted = f"attributes.status = 'RUNNING' and tags.`papergan.experiment` = '{experiment}'"
         for run in client.search_runs([experiment_id], wanted):
             here = run.data.tags.get("host") == socket.gethostname()
@@ -102,6 +102,6 @@ class MlflowStore:
 
 
 def ui_options(uri: str) -> str:
-    """Of `mlflow`, to look at the store; on this machine only."""
+    """Options of `mlflow` that show the store in a browser on this machine."""
     local = uri.replace(f"sqlite:///{os.getcwd()}/", "sqlite:///")
     return f"ui --backend-store-uri {local} --host 127.0.0.1"

@@ -1,4 +1,4 @@
-"""One MLflow run per experiment, written through a client of its own; training never waits for it or fails with it."""
+"""The tracker that writes to an MLflow run; training neither waits for MLflow nor fails with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
 from papergan.tracking.database import suppressed_mlflow_logs
-from papergan.tracking.run_content import final_metrics, protocols_of
+from papergan.tracking.run_content import final_metrics, protocol_parameters
 from papergan.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ MAX_PARAMETER = 6000
 
 
 class MlflowTracker(Tracker):
-    """Writes to one run that was created already.
+    """Writes to one MLflow run, which exists.
 
-    Where MLflow fails, one warning is logged, training goes on, and nothing is asked of MLflow for a while, which is
+    Where MLflow fails, one warning is logged, training goes on, and MLflow is not called for a while, which is
     twice as long each time. Numbers, parameters, tags, texts and files are kept until MLflow has taken them, and
     offered a last time at the end; what is no number at most three times where MLflow is there and refuses it. Pictures
-    of samples are not kept, and cells of a study that begin meanwhile have no run.
+    of samples are not kept, and trials of a study that begin meanwhile have no run.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class MlflowTracker(Tracker):
         begin: Begin | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """begin: a run inside this one, by name and tags. check: raises, soon, where MLflow would fail late."""
+        """begin: starts a nested run, by name and tags. check: raises quickly where MLflow would fail slowly."""
         self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
         self.status: Status | None = None
         self._waiting: list[Metric] = []
@@ -60,13 +60,13 @@ class MlflowTracker(Tracker):
         self._dropped_calls = 0
 
     def report(self, row: Mapping[str, float]) -> None:
-        """Every number of the row at `row["step"]`; written within seconds, not at once."""
+        """Log every number of the row at `row["step"]`; written within seconds, not at once."""
         self._waiting += self._metrics(row)
         if time.monotonic() >= self._next_write:
             self._catch_up()
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """As `report`, for many rows; the tag `resumed_from_step` says how far they go."""
+        """As `report`, for many rows; the tag `resumed_from_step` is their last step."""
         last = 0
         for row in rows:
             self._waiting += self._metrics(row)
@@ -75,7 +75,7 @@ class MlflowTracker(Tracker):
         self._catch_up()
 
     def picture(self, grid: ImageGrid, step: int) -> None:
-        """A PNG under samples/, with its caption."""
+        """Log a PNG under samples/, with its caption."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"step-{step:09d}.png"
             path.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
@@ -83,16 +83,16 @@ class MlflowTracker(Tracker):
                 self._try_call(lambda: self.client.log_artifact(self.run_id, str(path), "samples"))
 
     def text(self, name: str, text: str) -> None:
-        """A small text file of the run, for what is too long for a parameter."""
+        """Log a text file, for content that is too long for a parameter."""
         self._enqueue(lambda: self.client.log_text(self.run_id, text, name))
 
     def artifact(self, path: Path, folder: str) -> None:
-        """A file, or all of a folder, into a folder of the run."""
+        """Log a file, or all files of a folder, into a folder of the run."""
         take = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
         self._enqueue(lambda: take(self.run_id, str(path), folder))
 
     def parameters(self, values: Mapping[str, object]) -> None:
-        """Once per run; long values are cut to what MLflow takes."""
+        """Log parameters, once per run; long values are cut to MLflow's limit."""
         from mlflow.entities import Param
 
         params = [Param(name, str(value)[:MAX_PARAMETER]) for name, value in values.items()]
@@ -106,13 +106,13 @@ class MlflowTracker(Tracker):
         self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags))
 
     def scores(self, card: ScoreCard) -> None:
-        """As metrics `final.*` at the last step, and parameters `protocol.*`."""
+        """Log metrics `final.*` at the last step, and parameters `protocol.*`."""
         self.report(final_metrics(card))
-        self.parameters(protocols_of(card))
+        self.parameters(protocol_parameters(card))
 
     @contextmanager
     def nested(self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]) -> Iterator[Tracker]:
-        """A run of its own, which MLflow shows inside this one; it ends with the block, and says how."""
+        """The tracker of a nested run, which ends with the block, with the status of the block."""
         begun = self._nest(name, tags)
         if begun is None:
             yield Tracker()
@@ -137,7 +137,7 @@ class MlflowTracker(Tracker):
         return found[0] if found else None
 
     def finish(self, status: Status) -> None:
-        """Write what waits, then end the run. Only the first call counts."""
+        """Write all pending data, then end the run. Only the first call counts."""
         if self.status is not None:
             return
         self.status, self._next_try = status, 0.0
@@ -164,7 +164,7 @@ class MlflowTracker(Tracker):
         return time.monotonic() >= self._next_try
 
     def _catch_up(self) -> None:
-        """Numbers, then everything else in order, until something fails."""
+        """Write pending metrics, then the other calls in order, until one fails."""
         if not self._may_try():
             return
         self._next_write = time.monotonic() + FLUSH_SECONDS
@@ -185,7 +185,7 @@ class MlflowTracker(Tracker):
         self._patience = RETRY_SECONDS
 
     def _try_call(self, call: Callable[[], object]) -> bool:
-        """Whether MLflow did as told. It fails in many ways (disk, lock, server); training outlives them all."""
+        """Call MLflow; whether it succeeded. Every exception (disk, lock, server) is caught."""
         self._unreachable = True
         try:
             with suppressed_mlflow_logs():

@@ -43,7 +43,7 @@ def manifest_at(folder: Path, step: int) -> Path:
 
 
 def data_at(folder: Path, step: int, sha256: str) -> Path:
-    """The path of the data with this digest. Raises ValueError for what is no digest, since it is part of the path."""
+    """The path of the data with this digest. Raises ValueError unless it is a digest, since it is part of the path."""
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{sha256[:80]!r} is no SHA-256")
     return folder / f"step-{step:09d}-{sha256[:12]}.pt"
@@ -85,7 +85,7 @@ def looks_whole(folder: Path, step: int, fingerprint: str) -> bool:
 
 
 def is_whole(folder: Path, step: int, fingerprint: str) -> bool | None:
-    """Whether training would resume from this step; None where that cannot be told, now or from here."""
+    """Whether training would resume from this step; None where that cannot be determined now."""
     try:
         read_state(folder, step, fingerprint)
     except (StorageError, FileNotFoundError):

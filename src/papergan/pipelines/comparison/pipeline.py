@@ -1,4 +1,4 @@
-"""all scores, published -compare-> table"""
+"""The comparison pipeline: all score cards, published results -> table."""
 
 from __future__ import annotations
 

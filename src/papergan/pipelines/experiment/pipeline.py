@@ -1,4 +1,4 @@
-"""images -build_model-> initial state -train-> trained -swap_in_ema-> generator -evaluate-> scores"""
+"""The pipeline of an experiment: build_model, train, swap_in_ema, evaluate, and figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from papergan.pipelines.groups import group, named
 
 
 def create_pipeline(experiment: str) -> Pipeline:
-    """One experiment. `trained` is saved last: where it exists, everything else that training leaves exists too."""
+    """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
     recipe, classifier = "params:recipe", "domain_classifier"
     groups = [
         group("model", [named(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])]),

@@ -1,4 +1,4 @@
-"""bytes -ingest-> raw images -normalise-> images"""
+"""The ingestion pipeline: ingest, normalise."""
 
 from __future__ import annotations
 

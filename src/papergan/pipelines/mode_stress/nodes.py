@@ -1,4 +1,4 @@
-"""Trials to counts of modes, counts to a table and two pictures."""
+"""Nodes of the mode stress test: run the trials, tabulate and draw their results."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _provenance() -> dict[str, str]:
 def tabulate(
     stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str], pros_and_cons: Mapping[str, Any]
 ) -> Page:
-    """Modes covered by every level, means and deviations over seeds; claims; the paper's pros and cons."""
+    """The page of the stress test: modes covered by every level over seeds, claims, the paper's pros and cons."""
     recipe, groups = stress.recipe, grouped(ModeGroup, stress.trials, trials)
     statements = read_statements(pros_and_cons, recipe.paper)
     losses = {loss for statement in statements for loss in statement.loss}
@@ -90,14 +90,14 @@ def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
 
 
 def draw_samples(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
-    """Points of every level over the centres, one small picture each. Returns a matplotlib Figure."""
+    """A matplotlib Figure of generated points on the centres, one panel per level."""
     return mode_figures.samples(
         grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: samples of the first seed"
     )
 
 
 def draw_modes(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
-    """Modes covered over steps. Returns a matplotlib Figure."""
+    """A matplotlib Figure of the modes covered over steps."""
     return mode_figures.modes(
         grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: modes covered over steps"
     )

@@ -1,4 +1,4 @@
-"""levels x targets x seeds -play-> trials; trials -tabulate, draw-> table, pictures"""
+"""The pipeline of the mode stress test: run_stress_test, tabulate, draw_samples, draw_modes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from papergan.pipelines.mode_stress import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """The stress test; every trial is kept, so that the same command goes on where it was stopped."""
+    """The stress test; finished trials are kept, so that the same command continues where it was stopped."""
     inputs = ["params:recipe", "trials", "finished"]
     return Pipeline(
         [

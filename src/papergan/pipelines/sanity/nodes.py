@@ -1,4 +1,4 @@
-"""Damaged real images to a page of small multiples."""
+"""Nodes of the metric sanity pipeline: from damaged real images to a page of curves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.errors import EvaluationError
-from papergan.evaluation.corruptions import CORRUPTIONS, most_images
+from papergan.evaluation.corruptions import CORRUPTIONS, max_images
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.metric_sanity import (
     EXPECTED_DIRECTIONS,
@@ -44,7 +44,7 @@ EXPECTED, WRONG, OPEN = "tab:blue", "tab:red", "tab:gray"
 def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplits:
     """The data set of the recipe. Raises EvaluationError where it has too few images for every case."""
     images = image_library.load(recipe.recipe.dataset)
-    most = most_images(images.test)
+    most = max_images(images.test)
     if recipe.recipe.num_samples > most:
         raise EvaluationError(
             f"metric_sanity.num_samples is {recipe.recipe.num_samples}, but a fifth of the classes of "
@@ -54,7 +54,7 @@ def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplit
 
 
 def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: FeatureCache) -> list[Case]:
-    """Every metric under every damage."""
+    """Score every corruption at every strength by every metric."""
     settings = recipe.recipe
     device = choose_device(settings.device)
     classifier = (
@@ -78,7 +78,7 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: Featur
 
 
 def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
-    """Small multiples: a row per metric, a column per damage. Returns a matplotlib Figure.
+    """A matplotlib Figure of small multiples: a row per metric, a column per corruption.
 
     Blue: moves one way as it must; red: must, and does not; grey: nothing is promised.
     """
@@ -117,13 +117,13 @@ def draw_sanity(recipe: Sanity, cases: list[Case]) -> object:
 
 
 def show_sanity(recipe: Sanity, cases: list[Case]) -> tuple[object, Page]:
-    """The plot, and the page: the plot once more, the verdict on every promise, and the table of all cases."""
+    """The figure; and the page with the figure, the verdict on every promise, and all cases."""
     figure = draw_sanity(recipe, cases)
     return figure, tabulate_sanity(recipe, cases, figure)
 
 
 def tabulate_sanity(recipe: Sanity, cases: list[Case], figure: object) -> Page:
-    """Verdicts and cases, with the figure in the page of HTML."""
+    """The page of verdicts and cases, with the figure in its HTML."""
     import pandas as pd
 
     table, verdicts = pd.DataFrame(as_rows(cases)), pd.DataFrame(_verdicts(cases))

@@ -1,4 +1,4 @@
-"""trials -play-> results -tabulate, draw-> tables, pictures"""
+"""The pipeline of a study: run_study, tabulate, and figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from papergan.pipelines.study import nodes
 
 
 def create_pipeline(study: str) -> Pipeline:
-    """One study. Its experiments are named in its parameters; their own pipelines are not run."""
+    """The pipeline of one study, which runs its trials itself."""
     recipe, inputs = "params:recipe", ["params:recipe", "trials", "finished"]
     return Pipeline(
         [

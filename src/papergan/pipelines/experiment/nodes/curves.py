@@ -1,4 +1,4 @@
-"""What happened while training, drawn: losses, and every metric with its best epoch marked."""
+"""The figure of training curves: losses, and every metric with its best epoch marked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from papergan.metrics.registry import (
     prefix_and_metric,
 )
 from papergan.reporting.published_results import PublishedLog, published_log
-from papergan.reporting.training_log import moment
+from papergan.reporting.training_log import published_epoch
 from papergan.training.history import History, Row
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def draw_curves(experiment: Experiment, history: History, published: Mapping[str
 
 
 def _reported(history: History) -> list[tuple[str, list[str]]]:
-    """The players' terms together, then what each controller reported. Players are who has a norm of gradients."""
+    """Title and names of each panel: the players' terms, then one per controller. Players have a gradient norm."""
     names = sorted({name for row in history.losses for name in row if "." in name})
     players = {name.split(".")[0] for name in names if name.endswith(NORM)}
     losses = [name for name in names if name.split(".")[0] in players and not name.endswith(NORM)]
@@ -95,14 +95,14 @@ def _plot(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str], log
         axes.legend(fontsize="x-small")
 
 
-def _plot_published(axes: Axes, name: str, log: PublishedLog | None, color: object) -> None:
-    """What was published of this number, at its moments."""
+def _plot_published(axes: Axes, name: str, log: PublishedLog | None, colour: object) -> None:
+    """Plot the published values of this number as crosses."""
     places = [place for place, ours in enumerate(log.columns.values()) if ours == name] if log is not None else []
     for place in places:
         assert log is not None
-        epochs = [moment(epoch, log) for epoch in range(1, len(log.rows) + 1)]
+        epochs = [published_epoch(epoch, log) for epoch in range(1, len(log.rows) + 1)]
         label = f"published {list(log.columns)[place]}"
-        axes.plot(epochs, [row[place] for row in log.rows], "x", color=color, label=label)
+        axes.plot(epochs, [row[place] for row in log.rows], "x", color=colour, label=label)
 
 
 def _best(metric: Metric, values: Sequence[float]) -> int:

@@ -1,4 +1,4 @@
-"""The final scores: one protocol for the last generator and for the best ones."""
+"""The final evaluation: the last and the best generators under one protocol."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, ScoreCard
 from papergan.game.nan_guard import finite_only
-from papergan.game.sampler import Sampler, seconds_per_image
+from papergan.game.sampler import Sampler, measure_sampling_seconds
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
@@ -60,7 +60,7 @@ def evaluate(
             return finite_only(scores, what)
 
         sampler = load_generator(recipe, generator)
-        seconds = seconds_per_image(sampler, seed=recipe.seed, progress=progress_of(generator))
+        seconds = measure_sampling_seconds(sampler, seed=recipe.seed, progress=progress_of(generator))
         final = score(sampler, "samples of the final generator")
         best: dict[str, BestScore] = {}
         for name in sorted({key.split(".", 1)[0] for key in snapshots.metadata}):
@@ -83,5 +83,5 @@ def evaluate(
 
 
 def exported_rules(rules: EvaluationRules, generator: Weights) -> EvaluationRules:
-    """The rules with the weights that were published, "raw" where the system keeps no average."""
+    """The rules with the kind of weights that were exported: "raw" where the system keeps no average."""
     return replace(rules, weights="raw" if generator.metadata["weights"] == "raw" else "ema")

@@ -1,4 +1,4 @@
-"""What is published of a trained game: the generator, and a look at what it makes."""
+"""Nodes that export the generator of a trained game, and samples of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUM_SHOWN = 64
 
 @unless_diverged(no_weights)
 def swap_in_ema(experiment: Experiment, trained: Weights) -> Weights:
-    """The generator that is published: the average of its weights, its BatchNorm statistics re-estimated.
+    """EMA swap: the exported generator, with averaged weights and re-estimated BatchNorm statistics.
 
     tahvili2025, section V.E. Where the system keeps no average, or the recipe asks for `evaluation.weights=raw`, the
     generator as it ended.
@@ -49,10 +49,10 @@ def sample(experiment: Experiment, generator: Weights) -> ImageGrid:
 
 
 def generate_samples(sampler: Sampler, seed: int, progress: Progress) -> Tensor:
-    """The first 64 of the images that are also scored, uint8 [64, C, S, S]."""
+    """The first 64 of the samples that are also scored, uint8 [64, C, S, S]."""
     return to_pixels(torch.cat(list(sampler.stream(NUM_SHOWN, seed=seed, progress=progress)))).cpu()
 
 
 def sample_caption(experiment: str, dataset: str, progress: Progress) -> str:
-    """What the picture shows, so that nobody takes drawn shapes for photographs."""
+    """The caption of a picture of samples: experiment, data set, epoch and step."""
     return f"{experiment}, trained on {dataset}: epoch {progress.epoch:g}, step {progress.step}"

@@ -1,4 +1,4 @@
-"""Pictures of what a generator has learned: over time, between latents, by class, beside its nearest neighbours."""
+"""Figures of a generator: samples over time, interpolations, samples by class, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -22,29 +22,27 @@ from papergan.reporting.animation import Animation
 from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
 
-MOST_MOMENTS, LATENTS_IN_A_ROW = 12, 8
-WAYS, STEPS = 8, 10
-CODE_WAYS, CODE_STEPS = 4, 9  # odd, so that there is a middle
-NUM_LOOKED_UP, NUM_NEAREST = 8, 4
-PER_CLASS, MOST_SORTED = 10, 2000
+MAX_ROWS, LATENTS_PER_ROW = 12, 8
+NUM_INTERPOLATIONS, STEPS = 8, 10
+NUM_CODE_INTERPOLATIONS, CODE_STEPS = 4, 9  # odd, so that there is a middle
+NUM_QUERIES, NUM_NEAREST = 8, 4
+PER_CLASS, MAX_CLASSIFIED = 10, 2000
 
 
 @unless_diverged(no_picture)
 def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
-    """A row per moment, at most 12 evenly chosen: eight of the latents that never change, as evaluations drew them."""
+    """Samples of eight fixed latents over training: a row per evaluation, at most 12, evenly chosen."""
     names = sorted(frames.tensors)
-    chosen = [
-        names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MOST_MOMENTS, len(names))).tolist()
-    ]
-    images = torch.cat([frames.tensors[name][:LATENTS_IN_A_ROW] for name in chosen])
+    chosen = [names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MAX_ROWS, len(names))).tolist()]
+    images = torch.cat([frames.tensors[name][:LATENTS_PER_ROW] for name in chosen])
     labels = tuple(f"epoch {float(frames.metadata[name]):g}" for name in chosen)
     caption = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
-    return ImageGrid(images, caption, columns=LATENTS_IN_A_ROW, row_labels=labels)
+    return ImageGrid(images, caption, columns=LATENTS_PER_ROW, row_labels=labels)
 
 
 @unless_diverged(no_animation)
 def animate(experiment: Experiment, frames: Weights) -> Animation:
-    """Images of the same 64 latents from evaluation to evaluation; at most 32 moments, see `SampleHistory`."""
+    """An animation of the samples of 64 fixed latents over evaluations; at most 32 frames, see `SampleHistory`."""
     caption = f"{experiment.name} on {experiment.recipe.dataset}"
     names = sorted(frames.tensors)
     count = min(len(frames.tensors[name]) for name in names)
@@ -55,46 +53,51 @@ def animate(experiment: Experiment, frames: Weights) -> Animation:
 
 @unless_diverged(no_picture)
 def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, generator: Weights) -> ImageGrid:
-    """Eight ways between two latents in ten steps: smooth where the generator has learned more than examples.
+    """Eight interpolations between two latents, ten images each.
 
-    Where the discriminator is an autoencoder, also the ways between the codes of test images, and to their mirrors.
+    Where the discriminator is an autoencoder, also interpolations between the codes of test images, and to their
+    mirror images.
     """
     sampler, progress = load_generator(experiment.recipe, generator), progress_of(generator)
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     game = trained_game(experiment.recipe, trained)
     discriminator = game.networks[game.showcase.discriminator]
     if not isinstance(discriminator, Autoencoder):
-        ways = sampler.interpolate(WAYS, STEPS, seed=experiment.recipe.seed, progress=progress)
-        return ImageGrid(to_pixels(ways).cpu(), f"{caption}; each row from one latent to another", columns=STEPS)
-    latents = sampler.interpolate(WAYS, CODE_STEPS + 2, seed=experiment.recipe.seed, progress=progress)
-    pairs = images.test.images[: 2 * CODE_WAYS]
-    asymmetric = most_asymmetric(images.test.images, CODE_WAYS)
+        interpolations = sampler.interpolate(NUM_INTERPOLATIONS, STEPS, seed=experiment.recipe.seed, progress=progress)
+        return ImageGrid(
+            to_pixels(interpolations).cpu(), f"{caption}; each row from one latent to another", columns=STEPS
+        )
+    latents = sampler.interpolate(NUM_INTERPOLATIONS, CODE_STEPS + 2, seed=experiment.recipe.seed, progress=progress)
+    pairs = images.test.images[: 2 * NUM_CODE_INTERPOLATIONS]
+    asymmetric = most_asymmetric(images.test.images, NUM_CODE_INTERPOLATIONS)
     ends = ((pairs[::2], pairs[1::2]), (asymmetric, asymmetric.flip(3)))
-    codes = [ways_between_codes(discriminator, start, end) for start, end in ends]
+    codes = [interpolate_codes(discriminator, start, end) for start, end in ends]
     return ImageGrid(
         torch.cat([to_pixels(latents).cpu(), *codes]),
         f"{caption}; from one latent to another; from one test image (left) by its code to another (right), then to "
         "its mirror image, with the view of neither side in the middle",
         columns=CODE_STEPS + 2,
-        row_labels=("latents",) * WAYS + ("codes",) * CODE_WAYS + ("mirror",) * CODE_WAYS,
+        row_labels=("latents",) * NUM_INTERPOLATIONS
+        + ("codes",) * NUM_CODE_INTERPOLATIONS
+        + ("mirror",) * NUM_CODE_INTERPOLATIONS,
     )
 
 
-def ways_between_codes(discriminator: Autoencoder, start: Tensor, end: Tensor) -> Tensor:
-    """Rows of a picture: an image, nine reconstructions on the way of the codes, the other image.
+def interpolate_codes(discriminator: Autoencoder, start: Tensor, end: Tensor) -> Tensor:
+    """Rows of a picture: an image, nine reconstructions from interpolated codes, the other image.
 
     start, end: uint8 [B, C, S, S]; returns uint8 [11 * B, C, S, S].
     """
     device = next(discriminator.parameters()).device
     first, last = (to_model_range(images.to(device)) for images in (start, end))
-    ways = (
+    interpolations = (
         to_pixels(discriminator.between(first, last, CODE_STEPS)).cpu().view(len(start), CODE_STEPS, *start.shape[1:])
     )
-    return torch.cat([start[:, None], ways, end[:, None]], dim=1).flatten(0, 1)
+    return torch.cat([start[:, None], interpolations, end[:, None]], dim=1).flatten(0, 1)
 
 
 def most_asymmetric(images: Tensor, count: int) -> Tensor:
-    """Those of the first 500 that differ most from their mirror images, in pixels."""
+    """The `count` of the first 500 images that differ most from their mirror images, in pixels."""
     some = images[:500]
     apart = (some.float() - some.flip(3).float()).abs().flatten(1).mean(1)
     return some[apart.argsort(descending=True, stable=True)[:count].sort().values]
@@ -121,8 +124,8 @@ def neighbours_grid(
 
     known: features of all of `real` by the extractor.
     """
-    samples = samples[:NUM_LOOKED_UP]
-    features = features_of(extractor, samples, NUM_LOOKED_UP, what="samples").features
+    samples = samples[:NUM_QUERIES]
+    features = features_of(extractor, samples, NUM_QUERIES, what="samples").features
     _, by_features = nearest(features, known.features.features, NUM_NEAREST)
     _, by_pixels = nearest(pixel_vectors(samples), pixel_vectors(real.images), NUM_NEAREST)
     near = zip(samples, by_features, by_pixels, strict=True)
@@ -135,7 +138,7 @@ def neighbours_grid(
 
 @unless_diverged(no_picture)
 def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator: Weights) -> ImageGrid:
-    """The first ten samples that the data set's classifier takes for each class, and each class's share of all.
+    """Ten samples of each class as predicted by the data set's classifier, and the share of each class.
 
     A class that is missing has black places. Without a classifier of classes it is the plain grid, and says why.
     """
@@ -147,7 +150,7 @@ def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator:
         return ImageGrid(
             generate_samples(sampler, recipe.seed, progress), f"{caption}; there is no classifier to sort these by"
         )
-    count = min(MOST_SORTED, recipe.evaluation.final_num_samples)
+    count = min(MAX_CLASSIFIED, recipe.evaluation.final_num_samples)
     pixels = torch.cat([to_pixels(part).cpu() for part in sampler.stream(count, seed=recipe.seed, progress=progress)])
     logits = features_of(extractors[0], pixels, recipe.evaluation.batch_size, what="samples by class").logits
     predicted, names = logits.argmax(1), extractors[0].class_names

@@ -60,9 +60,9 @@ def classifier_of(
     *,
     deterministic: bool = False,
 ) -> Weights:
-    """From the cache, or trained now. deterministic: with such kernels, and never one that was made without.
+    """The domain classifier, cached or trained. deterministic: with such kernels, also in the cache.
 
-    A stop signal is obeyed between two batches, as Interrupted; the same call goes on from there.
+    Raises Interrupted after a stop signal, between two batches; the same call continues there.
     """
 
     def make() -> Weights:
@@ -117,7 +117,7 @@ def references_of(
     batch_size: int,
     stop: StopRequest,
 ) -> References:
-    """The reference of each extractor: from the cache, else computed. split: what `real` is. See `Reference`."""
+    """The reference of each extractor, cached or computed. split: that of `real`. See `Reference`."""
     sets, references = [real] if held_out is None else [real, held_out], {}
     for extractor in extractors:
         facts = ExtractorFacts.of(extractor)
@@ -129,7 +129,7 @@ def references_of(
 def features_of_sets(
     sets: Sequence[ImageSet], extractor: FeatureExtractor, cache: FeatureCache, batch_size: int, stop: StopRequest
 ) -> list[ImageFeatures]:
-    """Features of sets of real images by this extractor: from the cache, else computed."""
+    """Features of sets of real images by this extractor, cached or computed."""
 
     def compute(images: ImageSet) -> Callable[[], Weights]:
         return lambda: ImageFeatures.of(images, extractor, batch_size, lambda: stop_requested(stop)).to_weights()

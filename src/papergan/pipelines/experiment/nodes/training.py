@@ -1,4 +1,4 @@
-"""Training: the library's loop, told what the recipe says and listened to."""
+"""The training node: runs `Trainer` with the settings of a recipe and reports to the tracker."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def train(
     """Train the model to the end of its budget, from the newest checkpoint of this recipe if there is one.
 
     Returns the history; the best generators so far ("best_fid.*", "best_is.*"); the fixed latents over time; and the
-    game as it ended ("networks.*", "average.*"). A recipe whose budget is used up returns at once what it came to.
+    game as it ended ("networks.*", "average.*"). A recipe whose budget is used up returns at once.
     Where a loss, gradient or weight is not finite, training ends there: the game has no tensors then, and its metadata
     say "diverged". Raises Interrupted after a stop signal.
     """
@@ -103,7 +103,7 @@ def train(
 
 
 def rules_of(recipe: Recipe) -> str:
-    """Everything that decides what an evaluation while training measures, in one line."""
+    """All settings that determine an evaluation during training, as one line of JSON."""
     settings = recipe.evaluation.model_dump(include={"inception", "domain", "domain_classifier", "torchvision"})
     return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), settings], sort_keys=True)
 
@@ -111,7 +111,7 @@ def rules_of(recipe: Recipe) -> str:
 def train_settings_of(
     recipe: Recipe, batches_per_epoch: int, batches_per_step: int, *, prefix: str, rules: str = ""
 ) -> TrainSettings:
-    """The recipe in steps. prefix: of the metrics that decide which epoch is best."""
+    """The settings of the trainer. prefix: of the metrics that decide which epoch is best."""
     return TrainSettings(
         steps=recipe.training.total_steps(batches_per_epoch=batches_per_epoch, batches_per_step=batches_per_step),
         seed=recipe.seed,
@@ -133,7 +133,7 @@ def train_settings_of(
 
 
 class Evaluation:
-    """An evaluation while training: scores of the published generator, and metrics of the discriminator."""
+    """An evaluation during training: scores of the exported generator, and metrics of the discriminator."""
 
     def __init__(self, experiment: Experiment, images: ImageSplits, evaluator: Evaluator) -> None:
         self.experiment, self.images, self.evaluator = experiment, images, evaluator
@@ -152,7 +152,7 @@ class Evaluation:
 
 
 def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
-    """The best generators as one file: tensors and facts under the name of what they are best at."""
+    """The best generators in one file: tensors and facts by criterion, "best_fid." and "best_is."."""
     tensors: dict[str, Tensor] = {}
     metadata: dict[str, str] = {}
     for name, kept in snapshots.items():
@@ -176,7 +176,7 @@ def _diverged(recipe: Recipe, images: ImageSplits, training: Trainer, why: str) 
 
 
 def _follower_message(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
-    """What the other processes of a training on several devices build the same game from."""
+    """The message from which followers build the same game in training on several devices."""
     spec = images.train.spec
     return {
         "recipe": recipe.model_dump_json(), "spec": [spec.channels, spec.size, spec.num_classes],
