@@ -29,7 +29,7 @@ from papergan.hooks import (  # noqa: E402 - after the switches above
 
 
 def workspace() -> str:
-    """Where data/ and mlruns/ are: the folder in PAPERGAN_WORKSPACE, else the project. Always absolute."""
+    """The folder of data/ and mlruns/: the one in PAPERGAN_WORKSPACE, else the project. Always absolute."""
     return (folder_from("PAPERGAN_WORKSPACE") or PROJECT).as_posix()
 
 

@@ -170,7 +170,7 @@ def test_other_commands_tell_the_user_in_one_line_and_bugs_in_full(capsys, monke
     import papergan.cli
 
     seen: list[Any] = []
-    monkeypatch.setattr(papergan.cli, "_tell_bugs", lambda *error: seen.append(error))
+    monkeypatch.setattr(papergan.cli, "_default_excepthook", lambda *error: seen.append(error))
     wrapped = ValueError("Kedro says")
     wrapped.__cause__ = RecipeError("one line")
     for error in (RecipeError("one line"), wrapped):

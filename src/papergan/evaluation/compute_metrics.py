@@ -46,7 +46,7 @@ def score_features(
     scores |= _floor(rows, reference, rules, should_stop)
     stop_if_requested(should_stop, "before the neighbourhoods")
     some = reference.real.some(rules.manifold_samples).features.to(device)
-    scores |= neighbourhoods(_drawn(rows, rules.manifold_samples, rules, "neighbourhoods"), some).as_metrics()
+    scores |= neighbourhoods(_random_subset(rows, rules.manifold_samples, rules, "neighbourhoods"), some).as_metrics()
     if reference.extractor.has_logits:
         scores |= _inception_scores(features.logits, rules)
     if reference.extractor.class_names:
@@ -54,12 +54,12 @@ def score_features(
     if rules.memorisation_samples and reference.held_out is not None:
         stop_if_requested(should_stop, "before the memorisation")
         held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
-        mine = _drawn(rows, rules.memorisation_samples, rules, "memorisation")
+        mine = _random_subset(rows, rules.memorisation_samples, rules, "memorisation")
         scores |= memorisation(mine, held_out, real).as_metrics()
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 
-def _drawn(rows: Tensor, count: int, rules: EvaluationRules, purpose: str) -> Tensor:
+def _random_subset(rows: Tensor, count: int, rules: EvaluationRules, purpose: str) -> Tensor:
     """`count` of the generated rows, on their device; all where there are no more."""
     if count >= len(rows):
         return rows
@@ -76,7 +76,7 @@ def _floor(
     scores = {"fid_floor": floor}
     if count < len(features):
         stop_if_requested(should_stop, "before the distance at the floor's count")
-        some = FeatureStatistics.of(_drawn(features, count, rules, "floor"))
+        some = FeatureStatistics.of(_random_subset(features, count, rules, "floor"))
         scores["fid_at_floor_count"] = frechet_distance(some, reference.real.statistics.to(some.mean.device))
     return scores
 

@@ -20,7 +20,7 @@ def check_fit(what: str, own: Mapping[str, Any], theirs: Mapping[str, Any]) -> N
 
 
 def check_optimiser(what: str, optimiser: Optimizer, state: Mapping[str, Any]) -> None:
-    """As `check_fit`, for the state that belongs to each weight: torch checks how many there are, not their shapes."""
+    """Check the state of an optimiser, as `check_fit`: torch checks the number of entries, not their shapes."""
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     indices = [index for group in state["param_groups"] for index in group["params"]]
     if len(weights) != len(indices):

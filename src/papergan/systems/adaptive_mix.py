@@ -43,7 +43,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """alpha: of Beta(alpha, alpha). mixing: weight of the pull between features. penalty: lambda."""
+    """Build the game. alpha: of Beta(alpha, alpha). mixing: weight of the pull between features. penalty: lambda."""
     critic = DCGANDiscriminator(images, width, normalisation="none")
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),

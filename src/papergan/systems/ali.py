@@ -37,7 +37,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """dropout: the discriminator's."""
+    """Build the game. dropout: the discriminator's."""
     return assemble(
         images, latent_dim, width, stochastic=True, dropout=dropout, learning_rate=learning_rate, beta1=beta1
     )  # fmt: skip

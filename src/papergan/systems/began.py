@@ -47,7 +47,10 @@ def build(
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] = 1e-5,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """encoder_weights: see `ResNet18Encoder`. width: channels of the last hidden map of generator and decoder."""
+    """Build the game.
+
+    encoder_weights: see `ResNet18Encoder`. width: channels of the last hidden map of generator and decoder.
+    """
     balance = Equilibrium(gamma, lambda_k)
     return two_player(
         generator=DeconvolutionalDecoder(images, latent_dim, width),

@@ -39,7 +39,7 @@ def build(
     stall_window: Annotated[int, Field(ge=0)] = 0,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """alpha: weight of the constraint. stall_window: see `began_original`."""
+    """Build the game. alpha: weight of the constraint. stall_window: see `began_original`."""
     autoencoder = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
     return assemble(
         ELUDecoder(images, latent_dim, width), autoencoder, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,

@@ -44,7 +44,10 @@ def build(
     stall_window: Annotated[int, Field(ge=0)] = 10_000,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """width: n, the channels of the first map. stall_window: iterations, 0 = the learning rate never halves."""
+    """Build the game.
+
+    width: n, the channels of the first map. stall_window: iterations, 0 = the learning rate never halves.
+    """
     autoencoder = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
     return assemble(
         ELUDecoder(images, latent_dim, width), autoencoder, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,

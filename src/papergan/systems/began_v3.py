@@ -40,7 +40,10 @@ def build(
     stall_window: Annotated[int, Field(ge=0)] = 0,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """alpha, divergence: weights of the constraint and of the divergence. stall_window: see `began_original`."""
+    """Build the game.
+
+    alpha, divergence: weights of the constraint and of the divergence. stall_window: see `began_original`.
+    """
     autoencoder = VariationalAutoencoder(
         ELUEncoder(images, 2 * latent_dim, width, _leaky), ELUDecoder(images, latent_dim, width, _leaky), power
     )

@@ -49,7 +49,10 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-2,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """latent_dim: N. feature_differences: FD, unused without common_features. edge_weight: of either loss."""
+    """Build the game.
+
+    latent_dim: N. feature_differences: FD, unused without common_features. edge_weight: of either loss.
+    """
     input_images = replace(images, channels=images.channels + 1) if edge_loss == "discriminator" else images
     differences = feature_differences if common_features else None
     generator = DCGANGenerator(images, latent_dim + (differences or 0), width)

@@ -36,7 +36,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """Raises ValueError for images without classes."""
+    """Build the game. Raises ValueError for images without classes."""
     generator = LabelledGenerator(images, latent_dim, width)
     if images.num_classes < 2:
         raise ValueError("this system needs a data set with labels")

@@ -40,7 +40,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """penalty: lambda. feature_matching: its weight, 0 = off."""
+    """Build the game. penalty: lambda. feature_matching: its weight, 0 = off."""
     return two_player(
         generator=EIGGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation="none"),

@@ -64,7 +64,9 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     discriminator_steps: Annotated[int, Field(ge=1)] = 1,
 ) -> Game:
-    """normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off.
+    """Build the game.
+
+    normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off.
 
     fake_target, real_target, aim, half: a, b, c and the generator's factor of least squares (see `LeastSquares`); the
     first two smooth the labels of the non-saturating loss. Raises ValueError where a loss does not have one of them.

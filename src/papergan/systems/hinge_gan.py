@@ -34,7 +34,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """spectral: false gives the discriminator BatchNorm instead, as DCGAN has it."""
+    """Build the game. spectral: false gives the discriminator BatchNorm instead, as DCGAN has it."""
     return assemble(
         images, Hinge(), latent_dim=latent_dim, width=width, spectral=spectral, learning_rate=learning_rate, beta1=beta1
     )

@@ -45,7 +45,7 @@ def build(
     even: Annotated[float, Field(ge=0.0)] = 0.1,
     learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
 ) -> Game:
-    """components: T, of either kind. even: weight of the regulariser."""
+    """Build the game. components: T, of either kind. even: weight of the regulariser."""
 
     def clip_members(network: nn.Module) -> None:
         if isinstance(network, Members):  # not the mixture's weights

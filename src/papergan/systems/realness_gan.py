@@ -37,7 +37,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """objective: of the generator. spectral: false gives the discriminator BatchNorm instead."""
+    """Build the game. objective: of the generator. spectral: false gives the discriminator BatchNorm instead."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=Reparametrised(DCGANDiscriminator(images, width, spectral=spectral, outputs=2 * outcomes)),

@@ -37,7 +37,7 @@ def build(
     critic_steps: Annotated[int, Field(ge=1)] = 5,
     learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
 ) -> Game:
-    """The paper's numbers. normalisation: the critic's."""
+    """Build the game. The paper's numbers. normalisation: the critic's."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation=normalisation, spectral=spectral),

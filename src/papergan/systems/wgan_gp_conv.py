@@ -38,7 +38,10 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has."""
+    """Build the game.
+
+    penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has.
+    """
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation="none", spectral=spectral),
