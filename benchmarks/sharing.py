@@ -113,7 +113,7 @@ def measure(
         clock.announce(step)
         real = [batches.at(step * game.batches_per_step + repeat) for repeat in range(game.batches_per_step)]
         torch.manual_seed(step)
-        with sharding.shared_out(shard):
+        with sharding.use_shard(shard):
             training_step.training_step(game, real, Progress(step, 0, 0.0))
         rows.append({"step": clock.now() - began, **clock.spent})
     return rows[4:]

@@ -18,7 +18,7 @@ from papergan.training.checkpoint import CheckpointStore
 
 
 def _turn(folder):
-    with RunLocks(folder).turn():
+    with RunLocks(folder).exclusive():
         pass
 
 
@@ -32,7 +32,7 @@ def _holding(folder):
         pass
 
 
-TAKERS = {"lock": _locked, "turn": _turn, "run.lock": lambda folder: RunLocks(folder).claim("run")}
+TAKERS = {"lock": _locked, "turn": _turn, "run.lock": lambda folder: RunLocks(folder).acquire("run")}
 
 
 @quickly
@@ -64,7 +64,7 @@ def test_whether_a_link_is_held_is_not_asked_of_its_target(tmp_path):
     assert not held(tmp_path / "nothing")
     (tmp_path / "run.lock").symlink_to("free")
     with pytest.raises(StorageError, match="run.lock is a link"):
-        RunLocks(tmp_path).alive("run")
+        RunLocks(tmp_path).is_running("run")
 
 
 def test_a_note_outlives_its_holder_and_is_read_on_one_line(tmp_path):

@@ -165,7 +165,7 @@ def test_the_overview_has_experiments_below_their_paper_hybrid_first(capsys):
 
 
 def test_the_overview_names_an_experiment_whose_paper_does_not_exist(monkeypatch):
-    entry = registry.Entry("mine", "000", "")
+    entry = registry.ExperimentEntry("mine", "000", "")
     monkeypatch.setattr(registry, "discover", lambda: {"mine": entry})
     monkeypatch.setattr(registry, "studies", dict)
     with pytest.raises(RecipeError, match=r"^mine\.paper: papers have names: write tahvili2025"):

@@ -10,7 +10,7 @@ from papergan.distributed import is_distributed
 
 
 def main() -> None:
-    """Run the command line given, or `run` where none is; as one of several processes, what rank 0 makes of it."""
+    """Run the command line given, or `run` by default; with several processes, rank 0 runs it."""
     os.chdir(PROJECT)
     if not is_distributed():
         return run()
@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """Kedro's command."""
+    """Run Kedro's command line in the project folder."""
     from kedro.framework.cli.cli import KedroCLI  # here, because followers do without it
 
     KedroCLI(project_path=PROJECT)(args=["run", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""`kedro run` for this project: Kedro's own command, with errors a user can act on shown as one line."""
+"""`kedro run` for this project: Kedro's own command, with user errors shown as one line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class OneLineCommand(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Click's own, where what Kedro's readers of options end in a traceback is one line as well."""
+        """Parse the options as click does; errors of Kedro's option parsers are shown as one line too."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -103,7 +103,7 @@ def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
 
 
 def _refuse_unknown_parts(options: dict[str, Any]) -> None:
-    """What Kedro would refuse with a traceback: a runner, or nodes, tags and datasets that no pipeline has."""
+    """Raise RecipeError for an unknown runner, node, tag, dataset or version; Kedro would print a traceback."""
     if options["runner"]:
         _refuse_unknown_runner(options["runner"])
     for dataset, version in (options["load_versions"] or {}).items():
@@ -131,7 +131,7 @@ def _closest_nodes(wanted: dict[str, Any], pipeline: Pipeline) -> str:
 
 
 def _refuse_unknown_runner(name: str) -> None:
-    """A name that is no runner, or one of a runner that takes nodes to other processes."""
+    """Raise RecipeError for a name that is no runner, and for runners that use several processes."""
     try:
         runner = load_obj(name, "kedro.runner")
     except Exception as error:  # an import may raise anything
@@ -146,22 +146,22 @@ def _refuse_unknown_runner(name: str) -> None:
 
 
 def _cause(error: BaseException) -> PaperganError | None:
-    """What to tell the user, None for a bug."""
+    """The user error behind an exception; None for a bug."""
     if isinstance(error, DatasetError) and error.__cause__ is None:  # Kedro's own complaint, about catalog or versions
         return RecipeError(one_line_error(error))
     return known_cause(error)
 
 
-def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Kedro's other commands read the same configuration; what is wrong with it is one line there as well."""
+def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The excepthook: shows a user error of Kedro's other commands as one line too."""
     known = _cause(error)
     if known is None:
-        _tell_bugs(kind, error, trace)
+        _default_excepthook(kind, error, trace)
     else:
         click.secho(f"papergan: {known}", fg="red", err=True)
 
 
-_tell_bugs, sys.excepthook = sys.excepthook, _tell
+_default_excepthook, sys.excepthook = sys.excepthook, _show_error
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

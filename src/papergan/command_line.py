@@ -1,4 +1,4 @@
-"""The command `papergan`: use what was trained. Training is `kedro run`."""
+"""The command `papergan`: use trained generators. Training is `kedro run`."""
 
 from __future__ import annotations
 
@@ -68,15 +68,13 @@ def sample(
     request = Request(number, seed, labels, truncation, kind)
     out = out or Path({"png": "samples", "npz": "samples.npz", "grid": "samples.png"}[kind])
     generator = load(model, device)
-    with StopRequest().listening() as stop, tqdm(total=number, unit=" images", disable=None) as bar:
+    with StopRequest().installed() as stop, tqdm(total=number, unit=" images", disable=None) as bar:
         done = sample_to_disk(
             generator, request, out, batch_size=batch_size, should_stop=lambda: stop() is not None, advance=bar.update
         )
     if done is None:
-        number_of_signal = stop() or signal.SIGINT
-        raise Interrupted(
-            number_of_signal, f"stopped by signal {number_of_signal}; the same command goes on from there"
-        )
+        signal_number = stop() or signal.SIGINT
+        raise Interrupted(signal_number, f"stopped by signal {signal_number}; the same command goes on from there")
     click.echo(f"{number} samples of {model} in {done}")
 
 
@@ -84,7 +82,7 @@ def sample(
 @model
 @click.option("--card", is_flag=True, help="Print the whole model card.")
 def info(model: str, card: bool) -> None:
-    """Say what MODEL is: system, data, numbers, digest."""
+    """Print system, data, metrics and digest of MODEL."""
     from papergan.inference.locate import load
 
     generator = load(model, "cpu")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 class PaperganError(Exception):
-    """An error that the user can mend; shown as one line, without a traceback."""
+    """An error that the user can put right; shown as one line, without a traceback."""
 
 
 class RecipeError(PaperganError, ValueError):

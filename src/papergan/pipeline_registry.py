@@ -1,4 +1,4 @@
-"""Every pipeline there is: one per experiment and study, the tools, and a default that trains nothing."""
+"""The pipelines of the project: one per experiment, study and tool, and a default that trains nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from papergan.pipelines.overview import overview
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """An experiment's pipeline goes from bytes to table. What it works on is the recipe's business, at run time."""
+    """All pipelines by name; an experiment's goes from raw data to the comparison table."""
     pipelines = {
         name: ingestion.create_pipeline(name) + experiment.create_pipeline(name) + comparison.create_pipeline(name)
         for name in registry.discover()

@@ -1,4 +1,4 @@
-"""Randomness is a function of (seed, purpose, index), never of what ran before."""
+"""Seeding: random numbers as a function of (seed, purpose, index), independent of earlier draws."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def seeded(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -
 
 @contextmanager
 def own_random_state(device: torch.device | str) -> Iterator[None]:
-    """Whatever is drawn or seeded inside the block, the ambient state of the CPU and of this device is put back."""
+    """Restore the random state of the CPU and of this device after the block."""
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield

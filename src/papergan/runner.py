@@ -18,7 +18,7 @@ from papergan.training.process_group import ProcessGroupError, is_broken
 
 
 class ExperimentRunner(SequentialRunner):
-    """Runs the nodes of each experiment together, in the order in which the experiments were asked for.
+    """Runs the nodes of each experiment together, in the order in which they were named.
 
     Kedro's runner ends at the first error. Here an experiment that ends in one its user can act on (weights are
     missing, memory is short) lets the others go on, and the error is raised at the end. A disk that is full, other
@@ -30,7 +30,7 @@ class ExperimentRunner(SequentialRunner):
         return logging.getLogger("kedro.runner")  # as quiet as Kedro's own
 
     def __str__(self) -> str:
-        """As Kedro-Viz must find it, which follows the nodes of sequential runs and goes by these words."""
+        """The description by which Kedro-Viz recognises a sequential runner."""
         return f"{type(self).__name__}, a kedro.runner.sequential_runner.SequentialRunner object"
 
     def _run(
@@ -56,11 +56,11 @@ class ExperimentRunner(SequentialRunner):
             raise PaperganError("; ".join(f"{name}: {error}" for name, error in failed.items()))
 
     def _suggest_resume_scenario(self, pipeline: Pipeline, done_nodes: Iterable[Node], catalog: Any) -> None:
-        """Nothing: the same command goes on from where it stopped."""
+        """Suggest nothing: the same command continues where it stopped."""
 
 
 def _by_experiment(pipeline: Pipeline) -> dict[str, Pipeline]:
-    """The pipeline's parts by experiment; nodes of none are a part of their own, the first."""
+    """The pipeline split by experiment; nodes that belong to none come first, under ""."""
     nodes: dict[str, list[Node]] = {}
     for node in pipeline.nodes:
         nodes.setdefault(experiment_of(node.namespace), []).append(node)

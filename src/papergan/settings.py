@@ -9,13 +9,13 @@ from pathlib import Path
 from papergan.atomic_files import folder_from
 from papergan.config.registry import PROJECT
 
-# Neither Kedro nor MLflow phones home from this project; set before either looks.
+# Telemetry of Kedro and MLflow is off; set before either reads it.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
     os.environ.setdefault(_variable, "true")
 # Threads that wait sleep: where something else wants a core too, OpenMP's default of spinning made a step on two busy
 # cores ten times as slow. Read once, when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Without this MLflow sets up logging of its own, and the creation of its database is told line by line.
+# Without this MLflow configures logging itself, and logs every step of the creation of its database.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 logging.captureWarnings(True)  # to where conf/logging.yml sends them
 
@@ -29,7 +29,7 @@ from papergan.hooks import (  # noqa: E402 - after the switches above
 
 
 def workspace() -> str:
-    """Where data/ and mlruns/ are: the folder in PAPERGAN_WORKSPACE, else the project. Always absolute."""
+    """The folder of data/ and mlruns/: the one in PAPERGAN_WORKSPACE, else the project. Always absolute."""
     return (folder_from("PAPERGAN_WORKSPACE") or PROJECT).as_posix()
 
 
@@ -39,7 +39,7 @@ def _has_folder(name: str) -> bool:
 
 
 def emoji() -> str:
-    """The data set of song2023's emoji: a user's own where there are some, else those of a font, named so."""
+    """The data set of song2023's emoji: the user's own if present, else those of a font."""
     return "emoji" if _has_folder("emoji") else "emoji_noto"
 
 
@@ -49,7 +49,7 @@ def fingerprints() -> str:
 
 
 # Pluggy calls the last one first: nothing is tracked or printed for a recipe that is refused, and the error of a run
-# that diverged is raised when everything else has been told.
+# that diverged is raised last.
 HOOKS = (DivergenceHook(), SummaryHook(), MlflowHook(), ValidationHook())
 
 # papergan reads kedro-mlflow's mlflow.yml and serves `kedro mlflow ui`, but tracks through its own hook: one MLflow run

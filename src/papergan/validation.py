@@ -1,4 +1,4 @@
-"""Strict pydantic models of YAML: no unknown keys, no conversions, close matches for misspelt keys."""
+"""Base class and types of the strict pydantic models of YAML files, and the formatting of their errors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from papergan.messages import quoted, sanitise
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-# Bounds are far beyond what anybody measures or trains, and before what ends in the allocator or takes centuries.
-MOST = 10**9
-Positive = Annotated[int, Field(ge=1, le=MOST)]  # a count of what is done one after the other
-NotNegative = Annotated[int, Field(ge=0, le=MOST)]
-Samples = Annotated[int, Field(ge=1, le=10_000_000)]  # images that a number is taken of
+# Upper bounds, far beyond any real experiment, that refuse typing errors before memory is allocated.
+MAX_COUNT = 10**9
+Positive = Annotated[int, Field(ge=1, le=MAX_COUNT)]  # a count of what is done one after the other
+NotNegative = Annotated[int, Field(ge=0, le=MAX_COUNT)]
+SampleCount = Annotated[int, Field(ge=1, le=10_000_000)]  # images that a number is taken of
 Repeats = Annotated[int, Field(ge=1, le=10_000)]  # resamples, splits, epochs of a classifier
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 Size = Annotated[int, Field(ge=1, le=4096)]  # of an image, pixels
@@ -35,7 +35,7 @@ Amount = Annotated[float, Field(gt=0, le=1e6)]  # of epochs, minutes, or a lengt
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]  # what torch's generators take
 
 
-def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+def _reject_duplicates(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"each once, got {quoted(list(seeds))}")
     return seeds
@@ -44,7 +44,7 @@ def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
 # YAML: a list
 Seeds = Annotated[
     tuple[Annotated[Seed, Field(ge=0)], ...], Field(min_length=1, max_length=1000, strict=False),
-    AfterValidator(_each_once),
+    AfterValidator(_reject_duplicates),
 ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ class StrictModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _no_unknown_keys(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        """The known keys are validated all the same, so that all errors come at once."""
+        """Report unknown keys together with errors in the values of the known ones; checks across keys are left out."""
         known = cls.model_fields
         unknown = sorted({str(key) for key in given if key not in known}) if isinstance(given, Mapping) else []
         if not unknown:
@@ -69,7 +69,7 @@ class StrictModel(BaseModel):
         try:
             validate({key: value for key, value in given.items() if key in known})
         except ValidationError as error:
-            errors += map(_again, error.errors())
+            errors += map(_as_init_error, error.errors())
         raise ValidationError.from_exception_data(cls.__name__, errors)
 
     @classmethod
@@ -80,21 +80,21 @@ class StrictModel(BaseModel):
 
     @classmethod
     def parse(cls, name: str, given: Any) -> Self:
-        """From configuration, under this name. Raises RecipeError with every error on one line, each with its place."""
+        """Validate configuration. Raises RecipeError with every error on one line, each with its place below `name`."""
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise RecipeError("; ".join(format_validation_errors(name, error))) from None
+            raise RecipeError("; ".join(validation_errors(name, error))) from None
 
 
-def _again(detail: ErrorDetails) -> InitErrorDetails:
-    """An error in the form that pydantic takes."""
+def _as_init_error(detail: ErrorDetails) -> InitErrorDetails:
+    """An error of pydantic in the form in which it can be raised again."""
     return InitErrorDetails(
         type=PydanticCustomError(detail["type"], detail["msg"]), loc=detail["loc"], input=detail["input"]
     )
 
 
-def format_validation_errors(name: str, error: ValidationError) -> list[str]:
+def validation_errors(name: str, error: ValidationError) -> list[str]:
     """Each error with its place, `hybrid_cifar10.training.epochs: ...`."""
     return [
         ".".join([name, *(f"{one_line_error(part):.100}" for part in detail["loc"])])
@@ -105,7 +105,7 @@ def format_validation_errors(name: str, error: ValidationError) -> list[str]:
 
 
 def format_validation_error(detail: ErrorDetails) -> str:
-    """What is wrong with one value, and what it is, on one line."""
+    """One validation error and the value that caused it, on one line."""
     kind, given, message = detail["type"], detail["input"], detail["msg"]
     if kind in ("value_error", "unknown_key"):
         return message.removeprefix("Value error, ")
@@ -117,7 +117,7 @@ def format_validation_error(detail: ErrorDetails) -> str:
 
 
 def _hint(kind: str, given: object) -> str:
-    """YAML's own rules on what is a number surprise people more than ours."""
+    """A hint for values that YAML reads as another type than intended, such as 1e-4; else ""."""
     if kind == "string_type" and isinstance(given, int | float):
         return ": write it in quotes"
     if not isinstance(given, str) or not re.fullmatch(_NUMBERS.get(kind, ""), given):
@@ -130,7 +130,7 @@ _NUMBERS = {"int_type": r"[+-]?\d+", "float_type": r"[+-]?(\d+\.?\d*|\.\d+)([eE]
 
 
 def one_line_error(error: object) -> str:
-    """The message of a library on one line; for YAML with the line and the column in the file."""
+    """The message of an error on one line; for a YAML error with line and column in the file."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is not None and problem:
         error = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
@@ -138,7 +138,7 @@ def one_line_error(error: object) -> str:
 
 
 def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    """`{"a": {"b": 1}}` as ("a.b", 1), each name behind `prefix`."""
+    """Flatten nested mappings: `{"a": {"b": 1}}` to ("a.b", 1), each name after `prefix`."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
             yield from flattened(f"{prefix}{name}.", value)

@@ -17,7 +17,7 @@ from papergan.messages import sanitise
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Tensors by name, and what is to be known about them.
+    """Tensors by name, and metadata as text.
 
     tensors: any dtype and shape, on any device. metadata: text only, as safetensors demands.
     """

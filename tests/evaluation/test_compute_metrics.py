@@ -14,9 +14,9 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.compute_metrics import score_features
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules, Split
-from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, drawn
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_rows
 from papergan.extractors.feature_extractor import EvaluationStopped, FeatureExtractor
-from papergan.metrics.random_subsets import draw, kept_of
+from papergan.metrics.random_subsets import kept_of, random_rows
 from papergan.metrics.registry import METRICS
 from papergan.weights import Weights
 
@@ -202,7 +202,7 @@ def test_a_generator_of_the_true_law_is_about_as_far_as_the_floor() -> None:
 def test_the_distance_at_the_count_of_the_floor_is_that_of_a_draw(splits: ImageSplits) -> None:
     fakes = images(250, 2)
     scores = score_samples([fakes], [PixelExtractor()], reference(splits), RULES)
-    some = fakes[draw(250, 100, RULES.seed, "floor")]
+    some = fakes[random_rows(250, 100, RULES.seed, "floor")]
     assert scores["domain_fid_at_floor_count"] == pytest.approx(distance_of_gaussians(some, splits.train.images))
 
 
@@ -273,15 +273,15 @@ def image_set(pixels: Tensor) -> ImageSet:
 
 
 def test_a_draw_is_the_same_every_time_and_without_repetition() -> None:
-    assert torch.equal(drawn(50, 20), drawn(50, 20))
-    assert len(set(drawn(50, 20).tolist())) == 20
-    assert drawn(5, 9).tolist() == [0, 1, 2, 3, 4]
+    assert torch.equal(reference_rows(50, 20), reference_rows(50, 20))
+    assert len(set(reference_rows(50, 20).tolist())) == 20
+    assert reference_rows(5, 9).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_every_score_has_a_name_that_the_table_knows(splits: ImageSplits) -> None:
-    from papergan.metrics.registry import BESIDE
+    from papergan.metrics.registry import AUXILIARY_METRICS
 
     extractor = PixelExtractor(class_names=NAMES)
     rules = replace(RULES, memorisation_samples=50, bootstrap=2)
     for name in score_samples([images(250, 2)], [extractor], reference(splits, extractor), rules):
-        assert name.removeprefix("domain_") in {*METRICS, *BESIDE}
+        assert name.removeprefix("domain_") in {*METRICS, *AUXILIARY_METRICS}

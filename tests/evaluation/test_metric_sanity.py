@@ -13,9 +13,17 @@ from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import EvaluationError
-from papergan.evaluation.corruptions import CORRUPTIONS, honest, most_images
+from papergan.evaluation.corruptions import CORRUPTIONS, honest, max_images
 from papergan.evaluation.evaluator import Evaluator
-from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
+from papergan.evaluation.metric_sanity import (
+    EXPECTED_DIRECTIONS,
+    Case,
+    as_rows,
+    is_monotone,
+    sanity_cases,
+    series,
+    violations,
+)
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.domain_classifier import DomainExtractor
@@ -51,7 +59,7 @@ def test_every_metric_moves_one_way_where_it_must(cases: tuple[Case, ...]) -> No
 
 
 def test_every_promise_is_put_to_the_test(cases: tuple[Case, ...]) -> None:
-    for corruption, metric in MUST:
+    for corruption, metric in EXPECTED_DIRECTIONS:
         name = metric if metric.startswith("pixel_") else f"domain_{metric}"
         assert len(series(cases, corruption, name)[1]) == len(BY_NAME[corruption].strengths)
 
@@ -137,7 +145,7 @@ class TestCorruptions:
             BY_NAME["dropped classes"].apply(ImageSplits(bare, bare), 10, 0.2)
 
     def test_how_many_images_fill_every_case(self, shapes: ImageSplits) -> None:
-        assert most_images(shapes.test) == 400
+        assert max_images(shapes.test) == 400
 
 
 DECLARED = {"cifar10": {"image_column": "img", "mode": "RGB", "flip": True},

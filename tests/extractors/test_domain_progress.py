@@ -22,7 +22,7 @@ from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.pipelines.experiment.nodes import references
 from papergan.weights import Weights
 
-HOW = DomainClassifierSettings.parse("domain_classifier", {"epochs": 3, "width": 4})
+SETTINGS = DomainClassifierSettings.parse("domain_classifier", {"epochs": 3, "width": 4})
 CPU = torch.device("cpu")
 BATCHES = 3 * 2  # of 250 images
 
@@ -94,16 +94,16 @@ def signalled(monkeypatch, at: int) -> None:
 
 
 def test_a_signal_is_obeyed_between_two_batches_and_the_next_run_goes_on(splits, tmp_path, monkeypatch, caplog):
-    whole = references.classifier_of(splits, HOW, FeatureCache(tmp_path / "other"), CPU)
+    whole = references.classifier_of(splits, SETTINGS, FeatureCache(tmp_path / "other"), CPU)
     assert not list((tmp_path / "other").glob("unfinished-*"))
     cache = FeatureCache(tmp_path / "shelf")
     signalled(monkeypatch, 3)
     with pytest.raises(Interrupted, match=r"^stopped by signal 2 in the training of the domain classifier; run again"):
-        references.classifier_of(splits, HOW, cache, CPU)
+        references.classifier_of(splits, SETTINGS, cache, CPU)
     (draft,) = cache.folder.iterdir()
     assert draft.name.startswith("unfinished-domain_classifier-")
     with caplog.at_level(logging.INFO):
-        again = references.classifier_of(splits, HOW, cache, CPU)
+        again = references.classifier_of(splits, SETTINGS, cache, CPU)
     assert again.digest == whole.digest
     assert "Going on with the domain classifier of patches/train after batch 3 of 6" in caplog.text
     assert [path.name for path in cache.folder.iterdir()] == [draft.name.removeprefix("unfinished-")]
@@ -114,7 +114,7 @@ def test_a_signal_in_the_last_batch_leaves_the_finished_classifier(splits, tmp_p
     cache = FeatureCache(tmp_path)
     signalled(monkeypatch, BATCHES)
     with pytest.raises(Interrupted):
-        references.classifier_of(splits, HOW, cache, CPU)
+        references.classifier_of(splits, SETTINGS, cache, CPU)
     (file,) = tmp_path.iterdir()
     assert file.name.startswith("domain_classifier-")
 
@@ -123,14 +123,14 @@ def test_a_damaged_draft_is_said_to_be_so_and_training_begins_anew(splits, tmp_p
     whole, cache = trained(splits), FeatureCache(tmp_path)
     signalled(monkeypatch, 3)
     with pytest.raises(Interrupted):
-        references.classifier_of(splits, HOW, cache, CPU)
+        references.classifier_of(splits, SETTINGS, cache, CPU)
     (path,) = tmp_path.iterdir()
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     assert UnfinishedWork(path.with_name(path.name.removeprefix("unfinished-"))).load() is None
     with caplog.at_level(logging.WARNING):
-        again = references.classifier_of(splits, HOW, cache, CPU)
+        again = references.classifier_of(splits, SETTINGS, cache, CPU)
     assert "begun anew, since" in caplog.text
     assert "is damaged" in caplog.text
     assert set(again.tensors) == set(whole.tensors)

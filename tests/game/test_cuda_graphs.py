@@ -25,7 +25,7 @@ from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.priors import Gaussian
 from papergan.game.schedules import GraphScalars, LinearDecay, Progress, StepDecay, UnrecordableError, Warmup
-from papergan.game.sharding import Shard, shared_out
+from papergan.game.sharding import Shard, use_shard
 from papergan.game.state_snapshot import StateSnapshot
 from papergan.game.terms import DiscriminatorLoss
 from papergan.objectives.adversarial import Wasserstein
@@ -79,7 +79,7 @@ def played(game: Game) -> Eager:
 
 
 def assert_same(one: GraphedStep, other: Eager) -> None:
-    assert StateSnapshot(one.game, one.guard).same_bits(StateSnapshot(other.game, other.guard)) is None
+    assert StateSnapshot(one.game, one.guard).first_different_bit(StateSnapshot(other.game, other.guard)) is None
 
 
 def assert_same_settings(recorded: GraphedStep, straight: Eager) -> None:
@@ -203,7 +203,10 @@ def test_a_fault_in_repeating_would_be_seen(fault):
     run(straight, "tiny", 12)
     faulty = with_fault(fault)
     assert faulty.engine is not None
-    assert StateSnapshot(straight.game, straight.guard).same_bits(StateSnapshot(faulty.game, faulty.guard)) is not None
+    assert (
+        StateSnapshot(straight.game, straight.guard).first_different_bit(StateSnapshot(faulty.game, faulty.guard))
+        is not None
+    )
 
 
 @pytest.mark.parametrize("exact", [True, False])
@@ -318,7 +321,7 @@ def test_too_little_memory_for_recordings_is_no_reason_to_end(caplog):
 
 def test_the_shares_of_several_processes_are_played(caplog):
     iterate = captured(tiny_game())
-    with shared_out(Shard(0, 1)), pytest.MonkeyPatch.context() as patch:
+    with use_shard(Shard(0, 1)), pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_step, "average_over_ranks", lambda gradients, values: values)
         run(iterate, "tiny", 1)
     assert iterate.engine is None
@@ -451,9 +454,9 @@ def test_a_twin_puts_back_what_was_and_says_what_differs():
     assert parts == {"networks", "average", "optimisers", "guard"}
     assert any("left" in name for name in twin.kept)
     run(iterate, "hybrid", 2, first=1)
-    assert twin.same_bits(StateSnapshot(iterate.game, iterate.guard)) is not None
+    assert twin.first_different_bit(StateSnapshot(iterate.game, iterate.guard)) is not None
     twin.restore()
-    assert twin.same_bits(StateSnapshot(iterate.game, iterate.guard)) is None
+    assert twin.first_different_bit(StateSnapshot(iterate.game, iterate.guard)) is None
 
 
 class Stream:

@@ -45,7 +45,7 @@ class Format:
     """One kind of file.
 
     file: the one to be damaged, relative to the folder that `write` fills. read: the content, from that folder.
-    exists: what Kedro would be told. vouched: a file that is read although it was changed has the same content still.
+    exists: what Kedro would be told. verified: a file that is read although it was changed has the same content still.
     document: its bytes are JSON.
     """
 
@@ -53,7 +53,7 @@ class Format:
     write: Callable[[Path], object]
     read: Callable[[Path], object]
     exists: Callable[[Path], bool] | None = None
-    vouched: bool = False
+    verified: bool = False
     document: bool = False
 
 
@@ -158,19 +158,19 @@ def _summarised(made: Format, of: Callable[[Any], object]) -> Format:
 
 FORMATS = {
     "weights": _summarised(
-        _dataset(WeightsDataset, weights, vouched=True), lambda read: (read.digest, dict(read.metadata))
+        _dataset(WeightsDataset, weights, verified=True), lambda read: (read.digest, dict(read.metadata))
     ),
     "image set": Format(
         "a.safetensors",
         lambda folder: save_image_set(folder / "a.safetensors", image_set()),
         lambda folder: load_image_set(folder / "a.safetensors").digest,
-        vouched=True,
+        verified=True,
     ),
     "declared parquet": Format(
         "a.parquet",
         lambda folder: write(folder / "a.parquet", pngs()),
         lambda folder: declared_parquet(folder / "a.parquet"),
-        vouched=True,
+        verified=True,
     ),
     "any parquet": Format("a.parquet", lambda folder: write(folder / "a.parquet", pngs(3)), _images_in),
     "npy": Format(
@@ -188,26 +188,26 @@ FORMATS = {
     "bmp": _image_format("bmp"),
     "webp": _image_format("webp"),
     "lossless webp": _image_format("webp", lossless=True),
-    "score card": _dataset(ScoreCardDataset, score_card, vouched=True, document=True),
-    "image scores": _dataset(catalogued("evaluate_images.scores"), image_scores, vouched=True, document=True),
-    "real rows": _dataset(catalogued("{experiment}.real_rows"), lambda: (real_row(),), vouched=True, document=True),
+    "score card": _dataset(ScoreCardDataset, score_card, verified=True, document=True),
+    "image scores": _dataset(catalogued("evaluate_images.scores"), image_scores, verified=True, document=True),
+    "real rows": _dataset(catalogued("{experiment}.real_rows"), lambda: (real_row(),), verified=True, document=True),
     "sanity cases": _dataset(
         catalogued("metric_sanity.cases"),
         lambda: (Case(corruption="blur", strength=0.5, metrics={"domain_fid": 1.5}),),
-        vouched=True,
+        verified=True,
         document=True,
     ),
     "references": _summarised(
         _of_dataset(
             lambda folder: ReferencesDataset(filepath=str(folder / "a.json"), cache=str(folder)), references,
-            file="a.json", vouched=True, document=True,
+            file="a.json", verified=True, document=True,
         ),
         lambda read: {name: (one.extractor, one.split, one.real.digest, one.floor) for name, one in read.items()},
     ),
     "images": _summarised(
         _of_dataset(
             _splits, lambda _: ImageSplits(image_set(), image_set("toy/test", 2)),
-            file="a.json", vouched=True, document=True,
+            file="a.json", verified=True, document=True,
         ),
         lambda read: [(one.name, one.digest) for one in (read.train, read.test)],
     ),
@@ -223,7 +223,7 @@ FORMATS = {
     "grid": replace(
         _of_dataset(
             lambda folder: PictureDataset(filepath=str(folder / "a")),
-            lambda _: ImageGrid(image_set().images, "what it shows"), vouched=True,
+            lambda _: ImageGrid(image_set().images, "what it shows"), verified=True,
         ),
         read=lambda folder: PictureDataset(filepath=str(folder / "a")).caption(),
     ),

@@ -80,7 +80,7 @@ class Subject:
         training = self.training(stop)
         if self.fault is not None:
             getattr(faults, self.fault)(training, self.at)
-        with stop.listening():
+        with stop.installed():
             training.run()
         Path(self.folder, "result.json").write_text(json.dumps(outcome(training)))
 

@@ -103,7 +103,7 @@ def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]
     import torch
 
     from papergan.game.schedules import Progress
-    from papergan.game.sharding import shared_out
+    from papergan.game.sharding import use_shard
     from papergan.game.training_step import training_step
     from papergan.training.batches import Batches
 
@@ -113,7 +113,7 @@ def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]
         count = game.batches_per_step
         real = [batches.at(step * count + repeat) for repeat in range(count)]
         torch.manual_seed(step)
-        with shared_out(shard) if shard is not None else nullcontext():
+        with use_shard(shard) if shard is not None else nullcontext():
             yield training_step(game, real, Progress(step, step * BATCH, step / 5))
 
 
@@ -137,11 +137,11 @@ def slope_of_all_ranks(shard: Any) -> dict[str, Any]:
     """First and second derivatives through `all_gather` and `batch_mean`, of a function that couples all rows."""
     import torch
 
-    from papergan.game.sharding import all_gather, batch_mean, shared_out
+    from papergan.game.sharding import all_gather, batch_mean, use_shard
 
     rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(2))
     mine = (rows if shard is None else rows[shard.rows(4)]).clone().requires_grad_()
-    with shared_out(shard) if shard is not None else nullcontext():
+    with use_shard(shard) if shard is not None else nullcontext():
         coupled = (
             all_gather(mine).flip(0)[: len(mine)] if shard is None else all_gather(mine).flip(0)[shard.rows(4)]
         ) * mine
@@ -156,11 +156,11 @@ def spread_of_all_ranks(shard: Any) -> dict[str, Any]:
     """DRAGAN's deviation of images whose halves have other means: that of one half is another."""
     import torch
 
-    from papergan.game.sharding import shared_out
+    from papergan.game.sharding import use_shard
     from papergan.objectives.gradient_penalties import _spread
 
     images = torch.randn(4, 1, 2, 2, generator=torch.Generator().manual_seed(2)) + torch.arange(4).view(4, 1, 1, 1)
-    with shared_out(shard) if shard is not None else nullcontext():
+    with use_shard(shard) if shard is not None else nullcontext():
         return {"spread": _spread(images if shard is None else images[shard.rows(4)])}
 
 

@@ -136,7 +136,7 @@ def test_missing_inception_weights_are_noticed(tmp_path, monkeypatch):
         ({"image_size": 4096}, r"mine.image_size: synthetic_shapes/train, 20 images at 4096 pixels, needs 5\.0 GB"),
         (
             {"evaluation": {"inception": False, "final_num_samples": 10_000_000}},
-            "mine.evaluation: what is seen of 10000000 samples needs 35.8 GB of memory, 1.0 GB are available; lower",
+            "mine.evaluation: features of 10000000 samples needs 35.8 GB of memory, 1.0 GB are available; lower",
         ),
         (
             {"training": {"steps": 2, "device": "cpu", "batch_size": 4}, "overrides": {"width": 256}},

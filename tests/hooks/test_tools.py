@@ -6,7 +6,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 
-from papergan.config.registry import MODELS, TOOL_PARAMETERS, TOOLS, resolve
+from papergan.config.registry import MODELS, TOOL_PARAMETERS, TOOLS, import_by_name
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import DataError, EvaluationError, RecipeError
@@ -22,12 +22,12 @@ def check(tmp_path, name, given, **top):
     catalog = DataCatalog({"image_library": MemoryDataset(library, copy_mode="assign")})
     for key, value in {name: given, "real": None, "fake": None, **top}.items():
         catalog[f"params:{key}"] = MemoryDataset(value)
-    return resolve(TOOLS[name].check)(name, catalog)
+    return import_by_name(TOOLS[name].check)(name, catalog)
 
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_the_entry_of_a_tool_is_all_that_finds_its_parts(name):
-    pipeline = resolve(f"{TOOLS[name].pipeline}:create_pipeline")()
+    pipeline = import_by_name(f"{TOOLS[name].pipeline}:create_pipeline")()
     assert isinstance(pipeline, Pipeline)
     read = {given.removeprefix("params:") for given in pipeline.inputs() if given.startswith("params:")}
     assert read <= set(TOOL_PARAMETERS)
@@ -35,7 +35,7 @@ def test_the_entry_of_a_tool_is_all_that_finds_its_parts(name):
 
 
 def test_settings_of_tools_are_strict_models():
-    assert all(issubclass(resolve(model), StrictModel) for model in MODELS.values())
+    assert all(issubclass(import_by_name(model), StrictModel) for model in MODELS.values())
 
 
 def test_what_is_right_comes_back_checked(tmp_path):

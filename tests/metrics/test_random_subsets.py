@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from papergan.evaluation.image_features import extract_features
-from papergan.evaluation.reference import drawn
-from papergan.metrics.random_subsets import BLOCK, Reservoir, draw, draw_again, kept_of, keys, order
+from papergan.evaluation.reference import reference_rows
+from papergan.metrics.random_subsets import BLOCK, Reservoir, kept_of, keys, order, random_rows, resampled_rows
 
 STREAM = torch.arange(3000)
 
@@ -21,19 +21,19 @@ def kept(stream: Tensor, cut: int, count: int, seed: int = 0, first: int = 0) ->
 
 
 def test_a_draw_is_a_function_of_seed_and_purpose() -> None:
-    assert torch.equal(draw(50, 20, 1, "a"), draw(50, 20, 1, "a"))
-    for other in (draw(50, 20, 2, "a"), draw(50, 20, 1, "b"), drawn(50, 20)):
-        assert not torch.equal(draw(50, 20, 1, "a"), other)
-    assert len(set(draw(50, 20, 1, "a").tolist())) == 20
-    assert draw(5, 9, 1, "a").tolist() == [0, 1, 2, 3, 4]
+    assert torch.equal(random_rows(50, 20, 1, "a"), random_rows(50, 20, 1, "a"))
+    for other in (random_rows(50, 20, 2, "a"), random_rows(50, 20, 1, "b"), reference_rows(50, 20)):
+        assert not torch.equal(random_rows(50, 20, 1, "a"), other)
+    assert len(set(random_rows(50, 20, 1, "a").tolist())) == 20
+    assert random_rows(5, 9, 1, "a").tolist() == [0, 1, 2, 3, 4]
     assert order(9, 1).sort().values.tolist() == list(range(9))
 
 
 def test_a_draw_with_replacement_repeats_and_reaches_everything() -> None:
-    rows = draw_again(100, 1000, 0, "a")
-    assert torch.equal(rows, draw_again(100, 1000, 0, "a"))
+    rows = resampled_rows(100, 1000, 0, "a")
+    assert torch.equal(rows, resampled_rows(100, 1000, 0, "a"))
     assert set(rows.tolist()) == set(range(100))
-    assert len(draw_again(3, 7, 0)) == 7
+    assert len(resampled_rows(3, 7, 0)) == 7
 
 
 @pytest.mark.parametrize("count", [1, 40, 1200, 3000, 5000])

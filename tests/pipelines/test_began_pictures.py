@@ -10,8 +10,8 @@ from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec, ImageSplits
 from papergan.data.preparation import prepare
 from papergan.data.synthetic import synthetic_shapes
-from papergan.pipelines.experiment.nodes.export import swap_in_average
-from papergan.pipelines.experiment.nodes.figures import interpolate, most_lopsided
+from papergan.pipelines.experiment.nodes.export import swap_in_ema
+from papergan.pipelines.experiment.nodes.figures import interpolate, most_asymmetric
 from papergan.pipelines.experiment.restore import new_game
 from papergan.weights import Weights
 
@@ -32,7 +32,7 @@ def drawn(system: str, **overrides):
     game = new_game(recipe, spec)
     tensors = {f"networks.{name}": tensor.contiguous() for name, tensor in game.networks.state_dict().items()}
     trained = Weights(tensors, about)
-    grid = interpolate(experiment, images, trained, swap_in_average(experiment, trained))
+    grid = interpolate(experiment, images, trained, swap_in_ema(experiment, trained))
     return grid, images
 
 
@@ -44,7 +44,7 @@ def test_ways_between_codes_and_to_mirror_images_stand_below_those_of_latents(sy
     assert torch.equal(rows[8:12, 0], images.test.images[0:8:2])
     assert torch.equal(rows[8:12, -1], images.test.images[1:8:2])
     assert torch.equal(rows[12:, 0].flip(3), rows[12:, -1])
-    assert torch.equal(rows[12:, 0], most_lopsided(images.test.images, 4))
+    assert torch.equal(rows[12:, 0], most_asymmetric(images.test.images, 4))
 
 
 def test_a_judge_without_codes_has_the_ways_between_latents_alone():
@@ -56,4 +56,4 @@ def test_a_judge_without_codes_has_the_ways_between_latents_alone():
 def test_the_most_lopsided_are_found_and_keep_their_order():
     images = torch.zeros(5, 1, 4, 4, dtype=torch.uint8)
     images[1, :, :, 0], images[3, :, :, 0], images[4, :, :, :] = 100, 200, 255
-    assert torch.equal(most_lopsided(images, 2), images[[1, 3]])
+    assert torch.equal(most_asymmetric(images, 2), images[[1, 3]])

@@ -19,7 +19,7 @@ from papergan.extractors.feature_extractor import NetworkExtractor
 from papergan.inference import load
 from papergan.inference.model_folder import write_model
 from papergan.pipelines import comparison, experiment, ingestion
-from papergan.pipelines.experiment.nodes.export import sample, swap_in_average
+from papergan.pipelines.experiment.nodes.export import sample, swap_in_ema
 from papergan.pipelines.experiment.nodes.model import build_model
 from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.pipelines.experiment.restore import initial_game
@@ -248,7 +248,7 @@ def test_weights_of_another_recipe_are_refused(finished):
     catalog, _ = finished
     other = Experiment(NAME, Recipe.parse(NAME, GIVEN | {"overrides": {"width": 12, "latent_dim": 8}}))
     with pytest.raises(CheckpointError, match="of recipe"):
-        swap_in_average(other, catalog.load(f"{NAME}.trained"))
+        swap_in_ema(other, catalog.load(f"{NAME}.trained"))
     with pytest.raises(CheckpointError, match="of recipe"):
         sample(other, catalog.load(f"{NAME}.generator"))
 
@@ -314,12 +314,12 @@ def test_nodes_are_in_groups_and_datasets_are_not():
     assert set(groups) == set(GROUPS)
     assert groups["ingestion"] == ["ingest", "normalise"]
     assert groups["model"] == ["build_model"]
-    assert groups["training"] == ["train", "swap_in_average"]
+    assert groups["training"] == ["train", "swap_in_ema"]
     own = {name for name in pipeline.datasets() if name.startswith(f"{NAME}.")}
     assert all(name.count(".") == 1 for name in own)
     assert pipeline.filter(node_namespaces=[NAME]).nodes == pipeline.nodes
     order = {node.short_name: place for place, node in enumerate(pipeline.nodes)}
-    chain = ["ingest", "normalise", "build_model", "train", "swap_in_average", "evaluate", "compare"]
+    chain = ["ingest", "normalise", "build_model", "train", "swap_in_ema", "evaluate", "compare"]
     assert [order[name] for name in chain] == sorted(order[name] for name in chain)
 
 

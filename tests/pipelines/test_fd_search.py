@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from papergan.config.checked import Plan
+from papergan.config.checked import TrialPlan
 from papergan.config.study import SearchRecipe, TrialResult, search_trials
 from papergan.metrics.stability import StabilityRule
 from papergan.pipelines.fd_search import nodes
@@ -56,7 +56,7 @@ def search(monkeypatch):
 
     monkeypatch.setattr(nodes, "ExperimentTrainer", ExperimentTrainer)
     recipe = SearchRecipe(paper="song2023", experiments=("one", "two"), most=4, rule=StabilityRule())
-    return Plan("fd_search", recipe, tuple(search_trials("fd_search", recipe, CFT))), finished, outcomes, Store()
+    return TrialPlan("fd_search", recipe, tuple(search_trials("fd_search", recipe, CFT))), finished, outcomes, Store()
 
 
 def test_it_stops_at_the_first_stable_one_and_gives_up_at_the_most(search):

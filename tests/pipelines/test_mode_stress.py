@@ -7,7 +7,7 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 
 from helpers.project_run import run_here
-from papergan.config.checked import Plan
+from papergan.config.checked import TrialPlan
 from papergan.config.mode_stress import ModeResult, ModeStressRecipe, trials_of
 from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import Interrupted, RecipeError
@@ -16,7 +16,7 @@ from papergan.metrics.modes import Mixture
 from papergan.pipelines.mode_stress import nodes
 from papergan.studies import mode_figures
 from papergan.studies.claims import claim_results, claim_sentences
-from papergan.studies.measures import late, spread_of_points_loss
+from papergan.studies.measures import second_half_mean, spread_of_points_loss
 from papergan.studies.mode_tables import summary
 from papergan.studies.mode_trials import log_likelihood, train_on_points
 from papergan.studies.seed_groups import ModeGroup, grouped
@@ -96,7 +96,7 @@ def test_it_diverges_aloud_and_keeps_the_counts_so_far():
 
 def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path, monkeypatch):
     what = recipe()
-    stress, store = Plan("mode_stress_test", what, tuple(trials_of(what))), ModeTrialStore(tmp_path)
+    stress, store = TrialPlan("mode_stress_test", what, tuple(trials_of(what))), ModeTrialStore(tmp_path)
     finished = []
 
     def play_but_the_third(trial, stop, report):
@@ -133,7 +133,7 @@ def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
     for trial, modes in zip(trials, ([0, 0, 2, 3], [0, 0, 8, 8], [0, 0, 1, 2], [0, 0, 8, 8]), strict=True):
         store.keep(trial.key, outcome(modes, losses=(9.0, 9.0, 1.0, 3.0)))
     groups = grouped(ModeGroup, trials, store)
-    assert groups[0].over(late("modes")).value == pytest.approx((2.5 + 1.5) / 2)
+    assert groups[0].over(second_half_mean("modes")).value == pytest.approx((2.5 + 1.5) / 2)
     assert spread_of_points_loss(groups[0].results[0]) == pytest.approx(
         1.0 / 8.0
     )  # deviation 1 of a range of 8, no norms

@@ -9,7 +9,7 @@ from statistics import geometric_mean
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
-from papergan.config.checked import Plan, Study
+from papergan.config.checked import Study, TrialPlan
 from papergan.config.study import StudyRecipe, trials_of
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ExperimentTrialStore
@@ -79,7 +79,7 @@ class Listener(Tracker):
 
 def the_study(**changes) -> Study:
     recipe = StudyRecipe.parse(NAME, RECIPE | changes)
-    return Plan(NAME, recipe, tuple(trials_of(NAME, recipe, RECIPES)))
+    return TrialPlan(NAME, recipe, tuple(trials_of(NAME, recipe, RECIPES)))
 
 
 def store(folder) -> ExperimentTrialStore:

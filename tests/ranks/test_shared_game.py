@@ -7,7 +7,7 @@ import torch
 
 from helpers.two_ranks import GAMES, SLIPS, WORLD, build
 from papergan.game.batch_norm import share_batch_norm
-from papergan.game.sharding import Shard, all_gather, batch_mean, is_shared, per_image, shared_out
+from papergan.game.sharding import Shard, all_gather, batch_mean, is_shared, per_image, use_shard
 
 TIGHT = {"rtol": 1e-8, "atol": 1e-11}
 
@@ -89,7 +89,7 @@ def test_without_a_shard_everything_is_as_it_was():
 
 def test_a_rank_takes_its_rows_of_what_is_drawn_for_all_on_any_axis():
     whole = torch.arange(24).view(2, 12)
-    with shared_out(Shard(1, 3)):
+    with use_shard(Shard(1, 3)):
         assert is_shared()
         assert torch.equal(per_image(lambda count: whole[:, :count], 4, dim=1), whole[:, 4:8])
     assert not is_shared()

@@ -170,13 +170,13 @@ def test_other_commands_tell_the_user_in_one_line_and_bugs_in_full(capsys, monke
     import papergan.cli
 
     seen: list[Any] = []
-    monkeypatch.setattr(papergan.cli, "_tell_bugs", lambda *error: seen.append(error))
+    monkeypatch.setattr(papergan.cli, "_default_excepthook", lambda *error: seen.append(error))
     wrapped = ValueError("Kedro says")
     wrapped.__cause__ = RecipeError("one line")
     for error in (RecipeError("one line"), wrapped):
         sys.excepthook(type(error), error, None)
         assert capsys.readouterr().err == "papergan: one line\n"
-    assert sys.excepthook is papergan.cli._tell
+    assert sys.excepthook is papergan.cli._show_error
     bug = ValueError("a bug")
     sys.excepthook(ValueError, bug, None)
     assert seen == [(ValueError, bug, None)]

@@ -144,7 +144,7 @@ def attempt(form: Format, folder: Path, content: bytes, original: object = None)
         expect_one_line(error, str(folder))
     if form.exists is not None:
         assert form.exists(folder) == read
-    assert not form.vouched or original is None or found == original
+    assert not form.verified or original is None or found == original
 
 
 @EFFORTS

@@ -105,7 +105,7 @@ def test_without_mlflow_installed_everything_but_tracking_works(tmp_path, monkey
     with caplog.at_level(logging.WARNING, logger="papergan"):
         run_here("dcgan_cifar10", params={"dcgan_cifar10": {"training": {"steps": 2}}})
     assert [record.message for record in caplog.records if "MLflow" in record.message] == [
-        "MLflow is not installed: nothing is tracked, everything else is as ever"
+        "MLflow is not installed: nothing is tracked, everything else works"
     ]
     assert list(tmp_path.glob("data/08_reporting/dcgan_cifar10/scores.json/*/scores.json"))
     assert not (tmp_path / "mlruns").exists()

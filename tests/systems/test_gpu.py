@@ -63,7 +63,7 @@ def losses(run: Trainer) -> list[dict[str, float]]:
 
 def assert_same_run(one: Trainer, other: Trainer) -> None:
     assert losses(one) == losses(other)
-    assert StateSnapshot(one.game, one._guard).same_bits(StateSnapshot(other.game, other._guard)) is None
+    assert StateSnapshot(one.game, one._guard).first_different_bit(StateSnapshot(other.game, other._guard)) is None
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -234,7 +234,7 @@ def test_a_rate_is_slow_while_real_images_have_less_energy():
     game = build("steingan")
     rate = game.controllers["rate"]
 
-    class Judged:
+    class ComputedScores:
         def __init__(self, real, fake):
             self.real, self.fake = torch.tensor([real]), torch.tensor([fake])
 
@@ -244,11 +244,11 @@ def test_a_rate_is_slow_while_real_images_have_less_energy():
         def discriminated_fake(self, match):
             return DiscriminatorOutput(self.fake)
 
-    rate.observe("discriminator", Judged(-1.0, -2.0))
+    rate.observe("discriminator", ComputedScores(-1.0, -2.0))
     assert float(rate(Progress())) == pytest.approx(1e-4)
-    rate.observe("discriminator", Judged(-3.0, -2.0))
+    rate.observe("discriminator", ComputedScores(-3.0, -2.0))
     assert float(rate(Progress())) == pytest.approx(5e-4)
-    rate.observe("generator", Judged(-1.0, -2.0))
+    rate.observe("generator", ComputedScores(-1.0, -2.0))
     assert float(rate(Progress())) == pytest.approx(5e-4)
 
 
@@ -278,7 +278,7 @@ class OfPairs(nn.Module):
 def test_the_encoder_of_a_linear_generator_inverts_it():
     """Both learn from x = 0.5 z + 0.3; at the game's end E(G(z)) is z, Dumoulin et al. 2017, section 2.3."""
     torch.manual_seed(0)
-    match, moves = Match(view=Pairs()), adam(5e-3, (0.5, 0.99))
+    match, moves = Match(discriminator_input=Pairs()), adam(5e-3, (0.5, 0.99))
     game = Game(
         networks=nn.ModuleDict(
             {
@@ -388,7 +388,7 @@ def test_labels_matter_on_both_sides():
     assert not torch.equal(make(latent, classes), make(latent, other))
     assert not torch.equal(judge(batch(4)["image"], classes).score, judge(batch(4)["image"], other).score)
     context = a_round(game)
-    _, told = game.showcase.view.real(context, game.showcase)
+    _, told = game.showcase.discriminator_input.real(context, game.showcase)
     assert torch.equal(told.argmax(1), torch.arange(6))
 
 

@@ -20,5 +20,5 @@ def new_database(tmp_path_factory) -> Path:
     tracker = store.begin("document_999", "first", {})
     tracker.picture(ImageGrid(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), "caption"), 0)
     tracker.finish("FINISHED")
-    store.liveness.release(tracker.run_id)
+    store.run_locks.release(tracker.run_id)
     return folder / "mlruns" / "mlflow.db"

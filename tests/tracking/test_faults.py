@@ -117,7 +117,7 @@ def test_a_fault_in_mid_run_is_one_warning_and_seconds_and_everything_arrives_la
     assert warning.getMessage().startswith("MLflow failed, the run goes on without it: ")
     assert warning.exc_info is None
     tracker.finish("FINISHED")
-    store.liveness.release(tracker.run_id)
+    store.run_locks.release(tracker.run_id)
     assert len(said()) == 1
     client = MlflowClient(store.configuration.tracking_uri)
     run = client.get_run(tracker.run_id)
@@ -136,7 +136,7 @@ def test_a_fault_that_stays_is_one_warning_and_seconds_to_the_end(fault, store, 
         tracker.finish("FINISHED")
         assert time.monotonic() - began < 2 * PATIENCE + 2
         assert len(said()) == 1
-    store.liveness.release(tracker.run_id)
+    store.run_locks.release(tracker.run_id)
     assert caplog.messages[-1].startswith("MLflow never took 20 numbers and 22 other things of this run")
 
 
@@ -166,7 +166,7 @@ def test_what_mlflow_refuses_for_good_holds_nothing_up(store, tmp_path, said, mo
         tracker.report({"step": step, "loss": 1.0})
     tracker.tags({"told": "yes"})
     tracker.finish("FINISHED")
-    store.liveness.release(tracker.run_id)
+    store.run_locks.release(tracker.run_id)
     client = MlflowClient(store.configuration.tracking_uri)
     run = client.get_run(tracker.run_id)
     assert (run.info.status, run.data.params["width"], run.data.tags["told"]) == ("FINISHED", "8", "yes")

@@ -89,25 +89,25 @@ def test_only_the_first_end_counts():
 def test_a_lock_is_free_once_its_process_is_gone(tmp_path):
     code = (
         "import sys; from pathlib import Path; from papergan.tracking.run_locks import RunLocks\n"
-        "holder = RunLocks(Path(sys.argv[1])); holder.claim('run'); print('held', flush=True); sys.stdin.read()"
+        "holder = RunLocks(Path(sys.argv[1])); holder.acquire('run'); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "held\n"
-    assert RunLocks(tmp_path).alive("run")
+    assert RunLocks(tmp_path).is_running("run")
     process.kill()
     process.wait()
-    assert not RunLocks(tmp_path).alive("run")
+    assert not RunLocks(tmp_path).is_running("run")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_released_run_is_not_alive(tmp_path):
-    liveness = RunLocks(tmp_path)
-    liveness.claim("run")
-    assert RunLocks(tmp_path).alive("run")
-    liveness.release("run")
-    assert not RunLocks(tmp_path).alive("run")
+    run_locks = RunLocks(tmp_path)
+    run_locks.acquire("run")
+    assert RunLocks(tmp_path).is_running("run")
+    run_locks.release("run")
+    assert not RunLocks(tmp_path).is_running("run")
 
 
 @pytest.fixture
@@ -122,8 +122,8 @@ def store(new_database, tmp_path) -> MlflowStore:
 
 def test_only_dead_runs_of_the_same_experiment_are_buried(store):
     dead, alive, other = (store.begin("tahvili2025", name, {"k": "v"}) for name in ("a", "a", "b"))
-    store.liveness.release(dead.run_id)
-    store.liveness.release(other.run_id)
+    store.run_locks.release(dead.run_id)
+    store.run_locks.release(other.run_id)
     store.begin("tahvili2025", "a", {})
     client = MlflowClient(store.configuration.tracking_uri)
     states = {run.run_id: client.get_run(run.run_id).info.status for run in (dead, alive, other)}
@@ -166,7 +166,7 @@ def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_ru
     with pytest.raises(ZeroDivisionError), run.nested("dcgan/seed 2", recipe().parameters, {}):
         raise ZeroDivisionError
     run.finish("KILLED")
-    store.liveness.release(run.run_id)
+    store.run_locks.release(run.run_id)
     client = MlflowClient(tracking_uri=store.configuration.tracking_uri)
     group = client.get_experiment_by_name("papergan/song2023").experiment_id
     inside = client.search_runs([group], f"tags.`mlflow.parentRunId` = '{run.run_id}'")
@@ -181,11 +181,11 @@ def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_ru
     assert again.run_id == run.run_id
     assert client.get_run(again.run_id).info.status == "RUNNING"
     again.finish("FINISHED")
-    store.liveness.release(again.run_id)
+    store.run_locks.release(again.run_id)
     other = store.begin("song2023", "limited_data_study", {"study": "other cells"}, "study")
     assert other.run_id != run.run_id
     other.finish("FINISHED")
-    store.liveness.release(other.run_id)
+    store.run_locks.release(other.run_id)
 
 
 def test_cells_go_untracked_where_mlflow_cannot_begin_a_run():

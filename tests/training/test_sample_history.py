@@ -10,7 +10,7 @@ from helpers.tiny_game import tiny_game
 from helpers.training_run import SETTINGS, new_training
 from papergan.game.schedules import Progress
 from papergan.training.callbacks import Callbacks
-from papergan.training.sample_history import MOST, NUM_SHOWN, SampleHistory
+from papergan.training.sample_history import MAX_FRAMES, NUM_SHOWN, SampleHistory
 
 
 def test_frames_show_the_same_latents_as_the_generator_changes():
@@ -28,9 +28,9 @@ def test_frames_show_the_same_latents_as_the_generator_changes():
 
 def test_there_are_never_too_many_and_the_newest_stays():
     game, sample_history = tiny_game(), SampleHistory()
-    for step in range(3 * MOST):
+    for step in range(3 * MAX_FRAMES):
         sample_history.add(game.sampler(), 0, Progress(step))
-        assert len(sample_history.frames) <= MOST
+        assert len(sample_history.frames) <= MAX_FRAMES
         assert sample_history.frames[-1].step == step
     steps = [frame.step for frame in sample_history.frames]
     assert steps == sorted(set(steps))

@@ -1,1 +1,1 @@
-"""What people write in YAML, as strict pydantic models, and the registry of experiments, studies and tools."""
+"""The YAML configuration as strict pydantic models, and the registry of experiments, studies and tools."""

@@ -1,4 +1,4 @@
-"""Recipes as nodes get them: validated once, by the hook in `papergan.hooks.validation`.
+"""Validated recipes, as nodes receive them: checked once, by the hook in `papergan.hooks.validation`.
 
 Not the bare models: Kedro would then validate parameters itself, from the annotation, and report a misspelt key in many
 lines without close matches.
@@ -26,21 +26,21 @@ class Experiment(NamedTuple):
     recipe: Recipe
 
 
-class Plan(NamedTuple, Generic[R, T]):
-    """Many trainings under one name: the recipe, and every trial in the order in which they are run."""
+class TrialPlan(NamedTuple, Generic[R, T]):
+    """The trials of a study, search or stress test, in the order in which they run, and its recipe."""
 
     name: str
     recipe: R
     trials: tuple[T, ...]
 
 
-Study = Plan[StudyRecipe, ExperimentTrial]
-Search = Plan[SearchRecipe, ExperimentTrial]
-ModeStress = Plan[ModeStressRecipe, ModeTrial]
+Study = TrialPlan[StudyRecipe, ExperimentTrial]
+Search = TrialPlan[SearchRecipe, ExperimentTrial]
+ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
 
 
 class Sanity(NamedTuple):
-    """What the metric sanity pipeline looks at."""
+    """The settings of the metric sanity pipeline."""
 
     recipe: SanitySettings
 
@@ -52,7 +52,7 @@ class Comparison(NamedTuple):
 
 
 class Images(NamedTuple):
-    """Which images are compared with which: folders or files that exist."""
+    """The settings of `evaluate_images`, and the folders or files to compare, which exist."""
 
     recipe: ImagesSettings
     real: Path

@@ -1,4 +1,4 @@
-"""Settings of evaluation: which extractors, how many images, under which rules."""
+"""Settings of evaluation: extractors, numbers of images, and rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from papergan.evaluation.protocol import EvaluationRules, Split
 from papergan.extractors.settings import ExtractorSettings
 from papergan.image_range import Quantisation
 from papergan.training.numerics import Device
-from papergan.validation import Amount, BatchSize, Positive, Repeats, Samples, Seed, Size, StrictModel
+from papergan.validation import Amount, BatchSize, Positive, Repeats, SampleCount, Seed, Size, StrictModel
 
 RULE_NAMES = {field.name for field in fields(EvaluationRules)}
 
@@ -43,10 +43,10 @@ class MetricSettings(ExtractorSettings):
     splits: Repeats = 10
     kid_subsets: Repeats = 100
     kid_subset_size: Annotated[int, Field(ge=2, le=20_000)] = 1000  # all pairs of a subset are held at once
-    manifold_samples: Annotated[Samples, Field(ge=10)] = 10_000
-    similarity_pairs: Samples = 1000
-    memorisation_samples: Annotated[Samples, Field(ge=0)] = 1000
-    parzen_samples: Annotated[Samples, Field(ge=0)] = 0
+    manifold_samples: Annotated[SampleCount, Field(ge=10)] = 10_000
+    similarity_pairs: SampleCount = 1000
+    memorisation_samples: Annotated[SampleCount, Field(ge=0)] = 1000
+    parzen_samples: Annotated[SampleCount, Field(ge=0)] = 0
     bootstrap: Annotated[Repeats, Field(ge=0)] = 20
     batch_size: BatchSize = 250
 
@@ -57,24 +57,24 @@ class MetricSettings(ExtractorSettings):
         return self
 
     def bytes_of(self, count: int) -> int:
-        """About how much memory the features of so many images by all extractors take, while they are joined."""
+        """Approximate memory, in bytes, of the features of `count` images by all extractors while they are joined."""
         large = 3056 * (self.inception + self.torchvision)  # 2048 features and 1008 logits
         small = 64 * (self.inception64 + self.domain64) + 14 * self.domain_classifier.width * self.domain
         return 2 * 4 * count * (large + small)
 
     def rules_for(self, num_samples: int, seed: int = 0) -> EvaluationRules:
-        """The rules for so many generated images. seed: for where this has none of its own."""
-        counted = {"num_samples": num_samples, "inception_splits": self.splits}
-        drawn = {"seed": seed if self.seed is None else self.seed}
-        return EvaluationRules(**self.model_dump(include=RULE_NAMES) | counted | drawn)
+        """The rules for `num_samples` generated images. seed: used where these settings have none."""
+        counts = {"num_samples": num_samples, "inception_splits": self.splits}
+        draw_seed = {"seed": seed if self.seed is None else self.seed}
+        return EvaluationRules(**self.model_dump(include=RULE_NAMES) | counts | draw_seed)
 
 
 class EvaluationSettings(MetricSettings):
-    """Settings of the evaluation of an experiment: what is sampled, compared with what, and when.
+    """Settings of the evaluation of an experiment: samples, reference, and intervals.
 
     seed: None = the recipe's. reference: the split of real images that samples are compared with. weights: whether the
-    averaged generator is published and measured, or the moving one. truncation: threshold of the latents that are
-    scored, None = none. quantisation: how images become bytes. every_epochs: less than one step means after every step.
+    averaged generator is exported and measured, or the raw one. truncation: threshold of the latents that are scored,
+    None = none. quantisation: how images become bytes. every_epochs: less than one step means after every step.
     num_samples while training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples,
     path_samples (of the path length), parzen_samples, bootstrap.
     """
@@ -84,10 +84,10 @@ class EvaluationSettings(MetricSettings):
     truncation: Amount | None = None
     quantisation: Quantisation = "round"
     every_epochs: Annotated[float, Field(ge=1e-4, le=1e6)] = 5.0
-    num_samples: Annotated[Samples, Field(ge=100)] = 10_000
-    final_num_samples: Annotated[Samples, Field(ge=100)] = 50_000
+    num_samples: Annotated[SampleCount, Field(ge=100)] = 10_000
+    final_num_samples: Annotated[SampleCount, Field(ge=100)] = 50_000
     path_samples: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
-    discriminator_samples: Annotated[Samples, Field(ge=10)] = 2_000
+    discriminator_samples: Annotated[SampleCount, Field(ge=10)] = 2_000
 
     @model_validator(mode="after")
     def _enough_samples(self) -> EvaluationSettings:
@@ -100,7 +100,7 @@ class EvaluationSettings(MetricSettings):
         return replace(self.rules_for(self.final_num_samples, seed), reference_split=self.reference)
 
     def rules_while_training(self, seed: int) -> EvaluationRules:
-        """The rules of every evaluation before the final one: fewer samples, and nothing that takes long."""
+        """The rules of every evaluation before the final one: fewer samples, and no expensive metrics."""
         fewer = replace(self.rules(seed), num_samples=self.num_samples)
         return replace(fewer, memorisation_samples=0, path_samples=0, parzen_samples=0, bootstrap=0)
 
@@ -112,7 +112,7 @@ class SanitySettings(MetricSettings):
     """
 
     dataset: str
-    num_samples: Annotated[Samples, Field(ge=20)] = 2000
+    num_samples: Annotated[SampleCount, Field(ge=20)] = 2000
     device: Device = "auto"
 
 

@@ -1,4 +1,4 @@
-"""A recipe: what a row of a table is made of. Strict, complete, and checked before anything runs."""
+"""The recipe of an experiment: system, data set, training budget, evaluation; a strict model."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from papergan.validation import (
     Size,
     StrictModel,
     flattened,
-    format_validation_errors,
-)
+    validation_errors,
+)  # fmt: skip
 
 
 class TrainingRecipe(StrictModel):
-    """How long, how fast, and in which precision. Exactly one of epochs, steps and images.
+    """Settings of training: budget, batch size, precision, device. Exactly one of epochs, steps and images.
 
-    images: real images that the discriminator is shown in all, so that systems with several of its moves to one of the
-    generator's can be given the same.
+    images: real images that the discriminator is shown in all, so that systems with several discriminator
+    steps per generator step can be given the same.
     """
 
     epochs: Amount | None = None
@@ -115,10 +115,10 @@ class Recipe(StrictModel):
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits of what determines the weights after n steps.
+        """A digest, 12 hexadecimal digits, of all settings that determine the weights after n steps.
 
-        Outside it: the budget, cadences, evaluation and the device, so that a run can be extended and looked at more
-        often without starting over.
+        Outside it: the budget, cadences, evaluation and the device, so that a run can be extended or evaluated
+        more often without starting over.
         """
         return self._digest(self._identity() | {"seed": self.seed})
 
@@ -130,17 +130,17 @@ class Recipe(StrictModel):
 
     @property
     def variant(self) -> str:
-        """As `fingerprint`, without the seed: runs of one variant and one budget differ by luck alone."""
+        """As `fingerprint`, without the seed: runs of one variant and budget differ by their seed alone."""
         return self._digest(self._identity())
 
     def _identity(self) -> dict[str, Any]:
         decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
         training = self.training.model_dump(include=decisive)
-        drawn = [] if self.subset_seed is None else [self.subset_seed]
+        subset = [] if self.subset_seed is None else [self.subset_seed]
         return {
             "system": self.system,
             "settings": self.settings(),
-            "dataset": [self.dataset, self.image_size, self.train_limit, *drawn],
+            "dataset": [self.dataset, self.image_size, self.train_limit, *subset],
             "training": training,
         }
 
@@ -150,19 +150,19 @@ class Recipe(StrictModel):
 
     @classmethod
     def parse(cls, name: str, given: Any) -> Self:
-        """A recipe from configuration. Raises RecipeError with every fault on one line, those of its settings too."""
+        """A recipe from configuration. Raises RecipeError with every error on one line, those of its settings too."""
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            faults = format_validation_errors(name, error)
-            if any(fault["loc"] or fault["type"] == "unknown_key" for fault in error.errors()):
-                # then the settings have not been looked at yet
-                faults += _find_setting_errors(name, given)
-            raise RecipeError("; ".join(faults)) from None
+            errors = validation_errors(name, error)
+            if any(detail["loc"] or detail["type"] == "unknown_key" for detail in error.errors()):
+                # then the settings have not been validated yet
+                errors += _settings_errors(name, given)
+            raise RecipeError("; ".join(errors)) from None
 
 
-def _find_setting_errors(name: str, given: Any) -> list[str]:
-    """What is wrong with the settings of a recipe that is wrong elsewhere, so that everything is said at once."""
+def _settings_errors(name: str, given: Any) -> list[str]:
+    """Errors in the system's settings of a recipe that has other errors too, so that all are reported together."""
     system, overrides = (
         (given.get(key) for key in ("system", "overrides")) if isinstance(given, Mapping) else (None, None)
     )

@@ -1,4 +1,4 @@
-"""A stress test where modes can be counted: every part of a system against mixtures of Gaussians, over seeds."""
+"""Settings and trials of the mode stress test: variants of a system on mixtures of Gaussians, over seeds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from papergan.config.papers import PaperKey
 from papergan.config.study import ClaimRecipe
 from papergan.data.images import ImageSpec
 from papergan.metrics.modes import Mixture
-from papergan.validation import Amount, BatchSize, Positive, Samples, Seeds, StrictModel, flattened
+from papergan.training.history import Row
+from papergan.validation import Amount, BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened
 
 POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
-Row = dict[str, float]
 MODES: Literal["modes"] = "modes"
 QUALITY, DIVERGENCE, LIKELIHOOD = "high_quality", "divergence", "log_likelihood"
 
@@ -32,7 +32,7 @@ class TargetRecipe(StrictModel):
     deviation: Amount
 
     def mixture(self) -> Mixture:
-        """Raises ValueError for a grid that is not square."""
+        """The mixture. Raises ValueError for a grid that is not square."""
         if self.kind == "ring":
             return Mixture.ring(self.modes, self.scale, self.deviation)
         side = round(self.modes**0.5)
@@ -48,7 +48,7 @@ class ModeClaimRecipe(ClaimRecipe):
 
 
 class ModeStressRecipe(StrictModel):
-    """system: one of fully connected networks. levels: settings of it, each varied alone, over `common`.
+    """The mode stress test. system: a fully connected one. levels: its variants, as changes to `common`.
 
     steps of batch_size points; every_steps between countings, each of `samples` generated points.
     """
@@ -62,7 +62,7 @@ class ModeStressRecipe(StrictModel):
     steps: Positive = 10_000
     batch_size: BatchSize = 256
     every_steps: Positive = 500
-    samples: Samples = 2500
+    samples: SampleCount = 2500
     common: dict[str, Any] = Field(default_factory=dict)
     targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]
     levels: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
@@ -81,7 +81,7 @@ class ModeTrial:
 
     @property
     def name(self) -> str:
-        """Without the seed."""
+        """Target and level; trials that differ by their seed alone share it."""
         return f"{self.target}/{self.level}"
 
     @property
@@ -99,17 +99,17 @@ class ModeTrial:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Of its MLflow run."""
+        """Tags of its MLflow run."""
         return {"target": self.target, "level": self.level}
 
     @property
     def parameters(self) -> dict[str, object]:
-        """Of its MLflow run."""
+        """Parameters of its MLflow run."""
         return {**dict(flattened("settings.", self.settings)), "seed": self.seed, "steps": self.recipe.steps}
 
     @property
     def key(self) -> str:
-        """Twelve hexadecimal digits of all that decides its result."""
+        """A digest, 12 hexadecimal digits, of all settings that determine the result."""
         recipe = self.recipe
         about = {
             "target": recipe.targets[self.target].model_dump(), "settings": dict(self.settings), "seed": self.seed,
@@ -120,9 +120,9 @@ class ModeTrial:
 
 @dataclass(frozen=True, eq=False)
 class ModeResult:
-    """What became of a trial. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step, terms.
+    """The result of a trial. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step, terms.
 
-    points: [N][2], the last samples. diverged: why it came to no end, or None. provenance: hardware, versions, commit.
+    points: [N][2], the last samples. diverged: the reason, or None. provenance: hardware, versions, commit.
     """
 
     over_time: list[Row]

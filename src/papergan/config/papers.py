@@ -1,4 +1,4 @@
-"""The bibliography: every paper that anything here refers to, by its citation key; conf/base/papers.yml."""
+"""The bibliography: the papers that this project refers to, by citation key; conf/base/papers.yml."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Paper(StrictModel):
-    """One entry. authors: "Family, Given", in the paper's order; empty = unknown, and then `name` says what to call it.
+    """One entry. authors: "Family, Given", in the paper's order; empty = unknown, and then `name` is cited.
 
     arxiv, doi: identifiers without a prefix. document: number of the source document, of the five that began this.
     """
@@ -95,7 +95,7 @@ def _first_author(paper: Paper) -> str:
 
 
 def find_paper(key: str) -> Paper:
-    """The paper of a citation key or an arXiv identifier. Raises RecipeError, one line, for anything else.
+    """The paper of a citation key or an arXiv identifier. Raises RecipeError for any other key.
 
     An arXiv identifier without an entry is a paper of which nothing else is known.
     """

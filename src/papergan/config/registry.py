@@ -1,4 +1,4 @@
-"""Which experiments there are: the top-level keys of conf/base/parameters/*.yml, one experiment each."""
+"""The registry of experiments, studies and tools: names, descriptions, settings, checks, pipelines."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PARAMETERS = PROJECT / "conf" / "base" / "parameters"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What is known of an experiment without reading its recipe closely. paper: its citation key."""
+class ExperimentEntry:
+    """Name, paper (a citation key) and description of an experiment or study."""
 
     name: str
     paper: str
@@ -29,24 +29,24 @@ class Entry:
 
 
 @cache
-def discover(folder: Path = PARAMETERS) -> dict[str, Entry]:
+def discover(folder: Path = PARAMETERS) -> dict[str, ExperimentEntry]:
     """Every experiment by name, in the order of the files and of the entries in them: papers' first, as in papers.yml.
 
     Only names are taken from here: overlays and --params may change everything else when a pipeline runs.
     Raises RecipeError where a file is not a mapping of experiments, a name appears twice, or one is no name: it becomes
     a pipeline and a folder.
     """
-    found: dict[str, Entry] = {}
+    found: dict[str, ExperimentEntry] = {}
     order = list(papers())
     for path in sorted(folder.glob("*.yml"), key=lambda path: (_place(path.stem, order), path.name)):
         for name, entry in read_entries(path, "experiment names to recipes").items():
             if name in found:
                 raise RecipeError(f"{path}: experiment {quoted(name)} is defined twice")
-            taken = {*TOOLS, *TOOL_PARAMETERS, *SHARED}
+            taken = {*TOOLS, *TOOL_PARAMETERS, *SHARED_FOLDERS}
             if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
                 wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
                 raise RecipeError(f"{path}: {quoted(name)} cannot be the name of an experiment: {wanted}")
-            found[name] = Entry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
+            found[name] = ExperimentEntry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
     return found
 
 
@@ -58,22 +58,23 @@ STUDIES = PROJECT / "conf" / "base" / "parameters_studies.yml"
 
 
 @cache
-def studies(path: Path = STUDIES) -> dict[str, Entry]:
+def studies(path: Path = STUDIES) -> dict[str, ExperimentEntry]:
     """Every study by name: the top-level keys of that file. Raises RecipeError as `discover` does."""
     found = {}
     for name, entry in read_entries(path, "experiment names to recipes").items() if path.exists() else ():
-        if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in {*discover(), *TOOLS, *TOOL_PARAMETERS, *SHARED}:
+        taken = {*discover(), *TOOLS, *TOOL_PARAMETERS, *SHARED_FOLDERS}
+        if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
             raise RecipeError(f"{path}: {quoted(name)} cannot be the name of a study: it is taken, or no name")
-        found[name] = Entry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
+        found[name] = ExperimentEntry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
     return found
 
 
-SHARED = ("store", "rulers")  # folders beside those of the experiments
+SHARED_FOLDERS = ("store", "rulers")  # folders beside those of the experiments
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A pipeline that is no experiment and no study.
+    """A tool: a pipeline that is neither an experiment nor a study.
 
     pipeline: module with `create_pipeline()`. settings: model of `params:<name>`, "module:class"; "" = it has none.
     check: "module:function" from (name, catalog) to what its nodes get in the place of the parameters. inputs: further
@@ -128,7 +129,7 @@ MODELS = {name: tool.settings for name, tool in TOOLS.items() if tool.settings} 
 TOOL_PARAMETERS = (*MODELS, *(name for tool in TOOLS.values() for name in tool.inputs))
 
 
-def resolve(dotted: str) -> Any:
+def import_by_name(dotted: str) -> Any:
     """The class or function that "module:name" names."""
     module, _, name = dotted.partition(":")
     return getattr(import_module(module), name)

@@ -1,4 +1,4 @@
-"""A study: experiments times what is varied of them times seeds. Every combination is a trial, a recipe of its own."""
+"""Settings and trials of studies: experiments x levels of factors x seeds; every combination is a trial."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ MEASURES = (
 
 
 class GridRecipe(StrictModel):
-    """experiments: by name. factors: what is varied, `{factor: {level: part of a recipe}}`, in all combinations."""
+    """A grid of trials: experiments x all combinations of levels. factors: `{factor: {level: part of a recipe}}`."""
 
     experiments: Names
     factors: dict[str, dict[str, Tree]] = Field(default_factory=dict)
 
 
 class ClaimRecipe(StrictModel):
-    """A claim that numbers can support or not: each treatment is better than each baseline, all else equal.
+    """A claim of a paper: each treatment is better than each baseline, all else equal.
 
     treatment, baseline: experiments, or levels of any factor. metrics: without an extractor's prefix; "better" is that
     of `papergan.metrics.registry`. grids: where it is looked for; None = in all that have both sides.
@@ -57,9 +57,9 @@ class ClaimRecipe(StrictModel):
 
 
 class StudyRecipe(StrictModel):
-    """paper: citation key or arXiv identifier. common: laid over every recipe, for budgets. seeds: of every trial.
+    """A study. paper: citation key or arXiv identifier. common: merged into every recipe, for budgets.
 
-    tables: published ones whose numbers stand beside, "Table IV"; None = all of the paper.
+    seeds: of every trial. tables: published tables to compare with, "Table IV"; None = all of the paper.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
@@ -93,7 +93,7 @@ def _levels(grid: GridRecipe) -> Iterator[str]:
 
 
 class SearchRecipe(StrictModel):
-    """song2023, section 3.1: FD is raised from 1 until no instability occurs. most: where the search gives up."""
+    """The search of song2023, section 3.1: FD is raised from 1 until training is stable, at most to `most`."""
 
     paper: PaperKey
     description: str = ""
@@ -106,7 +106,7 @@ class SearchRecipe(StrictModel):
 
 @dataclass(frozen=True)
 class ExperimentTrial:
-    """One combination of one grid. levels: the chosen one of every factor.
+    """A trial of a study. levels: the level of every factor.
 
     as_published: whether no level changes the experiment, so that published numbers stand for it.
     """
@@ -119,7 +119,7 @@ class ExperimentTrial:
 
     @property
     def name(self) -> str:
-        """Without the seed: trials of one name differ by luck alone."""
+        """Experiment and levels; trials that differ by their seed alone share it."""
         return "/".join([self.experiment, *self.levels.values()])
 
     @property
@@ -128,40 +128,41 @@ class ExperimentTrial:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Of its MLflow run."""
+        """Tags of its MLflow run."""
         return {"grid": self.grid, **self.levels, "dataset": self.recipe.dataset, "recipe": self.recipe.fingerprint}
 
     @property
     def parameters(self) -> dict[str, object]:
-        """Of its MLflow run."""
+        """Parameters of its MLflow run."""
         return self.recipe.parameters
 
     @property
     def key(self) -> str:
-        """Twelve hexadecimal digits of all that decides its result; trials of two grids that agree are run once."""
+        """A digest, 12 hexadecimal digits, of all settings that determine the result; equal trials are run once."""
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper"})
-        about["training"] = {name: value for name, value in about["training"].items() if name not in HOW}
+        about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def digest_of(trials: Sequence[Keyed]) -> str:
-    """Twelve hexadecimal digits of which trials a study has."""
+    """A digest, 12 hexadecimal digits, of the trials of a study."""
     return hashlib.sha256(" ".join(sorted(trial.key for trial in trials)).encode()).hexdigest()[:12]
 
 
 class Keyed(Protocol):
-    """A trial of anything."""
+    """The protocol of a trial: it has a key."""
 
     @property
     def key(self) -> str: ...
 
 
-HOW = ("device", "devices", "cuda_graphs", "save_minutes", "keep_checkpoints", "resume")  # no part of a result
+# of training, no part of a result
+EXECUTION_SETTINGS = ("device", "devices", "cuda_graphs", "save_minutes", "keep_checkpoints", "resume")
 
 
 @dataclass(frozen=True, eq=False)
 class TrialResult:
-    """What became of a trial. Pictures are None where it diverged.
+    """The result of a trial: score card, history and images; the images are None where it diverged.
 
     samples: uint8 [N, C, S, S]. neighbours: uint8 [R, K, C, S, S], R samples, each before its nearest training images.
     """
@@ -178,23 +179,23 @@ def trials_of(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> lis
     recipes: of all experiments, as configuration has them. Raises RecipeError naming what does not fit, all at once.
     """
     found: list[ExperimentTrial] = []
-    faults: dict[str, str] = {}  # where each was met first, since a wrong level is wrong in many trials
+    errors: dict[str, str] = {}  # where each was met first, since a wrong level is wrong in many trials
     for seed in study.seeds:
         for grid_name, grid in study.grids.items():
             for experiment, levels in product(grid.experiments, _combinations(grid)):
                 try:
                     found.append(_trial(grid_name, grid, experiment, levels, seed, study.common, recipes))
-                except RecipeError as fault:
-                    where, _, what = str(fault).rpartition(": ") if ": " in str(fault) else ("", "", str(fault))
-                    faults.setdefault(what, ": ".join(filter(None, [f"{name}.grids.{grid_name}", where])))
-    faults |= _unknown_sides(name, study, recipes)
-    if faults:
-        raise RecipeError("; ".join(f"{where}: {what}" for what, where in faults.items()))
+                except RecipeError as error:
+                    where, _, what = str(error).rpartition(": ") if ": " in str(error) else ("", "", str(error))
+                    errors.setdefault(what, ": ".join(filter(None, [f"{name}.grids.{grid_name}", where])))
+    errors |= _unknown_sides(name, study, recipes)
+    if errors:
+        raise RecipeError("; ".join(f"{where}: {what}" for what, where in errors.items()))
     return found
 
 
 def _unknown_sides(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> dict[str, str]:
-    """What claims are about must be experiments or levels; experiments need not be in a grid: it may be cut short."""
+    """Errors for sides of claims that are neither an experiment nor a level; an experiment need not be in a grid."""
     sides = {*recipes, *(level for grid in study.grids.values() for level in _levels(grid))}
     return {
         f"unknown side {quoted(side)}{did_you_mean(side, sides)}": f"{name}.claims.{place}"
@@ -231,10 +232,10 @@ def search_trials(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) 
     return trials_of(name, study, recipes)
 
 
-def deep_merge(below: Tree, above: Tree) -> Tree:
-    """`below` with the keys of `above` in their place; mappings are merged, everything else is replaced."""
-    merged = dict(below)
-    for key, value in above.items():
+def deep_merge(base: Tree, overlay: Tree) -> Tree:
+    """`base` with the keys of `overlay` in their place; mappings are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in overlay.items():
         old = merged.get(key)
         merged[key] = deep_merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged

@@ -13,7 +13,7 @@ from papergan.data.download import check_address
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, did_you_mean
 from papergan.messages import quoted, sanitise
-from papergan.validation import Positive, Samples, Seed, Size, StrictModel, format_validation_errors
+from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel, validation_errors
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
@@ -85,8 +85,8 @@ class ParquetDeclaration(StrictModel):
 class DrawnDeclaration(StrictModel):
     """Images that are drawn. train, test: how many. seed: of the draw."""
 
-    train: Samples
-    test: Samples
+    train: SampleCount
+    test: SampleCount
     seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property
@@ -213,4 +213,4 @@ def parse_declaration(name: str, entry: object) -> Declaration:
     try:
         return _KINDS[kind].model_validate(entry)
     except ValidationError as error:
-        raise DataError("; ".join(map(sanitise, format_validation_errors(f"data set {name!r}", error)))) from None
+        raise DataError("; ".join(map(sanitise, validation_errors(f"data set {name!r}", error)))) from None

@@ -18,7 +18,7 @@ from papergan.atomic_files import DOCUMENT_BYTES
 from papergan.datasets.atomic_file import AtomicFileDataset, read_text
 from papergan.errors import EvaluationError
 from papergan.messages import quoted, sanitise
-from papergan.validation import format_validation_errors
+from papergan.validation import validation_errors
 
 T = TypeVar("T")
 JSONPreview = NewType("JSONPreview", str)  # Kedro-Viz goes by this name
@@ -82,7 +82,7 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
         try:
             return self._from_document(document)
         except ValidationError as error:
-            reason = sanitise(format_validation_errors(self.what, error)[0])
+            reason = sanitise(validation_errors(self.what, error)[0])
         except EvaluationError as error:  # of a protocol
             reason = sanitise(error)
         raise EvaluationError(f"{path} holds no {self.what} ({reason}); {self.remedy}")

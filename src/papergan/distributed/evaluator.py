@@ -37,10 +37,12 @@ _KNOWN = {kind.__name__: kind for kind in (NotFiniteError, MemoryShortError, Eva
 
 def evaluator_of(recipe: Recipe, images: ImageSplits, domain_classifier: Weights, references: References) -> Evaluator:
     """The evaluator of an experiment: of this process alone, or of all processes of its group."""
-    how, device, process_group = recipe.evaluation, device_here(recipe.training.device), current()
-    extractors = extractors_of(how, device, domain_classifier)
-    real, held_out = reference_and_held_out(images, how.reference)
-    alone = Evaluator(extractors, references, real=real, held_out=held_out, device=device, batch_size=how.batch_size)
+    settings, device, process_group = recipe.evaluation, device_here(recipe.training.device), current()
+    extractors = extractors_of(settings, device, domain_classifier)
+    real, held_out = reference_and_held_out(images, settings.reference)
+    alone = Evaluator(
+        extractors, references, real=real, held_out=held_out, device=device, batch_size=settings.batch_size
+    )
     if process_group is None:
         return alone
     return DistributedEvaluator(alone, process_group, _evaluator_message(recipe, images.train.spec, domain_classifier))
@@ -54,7 +56,7 @@ class DistributedEvaluator(Evaluator):
     """
 
     def __init__(self, alone: Evaluator, process_group: ProcessGroup, message: dict[str, Any]) -> None:
-        """message: what followers build their extractors from, see `FollowerEvaluator`; sent once."""
+        """message: from which followers build their extractors, see `FollowerEvaluator`; sent once."""
         super().__init__(
             alone.extractors, alone.references, real=alone.real, held_out=alone.held_out, device=alone.device,
             batch_size=alone.batch_size,
@@ -88,7 +90,7 @@ class DistributedEvaluator(Evaluator):
 
 
 def _evaluator_message(recipe: Recipe, images: ImageSpec, domain_classifier: Weights) -> dict[str, Any]:
-    """What a `FollowerEvaluator` is built from: followers do not read the disk."""
+    """The message from which a `FollowerEvaluator` is built: followers do not read the disk."""
     files = {
         name: torch.frombuffer(bytearray(read_into_memory(path)), dtype=torch.uint8)
         for name, path in weight_files(recipe.evaluation).items()
@@ -154,8 +156,8 @@ class FollowerEvaluator:
         device = device_here(self.recipe.training.device)
         classifier = Weights(content["classifier"], content["about_classifier"])
         with in_memory(content["files"]) as places:
-            how = self.recipe.evaluation.model_copy(update={**places, "allow_download": False})
-            self.extractors = build_extractors(how, device, classifier)
+            settings = self.recipe.evaluation.model_copy(update={**places, "allow_download": False})
+            self.extractors = build_extractors(settings, device, classifier)
         game = systems.build(
             self.recipe.system, ImageSpec(*content["spec"]), self.recipe.overrides, seed=self.recipe.seed
         ).to(device)
@@ -171,13 +173,13 @@ class FollowerEvaluator:
     def features(self, wave: int) -> dict[str, Any] | None:
         """The features of this rank's chunk of the wave, or its error; None where the wave ends before it."""
         assert self._chunks is not None
-        how = self.recipe.training
+        training = self.recipe.training
         chunk = wave * self.process_group.world + self.process_group.rank
         if chunk >= self._chunks.count:
             return None
         memory = memory_errors("evaluation", f"lower evaluation.batch_size (now {self._chunks.batch_size})")
         try:
-            with numerics(how.precision, deterministic=how.deterministic), memory:
+            with numerics(training.precision, deterministic=training.deterministic), memory:
                 samples = self._chunks.extract(chunk)
         except PaperganError as error:
             return {"error": type(error).__name__, "message": f"{self.process_group}: {error}"}

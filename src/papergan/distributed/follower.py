@@ -13,7 +13,7 @@ from papergan.data.images import ImageSpec
 from papergan.distributed.evaluator import FollowerEvaluator
 from papergan.errors import PaperganError
 from papergan.game.batch_norm import share_batch_norm
-from papergan.game.sharding import shared_out
+from papergan.game.sharding import use_shard
 from papergan.game.training_step import training_step
 from papergan.randomness import own_random_state, seed_for
 from papergan.training.batches import Batches
@@ -49,10 +49,10 @@ class Follower:
     def run(self) -> None:
         """Execute commands until END. Raises ProcessGroupError where the leader is lost."""
         while (message := self.process_group.receive_broadcast()).command is not Command.END:
-            self._obey(message)
+            self._execute(message)
         self.process_group.leave()
 
-    def _obey(self, message: Message) -> None:
+    def _execute(self, message: Message) -> None:
         if message.command is Command.TRAIN:
             self._evaluator = None
             self._trainer = FollowerTrainer(self.process_group, message)
@@ -76,24 +76,29 @@ class FollowerTrainer:
     def __init__(self, process_group: ProcessGroup, message: Message) -> None:
         content = message.content
         self.recipe = Recipe.model_validate_json(content["recipe"])
-        how = self.recipe.training
+        training = self.recipe.training
         images = ImageSpec(*content["spec"])
         self.game = systems.build(self.recipe.system, images, self.recipe.overrides, seed=self.recipe.seed)
-        self.game.to(device_here(how.device))
+        self.game.to(device_here(training.device))
         share_batch_norm(self.game.networks)
         self.game.load_state_dict(content["game"])
         self.batches = Batches(
-            content["images"], content["labels"], batch_size=how.batch_size, seed=self.recipe.seed,
-            device=self.game.device, flip=how.horizontal_flip, drop_last=how.drop_last, shard=process_group.rows,
+            content["images"], content["labels"], batch_size=training.batch_size, seed=self.recipe.seed,
+            device=self.game.device, flip=training.horizontal_flip, drop_last=training.drop_last,
+            shard=process_group.rows,
         )  # fmt: skip
         self.shard = process_group.shard(self.game.device)
 
     def step(self, step: int) -> None:
         """Run training step `step` as `Trainer` does on rank 0."""
-        how, count = self.recipe.training, self.game.batches_per_step
-        precise = numerics(how.precision, deterministic=how.deterministic)
-        memory = memory_errors(f"training on {self.game.device}", f"lower training.batch_size (now {how.batch_size})")
-        with precise, memory, own_random_state(self.game.device), shared_out(self.shard):
+        training, count = self.recipe.training, self.game.batches_per_step
+        precise = numerics(training.precision, deterministic=training.deterministic)
+        memory = memory_errors(
+            f"training on {self.game.device}", f"lower training.batch_size (now {training.batch_size})"
+        )
+        with precise, memory, own_random_state(self.game.device), use_shard(self.shard):
             real = self.batches.of_step(step, count)
             torch.manual_seed(seed_for(self.recipe.seed, "step", step))
-            training_step(self.game, real, self.batches.progress(step, count), autocast=autocast_type(how.precision))
+            training_step(
+                self.game, real, self.batches.progress(step, count), autocast=autocast_type(training.precision)
+            )

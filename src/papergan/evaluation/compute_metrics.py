@@ -11,7 +11,7 @@ from torch import Tensor
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import Reference
-from papergan.extractors.feature_extractor import Features, stop_if_asked
+from papergan.extractors.feature_extractor import Features, stop_if_requested
 from papergan.metrics.classes import ClassHistogram
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
@@ -19,11 +19,11 @@ from papergan.metrics.inception_score import inception_score, modified_inception
 from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_deviation
 from papergan.metrics.memorisation import memorisation
 from papergan.metrics.nearest_neighbours import neighbourhoods
-from papergan.metrics.random_subsets import draw
+from papergan.metrics.random_subsets import random_rows
 
 logger = logging.getLogger(__name__)
 
-Scores = dict[str, float]
+MetricValues = dict[str, float]
 
 
 def score_features(
@@ -32,7 +32,7 @@ def score_features(
     rules: EvaluationRules,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
-) -> Scores:
+) -> MetricValues:
     """Every score of samples by the features of one extractor, behind its prefix; see METRICS for the names.
 
     Where a metric takes fewer samples than there are, these are drawn by the rules' seed, never the first ones.
@@ -44,46 +44,46 @@ def score_features(
     scores = {"num_samples": float(rules.num_samples)}
     scores |= _distances(rows, real, reference, rules, should_stop)
     scores |= _floor(rows, reference, rules, should_stop)
-    stop_if_asked(should_stop, "before the neighbourhoods")
+    stop_if_requested(should_stop, "before the neighbourhoods")
     some = reference.real.some(rules.manifold_samples).features.to(device)
-    scores |= neighbourhoods(_drawn(rows, rules.manifold_samples, rules, "neighbourhoods"), some).as_metrics()
+    scores |= neighbourhoods(_random_subset(rows, rules.manifold_samples, rules, "neighbourhoods"), some).as_metrics()
     if reference.extractor.has_logits:
         scores |= _inception_scores(features.logits, rules)
     if reference.extractor.class_names:
         scores |= _classes(features.logits, reference)
     if rules.memorisation_samples and reference.held_out is not None:
-        stop_if_asked(should_stop, "before the memorisation")
+        stop_if_requested(should_stop, "before the memorisation")
         held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
-        mine = _drawn(rows, rules.memorisation_samples, rules, "memorisation")
+        mine = _random_subset(rows, rules.memorisation_samples, rules, "memorisation")
         scores |= memorisation(mine, held_out, real).as_metrics()
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 
-def _drawn(rows: Tensor, count: int, rules: EvaluationRules, purpose: str) -> Tensor:
+def _random_subset(rows: Tensor, count: int, rules: EvaluationRules, purpose: str) -> Tensor:
     """`count` of the generated rows, on their device; all where there are no more."""
     if count >= len(rows):
         return rows
-    return rows[draw(len(rows), count, rules.seed, purpose).to(rows.device)]
+    return rows[random_rows(len(rows), count, rules.seed, purpose).to(rows.device)]
 
 
 def _floor(
     features: Tensor, reference: Reference, rules: EvaluationRules, should_stop: Callable[[], bool] | None
-) -> Scores:
+) -> MetricValues:
     """The floor at this number of samples, and where that many are not held out, the distance of a draw as large."""
     floor, count = reference.floor_at(len(features))
     if floor is None:
         return {}
     scores = {"fid_floor": floor}
     if count < len(features):
-        stop_if_asked(should_stop, "before the distance at the floor's count")
-        some = FeatureStatistics.of(_drawn(features, count, rules, "floor"))
+        stop_if_requested(should_stop, "before the distance at the floor's count")
+        some = FeatureStatistics.of(_random_subset(features, count, rules, "floor"))
         scores["fid_at_floor_count"] = frechet_distance(some, reference.real.statistics.to(some.mean.device))
     return scores
 
 
 def _distances(
     features: Tensor, real: Tensor, reference: Reference, rules: EvaluationRules, should_stop: Callable[[], bool] | None
-) -> Scores:
+) -> MetricValues:
     statistics = FeatureStatistics.of(features)
     if statistics.count <= statistics.dimension:
         logger.warning(
@@ -103,7 +103,7 @@ def _distances(
     return scores
 
 
-def _inception_scores(logits: Tensor, rules: EvaluationRules) -> Scores:
+def _inception_scores(logits: Tensor, rules: EvaluationRules) -> MetricValues:
     score = inception_score(logits, rules.inception_splits, rules.seed)
     scores = {"is_mean": score.mean, "is_std": score.std, "log_is": score.log_mean}
     try:
@@ -113,7 +113,7 @@ def _inception_scores(logits: Tensor, rules: EvaluationRules) -> Scores:
     return scores
 
 
-def _classes(logits: Tensor, reference: Reference) -> Scores:
+def _classes(logits: Tensor, reference: Reference) -> MetricValues:
     fake, real = (ClassHistogram(logits.shape[1]) for _ in range(2))
     fake.update(logits)
     real.update(reference.real.features.logits)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.errors import EvaluationError
-from papergan.evaluation.reference import drawn
-from papergan.metrics.random_subsets import draw_again
+from papergan.evaluation.reference import reference_rows
+from papergan.metrics.random_subsets import resampled_rows
 from papergan.randomness import seed_for
 
 
@@ -31,10 +31,10 @@ class Corruption:
 
 def honest(images: ImageSplits, count: int) -> Tensor:
     """`count` of the test images, the same ones every time."""
-    return images.test.images[drawn(len(images.test), count)]
+    return images.test.images[reference_rows(len(images.test), count)]
 
 
-def most_images(test: ImageSet) -> int:
+def max_images(test: ImageSet) -> int:
     """How many images a case can have at most, so that a fifth of the classes still fills it without duplicates."""
     sizes = torch.bincount(test.labels, minlength=max(1, len(test.classes)))
     return int(sizes[: _kept(len(sizes), 0.8)].sum())
@@ -57,7 +57,7 @@ def _without_classes(images: ImageSplits, count: int, share: float) -> Tensor:
     if not images.test.classes:
         raise EvaluationError(f"{images.test.name} has no classes to drop; metric_sanity needs a labelled data set")
     rows = (images.test.labels < _kept(len(images.test.classes), share)).nonzero().flatten()
-    return images.test.images[rows[drawn(len(rows), count)]]
+    return images.test.images[rows[reference_rows(len(rows), count)]]
 
 
 def _kept(num_classes: int, share: float) -> int:
@@ -71,7 +71,7 @@ def _repeated(images: ImageSplits, count: int, times: float) -> Tensor:
 
 def _copied(images: ImageSplits, count: int, share: float) -> Tensor:
     pixels, copies = honest(images, count).clone(), round(count * share)
-    pixels[:copies] = images.train.images[draw_again(len(images.train), copies, 0, "corruption", "copies")]
+    pixels[:copies] = images.train.images[resampled_rows(len(images.train), copies, 0, "corruption", "copies")]
     return _shuffled(pixels)
 
 
@@ -83,7 +83,7 @@ def _garbage(images: ImageSplits, count: int, share: float) -> Tensor:
 
 
 def _shuffled(pixels: Tensor) -> Tensor:
-    """The place of an image must not tell whether it was spoilt."""
+    """Shuffle images, so that their order does not show which are corrupted."""
     return pixels[torch.randperm(len(pixels), generator=_generator("order"))]
 
 

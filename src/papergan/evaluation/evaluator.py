@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from papergan.data.images import ImageSet
-from papergan.evaluation.compute_metrics import Scores, score_features
+from papergan.evaluation.compute_metrics import MetricValues, score_features
 from papergan.evaluation.image_features import SampleFeatures, extract_features
 from papergan.evaluation.pixel_metrics import num_images_kept, score_pixels
 from papergan.evaluation.protocol import EvaluationRules
@@ -53,7 +53,7 @@ class Evaluator:
         *,
         should_stop: Stop = None,
         what: str = "samples",
-    ) -> Scores:
+    ) -> MetricValues:
         """Every score of uint8 [B, C, S, S], in batches, that the rules ask for. what: they are, for people.
 
         Raises EvaluationStopped once `should_stop()` is true.
@@ -68,7 +68,7 @@ class Evaluator:
         progress: Progress,
         should_stop: Stop = None,
         what: str = "samples",
-    ) -> Scores:
+    ) -> MetricValues:
         """Every score of a generator that the rules ask for, the path lengths too. progress: of the training."""
         features = self.extract_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
         scores = self.score_features(features, rules, should_stop)
@@ -102,9 +102,9 @@ class Evaluator:
         pixels = (to_pixels(batch, rules.quantisation) for batch in stream)
         return self.extract(pixels, rules, should_stop=should_stop, what=what)
 
-    def score_features(self, samples: SampleFeatures, rules: EvaluationRules, should_stop: Stop = None) -> Scores:
+    def score_features(self, samples: SampleFeatures, rules: EvaluationRules, should_stop: Stop = None) -> MetricValues:
         """Every score of features that were extracted before, and of the pixels that were kept beside them."""
-        scores: Scores = {}
+        scores: MetricValues = {}
         for name, features in samples.features.items():
             scores |= score_features(features, self.references[name], rules, self.device, should_stop)
         if self.real is not None:

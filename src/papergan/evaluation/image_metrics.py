@@ -11,7 +11,7 @@ from torch import Tensor
 from papergan.data.folder import read_images
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
-from papergan.evaluation.compute_metrics import Scores, score_features
+from papergan.evaluation.compute_metrics import MetricValues, score_features
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_features import extract_features
 from papergan.evaluation.protocol import EvaluationRules
@@ -36,7 +36,7 @@ def evaluate(
     fake: Images, real: Images, held_out: Images | None = None, *, extractor: Named | Network = "inception",
     weights: str | None = None, device: torch.device | str = "cpu", batch_size: int = 250, seed: int = 0,
     size: int | None = None, **counts: int,
-) -> Scores:  # fmt: skip
+) -> MetricValues:  # fmt: skip
     """Every metric of `fake` against `real`: FID, KID, IS, precision, recall, density, coverage, copies, MS-SSIM.
 
     fake, real, held_out: uint8 arrays [N, H, W, C] or tensors [N, C, H, W], an `ImageSet`, or a folder or file as
@@ -92,7 +92,7 @@ class ImageMetrics:
         if real:
             self._reference = None
 
-    def compute(self) -> Scores:
+    def compute(self) -> MetricValues:
         """Every metric of features so far. Raises EvaluationError where one side has no images."""
         real, fake = (self._joined(side) for side in (REAL, FAKE))
         if self._reference is None:

@@ -42,19 +42,22 @@ class ImageScores(BaseModel):
         return rows
 
     def floors(self) -> list[str]:
-        """What each Frechet distance is beside that of as many held-out images, in words; none held out, none said."""
-        said = []
+        """Each Frechet distance compared with that of as many held-out images, as text; [] where none are held out."""
+        sentences = []
         for protocol in self.protocols:
             name = f"{protocol.metric_prefix}fid"
-            floor, drawn = self.metrics.get(f"{name}_floor"), self.metrics.get(f"{name}_at_floor_count")
+            floor, at_floor_count = self.metrics.get(f"{name}_floor"), self.metrics.get(f"{name}_at_floor_count")
             if floor is not None:
                 distance, what = self.metrics[name], f"{protocol.floor_count} images"
-                if drawn is not None:
-                    distance, what = drawn, f"{protocol.floor_count} of the {protocol.num_samples} images, drawn"
+                if at_floor_count is not None:
+                    distance, what = (
+                        at_floor_count,
+                        f"{protocol.floor_count} of the {protocol.num_samples} images, drawn",
+                    )
                 times = f", {distance / floor:.3g} times that" if floor else ""
                 undone = f"{name} of {protocol.floor_count} held-out images {floor:.4g}"
-                said.append(f"{undone}; of {what} {distance:.4g}{times}")
-        return said
+                sentences.append(f"{undone}; of {what} {distance:.4g}{times}")
+        return sentences
 
     def _labelled(self) -> Iterator[tuple[str, str, Metric, str]]:
         done = set()

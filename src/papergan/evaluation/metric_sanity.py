@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from papergan.data.images import ImageSplits
-from papergan.evaluation.compute_metrics import Scores
+from papergan.evaluation.compute_metrics import MetricValues
 from papergan.evaluation.corruptions import CORRUPTIONS
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules
@@ -25,7 +25,7 @@ Direction = Literal["up", "down"]
 # originals of one copy in twenty-five: 0.50 becomes 0.49, with a deviation of 0.01). What is missing here is not
 # noticed reliably: precision never sees a missing class, the Inception Score no duplicates, and only the distances to
 # training images know a copy from a success.
-MUST: dict[tuple[str, str], Direction] = {
+EXPECTED_DIRECTIONS: dict[tuple[str, str], Direction] = {
     ("blur", "fid"): "up",
     ("blur", "kid_mean"): "up",
     ("blur", "recall"): "down",
@@ -65,7 +65,7 @@ class Case(BaseModel):
 
     corruption: str
     strength: float
-    metrics: Scores
+    metrics: MetricValues
 
 
 def sanity_cases(
@@ -95,9 +95,9 @@ def series(cases: Sequence[Case], corruption: str, name: str) -> tuple[list[floa
 
 
 def violations(cases: Sequence[Case]) -> list[tuple[str, str, Direction]]:
-    """(corruption, metric with its prefix, direction) wherever a metric of MUST does not move one way only."""
+    """(corruption, metric with its prefix, direction) wherever a metric does not move as EXPECTED_DIRECTIONS has it."""
     found = []
-    for (corruption, metric), direction in MUST.items():
+    for (corruption, metric), direction in EXPECTED_DIRECTIONS.items():
         for name in sorted({name for case in cases for name in case.metrics}):
             known = prefix_and_metric(name)
             if known is None or known[1] is not METRICS[metric]:

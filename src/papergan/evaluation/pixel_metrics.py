@@ -7,14 +7,14 @@ from torch import Tensor
 
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules
-from papergan.evaluation.reference import DRAW_SEED, drawn
+from papergan.evaluation.reference import DRAW_SEED, reference_rows
 from papergan.metrics.memorisation import memorisation, pixel_vectors
 from papergan.metrics.ms_ssim import WINDOW, PairwiseSimilarity
 from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
-from papergan.metrics.random_subsets import draw, order
+from papergan.metrics.random_subsets import order, random_rows
 
 BYTES_AT_ONCE = 2**29  # of training images as vectors
-MOST_PARZEN = 1000  # images for the bandwidth, and as many for the likelihood
+MAX_PARZEN_SAMPLES = 1000  # images for the bandwidth, and as many for the likelihood
 
 
 def score_pixels(
@@ -37,10 +37,10 @@ def score_pixels(
         similarity.update(pixels[order(len(pixels), rules.seed, "pairs")[: 2 * rules.similarity_pairs]])
         scores["ms_ssim"] = similarity.value()
     if rules.memorisation_samples and held_out is not None:
-        some = pixels[draw(len(pixels), rules.memorisation_samples, rules.seed, "pixel memorisation")]
+        some = pixels[random_rows(len(pixels), rules.memorisation_samples, rules.seed, "pixel memorisation")]
         scores |= _memorisation(some, real, held_out, device)
     if rules.parzen_samples and held_out is not None:
-        some = pixels[draw(len(pixels), rules.parzen_samples, rules.seed, "parzen")]
+        some = pixels[random_rows(len(pixels), rules.parzen_samples, rules.seed, "parzen")]
         scores |= _parzen(some, held_out, device)
     return scores
 
@@ -51,7 +51,7 @@ def num_images_kept(rules: EvaluationRules) -> int:
 
 
 def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
-    some = held_out[drawn(len(held_out), len(pixels))]
+    some = held_out[reference_rows(len(held_out), len(pixels))]
     fake, unseen = (pixel_vectors(part.to(device)) for part in (pixels, some))
     at_once = max(1, BYTES_AT_ONCE // (8 * fake.shape[1]))  # twice, since mirrored, and four bytes each
     parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(real, at_once))
@@ -60,7 +60,7 @@ def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.
 
 def _parzen(pixels: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
     """The bandwidth is chosen on one half of the held-out images, in drawn order, the likelihood taken on the other."""
-    rows = drawn(len(held_out), 2 * MOST_PARZEN)
+    rows = reference_rows(len(held_out), 2 * MAX_PARZEN_SAMPLES)
     rows = rows[order(len(rows), DRAW_SEED, "halves")]  # where all are taken, they are as they lay
     samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[rows]))
     half = len(unseen) // 2

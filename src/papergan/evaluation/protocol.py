@@ -11,7 +11,7 @@ from papergan.image_range import Quantisation
 from papergan.metrics.registry import COLUMNS, FLOOR, Metric
 
 Split = Literal["train", "test"]
-NOT_SAID = "?"
+UNKNOWN = "?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class EvaluationRules:
     num_samples: generated images. reference_split: which real images they are compared with. weights: the averaged
     ("ema") or the moving ("raw") generator. truncation: threshold of the latents, None = the prior as it is.
     quantisation: how images become bytes. seed: of the latents, and of every draw of generated images where a metric
-    takes some of them only (real images have one draw for all, `reference.drawn`). inception_splits: of the
+    takes some of them only (real images have one draw for all, `reference.reference_rows`). inception_splits: of the
     Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
@@ -79,7 +79,7 @@ class Protocol(EvaluationRules):
     reference_name: str
     reference_digest: str
     reference_count: int
-    held_out_digest: str = NOT_SAID
+    held_out_digest: str = UNKNOWN
     held_out_count: int = 0
     floor_count: int = 0
 
@@ -88,7 +88,7 @@ class Protocol(EvaluationRules):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.held_out_digest == NOT_SAID:
+        if self.held_out_digest == UNKNOWN:
             raise EvaluationError("made by an earlier version, which did not say which images were held out")
 
     @property

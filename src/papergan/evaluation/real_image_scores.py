@@ -13,9 +13,9 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_features import SampleFeatures
 from papergan.evaluation.protocol import EvaluationRules, Protocol
-from papergan.evaluation.reference import Reference, References, drawn
+from papergan.evaluation.reference import Reference, References, reference_rows
 from papergan.extractors.feature_extractor import Features
-from papergan.metrics.random_subsets import draw_again
+from papergan.metrics.random_subsets import resampled_rows
 
 
 class RealRow(BaseModel):
@@ -52,11 +52,11 @@ def real_rows(
     other = {"train": "real test set", "test": "real training set"}[split]
     rows = []
     evaluator = Evaluator((), references, real=real, held_out=held_out, device=device)
-    copied = draw_again(len(real), rules.num_samples, rules.seed, "copies")
+    copied = resampled_rows(len(real), rules.num_samples, rules.seed, "copies")
     for name, images in ((other, held_out), (f"{split} copies", real)):
         if images is None:
             continue
-        taken = copied if images is real else drawn(len(images), rules.num_samples)
+        taken = copied if images is real else reference_rows(len(images), rules.num_samples)
         mine = rules.within(len(taken), len(real))
         features = {name: _features(held, taken, of_real=images is real) for name, held in references.items()}
         samples = SampleFeatures(features, images.images[taken], len(taken))

@@ -70,7 +70,7 @@ class ImageFeatures:
 
     def some(self, count: int) -> Features:
         """`count` of the rows, the same ones every time, drawn without replacement; all where there are no more."""
-        rows = drawn(len(self), count)
+        rows = reference_rows(len(self), count)
         return Features(self.features.features[rows], self.features.logits[rows])
 
     def to_weights(self) -> Weights:
@@ -180,7 +180,7 @@ def check_references(extractors: Iterable[FeatureExtractor], references: Referen
         references[extractor.name].check(extractor)
 
 
-def drawn(total: int, count: int) -> Tensor:
+def reference_rows(total: int, count: int) -> Tensor:
     """Indices int64 [min(count, total)] of real images that stand for all; in order where all are taken.
 
     The same ones whatever the rules' seed, so that all runs are held against the same images. Generated images are

@@ -11,7 +11,7 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.real_image_scores import RealRow
 from papergan.messages import sanitise
-from papergan.metrics.registry import BESIDE, DISCRIMINATOR_METRICS, prefix_and_metric
+from papergan.metrics.registry import AUXILIARY_METRICS, DISCRIMINATOR_METRICS, prefix_and_metric
 
 
 class BestScore(BaseModel):
@@ -119,7 +119,9 @@ def _check_name(name: str, prefixes: Set[str], metrics: Mapping[str, float]) -> 
     """Raise ValueError for a name that is no metric's, and for a metric under no protocol."""
     found = prefix_and_metric(name)
     if found is None:
-        if name not in DISCRIMINATOR_METRICS and not any(name == one or name.endswith(f"_{one}") for one in BESIDE):
+        if name not in DISCRIMINATOR_METRICS and not any(
+            name == one or name.endswith(f"_{one}") for one in AUXILIARY_METRICS
+        ):
             raise ValueError(f"unknown metric {name}")
     elif found[1].of_features and found[0] not in prefixes:
         count = metrics.get(f"{found[0]}num_samples")

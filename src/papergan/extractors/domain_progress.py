@@ -44,8 +44,8 @@ class Fitting:
         tensors = {name: tensor.detach().clone() for name, tensor in self._tensors().items()}
         self._resuming.keep(Weights(tensors, {**self.about, STEP: str(self.step)}))
 
-    def stop_if_asked(self) -> None:
-        """Keep the state, where a batch was done, and raise EvaluationStopped, where that is asked for."""
+    def stop_if_requested(self) -> None:
+        """Save the state after a batch and raise EvaluationStopped, where a stop is requested."""
         if self._resuming.should_stop():
             if self.step > 0:
                 self.keep()

@@ -130,7 +130,7 @@ def _fit(
             shifts = torch.randint(-SHIFT, SHIFT + 1, (2, batch_size, 1), generator=draw)
             if step < fitting.step:  # done before this process began; only its draws are repeated
                 continue
-            fitting.stop_if_asked()
+            fitting.stop_if_requested()
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate * _triangle(step / (epochs * steps))
             target = labels[index.to(device)]

@@ -116,7 +116,7 @@ class NetworkExtractor(ABC):
         """Features and logits of the network's input."""
 
 
-def stop_if_asked(should_stop: Callable[[], bool] | None, where: str) -> None:
+def stop_if_requested(should_stop: Callable[[], bool] | None, where: str) -> None:
     """Raise EvaluationStopped once `should_stop()` is true. where: for the message."""
     if should_stop is not None and should_stop():
         raise EvaluationStopped(f"evaluation was stopped {where}; no score is reported")
@@ -169,7 +169,7 @@ def batches_of(
     with tqdm(total=total, desc=what, unit="image", disable=None, leave=False, dynamic_ncols=True) as bar:
         for part in [pixels] if isinstance(pixels, Tensor) else pixels:
             for batch in part.split(batch_size):
-                stop_if_asked(should_stop, f"after {done} images")
+                stop_if_requested(should_stop, f"after {done} images")
                 yield batch
                 done += len(batch)
                 bar.update(len(batch))

@@ -11,7 +11,7 @@ class ExtractorSettings(StrictModel):
     """Which extractors to build, at least one; the columns that each of them gives.
 
     inception: `fid`, `is`, ...; domain: the data set's own classifier, `domain_*` (for images without labels one that
-    tells rotations apart, `rotation_*`); inception64, domain64: their first 64 features; torchvision: torchvision's
+    classifies rotations, `rotation_*`); inception64, domain64: their first 64 features; torchvision: torchvision's
     Inception, another network.
     """
 

@@ -94,8 +94,8 @@ class GraphedStep:
     replayed and run eagerly, from the same state: only where both give the same does the recording serve from then on.
     The state of the eager run is kept. Where anything cannot be recorded or differs, all iterations that follow run
     eagerly, and one warning says why.
-    exact: whether "the same" means the same bits; see `StateSnapshot.alike` otherwise. engine: becomes None when
-    recordings are given up. `Trainer` makes one where `training.cuda_graphs` asks for it and the device is a GPU.
+    exact: whether "the same" means the same bits; see `StateSnapshot.first_difference` otherwise. engine: becomes None
+    when recordings are given up. `Trainer` makes one where `training.cuda_graphs` asks for it and the device is a GPU.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class GraphedStep:
             torch.manual_seed(seed)
             return training_step(self.game, batches, progress, self.guard, self.autocast)
         iteration = Iteration(active_turns(self.game, progress), batches, progress, seed)
-        self.guard.announce(progress.step, iteration.turns)
+        self.guard.register_steps(progress.step, iteration.turns)
         recording = self._recordings.get(iteration.kind)
         if recording is None:
             return self._warm_up(iteration)
@@ -201,7 +201,7 @@ class GraphedStep:
             begin.restore()
         report = self._run_eagerly(iteration)
         eager = StateSnapshot(self.game, self.guard, report)
-        found = repeated.same_bits(eager) if again is None else repeated.alike(begin, eager, again)
+        found = repeated.first_different_bit(eager) if again is None else repeated.first_difference(begin, eager, again)
         return report, found and f"a repeated iteration came to something else than the same one run eagerly: {found}"
 
     def _obstacle(self) -> str | None:
@@ -219,7 +219,7 @@ class GraphedStep:
 
 @contextmanager
 def _recordable(optimisers: Iterable[Optimizer]) -> Iterator[None]:
-    """Inside the block optimisers are capturable; afterwards their settings are what they were."""
+    """Make optimisers capturable inside the block; restore their settings afterwards."""
     groups = [group for optimiser in optimisers for group in optimiser.param_groups]
     kept: list[dict[str, Any]] = [{key: group[key] for key in ("lr", "capturable") if key in group} for group in groups]
     try:

@@ -40,14 +40,14 @@ class Match:
     """A pairing of generator and discriminator: from which source, against which real data, with which input.
 
     source: a network that is a prior, or a key of the batch (another domain's images). real: a key of the batch.
-    view: the discriminator's input; None for the augmented images.
+    discriminator_input: the discriminator's input; None for the augmented images.
     """
 
     generator: str = "generator"
     discriminator: str = "discriminator"
     source: str = "prior"
     real: str = "image"
-    view: DiscriminatorInput | None = None
+    discriminator_input: DiscriminatorInput | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Turn:
 
     @cached_property
     def guarded(self) -> tuple[str, ...]:
-        """Names of what `NonFiniteGuard` looks at: the terms, and the norm of all gradients."""
+        """Names of the values that `NonFiniteGuard` checks: the terms, and the norm of all gradients."""
         return (*self.names, f"{self.player}.gradient_norm")
 
     @property

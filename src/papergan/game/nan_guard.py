@@ -23,22 +23,22 @@ ADVICE = "Checkpoints are from before that. Lower the learning rate or the weigh
 class NonFiniteGuard:
     """Keeps on the device the first optimiser step whose loss or gradient was NaN or infinite.
 
-    Read by `check`, at reports and saves. `announce` is the host's part of it and `look` the device's, which works in
-    place, so that it can be recorded.
+    Read by `check`, at reports and saves. `register_steps` is the host's part of it and `record_step` the device's,
+    which works in place, so that it can be part of a CUDA graph.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._moves: list[tuple[int, str, tuple[str, ...]]] = []
+        self._pending_steps: list[tuple[int, str, tuple[str, ...]]] = []
         self._values: dict[tuple[str, ...], Tensor] = {}  # of the first bad step, or of some step before there is one
         self._count = torch.zeros((), dtype=torch.int64, device=device)
         self._first = torch.full((), -1, dtype=torch.int64, device=device)
 
-    def announce(self, step: int, turns: Sequence[Turn]) -> None:
+    def register_steps(self, step: int, turns: Sequence[Turn]) -> None:
         """Register the optimiser steps of training step `step`, in their order, before they are taken."""
         for turn in turns:
-            self._moves += [(step, turn.player, turn.guarded)] * turn.repeats
+            self._pending_steps += [(step, turn.player, turn.guarded)] * turn.repeats
 
-    def look(self, names: tuple[str, ...], values: Tensor) -> None:
+    def record_step(self, names: tuple[str, ...], values: Tensor) -> None:
         """Check the next optimiser step. names, values [len(names)]: its weighted terms and its gradient norm."""
         found = ~torch.isfinite(values.sum()) & (self._first < 0)
         self._first.copy_(torch.where(found, self._count, self._first))
@@ -56,11 +56,11 @@ class NonFiniteGuard:
         """Read the device. Raises NotFiniteError naming the first bad step since the last check, and its values."""
         first = int(self._first)
         if first >= 0:
-            step, player, names = self._moves[first]
+            step, player, names = self._pending_steps[first]
             shown = zip(names, self._values[names].tolist(), strict=True)
             terms = ", ".join(f"{name.removeprefix(f'{player}.')}={value:.4g}" for name, value in shown)
             raise NotFiniteError(f"step {step}, {player}: {terms}. {ADVICE}")
-        self._moves.clear()
+        self._pending_steps.clear()
         self._count.zero_()
 
 

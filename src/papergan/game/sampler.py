@@ -74,14 +74,14 @@ class Sampler(nn.Module):
     ) -> tuple[Tensor, ...]:
         """The generator's arguments, a function of (seed, purpose). Raises RecipeError as `Prior.truncated` does."""
         with seeded(seed, *purpose, device=self.device):
-            return self._draw(count, progress, truncation)
+            return self._sample_latents(count, progress, truncation)
 
-    def _draw(self, count: int, progress: Progress, truncation: float | None) -> tuple[Tensor, ...]:
+    def _sample_latents(self, count: int, progress: Progress, truncation: float | None) -> tuple[Tensor, ...]:
         if truncation is None:
-            drawn: tuple[Tensor, ...] = self.prior(count, progress)
+            latents: tuple[Tensor, ...] = self.prior(count, progress)
         else:
-            drawn = self.prior.truncated(count, progress, truncation)  # type: ignore[operator]
-        return drawn
+            latents = self.prior.truncated(count, progress, truncation)  # type: ignore[operator]
+        return latents
 
     @torch.no_grad()
     def interpolate(self, rows: int, steps: int, *, seed: int, progress: Progress = START) -> Tensor:
@@ -125,13 +125,13 @@ class Sampler(nn.Module):
         self.train()
         with seeded(seed, "batch norm", device=self.device):
             for _ in range(batches):
-                self.generator(*self._draw(batch_size, progress, truncation))
+                self.generator(*self._sample_latents(batch_size, progress, truncation))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         self.train(was_training)
 
 
-def seconds_per_image(sampler: Sampler, *, seed: int, progress: Progress = START, chunks: int = 1) -> float:
+def measure_sampling_seconds(sampler: Sampler, *, seed: int, progress: Progress = START, chunks: int = 1) -> float:
     """The sampling time of one image in seconds, in evaluation mode and chunks of 500; the first does not count."""
     stream = sampler.stream((1 + chunks) * CHUNK, seed=seed, progress=progress)
     next(stream)

@@ -38,7 +38,7 @@ _active: Shard | None = None
 
 
 @contextmanager
-def shared_out(shard: Shard) -> Iterator[None]:
+def use_shard(shard: Shard) -> Iterator[None]:
     """Inside the block, batches are this shard of larger ones."""
     global _active
     before, _active = _active, shard
@@ -53,15 +53,15 @@ def is_shared() -> bool:
     return _active is not None
 
 
-def per_image(draw: Callable[[int], Tensor], count: int, dim: int = 0) -> Tensor:
+def per_image(sample: Callable[[int], Tensor], count: int, dim: int = 0) -> Tensor:
     """Random numbers for this rank's `count` images: drawn for the whole batch, of which this rank's are taken.
 
-    draw: returns a tensor whose axis `dim` has as many entries as it is given. Every rank has the same random state
+    sample: returns a tensor whose axis `dim` has as many entries as it is given. Every rank has the same random state
     and moves it alike, so that what the ranks hold together is what one process would have drawn.
     """
     if _active is None:
-        return draw(count)
-    whole = draw(count * _active.world)
+        return sample(count)
+    whole = sample(count * _active.world)
     return whole.narrow(dim, _active.rank * count, count)
 
 

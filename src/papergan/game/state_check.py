@@ -13,14 +13,14 @@ _SHOWN = 3
 
 def check_fit(what: str, own: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
     """Raise ValueError naming the first entries of `theirs` that are missing, too many, or of another shape."""
-    faults = list(_differences(own, theirs))
-    if faults:
-        more = f" and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise ValueError(f"{what}: {'; '.join(faults[:_SHOWN])}{more}")
+    errors = list(_differences(own, theirs))
+    if errors:
+        more = f" and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+        raise ValueError(f"{what}: {'; '.join(errors[:_SHOWN])}{more}")
 
 
 def check_optimiser(what: str, optimiser: Optimizer, state: Mapping[str, Any]) -> None:
-    """As `check_fit`, for the state that belongs to each weight: torch checks how many there are, not their shapes."""
+    """Check the state of an optimiser, as `check_fit`: torch checks the number of entries, not their shapes."""
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     indices = [index for group in state["param_groups"] for index in group["params"]]
     if len(weights) != len(indices):

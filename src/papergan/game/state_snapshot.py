@@ -31,7 +31,7 @@ class StateSnapshot:
         for name, tensor in self._own.items():
             tensor.copy_(self.kept[name])
 
-    def same_bits(self, other: StateSnapshot) -> str | None:
+    def first_different_bit(self, other: StateSnapshot) -> str | None:
         """The first tensor in which the two differ by a single bit, with its numbers where it is one; None if none."""
         for name, mine in self.kept.items():
             if not torch.equal(mine, other.kept[name]):
@@ -42,7 +42,7 @@ class StateSnapshot:
                 )
         return None
 
-    def alike(self, begin: StateSnapshot, once: StateSnapshot, again: StateSnapshot) -> str | None:
+    def first_difference(self, begin: StateSnapshot, once: StateSnapshot, again: StateSnapshot) -> str | None:
         """The first part that differs from an eager run by more than two eager runs allow; None if none does.
 
         All start at `begin`. Kernels that add in any order do not come to the same bits twice. So each network, the
@@ -85,7 +85,7 @@ def _part(name: str) -> str:
 
 
 def _distance(names: Iterable[str], one: StateSnapshot, other: StateSnapshot) -> float:
-    """The Euclidean distance of these entries; what the other does not have counts as 0."""
+    """The Euclidean distance of these entries; entries that the other lacks count as 0."""
     squares = 0.0
     for name in names:
         mine, theirs = one.kept[name].double(), other.kept.get(name)

@@ -32,14 +32,14 @@ class Scores:
 
 
 class StepContext:
-    """The tensors of one optimiser step for its terms, each computed when a term first asks for it, and cached."""
+    """The tensors of one optimiser step for its terms, each computed on first access, and cached."""
 
     def __init__(self, game: Game, turn: Turn, batch: Mapping[str, Tensor], progress: Progress | GraphScalars) -> None:
         self.game, self.turn, self.batch, self.progress = game, turn, batch, progress
         self._memo: dict[Hashable, Any] = {}
 
     def cached(self, *key: Hashable, compute: Callable[[], T]) -> T:
-        """The value of `key`, computed the first time it is asked for."""
+        """The value of `key`, computed on first access."""
         if key not in self._memo:
             self._memo[key] = compute()
         return self._memo[key]  # type: ignore[no-any-return]
@@ -58,14 +58,14 @@ class StepContext:
     def latent(self, match: Match) -> tuple[Tensor, ...]:
         """The generator's arguments: latents drawn by a prior, or a batch entry where the source is one of its keys."""
 
-        def draw() -> tuple[Tensor, ...]:
+        def sample_latents() -> tuple[Tensor, ...]:
             if match.source in self.batch:
                 return (self.batch[match.source],)
             count = len(self.batch[match.real]) * self.turn.fakes_per_real
-            drawn: tuple[Tensor, ...] = self.network(match.source)(count, self.progress)
-            return drawn
+            latents: tuple[Tensor, ...] = self.network(match.source)(count, self.progress)
+            return latents
 
-        return self.cached("latent", match.source, compute=draw)
+        return self.cached("latent", match.source, compute=sample_latents)
 
     def fake(self, match: Match) -> Tensor:
         """G(z) as the generator made it, float32 [B, C, S, S] in [-1, 1], before augmentation.
@@ -79,26 +79,26 @@ class StepContext:
         return self.cached("fake", match.generator, match.source, compute=generate)
 
     def augmented_real(self, match: Match) -> Tensor:
-        """Real images as the discriminator sees them: augmented."""
+        """Augmented real images, the input of the discriminator."""
         return self.cached("augmented", match.real, compute=lambda: self._augmented(self.real(match)))
 
     def augmented_fake(self, match: Match) -> Tensor:
-        """Generated images as the discriminator sees them: augmented, with the gradient through the augmentation."""
+        """Augmented generated images, the input of the discriminator, with the gradient through the augmentation."""
         key = ("augmented", match.generator, match.source)
         return self.cached(*key, compute=lambda: self._augmented(self.fake(match)))
 
     def discriminated_real(self, match: Match) -> DiscriminatorOutput:
         """The discriminator's output for the real side of the match."""
-        view = match.view or images_only
+        inputs = match.discriminator_input or images_only
         return self.cached(
-            "discriminated real", match, compute=lambda: self.discriminate(match, *view.real(self, match))
+            "discriminated real", match, compute=lambda: self.discriminate(match, *inputs.real(self, match))
         )
 
     def discriminated_fake(self, match: Match) -> DiscriminatorOutput:
         """The discriminator's output for the generated side of the match."""
-        view = match.view or images_only
+        inputs = match.discriminator_input or images_only
         return self.cached(
-            "discriminated fake", match, compute=lambda: self.discriminate(match, *view.fake(self, match))
+            "discriminated fake", match, compute=lambda: self.discriminate(match, *inputs.fake(self, match))
         )
 
     def discriminate(self, match: Match, *inputs: Tensor) -> DiscriminatorOutput:

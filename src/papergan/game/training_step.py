@@ -35,7 +35,7 @@ def training_step(
     """
     turns = active_turns(game, progress)
     if guard is not None:
-        guard.announce(progress.step, turns)
+        guard.register_steps(progress.step, turns)
     return run_turns(game, turns, batches, progress, guard, autocast)
 
 
@@ -88,7 +88,7 @@ def optimiser_step(
     shown = average_over_ranks(gradients, weighted.detach())
     norm = torch.nn.utils.get_total_norm(gradients)
     if guard is not None:
-        guard.look(turn.guarded, torch.cat([shown, norm[None]]))
+        guard.record_step(turn.guarded, torch.cat([shown, norm[None]]))
     set_learning_rate(game, turn.player, progress)
     optimiser.step()
     for constrain in player.constraints:

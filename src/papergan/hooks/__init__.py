@@ -1,4 +1,4 @@
-"""What happens around a run: recipes are checked, runs are tracked, results are pointed at."""
+"""Kedro hooks: checks before a run, MLflow tracking, the summary after it."""
 
 from papergan.hooks.config_loader import ReadableConfigLoader
 from papergan.hooks.divergence import DivergenceHook

@@ -1,4 +1,4 @@
-"""What catalog.yml and published.yml say, and what earlier runs left, before hours are spent on a run."""
+"""Checks of catalog.yml, published.yml and pros_and_cons.yml before a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DATA_ONLY = (
 
 
 def find_dataset_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
-    """What cannot be loaded or saved as catalog.yml has it, and outputs of which a later version is on disk."""
+    """Errors in entries of catalog.yml, and outputs of which a later version is on disk."""
     outputs = pipeline.all_outputs()
     for name in sorted(pipeline.datasets()):
         try:
@@ -31,7 +31,7 @@ def find_dataset_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
         except Exception as error:  # of whatever class catalog.yml names
             yield f"catalog.yml: {one_line_error(error).partition(' Hint: ')[0]}"
             continue
-        yield from _no_file(name, dataset)
+        yield from _find_irregular_files(name, dataset)
         if dataset is not None and not type(dataset).__module__.startswith(DATA_ONLY):
             yield (
                 f"catalog.yml: {name}: a {type(dataset).__name__} might run code that is in its file; known to read "
@@ -41,26 +41,26 @@ def find_dataset_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
         if later is not None:
             yield (
                 f"{name}: there is a version {later} on disk, later than this run: was the clock set back? "
-                "Kedro would load that one instead of what this run makes; mend the clock or move that version away"
+                "Kedro would load that one instead of what this run makes; set the clock, or move that version away"
             )
 
 
-def _no_file(name: str, dataset: object) -> Iterator[str]:
-    """Where Kedro's own datasets would wait at a pipe, or read and write a device: what lies there is no file."""
+def _find_irregular_files(name: str, dataset: object) -> Iterator[str]:
+    """Paths of Kedro's own datasets that are no regular file, such as a pipe or a device, on which they would block."""
     path = getattr(dataset, "_filepath", None)
     if type(dataset).__module__.startswith("kedro_datasets.") and path is not None and not Path(path).is_dir():
         try:
             check_regular(Path(path))
         except StorageError as error:
             yield f"{name}: {error}"
-        except OSError:  # not there yet, or of another file system; its dataset says so where it matters
+        except OSError:  # not there yet, or of another file system; its dataset raises where it matters
             return
 
 
 def find_published_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
-    """What is wrong with published.yml and pros_and_cons.yml, which are needed at the very end only."""
+    """Errors in published.yml and pros_and_cons.yml, which are read only at the end of a run."""
     if "pros_and_cons" in pipeline.inputs():
-        yield from _no_papers(catalog)
+        yield from _find_pros_and_cons_errors(catalog)
     if "published" not in pipeline.inputs():
         return
     try:
@@ -68,10 +68,10 @@ def find_published_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Itera
         check_citations(published if isinstance(published, Mapping) else ())
         named = list(experiments_named(published))
     except (PaperganError, DatasetError) as error:
-        told: BaseException = error
-        while isinstance(told, DatasetError) and told.__cause__ is not None:
-            told = told.__cause__
-        yield f"published.yml: {one_line_error(told).removeprefix('published numbers: ')}"
+        cause: BaseException = error
+        while isinstance(cause, DatasetError) and cause.__cause__ is not None:
+            cause = cause.__cause__
+        yield f"published.yml: {one_line_error(cause).removeprefix('published numbers: ')}"
         return
     known = registry.discover()
     for where, name in named:
@@ -79,7 +79,7 @@ def find_published_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Itera
             yield f"published.yml: {where}: unknown experiment {quoted(name)}{did_you_mean(name, known)}"
 
 
-def _no_papers(catalog: CatalogProtocol) -> Iterator[str]:
+def _find_pros_and_cons_errors(catalog: CatalogProtocol) -> Iterator[str]:
     try:
         given = catalog.load("pros_and_cons")
         check_citations(given if isinstance(given, Mapping) else ())

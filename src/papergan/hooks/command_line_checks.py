@@ -1,4 +1,4 @@
-"""What --params says of recipes that the pipeline does not read: wrong is wrong there as well."""
+"""Checks of parameters from --params that the pipeline does not read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from papergan.config.experiment import Recipe
-from papergan.config.registry import MODELS, discover, resolve, studies
+from papergan.config.registry import MODELS, discover, import_by_name, studies
 from papergan.config.study import StudyRecipe
 from papergan.errors import PaperganError, RecipeError
 from papergan.hooks.tool_checks import path_of
@@ -17,25 +17,25 @@ from papergan.validation import StrictModel
 
 
 def refuse_unread(given: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-    """Raise RecipeError where parameters that were given on the command line, and are not read, are faulty.
+    """Raise RecipeError for errors in parameters that the command line sets and the pipeline does not read.
 
     given: as --params has it. What the pipeline reads is left to those who check it in full.
     """
-    read, faults = pipeline.inputs(), []
+    read, errors = pipeline.inputs(), []
     for name in given:
         if f"params:{name}" not in read:
             try:
                 _check(name, catalog.load(f"params:{name}"))
-            except PaperganError as fault:
-                faults.append(str(fault))
-    if faults:
-        raise RecipeError("; ".join(faults))
+            except PaperganError as error:
+                errors.append(str(error))
+    if errors:
+        raise RecipeError("; ".join(errors))
 
 
 def _check(name: str, content: Any) -> None:
     models: dict[str, type[StrictModel]] = dict.fromkeys(discover(), Recipe) | dict.fromkeys(studies(), StudyRecipe)
     if name in MODELS:
-        models[name] = resolve(MODELS[name])
+        models[name] = import_by_name(MODELS[name])
     if name in models:
         models[name].parse(name, content)
     else:

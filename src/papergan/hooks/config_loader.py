@@ -1,4 +1,4 @@
-"""Configuration read as Kedro reads it; what cannot be read is named on one line, all files together."""
+"""The configuration loader: Kedro's, with one-line errors that name every file that cannot be read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro goes on without the othe
 
 
 class ReadableConfigLoader(OmegaConfigLoader):
-    """Kedro's loader. Raises RecipeError where that one ends in a traceback that does not name the file."""
+    """Kedro's OmegaConfigLoader that raises RecipeError, naming the file, instead of a parser's exception."""
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """The merged configuration of one kind, for example "parameters"."""
@@ -34,11 +34,11 @@ class ReadableConfigLoader(OmegaConfigLoader):
         except Exception as error:  # a parser that is given just anything may raise anything
             if key not in self.config_patterns:
                 raise
-            if (known := _of_ours(error)) is not None:
+            if (known := _find_papergan_error(error)) is not None:
                 raise known from error
-            faults = [*self._unreadable()] or [*self._clashes(key)]
-            faults = faults or [f"{key} in {self.conf_source}: {one_line_error(error)}"]
-            raise RecipeError("; ".join(faults)) from error
+            errors = [*self._unreadable()] or [*self._find_type_conflicts(key)]
+            errors = errors or [f"{key} in {self.conf_source}: {one_line_error(error)}"]
+            raise RecipeError("; ".join(errors)) from error
         return content
 
     def _files(self, folder: str) -> list[Path]:
@@ -48,36 +48,36 @@ class ReadableConfigLoader(OmegaConfigLoader):
     def _unreadable(self) -> Iterator[str]:
         for folder in dict.fromkeys((self.base_env, self.env or self.default_run_env)):
             for path in self._files(folder):
-                if fault := fault_of(path):
-                    yield f"{path} cannot be read: {fault}"
+                if error := file_error(path):
+                    yield f"{path} cannot be read: {error}"
 
-    def _clashes(self, key: str) -> Iterator[str]:
-        """Where an overlay, or what the command line says, has a list and what it is laid over a mapping."""
+    def _find_type_conflicts(self, key: str) -> Iterator[str]:
+        """Keys that are a list in one file, or in --params, and a mapping in another."""
         files = [path for folder in (self.base_env, self.env or self.default_run_env) for path in self._files(folder)]
         contents = {str(path): OmegaConf.to_container(OmegaConf.load(path)) for path in files if key in str(path)}
         if key == "parameters":
             contents["--params"] = self.runtime_params
-        for (_, below), (name, above) in combinations(contents.items(), 2):
-            yield from (f"{name}: {clash}" for clash in clashes(below, above))
+        for (_, base), (name, overlay) in combinations(contents.items(), 2):
+            yield from (f"{name}: {conflict}" for conflict in find_type_conflicts(base, overlay))
 
 
-def _of_ours(error: BaseException | None) -> PaperganError | None:
-    """What a resolver of ours said, which OmegaConf tells in words of its own."""
+def _find_papergan_error(error: BaseException | None) -> PaperganError | None:
+    """The PaperganError of a custom resolver, which OmegaConf wraps in an exception of its own."""
     while error is not None and not isinstance(error, PaperganError):
         error = error.__cause__ or error.__context__
     return error
 
 
 def _refuse_missing(given: Any, place: str = "--params") -> None:
-    """OmegaConf takes `???` for a value that is still missing, and what stands below it for the value."""
+    """Raise RecipeError for `???` on the command line, which OmegaConf takes for a missing value."""
     if given == "???":
         raise RecipeError(f"{place}: '???' stands for a missing value; give one, or leave it out")
     for key, value in given.items() if isinstance(given, dict) else ():
         _refuse_missing(value, f"{place}, {key}" if place == "--params" else f"{place}.{key}")
 
 
-def fault_of(path: Path) -> str | None:
-    """Why Kedro cannot read a file of configuration, None if it can."""
+def file_error(path: Path) -> str | None:
+    """The reason why Kedro cannot read a configuration file; None if it can."""
     try:
         content = OmegaConf.load(path)
         if not isinstance(content, DictConfig):
@@ -89,11 +89,11 @@ def fault_of(path: Path) -> str | None:
     return None
 
 
-def clashes(below: Any, above: Any, place: str = "") -> Iterator[str]:
-    """Where one of two trees has a list and the other one a mapping."""
+def find_type_conflicts(base: Any, overlay: Any, place: str = "") -> Iterator[str]:
+    """Places where one of two trees has a list and the other one a mapping."""
     kinds: dict[type, str] = {dict: "a mapping", list: "a list"}
-    if isinstance(below, dict) and isinstance(above, dict):
-        for key in [key for key in above if key in below]:
-            yield from clashes(below[key], above[key], f"{place}.{key}".lstrip("."))
-    elif type(below) in kinds and type(above) in kinds and type(below) is not type(above):
-        yield f"{place}: expected {kinds[type(below)]}, got {kinds[type(above)]}"
+    if isinstance(base, dict) and isinstance(overlay, dict):
+        for key in [key for key in overlay if key in base]:
+            yield from find_type_conflicts(base[key], overlay[key], f"{place}.{key}".lstrip("."))
+    elif type(base) in kinds and type(overlay) in kinds and type(base) is not type(overlay):
+        yield f"{place}: expected {kinds[type(base)]}, got {kinds[type(overlay)]}"

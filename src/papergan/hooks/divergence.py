@@ -10,19 +10,19 @@ from papergan.errors import NotFiniteError
 
 
 class DivergenceHook:
-    """Ends a command in which trainings diverged with an error that names them, after all of its nodes were run."""
+    """Raises an error that names the trainings that diverged, after all nodes of the command have run."""
 
     def __init__(self) -> None:
         self._diverged: dict[str, str] = {}
 
     @hook_impl
     def before_pipeline_run(self) -> None:
-        """Forget what an earlier run of this process came to."""
+        """Clear the state of an earlier run of this process."""
         self._diverged.clear()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Note a score card that says "diverged"."""
+        """Record a score card of a run that diverged."""
         from papergan.evaluation.scorecard import ScoreCard
 
         if isinstance(data, ScoreCard) and data.diverged is not None:

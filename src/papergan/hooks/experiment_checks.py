@@ -1,4 +1,4 @@
-"""Everything about a run that can be wrong and be known in seconds."""
+"""Checks of experiments before a run: recipe, data set, devices, memory, disk, weights of extractors."""
 
 from __future__ import annotations
 
@@ -36,43 +36,43 @@ from papergan.training.process_group import check_devices
 def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
     """The checked recipes of the pipeline's experiments.
 
-    Raises RecipeError where recipes, the catalog or the published numbers are faulty, with all faults together, and
-    what looking for weights raises.
+    Raises RecipeError where recipes, the catalog or the published numbers have errors, all in one message, and
+    EvaluationError for weights.
     """
     inputs = {name.removeprefix("params:") for name in pipeline.inputs() if name.startswith("params:")}
     names = sorted(inputs - {*TOOL_PARAMETERS, *studies()})
     checked: list[Experiment] = []
     stored = [*find_dataset_errors(pipeline, catalog), *find_published_errors(pipeline, catalog)]
-    faults = list(stored)
+    errors = list(stored)
     for name in names:
         try:
             checked.append(Experiment(name, Recipe.parse(name, catalog.load(f"params:{name}"))))
-        except RecipeError as fault:
-            faults.append(str(fault))
+        except RecipeError as error:
+            errors.append(str(error))
     if checked and not stored:
         try:
             library: ImageLibrary = catalog.load("image_library")
-        except PaperganError as fault:
-            faults.append(str(fault))
+        except PaperganError as error:
+            errors.append(str(error))
         else:
             for experiment in checked:
                 where = f"{experiment.name}.checkpoints"
                 folder: CheckpointFolder | None = catalog.load(where) if where in pipeline.inputs() else None
-                faults += find_experiment_errors(experiment, library, folder)
-    if faults:
-        raise RecipeError("; ".join(faults))
+                errors += find_experiment_errors(experiment, library, folder)
+    if errors:
+        raise RecipeError("; ".join(errors))
     for name, recipe in checked:
         locate_weights(f"{name}.evaluation", recipe.evaluation)
     return checked
 
 
-def locate_weights(where: str, how: ExtractorSettings) -> None:
-    """Look for, and where it is allowed fetch, what the extractors need.
+def locate_weights(where: str, settings: ExtractorSettings) -> None:
+    """Locate the weights of the extractors; download them where that is allowed.
 
-    Raises EvaluationError where it is missing; settings are named as --params takes them. where: the place of `how`.
+    Raises EvaluationError where one is missing. where: the place of `settings`, as --params takes it.
     """
     try:
-        weight_files(how)
+        weight_files(settings)
     except EvaluationError as error:
         raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
 
@@ -80,66 +80,68 @@ def locate_weights(where: str, how: ExtractorSettings) -> None:
 def find_experiment_errors(
     experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder | None
 ) -> Iterator[str]:
-    """What is wrong with a recipe that is sound in itself: its data, device, settings, and room for checkpoints."""
+    """Errors of a valid recipe in its environment: data set, device, system, memory, disk space for checkpoints."""
     name, recipe = experiment
-    yield from _fault(f"{name}.training.device", lambda: choose_device(recipe.training.device))
-    yield from _fault(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
+    yield from _collect_error(f"{name}.training.device", lambda: choose_device(recipe.training.device))
+    yield from _collect_error(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
     declaration = library.declarations.get(recipe.dataset)
     if declaration is None:
         yield f"{name}.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, library.names)}"
         return
     counts = [count for count in (declaration.num_train, recipe.train_limit) if count is not None]
-    available = min(counts, default=None)  # of a folder nothing is known yet
+    available = min(counts, default=None)  # None: the size of a folder is not known yet
     if available is not None and available < recipe.training.batch_size:
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
-    how, left = recipe.training, (available or 0) % recipe.training.batch_size
-    if not how.drop_last and left % how.devices:
+    training, left = recipe.training, (available or 0) % recipe.training.batch_size
+    if not training.drop_last and left % training.devices:
         yield (
-            f"{name}.training.devices: {how.devices} devices cannot share the last batch of an epoch, {left} images, "
-            "evenly: set training.drop_last=true, or another batch_size"
+            f"{name}.training.devices: {training.devices} devices cannot share the last batch of an epoch, {left} "
+            "images, evenly: set training.drop_last=true, or another batch_size"
         )
     images = replace(declaration.spec, size=recipe.image_size or declaration.spec.size)
     if recipe.image_size is not None:
         what = f"{recipe.dataset}/train"
-        too_large = [*_fault(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))]
+        too_large = [
+            *_collect_error(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))
+        ]
         yield from too_large
         if too_large:  # networks for them would be as large
             return
     games: list[Game] = []
-    yield from _fault(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
+    yield from _collect_error(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
-        yield from _fault(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
+        yield from _collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
     yield from _find_memory_errors(name, recipe, games)
     for game in games:
-        yield from _find_one_image_errors(f"{name}.training.batch_size", how, game, images, available)
+        yield from _find_single_image_errors(f"{name}.training.batch_size", training, game, images, available)
 
 
 def _build(recipe: Recipe, images: ImageSpec) -> Game:
-    """Once, on the host, and a latent as it will be drawn, so that what cannot be built is known now."""
+    """Build the game on the CPU, and sample one latent, to find errors before the run."""
     game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
     game.sampler().latents(1, recipe.seed, "preflight", progress=Progress(), truncation=recipe.evaluation.truncation)
     return game
 
 
-def _find_one_image_errors(
-    where: str, how: TrainingRecipe, game: Game, images: ImageSpec, available: int | None
+def _find_single_image_errors(
+    where: str, training: TrainingRecipe, game: Game, images: ImageSpec, available: int | None
 ) -> Iterator[str]:
-    """Where training meets a batch of one image, what the game cannot do with it."""
-    if how.batch_size == 1:
-        which, mend = "a batch", "set another batch_size"
-    elif not how.drop_last and available is not None and available % how.batch_size == 1:
-        which, mend = "the last batch of an epoch", "set another batch_size, or training.drop_last=true"
-        count, each = available // how.batch_size + 1, game.batches_per_step
-        if how.total_steps(batches_per_epoch=count, batches_per_step=each) * each < count:
+    """Errors of a training step on a batch of one image, where training meets such a batch."""
+    if training.batch_size == 1:
+        which, advice = "a batch", "set another batch_size"
+    elif not training.drop_last and available is not None and available % training.batch_size == 1:
+        which, advice = "the last batch of an epoch", "set another batch_size, or training.drop_last=true"
+        count, each = available // training.batch_size + 1, game.batches_per_step
+        if training.total_steps(batches_per_epoch=count, batches_per_step=each) * each < count:
             return  # training ends before it
     else:
         return
-    for fault in _fault(where, lambda: _play_one(game, images)):
-        yield f"{fault}, and {which} is one image here: {mend}"
+    for error in _collect_error(where, lambda: _run_single_image_step(game, images)):
+        yield f"{error}, and {which} is one image here: {advice}"
 
 
-def _play_one(game: Game, images: ImageSpec) -> None:
-    """A step on one image, with which much is not defined: statistics of a batch, pairs."""
+def _run_single_image_step(game: Game, images: ImageSpec) -> None:
+    """Run a training step on one image, for which batch statistics and pairs are not defined."""
     with own_random_state(game.device):
         pixels = torch.rand(1, images.channels, images.size, images.size) * 2 - 1
         batch = {"image": pixels, "label": torch.zeros(1, dtype=torch.int64)}
@@ -147,26 +149,26 @@ def _play_one(game: Game, images: ImageSpec) -> None:
 
 
 def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:
-    """Room for what is kept, for one more while it is written, and for results, which are smaller than another."""
+    """Check the disk space for the kept checkpoints, one that is being written, and the results."""
     store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
     missing = max(1, recipe.training.keep_checkpoints + 2 - len(store.steps()))
     check_room(store.folder, missing * checkpoint_bytes(game), f"{missing - 1} checkpoints and the results")
 
 
 def _find_memory_errors(name: str, recipe: Recipe, games: list[Game]) -> Iterator[str]:
-    """What would be killed, for want of memory, after hours."""
-    how = recipe.evaluation
-    samples = max(how.num_samples, how.final_num_samples)
-    yield from _fault(
+    """Errors where evaluation or training needs more memory than there is."""
+    evaluation = recipe.evaluation
+    samples = max(evaluation.num_samples, evaluation.final_num_samples)
+    yield from _collect_error(
         f"{name}.evaluation",
-        lambda: check_memory(f"what is seen of {samples} samples", how.bytes_of(samples), "lower final_num_samples"),
+        lambda: check_memory(f"features of {samples} samples", evaluation.bytes_of(samples), "lower final_num_samples"),
     )
     if recipe.training.device == "cpu":
         needed = sum(map(checkpoint_bytes, games))  # weights and moments, all of which are at work at once
-        yield from _fault(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))
+        yield from _collect_error(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))
 
 
-def _fault(where: str, attempt: Callable[[], object]) -> Iterator[str]:
+def _collect_error(where: str, attempt: Callable[[], object]) -> Iterator[str]:
     try:
         attempt()
     except (PaperganError, ValueError) as error:

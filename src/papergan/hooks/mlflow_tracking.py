@@ -1,4 +1,4 @@
-"""One MLflow run per experiment that is run, with a status that tells what became of it."""
+"""One MLflow run per experiment that is run, whose status is how the experiment ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import MlflowStore
 
 if TYPE_CHECKING:
-    from papergan.config.checked import Experiment, Plan
+    from papergan.config.checked import Experiment, TrialPlan
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 logger = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 class MlflowHook:
     """Begins a run with the first node of an experiment and ends it with the pipeline.
 
-    FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro tells no hook of
-    Ctrl-C or SIGTERM, so the end of the process is listened to. After kill -9 the next run marks it KILLED.
+    FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro calls no hook at
+    Ctrl-C or SIGTERM, so an exit handler does it. After kill -9 the next run marks it KILLED.
     What needs torch is imported where a run is under way: every command of Kedro loads this file.
     """
 
@@ -46,7 +46,7 @@ class MlflowHook:
         self._catalog: CatalogProtocol | None = None
         self._runs: dict[str, MlflowTracker] = {}
         self._diverged: set[str] = set()
-        self._left: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
+        self._unsaved_outputs: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -55,7 +55,7 @@ class MlflowHook:
         try:
             options = parse(context.config_loader["mlflow"])
         except ImportError:
-            logger.warning("MLflow is not installed: nothing is tracked, everything else is as ever")
+            logger.warning("MLflow is not installed: nothing is tracked, everything else works")
             return
         context.__setattr__("mlflow", options)
         self._configuration = MlflowConfiguration.of(options)
@@ -68,7 +68,7 @@ class MlflowHook:
         self._diverged.clear()
         self._session = str(run_params["run_id"])
         self._store = self._open(run_params["pipeline_names"] or [])
-        self._left = Counter(experiment_of(node.namespace) for node in pipeline.nodes for _ in node.outputs)
+        self._unsaved_outputs = Counter(experiment_of(node.namespace) for node in pipeline.nodes for _ in node.outputs)
 
     def _open(self, pipelines: list[str]) -> MlflowStore | None:
         if self._configuration is None or set(pipelines) & set(self._configuration.untracked):
@@ -78,50 +78,50 @@ class MlflowHook:
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
         """Begin the run of the node's experiment or study where it has not begun, before its inputs are read."""
-        from papergan.config.checked import Experiment, Plan
+        from papergan.config.checked import Experiment, TrialPlan
 
         name = experiment_of(node.namespace)
         if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
             return
         value = self._catalog.load(f"params:{name}")
-        if isinstance(value, Experiment | Plan):
+        if isinstance(value, Experiment | TrialPlan):
             self._begin(value)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
-        """Note which images are looked at, also where they were made by an earlier run."""
+        """Tag the run with the images that are loaded, also where an earlier run made them."""
         self._note_images(dataset_name, data)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
-        """Keep what the catalog marks with `metadata: {mlflow: {artifacts: <folder>}}`, and final scores as metrics.
+        """Log datasets that the catalog marks with `metadata: {mlflow: {artifacts: <folder>}}`, and final scores.
 
-        An experiment is done with its last output, whatever becomes of the others.
+        The run of an experiment ends with its last output, whether other experiments fail or not.
         """
         self._note_images(dataset_name, data)
         name = experiment_of(node.namespace)
         if name in self._runs and self._catalog is not None:
             self._keep(self._runs[name], self._catalog.get(dataset_name), data)
-        self._left[name] -= 1
-        if not self._left[name]:
+        self._unsaved_outputs[name] -= 1
+        if not self._unsaved_outputs[name]:
             self._end("FAILED" if name in self._diverged else "FINISHED", name)
 
     @hook_impl
     def on_node_error(self, node: Node) -> None:
-        """The experiment of this node failed; others go on."""
+        """End the run of this node's experiment as FAILED; others continue."""
         self._end("FAILED", experiment_of(node.namespace))
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Everything was done."""
+        """End all open runs as FINISHED."""
         self._end("FINISHED")
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Something was not."""
+        """End all open runs as FAILED."""
         self._end("FAILED")
 
-    def _begin(self, experiment: Experiment | Plan[Any, Any]) -> None:
+    def _begin(self, experiment: Experiment | TrialPlan[Any, Any]) -> None:
         from papergan.config.checked import Experiment
         from papergan.config.papers import find_paper
         from papergan.config.study import digest_of
@@ -134,13 +134,14 @@ class MlflowHook:
         tags = {"paper": paper.short_name, "paper_key": key, "session": self._session}
         tags |= {"paper_link": paper.link} if paper.link is not None else {}
         tags |= {"commit": commit.name, "dirty": str(commit.dirty).lower()}
-        same = None
+        resume_tag = None
         if isinstance(experiment, Experiment):
             tags |= {"dataset": experiment.recipe.dataset, "recipe": experiment.recipe.fingerprint}
         else:
-            same, tags["study"] = "study", digest_of(experiment.trials)  # one that was interrupted goes on in its run
+            tags["study"] = digest_of(experiment.trials)
+            resume_tag = "study"  # an interrupted study goes on in its run
         try:
-            run = self._store.begin(key, experiment.name, tags, same)
+            run = self._store.begin(key, experiment.name, tags, resume_tag)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
             reason = sanitise(str(error).partition("\n")[0] or type(error).__name__)
             logger.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
@@ -191,7 +192,7 @@ class MlflowHook:
     def _end_one(self, run: MlflowTracker, status: Status) -> None:
         run.finish(status)
         if self._store is not None:
-            self._store.liveness.release(run.run_id)
+            self._store.run_locks.release(run.run_id)
 
 
 def _protocol_of(about: Mapping[str, Any]) -> str:
@@ -201,5 +202,5 @@ def _protocol_of(about: Mapping[str, Any]) -> str:
 
 
 def file_of(dataset: Any) -> Path:
-    """Where a dataset keeps what was saved last."""
+    """The path of the newest version of a dataset."""
     return Path(dataset.path if isinstance(dataset, PageDataset) else dataset._get_load_path())

@@ -1,4 +1,4 @@
-"""Checks of studies before a run: every trial is a recipe, and is checked as one."""
+"""Checks of studies, searches and the mode stress test before a run; every trial is checked as a recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kedro.io import CatalogProtocol
 
 from papergan import systems
 from papergan.config import mode_stress
-from papergan.config.checked import Experiment, ModeStress, Plan, Search, Study
+from papergan.config.checked import Experiment, ModeStress, Search, Study, TrialPlan
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import short_name
 from papergan.config.registry import discover
@@ -25,13 +25,13 @@ from papergan.reporting.published_results import published_rows
 def check_study(name: str, catalog: CatalogProtocol) -> Study:
     """A study's recipe and its trials, every variant of them built once.
 
-    Raises RecipeError where recipes are faulty, with all faults together, and what looking for weights raises.
+    Raises RecipeError with the errors of all recipes in one message, and EvaluationError for weights.
     """
     study = StudyRecipe.parse(name, catalog.load(f"params:{name}"))
     _check_tables(name, study, catalog)
     trials = tuple(trials_of(name, study, _recipes(catalog)))
     _check(name, trials, catalog.load("image_library"))
-    return Plan(name, study, trials)
+    return TrialPlan(name, study, trials)
 
 
 def check_search(name: str, catalog: CatalogProtocol) -> Search:
@@ -39,11 +39,11 @@ def check_search(name: str, catalog: CatalogProtocol) -> Search:
     search = SearchRecipe.parse(name, catalog.load(f"params:{name}"))
     trials = tuple(search_trials(name, search, _recipes(catalog)))
     _check(name, trials, catalog.load("image_library"))
-    return Plan(name, search, trials)
+    return TrialPlan(name, search, trials)
 
 
 def _recipes(catalog: CatalogProtocol) -> dict[str, Any]:
-    """Of all experiments, as configuration has them; once one is checked, no longer as that."""
+    """The recipes of all experiments, as in the configuration."""
     return {name: catalog.load(f"params:{name}") for name in discover()}
 
 
@@ -62,34 +62,36 @@ def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> No
 def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
     """The mode stress test's recipe and its trials, the first of each level built once.
 
-    Raises RecipeError with all faults together.
+    Raises RecipeError with all errors in one message.
     """
     recipe = ModeStressRecipe.parse(name, catalog.load(f"params:{name}"))
     trials = mode_stress.trials_of(recipe)
-    known, faults = set(recipe.levels), []
+    known, errors = set(recipe.levels), []
     for place, claim in enumerate(recipe.claims):
         for level in (*claim.treatment, *claim.baseline):
             if level not in known:
-                faults.append(f"{name}.claims.{place}: unknown level {quoted(level)}{did_you_mean(level, known)}")
-    for target, how in recipe.targets.items():
+                errors.append(f"{name}.claims.{place}: unknown level {quoted(level)}{did_you_mean(level, known)}")
+    for target, mixture_recipe in recipe.targets.items():
         try:
-            check_memory("counting modes", 2 * 16 * recipe.samples * len(how.mixture().centres), "lower samples")
+            check_memory(
+                "counting modes", 2 * 16 * recipe.samples * len(mixture_recipe.mixture().centres), "lower samples"
+            )
         except (ValueError, PaperganError) as error:
-            faults.append(f"{name}.targets.{target}: {error}")
+            errors.append(f"{name}.targets.{target}: {error}")
     for level, trial in {trial.level: trial for trial in trials}.items():
         try:
             systems.build(recipe.system, mode_stress.POINT, trial.settings, seed=trial.seed)
         except RecipeError as error:
-            faults.append(f"{name}.levels.{level}: {error}")
-    if faults:
-        raise RecipeError("; ".join(faults))
-    return Plan(name, recipe, tuple(trials))
+            errors.append(f"{name}.levels.{level}: {error}")
+    if errors:
+        raise RecipeError("; ".join(errors))
+    return TrialPlan(name, recipe, tuple(trials))
 
 
 def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary) -> None:
     variants = {trial.recipe.variant: Experiment(f"{name}: {trial.name}", trial.recipe) for trial in trials}
-    faults = [fault for variant in variants.values() for fault in find_experiment_errors(variant, library, None)]
-    if faults:
-        raise RecipeError("; ".join(faults))
+    errors = [error for variant in variants.values() for error in find_experiment_errors(variant, library, None)]
+    if errors:
+        raise RecipeError("; ".join(errors))
     for variant in variants.values():
         locate_weights(f"{name}.common.evaluation", variant.recipe.evaluation)

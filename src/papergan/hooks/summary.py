@@ -1,4 +1,4 @@
-"""At the end of a run: the table, and where everything is."""
+"""The summary hook: prints tables and the paths of results at the end of a run."""
 
 from __future__ import annotations
 
@@ -22,51 +22,52 @@ from papergan.pipelines.groups import experiment_of
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import ui_options
 
-SHOWN = (
+SHOWN_OUTPUTS = (
     "samples", "progress", "curves", "history", "training_log", "scores", "generator", "model", "comparison", "page",
     "plot", "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
 )  # fmt: skip
-PICTURES = ("over_time", "interpolation", "by_class", "neighbours", "truncation")  # of an experiment; one line for all
+# figures of an experiment, which are listed on one line
+FIGURE_OUTPUTS = ("over_time", "interpolation", "by_class", "neighbours", "truncation")
 
 
 class SummaryHook:
-    """Prints what people look for first. Silent where nothing was compared, sampled or scored."""
+    """Prints the tables of a run, the paths of its main outputs, and the commands of MLflow and Kedro-Viz."""
 
     def __init__(self) -> None:
         self._tracking_uri: str | None = None
-        self._told: dict[str, str] = {}  # what pages have for the console, by what they are of
+        self._console_texts: dict[str, str] = {}  # console text of pages, by dataset or "table"
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Know where MLflow keeps its runs."""
+        """Read the tracking URI of MLflow."""
         self._tracking_uri = None
-        with suppress(ImportError):  # the tracking hook says so
+        with suppress(ImportError):  # the tracking hook warns
             self._tracking_uri = MlflowConfiguration.of(parse(context.config_loader["mlflow"])).tracking_uri
 
     @hook_impl
     def before_pipeline_run(self) -> None:
-        """Forget the last run of this process."""
-        self._told = {}
+        """Clear the texts of an earlier run of this process."""
+        self._console_texts = {}
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         """Keep tables for the end: of comparisons only the newest, since it has the others in it."""
         if isinstance(data, Page) and data.console:
             what = dataset_name if dataset_name.endswith(".training_log") else "table"
-            self._told.pop(what, None)
-            self._told[what] = data.console
+            self._console_texts.pop(what, None)
+            self._console_texts[what] = data.console
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """The table all the same, where an experiment that failed left one: it says who diverged, and when."""
-        for told in self._told.values():
-            click.echo(f"\n{told}\n")
+        """Print the tables of a run that failed: they show which training diverged, and when."""
+        for text in self._console_texts.values():
+            click.echo(f"\n{text}\n")
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Print the table and the places."""
+        """Print the tables and the paths."""
         outputs = {name.rpartition(".")[2]: name for name in sorted(pipeline.all_outputs())}
-        lines = [line for told in self._told.values() for line in ("", told, "")]
+        lines = [line for text in self._console_texts.values() for line in ("", text, "")]
         lines += [f"  {what + ':':<13} {where}" for what, where in _places(outputs, catalog)]
         if not lines:
             return
@@ -79,9 +80,9 @@ class SummaryHook:
 
 
 def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tuple[str, str]]:
-    """What people look at first, and where it is; the pictures of an experiment on one line."""
-    pictures = [what for what in PICTURES if "samples" in outputs and what in outputs]
-    for what in sorted(set(outputs) & set(SHOWN) - set(pictures)):
+    """Label and path of the main outputs; the figures of an experiment on one line."""
+    pictures = [what for what in FIGURE_OUTPUTS if "samples" in outputs and what in outputs]
+    for what in sorted(set(outputs) & set(SHOWN_OUTPUTS) - set(pictures)):
         dataset = catalog.get(outputs[what])
         yield what, _short(dataset.file("html") if isinstance(dataset, PageDataset) else file_of(dataset))
     if pictures:
@@ -90,10 +91,10 @@ def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tu
 
 
 def _program(name: str) -> str:
-    """What to type for it: its name, or where it is in an environment that is not activated."""
+    """The command to type: the program's name, or its path in an environment that is not activated."""
     return name if shutil.which(name) else _short(Path(sys.executable).parent / name)
 
 
 def _short(path: Path) -> str:
-    """Relative to where the user is, if it lies below."""
+    """The path, relative to the working directory if it lies below."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -24,7 +24,7 @@ def check_comparison(name: str, catalog: CatalogProtocol) -> Comparison:
 def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:
     """The recipe of the metric sanity pipeline, its data set, device and weights.
 
-    Raises RecipeError for what is misspelt, EvaluationError where weights are missing.
+    Raises RecipeError for unknown names, EvaluationError where weights are missing.
     """
     recipe = SanitySettings.parse(name, catalog.load(f"params:{name}"))
     names = catalog.load("image_library").names
@@ -40,7 +40,7 @@ def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:
 def check_images(name: str, catalog: CatalogProtocol) -> Images:
     """The recipe of evaluate_images, and the folders or files, which exist.
 
-    Raises RecipeError and DataError for what is misspelt, missing or does not exist.
+    Raises RecipeError for unknown keys, DataError for paths that are missing.
     """
     recipe = ImagesSettings.parse(name, catalog.load(f"params:{name}"))
     real, fake = (path_of(which, catalog.load(f"params:{which}")) for which in ("real", "fake"))
@@ -60,7 +60,7 @@ def path_of(name: str, given: Any) -> Path:
     try:
         path = Path(given).expanduser().resolve()
         there = path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # too long a name, a home of nobody, a null character
+    except (OSError, RuntimeError, ValueError) as error:  # too long a name, an unknown user's home, a null character
         why = sanitise(getattr(error, "strerror", None) or error)
         raise DataError(f"{name}: {quoted(given)} cannot be a folder or file: {why}") from error
     if not there:

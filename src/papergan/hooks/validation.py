@@ -1,4 +1,4 @@
-"""The validation hook: everything that can be checked in seconds is checked before a run."""
+"""The validation hook: quick checks of environment, recipes, data, devices and weights before a run."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class ValidationHook:
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Check what the pipeline is about to do, and put checked recipes where the parameters were.
+        """Check the recipes of the pipeline, and replace the parameters by the validated recipes.
 
-        Raises RecipeError with all faults on one line, those of parameters that --params gives and nothing reads too.
+        Raises RecipeError with all errors on one line, also for --params that no node reads.
         """
         from papergan.hooks.command_line_checks import refuse_unread
         from papergan.hooks.experiment_checks import preflight  # here, because these need torch
@@ -36,7 +36,7 @@ class ValidationHook:
 
         refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
         checks: dict[str, Any] = dict.fromkeys(registry.studies(), check_study)
-        checks |= {name: registry.resolve(tool.check) for name, tool in registry.TOOLS.items() if tool.check}
+        checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items() if tool.check}
         read = [name for name in checks if f"params:{name}" in pipeline.inputs()]
         checked: dict[str, Any] = {name: checks[name](name, catalog) for name in read}
         checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog)}

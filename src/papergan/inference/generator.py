@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Array = Tensor | np.ndarray[Any, Any] | Sequence[float] | Sequence[Sequence[float]]
 
-MOST = 10**9 - 1  # file names have up to nine digits
+MAX_SAMPLES = 10**9 - 1  # file names have up to nine digits
 STATISTICS = {"batches": 100, "batch_size": 64}  # of BatchNorm under truncated latents
 MODES = ("prior", "slerp", "linear")
 
@@ -238,6 +238,6 @@ class Generator:
 
 
 def check_count(n: int) -> None:
-    """Raise RecipeError for a number of samples that nobody can mean."""
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST:
-        raise RecipeError(f"expected 1 to {MOST} samples, got {quoted(n)}")
+    """Raise RecipeError for an invalid number of samples."""
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_SAMPLES:
+        raise RecipeError(f"expected 1 to {MAX_SAMPLES} samples, got {quoted(n)}")

@@ -58,7 +58,7 @@ def model_card(
     config: Mapping[str, Any], published: Sequence[PublishedRow] = (), *, picture: bool = False,
     place: str = "path/to/this/folder",
 ) -> str:  # fmt: skip
-    """The card of a stored model's configuration; what is missing there is left out or said to be unknown.
+    """The card of a stored model's configuration; what is missing there is left out or called unknown.
 
     published: rows besides those of `about`. picture: whether samples.png lies beside the card. place: of the model,
     as `papergan.load` takes it.
@@ -142,8 +142,8 @@ def _numbers(about: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
     if not rows:
         return "## Measured\n\nNothing was measured, or the numbers were not stored.\n"
     protocol = about.get("protocol") or {}
-    said = protocol if all(isinstance(one, Mapping) for one in protocol.values()) else {"protocol": protocol}
-    lines = [f"- {_text(name)}: {_protocol(one)}\n" for name, one in said.items()] or ["- protocol: unknown\n"]
+    protocols = protocol if all(isinstance(one, Mapping) for one in protocol.values()) else {"protocol": protocol}
+    lines = [f"- {_text(name)}: {_protocol(one)}\n" for name, one in protocols.items()] or ["- protocol: unknown\n"]
     return f"## Measured\n\n{_table(('measure', 'value', 'best is'), rows)}\n{''.join(lines)}"
 
 

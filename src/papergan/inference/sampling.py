@@ -77,18 +77,18 @@ def _write_pngs(
 
 def _done(generator: Generator, request: Request, out: Path) -> int:
     """The number of samples that an earlier call wrote; the folder is claimed for this request."""
-    said = {"model": generator.digest, **asdict(request), "labels": list(request.labels)}
+    settings = {"model": generator.digest, **asdict(request), "labels": list(request.labels)}
     path = out / REQUEST
     if not path.exists():
         check_empty(out)
-        write_whole(path, json.dumps(said, indent=1).encode())
+        write_whole(path, json.dumps(settings, indent=1).encode())
         return 0
     with storage_errors(path):
         try:
             there: dict[str, Any] = dict(json.loads(read_regular(path)))
         except (ValueError, TypeError):
             there = {}
-    differing = sorted(name for name in said if there.get(name) != said[name])
+    differing = sorted(name for name in settings if there.get(name) != settings[name])
     if [name for name in differing if name != "n"]:
         raise StorageError(
             f"{out} holds samples of another request (other {', '.join(differing)}); name another folder"
@@ -133,7 +133,7 @@ def _write_grid(
     advance: Callable[[int], object],
 ) -> Path | None:  # fmt: skip
     if request.n > MOST_IN_A_GRID:
-        raise RecipeError(f"a grid of {request.n} images cannot be looked at; take at most {MOST_IN_A_GRID}")
+        raise RecipeError(f"a grid of {request.n} images is too large; take at most {MOST_IN_A_GRID}")
     parts = []
     for part in _stream(generator, request, batch_size, 0):
         if should_stop():

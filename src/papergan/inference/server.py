@@ -1,4 +1,4 @@
-"""A trained generator behind HTTP, on the loopback unless told otherwise, and a page to look at it with."""
+"""A trained generator behind HTTP, on the loopback by default, and a page to look at it with."""
 
 from __future__ import annotations
 

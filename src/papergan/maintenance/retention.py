@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from papergan.validation import MOST, Positive, StrictModel
+from papergan.validation import MAX_COUNT, Positive, StrictModel
 
 
 class RetentionRecipe(StrictModel):
@@ -17,5 +17,5 @@ class RetentionRecipe(StrictModel):
     """
 
     versions: Positive = 3
-    pictures: Annotated[int, Field(ge=2, le=MOST)] = 50
+    pictures: Annotated[int, Field(ge=2, le=MAX_COUNT)] = 50
     checkpoints: Literal["all", "unfinished"] = "all"

@@ -29,7 +29,7 @@ from papergan.maintenance.locked_experiments import RUNNING, held
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.maintenance.scan import MODELS, PRIMARY, REPORTING, SHELF, STORE, VERSION, Disk, Removal, listed
 from papergan.messages import sanitise
-from papergan.training.checkpoint_files import CHECKPOINT, named_data, steps_among
+from papergan.training.checkpoint_files import CHECKPOINT, referenced_data, steps_among
 
 LAYERS = (PRIMARY, MODELS, REPORTING)  # with a folder per experiment
 ASIDE = re.compile(r"\..+\.part")  # as atomic_files.write_whole names them
@@ -182,7 +182,7 @@ def _checkpoints(disk: Disk, folder: Path, finished: bool, going: Set[Path]) -> 
         ordered = sorted(files, key=lambda path: (int(re.split(r"[-.]", path.name)[1]), path.suffix != ".json"))
         yield from disk.removal(FINISHED, *ordered, lock=folder / "lock")
         return
-    named = {path for step in steps for path in named_data(folder, step)}
+    named = {path for step in steps for path in referenced_data(folder, step)}
     for path in files:
         if path.suffix == ".pt" and path not in named:
             yield from disk.removal(STRAY, path, lock=folder / "lock")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.extractors.feature_extractor import stop_if_asked
+from papergan.extractors.feature_extractor import stop_if_requested
 from papergan.metrics.arrays import Array, as_tensor
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_expansion import Expansion
@@ -76,7 +76,7 @@ def frechet_deviation(
     draw = torch.Generator().manual_seed(seed_for(seed, "Frechet deviation"))
     squares = []
     for resample in range(resamples):
-        stop_if_asked(should_stop, f"after {resample} resamples of pairs")
+        stop_if_requested(should_stop, f"after {resample} resamples of pairs")
         one = torch.randint(count, (PAIRS,), generator=draw)
         other = (one + torch.randint(1, count, (PAIRS,), generator=draw)) % count
         h = expansion.second(*(features[rows.to(features.device)] for rows in (one, other)))

@@ -1,4 +1,4 @@
-"""Membership inference by the discriminator's scores: can training images be told from held-out ones?"""
+"""Membership inference by the discriminator's scores: whether they separate training images from held-out ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from papergan.metrics.arrays import Array, as_tensor
 
 
 def membership_auc(members: Array, others: Array) -> float:
-    """Area under the ROC curve of "a higher score means it was trained on", 0..1; 0.5 tells nothing apart.
+    """Area under the ROC curve of "a higher score means it was trained on", 0..1; 0.5 is chance.
 
     AUC = P[score of a member > score of another] + 1/2 P[equal] = U / (N M), Mann-Whitney's U from ranks, exactly.
     members [N]: the discriminator's scores on images it was trained on; others [M]: on real images held out from

@@ -1,4 +1,4 @@
-"""Nearest neighbours by differences alone, for the few vectors that products cannot tell apart."""
+"""Nearest neighbours by differences alone, for the few vectors that products cannot separate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def nearest_by_differences(
 
     queries [Q, D], base [M, D]: float32. reach: float32 [Q], squared distances within which k neighbours are known to
     lie. own: int64 [Q], rows of base that are no neighbours. Vectors are sorted by their projection p.x on one random
-    direction; as |p.x - p.y| <= |x - y|, only base vectors in a window as wide as the reach are looked at, which leaves
+    direction; as |p.x - p.y| <= |x - y|, only base vectors in a window as wide as the reach are compared, which leaves
     a cluster to itself. The worst case, a window that holds everything, takes Q M D differences.
     """
     direction = torch.randn(base.shape[1], generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -17,7 +17,7 @@ def order(total: int, seed: int, *purpose: str | int) -> Tensor:
     return torch.randperm(total, generator=torch.Generator().manual_seed(seed_for(seed, "draw", *purpose)))
 
 
-def draw(total: int, count: int, seed: int, *purpose: str | int) -> Tensor:
+def random_rows(total: int, count: int, seed: int, *purpose: str | int) -> Tensor:
     """Rows drawn without replacement, int64 [min(count, total)]; all of them, in order, where `count` reaches them.
 
     Another purpose is another draw, independent of the first, and so is the draw of real images by
@@ -26,7 +26,7 @@ def draw(total: int, count: int, seed: int, *purpose: str | int) -> Tensor:
     return torch.arange(total) if count >= total else order(total, seed, *purpose)[:count]
 
 
-def draw_again(total: int, count: int, seed: int, *purpose: str | int) -> Tensor:
+def resampled_rows(total: int, count: int, seed: int, *purpose: str | int) -> Tensor:
     """`count` of `total` rows drawn with replacement, int64 [count]: some come more than once."""
     source = torch.Generator().manual_seed(seed_for(seed, "draw", *purpose))
     return torch.randint(total, (count,), generator=source)
@@ -50,7 +50,7 @@ def kept_of(total: int, count: int, seed: int) -> Tensor:
 
 
 class Reservoir:
-    """Images drawn without replacement from a stream whose length nobody needs to know, in the stream's order.
+    """Images drawn without replacement from a stream of unknown length, in the stream's order.
 
     Those with the smallest keys stay. A key is a function of (seed, place), so that the draw depends neither on how the
     stream is cut nor on which process has which part of it: the `m` images that belong to the draw of the whole stream

@@ -79,7 +79,7 @@ _ALL = (
     ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
-BESIDE = (  # no columns of their own
+AUXILIARY_METRICS = (  # no columns of their own
     "num_samples", "fid_floor", "fid_at_floor_count", "kid_std", *(m.deviation for m in _ALL if m.deviation),
 )  # fmt: skip
 FLOOR = Metric("fid_floor", "Frechet distance of held-out images", "real", "", "", (*HELD_OUT, "floor_count"))
@@ -92,7 +92,7 @@ DISCRIMINATOR_METRICS = {
     "discriminator_held_out_gap": "mean training score - mean held-out score",
     "membership_auc": "membership inference AUC",
 }
-HALF_IS_BEST = ("membership_auc",)
+BEST_AT_HALF = ("membership_auc",)
 
 
 def prefix_and_metric(name: str) -> tuple[str, Metric] | None:

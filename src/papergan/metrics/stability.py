@@ -6,16 +6,15 @@ What an instability is, it does not say; these three are our definition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil, isfinite
 from statistics import fmean, pstdev
 from typing import Annotated
 
 from pydantic import Field
 
+from papergan.training.history import Row
 from papergan.validation import Amount, Positive, StrictModel
-
-Row = Mapping[str, float]
 
 
 class StabilityRule(StrictModel):

@@ -38,7 +38,7 @@ class Autoencoder(nn.Module):
         """Decoded interpolations between the codes of two images, both ends included: [B * steps, C, S, S], row by row.
 
         D(slerp(E(a), E(b), t)), t from 0 to 1. Between an image and its mirror image the middle belongs to neither
-        side: how BEGAN with Slerp turns faces to the front, as zaika2025 tells at the end of its first section. In
+        side: how BEGAN with Slerp turns faces to the front, as zaika2025 describes at the end of its first section. In
         evaluation mode, since with a batch's statistics a way would depend on the others; the mode is left as it was.
         """
         was_training = self.training

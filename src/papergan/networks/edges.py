@@ -10,14 +10,14 @@ from papergan.objectives.edges import sobel
 
 
 class EdgeAware(nn.Module):
-    """Judges [B, C + 1, S, S], the image and its Sobel magnitude, by a discriminator of C + 1 channels.
+    """Wraps a discriminator of C + 1 channels: its input is the image and its Sobel magnitude, [B, C + 1, S, S].
 
-    Not of song2023, whose edge loss the discriminator cannot feel: this one can take edges into account.
+    Not of song2023, whose edge loss has no gradient for the discriminator: this one can take edges into account.
     """
 
-    def __init__(self, judge: nn.Module) -> None:
+    def __init__(self, discriminator: nn.Module) -> None:
         super().__init__()
-        self.discriminate = judge
+        self.discriminate = discriminator
 
     def forward(self, images: Tensor) -> DiscriminatorOutput:
         verdict: DiscriminatorOutput = self.discriminate(torch.cat([images, sobel(images)], dim=1))

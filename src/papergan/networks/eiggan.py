@@ -21,8 +21,8 @@ class SpatialAttention(nn.Module):
         self.convolution = nn.Conv2d(2, 1, 7, padding=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1)
-        attended: Tensor = x * torch.sigmoid(self.convolution(seen))
+        pooled = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1)
+        attended: Tensor = x * torch.sigmoid(self.convolution(pooled))
         return attended
 
 

@@ -14,7 +14,7 @@ from papergan.networks.autoencoder import Autoencoder
 
 SMALLEST = 8  # side of the last map
 
-Activation = Callable[[], nn.Module]
+ActivationFactory = Callable[[], nn.Module]
 
 
 class ELUEncoder(nn.Module):
@@ -24,7 +24,7 @@ class ELUEncoder(nn.Module):
     8x8; then linear. n is `width`. Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), figure 1.
     """
 
-    def __init__(self, images: ImageSpec, code_dim: int, width: int, activation: Activation = nn.ELU) -> None:
+    def __init__(self, images: ImageSpec, code_dim: int, width: int, activation: ActivationFactory = nn.ELU) -> None:
         super().__init__()
         levels = _levels(images)
         layers: list[nn.Module] = [nn.Conv2d(images.channels, width, 3, padding=1), activation()]
@@ -49,7 +49,7 @@ class ELUDecoder(nn.Module):
     without an activation. Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), figure 1.
     """
 
-    def __init__(self, images: ImageSpec, code_dim: int, width: int, activation: Activation = nn.ELU) -> None:
+    def __init__(self, images: ImageSpec, code_dim: int, width: int, activation: ActivationFactory = nn.ELU) -> None:
         super().__init__()
         levels = _levels(images)
         self.shape = (width, SMALLEST, SMALLEST)

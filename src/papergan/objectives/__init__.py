@@ -1,1 +1,1 @@
-"""Losses, penalties and regularisers, one family of equations per file; and the wiring of the usual game of two."""
+"""Losses, penalties and regularisers, one family of equations per file."""

@@ -1,4 +1,4 @@
-"""BEGAN's balance: how much the fakes count for an autoencoder that plays the discriminator."""
+"""The objectives of BEGAN: the balance k, the reconstruction loss, and learning-rate halving on stalls."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class HalvingWhenStalled(nn.Module):
     """A learning rate that halves whenever the measure of convergence stalls; a controller, all of it on the device.
 
     M is averaged over `window` iterations at a time. Where that mean is at least `tolerance` times the one before, the
-    rate halves, down to `smallest`. To be told after its `balance`, so it stands behind it in a game's controllers.
+    rate halves, down to `smallest`. It observes after its `balance`: it is later in a game's controllers.
     Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 4.1, which does not say what a stall is.
     """
 

@@ -16,7 +16,7 @@ from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 Rescaling = Literal["none", "scalar", "per_dimension", "replace"]
-Activation = Literal["none", "tanh"]
+PriorActivation = Literal["none", "tanh"]
 
 
 class GaussianMixture(Prior):
@@ -69,7 +69,7 @@ class CommonFeatures(Prior):
         size: int,
         feature_differences: int | None,
         *,
-        activation: Activation = "none",
+        activation: PriorActivation = "none",
         rescaling: Rescaling = "scalar",
     ) -> None:
         super().__init__(size if feature_differences is None else size + feature_differences)

@@ -87,7 +87,7 @@ class MixtureDiscriminator(Members):
 class MixturePayoff(Term):
     """sum_ij w_i w_j F_ij, F_ij the loss of generator i against discriminator j; for either player.
 
-    Row n of the batch is made by generator n mod T, every discriminator judges all of it and the real images: F_ij is
+    Row n of the batch is made by generator n mod T, every discriminator scores all of it and the real images: F_ij is
     estimated from B / T samples. Shared out over ranks it is the same where T divides each rank's share.
     Source: Arora et al. 2017 (arXiv:1703.00573), eq. 4 and its section 5.
     """
@@ -113,14 +113,14 @@ class MixturePayoff(Term):
 
     def _row(self, critic: nn.Module, real: Tensor, fakes: Tensor, sizes: list[int]) -> Tensor:
         """The payoffs of this critic against all generators, [T]."""
-        judged = critic(fakes).score.float().split(sizes)
+        scores = critic(fakes).score.float().split(sizes)
         if self.side == "generator":
-            return torch.stack([self.loss.generator(Judged(one.new_zeros(1), one)) for one in judged])
+            return torch.stack([self.loss.generator(ComputedScores(one.new_zeros(1), one)) for one in scores])
         of_real = critic(real).score.float()
-        return torch.stack([self.loss.discriminator(Judged(of_real, one)) for one in judged])
+        return torch.stack([self.loss.discriminator(ComputedScores(of_real, one)) for one in scores])
 
 
-class Judged(NamedTuple):
+class ComputedScores(NamedTuple):
     """Scores of both sides, computed already."""
 
     real: Tensor

@@ -1,1 +1,1 @@
-"""The seven verbs as Kedro pipelines: ingestion, experiment, comparison."""
+"""Kedro pipelines and their nodes: experiments, studies, comparison, and tools."""

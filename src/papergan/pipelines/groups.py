@@ -10,8 +10,8 @@ from kedro.pipeline.node import Node
 GROUPS = ("ingestion", "model", "reference", "training", "evaluation", "reporting")
 
 
-def group(name: str, nodes: Sequence[Node]) -> Pipeline:
-    """These nodes under the namespace `name`, which is also their tag; names of datasets stay."""
+def node_group(name: str, nodes: Sequence[Node]) -> Pipeline:
+    """A pipeline of these nodes under the namespace `name`, also their tag; dataset names are kept."""
     if name not in GROUPS:
         raise ValueError(f"unknown group {name!r}; there are {', '.join(GROUPS)}")
     return Pipeline(nodes, namespace=name, tags=[name], prefix_datasets_with_namespace=False)
@@ -22,6 +22,6 @@ def experiment_of(namespace: str | None) -> str:
     return (namespace or "").partition(".")[0]
 
 
-def named(function: object, inputs: str | list[str], outputs: str | list[str] | None) -> Node:
-    """A node that is called as its function is."""
+def named_node(function: object, inputs: str | list[str], outputs: str | list[str] | None) -> Node:
+    """A node with the name of its function."""
     return node(function, inputs=inputs, outputs=outputs, name=function.__name__)  # type: ignore[attr-defined]

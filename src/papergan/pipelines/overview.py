@@ -1,4 +1,4 @@
-"""`kedro run` without a pipeline: says what there is, and trains nothing."""
+"""The default pipeline of `kedro run`: prints the experiments, studies and tools."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
     """
     experiments, studies = registry.discover(), registry.studies()
     width = max(map(len, [*experiments, *studies, *registry.TOOLS]))
-    words = {name: str(parameters[name].get("description", "")) for name in (*experiments, *studies)}
+    descriptions = {name: str(parameters[name].get("description", "")) for name in (*experiments, *studies)}
     lines = [
         "",
         "Experiments; each is a pipeline of its own:",
         "",
-        *_by_paper(experiments.values(), words, width),
+        *_by_paper(experiments.values(), descriptions, width),
         "  kedro run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on drawn shapes",
         "  kedro run --pipelines hybrid_cifar10                  as the paper has it, on CIFAR-10",
         '  kedro run --pipelines hybrid_cifar10 --params "hybrid_cifar10.training.epochs=50,hybrid_cifar10.seed=1"',
         "",
         "Studies: many experiments over seeds, interruptible, with one table:",
         "",
-        *_by_paper(studies.values(), words, width),
+        *_by_paper(studies.values(), descriptions, width),
         "Other pipelines:",
         "",
         *(f"  {name:<{width}}  {tool.description}" for name, tool in registry.TOOLS.items()),
@@ -40,18 +40,19 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
     click.echo("\n".join(lines))
 
 
-def _by_paper(entries: Iterable[registry.Entry], words: Mapping[str, str], width: int) -> list[str]:
-    """A line for each paper, in the order of papers.yml, above one for each entry; then an empty one."""
+def _by_paper(entries: Iterable[registry.ExperimentEntry], descriptions: Mapping[str, str], width: int) -> list[str]:
+    """Lines of entries under a line for their paper, in the order of papers.yml."""
     lines: dict[str, list[str]] = {key: [] for key in papers()}
     for entry in entries:
-        lines.setdefault(entry.paper, []).append(f"  {entry.name:<{width}}  {words[entry.name]}")
-    return [line for key, mine in lines.items() if mine for line in (_heading(key, mine[0]), *mine, "")]
+        lines.setdefault(entry.paper, []).append(f"  {entry.name:<{width}}  {descriptions[entry.name]}")
+    listed = {key: found for key, found in lines.items() if found}
+    return [line for key, found in listed.items() for line in (_heading(key, found[0]), *found, "")]
 
 
 def _heading(key: str, first: str) -> str:
-    """As "Tahvili et al. 2025, https://doi.org/...". first: a line below it, for the message about a wrong key."""
+    """The heading of a paper, "Tahvili et al. 2025, https://doi.org/...". first: a line below, for error messages."""
     try:
         paper = find_paper(key)
-    except RecipeError as fault:
-        raise RecipeError(f"{first.split()[0]}.paper: {fault}") from None
+    except RecipeError as error:
+        raise RecipeError(f"{first.split()[0]}.paper: {error}") from None
     return ", ".join(filter(None, (paper.short_name, paper.link)))

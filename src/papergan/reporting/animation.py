@@ -1,4 +1,4 @@
-"""Pictures for people that follow each other, as one GIF."""
+"""Animations of image grids, and their GIF files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN_MS, LAST_MS = 500, 2000
 
 @dataclass(frozen=True, eq=False)
 class Animation:
-    """Grids in the order in which they are shown, each with its own words. Raises DataError where there is none."""
+    """Image grids in the order in which they are shown, each with its caption. Raises DataError for none."""
 
     grids: tuple[ImageGrid, ...]
 
@@ -30,7 +30,7 @@ class Animation:
             raise DataError("an animation needs at least one grid")
 
     def pictures(self, scale: int = 1) -> list[Tensor]:
-        """All as uint8 [C, H, W] of one size: those with fewer lines of words are black below."""
+        """All grids as uint8 [C, H, W] of one size: those with shorter captions are padded with black."""
         pictures = [grid.picture(scale=scale) for grid in self.grids]
         height, width = (max(picture.shape[axis] for picture in pictures) for axis in (1, 2))
         return [_padded(picture, height, width) for picture in pictures]

@@ -1,4 +1,4 @@
-"""Headers of measured columns: a label, and where several comparability keys share it, what tells them apart."""
+"""Headers of measured columns: a label, and the differing rules where several comparability keys share it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEADLINE = re.compile(r"(best )?(?!\w*(log|modified)_is@)(\w+_)?(fid|is)@")
 
 
 def column_headers(protocols: Sequence[Protocol]) -> Headers:
-    """By (comparability digest, metric): the label, and where several keys share it, in what this one differs."""
+    """Headers by (comparability digest, metric): the label, with the differing rules where several keys share it."""
     by_label: dict[tuple[str, str], dict[str, Protocol]] = {}
     for protocol in protocols:
         for name, metric in COLUMNS.items():
@@ -30,12 +30,12 @@ def column_headers(protocols: Sequence[Protocol]) -> Headers:
 
 
 def is_headline(header: str) -> bool:
-    """Whether it is one of what papers report: FID and Inception Score, by any extractor, final or best."""
+    """Whether a header is of FID or Inception Score, the metrics of papers; any extractor, final or best."""
     return _HEADLINE.match(header) is not None
 
 
 def metric_order(header: str) -> tuple[bool, bool, bool, int, str]:
-    """Headlines first; Inception's before other extractors'; final before best; then as METRICS has them."""
+    """The sort key of headers: headlines first, Inception before others, final before best, then as in METRICS."""
     short = header.removeprefix("best ").split("@")[0]
     names = {metric.pattern.split("@")[0]: metric.of_features for metric in METRICS.values()}
     known = max((name for name in names if short.endswith(name)), key=len, default="")

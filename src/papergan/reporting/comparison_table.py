@@ -1,4 +1,4 @@
-"""The comparison: what the papers reported beside what was measured here, and under which rules."""
+"""The comparison table: published numbers beside measured ones, with the rules of measurement."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 Cell = str | float | int | None
 Cells = dict[str, Cell]
 
-PUBLISHED = ["paper", "table", "row", "metric", "published", "published std", "published epoch"]
-MEASURED = ["experiment", "variant", "dataset", "status", "seeds"]
-ACCOUNT = [
+PUBLISHED_COLUMNS = ["paper", "table", "row", "metric", "published", "published std", "published epoch"]
+MEASURED_COLUMNS = ["experiment", "variant", "dataset", "status", "seeds"]
+RUN_COLUMNS = [
     "best_fid_epoch", "best_is_epoch", "num_samples", "extractors", "protocol", "epochs", "steps", "images_seen",
     "hardware", "training_seconds", "commit", "versions", "recipe", "data",
 ]  # fmt: skip
-REMARKS = ["flags", "note"]
-TEXT = {
-    "paper", "table", "row", "metric", *MEASURED, "num_samples", "extractors", "protocol", "hardware", "commit",
-    "versions", "recipe", "data", *REMARKS,
+REMARK_COLUMNS = ["flags", "note"]
+TEXT_COLUMNS = {
+    "paper", "table", "row", "metric", *MEASURED_COLUMNS, "num_samples", "extractors", "protocol", "hardware", "commit",
+    "versions", "recipe", "data", *REMARK_COLUMNS,
 }  # fmt: skip
-WHOLE = {"published epoch", "steps", "images_seen"}
+INTEGER_COLUMNS = {"published epoch", "steps", "images_seen"}
 UNPUBLISHED = "(no published row)"
 OTHER_DATA = "not the published data set"
-REAL = "real images"
+REAL_IMAGES = "real images"
 
 
 def comparison_table(
     published: Sequence[PublishedRow], scores: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:  # Any: stored documents, validated here
-    """One line per published row and measured variant of it; rows nobody measured have empty cells.
+    """One line per published row and measured variant of it; rows without a measurement have empty cells.
 
     scores: stored score cards by any name, the oldest first; those that differ by their seed alone make one line, of
     means and deviations. A card stands for the rows whose `experiments` name its experiment, and for a line of its own
@@ -74,17 +74,17 @@ def comparison_table(
         if group.newest.experiment not in taken:
             lines.append({"row": UNPUBLISHED, **_of(cells, group), **_remarks(None, group)})
     lines += _real_lines(real, headers)
-    fixed = {*PUBLISHED, *MEASURED, *DISCRIMINATOR_METRICS, *ACCOUNT, *REMARKS}
+    fixed = {*PUBLISHED_COLUMNS, *MEASURED_COLUMNS, *DISCRIMINATOR_METRICS, *RUN_COLUMNS, *REMARK_COLUMNS}
     metrics = sorted({name for line in lines for name in line} - fixed, key=metric_order)
-    columns = [*PUBLISHED, *MEASURED, *metrics, *DISCRIMINATOR_METRICS, *ACCOUNT, *REMARKS]
+    columns = [*PUBLISHED_COLUMNS, *MEASURED_COLUMNS, *metrics, *DISCRIMINATOR_METRICS, *RUN_COLUMNS, *REMARK_COLUMNS]
     table = pd.DataFrame(lines, columns=columns, dtype=object)
     return table.astype({name: _kind(name) for name in columns})
 
 
 def _kind(column: str) -> str:
-    if column in TEXT or column.endswith(" rank"):
+    if column in TEXT_COLUMNS or column.endswith(" rank"):
         return "string"
-    return "Int64" if column in WHOLE else "Float64"
+    return "Int64" if column in INTEGER_COLUMNS else "Float64"
 
 
 def _of(cells: Mapping[tuple[object, ...], Cells], group: SeedGroup) -> Cells:
@@ -120,7 +120,7 @@ def _measured(group: SeedGroup, headers: Headers) -> Cells:
 
 
 def _rules(card: ScoreCard) -> str:
-    """The rules that no header shows, in words."""
+    """The rules that no header shows, as text."""
     if not card.protocols:
         return ""
     rules = card.protocols[0]
@@ -152,22 +152,23 @@ def _final(group: SeedGroup, headers: Headers) -> Cells:
 
 
 def _above_floor(group: SeedGroup, protocol: Protocol, headers: Headers) -> Cells:
-    """The floor, and the distance of as many samples as a multiple of it."""
+    """The floor, and the distance of as many samples divided by it."""
     header, prefix = headers[protocol.comparability_digest(FLOOR), FLOOR.name], protocol.metric_prefix
     floor = group.final(f"{prefix}fid_floor")
-    drawn = group.final(f"{prefix}fid_at_floor_count")
-    distance = drawn or group.final(f"{prefix}fid")
+    at_floor_count = group.final(f"{prefix}fid_at_floor_count")
+    distance = at_floor_count or group.final(f"{prefix}fid")
     if floor is None or distance is None:
         return {}
     ratio = distance.value / floor.value if floor.value else None
-    return {header: floor.value, f"{header} as many": drawn.value if drawn else None, f"{header} ratio": ratio}
+    as_many = at_floor_count.value if at_floor_count else None
+    return {header: floor.value, f"{header} as many": as_many, f"{header} ratio": ratio}
 
 
 def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
     cells: Cells = {}
-    moments = group.moments(which)
-    if len(group.finished) == len(moments) == 1:
-        cells[f"best_{which}_epoch"] = moments[0].epoch
+    best_scores = group.best_scores(which)
+    if len(group.finished) == len(best_scores) == 1:
+        cells[f"best_{which}_epoch"] = best_scores[0].epoch
     for protocol in group.protocols:
         found = group.best(which, f"{protocol.metric_prefix}{name}")
         if found is not None:
@@ -176,7 +177,7 @@ def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
 
 
 def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[tuple[object, ...], Cells]) -> None:
-    """Ranks within each column, over runs; real images have none."""
+    """Add ranks within each column, over runs; real images have none."""
     for name, metric in METRICS.items():
         columns: dict[str, list[tuple[SeedGroup, Measured]]] = {}
         for group in groups:
@@ -194,7 +195,8 @@ def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
     """One line per name and data set, whatever the number of protocols it was scored under."""
     lines: dict[tuple[str, str], Cells] = {}
     for row in rows:
-        line = lines.setdefault((row.name, row.dataset), {"row": row.name, "dataset": row.dataset, "status": REAL})
+        first: Cells = {"row": row.name, "dataset": row.dataset, "status": REAL_IMAGES}
+        line = lines.setdefault((row.name, row.dataset), first)
         for protocol in row.protocols:
             for name, metric in METRICS.items():
                 full = f"{protocol.metric_prefix if metric.of_features else ''}{name}"
@@ -206,10 +208,10 @@ def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
 def _status(group: SeedGroup) -> str:
     if not group.diverged:
         return "finished"
-    said = group.diverged[-1].diverged or ""
-    words = said if said.startswith("diverged") else f"diverged: {said}"
+    reason = group.diverged[-1].diverged or ""
+    text = reason if reason.startswith("diverged") else f"diverged: {reason}"
     total = len(group.finished) + len(group.diverged)
-    return words if total == 1 else f"{len(group.diverged)} of {total} seeds diverged; the last {words}"
+    return text if total == 1 else f"{len(group.diverged)} of {total} seeds diverged; the last {text}"
 
 
 def _remarks(row: PublishedRow | None, group: SeedGroup) -> Cells:

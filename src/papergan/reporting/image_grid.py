@@ -1,4 +1,4 @@
-"""Pictures for people: many images side by side in one PNG that says what it shows."""
+"""Image grids with row labels and captions, and their PNG files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CAPTION_MARGIN = 4
 
 @dataclass(frozen=True, eq=False)
 class ImageGrid:
-    """Images to be seen together, and the words under them, which say what they are ("synthetic_shapes, step 2000").
+    """Images of one grid, and its caption ("synthetic_shapes, step 2000").
 
-    images: uint8 [N, 1 or 3, S, S], 0..255. columns: None = as near to a square as it gets. row_labels: words to the
+    images: uint8 [N, 1 or 3, S, S], 0..255. columns: None = as near to a square as it gets. row_labels: text to the
     left of the rows, from the top.
     Raises DataError where images are otherwise, or there are none.
     """
@@ -35,7 +35,7 @@ class ImageGrid:
         _check(self.images, self.columns)
 
     def picture(self, padding: int = 2, scale: int = 1) -> Tensor:
-        """The grid with its words, uint8 [C, H, W]."""
+        """The grid with labels and caption, uint8 [C, H, W]."""
         grid = make_grid(self.images, self.columns, padding, scale)
         height = self.images.shape[2] * scale + padding
         return with_caption(with_row_labels(grid, self.row_labels, height), self.caption)
@@ -62,15 +62,15 @@ def make_grid(images: Tensor, columns: int | None = None, padding: int = 2, scal
 
 
 def with_row_labels(grid: Tensor, labels: Sequence[str], height: int) -> Tensor:
-    """The picture uint8 [C, H, W] with a word left of each row of `height` pixels, white on black."""
+    """The picture uint8 [C, H, W] with a label left of each row of `height` pixels, white on black."""
     if not labels:
         return grid
     widest = max(_size_of(label)[0] for label in labels) + 2 * _CAPTION_MARGIN
     margin = torch.zeros(grid.shape[0], grid.shape[1], widest, dtype=torch.uint8)
     for row, label in enumerate(labels[: grid.shape[1] // height]):
         top = row * height + max(0, (height - _size_of(label)[1]) // 2)
-        drawn = _drawn(label, widest, _size_of(label)[1])[:, : grid.shape[1] - top]
-        margin[:, top : top + drawn.shape[1]] = drawn
+        rendered = _render_text(label, widest, _size_of(label)[1])[:, : grid.shape[1] - top]
+        margin[:, top : top + rendered.shape[1]] = rendered
     return torch.cat([margin, grid], dim=2)
 
 
@@ -81,7 +81,7 @@ def with_caption(grid: Tensor, caption: str) -> Tensor:
     width = max(grid.shape[2], _CAPTION_MIN_WIDTH)
     letter = max(1, _size_of("x")[0])
     lines = "\n".join(textwrap.wrap(caption, (width - 2 * _CAPTION_MARGIN) // letter))
-    strip = _drawn(lines, width, _size_of(lines)[1] + 2 * _CAPTION_MARGIN, top=_CAPTION_MARGIN)
+    strip = _render_text(lines, width, _size_of(lines)[1] + 2 * _CAPTION_MARGIN, top=_CAPTION_MARGIN)
     picture = torch.zeros(grid.shape[0], grid.shape[1] + strip.shape[1], width, dtype=torch.uint8)
     picture[:, : grid.shape[1], : grid.shape[2]] = grid
     picture[:, grid.shape[1] :] = strip
@@ -93,7 +93,7 @@ def _latin(text: str) -> str:
 
 
 def _size_of(text: str) -> tuple[int, int]:
-    """Width and height in pixels, as `_drawn` draws it."""
+    """Width and height in pixels, as `_render_text` draws it."""
     from PIL import Image, ImageDraw, ImageFont
 
     draw, font = ImageDraw.Draw(Image.new("L", (1, 1))), ImageFont.load_default_imagefont()
@@ -101,8 +101,8 @@ def _size_of(text: str) -> tuple[int, int]:
     return ceil(box[2]), ceil(box[3])
 
 
-def _drawn(text: str, width: int, height: int, top: int = 0) -> Tensor:
-    """Text white on black, uint8 [1, height, width]. The built-in bitmap font: the same pixels on every machine."""
+def _render_text(text: str, width: int, height: int, top: int = 0) -> Tensor:
+    """Render text, white on black, uint8 [1, height, width]. The bitmap font has the same pixels on every machine."""
     import numpy as np
     from PIL import Image, ImageDraw, ImageFont
 

@@ -205,7 +205,7 @@ def turn_table(game: Game) -> pd.DataFrame:
 
 
 def notes_on(game: Game, images: ImageSpec, summaries: list[NetworkSummary]) -> list[str]:
-    """What the tables do not say: images, memory of the weights, average, augmentation."""
+    """Notes below the tables: images, memory of the weights, average, augmentation."""
     weights = sum(one.parameters + one.buffers for one in summaries)
     classes = f", {images.num_classes} classes" if images.num_classes else ""
     augmented = "none" if game.augment is None else _named(game.augment)
@@ -237,7 +237,7 @@ def _schedule(schedule: Schedule | None) -> str:
 
 
 def _named(something: object) -> str:
-    """A function by its name, anything else as Python writes it, networks and long ones by their class."""
+    """A function by its name, a network or a long value by its class, other values by their repr."""
     if isinstance(something, str):
         return something
     name = getattr(something, "__name__", None)

@@ -1,4 +1,4 @@
-"""Tables for people: Markdown and self-contained HTML."""
+"""Pages of tables as Markdown, CSV and self-contained HTML."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ def _no_formula(cell: object) -> object:
 
 
 def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: bytes = b"") -> str:
-    """A page of its own, as `markdown_page`: no scripts, nothing loaded from anywhere, texts escaped, papers linked.
+    """A self-contained HTML page, as `markdown_page`: no scripts, no external content, text escaped, papers linked.
 
     picture: a PNG, which becomes part of the page.
     """
     tables = "".join(_html_table(heading, part) for heading, part in parts)
     below = "".join(f"<li>{_linked(note)}</li>" for note in notes)
-    drawn = f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
+    image = f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{drawn}{tables}<ul>{below}</ul></body></html>\n"
+        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{image}{tables}<ul>{below}</ul></body></html>\n"
     )
 
 
 def _linked(note: str) -> str:
-    """Escaped, with addresses of papers as links; other addresses stay text."""
+    """Escaped HTML of a note, with addresses of papers as links; other addresses stay text."""
     return re.sub(r"https://(doi\.org/10\.|arxiv\.org/abs/)[^\s&<>\"';]*\w", r'<a href="\g<0>">\g<0></a>', escape(note))
 
 
@@ -99,7 +99,7 @@ def _texts(table: pd.DataFrame) -> list[list[str]]:
 
 
 def text(value: object) -> str:
-    """What stands in a cell: nothing for a missing value, about three significant places for a measured one."""
+    """The text of a cell: "" for a missing value, about three significant digits for a measured one."""
     import pandas as pd
 
     if value is None or value is pd.NA or value != value:

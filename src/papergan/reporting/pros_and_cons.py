@@ -1,4 +1,4 @@
-"""What a paper says for and against a part, read strictly, and held against what was measured."""
+"""Pros and cons of losses as stated in papers, validated, and compared with measurements."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from papergan.errors import EvaluationError
 from papergan.reporting.pages import text
 from papergan.reporting.ranking import SIGMAS
 from papergan.reporting.seed_groups import Measured
-from papergan.validation import Positive, StrictModel, format_validation_errors
+from papergan.validation import Positive, StrictModel, validation_errors
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not told apart", "one seed: unknown"
-UNENDED = "a side diverged with every seed"
+ALL_DIVERGED = "a side diverged with every seed"
 Property = Literal["collapse", "stability", "cost", "quality"]
 Levels = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
 class Statement(StrictModel):
-    """One line of a table of pros and cons. property: what of it can be measured; None = nothing here measures it.
+    """One line of a table of pros and cons. property: the measurable one; None = not measured here.
 
     A pro holds where `loss` is better in it than a level of `baseline`, a con where it is worse.
     """
@@ -50,15 +50,13 @@ class Measure(NamedTuple):
 
 
 def read_statements(given: Mapping[str, Any], paper: str) -> list[Statement]:
-    """Those of a paper, by its key; [] where it makes none. Raises EvaluationError naming what is wrong, and where."""
+    """The statements of a paper, by its key; [] for none. Raises EvaluationError naming the error and its place."""
     found = []
     for place, entry in enumerate(given.get(paper, ())):
         try:
             found.append(Statement.model_validate(entry))
         except ValidationError as error:
-            raise EvaluationError(
-                "; ".join(format_validation_errors(f"pros_and_cons.{paper}.{place}", error))
-            ) from None
+            raise EvaluationError("; ".join(validation_errors(f"pros_and_cons.{paper}.{place}", error))) from None
     return found
 
 
@@ -72,9 +70,9 @@ def verdict(one: Measured, other: Measured, is_better: Callable[[float, float], 
 
 
 def with_deviation(value: Measured | None) -> str:
-    """As "12.3 ± 0.4"; what one run knows of its deviation by itself is left out, since it is not one over seeds.
+    """A value with its deviation over seeds, "12.3 ± 0.4"; the deviation of a single run is left out.
 
-    "" for what nothing has measured.
+    "" for None.
     """
     if value is None:
         return ""
@@ -83,7 +81,7 @@ def with_deviation(value: Measured | None) -> str:
 
 
 def statement_table(statements: Sequence[Statement], measures: Mapping[str, Sequence[Measure]]) -> pd.DataFrame:
-    """A row per statement, level and measure of its property; what is not measured has a row that says so.
+    """A row per statement, level and measure of its property; a statement without a measure has one row.
 
     measures: by property.
     """
@@ -105,8 +103,8 @@ def statement_table(statements: Sequence[Statement], measures: Mapping[str, Sequ
             if level in measure.values
         ]
         measured = statement.property is not None and statement.property in measures
-        verdict_of_none = "no run of it came to an end" if measured else "nothing here measures it"
-        nothing = {"measured by": "", "value": "", "baseline": "", "verdict": verdict_of_none}
+        missing_verdict = "no run of it came to an end" if measured else "nothing here measures it"
+        nothing = {"measured by": "", "value": "", "baseline": "", "verdict": missing_verdict}
         rows += lines or [{**head, "loss": ", ".join(statement.loss), **nothing, "note": statement.note}]
     order = ["table", "loss", "side", "statement", "measured by", "value", "baseline", "verdict", "note"]
     return pd.DataFrame(rows, columns=order)

@@ -1,4 +1,4 @@
-"""What the papers report, read strictly: a misspelt key must not silently lose a number or a caveat."""
+"""Published results of papers, validated: tables, notes and training logs of published.yml."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PublishedRow:
 
     @property
     def remark(self) -> str:
-        """What is to be known about the number before it is compared with anything."""
+        """Note and source of the number, as one text."""
         return "; ".join(filter(None, [self.note, f"from {self.source}" if self.source else ""]))
 
 
@@ -65,7 +65,7 @@ class _Table(_Strict):
 
 
 class PublishedLog(_Strict):
-    """What a paper printed while it trained: one row per epoch, the numbers of one step.
+    """A training log printed in a paper: one row per epoch, the numbers of one step.
 
     experiments: ours that stand for it. step, of: which step of an epoch, of how many. columns: our names of the
     numbers, as reports have them, by the paper's.
@@ -128,7 +128,7 @@ def published_log(published: Mapping[str, object], experiment: str) -> Published
 
 
 def experiments_named(published: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Where an experiment of ours is named, in words, and its name. Raises EvaluationError as `published_rows` does."""
+    """Place and name of every experiment that published.yml names. Raises EvaluationError as `published_rows` does."""
     for row in published_rows(published):
         yield from ((f"{row.paper}, {row.table}, row {row.row!r}", name) for name in row.experiments)
     for name, paper in _papers(published).items():
@@ -137,7 +137,7 @@ def experiments_named(published: Mapping[str, object]) -> Iterator[tuple[str, st
 
 
 def published_notes(published: Mapping[str, object], cite: Callable[[str], str]) -> tuple[str, ...]:
-    """What is to be said about whole papers, below the table: what `cite` makes of a citation key, then the caveats."""
+    """Notes on whole papers, below the table: the citation by `cite`, then the caveats."""
     return tuple(line for name, paper in _papers(published).items() for line in (cite(name), *paper.notes))
 
 
@@ -157,8 +157,8 @@ def _read(name: str, content: object) -> _Paper:
         return _Paper.model_validate({**rest, "tables": tables})
     except ValidationError as error:
         first = error.errors()[0]
-        fault = sanitise(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']} (got {first['input']!r:.60})")
-        raise EvaluationError(f"published numbers: {fault}") from error
+        message = sanitise(f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']} (got {first['input']!r:.60})")
+        raise EvaluationError(f"published numbers: {message}") from error
 
 
 def _no_duplicates(where: str, names: list[str]) -> None:

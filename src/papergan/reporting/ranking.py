@@ -1,4 +1,4 @@
-"""Ranks that do not pretend: values closer than their noise share a rank."""
+"""Ranks of measured values: those closer than their noise share a rank."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGMAS = 2.0
 
 
 def ranks(metric: Metric, values: Sequence[Measured]) -> list[str]:
-    """For each value "2", or "1-3" where it cannot be told from others; "" where no rank can be given.
+    """The rank of each value: "2", or "1-3" where it is not separated from others; "" for none.
 
     i stands behind j where j is better by more than 2 sqrt(d_i^2 + d_j^2), d their standard deviations: a rank is
     1 + how many it stands behind, up to the last place that nothing separates it from. The deviation over seeds takes

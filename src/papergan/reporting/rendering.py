@@ -1,4 +1,4 @@
-"""The comparison table for people: Markdown, a page of HTML, and a console."""
+"""The comparison table as Markdown, HTML and console text."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from papergan.reporting.column_headers import is_headline
-from papergan.reporting.comparison_table import ACCOUNT, MEASURED, PUBLISHED, REMARKS
+from papergan.reporting.comparison_table import MEASURED_COLUMNS, PUBLISHED_COLUMNS, REMARK_COLUMNS, RUN_COLUMNS
 from papergan.reporting.pages import html_page, markdown_page, text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ACCOUNT_ONLY = [name for name in ACCOUNT if name not in ("best_fid_epoch", "best_is_epoch", "epochs", "images_seen")]
-DERIVED = (" std", " ratio", " rank")
+RUN_ONLY_COLUMNS = [
+    name for name in RUN_COLUMNS if name not in ("best_fid_epoch", "best_is_epoch", "epochs", "images_seen")
+]
+DERIVED_SUFFIXES = (" std", " ratio", " rank")
 FLOOR = " floor@"
-IN_RESULTS = ("discriminator_accuracy_zero", "discriminator_accuracy_midpoint", "discriminator_gap")
-CONSOLE = [
+RESULT_METRICS = ("discriminator_accuracy_zero", "discriminator_accuracy_midpoint", "discriminator_gap")
+CONSOLE_COLUMNS = [
     "table", "row", "published", "experiment", "data set", "measured", "value", "rank", "x floor", "best@epoch",
     "D accuracy", "",
 ]  # fmt: skip
-NAMES = ("row", "experiment", "data set")
-SHORTEST_NAME = 5
+NAME_COLUMNS = ("row", "experiment", "data set")
+MIN_NAME_WIDTH = 5
 
 
 def to_markdown(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """Three tables: results, further measures, the runs behind them."""
+    """Markdown with three tables: results, further metrics, runs."""
     return markdown_page(_parts(table), title, notes)
 
 
 def to_html(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """As `to_markdown`, as a page of its own."""
+    """HTML, as `to_markdown`."""
     return html_page(_parts(table), title, notes)
 
 
 def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """What was published and measured; what else was measured; how each run came about, once per run."""
-    measured = [name for name in table.columns if name not in {*PUBLISHED, *MEASURED, *ACCOUNT, *REMARKS}]
-    beyond = [name for name in measured if not (is_headline(name) or name in IN_RESULTS)]
+    """Headings and tables: published and measured results; further metrics; runs."""
+    fixed = {*PUBLISHED_COLUMNS, *MEASURED_COLUMNS, *RUN_COLUMNS, *REMARK_COLUMNS}
+    measured = [name for name in table.columns if name not in fixed]
+    beyond = [name for name in measured if not (is_headline(name) or name in RESULT_METRICS)]
     beside = {"note": "published epoch", "flags": "status"}  # where they are read with what they are about
-    columns = [name for name in table.columns if name not in {*ACCOUNT_ONLY, *beyond, *beside}]
+    columns = [name for name in table.columns if name not in {*RUN_ONLY_COLUMNS, *beyond, *beside}]
     for name, left in beside.items():
         columns.insert(columns.index(left) + 1, name)
     everything = table[table["dataset"].notna()].drop_duplicates(["experiment", "variant", "dataset", "status"])
@@ -47,7 +50,7 @@ def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     parts = [("Results", table[columns])]
     if len(everything):
         parts.append(("Beyond FID and IS", _by_metric(everything, beyond)))
-    return [*parts, ("Runs", runs[[*MEASURED, *ACCOUNT]])] if len(runs) else parts
+    return [*parts, ("Runs", runs[[*MEASURED_COLUMNS, *RUN_COLUMNS]])] if len(runs) else parts
 
 
 def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -67,11 +70,11 @@ def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def to_console(table: pd.DataFrame, width: int = 140) -> str:
-    """Only what was measured, one line per score, beside the published number; then real images by the same rules.
+    """Console text of measured scores, one line each, beside the published number; then of real images.
 
     Numbers are never cut: protocols (a, b, ...) and flags (1, 2, ...) stand in full below, and where a line would be
-    longer than `width`, names give way. x floor: the distance as a multiple of that of held-out images, both of as many
-    images as the protocol says below.
+    longer than `width`, names are shortened. x floor: the distance as a multiple of that of held-out images, both of as
+    many images as the protocol says below.
     """
     protocols: list[str] = []
     flags: list[str] = []
@@ -82,7 +85,8 @@ def to_console(table: pd.DataFrame, width: int = 140) -> str:
     if not lines:
         return "nothing was measured yet"
     lines += [[*cells, ""] for _, row in real.iterrows() for cells in _console_cells(row, protocols)]
-    columns = [[name, *cells] for name, cells in zip(CONSOLE, zip(*lines, strict=True), strict=True) if any(cells)]
+    by_column = zip(CONSOLE_COLUMNS, zip(*lines, strict=True), strict=True)
+    columns = [[name, *cells] for name, cells in by_column if any(cells)]
     columns = _narrowed(columns, width)
     grid = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
     rule = "  ".join("-" * len(column[0]) for column in columns)
@@ -97,7 +101,7 @@ def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
     published = _with_deviation(f"{kind.upper()} {text(row['published'])}".strip(), text(row["published std"]))
     left = [text(row["table"]).removeprefix("Table "), text(row["row"]), published]
     left += [", ".join(filter(None, [text(row["experiment"]), text(row["variant"])])), text(row["dataset"])]
-    accuracy = "/".join(filter(None, (text(row[name]) for name in IN_RESULTS[:2])))
+    accuracy = "/".join(filter(None, (text(row[name]) for name in RESULT_METRICS[:2])))
     cells = []
     for name in map(str, row.index):
         short = name.split("@")[0]
@@ -118,12 +122,12 @@ def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
 
 
 def _known(name: str, protocols: list[str]) -> str:
-    """The protocol of this column where a line above has it, with its floor; else the name of the column."""
+    """The protocol with its floor that an earlier line has for this column; else the name of the column."""
     return next((one for one in protocols if one.split("; ")[0] == name), name)
 
 
 def _is_derived(name: str) -> bool:
-    return name.endswith(DERIVED) or FLOOR in name
+    return name.endswith(DERIVED_SUFFIXES) or FLOOR in name
 
 
 def _above_floor(row: pd.Series, name: str) -> tuple[str, str]:
@@ -139,11 +143,11 @@ def _with_deviation(value: str, deviation: str) -> str:
     return f"{value} ± {deviation}" if deviation else value
 
 
-def _mark(text: str, seen: list[str]) -> str:
+def _mark(text: str, marks: list[str]) -> str:
     """`[n]` for the n-th distinct text, nothing for none."""
-    if text and text not in seen:
-        seen.append(text)
-    return f"[{seen.index(text) + 1}]" if text else ""
+    if text and text not in marks:
+        marks.append(text)
+    return f"[{marks.index(text) + 1}]" if text else ""
 
 
 def _letter(index: int) -> str:
@@ -153,8 +157,8 @@ def _letter(index: int) -> str:
 def _narrowed(columns: list[list[str]], width: int) -> list[list[str]]:
     """Columns padded to equal cells; while the line is too long, the widest column of names gives way, with "…"."""
     widths = [max(map(len, column)) for column in columns]
-    names = [index for index, column in enumerate(columns) if column[0] in NAMES]
-    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths[index] for index in names) > SHORTEST_NAME:
+    names = [index for index, column in enumerate(columns) if column[0] in NAME_COLUMNS]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths[index] for index in names) > MIN_NAME_WIDTH:
         widths[max(names, key=lambda index: widths[index])] -= 1
     return [
         [(cell if len(cell) <= size else f"{cell[: size - 1]}…").ljust(size) for cell in column]

@@ -1,4 +1,4 @@
-"""Runs that differ by their seed alone, taken together: means, and how far apart they are."""
+"""Groups of runs that differ by their seed alone: means and standard deviations."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Measured:
 class SeedGroup:
     """All seeds of one recipe that were trained equally long and measured by the same rules.
 
-    newest: the card that speaks for the group. finished: one card per seed, by seed. diverged: likewise, those that
-    came to no end.
+    newest: the card that represents the group. finished: one card per seed, by seed. diverged: likewise, of runs
+    that diverged.
     """
 
     newest: ScoreCard
@@ -40,7 +40,7 @@ class SeedGroup:
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
-        """Those of the final scores."""
+        """The protocols of the final scores."""
         return tuple(protocols_of(self.newest.protocols, self.newest.final))
 
     def final(self, name: str) -> Measured | None:
@@ -49,15 +49,15 @@ class SeedGroup:
 
     def best(self, which: str, name: str) -> Measured | None:
         """A metric at its best epoch, each seed's own. which: "fid" or "is"."""
-        return measured(name, [moment.metrics for moment in self.moments(which)])
+        return measured(name, [best.metrics for best in self.best_scores(which)])
 
-    def moments(self, which: str) -> list[BestScore]:
-        """When the seeds were at their best. which: as for `best`."""
+    def best_scores(self, which: str) -> list[BestScore]:
+        """The scores of each seed at its best epoch. which: as for `best`."""
         return [card.best[which] for card in self.finished if which in card.best]
 
 
 def mean_over(values: Iterable[float | None]) -> Measured | None:
-    """The mean of what runs measured, and the deviation over several (N - 1); None where none measured it."""
+    """Mean and standard deviation (N - 1) of values over runs; None where no run has a value."""
     found = [value for value in values if value is not None]
     if not found:
         return None
@@ -67,7 +67,7 @@ def mean_over(values: Iterable[float | None]) -> Measured | None:
 def measured(name: str, rows: Sequence[Mapping[str, float]]) -> Measured | None:
     """The mean of a metric over runs, and its deviation: over runs (N - 1) where there are several.
 
-    Where there is one, what the run knows by itself: over splits for the Inception Score, over bootstrap resamples for
+    For one run its own estimate: over splits for the Inception Score, over bootstrap resamples for
     FID and KID, else none.
     """
     values = [row[name] for row in rows if name in row]
@@ -117,7 +117,7 @@ def _groups(cards: Sequence[ScoreCard]) -> list[SeedGroup]:
 
 
 def variants_of(groups: Sequence[SeedGroup]) -> list[str]:
-    """What tells each group from the others of its experiment and data set; "" for one that has none beside it.
+    """How each group differs from the others of its experiment and data set; "" for one that is alone.
 
     Settings, the budget, the rules; where none of these differs, the digits of the recipe.
     """
@@ -133,11 +133,11 @@ def _variant(group: SeedGroup, siblings: Sequence[SeedGroup]) -> str:
     facts = [_facts(one.newest) for one in siblings]
     mine = _facts(group.newest)
     shared = {name for name, value in mine.items() if all(other.get(name) == value for other in facts)}
-    told = ", ".join(f"{name} {value}" for name, value in mine.items() if name not in shared)
+    differing = ", ".join(f"{name} {value}" for name, value in mine.items() if name not in shared)
     names = {name for other in facts for name in other}
     missing = ", ".join(f"{name} as the paper has it" for name in sorted(names - set(mine)))
     alike = sum(other == mine for other in facts) > 1
-    return ", ".join(filter(None, [told, missing, f"recipe {group.newest.variant[:8]}" if alike else ""]))
+    return ", ".join(filter(None, [differing, missing, f"recipe {group.newest.variant[:8]}" if alike else ""]))
 
 
 def _facts(card: ScoreCard) -> dict[str, str]:
@@ -155,6 +155,6 @@ def _facts(card: ScoreCard) -> dict[str, str]:
 
 
 def _kind(card: ScoreCard) -> tuple[object, ...]:
-    """What must agree among seeds: the budget, and the rules but for their seed."""
+    """The budget, and the rules without their seed, which must agree within a group."""
     rules = sorted(repr({**vars(protocol), "seed": None}) for protocol in card.protocols)
     return card.steps, card.epochs, *rules

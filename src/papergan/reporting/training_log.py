@@ -1,17 +1,17 @@
-"""What was reported while training, one line per epoch, beside what a paper printed."""
+"""The training log: reported losses, one line per epoch, beside those of a paper."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
 from papergan.reporting.published_results import PublishedLog
+from papergan.training.history import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Row = Mapping[str, float]
 PUBLISHED, MEASURED = "published", "here"
 
 
@@ -30,24 +30,24 @@ def log_table(losses: Sequence[Row], published: PublishedLog | None) -> pd.DataF
     reports = _by_epoch(losses)
     lines = []
     for epoch in range(1, max(len(published.rows), *reports, 0) + 1):
-        near = nearest(reports.get(epoch, ()), epoch, published)
-        line: dict[str, float | None] = {"epoch": epoch, "step": None if near is None else near["step"]}
+        closest = nearest_report(reports.get(epoch, ()), epoch, published)
+        line: dict[str, float | None] = {"epoch": epoch, "step": None if closest is None else closest["step"]}
         printed = published.rows[epoch - 1] if epoch <= len(published.rows) else [None] * len(published.columns)
         for (name, ours), value in zip(published.columns.items(), printed, strict=True):
             line[f"{name} {PUBLISHED}"] = value
-            line[f"{name} {MEASURED}"] = None if near is None else near.get(ours)
+            line[f"{name} {MEASURED}"] = None if closest is None else closest.get(ours)
         lines.append(line)
     return pd.DataFrame(lines).astype({"epoch": "Int64", "step": "Int64"})
 
 
-def moment(epoch: int, published: PublishedLog) -> float:
-    """When the paper printed its row of this epoch, from 1, in fractional epochs."""
+def published_epoch(epoch: int, published: PublishedLog) -> float:
+    """The fractional epoch at which the paper printed its row of this epoch, from 1."""
     return epoch - 1 + published.step / published.of
 
 
-def nearest(reports: Sequence[Row], epoch: int, published: PublishedLog) -> Row | None:
+def nearest_report(reports: Sequence[Row], epoch: int, published: PublishedLog) -> Row | None:
     """The report nearest to the published moment; None where there is none."""
-    return min(reports, key=lambda row: abs(row["epoch"] - moment(epoch, published)), default=None)
+    return min(reports, key=lambda row: abs(row["epoch"] - published_epoch(epoch, published)), default=None)
 
 
 def _by_epoch(losses: Sequence[Row]) -> dict[int, list[Row]]:

@@ -1,1 +1,1 @@
-"""Many trainings and one table: trials, their aggregation over seeds, and claims held against the numbers."""
+"""Studies of many trainings: running trials, aggregation over seeds, claims, tables and figures."""

@@ -1,4 +1,4 @@
-"""Claims of a paper compared with the numbers: which side was better, by how much, and whether seeds hide it."""
+"""Claims of papers compared with measurements: change, and verdict over seeds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from papergan.config.study import HIGHER_IS_BETTER, ClaimRecipe
 from papergan.metrics.registry import METRICS, is_better
-from papergan.reporting.pros_and_cons import HELD, REVERSED, UNDECIDED, UNENDED, UNKNOWN, verdict, with_deviation
+from papergan.reporting.pros_and_cons import ALL_DIVERGED, HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
 from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.seed_groups import Measured
-from papergan.studies.seed_groups import ExperimentGroup, TrialGroup, parts_of
+from papergan.studies.seed_groups import ExperimentGroup, TrialGroup, groups_by_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +24,9 @@ AnyGroup = TrialGroup[Any, Any]
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """One comparison of a claim. treatment: the side that is said to be better; baseline: the other.
+    """One comparison of a claim. treatment: the side that is claimed to be better; baseline: the other.
 
-    one, other: their values, None where one of them came to no end with any seed. published: change in the paper, %.
+    one, other: their values, None where one of them diverged with every seed. published: change in the paper, %.
     """
 
     claim: str
@@ -40,7 +40,7 @@ class ClaimResult:
 
     @property
     def change(self) -> float | None:
-        """Of the treatment against the baseline, percent."""
+        """Change of the treatment against the baseline, percent."""
         if self.one is None or self.other is None or not self.other.value:
             return None
         return 100 * (self.one.value - self.other.value) / self.other.value
@@ -49,7 +49,7 @@ class ClaimResult:
     def verdict(self) -> str:
         """Whether the difference is beyond two standard deviations of it over seeds, and in which direction."""
         if self.one is None or self.other is None:
-            return UNENDED
+            return ALL_DIVERGED
         if self.metric in METRICS:
             return verdict(self.one, self.other, partial(is_better, METRICS[self.metric]))
         return verdict(self.one, self.other, gt if self.metric in HIGHER_IS_BETTER else lt)
@@ -58,10 +58,10 @@ class ClaimResult:
 def claim_results(
     claims: Sequence[ClaimRecipe], groups: Sequence[AnyGroup], published: Sequence[PublishedRow] = ()
 ) -> list[ClaimResult]:
-    """Every comparison that a claim is about, within one grid and data set, all else equal."""
+    """All comparisons of the claims, within one grid and data set, all else equal."""
     found = []
     for claim in claims:
-        for (grid, _), part in parts_of(groups).items():
+        for (grid, _), part in groups_by_table(groups).items():
             if claim.grids is None or grid in claim.grids:
                 for one, other in _pairs(claim, part):
                     found += list(_compared(claim, one, other, published))
@@ -96,7 +96,7 @@ def _compared(
 
 
 def _published_change(metric: str, one: AnyGroup, other: AnyGroup, published: Sequence[PublishedRow]) -> float | None:
-    """Percent; None where the paper has no such numbers, or one side is not what it trained."""
+    """The published change in percent; None where the paper has no such numbers, or a side differs from it."""
     if not all(isinstance(group, ExperimentGroup) and group.as_published for group in (one, other)):
         return None
     values = {name: row.value for row in published if row.metric == metric.split("_")[0] for name in row.experiments}
@@ -125,21 +125,24 @@ def _percent(value: float | None) -> str:
 
 
 def claim_sentences(results: Sequence[ClaimResult]) -> list[str]:
-    """For each claim one sentence: in how many comparisons it held, by which metric."""
+    """One sentence for each claim: in how many comparisons it held, by metric."""
     by_claim: dict[str, dict[str, Counter[str]]] = {}
     for result in results:
         by_claim.setdefault(result.claim, {}).setdefault(result.metric, Counter())[result.verdict] += 1
-    return [f"{claim}: {'; '.join(f'by {m} {counted(c)}' for m, c in of.items())}" for claim, of in by_claim.items()]
+    return [
+        f"{claim}: {'; '.join(f'by {metric} {verdict_counts(counts)}' for metric, counts in by_metric.items())}"
+        for claim, by_metric in by_claim.items()
+    ]
 
 
-def counted(verdicts: Mapping[str, int]) -> str:
-    """How often what came out, in words."""
+def verdict_counts(verdicts: Mapping[str, int]) -> str:
+    """How often each verdict occurred, as text."""
     total = sum(verdicts.values())
-    words = {
+    phrases = {
         HELD: "it holds",
         REVERSED: "it is reversed",
         UNDECIDED: "seeds drown it",
         UNKNOWN: "one seed tells nothing",
-        UNENDED: UNENDED,
+        ALL_DIVERGED: ALL_DIVERGED,
     }
-    return ", ".join(f"{words[kind]} in {verdicts[kind]} of {total}" for kind in words if verdicts.get(kind))
+    return ", ".join(f"{phrases[kind]} in {verdicts[kind]} of {total}" for kind in phrases if verdicts.get(kind))

@@ -16,20 +16,20 @@ from papergan.tracking import Tracker
 
 
 class ExperimentTrainer:
-    """Trains experiments; one that was interrupted goes on from its newest checkpoint."""
+    """Trains experiments, each from its newest checkpoint."""
 
     def __init__(self, library: ImageLibrary, feature_cache: FeatureCache, checkpoints: CheckpointFolder) -> None:
         self.library, self.feature_cache, self.checkpoints = library, feature_cache, checkpoints
         self._images = cache(self._prepared)
 
     def __call__(self, trial: ExperimentTrial, tracker: Tracker) -> TrialResult:
-        """The trial's result; a trial that diverges has that for a result. Raises Interrupted after a stop signal."""
+        """Train a trial and return its result, also where it diverges. Raises Interrupted after a stop signal."""
         result = self._trained(Experiment(trial.name, trial.recipe), tracker)
         tracker.scores(result.card)
         return result
 
     def subset_of(self, trial: ExperimentTrial) -> tuple[str, list[int]] | None:
-        """The name of the trial's training images, and which of the data set's they are; None where it has all."""
+        """Name and indices of the trial's training images; None where it trains on all of the data set."""
         recipe = trial.recipe
         if recipe.train_limit is None:
             return None
@@ -46,7 +46,7 @@ class ExperimentTrainer:
         history, snapshots, _, trained = training.train(
             experiment, images, initial, classifier, reference, self.checkpoints, tracker
         )
-        generator = export.swap_in_average(experiment, trained)
+        generator = export.swap_in_ema(experiment, trained)
         card = evaluation.evaluate(experiment, images, classifier, reference, real_rows, trained, generator, snapshots)
         if card.diverged is not None:
             return TrialResult(card, history)

@@ -1,4 +1,4 @@
-"""A study in pictures: losses, scores over time, and samples, one small picture per group."""
+"""Figures of a study: losses, scores over time, and samples, one panel per group."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from papergan.metrics.registry import METRICS, prefix_and_metric
 from papergan.reporting.image_grid import make_grid
-from papergan.studies.measures import is_part, player_losses
-from papergan.studies.seed_groups import ExperimentGroup, parts_of
+from papergan.studies.measures import is_intermediate_layer, player_losses
+from papergan.studies.seed_groups import ExperimentGroup, groups_by_table
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -27,12 +27,12 @@ Line = Sequence[tuple[float, float]]
 
 
 def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Both players' whole losses over epochs: every seed thin, their mean thick."""
+    """Both players' losses, the sum of all terms, over epochs: every seed thin, their mean thick."""
 
-    def draw(axes: Axes, group: ExperimentGroup) -> None:
+    def plot(axes: Axes, group: ExperimentGroup) -> None:
         for player, colour in PLAYERS.items():
             lines = [player_losses(result, player) for result in group.results]
-            _draw(axes, [line for line in lines if line], player, colour)
+            _plot(axes, [line for line in lines if line], player, colour)
         if max((abs(value) for value in axes.get_ylim()), default=0.0) > 50:
             axes.set_yscale("symlog", linthresh=1.0)  # an edge loss is a thousand times an adversarial one
         axes.set_xlabel("epoch")
@@ -40,27 +40,27 @@ def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
             axes.legend(fontsize="xx-small")
         axes.grid(alpha=0.3)
 
-    return _multiples(groups, title, draw, 2.4)
+    return _multiples(groups, title, plot, 2.4)
 
 
 def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """The same 25 latents of the first seed that came to an end."""
+    """Samples of 25 latents, of the first seed that finished."""
 
-    def draw(axes: Axes, group: ExperimentGroup) -> None:
-        drawn = next((result.samples for result in group.results if result.samples is not None), None)
-        _show(axes, None if drawn is None else drawn[:SAMPLES], 5)
+    def plot(axes: Axes, group: ExperimentGroup) -> None:
+        images = next((result.samples for result in group.results if result.samples is not None), None)
+        _show(axes, None if images is None else images[:SAMPLES], 5)
 
-    return _multiples(groups, title, draw, 3.4)
+    return _multiples(groups, title, plot, 3.4)
 
 
 def neighbours(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Eight samples, each to the left of its three nearest training images; of the first seed that came to an end."""
+    """Eight samples, each to the left of its three nearest training images; of the first seed that finished."""
 
-    def draw(axes: Axes, group: ExperimentGroup) -> None:
-        drawn = next((result.neighbours for result in group.results if result.neighbours is not None), None)
-        _show(axes, None if drawn is None else drawn[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
+    def plot(axes: Axes, group: ExperimentGroup) -> None:
+        images = next((result.neighbours for result in group.results if result.neighbours is not None), None)
+        _show(axes, None if images is None else images[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
 
-    return _multiples(groups, title, draw, 2.4)
+    return _multiples(groups, title, plot, 2.4)
 
 
 def _show(axes: Axes, images: Tensor | None, columns: int) -> None:
@@ -76,7 +76,7 @@ def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
     """Metrics over epochs, a panel for each grid, data set and metric, a line for each group: the mean over seeds."""
     from matplotlib.figure import Figure
 
-    parts = parts_of(groups)
+    parts = groups_by_table(groups)
     rows = [(part, members, names) for part, members in parts.items() if (names := _measured(members))]
     wide = max((len(names) for _, _, names in rows), default=1)
     figure = Figure(figsize=(4.6 * wide, 3.6 * max(1, len(rows))), layout="constrained")
@@ -87,7 +87,7 @@ def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
             axes = figure.add_subplot(len(rows), wide, row * wide + column + 1)
             for place, group in enumerate(members):
                 lines = [_of_history(result.history.metrics, name) for result in group.results]
-                _draw(
+                _plot(
                     axes,
                     [line for line in lines if line],
                     group.name,
@@ -106,7 +106,7 @@ def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
 
 def _measured(groups: Sequence[ExperimentGroup]) -> list[str]:
-    """Which metrics over time there are, in the order of OVER_TIME."""
+    """The metrics over time that the groups have, in the order of OVER_TIME."""
     rows = [row for group in groups for result in group.results for row in result.history.metrics]
     names = {name for row in rows for name in row}
     found = [(metric, name) for metric in OVER_TIME for name in sorted(names) if _is(name, metric)]
@@ -117,14 +117,14 @@ def _is(name: str, metric: str) -> bool:
     if metric not in METRICS:  # the discriminator's, which no extractor measures
         return name == metric
     found = prefix_and_metric(name)
-    return found is not None and found[1] is METRICS[metric] and not is_part(found[0])
+    return found is not None and found[1] is METRICS[metric] and not is_intermediate_layer(found[0])
 
 
 def _of_history(rows: Sequence[dict[str, float]], name: str) -> Line:
     return [(row["epoch"], row[name]) for row in rows if name in row]
 
 
-def _draw(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str = "-") -> None:
+def _plot(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str = "-") -> None:
     if not lines:
         return
     for line in lines if len(lines) > 1 else ():
@@ -135,11 +135,11 @@ def _draw(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str
 
 
 def _multiples(
-    groups: Sequence[ExperimentGroup], title: str, draw: Callable[[Axes, ExperimentGroup], None], height: float
+    groups: Sequence[ExperimentGroup], title: str, plot: Callable[[Axes, ExperimentGroup], None], height: float
 ) -> Figure:
     from matplotlib.figure import Figure
 
-    shown = [group for part in parts_of(groups).values() for group in part]
+    shown = [group for part in groups_by_table(groups).values() for group in part]
     columns = max(1, min(COLUMNS, ceil(sqrt(len(shown) or 1))))
     rows = max(1, ceil(len(shown) / columns))
     figure = Figure(figsize=(3.4 * columns, height * rows), layout="constrained")
@@ -150,5 +150,5 @@ def _multiples(
         axes.set_title(
             "\n".join(filter(None, [group.experiment, ", ".join(group.levels.values())])), fontsize="x-small"
         )
-        draw(axes, group)
+        plot(axes, group)
     return figure

@@ -1,4 +1,4 @@
-"""The stress test in pictures."""
+"""Figures of the mode stress test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = 6
 
 
 def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> Figure:
-    """Generated points on the centres of the modes, a panel per target and level; of the first seed that is done."""
+    """Generated points on the centres of the modes, a panel per target and level; of the first finished seed."""
     from matplotlib.figure import Figure
 
     shown = [group for group in groups if group.results]
@@ -45,19 +45,19 @@ def modes(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> 
     figure = Figure(figsize=(6.5 * len(recipe.targets) + 2, 5), layout="constrained")
     lines: dict[str, Artist] = {}
     figure.suptitle(title)
-    for column, (target, how) in enumerate(recipe.targets.items(), 1):
+    for column, (target, mixture_recipe) in enumerate(recipe.targets.items(), 1):
         axes = figure.add_subplot(1, len(recipe.targets), column)
-        mine = [group for group in groups if group.grid == target]
-        for place, group in enumerate(mine):
+        target_groups = [group for group in groups if group.grid == target]
+        for place, group in enumerate(target_groups):
             if not group.results:
-                continue  # its colour stays its own
-            whole = min((result.over_time for result in group.results), key=len)
-            means = [fmean(result.over_time[row][MODES] for result in group.results) for row in range(len(whole))]
+                continue  # its colour is not used by another group
+            shortest = min((result.over_time for result in group.results), key=len)
+            means = [fmean(result.over_time[row][MODES] for result in group.results) for row in range(len(shortest))]
             style = ("-", "--", ":")[place // 10 % 3]
-            steps = [row["step"] for row in whole]
+            steps = [row["step"] for row in shortest]
             (lines[group.trial.level],) = axes.plot(steps, means, style, color=f"C{place % 10}")
-        axes.axhline(how.modes, color="0.6", linewidth=0.6)
-        axes.set(title=target, xlabel="step", ylabel=f"modes covered, of {how.modes}")
+        axes.axhline(mixture_recipe.modes, color="0.6", linewidth=0.6)
+        axes.set(title=target, xlabel="step", ylabel=f"modes covered, of {mixture_recipe.modes}")
         axes.grid(alpha=0.3)
     figure.legend(lines.values(), lines, fontsize="x-small", loc="outside right center")
     return figure

@@ -17,7 +17,7 @@ from papergan.config.mode_stress import (
 from papergan.metrics.modes import mode_coverage
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
-from papergan.studies.measures import last, late, seconds_per_step, spread_of_points_loss
+from papergan.studies.measures import last_value, second_half_mean, seconds_per_step, spread_of_points_loss
 from papergan.studies.mode_trials import log_likelihood
 from papergan.studies.seed_groups import ModeGroup
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def summary(groups: Sequence[ModeGroup], how: TargetRecipe, recipe: ModeStressRecipe) -> pd.DataFrame:
-    """A row per level, below one of the mixture's own samples, which is what can be reached."""
+def summary(groups: Sequence[ModeGroup], mixture_recipe: TargetRecipe, recipe: ModeStressRecipe) -> pd.DataFrame:
+    """A row per level, below one of samples of the mixture itself, the best possible values."""
     import pandas as pd
 
-    mixture = how.mixture()
+    mixture = mixture_recipe.mixture()
     points = mixture.sample(recipe.samples, seed=0)
     real = mode_coverage(points, mixture)
     rows: list[dict[str, str]] = [
         {
-            "level": "the mixture itself", f"modes of {how.modes}": str(real.modes),
+            "level": "the mixture itself", f"modes of {mixture_recipe.modes}": str(real.modes),
             "high quality": text(real.high_quality), "divergence": text(real.divergence),
             "log likelihood": text(log_likelihood(points, mixture)),
         }
@@ -43,8 +43,9 @@ def summary(groups: Sequence[ModeGroup], how: TargetRecipe, recipe: ModeStressRe
     for group in groups:
         row = {"level": group.trial.level}
         for label, measure in (
-            (f"modes of {how.modes}", last(MODES)), ("mean modes", late(MODES)), ("high quality", last(QUALITY)),
-            ("divergence", last(DIVERGENCE)), ("log likelihood", last(LIKELIHOOD)),
+            (f"modes of {mixture_recipe.modes}", last_value(MODES)), ("mean modes", second_half_mean(MODES)),
+            ("high quality", last_value(QUALITY)), ("divergence", last_value(DIVERGENCE)),
+            ("log likelihood", last_value(LIKELIHOOD)),
             ("D loss spread", spread_of_points_loss),
         ):  # fmt: skip
             row[label] = with_deviation(group.over(measure))
@@ -56,14 +57,14 @@ def summary(groups: Sequence[ModeGroup], how: TargetRecipe, recipe: ModeStressRe
 
 
 def measures_of(groups: Sequence[ModeGroup]) -> dict[str, list[Measure]]:
-    """What measures the properties that papers ascribe to losses; of groups of one target."""
+    """Measures of the properties that papers ascribe to losses; of groups of one target."""
 
     def measured(label: str, measure: Callable[[ModeResult], float | None], *, higher: bool) -> Measure:
         return Measure(label, higher, {group.trial.level: value for group in groups if (value := group.over(measure))})
 
     return {
-        "collapse": [measured("mean modes covered", late(MODES), higher=True)],
-        "quality": [measured("high quality", last(QUALITY), higher=True)],
+        "collapse": [measured("mean modes covered", second_half_mean(MODES), higher=True)],
+        "quality": [measured("high quality", last_value(QUALITY), higher=True)],
         "stability": [measured("relative spread of D's loss", spread_of_points_loss, higher=False)],
         "cost": [measured("seconds per step", seconds_per_step, higher=False)],
     }
@@ -76,7 +77,8 @@ def trial_table(groups: Sequence[ModeGroup]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = [
         {
             "target": group.grid, "level": group.trial.level, "seed": seed, "diverged": result.diverged,
-            **result.over_time[-1], "mean_modes": late(MODES)(result), "loss_spread": spread_of_points_loss(result),
+            **result.over_time[-1], "mean_modes": second_half_mean(MODES)(result),
+            "loss_spread": spread_of_points_loss(result),
             "seconds_per_step": result.seconds_per_step, **result.provenance,
         }
         for group in groups

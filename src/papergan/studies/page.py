@@ -1,4 +1,4 @@
-"""The page of a study: its tables, what became of its claims, every trial as CSV, and the tables for a terminal."""
+"""The page of a study: tables, results of claims, all trials as CSV, and console text."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def study_page(
     notes: Sequence[str],
     trials: pd.DataFrame,
     *,
-    told: Sequence[str] = (),
+    sentences: Sequence[str] = (),
     narrow: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
 ) -> Page:
-    """tables: heading and table, on the page and, as `narrow` cuts them, on the console. more: on the page alone.
+    """The page of a study. tables: heading and table; `narrow` selects columns for the console.
 
-    told: sentences above the notes, on the console too. trials: one row each, for the CSV.
+    more: tables on the page alone. sentences: above the notes, on the console too. trials: one row each, for the CSV.
     """
     from tabulate import tabulate
 
@@ -34,10 +34,10 @@ def study_page(
         for heading, table in shown
     ]
     return Page(
-        markdown=markdown_page(parts, title, [*told, *notes]),
+        markdown=markdown_page(parts, title, [*sentences, *notes]),
         csv=csv_page(trials),
-        html=html_page(parts, title, [*told, *notes]),
-        console="\n".join([*console, *told]),
+        html=html_page(parts, title, [*sentences, *notes]),
+        console="\n".join([*console, *sentences]),
     )
 
 

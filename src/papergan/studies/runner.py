@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class Trial(Protocol):
-    """One training of a study. name: without the seed; trials of one name differ by luck alone.
+    """One training of a study. name: without the seed; trials of one name differ by their seed alone.
 
     key: of all that decides its result; trials that agree in it are run once.
     """
@@ -42,29 +42,29 @@ R = TypeVar("R")
 T_in = TypeVar("T_in", bound=Trial, contravariant=True)
 
 
-class TrialStore(Protocol[R]):
-    """Results of trials by their key, each kept once."""
+class ResultStore(Protocol[R]):
+    """The protocol of a store of results of trials, by key."""
 
     def find(self, key: str) -> R | None:
         """The result of a trial; None where it is not finished, or damaged, which is logged."""
         ...
 
     def keep(self, key: str, result: R) -> None:
-        """Keep a result for good."""
+        """Store a result."""
         ...
 
 
 def run_trials(
     trials: Iterable[T],
     train: Callable[[T, Tracker], R],
-    store: TrialStore[R],
+    store: ResultStore[R],
     tracker: Tracker,
     on_result: Callable[[T, R], None] = lambda trial, result: None,
 ) -> dict[str, R]:
     """Run every trial whose result is not in the store; returns all results by key.
 
-    trials: the next one is taken from it when the result of the last is kept and told to `on_result`, so that it may be
-    a generator that decides by results: a search, a sweep. train: a trial to its result; where it is interrupted
+    trials: the next one is taken from it when the result of the last is kept and passed to `on_result`, so that it may
+    be a generator that decides by results: a search, a sweep. train: a trial to its result; where it is interrupted
     nothing is kept, and the same call goes on from there. tracker: of the study; each trial has a run inside it.
     """
     results: dict[str, R] = {}
@@ -77,7 +77,7 @@ def run_trials(
     return results
 
 
-def _trained(trial: T, train: Callable[[T, Tracker], R], store: TrialStore[R], tracker: Tracker) -> R:
+def _trained(trial: T, train: Callable[[T, Tracker], R], store: ResultStore[R], tracker: Tracker) -> R:
     with tracker.nested(f"{trial.name}/seed {trial.seed}", trial.parameters, trial.tags) as nested:
         result = train(trial, nested)
     store.keep(trial.key, result)

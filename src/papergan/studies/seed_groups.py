@@ -1,4 +1,4 @@
-"""Trials that differ by their seed alone, taken together: the rows of a study's tables."""
+"""Groups of trials that differ by their seed alone: the rows of a study's tables."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
 from papergan.reporting.seed_groups import Measured, SeedGroup, mean_over
-from papergan.studies.measures import OF_TRAINING, is_part, late
-from papergan.studies.runner import TrialStore
+from papergan.studies.measures import OF_TRAINING, is_intermediate_layer, second_half_mean
+from papergan.studies.runner import ResultStore
 
 T = TypeVar("T", ExperimentTrial, ModeTrial)
 R = TypeVar("R", TrialResult, ModeResult)
@@ -23,7 +23,7 @@ G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]
 
 @dataclass(frozen=True, eq=False)
 class TrialGroup(ABC, Generic[T, R]):
-    """One row of a table. trial: the first of them. done: finished trials by seed; missing: seeds that are not."""
+    """A row of a table. trial: the first of the group. done: finished trials by seed. missing: unfinished seeds."""
 
     trial: T
     done: tuple[tuple[int, R], ...]
@@ -45,11 +45,11 @@ class TrialGroup(ABC, Generic[T, R]):
     @property
     @abstractmethod
     def dataset(self) -> str:
-        """What was trained on; "" where nothing is finished."""
+        """The data set; "" where no trial is finished."""
 
     @property
     def choices(self) -> dict[str, str]:
-        """What was chosen of all that varies, the experiment or system among it."""
+        """The experiment or system, and the level of each factor."""
         return {"experiment": self.trial.experiment, **self.trial.levels}
 
     @property
@@ -59,18 +59,18 @@ class TrialGroup(ABC, Generic[T, R]):
 
     @property
     def ended(self) -> bool:
-        """Whether a seed came to an end without diverging."""
+        """Whether a seed finished without diverging."""
         return any(diverged(result) is None for result in self.results)
 
     @property
     def settled(self) -> bool:
-        """Whether a seed came to an end, or none can any more."""
+        """Whether a seed finished without diverging, or all seeds have run."""
         return self.ended or not self.missing
 
     def over(self, measure: Callable[[R], float | None]) -> Measured | None:
-        """Mean and deviation (N - 1) of a measure over the seeds that came to an end; None where none has it.
+        """Mean and deviation (N - 1) of a measure over the seeds that finished without diverging; None for none.
 
-        Seeds that diverged do not count: their short histories would look calm.
+        Seeds that diverged do not count: their short histories would seem stable.
         """
         return mean_over(measure(result) for result in self.results if diverged(result) is None)
 
@@ -100,7 +100,7 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
 
     @cached_property
     def seeds(self) -> SeedGroup:
-        """Raises ValueError where nothing is finished."""
+        """The score cards over seeds. Raises ValueError where no trial is finished."""
         cards = [result.card for result in self.results]
         if not cards:
             raise ValueError(f"{self.name}: no trial of it is finished")
@@ -122,7 +122,7 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
             yield from [(metric, value)] if value is not None else []
             return
         for protocol, found in self.scored(metric):
-            if not is_part(protocol.metric_prefix):
+            if not is_intermediate_layer(protocol.metric_prefix):
                 yield protocol.label(metric), found
 
 
@@ -134,17 +134,17 @@ class ModeGroup(TrialGroup[ModeTrial, ModeResult]):
         return self.trial.grid if self.results else ""
 
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
-        value = self.over(late(metric))
+        value = self.over(second_half_mean(metric))
         yield from [(metric, value)] if value is not None else []
 
 
 def diverged(result: TrialResult | ModeResult) -> str | None:
-    """Where and why this trial diverged; None where it came to its end."""
+    """The message of a trial that diverged; None where it did not."""
     return result.card.diverged if isinstance(result, TrialResult) else result.diverged
 
 
-def grouped(kind: Callable[..., G], trials: Sequence[T], store: TrialStore[R]) -> list[G]:
-    """In the order of the trials, by grid and name. A trial of two grids is in both."""
+def grouped(kind: Callable[..., G], trials: Sequence[T], store: ResultStore[R]) -> list[G]:
+    """Group trials by grid and name, in their order. A trial of two grids is in both."""
     results = {trial.key: store.find(trial.key) for trial in trials}
     together: dict[tuple[str, str], list[T]] = {}
     for trial in trials:
@@ -157,8 +157,8 @@ def grouped(kind: Callable[..., G], trials: Sequence[T], store: TrialStore[R]) -
     return groups
 
 
-def parts_of(groups: Sequence[G]) -> dict[tuple[str, str], list[G]]:
-    """What may stand in one table: groups of one grid and one data set, those of which something is finished."""
+def groups_by_table(groups: Sequence[G]) -> dict[tuple[str, str], list[G]]:
+    """Groups with results by grid and data set, which share a table."""
     parts: dict[tuple[str, str], list[G]] = {}
     for group in groups:
         if group.results:

@@ -1,4 +1,4 @@
-"""A study's tables: means and deviations over seeds, and what became of the claims."""
+"""Tables of a study: means and deviations over seeds, and all trials."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.ranking import ranks
 from papergan.reporting.seed_groups import Measured, mean_over
 from papergan.studies.measures import (
-    Reading,
+    TrialMeasure,
     checkerboard_of_samples,
-    is_part,
+    is_intermediate_layer,
     relative_spread_of_loss,
     sampling_seconds,
     seconds_per_image,
@@ -26,13 +26,13 @@ from papergan.studies.seed_groups import ExperimentGroup
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = (
+SHOWN_METRICS = (
     "fid", "is_mean", "log_is", "precision", "recall", "coverage", "classes_covered", "class_entropy", "ms_ssim",
     "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
 BEST = {"fid": "fid", "is_mean": "is"}  # metrics of which score cards have the best epoch, and under which name
 RANKED = ("fid", "is_mean", "recall", "coverage")
-SPEEDS: dict[str, Reading] = {"time": seconds_per_image, "sampling": sampling_seconds}
+SPEEDS: dict[str, TrialMeasure] = {"time": seconds_per_image, "sampling": sampling_seconds}
 
 
 def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]) -> pd.DataFrame:
@@ -41,17 +41,17 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
     Beside the metrics: the discriminator's accuracy, how far its loss moves from epoch to epoch in the second half of
     training (the standard deviation), training and sampling time, per image also as multiples of the fastest row's, and
     checkerboards of the samples that are kept (`papergan.metrics.checkerboard`). Where numbers were published, the
-    best FID and Inception Score over epochs too, since papers often give those, and what is to be known of them (note).
+    best FID and Inception Score over epochs too, since papers often give those, and remarks on them (note).
     """
     import pandas as pd
 
     lines = [_head(group, published) for group in groups]
-    for metric in SHOWN:
+    for metric in SHOWN_METRICS:
         columns: dict[str, dict[int, Measured]] = {}
         bests: dict[tuple[str, int], str] = {}
         for place, group in enumerate(groups):
             for protocol, found in group.scored(metric):
-                if metric == "fid" or not is_part(protocol.metric_prefix):
+                if metric == "fid" or not is_intermediate_layer(protocol.metric_prefix):
                     columns.setdefault(protocol.label(metric), {})[place] = found
                     bests[protocol.label(metric), place] = _best(group, metric, protocol.metric_prefix)
         for label, values in columns.items():
@@ -99,7 +99,7 @@ def _best(group: ExperimentGroup, metric: str, prefix: str) -> str:
     """At each seed's best epoch, by the rules of the final scores: "21.30 ± 0.40 @ 40, 60"; "" for other metrics."""
     which = BEST.get(metric, "")
     found = group.seeds.best(which, f"{prefix}{metric}") if which else None
-    epochs = ", ".join(f"{moment.epoch:g}" for moment in group.seeds.moments(which)) if found else ""
+    epochs = ", ".join(f"{best.epoch:g}" for best in group.seeds.best_scores(which)) if found else ""
     return f"{with_deviation(found)} @ {epochs}" if found else ""
 
 
@@ -113,13 +113,13 @@ def _flags(group: ExperimentGroup) -> str:
     return "; ".join(flags)
 
 
-def _fastest(groups: Sequence[ExperimentGroup], measure: Reading) -> float:
+def _fastest(groups: Sequence[ExperimentGroup], measure: TrialMeasure) -> float:
     found = (group.over(measure) for group in groups)
     return min((one.value for one in found if one is not None and one.value > 0), default=0.0)  # 0: diverged at once
 
 
 def measures_of(groups: Sequence[ExperimentGroup]) -> dict[str, list[Measure]]:
-    """What measures the properties that papers ascribe to losses, by level; of groups of one grid and data set.
+    """Measures of the properties that papers ascribe to losses, by level; of groups of one grid and data set.
 
     Of grids with one factor: with several, a level stands for many groups.
     """
@@ -142,7 +142,7 @@ def measures_of(groups: Sequence[ExperimentGroup]) -> dict[str, list[Measure]]:
 
 
 def trial_table(groups: Sequence[ExperimentGroup]) -> pd.DataFrame:
-    """One row per trial with every number that was measured, for whoever wants to go on from there."""
+    """One row per trial with all its metrics, for further analysis."""
     import pandas as pd
 
     return pd.DataFrame(list(_trials(groups)))
@@ -166,6 +166,6 @@ def _trials(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any]]:
 
 def _best_of(card: ScoreCard) -> Iterator[tuple[str, float]]:
     for metric, which in BEST.items():
-        if moment := card.best.get(which):
-            yield f"best_{which}.epoch", moment.epoch
-            yield from ((f"best_{which}.{name}", at) for name, at in moment.metrics.items() if name.endswith(metric))
+        if best := card.best.get(which):
+            yield f"best_{which}.epoch", best.epoch
+            yield from ((f"best_{which}.{name}", at) for name, at in best.metrics.items() if name.endswith(metric))

@@ -25,11 +25,11 @@ from papergan.game.game import Game
 from papergan.messages import quoted
 from papergan.randomness import seeded
 from papergan.training.memory import memory_errors
-from papergan.validation import MOST, format_validation_error, one_line_error
+from papergan.validation import MAX_COUNT, format_validation_error, one_line_error
 
 
 def names() -> list[str]:
-    """Every system there is, by looking into this folder; nothing is imported."""
+    """The names of all systems, from the files of this folder; nothing is imported."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
@@ -49,7 +49,7 @@ KNOWN_TRAITS = {
 
 
 def traits(name: str) -> frozenset[str]:
-    """What a system's file declares in `TRAITS`; nothing by default.
+    """The `TRAITS` that a system's file declares; none by default.
 
     Raises RecipeError for an unknown system, ValueError for a trait that is not in `KNOWN_TRAITS`.
     """
@@ -79,24 +79,24 @@ def settings_model(name: str) -> type[BaseModel]:
     )
 
 
-MOST_OF = dict.fromkeys(
+UPPER_BOUNDS = dict.fromkeys(
     (
         "critic_steps", "discriminator_steps", "fakes_per_real", "components", "feature_differences",
         "minibatch_kernels", "outcomes",
     ),
     1000,
 )  # fmt: skip
-"""Of what a step does as often as its setting says, or in memory that grows with it: a thousand, and else MOST."""
+"""Of what a step does as often as its setting says, or in memory that grows with it: a thousand, and else MAX_COUNT."""
 
-LEAST = 1e-30  # what is divided by less overflows
+MIN_DIVISOR = 1e-30  # what is divided by less overflows
 
 
 def _at_most(value: Any, info: ValidationInfo) -> Any:
-    most = MOST_OF.get(info.field_name or "", MOST)
+    most = UPPER_BOUNDS.get(info.field_name or "", MAX_COUNT)
     if isinstance(value, int | float) and abs(value) > most:
         raise PydanticCustomError("too_large", f"Input should be at most {most}")
-    if isinstance(value, float) and 0 < abs(value) < LEAST:
-        raise PydanticCustomError("too_small", f"Input should be 0, where that makes sense, or at least {LEAST}")
+    if isinstance(value, float) and 0 < abs(value) < MIN_DIVISOR:
+        raise PydanticCustomError("too_small", f"Input should be 0, where that makes sense, or at least {MIN_DIVISOR}")
     return value
 
 

@@ -1,11 +1,11 @@
 """AdaptiveMix on WGAN-GP. Liu et al. 2023, arXiv:2303.01559.
 
 Reproduced: the authors' code for generation: images, features and logits are mixed within a batch of real and within
-one of generated images, and features of mixed images are pulled towards mixed features, in both players' moves (see
+one of generated images, and features of mixed images are pulled towards mixed features, in both players' steps (see
 `networks.mixing`); noise 0.05, one lambda ~ Beta(1, 1) per batch, weight 1.
 The row of 30.85 in tahvili2025's table V is their WGAN-GP with AdaptiveMix, beside 38.63 for their own WGAN-GP; no
 code of it is released. So the rest is `wgan_gp_conv` as `wgan_gp_again_cifar10` has it: DCGAN networks without
-BatchNorm in the critic, lambda 10, Adam 1e-4 (0.5, 0.9), five moves to one.
+BatchNorm in the critic, lambda 10, Adam 1e-4 (0.5, 0.9), five steps to one.
 Deviations: theirs is built on StyleGAN2 where it is released. The penalty is taken on the mixed logits, so that an
 image's slope has parts of another's.
 Deterministic on a GPU: convolutions, their second derivatives and batch norm have such kernels in torch.
@@ -43,7 +43,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """alpha: of Beta(alpha, alpha). mixing: weight of the pull between features. penalty: lambda."""
+    """Build the game. alpha: of Beta(alpha, alpha). mixing: weight of the pull between features. penalty: lambda."""
     critic = DCGANDiscriminator(images, width, normalisation="none")
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),

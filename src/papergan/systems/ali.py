@@ -6,7 +6,7 @@ with beta1 0.5, latents N(0, I) of dimension 64, no BatchNorm in the discriminat
 Deviations: DCGAN-like networks of three stages, with LeakyReLU in the place of the paper's maxout and of its 1x1
 convolutions; images in [-1, 1] with tanh; weights N(0, 0.02), theirs 0.01; no noise is added to images; dropout 0.2
 after all layers of the discriminator but the first, theirs 0.2 on its inputs and 0.5 after its layers.
-Reported accuracy of the discriminator: none, since it judges pairs.
+Reported accuracy of the discriminator: none, since its input is pairs.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """
 
@@ -37,18 +37,18 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """dropout: the discriminator's."""
-    return wired(
+    """Build the game. dropout: the discriminator's."""
+    return assemble(
         images, latent_dim, width, stochastic=True, dropout=dropout, learning_rate=learning_rate, beta1=beta1
     )  # fmt: skip
 
 
-def wired(
+def assemble(
     images: ImageSpec, latent_dim: int, width: int, *, stochastic: bool, dropout: float, learning_rate: float,
     beta1: float,
 ) -> Game:  # fmt: skip
     """A generator and an encoder against a discriminator of pairs."""
-    match, optimiser = Match(view=Pairs()), adam(learning_rate, (beta1, 0.999))
+    match, optimiser = Match(discriminator_input=Pairs()), adam(learning_rate, (beta1, 0.999))
     return Game(
         networks=nn.ModuleDict(
             {

@@ -4,7 +4,7 @@ Reproduced from the code: generator and decoder of one kind, with BatchNorm and 
 convolution; 48 latents, N(0, I); an encoder of ResNet18 with ImageNet weights whose first convolution is drawn anew;
 Xavier weights with gain 0.02 in generator and decoder alone; L1 error; Adam with 1e-4 for the generator and 1e-5 for
 the discriminator, betas 0.5 and 0.999; gamma 0.5, lambda_k 0.001, k from 0 and within [0, 1]; real and generated images
-in passes of their own, each with its BatchNorm statistics; new latents for the generator's move, whose loss moves k.
+in passes of their own, each with its BatchNorm statistics; new latents for the generator's step, whose loss moves k.
 Batch 64, 64x64 pixels, the incomplete last batch and 8 epochs are in the recipe. No average, no augmentation.
 Deviations: none known. ResNet18's classifier is kept and never learns, as in the code.
 
@@ -47,7 +47,10 @@ def build(
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] = 1e-5,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """encoder_weights: see `ResNet18Encoder`. width: channels of the last hidden map of generator and decoder."""
+    """Build the game.
+
+    encoder_weights: see `ResNet18Encoder`. width: channels of the last hidden map of generator and decoder.
+    """
     balance = Equilibrium(gamma, lambda_k)
     return two_player(
         generator=DeconvolutionalDecoder(images, latent_dim, width),

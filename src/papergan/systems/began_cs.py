@@ -4,7 +4,7 @@ Reproduced: BEGAN with a constraint on its latent space, alpha mean |E(G(z)) - z
 alpha 0.1, code and latent of 64 dimensions, U(-1, 1), n = 128, gamma 0.5, lambda_k 0.001, Adam 1e-4. zaika2025
 describes it in section 1.2.5 as not having solved mode collapse and in section 2.2 as free of it.
 Deviations: the autoencoder is BEGAN's own; the authors' code has another one of four blocks, doubled by 1x1
-convolutions, draws one latent for both moves, measures the error as an L2 norm over the batch, and moves k by losses
+convolutions, draws one latent for both steps, measures the error as an L2 norm over the batch, and moves k by losses
 computed anew.
 Our choice: the learning rate stays as it is unless stall_window says otherwise. Batch 64 is in the recipe.
 
@@ -23,7 +23,7 @@ from papergan.game.priors import Uniform
 from papergan.networks.autoencoder import Autoencoder
 from papergan.networks.elu import ELUDecoder, ELUEncoder
 from papergan.objectives.latent_constraint import LatentConstraint
-from papergan.systems.began_original import wired
+from papergan.systems.began_original import assemble
 
 
 def build(
@@ -39,10 +39,10 @@ def build(
     stall_window: Annotated[int, Field(ge=0)] = 0,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """alpha: weight of the constraint. stall_window: see `began_original`."""
-    judge = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
-    return wired(
-        ELUDecoder(images, latent_dim, width), judge, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,
+    """Build the game. alpha: weight of the constraint. stall_window: see `began_original`."""
+    autoencoder = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
+    return assemble(
+        ELUDecoder(images, latent_dim, width), autoencoder, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,
         learning_rate=learning_rate, stall_window=stall_window, beta1=beta1,
         constraints=[LatentConstraint(weight=alpha)] if alpha else [],
     )  # fmt: skip

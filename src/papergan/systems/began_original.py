@@ -7,7 +7,7 @@ convergence stalls. No tanh on the last layer. The row of 5.62 (Inception Score 
 paper's.
 Deviations: no vanishing residuals and no skip connections, which the paper offers as options.
 Our choices, where the paper is silent: n = 128 and 64 latents at 32x32; Adam's betas 0.5 and 0.999; what a stall is
-(see `HalvingWhenStalled`); new latents for the generator's move, as the paper's z_D and z_G read, while public code
+(see `HalvingWhenStalled`); new latents for the generator's step, as the paper's z_D and z_G read, while public code
 uses one draw for both. Batch 16 is in the recipe.
 
 Deterministic on a GPU: convolutions, products and nearest neighbours have such kernels in torch.
@@ -44,17 +44,20 @@ def build(
     stall_window: Annotated[int, Field(ge=0)] = 10_000,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """width: n, the channels of the first map. stall_window: iterations, 0 = the learning rate never halves."""
-    judge = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
-    return wired(
-        ELUDecoder(images, latent_dim, width), judge, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,
+    """Build the game.
+
+    width: n, the channels of the first map. stall_window: iterations, 0 = the learning rate never halves.
+    """
+    autoencoder = Autoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width), power)
+    return assemble(
+        ELUDecoder(images, latent_dim, width), autoencoder, Uniform(latent_dim), gamma=gamma, lambda_k=lambda_k,
         learning_rate=learning_rate, stall_window=stall_window, beta1=beta1,
     )  # fmt: skip
 
 
-def wired(
+def assemble(
     generator: nn.Module,
-    judge: Autoencoder,
+    autoencoder: Autoencoder,
     prior: Prior,
     *,
     gamma: float,
@@ -64,12 +67,12 @@ def wired(
     beta1: float,
     constraints: Sequence[Term] = (),
 ) -> Game:
-    """The game of BEGAN and of those who changed its autoencoder. constraints: more terms of the discriminator's."""
+    """The game of BEGAN and its variants. constraints: further terms of the discriminator."""
     balance = Equilibrium(gamma, lambda_k)
     rate = HalvingWhenStalled(balance, learning_rate, window=stall_window) if stall_window else None
     return two_player(
         generator=generator,
-        discriminator=judge,
+        discriminator=autoencoder,
         prior=prior,
         loss=Reconstruction(balance),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),

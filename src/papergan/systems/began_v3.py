@@ -23,7 +23,7 @@ from papergan.game.priors import Gaussian
 from papergan.game.terms import Extra, Term
 from papergan.networks.elu import ELUDecoder, ELUEncoder, VariationalAutoencoder
 from papergan.objectives.latent_constraint import LatentConstraint
-from papergan.systems.began_original import wired
+from papergan.systems.began_original import assemble
 
 
 def build(
@@ -40,14 +40,18 @@ def build(
     stall_window: Annotated[int, Field(ge=0)] = 0,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """alpha, divergence: weights of the constraint and of the divergence. stall_window: see `began_original`."""
-    judge = VariationalAutoencoder(
+    """Build the game.
+
+    alpha, divergence: weights of the constraint and of the divergence. stall_window: see `began_original`.
+    """
+    autoencoder = VariationalAutoencoder(
         ELUEncoder(images, 2 * latent_dim, width, _leaky), ELUDecoder(images, latent_dim, width, _leaky), power
     )
     terms: list[Term] = [LatentConstraint(weight=alpha)] if alpha else []
     terms += [Extra("divergence", real=True, weight=divergence)] if divergence else []
-    return wired(
-        ELUDecoder(images, latent_dim, width, _leaky), judge, Gaussian(latent_dim), gamma=gamma, lambda_k=lambda_k,
+    return assemble(
+        ELUDecoder(images, latent_dim, width, _leaky), autoencoder, Gaussian(latent_dim), gamma=gamma,
+        lambda_k=lambda_k,
         learning_rate=learning_rate, stall_window=stall_window, beta1=beta1, constraints=terms,
     )  # fmt: skip
 

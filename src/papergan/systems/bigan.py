@@ -16,7 +16,7 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.systems.ali import wired
+from papergan.systems.ali import assemble
 
 
 def build(
@@ -28,7 +28,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """As `ali`."""
-    return wired(
+    """Build the game, as `ali`."""
+    return assemble(
         images, latent_dim, width, stochastic=False, dropout=dropout, learning_rate=learning_rate, beta1=beta1
     )  # fmt: skip

@@ -32,7 +32,7 @@ from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.edges import EdgeAware
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.edges import LiteralEdge, SobelEdge
-from papergan.objectives.learned_priors import Activation, CommonFeatures, Rescaling
+from papergan.objectives.learned_priors import CommonFeatures, PriorActivation, Rescaling
 
 
 def build(
@@ -42,18 +42,21 @@ def build(
     width: Annotated[int, Field(ge=4)] = 64,
     common_features: bool = True,
     feature_differences: Annotated[int, Field(ge=1)] = 1,
-    activation: Activation = "none",
+    activation: PriorActivation = "none",
     mean_rescaling: Rescaling = "scalar",
     edge_loss: Literal["none", "literal", "sobel", "discriminator"] = "literal",
     edge_weight: Annotated[float, Field(gt=0.0)] = 1.0,
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-2,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """latent_dim: N. feature_differences: FD, unused without common_features. edge_weight: of either loss."""
-    seen = replace(images, channels=images.channels + 1) if edge_loss == "discriminator" else images
+    """Build the game.
+
+    latent_dim: N. feature_differences: FD, unused without common_features. edge_weight: of either loss.
+    """
+    input_images = replace(images, channels=images.channels + 1) if edge_loss == "discriminator" else images
     differences = feature_differences if common_features else None
     generator = DCGANGenerator(images, latent_dim + (differences or 0), width)
-    judge = DCGANDiscriminator(seen, width)
+    discriminator = DCGANDiscriminator(input_images, width)
     prior = CommonFeatures(latent_dim, differences, activation=activation, rescaling=mean_rescaling)
     generator_terms: list[Term] = []
     discriminator_terms: list[Term] = []
@@ -64,7 +67,7 @@ def build(
         generator_terms.append(SobelEdge(weight=edge_weight))
     return two_player(
         generator=generator,
-        discriminator=EdgeAware(judge) if edge_loss == "discriminator" else judge,
+        discriminator=EdgeAware(discriminator) if edge_loss == "discriminator" else discriminator,
         prior=prior,
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),

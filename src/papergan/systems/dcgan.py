@@ -41,7 +41,9 @@ def build(
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] | None = None,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """The paper's numbers. stages: doublings of the resolution. normalisation: of both. upsampling, dropout: the
+    """Build the game.
+
+    The paper's numbers. stages: doublings of the resolution. normalisation: of both. upsampling, dropout: the
     generator's.
 
     optimiser_name: of both players. discriminator_learning_rate: None = that of the generator. spectral: normalises the

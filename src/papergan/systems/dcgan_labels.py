@@ -1,4 +1,4 @@
-"""DCGAN with labels: the networks of Radford et al. 2015, arXiv:1511.06434, told the class of every image.
+"""DCGAN with labels: the networks of Radford et al. 2015, arXiv:1511.06434, with the class of every image as input.
 
 The row of 6.58 in tahvili2025's table IV is from the SteinGAN paper (Wang and Liu 2016, arXiv:1611.01722), which names
 DCGAN with labels and does not say how they enter.
@@ -36,7 +36,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """Raises ValueError for images without classes."""
+    """Build the game. Raises ValueError for images without classes."""
     generator = LabelledGenerator(images, latent_dim, width)
     if images.num_classes < 2:
         raise ValueError("this system needs a data set with labels")
@@ -47,5 +47,5 @@ def build(
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
         discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
-        match=Match(view=Labelled()),
+        match=Match(discriminator_input=Labelled()),
     )

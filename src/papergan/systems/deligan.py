@@ -39,7 +39,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-2,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """deviation: s of U(-s, s), from which deviations begin. regulariser: weight of eq. 8."""
+    """Build the game. deviation: s of U(-s, s), from which deviations begin. regulariser: weight of eq. 8."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width),

@@ -1,7 +1,7 @@
 """DRAGAN. Kodali, Abernethy, Hays and Kira 2017, arXiv:1705.07215.
 
 Reproduced: the non-saturating loss with a penalty on the discriminator's slope near real images (its section 2.3),
-lambda 10, one move each, perturbation and Adam 1e-4 (0.5, 0.9) as in the authors' code, where noise is drawn from
+lambda 10, one step each, perturbation and Adam 1e-4 (0.5, 0.9) as in the authors' code, where noise is drawn from
 U[0, 1) times half the batch's deviation, so that it is not centred, and the slope is taken at a point between an image
 and its perturbed version.
 Our choices: DCGAN networks of three stages without BatchNorm in the discriminator, latents N(0, I) of dimension 100;
@@ -35,7 +35,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """penalty: lambda, 0 = none."""
+    """Build the game. penalty: lambda, 0 = none."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation="none"),

@@ -1,4 +1,4 @@
-"""EIGGAN-inspired reconstruction: what its abstract names, built by us, since nothing else of it is available.
+"""EIGGAN-inspired reconstruction from the abstract alone, the only part of the paper that is available.
 
 tahvili2025 describes EIGGAN (CMC 2024, 80(1), 105-118) as spatial attention blocks, parallel residual operations and a
 composite loss; the paper's body was not at hand and its repository holds equations of metrics alone.
@@ -6,7 +6,7 @@ Reproduced: those three names. Spatial attention is CBAM's (Woo et al. 2018, arX
 operations are two paths of upsampling that are added, the composite loss is Wasserstein with gradient penalty and a
 feature-matching term.
 Our choices: everything else: DCGAN networks, lambda 10, weight 0.1 of feature matching, Adam 1e-4 (0.5, 0.9), latents
-N(0, I) of dimension 100, one move each. No number of its is in tahvili2025's tables; do not take ours for its.
+N(0, I) of dimension 100, one step each. No number of its is in tahvili2025's tables; do not take ours for its.
 Deviations: unknown. Deterministic on a GPU: convolutions, their second derivatives, batch norm and upsampling to the
 nearest have such kernels in torch.
 """
@@ -40,7 +40,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """penalty: lambda. feature_matching: its weight, 0 = off."""
+    """Build the game. penalty: lambda. feature_matching: its weight, 0 = off."""
     return two_player(
         generator=EIGGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation="none"),

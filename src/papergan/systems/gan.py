@@ -64,7 +64,9 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     discriminator_steps: Annotated[int, Field(ge=1)] = 1,
 ) -> Game:
-    """normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off.
+    """Build the game.
+
+    normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off.
 
     fake_target, real_target, aim, half: a, b, c and the generator's factor of least squares (see `LeastSquares`); the
     first two smooth the labels of the non-saturating loss. Raises ValueError where a loss does not have one of them.
@@ -72,7 +74,7 @@ def build(
     discriminator_terms: list[Term] = [GradientPenalty(weight=gradient_penalty)] if gradient_penalty else []
     generator_terms: list[Term] = [FeatureMatching(weight=feature_matching)] if feature_matching else []
     generator_terms += [Diversity(weight=diversity)] if diversity else []
-    moves = optimiser(optimiser_name, learning_rate, beta1=beta1)
+    make_optimiser = optimiser(optimiser_name, learning_rate, beta1=beta1)
     return two_player(
         generator=MLPGenerator(
             images, latent_dim, width, hidden=activation, slope=slope, normalisation=normalisation, dropout=dropout
@@ -84,8 +86,8 @@ def build(
         ),
         prior=Gaussian(latent_dim),
         loss=loss_of(loss, real_target, fake_target, aim=aim, half=half),
-        generator_optimiser=moves,
-        discriminator_optimiser=moves,
+        generator_optimiser=make_optimiser,
+        discriminator_optimiser=make_optimiser,
         generator_terms=generator_terms,
         discriminator_terms=discriminator_terms,
         discriminator_constraints=(Clip(clip),) if clip else (),

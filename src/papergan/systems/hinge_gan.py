@@ -4,7 +4,7 @@ Reproduced: the loss. The row of 42.40 in tahvili2025's table V names EBGAN for 
 is the one that the RealnessGAN paper (Xiangli et al. 2020, arXiv:2002.05512) has for this loss on CIFAR-10.
 Networks and optimiser are that paper's protocol, from its released code: DCGAN networks of width 128, spectral
 normalisation without BatchNorm in the discriminator, latents N(0, I) of dimension 128, Adam 1e-4 (0.5, 0.999), batch 32
-(in the recipe), one move each.
+(in the recipe), one step each.
 Deviations: from the loss's own paper in all of that. Not verified: that the table for CIFAR-10 has that protocol.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """
@@ -34,13 +34,13 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """spectral: false gives the discriminator BatchNorm instead, as DCGAN has it."""
-    return wired(
+    """Build the game. spectral: false gives the discriminator BatchNorm instead, as DCGAN has it."""
+    return assemble(
         images, Hinge(), latent_dim=latent_dim, width=width, spectral=spectral, learning_rate=learning_rate, beta1=beta1
     )
 
 
-def wired(
+def assemble(
     images: ImageSpec, loss: Loss, *, latent_dim: int, width: int, spectral: bool, learning_rate: float, beta1: float
 ) -> Game:
     """A scalar loss on the networks that rows of table V share."""

@@ -81,7 +81,10 @@ def build(
     decay_factor: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5,
     critic_steps: Annotated[int, Field(ge=1)] = 1,
 ) -> Game:
-    """Every component can be switched off: a weight or decay of 0, an `augmentation` of "none", a False."""
+    """Build the game.
+
+    Every component can be switched off: a weight or decay of 0, an `augmentation` of "none", a False.
+    """
     plain = SNDCGANDiscriminator(images, width, attention=self_attention, spectral=spectral_norm)
     discriminator: nn.Module = plain
     critic_terms: list[Term] = []

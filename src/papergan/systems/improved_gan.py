@@ -44,7 +44,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 3e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """real_target: 1.0 = no smoothing."""
+    """Build the game. real_target: 1.0 = no smoothing."""
     generator = DCGANGenerator(images, latent_dim, width)
     discriminator = DCGANDiscriminator(images, width, minibatch=minibatch_discrimination)
     averages = {

@@ -45,13 +45,13 @@ def build(
     even: Annotated[float, Field(ge=0.0)] = 0.1,
     learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
 ) -> Game:
-    """components: T, of either kind. even: weight of the regulariser."""
+    """Build the game. components: T, of either kind. even: weight of the regulariser."""
 
     def clip_members(network: nn.Module) -> None:
         if isinstance(network, Members):  # not the mixture's weights
             Clip(clip)(network)
 
-    loss, moves = Wasserstein(), optimiser("rmsprop", learning_rate)
+    loss, make_optimiser = Wasserstein(), optimiser("rmsprop", learning_rate)
     return Game(
         networks=nn.ModuleDict(
             {
@@ -62,8 +62,10 @@ def build(
             }
         ),
         players={
-            "discriminator": Player(("discriminator", "discriminator_weights"), moves, constraints=(clip_members,)),
-            "generator": Player(("generator", "prior"), moves),
+            "discriminator": Player(
+                ("discriminator", "discriminator_weights"), make_optimiser, constraints=(clip_members,)
+            ),
+            "generator": Player(("generator", "prior"), make_optimiser),
         },
         turns=(
             Turn(

@@ -1,9 +1,9 @@
 """RealnessGAN, objectives 1, 2 and 3. Xiangli et al. 2020, arXiv:2002.05512.
 
 Reproduced: a discriminator whose score is a distribution over 20 outcomes, drawn by reparametrisation from a mean and a
-deviation; anchors drawn anew in every move; skewing; the three objectives of the generator (its section 4.2); networks
+deviation; anchors drawn anew in every step; skewing; the three objectives of the generator (its section 4.2); networks
 and optimiser as in the released code: DCGAN networks of width 128 with spectral normalisation, latents N(0, I) of
-dimension 128, Adam 1e-4 (0.5, 0.999), batch 32 (in the recipe), one move each.
+dimension 128, Adam 1e-4 (0.5, 0.999), batch 32 (in the recipe), one step each.
 Deviations: the head has no "adaptive" switch. Not verified: that the CIFAR-10 table of the paper used 20 outcomes.
 The rows 36.73, 34.59 and 36.21 of tahvili2025's table V are objectives 1, 2 and 3; its reference for them does not
 exist. Reported accuracy of the discriminator: none, since its scores are vectors.
@@ -37,7 +37,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """objective: of the generator. spectral: false gives the discriminator BatchNorm instead."""
+    """Build the game. objective: of the generator. spectral: false gives the discriminator BatchNorm instead."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=Reparametrised(DCGANDiscriminator(images, width, spectral=spectral, outputs=2 * outcomes)),

@@ -41,7 +41,10 @@ def build(
     slow_learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """share: how much the energy of generated images counts. slow_learning_rate: the discriminator's while ahead."""
+    """Build the game.
+
+    share: how much the energy of generated images counts. slow_learning_rate: the discriminator's while ahead.
+    """
     rate = SlowWhenAhead(discriminator_learning_rate, slow_learning_rate)
     energy = EnergyAutoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width))
     return Game(

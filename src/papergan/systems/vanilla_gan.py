@@ -28,7 +28,7 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """As `dragan`, without the penalty."""
+    """Build the game, as `dragan`, without the penalty."""
     return dragan.build(
         images, latent_dim=latent_dim, width=width, penalty=0.0, learning_rate=learning_rate, beta1=beta1, beta2=beta2
     )

@@ -1,7 +1,7 @@
 """WGAN. Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875.
 
-Reproduced: Wasserstein loss, weights of the critic clipped to +-0.01 after each of its moves, those of BatchNorm too
-as in the authors' code, five moves to one of the generator, RMSProp 5e-5 for both (algorithm 1), DCGAN networks with
+Reproduced: Wasserstein loss, weights of the critic clipped to +-0.01 after each of its steps, those of BatchNorm too
+as in the authors' code, five steps to one of the generator, RMSProp 5e-5 for both (algorithm 1), DCGAN networks with
 BatchNorm in both, latents N(0, I) of dimension 100 as in the authors' code. Batch 64 is in the recipe.
 Deviations: their code moves the critic a hundred times in each of the first 25 iterations and in every 500th, which
 the paper does not mention and this does not do; networks of three stages, for images of 32x32.
@@ -37,7 +37,7 @@ def build(
     critic_steps: Annotated[int, Field(ge=1)] = 5,
     learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
 ) -> Game:
-    """The paper's numbers. normalisation: the critic's."""
+    """Build the game. The paper's numbers. normalisation: the critic's."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation=normalisation, spectral=spectral),

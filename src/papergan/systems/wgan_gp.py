@@ -36,7 +36,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     decay_to_step: Annotated[int, Field(ge=1)] = 100_000,
 ) -> Game:
-    """The paper's numbers."""
+    """Build the game. The paper's numbers."""
     rate = LinearDecay(learning_rate, 0, decay_to_step)
     return two_player(
         generator=ResNetGenerator(images, latent_dim, width),

@@ -1,11 +1,11 @@
 """WGAN-GP on convolutional networks, for the guises in which tahvili2025's tables show it.
 
 Gulrajani et al. 2017, arXiv:1704.00028. Reproduced: Wasserstein loss, gradient penalty of eq. 3 with lambda 10, no
-BatchNorm in the critic, five moves of it to one of the generator, Adam 1e-4 (0.5, 0.9) (algorithm 1 has beta1 0 since
+BatchNorm in the critic, five steps of it to one of the generator, Adam 1e-4 (0.5, 0.9) (algorithm 1 has beta1 0 since
 its second version; the authors' convolutional script for CIFAR-10 has 0.5), latents N(0, I) of dimension 128.
 Deviations: DCGAN networks k4 in the place of the script's k5; no learning-rate decay, as in that script.
 Which row it is, is in the recipe: `wgan_gp_conv_cifar10` the one of 6.40, `wgan_gp_single_cifar10` that of 5.99 from
-the DRAGAN paper, with one move each, `wgan_gp_sn_cifar10` that of 41.86 on the networks that rows of table V share,
+the DRAGAN paper, with one step each, `wgan_gp_sn_cifar10` that of 41.86 on the networks that rows of table V share,
 `wgan_gp_again_cifar10` the "re-implemented" one of 38.63. `wgan_gp` is the residual network of its own paper.
 Deterministic on a GPU: convolutions, their second derivatives and batch norm have such kernels in torch.
 """
@@ -38,7 +38,10 @@ def build(
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has."""
+    """Build the game.
+
+    penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has.
+    """
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation="none", spectral=spectral),

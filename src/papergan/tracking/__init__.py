@@ -1,4 +1,4 @@
-"""What happens while training, told to whoever watches; and what made it."""
+"""Experiment tracking: trackers, MLflow runs and models, and provenance."""
 
 from papergan.tracking.tracker import Tracker
 

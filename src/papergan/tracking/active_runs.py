@@ -13,7 +13,7 @@ def active_tracker(name: str) -> Tracker:
 
 
 def set_active(name: str, tracker: Tracker | None) -> None:
-    """Make this the tracker of the experiment; None ends that."""
+    """Set the tracker of the experiment; None removes it."""
     if tracker is None:
         _active.pop(name, None)
     else:

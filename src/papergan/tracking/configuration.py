@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
-from papergan.validation import format_validation_errors
+from papergan.validation import validation_errors
 
 if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
@@ -21,7 +21,7 @@ STORES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks
 
 @dataclass(frozen=True)
 class MlflowConfiguration:
-    """What this project takes from kedro-mlflow's configuration.
+    """The MLflow settings of this project, from kedro-mlflow's configuration.
 
     tracking_uri: of the store, for example sqlite:////absolute/path/mlflow.db. artifacts: folder for files of new
     MLflow experiments, with a sqlite store. experiment_prefix: stands before the paper's citation key. untracked:
@@ -35,9 +35,9 @@ class MlflowConfiguration:
 
     @classmethod
     def of(cls, options: KedroMlflowConfig) -> MlflowConfiguration:
-        """Raises RecipeError where a place is not given: kedro-mlflow would fall back to one that MLflow refuses.
+        """The settings. Raises RecipeError where a location is missing: MLflow refuses kedro-mlflow's default.
 
-        Also where it is of no kind that MLflow knows: a run would otherwise go untracked, and say so once.
+        Also where it is of no kind that MLflow knows: a run would otherwise go untracked, with one warning.
         """
         experiment = options.tracking.experiment
         uri, artifacts = options.server.mlflow_tracking_uri, experiment.create_experiment_kwargs.artifact_location
@@ -55,11 +55,11 @@ class MlflowConfiguration:
 
 
 def parse(given: Mapping[str, Any]) -> KedroMlflowConfig:
-    """Raises RecipeError naming every wrong key of mlflow.yml."""
+    """Validate mlflow.yml. Raises RecipeError naming every wrong key."""
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
     try:
         return KedroMlflowConfig.model_validate(dict(given))
     except ValidationError as error:
-        faults = [fault.removeprefix("mlflow.yml.") for fault in format_validation_errors("mlflow.yml", error)]
-        raise RecipeError(f"mlflow.yml: {'; '.join(faults)}") from None
+        errors = [detail.removeprefix("mlflow.yml.") for detail in validation_errors("mlflow.yml", error)]
+        raise RecipeError(f"mlflow.yml: {'; '.join(errors)}") from None

@@ -1,4 +1,4 @@
-"""Whether MLflow's database can be written now: asked for seconds, where MLflow itself would try for minutes."""
+"""A quick check that MLflow's database can be written; MLflow itself would retry for minutes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 PREFIX = "sqlite:///"
-PATIENCE_SECONDS = 2.0  # for whoever writes just now; MLflow waits 20, and 100 for a database that cannot be opened
+PATIENCE_SECONDS = 2.0  # for other writers to finish; MLflow waits 20, and 100 for a database that cannot be opened
 NEW_PATIENCE = 3  # times as long at the beginning of a run, which has only one chance
-_TALKATIVE = ("mlflow.store.db.utils", "urllib3.connectionpool")  # log each failure with a traceback, and each retry
+# these log each failure with a traceback, and each retry
+_VERBOSE_LOGGERS = ("mlflow.store.db.utils", "urllib3.connectionpool")
 
 
 def check_database(uri: str, *, new: bool = False) -> None:
     """Raise sqlite3.Error where a file database is gone, locked, no database, or may not be written.
 
-    uri: as in mlflow.yml; of anything but a file nothing is asked. new: it may be missing, and is then made, empty.
+    uri: as in mlflow.yml; other stores are not checked. new: it may be missing, and is then made, empty.
     Takes at most PATIENCE_SECONDS, three times that with `new`, and changes nothing in a database that there is.
     """
     if not uri.startswith(PREFIX):
@@ -31,17 +32,17 @@ def check_database(uri: str, *, new: bool = False) -> None:
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """What MLflow logs of a failure is left out inside the block; the exception says the same to whoever asked."""
-    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+def suppressed_mlflow_logs() -> Iterator[None]:
+    """Suppress MLflow's log messages of failures inside the block; the exception carries the message."""
+    loggers = [logging.getLogger(name) for name in _VERBOSE_LOGGERS]
     for logger in loggers:
-        logger.addFilter(_is_no_failure)
+        logger.addFilter(_is_below_warning)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(_is_no_failure)
+            logger.removeFilter(_is_below_warning)
 
 
-def _is_no_failure(record: logging.LogRecord) -> bool:
+def _is_below_warning(record: logging.LogRecord) -> bool:
     return record.levelno < logging.WARNING

@@ -1,4 +1,4 @@
-"""Begin an MLflow run, and bury those that a kill left behind."""
+"""The MLflow store: begins runs, and marks runs of killed processes as KILLED."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.database import PREFIX, check_database, quietly
+from papergan.tracking.database import PREFIX, check_database, suppressed_mlflow_logs
 from papergan.tracking.run_locks import RunLocks
 
 if TYPE_CHECKING:
@@ -27,32 +27,35 @@ class MlflowStore:
 
     def __init__(self, configuration: MlflowConfiguration) -> None:
         self.configuration = configuration
-        self.liveness = RunLocks(Path(configuration.artifacts).parent / "running")
+        self.run_locks = RunLocks(Path(configuration.artifacts).parent / "running")
 
-    def begin(self, paper: str, experiment: str, tags: Mapping[str, str], same: str | None = None) -> MlflowTracker:
+    def begin(
+        self, paper: str, experiment: str, tags: Mapping[str, str], resume_tag: str | None = None
+    ) -> MlflowTracker:
         """A new run, named after the experiment, in the MLflow experiment of its paper.
 
-        same: a tag; the newest run that agrees in it is gone on with, where there is one.
+        resume_tag: a tag; the newest run with the same value is resumed, where there is one.
         Raises what MLflow raises, within seconds where the database cannot be written.
         """
-        with quietly(), self.liveness.turn():  # two that begin at once would both make the database
+        # Two processes that begin at once would both create the database.
+        with suppressed_mlflow_logs(), self.run_locks.exclusive():
             client = self._client()
-            group = self._group(client, f"{self.configuration.experiment_prefix}/{paper}")
-            self._mark_killed(client, group, experiment)
+            experiment_id = self._experiment_id(client, f"{self.configuration.experiment_prefix}/{paper}")
+            self._mark_killed(client, experiment_id, experiment)
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
-            run_id = self._earlier(client, group, experiment, same, tags)
-            run_id = run_id or client.create_run(group, run_name=experiment, tags=about).info.run_id
-            self.liveness.claim(run_id)
+            run_id = self._earlier(client, experiment_id, experiment, resume_tag, tags)
+            run_id = run_id or client.create_run(experiment_id, run_name=experiment, tags=about).info.run_id
+            self.run_locks.acquire(run_id)
         from papergan.tracking.mlflow_tracker import MlflowTracker  # here, because it needs torch
 
-        def inside(name: str, more: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]]:
-            told = {**about, "mlflow.parentRunId": run_id, **more}
-            cell: str = client.create_run(group, run_name=name, tags=told).info.run_id
-            self.liveness.claim(cell)
-            return MlflowTracker(client, cell, check=check), partial(self.liveness.release, cell)
+        def begin_nested(name: str, more: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]]:
+            nested_tags = {**about, "mlflow.parentRunId": run_id, **more}
+            nested_run_id: str = client.create_run(experiment_id, run_name=name, tags=nested_tags).info.run_id
+            self.run_locks.acquire(nested_run_id)
+            return MlflowTracker(client, nested_run_id, check=check), partial(self.run_locks.release, nested_run_id)
 
         check = partial(check_database, self.configuration.tracking_uri)
-        return MlflowTracker(client, run_id, inside, check)
+        return MlflowTracker(client, run_id, begin_nested, check)
 
     def _client(self) -> MlflowClient:
         # A server that is away must not hold an experiment up for the minutes that MLflow would wait by itself.
@@ -66,7 +69,7 @@ class MlflowStore:
         check_database(uri, new=True)
         return MlflowClient(tracking_uri=uri)
 
-    def _group(self, client: MlflowClient, name: str) -> str:
+    def _experiment_id(self, client: MlflowClient, name: str) -> str:
         known = client.get_experiment_by_name(name)
         if known is None:
             artifacts = Path(self.configuration.artifacts).as_uri()
@@ -76,29 +79,29 @@ class MlflowStore:
         return str(known.experiment_id)
 
     def _earlier(
-        self, client: MlflowClient, group: str, experiment: str, same: str | None, tags: Mapping[str, str]
+        self, client: MlflowClient, experiment_id: str, experiment: str, resume_tag: str | None, tags: Mapping[str, str]
     ) -> str | None:
-        if same is None:
+        if resume_tag is None:
             return None
-        wanted = f"tags.`papergan.experiment` = '{experiment}' and tags.`{same}` = '{tags[same]}'"
-        runs = client.search_runs([group], wanted, order_by=["attributes.start_time DESC"])
+        wanted = f"tags.`papergan.experiment` = '{experiment}' and tags.`{resume_tag}` = '{tags[resume_tag]}'"
+        runs = client.search_runs([experiment_id], wanted, order_by=["attributes.start_time DESC"])
         run_id = next((run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags), None)
-        if run_id is None or self.liveness.alive(run_id):
+        if run_id is None or self.run_locks.is_running(run_id):
             return None
         client.update_run(run_id, status="RUNNING")
         return str(run_id)
 
-    def _mark_killed(self, client: MlflowClient, group: str, experiment: str) -> None:
-        """Runs of this experiment on this machine that say RUNNING while nobody holds their lock were killed."""
+    def _mark_killed(self, client: MlflowClient, experiment_id: str, experiment: str) -> None:
+        """Mark RUNNING runs of this experiment on this machine whose lock is free as KILLED."""
         wanted = f"attributes.status = 'RUNNING' and tags.`papergan.experiment` = '{experiment}'"
-        for run in client.search_runs([group], wanted):
+        for run in client.search_runs([experiment_id], wanted):
             here = run.data.tags.get("host") == socket.gethostname()
-            if here and not self.liveness.alive(run.info.run_id):
+            if here and not self.run_locks.is_running(run.info.run_id):
                 client.set_terminated(run.info.run_id, "KILLED")
                 logger.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
 
 
 def ui_options(uri: str) -> str:
-    """Of `mlflow`, to look at the store; on this machine only."""
+    """Options of `mlflow` that show the store in a browser on this machine."""
     local = uri.replace(f"sqlite:///{os.getcwd()}/", "sqlite:///")
     return f"ui --backend-store-uri {local} --host 127.0.0.1"

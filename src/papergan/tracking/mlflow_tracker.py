@@ -1,4 +1,4 @@
-"""One MLflow run per experiment, written through a client of its own; training never waits for it or fails with it."""
+"""The tracker that writes to an MLflow run; training neither waits for MLflow nor fails with it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from papergan.errors import Interrupted
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
-from papergan.tracking.database import quietly
+from papergan.tracking.database import suppressed_mlflow_logs
 from papergan.tracking.model_registry import log_generator
-from papergan.tracking.run_content import final_metrics, protocols_of
+from papergan.tracking.run_content import final_metrics, protocol_parameters
 from papergan.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ MAX_PARAMETER = 6000
 
 
 class MlflowTracker(Tracker):
-    """Writes to one run that was created already.
+    """Writes to one MLflow run, which exists.
 
-    Where MLflow fails, one warning is logged, training goes on, and nothing is asked of MLflow for a while, which is
+    Where MLflow fails, one warning is logged, training goes on, and MLflow is not called for a while, which is
     twice as long each time. Numbers, parameters, tags, texts and files are kept until MLflow has taken them, and
     offered a last time at the end; what is no number at most three times where MLflow is there and refuses it. Pictures
-    of samples are not kept, and cells of a study that begin meanwhile have no run.
+    of samples are not kept, and trials of a study that begin meanwhile have no run.
     """
 
     def __init__(
@@ -52,23 +52,23 @@ class MlflowTracker(Tracker):
         begin: Begin | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """begin: a run inside this one, by name and tags. check: raises, soon, where MLflow would fail late."""
+        """begin: starts a nested run, by name and tags. check: raises quickly where MLflow would fail slowly."""
         self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
         self.status: Status | None = None
         self._waiting: list[Metric] = []
-        self._untold: list[tuple[Callable[[], object], int]] = []  # what is no number, and how often it was offered
+        self._queued_calls: list[tuple[Callable[[], object], int]] = []  # calls but for metrics, and attempts so far
         self._next_write, self._next_try, self._patience = 0.0, 0.0, RETRY_SECONDS
-        self._warned = self._away = False
-        self._refused = 0
+        self._warned = self._unreachable = False
+        self._dropped_calls = 0
 
     def report(self, row: Mapping[str, float]) -> None:
-        """Every number of the row at `row["step"]`; written within seconds, not at once."""
+        """Log every number of the row at `row["step"]`; written within seconds, not at once."""
         self._waiting += self._metrics(row)
         if time.monotonic() >= self._next_write:
             self._catch_up()
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """As `report`, for many rows; the tag `resumed_from_step` says how far they go."""
+        """As `report`, for many rows; the tag `resumed_from_step` is their last step."""
         last = 0
         for row in rows:
             self._waiting += self._metrics(row)
@@ -77,21 +77,21 @@ class MlflowTracker(Tracker):
         self._catch_up()
 
     def picture(self, grid: ImageGrid, step: int) -> None:
-        """A PNG under samples/, with its caption."""
+        """Log a PNG under samples/, with its caption."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"step-{step:09d}.png"
             path.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
             if self._may_try():
-                self._safely(lambda: self.client.log_artifact(self.run_id, str(path), "samples"))
+                self._try_call(lambda: self.client.log_artifact(self.run_id, str(path), "samples"))
 
     def text(self, name: str, text: str) -> None:
-        """A small text file of the run, for what is too long for a parameter."""
-        self._tell(lambda: self.client.log_text(self.run_id, text, name))
+        """Log a text file, for content that is too long for a parameter."""
+        self._enqueue(lambda: self.client.log_text(self.run_id, text, name))
 
     def artifact(self, path: Path, folder: str) -> None:
-        """A file, or all of a folder, into a folder of the run."""
+        """Log a file, or all files of a folder, into a folder of the run."""
         take = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
-        self._tell(lambda: take(self.run_id, str(path), folder))
+        self._enqueue(lambda: take(self.run_id, str(path), folder))
 
     def dataset(self, name: str, digest: str, about: Mapping[str, object]) -> None:
         """A data set as an input of the run, for MLflow's column of data sets. digest: at most 36 letters are kept."""
@@ -102,34 +102,34 @@ class MlflowTracker(Tracker):
             profile=json.dumps(dict(about)),
         )  # fmt: skip
         inputs = [DatasetInput(entry, [InputTag("mlflow.data.context", "training")])]
-        self._tell(lambda: self.client.log_inputs(self.run_id, inputs))
+        self._enqueue(lambda: self.client.log_inputs(self.run_id, inputs))
 
     def generator(self, folder: Path, name: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """A model folder as a model of the run, registered under `name`; see `log_generator`."""
-        self._tell(lambda: log_generator(self.client, self.run_id, folder, name=name, metrics=metrics, tags=tags))
+        self._enqueue(lambda: log_generator(self.client, self.run_id, folder, name=name, metrics=metrics, tags=tags))
 
     def parameters(self, values: Mapping[str, object]) -> None:
-        """Once per run; long values are cut to what MLflow takes."""
+        """Log parameters, once per run; long values are cut to MLflow's limit."""
         from mlflow.entities import Param
 
         params = [Param(name, str(value)[:MAX_PARAMETER]) for name, value in values.items()]
-        self._tell(lambda: self.client.log_batch(self.run_id, params=params))
+        self._enqueue(lambda: self.client.log_batch(self.run_id, params=params))
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set or replace tags."""
         from mlflow.entities import RunTag
 
         tags = [RunTag(name, value) for name, value in values.items()]
-        self._tell(lambda: self.client.log_batch(self.run_id, tags=tags))
+        self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags))
 
     def scores(self, card: ScoreCard) -> None:
-        """As metrics `final.*` at the last step, and parameters `protocol.*`."""
+        """Log metrics `final.*` at the last step, and parameters `protocol.*`."""
         self.report(final_metrics(card))
-        self.parameters(protocols_of(card))
+        self.parameters(protocol_parameters(card))
 
     @contextmanager
     def nested(self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]) -> Iterator[Tracker]:
-        """A run of its own, which MLflow shows inside this one; it ends with the block, and says how."""
+        """The tracker of a nested run, which ends with the block, with the status of the block."""
         begun = self._nest(name, tags)
         if begun is None:
             yield Tracker()
@@ -150,18 +150,18 @@ class MlflowTracker(Tracker):
         found: list[tuple[MlflowTracker, Callable[[], None]]] = []
         if self._begin is not None and self._may_try():
             begin = self._begin
-            self._safely(lambda: found.append(begin(name, tags)))
+            self._try_call(lambda: found.append(begin(name, tags)))
         return found[0] if found else None
 
     def finish(self, status: Status) -> None:
-        """Write what waits, then end the run. Only the first call counts."""
+        """Write all pending data, then end the run. Only the first call counts."""
         if self.status is not None:
             return
         self.status, self._next_try = status, 0.0
         self._catch_up()
-        if not self._away:
-            self._safely(lambda: self.client.set_terminated(self.run_id, status))
-        others = len(self._untold) + self._refused
+        if not self._unreachable:
+            self._try_call(lambda: self.client.set_terminated(self.run_id, status))
+        others = len(self._queued_calls) + self._dropped_calls
         if self._waiting or others:
             lost = f"{len(self._waiting)} numbers and {others} other things"
             logger.info("MLflow never took %s of this run; history.csv and the outputs have them", lost)
@@ -173,41 +173,41 @@ class MlflowTracker(Tracker):
         numbers = {name: float(value) for name, value in row.items() if name != "step" and math.isfinite(value)}
         return [Metric(name, value, now, step) for name, value in numbers.items()]
 
-    def _tell(self, call: Callable[[], object]) -> None:
-        self._untold.append((call, 0))
+    def _enqueue(self, call: Callable[[], object]) -> None:
+        self._queued_calls.append((call, 0))
         self._catch_up()
 
     def _may_try(self) -> bool:
         return time.monotonic() >= self._next_try
 
     def _catch_up(self) -> None:
-        """Numbers, then everything else in order, until something fails."""
+        """Write pending metrics, then the other calls in order, until one fails."""
         if not self._may_try():
             return
         self._next_write = time.monotonic() + FLUSH_SECONDS
         while self._waiting:
             some = self._waiting[:BATCH]
-            if not self._safely(lambda some=some: self.client.log_batch(self.run_id, metrics=some)):  # type: ignore[misc]
+            if not self._try_call(lambda some=some: self.client.log_batch(self.run_id, metrics=some)):  # type: ignore[misc]
                 return
             del self._waiting[:BATCH]
-        while self._untold:
-            call, offered = self._untold.pop(0)
-            if not self._safely(call):
-                offered += not self._away
+        while self._queued_calls:
+            call, offered = self._queued_calls.pop(0)
+            if not self._try_call(call):
+                offered += not self._unreachable
                 if offered < ATTEMPTS:
-                    self._untold.insert(0, (call, offered))
+                    self._queued_calls.insert(0, (call, offered))
                 else:
-                    self._refused += 1
+                    self._dropped_calls += 1
                 return
         self._patience = RETRY_SECONDS
 
-    def _safely(self, call: Callable[[], object]) -> bool:
-        """Whether MLflow did as told. It fails in many ways (disk, lock, server); training outlives them all."""
-        self._away = True
+    def _try_call(self, call: Callable[[], object]) -> bool:
+        """Call MLflow; whether it succeeded. Every exception (disk, lock, server) is caught."""
+        self._unreachable = True
         try:
-            with quietly():
+            with suppressed_mlflow_logs():
                 self._check()
-                self._away = False
+                self._unreachable = False
                 call()
         except Exception as error:
             self._next_try = time.monotonic() + self._patience

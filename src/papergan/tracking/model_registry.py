@@ -27,7 +27,7 @@ def log_generator(
     """Log a model folder as a model of this run, and register it under `name`; returns the version.
 
     The alias `best_fid` (`best_domain_fid`, ...) goes to the version with the lowest value among those whose protocol,
-    the tag `protocol`, is the same; a version of another protocol takes it only where nobody has it.
+    the tag `protocol`, is the same; a version of another protocol takes it only where no version has it.
     metrics: final scores. tags: of the version. Raises what MLflow raises.
     """
     import mlflow
@@ -54,7 +54,7 @@ def log_generator(
 
 
 def signature() -> ModelSignature:
-    """Inputs n and label; params seed, truncation (0 = none) and format."""
+    """The model signature: inputs n and label; params seed, truncation (0 = none) and format."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
@@ -73,7 +73,7 @@ def _move_alias(client: MlflowClient, name: str, version: str, alias: str, metri
 
     try:
         holder = client.get_model_version_by_alias(name, alias)
-    except MlflowException:  # nobody has it yet
+    except MlflowException:  # no version has it yet
         client.set_registered_model_alias(name, alias, version)
         return
     mine = client.get_model_version(name, version)
@@ -112,7 +112,7 @@ def _without_chatter() -> Iterator[None]:
 
 @contextmanager
 def _tracking_uri(uri: str) -> Iterator[None]:
-    """Inside the block MLflow's own default is this store, as `Model.log` asks for."""
+    """Set MLflow's default tracking URI inside the block, which `Model.log` uses."""
     import mlflow
 
     before: Any = mlflow.get_tracking_uri()

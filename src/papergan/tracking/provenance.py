@@ -1,4 +1,4 @@
-"""What made a result: the commit, the machine, the versions."""
+"""The provenance of a result: commit, hardware, and package versions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from papergan.config.registry import PROJECT
 
 @dataclass(frozen=True)
 class Commit:
-    """Of this project. dirty: there are changes that are in no commit. "unknown" outside a git checkout."""
+    """A commit of this project. dirty: there are uncommitted changes. "unknown" outside a git checkout."""
 
     name: str
     dirty: bool
@@ -32,7 +32,7 @@ def commit() -> Commit:
 
 @cache
 def versions() -> dict[str, str]:
-    """Of what decides the numbers."""
+    """Versions of Python and of the packages that determine the numbers."""
     names = ("papergan", "torch", "numpy", "scipy", "torch-fidelity")
     found = {"python": platform.python_version()}
     for name in names:
@@ -44,7 +44,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware(device: torch.device) -> str:
-    """The device's name for people: "NVIDIA H200", or the processor and how many threads were used."""
+    """The name of the device: "NVIDIA H200", or the processor and how many threads were used."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{_processor()}, {torch.get_num_threads()} threads"

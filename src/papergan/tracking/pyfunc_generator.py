@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ARTIFACT = "generator"
 FORMATS = ("png", "grid")
-MOST = 1000  # samples of a call
+MAX_SAMPLES = 1000  # samples of a call
 
 
 class GeneratorModel(PythonModel):  # type: ignore[misc]
@@ -42,8 +42,8 @@ class GeneratorModel(PythonModel):  # type: ignore[misc]
         from papergan.errors import RecipeError
 
         given = {"seed": 0, "truncation": 0.0, "format": "png", **(params or {})}
-        if given["format"] not in FORMATS or int(model_input["n"].sum()) > MOST:
-            raise RecipeError(f"expected format {' or '.join(FORMATS)} and at most {MOST} samples at once")
+        if given["format"] not in FORMATS or int(model_input["n"].sum()) > MAX_SAMPLES:
+            raise RecipeError(f"expected format {' or '.join(FORMATS)} and at most {MAX_SAMPLES} samples at once")
         lines: list[dict[str, Any]] = []
         for row, line in enumerate(model_input.to_dict("records")):
             label = line.get("label")

@@ -1,4 +1,4 @@
-"""Which runs are alive: each holds a lock that the kernel drops however its process ends."""
+"""Locks of MLflow runs: the kernel releases a run's lock however its process ends."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ class RunLocks:
         self._held: dict[str, IO[str]] = {}
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait until no other process of this machine is inside such a block."""
+    def exclusive(self) -> Iterator[None]:
+        """Exclude other processes of this machine from such a block."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with file_locks.take(self.folder / "turn", wait=True):
             yield
 
-    def claim(self, run_id: str) -> None:
+    def acquire(self, run_id: str) -> None:
         """Hold the lock of a run until `release` or the end of the process."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._held[run_id] = file_locks.take(self._path(run_id))
 
     def release(self, run_id: str) -> None:
-        """Give the lock up; nothing happens where it is not held."""
+        """Release the lock of a run, if it is held."""
         file = self._held.pop(run_id, None)
         if file is not None:
             self._path(run_id).unlink(missing_ok=True)
             file.close()
 
-    def alive(self, run_id: str) -> bool:
-        """Whether a process holds the lock. A lock that is free is swept away."""
+    def is_running(self, run_id: str) -> bool:
+        """Whether a process holds the lock of a run. The file of a free lock is deleted."""
         try:
             if file_locks.is_held(self._path(run_id)):
                 return True

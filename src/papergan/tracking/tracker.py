@@ -1,4 +1,4 @@
-"""The base class of trackers: what training reports, and where to."""
+"""The base class of trackers, to which training reports."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class Tracker:
     """A tracker that keeps nothing; `MlflowTracker` writes to MLflow."""
 
     def report(self, row: Mapping[str, float]) -> None:
-        """A row of numbers; `row["step"]` says when."""
+        """Log a row of numbers at `row["step"]`."""
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """Rows of an earlier process, of the run that is being resumed."""
+        """Log rows of an earlier process, of the run that is being resumed."""
 
     def picture(self, grid: ImageGrid, step: int) -> None:
-        """Samples at `step`."""
+        """Log samples at `step`."""
 
     def scores(self, card: ScoreCard) -> None:
-        """The final scores, and the rules they were measured under."""
+        """Log the final scores and their rules."""
 
     @contextmanager
     def nested(self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]) -> Iterator[Tracker]:

@@ -19,7 +19,7 @@ from papergan import file_locks
 from papergan.atomic_files import storage_errors, write_whole
 from papergan.errors import CheckpointError
 from papergan.game.game import Game
-from papergan.training.checkpoint_files import data_at, manifest_at, named_data, read_state, steps_among
+from papergan.training.checkpoint_files import data_at, manifest_at, read_state, referenced_data, steps_among
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ class CheckpointStore:
 
     A checkpoint exists once its manifest does: {step, bytes, sha256, fingerprint, ...}. The data lie in a file that is
     named by step and digest, so that a step saved twice never stands between two files. One whose bytes do not match
-    is skipped aloud and the one before it is used; where all are damaged, CheckpointError, never a silent fresh start.
-    `keep` whole ones are kept; an older one is deleted only after a newer one is vouched for.
+    is skipped with a warning and the one before it is used; CheckpointError where all are damaged.
+    `keep` whole ones are kept; an older one is deleted only after a newer one is verified.
     """
 
     def __init__(self, folder: Path, fingerprint: str, keep: int = 2) -> None:
@@ -110,7 +110,7 @@ class CheckpointStore:
                 raise CheckpointError(
                     f"{self._manifest(step)}: cannot be read ({str(error) or 'out of memory'})"
                 ) from error
-            except Exception as error:  # whatever a cut, altered or hostile file makes a decoder raise; said aloud
+            except Exception as error:  # whatever a cut, altered or hostile file makes a decoder raise
                 reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
                 logger.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
                 self._damaged.add(step)
@@ -131,7 +131,7 @@ class CheckpointStore:
         return read_state(self.folder, step, self.fingerprint)
 
     def _retire(self) -> None:
-        """Delete what is older than the newest `keep` whole ones, and, once there are so many, what is damaged."""
+        """Delete checkpoints older than the newest `keep` complete ones, and damaged ones once there are so many."""
         steps = self.steps()
         kept = [step for step in steps if step not in self._damaged][-self.keep :]
         for step in steps:
@@ -141,10 +141,10 @@ class CheckpointStore:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what a killed process left half written, and data that no manifest names."""
-        named = {path for step in self.steps() for path in named_data(self.folder, step)}
+        """Remove temporary files of killed processes, and data that no manifest names."""
+        referenced = {path for step in self.steps() for path in referenced_data(self.folder, step)}
         for path in [*self.folder.glob(".step-*.part"), *self.folder.glob("step-*.pt")]:
-            if path not in named:
+            if path not in referenced:
                 path.unlink(missing_ok=True)
 
     def _manifest(self, step: int) -> Path:

@@ -39,7 +39,7 @@ def manifest_at(folder: Path, step: int) -> Path:
 
 
 def data_at(folder: Path, step: int, sha256: str) -> Path:
-    """The path of the data with this digest. Raises ValueError for what is no digest, since it is part of the path."""
+    """The path of the data with this digest. Raises ValueError unless it is a digest, since it is part of the path."""
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{sha256[:80]!r} is no SHA-256")
     return folder / f"step-{step:09d}-{sha256[:12]}.pt"
@@ -47,12 +47,12 @@ def data_at(folder: Path, step: int, sha256: str) -> Path:
 
 def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
     """The manifest of a step. Raises one of many types where it is missing, damaged, or of another step or recipe."""
-    said = json.loads(read_regular(manifest_at(folder, step)))
-    sha256, size = str(said["sha256"]), said["bytes"]
-    if said["step"] != step:
-        raise ValueError(f"of step {said['step']}, not {step}")
-    if said["fingerprint"] != fingerprint:
-        raise ValueError(f"of recipe {said['fingerprint']}, not {fingerprint}")
+    manifest = json.loads(read_regular(manifest_at(folder, step)))
+    sha256, size = str(manifest["sha256"]), manifest["bytes"]
+    if manifest["step"] != step:
+        raise ValueError(f"of step {manifest['step']}, not {step}")
+    if manifest["fingerprint"] != fingerprint:
+        raise ValueError(f"of recipe {manifest['fingerprint']}, not {fingerprint}")
     if type(size) is not int:
         raise TypeError(f"{size!r} is no number of bytes")
     return Manifest(data_at(folder, step, sha256), size, sha256)
@@ -60,21 +60,21 @@ def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
 
 def read_state(folder: Path, step: int, fingerprint: str) -> dict[str, Any]:
     """The state of a step. Raises one of many types where it is not whole, PermissionError or MemoryError otherwise."""
-    said = read_manifest(folder, step, fingerprint)
-    content = read_regular(said.data, most=said.bytes)
+    manifest = read_manifest(folder, step, fingerprint)
+    content = read_regular(manifest.data, most=manifest.bytes)
     found = hashlib.sha256(content).hexdigest()
-    if found != said.sha256:
-        raise ValueError(f"SHA-256 is {found[:12]}, the manifest says {said.sha256[:12]}")
+    if found != manifest.sha256:
+        raise ValueError(f"SHA-256 is {found[:12]}, the manifest says {manifest.sha256[:12]}")
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     if not isinstance(state, dict):
         raise TypeError(f"a mapping was expected, it holds {type(state).__name__}")
     return state
 
 
-def named_data(folder: Path, step: int) -> set[Path]:
+def referenced_data(folder: Path, step: int) -> set[Path]:
     """The data file that a manifest names; all files of its step where it is unreadable, to be safe."""
     try:
-        said = json.loads(read_regular(manifest_at(folder, step)))
-        return {data_at(folder, step, str(said["sha256"]))}
+        manifest = json.loads(read_regular(manifest_at(folder, step)))
+        return {data_at(folder, step, str(manifest["sha256"]))}
     except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
         return set(folder.glob(f"step-{step:09d}-*.pt"))

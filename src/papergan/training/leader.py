@@ -9,7 +9,7 @@ from typing import Any
 
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.game import Game
-from papergan.game.sharding import Shard, shared_out
+from papergan.game.sharding import Shard, use_shard
 from papergan.training.process_group import Command, ProcessGroup
 
 
@@ -43,6 +43,6 @@ class Leader:
             yield
             return
         assert self._shard is not None
-        with self.process_group.exchange(), shared_out(self._shard):
+        with self.process_group.exchange(), use_shard(self._shard):
             self.process_group.broadcast(Command.STEP, number)
             yield

@@ -18,8 +18,8 @@ from papergan.errors import PaperganError, RecipeError
 from papergan.game.sharding import Shard
 from papergan.training.numerics import choose_device
 
-FOREVER = timedelta(days=7)  # followers wait while the leader evaluates, draws, saves
-STEP_AT_MOST = timedelta(hours=1)  # between two sums of gradients; a GPU's ranks notice a lost peer by it at the latest
+FOLLOWER_TIMEOUT = timedelta(days=7)  # followers wait while the leader evaluates, draws, saves
+STEP_TIMEOUT = timedelta(hours=1)  # between two sums of gradients; a GPU's ranks notice a lost peer by it at the latest
 _PIECE = 256 * 2**20  # bytes sent at once
 _NAMES = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _LOST = re.compile(
@@ -59,7 +59,7 @@ class ProcessGroup:
 
     def __init__(self, rank: int, world: int, local_rank: int, local_world: int) -> None:
         self.rank, self.world, self.local_rank, self.local_world = rank, world, local_rank, local_world
-        self.broken = False  # an exchange ended half-way: nobody knows what the others wait for
+        self.broken = False  # an exchange failed half-way: the state of the other processes is unknown
         self._depth = 0
         self._groups: dict[str, distributed.ProcessGroup] = {}
 
@@ -72,7 +72,7 @@ class ProcessGroup:
         """This rank's shard, with the group that sums on this kind of device. All ranks call it at the same point."""
         if device.type not in self._groups:
             backend = "nccl" if device.type == "cuda" else "gloo"
-            group = distributed.new_group(backend=backend, timeout=STEP_AT_MOST)
+            group = distributed.new_group(backend=backend, timeout=STEP_TIMEOUT)
             assert isinstance(group, distributed.ProcessGroup)
             self._groups[device.type] = group
         return Shard(self.rank, self.world, self._groups[device.type])
@@ -144,7 +144,7 @@ class ProcessGroup:
         if self.rank == 0:
             try:
                 self.broadcast(Command.END)
-            except ProcessGroupError:  # whoever is gone needs no message
+            except ProcessGroupError:  # a process that has ended needs no message
                 return
         distributed.destroy_process_group()
 
@@ -178,7 +178,7 @@ def join() -> ProcessGroup:
     if local_world == world and os.path.exists("/sys/class/net/lo"):
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nothing of one machine's business goes over a network
     try:
-        distributed.init_process_group("gloo", timeout=FOREVER)
+        distributed.init_process_group("gloo", timeout=FOLLOWER_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise ProcessGroupError(f"process {rank} of {world} cannot reach the others: {_in_short(error)}") from error
     _current = ProcessGroup(rank, world, local_rank, local_world)

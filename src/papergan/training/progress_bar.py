@@ -22,7 +22,7 @@ class ProgressBar:
     def __init__(self, steps: int, done: int) -> None:
         self.steps = steps
         self._bar = tqdm(total=steps, initial=done, unit="step", disable=None, dynamic_ncols=True)
-        self._told_at = time.monotonic()
+        self._logged_at = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -41,8 +41,8 @@ class ProgressBar:
         shown = {name.split(".")[0]: f"{row[name]:.3f}" for name in row if name.endswith("_loss")}
         shown["img/s"] = f"{row['images_per_second']:.0f}"
         self._bar.set_postfix(shown, refresh=False)
-        if self._bar.disable and time.monotonic() - self._told_at >= SECONDS_BETWEEN_LINES:
-            self._told_at = time.monotonic()
+        if self._bar.disable and time.monotonic() - self._logged_at >= SECONDS_BETWEEN_LINES:
+            self._logged_at = time.monotonic()
             step = int(row["step"])
             left = timedelta(seconds=round(seconds_per_step * (self.steps - step)))
             facts = ", ".join(f"{name} {value}" for name, value in shown.items())

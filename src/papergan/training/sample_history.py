@@ -13,7 +13,7 @@ from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
 
 NUM_SHOWN = 64  # as many as the grid of samples shows, and the same ones
-MOST = 32
+MAX_FRAMES = 32
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SampleHistory:
     def add(self, sampler: Sampler, seed: int, progress: Progress) -> None:
         """Add a frame: the first 64 samples of this seed."""
         images = torch.cat(list(sampler.stream(NUM_SHOWN, seed=seed, progress=progress)))
-        if len(self.frames) >= MOST:
+        if len(self.frames) >= MAX_FRAMES:
             self.frames = self.frames[1::2]
         self.frames.append(Frame(progress.step, progress.epoch, to_pixels(images).cpu()))
 

@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """The signal handler; calling it gives the signal that asked to stop, or None. A second signal acts at once."""
+    """The signal handler; calling it returns the number of the stop signal, or None. A second signal acts at once."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -19,7 +19,7 @@ class StopRequest:
         return self.signal_number
 
     @contextmanager
-    def listening(self) -> Iterator[StopRequest]:
+    def installed(self) -> Iterator[StopRequest]:
         """Handle SIGINT and SIGTERM inside the block; in any thread but the main one, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield self

@@ -12,7 +12,7 @@ from papergan.training.numerics import Precision
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """The settings of a training run: everything that is neither the game nor the images.
+    """The settings of a training run, apart from the game and the images.
 
     steps: training steps in all. report_as: means since the last report, or the values of the reported step
     alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between

@@ -48,7 +48,7 @@ class Trainer:
         self.evaluated = 0  # the last step that was evaluated
         self.seconds = 0.0  # of training proper, over all interruptions
         self.history, self.best, self.sample_history = History(), BestGenerators(settings.keep), SampleHistory()
-        self._meter, self._guard = RunningMean(newest=settings.report_as == "step"), NonFiniteGuard(game.device)
+        self._running_mean, self._guard = RunningMean(newest=settings.report_as == "step"), NonFiniteGuard(game.device)
         self._autocast = autocast_type(settings.precision)
         self._graphs: GraphedStep | None = None
         if settings.cuda_graphs and game.device.type == "cuda":
@@ -92,7 +92,7 @@ class Trainer:
                 break
             if time.monotonic() - self._saved_at > 60 * settings.save_minutes:
                 self.save()
-            self._obey_stop()
+            self._raise_if_stopped()
             self._run_step()
             display.step()
             if self._report_is_due():
@@ -102,7 +102,7 @@ class Trainer:
     def _run_step(self) -> None:
         real = self.batches.of_step(self.step, self.game.batches_per_step)
         with self.callbacks.leader.step(self.step):
-            self._meter.add(self._training_step(real, seed_for(self.settings.seed, "step", self.step)))
+            self._running_mean.add(self._training_step(real, seed_for(self.settings.seed, "step", self.step)))
         self.step += 1
 
     def _training_step(self, real: list[dict[str, Tensor]], seed: int) -> Report:
@@ -118,7 +118,7 @@ class Trainer:
 
     def _report(self, display: ProgressBar) -> None:
         self._guard.check()
-        losses = self._meter.read()
+        losses = self._running_mean.read()
         self._count_time()
         step, seconds = self._reported
         images = self.progress.images - self.batches.progress(step, self.game.batches_per_step).images
@@ -154,7 +154,7 @@ class Trainer:
         self.callbacks.evaluated(row)
 
     def _count_time(self) -> None:
-        """Add what passed since the last call to the training time; evaluation does not count."""
+        """Add the time since the last call to the training time; evaluation does not count."""
         now = time.perf_counter()
         self.seconds += now - self._started
         self._started = now
@@ -162,7 +162,7 @@ class Trainer:
     def _position(self) -> Row:
         return {"step": self.step, "epoch": self.progress.epoch, "images": self.progress.images}
 
-    def _obey_stop(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if (number := self.callbacks.stop()) is not None:
             self.save()
             raise Interrupted(number, f"stopped by signal {number} at step {self.step}; run again to go on from there")
@@ -179,7 +179,7 @@ class Trainer:
                 "evaluated": self.evaluated,
                 "seconds": self.seconds,
                 "reported": self._reported,
-                "meter": self._meter.state_dict(),
+                "meter": self._running_mean.state_dict(),
                 "history": self.history.dumps(),
                 "best": self.best.state_dict(),
                 "album": self.sample_history.state_dict(),
@@ -207,7 +207,7 @@ class Trainer:
             self.game.load_state_dict(state["game"])
             self.step, self.evaluated, self.seconds = state["step"], state["evaluated"], state["seconds"]
             self._reported = tuple(state["reported"])
-            self._meter.load_state_dict(state["meter"], self.game.device)
+            self._running_mean.load_state_dict(state["meter"], self.game.device)
             self.history.loads(state["history"])
             self.best.load_state_dict(state["best"])
             self.sample_history.load_state_dict(state["album"])

@@ -1,4 +1,4 @@
-"""Scores beside what the papers reported."""
+"""The pipeline that compares scores with published results."""
 
 from papergan.pipelines.comparison.pipeline import create_pipeline
 

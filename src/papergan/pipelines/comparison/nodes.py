@@ -1,4 +1,4 @@
-"""Scores to tables."""
+"""Nodes of the comparison: from score cards to tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TITLE = "Published and measured"
 
 
 def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], comparison: Comparison) -> Page:
-    """Every published number beside every run that was measured for it.
+    """The comparison table: published numbers beside measured ones.
 
     published: conf/base/published.yml. score_cards: the newest of every run, the oldest first, by any name.
     """
@@ -44,6 +44,6 @@ def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], 
 def compare_after(
     published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], comparison: Comparison, scores: ScoreCard
 ) -> Page:
-    """As `compare`, once an experiment is done. scores: its card, the newest of all."""
+    """As `compare`, at the end of an experiment. scores: its card, the newest of all."""
     others = {name: card for name, card in score_cards.items() if name != scores.run}
     return compare(published, {**others, scores.run: scores}, comparison)

@@ -1,11 +1,11 @@
-"""all scores, published -compare-> table"""
+"""The comparison pipeline: all score cards, published results -> table."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline, node
 
 from papergan.pipelines.comparison.nodes import compare, compare_after
-from papergan.pipelines.groups import group
+from papergan.pipelines.groups import node_group
 
 
 def create_pipeline(experiment: str | None = None) -> Pipeline:
@@ -14,4 +14,4 @@ def create_pipeline(experiment: str | None = None) -> Pipeline:
     if experiment is None:
         return Pipeline([node(compare, [*inputs, settings], "comparison", name="compare")], tags=["comparison"])
     last = node(compare_after, [*inputs, settings, "scores"], "comparison", name="compare", tags=["comparison"])
-    return Pipeline([group("reporting", [last])], namespace=experiment, inputs=set(inputs), parameters={settings})
+    return Pipeline([node_group("reporting", [last])], namespace=experiment, inputs=set(inputs), parameters={settings})

@@ -1,4 +1,4 @@
-"""From images to scores: references, training, publication, evaluation."""
+"""The pipeline of an experiment: from images to scores and figures."""
 
 from papergan.pipelines.experiment.pipeline import create_pipeline
 

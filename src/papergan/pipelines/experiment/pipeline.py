@@ -1,4 +1,4 @@
-"""images -build_model-> initial state -train-> trained -swap_in_average-> generator -evaluate-> scores"""
+"""The pipeline of an experiment: build_model, train, swap_in_ema, evaluate, and figures."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from papergan.pipelines.experiment.nodes import (
     training_log,
     truncation,
 )
-from papergan.pipelines.groups import group, named
+from papergan.pipelines.groups import named_node, node_group
 
 
 def create_pipeline(experiment: str) -> Pipeline:
-    """One experiment. `trained` is saved last: where it exists, everything else that training leaves exists too."""
+    """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
     recipe, classifier = "params:recipe", "domain_classifier"
     groups = [
-        group("model", [named(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])]),
-        group("reference", [
-            named(
+        node_group("model", [named_node(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])]),
+        node_group("reference", [
+            named_node(
                 references.train_domain_classifier, [recipe, "images", "image_library", "feature_cache"], classifier
             ),
-            named(references.build_reference, [recipe, "images", classifier, "feature_cache"], "reference"),
-            named(references.score_real_images, [recipe, "images", "reference", "feature_cache"], "real_rows"),
+            named_node(references.build_reference, [recipe, "images", classifier, "feature_cache"], "reference"),
+            named_node(references.score_real_images, [recipe, "images", "reference", "feature_cache"], "real_rows"),
         ]),
-        group("training", [
-            named(
+        node_group("training", [
+            named_node(
                 training.train,
                 [recipe, "images", "initial_state", classifier, "reference", "checkpoints", "tracker"],
                 ["history", "snapshots", "frames", "trained"],
             ),
-            named(export.swap_in_average, [recipe, "trained"], "generator"),
+            named_node(export.swap_in_ema, [recipe, "trained"], "generator"),
         ]),
-        group("evaluation", [
-            named(
+        node_group("evaluation", [
+            named_node(
                 evaluation.evaluate,
                 [recipe, "images", classifier, "reference", "real_rows", "trained", "generator", "snapshots"],
                 "scores",
             ),
-            named(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
+            named_node(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
         ]),
-        group("reporting", [
-            named(curves.draw_curves, [recipe, "history", "published"], "curves"),
-            named(training_log.write_log, [recipe, "history", "published"], "training_log"),
-            named(figures.draw_over_time, [recipe, "frames"], "over_time"),
-            named(figures.animate, [recipe, "frames"], "progress"),
-            named(export.sample, [recipe, "generator"], "samples"),
-            named(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
-            named(figures.draw_by_class, [recipe, classifier, "generator"], "by_class"),
-            named(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
-            named(
+        node_group("reporting", [
+            named_node(curves.draw_curves, [recipe, "history", "published"], "curves"),
+            named_node(training_log.write_log, [recipe, "history", "published"], "training_log"),
+            named_node(figures.draw_over_time, [recipe, "frames"], "over_time"),
+            named_node(figures.animate, [recipe, "frames"], "progress"),
+            named_node(export.sample, [recipe, "generator"], "samples"),
+            named_node(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
+            named_node(figures.draw_by_class, [recipe, classifier, "generator"], "by_class"),
+            named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
+            named_node(
                 packaging.package_model,
                 [recipe, "images", "trained", "generator", "scores", "published"],
                 "model",

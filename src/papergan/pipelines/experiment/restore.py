@@ -1,4 +1,4 @@
-"""Games and samplers from what was saved: the recipe says how they are built, the weights what they learned."""
+"""Games and generators restored from a recipe and saved weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def new_game(recipe: Recipe, images: ImageSpec) -> Game:
 
 
 def initial_game(recipe: Recipe, initial: Weights) -> Game:
-    """The game before its first step, from what `build_model` made.
+    """The game before its first step, from the output of `build_model`.
 
     Raises CheckpointError where that is of another recipe.
     """
@@ -67,8 +67,8 @@ def trained_game(recipe: Recipe, trained: Weights) -> Game:
     return game
 
 
-def published_sampler(recipe: Recipe, generator: Weights, tensors: Mapping[str, Tensor] | None = None) -> Sampler:
-    """What was published, ready to draw from. tensors: other weights of the same generator, an earlier epoch's."""
+def load_generator(recipe: Recipe, generator: Weights, tensors: Mapping[str, Tensor] | None = None) -> Sampler:
+    """Load an exported generator for sampling. tensors: other weights of it, those of an earlier epoch."""
     _check(recipe, generator)
     sampler = new_game(recipe, spec_of(generator)).sampler(averaged=False)
     sampler.load_state_dict(dict(generator.tensors if tensors is None else tensors))
@@ -86,29 +86,29 @@ def spec_of(weights: Weights) -> ImageSpec:
 
 
 def progress_of(weights: Weights) -> Progress:
-    """When training ended."""
+    """The training progress at which these weights were saved."""
     about = weights.metadata
     return Progress(int(about["step"]), int(about["images"]), float(about["epoch"]))
 
 
 @contextmanager
 def stoppable(work: str) -> Iterator[StopRequest]:
-    """Let a signal end work between two pieces of it, as Interrupted, at the latest when the work is done.
+    """Raise Interrupted after a stop signal: between two batches inside the block, or at its end.
 
     work: what is stopped, for the message.
     """
-    with StopRequest().listening() as stop:
+    with StopRequest().installed() as stop:
         try:
             yield stop
         except EvaluationStopped:
             if stop() is None:
                 raise
-        if (number := stop()) is not None:  # also where the work ended before it looked
+        if (number := stop()) is not None:  # also where the work ended before it checked
             raise Interrupted(number, f"stopped by signal {number} in {work}; run again to go on from there")
 
 
-def is_asked(stop: StopRequest) -> bool:
-    """As evaluation asks."""
+def stop_requested(stop: StopRequest) -> bool:
+    """Whether a stop signal was received; for `should_stop`."""
     return stop() is not None
 
 
@@ -122,10 +122,10 @@ def _check(recipe: Recipe, weights: Weights) -> None:
 
 
 def numerics_of(recipe: Recipe) -> AbstractContextManager[None]:
-    """The precision and the kernels of this recipe, for what is computed from its weights as well."""
+    """A context with the recipe's float32 precision and kernels, for training and evaluation alike."""
     return numerics(recipe.training.precision, deterministic=recipe.training.deterministic)
 
 
 def device_of(recipe: Recipe) -> torch.device:
-    """Where this recipe is computed."""
+    """The device of this recipe in this process."""
     return device_here(recipe.training.device)

@@ -1,4 +1,4 @@
-"""song2023's search for its hyperparameter FD."""
+"""The search of song2023 for its hyperparameter FD."""
 
 from papergan.pipelines.fd_search.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""FD from 1 upward, until nothing is unstable beyond epoch 30: song2023, section 3.1."""
+"""Nodes of the search for FD: raised from 1 until training is stable after epoch 30 (song2023, section 3.1)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def search(
 ) -> tuple[Trace, dict[str, int]]:  # fmt: skip
     """Train with FD = 1, 2, ... of every experiment up to the first stable one.
 
-    Returns every trial, and what was chosen; an experiment of which no FD was stable has none chosen. Interrupted, the
+    Returns every trial, and the FD chosen for each experiment that has a stable one. Interrupted, the
     same command goes on from there.
     """
     trace, chosen = Trace(), dict[str, int]()
@@ -44,11 +44,11 @@ def search(
 
     def note(trial: ExperimentTrial, result: TrialResult) -> None:
         differences = int(trial.levels["FD"])
-        fault = result.card.diverged or instability(result.history.losses, search.recipe.rule)
-        logger.info("%s, FD %d: %s", trial.experiment, differences, fault or "nothing unstable; it is chosen")
-        about = {"experiment": trial.experiment, "FD": differences, "instability": fault, "trial": trial.key}
+        reason = result.card.diverged or instability(result.history.losses, search.recipe.rule)
+        logger.info("%s, FD %d: %s", trial.experiment, differences, reason or "nothing unstable; it is chosen")
+        about = {"experiment": trial.experiment, "FD": differences, "instability": reason, "trial": trial.key}
         trace.append({**about, **_scores(result)})
-        if fault is None:
+        if reason is None:
             chosen[trial.experiment] = differences
 
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
@@ -66,7 +66,7 @@ def _scores(result: TrialResult) -> dict[str, float]:
 
 
 def tabulate(search: Search, trace: Trace) -> Page:
-    """Every trial with what was unstable, and the choice of each experiment in a sentence."""
+    """The page of the search: every trial with its instability, and the choice of each experiment."""
     import pandas as pd
 
     table = pd.DataFrame(trace).drop(columns="trial")
@@ -81,22 +81,22 @@ def tabulate(search: Search, trace: Trace) -> Page:
         "its section 3.1 has the search in words, without a definition of instability and without a result",
     ]
     title = f"Search for FD, the feature differences of {short_name(search.recipe.paper)}"
-    return study_page([("Trials", table)], [], title, notes, table, told=choices)
+    return study_page([("Trials", table)], [], title, notes, table, sentences=choices)
 
 
 def _choice(search: Search, trace: Trace, experiment: str) -> str:
-    mine = [trial for trial in trace if trial["experiment"] == experiment]
-    stable = [trial["FD"] for trial in mine if trial["instability"] is None]
+    own_trials = [trial for trial in trace if trial["experiment"] == experiment]
+    stable = [trial["FD"] for trial in own_trials if trial["instability"] is None]
     if stable:
         return (
             f"{experiment}: FD {stable[0]}, the first without an instability; train with it by "
             f"--params {experiment}.overrides.feature_differences={stable[0]}"
         )
-    return f"{experiment}: none of FD 1 to {len(mine)} was stable, the rule chooses nothing"
+    return f"{experiment}: none of FD 1 to {len(own_trials)} was stable, the rule chooses nothing"
 
 
 def draw(search: Search, trace: Trace, trials: ExperimentTrialStore) -> object:
-    """Both players' losses over epochs, one panel per trial, the epochs that count on white. A matplotlib Figure."""
+    """A matplotlib Figure of both players' losses over epochs, one panel per trial."""
     from matplotlib.figure import Figure
 
     columns = max(1, max((trial["FD"] for trial in trace), default=1))

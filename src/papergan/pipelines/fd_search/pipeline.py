@@ -1,4 +1,4 @@
-"""experiments -search-> trace, chosen; trace -tabulate, draw-> page, plot"""
+"""The pipeline of the search for FD: search, tabulate, draw."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from papergan.pipelines.fd_search import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """FD from 1 upward for every experiment that is named, until nothing is unstable."""
+    """The search pipeline: trains with FD = 1, 2, ... of each experiment until training is stable."""
     return Pipeline(
         [
             node(

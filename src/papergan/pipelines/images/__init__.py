@@ -1,4 +1,4 @@
-"""Any images against any others."""
+"""The pipeline that evaluates any images against any others."""
 
 from papergan.pipelines.images.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Folders of images to scores."""
+"""Nodes of `evaluate_images`: from folders of images to scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from papergan.evaluation.real_image_scores import real_rows
 from papergan.extractors.build import extractors_of, fastest
 from papergan.pipelines.experiment.nodes.figures import neighbours_grid
 from papergan.pipelines.experiment.nodes.references import classifier_of, features_of_sets, references_of
-from papergan.pipelines.experiment.restore import is_asked, stoppable
+from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.reporting.image_grid import ImageGrid
 from papergan.reporting.pages import csv_page, html_page, markdown_page, text
 from papergan.tracking import provenance
@@ -29,11 +29,11 @@ from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
-EVERY = 10  # which of the real images the classifier is tested on where no others are held out
+TEST_INTERVAL = 10  # which of the real images the classifier is tested on where no others are held out
 
 
 class AnyImages(NamedTuple):
-    """Three sets of one shape; held_out: None where there are none."""
+    """Real, generated and held-out images of one shape; held_out: None where there are none."""
 
     real: ImageSet
     fake: ImageSet
@@ -41,11 +41,11 @@ class AnyImages(NamedTuple):
 
 
 def read(recipe: Images) -> AnyImages:
-    """Both sides, decoded and checked. Raises DataError where one is damaged, or they differ in shape."""
-    how = recipe.recipe
+    """Read and check all images. Raises DataError where one is damaged, or they differ in shape."""
+    settings = recipe.recipe
     sides = {"real": recipe.real, "fake": recipe.fake, "held_out": recipe.held_out}
     sets = {
-        name: read_images(path, name=name, size=how.size, mode=how.mode, limit=how.limit)
+        name: read_images(path, name=name, size=settings.size, mode=settings.mode, limit=settings.limit)
         for name, path in sides.items()
         if path is not None
     }
@@ -61,39 +61,41 @@ def read(recipe: Images) -> AnyImages:
 
 
 def train_classifier(recipe: Images, images: AnyImages, feature_cache: FeatureCache) -> Weights:
-    """The classifier of the real images, of their classes or, where they have none, of rotations; kept on the cache."""
-    how = recipe.recipe
-    if not how.domain:
+    """The classifier of the real images, of their classes or, without classes, of rotations; kept in the cache."""
+    settings = recipe.recipe
+    if not settings.domain:
         return Weights({}, {"kind": "none: evaluate_images.domain is false"})
     train, test = images.real, images.held_out
     if test is None or test.classes != train.classes:
         rows = torch.arange(len(train))
-        train, test = _part(train, rows % EVERY != 0), _part(train, rows % EVERY == 0)
-    return classifier_of(ImageSplits(train, test), how.domain_classifier, feature_cache, choose_device(how.device))
+        train, test = _part(train, rows % TEST_INTERVAL != 0), _part(train, rows % TEST_INTERVAL == 0)
+    return classifier_of(
+        ImageSplits(train, test), settings.domain_classifier, feature_cache, choose_device(settings.device)
+    )
 
 
 def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache: FeatureCache) -> ImageScores:
-    """Every metric of the fakes against the real images, and of real images in their place."""
-    how, device = recipe.recipe, choose_device(recipe.recipe.device)
-    rules = how.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
+    """All metrics of the generated images against the real ones, and of real images in their place."""
+    settings, device = recipe.recipe, choose_device(recipe.recipe.device)
+    rules = settings.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
     real, held_out = images.real, images.held_out
     with stoppable("the evaluation of images") as stop:
-        extractors = extractors_of(how, device, classifier)
+        extractors = extractors_of(settings, device, classifier)
         references = references_of(
             extractors, real, held_out, feature_cache, split="train", floor_samples=len(images.fake),
-            batch_size=how.batch_size, stop=stop,
+            batch_size=settings.batch_size, stop=stop,
         )  # fmt: skip
         evaluator = Evaluator(
-            extractors, references, real=real, held_out=held_out, device=device, batch_size=how.batch_size
+            extractors, references, real=real, held_out=held_out, device=device, batch_size=settings.batch_size
         )
-        asked = partial(is_asked, stop)
-        metrics = evaluator.score([images.fake.images], rules, should_stop=asked, what=images.fake.name)
-        in_their_place = real_rows(real, held_out, references, rules, device, asked)
+        should_stop = partial(stop_requested, stop)
+        metrics = evaluator.score([images.fake.images], rules, should_stop=should_stop, what=images.fake.name)
+        real_scores = real_rows(real, held_out, references, rules, device, should_stop)
     commit = provenance.commit()
     return ImageScores(
         fake=str(recipe.fake), real=str(recipe.real), held_out=recipe.held_out and str(recipe.held_out),
         fake_digest=images.fake.digest, protocols=tuple(held.protocol(rules) for held in references.values()),
-        metrics=metrics, real_rows=in_their_place, hardware=provenance.hardware(device), commit=commit.name,
+        metrics=metrics, real_rows=real_scores, hardware=provenance.hardware(device), commit=commit.name,
         dirty=commit.dirty, versions=provenance.versions(),
     )  # fmt: skip
 
@@ -101,16 +103,16 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache:
 def draw_image_neighbours(
     recipe: Images, images: AnyImages, classifier: Weights, feature_cache: FeatureCache
 ) -> ImageGrid:
-    """The first fakes, each beside the real images nearest to it."""
-    how = recipe.recipe
-    extractor = fastest(extractors_of(how, choose_device(how.device), classifier))
+    """The first generated images, each beside its nearest real images."""
+    settings = recipe.recipe
+    extractor = fastest(extractors_of(settings, choose_device(settings.device), classifier))
     with stoppable("the nearest neighbours") as stop:
-        (real,) = features_of_sets([images.real], extractor, feature_cache, how.batch_size, stop)
+        (real,) = features_of_sets([images.real], extractor, feature_cache, settings.batch_size, stop)
     return neighbours_grid(images.fake.images, images.real, real, extractor, str(recipe.fake))
 
 
 def tabulate_scores(scores: ImageScores) -> Page:
-    """One row per metric; the console shows the same."""
+    """The page of scores: one row per metric, on the console too."""
     import pandas as pd
     from tabulate import tabulate
 

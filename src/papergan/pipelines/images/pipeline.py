@@ -1,4 +1,4 @@
-"""folders -read-> images -score-> scores -tabulate_scores-> page"""
+"""The pipeline `evaluate_images`: read, train_classifier, score, tabulate_scores, draw_image_neighbours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RECIPE, IMAGES, CLASSIFIER = "params:evaluate_images", "evaluate_images.images",
 
 
 def create_pipeline() -> Pipeline:
-    """The metrics of this project for images that it did not make, by the same code as for an experiment."""
+    """The pipeline that scores any images, by the same code as an experiment."""
     return Pipeline(
         [
             node(nodes.read, RECIPE, IMAGES, name="read"),

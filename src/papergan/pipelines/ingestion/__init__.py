@@ -1,4 +1,4 @@
-"""From bytes to images that an experiment trains on."""
+"""The pipeline that prepares the images of an experiment."""
 
 from papergan.pipelines.ingestion.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Bytes to images."""
+"""Nodes of the ingestion: from raw data to prepared images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
 
 
 def normalise(raw_images: ImageSplits, experiment: Experiment) -> ImageSplits:
-    """The images at the size and in the number that the recipe asks for, as bytes.
+    """The images at the size and in the number of the recipe, as uint8.
 
     tahvili2025, section IV: resized to 32x32, scaled to [-1, 1]. The scaling is done batch by batch on the device
     (`papergan.image_range.to_model_range`), since bytes take a quarter of the memory and lose nothing.

@@ -1,4 +1,4 @@
-"""Modes of Gaussians, counted: losses and regularisers where collapse can be seen."""
+"""The mode stress test: losses and regularisers on mixtures of Gaussians, whose covered modes are counted."""
 
 from papergan.pipelines.mode_stress.pipeline import create_pipeline
 

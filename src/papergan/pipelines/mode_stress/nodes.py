@@ -1,4 +1,4 @@
-"""Trials to counts of modes, counts to a table and two pictures."""
+"""Nodes of the mode stress test: run the trials, tabulate and draw their results."""
 
 from __future__ import annotations
 
@@ -50,25 +50,28 @@ def _provenance() -> dict[str, str]:
 def tabulate(
     stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str], pros_and_cons: Mapping[str, Any]
 ) -> Page:
-    """Modes covered by every level, means and deviations over seeds; claims; the paper's pros and cons."""
+    """The page of the stress test: modes covered by every level over seeds, claims, the paper's pros and cons."""
     recipe, groups = stress.recipe, grouped(ModeGroup, stress.trials, trials)
     statements = read_statements(pros_and_cons, recipe.paper)
     losses = {loss for statement in statements for loss in statement.loss}
-    tables, more, told = [], [], []
-    for target, how in recipe.targets.items():
-        mine = [group for group in groups if group.grid == target and group.results]
-        tables.append((f"{target} of {how.modes} Gaussians", summary(mine, how, recipe)))
-        told += [f"{target}: {sentence}" for sentence in claim_sentences(claim_results(recipe.claims, mine))]
-        if losses & {group.trial.level for group in mine}:
-            more.append((f"Pros and cons, {target}", statement_table(statements, measures_of(mine))))
+    tables, more, sentences = [], [], []
+    for target, mixture_recipe in recipe.targets.items():
+        target_groups = [group for group in groups if group.grid == target and group.results]
+        tables.append((f"{target} of {mixture_recipe.modes} Gaussians", summary(target_groups, mixture_recipe, recipe)))
+        sentences += [
+            f"{target}: {sentence}" for sentence in claim_sentences(claim_results(recipe.claims, target_groups))
+        ]
+        if losses & {group.trial.level for group in target_groups}:
+            more.append((f"Pros and cons, {target}", statement_table(statements, measures_of(target_groups))))
     return study_page(
-        tables, more, f"{stress.name}: {recipe.description}", _notes(stress, groups), trial_table(groups), told=told
-    )
+        tables, more, f"{stress.name}: {recipe.description}", _notes(stress, groups), trial_table(groups),
+        sentences=sentences,
+    )  # fmt: skip
 
 
 def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
     recipe, missing = stress.recipe, sum(len(group.missing) for group in groups)
-    worst = math.log(max(how.modes for how in recipe.targets.values()))
+    worst = math.log(max(mixture.modes for mixture in recipe.targets.values()))
     notes = [f"{missing} trials not finished yet"] if missing else []
     notes += [
         f"a mode is covered if one of {recipe.samples} samples lies within 3 deviations of its centre; "
@@ -87,14 +90,14 @@ def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
 
 
 def draw_samples(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
-    """Points of every level over the centres, one small picture each. Returns a matplotlib Figure."""
+    """A matplotlib Figure of generated points on the centres, one panel per level."""
     return mode_figures.samples(
         grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: samples of the first seed"
     )
 
 
 def draw_modes(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
-    """Modes covered over steps. Returns a matplotlib Figure."""
+    """A matplotlib Figure of the modes covered over steps."""
     return mode_figures.modes(
         grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: modes covered over steps"
     )

@@ -1,4 +1,4 @@
-"""levels x targets x seeds -play-> trials; trials -tabulate, draw-> table, pictures"""
+"""The pipeline of the mode stress test: run_stress_test, tabulate, draw_samples, draw_modes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from papergan.pipelines.mode_stress import nodes
 
 
 def create_pipeline() -> Pipeline:
-    """The stress test; every trial is kept, so that the same command goes on where it was stopped."""
-    seen = ["params:recipe", "trials", "finished"]
+    """The stress test; finished trials are kept, so that the same command continues where it was stopped."""
+    inputs = ["params:recipe", "trials", "finished"]
     return Pipeline(
         [
             node(
@@ -18,9 +18,9 @@ def create_pipeline() -> Pipeline:
                 outputs="finished",
                 name="run_stress_test",
             ),
-            node(nodes.tabulate, [*seen, "pros_and_cons"], outputs="page", name="tabulate"),
-            node(nodes.draw_samples, seen, outputs="samples", name="draw_samples"),
-            node(nodes.draw_modes, seen, outputs="modes_over_time", name="draw_modes"),
+            node(nodes.tabulate, [*inputs, "pros_and_cons"], outputs="page", name="tabulate"),
+            node(nodes.draw_samples, inputs, outputs="samples", name="draw_samples"),
+            node(nodes.draw_modes, inputs, outputs="modes_over_time", name="draw_modes"),
         ],
         namespace="mode_stress_test",
         inputs={"pros_and_cons"},

@@ -1,4 +1,4 @@
-"""Whether the metrics notice what they should."""
+"""The metric sanity pipeline: every metric on damaged real images."""
 
 from papergan.pipelines.sanity.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Damaged real images to a page of small multiples."""
+"""Nodes of the metric sanity pipeline: from damaged real images to a page of curves."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.errors import EvaluationError
-from papergan.evaluation.corruptions import CORRUPTIONS, most_images
+from papergan.evaluation.corruptions import CORRUPTIONS, max_images
 from papergan.evaluation.evaluator import Evaluator
-from papergan.evaluation.metric_sanity import MUST, Case, as_rows, is_monotone, sanity_cases, series, violations
+from papergan.evaluation.metric_sanity import (
+    EXPECTED_DIRECTIONS,
+    Case,
+    as_rows,
+    is_monotone,
+    sanity_cases,
+    series,
+    violations,
+)  # fmt: skip
 from papergan.extractors.build import extractors_of
 from papergan.metrics.registry import prefix_and_metric
 from papergan.pipelines.experiment.nodes.references import classifier_of, references_of
-from papergan.pipelines.experiment.restore import is_asked, stoppable
+from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.reporting.pages import csv_page, html_page, markdown_page
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
@@ -36,7 +44,7 @@ EXPECTED, WRONG, OPEN = "tab:blue", "tab:red", "tab:gray"
 def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplits:
     """The data set of the recipe. Raises EvaluationError where it has too few images for every case."""
     images = image_library.load(recipe.recipe.dataset)
-    most = most_images(images.test)
+    most = max_images(images.test)
     if recipe.recipe.num_samples > most:
         raise EvaluationError(
             f"metric_sanity.num_samples is {recipe.recipe.num_samples}, but a fifth of the classes of "
@@ -46,28 +54,31 @@ def ingest_for_sanity(image_library: ImageLibrary, recipe: Sanity) -> ImageSplit
 
 
 def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: FeatureCache) -> tuple[Case, ...]:
-    """Every metric under every damage."""
-    how = recipe.recipe
-    device = choose_device(how.device)
-    classifier = classifier_of(images, how.domain_classifier, feature_cache, device) if how.domain else Weights({})
-    rules = how.rules_for(how.num_samples)
+    """Score every corruption at every strength by every metric."""
+    settings = recipe.recipe
+    device = choose_device(settings.device)
+    classifier = (
+        classifier_of(images, settings.domain_classifier, feature_cache, device) if settings.domain else Weights({})
+    )
+    rules = settings.rules_for(settings.num_samples)
     with stoppable("the sanity page") as stop:
-        extractors = extractors_of(how, device, classifier)
+        extractors = extractors_of(settings, device, classifier)
         references = references_of(
-            extractors, images.train, images.test, feature_cache, split="train", floor_samples=how.num_samples,
-            batch_size=how.batch_size, stop=stop,
+            extractors, images.train, images.test, feature_cache, split="train", floor_samples=settings.num_samples,
+            batch_size=settings.batch_size, stop=stop,
         )  # fmt: skip
         evaluator = Evaluator(
-            extractors, references, real=images.train, held_out=images.test, device=device, batch_size=how.batch_size
-        )
+            extractors, references, real=images.train, held_out=images.test, device=device,
+            batch_size=settings.batch_size,
+        )  # fmt: skip
         return sanity_cases(
-            images, evaluator, rules, should_stop=partial(is_asked, stop),
+            images, evaluator, rules, should_stop=partial(stop_requested, stop),
             on_case=lambda case: logger.info("%s %g done", case.corruption, case.strength),
         )  # fmt: skip
 
 
 def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> object:
-    """Small multiples: a row per metric, a column per damage. Returns a matplotlib Figure.
+    """A matplotlib Figure of small multiples: a row per metric, a column per corruption.
 
     Blue: moves one way as it must; red: must, and does not; grey: nothing is promised.
     """
@@ -87,7 +98,7 @@ def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> object:
         for column, corruption in enumerate(CORRUPTIONS):
             axes = grid[row][column]
             strengths, values = series(cases, corruption.name, name)
-            bound = known is not None and (corruption.name, known[1].name) in MUST
+            bound = known is not None and (corruption.name, known[1].name) in EXPECTED_DIRECTIONS
             colour = WRONG if (corruption.name, name) in broken else EXPECTED if bound else OPEN
             places = [f"{strength:g}" for strength in strengths]
             axes.plot(places, values, marker=".", color=colour, linewidth=1.2)
@@ -106,13 +117,13 @@ def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> object:
 
 
 def show_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> tuple[object, Page]:
-    """The plot, and the page: the plot once more, the verdict on every promise, and the table of all cases."""
+    """The figure; and the page with the figure, the verdict on every promise, and all cases."""
     figure = draw_sanity(recipe, cases)
     return figure, tabulate_sanity(recipe, cases, figure)
 
 
 def tabulate_sanity(recipe: Sanity, cases: tuple[Case, ...], figure: object) -> Page:
-    """Verdicts and cases, with the figure in the page of HTML."""
+    """The page of verdicts and cases, with the figure in its HTML."""
     import pandas as pd
 
     table, verdicts = pd.DataFrame(as_rows(cases)), pd.DataFrame(_verdicts(cases))
@@ -132,8 +143,8 @@ def tabulate_sanity(recipe: Sanity, cases: tuple[Case, ...], figure: object) -> 
 
 def _verdicts(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
     rows = []
-    for corruption, name in ((c, n) for c, m in MUST for n in as_rows(cases)[0] if _is(n, m)):
-        direction = MUST[corruption, prefix_and_metric(name)[1].name]  # type: ignore[index]
+    for corruption, name in ((c, n) for c, m in EXPECTED_DIRECTIONS for n in as_rows(cases)[0] if _is(n, m)):
+        direction = EXPECTED_DIRECTIONS[corruption, prefix_and_metric(name)[1].name]  # type: ignore[index]
         values = series(cases, corruption, name)[1]
         holds = "holds" if is_monotone(values, direction) else "BROKEN"
         steps = ", ".join(f"{value:.4g}" for value in values)
@@ -163,6 +174,6 @@ def _notes(recipe: Sanity) -> list[str]:
 
 def _png(figure: Any) -> bytes:
     buffer = io.BytesIO()
-    drawn: Figure = figure
-    drawn.savefig(buffer, format="png", dpi=100)
+    plotted: Figure = figure
+    plotted.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()

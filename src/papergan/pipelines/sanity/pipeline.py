@@ -1,4 +1,4 @@
-"""images -score_corruptions-> cases -show_sanity-> plot, page"""
+"""The metric sanity pipeline: ingest_for_sanity, score_corruptions, show_sanity."""
 
 from __future__ import annotations
 

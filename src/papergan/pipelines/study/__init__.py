@@ -1,4 +1,4 @@
-"""Many trials, one table: experiments compared over seeds and over what is varied of them."""
+"""The pipeline of a study: experiments over seeds and levels of factors, in one table."""
 
 from papergan.pipelines.study.pipeline import create_pipeline
 

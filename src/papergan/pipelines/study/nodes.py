@@ -1,4 +1,4 @@
-"""Trials to results, results to tables and pictures."""
+"""Nodes of a study: run the trials, tabulate and draw their results."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from papergan.studies.claims import claim_results, claim_sentences, claim_table
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.page import study_page
 from papergan.studies.runner import run_trials
-from papergan.studies.seed_groups import ExperimentGroup, grouped, parts_of
+from papergan.studies.seed_groups import ExperimentGroup, grouped, groups_by_table
 from papergan.studies.tables import measures_of, summary, trial_table
 from papergan.tracking import Tracker
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CONSOLE = ("fid@", "is@", "recall@", "copies@", "ms_ssim@")  # what there is room for; the page has the rest
+CONSOLE_METRICS = ("fid@", "is@", "recall@", "copies@", "ms_ssim@")  # what there is room for; the page has the rest
 
 
 def run_study(
@@ -51,21 +51,21 @@ def tabulate(
     study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str], published: Mapping[str, Any],
     pros_and_cons: Mapping[str, Any],
 ) -> Page:  # fmt: skip
-    """Means and deviations over seeds beside the published numbers, and every claim beside what became of it.
+    """The page of a study: means and deviations over seeds, published numbers, claims with their results.
 
-    finished: that the trials were run; what is missing is said at its row. published, pros_and_cons: of conf/base; the
-    latter where the study has losses that the paper speaks of.
+    finished: the trials that were run; missing ones are flagged at their row. published, pros_and_cons: of conf/base;
+    the latter where the study has losses that the paper discusses.
     """
     groups = grouped(ExperimentGroup, study.trials, trials)
     rows = [row for row in published_rows(published) if row.paper == study.recipe.paper]
     rows = [row for row in rows if study.recipe.tables is None or row.table in study.recipe.tables]
-    tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in parts_of(groups).items()]
+    tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in groups_by_table(groups).items()]
     results = claim_results(study.recipe.claims, groups, rows)
     more = [("Claims", claim_table(results))] if results else []
     more += _pros_and_cons(groups, read_statements(pros_and_cons, study.recipe.paper))
     return study_page(
         tables, more, f"{study.name}: {study.recipe.description}", _notes(study, groups, rows, published),
-        trial_table(groups), told=claim_sentences(results), narrow=_narrow,
+        trial_table(groups), sentences=claim_sentences(results), narrow=_narrow,
     )  # fmt: skip
 
 
@@ -75,13 +75,13 @@ def _pros_and_cons(
     losses = {loss for statement in statements for loss in statement.loss}
     return [
         (f"Pros and cons, {grid}, {data}", statement_table(statements, measures_of(part)))
-        for (grid, data), part in parts_of(groups).items()
+        for (grid, data), part in groups_by_table(groups).items()
         if losses & {level for group in part for level in group.levels.values()}
     ]
 
 
 def _narrow(table: pd.DataFrame) -> pd.DataFrame:
-    return table[[name for name in table.columns if "@" not in name or any(kind in name for kind in CONSOLE)]]
+    return table[[name for name in table.columns if "@" not in name or any(kind in name for kind in CONSOLE_METRICS)]]
 
 
 def _notes(
@@ -113,22 +113,22 @@ def _made_by(card: ScoreCard) -> str:
 
 
 def draw_losses(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
-    """Both players' losses over epochs, one panel per row of the table. Returns a matplotlib Figure."""
+    """A matplotlib Figure of both players' losses over epochs, one panel per row of the table."""
     return figures.losses(grouped(ExperimentGroup, study.trials, trials), f"{study.name}: losses")
 
 
 def draw_scores(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
-    """Metrics over epochs. Returns a matplotlib Figure."""
+    """A matplotlib Figure of metrics over epochs."""
     return figures.scores(grouped(ExperimentGroup, study.trials, trials), f"{study.name}: scores over epochs")
 
 
 def draw_samples(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
-    """Samples of every row of the table. Returns a matplotlib Figure."""
+    """A matplotlib Figure of samples, one panel per row of the table."""
     return figures.samples(grouped(ExperimentGroup, study.trials, trials), f"{study.name}: samples")
 
 
 def draw_neighbours(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
-    """Samples beside their nearest training images, for every row of the table. Returns a matplotlib Figure."""
+    """A matplotlib Figure of samples beside their nearest training images, one panel per row of the table."""
     return figures.neighbours(
         grouped(ExperimentGroup, study.trials, trials), f"{study.name}: samples and their nearest training images"
     )

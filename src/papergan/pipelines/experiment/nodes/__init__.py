@@ -1,1 +1,1 @@
-"""The nodes of an experiment, by what they make."""
+"""The nodes of an experiment, one module per output."""

@@ -1,4 +1,4 @@
-"""What happened while training, drawn: losses, and every metric with its best epoch marked."""
+"""The figure of training curves: losses, and every metric with its best epoch marked."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from papergan.config.checked import Experiment
 from papergan.metrics.registry import (
-    BESIDE,
+    AUXILIARY_METRICS,
+    BEST_AT_HALF,
     DISCRIMINATOR_METRICS,
-    HALF_IS_BEST,
     METRICS,
     Metric,
     is_better,
     prefix_and_metric,
 )
 from papergan.reporting.published_results import PublishedLog, published_log
-from papergan.reporting.training_log import moment
+from papergan.reporting.training_log import published_epoch
 from papergan.training.history import History, Row
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ def draw_curves(experiment: Experiment, history: History, published: Mapping[str
     figure.suptitle(f"{experiment.name} on {experiment.recipe.dataset}, recipe {experiment.recipe.fingerprint}")
     for place, (title, names) in enumerate(panels, 1):
         rows_of = history.losses if all("." in name for name in names) else history.metrics
-        _draw(figure.add_subplot(rows, COLUMNS, place), title, rows_of, names, log)
+        _plot(figure.add_subplot(rows, COLUMNS, place), title, rows_of, names, log)
     return figure
 
 
 def _reported(history: History) -> list[tuple[str, list[str]]]:
-    """The players' terms together, then what each controller reported. Players are who has a norm of gradients."""
+    """Title and names of each panel: the players' terms, then one per controller. Players have a gradient norm."""
     names = sorted({name for row in history.losses for name in row if "." in name})
     players = {name.split(".")[0] for name in names if name.endswith(NORM)}
     losses = [name for name in names if name.split(".")[0] in players and not name.endswith(NORM)]
@@ -64,19 +64,19 @@ def _panels(history: History) -> list[tuple[str, list[str]]]:
     by_metric: dict[str, list[str]] = {}
     for name in sorted(names):
         found = prefix_and_metric(name)
-        if found is not None and found[1].name not in BESIDE:
+        if found is not None and found[1].name not in AUXILIARY_METRICS:
             by_metric.setdefault(found[1].name, []).append(name)
     panels = [(METRICS[name].title, by_metric[name]) for name in METRICS if name in by_metric]
     panels += [(title, [name]) for name, title in DISCRIMINATOR_METRICS.items() if name in names]
     return panels
 
 
-def _draw(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str], log: PublishedLog | None) -> None:
+def _plot(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str], log: PublishedLog | None) -> None:
     for name in names:
         known = [row for row in rows if name in row]
         epochs, values = [row["epoch"] for row in known], [row[name] for row in known]
         (line,) = axes.plot(epochs, values, marker="." if len(known) < 100 else "", label=name)
-        _cross(axes, name, log, line.get_color())
+        _plot_published(axes, name, log, line.get_color())
         found = prefix_and_metric(name)
         if found is None:
             continue
@@ -87,7 +87,7 @@ def _draw(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str], log
             best = _best(found[1], values)
             label = f"best {values[best]:.4g}, epoch {epochs[best]:g}"
             axes.plot(epochs[best], values[best], "*", color=line.get_color(), markersize=12, label=label)
-    if any(name in HALF_IS_BEST or name.endswith("two_sample_accuracy") for name in names):
+    if any(name in BEST_AT_HALF or name.endswith("two_sample_accuracy") for name in names):
         axes.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     axes.set(title=title, xlabel="epoch")
     axes.grid(alpha=0.3)
@@ -95,14 +95,14 @@ def _draw(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str], log
         axes.legend(fontsize="x-small")
 
 
-def _cross(axes: Axes, name: str, log: PublishedLog | None, color: object) -> None:
-    """What was published of this number, at its moments."""
+def _plot_published(axes: Axes, name: str, log: PublishedLog | None, colour: object) -> None:
+    """Plot the published values of this number as crosses."""
     places = [place for place, ours in enumerate(log.columns.values()) if ours == name] if log is not None else []
     for place in places:
         assert log is not None
-        epochs = [moment(epoch, log) for epoch in range(1, len(log.rows) + 1)]
+        epochs = [published_epoch(epoch, log) for epoch in range(1, len(log.rows) + 1)]
         label = f"published {list(log.columns)[place]}"
-        axes.plot(epochs, [row[place] for row in log.rows], "x", color=color, label=label)
+        axes.plot(epochs, [row[place] for row in log.rows], "x", color=colour, label=label)
 
 
 def _best(metric: Metric, values: Sequence[float]) -> int:

@@ -1,4 +1,4 @@
-"""Metrics of the discriminator: its accuracy, and how it tells training images from held-out ones."""
+"""Metrics of the discriminator: its accuracy, and how it separates training images from held-out ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from papergan.game.schedules import Progress
 from papergan.image_range import to_model_range
 from papergan.metrics.discriminator import discriminator_accuracy
 from papergan.metrics.membership import membership_auc
-from papergan.metrics.random_subsets import draw
+from papergan.metrics.random_subsets import random_rows
 
-PURPOSE = "judged"  # of the draw; an old word, kept so that the same images are drawn
+PURPOSE = "judged"  # in the seed of the random subset; changing it would change the subset
 
 
 @torch.no_grad()
@@ -32,11 +32,11 @@ def measure_discriminator(
 ) -> dict[str, float]:
     """Accuracy and gaps of the showcase's discriminator on `count` training, held-out and generated images each.
 
-    Real images are drawn by `seed`, since sets may be sorted by class. Both networks as they move, not averaged, in
-    evaluation mode; images without augmentation. Nothing for a discriminator of more than the image (a view),
+    Real images are drawn by `seed`, since sets may be sorted by class. Both networks are the raw ones, not averaged, in
+    evaluation mode; images without augmentation. Nothing for a discriminator of more than the image,
     since its score is not one of the image alone, and for one whose scores are vectors, of which none is higher.
     """
-    if game.showcase.view is not None:
+    if game.showcase.discriminator_input is not None:
         return {}
     discriminator = game.networks[game.showcase.discriminator]
     was_training = discriminator.training
@@ -47,7 +47,7 @@ def measure_discriminator(
         return output.score.float().cpu()  # type: ignore[no-any-return]
 
     def of_real(real: ImageSet, split: str) -> Tensor:
-        some = real.images[draw(len(real), count, seed, PURPOSE, split)]
+        some = real.images[random_rows(len(real), count, seed, PURPOSE, split)]
         batches = batches_of(some, batch_size, should_stop, what=f"{real.name} by the discriminator")
         return torch.cat([scores(to_model_range(batch.to(game.device))) for batch in batches])
 

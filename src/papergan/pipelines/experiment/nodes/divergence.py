@@ -1,4 +1,4 @@
-"""What the nodes after training return for a run that diverged: placeholders that say so."""
+"""Placeholders that nodes after training return for a run that diverged."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 
 def divergence_of(weights: Weights) -> str | None:
-    """Where and why the training that made these weights diverged, "diverged at step 12 ..."; None where it did not."""
+    """The message of the training that made these weights, "diverged at step 12 ..."; None if it did not diverge."""
     return weights.metadata.get("diverged")
 
 
 def unless_diverged(placeholder: Callable[[Experiment, str], T]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A decorator of nodes: where one of their weights says that training diverged, the placeholder is returned."""
+    """A decorator of nodes that returns the placeholder where one of the input weights is of a diverged training."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)

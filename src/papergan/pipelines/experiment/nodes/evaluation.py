@@ -1,4 +1,4 @@
-"""The final scores: one protocol for the last generator and for the best ones."""
+"""The final evaluation: the last and the best generators under one protocol."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, ScoreCard
 from papergan.game.nan_guard import finite_only
-from papergan.game.sampler import Sampler, seconds_per_image
+from papergan.game.sampler import Sampler, measure_sampling_seconds
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.restore import (
-    is_asked,
+    load_generator,
     numerics_of,
     progress_of,
-    published_sampler,
+    stop_requested,
     stoppable,
     trained_game,
 )
@@ -46,33 +46,33 @@ def evaluate(
     recipe = experiment.recipe
     if (reason := divergence_of(trained)) is not None:
         return card(experiment, trained.metadata, diverged=reason, generator_digest=generator.digest)
-    how = recipe.evaluation
-    rules = published_rules(how.rules(recipe.seed), generator)
+    settings = recipe.evaluation
+    rules = exported_rules(settings.rules(recipe.seed), generator)
     evaluator = evaluator_of(recipe, images, domain_classifier, reference)
-    memory = memory_errors("the final evaluation", f"lower evaluation.batch_size (now {how.batch_size})")
+    memory = memory_errors("the final evaluation", f"lower evaluation.batch_size (now {settings.batch_size})")
     with memory, numerics_of(recipe), stoppable("the final evaluation") as stop:
-        asked = partial(is_asked, stop)
+        should_stop = partial(stop_requested, stop)
 
         def score(sampler: Sampler, what: str) -> dict[str, float]:
             scores = evaluator.score_sampler(
-                sampler, rules, progress=progress_of(generator), should_stop=asked, what=what
+                sampler, rules, progress=progress_of(generator), should_stop=should_stop, what=what
             )
             return finite_only(scores, what)
 
-        sampler = published_sampler(recipe, generator)
-        seconds = seconds_per_image(sampler, seed=recipe.seed, progress=progress_of(generator))
+        sampler = load_generator(recipe, generator)
+        seconds = measure_sampling_seconds(sampler, seed=recipe.seed, progress=progress_of(generator))
         final = score(sampler, "samples of the final generator")
         best: dict[str, BestScore] = {}
         for name in sorted({key.split(".", 1)[0] for key in snapshots.metadata}):
             step, epoch = int(snapshots.metadata[f"{name}.step"]), float(snapshots.metadata[f"{name}.epoch"])
             metrics = final
             if step != int(generator.metadata["step"]):
-                sampler = published_sampler(recipe, generator, snapshots.under(name))
+                sampler = load_generator(recipe, generator, snapshots.under(name))
                 metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
         of_discriminator = measure_discriminator(
-            trained_game(recipe, trained), images, count=how.discriminator_samples, seed=rules.seed,
-            batch_size=how.batch_size, progress=progress_of(trained), should_stop=asked,
+            trained_game(recipe, trained), images, count=settings.discriminator_samples, seed=rules.seed,
+            batch_size=settings.batch_size, progress=progress_of(trained), should_stop=should_stop,
         )  # fmt: skip
     protocols = [held.protocol(rules) for held in reference.values()]
     final |= finite_only(of_discriminator, "the discriminator")
@@ -82,6 +82,6 @@ def evaluate(
     )  # fmt: skip
 
 
-def published_rules(rules: EvaluationRules, generator: Weights) -> EvaluationRules:
-    """The rules with the weights that were published, "raw" where the system keeps no average."""
+def exported_rules(rules: EvaluationRules, generator: Weights) -> EvaluationRules:
+    """The rules with the kind of weights that were exported: "raw" where the system keeps no average."""
     return replace(rules, weights="raw" if generator.metadata["weights"] == "raw" else "ema")

@@ -1,4 +1,4 @@
-"""What is published of a trained game: the generator, and a look at what it makes."""
+"""Nodes that export the generator of a trained game, and samples of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.nodes.divergence import no_picture, no_weights, unless_diverged
-from papergan.pipelines.experiment.restore import numerics_of, progress_of, published_sampler, trained_game
+from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of, trained_game
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.export import export_generator
 from papergan.weights import Weights
@@ -19,8 +19,8 @@ NUM_SHOWN = 64
 
 
 @unless_diverged(no_weights)
-def swap_in_average(experiment: Experiment, trained: Weights) -> Weights:
-    """The generator that is published: the average of its weights, its BatchNorm statistics re-estimated.
+def swap_in_ema(experiment: Experiment, trained: Weights) -> Weights:
+    """EMA swap: the exported generator, with averaged weights and re-estimated BatchNorm statistics.
 
     tahvili2025, section V.E. Where the system keeps no average, or the recipe asks for `evaluation.weights=raw`, the
     generator as it ended.
@@ -44,15 +44,15 @@ def sample(experiment: Experiment, generator: Weights) -> ImageGrid:
     """64 images of fixed latents: the same ones at every evaluation and in every run of this recipe."""
     progress = progress_of(generator)
     with numerics_of(experiment.recipe):
-        pixels = draw(published_sampler(experiment.recipe, generator), experiment.recipe.seed, progress)
-    return ImageGrid(pixels, caption(experiment.name, generator.metadata["dataset"], progress))
+        pixels = generate_samples(load_generator(experiment.recipe, generator), experiment.recipe.seed, progress)
+    return ImageGrid(pixels, sample_caption(experiment.name, generator.metadata["dataset"], progress))
 
 
-def draw(sampler: Sampler, seed: int, progress: Progress) -> Tensor:
-    """The first 64 of the images that are also scored, uint8 [64, C, S, S]."""
+def generate_samples(sampler: Sampler, seed: int, progress: Progress) -> Tensor:
+    """The first 64 of the samples that are also scored, uint8 [64, C, S, S]."""
     return to_pixels(torch.cat(list(sampler.stream(NUM_SHOWN, seed=seed, progress=progress)))).cpu()
 
 
-def caption(experiment: str, dataset: str, progress: Progress) -> str:
-    """What the picture shows, so that nobody takes drawn shapes for photographs."""
+def sample_caption(experiment: str, dataset: str, progress: Progress) -> str:
+    """The caption of a picture of samples: experiment, data set, epoch and step."""
     return f"{experiment}, trained on {dataset}: epoch {progress.epoch:g}, step {progress.step}"

@@ -1,4 +1,4 @@
-"""Pictures of what a generator has learned: over time, between latents, by class, beside its nearest neighbours."""
+"""Figures of a generator: samples over time, interpolations, samples by class, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -16,86 +16,88 @@ from papergan.metrics.memorisation import pixel_vectors
 from papergan.metrics.nearest_neighbours import nearest
 from papergan.networks.autoencoder import Autoencoder
 from papergan.pipelines.experiment.nodes.divergence import no_animation, no_picture, unless_diverged
-from papergan.pipelines.experiment.nodes.export import caption, draw
-from papergan.pipelines.experiment.restore import device_of, progress_of, published_sampler, trained_game
+from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
+from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, trained_game
 from papergan.reporting.animation import Animation
 from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
 
-MOST_MOMENTS, LATENTS_IN_A_ROW = 12, 8
-WAYS, STEPS = 8, 10
-CODE_WAYS, CODE_STEPS = 4, 9  # odd, so that there is a middle
-NUM_LOOKED_UP, NUM_NEAREST = 8, 4
-PER_CLASS, MOST_SORTED = 10, 2000
+MAX_ROWS, LATENTS_PER_ROW = 12, 8
+NUM_INTERPOLATIONS, STEPS = 8, 10
+NUM_CODE_INTERPOLATIONS, CODE_STEPS = 4, 9  # odd, so that there is a middle
+NUM_QUERIES, NUM_NEAREST = 8, 4
+PER_CLASS, MAX_CLASSIFIED = 10, 2000
 
 
 @unless_diverged(no_picture)
 def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
-    """A row per moment, at most 12 evenly chosen: eight of the latents that never change, as evaluations drew them."""
+    """Samples of eight fixed latents over training: a row per evaluation, at most 12, evenly chosen."""
     names = sorted(frames.tensors)
-    chosen = [
-        names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MOST_MOMENTS, len(names))).tolist()
-    ]
-    images = torch.cat([frames.tensors[name][:LATENTS_IN_A_ROW] for name in chosen])
+    chosen = [names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MAX_ROWS, len(names))).tolist()]
+    images = torch.cat([frames.tensors[name][:LATENTS_PER_ROW] for name in chosen])
     labels = tuple(f"epoch {float(frames.metadata[name]):g}" for name in chosen)
-    words = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
-    return ImageGrid(images, words, columns=LATENTS_IN_A_ROW, row_labels=labels)
+    caption = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
+    return ImageGrid(images, caption, columns=LATENTS_PER_ROW, row_labels=labels)
 
 
 @unless_diverged(no_animation)
 def animate(experiment: Experiment, frames: Weights) -> Animation:
-    """Images of the same 64 latents from evaluation to evaluation; at most 32 moments, see `SampleHistory`."""
-    words = f"{experiment.name} on {experiment.recipe.dataset}"
+    """An animation of the samples of 64 fixed latents over evaluations; at most 32 frames, see `SampleHistory`."""
+    caption = f"{experiment.name} on {experiment.recipe.dataset}"
     names = sorted(frames.tensors)
     count = min(len(frames.tensors[name]) for name in names)
     return Animation(
-        tuple(ImageGrid(frames.tensors[n][:count], f"{words}: epoch {float(frames.metadata[n]):g}") for n in names)
+        tuple(ImageGrid(frames.tensors[n][:count], f"{caption}: epoch {float(frames.metadata[n]):g}") for n in names)
     )
 
 
 @unless_diverged(no_picture)
 def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, generator: Weights) -> ImageGrid:
-    """Eight ways between two latents in ten steps: smooth where the generator has learned more than examples.
+    """Eight interpolations between two latents, ten images each.
 
-    Where the discriminator is an autoencoder, also the ways between the codes of test images, and to their mirrors.
+    Where the discriminator is an autoencoder, also interpolations between the codes of test images, and to their
+    mirror images.
     """
-    sampler, progress = published_sampler(experiment.recipe, generator), progress_of(generator)
-    words = caption(experiment.name, generator.metadata["dataset"], progress)
+    sampler, progress = load_generator(experiment.recipe, generator), progress_of(generator)
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     game = trained_game(experiment.recipe, trained)
     discriminator = game.networks[game.showcase.discriminator]
     if not isinstance(discriminator, Autoencoder):
-        ways = sampler.interpolate(WAYS, STEPS, seed=experiment.recipe.seed, progress=progress)
-        return ImageGrid(to_pixels(ways).cpu(), f"{words}; each row from one latent to another", columns=STEPS)
-    latents = sampler.interpolate(WAYS, CODE_STEPS + 2, seed=experiment.recipe.seed, progress=progress)
-    pairs = images.test.images[: 2 * CODE_WAYS]
-    lopsided = most_lopsided(images.test.images, CODE_WAYS)
-    codes = [
-        ways_between_codes(discriminator, *ends) for ends in ((pairs[::2], pairs[1::2]), (lopsided, lopsided.flip(3)))
-    ]
+        interpolations = sampler.interpolate(NUM_INTERPOLATIONS, STEPS, seed=experiment.recipe.seed, progress=progress)
+        return ImageGrid(
+            to_pixels(interpolations).cpu(), f"{caption}; each row from one latent to another", columns=STEPS
+        )
+    latents = sampler.interpolate(NUM_INTERPOLATIONS, CODE_STEPS + 2, seed=experiment.recipe.seed, progress=progress)
+    pairs = images.test.images[: 2 * NUM_CODE_INTERPOLATIONS]
+    asymmetric = most_asymmetric(images.test.images, NUM_CODE_INTERPOLATIONS)
+    ends = ((pairs[::2], pairs[1::2]), (asymmetric, asymmetric.flip(3)))
+    codes = [interpolate_codes(discriminator, start, end) for start, end in ends]
     return ImageGrid(
         torch.cat([to_pixels(latents).cpu(), *codes]),
-        f"{words}; from one latent to another; from one test image (left) by its code to another (right), then to its "
-        "mirror image, with the view of neither side in the middle",
+        f"{caption}; from one latent to another; from one test image (left) by its code to another (right), then to "
+        "its mirror image, with the view of neither side in the middle",
         columns=CODE_STEPS + 2,
-        row_labels=("latents",) * WAYS + ("codes",) * CODE_WAYS + ("mirror",) * CODE_WAYS,
+        row_labels=("latents",) * NUM_INTERPOLATIONS
+        + ("codes",) * NUM_CODE_INTERPOLATIONS
+        + ("mirror",) * NUM_CODE_INTERPOLATIONS,
     )
 
 
-def ways_between_codes(discriminator: Autoencoder, start: Tensor, end: Tensor) -> Tensor:
-    """Rows of a picture: an image, nine reconstructions on the way of the codes, the other image.
+def interpolate_codes(discriminator: Autoencoder, start: Tensor, end: Tensor) -> Tensor:
+    """Rows of a picture: an image, nine reconstructions from interpolated codes, the other image.
 
     start, end: uint8 [B, C, S, S]; returns uint8 [11 * B, C, S, S].
     """
     device = next(discriminator.parameters()).device
     first, last = (to_model_range(images.to(device)) for images in (start, end))
-    ways = (
+    interpolations = (
         to_pixels(discriminator.between(first, last, CODE_STEPS)).cpu().view(len(start), CODE_STEPS, *start.shape[1:])
     )
-    return torch.cat([start[:, None], ways, end[:, None]], dim=1).flatten(0, 1)
+    return torch.cat([start[:, None], interpolations, end[:, None]], dim=1).flatten(0, 1)
 
 
-def most_lopsided(images: Tensor, count: int) -> Tensor:
-    """Those of the first 500 that differ most from their mirror images, in pixels."""
+def most_asymmetric(images: Tensor, count: int) -> Tensor:
+    """The `count` of the first 500 images that differ most from their mirror images, in pixels."""
     some = images[:500]
     apart = (some.float() - some.flip(3).float()).abs().flatten(1).mean(1)
     return some[apart.argsort(descending=True, stable=True)[:count].sort().values]
@@ -107,48 +109,48 @@ def draw_neighbours(
 ) -> ImageGrid:
     """Eight samples, each beside the real images of the reference that are nearest to it."""
     recipe = experiment.recipe
-    samples = draw(published_sampler(recipe, generator), recipe.seed, progress_of(generator))
+    samples = generate_samples(load_generator(recipe, generator), recipe.seed, progress_of(generator))
     extractor = fastest(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
     held = reference[extractor.name]
-    words = caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
     real, _ = reference_and_held_out(images, held.split)
-    return neighbours_grid(samples, real, held.real, extractor, words)
+    return neighbours_grid(samples, real, held.real, extractor, caption)
 
 
 def neighbours_grid(
-    samples: Tensor, real: ImageSet, known: ImageFeatures, extractor: FeatureExtractor, words: str
+    samples: Tensor, real: ImageSet, known: ImageFeatures, extractor: FeatureExtractor, caption: str
 ) -> ImageGrid:
     """The first eight of `samples`, each beside the four images of `real` nearest in features, and in pixels.
 
     known: features of all of `real` by the extractor.
     """
-    samples = samples[:NUM_LOOKED_UP]
-    features = features_of(extractor, samples, NUM_LOOKED_UP, what="samples").features
+    samples = samples[:NUM_QUERIES]
+    features = features_of(extractor, samples, NUM_QUERIES, what="samples").features
     _, by_features = nearest(features, known.features.features, NUM_NEAREST)
     _, by_pixels = nearest(pixel_vectors(samples), pixel_vectors(real.images), NUM_NEAREST)
     near = zip(samples, by_features, by_pixels, strict=True)
     rows = [torch.cat([sample[None], real.images[one], real.images[other]]) for sample, one, other in near]
     legend = f"left: a sample; then the {NUM_NEAREST} images of {real.name} nearest in {extractor.name} features"
     return ImageGrid(
-        torch.cat(rows), f"{words}; {legend}; then the {NUM_NEAREST} nearest in pixels", columns=1 + 2 * NUM_NEAREST
+        torch.cat(rows), f"{caption}; {legend}; then the {NUM_NEAREST} nearest in pixels", columns=1 + 2 * NUM_NEAREST
     )
 
 
 @unless_diverged(no_picture)
 def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator: Weights) -> ImageGrid:
-    """The first ten samples that the data set's classifier takes for each class, and each class's share of all.
+    """Ten samples of each class as predicted by the data set's classifier, and the share of each class.
 
     A class that is missing has black places. Without a classifier of classes it is the plain grid, and says why.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
-    sampler, words = (
-        published_sampler(recipe, generator),
-        caption(experiment.name, generator.metadata["dataset"], progress),
-    )
+    sampler = load_generator(recipe, generator)
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
     if not extractors:
-        return ImageGrid(draw(sampler, recipe.seed, progress), f"{words}; there is no classifier to sort these by")
-    count = min(MOST_SORTED, recipe.evaluation.final_num_samples)
+        return ImageGrid(
+            generate_samples(sampler, recipe.seed, progress), f"{caption}; there is no classifier to sort these by"
+        )
+    count = min(MAX_CLASSIFIED, recipe.evaluation.final_num_samples)
     pixels = torch.cat([to_pixels(part).cpu() for part in sampler.stream(count, seed=recipe.seed, progress=progress)])
     logits = features_of(extractors[0], pixels, recipe.evaluation.batch_size, what="samples by class").logits
     predicted, names = logits.argmax(1), extractors[0].class_names
@@ -157,7 +159,7 @@ def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator:
     labels = tuple(f"{name} {100 * share:.0f} %" for name, share in zip(names, shares, strict=True))
     return ImageGrid(
         torch.cat(rows),
-        f"{words}; {count} samples by predicted class, and its share",
+        f"{caption}; {count} samples by predicted class, and its share",
         columns=PER_CLASS,
         row_labels=labels,
     )

@@ -24,7 +24,7 @@ from papergan.extractors.build import extractors_of
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier as train_classifier
 from papergan.extractors.feature_extractor import FeatureExtractor
-from papergan.pipelines.experiment.restore import device_of, is_asked, stoppable
+from papergan.pipelines.experiment.restore import device_of, stop_requested, stoppable
 from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
@@ -54,31 +54,35 @@ def train_domain_classifier(
 
 def classifier_of(
     images: ImageSplits,
-    how: DomainClassifierSettings,
+    settings: DomainClassifierSettings,
     cache: FeatureCache,
     device: torch.device,
     *,
     deterministic: bool = False,
 ) -> Weights:
-    """From the cache, or trained now. deterministic: with such kernels, and never one that was made without.
+    """The domain classifier, cached or trained. deterministic: with such kernels, also in the cache.
 
-    A stop signal is obeyed between two batches, as Interrupted; the same call goes on from there.
+    Raises Interrupted after a stop signal, between two batches; the same call continues there.
     """
 
     def make() -> Weights:
-        logger.info("Training the domain classifier of %s: %d epochs, once per data set", images.train.name, how.epochs)
+        logger.info(
+            "Training the domain classifier of %s: %d epochs, once per data set", images.train.name, settings.epochs
+        )
         return train_classifier(
-            images.train, images.test, epochs=how.epochs, widths=[how.width * factor for factor in (1, 2, 4, 8)],
-            seed=how.seed, device=device, flip=how.horizontal_flip, deterministic=deterministic,
-            resuming=Resuming(draft.load(), draft.save, lambda: is_asked(stop)),
+            images.train, images.test, epochs=settings.epochs,
+            widths=[settings.width * factor for factor in (1, 2, 4, 8)], seed=settings.seed, device=device,
+            flip=settings.horizontal_flip, deterministic=deterministic,
+            resuming=Resuming(draft.load(), draft.save, lambda: stop_requested(stop)),
             on_epoch=lambda epoch, numbers: logger.info(
-                "  epoch %d of %d: %.1f %% of the training images right", epoch, how.epochs, 100 * numbers["accuracy"]
+                "  epoch %d of %d: %.1f %% of the training images right",
+                epoch, settings.epochs, 100 * numbers["accuracy"],
             ),
         )  # fmt: skip
 
     data = {"train": images.train.digest, "test": images.test.digest}
     kernels = {"kernels": "deterministic"} if deterministic else {}
-    made_of = {**data, **how.model_dump(exclude={"whole"}), **kernels}
+    made_of = {**data, **settings.model_dump(exclude={"whole"}), **kernels}
     draft = UnfinishedWork(cache.path_of("domain_classifier", made_of))
     with stoppable("the training of the domain classifier") as stop:
         classifier = cache.get_or_compute("domain_classifier", made_of, make)
@@ -92,13 +96,13 @@ def build_reference(
     experiment: Experiment, images: ImageSplits, domain_classifier: Weights, feature_cache: FeatureCache
 ) -> References:
     """Features of training and test images by each extractor of the recipe, kept once computed."""
-    how, device = experiment.recipe.evaluation, device_of(experiment.recipe)
-    extractors = extractors_of(how, device, domain_classifier)
-    real, held_out = reference_and_held_out(images, how.reference)
+    settings, device = experiment.recipe.evaluation, device_of(experiment.recipe)
+    extractors = extractors_of(settings, device, domain_classifier)
+    real, held_out = reference_and_held_out(images, settings.reference)
     with stoppable("the reference features") as stop:
         return references_of(
-            extractors, real, held_out, feature_cache, split=how.reference, floor_samples=how.final_num_samples,
-            batch_size=how.batch_size, stop=stop,
+            extractors, real, held_out, feature_cache, split=settings.reference,
+            floor_samples=settings.final_num_samples, batch_size=settings.batch_size, stop=stop,
         )  # fmt: skip
 
 
@@ -113,7 +117,7 @@ def references_of(
     batch_size: int,
     stop: StopRequest,
 ) -> References:
-    """The reference of each extractor: from the cache, else computed. split: what `real` is. See `Reference`."""
+    """The reference of each extractor, cached or computed. split: that of `real`. See `Reference`."""
     sets, references = [real] if held_out is None else [real, held_out], {}
     for extractor in extractors:
         facts = ExtractorFacts.of(extractor)
@@ -125,10 +129,10 @@ def references_of(
 def features_of_sets(
     sets: Sequence[ImageSet], extractor: FeatureExtractor, cache: FeatureCache, batch_size: int, stop: StopRequest
 ) -> list[ImageFeatures]:
-    """Features of sets of real images by this extractor: from the cache, else computed."""
+    """Features of sets of real images by this extractor, cached or computed."""
 
     def compute(images: ImageSet) -> Callable[[], Weights]:
-        return lambda: ImageFeatures.of(images, extractor, batch_size, lambda: is_asked(stop)).to_weights()
+        return lambda: ImageFeatures.of(images, extractor, batch_size, lambda: stop_requested(stop)).to_weights()
 
     facts = ExtractorFacts.of(extractor)
     return [cached_features(cache, facts, some.name, some.digest, len(some), compute(some)) for some in sets]
@@ -145,7 +149,7 @@ def score_real_images(
         logger.info("Scoring real images by the same rules: the rows that say what the scale means")
         real, held_out = reference_and_held_out(images, rules.reference_split)
         with stoppable("the scores of real images") as stop:
-            rows = real_rows(real, held_out, reference, rules, device_of(recipe), lambda: is_asked(stop))
+            rows = real_rows(real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop))
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
 
     protocols = {name: asdict(held.protocol(rules)) for name, held in reference.items()}

@@ -1,4 +1,4 @@
-"""The score card of a run: its numbers, and what made them."""
+"""The score card of a run: metrics, budget, protocol, hardware and versions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def card(
     sampling_seconds: float | None = None,
     generator_digest: str | None = None,
 ) -> ScoreCard:
-    """trained: metadata of the trained game. sampling_seconds: of one image.
+    """The score card of an experiment. trained: metadata of the trained game. sampling_seconds: of one image.
 
     best: by criterion, "best_fid" and "best_is".
 
@@ -59,12 +59,12 @@ def card(
         best_fid=best.get("best_fid"),
         best_is=best.get("best_is"),
         real_rows=tuple(real_rows),
-        notes=departures(recipe),
+        notes=non_default_settings(recipe),
     )
 
 
-def departures(recipe: Recipe) -> tuple[str, ...]:
-    """Settings and numerics that differ from the system's defaults, so that a reduced run is seen to be one."""
+def non_default_settings(recipe: Recipe) -> tuple[str, ...]:
+    """Settings and numerics that differ from the system's defaults, which mark a reduced run in tables."""
     settings = [f"{name}={value}" for name, value in sorted(recipe.overrides.items())]
     if recipe.training.precision != "float32":
         settings.append(f"precision={recipe.training.precision}")

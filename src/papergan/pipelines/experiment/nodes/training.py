@@ -1,4 +1,4 @@
-"""Training: the library's loop, told what the recipe says and listened to."""
+"""The training node: runs `Trainer` with the settings of a recipe and reports to the tracker."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
-from papergan.pipelines.experiment.nodes.export import caption, draw
-from papergan.pipelines.experiment.restore import initial_game, is_asked, spec_facts, state_of, stoppable
+from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
+from papergan.pipelines.experiment.restore import initial_game, spec_facts, state_of, stop_requested, stoppable
 from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import Tracker
 from papergan.training.batches import Batches
@@ -55,7 +55,7 @@ def train(
     """Train the model to the end of its budget, from the newest checkpoint of this recipe if there is one.
 
     Returns the history; the best generators so far ("best_fid.*", "best_is.*"); the fixed latents over time; and the
-    game as it ended ("networks.*", "average.*"). A recipe whose budget is used up returns at once what it came to.
+    game as it ended ("networks.*", "average.*"). A recipe whose budget is used up returns at once.
     Where a loss, gradient or weight is not finite, training ends there: the game has no tensors then, and its metadata
     say "diverged". Raises Interrupted after a stop signal.
     """
@@ -84,10 +84,10 @@ def train(
         callbacks = Callbacks(
             report=tracker.report,
             evaluate=partial(evaluation, stop, tracker),
-            evaluated=partial(_tell, tracker),
+            evaluated=partial(_report_evaluation, tracker),
             resumed=partial(_replay, tracker),
             stop=stop,
-            leader=Leader(process_group, _for_followers(recipe, images)),
+            leader=Leader(process_group, _follower_message(recipe, images)),
         )
         training = Trainer(game, batches, settings, store, callbacks)
         try:
@@ -103,15 +103,15 @@ def train(
 
 
 def rules_of(recipe: Recipe) -> str:
-    """Everything that decides what an evaluation while training measures, in one line."""
-    how = recipe.evaluation.model_dump(include={"inception", "domain", "domain_classifier", "torchvision"})
-    return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), how], sort_keys=True)
+    """All settings that determine an evaluation during training, as one line of JSON."""
+    settings = recipe.evaluation.model_dump(include={"inception", "domain", "domain_classifier", "torchvision"})
+    return json.dumps([asdict(recipe.evaluation.rules_while_training(recipe.seed)), settings], sort_keys=True)
 
 
 def train_settings_of(
     recipe: Recipe, batches_per_epoch: int, batches_per_step: int, *, prefix: str, rules: str = ""
 ) -> TrainSettings:
-    """The recipe in steps. prefix: of the metrics that decide which epoch is best."""
+    """The settings of the trainer. prefix: of the metrics that decide which epoch is best."""
     return TrainSettings(
         steps=recipe.training.total_steps(batches_per_epoch=batches_per_epoch, batches_per_step=batches_per_step),
         seed=recipe.seed,
@@ -133,26 +133,26 @@ def train_settings_of(
 
 
 class Evaluation:
-    """An evaluation while training: scores of the published generator, and metrics of the discriminator."""
+    """An evaluation during training: scores of the exported generator, and metrics of the discriminator."""
 
     def __init__(self, experiment: Experiment, images: ImageSplits, evaluator: Evaluator) -> None:
         self.experiment, self.images, self.evaluator = experiment, images, evaluator
 
     def __call__(self, stop: StopRequest, tracker: Tracker, sampler: Sampler, game: Game, progress: Progress) -> Row:
-        how, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
-        words = caption(self.experiment.name, self.images.train.name, progress)
-        tracker.picture(ImageGrid(draw(sampler, seed, progress), words), progress.step)
-        rules, asked = how.rules_while_training(seed), partial(is_asked, stop)
+        settings, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
+        caption = sample_caption(self.experiment.name, self.images.train.name, progress)
+        tracker.picture(ImageGrid(generate_samples(sampler, seed, progress), caption), progress.step)
+        rules, should_stop = settings.rules_while_training(seed), partial(stop_requested, stop)
         what = f"samples of epoch {progress.epoch:g}"
-        scores = self.evaluator.score_sampler(sampler, rules, progress=progress, should_stop=asked, what=what)
+        scores = self.evaluator.score_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
         return scores | measure_discriminator(
-            game, self.images, count=how.discriminator_samples, seed=seed, batch_size=how.batch_size,
-            progress=progress, should_stop=asked,
+            game, self.images, count=settings.discriminator_samples, seed=seed, batch_size=settings.batch_size,
+            progress=progress, should_stop=should_stop,
         )  # fmt: skip
 
 
 def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
-    """The best generators as one file: tensors and facts under the name of what they are best at."""
+    """The best generators in one file: tensors and facts by criterion, "best_fid." and "best_is."."""
     tensors: dict[str, Tensor] = {}
     metadata: dict[str, str] = {}
     for name, kept in snapshots.items():
@@ -175,8 +175,8 @@ def _diverged(recipe: Recipe, images: ImageSplits, training: Trainer, why: str) 
     return Weights({}, {"kind": "trained game", **_facts(recipe, images, training), "diverged": why})
 
 
-def _for_followers(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
-    """What the other processes of a training on several devices build the same game from."""
+def _follower_message(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
+    """The message from which followers build the same game in training on several devices."""
     spec = images.train.spec
     return {
         "recipe": recipe.model_dump_json(), "spec": [spec.channels, spec.size, spec.num_classes],
@@ -195,7 +195,7 @@ def _facts(recipe: Recipe, images: ImageSplits, training: Trainer) -> dict[str, 
     return {name: str(fact) for name, fact in facts.items()}
 
 
-def _tell(tracker: Tracker, row: Row) -> None:
+def _report_evaluation(tracker: Tracker, row: Row) -> None:
     tracker.report(row)
     shown = [name for name in row if name.endswith(("fid", "is_mean", "precision", "recall", "midpoint"))]
     logger.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))

@@ -7,7 +7,7 @@ from typing import Any
 
 from papergan.config.checked import Experiment
 from papergan.datasets.page import Page
-from papergan.pipelines.experiment.nodes.scorecard import departures
+from papergan.pipelines.experiment.nodes.scorecard import non_default_settings
 from papergan.reporting.pages import csv_page, html_page, markdown_page, text
 from papergan.reporting.published_results import PublishedLog, published_log
 from papergan.reporting.training_log import log_table
@@ -42,7 +42,7 @@ def _notes(experiment: Experiment, history: History, log: PublishedLog | None) -
     notes = [
         f"recipe {recipe.fingerprint}, seed {recipe.seed}, {recipe.dataset}{size}, batch {recipe.training.batch_size}; "
         f"{values}; weighted terms",
-        *departures(recipe),
+        *non_default_settings(recipe),
     ]
     if log is not None:
         done = history.losses[-1]["epoch"] if history.losses else 0
@@ -54,7 +54,7 @@ def _notes(experiment: Experiment, history: History, log: PublishedLog | None) -
 
 
 def _cell(value: object) -> object:
-    """Four decimals, as papers print losses; what would be 0.0000 with three digits that count."""
+    """A number with four decimals, as papers print losses; three significant digits below 0.001."""
     if not isinstance(value, float) or value != value:
         return value
     return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3g}"

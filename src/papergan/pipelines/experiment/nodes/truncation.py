@@ -1,4 +1,4 @@
-"""Fidelity against diversity: what truncated latents give and cost."""
+"""The truncation sweep: fidelity and diversity over thresholds of the latents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from papergan.config.checked import Experiment
 from papergan.errors import RecipeError
-from papergan.evaluation.compute_metrics import Scores
+from papergan.evaluation.compute_metrics import MetricValues
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import References
@@ -18,32 +18,32 @@ from papergan.extractors.build import extractors_of, fastest
 from papergan.game.sampler import Sampler
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.nodes.divergence import no_figure, unless_diverged
-from papergan.pipelines.experiment.nodes.export import caption
-from papergan.pipelines.experiment.restore import device_of, is_asked, progress_of, published_sampler, stoppable
+from papergan.pipelines.experiment.nodes.export import sample_caption
+from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, stop_requested, stoppable
 from papergan.reporting.image_grid import make_grid
 from papergan.weights import Weights
 
 THRESHOLDS = (0.2, 0.5, 1.0, 1.5, 2.0, None)
-MOST_SAMPLES = 2000
+MAX_SAMPLES = 2000
 PER_ROW = 10
-SHOWN = ("precision", "recall", "density", "coverage")
+SHOWN_METRICS = ("precision", "recall", "density", "coverage")
 
 
 @unless_diverged(no_figure)
 def sweep_truncation(
     experiment: Experiment, domain_classifier: Weights, reference: References, generator: Weights
 ) -> object:
-    """The same latents under ever wider thresholds, and precision, recall, density, coverage and distance of each.
+    """A figure of samples under growing thresholds, with precision, recall, density, coverage and FID of each.
 
-    Returns a matplotlib Figure; where the prior cannot be truncated it shows the one row there is, and says so.
+    Returns a matplotlib Figure; where the prior cannot be truncated it shows one row.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
-    sampler = published_sampler(recipe, generator)
+    sampler = load_generator(recipe, generator)
     device = device_of(recipe)
     extractor = fastest(extractors_of(recipe.evaluation, device, domain_classifier))
     evaluator = Evaluator([extractor], reference, device=device, batch_size=recipe.evaluation.batch_size)
     rules = recipe.evaluation.rules_while_training(recipe.seed).within(
-        min(MOST_SAMPLES, recipe.evaluation.num_samples), len(reference[extractor.name].real)
+        min(MAX_SAMPLES, recipe.evaluation.num_samples), len(reference[extractor.name].real)
     )
     rows, scores = [], []
     with stoppable("the truncation sweep") as stop:
@@ -52,11 +52,11 @@ def sweep_truncation(
             rows.append(to_pixels(torch.cat(list(shown)), rules.quantisation).cpu())
             scores.append(evaluator.score_sampler(
                 sampler, replace(rules, truncation=threshold), progress=progress,
-                should_stop=partial(is_asked, stop), what=f"samples truncated at {threshold}",
+                should_stop=partial(stop_requested, stop), what=f"samples truncated at {threshold}",
             ))  # fmt: skip
-    words = caption(experiment.name, generator.metadata["dataset"], progress)
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     return _figure(
-        _thresholds(sampler), rows, scores, extractor.metric_prefix, f"{words}; {_rule(rules, extractor.name)}"
+        _thresholds(sampler), rows, scores, extractor.metric_prefix, f"{caption}; {_rule(rules, extractor.name)}"
     )
 
 
@@ -74,7 +74,7 @@ def _rule(rules: EvaluationRules, extractor: str) -> str:
 
 
 def _figure(
-    thresholds: tuple[float | None, ...], rows: list[Tensor], scores: list[Scores], prefix: str, title: str
+    thresholds: tuple[float | None, ...], rows: list[Tensor], scores: list[MetricValues], prefix: str, title: str
 ) -> object:
     from matplotlib.figure import Figure
 
@@ -88,7 +88,7 @@ def _figure(
     pictures.set_yticks([(row + 0.5) * height for row in range(len(rows))], names)
     pictures.set_xticks([])
     pictures.set_ylabel("threshold of the latents")
-    for name in SHOWN:
+    for name in SHOWN_METRICS:
         curves.plot(names, [score[f"{prefix}{name}"] for score in scores], marker=".", label=name)
     distance.plot(names, [score[f"{prefix}fid"] for score in scores], marker=".", color="black", label=f"{prefix}fid")
     for axes in (curves, distance):
