@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "papergan needs Python 3.11 or newer, got $$($(PYTHON) --version); try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz,onnx,serve,hub]"
 	@touch $@
 
 # By file, since fixtures are a file's: a trained run, two processes. In the order of tests/conftest.py, longest first;

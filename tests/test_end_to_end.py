@@ -20,6 +20,7 @@ from helpers.project_run import EXPERIMENT, PROJECT, command_here, run_here, sta
 from helpers.same_files import differing
 from papergan.config.registry import TOOLS, discover, studies
 
+PICTURES = {"results": 2, "use_a_generator": 3}  # samples and curves; samples, truncation, interpolation
 STEPS = 20
 LONGER = f"{EXPERIMENT}.training.steps={STEPS},{EXPERIMENT}.training.save_minutes=0.0001"
 LONGER_HERE = {EXPERIMENT: {"training": {"steps": STEPS, "save_minutes": 0.0001}}}
@@ -184,8 +185,8 @@ def test_a_notebook_runs_from_top_to_bottom_and_is_committed_without_output(path
     assert not any(cell.get("outputs") for cell in notebook.cells)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert sum("image/png" in output.get("data", {}) for output in shown) == 2  # samples and curves
-    assert any("synthetic_shapes" in str(output.get("text", "")) for output in shown)
+    assert sum("image/png" in output.get("data", {}) for output in shown) == PICTURES[path.stem]
+    assert any("synthetic_shapes" in str(output.get("text", output.get("data", ""))) for output in shown)
 
 
 def test_a_search_leaves_its_choice_where_recipes_find_it_and_a_run_for_every_trial(tmp_path, capsys):

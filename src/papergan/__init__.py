@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from papergan.evaluation.image_metrics import ImageMetrics, evaluate
     from papergan.inference import Generator, Samples, load
 
 __version__ = "0.1.0"
-__all__ = ["Generator", "Samples", "load"]
+__all__ = ["Generator", "ImageMetrics", "Samples", "evaluate", "load"]
+_HOMES = {"ImageMetrics": "evaluation.image_metrics", "evaluate": "evaluation.image_metrics"}
 
 
 def __getattr__(name: str) -> Any:
-    """`papergan.load` and its classes, imported when they are first asked for: they need torch."""
+    """`papergan.load` and the others, imported when they are first asked for: they need torch."""
     if name in __all__:
-        from papergan import inference
-
-        return getattr(inference, name)
+        return getattr(import_module(f"papergan.{_HOMES.get(name, 'inference')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

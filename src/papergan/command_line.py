@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from papergan.errors import Interrupted, PaperganError
 from papergan.inference.sampling import FORMATS
+
+Named = Literal["inception", "torchvision"]
 
 
 class OneLineErrors(click.Group):
@@ -87,6 +89,92 @@ def info(model: str, card: bool) -> None:
 
     generator = load(model, "cpu")
     click.echo(generator.stored.card if card and generator.stored.card else repr(generator))
+
+
+@main.command()
+@click.argument("fake")
+@click.option("--real", required=True, help="Real images: a folder, parquet, .npy or .npz file.")
+@click.option("--held-out", default=None, help="Further real images, for copy rates and the floor of the FID.")
+@click.option("-n", "--number", default=10_000, show_default=True, help="Samples, where FAKE is a model.")
+@click.option("--seed", default=0, show_default=True, help="Of the samples and of every draw.")
+@click.option("--extractor", type=click.Choice(("inception", "torchvision")), default="inception", show_default=True)
+@click.option("--weights", default=None, help="A copy of the extractor's weights; else torch's cache, else a download.")
+@click.option("--size", type=int, default=None, help="Resize images of files to this many pixels.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@device
+def evaluate(
+    fake: str, real: str, held_out: str | None, number: int, seed: int, extractor: Named, weights: str | None,
+    size: int | None, as_json: bool, device: str | None,
+) -> None:  # fmt: skip
+    """Score FAKE, a model or a folder or file of images, against real images."""
+    import json
+
+    import torch
+
+    from papergan.evaluation import image_metrics
+
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    images = fake if _holds_images(fake) else _samples(fake, number, seed, where)
+    scores = image_metrics.evaluate(
+        images, real, held_out, extractor=extractor, weights=weights, device=where, seed=seed, size=size
+    )
+    lines = (f"{name:<24} {value:.5g}" for name, value in scores.items())
+    click.echo(json.dumps(scores, indent=1) if as_json else "\n".join(lines))
+
+
+def _holds_images(text: str) -> bool:
+    """Whether this is a folder or file of images, not a model."""
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return not (path / "config.json").exists() and not (path / "model").is_dir()
+    return path.suffix in (".npz", ".npy", ".parquet")
+
+
+def _samples(model: str, number: int, seed: int, device: str) -> Any:
+    from papergan.inference.locate import load
+
+    return load(model, device).sample(number, seed=seed).pixels
+
+
+@main.command()
+@model
+@click.option("--to", "kind", type=click.Choice(("onnx", "pt2")), default="onnx", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="The file to write.")
+def export(model: str, kind: str, out: Path | None) -> None:
+    """Write MODEL as ONNX or as a torch.export program, verified before it is written."""
+    from papergan.inference.export import export_model
+    from papergan.inference.locate import load
+
+    path = export_model(load(model, "cpu"), out or Path(f"generator.{kind}"), kind)
+    click.echo(f"{path}: verified against the generator on 64 latents")
+
+
+@main.command()
+@model
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--public", is_flag=True, help="Allow a host that other machines reach; there is no login.")
+@device
+def serve(model: str, host: str, port: int, public: bool, device: str | None) -> None:
+    """Serve MODEL over HTTP, with a page to look at it."""
+    from papergan.inference import server
+    from papergan.inference.locate import load
+
+    generator = load(model, device)
+    click.echo(f"http://{host}:{port} serves {model}; Ctrl-C ends it")
+    server.serve(generator, host, port, public=public)
+
+
+@main.command()
+@model
+@click.option("--to", required=True, help="hf://ORGANISATION/NAME")
+@click.option("--send", is_flag=True, help="Really send; without it, what would be sent is shown.")
+@click.option("--private", is_flag=True)
+def publish(model: str, to: str, send: bool, private: bool) -> None:
+    """Send MODEL with its card to the Hugging Face Hub; without --send, show what would be sent."""
+    from papergan.inference import publish as hub
+
+    click.echo(str(hub.publish(model, to, dry_run=not send, private=private)))
 
 
 if __name__ == "__main__":

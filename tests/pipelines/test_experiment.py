@@ -16,6 +16,8 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import CheckpointError
 from papergan.extractors import build
 from papergan.extractors.feature_extractor import NetworkExtractor
+from papergan.inference import load
+from papergan.inference.model_folder import write_model
 from papergan.pipelines import comparison, experiment, ingestion
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_average
 from papergan.pipelines.experiment.nodes.model import build_model
@@ -269,8 +271,25 @@ def test_divergence_leaves_a_card_that_says_when(tmp_path):
     assert trained.metadata["diverged"] == generator.metadata["diverged"] == card.diverged
     for picture in ("samples", "interpolation", "by_class", "neighbours"):
         assert card.diverged in catalog.load(f"{NAME}.{picture}").caption
+    write_model(tmp_path / "model", catalog.load(f"{NAME}.model"))
+    with pytest.raises(CheckpointError, match="there is no generator in this model: its training diverged at step"):
+        load(tmp_path / "model")
     assert card.diverged in catalog.load(f"{NAME}.truncation").texts[0].get_text()
     assert all(torch.isfinite(frame.float()).all() for frame in catalog.load(f"{NAME}.frames").tensors.values())
+
+
+def test_the_model_has_what_it_was_built_from_and_gives_the_samples_that_were_scored(finished, tmp_path):
+    catalog, _ = finished
+    model, card = catalog.load(f"{NAME}.model"), catalog.load(f"{NAME}.scores")
+    write_model(tmp_path / "model", model)
+    generator = load(tmp_path / "model", "cpu")
+    assert (generator.system, generator.classes) == ("dcgan", catalog.load(f"{NAME}.images").train.classes)
+    assert generator.metrics == card.final
+    assert generator.recipe["overrides"] == GIVEN["overrides"]
+    assert generator.protocol["domain"]["num_samples"] == 100
+    assert torch.equal(generator.sample(64, seed=0).pixels, catalog.load(f"{NAME}.samples").images)
+    assert "## Misuse and risks" in model.card
+    assert model.picture.startswith(b"\x89PNG")
 
 
 def test_training_begins_at_the_initial_state(finished, tmp_path):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
+import json
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +155,7 @@ class MlflowHook:
 
     def _keep(self, run: MlflowTracker, dataset: Any, data: Any) -> None:
         from papergan.evaluation.scorecard import ScoreCard
+        from papergan.inference.model_folder import StoredModel
 
         mark = (getattr(dataset, "metadata", None) or {}).get("mlflow")
         if mark is not None:
@@ -161,6 +165,10 @@ class MlflowHook:
             if data.diverged is not None:
                 run.tags({"diverged": data.diverged.removeprefix("diverged at ")})
                 self._diverged.add(data.experiment)
+        if isinstance(data, StoredModel) and "diverged" not in data.config:
+            about = data.about
+            tags = {"data_set": about["dataset"], "digest": data.config["digest"], "protocol": _protocol_of(about)}
+            run.generator(file_of(dataset), about["experiment"], about["metrics"], tags)
 
     def _note_images(self, name: str, data: Any) -> None:
         from papergan.data.images import ImageSplits
@@ -169,6 +177,8 @@ class MlflowHook:
         if what == "images" and experiment in self._runs and isinstance(data, ImageSplits):
             digests = {"data_digest": data.train.digest, "images": data.train.name}
             self._runs[experiment].tags(digests)
+            size = {"train": len(data.train), "test": len(data.test), "shape": list(data.train.images.shape[1:])}
+            self._runs[experiment].dataset(data.train.name, data.train.digest, size)
 
     def _end(self, status: Status, *names: str) -> None:
         """End the runs of these experiments that are open; all of them where none is named."""
@@ -182,6 +192,12 @@ class MlflowHook:
         run.finish(status)
         if self._store is not None:
             self._store.liveness.release(run.run_id)
+
+
+def _protocol_of(about: Mapping[str, Any]) -> str:
+    """Twelve digits of the rules that the scores were measured by; numbers of two such are not compared."""
+    rules = {name: {**rule, "seed": None} for name, rule in about["protocol"].items()}
+    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def file_of(dataset: Any) -> Path:

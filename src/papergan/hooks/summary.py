@@ -23,8 +23,8 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.mlflow_store import ui_options
 
 SHOWN = (
-    "samples", "progress", "curves", "history", "training_log", "scores", "generator", "comparison", "page", "plot",
-    "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
+    "samples", "progress", "curves", "history", "training_log", "scores", "generator", "model", "comparison", "page",
+    "plot", "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
 )  # fmt: skip
 PICTURES = ("over_time", "interpolation", "by_class", "neighbours", "truncation")  # of an experiment; one line for all
 

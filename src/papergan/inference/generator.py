@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
-from papergan.errors import RecipeError
+from papergan.errors import CheckpointError, RecipeError
 from papergan.game.priors import Prior, one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
@@ -43,6 +43,8 @@ class Generator:
 
     def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
         self.stored, config, about = stored, stored.config, stored.about
+        if "diverged" in config:
+            raise CheckpointError(f"there is no generator in this model: its training {config['diverged']}")
         self.system, self.digest = str(config["system"]), str(config["digest"])
         self.classes = tuple(config["classes"])
         self.conditional = bool(config["conditional"])

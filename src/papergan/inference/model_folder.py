@@ -1,4 +1,4 @@
-"""The stored form of a trained generator: a folder of model.safetensors, config.json and README.md, the model card."""
+"""The stored form of a trained generator: a folder of weights, configuration, model card and samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from papergan.messages import quoted, sanitise
 from papergan.weights import Weights, decode, encode
 
 FORMAT = 1
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+WEIGHTS, CONFIG, CARD, PICTURE = "model.safetensors", "config.json", "README.md", "samples.png"
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "format": int, "papergan": str, "system": str, "settings": dict, "image": dict, "prior": dict, "classes": list,
     "conditional": bool, "progress": dict, "weights": str, "encoder": bool, "digest": str,
@@ -30,12 +30,13 @@ class StoredModel:
 
     tensors: names begin with "generator.", "prior." or "encoder.". config: the entries of FIELDS, from which the
     networks are built; and `about`, what is to be known of it: recipe, data set, protocols, metrics, versions.
-    card: the model card, Markdown; "" where only the file of weights is at hand.
+    card: the model card, Markdown; "" where only the file of weights is at hand. picture: samples.png, b"" = none.
     """
 
     tensors: Weights
     config: Mapping[str, Any]
     card: str = ""
+    picture: bytes = b""
 
     @property
     def about(self) -> dict[str, Any]:
@@ -43,14 +44,16 @@ class StoredModel:
 
 
 def write_model(folder: Path, model: StoredModel) -> None:
-    """Write the three files, config.json last: a folder that has it is whole.
+    """Write the files, config.json last: a folder that has it is whole.
 
     Raises StorageError where the disk refuses.
     """
-    content, card = encode_model(model), model.card.encode()
-    config = {**model.config, "files": {WEIGHTS: _sha256(content), CARD: _sha256(card)}}
-    write_whole(folder / WEIGHTS, content)
-    write_whole(folder / CARD, card)
+    files = {WEIGHTS: encode_model(model), CARD: model.card.encode()} | (
+        {PICTURE: model.picture} if model.picture else {}
+    )
+    config = {**model.config, "files": {name: _sha256(content) for name, content in files.items()}}
+    for name, content in files.items():
+        write_whole(folder / name, content)
     write_whole(folder / CONFIG, json.dumps({**config, "sha256": _digest(config)}, indent=1).encode())
 
 
@@ -71,17 +74,17 @@ def read_model(path: Path) -> StoredModel:
 
 def _read_folder(folder: Path) -> StoredModel:
     config = _read_config(folder / CONFIG)
-    files = config["files"]
-    content, card = _bytes_of(folder / WEIGHTS), _bytes_of(folder / CARD)
-    for name, found in ((WEIGHTS, content), (CARD, card)):
-        if _sha256(found) != files.get(name):
+    names = {WEIGHTS: None, CARD: None} | ({PICTURE: None} if PICTURE in config["files"] else {})
+    files = {name: _bytes_of(folder / name) for name in names}
+    for name, content in files.items():
+        if _sha256(content) != config["files"].get(name):
             raise CheckpointError(
                 f"{folder / name} is damaged, or of another model: its digest is not that of {CONFIG}"
             )
-    model = _read_file(folder / WEIGHTS, content)
+    model = _read_file(folder / WEIGHTS, files[WEIGHTS])
     if any(config.get(name) != value for name, value in model.config.items()):
         raise CheckpointError(f"{folder}: {CONFIG} and {WEIGHTS} are of two models; get the folder again")
-    return StoredModel(model.tensors, model.config, card.decode(errors="replace"))
+    return StoredModel(model.tensors, model.config, files[CARD].decode(errors="replace"), files.get(PICTURE, b""))
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from papergan.weights import Weights
 
 def stored_model(
     game: Game, exported: Mapping[str, Tensor], *, system: str, overrides: Mapping[str, Any], image: ImageSpec,
-    classes: Sequence[str], progress: Progress, weights: str, about: Mapping[str, Any], card: str = "",
+    classes: Sequence[str], progress: Progress, weights: str, about: Mapping[str, Any],
 ) -> StoredModel:  # fmt: skip
     """The exported generator of a game, its encoder where it has one, and its configuration.
 
@@ -54,7 +54,19 @@ def stored_model(
         "digest": Weights(tensors).digest,
         "about": dict(about),
     }  # fmt: skip
-    return StoredModel(Weights(tensors), config, card)
+    return StoredModel(Weights(tensors), config)
+
+
+def diverged_model(system: str, reason: str, about: Mapping[str, Any]) -> StoredModel:
+    """A model without weights, of a training that diverged; loading it raises CheckpointError with the reason."""
+    config = {
+        "format": FORMAT, "papergan": papergan.__version__, "system": system, "settings": {}, "image": {}, "prior": {},
+        "classes": [], "conditional": False, "progress": {}, "weights": "raw", "encoder": False,
+        "digest": Weights({}).digest, "diverged": reason, "about": dict(about),
+    }  # fmt: skip
+    return StoredModel(
+        Weights({}), config, f"# {about.get('experiment', system)}\n\nThere is no generator: {reason}.\n"
+    )
 
 
 def _encoder(game: Game) -> Encoder | None:

@@ -58,11 +58,11 @@ class MixtureGenerator(Members):
     """Latent [B, Z] and one-hot members [B, T] -> images [B, C, S, S].
 
     In evaluation mode each member makes its own images alone; in training mode all of them, so that each one's
-    BatchNorm sees a whole batch.
+    BatchNorm sees a whole batch, and in an exported graph, whose shapes cannot depend on data.
     """
 
     def forward(self, latent: Tensor, chosen: Tensor) -> Tensor:
-        if not self.training:
+        if not (self.training or torch.compiler.is_exporting()):
             return self._made_once(latent, chosen.argmax(1))
         images = torch.stack([member(latent) for member in self.members], dim=1)
         made: Tensor = (images * chosen[:, :, None, None, None].to(images.dtype)).sum(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import tempfile
@@ -16,6 +17,7 @@ from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
 from papergan.tracking.database import quietly
+from papergan.tracking.model_registry import log_generator
 from papergan.tracking.run_content import final_metrics, protocols_of
 from papergan.tracking.tracker import Tracker
 
@@ -90,6 +92,21 @@ class MlflowTracker(Tracker):
         """A file, or all of a folder, into a folder of the run."""
         take = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
         self._tell(lambda: take(self.run_id, str(path), folder))
+
+    def dataset(self, name: str, digest: str, about: Mapping[str, object]) -> None:
+        """A data set as an input of the run, for MLflow's column of data sets. digest: at most 36 letters are kept."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        entry = Dataset(
+            name=name, digest=digest[:36], source_type="papergan", source=json.dumps({"name": name, "digest": digest}),
+            profile=json.dumps(dict(about)),
+        )  # fmt: skip
+        inputs = [DatasetInput(entry, [InputTag("mlflow.data.context", "training")])]
+        self._tell(lambda: self.client.log_inputs(self.run_id, inputs))
+
+    def generator(self, folder: Path, name: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """A model folder as a model of the run, registered under `name`; see `log_generator`."""
+        self._tell(lambda: log_generator(self.client, self.run_id, folder, name=name, metrics=metrics, tags=tags))
 
     def parameters(self, values: Mapping[str, object]) -> None:
         """Once per run; long values are cut to what MLflow takes."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MODEL_NAME = "model"
-LATEST = "latest"  # MLflow reserves this word: models:/NAME/latest is the newest version
 REQUIREMENTS = ("torch", "safetensors", "numpy", "pillow", "pydantic", "pandas")
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -32,9 +33,12 @@ def log_generator(
     import mlflow
     from mlflow.models import Model
 
-    with _tracking_uri(client.tracking_uri):
+    with _tracking_uri(client.tracking_uri), _without_chatter():
+        # in the experiment of its run: MLflow itself would take the active experiment of this process
+        entry = client.create_logged_model(client.get_run(run_id).info.experiment_id, MODEL_NAME, run_id)
         logged = Model.log(
-            artifact_path=None, name=MODEL_NAME, flavor=mlflow.pyfunc, run_id=run_id, registered_model_name=name,
+            artifact_path=None, model_id=entry.model_id, flavor=mlflow.pyfunc, run_id=run_id,
+            registered_model_name=name,
             python_model=str(Path(__file__).with_name("pyfunc_generator.py")), artifacts={"generator": str(folder)},
             signature=signature(), pip_requirements=list(_pinned()), code_paths=[str(PACKAGE)],
             await_registration_for=60,
@@ -82,6 +86,28 @@ def _pinned() -> Iterator[str]:
     from importlib.metadata import version
 
     yield from (f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS)
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Inside the block neither progress bars nor advice on type hints and input examples are shown."""
+    bars = os.environ.get("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    loggers = [logging.getLogger(name) for name in ("mlflow", "mlflow.store.model_registry.abstract_store")]
+    levels = [one.level for one in loggers]
+    try:
+        for one in loggers:
+            one.setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)
+        if bars is None:
+            del os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"]
+        else:
+            os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = bars
 
 
 @contextmanager

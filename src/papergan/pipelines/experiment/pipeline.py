@@ -10,6 +10,7 @@ from papergan.pipelines.experiment.nodes import (
     export,
     figures,
     model,
+    packaging,
     references,
     training,
     training_log,
@@ -55,6 +56,11 @@ def create_pipeline(experiment: str) -> Pipeline:
             named(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
             named(figures.draw_by_class, [recipe, classifier, "generator"], "by_class"),
             named(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
+            named(
+                packaging.package_model,
+                [recipe, "images", "trained", "generator", "scores", "published"],
+                "model",
+            ),
         ]),
     ]  # fmt: skip
     return Pipeline(

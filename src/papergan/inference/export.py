@@ -1,0 +1,187 @@
+"""Trained generators as ONNX and torch.export files: no randomness in them, verified before they are written."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.nn.utils import parametrize
+
+from papergan.atomic_files import write_whole
+from papergan.errors import RecipeError
+from papergan.game.priors import WithChoice, one_hot
+from papergan.inference.generator import Generator
+from papergan.inference.store import restored
+from papergan.messages import quoted, sanitise
+
+OPSET = 18
+COUNT, BATCHES = 64, (64, 7)  # latents that a file is verified on, and in which batches; the last of 7 is one alone
+TOLERANCE = 1e-4  # of the largest value; a step of an image of bytes is 8e-3
+
+Run = Callable[..., Tensor]
+
+
+class Decoder(nn.Module):
+    """What is exported: latent float32 [B, Z], and class or member int64 [B] where there is one -> images.
+
+    images: float32 [B, C, S, S] in [-1, 1]. choices: number of classes or of members; 0 for none.
+    """
+
+    def __init__(self, generator: nn.Module, choices: int) -> None:
+        super().__init__()
+        self.generator, self.choices = generator, choices
+
+    def forward(self, latent: Tensor, chosen: Tensor | None = None) -> Tensor:
+        rest = () if chosen is None else (one_hot(chosen, self.choices),)
+        images: Tensor = self.generator(latent, *rest)
+        return images.clamp(-1, 1)
+
+
+def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Path:
+    """Write a generator as ONNX, or as a program of torch.export ("pt2"); returns the path.
+
+    Inputs are `latent` float32 [batch, Z], and int64 [batch]: `label` where there are classes, `member` where a mixture
+    has several generators. The output `images` is that of `Generator.decode`. Weights are those of the model folder,
+    in evaluation mode and float32, with spectral normalisation folded in; the batch may have any size.
+    Raises RecipeError where a package is missing, the system cannot be exported, or the file that would be written
+    computes other images than the generator.
+    """
+    if to not in _FORMATS:
+        raise RecipeError(f"expected format {', '.join(_FORMATS)}, got {quoted(to)}")
+    sampler, _ = restored(generator.stored, generator.image)
+    arguments = sampler.latents(COUNT, 0, "export", progress=generator.progress)
+    wanted = sampler.decode(*arguments).clamp(-1, 1)
+    choices = sampler.prior.choices if isinstance(sampler.prior, WithChoice) else 0
+    if len(arguments) != 1 + bool(choices):
+        raise RecipeError(f"system {generator.system!r} cannot be exported: its prior draws more than can be named")
+    inputs = (arguments[0], *(one.argmax(1) for one in arguments[1:]))
+    encode, reader = _FORMATS[to]
+    with _without_chatter():
+        try:
+            program = _program(Decoder(folded(sampler.generator), choices), inputs)
+            content = encode(program, generator)
+        except ImportError as error:
+            raise _missing(error) from error
+        except Exception as error:  # an exporter may raise anything
+            raise RecipeError(f"system {generator.system!r} cannot be exported to {to}: {sanitise(error)}") from error
+        check_deviation(reader(content), inputs, wanted, f"{path}, {to}")
+    path = Path(path).expanduser()
+    write_whole(path, content)
+    return path
+
+
+def check_deviation(run: Run, inputs: tuple[Tensor, ...], wanted: Tensor, what: str) -> None:
+    """Raise RecipeError unless `run` makes the images `wanted` of these inputs, in every size of a batch."""
+    most = TOLERANCE * float(wanted.abs().max())
+    for size in BATCHES:
+        parts = zip(*(torch.split(one, size) for one in inputs), strict=True)
+        deviation = float((torch.cat([run(*part) for part in parts]) - wanted).abs().max())
+        if not deviation <= most:
+            raise RecipeError(f"{what}: not written, since in batches of {size} its images deviate from the "
+                              f"generator's by up to {deviation:.2g}, more than {most:.2g}")  # fmt: skip
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """The network with its parametrisations, spectral normalisation among them, multiplied out in place."""
+    for layer in list(network.modules()):
+        if parametrize.is_parametrized(layer):
+            assert isinstance(layer.parametrizations, nn.ModuleDict)
+            for name in list(layer.parametrizations):
+                parametrize.remove_parametrizations(layer, name, leave_parametrized=True)
+    return network.requires_grad_(False)
+
+
+def input_names(generator: Generator) -> tuple[str, ...]:
+    """Names of an exported file's inputs, in their order."""
+    if not isinstance(generator.sampler.prior, WithChoice):
+        return ("latent",)
+    return ("latent", "label" if generator.conditional else "member")
+
+
+def _program(decoder: Decoder, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    batch = Dim("batch")
+    program = torch.export.export(decoder, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of this machine
+    return program
+
+
+def _to_onnx(program: ExportedProgram, generator: Generator) -> bytes:
+    import onnx
+    import onnxruntime  # noqa: F401  before the work
+    import onnxscript  # noqa: F401
+
+    exported = torch.onnx.export(
+        program, dynamo=True, opset_version=OPSET, verbose=False, input_names=list(input_names(generator)),
+        output_names=["images"],
+    )  # fmt: skip
+    assert exported is not None
+    proto = exported.model_proto
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.helper.set_model_props(proto, _about(generator))
+    onnx.checker.check_model(proto, full_check=True)
+    return bytes(proto.SerializeToString())
+
+
+def _run_onnx(content: bytes) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+    return lambda *parts: torch.from_numpy(
+        session.run(None, {name: part.numpy() for name, part in zip(names, parts, strict=True)})[0]
+    )
+
+
+def _to_pt2(program: ExportedProgram, generator: Generator) -> bytes:
+    file = io.BytesIO()
+    torch.export.save(program, file, extra_files={"papergan.json": json.dumps(_about(generator))})
+    return file.getvalue()
+
+
+def _run_pt2(content: bytes) -> Run:
+    module = torch.export.load(io.BytesIO(content)).module()
+    return lambda *parts: module(*parts)
+
+
+def _about(generator: Generator) -> dict[str, str]:
+    """What goes with the file; classes as a list in JSON."""
+    classes = json.dumps(generator.classes if generator.conditional else ())
+    version = str(generator.stored.config["papergan"])
+    return {"papergan": version, "system": generator.system, "digest": generator.digest, "classes": classes}
+
+
+def _missing(error: ImportError) -> RecipeError:
+    return RecipeError(f"this format needs {error.name or error}: pip install 'papergan[onnx]'")
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Without what exporters say about themselves; what is wrong with a file is found out by running it."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")]
+    before = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, level in zip(loggers, before, strict=True):
+            one.setLevel(level)
+
+
+_FORMATS: dict[str, tuple[Callable[[ExportedProgram, Generator], bytes], Callable[[bytes], Run]]] = {
+    "onnx": (_to_onnx, _run_onnx), "pt2": (_to_pt2, _run_pt2),
+}  # fmt: skip

@@ -1,0 +1,139 @@
+"""A trained generator behind HTTP, on the loopback unless told otherwise, and a page to look at it with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from papergan.atomic_files import read_regular
+from papergan.errors import PaperganError, RecipeError
+from papergan.inference.generator import Generator
+from papergan.inference.service import Limits, Refused, Service, answer_json
+from papergan.inference.worker import Busy
+from papergan.messages import quoted, sanitise
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request, Response
+
+PAGE = Path(__file__).with_name("page.html")
+
+
+def create_app(generator: Generator, limits: Limits | None = None, *, public: bool = False) -> FastAPI:
+    """The application. public: answer under any name; else under those of the loopback alone.
+
+    So a page from elsewhere, whose name was made to lead here, gets nothing.
+    Raises RecipeError where the packages are missing.
+    """
+    _check_packages()
+    from fastapi import FastAPI
+    from fastapi.responses import HTMLResponse
+
+    service = Service(generator, limits or Limits())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.worker.close()
+
+    # FastAPI's own pages of documentation load scripts from elsewhere
+    app = FastAPI(title="papergan", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    page, policy = _page()
+    headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+
+    async def index(request: Request) -> Response:
+        return HTMLResponse(page, headers=headers)
+
+    for path, handler, method in (
+        ("/sample", service.sample, "POST"), ("/interpolate", service.interpolate, "POST"),
+        ("/card", service.card, "GET"), ("/health", service.health, "GET"), ("/model", service.model, "GET"),
+        ("/", index, "GET"),
+    ):  # fmt: skip
+        app.add_route(path, _guarded(handler, public), methods=[method])
+    return app
+
+
+def serve(
+    generator: Generator, host: str = "127.0.0.1", port: int = 8000, *, limits: Limits | None = None,
+    public: bool = False,
+) -> None:  # fmt: skip
+    """Serve until SIGINT or SIGTERM. public: allow a host that other machines can reach; there is no login.
+
+    Raises RecipeError for such a host without `public`, an address that cannot be had, and missing packages.
+    """
+    local = _is_loopback(host)
+    if not local and not public:
+        raise RecipeError(f"host {quoted(host)} can be reached from other machines, and there is no login; "
+                          "say so with public=True, or leave the host out")  # fmt: skip
+    limits = limits or Limits()
+    app = create_app(generator, limits, public=not local)
+    import uvicorn
+
+    try:
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        why = sanitise(getattr(error, "strerror", None) or error).partition(" (")[0]
+        raise RecipeError(f"cannot listen on {quoted(host)}, port {port}: {why}; name another port") from error
+    config = uvicorn.Config(
+        app, access_log=False, server_header=False, limit_concurrency=limits.connections, timeout_keep_alive=5
+    )
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _check_packages() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise RecipeError("serving needs fastapi and uvicorn: pip install 'papergan[serve]'") from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+Handler = Callable[["Request"], Awaitable["Response"]]
+
+
+def _guarded(handler: Handler, public: bool) -> Handler:
+    """The handler, whose errors are answers of one line."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            name = re.sub(r":\d+$", "", request.headers.get("host", "")).strip("[]").lower()
+            if not public and not _is_loopback(name):
+                raise Refused(421, f"this server does not answer as {quoted(name)}; ask localhost")
+            return await handler(request)
+        except Refused as error:
+            return answer_json({"detail": str(error)}, error.status)
+        except RecipeError as error:
+            return answer_json({"detail": str(error)}, 400)
+        except (Busy, PaperganError) as error:
+            return answer_json({"detail": str(error)}, 503, {"Retry-After": "1"})
+
+    return answer
+
+
+def _page() -> tuple[bytes, str]:
+    """The page, and the policy that allows its own script and style alone."""
+    page = read_regular(PAGE)
+    allowed = {}
+    for tag in (b"script", b"style"):
+        found = re.search(b"<%s>(.*?)</%s>" % (tag, tag), page, re.DOTALL)
+        assert found is not None
+        allowed[tag.decode()] = base64.b64encode(hashlib.sha256(found[1]).digest()).decode()
+    own = "; ".join(f"{tag}-src 'sha256-{digest}'" for tag, digest in allowed.items())
+    return page, (
+        f"default-src 'none'; {own}; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )

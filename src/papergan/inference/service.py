@@ -1,0 +1,200 @@
+"""Requests to a served generator: what they may say, within limits, and what is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
+
+from pydantic import Field
+
+from papergan.inference.generator import Generator
+from papergan.inference.samples import Samples
+from papergan.inference.worker import Check, Worker
+from papergan.messages import quoted, sanitise
+from papergan.reporting.image_grid import encode_png, make_grid
+from papergan.validation import StrictModel
+
+if TYPE_CHECKING:
+    from fastapi import Request, Response
+
+AT_ONCE = 32  # images between two looks at the clock
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Label = int | Annotated[str, Field(max_length=200)]
+Format = Literal["png", "grid", "json"]
+Body = TypeVar("Body", bound=StrictModel)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """images: of a request. body: bytes. waiting: requests in the queue. seconds: for each, its wait included.
+
+    connections: open at once, those beyond are turned away.
+    """
+
+    images: int = 256
+    body: int = 16_384
+    waiting: int = 16
+    seconds: float = 60.0
+    connections: int = 128
+
+
+class SampleBody(StrictModel):
+    """What POST /sample takes. format: "png" images side by side, "grid" with a caption, "json" one PNG for each."""
+
+    n: Annotated[int, Field(ge=1)] = 16
+    seed: Seed = 0
+    labels: Label | list[Label] | None = None
+    truncation: Annotated[float, Field(gt=0, le=100)] | None = None
+    format: Format = "png"
+
+
+class InterpolateBody(StrictModel):
+    """What POST /interpolate takes: the way from the first sample of one seed to that of another, both included.
+
+    label: None = the class of the start.
+    """
+
+    seeds: Annotated[list[Seed], Field(min_length=2, max_length=2)]
+    steps: Annotated[int, Field(ge=2)] = 9
+    label: Label | None = None
+    format: Format = "png"
+
+
+class Refused(Exception):
+    """A request that cannot be answered: the status, and one line that says why."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Service:
+    """The handlers of one generator."""
+
+    def __init__(self, generator: Generator, limits: Limits) -> None:
+        self.generator, self.limits = generator, limits
+        self.worker = Worker(limits.waiting, limits.seconds)
+
+    async def sample(self, request: Request) -> Response:
+        """POST /sample."""
+        body = await self._body(request, SampleBody)
+        self._check_count("n", body.n)
+        return await self._answer(lambda check: self._sampled(body, check), body.format)
+
+    async def interpolate(self, request: Request) -> Response:
+        """POST /interpolate."""
+        body = await self._body(request, InterpolateBody)
+        self._check_count("steps", body.steps)
+        return await self._answer(lambda check: self._between(body), body.format)
+
+    async def card(self, request: Request) -> Response:
+        """GET /card: the model card, Markdown."""
+        from fastapi import Response
+
+        return Response(self.generator.stored.card or f"{self.generator!r}\n", media_type="text/markdown")
+
+    async def health(self, request: Request) -> Response:
+        """GET /health."""
+        return answer_json({"status": "ok", "digest": self.generator.digest})
+
+    async def model(self, request: Request) -> Response:
+        """GET /model: what can be asked for."""
+        generator = self.generator
+        name, *about = repr(generator).splitlines()
+        return answer_json(
+            {
+                "name": name.partition(":")[0], "about": [name.partition(": ")[2], *map(str.strip, about)],
+                "classes": _class_names(generator), "most": self.limits.images,
+            }
+        )  # fmt: skip
+
+    def _sampled(self, body: SampleBody, check: Check) -> Samples:
+        parts: list[Samples] = []
+        for part in self.generator.stream(
+            body.n, seed=body.seed, labels=body.labels, truncation=body.truncation, batch_size=AT_ONCE
+        ):
+            check()
+            parts.append(part)
+        return Samples.join(parts)
+
+    def _between(self, body: InterpolateBody) -> Samples:
+        start, end = (self.generator.sample(1, seed=seed) for seed in body.seeds)
+        label = body.label
+        if label is None and start.labels is not None:
+            label = int(start.labels[0])
+        return self.generator.interpolate(start.latents, end.latents, steps=body.steps, labels=label)
+
+    async def _answer(self, work: Callable[[Check], Samples], kind: Format) -> Response:
+        """The images that `work` makes, drawn and encoded in the worker's thread."""
+        from fastapi import Response
+
+        def encoded(check: Check) -> bytes:
+            check()  # who waited too long is not served
+            return _encoded(work(check), kind, self.generator.digest)
+
+        media = "application/json" if kind == "json" else "image/png"
+        return Response(await self.worker.run(encoded), media_type=media)
+
+    async def _body(self, request: Request, model: type[Body]) -> Body:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Refused(415, "expected Content-Type: application/json")
+        try:
+            content = await asyncio.wait_for(self._read(request), self.limits.seconds)
+        except TimeoutError:
+            raise Refused(408, f"the request did not arrive within {self.limits.seconds:g} seconds") from None
+        try:
+            given = json.loads(content, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            raise Refused(400, f"the request is no JSON: {sanitise(error)}") from None
+        return model.parse("request", given)
+
+    async def _read(self, request: Request) -> bytes:
+        content = b""
+        async for part in request.stream():
+            content += part
+            if len(content) > self.limits.body:
+                raise Refused(413, f"the request has more than {self.limits.body} bytes")
+        return content
+
+    def _check_count(self, name: str, count: int) -> None:
+        if count > self.limits.images:
+            raise Refused(400, f"{name}: at most {self.limits.images} images in a request, got {quoted(count)}")
+
+
+def answer_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """An answer of JSON."""
+    from fastapi.responses import JSONResponse
+
+    return JSONResponse(content, status, headers)
+
+
+def _encoded(samples: Samples, kind: Format, digest: str) -> bytes:
+    if kind == "grid":
+        return samples.grid().png()
+    if kind == "png":
+        return encode_png(make_grid(samples.pixels, padding=0), samples.about)
+    images = [
+        {
+            "index": samples.first + index, "label": None if samples.labels is None else samples.name_of(index),
+            "png": base64.b64encode(encode_png(image, samples.about)).decode(),
+        }
+        for index, image in enumerate(samples.pixels)
+    ]  # fmt: skip
+    return json.dumps({"digest": digest, "images": images}).encode()
+
+
+def _class_names(generator: Generator) -> list[str]:
+    """By number; none for a generator without classes."""
+    if not generator.conditional:
+        return []
+    names = generator.classes
+    return [names[one] if one < len(names) else f"class {one}" for one in range(generator.image.num_classes)]
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")

@@ -1,0 +1,58 @@
+"""One thread for torch, with a queue of limited length and a limit of time for each piece of work."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+Check = Callable[[], None]
+
+
+class Busy(Exception):
+    """The queue is full, or work took too long; one line for who asked."""
+
+
+class Worker:
+    """Does one piece of work after the other. waiting: how many may wait; seconds: for each, its wait included."""
+
+    def __init__(self, waiting: int, seconds: float) -> None:
+        self.waiting, self.seconds = waiting, seconds
+        self._places = threading.BoundedSemaphore(1 + waiting)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="torch")
+
+    async def run(self, work: Callable[[Check], T]) -> T:
+        """The result of `work`, which calls its argument now and then: that raises Busy once the time is over.
+
+        Raises Busy where no place is free, and at the limit of time; work that has begun keeps its place until it ends.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Busy(f"busy: {self.waiting} requests are waiting already; try again in a moment")
+        try:
+            future = self._thread.submit(work, self._check(time.monotonic() + self.seconds))
+        except BaseException:
+            self._places.release()
+            raise
+        future.add_done_callback(lambda _: self._places.release())
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.seconds)
+        except TimeoutError:
+            raise self._too_late() from None
+
+    def close(self) -> None:
+        """Drop what waits, and let what is being done come to its end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _check(self, deadline: float) -> Check:
+        def check() -> None:
+            if time.monotonic() > deadline:
+                raise self._too_late()
+
+        return check
+
+    def _too_late(self) -> Busy:
+        return Busy(f"not done within {self.seconds:g} seconds; ask for fewer images, or try again in a moment")

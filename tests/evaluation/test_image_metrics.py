@@ -1,0 +1,112 @@
+"""The metrics for anybody's images: the same numbers from arrays, tensors, files and in a loop."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import papergan
+from papergan.errors import DataError, EvaluationError
+from papergan.evaluation.image_metrics import ImageMetrics, evaluate
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_distance
+
+COUNTS = {"kid_subset_size": 20, "kid_subsets": 5, "bootstrap": 0}
+
+
+def corners(values):
+    """Four features of each channel: the means of its quarters."""
+    return nn.functional.adaptive_avg_pool2d(values, 2).flatten(1)
+
+
+def images(count, seed, low=0):
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randint(low, 256, (count, 3, 12, 12), dtype=torch.uint8, generator=draw)
+
+
+def test_it_is_the_frechet_distance_of_the_features():
+    fake, real = images(60, 0, low=30), images(80, 1)
+    scores = evaluate(fake, real, extractor=corners, **COUNTS)
+    a, b = (FeatureStatistics.of(corners(one.float())) for one in (fake, real))
+    assert scores["custom_fid"] == pytest.approx(frechet_distance(a, b))
+    assert {"custom_precision", "custom_recall", "custom_density", "custom_coverage", "ms_ssim"} <= set(scores)
+    assert "custom_is_mean" not in scores  # there are no logits
+
+
+def test_arrays_tensors_and_files_give_the_same(tmp_path):
+    fake, real = images(40, 0, low=30), images(50, 1)
+    wanted = evaluate(fake, real, extractor=corners, **COUNTS)
+    arrays = [one.permute(0, 2, 3, 1).numpy() for one in (fake, real)]
+    assert evaluate(*arrays, extractor=corners, **COUNTS) == wanted
+    np.savez(tmp_path / "fake.npz", images=arrays[0])
+    (tmp_path / "real").mkdir()
+    for index, one in enumerate(arrays[1]):
+        Image.fromarray(one).save(tmp_path / "real" / f"{index:03d}.png")
+    again = evaluate(str(tmp_path / "fake.npz"), tmp_path / "real", extractor=corners, **COUNTS)
+    assert again == pytest.approx(wanted)
+
+
+def test_held_out_images_give_copy_rates_and_the_floor():
+    real = images(60, 1)
+    scores = evaluate(real[:30], real, images(60, 2), extractor=corners, **COUNTS)
+    assert scores["custom_copy_rate"] == 1
+    assert scores["pixel_copy_rate"] == 1
+    assert scores["custom_fid_floor"] > 0
+
+
+def test_in_a_loop_it_is_the_same_and_real_images_stay_after_a_reset():
+    fake, real = images(60, 0, low=30), images(80, 1)
+    wanted = evaluate(fake, real, extractor=corners, **COUNTS)
+    metrics = papergan.ImageMetrics(corners, **COUNTS)
+    for part in real.split(30):
+        metrics.update(part, real=True)
+    for part in fake.split(25):
+        metrics.update(part.permute(0, 2, 3, 1).numpy(), real=False)
+    scores = metrics.compute()
+    assert scores == pytest.approx({name: wanted[name] for name in scores})
+    assert "custom_fid" in scores
+    metrics.reset()
+    with pytest.raises(EvaluationError, match="no generated images yet"):
+        metrics.compute()
+    metrics.update(fake, real=False)
+    assert metrics.compute()["custom_fid"] == pytest.approx(wanted["custom_fid"])
+
+
+def test_a_network_of_ones_own_may_have_logits():
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(12, 5)
+
+        def forward(self, values):
+            features = corners(values / 255)
+            return features, self.linear(features)
+
+    scores = evaluate(images(40, 0), images(40, 1), extractor=Network(), **COUNTS)
+    assert scores["custom_is_mean"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("fake", "error", "message"),
+    [
+        (torch.zeros(4, 3, 8, 8), DataError, "fake: images must be uint8"),
+        (torch.zeros(4, 3, 8, 8, dtype=torch.uint8), EvaluationError, "images differ in size"),
+        (np.zeros((4, 12, 12, 7), np.uint8), DataError, "images must be uint8"),
+        ("nowhere", DataError, "nowhere"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(fake, error, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message) as caught:
+        evaluate(fake, images(20, 1), extractor=corners, **COUNTS)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_count_and_an_unknown_extractor_are_refused():
+    with pytest.raises(EvaluationError, match="'kid_subset'; counts are fields"):
+        evaluate(images(20, 0), images(20, 1), extractor=corners, kid_subset=3)
+    with pytest.raises(EvaluationError, match="unknown extractor 'inceptoin'"):
+        evaluate(images(20, 0), images(20, 1), extractor="inceptoin")
+    with pytest.raises(EvaluationError, match=r"expected features \[20, D\]"):
+        ImageMetrics(lambda values: values.mean()[None, None]).update(images(20, 0), real=True)

@@ -1,0 +1,293 @@
+"""The server: answers, every limit, a storm of requests, and requests that mean harm."""
+
+import base64
+import io
+import json
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from papergan.errors import RecipeError
+from papergan.inference import Generator
+from papergan.inference.server import PAGE, create_app, serve
+from papergan.inference.service import Limits
+
+uvicorn = pytest.importorskip("uvicorn", reason="the extra papergan[serve] is not installed")
+testclient = pytest.importorskip("starlette.testclient")
+
+LIMITS = Limits(images=40, body=2000, waiting=3, seconds=20)
+
+
+@pytest.fixture(scope="module")
+def client(loaded):
+    with testclient.TestClient(create_app(loaded("dcgan_labels"), LIMITS), base_url="http://localhost:8000") as client:
+        yield client
+
+
+def picture(content: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
+def test_samples_are_those_of_the_generator(client, loaded):
+    wanted = loaded("dcgan_labels").sample(5, seed=3, labels=["cat", 2])
+    asked = {"n": 5, "seed": 3, "labels": ["cat", 2]}
+    answer = client.post("/sample", json={**asked, "format": "json"}).json()
+    assert [one["index"] for one in answer["images"]] == [0, 1, 2, 3, 4]
+    assert [one["label"] for one in answer["images"]] == ["cat", "7", "cat", "7", "cat"]
+    images = [picture(base64.b64decode(one["png"])) for one in answer["images"]]
+    assert np.array_equal(np.stack(images), wanted.images)
+    plain = client.post("/sample", json=asked)
+    assert plain.headers["content-type"] == "image/png"
+    assert picture(plain.content).shape == (32, 48, 3)
+    assert np.array_equal(picture(plain.content)[:16, :16], wanted.images[0])
+    assert client.post("/sample", json={**asked, "format": "grid"}).content == wanted.grid().png()
+
+
+def test_the_way_between_two_seeds(client, loaded):
+    generator = loaded("dcgan_labels")
+    answer = client.post("/interpolate", json={"seeds": [4, 5], "steps": 7, "label": "cat", "format": "json"}).json()
+    images = [picture(base64.b64decode(one["png"])) for one in answer["images"]]
+    assert len(images) == 7
+    for image, seed in ((images[0], 4), (images[-1], 5)):
+        assert np.array_equal(image, generator.sample(1, seed=seed, labels="cat").images[0])
+    own = client.post("/interpolate", json={"seeds": [4, 5], "format": "json"}).json()["images"]
+    start = generator.sample(1, seed=4)
+    assert {one["label"] for one in own} == {start.name_of(0)}
+    assert len(own) == 9
+
+
+def test_card_health_and_model(client, loaded):
+    assert client.get("/health").json() == {"status": "ok", "digest": loaded("dcgan_labels").digest}
+    card = client.get("/card")
+    assert card.headers["content-type"].startswith("text/markdown")
+    assert "dcgan_labels_tiny" in card.text
+    model = client.get("/model").json()
+    assert (model["name"], model["about"][0][:22]) == ("dcgan_labels_tiny", "dcgan_labels generator")
+    assert (model["classes"], model["most"]) == (["airplane", "cat", "7"], 40)
+
+
+def test_the_page_loads_nothing_from_elsewhere(client):
+    answer = client.get("/")
+    assert answer.content == PAGE.read_bytes()
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "http" not in answer.text
+    for path in ("/docs", "/redoc", "/openapi.json"):
+        assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{", "the request is no JSON: Expecting property name"),
+        ("", "the request is no JSON: Expecting value"),
+        (b"\xff\xfe", "the request is no JSON"),
+        ("[" * 1500, "the request is no JSON"),
+        ("[]", "expected a mapping"),
+        ("null", "expected a mapping"),
+        ('{"truncation": NaN}', "the request is no JSON: NaN is no number in JSON"),
+        ('{"seed": -Infinity}', "the request is no JSON: -Infinity is no number"),
+        ('{"truncation": 1e999}', "request.truncation: Input should be a finite number"),
+        ('{"truncation": 0}', "request.truncation: "),
+        ('{"n": 0}', "request.n: Input should be greater than or equal to 1, got 0"),
+        ('{"n": 41}', "n: at most 40 images in a request, got 41"),
+        ('{"n": 1000000000}', "n: at most 40 images"),
+        ('{"n": %s}' % ("9" * 400), "n: at most 40 images"),
+        ('{"n": 2.5}', "request.n: "),
+        ('{"n": true}', "request.n: "),
+        ('{"n": "4"}', "request.n: "),
+        ('{"seed": -1}', "request.seed: "),
+        ('{"seed": 9223372036854775808}', "request.seed: "),
+        ('{"labels": "dog"}', "unknown class 'dog'"),
+        ('{"labels": 3}', "class 3 does not exist"),
+        ('{"labels": []}', "labels: expected one class or more"),
+        ('{"labels": {"a": 1}}', "request.labels"),
+        ('{"format": "gif"}', "request.format: "),
+        ('{"sed": 1}', "unknown key 'sed'; did you mean 'seed'?"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_line(client, body, said):
+    answer = client.post("/sample", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert said in answer.json()["detail"]
+    assert "\n" not in answer.json()["detail"]
+    assert len(answer.json()["detail"]) < 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"seeds": [1]}, "request.seeds"), ({"seeds": [1, 2, 3]}, "request.seeds"), ({}, "request.seeds: is missing"),
+        ({"seeds": [1, 2], "steps": 1}, "request.steps"), ({"seeds": [1, 2], "steps": 41}, "steps: at most 40 images"),
+        ({"seeds": [1, 2], "label": "dog"}, "unknown class 'dog'"),
+    ],
+)  # fmt: skip
+def test_wrong_ways_are_one_line(client, body, said):
+    answer = client.post("/interpolate", json=body)
+    assert (answer.status_code, said in answer.json()["detail"]) == (400, True)
+
+
+def test_a_generator_without_classes(loaded):
+    with testclient.TestClient(create_app(loaded("dcgan"), LIMITS), base_url="http://127.0.0.1") as client:
+        answer = client.post("/sample", json={"labels": 1})
+        assert (answer.status_code, "knows no classes" in answer.json()["detail"]) == (400, True)
+        assert client.get("/model").json()["classes"] == []
+        images = client.post("/interpolate", json={"seeds": [0, 1], "format": "json"}).json()["images"]
+        assert {one["label"] for one in images} == {None}
+        narrow = client.post("/sample", json={"truncation": 0.5, "n": 2, "format": "grid"})
+        assert narrow.content == loaded("dcgan").sample(2, truncation=0.5).grid().png()
+
+
+def test_a_large_body_is_refused_before_it_is_read(client):
+    answer = client.post("/sample", json={"labels": ["cat"] * 1000})
+    assert (answer.status_code, answer.json()["detail"]) == (413, "the request has more than 2000 bytes")
+
+
+def test_other_content_methods_and_names(client):
+    answer = client.post("/sample", content='{"n": 1}', headers={"Content-Type": "text/plain"})  # as a foreign form may
+    assert (answer.status_code, answer.json()["detail"]) == (415, "expected Content-Type: application/json")
+    assert client.get("/sample").status_code == 405
+    for name in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8000", ""):
+        answer = client.get("/card", headers={"Host": name})
+        assert (answer.status_code, "does not answer as" in answer.json()["detail"]) == (421, True)
+    for name in ("localhost", "127.0.0.1:8000", "[::1]:8000"):
+        assert client.get("/health", headers={"Host": name}).status_code == 200
+
+
+def test_a_public_server_answers_under_any_name(loaded):
+    with testclient.TestClient(create_app(loaded("dcgan"), public=True), base_url="http://gan.example") as client:
+        assert client.get("/health").status_code == 200
+
+
+@contextmanager
+def running(generator: Generator, limits: Limits):
+    """A real server on a free port of the loopback; its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(generator, limits), log_level="critical", limit_concurrency=limits.connections)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listening.close()
+    assert not thread.is_alive()
+
+
+def post(address: str, body: dict[str, object]) -> tuple[int, bytes]:
+    request = urllib.request.Request(
+        f"{address}/sample", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def wait_for(address: str, status: int) -> None:
+    deadline = time.monotonic() + 10
+    while post(address, {"n": 1})[0] != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+class Slow:
+    """A generator that waits before each batch, and counts."""
+
+    def __init__(self, generator: Generator, seconds: float) -> None:
+        self.generator, self.seconds, self.batches, self.at_once, self.most = generator, seconds, 0, 0, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.generator, name)
+
+    def stream(self, *arguments: object, **settings: object):
+        for part in self.generator.stream(*arguments, **settings):
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            time.sleep(self.seconds)
+            self.batches += 1
+            self.at_once -= 1
+            yield part
+
+
+def test_a_storm_is_turned_away_and_the_server_goes_on(loaded):
+    slow = Slow(loaded("dcgan"), 0.1)
+    with running(slow, Limits(waiting=3, seconds=20)) as address:
+        with ThreadPoolExecutor(40) as pool:
+            answers = list(pool.map(lambda seed: post(address, {"n": 1, "seed": seed}), range(40)))
+        told = Counter(status for status, _ in answers)
+        assert told.keys() == {200, 503}
+        assert told[200] >= 4
+        assert slow.most == 1  # one thread for torch
+        busy = [json.loads(content)["detail"] for status, content in answers if status == 503]
+        assert set(busy) == {"busy: 3 requests are waiting already; try again in a moment"}
+        for (status, content), seed in zip(answers, range(40), strict=True):
+            if status == 200:
+                assert np.array_equal(picture(content), slow.generator.sample(1, seed=seed).images[0])
+        assert post(address, {"n": 2})[0] == 200
+
+
+def test_a_request_ends_at_its_limit_of_time_and_frees_its_place(loaded):
+    slow = Slow(loaded("dcgan"), 0.25)
+    with running(slow, Limits(waiting=0, seconds=0.4)) as address:
+        status, content = post(address, {"n": 256})  # eight batches: two seconds
+        assert (status, json.loads(content)["detail"].partition(";")[0]) == (503, "not done within 0.4 seconds")
+        wait_for(address, 200)
+        assert slow.batches <= 4  # it was left after the batch in which its time was over
+
+
+def test_a_body_that_never_arrives_is_not_waited_for(loaded):
+    with running(loaded("dcgan"), Limits(seconds=0.3)) as address:
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=10) as line:
+            line.sendall(
+                b"POST /sample HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 10\r\n\r\n{"
+            )
+            assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+        assert post(address, {"n": 1})[0] == 200
+
+
+def test_connections_are_limited(loaded):
+    with running(loaded("dcgan"), Limits(connections=3)) as address:
+        port = int(address.rpartition(":")[2])
+        held = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(4)]
+        wait_for(address, 503)
+        for line in held:
+            line.close()
+        wait_for(address, 200)
+
+
+@pytest.mark.parametrize("host", ["192.168.0.7", "gan.example", "", "::", ".".join("0000")])
+def test_other_machines_get_in_only_where_that_is_said(loaded, host):
+    with pytest.raises(RecipeError, match=r"can be reached from other machines.*public=True"):
+        serve(loaded("dcgan"), host)
+
+
+def test_a_port_that_is_taken_is_one_line(loaded):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RecipeError, match=rf"^cannot listen on '127.0.0.1', port {port}: Address already in use; "):
+            serve(loaded("dcgan"), port=port)
+    with pytest.raises(RecipeError, match="cannot listen on '127.0.0.1', port 70000: "):
+        serve(loaded("dcgan"), port=70000)
+
+
+@pytest.mark.parametrize("package", ["fastapi", "uvicorn"])
+def test_a_missing_package_is_one_line(loaded, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(RecipeError, match=r"^serving needs fastapi and uvicorn: pip install 'papergan\[serve\]'$"):
+        serve(loaded("dcgan"))
