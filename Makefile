@@ -23,8 +23,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz,onnx,serve,hub]"
 	@touch $@
 
+# By file, since fixtures are a file's: a trained run, two processes. In the order of tests/conftest.py, longest first;
+# the default, files of most tests first, begins the longest ones last.
 test: $(INSTALLED) ## The whole test suite: under ten minutes on two cores
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not reliability"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not slow and not reliability"
 
 test-slow: $(INSTALLED) ## Tests that take minutes each
 	$(BIN)/python -m pytest -m slow --timeout 3600

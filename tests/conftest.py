@@ -21,8 +21,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--system", metavar="NAME", help="run only the tests that are keyed to this system")
 
 
+LONGEST = (  # files of half a minute or more, which workers take first, so that none of them ends last and alone
+    "test_end_to_end.py", "pipelines/test_tools.py", "ranks/test_two_ranks.py", "pipelines/test_experiment.py",
+    "evaluation/test_metric_sanity.py", "reliability/test_configuration_command.py", "test_house.py",
+    "maintenance/test_command.py", "metrics/test_fidelity_command.py", "game/test_cuda_graphs.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --system, what is left is what has the system, or a game of two ranks of it, as a parameter."""
+    """The longest files come first. With --system, what is left has the system, or two ranks of it, as a parameter."""
+    place = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
     name = config.getoption("--system")
     if name is None:
         return

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -40,11 +38,20 @@ def keyed_functions() -> set[str]:
     return found
 
 
-def collect(*arguments: str) -> subprocess.CompletedProcess[str]:
+class Collected:
+    """A plugin that notes the names of the tests that would run."""
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.names = {item.nodeid.split("::")[1] for item in session.items}
+
+
+def collect(*arguments: str) -> set[str]:
     """What would run, of two files that are quickly read."""
-    files = ("tests/test_bounds.py", "tests/test_configuration.py")
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments, *files]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    files = [str(PROJECT / "tests" / name) for name in ("test_bounds.py", "test_configuration.py")]
+    collected, quiet = Collected(), ["-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:xdist"]
+    options = ["--rootdir", str(PROJECT), "--collect-only", "-q", *quiet]
+    assert pytest.main([*options, *arguments, *files], plugins=[collected]) == pytest.ExitCode.OK
+    return collected.names
 
 
 def test_every_kind_of_test_is_keyed_to_a_system():
@@ -59,10 +66,8 @@ def test_the_command_is_in_the_makefile():
 
 def test_the_command_selects_what_has_the_name_and_nothing_else():
     """The name is compared as a whole: "gan" is in the names of most systems."""
-    done = collect("--system", "dcgan")
-    found = {line.split("::")[1] for line in done.stdout.splitlines() if "::" in line}
     keys = {f"test_an_experiment_is_a_valid_recipe_of_its_own[{key}]" for key in keys_of("dcgan") - {"dcgan"}}
-    assert found == keys | {"test_every_number_of_every_system_has_a_bound[dcgan]"}
+    assert collect("--system", "dcgan") == keys | {"test_every_number_of_every_system_has_a_bound[dcgan]"}
     assert len(keys) > 1
 
 

@@ -276,3 +276,9 @@ def test_the_map_of_the_house_is_the_tree():
     named = re.findall(r"`((?:game|objectives|metrics|evaluation|training|config|systems)/\w+\.py)`", text)
     assert named
     assert [name for name in named if not (package / name).is_file()] == []
+
+
+def test_the_files_that_are_run_first_are_there():
+    named = re.findall(r'"([\w/]+\.py)"', (ROOT / "tests" / "conftest.py").read_text())
+    assert named
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner, Result
+from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
@@ -29,6 +32,15 @@ def run_here(pipeline: str, *, env: str = "test", params: dict[str, Any] | None 
     bootstrap_project(PROJECT)
     with KedroSession.create(PROJECT, env=env, runtime_params=params or {}) as session:
         session.run(pipeline_names=pipeline.split(","), runner=ExperimentRunner(), **options)
+
+
+def command_here(*arguments: str) -> Result:
+    """`kedro <arguments>` in this process; the caller has set PAPERGAN_WORKSPACE where it matters."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        return CliRunner().invoke(KedroCLI(PROJECT), list(arguments))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def run_there(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

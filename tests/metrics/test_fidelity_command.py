@@ -5,9 +5,10 @@ Only the network's layers are shared. The weights are random, so the numbers mea
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,6 @@ from papergan.metrics.inception_score import inception_score
 from papergan.metrics.kernel_distance import kernel_distance
 from papergan.metrics.nearest_neighbours import neighbourhoods
 
-FIDELITY = Path(sys.executable).parent / "fidelity"
 COUNT = 16
 
 
@@ -41,15 +41,18 @@ def mosaics(folder: Path, seed: int, darkest: int) -> Tensor:
 
 def theirs(folder: Path, weights: Path) -> dict[str, float]:
     """What the command prints; input1 are the fakes. One subset of all images, so that its draw does not matter."""
+    from torch_fidelity import fidelity
+
     command = [
-        FIDELITY, "--input1", folder / "fake", "--input2", folder / "real",
+        "fidelity", "--input1", folder / "fake", "--input2", folder / "real",
         "--feature-extractor", "inception-v3-compat", "--feature-extractor-weights-path", weights,
         "--batch-size", COUNT, "--cpu", "--json", "--silent", "--no-cache", "--save-cpu-ram",
         "--isc", "--isc-splits", 1, "--fid", "--prc", "--kid", "--kid-subsets", 1, "--kid-subset-size", COUNT,
     ]  # fmt: skip
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
+        patch.setattr(sys, "argv", [str(part) for part in command])
+        fidelity.main()
+    return json.loads(printed.getvalue())
 
 
 @pytest.fixture(scope="module")

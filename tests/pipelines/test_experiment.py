@@ -94,14 +94,16 @@ def played(pipeline, inputs) -> DataCatalog:
     return catalog
 
 
-def run(folder, **changes):
+def run(folder, *outputs, **changes):
+    """The whole pipeline, or what these outputs need of it: pictures take as long as all the rest."""
     listener = Listener()
     inputs = {
         "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
         f"params:{NAME}": Experiment(NAME, Recipe.parse(NAME, GIVEN | changes)),
         f"{NAME}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": PUBLISHED,
     }  # fmt: skip
-    return played(ingestion.create_pipeline(NAME) + experiment.create_pipeline(NAME), inputs), listener
+    whole = ingestion.create_pipeline(NAME) + experiment.create_pipeline(NAME)
+    return played(whole.to_outputs(*(f"{NAME}.{name}" for name in outputs)) if outputs else whole, inputs), listener
 
 
 @pytest.fixture(scope="module")
@@ -231,14 +233,14 @@ def test_the_last_evaluation_shows_what_is_published(finished):
 
 
 def test_a_finished_recipe_is_only_looked_at_again(tmp_path):
-    first, _ = run(tmp_path)
-    again, listener = run(tmp_path)
+    first, _ = run(tmp_path, "trained")
+    again, listener = run(tmp_path, "trained")
     assert again.load(f"{NAME}.trained").digest == first.load(f"{NAME}.trained").digest
     assert listener.rows == []
     assert {row["step"] for row in listener.replayed} == {1, 2, 3, 4}
-    longer, listener = run(tmp_path, training=GIVEN["training"] | {"steps": 5})
+    longer, listener = run(tmp_path, "trained", training=GIVEN["training"] | {"steps": 5})
     assert [row["step"] for row in listener.rows if "images_per_second" in row] == [5]
-    fresh, listener = run(tmp_path, training=GIVEN["training"] | {"resume": False})
+    fresh, listener = run(tmp_path, "trained", training=GIVEN["training"] | {"resume": False})
     assert [row["step"] for row in listener.rows if "images_per_second" in row] == [1, 2, 3, 4]
     assert fresh.load(f"{NAME}.trained").digest == first.load(f"{NAME}.trained").digest
     assert longer.load(f"{NAME}.trained").digest != first.load(f"{NAME}.trained").digest
@@ -341,7 +343,7 @@ def test_looking_at_every_step_or_at_every_tenth_trains_the_same_weights(tmp_pat
     for cadence in (1, 10):
         changes = {"training": GIVEN["training"] | {"steps": 10, "report_every_steps": 5}}
         changes["evaluation"] = GIVEN["evaluation"] | {"every_epochs": cadence / 6}
-        catalog, listener = run(tmp_path / str(cadence), **changes)
+        catalog, listener = run(tmp_path / str(cadence), "trained", **changes)
         assert len([row for row in listener.rows if "domain_fid" in row]) == 10 // cadence
         digests[cadence] = catalog.load(f"{NAME}.trained").digest
     assert digests[1] == digests[10]
@@ -349,9 +351,9 @@ def test_looking_at_every_step_or_at_every_tenth_trains_the_same_weights(tmp_pat
 
 def test_rules_change_the_numbers_and_nothing_else(tmp_path):
     """Held against the test set, latents truncated, bytes truncated: said in the protocol; the training is the same."""
-    plain, _ = run(tmp_path / "plain")
+    plain, _ = run(tmp_path / "plain", "trained", "scores")
     how = GIVEN["evaluation"] | {"reference": "test", "truncation": 0.5, "quantisation": "truncate", "seed": 9}
-    other, _ = run(tmp_path / "other", evaluation=how)
+    other, _ = run(tmp_path / "other", "trained", "scores", evaluation=how)
     assert other.load(f"{NAME}.trained").digest == plain.load(f"{NAME}.trained").digest
     card = other.load(f"{NAME}.scores")
     protocol = card.protocols[0]
@@ -374,7 +376,14 @@ def test_evaluations_under_other_rules_are_not_continued(tmp_path, caplog):
 def test_the_moving_generator_may_be_published(tmp_path):
     changes = {"system": "hybrid", "overrides": {"latent_dim": 8, "width": 8}}
     averaged, raw = (
-        run(tmp_path / weights, **changes, evaluation=GIVEN["evaluation"] | {"weights": weights})[0]
+        run(
+            tmp_path / weights,
+            "trained",
+            "generator",
+            "scores",
+            **changes,
+            evaluation=GIVEN["evaluation"] | {"weights": weights},
+        )[0]
         for weights in ("ema", "raw")
     )
     assert averaged.load(f"{NAME}.trained").digest == raw.load(f"{NAME}.trained").digest

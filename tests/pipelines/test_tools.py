@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.project_run import run_here, run_there
+from helpers.project_run import command_here, run_here
+from papergan.data import library
 from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import DataError
 
@@ -94,16 +95,21 @@ class TestEvaluateImages:
         run_here("evaluate_images", params=params | {"evaluate_images": {"size": 16}})
         assert scores(workspace)["protocols"][0]["reference_name"] == "real@16"
 
-    def test_mistakes_are_one_line(self, tmp_path):
-        done = run_there(tmp_path, "run", "--pipelines", "evaluate_images", "--params", "real=/nowhere,fake=/nowhere")
-        assert done.returncode == 1
+    def test_mistakes_are_one_line(self, workspace):
+        done = command_here("run", "--pipelines", "evaluate_images", "--params", "real=/nowhere,fake=/nowhere")
+        assert done.exit_code == 1
         missing = "there is no folder or file /nowhere"
         assert done.stderr.strip() == f"papergan: real: {missing}; fake: {missing}"
-        assert not list(tmp_path.iterdir())
+        assert not workspace.exists()
 
 
-def test_the_sanity_page(workspace, capsys):
-    """Its promises need a classifier that has learned something; that they hold is tested in test_sanity.py."""
+def test_the_sanity_page(workspace, capsys, monkeypatch):
+    """Its promises need a classifier that has learned something; that they hold is tested in test_metric_sanity.py."""
+
+    def tenth(split, count, seed):
+        return synthetic_shapes(split, count // 10, seed)
+
+    monkeypatch.setattr(library, "synthetic_shapes", tenth)
     run_here("metric_sanity")
     folder = workspace / "data/08_reporting/metric_sanity"
     cases = json.loads((folder / "cases.json").read_text())["cases"]

@@ -22,7 +22,9 @@ class ValidationHook:
     def after_context_created(self, context: KedroContext) -> None:
         """Refuse unknown environments and experiments: Kedro would take the first for empty and ignore the second."""
         _check_environment(context)
-        registry.refuse_unknown(context.config_loader["parameters"])
+        parameters = context.config_loader["parameters"]
+        registry.refuse_unknown(parameters)
+        context.config_loader["parameters"] = parameters  # or Kedro would read and merge every file once more
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
