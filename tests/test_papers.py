@@ -12,6 +12,8 @@ from kedro.pipeline import Pipeline, node
 from helpers.cards import card
 from helpers.project_run import PROJECT
 from papergan.config import registry
+from papergan.config.checked import Comparison
+from papergan.config.comparison import ComparisonSettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import PAPERS, Paper, find_paper, papers
@@ -181,7 +183,7 @@ def test_files_of_experiments_are_named_after_papers():
 
 def test_the_comparison_names_papers_and_links_them():
     published = yaml.safe_load((BASE / "published.yml").read_text())
-    page = compare(published, {"a": ScoreCard.read("a", card())})
+    page = compare(published, {"a": ScoreCard.read("a", card())}, Comparison(ComparisonSettings()))
     assert page.csv.splitlines()[0].startswith("paper,table,row")
     for text in (page.html, page.markdown, page.csv):
         assert "Tahvili et al. 2025" in text

@@ -12,9 +12,10 @@ import yaml
 from helpers.fake_workspace import ALL_GO, OTHER, RECIPE, RUN, E, held_elsewhere, paths, refuse, version, versions_of
 from helpers.project_run import PROJECT
 from papergan.errors import RecipeError
+from papergan.inference import model_folder
 from papergan.maintenance import rules
 from papergan.maintenance.retention import RetentionRecipe
-from papergan.maintenance.scan import VERSION, remove
+from papergan.maintenance.scan import MODEL_FILES, VERSION, remove
 
 
 class TestVersions:
@@ -268,6 +269,10 @@ def test_a_misspelt_retention_is_refused_with_close_matches():
     for wrong in ({"versions": 0}, {"pictures": 1}, {"versions": True}, {"checkpoints": "none"}):
         with pytest.raises(RecipeError, match=f"retention.{next(iter(wrong))}"):
             RetentionRecipe.parse("retention", wrong)
+
+
+def test_files_of_a_model_folder_are_known():
+    assert {model_folder.WEIGHTS, model_folder.CONFIG, model_folder.CARD, model_folder.PICTURE} == MODEL_FILES
 
 
 def test_older_model_folders_go_and_those_with_something_else_in_them_stay(tmp_path):

@@ -56,7 +56,7 @@ class TestBusy:
         store = MlflowStore(tracking(work))
         run = store.begin("tahvili2025", OTHER, {})
         assert busy(work.data, tracking(work)) == {OTHER: RUNNING}
-        store.liveness.release(run.run_id)
+        store.run_locks.release(run.run_id)
         assert busy(work.data, tracking(work)) == {}
 
     def test_where_it_does_not_nothing_is_cleaned(self, work):

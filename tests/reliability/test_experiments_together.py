@@ -85,7 +85,7 @@ def test_a_diverged_run_is_in_the_table_and_the_other_experiment_is_finished(tmp
 
     monkeypatch.setattr(Trainer, "_run_step", poisoned)
     small = {"steps": 4, "report_every_steps": 1}
-    with pytest.raises(PaperganError, match=f"^{FIRST}: step 3, discriminator: .*=nan"):
+    with pytest.raises(PaperganError, match=f"^{FIRST} diverged at step 3, discriminator: .*=nan"):
         run_here(f"{FIRST},{OTHER}", params={FIRST: {"training": small}, OTHER: {"training": small}})
     assert "diverged at step 3" in capsys.readouterr().out
     table = (tmp_path / "data/08_reporting/comparison/comparison.md").read_text()

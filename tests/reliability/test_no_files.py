@@ -89,7 +89,7 @@ def test_what_kedro_itself_would_read_or_write_is_refused_before_the_run(tmp_pat
     catalog.save("mine.many", {})
     pipeline = Pipeline([node(lambda: (None, None), None, ["mine.finished", "mine.many"], name="a")])
     (line,) = find_dataset_errors(pipeline, catalog)
-    assert line.startswith(f"mine.played: {tmp_path / 'finished.json'} is a ")
+    assert line.startswith(f"mine.finished: {tmp_path / 'finished.json'} is a ")
 
 
 def test_a_pipe_among_prints_is_refused(tmp_path):

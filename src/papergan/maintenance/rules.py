@@ -23,8 +23,6 @@ from papergan.datasets.unfinished_work import PREFIX
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import PaperganError
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.inference.model_folder import CARD, CONFIG, WEIGHTS
-from papergan.inference.model_folder import PICTURE as PICTURE_OF_MODEL
 from papergan.maintenance.locked_experiments import RUNNING, held
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.maintenance.scan import MODELS, PRIMARY, REPORTING, SHELF, STORE, VERSION, Disk, Removal, listed
@@ -37,7 +35,6 @@ FINGERPRINT = re.compile(r"[0-9a-f]{12}")
 RUN, LOCK = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{32}\.lock")
 PICTURE = re.compile(r"step-\d{9,15}\.png")
 TRAINED = "trained.safetensors"
-MODEL_FILES = {WEIGHTS, CONFIG, CARD, PICTURE_OF_MODEL}
 
 LEFT = "temporary files of killed processes"
 OLDER = "older versions of outputs"
@@ -110,18 +107,9 @@ def _old_versions(disk: Disk, data: Path, name: str, newest: int, needed: Set[st
         for folder in (folder for folder, names in content.items() if not names and disk.is_old(folder)):
             yield from disk.removal(EMPTY, folder)
         for folder in [folder for folder, names in content.items() if output.name in names][:-newest]:
-            pieces = _pieces(disk, folder, output.name)
+            pieces = disk.pieces(folder, output.name)
             if pieces and content[folder] == [output.name] and folder.name not in needed:
                 yield from disk.removal(OLDER, *pieces, folder)
-
-
-def _pieces(disk: Disk, version: Path, name: str) -> list[Path]:
-    """The file that a version holds, or the model folder with its files; none where there is anything else in it."""
-    if files := disk.files(version, re.compile(re.escape(name))):
-        return files
-    inner = version / name
-    parts = [inner / part for part in disk.names(inner)]
-    return [*parts, inner] if parts and {part.name for part in parts} <= MODEL_FILES else []
 
 
 def _needed_versions(data: Path, name: str, shown: Mapping[str, str]) -> set[str]:

@@ -16,6 +16,7 @@ from papergan import file_locks
 PRIMARY, MODELS, REPORTING = "03_primary", "06_models", "08_reporting"
 STORE, SHELF = "store", "rulers"  # shared by all experiments: images below PRIMARY, features below MODELS
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names are in order
+MODEL_FILES = {"model.safetensors", "config.json", "README.md", "samples.png"}  # of a model folder
 YOUNG_SECONDS = 3600.0  # a younger file may still be in use by the process that wrote it
 
 
@@ -81,6 +82,14 @@ class Disk:
         for inner in self.folders(folder):
             if inner.name not in skipped:
                 yield from self.below(inner, name, skipped)
+
+    def pieces(self, version: Path, name: str) -> list[Path]:
+        """The file that a version holds, or the model folder with its files; none where it holds more."""
+        if files := self.files(version, re.compile(re.escape(name))):
+            return files
+        inner = version / name
+        parts = [inner / part for part in self.names(inner)]
+        return [*parts, inner] if parts and {part.name for part in parts} <= MODEL_FILES else []
 
     def is_old(self, path: Path) -> bool:
         """Whether it was last written more than an hour ago. A file that is gone is not old."""

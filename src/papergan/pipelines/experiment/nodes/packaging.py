@@ -43,7 +43,7 @@ def package_model(
 
 
 def _about(experiment: Experiment, scores: ScoreCard, published: Mapping[str, Any]) -> dict[str, Any]:
-    """What is to be known of a model, see `papergan.inference.model_card`."""
+    """What is to be known of a model, see `papergan.inference.model_card`. No durations, for equal bytes."""
     paper = find_paper(experiment.recipe.paper)
     rows = [row for row in published_rows(published) if experiment.name in row.experiments]
     return {
@@ -62,5 +62,4 @@ def _about(experiment: Experiment, scores: ScoreCard, published: Mapping[str, An
         "versions": dict(scores.versions),
         "commit": scores.commit + (" with uncommitted changes" if scores.dirty else ""),
         "hardware": scores.hardware,
-        "training_seconds": scores.training_seconds,
     }  # fmt: skip
