@@ -109,6 +109,7 @@ def test_safety_has_a_price(tmp_path):
     assert "share of a run" in done.stdout
 
 
+@pytest.mark.slow  # quicker: test_the_metrics_are_timed
 def test_throughput_is_measured_and_compared(benchmarks, tmp_path):
     from throughput import kept, table
 

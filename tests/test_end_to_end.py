@@ -162,6 +162,7 @@ class TestStoppingAndGoingOn:
             assert "Traceback" not in output
         return process.returncode
 
+    @pytest.mark.reliability  # quicker: reliability/test_killed.py::test_kills_at_random_moments_change_nothing
     def test_sigterm_and_kill_9_change_nothing(self, finished, load, tmp_path):
         assert self.interrupt(tmp_path, signal.SIGTERM) == 143
         assert [run.info.status for run in runs(tmp_path)[1]] == ["KILLED"]

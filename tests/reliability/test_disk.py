@@ -196,6 +196,7 @@ def test_the_second_of_two_runs_ends_at_once_and_says_who_is_there(server, tmp_p
         other.close()
 
 
+@pytest.mark.reliability  # quicker: hooks/test_preflight.py
 def test_every_system_can_be_asked_how_large_a_checkpoint_is(tmp_path):
     for kind in [*kinds.TINY, *kinds.SYSTEMS]:
         subject = Subject(str(tmp_path / kind), kind, steps=2)

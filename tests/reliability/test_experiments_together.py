@@ -72,6 +72,7 @@ def test_a_full_disk_and_a_bug_end_everything(error):
     assert done == ["a first"]
 
 
+@pytest.mark.reliability  # quicker: test_divergence_leaves_a_card_that_says_when
 def test_a_diverged_run_is_in_the_table_and_the_other_experiment_is_finished(tmp_path, monkeypatch, capsys):
     """Through everything that `kedro run` does: gate, training, table, MLflow."""
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))

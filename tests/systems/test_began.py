@@ -124,6 +124,7 @@ def compared():
     return torch.tensor(rows), plain_steps(start, batches, latents), latents
 
 
+@pytest.mark.slow  # quicker: systems/test_golden.py
 def test_twenty_steps_are_those_of_the_listing():
     ours, theirs, latents = compared()
     assert len(latents) == 2 * STEPS  # new ones for the generator's move
