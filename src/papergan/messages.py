@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 _SHOWN = 300
 _QUOTED = 120
 
@@ -21,3 +26,19 @@ def sanitise(something: object) -> str:
     if len(text) > 2 * _SHOWN:
         text = f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+@contextmanager
+def quiet_libraries(*loggers: str, level: int = logging.CRITICAL) -> Iterator[None]:
+    """No warnings inside the block, and of these loggers nothing below `level`; both are as before afterwards."""
+    found = [logging.getLogger(name) for name in loggers]
+    before = [one.level for one in found]
+    for one in found:
+        one.setLevel(level)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, old in zip(found, before, strict=True):
+            one.setLevel(old)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, Version, VersionNotFoundError
 
 from papergan.datasets.atomic_file import is_whole, read_text
+from papergan.datasets.page import HTMLPreview
 from papergan.inference.model_folder import CARD, StoredModel, read_model, write_model
 
 
@@ -34,9 +36,9 @@ class ModelFolderDataset(AbstractVersionedDataset[StoredModel, StoredModel]):
     def save(self, data: StoredModel) -> None:
         write_model(Path(self._get_save_path()), data)
 
-    def preview(self) -> str:
+    def preview(self) -> HTMLPreview:
         """The model card, for Kedro-Viz."""
-        return read_text(self.path / CARD) if self._exists() else ""
+        return HTMLPreview(f"<pre>{escape(read_text(self.path / CARD))}</pre>")
 
     def _exists(self) -> bool:
         try:

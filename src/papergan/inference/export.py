@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -20,7 +17,7 @@ from papergan.errors import RecipeError
 from papergan.game.priors import WithChoice, one_hot
 from papergan.inference.generator import Generator
 from papergan.inference.store import restored
-from papergan.messages import quoted, sanitise
+from papergan.messages import quiet_libraries, quoted, sanitise
 
 OPSET = 18
 COUNT, BATCHES = 64, (64, 7)  # latents that a file is verified on, and in which batches; the last of 7 is one alone
@@ -64,7 +61,7 @@ def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Pa
         raise RecipeError(f"system {generator.system!r} cannot be exported: its prior draws more than can be named")
     inputs = (arguments[0], *(one.argmax(1) for one in arguments[1:]))
     encode, reader = _FORMATS[to]
-    with _without_chatter():
+    with quiet_libraries(*EXPORTERS):
         try:
             program = _program(Decoder(folded(sampler.generator), choices), inputs)
             content = encode(program, generator)
@@ -166,20 +163,7 @@ def _missing(error: ImportError) -> RecipeError:
     return RecipeError(f"this format needs {error.name or error}: pip install 'papergan[onnx]'")
 
 
-@contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Without what exporters say about themselves; what is wrong with a file is found out by running it."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")]
-    before = [one.level for one in loggers]
-    for one in loggers:
-        one.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for one, level in zip(loggers, before, strict=True):
-            one.setLevel(level)
+EXPORTERS = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")  # a faulty file is found by running it
 
 
 _FORMATS: dict[str, tuple[Callable[[ExportedProgram, Generator], bytes], Callable[[bytes], Run]]] = {

@@ -54,6 +54,7 @@ class Generator:
         self.sampler, self.encoder = restored(stored, self.image)
         # a prior that stays on the CPU, so that latents are the same on any device
         self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
+        self._newest_chunk: tuple[tuple[int, int, float | None], tuple[Tensor, ...]] | None = None
         self.device = torch.device(device)
         self.to(device)
 
@@ -203,10 +204,18 @@ class Generator:
         """The generator's arguments for samples start to stop - 1 of this seed, on the CPU."""
         parts = []
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
-            drawn = self._on_cpu.latents(CHUNK, seed, "samples", chunk, progress=self.progress, truncation=truncation)
+            drawn = self._chunk(chunk, seed, truncation)
             low, high = max(start - chunk * CHUNK, 0), min(stop - chunk * CHUNK, CHUNK)
             parts.append([part[low:high] for part in drawn])
         return tuple(torch.cat(rows) for rows in zip(*parts, strict=True))
+
+    def _chunk(self, chunk: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
+        """The arguments of one chunk, on the CPU; the newest is kept, since several batches lie in it."""
+        key = (chunk, seed, truncation)
+        if self._newest_chunk is None or self._newest_chunk[0] != key:
+            drawn = self._on_cpu.latents(CHUNK, seed, "samples", chunk, progress=self.progress, truncation=truncation)
+            self._newest_chunk = key, drawn
+        return self._newest_chunk[1]
 
     def _sampler(self, truncation: float | None) -> Sampler:
         """The sampler for this truncation, BatchNorm's statistics its own; the newest is kept."""

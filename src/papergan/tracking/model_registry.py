@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from papergan.messages import quiet_libraries
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MODEL_NAME = "model"
+TALKATIVE = ("mlflow", "mlflow.store.model_registry.abstract_store")  # loggers
 REQUIREMENTS = ("torch", "safetensors", "numpy", "pillow", "pydantic", "pandas")
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -33,7 +35,7 @@ def log_generator(
     import mlflow
     from mlflow.models import Model
 
-    with _tracking_uri(client.tracking_uri), _without_chatter():
+    with _tracking_uri(client.tracking_uri), _no_progress_bars(), quiet_libraries(*TALKATIVE, level=logging.WARNING):
         # in the experiment of its run: MLflow itself would take the active experiment of this process
         entry = client.create_logged_model(client.get_run(run_id).info.experiment_id, MODEL_NAME, run_id)
         logged = Model.log(
@@ -89,25 +91,15 @@ def _pinned() -> Iterator[str]:
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Inside the block neither progress bars nor advice on type hints and input examples are shown."""
-    bars = os.environ.get("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-    loggers = [logging.getLogger(name) for name in ("mlflow", "mlflow.store.model_registry.abstract_store")]
-    levels = [one.level for one in loggers]
+def _no_progress_bars() -> Iterator[None]:
+    """Without MLflow's bars for artifacts inside the block."""
+    name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    before = os.environ.get(name)
+    os.environ[name] = "false"
     try:
-        for one in loggers:
-            one.setLevel(logging.WARNING)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        for one, level in zip(loggers, levels, strict=True):
-            one.setLevel(level)
-        if bars is None:
-            del os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"]
-        else:
-            os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = bars
+        os.environ.pop(name) if before is None else os.environ.update({name: before})
 
 
 @contextmanager
