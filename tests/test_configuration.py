@@ -15,6 +15,7 @@ from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.study import ClaimRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.errors import RecipeError
 from papergan.maintenance.retention import RetentionRecipe
+from papergan.pipeline_registry import register_pipelines
 from papergan.reporting.pros_and_cons import Statement
 from papergan.tracking.configuration import MlflowConfiguration, parse
 
@@ -148,3 +149,29 @@ def test_a_wrong_mlflow_yml_is_refused():
         MlflowConfiguration.of(parse(wrong))
     with pytest.raises(RecipeError, match=r"mlflow\.yml: server: expected a mapping.*; ui\.port: .*write it in quotes"):
         parse(right | {"ui": {"port": 5000}, "server": 3})
+
+
+@pytest.mark.parametrize(
+    "name", ["hybrid_cifar10", "limited_data_study", "metric_sanity", "evaluate_images", "fd_search"]
+)
+def test_layers_of_the_catalog_go_one_way(name):
+    """Kedro-Viz shows no layers where a node goes from a later one to an earlier one."""
+    order = ["raw", "primary", "models", "model_input", "reporting"]
+    pipeline = register_pipelines()[name]
+    entries = configuration("local")["catalog"]
+
+    def layer(dataset: str) -> int | None:
+        what = dataset.rpartition(".")[2]
+        for key in (dataset, f"{{experiment}}.{what}", f"{{study}}.{what}"):
+            found = entries.get(key, {}).get("metadata", {}).get("kedro-viz", {}).get("layer")
+            if found:
+                return order.index(found)
+        return None
+
+    for node in pipeline.nodes:
+        before = [place for one in node.inputs if (place := layer(one)) is not None]
+        after = [place for one in node.outputs if (place := layer(one)) is not None]
+        names = (node.name, node.inputs, node.outputs)
+        handles = {"score_cards", f"{name}.trials"}  # read and written beside the catalog
+        if before and after and not handles & set(node.inputs):
+            assert max(before) <= min(after), names
