@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,19 +33,21 @@ def log_generator(
     metrics: final scores. tags: of the version. Raises what MLflow raises.
     """
     import mlflow
+    from mlflow.exceptions import MlflowException
     from mlflow.models import Model
 
     with _tracking_uri(client.tracking_uri), _no_progress_bars(), quiet_libraries(*TALKATIVE, level=logging.WARNING):
         # in the experiment of its run: MLflow itself would take the active experiment of this process
         entry = client.create_logged_model(client.get_run(run_id).info.experiment_id, MODEL_NAME, run_id)
-        logged = Model.log(
+        Model.log(
             artifact_path=None, model_id=entry.model_id, flavor=mlflow.pyfunc, run_id=run_id,
-            registered_model_name=name,
             python_model=str(Path(__file__).with_name("pyfunc_generator.py")), artifacts={"generator": str(folder)},
             signature=signature(), pip_requirements=list(_pinned()), code_paths=[str(PACKAGE)],
-            await_registration_for=60,
         )  # fmt: skip
-    version = str(logged.registered_model_version)
+        with suppress(MlflowException):  # it is there already
+            client.create_registered_model(name)
+        source = f"models:/{entry.model_id}"
+        version = str(client.create_model_version(name, source, run_id, model_id=entry.model_id).version)
     for key, value in tags.items():
         client.set_model_version_tag(name, version, key, value)
     for metric in ("fid", "domain_fid", "rotation_fid"):
