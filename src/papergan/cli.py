@@ -27,6 +27,7 @@ from papergan.maintenance.scan import VERSION
 from papergan.messages import quoted, sanitise
 from papergan.validation import one_line_error
 
+DRY_RUNNER = "papergan.runner.DryRunner"
 RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
 PARTS = {
     **{name: name for name in ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")},
@@ -69,7 +70,7 @@ class OneLineCommand(click.Command):
         try:
             _refuse_unknown_pipelines(ctx.params)
             _refuse_unknown_parts(ctx.params)
-            ctx.params["runner"] = ctx.params["runner"] or RUNNER
+            ctx.params["runner"] = _runner(ctx.params)
             return super().invoke(ctx)
         except Exception as error:
             known = _cause(error)
@@ -88,10 +89,20 @@ def cli() -> None:
     """Commands of this project."""
 
 
+DRY = click.Option(["--dry-run"], is_flag=True, help="Check everything and show what the run will cost; run nothing.")
 cli.add_command(
-    OneLineCommand("run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help, epilog="")
+    OneLineCommand("run", callback=kedro_run.callback, params=[*kedro_run.params, DRY], help=kedro_run.help, epilog="")
 )
 cli.add_command(clean)
+
+
+def _runner(options: dict[str, Any]) -> str:
+    """The runner's name. Takes the option `dry_run` away, which Kedro's command does not know."""
+    if not options.pop("dry_run"):
+        return str(options["runner"] or RUNNER)
+    if options["runner"]:
+        raise RecipeError("--dry-run runs nothing; leave --runner out")
+    return DRY_RUNNER
 
 
 def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:

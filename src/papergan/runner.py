@@ -12,6 +12,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 from pluggy import PluginManager
 
+from papergan.config.registry import DRY_RUN
 from papergan.errors import PaperganError, StorageError, known_cause
 from papergan.pipelines.groups import experiment_of
 from papergan.training.process_group import ProcessGroupError, is_broken
@@ -57,6 +58,23 @@ class ExperimentRunner(SequentialRunner):
 
     def _suggest_resume_scenario(self, pipeline: Pipeline, done_nodes: Iterable[Node], catalog: Any) -> None:
         """Suggest nothing: the same command continues where it stopped."""
+
+
+class DryRunner(SequentialRunner):
+    """Runs no node: for `kedro run --dry-run`, whose checks and plan come from the hooks before a run."""
+
+    def __str__(self) -> str:
+        """The name by which hooks know a dry run, and what Kedro-Viz recognises a sequential runner by."""
+        return f"{DRY_RUN}, a kedro.runner.sequential_runner.SequentialRunner object"
+
+    def _run(
+        self,
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+        hook_manager: PluginManager | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        """Run nothing."""
 
 
 def _by_experiment(pipeline: Pipeline) -> dict[str, Pipeline]:

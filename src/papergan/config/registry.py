@@ -15,8 +15,14 @@ from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
 
+DRY_RUN = "dry run"  # how the runner of a run that only shows its plan describes itself
 PROJECT = Path(__file__).resolve().parents[3]
 PARAMETERS = PROJECT / "conf" / "base" / "parameters"
+
+
+def is_dry_run(run_params: Mapping[str, Any]) -> bool:
+    """Whether the run only shows its plan. run_params: as hooks get them."""
+    return str(run_params["runner"]).startswith(DRY_RUN)
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,19 @@ class SyntheticDeclaration(DrawnDeclaration):
         return ImageSpec(3, SIZE, len(CLASSES))
 
 
+class DigitsDeclaration(DrawnDeclaration):
+    """Digits, see `papergan.data.drawn_digits`."""
+
+    kind: Literal["synthetic_digits"] = "synthetic_digits"
+
+    @property
+    def spec(self) -> ImageSpec:
+        from papergan.data.drawn_digits import DIGITS
+        from papergan.data.synthetic import SIZE
+
+        return ImageSpec(1, SIZE, len(DIGITS))
+
+
 class UsersDeclaration(StrictModel):
     """A user's image files, which no digest pins. folder: where it lies under a data folder, for example "emoji"."""
 
@@ -178,6 +191,7 @@ class FingerprintsDeclaration(DrawnDeclaration):
 Declaration = (
     ParquetDeclaration
     | SyntheticDeclaration
+    | DigitsDeclaration
     | FolderDeclaration
     | EmojiDeclaration
     | SocofingDeclaration
@@ -186,10 +200,11 @@ Declaration = (
 _KINDS: dict[str, type[Declaration]] = {
     "parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration, "folder": FolderDeclaration,
     "emoji_font": EmojiDeclaration, "socofing": SocofingDeclaration, "fingerprints": FingerprintsDeclaration,
+    "synthetic_digits": DigitsDeclaration,
 }  # fmt: skip
 _MADE_HERE = {
     "synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font"),
-    "fingerprints": ("synthetic", "drawn fingerprints"),
+    "fingerprints": ("synthetic", "drawn fingerprints"), "synthetic_digits": ("synthetic", "drawn digits"),
 }  # fmt: skip
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from papergan.data.declarations import (
     Declaration,
+    DigitsDeclaration,
+    DrawnDeclaration,
     EmojiDeclaration,
     FingerprintsDeclaration,
     FolderDeclaration,
@@ -18,6 +20,7 @@ from papergan.data.declarations import (
     SyntheticDeclaration,
     parse_declarations,
 )
+from papergan.data.drawn_digits import synthetic_digits
 from papergan.data.emoji import emoji_splits
 from papergan.data.fingerprints import synthetic_fingerprints
 from papergan.data.folder import read_images
@@ -34,6 +37,12 @@ from papergan.messages import quoted
 logger = logging.getLogger(__name__)
 
 Split = Literal["train", "test"]
+
+DRAWINGS: Mapping[type, Callable[..., ImageSet]] = {
+    SyntheticDeclaration: synthetic_shapes,
+    DigitsDeclaration: synthetic_digits,
+    FingerprintsDeclaration: synthetic_fingerprints,
+}
 
 
 @dataclass(frozen=True)
@@ -96,10 +105,9 @@ class ImageLibrary:
         declaration = self.declarations[name]
         if isinstance(declaration, ParquetDeclaration):
             return self._read(name, split, declaration)
-        assert isinstance(declaration, SyntheticDeclaration | FingerprintsDeclaration)
+        assert isinstance(declaration, DrawnDeclaration)
         count = declaration.train if split == "train" else declaration.test
-        draw = synthetic_shapes if isinstance(declaration, SyntheticDeclaration) else synthetic_fingerprints
-        images = draw(split, count, seed=declaration.seed)
+        images = DRAWINGS[type(declaration)](split, count, seed=declaration.seed)
         return images.called(f"{name}/{split}"), f"drawn with seed {declaration.seed}"
 
     def _read(self, name: str, split: Split, declaration: ParquetDeclaration) -> tuple[ImageSet, str]:

@@ -1,6 +1,8 @@
-"""Polygons by their corners, and the signed distance to their outline."""
+"""Polygons by their corners, and distances to their outlines and to lines of segments."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +54,31 @@ def polygon_distance(x: Array, y: Array, corners: Corners, radius: Array) -> Arr
     for (start_x, start_y), (end_x, end_y) in zip(corners, (*corners[1:], corners[0]), strict=True):
         from_x, from_y = x - start_x * radius, y - start_y * radius
         edge_x, edge_y = (end_x - start_x) * radius, (end_y - start_y) * radius
-        along = np.clip((from_x * edge_x + from_y * edge_y) / (edge_x * edge_x + edge_y * edge_y), 0, 1)
-        off_x, off_y = from_x - edge_x * along, from_y - edge_y * along
-        nearest = np.minimum(nearest, off_x * off_x + off_y * off_y)
+        nearest = np.minimum(nearest, _squared(from_x, from_y, edge_x, edge_y))
         spans = (from_y >= 0) != (from_y >= edge_y)
         rightward = (from_x * edge_y < edge_x * from_y) == (edge_y > 0)
         inside ^= spans & rightward
     distance: Array = np.where(inside, -1.0, 1.0) * np.sqrt(nearest)
     return distance
+
+
+def polyline_distance(x: Array, y: Array, corners: Corners, width: Array, height: Array) -> Array:
+    """Distance in pixels from points to the nearest segment between successive corners.
+
+    x, y: points in pixels from the centre, arrays that broadcast. corners: x in units of `width`, y of `height`.
+    """
+    x, y = np.broadcast_arrays(x, y)
+    nearest = np.full(x.shape, np.inf)
+    for (start_x, start_y), (end_x, end_y) in pairwise(corners):
+        from_x, from_y = x - start_x * width, y - start_y * height
+        nearest = np.minimum(nearest, _squared(from_x, from_y, (end_x - start_x) * width, (end_y - start_y) * height))
+    distance: Array = np.sqrt(nearest)
+    return distance
+
+
+def _squared(from_x: Array, from_y: Array, edge_x: Array, edge_y: Array) -> Array:
+    """Squared distance of points, relative to an edge's start, to that edge."""
+    along = np.clip((from_x * edge_x + from_y * edge_y) / (edge_x * edge_x + edge_y * edge_y), 0, 1)
+    off_x, off_y = from_x - edge_x * along, from_y - edge_y * along
+    squared: Array = off_x * off_x + off_y * off_y
+    return squared

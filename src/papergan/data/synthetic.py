@@ -30,6 +30,7 @@ from papergan.data.polygons import CROSS, SQUARE, STAR, TRIANGLE, polygon_distan
 from papergan.errors import DataError
 
 Array = NDArray[np.float64]
+Draw = Callable[[int, Array], NDArray[np.uint8]]
 SIZE = 32
 CLASSES = (
     "disc",
@@ -53,17 +54,27 @@ def synthetic_shapes(split: Literal["train", "test"], count: int, seed: int = 0)
 
     Train and test draw from different random streams. Raises DataError for an unknown split or a negative count.
     """
+    return draw_balanced("synthetic_shapes", split, count, seed, CLASSES, 3, _draw)
+
+
+def draw_balanced(
+    name: str, split: str, count: int, seed: int, classes: tuple[str, ...], channels: int, draw: Draw
+) -> ImageSet:
+    """`count` images of `classes` in turn. draw: (class number, [N, draws] in [0, 1)) -> uint8 [N, channels, S, S].
+
+    Raises DataError for an unknown split or a negative count.
+    """
     if split not in _SPLITS or count < 0:
-        raise DataError(f"synthetic_shapes: expected 'train' or 'test' and a count >= 0, got {split!r} and {count}")
-    check_memory(f"synthetic_shapes, {count} images,", count * 3 * SIZE**2, "declare fewer")
+        raise DataError(f"{name}: expected 'train' or 'test' and a count >= 0, got {split!r} and {count}")
+    check_memory(f"{name}, {count} images,", count * channels * SIZE**2, "declare fewer")
     index = np.arange(count)
-    images = np.empty((count, 3, SIZE, SIZE), np.uint8)
-    for label in range(len(CLASSES)):
-        members = index[label :: len(CLASSES)]
+    images = np.empty((count, channels, SIZE, SIZE), np.uint8)
+    for label in range(len(classes)):
+        members = index[label :: len(classes)]
         for chunk in np.split(members, range(_CHUNK, len(members), _CHUNK)):
-            images[chunk] = _draw(label, _uniform(seed, _SPLITS[split], chunk))
-    labels = torch.from_numpy(index % len(CLASSES))
-    return ImageSet(f"synthetic_shapes/{split}", torch.from_numpy(images), labels.long(), CLASSES)
+            images[chunk] = draw(label, _uniform(seed, _SPLITS[split], chunk))
+    labels = torch.from_numpy(index % len(classes))
+    return ImageSet(f"{name}/{split}", torch.from_numpy(images), labels.long(), classes)
 
 
 def _uniform(seed: int, stream: int, index: NDArray[np.int64]) -> Array:
@@ -85,19 +96,20 @@ def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _draw(label: int, u: Array) -> NDArray[np.uint8]:
     """Images of one class, [N, 3, S, S]. u: [N, draws] in [0, 1)."""
     axis: Array = np.arange(SIZE, dtype=np.float64) + (0.5 - SIZE / 2)
-    x = axis[None, None, :] - _spread(u[:, 0], -5, 5)
-    y = axis[None, :, None] - _spread(u[:, 1], -5, 5)
+    x = axis[None, None, :] - spread(u[:, 0], -5, 5)
+    y = axis[None, :, None] - spread(u[:, 1], -5, 5)
     coverage: Array = _COVERAGES[CLASSES[label]](x, y, u)[:, None]
     shape, ground = _colours(u)
     shaded: Array = ground * _shade(axis, u)
-    return _rounded(shaded * (1 - coverage) + shape * coverage)
+    return to_bytes(shaded * (1 - coverage) + shape * coverage)
 
 
-def _rounded(colour: Array) -> NDArray[np.uint8]:
+def to_bytes(colour: Array) -> NDArray[np.uint8]:
+    """0..1 -> 0..255, rounded."""
     return np.rint(np.clip(colour, 0, 1) * 255).astype(np.uint8)
 
 
-def _spread(u: Array, low: float, high: float) -> Array:
+def spread(u: Array, low: float, high: float) -> Array:
     """[N] in [0, 1) -> [N, 1, 1] in [low, high)."""
     return (low + u * (high - low))[:, None, None]
 
@@ -120,7 +132,7 @@ def _shade(axis: Array, u: Array) -> Array:
     """Brightness of the ground, [N, 1, S, S] in 0.7..1: a slope along a random direction."""
     cosine, sine = _direction(u[:, 2])
     slope = (axis[None, None, :] * cosine + axis[None, :, None] * sine) / (SIZE * 1.5) + 0.5
-    return (1 - _spread(u[:, 3], 0, 0.3) * np.clip(slope, 0, 1))[:, None]
+    return (1 - spread(u[:, 3], 0, 0.3) * np.clip(slope, 0, 1))[:, None]
 
 
 def _colours(u: Array) -> tuple[Array, Array]:
@@ -141,28 +153,29 @@ def _rgb(hue: Array, saturation: Array, value: Array) -> Array:
     return channels[:, :, None, None]
 
 
-def _covered(distance: Array) -> Array:
+def covered(distance: Array) -> Array:
+    """The share of a pixel that a shape covers whose outline is this signed distance away, in pixels."""
     return np.clip(0.5 - distance, 0, 1)
 
 
 def _radius(u: Array) -> Array:
-    return _spread(u[:, 11], 7, 11)
+    return spread(u[:, 11], 7, 11)
 
 
 def _disc(x: Array, y: Array, u: Array) -> Array:
-    return _covered(np.sqrt(x * x + y * y) - _radius(u))
+    return covered(np.sqrt(x * x + y * y) - _radius(u))
 
 
 def _ring(x: Array, y: Array, u: Array) -> Array:
     """Its band is 0.3 of the radius wide."""
-    return _covered(np.abs(np.sqrt(x * x + y * y) - 0.85 * _radius(u)) - 0.15 * _radius(u))
+    return covered(np.abs(np.sqrt(x * x + y * y) - 0.85 * _radius(u)) - 0.15 * _radius(u))
 
 
 def _polygon(corners: tuple[tuple[float, float], ...]) -> Callable[[Array, Array, Array], Array]:
     def coverage(x: Array, y: Array, u: Array) -> Array:
         cosine, sine = _direction(u[:, 12])
         radius = _radius(u)
-        return _covered(polygon_distance(x * cosine + y * sine, y * cosine - x * sine, corners, radius))
+        return covered(polygon_distance(x * cosine + y * sine, y * cosine - x * sine, corners, radius))
 
     return coverage
 
@@ -174,7 +187,7 @@ def _bands(along: Array, period: Array, phase: Array) -> Array:
 
 
 def _stripes(along: Array, u: Array) -> Array:
-    return _covered(_bands(along, _spread(u[:, 13], 6, 12), _spread(u[:, 14], 0, 1)))
+    return covered(_bands(along, spread(u[:, 13], 6, 12), spread(u[:, 14], 0, 1)))
 
 
 def _horizontal_stripes(x: Array, y: Array, u: Array) -> Array:
@@ -187,9 +200,9 @@ def _vertical_stripes(x: Array, y: Array, u: Array) -> Array:
 
 def _checkerboard(x: Array, y: Array, u: Array) -> Array:
     """Covered where one of two crossing sets of bands is, and not both."""
-    period = 2 * _spread(u[:, 13], 4, 8)
-    first = _covered(_bands(x, period, _spread(u[:, 14], 0, 1)))
-    second = _covered(_bands(y, period, _spread(u[:, 15], 0, 1)))
+    period = 2 * spread(u[:, 13], 4, 8)
+    first = covered(_bands(x, period, spread(u[:, 14], 0, 1)))
+    second = covered(_bands(y, period, spread(u[:, 15], 0, 1)))
     return first + second - 2 * first * second
 
 

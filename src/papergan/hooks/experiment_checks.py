@@ -33,8 +33,8 @@ from papergan.training.numerics import choose_device
 from papergan.training.process_group import check_devices
 
 
-def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
-    """The checked recipes of the pipeline's experiments.
+def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, weights: bool = True) -> list[Experiment]:
+    """The checked recipes of the pipeline's experiments. weights: whether those of extractors are located, too.
 
     Raises RecipeError where recipes, the catalog or the published numbers have errors, all in one message, and
     EvaluationError for weights.
@@ -61,7 +61,7 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
                 errors += find_experiment_errors(experiment, library, folder)
     if errors:
         raise RecipeError("; ".join(errors))
-    for name, recipe in checked:
+    for name, recipe in checked if weights else ():
         locate_weights(f"{name}.evaluation", recipe.evaluation)
     return checked
 
@@ -98,7 +98,7 @@ def find_experiment_errors(
             f"{name}.training.devices: {training.devices} devices cannot share the last batch of an epoch, {left} "
             "images, evenly: set training.drop_last=true, or another batch_size"
         )
-    images = replace(declaration.spec, size=recipe.image_size or declaration.spec.size)
+    images = image_spec(recipe, declaration.spec)
     if recipe.image_size is not None:
         what = f"{recipe.dataset}/train"
         too_large = [
@@ -114,6 +114,11 @@ def find_experiment_errors(
     yield from _find_memory_errors(name, recipe, games)
     for game in games:
         yield from _find_single_image_errors(f"{name}.training.batch_size", training, game, images, available)
+
+
+def image_spec(recipe: Recipe, declared: ImageSpec) -> ImageSpec:
+    """The images that the recipe trains on. declared: those of its data set."""
+    return replace(declared, size=recipe.image_size or declared.size)
 
 
 def _build(recipe: Recipe, images: ImageSpec) -> Game:

@@ -16,6 +16,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from papergan.config.registry import is_dry_run
 from papergan.datasets.page import Page, PageDataset
 from papergan.hooks.mlflow_tracking import file_of
 from papergan.pipelines.groups import experiment_of
@@ -64,8 +65,10 @@ class SummaryHook:
             click.echo(f"\n{text}\n")
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Print the tables and the paths."""
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Print the tables and the paths, after a run that made some."""
+        if is_dry_run(run_params):
+            return
         outputs = {name.rpartition(".")[2]: name for name in sorted(pipeline.all_outputs())}
         lines = [line for text in self._console_texts.values() for line in ("", text, "")]
         lines += [f"  {what + ':':<13} {where}" for what, where in _places(outputs, catalog)]

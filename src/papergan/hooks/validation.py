@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
@@ -13,6 +15,7 @@ from kedro.pipeline import Pipeline
 from papergan.config import registry
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
+from papergan.pipelines.groups import experiment_of
 
 
 class ValidationHook:
@@ -36,14 +39,32 @@ class ValidationHook:
         from papergan.hooks.experiment_checks import preflight  # here, because these need torch
         from papergan.hooks.study_checks import check_study
 
+        dry = registry.is_dry_run(run_params)
         refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
         checks: dict[str, Any] = dict.fromkeys(registry.studies(), check_study)
         checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items() if tool.check}
         read = [name for name in checks if f"params:{name}" in pipeline.inputs()]
         checked: dict[str, Any] = {name: checks[name](name, catalog) for name in read}
-        checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog)}
+        checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog, weights=not dry)}
         for name, recipe in checked.items():
             catalog.save(f"params:{name}", recipe)
+        _show_costs(checked, pipeline, catalog, dry=dry)
+
+
+def _show_costs(checked: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol, *, dry: bool) -> None:
+    """Say what the experiments that will be trained will cost; in a dry run, all there is to say."""
+    from papergan.config.checked import Experiment
+    from papergan.hooks.run_plan import announce, describe, plan_run
+
+    trained = {experiment_of(node.namespace) for node in pipeline.nodes if node.name.endswith(".train")}
+    for name, experiment in checked.items():
+        if name in trained and isinstance(experiment, Experiment):
+            checkpoints = catalog.load(f"{name}.checkpoints")
+            plan = plan_run(experiment, catalog.load("image_library"), checkpoints, full=dry)
+            if dry:
+                click.echo(describe(plan))
+            else:
+                announce(plan)
 
 
 def _check_environment(context: KedroContext) -> None:

@@ -1,0 +1,218 @@
+"""What a run will cost, measured before it: shown by `kedro run --dry-run`, and in one line before a long run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from papergan import systems
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
+from papergan.data.images import ImageSpec
+from papergan.data.library import ImageLibrary
+from papergan.datasets.checkpoints import CheckpointFolder
+from papergan.errors import EvaluationError
+from papergan.extractors.build import weight_files
+from papergan.extractors.cost import seconds_per_image
+from papergan.game.game import Game
+from papergan.game.sampler import measure_sampling_seconds
+from papergan.hooks.experiment_checks import image_spec
+from papergan.training.checkpoint import checkpoint_bytes
+from papergan.training.cost import StepCost, duration, measure_step
+from papergan.training.numerics import choose_device
+
+logger = logging.getLogger(__name__)
+
+LONG = 600.0  # seconds: what takes longer is announced, with a shorter way to have a look
+LOOK = 480.0  # seconds of training in that shorter way
+STEPS_OF_A_LOOK = 200
+GIGA = 1024**3
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The plan of one experiment.
+
+    images: of the training set; None where they are counted when they are read, and the budget is in epochs. steps,
+    done: in all, and in the newest checkpoint. evaluation_seconds: per image, by every extractor; classifier_seconds:
+    of training the data set's own classifier, which is done once per data set.
+    """
+
+    name: str
+    recipe: Recipe
+    spec: ImageSpec
+    game: Game
+    images: int | None
+    steps: int | None
+    done: int
+    cost: StepCost
+    evaluation_seconds: float
+    classifier_seconds: float
+
+    @property
+    def device(self) -> str:
+        """Where it was measured, in words."""
+        kind = self.game.device.type
+        return f"{kind}, {torch.get_num_threads()} threads" if kind == "cpu" else torch.cuda.get_device_name()
+
+    @property
+    def left(self) -> int:
+        """Steps that are still to be taken; 0 where their number is not known."""
+        return max(0, (self.steps or 0) - self.done)
+
+    @property
+    def training_seconds(self) -> float:
+        return self.left * self.cost.seconds
+
+    @property
+    def evaluations(self) -> int:
+        """How often it is measured before the end."""
+        return int(self.epochs_of(self.left) / self.recipe.evaluation.every_epochs)
+
+    def epochs_of(self, steps: int) -> float:
+        """Passes over the training images in so many steps; 0 where their number is not known."""
+        shown = steps * self.recipe.training.batch_size * self.game.batches_per_step
+        return shown / self.images if self.images else 0.0
+
+    def measuring_seconds(self, evaluations: int, samples: int, final: int) -> float:
+        return (evaluations * samples + final) * self.evaluation_seconds
+
+    @property
+    def seconds(self) -> float:
+        """Of all that is estimated: training, evaluations, the data set's classifier."""
+        rules = self.recipe.evaluation
+        measuring = self.measuring_seconds(self.evaluations, rules.num_samples, rules.final_num_samples)
+        return self.training_seconds + measuring + self.classifier_seconds
+
+
+def plan_run(experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder, *, full: bool) -> RunPlan:
+    """Measure the experiment's cost on a throw-away copy of its game; nothing is written or downloaded.
+
+    full: with FLOPs and evaluation; otherwise evaluation is measured only where training alone is long.
+    """
+    name, recipe = experiment
+    training, declaration = recipe.training, library.declarations[recipe.dataset]
+    counts = [count for count in (declaration.num_train, recipe.train_limit) if count is not None]
+    images, spec = min(counts, default=None), image_spec(recipe, declaration.spec)
+    game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed).to(choose_device(training.device))
+    steps = _steps(recipe, images, game)
+    done = max(checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps(), default=0)
+    left = max(1, (steps or 1) - done)
+    shape = (training.batch_size // training.devices, spec.channels, spec.size, spec.size)
+    cost = measure_step(
+        game, shape, precision=training.precision,
+        deterministic=training.deterministic, enough=0.0 if full else LONG / 5 / left, count_flops=full,
+    )  # fmt: skip
+    evaluation = classifier = 0.0
+    if full or left * cost.seconds > LONG / 5:
+        features = seconds_per_image(recipe.evaluation, recipe.evaluation.domain_classifier.width, spec, game.device)
+        evaluation = measure_sampling_seconds(game.sampler(), seed=0) + sum(features.values())
+        epochs = recipe.evaluation.domain_classifier.epochs
+        classifier = 3 * epochs * (declaration.num_train or 0) * features.get("domain", 0.0)
+    return RunPlan(name, recipe, spec, game, images, steps, done, cost, evaluation, classifier)
+
+
+def _steps(recipe: Recipe, images: int | None, game: Game) -> int | None:
+    """The budget in steps; None where it is in epochs of images that have not been counted."""
+    if images is None and recipe.training.epochs is not None:
+        return None
+    round_up = not recipe.training.drop_last
+    batches = (images or 0) // recipe.training.batch_size
+    batches += round_up and bool((images or 0) % recipe.training.batch_size)
+    return recipe.training.total_steps(batches_per_epoch=batches, batches_per_step=game.batches_per_step)
+
+
+def announce(plan: RunPlan) -> None:
+    """Log what the run will take; where that is long, also how to have a shorter look."""
+    if plan.left and plan.cost.steps:
+        after = f", after {plan.done} that are done" if plan.done else ""
+        logger.info(
+            "%s: %d steps%s: about %s on this machine (%s)",
+            plan.name, plan.left, after, duration(plan.seconds), plan.device,
+        )  # fmt: skip
+        if plan.seconds > LONG:
+            logger.info("For a look %s", shorter(plan))
+
+
+def shorter(plan: RunPlan) -> str:
+    """A command that trains for some minutes, and how long it takes.
+
+    The same recipe with a smaller budget; where that would be too few steps to see anything, the one of `--env demo`.
+    """
+    steps = min(plan.left, int(LOOK / plan.cost.seconds))
+    if steps < STEPS_OF_A_LOOK:
+        return f"of some minutes, smaller in everything: kedro run --pipelines {plan.name} --env demo"
+    epochs, rules = plan.epochs_of(steps), plan.recipe.evaluation
+    samples, final = min(1000, rules.num_samples), min(2000, rules.final_num_samples)
+    changes = [f"training.{key}=null" for key in ("epochs", "images") if getattr(plan.recipe.training, key) is not None]
+    changes += [f"training.steps={steps}", f"evaluation.num_samples={samples}", f"evaluation.final_num_samples={final}"]
+    if epochs:
+        changes.append(f"evaluation.every_epochs={max(epochs / 2, 1e-4):.2g}")
+    text = ",".join(f"{plan.name}.{change}" for change in changes)
+    seconds = steps * plan.cost.seconds + plan.measuring_seconds(2, samples, final) + plan.classifier_seconds
+    return f'of about {duration(seconds)}: kedro run --pipelines {plan.name} --params "{text}"'
+
+
+def describe(plan: RunPlan) -> str:
+    """The plan as lines for a terminal."""
+    width = max(len(label) for label, _ in _facts(plan))
+    return "\n".join([f"\n{plan.name}", *(f"  {label:<{width}}  {fact}" for label, fact in _facts(plan))])
+
+
+def _facts(plan: RunPlan) -> Iterator[tuple[str, str]]:
+    recipe, training, rules = plan.recipe, plan.recipe.training, plan.recipe.evaluation
+    steps = "not known before the images are counted" if plan.steps is None else f"{plan.steps:,}"
+    yield "steps", f"{steps} of {training.batch_size} images" + (f", {plan.done:,} are done" if plan.done else "")
+    if plan.steps is not None:
+        shown = plan.steps * training.batch_size * plan.game.batches_per_step
+        yield "images", f"{shown:,} shown to the discriminator, {plan.epochs_of(plan.steps):,.1f} epochs"
+    yield "data", f"{recipe.dataset}, {plan.images or 'not yet counted'} images, {_shape(plan.spec)}"
+    yield "networks", ", ".join(f"{name} {_millions(module)}" for name, module in plan.game.networks.named_children())
+    yield (
+        "a step",
+        (
+            f"{plan.cost.seconds:.3g} s (median of {plan.cost.steps}; {plan.device}, {training.precision}), "
+            f"{(plan.cost.flops or 0) / 1e9:,.1f} GFLOP"
+        ),
+    )
+    yield "training", f"about {duration(plan.training_seconds)}" if plan.steps is not None else "not known"
+    each = duration(rules.num_samples * plan.evaluation_seconds)
+    final = duration(rules.final_num_samples * plan.evaluation_seconds)
+    yield (
+        "evaluation",
+        (
+            f"{plan.evaluations:,} times {rules.num_samples:,} samples, about {each} each, "
+            f"and {rules.final_num_samples:,} at the end, about {final}"
+        ),
+    )
+    if plan.classifier_seconds:
+        yield "classifier", f"about {duration(plan.classifier_seconds)}, once per data set"
+    yield "in all", f"about {duration(plan.seconds)}"
+    features = rules.bytes_of(max(rules.num_samples, rules.final_num_samples))
+    yield "memory", f"{plan.cost.peak_bytes / GIGA:.1f} GiB for training, {features / GIGA:.1f} GiB for features"
+    disk = (training.keep_checkpoints + 2) * checkpoint_bytes(plan.game)
+    yield "disk", f"{disk / GIGA:.2f} GiB for {training.keep_checkpoints} checkpoints and the results"
+    yield "weights", _weights(recipe)
+    yield "a look", shorter(plan)
+
+
+def _weights(recipe: Recipe) -> str:
+    """Which published weights evaluation needs, and whether they are here. Nothing is downloaded."""
+    try:
+        files = weight_files(recipe.evaluation.model_copy(update={"allow_download": False}))
+    except EvaluationError as error:
+        return str(error)
+    return ", ".join(str(path) for path in files.values()) or "none needed"
+
+
+def _shape(spec: ImageSpec) -> str:
+    return f"{spec.channels}x{spec.size}x{spec.size}, {spec.num_classes or 'no'} classes"
+
+
+def _millions(module: nn.Module) -> str:
+    count = sum(parameter.numel() for parameter in module.parameters())
+    return f"{count / 1e6:.2f} M" if count else "without parameters"

@@ -1,0 +1,93 @@
+"""What a training step costs on this machine: seconds, FLOPs and memory, measured on random images."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from papergan.game.game import Game
+from papergan.game.schedules import Progress
+from papergan.game.training_step import training_step
+from papergan.randomness import own_random_state
+from papergan.training.numerics import Precision, autocast_type, numerics
+
+
+class StepCost(NamedTuple):
+    """Of a mean training step. seconds: median. steps: how many were timed. peak_bytes: of the process, or the GPU."""
+
+    seconds: float
+    steps: int
+    flops: int | None
+    peak_bytes: int
+
+
+class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up FLOPs of convolutions and matrix products, two per multiplication; also inside `autograd.grad`."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if (count := flop_registry.get(func._overloadpacket)) is not None:
+            self.flops += int(count(*args, **(kwargs or {}), out_val=result))
+        return result
+
+
+def measure_step(
+    game: Game, shape: tuple[int, int, int, int], *, precision: Precision = "float32", deterministic: bool = False,
+    enough: float = 0.0, limit: float = 10.0, count_flops: bool = False,
+) -> StepCost:  # fmt: skip
+    """The cost of a step of `game`, which is trained by it: give one that is thrown away.
+
+    shape: [B, C, S, S] of the random batches. The first step warms up and is not timed, unless it takes longer than
+    `limit` seconds or at most `enough`, when it is the only one; others are timed for `limit` seconds, ten at most.
+    The ambient random state is left as it was.
+    """
+    device = game.device
+    with numerics(precision, deterministic=deterministic), own_random_state(device):
+        batch_size = shape[0]
+        labels = torch.zeros(batch_size, dtype=torch.int64, device=device)
+        batches = [{"image": torch.rand(shape, device=device) * 2 - 1, "label": labels}] * game.batches_per_step
+
+        def run(step: int) -> float:
+            started = time.perf_counter()
+            training_step(game, batches, Progress(step, step * batch_size), autocast=autocast_type(precision))
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            return time.perf_counter() - started
+
+        times = [run(0)]
+        if enough < times[0] < limit:
+            first = times.pop()
+            while len(times) < 10 and sum(times) + first < limit:
+                times.append(run(len(times) + 1))
+        flops = None
+        if count_flops:
+            with FlopCounter() as counter:
+                run(len(times) + 1)
+            flops = counter.flops
+    return StepCost(sorted(times)[len(times) // 2], len(times), flops, _peak_bytes(device))
+
+
+def _peak_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+
+
+def duration(seconds: float) -> str:
+    """An estimate in words, to two digits at most: "40 seconds", "5 minutes", "3.5 hours", "17 days"."""
+    for unit, size in (("year", 365 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds >= size or unit == "second":
+            value = seconds / size
+            shown = f"{value:.0f}" if value >= 9.95 else f"{math.ceil(2 * value - 0.5) / 2:g}"
+            return f"{shown} {unit}" + ("" if shown == "1" else "s")
+    raise AssertionError("unreachable")
