@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
@@ -20,6 +21,7 @@ from papergan.image_range import to_model_range
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.randomness import seed_for, seeded
 from papergan.training.numerics import numerics
+from papergan.training.progress_bar import ProgressBar
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -120,33 +122,38 @@ def _fit(
             "Going on with the %s of %s after batch %d of %d", about["kind"], train.name, fitting.step, epochs * steps
         )
     network.train()
-    for epoch in range(fitting.step // steps, epochs):
-        draw = torch.Generator().manual_seed(seed_for(seed, KIND, "epoch", epoch))
-        order = torch.randperm(len(train), generator=draw)[: steps * batch_size].view(steps, batch_size)
-        flips = alternating_flips(len(train), seed, epoch) if flip else None
-        turns = None if train.classes else torch.randint(NUM_TURNS, (len(train),), generator=draw)
-        labels = (train.labels if turns is None else turns).to(device)
-        for step, index in enumerate(order, epoch * steps):
-            shifts = torch.randint(-SHIFT, SHIFT + 1, (2, batch_size, 1), generator=draw)
-            if step < fitting.step:  # done before this process began; only its draws are repeated
-                continue
-            fitting.stop_if_requested()
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate * _triangle(step / (epochs * steps))
-            target = labels[index.to(device)]
-            with _mixed_precision(device):
-                logits = network(_augmented(pixels, index, shifts, flips, turns)).logits
-            loss = functional.cross_entropy(logits, target)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            fitting.sums += torch.stack([loss.detach().float(), (logits.argmax(1) == target).sum().float()])
-            fitting.step += 1
-        loss_sum, hits = fitting.sums.tolist()
-        fitting.sums.zero_()
-        fitting.keep()
-        if on_epoch is not None:
-            on_epoch(epoch + 1, {"loss": loss_sum / steps, "accuracy": hits / (steps * batch_size)})
+    began, before = time.monotonic(), fitting.step
+    with ProgressBar(epochs * steps, fitting.step, about["kind"], "batch") as display:
+        for epoch in range(fitting.step // steps, epochs):
+            draw = torch.Generator().manual_seed(seed_for(seed, KIND, "epoch", epoch))
+            order = torch.randperm(len(train), generator=draw)[: steps * batch_size].view(steps, batch_size)
+            flips = alternating_flips(len(train), seed, epoch) if flip else None
+            turns = None if train.classes else torch.randint(NUM_TURNS, (len(train),), generator=draw)
+            labels = (train.labels if turns is None else turns).to(device)
+            for step, index in enumerate(order, epoch * steps):
+                shifts = torch.randint(-SHIFT, SHIFT + 1, (2, batch_size, 1), generator=draw)
+                if step < fitting.step:  # done before this process began; only its draws are repeated
+                    continue
+                fitting.stop_if_requested()
+                for group in optimiser.param_groups:
+                    group["lr"] = learning_rate * _triangle(step / (epochs * steps))
+                target = labels[index.to(device)]
+                with _mixed_precision(device):
+                    logits = network(_augmented(pixels, index, shifts, flips, turns)).logits
+                loss = functional.cross_entropy(logits, target)
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                fitting.sums += torch.stack([loss.detach().float(), (logits.argmax(1) == target).sum().float()])
+                fitting.step += 1
+                display.step()
+                display.show(fitting.step, (time.monotonic() - began) / (fitting.step - before))
+            loss_sum, hits = fitting.sums.tolist()
+            fitting.sums.zero_()
+            fitting.keep()
+            if on_epoch is not None:
+                with display.aside():
+                    on_epoch(epoch + 1, {"loss": loss_sum / steps, "accuracy": hits / (steps * batch_size)})
 
 
 def _triangle(progress: float) -> float:

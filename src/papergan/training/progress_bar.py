@@ -1,10 +1,11 @@
-"""The progress bar of training: a bar on a terminal, a log line every minute elsewhere."""
+"""Progress of a training: a bar on a terminal, a log line every half minute elsewhere."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -13,15 +14,15 @@ from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LINES = 60.0
+SECONDS_BETWEEN_LINES = 30.0
 
 
 class ProgressBar:
-    """The progress of a run of `steps` steps, of which `done` were done before."""
+    """The progress of `steps` steps, of which `done` were done before. what is trained, and the unit, are for people."""
 
-    def __init__(self, steps: int, done: int) -> None:
-        self.steps = steps
-        self._bar = tqdm(total=steps, initial=done, unit="step", disable=None, dynamic_ncols=True)
+    def __init__(self, steps: int, done: int, what: str = "training", unit: str = "step") -> None:
+        self.steps, self.what, self.unit = steps, what, unit
+        self._bar = tqdm(total=steps, initial=done, desc=what, unit=unit, disable=None, dynamic_ncols=True)
         self._logged_at = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -36,14 +37,25 @@ class ProgressBar:
         """Advance by one step."""
         self._bar.update()
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Inside the block the bar is off the screen, so that log lines and other bars have a line of their own."""
+        self._bar.clear()
+        yield
+        self._bar.refresh()
+
     def report(self, row: Mapping[str, float], seconds_per_step: float) -> None:
         """Show the losses of a report. row: as in the history."""
         shown = {name.split(".")[0]: f"{row[name]:.3f}" for name in row if name.endswith("_loss")}
         shown["img/s"] = f"{row['images_per_second']:.0f}"
-        self._bar.set_postfix(shown, refresh=False)
+        self.show(int(row["step"]), seconds_per_step, shown)
+
+    def show(self, step: int, seconds_per_step: float, facts: Mapping[str, str] | None = None) -> None:
+        """Show facts beside the bar; where there is none, log them with the time left, at most every half minute."""
+        if facts:
+            self._bar.set_postfix(facts, refresh=False)
         if self._bar.disable and time.monotonic() - self._logged_at >= SECONDS_BETWEEN_LINES:
             self._logged_at = time.monotonic()
-            step = int(row["step"])
             left = timedelta(seconds=round(seconds_per_step * (self.steps - step)))
-            facts = ", ".join(f"{name} {value}" for name, value in shown.items())
-            logger.info("Step %d of %d: %s; about %s of training left", step, self.steps, facts, left)
+            told = "".join(f", {name} {value}" for name, value in (facts or {}).items())
+            logger.info("%s: %s %d of %d%s; about %s left", self.what, self.unit, step, self.steps, told, left)

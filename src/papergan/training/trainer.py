@@ -87,7 +87,8 @@ class Trainer:
             finished = self.step >= settings.steps
             due = settings.evaluate_every > 0 and self.step > 0 and self.step % settings.evaluate_every == 0
             if (due or finished) and self.evaluated != self.step:
-                self._evaluate()
+                with display.aside():
+                    self._evaluate()
             if finished:
                 break
             if time.monotonic() - self._saved_at > 60 * settings.save_minutes:
