@@ -54,8 +54,8 @@ def test_flops_of_a_product_and_of_its_two_gradients():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.2, "0 seconds"), (1, "1 second"), (40, "40 seconds"), (90, "1.5 minutes"), (61, "1 minute"), (3 * 3600, "3 hours"),
-     (17.2 * 86400, "17 days"), (800 * 86400, "2 years")],
+    [(0.2, "0 seconds"), (1, "1 second"), (40, "40 seconds"), (90, "1.5 minutes"), (61, "1 minute"),
+     (3 * 3600, "3 hours"), (17.2 * 86400, "17 days"), (800 * 86400, "2 years")],
 )  # fmt: skip
 def test_durations_in_words(seconds, words):
     assert duration(seconds) == words

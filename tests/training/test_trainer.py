@@ -31,7 +31,8 @@ def test_without_a_terminal_there_is_a_line_now_and_then(tmp_path, caplog, monke
     monkeypatch.setattr("papergan.training.progress_bar.SECONDS_BETWEEN_LINES", 0.0)
     caplog.set_level("INFO")
     new_training(tmp_path).run()
-    lines = [record.message for record in caplog.records if record.message.startswith("Step 20 of 40: discriminator ")]
+    start = "training: step 20 of 40, discriminator "
+    lines = [record.message for record in caplog.records if record.message.startswith(start)]
     assert len(lines) == 1
     assert "img/s" in lines[0]
     assert "left" in lines[0]

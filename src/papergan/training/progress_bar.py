@@ -18,7 +18,7 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class ProgressBar:
-    """The progress of `steps` steps, of which `done` were done before. what is trained, and the unit, are for people."""
+    """The progress of `steps` steps, of which `done` were done before. what: is trained. unit: of a step."""
 
     def __init__(self, steps: int, done: int, what: str = "training", unit: str = "step") -> None:
         self.steps, self.what, self.unit = steps, what, unit

@@ -1,0 +1,112 @@
+"""What a run will cost is measured and said before it, and `kedro run --dry-run` says no more than that."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from helpers.project_run import command_here
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
+from papergan.data.library import ImageLibrary
+from papergan.data.sources import Sources
+from papergan.datasets.checkpoints import CheckpointFolder
+from papergan.hooks.run_plan import announce, describe, plan_run, shorter
+from papergan.training.cost import StepCost
+
+
+def recipe(**changes):
+    given = {
+        "paper": "tahvili2025", "system": "hybrid", "dataset": "synthetic_shapes", "image_size": 16,
+        "overrides": {"width": 4, "latent_dim": 8}, "training": {"epochs": 100.0, "batch_size": 5},
+        "evaluation": {"inception": False, "every_epochs": 10.0, "domain_classifier": {"width": 4}},
+    }  # fmt: skip
+    return given | changes
+
+
+@pytest.fixture
+def library(tmp_path):
+    return ImageLibrary.declared(
+        {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 20, "test": 10}}, Sources(tmp_path), tmp_path
+    )
+
+
+@pytest.fixture
+def plan(library, tmp_path):
+    checkpoints = CheckpointFolder(tmp_path / "checkpoints")
+    return plan_run(Experiment("mine", Recipe.parse("mine", recipe())), library, checkpoints, full=True)
+
+
+def slower(plan, seconds):
+    return replace(plan, cost=StepCost(seconds, 5, None, 2**30), evaluation_seconds=0.001)
+
+
+def test_the_budget_is_counted_in_steps_images_and_evaluations(plan):
+    assert plan.steps == 400  # a hundred epochs of four batches
+    assert plan.epochs_of(400) == pytest.approx(100)
+    assert plan.evaluations == 10
+    assert plan.cost.flops > 0
+    assert plan.evaluation_seconds > 0
+
+
+def test_the_plan_says_what_will_be_done(plan):
+    text = describe(slower(plan, 3600.0))
+    assert "400 of 5 images" in text
+    assert "2,000 shown to the discriminator, 100.0 epochs" in text
+    assert "about 17 days" in text
+    assert "10 times 10,000 samples" in text
+    assert "none needed" in text
+
+
+def test_the_shorter_run_is_a_valid_one(plan):
+    words = shlex.split(shorter(slower(plan, 2.0)).partition(": ")[2])
+    assert words[:4] == ["kedro", "run", "--pipelines", "mine"]
+    given = recipe()
+    for change in words[5].split(","):
+        key, value = change.split("=")
+        _, group, name = key.split(".")
+        given[group][name] = yaml.safe_load(value)
+    assert Recipe.parse("mine", given).training.steps == 240  # eight minutes of two seconds
+
+
+def test_what_would_see_too_few_steps_is_sent_to_the_demo(plan):
+    assert shorter(slower(plan, 60.0)).endswith("kedro run --pipelines mine --env demo")
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(0.01, 1), (3600.0, 2)])
+def test_only_a_long_run_is_offered_a_shorter_one(plan, caplog, seconds, lines):
+    caplog.set_level(logging.INFO)
+    announce(slower(plan, seconds))
+    assert len(caplog.messages) == lines
+    assert "mine: 400 steps: about" in caplog.messages[0]
+
+
+def test_done_steps_do_not_count(plan, caplog):
+    caplog.set_level(logging.INFO)
+    announce(replace(slower(plan, 3600.0), done=390))
+    assert caplog.messages[0].startswith("mine: 10 steps, after 390 that are done: about 10 hours")
+
+
+def test_a_finished_run_says_nothing(plan, caplog):
+    caplog.set_level(logging.INFO)
+    announce(replace(plan, done=400))
+    assert not caplog.messages
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    done = command_here("run", "--pipelines", "hybrid_cifar10", "--env", "test", "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "\nhybrid_cifar10\n  steps " in done.output
+    assert "Kedro-Viz:" not in done.output
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "mlruns" not in path.parts]
+
+
+def test_a_dry_run_has_no_other_runner():
+    done = command_here("run", "--dry-run", "--runner", "SequentialRunner")
+    assert done.exit_code == 1
+    assert "--dry-run runs nothing; leave --runner out" in done.output
