@@ -183,7 +183,7 @@ def test_files_of_experiments_are_named_after_papers():
 
 def test_the_comparison_names_papers_and_links_them():
     published = yaml.safe_load((BASE / "published.yml").read_text())
-    page = compare(published, {"a": ScoreCard.read("a", card())}, Comparison(ComparisonSettings()))
+    page = compare(published, {"a": ScoreCard.read("a", card())}, {}, Comparison(ComparisonSettings()))
     assert page.csv.splitlines()[0].startswith("paper,table,row")
     for text in (page.html, page.markdown, page.csv):
         assert "Tahvili et al. 2025" in text

@@ -17,7 +17,7 @@ PUBLISHED = yaml.safe_load((PROJECT / "conf" / "base" / "published.yml").read_te
 
 
 def test_the_table_holds_what_was_published_and_what_was_measured():
-    comparison = compare(PUBLISHED, {"any name": score_card(final={"domain_fid": 12.25})}, ALL)
+    comparison = compare(PUBLISHED, {"any name": score_card(final={"domain_fid": 12.25})}, {}, ALL)
     assert "20.9" in comparison.markdown
     assert "12.25" in comparison.markdown
     assert "hybrid_cifar10" in comparison.csv
@@ -27,7 +27,7 @@ def test_the_table_holds_what_was_published_and_what_was_measured():
 
 def test_the_card_of_the_run_that_asks_replaces_what_is_on_disk():
     old, new = (score_card(final={"domain_fid": value}) for value in (99.5, 12.25))
-    comparison = compare_after(PUBLISHED, {"hybrid_cifar10 on synthetic_shapes/train": old}, ALL, new)
+    comparison = compare_after(PUBLISHED, {"hybrid_cifar10 on synthetic_shapes/train": old}, {}, ALL, new)
     assert "12.25" in comparison.csv
     assert "99.5" not in comparison.csv
 
@@ -39,17 +39,17 @@ def settings(**given):
 def test_no_run_takes_the_place_of_another_unless_that_is_asked_for():
     runs = [("a" * 12, 0, 99.5), ("a" * 12, 1, 77.25), ("b" * 12, 0, 12.25)]
     cards = {str(i): score_card(variant=v, seed=s, final={"domain_fid": x}) for i, (v, s, x) in enumerate(runs)}
-    everything = compare(PUBLISHED, cards, ALL).csv
+    everything = compare(PUBLISHED, cards, {}, ALL).csv
     assert "88.375" in everything  # two seeds of one recipe
     assert "12.25" in everything
-    newest = compare(PUBLISHED, cards, settings(newest_only=True))
+    newest = compare(PUBLISHED, cards, {}, settings(newest_only=True))
     assert "88.375" not in newest.csv
     assert "12.25" in newest.csv
     assert "2 runs are left out" in newest.markdown
-    without = compare(PUBLISHED, cards, settings(leave_out=["bbbb"])).csv
+    without = compare(PUBLISHED, cards, {}, settings(leave_out=["bbbb"])).csv
     assert "12.25" not in without
     assert "88.375" in without
-    assert "12.25" not in compare(PUBLISHED, cards, settings(leave_out=["hybrid_cifar10"])).csv
+    assert "12.25" not in compare(PUBLISHED, cards, {}, settings(leave_out=["hybrid_cifar10"])).csv
 
 
 def save(folder, version, **changes):

@@ -50,7 +50,7 @@ def test_numbers_and_plain_text_are_as_they_were():
 
 def test_a_forged_card_brings_no_formula_into_the_comparison():
     card = score_card(experiment=FORMULA, hardware="@cmd", notes=("-1+cmd",), dataset="+x/train")
-    rows = read(compare({}, {"forged": card}, Comparison(ComparisonSettings())).csv)
+    rows = read(compare({}, {"forged": card}, {}, Comparison(ComparisonSettings())).csv)
     cells = [cell for row in rows for cell in row]
     assert f"'{FORMULA}" in cells
     assert "'@cmd" in cells

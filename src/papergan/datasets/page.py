@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from papergan.atomic_files import DOCUMENT_BYTES, write_whole
 from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
 from papergan.errors import EvaluationError
 
+LITERAL = str.maketrans({"_": "&#95;", "*": "&#42;"})
 HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by this name
 
 
@@ -48,8 +50,10 @@ class PageDataset(AbstractDataset[Page, Page]):
             write_whole(self.file(kind), text.encode())
 
     def preview(self) -> HTMLPreview:
-        """For Kedro-Viz."""
-        return HTMLPreview(read_text(self.file("html")))
+        """For Kedro-Viz, which takes line breaks, underscores and stars of a page for Markdown, and runs no script."""
+        body = re.sub(r"<script>.*?</script>", "", read_text(self.file("html")), flags=re.DOTALL)
+        body = re.sub(r"\s*\n\s*", " ", body)
+        return HTMLPreview(re.sub(r">[^<]+<", lambda found: found[0].translate(LITERAL), body))
 
     def file(self, kind: str) -> Path:
         """Where one form of it lies. kind: "md", "csv" or "html"."""

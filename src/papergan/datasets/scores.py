@@ -1,4 +1,4 @@
-"""Score cards: one of one run, and the newest of every run."""
+"""Score cards: one of one run, and the newest of every run; and the first samples of those runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from papergan.datasets.atomic_file import read_bytes
 from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
+from papergan.reporting.image_grid import top_of_picture
 from papergan.weights import decode
 
 logger = logging.getLogger(__name__)
 
-FILE, GENERATOR = "scores.json", "generator.safetensors"
+FILE, GENERATOR, SAMPLES = "scores.json", "generator.safetensors", "samples.png"
 
 
 class ScoreCardDataset(DigestedJSONDataset[ScoreCard]):
@@ -86,3 +87,34 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._folder), "models": str(self._models)}
+
+
+class SampleStripsDataset(AbstractDataset[NoReturn, dict[str, bytes]]):
+    """Loads the top of the newest sample grid of every run, as PNG, by `ScoreCard.run`; of those that have one.
+
+    filepath: the folder that holds <experiment>/scores.json/<version>/ and <experiment>/samples.png/<version>/.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._folder = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, bytes]:
+        strips: dict[str, bytes] = {}
+        for path in sorted(self._folder.glob(f"*/{FILE}/*/{FILE}"), key=lambda path: path.parent.name, reverse=True):
+            picture = path.parents[2] / SAMPLES / path.parent.name / SAMPLES
+            if path.parents[2].name in TOOLS or not picture.is_file():
+                continue
+            try:
+                run = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path, DOCUMENT_BYTES), path).run
+                if run not in strips:
+                    strips[run] = top_of_picture(read_bytes(picture), str(picture))
+            except PaperganError as error:
+                logger.warning("no samples in the comparison: %s", error)
+        return strips
+
+    def save(self, data: NoReturn) -> None:
+        raise DatasetError("each experiment saves its own samples")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._folder)}

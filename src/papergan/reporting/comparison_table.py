@@ -33,7 +33,7 @@ TEXT_COLUMNS = {
 }  # fmt: skip
 INTEGER_COLUMNS = {"published epoch", "steps", "images_seen"}
 UNPUBLISHED = "(no published row)"
-OTHER_DATA = "not the published data set"
+OTHER_DATA = "(on other data than published)"
 REAL_IMAGES = "real images"
 
 
@@ -43,14 +43,15 @@ def comparison_table(
     """One line per published row and measured variant of it; rows without a measurement have empty cells.
 
     scores: stored score cards by any name, the oldest first; those that differ by their seed alone make one line, of
-    means and deviations. A card stands for the rows whose `experiments` name its experiment, and for a line of its own
-    where none does. Last come real images in the place of samples, scored by the same rules.
-    Every measured column carries its protocol in its header, for example `fid@10000v50000-train-inception`; where two
-    protocols share that label, what differs is added, so that two numbers of one column were always measured under the
-    same rules and against the same images. Behind it stand, where there are any, its deviation ("std": over seeds if
-    there are several, else over splits or the choice of samples), its "rank" among the runs, and for FID its floor with
-    the number of images behind it, "floor@10000"; behind that the "ratio" of the FID to it, both of that many images,
-    and where there are more samples than that, the FID of a draw of "as many".
+    means and deviations. A card stands for the rows whose `experiments` name its experiment and whose data set it was
+    trained on, and for a line of its own where there are none. Last come real images in the place of samples, scored by
+    the same rules. Every measured column carries its protocol in its header, for example
+    `fid@10000v50000-train-inception`; where two protocols share that label, what differs is added, so that two numbers
+    of one column were always measured under the same rules and against the same images. Behind it stand, where there
+    are any, its deviation ("std": over seeds if there are several, else over splits or the choice of samples), its
+    "rank" among the runs, and for FID its floor with the number of images behind it, "floor@10000"; behind that the
+    "ratio" of the FID to it, both of that many images, and where there are more samples than that, the FID of a draw of
+    "as many".
     Raises EvaluationError for a card that is not valid.
     """
     import pandas as pd
@@ -64,15 +65,19 @@ def comparison_table(
         cells[group.key]["variant"] = variant
     _add_ranks(groups, headers, cells)
     lines: list[Cells] = []
+    taken: set[tuple[object, ...]] = set()
     for row in published:
-        variants = [group for name in row.experiments for group in groups if group.newest.experiment == name]
+        variants = [group for group in groups if group.newest.experiment in row.experiments and _same_data(row, group)]
+        variants.sort(key=lambda group: row.experiments.index(group.newest.experiment))
+        taken |= {group.key for group in variants}
         lines += [{**_published(row), **_of(cells, group), **_remarks(row, group)} for group in variants]
         if not variants:
             lines.append({**_published(row), "note": row.remark})
-    taken = {name for row in published for name in row.experiments}
+    known = {name for row in published for name in row.experiments}
     for group in groups:
-        if group.newest.experiment not in taken:
-            lines.append({"row": UNPUBLISHED, **_of(cells, group), **_remarks(None, group)})
+        if group.key not in taken:
+            name = OTHER_DATA if group.newest.experiment in known else UNPUBLISHED
+            lines.append({"row": name, **_of(cells, group), **_remarks(None, group)})
     lines += _real_lines(real, headers)
     fixed = {*PUBLISHED_COLUMNS, *MEASURED_COLUMNS, *DISCRIMINATOR_METRICS, *RUN_COLUMNS, *REMARK_COLUMNS}
     metrics = sorted({name for line in lines for name in line} - fixed, key=metric_order)
@@ -81,10 +86,22 @@ def comparison_table(
     return table.astype({name: _kind(name) for name in columns})
 
 
+def run_of_line(scores: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str, str], str]:
+    """The newest run of each measured line, `ScoreCard.run`, by (experiment, variant, dataset)."""
+    groups = seed_groups(ScoreCard.read(name, scores[name]) for name in scores)
+    lines = zip(groups, variants_of(groups), strict=True)
+    return {(one.newest.experiment, variant or "", one.newest.dataset): one.newest.run for one, variant in lines}
+
+
 def _kind(column: str) -> str:
     if column in TEXT_COLUMNS or column.endswith(" rank"):
         return "string"
     return "Int64" if column in INTEGER_COLUMNS else "Float64"
+
+
+def _same_data(row: PublishedRow, group: SeedGroup) -> bool:
+    """Whether the run is an attempt at the published number: on its data set, or on a part or another size of it."""
+    return group.newest.dataset.split("/")[0] == row.dataset
 
 
 def _of(cells: Mapping[tuple[object, ...], Cells], group: SeedGroup) -> Cells:
@@ -217,8 +234,6 @@ def _status(group: SeedGroup) -> str:
 def _remarks(row: PublishedRow | None, group: SeedGroup) -> Cells:
     card = group.newest
     flags = [_status(group)] if group.diverged else []
-    if row is not None and card.dataset.split("/")[0] != row.dataset:
-        flags.append(f"{OTHER_DATA} ({card.dataset}, not {row.dataset})")
     if row is not None and row.epochs is not None and card.epochs < row.epochs:
         flags.append(f"{card.epochs:g} of the published {row.epochs} epochs")
     if not any(protocol.extractor == "inception" for protocol in card.protocols):

@@ -68,16 +68,27 @@ def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: byte
 
     picture: a PNG, which becomes part of the page.
     """
-    tables = "".join(_html_table(heading, part) for heading, part in parts)
-    below = "".join(f"<li>{_linked(note)}</li>" for note in notes)
+    below = "".join(f"<li>{linked(note)}</li>" for note in notes)
     image = f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
+    return document(title, f"{image}{html_tables(parts)}<ul>{below}</ul>")
+
+
+def document(title: str, body: str, style: str = "") -> str:
+    """An HTML document. body: HTML. style: CSS beside the one of all pages."""
+    css = " ".join((STYLE + style).split())
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{image}{tables}<ul>{below}</ul></body></html>\n"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{css}</style></head>'
+        f"<body><h1>{escape(title)}</h1>{body}</body></html>\n"
     )
 
 
-def _linked(note: str) -> str:
+def html_tables(parts: Parts) -> str:
+    """The tables under their headings, as HTML."""
+    return "".join(_html_table(heading, part) for heading, part in parts)
+
+
+def linked(note: str) -> str:
     """Escaped HTML of a note, with addresses of papers as links; other addresses stay text."""
     return re.sub(r"https://(doi\.org/10\.|arxiv\.org/abs/)[^\s&<>\"';]*\w", r'<a href="\g<0>">\g<0></a>', escape(note))
 
@@ -87,7 +98,7 @@ def _html_table(heading: str, part: pd.DataFrame) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "\n".join(_html_row(header, row) for row in rows)
     return (
-        f'<h2>{escape(heading)}</h2>\n<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
+        f'{f"<h2>{escape(heading)}</h2>" if heading else ""}\n<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>\n"
     )
 

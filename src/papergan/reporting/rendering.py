@@ -1,4 +1,4 @@
-"""The comparison table as Markdown, HTML and console text."""
+"""The comparison table as Markdown and console text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from papergan.reporting.column_headers import is_headline
 from papergan.reporting.comparison_table import MEASURED_COLUMNS, PUBLISHED_COLUMNS, REMARK_COLUMNS, RUN_COLUMNS
-from papergan.reporting.pages import html_page, markdown_page, text
+from papergan.reporting.pages import markdown_page, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,15 +28,10 @@ MIN_NAME_WIDTH = 5
 
 def to_markdown(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
     """Markdown with three tables: results, further metrics, runs."""
-    return markdown_page(_parts(table), title, notes)
+    return markdown_page(parts_of(table), title, notes)
 
 
-def to_html(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """HTML, as `to_markdown`."""
-    return html_page(_parts(table), title, notes)
-
-
-def _parts(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def parts_of(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Headings and tables: published and measured results; further metrics; runs."""
     fixed = {*PUBLISHED_COLUMNS, *MEASURED_COLUMNS, *RUN_COLUMNS, *REMARK_COLUMNS}
     measured = [name for name in table.columns if name not in fixed]
@@ -57,12 +52,12 @@ def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """One row per metric, one column per run, "value ± deviation, rank": there are more metrics than runs."""
     import pandas as pd
 
-    metrics = [name for name in columns if not _is_derived(name) and runs[name].notna().any()]
+    metrics = [name for name in columns if not is_derived(name) and runs[name].notna().any()]
     cells: dict[str, list[str]] = {"metric": metrics}
     for _, run in runs.iterrows():
         values = []
         for name in metrics:
-            value, rank = _with_deviation(text(run[name]), text(run.get(f"{name} std"))), text(run.get(f"{name} rank"))
+            value, rank = with_deviation(text(run[name]), text(run.get(f"{name} std"))), text(run.get(f"{name} rank"))
             values.append(f"{value}, rank {rank}" if rank else value)
         name = ", ".join(filter(None, [text(run["experiment"]) or text(run["row"]), text(run["variant"])]))
         cells[f"{name} ({text(run['dataset'])})"] = values
@@ -76,7 +71,7 @@ def to_console(table: pd.DataFrame, width: int = 140) -> str:
     longer than `width`, names are shortened. x floor: the distance as a multiple of that of held-out images, both of as
     many images as the protocol says below.
     """
-    protocols: list[str] = []
+    protocols = Protocols()
     flags: list[str] = []
     lines: list[list[str]] = []
     runs, real = table[table["experiment"].notna()], table[table["experiment"].isna() & table["dataset"].notna()]
@@ -90,15 +85,15 @@ def to_console(table: pd.DataFrame, width: int = 140) -> str:
     columns = _narrowed(columns, width)
     grid = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
     rule = "  ".join("-" * len(column[0]) for column in columns)
-    legend = [f"[{_letter(index)}] {text}" for index, text in enumerate(protocols)]
+    legend = protocols.legend()
     legend += [f"[{number}] {text}" for number, text in enumerate(flags, 1)]
     return "\n".join([grid[0], rule, *grid[1:], *legend])
 
 
-def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
+def _console_cells(row: pd.Series, protocols: Protocols) -> list[list[str]]:
     """One list per score of the published kind (both kinds where nothing is published); one where there is no score."""
     kind = text(row["metric"]).lower()
-    published = _with_deviation(f"{kind.upper()} {text(row['published'])}".strip(), text(row["published std"]))
+    published = with_deviation(f"{kind.upper()} {text(row['published'])}".strip(), text(row["published std"]))
     left = [text(row["table"]).removeprefix("Table "), text(row["row"]), published]
     left += [", ".join(filter(None, [text(row["experiment"]), text(row["variant"])])), text(row["dataset"])]
     accuracy = "/".join(filter(None, (text(row[name]) for name in RESULT_METRICS[:2])))
@@ -106,27 +101,42 @@ def _console_cells(row: pd.Series, protocols: list[str]) -> list[list[str]]:
     for name in map(str, row.index):
         short = name.split("@")[0]
         is_fid = short.endswith("fid")
-        derived = name.startswith("best ") or _is_derived(name)
+        derived = name.startswith("best ") or is_derived(name)
         if not is_headline(name) or derived or not text(row[name]) or (kind and is_fid != (kind == "fid")):
             continue
-        value = _with_deviation(text(row[name]), text(row.get(f"{name} std")))
-        (ratio, count), best = _above_floor(row, name), text(row.get(f"best {name}"))
+        value = with_deviation(text(row[name]), text(row.get(f"{name} std")))
+        (letter, ratio), best = protocols.mark(row, name), text(row.get(f"best {name}"))
         epoch = text(row["best_fid_epoch" if is_fid else "best_is_epoch"]).removesuffix(".00")
-        protocol = f"{name}; x floor: both of {count} images" if count else _known(name, protocols)
-        if protocol not in protocols:
-            protocols.append(protocol)
-        measured = f"{short}[{_letter(protocols.index(protocol))}]"
+        measured = f"{short}[{letter}]"
         at = f"{best}@{epoch}" if best and epoch else best
         cells.append([*left, measured, value, text(row.get(f"{name} rank")), ratio, at, accuracy])
     return cells or [[*left, text(row["status"]).split(":")[0], "", "", "", "", accuracy]]
 
 
-def _known(name: str, protocols: list[str]) -> str:
-    """The protocol with its floor that an earlier line has for this column; else the name of the column."""
-    return next((one for one in protocols if one.split("; ")[0] == name), name)
+class Protocols:
+    """The rules behind numbers, lettered a, b, ... in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self._known: list[str] = []
+
+    def mark(self, row: pd.Series, column: str) -> tuple[str, str]:
+        """The letter of this column's rules, and the row's distance as a multiple of the floor, "" where unknown."""
+        ratio, count = _above_floor(row, column)
+        if count:
+            protocol = f"{column}; x floor: both of {count} images"
+        else:  # an earlier row may have said it with its floor
+            protocol = next((one for one in self._known if one.split("; ")[0] == column), column)
+        if protocol not in self._known:
+            self._known.append(protocol)
+        return _letter(self._known.index(protocol)), ratio
+
+    def legend(self) -> list[str]:
+        """A line for each."""
+        return [f"[{_letter(index)}] {one}" for index, one in enumerate(self._known)]
 
 
-def _is_derived(name: str) -> bool:
+def is_derived(name: str) -> bool:
+    """Whether a column is a deviation, rank, floor or ratio of another."""
     return name.endswith(DERIVED_SUFFIXES) or FLOOR in name
 
 
@@ -139,7 +149,8 @@ def _above_floor(row: pd.Series, name: str) -> tuple[str, str]:
     return "", ""
 
 
-def _with_deviation(value: str, deviation: str) -> str:
+def with_deviation(value: str, deviation: str) -> str:
+    """The value with its deviation, where there is one."""
     return f"{value} ± {deviation}" if deviation else value
 
 

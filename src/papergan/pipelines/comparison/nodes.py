@@ -10,18 +10,25 @@ from papergan.config.checked import Comparison
 from papergan.config.papers import citation, short_name
 from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.reporting.comparison_table import comparison_table
+from papergan.reporting.comparison_page import comparison_html
+from papergan.reporting.comparison_table import comparison_table, run_of_line
 from papergan.reporting.pages import csv_page
 from papergan.reporting.published_results import published_notes, published_rows
-from papergan.reporting.rendering import to_console, to_html, to_markdown
+from papergan.reporting.rendering import to_console, to_markdown
 
 TITLE = "Published and measured"
 
 
-def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], comparison: Comparison) -> Page:
+def compare(
+    published: Mapping[str, Any],
+    score_cards: Mapping[str, ScoreCard],
+    sample_strips: Mapping[str, bytes],
+    comparison: Comparison,
+) -> Page:
     """The comparison table: published numbers beside measured ones.
 
     published: conf/base/published.yml. score_cards: the newest of every run, the oldest first, by any name.
+    sample_strips: PNGs by `ScoreCard.run`.
     """
     chosen = comparison.settings
     kept = {name: card for name, card in score_cards.items() if not chosen.leaves_out(card)}
@@ -31,19 +38,24 @@ def compare(published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], 
     cards = {name: card.model_dump() for name, card in kept.items()}
     rows = [replace(row, paper=short_name(row.paper)) for row in published_rows(published)]
     table, notes = comparison_table(rows, cards), list(published_notes(published, citation))
+    strips = {line: sample_strips[run] for line, run in run_of_line(cards).items() if run in sample_strips}
     if len(kept) < len(score_cards):
         notes = [f"{len(score_cards) - len(kept)} runs are left out, as the parameters `comparison` ask", *notes]
     return Page(
         markdown=to_markdown(table, TITLE, notes),
         csv=csv_page(table),
-        html=to_html(table, TITLE, notes),
+        html=comparison_html(table, TITLE, notes, strips),
         console=to_console(table),
     )
 
 
 def compare_after(
-    published: Mapping[str, Any], score_cards: Mapping[str, ScoreCard], comparison: Comparison, scores: ScoreCard
+    published: Mapping[str, Any],
+    score_cards: Mapping[str, ScoreCard],
+    sample_strips: Mapping[str, bytes],
+    comparison: Comparison,
+    scores: ScoreCard,
 ) -> Page:
     """As `compare`, at the end of an experiment. scores: its card, the newest of all."""
     others = {name: card for name, card in score_cards.items() if name != scores.run}
-    return compare(published, {**others, scores.run: scores}, comparison)
+    return compare(published, {**others, scores.run: scores}, sample_strips, comparison)

@@ -10,7 +10,7 @@ from papergan.pipelines.groups import node_group
 
 def create_pipeline(experiment: str | None = None) -> Pipeline:
     """The comparison of everything on disk: alone, or as the end of one experiment's pipeline."""
-    inputs, settings = ["published", "score_cards"], "params:comparison"
+    inputs, settings = ["published", "score_cards", "sample_strips"], "params:comparison"
     if experiment is None:
         return Pipeline([node(compare, [*inputs, settings], "comparison", name="compare")], tags=["comparison"])
     last = node(compare_after, [*inputs, settings, "scores"], "comparison", name="compare", tags=["comparison"])
