@@ -92,7 +92,6 @@ def test_nothing_is_compared_with_a_published_number_where_there_is_none(publish
     assert "no Inception scores: its numbers are not comparable with the published one" in flags
 
 
-
 def test_different_sample_counts_are_different_columns(published: tuple[PublishedRow, ...]) -> None:
     many = card(
         "hybrid_all", protocols=[protocol(num_samples=50000)], final=metrics(count=50000), best_fid=None, best_is=None

@@ -91,7 +91,7 @@ def test_the_page_says_what_differs_from_the_published_run():
 
 
 def test_the_plot_has_both_losses_k_and_m_and_the_published_ones():
-    figure = draw_curves(thesis(), history(2), PUBLISHED)
+    figure, _ = draw_curves(thesis(), history(2), PUBLISHED)
     panels = {axes.get_title(): axes for axes in figure.axes}
     shown = {name: {line.get_label() for line in axes.lines} for name, axes in panels.items()}
     assert shown["losses, weighted"] == {

@@ -31,7 +31,9 @@ STYLE = """
 td.samples img { width: 13rem; max-width: none; display: block; border-radius: 4px; }
 th[data-sort] { cursor: pointer; white-space: nowrap; } th[data-sort]::after { content: " \\2195"; color: #9aa4b2; }
 td.score, td.published { white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.run { min-width: 17rem; } td.published { max-width: 9rem; white-space: normal; } small.flags { color: #9a3412; }
+body { margin: 1rem; } th, td { padding: .35rem .45rem; }
+td.run { min-width: 16rem; } td.published { max-width: 9rem; white-space: normal; }
+small.flags { color: #9a3412; }
 small { color: #55606f; } summary { cursor: pointer; font-weight: 600; margin: 1rem 0 .5rem; }
 """
 SORT = """

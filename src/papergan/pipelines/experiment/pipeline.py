@@ -48,7 +48,7 @@ def create_pipeline(experiment: str) -> Pipeline:
             named_node(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
         ]),
         node_group("reporting", [
-            named_node(curves.draw_curves, [recipe, "history", "published"], "curves"),
+            named_node(curves.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
             named_node(training_log.write_log, [recipe, "history", "published"], "training_log"),
             named_node(figures.draw_over_time, [recipe, "frames"], "over_time"),
             named_node(figures.animate, [recipe, "frames"], "progress"),

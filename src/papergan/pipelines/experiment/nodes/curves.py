@@ -25,21 +25,36 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 NORM = ".gradient_norm"
+FIRST = (("fid",), ("is_mean",), ("precision", "recall"), ("coverage",))  # metrics of a panel each
 
 
-def draw_curves(experiment: Experiment, history: History, published: Mapping[str, Any]) -> object:
-    """Losses, controllers, scores and the discriminator's accuracy over epochs, as in tahvili2025, figure 2.
+def draw_curves(experiment: Experiment, history: History, published: Mapping[str, Any]) -> tuple[object, object]:
+    """Two figures over epochs: what is looked at first, and everything else that was measured.
 
-    The best value of a metric is marked where a value is better in itself; deviations are drawn as bars. Numbers that a
-    paper printed while it trained are crosses. published: conf/base/published.yml.
-    Returns a matplotlib Figure; not annotated so, because importing it takes half a second and Kedro reads annotations.
+    First: losses, controllers, FID, IS, precision and recall, coverage, the discriminator's accuracy, the last as in
+    tahvili2025, figure 2. The best value of a metric is marked where a value is better in itself; deviations are drawn
+    as bars. Numbers that a paper printed while it trained are crosses. published: conf/base/published.yml.
+    Returns matplotlib Figures; not annotated so, because importing it takes half a second and Kedro reads annotations.
     """
+    log, panels = published_log(published, experiment.name), _panels(history)
+    first = [(" and ".join(METRICS[name].title for name in names if name in panels), names) for names in FIRST]
+    shown = [(title, [one for name in names for one in panels.pop(name, [])]) for title, names in first]
+    accuracies = [(title, [name]) for name, title in DISCRIMINATOR_METRICS.items() if panels.pop(name, None)]
+    shown = [*_reported(history), *(panel for panel in shown if panel[1]), *accuracies[:1]]
+    rest = [*((METRICS[name].title, found) for name, found in panels.items()), *accuracies[1:]]
+    return _figure(experiment, shown, history, log), _figure(experiment, rest, history, log)
+
+
+def _figure(
+    experiment: Experiment, panels: Sequence[tuple[str, list[str]]], history: History, log: PublishedLog | None
+) -> object:
+    """One figure of these panels, each a title and the names of what is drawn."""
     from matplotlib.figure import Figure
 
-    panels, log = [*_reported(history), *_panels(history)], published_log(published, experiment.name)
-    rows = ceil(len(panels) / COLUMNS)
+    rows = max(1, ceil(len(panels) / COLUMNS))
     figure = Figure(figsize=(5 * COLUMNS, 3.2 * rows), layout="constrained")
-    figure.suptitle(f"{experiment.name} on {experiment.recipe.dataset}, recipe {experiment.recipe.fingerprint}")
+    title = f"{experiment.name} on {experiment.recipe.dataset}, recipe {experiment.recipe.fingerprint}"
+    figure.suptitle(title if panels else f"{title}: nothing more was measured")
     for place, (title, names) in enumerate(panels, 1):
         rows_of = history.losses if all("." in name for name in names) else history.metrics
         _plot(figure.add_subplot(rows, COLUMNS, place), title, rows_of, names, log)
@@ -58,17 +73,16 @@ def _reported(history: History) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _panels(history: History) -> list[tuple[str, list[str]]]:
-    """Title and metrics of each panel: a metric by all extractors together, in the order of METRICS."""
+def _panels(history: History) -> dict[str, list[str]]:
+    """What was measured of each metric, by all extractors, in the order of METRICS; then of the discriminator."""
     names = {name for row in history.metrics for name in row}
     by_metric: dict[str, list[str]] = {}
     for name in sorted(names):
         found = prefix_and_metric(name)
         if found is not None and found[1].name not in AUXILIARY_METRICS:
             by_metric.setdefault(found[1].name, []).append(name)
-    panels = [(METRICS[name].title, by_metric[name]) for name in METRICS if name in by_metric]
-    panels += [(title, [name]) for name, title in DISCRIMINATOR_METRICS.items() if name in names]
-    return panels
+    panels = {name: by_metric[name] for name in METRICS if name in by_metric}
+    return panels | {name: [name] for name in DISCRIMINATOR_METRICS if name in names}
 
 
 def _plot(axes: Axes, title: str, rows: Sequence[Row], names: Sequence[str], log: PublishedLog | None) -> None:
