@@ -231,9 +231,7 @@ class Generator:
                               "members=0, or those of samples, members=samples.members")  # fmt: skip
         return classes if self.conditional else made_by
 
-    def _images_of(
-        self, z: Tensor, chosen: Tensor | None, truncation: float | None, batch_size: int = 256
-    ) -> Samples:
+    def _images_of(self, z: Tensor, chosen: Tensor | None, truncation: float | None, batch_size: int = 256) -> Samples:
         """Images of latents [N, Z] and of the class or member of each, int64 [N]."""
         sampler = self._truncated.at(truncation)
         arguments = (z,) if chosen is None else (z, one_hot(chosen, self.num_members or self.image.num_classes))
