@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
 
+import torch
 from pydantic import Field
 
 from papergan.inference.generator import Generator
@@ -133,7 +134,7 @@ class Service:
         if label is None and start.labels is not None:
             label = int(start.labels[0])
         parts: list[Samples] = []
-        for latents in generator.latents_between(start.latents, end.latents, steps=body.steps).split(AT_ONCE):
+        for latents in torch.split(generator.latents_between(start.latents, end.latents, steps=body.steps), AT_ONCE):
             check()
             parts.append(generator.decode(latents, labels=label, members=start.members, truncation=cut))
         return Samples.join(parts)
