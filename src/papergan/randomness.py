@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 
 def seed_for(seed: int, *purpose: str | int) -> int:
@@ -21,6 +22,19 @@ def seeded(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -
     with own_random_state(device):
         torch.manual_seed(seed_for(seed, *purpose))
         yield
+
+
+def random_state(device: torch.device | str) -> tuple[Tensor, ...]:
+    """The ambient random state of the CPU, and of this device where it is a GPU; for `set_random_state`."""
+    device = torch.device(device)
+    return (torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else []))
+
+
+def set_random_state(state: tuple[Tensor, ...], device: torch.device | str) -> None:
+    """Set the ambient random state to what `random_state` of this device returned."""
+    torch.set_rng_state(state[0])
+    if len(state) > 1:
+        torch.cuda.set_rng_state(state[1], device)
 
 
 @contextmanager

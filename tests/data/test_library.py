@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from helpers.parquet_files import CLASSES, pngs, write
 from papergan.data.declarations import parse_declarations
@@ -113,6 +114,26 @@ def test_names(tmp_path, digest, caplog):
     assert "synthetic_shapes/train: 20 images" in caplog.text
     with pytest.raises(DataError, match="unknown data set 'tinny'; did you mean 'tiny'"):
         library(tmp_path, digest).load("tinny")
+
+
+def test_the_catalog_states_a_licence_for_every_data_set():
+    text = (Path(__file__).parents[2] / "conf/base/catalog.yml").read_text().replace("${workspace:}", ".")
+    declared = parse_declarations(yaml.safe_load(text)["image_library"]["datasets"])
+    begin = {
+        "synthetic_shapes": "Apache-2.0, drawn", "fingerprints_synthetic": "Apache-2.0, drawn", "mnist": "CC BY-SA 3.0",
+        "cifar10": "none stated by its authors", "fashion_mnist": "MIT", "emoji": "stated by nobody: yours to say",
+        "emoji_noto": "SIL Open Font License 1.1", "socofing": "provided as is for non-commercial",
+    }  # fmt: skip
+    assert declared.keys() == begin.keys()
+    assert not [name for name, words in begin.items() if not str(declared[name].licence).startswith(words)]
+
+
+def test_a_user_states_the_licence_of_their_own_images(tmp_path, digest):
+    mine = {"kind": "folder", "folder": "x", "size": 8, "mode": "L", "classes": ["a"], "held_out": 1}
+    entries = {"mine": mine, "said": {**mine, "licence": "CC0, taken by us"}, "tiny": declaration(digest)}
+    library = ImageLibrary.declared(entries, Sources(raw=tmp_path), tmp_path)
+    stated = [library.licence(name) for name in ("mine", "said", "tiny", "nobody")]
+    assert stated == ["stated by nobody: yours to say", "CC0, taken by us", None, None]
 
 
 @pytest.mark.parametrize(

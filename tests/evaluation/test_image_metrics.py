@@ -73,18 +73,83 @@ def test_in_a_loop_it_is_the_same_and_real_images_stay_after_a_reset():
     assert metrics.compute()["custom_fid"] == pytest.approx(wanted["custom_fid"])
 
 
+class Network(nn.Module):
+    """Features and logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(12, 5)
+
+    def forward(self, values):
+        features = corners(values / 255)
+        return features, self.linear(features)
+
+
 def test_a_network_of_ones_own_may_have_logits():
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear = nn.Linear(12, 5)
-
-        def forward(self, values):
-            features = corners(values / 255)
-            return features, self.linear(features)
-
     scores = evaluate(images(40, 0), images(40, 1), extractor=Network(), **COUNTS)
     assert scores["custom_is_mean"] >= 1
+
+
+def filled(metrics: ImageMetrics, fake, real) -> ImageMetrics:
+    for side, some in ((True, real), (False, fake)):
+        for part in some.split(700):  # sums are taken in from 1024 rows on
+            metrics.update(part, real=side)
+    return metrics
+
+
+class TestSomeMetrics:
+    FAKE, REAL, COUNTS = images(1500, 0, low=30), images(2500, 1), {**COUNTS, "bootstrap": 3}
+    NAMES = {
+        "fid": {"fid"}, "kid": {"kid_mean", "kid_std"}, "deviations": {"fid_bootstrap", "kid_bootstrap"},
+        "is": {"is_mean", "is_std", "log_is", "modified_is"},
+        "neighbours": {"precision", "recall", "density", "coverage", "two_sample_accuracy"},
+    }  # fmt: skip
+
+    def test_each_is_what_it_is_among_all_of_them(self):
+        network = Network()
+        wanted = evaluate(self.FAKE, self.REAL, extractor=network, **self.COUNTS)
+        for one, names in self.NAMES.items():
+            metrics = filled(ImageMetrics(network, metrics=(one,), **self.COUNTS), self.FAKE, self.REAL)
+            scores = metrics.compute()
+            assert scores.keys() == {f"custom_{name}" for name in names | {"num_samples"}}
+            assert scores == pytest.approx({name: wanted[name] for name in scores}, rel=1e-9)
+
+    def test_sums_take_the_same_memory_for_any_number_of_images_and_rows_take_their_own(self):
+        sums, rows, logits = 2 * (12 * 12 + 12 + 1) * 8, 4 * 12, 4 * 5
+        for metrics, each in (
+            (("fid",), 0),
+            (("kid",), rows),
+            (("is",), logits),
+            (("fid", "is", "kid"), rows + logits),
+        ):
+            held = filled(ImageMetrics(Network(), metrics=metrics, **self.COUNTS), self.FAKE, self.REAL)
+            assert held.nbytes == sums + each * 4000
+            held.compute()
+            assert held.nbytes == sums + each * 4000
+
+    def test_merged_states_are_those_of_all_images(self):
+        network = Network()
+        whole = filled(ImageMetrics(network, **self.COUNTS), self.FAKE, self.REAL)
+        first, second = (
+            filled(ImageMetrics(network, **self.COUNTS), self.FAKE[part], self.REAL[part])
+            for part in (slice(0, 800), slice(800, None))
+        )
+        first.compute()  # what was computed before the merge is forgotten
+        first.merge_state(ImageMetrics(network, **self.COUNTS))  # which has seen nothing
+        first.merge_state(second)
+        assert first.compute() == pytest.approx(whole.compute(), rel=1e-9)
+        assert second.compute()["custom_num_samples"] == 700
+        empty = ImageMetrics(network, **self.COUNTS)
+        empty.merge_state(whole)
+        assert empty.compute() == pytest.approx(whole.compute(), rel=1e-9)
+        for other in (ImageMetrics(corners), ImageMetrics(network, metrics=("fid",))):
+            with pytest.raises(EvaluationError, match="same extractor and the same metrics"):
+                first.merge_state(other)
+
+    @pytest.mark.parametrize("metrics", [("fdi",), ("copies",), ()])
+    def test_others_are_refused(self, metrics):
+        with pytest.raises(EvaluationError, match="metrics: expected some of fid, kid, deviations, neighbours, is"):
+            ImageMetrics(corners, metrics=metrics)
 
 
 @pytest.mark.parametrize(

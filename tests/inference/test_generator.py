@@ -1,5 +1,6 @@
 """A loaded generator: sample i is a function of (seed, i), and what cannot be is refused in one line."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from papergan import systems
 from papergan.errors import DataError, RecipeError
 from papergan.game.priors import slerp
-from papergan.game.sampler import CHUNK
-from papergan.inference import Generator
+from papergan.game.sampler import CHUNK, Sampler
+from papergan.inference import Generator, load
+from papergan.inference.truncation import KEPT
 
 
 @pytest.mark.parametrize("name", systems.names())
@@ -98,6 +100,49 @@ class TestTruncation:
         assert not torch.allclose(naive, truncated.tensor, atol=1e-4)
         assert torch.equal(generator.sample(2).tensor, before)
 
+    def test_an_estimate_that_is_left_goes_on_where_it_was_and_ends_with_the_same_statistics(self, folder_of):
+        wanted = load(folder_of("dcgan"), "cpu").sample(2, truncation=0.6).tensor
+        generator, batches = load(folder_of("dcgan"), "cpu"), []
+
+        def check():
+            batches.append(torch.rand(1))  # draws of its own disturb nothing
+            if len(batches) % 30 == 0:
+                raise TimeoutError
+
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                generator.prepare(0.6, check)
+        assert torch.equal(generator.sample(2, truncation=0.6).tensor, wanted)
+        assert len(batches) == 90  # the last ten were made by sample
+        generator.prepare(0.6, check)
+        assert len(batches) == 90  # they are kept
+
+    def test_an_estimate_that_fails_within_a_batch_is_begun_anew(self, folder_of, monkeypatch):
+        wanted = load(folder_of("dcgan"), "cpu").sample(2, truncation=0.6).tensor
+        generator = load(folder_of("dcgan"), "cpu")
+        calls = itertools.count()
+
+        def failing(sampler, *arguments, latents=Sampler._sample_latents):
+            if next(calls) == 40:
+                raise KeyboardInterrupt
+            return latents(sampler, *arguments)
+
+        monkeypatch.setattr(Sampler, "_sample_latents", failing)
+        with pytest.raises(KeyboardInterrupt):
+            generator.prepare(0.6)
+        assert torch.equal(generator.sample(2, truncation=0.6).tensor, wanted)
+
+    def test_the_newest_are_kept_and_share_the_weights(self, folder_of):
+        generator = load(folder_of("dcgan"), "cpu")
+        kept = [generator._truncated.at(1 + step / 10) for step in range(KEPT + 1)]
+        assert generator._truncated.at(1.8) is kept[-1]
+        assert generator._truncated.at(1.1) is kept[1]
+        assert generator._truncated.at(1.0) is not kept[0]
+        weights = [one.generator.state_dict(keep_vars=True) for one in (generator.sampler, kept[-1])]
+        moved = {name for name in weights[0] if weights[0][name] is not weights[1][name]}
+        assert moved
+        assert all("running_" in name or "num_batches" in name for name in moved)
+
     @pytest.mark.parametrize("threshold", [0.0, -1.0, math.nan])
     def test_a_threshold_is_above_0(self, threshold, loaded):
         with pytest.raises(RecipeError, match="threshold above 0"):
@@ -120,6 +165,35 @@ class TestDecode:
         with pytest.raises(RecipeError, match="say which"):
             generator.decode(drawn.latents)
 
+    def test_with_members_of_a_mixture(self, loaded):
+        generator = loaded("mix_wgan")
+        assert (generator.num_members, loaded("dcgan_labels").num_members) == (3, 0)
+        drawn = generator.sample(12)
+        assert set(drawn.members.tolist()) == {0, 1, 2}
+        again = generator.decode(drawn.latents, members=drawn.members)
+        torch.testing.assert_close(again.tensor, drawn.tensor, atol=2e-6, rtol=0)
+        assert torch.equal(again.members, drawn.members)
+        assert generator.decode(drawn.latents, members=[2, 0]).members.tolist() == [2, 0] * 6
+
+    @pytest.mark.parametrize(
+        ("members", "message"),
+        [(None, r"mixture of 3; say which of them: members=0"), (3, "0 to 2, got 3"), (-1, "0 to 2"), ([], "0 to 2"),
+         (0.5, "0 to 2"), (True, "0 to 2"), ("1", "0 to 2"), ([2**70], "0 to 2")],
+    )  # fmt: skip
+    def test_what_is_no_member_is_refused(self, members, message, loaded):
+        with pytest.raises(RecipeError, match=message):
+            loaded("mix_wgan").decode(np.zeros((1, 8)), members=members)
+        if members is not None:
+            with pytest.raises(RecipeError, match="is no mixture; leave members out"):
+                loaded("dcgan").decode(np.zeros((1, 8)), members=members)
+
+    def test_under_a_truncation(self, loaded):
+        generator = loaded("dcgan")
+        drawn = generator.sample(5, seed=2, truncation=0.6)
+        again = generator.decode(drawn.latents, truncation=0.6)
+        torch.testing.assert_close(again.tensor, drawn.tensor)
+        assert not torch.allclose(generator.decode(drawn.latents).tensor, drawn.tensor, atol=1e-4)
+
     @pytest.mark.parametrize(
         "latents", [np.zeros((2, 3)), np.full((1, 8), np.nan), np.zeros((0, 8)), np.zeros((1, 2, 8))]
     )
@@ -137,6 +211,46 @@ class TestInterpolate:
         torch.testing.assert_close(ways.tensor[[0, 4]], ends.tensor[[0, 2]], atol=2e-5, rtol=0)
         middle = slerp(ends.latents[:1], ends.latents[2:3], torch.tensor([0.5]))
         torch.testing.assert_close(ways.latents[2:3], middle)
+
+    @pytest.mark.parametrize("name", systems.names())
+    def test_neighbours_are_the_closer_the_more_steps_there_are(self, name, loaded):
+        """With a jump on the way the largest difference of neighbours would stay, however many steps there are."""
+        generator = loaded(name)
+        ends = generator.sample(2, seed=3)
+        own = {"labels": None if ends.labels is None else int(ends.labels[0]), "members": ends.members}
+        few, many = (
+            generator.interpolate(*ends.latents, steps=steps, **own).tensor.diff(dim=0).flatten(1).norm(dim=1).max()
+            for steps in (9, 129)
+        )
+        assert 0 < many < 0.25 * few  # one sixteenth, where the way is smooth
+
+    def test_a_way_keeps_its_class_or_its_member_and_begins_at_the_sample(self, loaded):
+        mixture, classes = loaded("mix_wgan"), loaded("dcgan_labels")
+        ends = mixture.sample(4, seed=1)
+        ways = mixture.interpolate(ends.latents[:2], ends.latents[2:], steps=3, members=[2, 0])
+        assert ways.members.tolist() == [2, 2, 2, 0, 0, 0]
+        way = mixture.interpolate(*ends.latents[:2], steps=3, members=ends.members[0])
+        torch.testing.assert_close(way.tensor[0], ends.tensor[0], atol=2e-6, rtol=0)
+        ends = classes.sample(4, seed=1)
+        ways = classes.interpolate(ends.latents[:2], ends.latents[2:], steps=2, labels=["cat", 0])
+        assert ways.labels.tolist() == [1, 1, 0, 0]
+        with pytest.raises(RecipeError, match="interpolate: this generator is a mixture of 3; say which"):
+            mixture.interpolate(*ends.latents[:2])
+
+    @pytest.mark.parametrize("name", ["dcgan", "dcgan_labels", "mix_wgan", "deligan"])
+    def test_truncated_ways_begin_and_end_at_the_truncated_samples(self, name, loaded):
+        generator = loaded(name)
+        ends = generator.sample(2, seed=5, truncation=0.5, labels=1 if generator.conditional else None)
+        own = {"labels": 1 if generator.conditional else None, "members": ends.members}
+        for place, (first, last) in enumerate(((0, 1), (1, 0))):
+            if ends.members is not None:
+                own["members"] = ends.members[place]
+            way = generator.interpolate(ends.latents[first], ends.latents[last], steps=3, truncation=0.5, **own)
+            torch.testing.assert_close(way.tensor[0], ends.tensor[first], atol=2e-6, rtol=0)
+        plain = generator.interpolate(*ends.latents, steps=3, **own)
+        assert not torch.allclose(plain.tensor[0], ends.tensor[0], atol=1e-4)
+        with pytest.raises(RecipeError, match="threshold above 0"):
+            generator.interpolate(*ends.latents, truncation=-1, **own)
 
     def test_modes(self, loaded):
         generator = loaded("ali")

@@ -1,15 +1,34 @@
 """Samples on disk, through the command `papergan`."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from papergan import file_locks
 from papergan.command_line import main
 from papergan.inference import load
 from papergan.inference.sampling import Request, sample_to_disk
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from papergan.inference import load
+from papergan.inference.sampling import Request, sample_to_disk
+
+done = []
+def advance(count):
+    done.append(count)
+    if sum(done) >= 8:
+        os.kill(os.getpid(), signal.SIGKILL)
+sample_to_disk(load(sys.argv[1], "cpu"), Request(12, seed=1, format="npz"), Path(sys.argv[2]), batch_size=4,
+               advance=advance)
+"""
 
 
 def papergan(*arguments: object):
@@ -76,6 +95,56 @@ class TestInterrupted:
         (tmp_path / "out/request.json").write_text("[1]")
         assert papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out").exit_code == 1
 
+    @pytest.mark.parametrize("batch_size", [4, 3])
+    @pytest.mark.parametrize("name", ["dcgan", "dcgan_labels"])
+    def test_an_archive_whose_writer_was_killed_goes_on_where_it_was(self, name, batch_size, folder_of, tmp_path):
+        out, generator = tmp_path / "s.npz", load(folder_of(name), "cpu")
+        killed = subprocess.run([sys.executable, "-c", KILLED, folder_of(name), out], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert not out.exists()
+        unfinished = tmp_path / "s.npz.unfinished"
+        with (unfinished / "images.rows").open("ab") as rows:
+            rows.write(b"half an image")  # of which the record knows nothing
+        done: list[int] = []
+        assert sample_to_disk(generator, Request(12, seed=1, format="npz"), out, batch_size=batch_size,
+                              advance=done.append) == out  # fmt: skip
+        assert done == [8, *[batch_size] * (4 // batch_size), *[4 % batch_size] * (4 % batch_size > 0)]
+        assert [path.name for path in tmp_path.iterdir()] == ["s.npz"]
+        wanted = generator.sample(12, seed=1)
+        with np.load(out, allow_pickle=False) as archive:
+            assert np.array_equal(archive["images"], wanted.images)
+            if wanted.labels is not None:
+                assert np.array_equal(archive["labels"], wanted.labels.numpy())
+
+    def test_an_archive_is_of_one_request_and_may_grow(self, folder_of, tmp_path):
+        generator, out, done = load(folder_of("dcgan"), "cpu"), tmp_path / "s.npz", []
+        stop = {"batch_size": 4, "should_stop": lambda: sum(done) >= 8, "advance": done.append}
+        assert sample_to_disk(generator, Request(12, format="npz"), out, **stop) is None
+        other = papergan("sample", folder_of("dcgan"), "--seed", 5, "--format", "npz", "--out", out)
+        assert (other.exit_code, "another request (other seed); name another file" in other.output) == (1, True)
+        assert papergan("sample", folder_of("dcgan"), "-n", 20, "--format", "npz", "--out", out).exit_code == 0
+        with np.load(out) as archive:
+            assert np.array_equal(archive["images"], generator.sample(20).images)
+
+    @pytest.mark.parametrize(
+        ("name", "content", "message"),
+        [("images.rows", b"short", "holds fewer rows than were written"), ("progress.json", b"{", "is damaged")],
+    )
+    def test_a_damaged_unfinished_archive_is_one_line(self, name, content, message, folder_of, tmp_path):
+        generator, out, done = load(folder_of("dcgan"), "cpu"), tmp_path / "s.npz", []
+        stop = {"batch_size": 4, "should_stop": lambda: sum(done) >= 8, "advance": done.append}
+        sample_to_disk(generator, Request(12, format="npz"), out, **stop)
+        (tmp_path / "s.npz.unfinished" / name).write_bytes(content)
+        refused = papergan("sample", folder_of("dcgan"), "-n", 12, "--format", "npz", "--out", out)
+        assert (refused.exit_code, message in refused.output) == (1, True)
+        assert len(refused.output.strip().splitlines()) == 1
+
+    def test_two_processes_do_not_write_one_archive(self, folder_of, tmp_path):
+        (tmp_path / "s.npz.unfinished").mkdir()
+        with file_locks.take(tmp_path / "s.npz.unfinished" / "lock"):
+            done = papergan("sample", folder_of("dcgan"), "--format", "npz", "--out", tmp_path / "s.npz")
+        assert (done.exit_code, "another process is writing" in done.output) == (1, True)
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -85,7 +154,8 @@ class TestInterrupted:
         (("--class", "cta"), "knows no classes"),
         (("--truncation", "0"), "threshold above 0"),
         (("-n", "999999999"), "images may take"),
-        (("-n", "999999999", "--format", "npz"), "GB of memory"),
+        (("-n", "999999999", "--format", "npz"), "images may take"),
+        (("--class", "cta", "--format", "npz"), "knows no classes"),
         (("-n", "20000", "--format", "grid"), "at most 10000"),
     ],
 )
@@ -95,7 +165,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(arguments, message, folder
     assert done.exit_code == 1
     assert message in done.output
     assert len(done.output.strip().splitlines()) == 1
-    assert not list(tmp_path.rglob("*.png"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(folder_of, tmp_path):

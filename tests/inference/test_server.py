@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 from papergan.errors import RecipeError
-from papergan.inference import Generator
+from papergan.game.sampler import Sampler
+from papergan.inference import Generator, load
 from papergan.inference.server import PAGE, create_app, serve
 from papergan.inference.service import Limits
 
@@ -60,6 +61,11 @@ def test_the_way_between_two_seeds(client, loaded):
     assert len(images) == 7
     for image, seed in ((images[0], 4), (images[-1], 5)):
         assert np.array_equal(image, generator.sample(1, seed=seed, labels="cat").images[0])
+    cut = client.post("/interpolate", json={"seeds": [4, 5], "steps": 40, "label": "cat", "truncation": 0.5,
+                                            "format": "json"}).json()["images"]  # fmt: skip
+    for image, seed in ((cut[0], 4), (cut[-1], 5)):
+        wanted = generator.sample(1, seed=seed, labels="cat", truncation=0.5).images[0].astype(int)
+        assert abs(picture(base64.b64decode(image["png"])).astype(int) - wanted).max() <= 1
     own = client.post("/interpolate", json={"seeds": [4, 5], "format": "json"}).json()["images"]
     start = generator.sample(1, seed=4)
     assert {one["label"] for one in own} == {start.name_of(0)}
@@ -130,7 +136,7 @@ def test_wrong_input_is_one_line(client, body, said):
     [
         ({"seeds": [1]}, "request.seeds"), ({"seeds": [1, 2, 3]}, "request.seeds"), ({}, "request.seeds: is missing"),
         ({"seeds": [1, 2], "steps": 1}, "request.steps"), ({"seeds": [1, 2], "steps": 41}, "steps: at most 40 images"),
-        ({"seeds": [1, 2], "label": "dog"}, "unknown class 'dog'"),
+        ({"seeds": [1, 2], "label": "dog"}, "unknown class 'dog'"), ({"seeds": [1, 2], "truncation": 0}, "truncation"),
     ],
 )  # fmt: skip
 def test_wrong_ways_are_one_line(client, body, said):
@@ -147,6 +153,15 @@ def test_a_generator_without_classes(loaded):
         assert {one["label"] for one in images} == {None}
         narrow = client.post("/sample", json={"truncation": 0.5, "n": 2, "format": "grid"})
         assert narrow.content == loaded("dcgan").sample(2, truncation=0.5).grid().png()
+
+
+def test_a_mixture_walks_with_the_member_of_its_start(loaded):
+    with testclient.TestClient(create_app(loaded("mix_wgan"), LIMITS), base_url="http://127.0.0.1") as client:
+        images = client.post("/interpolate", json={"seeds": [0, 1], "steps": 3, "format": "json"}).json()["images"]
+    start, end = (loaded("mix_wgan").sample(1, seed=seed) for seed in (0, 1))
+    way = loaded("mix_wgan").interpolate(start.latents, end.latents, steps=3, members=start.members)
+    assert np.array_equal(np.stack([picture(base64.b64decode(one["png"])) for one in images]), way.images)
+    assert start.members != end.members  # else this shows nothing
 
 
 def test_a_large_body_is_refused_before_it_is_read(client):
@@ -248,6 +263,27 @@ def test_a_request_ends_at_its_limit_of_time_and_frees_its_place(loaded):
         assert (status, json.loads(content)["detail"].partition(";")[0]) == (503, "not done within 0.4 seconds")
         wait_for(address, 200)
         assert slow.batches <= 4  # it was left after the batch in which its time was over
+
+
+def test_an_estimate_of_batch_norm_ends_at_the_limit_and_later_requests_finish_it(folder_of, monkeypatch):
+    generator = load(folder_of("dcgan"), "cpu")
+    wanted = load(folder_of("dcgan"), "cpu").sample(1, truncation=0.5).images[0]
+    batches = []
+
+    def slow(sampler, *arguments, latents=Sampler._sample_latents):
+        batches.append(time.sleep(0.02))
+        return latents(sampler, *arguments)
+
+    monkeypatch.setattr(Sampler, "_sample_latents", slow)  # a hundred batches: two seconds
+    with running(generator, Limits(waiting=0, seconds=0.8)) as address:
+        status, content = post(address, {"n": 1, "truncation": 0.5})
+        assert (status, "not done within 0.8 seconds" in json.loads(content)["detail"]) == (503, True)
+        wait_for(address, 200)
+        assert 10 < len(batches) < 60  # it was left after the batch in which its time was over
+        deadline = time.monotonic() + 20
+        while (answer := post(address, {"n": 1, "truncation": 0.5}))[0] != 200:
+            assert time.monotonic() < deadline
+        assert np.array_equal(picture(answer[1]), wanted)
 
 
 def test_a_body_that_never_arrives_is_not_waited_for(loaded):

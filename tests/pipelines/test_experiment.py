@@ -288,6 +288,7 @@ def test_the_model_has_what_it_was_built_from_and_gives_the_samples_that_were_sc
     model, card = catalog.load(f"{NAME}.model"), catalog.load(f"{NAME}.scores")
     write_model(tmp_path / "model", model)
     generator = load(tmp_path / "model", "cpu")
+    assert "| licence of the data | Apache-2.0, drawn by papergan |" in generator.stored.card
     assert (generator.system, generator.classes) == ("dcgan", catalog.load(f"{NAME}.images").train.classes)
     assert generator.metrics == card.final
     assert generator.recipe["overrides"] == GIVEN["overrides"]

@@ -18,6 +18,8 @@ from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel, 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
 
+OWN = "Apache-2.0, drawn by papergan"  # the licence of images that this project's own code draws
+
 
 def _stays_inside(file: str) -> str:
     path = PurePosixPath(file)
@@ -43,6 +45,12 @@ Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], Field(min_length=1, strict=False), AfterValidator(_all_different)]  # YAML: a list
 
 
+class DataSetDeclaration(StrictModel):
+    """What every declaration may say. licence: of the images, as their authors state it, and where they do."""
+
+    licence: Text | None = None
+
+
 class ParquetSplit(StrictModel):
     """One split of a data set, as its publisher declares it.
 
@@ -58,7 +66,7 @@ class ParquetSplit(StrictModel):
     file_sha256: Sha256 | None = None
 
 
-class ParquetDeclaration(StrictModel):
+class ParquetDeclaration(DataSetDeclaration):
     """Images in parquet files. image_column, mode, size, classes: as in `read_parquet`."""
 
     kind: Literal["parquet"] = "parquet"
@@ -82,7 +90,7 @@ class ParquetDeclaration(StrictModel):
         return self.train.rows
 
 
-class DrawnDeclaration(StrictModel):
+class DrawnDeclaration(DataSetDeclaration):
     """Images that are drawn. train, test: how many. seed: of the draw."""
 
     train: SampleCount
@@ -98,6 +106,7 @@ class SyntheticDeclaration(DrawnDeclaration):
     """Shapes, see `papergan.data.synthetic`."""
 
     kind: Literal["synthetic_shapes"] = "synthetic_shapes"
+    licence: Text = OWN
 
     @property
     def spec(self) -> ImageSpec:
@@ -119,9 +128,10 @@ class DigitsDeclaration(DrawnDeclaration):
         return ImageSpec(1, SIZE, len(DIGITS))
 
 
-class UsersDeclaration(StrictModel):
+class UsersDeclaration(DataSetDeclaration):
     """A user's image files, which no digest pins. folder: where it lies under a data folder, for example "emoji"."""
 
+    licence: Text = "stated by nobody: yours to say"
     folder: Annotated[str, AfterValidator(_stays_inside)]
     size: Size
 
@@ -166,6 +176,10 @@ class SocofingDeclaration(UsersDeclaration):
     """A copy of SOCOFing, see `papergan.data.socofing`."""
 
     kind: Literal["socofing"] = "socofing"
+    licence: Text = (
+        "provided as is for non-commercial, not-for-profit research only, to be cited (Shehu et al. 2018, "
+        "arXiv:1807.10609)"
+    )
     held_out_subjects: Positive
     altered: bool = False
 
@@ -180,6 +194,7 @@ class FingerprintsDeclaration(DrawnDeclaration):
     """Fingerprints, see `papergan.data.fingerprints`."""
 
     kind: Literal["fingerprints"] = "fingerprints"
+    licence: Text = OWN
 
     @property
     def spec(self) -> ImageSpec:

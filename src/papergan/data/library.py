@@ -67,6 +67,10 @@ class ImageLibrary:
         """Names that `load` knows, in alphabetical order."""
         return tuple(sorted(self.declarations))
 
+    def licence(self, name: str) -> str | None:
+        """The licence of a data set, as its declaration has it; None where that says nothing."""
+        return self.declarations[name].licence if name in self.declarations else None
+
     def load(self, name: str) -> ImageSplits:
         """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared."""
         if name not in self.declarations:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -24,6 +25,8 @@ from papergan.metrics.random_subsets import random_rows
 logger = logging.getLogger(__name__)
 
 MetricValues = dict[str, float]
+Group = Literal["fid", "kid", "deviations", "neighbours", "is", "copies"]
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 def score_features(
@@ -32,8 +35,15 @@ def score_features(
     rules: EvaluationRules,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
+    groups: Collection[Group] = GROUPS,
+    statistics: FeatureStatistics | None = None,
 ) -> MetricValues:
     """Every score of samples by the features of one extractor, behind its prefix; see METRICS for the names.
+
+    groups: those that are computed. "fid", with its floor; "kid"; "deviations" of both, where the rules have a
+    bootstrap; "neighbours", precision to two-sample accuracy; "is", with the data set's own classes; "copies", where
+    images are held out.
+    statistics: of all the features, where they are known already.
 
     Where a metric takes fewer samples than there are, these are drawn by the rules' seed, never the first ones.
     device: where to compute; all pairs of samples and real images are compared, which takes a GPU a moment.
@@ -42,16 +52,24 @@ def score_features(
     rules = rules.within(len(features.features), len(reference.real))
     rows, real = features.features.to(device), reference.real.features.features.to(device)
     scores = {"num_samples": float(rules.num_samples)}
-    scores |= _distances(rows, real, reference, rules, should_stop)
-    scores |= _floor(rows, reference, rules, should_stop)
-    stop_if_requested(should_stop, "before the neighbourhoods")
-    some = reference.real.some(rules.manifold_samples).features.to(device)
-    scores |= neighbourhoods(_random_subset(rows, rules.manifold_samples, rules, "neighbourhoods"), some).as_metrics()
-    if reference.extractor.has_logits:
+    if "fid" in groups:
+        scores |= _frechet_distance(statistics or FeatureStatistics.of(rows), reference)
+    if "kid" in groups:
+        scores |= _kernel_distance(rows, real, rules)
+    if "deviations" in groups and rules.bootstrap:
+        scores |= _deviations(rows, real, reference, rules, should_stop)
+    if "fid" in groups:
+        scores |= _floor(rows, reference, rules, should_stop)
+    if "neighbours" in groups:
+        stop_if_requested(should_stop, "before the neighbourhoods")
+        some = reference.real.some(rules.manifold_samples).features.to(device)
+        mine = _random_subset(rows, rules.manifold_samples, rules, "neighbourhoods")
+        scores |= neighbourhoods(mine, some).as_metrics()
+    if "is" in groups and reference.extractor.has_logits:
         scores |= _inception_scores(features.logits, rules)
-    if reference.extractor.class_names:
+    if "is" in groups and reference.extractor.class_names:
         scores |= _classes(features.logits, reference)
-    if rules.memorisation_samples and reference.held_out is not None:
+    if "copies" in groups and rules.memorisation_samples and reference.held_out is not None:
         stop_if_requested(should_stop, "before the memorisation")
         held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
         mine = _random_subset(rows, rules.memorisation_samples, rules, "memorisation")
@@ -81,26 +99,32 @@ def _floor(
     return scores
 
 
-def _distances(
-    features: Tensor, real: Tensor, reference: Reference, rules: EvaluationRules, should_stop: Callable[[], bool] | None
-) -> MetricValues:
-    statistics = FeatureStatistics.of(features)
+def _frechet_distance(statistics: FeatureStatistics, reference: Reference) -> MetricValues:
     if statistics.count <= statistics.dimension:
         logger.warning(
             "%sfid of %d samples in %d dimensions is mostly bias; take more",
             reference.extractor.metric_prefix, statistics.count, statistics.dimension,
         )  # fmt: skip
+    return {"fid": frechet_distance(statistics, reference.real.statistics.to(statistics.mean.device))}
+
+
+def _kernel_distance(features: Tensor, real: Tensor, rules: EvaluationRules) -> MetricValues:
     kernel = kernel_distance(
         features, real, subsets=rules.kid_subsets, subset_size=rules.kid_subset_size, seed=rules.seed
     )
-    target = reference.real.statistics.to(statistics.mean.device)
-    scores = {"fid": frechet_distance(statistics, target), "kid_mean": kernel.mean, "kid_std": kernel.std}
-    if rules.bootstrap:
-        scores["fid_bootstrap"] = frechet_deviation(
+    return {"kid_mean": kernel.mean, "kid_std": kernel.std}
+
+
+def _deviations(
+    features: Tensor, real: Tensor, reference: Reference, rules: EvaluationRules, should_stop: Callable[[], bool] | None
+) -> MetricValues:
+    target = reference.real.statistics.to(features.device if features.device.type in ("cpu", "cuda") else "cpu")
+    return {
+        "fid_bootstrap": frechet_deviation(
             features, target, resamples=rules.bootstrap, seed=rules.seed, should_stop=should_stop
-        )
-        scores["kid_bootstrap"] = kernel_distance_deviation(features, real, resamples=rules.bootstrap, seed=rules.seed)
-    return scores
+        ),
+        "kid_bootstrap": kernel_distance_deviation(features, real, resamples=rules.bootstrap, seed=rules.seed),
+    }
 
 
 def _inception_scores(logits: Tensor, rules: EvaluationRules) -> MetricValues:

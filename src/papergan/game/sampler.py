@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from papergan.game.priors import Prior
 from papergan.game.schedules import Progress
-from papergan.randomness import seeded
+from papergan.randomness import random_state, seeded, set_random_state
 
 START = Progress()
 CHUNK = 500  # images per seed; fixed, so that samples depend on neither the batch size nor the number of devices
@@ -103,7 +103,6 @@ class Sampler(nn.Module):
             self.train(was_training)
         return images.float()
 
-    @torch.no_grad()
     def estimate_batch_norm(
         self, *, batches: int, batch_size: int, seed: int, progress: Progress = START, truncation: float | None = None
     ) -> None:
@@ -114,6 +113,20 @@ class Sampler(nn.Module):
         (Brock et al. 2019, arXiv:1809.11096, appendix C.1). Does nothing where there is no BatchNorm.
         truncation: of the latents, see `Prior.truncated`.
         """
+        steps = self.batch_norm_steps(
+            batches=batches, batch_size=batch_size, seed=seed, progress=progress, truncation=truncation
+        )
+        for _ in steps:
+            pass
+
+    def batch_norm_steps(
+        self, *, batches: int, batch_size: int, seed: int, progress: Progress = START, truncation: float | None = None
+    ) -> Iterator[int]:
+        """`estimate_batch_norm` in steps of one batch, for who must be able to wait: yields the batches done.
+
+        The ambient random state is left alone between two steps. Until the last step is done the statistics are of the
+        batches so far and the generator is in training mode.
+        """
         norms = [m for m in self.generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         if not norms:
             return
@@ -123,9 +136,14 @@ class Sampler(nn.Module):
             norm.reset_running_stats()
             norm.momentum = None  # cumulative mean
         self.train()
-        with seeded(seed, "batch norm", device=self.device):
-            for _ in range(batches):
+        state = None
+        for done in range(1, batches + 1):
+            with seeded(seed, "batch norm", device=self.device), torch.no_grad():
+                if state is not None:
+                    set_random_state(state, self.device)
                 self.generator(*self._sample_latents(batch_size, progress, truncation))
+                state = random_state(self.device)
+            yield done
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         self.train(was_training)

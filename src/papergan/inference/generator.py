@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
-from papergan.game.priors import Prior, one_hot, slerp
+from papergan.game.priors import Prior, WithChoice, one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_model_range
-from papergan.inference.labels import Labels, label_indices
+from papergan.inference.labels import Labels, Members, label_indices, member_indices
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.samples import Samples
 from papergan.inference.store import restored
+from papergan.inference.truncation import TruncatedSamplers
 from papergan.messages import quoted
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     Array = Tensor | np.ndarray[Any, Any] | Sequence[float] | Sequence[Sequence[float]]
 
 MAX_SAMPLES = 10**9 - 1  # file names have up to nine digits
-STATISTICS = {"batches": 100, "batch_size": 64}  # of BatchNorm under truncated latents
 MODES = ("prior", "slerp", "linear")
 
 
@@ -64,12 +64,26 @@ class Generator:
         self.sampler.to(self.device)
         if self.encoder is not None:
             self.encoder.to(self.device)
-        self._truncated: tuple[float | None, Sampler] = (None, self.sampler)
+        self._truncated = TruncatedSamplers(self.sampler, self.progress)
         return self
 
     @property
     def latent_dim(self) -> int:
         return int(self.stored.config["prior"]["latent_dim"])
+
+    @property
+    def num_members(self) -> int:
+        """How many generators a mixture has, of which one makes each image; 0 where there is no mixture."""
+        prior = self._on_cpu.prior
+        return prior.choices if isinstance(prior, WithChoice) and not self.conditional else 0
+
+    def prepare(self, truncation: float | None, check: Callable[[], None] = lambda: None) -> None:
+        """Re-estimate BatchNorm's statistics under a truncation, as its first use does; the newest 8 are kept.
+
+        check: called after every batch of the estimate, so that it may raise; the next call goes on from there.
+        Raises RecipeError as `stream` does for a truncation.
+        """
+        self._truncated.at(truncation, check)
 
     def sample(
         self, n: int = 1, *, seed: int = 0, labels: Labels = None, truncation: float | None = None,
@@ -102,7 +116,7 @@ class Generator:
         if first < 0 or batch_size < 1:
             raise RecipeError(f"expected first >= 0 and batch_size >= 1, got {first} and {batch_size}")
         chosen = self._labels(labels)
-        sampler = self._sampler(truncation)
+        sampler = self._truncated.at(truncation)
         return self._stream(sampler, n, seed, chosen, truncation, batch_size, first)
 
     def _stream(
@@ -117,31 +131,44 @@ class Generator:
                 latents = (latents[0], one_hot(chosen[places], self.image.num_classes))
             yield self._decoded(sampler, latents, f"seed {seed}", start)
 
-    def decode(self, latents: Array, *, labels: Labels = None, batch_size: int = 256) -> Samples:
+    def decode(
+        self, latents: Array, *, labels: Labels = None, members: Members = None, truncation: float | None = None,
+        batch_size: int = 256,
+    ) -> Samples:  # fmt: skip
         """Images of given latents, float [N, Z] or [Z].
 
-        labels: as for `sample`, in turn; a generator with classes needs them.
-        Raises RecipeError for another shape, for numbers that are not finite, and for labels that do not fit.
+        labels: as for `sample`, in turn; a generator with classes needs them. members: which generator of a mixture
+        makes each, in turn; a mixture needs them, `Samples.members` has those of samples.
+        truncation: BatchNorm's statistics are those under it; the latents are taken as they are given.
+        Raises RecipeError for another shape, for numbers that are not finite, for labels and members that do not fit,
+        and for a truncation as `stream` does.
         """
         z = self._checked(latents)
-        chosen = self._labels(labels)
-        if self.conditional and chosen is None:
-            raise RecipeError("decode: this generator has classes; say which: labels=0, a name, or one for each")
-        parts = []
-        for start in range(0, len(z), batch_size):
-            rows = z[start : start + batch_size]
-            rest = self._drawn(start, start + len(rows), 0, None)[1:]
-            if chosen is not None:
-                rest = (one_hot(chosen[torch.arange(start, start + len(rows)) % len(chosen)], self.image.num_classes),)
-            parts.append(self._decoded(self._sampler(None), (rows, *rest), "given latents", start))
-        return Samples.join(parts)
+        chosen = self._choices("decode", labels, members)
+        if chosen is not None:
+            chosen = chosen[torch.arange(len(z)) % len(chosen)]
+        return self._images_of(z, chosen, truncation, batch_size)
 
-    def interpolate(self, a: Array, b: Array, *, steps: int = 9, mode: str = "prior", labels: Labels = None) -> Samples:
+    def interpolate(
+        self, a: Array, b: Array, *, steps: int = 9, mode: str = "prior", labels: Labels = None,
+        members: Members = None, truncation: float | None = None,
+    ) -> Samples:  # fmt: skip
         """Images on the way from latents `a` to `b`, both ends included: `steps` for each pair, pair after pair.
 
+        Only the latent moves, so that neighbouring images are close: a class, or a member of a mixture, has no way to
+        another one, and each way keeps its own. labels, members: one for each pair, in turn, as for `decode`.
         a, b: [Z] or [N, Z]. mode: "slerp" (spherical), "linear", or "prior": slerp for Gaussian latents, else linear.
+        truncation: as for `decode`; with ends of `sample(..., truncation=t)` the way begins and ends at those samples.
         Raises RecipeError as `decode` does, and where the two have different numbers of latents.
         """
+        between = self.latents_between(a, b, steps=steps, mode=mode)
+        chosen = self._choices("interpolate", labels, members)
+        if chosen is not None:
+            chosen = chosen[torch.arange(len(between) // steps) % len(chosen)].repeat_interleave(steps)
+        return self._images_of(between, chosen, truncation)
+
+    def latents_between(self, a: Array, b: Array, *, steps: int = 9, mode: str = "prior") -> Tensor:
+        """The latents of `interpolate`, float32 [pairs * steps, Z]. Raises RecipeError as it does."""
         if mode not in MODES:
             raise RecipeError(f"interpolate: expected mode {', '.join(MODES)}, got {quoted(mode)}")
         start, end = self._checked(a), self._checked(b)
@@ -152,14 +179,8 @@ class Generator:
         first, last = start.repeat_interleave(steps, 0), end.repeat_interleave(steps, 0)
         prior = self._on_cpu.prior
         if mode == "prior" and isinstance(prior, Prior):
-            between = prior.between(first, last, position)
-        elif mode == "slerp":
-            between = slerp(first, last, position)
-        else:
-            between = torch.lerp(first, last, position[:, None])
-        chosen = self._labels(labels)
-        each = None if chosen is None else chosen[torch.arange(len(start)) % len(chosen)].repeat_interleave(steps)
-        return self.decode(between, labels=None if each is None else each.tolist())
+            return prior.between(first, last, position)
+        return slerp(first, last, position) if mode == "slerp" else torch.lerp(first, last, position[:, None])
 
     @torch.no_grad()
     def invert(self, images: Array, *, batch_size: int = 256) -> Tensor:
@@ -200,6 +221,25 @@ class Generator:
             raise RecipeError(f"labels: a generator of system {self.system!r} knows no classes; leave labels out")
         return label_indices(labels, self.classes, self.image.num_classes)
 
+    def _choices(self, what: str, labels: Labels, members: Members) -> Tensor | None:
+        """Numbers of classes or of members that rows take in turn; None where the generator has neither."""
+        classes, made_by = self._labels(labels), member_indices(members, self.num_members)
+        if self.conditional and classes is None:
+            raise RecipeError(f"{what}: this generator has classes; say which: labels=0, a name, or one for each")
+        if self.num_members and made_by is None:
+            raise RecipeError(f"{what}: this generator is a mixture of {self.num_members}; say which of them: "
+                              "members=0, or those of samples, members=samples.members")  # fmt: skip
+        return classes if self.conditional else made_by
+
+    def _images_of(self, z: Tensor, chosen: Tensor | None, truncation: float | None, batch_size: int = 256) -> Samples:
+        """Images of latents [N, Z] and of the class or member of each, int64 [N]."""
+        sampler = self._truncated.at(truncation)
+        arguments = (z,) if chosen is None else (z, one_hot(chosen, self.num_members or self.image.num_classes))
+        parts = zip(*(torch.split(part, batch_size) for part in arguments), strict=True)
+        return Samples.join(
+            [self._decoded(sampler, part, "given latents", number * batch_size) for number, part in enumerate(parts)]
+        )
+
     def _drawn(self, start: int, stop: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
         """The generator's arguments for samples start to stop - 1 of this seed, on the CPU."""
         parts = []
@@ -217,18 +257,6 @@ class Generator:
             self._newest_chunk = key, drawn
         return self._newest_chunk[1]
 
-    def _sampler(self, truncation: float | None) -> Sampler:
-        """The sampler for this truncation, BatchNorm's statistics its own; the newest is kept."""
-        if truncation is None:
-            return self.sampler
-        if not truncation > 0:
-            raise RecipeError(f"truncation: expected a threshold above 0, got {truncation}")
-        if self._truncated[0] != truncation:
-            sampler = copy.deepcopy(self.sampler)
-            sampler.estimate_batch_norm(seed=0, progress=self.progress, truncation=truncation, **STATISTICS)
-            self._truncated = (truncation, sampler.eval())
-        return self._truncated[1]
-
     def _checked(self, latents: Array) -> Tensor:
         z = torch.as_tensor(latents, dtype=torch.float32).detach().cpu()
         z = z[None] if z.dim() == 1 else z
@@ -240,9 +268,11 @@ class Generator:
         images = sampler.decode(*(part.to(self.device) for part in arguments)).clamp(-1, 1).cpu()
         about = self.stored.about
         caption = f"{about.get('experiment', self.system)}, trained on {about.get('dataset', '?')}; {what}"
+        chosen = arguments[1].argmax(1) if len(arguments) > 1 else None
         return Samples(
-            images, arguments[0], arguments[1].argmax(1) if self.conditional else None, self.classes, caption, first,
+            images, arguments[0], chosen if self.conditional else None, self.classes, caption, first,
             {"Description": caption, "Software": f"papergan {self.stored.config['papergan']}", "Model": self.digest},
+            chosen if self.num_members else None,
         )  # fmt: skip
 
 

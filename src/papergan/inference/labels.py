@@ -1,4 +1,4 @@
-"""Class labels as people give them: names or numbers, one or several."""
+"""Class labels and members of a mixture as people give them: names or numbers, one or several."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
 
 Labels = int | str | Sequence[int | str] | None
+Members = int | Sequence[int] | Tensor | None
 
 
 def label_indices(labels: Labels, classes: Sequence[str], num_classes: int) -> Tensor | None:
@@ -25,6 +26,25 @@ def label_indices(labels: Labels, classes: Sequence[str], num_classes: int) -> T
     if not given:
         raise RecipeError("labels: expected one class or more, got an empty list; leave labels out for all of them")
     return torch.tensor([_index(one, classes, num_classes) for one in given], dtype=torch.int64)
+
+
+def member_indices(members: Members, count: int) -> Tensor | None:
+    """Indices int64 [L] of the members of a mixture of `count` generators; None for None.
+
+    Raises RecipeError where there is no mixture (count 0), and for what is no number of a member.
+    """
+    if members is None:
+        return None
+    if not count:
+        raise RecipeError("members: this generator is no mixture; leave members out")
+    try:
+        given = torch.as_tensor(members).reshape(-1)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        given = torch.empty(0)
+    whole = given.dtype not in (torch.bool, torch.complex64, torch.complex128) and not given.is_floating_point()
+    if not (whole and len(given) and int(given.min()) >= 0 and int(given.max()) < count):
+        raise RecipeError(f"members: expected one or several of 0 to {count - 1}, got {quoted(members)}")
+    return given.long().cpu()
 
 
 def _index(label: int | str, classes: Sequence[str], num_classes: int) -> int:

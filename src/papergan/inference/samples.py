@@ -26,6 +26,7 @@ class Samples:
 
     tensor: float32 [N, C, H, W] in [-1, 1], on the host. latents: float32 [N, Z]. labels: int64 [N], None where the
     generator knows no classes. names: of the classes. first: index of the first of them in the stream of its seed.
+    members: int64 [N], which generator of a mixture made each; None where there is one.
     """
 
     tensor: Tensor
@@ -35,6 +36,7 @@ class Samples:
     caption: str = ""
     first: int = 0
     about: dict[str, str] = field(default_factory=dict)
+    members: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.tensor)
@@ -95,9 +97,11 @@ class Samples:
     def join(parts: list[Samples]) -> Samples:
         """Parts of one stream, in their order."""
         first, labels = parts[0], [part.labels for part in parts if part.labels is not None]
+        members = [part.members for part in parts if part.members is not None]
         return Samples(
             torch.cat([part.tensor for part in parts]), torch.cat([part.latents for part in parts]),
             torch.cat(labels) if labels else None, first.names, first.caption, first.first, first.about,
+            torch.cat(members) if members else None,
         )  # fmt: skip
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from papergan.atomic_files import check_room, read_regular, storage_errors, write_whole
-from papergan.data.memory import check_memory
 from papergan.errors import RecipeError, StorageError
 from papergan.inference.generator import Generator, check_count
 from papergan.inference.samples import Samples, check_empty
+from papergan.inference.unfinished_archive import Row, UnfinishedArchive
 from papergan.messages import quoted
 
 REQUEST = "request.json"  # beside the samples: what they are samples of
@@ -63,9 +63,15 @@ def _write_pngs(
     generator: Generator, request: Request, out: Path, batch_size: int, should_stop: Callable[[], bool],
     advance: Callable[[int], object],
 ) -> Path | None:  # fmt: skip
-    done = _done(generator, request, out)
+    _stream(generator, request, batch_size, 0)  # a wrong request is refused before anything is written
+    if (out / REQUEST).exists():
+        _check_request(generator, request, out, "name another folder")
+    else:
+        check_empty(out)
+    done = _count_pngs(out, request.n)
     each = max(BLOCK, generator.image.channels * generator.image.size**2 + 256)
     check_room(out / "000000.png", (request.n - done) * each, f"{request.n} images")
+    _note_request(generator, request, out)
     advance(done)
     for part in _stream(generator, request, batch_size, done) if done < request.n else ():
         if should_stop():
@@ -75,26 +81,32 @@ def _write_pngs(
     return out
 
 
-def _done(generator: Generator, request: Request, out: Path) -> int:
-    """The number of samples that an earlier call wrote; the folder is claimed for this request."""
-    settings = {"model": generator.digest, **asdict(request), "labels": list(request.labels)}
-    path = out / REQUEST
-    if not path.exists():
-        check_empty(out)
-        write_whole(path, json.dumps(settings, indent=1).encode())
-        return 0
+def _count_pngs(out: Path, most: int) -> int:
+    """The number of samples that an earlier call wrote, without a gap, at most `most`."""
+    numbers = {int(found.group()) for file in out.glob("*.png") if (found := re.match(r"[0-9]+", file.name))}
+    return next((index for index in range(most) if index not in numbers), most)
+
+
+def _settings(generator: Generator, request: Request) -> dict[str, Any]:
+    return {"model": generator.digest, **asdict(request), "labels": list(request.labels)}
+
+
+def _check_request(generator: Generator, request: Request, folder: Path, advice: str) -> None:
+    """Raise StorageError where a folder holds samples of another request, but for their number."""
+    wanted, path = _settings(generator, request), folder / REQUEST
     with storage_errors(path):
         try:
             there: dict[str, Any] = dict(json.loads(read_regular(path)))
         except (ValueError, TypeError):
             there = {}
-    differing = sorted(name for name in settings if there.get(name) != settings[name])
-    if [name for name in differing if name != "n"]:
-        raise StorageError(
-            f"{out} holds samples of another request (other {', '.join(differing)}); name another folder"
-        )
-    numbers = {int(found.group()) for file in out.glob("*.png") if (found := re.match(r"[0-9]+", file.name))}
-    return next((index for index in range(request.n) if index not in numbers), request.n)
+    differing = sorted(name for name in wanted if there.get(name) != wanted[name] and name != "n")
+    if differing:
+        raise StorageError(f"{folder} holds samples of another request (other {', '.join(differing)}); {advice}")
+
+
+def _note_request(generator: Generator, request: Request, folder: Path) -> None:
+    if not (folder / REQUEST).exists():
+        write_whole(folder / REQUEST, json.dumps(_settings(generator, request), indent=1).encode())
 
 
 def _write_npz(
@@ -102,30 +114,28 @@ def _write_npz(
     advance: Callable[[int], object],
 ) -> Path | None:  # fmt: skip
     """One archive: `images` uint8 [N, H, W, C], and `labels` int64 [N] where there are classes."""
-    size = request.n * generator.image.channels * generator.image.size**2
-    check_memory(f"{request.n} images", 2 * size, "take fewer, or --format png")
-    check_room(out, size, f"{request.n} images")
-    parts = _collected(generator, request, batch_size, should_stop, advance)
-    if parts is None:
-        return None
-    arrays = {"images": np.concatenate([images for images, _ in parts])}
-    if generator.conditional:
-        arrays["labels"] = np.concatenate([labels for _, labels in parts if labels is not None])
-    write_whole(out, lambda file: np.savez(file, allow_pickle=False, **arrays))
-    return out
+    _stream(generator, request, batch_size, 0)  # a wrong request is refused before anything is written
+    archive = UnfinishedArchive(out, _rows(generator))
+    with archive.locked():
+        if (archive.folder / REQUEST).exists():
+            _check_request(generator, request, archive.folder, "name another file, or remove that folder")
+        done = min(archive.count(), request.n)
+        check_room(out, (2 * request.n - done) * archive.row_bytes, f"{request.n} images")  # rows, and the archive
+        _note_request(generator, request, archive.folder)
+        advance(done)
+        for part in _stream(generator, request, batch_size, done) if done < request.n else ():
+            if should_stop():
+                return None
+            arrays = {"images": part.images} | ({} if part.labels is None else {"labels": part.labels.numpy()})
+            done = archive.append(arrays, done)
+            advance(len(part))
+        return archive.finish(request.n)
 
 
-def _collected(
-    generator: Generator, request: Request, batch_size: int, should_stop: Callable[[], bool],
-    advance: Callable[[int], object],
-) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]] | None:  # fmt: skip
-    parts = []
-    for part in _stream(generator, request, batch_size, 0):
-        if should_stop():
-            return None
-        parts.append((part.images, None if part.labels is None else part.labels.numpy()))
-        advance(len(part))
-    return parts
+def _rows(generator: Generator) -> dict[str, Row]:
+    image = generator.image
+    rows: dict[str, Row] = {"images": (np.dtype(np.uint8), (image.size, image.size, image.channels))}
+    return rows | ({"labels": (np.dtype(np.int64), ())} if generator.conditional else {})
 
 
 def _write_grid(

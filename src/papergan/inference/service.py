@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TypeVar
 
+import torch
 from pydantic import Field
 
 from papergan.inference.generator import Generator
@@ -25,6 +26,7 @@ AT_ONCE = 32  # images between two looks at the clock
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Label = int | Annotated[str, Field(max_length=200)]
+Truncation = Annotated[float, Field(gt=0, le=100)] | None
 Format = Literal["png", "grid", "json"]
 Body = TypeVar("Body", bound=StrictModel)
 
@@ -49,19 +51,20 @@ class SampleBody(StrictModel):
     n: Annotated[int, Field(ge=1)] = 16
     seed: Seed = 0
     labels: Label | list[Label] | None = None
-    truncation: Annotated[float, Field(gt=0, le=100)] | None = None
+    truncation: Truncation = None
     format: Format = "png"
 
 
 class InterpolateBody(StrictModel):
     """What POST /interpolate takes: the way from the first sample of one seed to that of another, both included.
 
-    label: None = the class of the start.
+    label: None = the class of the start. A mixture of generators stays with the member that made the start.
     """
 
     seeds: Annotated[list[Seed], Field(min_length=2, max_length=2)]
     steps: Annotated[int, Field(ge=2)] = 9
     label: Label | None = None
+    truncation: Truncation = None
     format: Format = "png"
 
 
@@ -90,7 +93,7 @@ class Service:
         """POST /interpolate."""
         body = await self._body(request, InterpolateBody)
         self._check_count("steps", body.steps)
-        return await self._answer(lambda check: self._between(body), body.format)
+        return await self._answer(lambda check: self._between(body, check), body.format)
 
     async def card(self, request: Request) -> Response:
         """GET /card: the model card, Markdown."""
@@ -114,6 +117,7 @@ class Service:
         )  # fmt: skip
 
     def _sampled(self, body: SampleBody, check: Check) -> Samples:
+        self.generator.prepare(body.truncation, check)
         parts: list[Samples] = []
         for part in self.generator.stream(
             body.n, seed=body.seed, labels=body.labels, truncation=body.truncation, batch_size=AT_ONCE
@@ -122,12 +126,18 @@ class Service:
             parts.append(part)
         return Samples.join(parts)
 
-    def _between(self, body: InterpolateBody) -> Samples:
-        start, end = (self.generator.sample(1, seed=seed) for seed in body.seeds)
+    def _between(self, body: InterpolateBody, check: Check) -> Samples:
+        generator, cut = self.generator, body.truncation
+        generator.prepare(cut, check)
+        start, end = (generator.sample(1, seed=seed, truncation=cut) for seed in body.seeds)
         label = body.label
         if label is None and start.labels is not None:
             label = int(start.labels[0])
-        return self.generator.interpolate(start.latents, end.latents, steps=body.steps, labels=label)
+        parts: list[Samples] = []
+        for latents in torch.split(generator.latents_between(start.latents, end.latents, steps=body.steps), AT_ONCE):
+            check()
+            parts.append(generator.decode(latents, labels=label, members=start.members, truncation=cut))
+        return Samples.join(parts)
 
     async def _answer(self, work: Callable[[Check], Samples], kind: Format) -> Response:
         """The images that `work` makes, drawn and encoded in the worker's thread."""

@@ -58,7 +58,7 @@ def create_pipeline(experiment: str) -> Pipeline:
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(
                 packaging.package_model,
-                [recipe, "images", "trained", "generator", "scores", "published"],
+                [recipe, "image_library", "images", "trained", "generator", "scores", "published"],
                 "model",
             ),
         ]),

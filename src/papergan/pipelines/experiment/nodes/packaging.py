@@ -9,6 +9,7 @@ from typing import Any
 from papergan.config.checked import Experiment
 from papergan.config.papers import find_paper
 from papergan.data.images import ImageSplits
+from papergan.data.library import ImageLibrary
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.inference.model_card import model_card
 from papergan.inference.model_folder import StoredModel
@@ -21,14 +22,14 @@ from papergan.weights import Weights
 
 
 def package_model(
-    experiment: Experiment, images: ImageSplits, trained: Weights, generator: Weights, scores: ScoreCard,
-    published: Mapping[str, Any],
+    experiment: Experiment, image_library: ImageLibrary, images: ImageSplits, trained: Weights, generator: Weights,
+    scores: ScoreCard, published: Mapping[str, Any],
 ) -> StoredModel:  # fmt: skip
     """The exported generator with all that it was built from, its scores, and its model card.
 
     Of a training that diverged it has no weights, and says so when it is loaded.
     """
-    recipe, about = experiment.recipe, _about(experiment, scores, published)
+    recipe, about = experiment.recipe, _about(experiment, image_library, scores, published)
     if scores.diverged is not None:
         return diverged_model(recipe.system, scores.diverged, about)
     model = stored_model(
@@ -42,9 +43,12 @@ def package_model(
     return replace(model, card=model_card(model.config, picture=True, place=place), picture=picture)
 
 
-def _about(experiment: Experiment, scores: ScoreCard, published: Mapping[str, Any]) -> dict[str, Any]:
+def _about(
+    experiment: Experiment, image_library: ImageLibrary, scores: ScoreCard, published: Mapping[str, Any]
+) -> dict[str, Any]:
     """What is to be known of a model, see `papergan.inference.model_card`. No durations, for equal bytes."""
     paper = find_paper(experiment.recipe.paper)
+    licence = image_library.licence(experiment.recipe.dataset)
     rows = [row for row in published_rows(published) if experiment.name in row.experiments]
     return {
         "experiment": experiment.name,
@@ -55,6 +59,7 @@ def _about(experiment: Experiment, scores: ScoreCard, published: Mapping[str, An
         },
         "dataset": scores.dataset,
         "data_digest": scores.data_digest,
+        **({} if licence is None else {"data_license": licence}),
         "protocol": {protocol.extractor: asdict(protocol) for protocol in scores.protocols},
         "metrics": dict(scores.final),
         "published": [asdict(row) for row in rows],

@@ -1,0 +1,105 @@
+"""An archive of samples that is not complete yet: rows on disk beside it, and a record of how many are whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from papergan.atomic_files import read_regular, storage_errors, write_whole
+from papergan.errors import StorageError
+from papergan.file_locks import take
+
+Array = np.ndarray[Any, Any]
+Row = tuple[np.dtype[Any], tuple[int, ...]]  # type and shape of one row
+
+LOCK, PROGRESS = "lock", "progress.json"
+
+
+class UnfinishedArchive:
+    """The folder `NAME.npz.unfinished`, one file of rows for each array, until `finish` makes NAME.npz of them.
+
+    Rows are synced to the disk before the record counts them, so that whatever ended the writer, those that it counts
+    are whole. What lies behind them is cut off by the next one.
+    """
+
+    def __init__(self, target: Path, rows: Mapping[str, Row]) -> None:
+        """rows: the arrays of the archive by name, and what one row of each is."""
+        self.target, self.rows = target, rows
+        self.folder = target.with_name(f"{target.name}.unfinished")
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of all arrays."""
+        return sum(dtype.itemsize * int(np.prod(shape)) for dtype, shape in self.rows.values())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder. Raises StorageError where one is writing."""
+        with storage_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock = take(self.folder / LOCK)
+            except BlockingIOError:
+                raise StorageError(f"another process is writing {self.target}; wait, or name another file") from None
+        try:
+            yield
+        finally:
+            if [path.name for path in self.folder.iterdir()] == [LOCK]:  # done, or nothing begun
+                (self.folder / LOCK).unlink()
+                self.folder.rmdir()
+            lock.close()
+
+    def count(self) -> int:
+        """How many rows are whole, which is where writing goes on. Raises StorageError where files were shortened."""
+        path = self.folder / PROGRESS
+        if not path.exists():
+            return 0
+        try:
+            done = int(json.loads(read_regular(path))["rows"])
+        except (ValueError, TypeError, KeyError, OSError):
+            raise StorageError(f"{path} is damaged; remove {self.folder} and begin anew") from None
+        for name in self.rows:
+            if not self._path(name).is_file() or self._path(name).stat().st_size < done * self._bytes(name):
+                raise StorageError(f"{self._path(name)} holds fewer rows than were written; remove {self.folder}")
+        return done
+
+    def append(self, parts: Mapping[str, Array], done: int) -> int:
+        """Add rows behind the first `done`, uint8 or int64 [B, ...] for each array; returns their new number."""
+        with storage_errors(self.folder):
+            for name, part in parts.items():
+                with self._path(name).open("r+b" if done else "wb") as file:
+                    file.truncate(done * self._bytes(name))
+                    file.seek(0, os.SEEK_END)
+                    file.write(np.ascontiguousarray(part).data)
+                    file.flush()
+                    os.fsync(file.fileno())
+        done += len(next(iter(parts.values())))
+        write_whole(self.folder / PROGRESS, json.dumps({"rows": done}).encode())
+        return done
+
+    def finish(self, count: int) -> Path:
+        """Write the first `count` rows as the archive, whole or not at all, and remove the folder."""
+        arrays: dict[str, Any] = {
+            name: np.memmap(self._path(name), dtype, "r", shape=(count, *shape))
+            for name, (dtype, shape) in self.rows.items()
+        }
+        write_whole(self.target, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        with storage_errors(self.folder):
+            (self.folder / PROGRESS).unlink()  # the first, since it counts the others' rows
+            for path in self.folder.iterdir():
+                if path.name != LOCK:
+                    path.unlink()
+        return self.target
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.rows"
+
+    def _bytes(self, name: str) -> int:
+        dtype, shape = self.rows[name]
+        return dtype.itemsize * int(np.prod(shape))
