@@ -7,6 +7,7 @@ import sys
 import warnings
 from functools import partial
 from inspect import isabstract
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
@@ -67,6 +68,8 @@ class OneLineCommand(click.Command):
         signal.signal(signal.SIGTERM, _interrupt)
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         try:
+            source = ctx.params["conf_source"]
+            registry.use(Path(source) if source else None, ctx.params["env"])
             _refuse_unknown_pipelines(ctx.params)
             _refuse_unknown_parts(ctx.params)
             ctx.params["runner"] = ctx.params["runner"] or RUNNER

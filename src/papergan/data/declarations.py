@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -17,6 +17,8 @@ from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel, 
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
+HUB = "hf://datasets/"
+_FILES = (".zip", ".parquet")
 
 
 def _stays_inside(file: str) -> str:
@@ -119,22 +121,61 @@ class UsersDeclaration(StrictModel):
 
 
 class FolderDeclaration(UsersDeclaration):
-    """One subfolder for each class.
+    """One subfolder for each class, or images without classes.
 
-    mode, size, background: as in `read_images`. classes: the subfolders. held_out: images, drawn with `seed` as evenly
-    over the classes as can be, that are the test split and never trained on.
+    mode, size, background: as in `read_images`. classes: the subfolders; none = a folder without classes. held_out:
+    images, drawn with `seed` as evenly over the classes as can be, that are the test split and never trained on.
     """
 
     kind: Literal["folder"] = "folder"
     mode: Mode
-    classes: Names
+    classes: Names | None = None
     held_out: Positive
     background: Background | None = None
     seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property
     def spec(self) -> ImageSpec:
-        return ImageSpec(len(self.mode), self.size, len(self.classes))
+        return ImageSpec(len(self.mode), self.size, len(self.classes or ()))
+
+
+class OwnImagesSettings(StrictModel):
+    """How images of any size and kind become a data set, see `papergan.data.own_images`.
+
+    mode: grey ("L") or colour of all. background: behind what is transparent. held_out: the share of each class, drawn
+    with `seed`, that is the test split; where the images come in train and test folders, those are the splits.
+    limit: only so many images, drawn with `seed`; None = all.
+    """
+
+    mode: Mode = "RGB"
+    background: Background = "white"
+    held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    limit: Positive | None = None
+    seed: Annotated[Seed, Field(ge=0)] = 0
+
+
+class OwnImagesDeclaration(OwnImagesSettings):
+    """Images of one's own. path: a folder, a zip or parquet file, or "hf://datasets/ORGANISATION/NAME"; a relative one
+    lies under a data folder. size: pixels, where a recipe has no image_size.
+    """
+
+    kind: Literal["images"] = "images"
+    path: Text
+    size: Size = 64
+
+
+def is_path(dataset: str) -> bool:
+    """Whether `dataset` of a recipe is a path or an address of images, not the name of a declared data set."""
+    return "/" in dataset or dataset.startswith(("~", ".")) or dataset.lower().endswith(_FILES)
+
+
+def dataset_name(dataset: str) -> str:
+    """The name in tables and captions: of a path its last part, "/data/cats.zip" -> "cats"."""
+    if not is_path(dataset):
+        return dataset
+    path = Path(dataset.partition("@")[0] if dataset.startswith(HUB) else dataset).expanduser().absolute()
+    name = path.name.removesuffix(path.suffix if path.suffix.lower() in _FILES else "")
+    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-") or "images"
 
 
 class EmojiDeclaration(DrawnDeclaration):
@@ -179,12 +220,14 @@ Declaration = (
     ParquetDeclaration
     | SyntheticDeclaration
     | FolderDeclaration
+    | OwnImagesDeclaration
     | EmojiDeclaration
     | SocofingDeclaration
     | FingerprintsDeclaration
 )
 _KINDS: dict[str, type[Declaration]] = {
     "parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration, "folder": FolderDeclaration,
+    "images": OwnImagesDeclaration,
     "emoji_font": EmojiDeclaration, "socofing": SocofingDeclaration, "fingerprints": FingerprintsDeclaration,
 }  # fmt: skip
 _MADE_HERE = {

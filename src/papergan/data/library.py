@@ -8,21 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
+
+from papergan.data.collection import collection_of, parquet_collection
 from papergan.data.declarations import (
+    HUB,
     Declaration,
     EmojiDeclaration,
     FingerprintsDeclaration,
     FolderDeclaration,
+    OwnImagesDeclaration,
+    OwnImagesSettings,
     ParquetDeclaration,
     SocofingDeclaration,
     SyntheticDeclaration,
+    dataset_name,
+    is_path,
     parse_declarations,
 )
 from papergan.data.emoji import emoji_splits
 from papergan.data.fingerprints import synthetic_fingerprints
 from papergan.data.folder import read_images
+from papergan.data.hub import hub_files
 from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.data.own_images import OwnImages
 from papergan.data.parquet import read_parquet
 from papergan.data.preparation import drawn, without
 from papergan.data.socofing import read_socofing
@@ -58,11 +68,54 @@ class ImageLibrary:
         """Names that `load` knows, in alphabetical order."""
         return tuple(sorted(self.declarations))
 
-    def load(self, name: str) -> ImageSplits:
-        """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared."""
-        if name not in self.declarations:
-            raise DataError(f"unknown data set {quoted(name)}{did_you_mean(name, self.declarations)}")
-        declaration = self.declarations[name]
+    def find(self, name: str, size: int | None = None, own: OwnImagesSettings | None = None) -> Declaration:
+        """The declaration of a data set, or one for images at a path.
+
+        size, own: of images of one's own, in the place of what is declared. Raises DataError where there is no such
+        name, or `own` is given for another kind.
+        """
+        declaration = self.declarations.get(name)
+        if declaration is None and is_path(name):
+            path = name if name.startswith(HUB) else str(Path(name).expanduser().absolute())
+            declaration = OwnImagesDeclaration(path=path)
+        if declaration is None:
+            beside = f" (images in a folder {name} here: write ./{name})" if Path(name).exists() else ""
+            raise DataError(f"unknown data set {quoted(name)}{beside}{did_you_mean(name, self.declarations)}")
+        if isinstance(declaration, OwnImagesDeclaration):
+            changes = {} if own is None else own.model_dump(exclude_unset=True)
+            return declaration.model_copy(update=changes | ({} if size is None else {"size": size}))
+        if own is not None:
+            raise DataError(f"`images` says how images of one's own are used, and {quoted(name)} is no such data set")
+        return declaration
+
+    def kind_of_images(
+        self, name: str, size: int | None = None, own: OwnImagesSettings | None = None
+    ) -> tuple[ImageSpec, int | None]:
+        """What networks must know of the images as `load` gives them, and how many are trained on, where that is known.
+
+        Images of one's own are listed, not decoded. Raises DataError as `find` does, or where there are none.
+        """
+        declaration = self.find(name, size, own)
+        if isinstance(declaration, OwnImagesDeclaration):
+            images = self._own(name, declaration)
+            return images.spec, images.num_train
+        return declaration.spec, declaration.num_train
+
+    def _own(self, name: str, declaration: OwnImagesDeclaration) -> OwnImages:
+        if declaration.path.startswith(HUB):
+            collection = parquet_collection(hub_files(declaration.path), declaration.path)
+        else:
+            collection = collection_of(self.sources.find_path(declaration.path, name))
+        return OwnImages.of(dataset_name(name), collection, declaration)
+
+    def load(self, name: str, size: int | None = None, own: OwnImagesSettings | None = None) -> ImageSplits:
+        """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared.
+
+        size, own: of images of one's own; every other data set is as published.
+        """
+        declaration = self.find(name, size, own)
+        if isinstance(declaration, OwnImagesDeclaration):
+            return self._own(name, declaration).load()
         if isinstance(declaration, EmojiDeclaration):
             font = None if declaration.font is None else Path(declaration.font).expanduser()
             how = declaration.model_dump(include={"train", "test", "size", "seed"})
@@ -81,7 +134,9 @@ class ImageLibrary:
         path = self.sources.find_folder(declaration.folder, name)
         how = declaration.model_dump(include={"size", "mode", "background"})
         images = read_images(path, name=f"{name}/all", **how)
-        if images.classes != tuple(sorted(declaration.classes)):
+        if declaration.classes is None:
+            images = ImageSet(images.name, images.images, torch.zeros_like(images.labels))
+        elif images.classes != tuple(sorted(declaration.classes)):
             wanted = ", ".join(f"{one}/" for one in sorted(declaration.classes))
             raise DataError(f"{path} must hold its images in {wanted} and nowhere else")
         if declaration.held_out >= len(images):

@@ -19,14 +19,13 @@ from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.data.preparation import check_resizing
 from papergan.datasets.checkpoints import CheckpointFolder
-from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
+from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
 from papergan.extractors.build import weight_files
 from papergan.extractors.settings import ExtractorSettings
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
-from papergan.messages import quoted
 from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
@@ -84,11 +83,12 @@ def find_experiment_errors(
     name, recipe = experiment
     yield from _collect_error(f"{name}.training.device", lambda: choose_device(recipe.training.device))
     yield from _collect_error(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
-    declaration = library.declarations.get(recipe.dataset)
-    if declaration is None:
-        yield f"{name}.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, library.names)}"
+    try:
+        as_loaded, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
+    except DataError as error:
+        yield f"{name}.dataset: {error}"
         return
-    counts = [count for count in (declaration.num_train, recipe.train_limit) if count is not None]
+    counts = [each for each in (count, recipe.train_limit) if each is not None]
     available = min(counts, default=None)  # None: the size of a folder is not known yet
     if available is not None and available < recipe.training.batch_size:
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
@@ -98,7 +98,7 @@ def find_experiment_errors(
             f"{name}.training.devices: {training.devices} devices cannot share the last batch of an epoch, {left} "
             "images, evenly: set training.drop_last=true, or another batch_size"
         )
-    images = replace(declaration.spec, size=recipe.image_size or declaration.spec.size)
+    images = replace(as_loaded, size=recipe.image_size or as_loaded.size)
     if recipe.image_size is not None:
         what = f"{recipe.dataset}/train"
         too_large = [

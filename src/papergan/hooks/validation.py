@@ -7,6 +7,7 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
@@ -22,6 +23,8 @@ class ValidationHook:
     def after_context_created(self, context: KedroContext) -> None:
         """Refuse unknown environments and experiments: Kedro would take the first for empty and ignore the second."""
         _check_environment(context)
+        if registry.use(Path(context.config_loader.conf_source), context.env):
+            pipelines.configure("papergan.pipeline_registry")  # made anew, with the experiments of this environment
         parameters = context.config_loader["parameters"]
         registry.refuse_unknown(parameters)
         context.config_loader["parameters"] = parameters  # or Kedro would read and merge every file once more

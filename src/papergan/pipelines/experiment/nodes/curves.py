@@ -39,7 +39,7 @@ def draw_curves(experiment: Experiment, history: History, published: Mapping[str
     panels, log = [*_reported(history), *_panels(history)], published_log(published, experiment.name)
     rows = ceil(len(panels) / COLUMNS)
     figure = Figure(figsize=(5 * COLUMNS, 3.2 * rows), layout="constrained")
-    figure.suptitle(f"{experiment.name} on {experiment.recipe.dataset}, recipe {experiment.recipe.fingerprint}")
+    figure.suptitle(f"{experiment.name} on {experiment.recipe.dataset_name}, recipe {experiment.recipe.fingerprint}")
     for place, (title, names) in enumerate(panels, 1):
         rows_of = history.losses if all("." in name for name in names) else history.metrics
         _plot(figure.add_subplot(rows, COLUMNS, place), title, rows_of, names, log)
