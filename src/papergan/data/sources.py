@@ -68,8 +68,8 @@ class Sources:
                 return place / folder
         places = ", ".join(str(place / folder) for place in self._folders())
         raise DataError(
-            f"{name}: there is no folder {places}{self._absent()}; make one, or set {ENVIRONMENT_VARIABLE} to the folder "
-            "that holds it"
+            f"{name}: there is no folder {places}; make one, or set {ENVIRONMENT_VARIABLE} to the folder that holds it"
+            f"{self._absent()}"
         )
 
     def _folders(self) -> list[Path]:
@@ -87,5 +87,6 @@ class Sources:
             fetch = f"or set allow_download: true (catalog entry image_library) to get it from {split.url}"
         return (
             f"{name}: {split.file!r} is in none of: {places}{self._absent()}; put it at {self.raw / split.file}, or "
-            f"set {ENVIRONMENT_VARIABLE} or `directory` (catalog entry image_library) to the folder that holds it, {fetch}"
+            f"set {ENVIRONMENT_VARIABLE} or `directory` (catalog entry image_library) to the folder that holds it, "
+            f"{fetch}"
         )
