@@ -62,6 +62,15 @@ def test_an_overlay_changes_only_what_it_names():
     assert configuration("demo")["parameters"]["hybrid_all"] == configuration("local")["parameters"]["hybrid_all"]
 
 
+@pytest.mark.parametrize("experiment", registry.discover())
+def test_the_demo_of_every_experiment_needs_no_data_set_no_download_and_no_weights(experiment):
+    recipe = Recipe.parse(experiment, configuration("demo")["parameters"][experiment])
+    assert recipe.dataset in {"synthetic_shapes", "fingerprints_synthetic"}
+    settings_of = recipe.evaluation.model_dump()
+    assert not [name for name in ("inception", "inception64", "torchvision") if settings_of[name]]
+    assert recipe.settings().get("encoder_weights", "none") == "none"
+
+
 def test_the_demo_leaves_every_component_of_the_hybrid_on():
     recipe = Recipe.parse("hybrid_cifar10", configuration("demo")["parameters"]["hybrid_cifar10"])
     chosen = recipe.settings()

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from papergan.config.own_entries import Configuration, forget, own_entries
+from papergan.config.own_entries import Configuration, OwnEntries, forget, own_entries
 from papergan.config.papers import papers
 from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
@@ -41,8 +41,7 @@ def discover(folder: Path | None = None) -> dict[str, ExperimentEntry]:
     if folder is not None:
         return _in_folder(folder)
     found = _in_folder(_in_use.base / "parameters")
-    own = own_entries(_in_use, {*found, *_in_file(_in_use.base / STUDIES_FILE), *TOOL_PARAMETERS})
-    return found | _entries(own.experiments, found)
+    return found | {name: _entry(path, name, entry) for name, (path, entry) in _own().experiments.items()}
 
 
 @cache
@@ -66,10 +65,6 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], what: str = "an expe
     return ExperimentEntry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
 
 
-def _entries(own: Mapping[str, tuple[Path, Mapping[str, Any]]], known: Iterable[str]) -> dict[str, ExperimentEntry]:
-    return {name: _entry(path, name, entry) for name, (path, entry) in own.items() if name not in known}
-
-
 def _place(name: str, order: list[str]) -> int:
     return order.index(name) if name in order else len(order)
 
@@ -83,8 +78,14 @@ def studies() -> dict[str, ExperimentEntry]:
     found = _in_file(path)
     if taken := [name for name in found if name in experiments]:
         raise RecipeError(f"{path}: {quoted(taken[0])} cannot be the name of a study: it is an experiment's")
-    own = own_entries(_in_use, {*found, *experiments, *TOOL_PARAMETERS})
-    return found | _entries(own.studies, found)
+    own = _own().studies.items()
+    return found | {name: _entry(path, name, entry, "a study") for name, (path, entry) in own}
+
+
+def _own() -> OwnEntries:
+    """The entries of the environment in use that are not the project's."""
+    base = _in_use.base
+    return own_entries(_in_use, {*_in_folder(base / "parameters"), *_in_file(base / STUDIES_FILE), *TOOL_PARAMETERS})
 
 
 @cache
@@ -94,6 +95,13 @@ def _in_file(path: Path) -> dict[str, ExperimentEntry]:
 
 
 _in_use = Configuration(PARAMETERS.parents[1], os.environ.get("KEDRO_ENV") or "local")
+
+
+def environments_with(name: str) -> list[str]:
+    """The environments of the configuration in use that have an experiment or study of this name, beside conf/base."""
+    folders = sorted(path.name for path in _in_use.conf.iterdir() if path.is_dir() and path.name != "base")
+    found = {folder: own_entries(Configuration(_in_use.conf, folder), set(TOOL_PARAMETERS)) for folder in folders}
+    return [folder for folder, own in found.items() if name in {*own.experiments, *own.studies}]
 
 
 def use(conf: Path | None = None, environment: str | None = None) -> bool:
@@ -165,6 +173,7 @@ TOOLS = {
 }
 """Every tool. A new one is an entry here, its pipeline, and its parameters in conf/base/parameters_tools.yml."""
 
+LISTED = "`kedro run` lists what there is"
 PARTS_OF_A_RECIPE = (
     "system", "dataset", "images", "image_size", "train_limit", "subset_seed", "seed", "overrides", "training",
     "evaluation",
@@ -193,7 +202,7 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     if name in PARTS_OF_A_RECIPE:
         some = next(iter(discover()), "NAME")
         return f"{quoted(name)} is part of a recipe: name its experiment first, for example {some}.{name}"
-    return f"unknown experiment {quoted(name)}{did_you_mean(name, known)}"
+    return f"unknown experiment {quoted(name)}{did_you_mean(name, known, LISTED)}"
 
 
 def _text(given: Any) -> str:

@@ -155,12 +155,14 @@ class OwnImagesSettings(StrictModel):
 
 
 class OwnImagesDeclaration(OwnImagesSettings):
-    """Images of one's own. path: a folder, a zip or parquet file, or "hf://datasets/ORGANISATION/NAME"; a relative one
-    lies under a data folder. size: pixels, where a recipe has no image_size.
+    """Images of one's own.
+
+    source: a folder, a zip or parquet file, or "hf://datasets/ORGANISATION/NAME"; a relative path lies under a data
+    folder. size: pixels, where a recipe has no image_size.
     """
 
     kind: Literal["images"] = "images"
-    path: Text
+    source: Text  # not `path`: Kedro makes an absolute one of that
     size: Size = 64
 
 

@@ -13,7 +13,8 @@ from papergan.messages import quiet_libraries, quoted, sanitise
 logger = logging.getLogger(__name__)
 
 REVISION = "refs/convert/parquet"  # where the Hub keeps them, CONFIGURATION/SPLIT/0000.parquet
-_ADDRESS = re.compile(rf"{HUB}([\w.-]+/[\w.-]+)(?:/([\w.-]+))?")
+_NAME = r"[A-Za-z0-9][\w.-]*"
+_ADDRESS = re.compile(rf"{HUB}({_NAME}/{_NAME})(?:/({_NAME}))?")
 _INSTALL = "needs the package huggingface_hub; install papergan[hub]"
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -26,7 +26,7 @@ from papergan.data.declarations import (
     is_path,
     parse_declarations,
 )
-from papergan.data.emoji import emoji_splits
+from papergan.data.emoji import emoji_splits, find_font
 from papergan.data.fingerprints import synthetic_fingerprints
 from papergan.data.folder import read_images
 from papergan.data.hub import hub_files
@@ -77,7 +77,7 @@ class ImageLibrary:
         declaration = self.declarations.get(name)
         if declaration is None and is_path(name):
             path = name if name.startswith(HUB) else str(Path(name).expanduser().absolute())
-            declaration = OwnImagesDeclaration(path=path)
+            declaration = OwnImagesDeclaration(source=path)
         if declaration is None:
             beside = f" (images in a folder {name} here: write ./{name})" if Path(name).exists() else ""
             raise DataError(f"unknown data set {quoted(name)}{beside}{did_you_mean(name, self.declarations)}")
@@ -101,11 +101,29 @@ class ImageLibrary:
             return images.spec, images.num_train
         return declaration.spec, declaration.num_train
 
+    def locate(self, name: str) -> None:
+        """Check that the files of a data set are there, and download those that may be; no image is decoded.
+
+        Raises DataError where one is missing. Images of one's own are located by `kind_of_images`.
+        """
+        declaration = self.find(name)
+        if isinstance(declaration, FolderDeclaration | SocofingDeclaration):
+            self.sources.find_folder(declaration.folder, name)
+        if isinstance(declaration, EmojiDeclaration) and declaration.font is None:
+            find_font(name)
+        if isinstance(declaration, ParquetDeclaration):
+            for split in get_args(Split):
+                if not self._copy(name, split).exists():
+                    self.sources.find(declaration.split(split), f"{name}/{split}")
+
+    def _copy(self, name: str, split: Split) -> Path:
+        return self.decoded / f"{name}-{split}.safetensors"
+
     def _own(self, name: str, declaration: OwnImagesDeclaration) -> OwnImages:
-        if declaration.path.startswith(HUB):
-            collection = parquet_collection(hub_files(declaration.path), declaration.path)
+        if declaration.source.startswith(HUB):
+            collection = parquet_collection(hub_files(declaration.source), declaration.source)
         else:
-            collection = collection_of(self.sources.find_path(declaration.path, name))
+            collection = collection_of(self.sources.find_path(declaration.source, name))
         return OwnImages.of(dataset_name(name), collection, declaration)
 
     def load(self, name: str, size: int | None = None, own: OwnImagesSettings | None = None) -> ImageSplits:
@@ -158,7 +176,7 @@ class ImageLibrary:
         return images.called(f"{name}/{split}"), f"drawn with seed {declaration.seed}"
 
     def _read(self, name: str, split: Split, declaration: ParquetDeclaration) -> tuple[ImageSet, str]:
-        copy = self.decoded / f"{name}-{split}.safetensors"
+        copy = self._copy(name, split)
         declared = declaration.split(split)
         known = _from_copy(copy, declared.digest)
         if known is not None:

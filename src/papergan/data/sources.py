@@ -52,7 +52,10 @@ class Sources:
         for place in places:
             if place.exists():
                 return place
-        raise DataError(f"{name}: there is no folder or file {', '.join(map(str, places))}{self._absent()}")
+        where = ", ".join(map(str, places))
+        said = f"{name}: there" if name != path else "there"
+        absent = "" if given.is_absolute() else self._absent()
+        raise DataError(f"{said} is no folder or file {where}{absent}")
 
     def _absent(self) -> str:
         """That the folder of the environment variable does not exist, where that is so."""

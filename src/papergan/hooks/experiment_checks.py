@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -30,6 +30,8 @@ from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
 from papergan.training.process_group import check_devices
+
+YOUR_IMAGES = "your_images"  # the data set of the catalog that a user fills, or names another in its place
 
 
 def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
@@ -60,9 +62,35 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol) -> list[Experiment]:
                 errors += find_experiment_errors(experiment, library, folder)
     if errors:
         raise RecipeError("; ".join(errors))
-    for name, recipe in checked:
-        locate_weights(f"{name}.evaluation", recipe.evaluation)
+    ingested = [one for one in checked if f"{one.name}.raw_images" in pipeline.datasets()]
+    locate_files(
+        {f"{one.name}.dataset": (library, one.recipe) for one in ingested},
+        {f"{one.name}.evaluation": one.recipe.evaluation for one in checked},
+    )
     return checked
+
+
+def locate_files(
+    datasets: Mapping[str, tuple[ImageLibrary, Recipe]], extractors: Mapping[str, ExtractorSettings]
+) -> None:
+    """Locate data sets and weights, each by its place in a recipe; download those that may be.
+
+    Raises DataError or EvaluationError with everything that is missing in one message.
+    """
+    missing: dict[str, PaperganError] = {}
+    for where, (library, recipe) in datasets.items():
+        try:
+            library.locate(recipe.dataset)
+        except DataError as error:
+            missing.setdefault(str(error), DataError(f"{where}: {error}"))
+    for where, settings in extractors.items():
+        try:
+            locate_weights(where, settings)
+        except EvaluationError as error:
+            missing.setdefault(type(error).__name__, error)  # once: a second download would fail as the first did
+            break
+    if missing:
+        raise type(next(iter(missing.values())))("; ".join(map(str, missing.values())))
 
 
 def locate_weights(where: str, settings: ExtractorSettings) -> None:
@@ -86,7 +114,7 @@ def find_experiment_errors(
     try:
         as_loaded, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
     except DataError as error:
-        yield f"{name}.dataset: {error}"
+        yield f"{name}.dataset: {error}{_how_to_give(name, recipe)}"
         return
     counts = [each for each in (count, recipe.train_limit) if each is not None]
     available = min(counts, default=None)  # None: the size of a folder is not known yet
@@ -99,7 +127,7 @@ def find_experiment_errors(
             "images, evenly: set training.drop_last=true, or another batch_size"
         )
     images = replace(as_loaded, size=recipe.image_size or as_loaded.size)
-    if recipe.image_size is not None:
+    if images.size != as_loaded.size:
         what = f"{recipe.dataset}/train"
         too_large = [
             *_collect_error(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))
@@ -114,6 +142,13 @@ def find_experiment_errors(
     yield from _find_memory_errors(name, recipe, games)
     for game in games:
         yield from _find_single_image_errors(f"{name}.training.batch_size", training, game, images, available)
+
+
+def _how_to_give(name: str, recipe: Recipe) -> str:
+    """How to name images of one's own, for recipes that are made for them."""
+    if recipe.dataset != YOUR_IMAGES:
+        return ""
+    return f"; name yours, a folder, a .zip or .parquet file: --params {name}.dataset=PATH"
 
 
 def _build(recipe: Recipe, images: ImageSpec) -> Game:
