@@ -17,8 +17,7 @@ from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel, 
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
-HUB = "hf://datasets/"
-_FILES = (".zip", ".parquet")
+HUB, _FILES = "hf://datasets/", (".zip", ".parquet")
 
 
 def _stays_inside(file: str) -> str:
@@ -123,8 +122,7 @@ class UsersDeclaration(StrictModel):
 class FolderDeclaration(UsersDeclaration):
     """One subfolder for each class, or images without classes.
 
-    mode, size, background: as in `read_images`. classes: the subfolders; none = a folder without classes. held_out:
-    images, drawn with `seed` as evenly over the classes as can be, that are the test split and never trained on.
+    mode, size, background: as in `read_images`. classes: the subfolders; None = without classes. held_out: images, drawn with `seed` as evenly over the classes as can be, that are the test split and never trained on.
     """
 
     kind: Literal["folder"] = "folder"
@@ -229,8 +227,8 @@ Declaration = (
 )
 _KINDS: dict[str, type[Declaration]] = {
     "parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration, "folder": FolderDeclaration,
-    "images": OwnImagesDeclaration,
-    "emoji_font": EmojiDeclaration, "socofing": SocofingDeclaration, "fingerprints": FingerprintsDeclaration,
+    "images": OwnImagesDeclaration, "emoji_font": EmojiDeclaration, "socofing": SocofingDeclaration,
+    "fingerprints": FingerprintsDeclaration,
 }  # fmt: skip
 _MADE_HERE = {
     "synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font"),
