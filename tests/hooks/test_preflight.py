@@ -162,7 +162,8 @@ def test_missing_data_and_missing_weights_are_one_message(tmp_path, monkeypatch)
     }}  # fmt: skip
     library = ImageLibrary.declared(declared, Sources(tmp_path), tmp_path)
     given = recipe(dataset="a", evaluation={"inception": True, "allow_download": False})
-    catalog = DataCatalog({"image_library": MemoryDataset(library, copy_mode="assign"), "params:mine": given})
+    catalog = DataCatalog({"image_library": MemoryDataset(library, copy_mode="assign")})
+    catalog["params:mine"] = given
     pipeline = Pipeline([node(lambda given: None, "params:mine", "mine.raw_images", name="mine")])
     with pytest.raises(DataError) as caught:
         preflight(pipeline, catalog)

@@ -122,7 +122,8 @@ class UsersDeclaration(StrictModel):
 class FolderDeclaration(UsersDeclaration):
     """One subfolder for each class, or images without classes.
 
-    mode, size, background: as in `read_images`. classes: the subfolders; None = without classes. held_out: images, drawn with `seed` as evenly over the classes as can be, that are the test split and never trained on.
+    mode, size, background: as in `read_images`. classes: the subfolders; None = without classes. held_out: images,
+    drawn with `seed` as evenly over the classes as can be, that are the test split and never trained on.
     """
 
     kind: Literal["folder"] = "folder"
