@@ -56,10 +56,20 @@ def local_parameters() -> dict:
 
 def test_an_overlay_changes_only_what_it_names():
     base, demo = (configuration(name)["parameters"]["hybrid_cifar10"] for name in ("local", "demo"))
-    assert demo["dataset"] == "synthetic_shapes"
+    assert demo["dataset"] == "synthetic_digits"
     assert demo["system"] == base["system"]
     assert demo["evaluation"]["splits"] == base["evaluation"]["splits"]
-    assert configuration("demo")["parameters"]["hybrid_all"] == configuration("local")["parameters"]["hybrid_all"]
+    assert configuration("demo")["parameters"]["table_iv"] == configuration("local")["parameters"]["table_iv"]
+
+
+def test_the_demo_of_every_experiment_needs_no_data_set_no_download_and_no_weights():
+    parameters = configuration("demo")["parameters"]
+    for experiment in registry.discover():
+        recipe = Recipe.parse(experiment, parameters[experiment])
+        evaluation = recipe.evaluation.model_dump()
+        assert recipe.dataset in {"synthetic_shapes", "fingerprints_synthetic"}, experiment
+        assert not [name for name in ("inception", "inception64", "torchvision") if evaluation[name]], experiment
+        assert recipe.settings().get("encoder_weights", "none") == "none", experiment
 
 
 def test_the_demo_leaves_every_component_of_the_hybrid_on():

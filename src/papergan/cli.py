@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 import warnings
+from collections.abc import Iterable
 from functools import partial
 from inspect import isabstract
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
@@ -25,7 +27,7 @@ from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mea
 from papergan.maintenance.command import clean
 from papergan.maintenance.scan import VERSION
 from papergan.messages import quoted, sanitise
-from papergan.validation import one_line_error
+from papergan.validation import flattened, one_line_error
 
 DRY_RUNNER = "papergan.runner.DryRunner"
 RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
@@ -68,7 +70,10 @@ class OneLineCommand(click.Command):
         signal.signal(signal.SIGTERM, _interrupt)
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         try:
+            source = ctx.params["conf_source"]
+            registry.use(Path(source) if source else None, ctx.params["env"])
             _refuse_unknown_pipelines(ctx.params)
+            _refuse_parts_of_no_recipe(ctx.params)
             _refuse_unknown_parts(ctx.params)
             ctx.params["runner"] = _runner(ctx.params)
             return super().invoke(ctx)
@@ -110,7 +115,28 @@ def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
     wanted = [options["pipeline"]] if options["pipeline"] else list(options["pipelines"] or [])
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise RecipeError("; ".join(f"unknown pipeline {quoted(name)}{did_you_mean(name, known)}" for name in unknown))
+        raise RecipeError(
+            "; ".join(f"unknown pipeline {quoted(name)}{_hint(name, known, options['env'])}" for name in unknown)
+        )
+
+
+def _refuse_parts_of_no_recipe(options: dict[str, Any]) -> None:
+    """Raise RecipeError for --params such as training.epochs=3, which lack the name of an experiment."""
+    given = {name: value for name, value in (options["params"] or {}).items() if name in registry.PARTS_OF_A_RECIPE}
+    if not given:
+        return
+    names = [options["pipeline"]] if options["pipeline"] else list(options["pipelines"] or [])
+    experiment = next((name for name in names if name in registry.discover()), "NAME")
+    wanted = ",".join(f"{experiment}.{place}={value}" for place, value in flattened("", given))
+    raise RecipeError(f"--params: parts of a recipe need the name of its experiment: --params {sanitise(wanted)}")
+
+
+def _hint(name: str, known: Iterable[str], environment: str | None) -> str:
+    """Close matches, or where a user's own pipelines are that this environment leaves out."""
+    others = [one for one in registry.environments_with(name) if one != (environment or "local")]
+    if others:
+        return f": it is in conf/{others[0]}; run it with --env {others[0]}"
+    return did_you_mean(name, known, registry.LISTED)
 
 
 def _refuse_unknown_parts(options: dict[str, Any]) -> None:

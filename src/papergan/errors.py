@@ -41,12 +41,17 @@ class NotFiniteError(PaperganError, ArithmeticError):
 _LONGEST = 100  # characters of a name that are looked at and shown
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'wgan_gp'?"` where something known is close to `name`, else the list of what is known."""
+def did_you_mean(name: str, known: Iterable[str], instead: str = "") -> str:
+    """`"; did you mean 'wgan_gp'?"` where something known is close to `name`, else the list of what is known.
+
+    instead: of the list, where that is long.
+    """
     known = sorted(one[:_LONGEST] for one in known)
     matches = get_close_matches(name[:_LONGEST], known, n=3, cutoff=0.6)
     if matches:
         return f"; did you mean {' or '.join(repr(match) for match in matches)}?"
+    if instead:
+        return f"; {instead}"
     return f"; known: {', '.join(known) or 'none'}"
 
 

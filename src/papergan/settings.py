@@ -61,7 +61,7 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     # An overlay changes the keys it names and leaves the rest of a recipe as it is.
-    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+    "merge_strategy": {"parameters": "soft", "globals": "soft", "catalog": "soft"},
     "config_patterns": {"mlflow": ["mlflow*"]},
     "custom_resolvers": {"workspace": workspace, "emoji": emoji, "fingerprints": fingerprints},
 }

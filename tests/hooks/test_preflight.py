@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline, node
 
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
-from papergan.errors import EvaluationError, RecipeError
+from papergan.errors import DataError, EvaluationError, RecipeError
 from papergan.hooks.experiment_checks import preflight
 
 SMALL = {"width": 8, "latent_dim": 8}
@@ -150,3 +150,25 @@ def test_what_does_not_fit_into_memory_is_said_before_it_is_made(tmp_path, monke
     )
     with pytest.raises(RecipeError, match=message):
         check(tmp_path, mine=recipe(**changes))
+
+
+def test_missing_data_and_missing_weights_are_one_message(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERGAN_DATA", "/nonexistent")
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    split = {"file": "a.parquet", "rows": 20, "digest": "0" * 64}
+    declared = {"a": {
+        "kind": "parquet", "image_column": "img", "mode": "RGB", "size": 32, "classes": ["x"], "train": split,
+        "test": split,
+    }}  # fmt: skip
+    library = ImageLibrary.declared(declared, Sources(tmp_path), tmp_path)
+    given = recipe(dataset="a", evaluation={"inception": True, "allow_download": False})
+    catalog = DataCatalog({"image_library": MemoryDataset(library, copy_mode="assign")})
+    catalog["params:mine"] = given
+    pipeline = Pipeline([node(lambda given: None, "params:mine", "mine.raw_images", name="mine")])
+    with pytest.raises(DataError) as caught:
+        preflight(pipeline, catalog)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "'a.parquet' is in none of" in message
+    assert "there is no folder /nonexistent, which PAPERGAN_DATA names" in message
+    assert "--params mine.evaluation.inception=false,mine.evaluation.domain=true" in message

@@ -49,6 +49,17 @@ def test_no_checkpoint_is_none_and_two_are_kept(tmp_path):
     assert sorted(path.name for path in kept.folder.iterdir()) == sorted(names)
 
 
+def test_checkpoints_of_other_images_are_not_gone_on_from(tmp_path):
+    store(tmp_path).check_images("a" * 64)
+    store(tmp_path).check_images("b" * 64)  # nothing was trained on those yet
+    kept = filled(tmp_path)
+    kept.check_images("b" * 64)
+    with pytest.raises(CheckpointError, match="of other images than the data set holds now.*training.resume=false"):
+        kept.check_images("c" * 64)
+    kept.clear()
+    kept.check_images("c" * 64)
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.5, 0.999])
 def test_a_truncated_checkpoint_is_skipped_aloud(tmp_path, caplog, fraction):
     kept = filled(tmp_path)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -13,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from papergan import systems
 from papergan.config.evaluation import EvaluationSettings
 from papergan.config.papers import PaperKey
+from papergan.data.declarations import OwnImagesSettings, dataset_name, is_path
 from papergan.errors import RecipeError
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
@@ -83,13 +85,15 @@ class Recipe(StrictModel):
 
     paper: citation key or arXiv identifier. description: one line for people. image_size and train_limit: None leaves
     the data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. overrides:
-    arguments of the system's `build` that differ from its defaults.
+    arguments of the system's `build` that differ from its defaults. dataset: a name of the catalog, or the path of
+    images of one's own: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how those are used.
     """
 
     paper: PaperKey
     description: str = ""
     system: str
-    dataset: str
+    dataset: Annotated[str, Field(min_length=1)]
+    images: OwnImagesSettings | None = None
     image_size: Annotated[Size, Field(ge=8)] | None = None
     train_limit: Positive | None = None
     subset_seed: Annotated[Seed, Field(ge=0)] | None = None
@@ -129,6 +133,11 @@ class Recipe(StrictModel):
         return dict(flattened("", tree))
 
     @property
+    def dataset_name(self) -> str:
+        """The data set in tables and captions; of a path its last part."""
+        return dataset_name(self.dataset)
+
+    @property
     def variant(self) -> str:
         """As `fingerprint`, without the seed: runs of one variant and budget differ by their seed alone."""
         return self._digest(self._identity())
@@ -136,11 +145,12 @@ class Recipe(StrictModel):
     def _identity(self) -> dict[str, Any]:
         decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
         training = self.training.model_dump(include=decisive)
-        subset = [] if self.subset_seed is None else [self.subset_seed]
+        subset: list[object] = [] if self.subset_seed is None else [self.subset_seed]
+        subset += [] if self.images is None else [self.images.model_dump()]
         return {
             "system": self.system,
             "settings": self.settings(),
-            "dataset": [self.dataset, self.image_size, self.train_limit, *subset],
+            "dataset": [_absolute(self.dataset), self.image_size, self.train_limit, *subset],
             "training": training,
         }
 
@@ -159,6 +169,11 @@ class Recipe(StrictModel):
                 # then the settings have not been validated yet
                 errors += _settings_errors(name, given)
             raise RecipeError("; ".join(errors)) from None
+
+
+def _absolute(dataset: str) -> str:
+    """A path as an absolute one, so that the folder in which a command is typed makes no other experiment."""
+    return str(Path(dataset).expanduser().absolute()) if is_path(dataset) and "://" not in dataset else dataset
 
 
 def _settings_errors(name: str, given: Any) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from papergan.config.own_entries import Configuration, OwnEntries, forget, own_entries
 from papergan.config.papers import papers
 from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
@@ -34,45 +36,93 @@ class ExperimentEntry:
     description: str
 
 
-@cache
-def discover(folder: Path = PARAMETERS) -> dict[str, ExperimentEntry]:
+def discover(folder: Path | None = None) -> dict[str, ExperimentEntry]:
     """Every experiment by name, in the order of the files and of the entries in them: papers' first, as in papers.yml.
 
-    Only names are taken from here: overlays and --params may change everything else when a pipeline runs.
+    Those of the environment in use come last, see `papergan.config.own_entries`. Only names are taken from here:
+    overlays and --params may change everything else when a pipeline runs. folder: other files than those in use.
     Raises RecipeError where a file is not a mapping of experiments, a name appears twice, or one is no name: it becomes
     a pipeline and a folder.
     """
+    if folder is not None:
+        return _in_folder(folder)
+    found = _in_folder(_in_use.base / "parameters")
+    return found | {name: _entry(path, name, entry) for name, (path, entry) in _own().experiments.items()}
+
+
+@cache
+def _in_folder(folder: Path) -> dict[str, ExperimentEntry]:
     found: dict[str, ExperimentEntry] = {}
     order = list(papers())
     for path in sorted(folder.glob("*.yml"), key=lambda path: (_place(path.stem, order), path.name)):
         for name, entry in read_entries(path, "experiment names to recipes").items():
             if name in found:
                 raise RecipeError(f"{path}: experiment {quoted(name)} is defined twice")
-            taken = {*TOOLS, *TOOL_PARAMETERS, *SHARED_FOLDERS}
-            if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
-                wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
-                raise RecipeError(f"{path}: {quoted(name)} cannot be the name of an experiment: {wanted}")
-            found[name] = ExperimentEntry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
+            found[name] = _entry(path, name, entry)
     return found
+
+
+def _entry(path: Path, name: str, entry: Mapping[str, Any], what: str = "an experiment") -> ExperimentEntry:
+    """The entry under a name that a pipeline and a folder can have. Raises RecipeError for any other."""
+    taken = {*TOOLS, *TOOL_PARAMETERS, *SHARED_FOLDERS}
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
+        wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
+        raise RecipeError(f"{path}: {quoted(name)} cannot be the name of {what}: {wanted}")
+    return ExperimentEntry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
 
 
 def _place(name: str, order: list[str]) -> int:
     return order.index(name) if name in order else len(order)
 
 
-STUDIES = PROJECT / "conf" / "base" / "parameters_studies.yml"
+STUDIES_FILE = "parameters_studies.yml"
+
+
+def studies() -> dict[str, ExperimentEntry]:
+    """Every study by name: the top-level keys of that file, and a user's own. Raises RecipeError as `discover` does."""
+    path, experiments = _in_use.base / STUDIES_FILE, discover()
+    found = _in_file(path)
+    if taken := [name for name in found if name in experiments]:
+        raise RecipeError(f"{path}: {quoted(taken[0])} cannot be the name of a study: it is an experiment's")
+    own = _own().studies.items()
+    return found | {name: _entry(path, name, entry, "a study") for name, (path, entry) in own}
+
+
+def _own() -> OwnEntries:
+    """The entries of the environment in use that are not the project's."""
+    base = _in_use.base
+    return own_entries(_in_use, {*_in_folder(base / "parameters"), *_in_file(base / STUDIES_FILE), *TOOL_PARAMETERS})
 
 
 @cache
-def studies(path: Path = STUDIES) -> dict[str, ExperimentEntry]:
-    """Every study by name: the top-level keys of that file. Raises RecipeError as `discover` does."""
-    found = {}
-    for name, entry in read_entries(path, "experiment names to recipes").items() if path.exists() else ():
-        taken = {*discover(), *TOOLS, *TOOL_PARAMETERS, *SHARED_FOLDERS}
-        if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
-            raise RecipeError(f"{path}: {quoted(name)} cannot be the name of a study: it is taken, or no name")
-        found[name] = ExperimentEntry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
-    return found
+def _in_file(path: Path) -> dict[str, ExperimentEntry]:
+    entries = read_entries(path, "study names to studies").items() if path.exists() else ()
+    return {name: _entry(path, name, entry, "a study") for name, entry in entries}
+
+
+_in_use = Configuration(PARAMETERS.parents[1], os.environ.get("KEDRO_ENV") or "local")
+
+
+def environments_with(name: str) -> list[str]:
+    """The environments of the configuration in use that have an experiment or study of this name, beside conf/base."""
+    folders = sorted(path.name for path in _in_use.conf.iterdir() if path.is_dir() and path.name != "base")
+    found = {folder: own_entries(Configuration(_in_use.conf, folder), set(TOOL_PARAMETERS)) for folder in folders}
+    return [folder for folder, own in found.items() if name in {*own.experiments, *own.studies}]
+
+
+def use(conf: Path | None = None, environment: str | None = None) -> bool:
+    """Take experiments and studies from this folder of configuration and environment; by default the project's own.
+
+    Returns whether that is another one than before: pipelines that were made before are then of the other one.
+    """
+    global _in_use
+    before = _in_use
+    conf = conf if conf is not None and (conf / "base").is_dir() else PARAMETERS.parents[1]
+    _in_use = Configuration(conf.resolve(), environment or os.environ.get("KEDRO_ENV") or "local")
+    for cached in (_in_folder, _in_file):
+        cached.cache_clear()
+    forget()
+    return _in_use != before
 
 
 SHARED_FOLDERS = ("store", "rulers")  # folders beside those of the experiments
@@ -129,6 +179,11 @@ TOOLS = {
 }
 """Every tool. A new one is an entry here, its pipeline, and its parameters in conf/base/parameters_tools.yml."""
 
+LISTED = "`kedro run` lists what there is"
+PARTS_OF_A_RECIPE = (
+    "system", "dataset", "images", "image_size", "train_limit", "subset_seed", "seed", "overrides", "training",
+    "evaluation",
+)  # fmt: skip
 MODELS = {name: tool.settings for name, tool in TOOLS.items() if tool.settings} | {
     "retention": "papergan.maintenance.retention:RetentionRecipe",  # of `kedro clean`
 }
@@ -146,9 +201,14 @@ def refuse_unknown(parameters: Mapping[str, Any]) -> None:
     known = {*discover(), *studies(), *TOOL_PARAMETERS}
     unknown = [name for name in parameters if name not in known]
     if unknown:
-        raise RecipeError(
-            "; ".join(f"unknown experiment {quoted(name)}{did_you_mean(str(name), known)}" for name in unknown)
-        )
+        raise RecipeError("; ".join(_unknown(str(name), known) for name in unknown))
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    if name in PARTS_OF_A_RECIPE:
+        some = next(iter(discover()), "NAME")
+        return f"{quoted(name)} is part of a recipe: name its experiment first, for example {some}.{name}"
+    return f"unknown experiment {quoted(name)}{did_you_mean(name, known, LISTED)}"
 
 
 def _text(given: Any) -> str:

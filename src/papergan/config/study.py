@@ -129,7 +129,12 @@ class ExperimentTrial:
     @property
     def tags(self) -> dict[str, str]:
         """Tags of its MLflow run."""
-        return {"grid": self.grid, **self.levels, "dataset": self.recipe.dataset, "recipe": self.recipe.fingerprint}
+        return {
+            "grid": self.grid,
+            **self.levels,
+            "dataset": self.recipe.dataset_name,
+            "recipe": self.recipe.fingerprint,
+        }
 
     @property
     def parameters(self) -> dict[str, object]:

@@ -12,8 +12,10 @@ from papergan.errors import RecipeError
 from papergan.validation import one_line_error
 
 
-def read_entries(path: Path, expected: str) -> dict[str, dict[str, Any]]:
+def read_entries(path: Path, expected: str, *, scalars: bool = False) -> dict[str, dict[str, Any]]:
     """Every entry by its name. expected: for the message, such as "experiment names to recipes".
+
+    scalars: whether an entry may be anything, and the file empty.
 
     Raises RecipeError where the file cannot be read, or is anything but a mapping of text to mappings.
     """
@@ -22,8 +24,10 @@ def read_entries(path: Path, expected: str) -> dict[str, dict[str, Any]]:
         entries = yaml.load(read_regular(path).decode(), Loader=loader)  # noqa: S506 - safe loader
     except Exception as error:  # a parser that is given just anything may raise anything
         raise RecipeError(f"{path} cannot be read: {one_line_error(error)}") from error
+    if entries is None and scalars:
+        return {}
     named = isinstance(entries, dict) and all(isinstance(name, str) for name in entries)
-    if not named or not all(isinstance(entry, dict) for entry in entries.values()):
+    if not named or not (scalars or all(isinstance(entry, dict) for entry in entries.values())):
         raise RecipeError(f"{path}: expected a mapping of {expected}")
     found: dict[str, dict[str, Any]] = entries
     return found

@@ -19,11 +19,12 @@ _NAMES = ("image", "img")
 _MOST_CLASSES = 2**16
 
 
-def parquet_pictures(paths: Sequence[Path]) -> Pictures:
+def parquet_pictures(paths: Sequence[Path], *, empty: bool = False) -> Pictures:
     """The rows of one or more files, in the given order.
 
     The images are in the column `image` or `img`, or in the only one that holds binaries. Integers in a column `label`
     of every file are labels, and their classes are called "0", "1", ... up to the largest; any others are ignored.
+    empty: whether a row may be without bytes.
     Raises DataError naming file, column or row where that is not so.
     """
     tables = [ParquetTable.of(path) for path in paths]
@@ -31,7 +32,7 @@ def parquet_pictures(paths: Sequence[Path]) -> Pictures:
 
     def each() -> Iterator[Picture]:
         for table, column in zip(tables, columns, strict=True):
-            yield from _rows(table, column)
+            yield from _rows(table, column, empty=empty)
 
     if not all(map(_has_labels, tables)):
         return Pictures(each, np.zeros(sum(table.rows for table in tables), np.int64))
@@ -74,14 +75,14 @@ def _labels(table: ParquetTable) -> np.ndarray:
     return np.array(labels, np.int64)
 
 
-def _rows(table: ParquetTable, column: str) -> Iterator[Picture]:
+def _rows(table: ParquetTable, column: str, *, empty: bool) -> Iterator[Picture]:
     is_struct = has_bytes(table.schema.field(column).type)
     row = 0
     for batch in table.batches(f"{column}.bytes" if is_struct else column):
         for content in (batch.column(0).field("bytes") if is_struct else batch.column(0)).to_pylist():
-            if not content:
+            if not content and not empty:
                 raise DataError(
                     f"{table.path}, row {row} has no image bytes; drop the row, or store the files themselves"
                 )
-            yield Picture(f"{table.path}, row {row}", content)
+            yield Picture(f"{table.path}, row {row}", content or b"")
             row += 1

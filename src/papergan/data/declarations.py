@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -17,7 +17,9 @@ from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel, 
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
+HUB, _FILES = "hf://datasets/", (".zip", ".parquet")
 
+NOBODYS = "stated by nobody: yours to say"
 OWN = "Apache-2.0, drawn by papergan"  # the licence of images that this project's own code draws
 
 
@@ -131,7 +133,7 @@ class DigitsDeclaration(DrawnDeclaration):
 class UsersDeclaration(DataSetDeclaration):
     """A user's image files, which no digest pins. folder: where it lies under a data folder, for example "emoji"."""
 
-    licence: Text = "stated by nobody: yours to say"
+    licence: Text = NOBODYS
     folder: Annotated[str, AfterValidator(_stays_inside)]
     size: Size
 
@@ -142,22 +144,64 @@ class UsersDeclaration(DataSetDeclaration):
 
 
 class FolderDeclaration(UsersDeclaration):
-    """One subfolder for each class.
+    """One subfolder for each class, or images without classes.
 
-    mode, size, background: as in `read_images`. classes: the subfolders. held_out: images, drawn with `seed` as evenly
-    over the classes as can be, that are the test split and never trained on.
+    mode, size, background: as in `read_images`. classes: the subfolders; None = without classes. held_out: images,
+    drawn with `seed` as evenly over the classes as can be, that are the test split and never trained on.
     """
 
     kind: Literal["folder"] = "folder"
     mode: Mode
-    classes: Names
+    classes: Names | None = None
     held_out: Positive
     background: Background | None = None
     seed: Annotated[Seed, Field(ge=0)] = 0
 
     @property
     def spec(self) -> ImageSpec:
-        return ImageSpec(len(self.mode), self.size, len(self.classes))
+        return ImageSpec(len(self.mode), self.size, len(self.classes or ()))
+
+
+class OwnImagesSettings(StrictModel):
+    """How images of any size and kind become a data set, see `papergan.data.own_images`.
+
+    mode: grey ("L") or colour of all. background: behind what is transparent. held_out: the share of each class, drawn
+    with `seed`, that is the test split; where the images come in train and test folders, those are the splits.
+    limit: only so many images, drawn with `seed`; None = all.
+    """
+
+    mode: Mode = "RGB"
+    background: Background = "white"
+    held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    limit: Positive | None = None
+    seed: Annotated[Seed, Field(ge=0)] = 0
+
+
+class OwnImagesDeclaration(OwnImagesSettings):
+    """Images of one's own.
+
+    source: a folder, a zip or parquet file, or "hf://datasets/ORGANISATION/NAME"; a relative path lies under a data
+    folder. size: pixels, where a recipe has no image_size.
+    """
+
+    kind: Literal["images"] = "images"
+    licence: Text = NOBODYS
+    source: Text  # not `path`: Kedro makes an absolute one of that
+    size: Size = 64
+
+
+def is_path(dataset: str) -> bool:
+    """Whether `dataset` of a recipe is a path or an address of images, not the name of a declared data set."""
+    return "/" in dataset or dataset.startswith(("~", ".")) or dataset.lower().endswith(_FILES)
+
+
+def dataset_name(dataset: str) -> str:
+    """The name in tables and captions: of a path its last part, "/data/cats.zip" -> "cats"."""
+    if not is_path(dataset):
+        return dataset
+    path = Path(dataset.partition("@")[0] if dataset.startswith(HUB) else dataset).expanduser().absolute()
+    name = path.name.removesuffix(path.suffix if path.suffix.lower() in _FILES else "")
+    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-") or "images"
 
 
 class EmojiDeclaration(DrawnDeclaration):
@@ -208,14 +252,15 @@ Declaration = (
     | SyntheticDeclaration
     | DigitsDeclaration
     | FolderDeclaration
+    | OwnImagesDeclaration
     | EmojiDeclaration
     | SocofingDeclaration
     | FingerprintsDeclaration
 )
 _KINDS: dict[str, type[Declaration]] = {
     "parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration, "folder": FolderDeclaration,
-    "emoji_font": EmojiDeclaration, "socofing": SocofingDeclaration, "fingerprints": FingerprintsDeclaration,
-    "synthetic_digits": DigitsDeclaration,
+    "images": OwnImagesDeclaration, "emoji_font": EmojiDeclaration, "socofing": SocofingDeclaration,
+    "fingerprints": FingerprintsDeclaration, "synthetic_digits": DigitsDeclaration,
 }  # fmt: skip
 _MADE_HERE = {
     "synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font"),

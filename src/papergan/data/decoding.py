@@ -26,10 +26,28 @@ from papergan.errors import DataError, MemoryShortError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+DAMAGED, TOO_LARGE = "damaged or no images", "of more than 67 megapixels"
 MAX_PIXELS = 2**26  # 8192 x 8192; a header may claim anything, and claims cost nothing to write
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 _GREY = ("1", "L", "LA", "I;16")
 _COLOUR = ("P", "PA", "RGB", "RGBA")
+_CONVERTED = ("CMYK", "YCbCr", "LAB", "HSV", "RGBX", "I", "I;16B", "La", "RGBa")
+
+
+class ImageError(DataError):
+    """One image cannot be used. why: in a few words, the same for all that cannot for the same reason."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
+class Decoded(NamedTuple):
+    """One image. pixels: uint8 [C, S, S]. enlarged: it was smaller than that. grey: greyscale as stored."""
+
+    pixels: np.ndarray
+    enlarged: bool
+    grey: bool
 
 
 class Header(NamedTuple):
@@ -61,6 +79,37 @@ def decode(picture: Picture, mode: Mode, size: int, background: Background | Non
     return resized_pixels(torch.tensor(pixels).unsqueeze(0), size).squeeze(0).numpy()
 
 
+def decode_any(picture: Picture, mode: Mode, size: int, background: Background) -> Decoded:
+    """As `decode`, for images of any kind: transparent ones are laid on the background, CMYK and the like converted.
+
+    Resized by Pillow, whose rule that of `decode` is. Raises ImageError where it is no image, damaged, or animated.
+    """
+    from PIL.Image import Resampling
+
+    with _opened(picture, whole=True, modes=_GREY + _COLOUR + _CONVERTED) as image:
+        grey = image.mode in _GREY
+        upright = _upright(image)
+        if upright.mode in _CONVERTED:
+            upright = _as_bytes(upright)
+        square = _converted(upright, mode, background)
+        side = min(square.size)
+        left, top = (square.width - side) // 2, (square.height - side) // 2
+        square = square.crop((left, top, left + side, top + side))
+        if side != size:
+            square = square.resize((size, size), Resampling.BILINEAR)
+        pixels = np.asarray(square).reshape(size, size, -1).transpose(2, 0, 1)
+    return Decoded(pixels, side < size, grey)
+
+
+def _as_bytes(image: Image) -> Image:
+    """CMYK, YCbCr and the like as RGB; whole numbers of more than 8 bits as grey, by their high byte of 16."""
+    from PIL import Image
+
+    if image.mode in ("I", "I;16B"):
+        return Image.fromarray((np.asarray(image).clip(0, 65535).astype(np.uint16) >> 8).astype(np.uint8))
+    return image.convert("RGBA" if image.mode == "La" or image.mode == "RGBa" else "RGB")
+
+
 def decode_png(picture: Picture, mode: Mode, size: int) -> np.ndarray:
     """Pixels of a PNG exactly as stored, uint8 [S, S, 3] or [S, S]: nothing is converted, cropped or resized.
 
@@ -76,33 +125,34 @@ def decode_png(picture: Picture, mode: Mode, size: int) -> np.ndarray:
 
 
 @contextmanager
-def _opened(picture: Picture, *, whole: bool = False) -> Iterator[Image]:
+def _opened(picture: Picture, *, whole: bool = False, modes: tuple[str, ...] = _GREY + _COLOUR) -> Iterator[Image]:
     """The image, of which only the header has been decoded; errors inside are raised as DataError naming the picture.
 
-    whole: the file is read to its end, at once, and a PNG's checksums are compared.
+    whole: the file is read to its end, at once, and a PNG's checksums are compared. modes: of pixels, else refused.
     """
     try:
         content = read_into_memory(picture.content) if whole and isinstance(picture.content, Path) else picture.content
         with _open(content) as image:
-            _check_header(image)
+            _check_header(image, modes)
             if whole and image.format == "PNG" and isinstance(content, bytes):
                 _check_png(content)
             yield image
     except MemoryShortError:
         raise
     except DataError as error:
-        raise DataError(f"{picture.where} {error}") from error
+        raise ImageError(f"{picture.where} {error}", getattr(error, "why", "refused")) from error
     except Exception as error:  # Pillow's parsers raise a dozen types on garbage; each means the same here
-        raise DataError(
+        raise ImageError(
             f"{picture.where} is not a whole PNG, JPEG, BMP or WebP image ({type(error).__name__}); "
-            f"get it again or leave it out"
+            f"get it again or leave it out",
+            DAMAGED,
         ) from error
 
 
 def _check_png(content: bytes) -> None:
     damage = damage_of_png(content, trailing=True)
     if damage is not None:
-        raise DataError(f"is not a whole PNG image ({damage}); get it again or leave it out")
+        raise ImageError(f"is not a whole PNG image ({damage}); get it again or leave it out", DAMAGED)
 
 
 def _open(content: Path | bytes | np.ndarray) -> Image:
@@ -117,19 +167,20 @@ def _open(content: Path | bytes | np.ndarray) -> Image:
     try:
         return Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_FORMATS)
     except Image.DecompressionBombError as error:
-        raise DataError(f"has more than {MAX_PIXELS} pixels; make it smaller or leave it out") from error
+        raise ImageError(f"has more than {MAX_PIXELS} pixels; make it smaller or leave it out", TOO_LARGE) from error
 
 
-def _check_header(image: Image) -> None:
+def _check_header(image: Image, modes: tuple[str, ...]) -> None:
     if image.width * image.height > MAX_PIXELS:
-        raise DataError(
-            f"is {image.width}x{image.height}, more than {MAX_PIXELS} pixels; make it smaller or leave it out"
+        raise ImageError(
+            f"is {image.width}x{image.height}, more than {MAX_PIXELS} pixels; make it smaller or leave it out",
+            TOO_LARGE,
         )
     if getattr(image, "is_animated", False):
-        raise DataError("has more than one frame; save the frames as files of their own or leave it out")
-    if image.mode not in _GREY + _COLOUR:
-        known = ", ".join(_GREY + _COLOUR)
-        raise DataError(f"has pixels of mode {image.mode}, expected one of {known}; convert it to RGB")
+        raise ImageError("has more than one frame; save the frames as files of their own or leave it out", "animated")
+    if image.mode not in modes:
+        message = f"has pixels of mode {image.mode}, expected one of {', '.join(modes)}; convert it to RGB"
+        raise ImageError(message, f"with pixels of mode {image.mode}")
 
 
 def _upright(image: Image) -> Image:
@@ -147,7 +198,7 @@ def _converted(image: Image, mode: Mode, background: Background | None) -> Image
     if image.has_transparency_data:
         # An "I;16" image has no alpha channel but one transparent value, which its writer had a reason to name.
         if image.mode == "I;16":
-            raise DataError("is partly transparent; flatten it onto a background first")
+            raise ImageError("is partly transparent; flatten it onto a background first", "grey of 16 bits with alpha")
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema() != (255, 255):
             if background is None:

@@ -121,7 +121,7 @@ class _Files:
     def found_in(cls, folder: Path) -> _Files:
         # os.path.realpath, since Path.resolve fails on a link to itself
         inside, found, links = os.path.realpath(folder), [], 0
-        for path in _walk(folder):
+        for path in walk(folder):
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
                 links += 1
                 continue
@@ -138,7 +138,7 @@ class _Files:
         return cls(images, parquets, links)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
     """Files that are not hidden, at any depth, and links to folders, which are not entered."""
     pending = [folder]  # not os.walk, which calls itself for every level, and levels cost nothing to make
     while pending:
@@ -149,9 +149,14 @@ def _walk(folder: Path) -> Iterator[Path]:
         except OSError as error:
             raise DataError(f"{sanitise(parent)} cannot be listed ({error.strerror})") from error
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in _LEFT_BY_SYSTEMS:
+            if entry.name.startswith(".") or is_left_by_system(entry.name):
                 continue
             if entry.name in folders:
                 pending.append(parent / entry.name)
             else:
                 yield parent / entry.name
+
+
+def is_left_by_system(name: str) -> bool:
+    """Whether a file is one that desktops leave behind, such as Thumbs.db."""
+    return name.lower() in _LEFT_BY_SYSTEMS

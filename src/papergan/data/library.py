@@ -6,26 +6,36 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+import torch
+
+from papergan.data.collection import collection_of, parquet_collection
 from papergan.data.declarations import (
+    HUB,
     Declaration,
     DigitsDeclaration,
     DrawnDeclaration,
     EmojiDeclaration,
     FingerprintsDeclaration,
     FolderDeclaration,
+    OwnImagesDeclaration,
+    OwnImagesSettings,
     ParquetDeclaration,
     SocofingDeclaration,
     SyntheticDeclaration,
+    dataset_name,
+    is_path,
     parse_declarations,
 )
 from papergan.data.drawn_digits import synthetic_digits
-from papergan.data.emoji import emoji_splits
+from papergan.data.emoji import emoji_splits, find_font
 from papergan.data.fingerprints import synthetic_fingerprints
 from papergan.data.folder import read_images
+from papergan.data.hub import hub_files
 from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.data.own_images import OwnImages
 from papergan.data.parquet import read_parquet
 from papergan.data.preparation import drawn, without
 from papergan.data.socofing import read_socofing
@@ -69,13 +79,74 @@ class ImageLibrary:
 
     def licence(self, name: str) -> str | None:
         """The licence of a data set, as its declaration has it; None where that says nothing."""
-        return self.declarations[name].licence if name in self.declarations else None
+        return self.find(name).licence if name in self.declarations or is_path(name) else None
 
-    def load(self, name: str) -> ImageSplits:
-        """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared."""
-        if name not in self.declarations:
-            raise DataError(f"unknown data set {quoted(name)}{did_you_mean(name, self.declarations)}")
-        declaration = self.declarations[name]
+    def find(self, name: str, size: int | None = None, own: OwnImagesSettings | None = None) -> Declaration:
+        """The declaration of a data set, or one for images at a path.
+
+        size, own: of images of one's own, in the place of what is declared. Raises DataError where there is no such
+        name, or `own` is given for another kind.
+        """
+        declaration = self.declarations.get(name)
+        if declaration is None and is_path(name):
+            path = name if name.startswith(HUB) else str(Path(name).expanduser().absolute())
+            declaration = OwnImagesDeclaration(source=path)
+        if declaration is None:
+            beside = f" (images in a folder {name} here: write ./{name})" if Path(name).exists() else ""
+            raise DataError(f"unknown data set {quoted(name)}{beside}{did_you_mean(name, self.declarations)}")
+        if isinstance(declaration, OwnImagesDeclaration):
+            changes = {} if own is None else own.model_dump(exclude_unset=True)
+            return declaration.model_copy(update=changes | ({} if size is None else {"size": size}))
+        if own is not None:
+            raise DataError(f"`images` says how images of one's own are used, and {quoted(name)} is no such data set")
+        return declaration
+
+    def kind_of_images(
+        self, name: str, size: int | None = None, own: OwnImagesSettings | None = None
+    ) -> tuple[ImageSpec, int | None]:
+        """What networks must know of the images as `load` gives them, and how many are trained on, where that is known.
+
+        Images of one's own are listed, not decoded. Raises DataError as `find` does, or where there are none.
+        """
+        declaration = self.find(name, size, own)
+        if isinstance(declaration, OwnImagesDeclaration):
+            images = self._own(name, declaration)
+            return images.spec, images.num_train
+        return declaration.spec, declaration.num_train
+
+    def locate(self, name: str) -> None:
+        """Check that the files of a data set are there, and download those that may be; no image is decoded.
+
+        Raises DataError where one is missing. Images of one's own are located by `kind_of_images`.
+        """
+        declaration = self.find(name)
+        if isinstance(declaration, FolderDeclaration | SocofingDeclaration):
+            self.sources.find_folder(declaration.folder, name)
+        if isinstance(declaration, EmojiDeclaration) and declaration.font is None:
+            find_font(name)
+        if isinstance(declaration, ParquetDeclaration):
+            for split in get_args(Split):
+                if not self._copy(name, split).exists():
+                    self.sources.find(declaration.split(split), f"{name}/{split}")
+
+    def _copy(self, name: str, split: Split) -> Path:
+        return self.decoded / f"{name}-{split}.safetensors"
+
+    def _own(self, name: str, declaration: OwnImagesDeclaration) -> OwnImages:
+        if declaration.source.startswith(HUB):
+            collection = parquet_collection(hub_files(declaration.source), declaration.source)
+        else:
+            collection = collection_of(self.sources.find_path(declaration.source, name))
+        return OwnImages.of(dataset_name(name), collection, declaration)
+
+    def load(self, name: str, size: int | None = None, own: OwnImagesSettings | None = None) -> ImageSplits:
+        """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared.
+
+        size, own: of images of one's own; every other data set is as published.
+        """
+        declaration = self.find(name, size, own)
+        if isinstance(declaration, OwnImagesDeclaration):
+            return self._own(name, declaration).load()
         if isinstance(declaration, EmojiDeclaration):
             font = None if declaration.font is None else Path(declaration.font).expanduser()
             how = declaration.model_dump(include={"train", "test", "size", "seed"})
@@ -94,7 +165,9 @@ class ImageLibrary:
         path = self.sources.find_folder(declaration.folder, name)
         how = declaration.model_dump(include={"size", "mode", "background"})
         images = read_images(path, name=f"{name}/all", **how)
-        if images.classes != tuple(sorted(declaration.classes)):
+        if declaration.classes is None:
+            images = ImageSet(images.name, images.images, torch.zeros_like(images.labels))
+        elif images.classes != tuple(sorted(declaration.classes)):
             wanted = ", ".join(f"{one}/" for one in sorted(declaration.classes))
             raise DataError(f"{path} must hold its images in {wanted} and nowhere else")
         if declaration.held_out >= len(images):
@@ -115,7 +188,7 @@ class ImageLibrary:
         return images.called(f"{name}/{split}"), f"drawn with seed {declaration.seed}"
 
     def _read(self, name: str, split: Split, declaration: ParquetDeclaration) -> tuple[ImageSet, str]:
-        copy = self.decoded / f"{name}-{split}.safetensors"
+        copy = self._copy(name, split)
         declared = declaration.split(split)
         known = _from_copy(copy, declared.digest)
         if known is not None:

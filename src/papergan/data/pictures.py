@@ -47,6 +47,10 @@ class Pictures:
         """
         draw = torch.Generator().manual_seed(seed_for(0, "pictures"))
         rows = torch.randperm(len(self), generator=draw)[:count].sort().values.numpy()
+        return self.taken(rows)
+
+    def taken(self, rows: np.ndarray) -> Pictures:
+        """These images, by their places in ascending order, int64 [M]; the classes stay."""
         taken = np.zeros(len(self), bool)
         taken[rows] = True
         return Pictures(partial(compress, self, taken), self.labels[rows], self.classes)

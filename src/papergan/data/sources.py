@@ -42,6 +42,28 @@ class Sources:
             raise DataError(f"{error}; {self._missing(split, name)}") from error
         return self.raw / split.file
 
+    def find_path(self, path: str, name: str) -> Path:
+        """The place of a folder or file of images: as given where that is absolute, else below a data folder.
+
+        name: for the message. Raises DataError naming where it could be.
+        """
+        given = Path(path).expanduser()
+        places = [given] if given.is_absolute() else [folder / given for folder in self._folders()]
+        for place in places:
+            if place.exists():
+                return place
+        where = ", ".join(map(str, places))
+        said = f"{name}: there" if name != path else "there"
+        absent = "" if given.is_absolute() else self._absent()
+        raise DataError(f"{said} is no folder or file {where}{absent}")
+
+    def _absent(self) -> str:
+        """That the folder of the environment variable does not exist, where that is so."""
+        folder = folder_from(ENVIRONMENT_VARIABLE)
+        if folder is None or folder.is_dir():
+            return ""
+        return f" (there is no folder {folder}, which {ENVIRONMENT_VARIABLE} names)"
+
     def find_folder(self, folder: str, name: str) -> Path:
         """The place of a folder of images. name: for the message. Raises DataError naming where it could be."""
         for place in self._folders():
@@ -50,6 +72,7 @@ class Sources:
         places = ", ".join(str(place / folder) for place in self._folders())
         raise DataError(
             f"{name}: there is no folder {places}; make one, or set {ENVIRONMENT_VARIABLE} to the folder that holds it"
+            f"{self._absent()}"
         )
 
     def _folders(self) -> list[Path]:
@@ -66,6 +89,7 @@ class Sources:
         else:
             fetch = f"or set allow_download: true (catalog entry image_library) to get it from {split.url}"
         return (
-            f"{name}: {split.file!r} is in none of: {places}; put it at {self.raw / split.file}, or set "
-            f"{ENVIRONMENT_VARIABLE} or `directory` (catalog entry image_library) to the folder that holds it, {fetch}"
+            f"{name}: {split.file!r} is in none of: {places}{self._absent()}; put it at {self.raw / split.file}, or "
+            f"set {ENVIRONMENT_VARIABLE} or `directory` (catalog entry image_library) to the folder that holds it, "
+            f"{fetch}"
         )

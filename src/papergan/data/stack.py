@@ -24,6 +24,7 @@ from papergan.errors import DataError
 logger = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
+_Decoded = TypeVar("_Decoded")
 _CHUNK = 256  # images whose bytes are in memory at a time
 _SLICE = 32  # images to one task of a thread: for small ones, a task each would cost as much as the image
 _MOST_WORKERS = 8
@@ -63,8 +64,8 @@ def stack(
             len(pictures),
         )
     pixels = _allocated(name, len(pictures), survey, mode)
-    decoded = _decoded(pictures, partial(decode, mode=mode, size=survey.size, background=background))
-    for place, image in zip(pixels, _with_progress(decoded, len(pictures), name), strict=True):
+    decoded = in_order(pictures, partial(decode, mode=mode, size=survey.size, background=background))
+    for place, image in zip(pixels, with_progress(decoded, len(pictures), name), strict=True):
         place[:] = image
     name = f"{name}@{survey.size}" if survey.changed else name
     return ImageSet(name, torch.from_numpy(pixels), torch.from_numpy(pictures.labels.copy()), pictures.classes)
@@ -72,7 +73,7 @@ def stack(
 
 def _survey(pictures: Pictures, name: str, size: int | None, mode: Mode | None) -> _Survey:
     survey: _Survey | None = None
-    for picture in _with_progress(pictures, len(pictures), "headers"):
+    for picture in with_progress(pictures, len(pictures), "headers"):
         header = read_header(picture)
         if survey is None:
             survey = _Survey(size or header.width, changed=False, grey=True, jpegs=0, largest=0)
@@ -114,8 +115,8 @@ def _check_room(name: str, count: int, size: int, channels: int, beside: int = 0
     check_memory(f"{name}, {count} images of {size}x{size},", count * channels * size**2 + beside)
 
 
-def _decoded(pictures: Iterable[Picture], one: Callable[[Picture], np.ndarray]) -> Iterator[np.ndarray]:
-    """In order, on a few threads, for Pillow and torch let go of the interpreter while they work."""
+def in_order(pictures: Iterable[Picture], one: Callable[[Picture], _Decoded]) -> Iterator[_Decoded]:
+    """What `one` makes of each, in order, on a few threads: Pillow and torch let go of the interpreter at work."""
     pending = iter(pictures)
     with ThreadPoolExecutor(_workers()) as pool:
         while chunk := list(islice(pending, _CHUNK)):
@@ -124,7 +125,7 @@ def _decoded(pictures: Iterable[Picture], one: Callable[[Picture], np.ndarray]) 
                 yield from images
 
 
-def _decode_slice(pictures: Sequence[Picture], one: Callable[[Picture], np.ndarray]) -> list[np.ndarray]:
+def _decode_slice(pictures: Sequence[Picture], one: Callable[[Picture], _Decoded]) -> list[_Decoded]:
     return [one(picture) for picture in pictures]
 
 
@@ -132,7 +133,7 @@ def _workers() -> int:
     return min(os.cpu_count() or 1, _MOST_WORKERS)
 
 
-def _with_progress(items: Iterable[_Item], total: int, what: str) -> Iterable[_Item]:
+def with_progress(items: Iterable[_Item], total: int, what: str) -> Iterable[_Item]:
     """A bar on a terminal where there is much to do."""
     disable = None if total >= _PROGRESS_FROM else True
     return tqdm(items, total=total, desc=what, unit="image", disable=disable, dynamic_ncols=True)

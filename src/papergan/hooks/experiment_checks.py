@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -19,22 +19,23 @@ from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.data.preparation import check_resizing
 from papergan.datasets.checkpoints import CheckpointFolder
-from papergan.errors import EvaluationError, PaperganError, RecipeError, did_you_mean
+from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
 from papergan.extractors.build import weight_files
 from papergan.extractors.settings import ExtractorSettings
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
-from papergan.messages import quoted
 from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
 from papergan.training.process_group import check_devices
 
+YOUR_IMAGES = "your_images"  # the data set of the catalog that a user fills, or names another in its place
 
-def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, weights: bool = True) -> list[Experiment]:
-    """The checked recipes of the pipeline's experiments. weights: whether those of extractors are located, too.
+
+def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, files: bool = True) -> list[Experiment]:
+    """The checked recipes of the pipeline's experiments. files: whether data and weights are located, too.
 
     Raises RecipeError where recipes, the catalog or the published numbers have errors, all in one message, and
     EvaluationError for weights.
@@ -61,9 +62,37 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, weights: bool = T
                 errors += find_experiment_errors(experiment, library, folder)
     if errors:
         raise RecipeError("; ".join(errors))
-    for name, recipe in checked if weights else ():
-        locate_weights(f"{name}.evaluation", recipe.evaluation)
+    if not files:
+        return checked
+    ingested = [one for one in checked if f"{one.name}.raw_images" in pipeline.datasets()]
+    locate_files(
+        {f"{one.name}.dataset": (library, one.recipe) for one in ingested},
+        {f"{one.name}.evaluation": one.recipe.evaluation for one in checked},
+    )
     return checked
+
+
+def locate_files(
+    datasets: Mapping[str, tuple[ImageLibrary, Recipe]], extractors: Mapping[str, ExtractorSettings]
+) -> None:
+    """Locate data sets and weights, each by its place in a recipe; download those that may be.
+
+    Raises DataError or EvaluationError with everything that is missing in one message.
+    """
+    missing: dict[str, PaperganError] = {}
+    for where, (library, recipe) in datasets.items():
+        try:
+            library.locate(recipe.dataset)
+        except DataError as error:
+            missing.setdefault(str(error), DataError(f"{where}: {error}"))
+    for where, settings in extractors.items():
+        try:
+            locate_weights(where, settings)
+        except EvaluationError as error:
+            missing.setdefault(type(error).__name__, error)  # once: a second download would fail as the first did
+            break
+    if missing:
+        raise type(next(iter(missing.values())))("; ".join(map(str, missing.values())))
 
 
 def locate_weights(where: str, settings: ExtractorSettings) -> None:
@@ -84,11 +113,12 @@ def find_experiment_errors(
     name, recipe = experiment
     yield from _collect_error(f"{name}.training.device", lambda: choose_device(recipe.training.device))
     yield from _collect_error(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
-    declaration = library.declarations.get(recipe.dataset)
-    if declaration is None:
-        yield f"{name}.dataset: unknown data set {quoted(recipe.dataset)}{did_you_mean(recipe.dataset, library.names)}"
+    try:
+        as_loaded, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
+    except DataError as error:
+        yield f"{name}.dataset: {error}{_how_to_give(name, recipe)}"
         return
-    counts = [count for count in (declaration.num_train, recipe.train_limit) if count is not None]
+    counts = [each for each in (count, recipe.train_limit) if each is not None]
     available = min(counts, default=None)  # None: the size of a folder is not known yet
     if available is not None and available < recipe.training.batch_size:
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
@@ -98,8 +128,8 @@ def find_experiment_errors(
             f"{name}.training.devices: {training.devices} devices cannot share the last batch of an epoch, {left} "
             "images, evenly: set training.drop_last=true, or another batch_size"
         )
-    images = image_spec(recipe, declaration.spec)
-    if recipe.image_size is not None:
+    images = image_spec(recipe, as_loaded)
+    if images.size != as_loaded.size:
         what = f"{recipe.dataset}/train"
         too_large = [
             *_collect_error(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))
@@ -119,6 +149,13 @@ def find_experiment_errors(
 def image_spec(recipe: Recipe, declared: ImageSpec) -> ImageSpec:
     """The images that the recipe trains on. declared: those of its data set."""
     return replace(declared, size=recipe.image_size or declared.size)
+
+
+def _how_to_give(name: str, recipe: Recipe) -> str:
+    """How to name images of one's own, for recipes that are made for them."""
+    if recipe.dataset != YOUR_IMAGES:
+        return ""
+    return f"; name yours, a folder, a .zip or .parquet file: --params {name}.dataset=PATH"
 
 
 def _build(recipe: Recipe, images: ImageSpec) -> Game:

@@ -136,7 +136,7 @@ class MlflowHook:
         tags |= {"commit": commit.name, "dirty": str(commit.dirty).lower()}
         resume_tag = None
         if isinstance(experiment, Experiment):
-            tags |= {"dataset": experiment.recipe.dataset, "recipe": experiment.recipe.fingerprint}
+            tags |= {"dataset": experiment.recipe.dataset_name, "recipe": experiment.recipe.fingerprint}
         else:
             tags["study"] = digest_of(experiment.trials)
             resume_tag = "study"  # an interrupted study goes on in its run

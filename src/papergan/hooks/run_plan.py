@@ -95,9 +95,12 @@ def plan_run(experiment: Experiment, library: ImageLibrary, checkpoints: Checkpo
     full: with FLOPs and evaluation; otherwise evaluation is measured only where training alone is long.
     """
     name, recipe = experiment
-    training, declaration = recipe.training, library.declarations[recipe.dataset]
-    counts = [count for count in (declaration.num_train, recipe.train_limit) if count is not None]
-    images, spec = min(counts, default=None), image_spec(recipe, declaration.spec)
+    training, (declared, count) = (
+        recipe.training,
+        library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images),
+    )
+    counts = [each for each in (count, recipe.train_limit) if each is not None]
+    images, spec = min(counts, default=None), image_spec(recipe, declared)
     game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed).to(choose_device(training.device))
     steps = _steps(recipe, images, game)
     done = max(checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps(), default=0)
@@ -112,7 +115,7 @@ def plan_run(experiment: Experiment, library: ImageLibrary, checkpoints: Checkpo
         features = seconds_per_image(recipe.evaluation, recipe.evaluation.domain_classifier.width, spec, game.device)
         evaluation = measure_sampling_seconds(game.sampler(), seed=0) + sum(features.values())
         epochs = recipe.evaluation.domain_classifier.epochs
-        classifier = 3 * epochs * (declaration.num_train or 0) * features.get("domain", 0.0)
+        classifier = 3 * epochs * (count or 0) * features.get("domain", 0.0)
     return RunPlan(name, recipe, spec, game, images, steps, done, cost, evaluation, classifier)
 
 
@@ -170,7 +173,7 @@ def _facts(plan: RunPlan) -> Iterator[tuple[str, str]]:
     if plan.steps is not None:
         shown = plan.steps * training.batch_size * plan.game.batches_per_step
         yield "images", f"{shown:,} shown to the discriminator, {plan.epochs_of(plan.steps):,.1f} epochs"
-    yield "data", f"{recipe.dataset}, {plan.images or 'not yet counted'} images, {_shape(plan.spec)}"
+    yield "data", f"{recipe.dataset_name}, {plan.images or 'not yet counted'} images, {_shape(plan.spec)}"
     yield "networks", ", ".join(f"{name} {_millions(module)}" for name, module in plan.game.networks.named_children())
     yield (
         "a step",

@@ -17,7 +17,7 @@ from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe, se
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
-from papergan.hooks.experiment_checks import find_experiment_errors, locate_weights
+from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_rows
 
@@ -93,5 +93,7 @@ def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary) 
     errors = [error for variant in variants.values() for error in find_experiment_errors(variant, library, None)]
     if errors:
         raise RecipeError("; ".join(errors))
-    for variant in variants.values():
-        locate_weights(f"{name}.common.evaluation", variant.recipe.evaluation)
+    locate_files(
+        {f"{name}: {one.recipe.dataset}": (library, one.recipe) for one in variants.values()},
+        {f"{name}.common.evaluation": one.recipe.evaluation for one in variants.values()},
+    )

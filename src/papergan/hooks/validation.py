@@ -9,6 +9,7 @@ from typing import Any
 import click
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
@@ -25,6 +26,8 @@ class ValidationHook:
     def after_context_created(self, context: KedroContext) -> None:
         """Refuse unknown environments and experiments: Kedro would take the first for empty and ignore the second."""
         _check_environment(context)
+        if registry.use(Path(context.config_loader.conf_source), context.env):
+            pipelines.configure("papergan.pipeline_registry")  # made anew, with the experiments of this environment
         parameters = context.config_loader["parameters"]
         registry.refuse_unknown(parameters)
         context.config_loader["parameters"] = parameters  # or Kedro would read and merge every file once more
@@ -45,7 +48,7 @@ class ValidationHook:
         checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items() if tool.check}
         read = [name for name in checks if f"params:{name}" in pipeline.inputs()]
         checked: dict[str, Any] = {name: checks[name](name, catalog) for name in read}
-        checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog, weights=not dry)}
+        checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog, files=not dry)}
         for name, recipe in checked.items():
             catalog.save(f"params:{name}", recipe)
         _show_costs(checked, pipeline, catalog, dry=dry)

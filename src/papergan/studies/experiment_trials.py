@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
 from papergan.config.study import ExperimentTrial, TrialResult
+from papergan.data.declarations import OwnImagesSettings
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
@@ -33,12 +35,12 @@ class ExperimentTrainer:
         recipe = trial.recipe
         if recipe.train_limit is None:
             return None
-        train = self._images(recipe.dataset, recipe.image_size, recipe.train_limit, recipe.subset_seed).train
+        train = self._of(recipe).train
         return None if train.origin is None else (train.name, train.origin.tolist())
 
     def _trained(self, experiment: Experiment, tracker: Tracker) -> TrialResult:
         recipe = experiment.recipe
-        images = self._images(recipe.dataset, recipe.image_size, recipe.train_limit, recipe.subset_seed)
+        images = self._of(recipe)
         classifier = references.train_domain_classifier(experiment, images, self.library, self.feature_cache)
         reference = references.build_reference(experiment, images, classifier, self.feature_cache)
         real_rows = references.score_real_images(experiment, images, reference, self.feature_cache)
@@ -54,5 +56,15 @@ class ExperimentTrainer:
         neighbours = near.images.reshape(-1, near.columns or 1, *near.images.shape[1:])
         return TrialResult(card, history, export.sample(experiment, generator).images, neighbours)
 
-    def _prepared(self, name: str, size: int | None, limit: int | None, subset_seed: int | None) -> ImageSplits:
-        return prepare(self.library.load(name), size=size, limit=limit, subset_seed=subset_seed)
+    def _of(self, recipe: Recipe) -> ImageSplits:
+        return self._images(recipe.dataset, recipe.image_size, recipe.images, recipe.train_limit, recipe.subset_seed)
+
+    def _prepared(
+        self,
+        name: str,
+        size: int | None,
+        own: OwnImagesSettings | None,
+        limit: int | None,
+        subset_seed: int | None,
+    ) -> ImageSplits:
+        return prepare(self.library.load(name, size, own), size=size, limit=limit, subset_seed=subset_seed)

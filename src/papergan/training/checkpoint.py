@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from papergan import file_locks
-from papergan.atomic_files import storage_errors, write_whole
+from papergan.atomic_files import read_regular, storage_errors, write_whole
 from papergan.errors import CheckpointError
 from papergan.game.game import Game
 from papergan.training.checkpoint_files import data_at, manifest_at, read_state, referenced_data, steps_among
@@ -77,6 +77,22 @@ class CheckpointStore:
             with storage_errors(lock):
                 file_locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
             yield
+
+    def check_images(self, digest: str) -> None:
+        """Note of which training images, by digest, the checkpoints are.
+
+        Raises CheckpointError where there are some of other images: a folder of a user's may change between two runs.
+        """
+        note = self.folder / "images.txt"
+        with storage_errors(note):
+            known = read_regular(note, most=200).decode().strip() if note.exists() else digest
+        if known != digest and self.steps():
+            raise CheckpointError(
+                f"{self.folder}: the checkpoints are of other images than the data set holds now; put those back, or "
+                "train anew with training.resume=false"
+            )
+        if known != digest or not note.exists():
+            write_whole(note, digest.encode())
 
     def save(self, step: int, state: Mapping[str, Any], **facts: Any) -> None:
         """Write the state of `step`; `facts` go into the manifest. Raises StorageError where the disk will not."""

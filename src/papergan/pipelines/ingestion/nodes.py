@@ -9,8 +9,12 @@ from papergan.data.preparation import prepare
 
 
 def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
-    """The recipe's data set as published, checked. Raises DataError where bytes are missing or not as declared."""
-    return image_library.load(experiment.recipe.dataset)
+    """The recipe's data set as published, checked; images of one's own at the size of the recipe.
+
+    Raises DataError where bytes are missing or not as declared.
+    """
+    recipe = experiment.recipe
+    return image_library.load(recipe.dataset, recipe.image_size, recipe.images)
 
 
 def normalise(raw_images: ImageSplits, experiment: Experiment) -> ImageSplits:

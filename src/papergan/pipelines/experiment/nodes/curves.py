@@ -53,7 +53,7 @@ def _figure(
 
     rows = max(1, ceil(len(panels) / COLUMNS))
     figure = Figure(figsize=(5 * COLUMNS, 3.2 * rows), layout="constrained")
-    title = f"{experiment.name} on {experiment.recipe.dataset}, recipe {experiment.recipe.fingerprint}"
+    title = f"{experiment.name} on {experiment.recipe.dataset_name}, recipe {experiment.recipe.fingerprint}"
     figure.suptitle(title if panels else f"{title}: nothing more was measured")
     for place, (title, names) in enumerate(panels, 1):
         rows_of = history.losses if all("." in name for name in names) else history.metrics

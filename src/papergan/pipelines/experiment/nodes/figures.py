@@ -36,14 +36,14 @@ def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
     chosen = [names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MAX_ROWS, len(names))).tolist()]
     images = torch.cat([frames.tensors[name][:LATENTS_PER_ROW] for name in chosen])
     labels = tuple(f"epoch {float(frames.metadata[name]):g}" for name in chosen)
-    caption = f"{experiment.name} on {experiment.recipe.dataset}: the same latents while training, from the top"
+    caption = f"{experiment.name} on {experiment.recipe.dataset_name}: the same latents while training, from the top"
     return ImageGrid(images, caption, columns=LATENTS_PER_ROW, row_labels=labels)
 
 
 @unless_diverged(no_animation)
 def animate(experiment: Experiment, frames: Weights) -> Animation:
     """An animation of the samples of 64 fixed latents over evaluations; at most 32 frames, see `SampleHistory`."""
-    caption = f"{experiment.name} on {experiment.recipe.dataset}"
+    caption = f"{experiment.name} on {experiment.recipe.dataset_name}"
     names = sorted(frames.tensors)
     count = min(len(frames.tensors[name]) for name in names)
     return Animation(

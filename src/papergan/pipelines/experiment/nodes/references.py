@@ -46,7 +46,9 @@ def train_domain_classifier(
     device = device_of(recipe)
     deterministic = recipe.training.deterministic and device.type == "cuda"  # a CPU's kernels always are
     if recipe.evaluation.domain_classifier.whole and recipe.train_limit is not None:
-        images = prepare(image_library.load(recipe.dataset), size=recipe.image_size, limit=None)
+        images = prepare(
+            image_library.load(recipe.dataset, recipe.image_size, recipe.images), size=recipe.image_size, limit=None
+        )
     return classifier_of(
         images, recipe.evaluation.domain_classifier, feature_cache, device, deterministic=deterministic
     )

@@ -65,6 +65,7 @@ def train(
     if not recipe.training.resume:
         with store.locked():
             store.clear()
+    store.check_images(images.train.digest)
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
         device=game.device, flip=recipe.training.horizontal_flip, drop_last=recipe.training.drop_last,

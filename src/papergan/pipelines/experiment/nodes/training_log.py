@@ -40,8 +40,8 @@ def _notes(experiment: Experiment, history: History, log: PublishedLog | None) -
     size = f" at {recipe.image_size}x{recipe.image_size}" if recipe.image_size else ""
     values = "means since the last report" if recipe.training.report_as == "means" else "values of that step alone"
     notes = [
-        f"recipe {recipe.fingerprint}, seed {recipe.seed}, {recipe.dataset}{size}, batch {recipe.training.batch_size}; "
-        f"{values}; weighted terms",
+        f"recipe {recipe.fingerprint}, seed {recipe.seed}, {recipe.dataset_name}{size}, "
+        f"batch {recipe.training.batch_size}; {values}; weighted terms",
         *non_default_settings(recipe),
     ]
     if log is not None:

@@ -1,0 +1,90 @@
+"""Experiments and studies of one's own: entries of the environment that is run, by default conf/local, or of another
+file in conf/base than those of the project.
+
+An entry that the project does not have is a study where it has `grids`, and an experiment where it has a `system` or a
+`dataset`; anything else changes an entry that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from papergan.config.yaml_file import read_entries
+from papergan.errors import RecipeError
+from papergan.messages import quoted
+
+COMPLETE = {"paper", "system", "dataset", "training"}  # what every recipe must have
+OURS = ("parameters_studies.yml", "parameters_tools.yml")  # of conf/base; and the folder `parameters`
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """conf: the folder of configuration, with `base` in it. environment: the folder beside `base`."""
+
+    conf: Path
+    environment: str
+
+    @property
+    def base(self) -> Path:
+        return self.conf / "base"
+
+    def own_files(self) -> Iterator[Path]:
+        """The files that Kedro reads parameters from, without the project's own."""
+        for folder in dict.fromkeys((self.base, self.conf / self.environment)):
+            for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+                names = path.relative_to(folder).parts
+                ours = folder == self.base and (names[0] == "parameters" or names[0] in OURS)
+                hidden = any(name.startswith(".") for name in names)
+                is_parameters = any(name.startswith("parameters") for name in names)
+                if is_parameters and not ours and not hidden and path.suffix in (".yml", ".yaml") and path.is_file():
+                    yield path
+
+
+class OwnEntries(NamedTuple):
+    """By name: the file, and the entry as it is written there."""
+
+    experiments: dict[str, tuple[Path, Mapping[str, Any]]]
+    studies: dict[str, tuple[Path, Mapping[str, Any]]]
+
+
+def own_entries(configuration: Configuration, known: set[str]) -> OwnEntries:
+    """The entries that are not `known`. Raises RecipeError for a whole recipe under a known name, or in two files."""
+    found = OwnEntries({}, {})
+    for path, name, entry in _read(configuration):
+        if name in known:
+            _refuse_a_second(path, name, entry)
+            continue
+        kind = found.studies if "grids" in entry else found.experiments
+        if not {"grids", "system", "dataset"} & entry.keys():
+            continue
+        if name in kind:
+            raise RecipeError(f"{path}: {quoted(name)} is defined in {kind[name][0]} as well; rename or remove one")
+        kind[name] = (path, entry)
+    return found
+
+
+@cache
+def _read(configuration: Configuration) -> tuple[tuple[Path, str, Mapping[str, Any]], ...]:
+    return tuple(
+        (path, name, entry)
+        for path in configuration.own_files()
+        for name, entry in read_entries(path, "names to recipes", scalars=True).items()
+        if isinstance(entry, dict)
+    )
+
+
+def _refuse_a_second(path: Path, name: str, entry: Mapping[str, Any]) -> None:
+    if entry.keys() >= COMPLETE:
+        raise RecipeError(
+            f"{path}: there is an experiment {quoted(name)} in conf/base already; give yours another name, or leave in "
+            "only what differs from that one"
+        )
+
+
+def forget() -> None:
+    """Read files again: they may have changed."""
+    _read.cache_clear()

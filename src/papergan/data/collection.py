@@ -1,0 +1,164 @@
+"""What a folder, a zip or parquet file holds: images in a fixed order, their classes and splits, and other files."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from papergan.atomic_files import check_regular
+from papergan.data.any_parquet import parquet_pictures
+from papergan.data.decoding import MAX_PIXELS
+from papergan.data.folder import IMAGE_SUFFIXES, is_left_by_system, walk
+from papergan.data.pictures import Picture, Pictures
+from papergan.data.skipped import Skipped
+from papergan.errors import DataError
+from papergan.messages import sanitise
+
+_TRAIN, _TEST = {"train", "training"}, {"test", "testing", "val", "valid", "validation"}
+_MOST_BYTES = 4 * MAX_PIXELS  # of one file in a zip; an image of so many pixels has no more
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """where: for messages. in_test: bool [N], which images come as the test split; None where splits are not given.
+
+    why_no_classes: in words; "" where there are classes.
+    """
+
+    where: str
+    pictures: Pictures
+    in_test: np.ndarray | None = None
+    skipped: Skipped = field(default_factory=Skipped)
+    why_no_classes: str = ""
+
+
+def collection_of(path: Path) -> Collection:
+    """The images at a path. Raises DataError where there are none, or it is of another kind."""
+    if path.is_dir():
+        return _folder(path)
+    if path.suffix.lower() == ".zip" and path.exists():
+        return _zip(path)
+    if path.suffix.lower() == ".parquet" and path.exists():
+        return parquet_collection([path], str(path))
+    if not path.exists():
+        raise DataError(f"there is no folder or file {sanitise(path)}")
+    raise DataError(f"{sanitise(path)} must be a folder of images, a .zip or a .parquet file")
+
+
+def parquet_collection(paths: Sequence[Path], where: str) -> Collection:
+    """The rows of parquet files, see `parquet_pictures`."""
+    pictures = parquet_pictures(paths, empty=True)
+    return Collection(where, pictures, why_no_classes="" if pictures.classes else "no column 'label' of integers")
+
+
+class _Arrangement(NamedTuple):
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    in_test: np.ndarray | None
+    why_no_classes: str
+
+
+def arrange(names: Sequence[str]) -> _Arrangement:
+    """Classes and splits from relative POSIX paths. A single folder around everything counts for nothing."""
+    parts = _inside([name.split("/") for name in names])
+    tops = {part[0].lower() if len(part) > 1 else "" for part in parts}
+    in_test = None
+    if tops & _TRAIN and tops & _TEST and tops <= _TRAIN | _TEST:
+        in_test = np.array([part[0].lower() in _TEST for part in parts])
+        parts = [part[1:] for part in parts]
+    beside = sum(len(part) == 1 for part in parts)
+    classes = tuple(sorted({part[0] for part in parts if len(part) > 1}))
+    if beside or len(classes) < 2:
+        why = "no subfolders" if not classes else f"{beside} images lie beside the subfolders"
+        why = "one subfolder only" if classes and not beside else why
+        return _Arrangement(np.zeros(len(parts), np.int64), (), in_test, why)
+    index = {name: label for label, name in enumerate(classes)}
+    return _Arrangement(np.array([index[part[0]] for part in parts], np.int64), classes, in_test, "")
+
+
+def _inside(parts: list[list[str]]) -> list[list[str]]:
+    while parts and all(len(part) > 1 for part in parts) and len({part[0] for part in parts}) == 1:
+        parts = [part[1:] for part in parts]
+    return parts
+
+
+def _collected(where: str, names: list[str], contents: list[Picture], skipped: Skipped) -> Collection:
+    if not names:
+        others = f"; {skipped}" if skipped else ""
+        raise DataError(f"{where} holds no images ({', '.join(IMAGE_SUFFIXES)}){others}")
+    found = arrange(names)
+    pictures = Pictures(lambda: iter(contents), found.labels, found.classes)
+    return Collection(where, pictures, found.in_test, skipped, found.why_no_classes)
+
+
+def _kind(name: str) -> str:
+    """The reason for which a file that is no image is left out."""
+    suffix = PurePosixPath(name).suffix.lower()
+    return f"{sanitise(suffix)} files" if suffix else "files without a suffix"
+
+
+def _folder(folder: Path) -> Collection:
+    inside, skipped, parquets = os.path.realpath(folder), Skipped(), []
+    found: list[str] = []
+    for path in walk(folder):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
+            skipped.add("links that lead out of the folder", name)
+        elif not path.is_file():
+            skipped.add("no files, or links to none", name)  # a pipe would block
+        elif name.lower().endswith(".parquet"):
+            parquets.append(name)
+        elif name.lower().endswith(IMAGE_SUFFIXES):
+            found.append(name)
+        else:
+            skipped.add(_kind(name), name)
+    if parquets and not found:
+        return parquet_collection([folder / name for name in sorted(parquets)], str(folder))
+    for name in parquets:
+        skipped.add(".parquet files beside images", name)
+    found.sort()
+    return _collected(sanitise(folder), found, [Picture(sanitise(name), folder / name) for name in found], skipped)
+
+
+def _zip(path: Path) -> Collection:
+    skipped, found = Skipped(), []
+    try:
+        check_regular(path)
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise DataError(f"{sanitise(path)} is not a readable zip file ({sanitise(error)}); get it again") from error
+    for entry in entries:
+        parts = PurePosixPath(entry.filename).parts
+        if entry.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts) or is_left_by_system(parts[-1]):
+            continue
+        if not entry.filename.lower().endswith(IMAGE_SUFFIXES):
+            skipped.add(_kind(entry.filename), entry.filename)
+        elif entry.flag_bits & 1:
+            skipped.add("encrypted", entry.filename)
+        elif entry.file_size > _MOST_BYTES:
+            skipped.add("larger than any image", entry.filename)
+        else:
+            found.append(entry)
+    found.sort(key=lambda entry: entry.filename)
+    names = [entry.filename for entry in found]
+    collection = _collected(sanitise(path), names, [], skipped)
+    pictures = Pictures(lambda: _unzipped(path, found), collection.pictures.labels, collection.pictures.classes)
+    return Collection(collection.where, pictures, collection.in_test, skipped, collection.why_no_classes)
+
+
+def _unzipped(path: Path, entries: Sequence[zipfile.ZipInfo]) -> Iterator[Picture]:
+    """Each file of the archive; one that is damaged there is without content, so that it is counted as such."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in entries:
+            try:
+                content = archive.read(entry)
+            except Exception:  # zipfile and zlib raise many types on garbage; each means the same here
+                content = b""
+            yield Picture(sanitise(entry.filename), content)
