@@ -24,7 +24,8 @@ Text = Annotated[str, Field(min_length=1)]
 class Paper(StrictModel):
     """One entry. authors: "Family, Given", in the paper's order; empty = unknown, and then `name` is cited.
 
-    subject: a few words for headings. arxiv, doi: identifiers without a prefix. document: number of the source document, of the five that began this.
+    subject: a few words for headings. arxiv, doi: identifiers without a prefix. document: number of the source
+    document, of the five that began this.
     """
 
     title: Text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,7 +44,7 @@ class MlflowConfiguration:
     untracked: tuple[str, ...] = ()
     interface: str = "http://127.0.0.1:5000"
     environment: str | None = None
-    system_metrics: SystemMetrics = SystemMetrics()
+    system_metrics: SystemMetrics = field(default_factory=SystemMetrics)
 
     @classmethod
     def of(cls, options: KedroMlflowConfig) -> MlflowConfiguration:

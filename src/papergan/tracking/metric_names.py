@@ -23,10 +23,12 @@ def with_sections(row: Mapping[str, float]) -> dict[str, float]:
 
 
 def metric_name(name: str) -> str | None:
-    """ "domain_kid_mean" -> "quality/domain_kid", "discriminator.r1" -> "loss/discriminator_r1".
+    """The name with its section: "quality/domain_kid" for "domain_kid_mean", "loss/generator_r1" for "generator.r1".
 
-    None for what is constant during a run. Names of no known kind stay as they are.
+    None for what is constant during a run. Names of no known kind, and those with a section, stay as they are.
     """
+    if "/" in name:
+        return name
     if name in PROGRESS:
         return f"training/{name}"
     if name in DISCRIMINATOR_METRICS:

@@ -17,8 +17,8 @@ from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
 from papergan.tracking.database import suppressed_mlflow_logs
-from papergan.tracking.model_registry import log_generator
 from papergan.tracking.metric_names import with_sections
+from papergan.tracking.model_registry import log_generator
 from papergan.tracking.run_content import protocol_parameters, summary_metrics
 from papergan.tracking.system_metrics import Monitor
 from papergan.tracking.tracker import Tracker

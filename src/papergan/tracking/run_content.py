@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from papergan.config.experiment import TrainingRecipe
 
 MAX_CHANGES = 3  # in the name of a run
+NAMED = (
+    r"(overrides\..*|system)",
+    r"(dataset|image_size|train_limit|subset_seed)",
+    r"training\.(batch_size|drop_last|horizontal_flip|precision|deterministic)",
+    r"evaluation\.(reference|weights|truncation|quantisation|seed)",
+)
+"""Patterns of the settings that the name of a run has, in this order."""
 SUMMARY = {
     "fid": "fid", "kid_mean": "kid", "is_mean": "is", "precision": "precision", "recall": "recall",
     "copy_rate": "copy_rate",
@@ -48,11 +56,11 @@ def summary_metrics(card: ScoreCard) -> dict[str, float]:
 def run_name(experiment: str, seed: int, training: TrainingRecipe, given: Mapping[str, Any]) -> str:
     """The name of a run: "hybrid_cifar10 seed 1, r1=0.0, 20 steps".
 
-    given: what --params gave for this experiment; seed and budget are named anyway.
+    given: what --params gave for this experiment, of which that is named which changes weights or what is measured:
+    no cadences, numbers of samples and devices, and seed and budget are there anyway.
     """
-    named = {"seed", "training.epochs", "training.steps", "training.images"}
-    changes = [(name, value) for name, value in flattened("", given) if name not in named]
-    changes.sort(key=lambda change: _importance(change[0]))
+    changes = [(name, value) for name, value in flattened("", given) if _importance(name) is not None]
+    changes.sort(key=lambda change: _importance(change[0]) or 0)
     shown = [f"{name.rpartition('.')[2]}={text_of(value):.24}" for name, value in changes[:MAX_CHANGES]]
     shown += [f"{len(changes) - MAX_CHANGES} more"] if len(changes) > MAX_CHANGES else []
     return ", ".join([f"{experiment} seed {seed}", *shown, _budget(training)])
@@ -72,14 +80,13 @@ def text_of(value: object) -> str:
 
 
 def _budget(training: TrainingRecipe) -> str:
-    """ "1 000 epochs", "20 steps", "5 M images"."""
+    """The budget for people: "1 000 epochs", "20 steps", "5 M images"."""
     unit = next(unit for unit in ("epochs", "steps", "images") if getattr(training, unit) is not None)
     amount = getattr(training, unit)
     shown = f"{amount / 1e6:g} M" if amount >= 1e6 else f"{amount:,g}".replace(",", " ")
     return f"{shown} {unit.removesuffix('s') if amount == 1 else unit}"
 
 
-def _importance(name: str) -> int:
-    """0 for settings of the system, then data and training, then evaluation."""
-    groups = ("overrides.", "dataset", "train_limit", "training.", "evaluation.")
-    return next((place for place, group in enumerate(groups) if name.startswith(group)), len(groups))
+def _importance(name: str) -> int | None:
+    """0 for settings of the system, then data, training and evaluation; None for what no name of a run has."""
+    return next((place for place, pattern in enumerate(NAMED) if re.fullmatch(pattern, name)), None)

@@ -22,7 +22,10 @@ def run_description(experiment_id: str, run_id: str, paper: Paper, text: str, co
     has not come to its end, lead to its list of files.
     """
     links = [f"[{label}]({run_page(experiment_id, run_id, f'artifacts/{file}')})" for label, file in LINKS.items()]
-    links += [f"[charts]({run_page(experiment_id, run_id, 'model-metrics')})", f"[all runs]({table_page(experiment_id)})"]
+    links += [
+        f"[charts]({run_page(experiment_id, run_id, 'model-metrics')})",
+        f"[all runs]({table_page(experiment_id)})",
+    ]
     about = f"{paper.short_name}: {text}" if text else paper.short_name
     source = f"[{paper.title}]({paper.link})" if paper.link is not None else paper.title
     picture = f"![samples](get-artifact?path=samples.png&run_uuid={run_id})"

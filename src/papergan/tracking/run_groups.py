@@ -32,8 +32,8 @@ class RunGroup:
     environment: str | None
 
     def tags(self) -> dict[str, str]:
-        """Tags of the MLflow experiment when it is made; its kind makes MLflow open the view for model training."""
-        return {"mlflow.note.content": self._description(), "mlflow.experimentKind": "custom_model_development"}
+        """Tags of the MLflow experiment when it is made: its description."""
+        return {"mlflow.note.content": self._description()}
 
     def _description(self) -> str:
         lines = [f"**{self.paper.heading}**", self.paper.citation]
