@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from papergan.config.experiment import Recipe
-from papergan.errors import Interrupted
+from papergan.errors import Interrupted, StorageError
 from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import system_metrics
 from papergan.tracking.configuration import MlflowConfiguration
@@ -291,3 +291,27 @@ def test_a_monitor_that_does_not_end_holds_no_run_up(monkeypatch):
     assert time.monotonic() - began < 10
     assert client.status == "FINISHED"
     released.set()
+
+
+def test_data_that_are_missing_leave_no_run_of_a_study_and_what_was_measured_stays(store):
+    client = MlflowClient(store.configuration.tracking_uri)
+    study = store.begin("song2023", "b_study", {"study": "abc"}, "study")
+    missing = StorageError("there is no cifar10")
+    with pytest.raises(StorageError), study.nested("trial", {}, {}):
+        raise missing
+    study.fail(missing)
+    store.run_locks.release(study.run_id)
+    assert client.search_runs([study.experiment_id], "tags.`papergan.experiment` = 'b_study'") == []
+    study = store.begin("song2023", "b_study", {"study": "abc"}, "study")
+    with study.nested("trial", {}, {}) as first:
+        first.report({"step": 1, "loss": 1.0})
+    with pytest.raises(StorageError), study.nested("trial", {}, {}):
+        raise missing
+    study.fail(missing)
+    store.run_locks.release(study.run_id)
+    again = store.begin("song2023", "b_study", {"study": "abc"}, "study")
+    assert again.run_id == study.run_id
+    again.fail(missing)  # it has the trial of before
+    store.run_locks.release(again.run_id)
+    found = client.search_runs([study.experiment_id], "tags.`papergan.experiment` = 'b_study'")
+    assert {run.info.run_id: run.info.status for run in found} == {study.run_id: "FAILED", first.run_id: "FINISHED"}

@@ -130,9 +130,12 @@ class MlflowHook:
             self._end("FAILED" if name in self._diverged else "FINISHED", name)
 
     @hook_impl
-    def on_node_error(self, node: Node) -> None:
+    def on_node_error(self, error: Exception, node: Node) -> None:
         """End the run of this node's experiment as FAILED; others continue."""
-        self._end("FAILED", experiment_of(node.namespace))
+        name = experiment_of(node.namespace)
+        if name in self._runs:
+            self._runs[name].fail(error)
+        self._end("FAILED", name)
 
     @hook_impl
     def after_pipeline_run(self) -> None:

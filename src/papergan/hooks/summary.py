@@ -74,7 +74,7 @@ class SummaryHook:
             return
         experiment = next((experiment_of(node.namespace) for node in pipeline.nodes if node.namespace), None)
         if self._mlflow is not None and (experiment or "comparison" in outputs):  # tools leave no MLflow run
-            lines += [f"  {label:<13} {where}" for label, where in _mlflow_lines(self._mlflow)]
+            lines += [f"  {label:<13} {where}" for label, where in mlflow_lines(self._mlflow)]
         shown = experiment or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")
         lines += [f"  {'Kedro-Viz:':<13} {_program('kedro')} viz run --pipeline {shown}", ""]
         click.echo("\n".join(lines))
@@ -91,7 +91,7 @@ def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tu
         yield "pictures", f"{_short(folder)}/{{{','.join(pictures)}}}.png/"
 
 
-def _mlflow_lines(mlflow: MlflowConfiguration) -> Iterator[tuple[str, str]]:
+def mlflow_lines(mlflow: MlflowConfiguration) -> Iterator[tuple[str, str]]:
     """Label and text: the command that starts MLflow's interface, and the addresses of the runs of this command."""
     options, runs = ui_options(mlflow), places()
     if options is not None:

@@ -53,8 +53,8 @@ class MlflowStore:
             known_ids = [experiment_id, *self._earlier_ids(client, group)]
             self._mark_killed(client, known_ids, experiment)
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
-            run = self._earlier(client, known_ids, experiment, resume_tag, tags)
-            run = run or client.create_run(experiment_id, run_name=name or experiment, tags=about)
+            earlier = self._earlier(client, known_ids, experiment, resume_tag, tags)
+            run = earlier or client.create_run(experiment_id, run_name=name or experiment, tags=about)
             run_id, experiment_id = str(run.info.run_id), str(run.info.experiment_id)
             self.run_locks.acquire(run_id)
         from papergan.tracking.mlflow_tracker import MlflowTracker  # here, because it needs torch
@@ -67,7 +67,9 @@ class MlflowStore:
             return nested, partial(self.run_locks.release, nested_run_id)
 
         check = partial(check_database, self.configuration.tracking_uri)
-        return MlflowTracker(client, run_id, begin_nested, check, experiment_id=experiment_id)
+        tracker = MlflowTracker(client, run_id, begin_nested, check, experiment_id=experiment_id)
+        tracker.has_content = earlier is not None
+        return tracker
 
     def _client(self) -> MlflowClient:
         # A server that is away must not hold an experiment up for the minutes that MLflow would wait by itself.

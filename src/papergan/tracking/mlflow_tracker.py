@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from papergan.errors import Interrupted
+from papergan.errors import Interrupted, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
@@ -61,6 +61,8 @@ class MlflowTracker(Tracker):
         self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
         self.experiment_id = experiment_id
         self._monitor: Monitor | None = None
+        self.discarded = False
+        self.has_content = False  # numbers or trials: what a run is kept for when it fails
         self.status: Status | None = None
         self._waiting: list[Metric] = []
         self._queued_calls: list[tuple[Callable[[], object], int]] = []  # calls but for metrics, and attempts so far
@@ -70,12 +72,14 @@ class MlflowTracker(Tracker):
 
     def report(self, row: Mapping[str, float]) -> None:
         """Log every number of the row at `row["step"]`, under MLflow's names; written within seconds, not at once."""
+        self.has_content = True
         self._waiting += self._metrics(row)
         if time.monotonic() >= self._next_write:
             self._catch_up()
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
         """As `report`, for many rows; the tag `resumed_from_step` is their last step."""
+        self.has_content = True
         last = 0
         for row in rows:
             self._waiting += self._metrics(row)
@@ -147,11 +151,12 @@ class MlflowTracker(Tracker):
         try:
             yield run
         except BaseException as error:
-            run.finish("KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED")
+            run.fail(error)
             raise
         else:
             run.finish("FINISHED")
         finally:
+            self.has_content |= not run.discarded
             release()
 
     def _nest(self, name: str, tags: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]] | None:
@@ -168,6 +173,17 @@ class MlflowTracker(Tracker):
             self._monitor = Monitor(self.client.tracking_uri, self.run_id, every_seconds)
 
         self._enqueue(start)
+
+    def fail(self, error: BaseException) -> None:
+        """End the run as KILLED where it was interrupted, else as FAILED.
+
+        A run without content is deleted where the error is the user's to mend, such as missing data.
+        """
+        interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
+        self.discarded = isinstance(error, PaperganError) and not interrupted and not self.has_content
+        self.finish("KILLED" if interrupted else "FAILED")
+        if self.discarded and not self._unreachable:
+            self._try_call(lambda: self.client.delete_run(self.run_id))
 
     def finish(self, status: Status) -> None:
         """Write all pending data, then end the run. Only the first call counts."""

@@ -39,7 +39,7 @@ class RunGroup:
         lines = [f"**{self.paper.heading}**", self.paper.citation]
         if self.environment not in REAL_ENVIRONMENTS:
             lines.append(f"Runs of `--env {self.environment}`: small budgets, not to be compared with the paper.")
-        return "\n\n".join([*lines, "What the metrics mean, and which line up in the table: docs/results.md."])
+        return "\n\n".join([*lines, "What the metrics mean, and which line up in the table: docs/mlflow.md."])
 
 
 def run_group(paper: str, environment: str | None, prefix: str = "") -> RunGroup:
