@@ -17,7 +17,7 @@ from papergan.errors import RecipeError
 from papergan.maintenance.retention import RetentionRecipe
 from papergan.pipeline_registry import register_pipelines
 from papergan.reporting.pros_and_cons import Statement
-from papergan.tracking.configuration import MlflowConfiguration, parse
+from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
 
 ENVIRONMENTS = ["local", "demo", "test"]
 
@@ -143,10 +143,21 @@ def test_mlflow_is_a_file_in_the_workspace(monkeypatch, tmp_path):
     monkeypatch.delenv("PAPERGAN_WORKSPACE")
     assert mlflow_configuration().tracking_uri == f"sqlite:///{PROJECT}/mlruns/mlflow.db"
     assert mlflow_configuration().untracked == ("comparison",)
+    assert mlflow_configuration().interface == "http://127.0.0.1:5000"
 
 
 def test_mlflow_yml_is_what_kedro_mlflow_reads_and_its_ui_stays_on_this_machine():
     assert parse(configuration("local")["mlflow"]).ui.host == "127.0.0.1"
+
+
+def test_system_metrics_are_off_and_need_psutil(monkeypatch):
+    assert not parse_system_metrics(configuration("local")["mlflow"]).enabled
+    assert parse_system_metrics({}) == parse_system_metrics(configuration("local")["mlflow"])
+    with pytest.raises(RecipeError, match="unknown key 'enable'; did you mean 'enabled'"):
+        parse_system_metrics({"system_metrics": {"enable": True}})
+    monkeypatch.setattr("papergan.tracking.configuration.find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match=r"needs psutil: pip install 'papergan\[system-metrics\]'"):
+        parse_system_metrics({"system_metrics": {"enabled": True}})
 
 
 def test_a_wrong_mlflow_yml_is_refused():

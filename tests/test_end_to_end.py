@@ -52,7 +52,7 @@ def catalog_of(folder: Path) -> DataCatalog:
 def runs(folder: Path, **tags: str):
     """MLflow runs of the document's experiment, oldest first."""
     client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/tahvili2025")
+    group = client.get_experiment_by_name("Tahvili et al. 2025: hybrid GAN (test)")
     return client, list(reversed(client.search_runs([group.experiment_id])))
 
 
@@ -112,17 +112,17 @@ class TestWhatARunLeaves:
     def test_mlflow(self, finished, load):
         client, (run,) = runs(finished)
         assert run.info.status == "FINISHED"
-        assert run.info.run_name == EXPERIMENT
+        assert run.info.run_name == f"{EXPERIMENT} seed 0, {STEPS} steps"
         assert run.data.params["training.steps"] == str(STEPS)
         assert run.data.params["settings.gradient_penalty"] == "10.0"
         assert run.data.params["settings.width"] == "8"
         assert {"paper", "dataset", "data_digest", "commit", "dirty", "recipe", "session"} <= set(run.data.tags)
         assert run.data.tags["data_digest"] == load("scores").data_digest
-        live = client.get_metric_history(run.info.run_id, "domain_fid")
+        live = client.get_metric_history(run.info.run_id, "quality/domain_fid")
         assert [metric.step for metric in live] == list(range(4, STEPS + 1, 4))
-        assert run.data.metrics["final.domain_fid"] == load("scores").final["domain_fid"]
+        assert run.data.metrics["summary/domain_fid"] == load("scores").final["domain_fid"]
         folders = {entry.path for entry in client.list_artifacts(run.info.run_id)}
-        assert {"samples", "curves", "scores", "comparison", "generator"} <= folders
+        assert {"samples", "curves", "scores", "comparison", "generator", "samples.png"} <= folders
         assert run.data.params["evaluation.reference"] == "train"
         assert run.data.params["protocol.domain.extractor_digest"] == load("scores").protocols[0].extractor_digest
         grids = [entry.path for entry in client.list_artifacts(run.info.run_id, "samples")]
@@ -174,7 +174,7 @@ class TestStoppingAndGoingOn:
         resumed = catalog_of(tmp_path)
         assert resumed.load(f"{EXPERIMENT}.trained").digest == load("trained").digest
         assert resumed.load(f"{EXPERIMENT}.scores").final == load("scores").final
-        steps = [metric.step for metric in client.get_metric_history(every[-1].info.run_id, "domain_fid")]
+        steps = [metric.step for metric in client.get_metric_history(every[-1].info.run_id, "quality/domain_fid")]
         assert steps == list(range(4, STEPS + 1, 4))
         assert not differing(tmp_path, finished)
 
@@ -199,14 +199,15 @@ def test_a_search_leaves_its_choice_where_recipes_find_it_and_a_run_for_every_tr
         "{", '"cft_gan_cifar10_1000":', "1", "}",
     ]  # fmt: skip
     client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/song2023")
+    group = client.get_experiment_by_name("Song and Kim 2023: GANs on limited data (test)")
     trial, study = sorted(client.search_runs([group.experiment_id]), key=lambda run: run.info.run_name)
     assert trial.data.tags["mlflow.parentRunId"] == study.info.run_id
-    assert (study.info.run_name, study.info.status, trial.info.status) == ("fd_search", "FINISHED", "FINISHED")
+    assert study.info.run_name.startswith("fd_search, ")
+    assert (study.info.status, trial.info.status) == ("FINISHED", "FINISHED")
     assert trial.data.tags["FD"] == "1"
     assert trial.data.params["settings.feature_differences"] == "1"
-    assert "final.domain_fid" in trial.data.metrics
-    assert "discriminator.literal_edge" in trial.data.metrics
+    assert "summary/domain_fid" in trial.data.metrics
+    assert "loss/discriminator_literal_edge" in trial.data.metrics
     assert {entry.path for entry in client.list_artifacts(study.info.run_id, "trace")} >= {"trace/losses.png"}
     in_workspace(tmp_path, "fd_search")  # nothing is played again, and it is the same run
     assert len(client.search_runs([group.experiment_id])) == 2

@@ -93,8 +93,8 @@ def test_a_diverged_run_is_in_the_table_and_the_other_experiment_is_finished(tmp
     assert "diverged at step 3, discriminator" in table
     assert list((tmp_path / "data/08_reporting" / OTHER).glob("scores.json/*/scores.json"))
     client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/tahvili2025")
-    runs = {run.info.run_name: run for run in client.search_runs([group.experiment_id])}
+    group = client.get_experiment_by_name("Tahvili et al. 2025: hybrid GAN (test)")
+    runs = {run.data.tags["papergan.experiment"]: run for run in client.search_runs([group.experiment_id])}
     assert {name: run.info.status for name, run in runs.items()} == {FIRST: "FAILED", OTHER: "FINISHED"}
     assert runs[FIRST].data.tags["diverged"].startswith("step 3")
     assert "recipe.json" in {entry.path for entry in client.list_artifacts(runs[OTHER].info.run_id)}

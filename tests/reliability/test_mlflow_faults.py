@@ -72,7 +72,7 @@ def test_experiments_that_begin_at_once_share_a_new_database(tmp_path):
         process.stdin.flush()
     assert [process.wait(120) for process in processes] == [0, 0, 0]
     client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/tahvili2025")
+    group = client.get_experiment_by_name("Tahvili et al. 2025: hybrid GAN")
     runs = client.search_runs([group.experiment_id])
     assert {run.info.run_name: run.info.status for run in runs} == dict.fromkeys("abc", "FINISHED")
     assert all(run.data.metrics == {"loss": 1.0} for run in runs)

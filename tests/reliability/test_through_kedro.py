@@ -48,7 +48,7 @@ def test_kills_at_any_moment_of_a_command_change_nothing(tmp_path):
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert results(tmp_path / "killed") == results(tmp_path / "straight")
     client = MlflowClient(f"sqlite:///{tmp_path}/killed/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/tahvili2025")
+    group = client.get_experiment_by_name("Tahvili et al. 2025: hybrid GAN (test)")
     statuses = [run.info.status for run in client.search_runs([group.experiment_id])]
     assert statuses.count("FINISHED") >= 1
     assert set(statuses) <= {"FINISHED", "KILLED"}
@@ -69,7 +69,7 @@ def test_a_signal_in_the_final_evaluation_is_killed_in_mlflow_and_evaluated_agai
     assert process.returncode == status, output
     assert "Traceback" not in output
     client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    group = client.get_experiment_by_name("papergan/tahvili2025")
+    group = client.get_experiment_by_name("Tahvili et al. 2025: hybrid GAN (test)")
     assert [run.info.status for run in client.search_runs([group.experiment_id])] == ["KILLED"]
     again = run_there(tmp_path, *RUN[:-1], long)
     assert again.returncode == 0, again.stdout + again.stderr

@@ -17,7 +17,7 @@ def new_database(tmp_path_factory) -> Path:
     """As the first run of a workspace makes it; that run is the only one in it."""
     folder = tmp_path_factory.mktemp("database")
     store = MlflowStore(MlflowConfiguration(f"sqlite:///{folder}/mlruns/mlflow.db", f"{folder}/artifacts"))
-    tracker = store.begin("document_999", "first", {})
+    tracker = store.begin("zaika2025", "first", {})
     tracker.picture(ImageGrid(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), "caption"), 0)
     tracker.finish("FINISHED")
     store.run_locks.release(tracker.run_id)

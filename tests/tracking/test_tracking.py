@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
+from dataclasses import replace
 
 import pytest
 import torch
 from mlflow import MlflowClient
+from PIL import Image
 
 from papergan.config.experiment import Recipe
-from papergan.errors import Interrupted
+from papergan.errors import Interrupted, StorageError
 from papergan.reporting.image_grid import ImageGrid
+from papergan.tracking import system_metrics
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.mlflow_store import MlflowStore, ui_options
+from papergan.tracking.interface import ui_options
+from papergan.tracking.mlflow_store import MlflowStore
 from papergan.tracking.mlflow_tracker import MlflowTracker
 from papergan.tracking.run_locks import RunLocks
 
@@ -148,8 +155,11 @@ def test_parameters_and_pictures_arrive(store):
 
 def test_the_interface_is_shown_on_this_machine_only(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    command = ui_options(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
-    assert command == "ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1"
+    configuration = MlflowConfiguration(f"sqlite:///{tmp_path}/mlruns/mlflow.db", "artifacts")
+    command = "ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1"
+    assert ui_options(configuration) == command
+    assert ui_options(replace(configuration, interface="http://127.0.0.1:5077")) == f"{command} --port 5077"
+    assert ui_options(MlflowConfiguration("https://mlflow.org:443", "a", interface="https://mlflow.org:443")) is None
 
 
 def recipe():
@@ -168,7 +178,7 @@ def test_a_cell_has_a_run_inside_that_of_its_study_and_a_study_goes_on_in_its_ru
     run.finish("KILLED")
     store.run_locks.release(run.run_id)
     client = MlflowClient(tracking_uri=store.configuration.tracking_uri)
-    group = client.get_experiment_by_name("papergan/song2023").experiment_id
+    group = client.get_experiment_by_name("Song and Kim 2023: GANs on limited data").experiment_id
     inside = client.search_runs([group], f"tags.`mlflow.parentRunId` = '{run.run_id}'")
     assert sorted((one.info.run_name, one.info.status) for one in inside) == [
         ("dcgan/seed 0", "FINISHED"), ("dcgan/seed 1", "KILLED"), ("dcgan/seed 2", "FAILED"),
@@ -196,3 +206,112 @@ def test_cells_go_untracked_where_mlflow_cannot_begin_a_run():
     with tracker.nested("cell", recipe().parameters, {}) as told:
         told.report({"step": 1})
         assert not isinstance(told, MlflowTracker)
+
+
+def test_runs_of_earlier_versions_are_found_where_they_are(store):
+    client = MlflowClient(store.configuration.tracking_uri)
+    old = client.create_experiment("papergan/song2023")
+    tags = {"papergan.experiment": "a_study", "study": "abc", "host": socket.gethostname()}
+    run_id = client.create_run(old, tags=tags).info.run_id
+    again = store.begin("song2023", "a_study", {"study": "abc"}, "study")
+    assert (again.run_id, again.experiment_id) == (run_id, old)
+    with again.nested("trial", {}, {}) as trial:
+        assert client.get_run(trial.run_id).info.experiment_id == old
+    again.finish("FINISHED")
+    store.run_locks.release(run_id)
+    dead = client.create_run(old, tags=tags | {"study": "other"}).info.run_id
+    fresh = store.begin("song2023", "a_study", {"study": "new"}, "study")
+    assert client.get_run(dead).info.status == "KILLED"
+    name = client.get_experiment(fresh.experiment_id).name
+    assert name == "Song and Kim 2023: GANs on limited data"
+    fresh.finish("FINISHED")
+    store.run_locks.release(fresh.run_id)
+
+
+def test_an_mlflow_experiment_has_a_description_that_is_left_to_its_user(store):
+    client = MlflowClient(store.configuration.tracking_uri)
+    tracker = store.begin("tahvili2025", "a", {}, name="a seed 1")
+    group = client.get_experiment(tracker.experiment_id)
+    assert group.tags["mlflow.note.content"].startswith("**Tahvili et al. 2025: hybrid GAN**")
+    assert client.get_run(tracker.run_id).info.run_name == "a seed 1"
+    client.set_experiment_tag(group.experiment_id, "mlflow.note.content", "mine")
+    client.set_experiment_tag(group.experiment_id, "mlflow.sharedViewState.papergan", "old")
+    demo = MlflowStore(replace(store.configuration, environment="demo")).begin("tahvili2025", "a", {})
+    again = store.begin("tahvili2025", "a", {})
+    tags = client.get_experiment(again.experiment_id).tags
+    assert tags["mlflow.note.content"] == "mine"
+    assert "summary/fid" in tags["mlflow.sharedViewState.papergan"]
+    assert again.experiment_id == group.experiment_id != demo.experiment_id
+
+
+def test_the_newest_samples_lie_at_the_root(store):
+    tracker = store.begin("tahvili2025", "d", {})
+    for step, level in ((1, 0), (2, 255)):
+        tracker.picture(ImageGrid(torch.full((4, 3, 8, 8), level, dtype=torch.uint8), "caption"), step)
+    tracker.finish("FINISHED")
+    client = MlflowClient(store.configuration.tracking_uri)
+    assert "samples.png" in {entry.path for entry in client.list_artifacts(tracker.run_id)}
+    with Image.open(client.download_artifacts(tracker.run_id, "samples.png")) as picture:
+        assert picture.getpixel((4, 4)) == (255, 255, 255)
+
+
+def test_system_metrics_are_logged_to_the_end_of_the_run(store):
+    pytest.importorskip("psutil")
+    tracker = store.begin("tahvili2025", "e", {})
+    tracker.start_system_metrics(0.1)
+    client = MlflowClient(store.configuration.tracking_uri)
+    name, deadline = "system/cpu_utilization_percentage", time.monotonic() + 60
+    while not client.get_metric_history(tracker.run_id, name):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    tracker.finish("FINISHED")
+    run = client.get_run(tracker.run_id)
+    assert run.info.status == "FINISHED"
+    assert {name, "system/system_memory_usage_megabytes"} <= set(run.data.metrics)
+    assert "SystemMetricsMonitor" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_monitor_that_does_not_end_holds_no_run_up(monkeypatch):
+    class Stuck:
+        def __init__(self, *arguments, **options):
+            self.start = lambda: None
+
+        def finish(self):
+            released.wait(60)
+
+    released = threading.Event()
+    monkeypatch.setattr("mlflow.system_metrics.system_metrics_monitor.SystemMetricsMonitor", Stuck)
+    monkeypatch.setattr(system_metrics, "PATIENCE_SECONDS", 0.1)
+    client = BrokenClient()
+    client.broken, client.tracking_uri = False, "sqlite:///nowhere"
+    tracker = MlflowTracker(client, "id")
+    tracker.start_system_metrics(1.0)
+    began = time.monotonic()
+    tracker.finish("FINISHED")
+    assert time.monotonic() - began < 10
+    assert client.status == "FINISHED"
+    released.set()
+
+
+def test_data_that_are_missing_leave_no_run_of_a_study_and_what_was_measured_stays(store):
+    client = MlflowClient(store.configuration.tracking_uri)
+    study = store.begin("song2023", "b_study", {"study": "abc"}, "study")
+    missing = StorageError("there is no cifar10")
+    with pytest.raises(StorageError), study.nested("trial", {}, {}):
+        raise missing
+    study.fail(missing)
+    store.run_locks.release(study.run_id)
+    assert client.search_runs([study.experiment_id], "tags.`papergan.experiment` = 'b_study'") == []
+    study = store.begin("song2023", "b_study", {"study": "abc"}, "study")
+    with study.nested("trial", {}, {}) as first:
+        first.report({"step": 1, "loss": 1.0})
+    with pytest.raises(StorageError), study.nested("trial", {}, {}):
+        raise missing
+    study.fail(missing)
+    store.run_locks.release(study.run_id)
+    again = store.begin("song2023", "b_study", {"study": "abc"}, "study")
+    assert again.run_id == study.run_id
+    again.fail(missing)  # it has the trial of before
+    store.run_locks.release(again.run_id)
+    found = client.search_runs([study.experiment_id], "tags.`papergan.experiment` = 'b_study'")
+    assert {run.info.run_id: run.info.status for run in found} == {study.run_id: "FAILED", first.run_id: "FINISHED"}

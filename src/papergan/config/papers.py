@@ -24,12 +24,14 @@ Text = Annotated[str, Field(min_length=1)]
 class Paper(StrictModel):
     """One entry. authors: "Family, Given", in the paper's order; empty = unknown, and then `name` is cited.
 
-    arxiv, doi: identifiers without a prefix. document: number of the source document, of the five that began this.
+    subject: a few words for headings. arxiv, doi: identifiers without a prefix. document: number of the source
+    document, of the five that began this.
     """
 
     title: Text
     authors: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     name: Text | None = None
+    subject: Text | None = None
     venue: Text | None = None
     year: Annotated[int, Field(ge=1900, le=2100)] | None = None
     arxiv: Annotated[str, Field(pattern=rf"^{ARXIV}$")] | None = None
@@ -55,6 +57,12 @@ class Paper(StrictModel):
         first, *others = self.families
         who = first if not others else f"{first} and {others[0]}" if len(others) == 1 else f"{first} et al."
         return f"{who} {self.year}"
+
+    @property
+    def heading(self) -> str:
+        """Whose it is and what about: "Tahvili et al. 2025: hybrid GAN"; the title where no subject is given."""
+        about = self.subject or self.title
+        return self.short_name if about == self.short_name else f"{self.short_name}: {about}"
 
     @property
     def link(self) -> str | None:

@@ -8,6 +8,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from kedro.pipeline.node import Node
 from papergan.datasets.page import PageDataset
 from papergan.messages import sanitise
 from papergan.pipelines.groups import experiment_of
-from papergan.tracking.active_runs import set_active
-from papergan.tracking.configuration import MlflowConfiguration, parse
+from papergan.tracking.active_runs import clear_places, set_active, set_place
+from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
 from papergan.tracking.mlflow_store import MlflowStore
+from papergan.tracking.run_about import DESCRIPTION, RunAbout
 
 if TYPE_CHECKING:
     from papergan.config.checked import Experiment, TrialPlan
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+INGESTION = "ingestion"  # the group of nodes that read images
+
 
 class MlflowHook:
-    """Begins a run with the first node of an experiment and ends it with the pipeline.
+    """Begins a run when the images of an experiment are there, or with its first later node; ends it with the pipeline.
 
+    So that missing or damaged data, as every error of the preflight, leave no run.
     FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro calls no hook at
     Ctrl-C or SIGTERM, so an exit handler does it. After kill -9 the next run marks it KILLED.
     What needs torch is imported where a run is under way: every command of Kedro loads this file.
@@ -43,8 +48,10 @@ class MlflowHook:
         self._configuration: MlflowConfiguration | None = None
         self._store: MlflowStore | None = None
         self._session = ""
+        self._command: dict[str, Any] = {}  # pipelines, environment and --params
         self._catalog: CatalogProtocol | None = None
         self._runs: dict[str, MlflowTracker] = {}
+        self._descriptions: dict[str, str] = {}  # of the open runs, without scores
         self._diverged: set[str] = set()
         self._unsaved_outputs: Counter[str] = Counter()  # outputs of each experiment that have not been saved yet
 
@@ -53,12 +60,15 @@ class MlflowHook:
         """Read mlflow.yml, and leave it where `kedro mlflow ui` looks for it. Nothing is created yet."""
         self._configuration = None  # hooks outlive the session of a notebook
         try:
-            options = parse(context.config_loader["mlflow"])
+            given = context.config_loader["mlflow"]
+            options = parse(given)
         except ImportError:
             logger.warning("MLflow is not installed: nothing is tracked, everything else works")
             return
         context.__setattr__("mlflow", options)
-        self._configuration = MlflowConfiguration.of(options)
+        self._configuration = replace(
+            MlflowConfiguration.of(options), environment=context.env, system_metrics=parse_system_metrics(given)
+        )
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -67,6 +77,11 @@ class MlflowHook:
         self._catalog = catalog
         self._diverged.clear()
         self._session = str(run_params["run_id"])
+        self._command = {
+            "pipelines": list(run_params["pipeline_names"] or []), "environment": run_params.get("env"),
+            "given": run_params.get("runtime_params") or {},
+        }  # fmt: skip
+        clear_places()
         self._store = self._open(run_params["pipeline_names"] or [])
         self._unsaved_outputs = Counter(experiment_of(node.namespace) for node in pipeline.nodes for _ in node.outputs)
 
@@ -77,7 +92,14 @@ class MlflowHook:
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
-        """Begin the run of the node's experiment or study where it has not begun, before its inputs are read."""
+        """Begin the run of the node's experiment or study where it has not begun, before its inputs are read.
+
+        Not where the node ingests images: that run begins when they are there.
+        """
+        if node.namespace != f"{experiment_of(node.namespace)}.{INGESTION}":
+            self._begin_of(node)
+
+    def _begin_of(self, node: Node) -> None:
         from papergan.config.checked import Experiment, TrialPlan
 
         name = experiment_of(node.namespace)
@@ -98,6 +120,7 @@ class MlflowHook:
 
         The run of an experiment ends with its last output, whether other experiments fail or not.
         """
+        self._begin_of(node)
         self._note_images(dataset_name, data)
         name = experiment_of(node.namespace)
         if name in self._runs and self._catalog is not None:
@@ -107,9 +130,12 @@ class MlflowHook:
             self._end("FAILED" if name in self._diverged else "FINISHED", name)
 
     @hook_impl
-    def on_node_error(self, node: Node) -> None:
+    def on_node_error(self, error: Exception, node: Node) -> None:
         """End the run of this node's experiment as FAILED; others continue."""
-        self._end("FAILED", experiment_of(node.namespace))
+        name = experiment_of(node.namespace)
+        if name in self._runs:
+            self._runs[name].fail(error)
+        self._end("FAILED", name)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -122,26 +148,12 @@ class MlflowHook:
         self._end("FAILED")
 
     def _begin(self, experiment: Experiment | TrialPlan[Any, Any]) -> None:
-        from papergan.config.checked import Experiment
-        from papergan.config.papers import find_paper
-        from papergan.config.study import digest_of
-        from papergan.tracking import provenance
-
         if self._store is None:
             return
-        commit = provenance.commit()
-        key, paper = experiment.recipe.paper, find_paper(experiment.recipe.paper)
-        tags = {"paper": paper.short_name, "paper_key": key, "session": self._session}
-        tags |= {"paper_link": paper.link} if paper.link is not None else {}
-        tags |= {"commit": commit.name, "dirty": str(commit.dirty).lower()}
-        resume_tag = None
-        if isinstance(experiment, Experiment):
-            tags |= {"dataset": experiment.recipe.dataset_name, "recipe": experiment.recipe.fingerprint}
-        else:
-            tags["study"] = digest_of(experiment.trials)
-            resume_tag = "study"  # an interrupted study goes on in its run
+        about = RunAbout.of(experiment, self._command)
+        tags = {**about.tags, "session": self._session}
         try:
-            run = self._store.begin(key, experiment.name, tags, resume_tag)
+            run = self._store.begin(about.paper_key, experiment.name, tags, about.resume_tag, name=about.name)
         except Exception as error:  # the store may fail in any way; an experiment does not need it
             reason = sanitise(str(error).partition("\n")[0] or type(error).__name__)
             logger.warning("MLflow cannot begin a run, this one goes untracked: %.200s", reason)
@@ -149,20 +161,27 @@ class MlflowHook:
             return
         self._runs[experiment.name] = run
         set_active(experiment.name, run)
-        if isinstance(experiment, Experiment):  # trials of a study have runs of their own
-            run.parameters(experiment.recipe.parameters)
-        run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
+        set_place(experiment.name, run.experiment_id, run.run_id)
         atexit.register(self._end_one, run, "KILLED")
+        run.parameters(about.parameters)
+        run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
+        self._descriptions[experiment.name] = about.description(run.experiment_id, run.run_id)
+        run.tags({DESCRIPTION: self._descriptions[experiment.name]})
+        settings = self._store.configuration.system_metrics
+        if settings.enabled:
+            run.start_system_metrics(settings.every_seconds)
 
     def _keep(self, run: MlflowTracker, dataset: Any, data: Any) -> None:
         from papergan.evaluation.scorecard import ScoreCard
         from papergan.inference.model_folder import StoredModel
+        from papergan.tracking.run_description import with_scores
 
         mark = (getattr(dataset, "metadata", None) or {}).get("mlflow")
         if mark is not None:
             run.artifact(file_of(dataset), mark["artifacts"])
         if isinstance(data, ScoreCard):
             run.scores(data)
+            run.tags({DESCRIPTION: with_scores(self._descriptions[data.experiment], data)})
             if data.diverged is not None:
                 run.tags({"diverged": data.diverged.removeprefix("diverged at ")})
                 self._diverged.add(data.experiment)

@@ -20,8 +20,9 @@ from papergan.config.registry import is_dry_run
 from papergan.datasets.page import Page, PageDataset
 from papergan.hooks.mlflow_tracking import file_of
 from papergan.pipelines.groups import experiment_of
+from papergan.tracking.active_runs import places
 from papergan.tracking.configuration import MlflowConfiguration, parse
-from papergan.tracking.mlflow_store import ui_options
+from papergan.tracking.interface import run_address, table_address, ui_options
 
 SHOWN_OUTPUTS = (
     "samples", "progress", "curves", "history", "training_log", "scores", "generator", "model", "comparison", "page",
@@ -35,15 +36,15 @@ class SummaryHook:
     """Prints the tables of a run, the paths of its main outputs, and the commands of MLflow and Kedro-Viz."""
 
     def __init__(self) -> None:
-        self._tracking_uri: str | None = None
+        self._mlflow: MlflowConfiguration | None = None
         self._console_texts: dict[str, str] = {}  # console text of pages, by dataset or "table"
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Read the tracking URI of MLflow."""
-        self._tracking_uri = None
+        """Read where MLflow's store and its interface are."""
+        self._mlflow = None
         with suppress(ImportError):  # the tracking hook warns
-            self._tracking_uri = MlflowConfiguration.of(parse(context.config_loader["mlflow"])).tracking_uri
+            self._mlflow = MlflowConfiguration.of(parse(context.config_loader["mlflow"]))
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -75,8 +76,8 @@ class SummaryHook:
         if not lines:
             return
         experiment = next((experiment_of(node.namespace) for node in pipeline.nodes if node.namespace), None)
-        if self._tracking_uri is not None and (experiment or "comparison" in outputs):  # tools leave no MLflow run
-            lines.append(f"  {'MLflow:':<13} {_program('mlflow')} {ui_options(self._tracking_uri)}")
+        if self._mlflow is not None and (experiment or "comparison" in outputs):  # tools leave no MLflow run
+            lines += [f"  {label:<13} {where}" for label, where in mlflow_lines(self._mlflow)]
         shown = experiment or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")
         lines += [f"  {'Kedro-Viz:':<13} {_program('kedro')} viz run --pipeline {shown}", ""]
         click.echo("\n".join(lines))
@@ -91,6 +92,17 @@ def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tu
     if pictures:
         folder = file_of(catalog.get(outputs["samples"])).parents[2]
         yield "pictures", f"{_short(folder)}/{{{','.join(pictures)}}}.png/"
+
+
+def mlflow_lines(mlflow: MlflowConfiguration) -> Iterator[tuple[str, str]]:
+    """Label and text: the command that starts MLflow's interface, and the addresses of the runs of this command."""
+    options, runs = ui_options(mlflow), places()
+    if options is not None:
+        yield "MLflow:", f"{_program('mlflow')} {options}"
+    for experiment_id in dict.fromkeys(experiment_id for experiment_id, _ in runs.values()):
+        yield "  all runs:", table_address(mlflow.interface, experiment_id)
+    for experiment_id, run_id in runs.values():
+        yield "  this run:", run_address(mlflow.interface, experiment_id, run_id)
 
 
 def _program(name: str) -> str:

@@ -1,10 +1,11 @@
-"""The tracker of each experiment or study that is being run in this process, by its name."""
+"""The trackers and MLflow runs of the experiments and studies that are run in this process, by their names."""
 
 from __future__ import annotations
 
 from papergan.tracking.tracker import Tracker
 
 _active: dict[str, Tracker] = {}
+_places: dict[str, tuple[str, str]] = {}
 
 
 def active_tracker(name: str) -> Tracker:
@@ -18,3 +19,18 @@ def set_active(name: str, tracker: Tracker | None) -> None:
         _active.pop(name, None)
     else:
         _active[name] = tracker
+
+
+def set_place(name: str, experiment_id: str, run_id: str) -> None:
+    """Note the MLflow experiment and run of an experiment, for what is printed when the command ends."""
+    _places[name] = (experiment_id, run_id)
+
+
+def places() -> dict[str, tuple[str, str]]:
+    """MLflow experiment and run by experiment, of all that began since `clear_places`."""
+    return dict(_places)
+
+
+def clear_places() -> None:
+    """Forget the runs of an earlier command in this process."""
+    _places.clear()

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
-from papergan.validation import validation_errors
+from papergan.validation import StrictModel, validation_errors
 
 if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
 
+SYSTEM_METRICS = "system_metrics"  # the key of mlflow.yml that kedro-mlflow does not know
 STORES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
+
+
+class SystemMetrics(StrictModel):
+    """The settings of MLflow's system metrics: whether they are logged, and the seconds between two samples."""
+
+    enabled: bool = False
+    every_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 10.0
 
 
 @dataclass(frozen=True)
@@ -24,14 +33,18 @@ class MlflowConfiguration:
     """The MLflow settings of this project, from kedro-mlflow's configuration.
 
     tracking_uri: of the store, for example sqlite:////absolute/path/mlflow.db. artifacts: folder for files of new
-    MLflow experiments, with a sqlite store. experiment_prefix: stands before the paper's citation key. untracked:
-    pipelines of which no MLflow run is made.
+    MLflow experiments, with a sqlite store. experiment_prefix: stands before the name of an MLflow experiment, with a
+    slash. untracked: pipelines of which no MLflow run is made. interface: address of `mlflow ui`. environment: of the
+    run; those of another than local have MLflow experiments of their own. system_metrics: see SystemMetrics.
     """
 
     tracking_uri: str
     artifacts: str
-    experiment_prefix: str = "papergan"
+    experiment_prefix: str = ""
     untracked: tuple[str, ...] = ()
+    interface: str = "http://127.0.0.1:5000"
+    environment: str | None = None
+    system_metrics: SystemMetrics = field(default_factory=SystemMetrics)
 
     @classmethod
     def of(cls, options: KedroMlflowConfig) -> MlflowConfiguration:
@@ -51,15 +64,27 @@ class MlflowConfiguration:
             raise RecipeError(
                 f"mlflow.yml: server.mlflow_tracking_uri: unknown kind {quoted(kind)}{did_you_mean(kind, STORES)}"
             )
-        return cls(uri, artifacts, experiment.name, tuple(options.tracking.disable_tracking.pipelines))
+        interface = uri if kind in ("http", "https") else f"http://{options.ui.host}:{options.ui.port}"
+        untracked = tuple(options.tracking.disable_tracking.pipelines)
+        return cls(uri, artifacts, experiment.name, untracked, interface.rstrip("/"))
 
 
 def parse(given: Mapping[str, Any]) -> KedroMlflowConfig:
-    """Validate mlflow.yml. Raises RecipeError naming every wrong key."""
+    """Validate mlflow.yml but for `system_metrics`. Raises RecipeError naming every wrong key."""
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
     try:
-        return KedroMlflowConfig.model_validate(dict(given))
+        return KedroMlflowConfig.model_validate({key: value for key, value in given.items() if key != SYSTEM_METRICS})
     except ValidationError as error:
         errors = [detail.removeprefix("mlflow.yml.") for detail in validation_errors("mlflow.yml", error)]
         raise RecipeError(f"mlflow.yml: {'; '.join(errors)}") from None
+
+
+def parse_system_metrics(given: Mapping[str, Any]) -> SystemMetrics:
+    """The `system_metrics` of mlflow.yml. Raises RecipeError for wrong keys, and where psutil is not installed."""
+    settings = SystemMetrics.parse(f"mlflow.yml: {SYSTEM_METRICS}", given.get(SYSTEM_METRICS) or {})
+    if settings.enabled and find_spec("psutil") is None:
+        raise RecipeError(
+            f"mlflow.yml: {SYSTEM_METRICS}.enabled: needs psutil: pip install 'papergan[system-metrics]', or set false"
+        )
+    return settings

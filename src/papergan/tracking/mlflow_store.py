@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.database import PREFIX, check_database, suppressed_mlflow_logs
+from papergan.tracking.run_groups import RunGroup, run_group, table_view
 from papergan.tracking.run_locks import RunLocks
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
     from papergan.tracking.mlflow_tracker import MlflowTracker
 
@@ -30,21 +32,30 @@ class MlflowStore:
         self.run_locks = RunLocks(Path(configuration.artifacts).parent / "running")
 
     def begin(
-        self, paper: str, experiment: str, tags: Mapping[str, str], resume_tag: str | None = None
+        self,
+        paper: str,
+        experiment: str,
+        tags: Mapping[str, str],
+        resume_tag: str | None = None,
+        *,
+        name: str | None = None,
     ) -> MlflowTracker:
-        """A new run, named after the experiment, in the MLflow experiment of its paper.
+        """A new run in the MLflow experiment of its paper. paper: a citation key or arXiv identifier.
 
-        resume_tag: a tag; the newest run with the same value is resumed, where there is one.
-        Raises what MLflow raises, within seconds where the database cannot be written.
+        resume_tag: a tag; the newest run with the same value is resumed, where there is one. name: of the run; None =
+        that of the experiment. Raises what MLflow raises, within seconds where the database cannot be written.
         """
+        group = run_group(paper, self.configuration.environment, self.configuration.experiment_prefix)
         # Two processes that begin at once would both create the database.
         with suppressed_mlflow_logs(), self.run_locks.exclusive():
             client = self._client()
-            experiment_id = self._experiment_id(client, f"{self.configuration.experiment_prefix}/{paper}")
-            self._mark_killed(client, experiment_id, experiment)
+            experiment_id = self._experiment_id(client, group)
+            known_ids = [experiment_id, *self._earlier_ids(client, group)]
+            self._mark_killed(client, known_ids, experiment)
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
-            run_id = self._earlier(client, experiment_id, experiment, resume_tag, tags)
-            run_id = run_id or client.create_run(experiment_id, run_name=experiment, tags=about).info.run_id
+            earlier = self._earlier(client, known_ids, experiment, resume_tag, tags)
+            run = earlier or client.create_run(experiment_id, run_name=name or experiment, tags=about)
+            run_id, experiment_id = str(run.info.run_id), str(run.info.experiment_id)
             self.run_locks.acquire(run_id)
         from papergan.tracking.mlflow_tracker import MlflowTracker  # here, because it needs torch
 
@@ -52,10 +63,13 @@ class MlflowStore:
             nested_tags = {**about, "mlflow.parentRunId": run_id, **more}
             nested_run_id: str = client.create_run(experiment_id, run_name=name, tags=nested_tags).info.run_id
             self.run_locks.acquire(nested_run_id)
-            return MlflowTracker(client, nested_run_id, check=check), partial(self.run_locks.release, nested_run_id)
+            nested = MlflowTracker(client, nested_run_id, check=check, experiment_id=experiment_id)
+            return nested, partial(self.run_locks.release, nested_run_id)
 
         check = partial(check_database, self.configuration.tracking_uri)
-        return MlflowTracker(client, run_id, begin_nested, check)
+        tracker = MlflowTracker(client, run_id, begin_nested, check, experiment_id=experiment_id)
+        tracker.has_content = earlier is not None
+        return tracker
 
     def _client(self) -> MlflowClient:
         # A server that is away must not hold an experiment up for the minutes that MLflow would wait by itself.
@@ -69,39 +83,48 @@ class MlflowStore:
         check_database(uri, new=True)
         return MlflowClient(tracking_uri=uri)
 
-    def _experiment_id(self, client: MlflowClient, name: str) -> str:
-        known = client.get_experiment_by_name(name)
+    def _experiment_id(self, client: MlflowClient, group: RunGroup) -> str:
+        key, view = table_view()
+        known = client.get_experiment_by_name(group.name)
         if known is None:
-            artifacts = Path(self.configuration.artifacts).as_uri()
-            return str(client.create_experiment(name, artifact_location=f"{artifacts}/{name.replace('/', '-')}"))
+            folder = f"{Path(self.configuration.artifacts).as_uri()}/{group.folder}"
+            tags = {**group.tags(), key: view}
+            return str(client.create_experiment(group.name, artifact_location=folder, tags=tags))
         if known.lifecycle_stage == "deleted":
             client.restore_experiment(known.experiment_id)
+        if known.tags.get(key) != view:  # of an earlier version; a description may be the user's own
+            client.set_experiment_tag(known.experiment_id, key, view)
         return str(known.experiment_id)
 
+    @staticmethod
+    def _earlier_ids(client: MlflowClient, group: RunGroup) -> list[str]:
+        """The MLflow experiments in which earlier versions kept such runs."""
+        found = (client.get_experiment_by_name(name) for name in group.earlier)
+        return [str(known.experiment_id) for known in found if known is not None]
+
     def _earlier(
-        self, client: MlflowClient, experiment_id: str, experiment: str, resume_tag: str | None, tags: Mapping[str, str]
-    ) -> str | None:
+        self,
+        client: MlflowClient,
+        experiment_ids: list[str],
+        experiment: str,
+        resume_tag: str | None,
+        tags: Mapping[str, str],
+    ) -> Run | None:
         if resume_tag is None:
             return None
         wanted = f"tags.`papergan.experiment` = '{experiment}' and tags.`{resume_tag}` = '{tags[resume_tag]}'"
-        runs = client.search_runs([experiment_id], wanted, order_by=["attributes.start_time DESC"])
-        run_id = next((run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags), None)
-        if run_id is None or self.run_locks.is_running(run_id):
+        runs = client.search_runs(experiment_ids, wanted, order_by=["attributes.start_time DESC"])
+        run = next((run for run in runs if "mlflow.parentRunId" not in run.data.tags), None)
+        if run is None or self.run_locks.is_running(run.info.run_id):
             return None
-        client.update_run(run_id, status="RUNNING")
-        return str(run_id)
+        client.update_run(run.info.run_id, status="RUNNING")
+        return run
 
-    def _mark_killed(self, client: MlflowClient, experiment_id: str, experiment: str) -> None:
+    def _mark_killed(self, client: MlflowClient, experiment_ids: list[str], experiment: str) -> None:
         """Mark RUNNING runs of this experiment on this machine whose lock is free as KILLED."""
         wanted = f"attributes.status = 'RUNNING' and tags.`papergan.experiment` = '{experiment}'"
-        for run in client.search_runs([experiment_id], wanted):
+        for run in client.search_runs(experiment_ids, wanted):
             here = run.data.tags.get("host") == socket.gethostname()
             if here and not self.run_locks.is_running(run.info.run_id):
                 client.set_terminated(run.info.run_id, "KILLED")
                 logger.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
-
-
-def ui_options(uri: str) -> str:
-    """Options of `mlflow` that show the store in a browser on this machine."""
-    local = uri.replace(f"sqlite:///{os.getcwd()}/", "sqlite:///")
-    return f"ui --backend-store-uri {local} --host 127.0.0.1"

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from papergan.errors import Interrupted
+from papergan.errors import Interrupted, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
 from papergan.tracking.database import suppressed_mlflow_logs
+from papergan.tracking.metric_names import with_sections
 from papergan.tracking.model_registry import log_generator
-from papergan.tracking.run_content import final_metrics, protocol_parameters
+from papergan.tracking.run_content import protocol_parameters, summary_metrics
+from papergan.tracking.system_metrics import Monitor
 from papergan.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a server 
 ATTEMPTS = 3  # at what is no number while MLflow is there: the fault may be its own
 BATCH = 1000  # what MLflow takes at once
 MAX_PARAMETER = 6000
+NEWEST_SAMPLES = "samples.png"
 
 
 class MlflowTracker(Tracker):
@@ -51,9 +54,15 @@ class MlflowTracker(Tracker):
         run_id: str,
         begin: Begin | None = None,
         check: Callable[[], None] = lambda: None,
+        *,
+        experiment_id: str = "0",
     ) -> None:
         """begin: starts a nested run, by name and tags. check: raises quickly where MLflow would fail slowly."""
         self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
+        self.experiment_id = experiment_id
+        self._monitor: Monitor | None = None
+        self.discarded = False
+        self.has_content = False  # numbers or trials: what a run is kept for when it fails
         self.status: Status | None = None
         self._waiting: list[Metric] = []
         self._queued_calls: list[tuple[Callable[[], object], int]] = []  # calls but for metrics, and attempts so far
@@ -62,13 +71,15 @@ class MlflowTracker(Tracker):
         self._dropped_calls = 0
 
     def report(self, row: Mapping[str, float]) -> None:
-        """Log every number of the row at `row["step"]`; written within seconds, not at once."""
+        """Log every number of the row at `row["step"]`, under MLflow's names; written within seconds, not at once."""
+        self.has_content = True
         self._waiting += self._metrics(row)
         if time.monotonic() >= self._next_write:
             self._catch_up()
 
     def replay(self, rows: Iterable[Mapping[str, float]]) -> None:
         """As `report`, for many rows; the tag `resumed_from_step` is their last step."""
+        self.has_content = True
         last = 0
         for row in rows:
             self._waiting += self._metrics(row)
@@ -77,21 +88,22 @@ class MlflowTracker(Tracker):
         self._catch_up()
 
     def picture(self, grid: ImageGrid, step: int) -> None:
-        """Log a PNG under samples/, with its caption."""
+        """Log a PNG with its caption: under samples/, and as samples.png at the root, which MLflow compares."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"step-{step:09d}.png"
-            path.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
-            if self._may_try():
-                self._try_call(lambda: self.client.log_artifact(self.run_id, str(path), "samples"))
+            path, newest = Path(folder) / f"step-{step:09d}.png", Path(folder) / NEWEST_SAMPLES
+            for file in (path, newest):
+                file.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
+            if self._may_try() and self._try_call(lambda: self.client.log_artifact(self.run_id, str(path), "samples")):
+                self._try_call(lambda: self.client.log_artifact(self.run_id, str(newest)))
 
     def text(self, name: str, text: str) -> None:
         """Log a text file, for content that is too long for a parameter."""
         self._enqueue(lambda: self.client.log_text(self.run_id, text, name))
 
     def artifact(self, path: Path, folder: str) -> None:
-        """Log a file, or all files of a folder, into a folder of the run."""
+        """Log a file, or all files of a folder, into a folder of the run; "" is its root."""
         take = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
-        self._enqueue(lambda: take(self.run_id, str(path), folder))
+        self._enqueue(lambda: take(self.run_id, str(path), folder or None))
 
     def dataset(self, name: str, digest: str, about: Mapping[str, object]) -> None:
         """A data set as an input of the run, for MLflow's column of data sets. digest: at most 36 letters are kept."""
@@ -123,8 +135,8 @@ class MlflowTracker(Tracker):
         self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags))
 
     def scores(self, card: ScoreCard) -> None:
-        """Log metrics `final.*` at the last step, and parameters `protocol.*`."""
-        self.report(final_metrics(card))
+        """Log metrics `summary/*` at the last step, and parameters `protocol.*`."""
+        self.report(summary_metrics(card))
         self.parameters(protocol_parameters(card))
 
     @contextmanager
@@ -139,11 +151,12 @@ class MlflowTracker(Tracker):
         try:
             yield run
         except BaseException as error:
-            run.finish("KILLED" if isinstance(error, Interrupted | KeyboardInterrupt) else "FAILED")
+            run.fail(error)
             raise
         else:
             run.finish("FINISHED")
         finally:
+            self.has_content |= not run.discarded
             release()
 
     def _nest(self, name: str, tags: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]] | None:
@@ -153,10 +166,31 @@ class MlflowTracker(Tracker):
             self._try_call(lambda: found.append(begin(name, tags)))
         return found[0] if found else None
 
+    def start_system_metrics(self, every_seconds: float) -> None:
+        """Log MLflow's system metrics from now to the end of the run."""
+
+        def start() -> None:
+            self._monitor = Monitor(self.client.tracking_uri, self.run_id, every_seconds)
+
+        self._enqueue(start)
+
+    def fail(self, error: BaseException) -> None:
+        """End the run as KILLED where it was interrupted, else as FAILED.
+
+        A run without content is deleted where the error is the user's to mend, such as missing data.
+        """
+        interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
+        self.discarded = isinstance(error, PaperganError) and not interrupted and not self.has_content
+        self.finish("KILLED" if interrupted else "FAILED")
+        if self.discarded and not self._unreachable:
+            self._try_call(lambda: self.client.delete_run(self.run_id))
+
     def finish(self, status: Status) -> None:
         """Write all pending data, then end the run. Only the first call counts."""
         if self.status is not None:
             return
+        if self._monitor is not None:
+            self._monitor.stop()
         self.status, self._next_try = status, 0.0
         self._catch_up()
         if not self._unreachable:
@@ -170,7 +204,7 @@ class MlflowTracker(Tracker):
         from mlflow.entities import Metric
 
         now, step = time.time_ns() // 1_000_000, int(row.get("step", 0))
-        numbers = {name: float(value) for name, value in row.items() if name != "step" and math.isfinite(value)}
+        numbers = {name: float(value) for name, value in with_sections(row).items() if math.isfinite(value)}
         return [Metric(name, value, now, step) for name, value in numbers.items()]
 
     def _enqueue(self, call: Callable[[], object]) -> None:

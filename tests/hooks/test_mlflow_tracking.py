@@ -1,0 +1,58 @@
+"""When the run of an experiment begins, and what is left where its data are missing."""
+
+from __future__ import annotations
+
+import pytest
+from mlflow import MlflowClient
+
+from helpers.project_run import EXPERIMENT, run_here
+from papergan.data.library import ImageLibrary
+from papergan.errors import PaperganError, StorageError
+from papergan.hooks.summary import mlflow_lines
+from papergan.tracking.active_runs import clear_places, places, set_place
+from papergan.tracking.configuration import MlflowConfiguration
+
+
+def test_data_that_are_missing_leave_no_run(tmp_path, monkeypatch):
+    def missing(self, *arguments, **options):
+        raise StorageError("there is no such file")
+
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(ImageLibrary, "load", missing)
+    with pytest.raises(PaperganError, match="there is no such file"):
+        run_here(EXPERIMENT)
+    assert not (tmp_path / "mlruns" / "mlflow.db").exists()
+
+
+def test_a_run_begins_with_its_data_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    run_here(EXPERIMENT, to_outputs=[f"{EXPERIMENT}.images"], params={EXPERIMENT: {"seed": 4}})
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    group = client.get_experiment_by_name("Tahvili et al. 2025: hybrid GAN (test)")
+    (run,) = client.search_runs([group.experiment_id])
+    assert run.info.run_name.startswith(f"{EXPERIMENT} seed 4, ")
+    (used,) = run.inputs.dataset_inputs
+    assert run.data.tags["data_digest"].startswith(used.dataset.digest)
+    assert run.data.tags["command"] == f'kedro run --pipelines {EXPERIMENT} --env test --params "{EXPERIMENT}.seed=4"'
+    assert run.data.tags["mlflow.note.content"].startswith("[samples](#/experiments/")
+    assert run.info.run_id in run.data.tags["mlflow.note.content"]
+    assert places() == {EXPERIMENT: (group.experiment_id, run.info.run_id)}
+
+
+def test_the_end_of_a_command_says_where_its_runs_are_seen():
+    clear_places()
+    set_place("a", "3", "first")
+    set_place("b", "3", "second")
+    local = MlflowConfiguration("sqlite:////somewhere/mlflow.db", "artifacts")
+    address = "http://127.0.0.1:5000/#/experiments/3/runs"
+    command, *links = [text for _, text in mlflow_lines(local)]
+    assert command.endswith("mlflow ui --backend-store-uri sqlite:////somewhere/mlflow.db --host 127.0.0.1")
+    assert links == [
+        f"{address}?workflowType=machine_learning&viewStateShareKey=papergan",
+        f"{address}/first?workflowType=machine_learning",
+        f"{address}/second?workflowType=machine_learning",
+    ]
+    server = MlflowConfiguration("https://mlflow.org", "artifacts", interface="https://mlflow.org")
+    assert next(mlflow_lines(server))[1].startswith("https://mlflow.org/#/experiments/3/runs?")
+    clear_places()
+    assert len(list(mlflow_lines(local))) == 1
