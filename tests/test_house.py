@@ -134,6 +134,11 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "datasets/picture.py": {"Image.open": "bytes that were read"},
     "hooks/config_loader.py": {"OmegaConf.load": "configuration that Kedro has opened before"},
     "hooks/experiment_checks.py": {"checkpoints.open": "opens a store, no file"},
+    "hooks/run_plan.py": {"checkpoints.open": "opens a store, no file"},
+    "inference/unfinished_archive.py": {
+        "self._path(name).open": "a file that `count` has found regular, or a new one", "np.memmap": "as above",
+    },
+    "reporting/image_grid.py": {"Image.open": "bytes that were read"},
     "pipelines/experiment/nodes/training.py": {"checkpoints.open": "opens a store, no file"},
     "datasets/trial_results.py": {"self.checkpoints.open": "opens a store, no file"},
 }  # fmt: skip

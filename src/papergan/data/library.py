@@ -11,9 +11,9 @@ from typing import Literal, get_args
 import torch
 
 from papergan.data.collection import collection_of, parquet_collection
+from papergan.data.dataset_kinds import Declaration, parse_declarations
 from papergan.data.declarations import (
     HUB,
-    Declaration,
     DigitsDeclaration,
     DrawnDeclaration,
     EmojiDeclaration,
@@ -26,7 +26,6 @@ from papergan.data.declarations import (
     SyntheticDeclaration,
     dataset_name,
     is_path,
-    parse_declarations,
 )
 from papergan.data.drawn_digits import synthetic_digits
 from papergan.data.emoji import emoji_splits, find_font

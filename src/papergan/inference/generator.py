@@ -15,10 +15,10 @@ from papergan.errors import CheckpointError, RecipeError
 from papergan.game.priors import Prior, WithChoice, one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
-from papergan.image_range import to_model_range
-from papergan.inference.labels import Labels, Members, label_indices, member_indices
+from papergan.inference.description import describe
+from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
 from papergan.inference.model_folder import StoredModel
-from papergan.inference.samples import Samples
+from papergan.inference.samples import Samples, images_as_given
 from papergan.inference.store import restored
 from papergan.inference.truncation import TruncatedSamplers
 from papergan.messages import quoted
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Array = Tensor | np.ndarray[Any, Any] | Sequence[float] | Sequence[Sequence[float]]
 
-MAX_SAMPLES = 10**9 - 1  # file names have up to nine digits
 MODES = ("prior", "slerp", "linear")
 
 
@@ -191,30 +190,12 @@ class Generator:
         """
         if self.encoder is None:
             raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali and bigan")
-        given = torch.as_tensor(images)
-        if given.dtype == torch.uint8 and given.dim() == 4:
-            given = to_model_range(given.permute(0, 3, 1, 2))
-        wanted = (self.image.channels, self.image.size, self.image.size)
-        if given.dim() != 4 or tuple(given.shape[1:]) != wanted or not given.is_floating_point():
-            raise RecipeError(f"invert: expected images [N, {wanted[1]}, {wanted[2]}, {wanted[0]}] as bytes, or float "
-                              f"[N, {', '.join(map(str, wanted))}], got {given.dtype} {list(given.shape)}")  # fmt: skip
+        given = images_as_given(images, self.image)
         parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
         return torch.cat(parts)
 
     def __repr__(self) -> str:
-        about = self.stored.about
-        size = f"{self.image.channels}x{self.image.size}x{self.image.size}"
-        count = sum(parameter.numel() for parameter in self.sampler.generator.parameters())
-        lines = [
-            f"{about.get('experiment', self.system)}: {self.system} generator of {size} images, {count:,} parameters",
-            f"  trained on {about.get('dataset', 'an unknown data set')}, {self.progress.step:,} steps, weights "
-            f"{self.stored.config['weights']}",
-            f"  latents {self.latent_dim}, {type(self._on_cpu.prior).__name__}; classes "
-            f"{', '.join(self.classes) if self.conditional else 'none'}",
-            *(f"  {name} {value:.4g}" for name, value in self.metrics.items() if name.endswith(("fid", "is_mean"))),
-            f"  digest {self.digest[:16]}",
-        ]
-        return "\n".join(lines)
+        return describe(self)
 
     def _labels(self, labels: Labels) -> Tensor | None:
         if labels is not None and not self.conditional:
@@ -274,9 +255,3 @@ class Generator:
             {"Description": caption, "Software": f"papergan {self.stored.config['papergan']}", "Model": self.digest},
             chosen if self.num_members else None,
         )  # fmt: skip
-
-
-def check_count(n: int) -> None:
-    """Raise RecipeError for an invalid number of samples."""
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_SAMPLES:
-        raise RecipeError(f"expected 1 to {MAX_SAMPLES} samples, got {quoted(n)}")

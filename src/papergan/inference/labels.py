@@ -10,6 +10,7 @@ from torch import Tensor
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
 
+MAX_SAMPLES = 10**9 - 1  # file names have up to nine digits
 Labels = int | str | Sequence[int | str] | None
 Members = int | Sequence[int] | Tensor | None
 
@@ -61,3 +62,9 @@ def _index(label: int | str, classes: Sequence[str], num_classes: int) -> int:
     if not 0 <= number < num_classes:
         raise RecipeError(f"class {number} does not exist: there are {num_classes}, numbered from 0")
     return number
+
+
+def check_count(n: int) -> None:
+    """Raise RecipeError for an invalid number of samples."""
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_SAMPLES:
+        raise RecipeError(f"expected 1 to {MAX_SAMPLES} samples, got {quoted(n)}")

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from papergan.atomic_files import storage_errors, write_whole
-from papergan.errors import StorageError
-from papergan.image_range import to_pixels
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError, StorageError
+from papergan.image_range import to_model_range, to_pixels
 from papergan.reporting.image_grid import ImageGrid, encode_png
 
 if TYPE_CHECKING:
@@ -137,3 +138,15 @@ def check_empty(folder: Path) -> None:
     """Raise StorageError where something stands at `folder` that is not an empty folder."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StorageError(f"{folder} exists and is not an empty folder; name another one, or empty it")
+
+
+def images_as_given(images: Any, image: ImageSpec) -> Tensor:
+    """Images float [N, C, H, W] in [-1, 1] of bytes [N, H, W, C] or of such floats. Raises RecipeError for others."""
+    given = torch.as_tensor(images)
+    if given.dtype == torch.uint8 and given.dim() == 4:
+        given = to_model_range(given.permute(0, 3, 1, 2))
+    wanted = (image.channels, image.size, image.size)
+    if given.dim() != 4 or tuple(given.shape[1:]) != wanted or not given.is_floating_point():
+        raise RecipeError(f"invert: expected images [N, {wanted[1]}, {wanted[2]}, {wanted[0]}] as bytes, or float "
+                          f"[N, {', '.join(map(str, wanted))}], got {given.dtype} {list(given.shape)}")  # fmt: skip
+    return given

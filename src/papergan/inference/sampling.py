@@ -13,7 +13,8 @@ import numpy as np
 
 from papergan.atomic_files import check_room, read_regular, storage_errors, write_whole
 from papergan.errors import RecipeError, StorageError
-from papergan.inference.generator import Generator, check_count
+from papergan.inference.generator import Generator
+from papergan.inference.labels import check_count
 from papergan.inference.samples import Samples, check_empty
 from papergan.inference.unfinished_archive import Row, UnfinishedArchive
 from papergan.messages import quoted

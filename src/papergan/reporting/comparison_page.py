@@ -120,9 +120,8 @@ def _score(line: pd.Series, metric: str, protocols: Protocols) -> tuple[str, str
         if value := text(line[header]):
             first = first or value
             mark, ratio = protocols.mark(line, header)
-            told = with_deviation(value, text(line.get(f"{header} std")))
-            told = f"{escape(told)}<br><small>[{mark}]{f' {ratio} x' if ratio else ''}</small>"
-            values.append(told)
+            shown = with_deviation(value, text(line.get(f"{header} std")))
+            values.append(f"{escape(shown)}<br><small>[{mark}]{f' {ratio} x' if ratio else ''}</small>")
     return "score", first, "<br>".join(values)
 
 

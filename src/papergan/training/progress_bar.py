@@ -57,5 +57,5 @@ class ProgressBar:
         if self._bar.disable and time.monotonic() - self._logged_at >= SECONDS_BETWEEN_LINES:
             self._logged_at = time.monotonic()
             left = timedelta(seconds=round(seconds_per_step * (self.steps - step)))
-            told = "".join(f", {name} {value}" for name, value in (facts or {}).items())
-            logger.info("%s: %s %d of %d%s; about %s left", self.what, self.unit, step, self.steps, told, left)
+            shown = "".join(f", {name} {value}" for name, value in (facts or {}).items())
+            logger.info("%s: %s %d of %d%s; about %s left", self.what, self.unit, step, self.steps, shown, left)
