@@ -45,6 +45,12 @@ def test_a_metric_has_its_section(name, wanted):
     assert metric_name(name) == wanted
 
 
+def test_progress_stands_behind_what_matters():
+    row = {"step": 5, "epoch": 1.0, "generator.loss": 2.0, "generator.gradient_norm": 3.0, "fid": 4.0}
+    named = ["loss/generator_loss", "quality/fid", "training/epoch", "training/generator_gradient_norm"]
+    assert list(with_sections(row)) == named
+
+
 def test_no_two_metrics_of_a_row_share_a_name():
     features = {f"domain_{name}": 1.0 for name, metric in METRICS.items() if metric.of_features}
     row = dict.fromkeys(METRICS, 1.0) | features | {"step": 3, "fid_floor": 1.0}

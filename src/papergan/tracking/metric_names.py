@@ -17,9 +17,13 @@ PROGRESS = ("epoch", "images", "images_per_second")
 
 
 def with_sections(row: Mapping[str, float]) -> dict[str, float]:
-    """The row under MLflow's names, without `step` and without what is constant during a run."""
-    named = {metric_name(name): value for name, value in row.items() if name != "step"}
-    return {name: value for name, value in named.items() if name is not None}
+    """The row under MLflow's names, without `step` and without what is constant during a run.
+
+    The section `training` stands last: MLflow's comparison begins with the metric that was logged first.
+    """
+    named = [(metric_name(name), value) for name, value in row.items() if name != "step"]
+    kept = [(name, value) for name, value in named if name is not None]
+    return dict(sorted(kept, key=lambda entry: entry[0].startswith("training/")))
 
 
 def metric_name(name: str) -> str | None:

@@ -59,7 +59,14 @@ def run_group(paper: str, environment: str | None, prefix: str = "") -> RunGroup
 
 
 def table_view() -> tuple[str, str]:
-    """The tag of an MLflow experiment that keeps the view of COLUMNS: its name and value."""
-    columns = ["attributes.`Models`", "attributes.`Dataset`", *(f"metrics.`summary/{name}`" for name in COLUMNS)]
-    state = {"selectedColumns": columns, "orderByKey": "attributes.start_time", "orderByAsc": False}
+    """The tag of an MLflow experiment that keeps the view of COLUMNS: its name and value.
+
+    Of MLflow 3's own format for "Share view": with another version the table shows its usual columns.
+    """
+    metrics = {f"metrics.`summary/{name}`": 86 + 7 * len(name) for name in COLUMNS}
+    widths = {"attributes.`Run Name`": 330, **metrics, "attributes.`Models`": 90, "attributes.`Dataset`": 190}  # pixels
+    state = {
+        "selectedColumns": list(widths)[1:], "columnOrder": list(widths), "columnWidths": widths,
+        "orderByKey": "attributes.start_time", "orderByAsc": False,
+    }  # fmt: skip
     return f"mlflow.sharedViewState.{VIEW}", json.dumps(state)
