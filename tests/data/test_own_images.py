@@ -12,8 +12,8 @@ from PIL import Image
 
 from papergan.data import own_images
 from papergan.data.collection import arrange, collection_of
-from papergan.data.declarations import OwnImagesSettings, dataset_name, is_path
 from papergan.data.library import ImageLibrary
+from papergan.data.own_declaration import OwnImagesSettings, dataset_name, is_path
 from papergan.data.own_images import drawn_by_class
 from papergan.data.sources import Sources
 from papergan.errors import DataError

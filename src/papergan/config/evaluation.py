@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from papergan.data.declarations import Mode
+from papergan.data.images import Mode
 from papergan.evaluation.protocol import EvaluationRules, Split
 from papergan.extractors.settings import ExtractorSettings
 from papergan.image_range import Quantisation

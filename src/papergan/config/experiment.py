@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from papergan import systems
 from papergan.config.evaluation import EvaluationSettings
 from papergan.config.papers import PaperKey
-from papergan.data.declarations import OwnImagesSettings, dataset_name, is_path
+from papergan.data.own_declaration import OwnImagesSettings, dataset_name, is_path
 from papergan.errors import RecipeError
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision

@@ -12,11 +12,11 @@ from papergan.data.declarations import (
     EmojiDeclaration,
     FingerprintsDeclaration,
     FolderDeclaration,
-    OwnImagesDeclaration,
     ParquetDeclaration,
     SocofingDeclaration,
     SyntheticDeclaration,
 )
+from papergan.data.own_declaration import OwnImagesDeclaration
 from papergan.errors import DataError, did_you_mean
 from papergan.messages import quoted, sanitise
 from papergan.validation import validation_errors

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from papergan.data.download import check_address
-from papergan.data.images import ImageSpec
+from papergan.data.images import Background, ImageSpec, Mode
+from papergan.data.own_declaration import YOURS
 from papergan.messages import quoted
 from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel
 
-Mode = Literal["RGB", "L"]
-Background = Literal["white", "black"]
-HUB, _FILES = "hf://datasets/", (".zip", ".parquet")
-
-NOBODYS = "stated by nobody: yours to say"
 OWN = "Apache-2.0, drawn by papergan"  # the licence of images that this project's own code draws
 
 
@@ -131,7 +126,7 @@ class DigitsDeclaration(DrawnDeclaration):
 class UsersDeclaration(DataSetDeclaration):
     """A user's image files, which no digest pins. folder: where it lies under a data folder, for example "emoji"."""
 
-    licence: Text = NOBODYS
+    licence: Text = YOURS
     folder: Annotated[str, AfterValidator(_stays_inside)]
     size: Size
 
@@ -158,48 +153,6 @@ class FolderDeclaration(UsersDeclaration):
     @property
     def spec(self) -> ImageSpec:
         return ImageSpec(len(self.mode), self.size, len(self.classes or ()))
-
-
-class OwnImagesSettings(StrictModel):
-    """How images of any size and kind become a data set, see `papergan.data.own_images`.
-
-    mode: grey ("L") or colour of all. background: behind what is transparent. held_out: the share of each class, drawn
-    with `seed`, that is the test split; where the images come in train and test folders, those are the splits.
-    limit: only so many images, drawn with `seed`; None = all.
-    """
-
-    mode: Mode = "RGB"
-    background: Background = "white"
-    held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
-    limit: Positive | None = None
-    seed: Annotated[Seed, Field(ge=0)] = 0
-
-
-class OwnImagesDeclaration(OwnImagesSettings):
-    """Images of one's own.
-
-    source: a folder, a zip or parquet file, or "hf://datasets/ORGANISATION/NAME"; a relative path lies under a data
-    folder. size: pixels, where a recipe has no image_size.
-    """
-
-    kind: Literal["images"] = "images"
-    licence: Text = NOBODYS
-    source: Text  # not `path`: Kedro makes an absolute one of that
-    size: Size = 64
-
-
-def is_path(dataset: str) -> bool:
-    """Whether `dataset` of a recipe is a path or an address of images, not the name of a declared data set."""
-    return "/" in dataset or dataset.startswith(("~", ".")) or dataset.lower().endswith(_FILES)
-
-
-def dataset_name(dataset: str) -> str:
-    """The name in tables and captions: of a path its last part, "/data/cats.zip" -> "cats"."""
-    if not is_path(dataset):
-        return dataset
-    path = Path(dataset.partition("@")[0] if dataset.startswith(HUB) else dataset).expanduser().absolute()
-    name = path.name.removesuffix(path.suffix if path.suffix.lower() in _FILES else "")
-    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._-") or "images"
 
 
 class EmojiDeclaration(DrawnDeclaration):

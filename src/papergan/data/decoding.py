@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from papergan.data.declarations import Background, Mode
+from papergan.data.images import Background, Mode
 from papergan.data.memory import read_into_memory
 from papergan.data.pictures import Picture
 from papergan.data.png import damage_of_png

@@ -13,8 +13,7 @@ import numpy as np
 
 from papergan.data.any_parquet import parquet_pictures
 from papergan.data.array_file import numpy_pictures, safetensors_pictures
-from papergan.data.declarations import Background, Mode
-from papergan.data.images import ImageSet
+from papergan.data.images import Background, ImageSet, Mode
 from papergan.data.pictures import Picture, Pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError

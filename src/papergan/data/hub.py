@@ -6,7 +6,7 @@ import logging
 import re
 from pathlib import Path
 
-from papergan.data.declarations import HUB
+from papergan.data.own_declaration import HUB
 from papergan.errors import DataError
 from papergan.messages import quiet_libraries, quoted, sanitise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +13,11 @@ from torch import Tensor
 from papergan.errors import DataError
 from papergan.image_range import to_model_range, to_pixels
 
-__all__ = ["ImageSet", "ImageSpec", "ImageSplits", "to_model_range", "to_pixels"]
+__all__ = ["Background", "ImageSet", "ImageSpec", "ImageSplits", "Mode", "to_model_range", "to_pixels"]
+
+
+Mode = Literal["RGB", "L"]
+Background = Literal["white", "black"]
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,14 @@ import torch
 from papergan.data.collection import collection_of, parquet_collection
 from papergan.data.dataset_kinds import Declaration, parse_declarations
 from papergan.data.declarations import (
-    HUB,
     DigitsDeclaration,
     DrawnDeclaration,
     EmojiDeclaration,
     FingerprintsDeclaration,
     FolderDeclaration,
-    OwnImagesDeclaration,
-    OwnImagesSettings,
     ParquetDeclaration,
     SocofingDeclaration,
     SyntheticDeclaration,
-    dataset_name,
-    is_path,
 )
 from papergan.data.drawn_digits import synthetic_digits
 from papergan.data.emoji import emoji_splits, find_font
@@ -34,6 +29,7 @@ from papergan.data.folder import read_images
 from papergan.data.hub import hub_files
 from papergan.data.image_file import load_image_set, save_image_set
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.data.own_declaration import HUB, OwnImagesDeclaration, OwnImagesSettings, dataset_name, is_path
 from papergan.data.own_images import OwnImages
 from papergan.data.parquet import read_parquet
 from papergan.data.preparation import drawn, without

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from papergan.data.collection import Collection
-from papergan.data.declarations import OwnImagesDeclaration
 from papergan.data.decoding import Decoded, ImageError, decode_any
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.data.memory import check_memory
+from papergan.data.own_declaration import OwnImagesDeclaration
 from papergan.data.pictures import Picture
 from papergan.data.skipped import Skipped
 from papergan.data.stack import in_order, with_progress

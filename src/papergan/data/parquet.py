@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from papergan.data.declarations import Mode
 from papergan.data.decoding import decode_png
-from papergan.data.images import ImageSet
+from papergan.data.images import ImageSet, Mode
 from papergan.data.memory import check_memory
 from papergan.data.parquet_table import LABEL_COLUMN, ParquetTable, has_bytes
 from papergan.data.pictures import Picture

@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from papergan.data.declarations import Background, Mode
 from papergan.data.decoding import Header, decode, read_header
-from papergan.data.images import ImageSet
+from papergan.data.images import Background, ImageSet, Mode
 from papergan.data.memory import check_memory
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError

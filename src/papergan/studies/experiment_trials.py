@@ -7,9 +7,9 @@ from functools import cache
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.config.study import ExperimentTrial, TrialResult
-from papergan.data.declarations import OwnImagesSettings
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
+from papergan.data.own_declaration import OwnImagesSettings
 from papergan.data.preparation import prepare
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache

@@ -32,7 +32,7 @@ def build(
     *,
     latent_dim: Annotated[int, Field(ge=1)] = 128,
     width: Annotated[int, Field(ge=4)] = 32,
-    stages: Annotated[int, Field(ge=1, le=8)] = 4,
+    stages: Annotated[int, Field(ge=1, le=8)] = 3,
     r1: Weight = 1.0,
     r1_interval: Annotated[int, Field(ge=1)] = 16,
     augmentation: str = "color,translation,cutout",
@@ -40,7 +40,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99,
 ) -> Game:
-    """A weight or decay of 0, or an `augmentation` of "none", switches a part off. stages: doublings of resolution."""
+    """A weight or decay of 0, or an `augmentation` of "none", switches a part off. stages: doublings of size."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width, stages=stages),
         discriminator=DCGANDiscriminator(images, width, stages=stages, normalisation="none"),
