@@ -25,6 +25,7 @@ def folder_of(conf_source: str, base: str) -> str:
     place = tempfile.TemporaryDirectory(prefix="papergan-")
     _UNPACKED.append(place)
     folder = Path(place.name, path.name.partition(".")[0])  # named, for errors; .tar.gz would be an archive to Kedro
+    folder.mkdir(exist_ok=True)
     try:
         _unpack(path, folder)
     except (OSError, EOFError, tarfile.TarError) as error:
