@@ -37,6 +37,7 @@ def test_every_recipe_has_a_row():
     row = next(line for line in text.splitlines() if line.startswith("| `dcgan_cifar10_1000` |"))
     assert row.endswith("| [dcgan](systems.md#dcgan) | cifar10, 1000 images | 200 epochs, batch 32 |")
     assert "`learning_rate=0.01`" in row
+    assert "| 5 000 000 images, batch 64 |" in text
     assert "Data set `emoji`: the user's own if present" in text
 
 

@@ -53,7 +53,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 def navigation(pages: list[str], written: list[str], listings: list[str]) -> list[dict[str, Any]]:
-    """The sections and their pages. A new page of docs/ is the last of the guides, one from elsewhere of the project."""
+    """The sections and their pages. A new page of docs/ is the last of the guides, any other one of the project."""
     other = [name for name in pages if name.startswith("docs/") and name not in (*PAPERS, *GUIDES)]
     project = [name for name in pages if not name.startswith(("docs/", "benchmarks/results/")) and name != "README.md"]
     results = [name for name in pages if name.startswith("benchmarks/results/") and name.count("/") > 2]

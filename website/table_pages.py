@@ -43,7 +43,7 @@ def recipes(root: Path) -> str:
 def _recipe_row(name: str, recipe: Recipe) -> Row:
     budget = recipe.training
     amounts = ((budget.epochs, "epochs"), (budget.steps, "steps"), (budget.images, "images"))
-    amount = ", ".join(f"{value:,g} {unit}".replace(",", " ") for value, unit in amounts if value is not None)
+    amount = ", ".join(f"{value:,.12g} {unit}".replace(",", " ") for value, unit in amounts if value is not None)
     data = recipe.dataset.strip("${}:")
     some = f", {recipe.train_limit} images" if recipe.train_limit else ""
     size = f", {recipe.image_size} px" if recipe.image_size else ""

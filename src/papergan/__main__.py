@@ -36,8 +36,9 @@ def run() -> None:
     if IN_CHECKOUT:
         from kedro.framework.cli.cli import KedroCLI  # here, because followers do without it
 
-        return KedroCLI(project_path=PROJECT)(args=arguments)
-    return _run_installed(arguments)
+        KedroCLI(project_path=PROJECT)(args=arguments)
+    else:
+        _run_installed(arguments)
 
 
 def _run_installed(arguments: list[str]) -> None:
@@ -48,7 +49,7 @@ def _run_installed(arguments: list[str]) -> None:
     configure_project("papergan")
     from papergan.cli import cli
 
-    return cli(args=arguments, prog_name="python -m papergan")
+    cli(args=arguments, prog_name="python -m papergan")
 
 
 if __name__ == "__main__":

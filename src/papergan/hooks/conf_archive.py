@@ -6,6 +6,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from papergan.atomic_files import open_regular
 from papergan.errors import RecipeError
 from papergan.validation import one_line_error
 
@@ -40,7 +41,7 @@ def folder_of(conf_source: str, base: str) -> str:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    with tarfile.open(path, "r:gz") as archive:
+    with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:gz") as archive:
         size = 0
         for member in archive:
             size += max(member.size, 512)  # of the header, so that many empty files are many bytes too
