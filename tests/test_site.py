@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from helpers.project_run import PROJECT
-from papergan.config.registry import TOOLS, discover, studies
+from papergan.config.registry import PARAMETERS, TOOLS, discover, studies
 
 sys.path.append(str(PROJECT / "website"))
 import api_pages
@@ -33,7 +33,7 @@ def first_cells(text: str) -> list[str]:
 
 def test_every_recipe_has_a_row():
     text = table_pages.recipes(PROJECT)
-    assert sorted(first_cells(text)) == sorted(discover())
+    assert sorted(first_cells(text)) == sorted(discover(PARAMETERS))
     row = next(line for line in text.splitlines() if line.startswith("| `dcgan_cifar10_1000` |"))
     assert row.endswith("| [dcgan](systems.md#dcgan) | cifar10, 1000 images | 200 epochs, batch 32 |")
     assert "`learning_rate=0.01`" in row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_the_command_says_in_one_line_what_is_wrong_with_one(tmp_path):
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"papergan: {path}: expected a folder of configuration or a .tar.gz of one")
+
+
+def test_experiments_of_an_archive_are_found(tmp_path):
+    conf = tmp_path / "conf"
+    shutil.copytree(PROJECT / "conf", conf, ignore=shutil.ignore_patterns("local"))
+    (conf / "local").mkdir()
+    text = "of_the_archive: {paper: tahvili2025, system: nothing, dataset: cifar10, training: {epochs: 1.0}}\n"
+    (conf / "base/parameters_own.yml").write_text(text)
+    with tarfile.open(tmp_path / "own.tar.gz", "w:gz") as tar:
+        tar.add(conf, "conf")
+    done = command_here("run", "--pipelines", "of_the_archive", "--conf-source", str(tmp_path / "own.tar.gz"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("papergan: of_the_archive: unknown system 'nothing'"), done.output
+    done = command_here("run", "--pipelines", "of_the_archive")
+    assert done.stderr.startswith("papergan: unknown pipeline 'of_the_archive'")
 
 
 def members(*files: tuple[str, int]) -> bytes:
