@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow test-reliability check-system lint audit format clean
+.PHONY: help demo install test test-slow test-reliability check-system lint audit docs format clean
 
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -46,8 +46,14 @@ audit: $(INSTALLED) ## Known holes in the pinned versions; needs a network and p
 		{ echo "make audit needs pip-audit: $(BIN)/python -m pip install --constraint constraints.txt pip-audit"; exit 1; }
 	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip --vulnerability-service osv
 
+docs: $(INSTALLED) ## The documentation site, in site/; opens from the disk
+	@$(BIN)/python -c 'import material, mkdocs, mkdocstrings_handlers.python' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "open site/index.html; the search needs a server: $(BIN)/python -m mkdocs serve"
+
 format: $(INSTALLED) ## Put the code into house style
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 clean: ## Remove the environment and caches; data and results stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build site

@@ -92,7 +92,7 @@ def _median(values: Sequence[float]) -> str:
 def run_watched(command: list[str], since: float, file: Path) -> None:
     """`kedro run`, with a hook that notes when what was done, and stops it as soon as it trains."""
     import papergan.settings
-    from papergan.config.registry import PROJECT
+    from papergan.project import PROJECT
 
     papergan.settings.HOOKS = (Watch(since, file), *papergan.settings.HOOKS)  # the first is called last
     os.chdir(PROJECT)

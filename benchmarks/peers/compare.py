@@ -28,9 +28,9 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 import torch
 from work import Asked, Clock, SplitCounter, train_ours
 
-from papergan.config.registry import PROJECT
 from papergan.data.folder import read_images
 from papergan.errors import PaperganError, RecipeError
+from papergan.project import PROJECT
 from papergan.randomness import seeded
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device, numerics

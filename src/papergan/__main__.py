@@ -1,30 +1,55 @@
-"""`python -m papergan` is `kedro run` for this project, wherever it is started; `torchrun -m papergan` on devices."""
+"""`python -m papergan` is `kedro` for this project, wherever it is started; `torchrun -m papergan` on devices.
+
+Without the name of a command it is `kedro run`. Installed from a wheel, the commands are `run` and `clean`.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from papergan.config.registry import PROJECT
 from papergan.distributed import is_distributed
+from papergan.errors import PaperganError
+from papergan.project import CONFIGURATION, IN_CHECKOUT, PROJECT, check_configuration
 
 
 def main() -> None:
-    """Run the command line given, or `run` by default; with several processes, rank 0 runs it."""
+    """Run the command line given, `run` where it names no command; with several processes, rank 0 runs it."""
     os.chdir(PROJECT)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
     if not is_distributed():
         return run()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
     from papergan.distributed.command import run_distributed
 
     return run_distributed(run)
 
 
 def run() -> None:
-    """Run Kedro's command line in the project folder."""
-    from kedro.framework.cli.cli import KedroCLI  # here, because followers do without it
+    """Run Kedro's command line in the project folder; without a checkout, the commands of `papergan.cli` alone."""
+    given = sys.argv[1:]
+    arguments = given if given and not given[0].startswith("-") else ["run", *given]
+    try:
+        check_configuration()
+    except PaperganError as error:
+        sys.stderr.write(f"papergan: {error}\n")
+        sys.exit(1)
+    if IN_CHECKOUT:
+        from kedro.framework.cli.cli import KedroCLI  # here, because followers do without it
 
-    KedroCLI(project_path=PROJECT)(args=["run", *sys.argv[1:]])
+        KedroCLI(project_path=PROJECT)(args=arguments)
+    else:
+        _run_installed(arguments)
+
+
+def _run_installed(arguments: list[str]) -> None:
+    """As Kedro runs a packaged project: it has no pyproject.toml, so the package is named to Kedro here."""
+    os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(CONFIGURATION / "logging.yml"))  # read when Kedro is imported
+    from kedro.framework.project import configure_project
+
+    configure_project("papergan")
+    from papergan.cli import cli
+
+    cli(args=arguments, prog_name="python -m papergan")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from kedro.utils import load_obj
 from papergan.config import registry
 from papergan.distributed import is_distributed
 from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean, known_cause
+from papergan.hooks.conf_archive import folder_of
 from papergan.maintenance.command import clean
 from papergan.maintenance.scan import VERSION
 from papergan.messages import quoted, sanitise
@@ -70,7 +71,8 @@ class OneLineCommand(click.Command):
         signal.signal(signal.SIGTERM, _interrupt)
         warnings.filterwarnings("ignore", "Option '--pipeline' is deprecated", KedroDeprecationWarning)
         try:
-            source = ctx.params["conf_source"]
+            if source := ctx.params["conf_source"]:
+                source = ctx.params["conf_source"] = folder_of(source, "base")
             registry.use(Path(source) if source else None, ctx.params["env"])
             _refuse_unknown_pipelines(ctx.params)
             _refuse_parts_of_no_recipe(ctx.params)

@@ -36,7 +36,8 @@ class OneLineErrors(click.Group):
 @click.version_option(package_name="papergan")
 def main() -> None:
     """Use a trained generator. MODEL is the folder of an experiment (data/06_models/NAME), a model folder, a file
-    model.safetensors, models:/NAME@ALIAS, runs:/ID, or hf://ORG/NAME. Training: `kedro run --pipelines NAME`.
+    model.safetensors, models:/NAME@ALIAS, runs:/ID, or hf://ORG/NAME. Training: `kedro run --pipelines NAME` in a
+    checkout, `python -m papergan run --pipelines NAME` elsewhere.
     """
 
 

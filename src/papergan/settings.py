@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from papergan.atomic_files import folder_from
-from papergan.config.registry import PROJECT
+from papergan.project import CONFIGURATION, IN_CHECKOUT, PROJECT
 
 # Telemetry of Kedro and MLflow is off; set before either reads it.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
@@ -29,7 +29,7 @@ from papergan.hooks import (  # noqa: E402 - after the switches above
 
 
 def workspace() -> str:
-    """The folder of data/ and mlruns/: the one in PAPERGAN_WORKSPACE, else the project. Always absolute."""
+    """The folder of data/ and mlruns/: the one in PAPERGAN_WORKSPACE, else the project's. Always absolute."""
     return (folder_from("PAPERGAN_WORKSPACE") or PROJECT).as_posix()
 
 
@@ -54,7 +54,11 @@ HOOKS = (DivergenceHook(), SummaryHook(), MlflowHook(), ValidationHook())
 
 # papergan reads kedro-mlflow's mlflow.yml and serves `kedro mlflow ui`, but tracks through its own hook: one MLflow run
 # per experiment instead of one per command, with a status that is true after Ctrl-C and after a kill as well.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)
+# Kedro-Viz's hook writes into projects, and as a wheel there is none.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-telemetry", *(() if IN_CHECKOUT else ("kedro-viz",)))
+
+if not IN_CHECKOUT:  # else Kedro's own default, "conf"
+    CONF_SOURCE = str(CONFIGURATION)
 
 CONFIG_LOADER_CLASS = ReadableConfigLoader
 CONFIG_LOADER_ARGS = {

@@ -14,9 +14,10 @@ from pydantic import AfterValidator, Field, model_validator
 from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
+from papergan.project import CONFIGURATION
 from papergan.validation import StrictModel
 
-PAPERS = Path(__file__).resolve().parents[3] / "conf" / "base" / "papers.yml"
+PAPERS = CONFIGURATION / "base" / "papers.yml"
 ARXIV = r"\d{2}(0[1-9]|1[0-2])\.\d{4,5}(v[1-9]\d?)?"  # identifiers since April 2007
 Text = Annotated[str, Field(min_length=1)]
 

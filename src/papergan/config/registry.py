@@ -16,10 +16,10 @@ from papergan.config.papers import papers
 from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
+from papergan.project import COMMAND, CONFIGURATION
 
 DRY_RUN = "dry run"  # how the runner of a run that only shows its plan describes itself
-PROJECT = Path(__file__).resolve().parents[3]
-PARAMETERS = PROJECT / "conf" / "base" / "parameters"
+PARAMETERS = CONFIGURATION / "base" / "parameters"
 
 
 def is_dry_run(run_params: Mapping[str, Any]) -> bool:
@@ -179,7 +179,7 @@ TOOLS = {
 }
 """Every tool. A new one is an entry here, its pipeline, and its parameters in conf/base/parameters_tools.yml."""
 
-LISTED = "`kedro run` lists what there is"
+LISTED = f"`{COMMAND} run` lists what there is"
 PARTS_OF_A_RECIPE = (
     "system", "dataset", "images", "image_size", "train_limit", "subset_seed", "seed", "overrides", "training",
     "evaluation",

@@ -11,6 +11,7 @@ from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from papergan.errors import PaperganError, RecipeError
+from papergan.hooks.conf_archive import folder_of
 from papergan.messages import quoted
 from papergan.validation import one_line_error
 
@@ -18,10 +19,18 @@ REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro goes on without the othe
 
 
 class ReadableConfigLoader(OmegaConfigLoader):
-    """Kedro's OmegaConfigLoader that raises RecipeError, naming the file, instead of a parser's exception."""
+    """Kedro's OmegaConfigLoader that raises RecipeError, naming the file, instead of a parser's exception.
+
+    conf_source may be an archive as well. `${conf_source:}` in the configuration is the folder that it is read from.
+    """
+
+    def __init__(self, conf_source: str | Path, *arguments: Any, **options: Any) -> None:
+        super().__init__(folder_of(str(conf_source), options.get("base_env") or "base"), *arguments, **options)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """The merged configuration of one kind, for example "parameters"."""
+        # Before every reading, since resolvers belong to the process and there may be several loaders.
+        OmegaConf.register_new_resolver("conf_source", Path(self.conf_source).absolute().as_posix, replace=True)
         try:
             _refuse_missing(self.runtime_params or {} if key == "parameters" else {})
             content: dict[str, Any] = super().__getitem__(key)

@@ -21,6 +21,7 @@ from papergan.extractors.cost import seconds_per_image
 from papergan.game.game import Game
 from papergan.game.sampler import measure_sampling_seconds
 from papergan.hooks.experiment_checks import image_spec
+from papergan.project import COMMAND
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.cost import StepCost, duration, measure_step
 from papergan.training.numerics import choose_device
@@ -148,7 +149,7 @@ def shorter(plan: RunPlan) -> str:
     """
     steps = min(plan.left, int(LOOK / plan.cost.seconds))
     if steps < STEPS_OF_A_LOOK:
-        return f"of some minutes, smaller in everything: kedro run --pipelines {plan.name} --env demo"
+        return f"of some minutes, smaller in everything: {COMMAND} run --pipelines {plan.name} --env demo"
     epochs, rules = plan.epochs_of(steps), plan.recipe.evaluation
     samples, final = min(1000, rules.num_samples), min(2000, rules.final_num_samples)
     changes = [f"training.{key}=null" for key in ("epochs", "images") if getattr(plan.recipe.training, key) is not None]
@@ -157,7 +158,7 @@ def shorter(plan: RunPlan) -> str:
         changes.append(f"evaluation.every_epochs={max(epochs / 2, 1e-4):.2g}")
     text = ",".join(f"{plan.name}.{change}" for change in changes)
     seconds = steps * plan.cost.seconds + plan.measuring_seconds(2, samples, final) + plan.classifier_seconds
-    return f'of about {duration(seconds)}: kedro run --pipelines {plan.name} --params "{text}"'
+    return f'of about {duration(seconds)}: {COMMAND} run --pipelines {plan.name} --params "{text}"'
 
 
 def describe(plan: RunPlan) -> str:

@@ -20,6 +20,7 @@ from papergan.config.registry import is_dry_run
 from papergan.datasets.page import Page, PageDataset
 from papergan.hooks.mlflow_tracking import file_of
 from papergan.pipelines.groups import experiment_of
+from papergan.project import IN_CHECKOUT
 from papergan.tracking.active_runs import places
 from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.interface import run_address, table_address, ui_options
@@ -79,8 +80,9 @@ class SummaryHook:
         if self._mlflow is not None and (experiment or "comparison" in outputs):  # tools leave no MLflow run
             lines += [f"  {label:<13} {where}" for label, where in mlflow_lines(self._mlflow)]
         shown = experiment or next((name.split(".")[0] for name in outputs.values() if "." in name), "comparison")
-        lines += [f"  {'Kedro-Viz:':<13} {_program('kedro')} viz run --pipeline {shown}", ""]
-        click.echo("\n".join(lines))
+        if IN_CHECKOUT:  # Kedro-Viz shows projects, not packages
+            lines.append(f"  {'Kedro-Viz:':<13} {_program('kedro')} viz run --pipeline {shown}")
+        click.echo("\n".join([*lines, ""]))
 
 
 def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.errors import DataError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
 from papergan.messages import quoted, sanitise
+from papergan.project import COMMAND
 from papergan.training.numerics import choose_device
 
 
@@ -55,7 +56,7 @@ def path_of(name: str, given: Any) -> Path:
     if not isinstance(given, str) or not given:
         raise DataError(
             f"{name}: which images? give a folder, a parquet, .npy or .npz file: "
-            "kedro run --pipelines evaluate_images --params real=DIR,fake=DIR"
+            f"{COMMAND} run --pipelines evaluate_images --params real=DIR,fake=DIR"
         )
     try:
         path = Path(given).expanduser().resolve()

@@ -12,6 +12,7 @@ from papergan.errors import CheckpointError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.model_folder import CONFIG, WEIGHTS, read_model
 from papergan.messages import quoted
+from papergan.project import COMMAND
 
 
 def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator:
@@ -38,7 +39,7 @@ def locate(source: str | os.PathLike[str]) -> Path:
         raise RecipeError(f"{quoted(text)} is no place of a model; give a folder, a file, or {known}")
     path = Path(text).expanduser()
     if not path.exists():
-        raise CheckpointError(f"{path} does not exist; a model is written at the end of `kedro run --pipelines NAME`")
+        raise CheckpointError(f"{path} does not exist; `{COMMAND} run --pipelines NAME` writes a model at its end")
     return newest_model(path) if path.is_dir() else path
 
 

@@ -11,6 +11,7 @@ import click
 from papergan.config import registry
 from papergan.errors import RecipeError, did_you_mean, known_cause
 from papergan.messages import quoted
+from papergan.project import COMMAND, PROJECT
 
 if TYPE_CHECKING:
     from papergan.maintenance.retention import RetentionRecipe
@@ -75,7 +76,7 @@ def _clean(
     if not found.removals:
         return found.errors
     if not yes:
-        click.echo("Nothing was removed; kedro clean with --yes does it.")
+        click.echo(f"Nothing was removed; {COMMAND} clean with --yes does it.")
         return found.errors
     still = {*plan().removals}  # another process may have begun since
     done, failed = remove(removal for removal in found.removals if removal in still)
@@ -93,7 +94,7 @@ def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfigura
     from papergan.maintenance.retention import RetentionRecipe
     from papergan.tracking.configuration import MlflowConfiguration
 
-    with KedroSession.create(registry.PROJECT) as session:
+    with KedroSession.create(PROJECT) as session:
         context = session.load_context()
         written = context.params.get("retention") or {}
         if not isinstance(written, dict):

@@ -10,6 +10,7 @@ import click
 from papergan.config import registry
 from papergan.config.papers import find_paper, papers
 from papergan.errors import RecipeError
+from papergan.project import COMMAND
 
 
 def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
@@ -25,9 +26,10 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
         "Experiments; each is a pipeline of its own:",
         "",
         *_by_paper(experiments.values(), descriptions, width),
-        "  kedro run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on drawn shapes",
-        "  kedro run --pipelines hybrid_cifar10                  as the paper has it, on CIFAR-10",
-        '  kedro run --pipelines hybrid_cifar10 --params "hybrid_cifar10.training.epochs=50,hybrid_cifar10.seed=1"',
+        f"  {COMMAND} run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on drawn shapes",
+        f"  {COMMAND} run --pipelines hybrid_cifar10                  as the paper has it, on CIFAR-10",
+        f"  {COMMAND} run --pipelines hybrid_cifar10 "
+        '--params "hybrid_cifar10.training.epochs=50,hybrid_cifar10.seed=1"',
         "",
         "Studies: many experiments over seeds, interruptible, with one table:",
         "",

@@ -10,7 +10,7 @@ from importlib import metadata
 
 import torch
 
-from papergan.config.registry import PROJECT
+from papergan.project import IN_CHECKOUT, PROJECT
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ def _processor() -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    if not IN_CHECKOUT:  # the working directory may be a checkout of something else
+        return None
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
             ["git", *arguments],  # noqa: S607 - git is found as the user's shell finds it

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.scorecard import ScoreCard
+from papergan.project import COMMAND
 from papergan.validation import flattened
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def run_name(experiment: str, seed: int, training: TrainingRecipe, given: Mappin
 
 def command(pipelines: list[str], environment: str | None, given: Mapping[str, Any] | None = None) -> str:
     """The command that makes such a run. given: --params; None leaves them out."""
-    parts = ["kedro run", f"--pipelines {','.join(pipelines)}" if pipelines else ""]
+    parts = [f"{COMMAND} run", f"--pipelines {','.join(pipelines)}" if pipelines else ""]
     parts.append(f"--env {environment}" if environment is not None else "")
     pairs = ",".join(f"{name}={text_of(value)}" for name, value in flattened("", given or {}))
     return " ".join(filter(None, [*parts, f'--params "{pairs}"' if pairs else ""]))

@@ -1,0 +1,105 @@
+"""`--conf-source` may be the archive that `kedro package` writes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from helpers.project_run import PROJECT, command_here
+from papergan import settings
+from papergan.errors import RecipeError
+from papergan.hooks import ReadableConfigLoader
+from papergan.hooks.conf_archive import LARGEST, folder_of
+
+
+def archive(path: Path, name: str = "conf") -> Path:
+    """As `kedro package` writes it; with "." the folders are at the top."""
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(PROJECT / "conf", name, filter=lambda one: None if "/local/" in one.name else one)
+    return path
+
+
+def test_a_folder_and_an_address_are_left_as_they_are(tmp_path):
+    assert folder_of(str(tmp_path), "base") == str(tmp_path)
+    assert folder_of("s3://bucket/conf", "base") == "s3://bucket/conf"
+
+
+@pytest.mark.parametrize("name", ["conf", "."])
+def test_the_configuration_of_an_archive_is_that_of_its_folder(tmp_path, name):
+    path = archive(tmp_path / "conf-papergan.tar.gz", name)
+    packed, plain = (
+        ReadableConfigLoader(source, env="demo", **settings.CONFIG_LOADER_ARGS) for source in (path, PROJECT / "conf")
+    )
+    for kind in ("parameters", "mlflow"):
+        assert packed[kind] == plain[kind]
+    published = Path(packed["catalog"]["published"]["filepath"])
+    assert published == Path(packed.conf_source) / "base" / "published.yml"
+    assert published.read_bytes() == (PROJECT / "conf/base/published.yml").read_bytes()
+    assert plain["catalog"]["published"]["filepath"] == str(PROJECT / "conf/base/published.yml")
+
+
+def test_the_command_takes_one(tmp_path):
+    done = command_here("run", "--conf-source", str(archive(tmp_path / "c.tar.gz")), "--env", "nowhere")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "papergan: unknown environment 'nowhere'; known: base, demo, local, test\n",
+    )
+
+
+def test_the_command_says_in_one_line_what_is_wrong_with_one(tmp_path):
+    path = tmp_path / "conf.tar.gz"
+    path.write_text("no archive")
+    done = command_here("run", "--conf-source", str(path))
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"papergan: {path}: expected a folder of configuration or a .tar.gz of one")
+
+
+def test_experiments_of_an_archive_are_found(tmp_path):
+    conf = tmp_path / "conf"
+    shutil.copytree(PROJECT / "conf", conf, ignore=shutil.ignore_patterns("local"))
+    (conf / "local").mkdir()
+    text = "of_the_archive: {paper: tahvili2025, system: nothing, dataset: cifar10, training: {epochs: 1.0}}\n"
+    (conf / "base/parameters_own.yml").write_text(text)
+    with tarfile.open(tmp_path / "own.tar.gz", "w:gz") as tar:
+        tar.add(conf, "conf")
+    done = command_here("run", "--pipelines", "of_the_archive", "--conf-source", str(tmp_path / "own.tar.gz"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("papergan: of_the_archive: unknown system 'nothing'"), done.output
+    done = command_here("run", "--pipelines", "of_the_archive")
+    assert done.stderr.startswith("papergan: unknown pipeline 'of_the_archive'")
+
+
+def members(*files: tuple[str, int]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        for name, size in files:
+            member = tarfile.TarInfo(name)
+            member.size = size
+            tar.addfile(member, io.BytesIO(bytes(size)))
+    return content.getvalue()
+
+
+WRONG = {
+    "cut off": (archive, "expected a folder of configuration or a .tar.gz"),
+    "no tar": (gzip.compress(b"x" * 2000), "expected a folder of configuration or a .tar.gz"),
+    "empty": (members(), "there is no folder 'base'"),
+    "without base": (members(("conf/demo/catalog.yml", 3)), "there is no folder 'base'"),
+    "too large": (members(("conf/base/catalog.yml", LARGEST + 1)), "more than 16 MB"),
+    "out of its folder": (members(("../../outside.yml", 3)), "outside"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_archive_is_refused(tmp_path, kind):
+    content, message = WRONG[kind]
+    path = tmp_path / "conf.tar.gz"
+    path.write_bytes(content if isinstance(content, bytes) else content(path).read_bytes()[:-2000])
+    with pytest.raises(RecipeError, match=message) as raised:
+        folder_of(str(path), "base")
+    assert str(raised.value).startswith(f"{path}: ")
