@@ -76,6 +76,7 @@ class OneLineCommand(click.Command):
             registry.use(Path(source) if source else None, ctx.params["env"])
             _refuse_unknown_pipelines(ctx.params)
             _refuse_parts_of_no_recipe(ctx.params)
+            _choose_pipelines(ctx.params)
             _refuse_unknown_parts(ctx.params)
             ctx.params["runner"] = _runner(ctx.params)
             return super().invoke(ctx)
@@ -139,6 +140,14 @@ def _hint(name: str, known: Iterable[str], environment: str | None) -> str:
     if others:
         return f": it is in conf/{others[0]}; run it with --env {others[0]}"
     return did_you_mean(name, known, registry.LISTED)
+
+
+def _choose_pipelines(options: dict[str, Any]) -> None:
+    """Take the pipelines that the named nodes and datasets belong to, where none is named: as Kedro-Viz suggests it."""
+    names = [name for option in PARTS if option != "tags" for name in options[option] or ()]
+    owners = dict.fromkeys(name.partition(".")[0] for name in names)
+    if owners and not options["pipeline"] and not options["pipelines"]:
+        options["pipelines"] = [owner for owner in owners if owner in pipelines] or options["pipelines"]
 
 
 def _refuse_unknown_parts(options: dict[str, Any]) -> None:

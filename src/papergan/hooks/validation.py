@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from kedro.framework.context import KedroContext
@@ -18,9 +18,17 @@ from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
 from papergan.pipelines.groups import experiment_of
 
+if TYPE_CHECKING:
+    from papergan.config.checked import Experiment
+    from papergan.data.library import ImageLibrary
+    from papergan.datasets.checkpoints import CheckpointFolder
+
 
 class ValidationHook:
     """Checks the environment and every recipe of a run, its data, device and weights; nodes get the checked recipes."""
+
+    def __init__(self) -> None:
+        self._reserved: list[IO[str]] = []
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -51,23 +59,58 @@ class ValidationHook:
         checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog, files=not dry)}
         for name, recipe in checked.items():
             catalog.save(f"params:{name}", recipe)
-        _show_costs(checked, pipeline, catalog, dry=dry)
+        trained = _trained(checked, pipeline, catalog)
+        if not dry:
+            self._reserve(trained)
+        _show_costs(trained, catalog.load("image_library") if trained else None, dry=dry)
+
+    def _reserve(self, trained: Sequence[tuple[Experiment, CheckpointFolder]]) -> None:
+        """Refuse a recipe that another process runs, before anything is made for it."""
+        self.release()
+        for experiment, checkpoints in trained:
+            recipe = experiment.recipe
+            self._reserved.append(checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints).reserve())
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Let others run the recipes."""
+        self.release()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Let others run the recipes."""
+        self.release()
+
+    def release(self) -> None:
+        """Give up all reservations; the kernel does where the process ends."""
+        while self._reserved:
+            self._reserved.pop().close()
 
 
-def _show_costs(checked: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol, *, dry: bool) -> None:
-    """Say what the experiments that will be trained will cost; in a dry run, all there is to say."""
+def _trained(
+    checked: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+) -> list[tuple[Experiment, CheckpointFolder]]:
+    """The experiments that will be trained, and where their checkpoints lie."""
     from papergan.config.checked import Experiment
+
+    names = {experiment_of(node.namespace) for node in pipeline.nodes if node.name.endswith(".train")}
+    found = [one for name, one in checked.items() if name in names and isinstance(one, Experiment)]
+    return [(one, catalog.load(f"{one.name}.checkpoints")) for one in found]
+
+
+def _show_costs(
+    trained: Sequence[tuple[Experiment, CheckpointFolder]], library: ImageLibrary | None, *, dry: bool
+) -> None:
+    """Say what the experiments will cost; in a dry run, all there is to say."""
     from papergan.hooks.run_plan import announce, describe, plan_run
 
-    trained = {experiment_of(node.namespace) for node in pipeline.nodes if node.name.endswith(".train")}
-    for name, experiment in checked.items():
-        if name in trained and isinstance(experiment, Experiment):
-            checkpoints = catalog.load(f"{name}.checkpoints")
-            plan = plan_run(experiment, catalog.load("image_library"), checkpoints, full=dry)
-            if dry:
-                click.echo(describe(plan))
-            else:
-                announce(plan)
+    for experiment, checkpoints in trained:
+        assert library is not None
+        plan = plan_run(experiment, library, checkpoints, full=dry)
+        if dry:
+            click.echo(describe(plan))
+        else:
+            announce(plan)
 
 
 def _check_environment(context: KedroContext) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -63,7 +63,18 @@ class CheckpointStore:
         Raises CheckpointError naming the holder, StorageError where the folder cannot be written, or a link or anything
         but a file is in the lock's place.
         """
-        lock = self.folder / "lock"
+        with self._take("lock"):
+            yield
+
+    def reserve(self) -> IO[str]:
+        """Keep other runs of the recipe out from before the training until after it: a lock, held until it is closed.
+
+        Raises as `locked` does.
+        """
+        return self._take("run.lock")
+
+    def _take(self, name: str) -> IO[str]:
+        lock = self.folder / name
         with storage_errors(lock):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -73,10 +84,8 @@ class CheckpointStore:
                 raise CheckpointError(
                     f"{self.folder}: held by {holder}, which trains the same recipe; wait for it or stop it"
                 ) from None
-        with file:
-            with storage_errors(lock):
-                file_locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
-            yield
+            file_locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
+        return file
 
     def check_images(self, digest: str) -> None:
         """Note of which training images, by digest, the checkpoints are.
