@@ -73,6 +73,12 @@ def test_the_shorter_run_is_a_valid_one(plan):
     assert Recipe.parse("mine", given).training.steps == 240  # eight minutes of two seconds
 
 
+def test_the_shorter_run_is_on_the_same_images_of_ones_own(plan):
+    mine = plan.recipe.model_copy(update={"dataset": "/data/cats"})
+    assert '--params "mine.dataset=/data/cats,mine.training' in shorter(replace(slower(plan, 2.0), recipe=mine))
+    assert "dataset=" not in shorter(slower(plan, 2.0))
+
+
 def test_what_would_see_too_few_steps_is_sent_to_the_demo(plan):
     assert shorter(slower(plan, 60.0)).endswith("kedro run --pipelines mine --env demo")
 

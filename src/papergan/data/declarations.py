@@ -114,6 +114,7 @@ class DigitsDeclaration(DrawnDeclaration):
     """Digits, see `papergan.data.drawn_digits`."""
 
     kind: Literal["synthetic_digits"] = "synthetic_digits"
+    licence: Text = OWN
 
     @property
     def spec(self) -> ImageSpec:

@@ -14,6 +14,7 @@ from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
+from papergan.data.own_declaration import is_path
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.errors import EvaluationError
 from papergan.extractors.build import weight_files
@@ -154,6 +155,8 @@ def shorter(plan: RunPlan) -> str:
     samples, final = min(1000, rules.num_samples), min(2000, rules.final_num_samples)
     changes = [f"training.{key}=null" for key in ("epochs", "images") if getattr(plan.recipe.training, key) is not None]
     changes += [f"training.steps={steps}", f"evaluation.num_samples={samples}", f"evaluation.final_num_samples={final}"]
+    if is_path(plan.recipe.dataset):  # which is not in the recipe, but in the command that was typed
+        changes.insert(0, f"dataset={plan.recipe.dataset}")
     if epochs:
         changes.append(f"evaluation.every_epochs={max(epochs / 2, 1e-4):.2g}")
     text = ",".join(f"{plan.name}.{change}" for change in changes)
