@@ -72,5 +72,5 @@ CONFIG_LOADER_ARGS = {
         "emoji": emoji,
         "fingerprints": fingerprints,
         "conf_source": CONFIGURATION.as_posix,  # of other loaders than ReadableConfigLoader, which has its own folder
-    },  # fmt: skip
+    },
 }
