@@ -110,7 +110,7 @@ def test_it_runs_anywhere(installed):
 
     said = installed("python", "-m", "papergan", "run", "--pipelines", "hybrid_cifar10", "--env", "demo",
                      "--params", SMALL)  # fmt: skip
-    assert "Proposed Mod" in said
+    assert "data/08_reporting/comparison/comparison.html" in said
     assert "kedro" not in said.lower()
     assert {path.name for path in installed.here.iterdir()} <= {"data", "mlruns", "warnings.log"}
     assert (installed.here / "mlruns/mlflow.db").is_file()

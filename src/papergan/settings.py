@@ -67,5 +67,10 @@ CONFIG_LOADER_ARGS = {
     # An overlay changes the keys it names and leaves the rest of a recipe as it is.
     "merge_strategy": {"parameters": "soft", "globals": "soft", "catalog": "soft"},
     "config_patterns": {"mlflow": ["mlflow*"]},
-    "custom_resolvers": {"workspace": workspace, "emoji": emoji, "fingerprints": fingerprints},
+    "custom_resolvers": {
+        "workspace": workspace,
+        "emoji": emoji,
+        "fingerprints": fingerprints,
+        "conf_source": CONFIGURATION.as_posix,  # of other loaders than ReadableConfigLoader, which has its own folder
+    },
 }
