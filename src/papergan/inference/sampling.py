@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,16 @@ def _write_pngs(
     check_room(out / "000000.png", (request.n - done) * each, f"{request.n} images")
     _note_request(generator, request, out)
     advance(done)
-    for part in _stream(generator, request, batch_size, done) if done < request.n else ():
-        if should_stop():
-            return None
-        part.write(out)
-        advance(len(part))
+    written: Future[list[Path]] | None = None
+    with ThreadPoolExecutor(1) as writer:  # encodes and writes one batch while the next one is generated
+        for part in _stream(generator, request, batch_size, done) if done < request.n else ():
+            if written is not None:
+                advance(len(written.result()))
+            if should_stop():
+                return None
+            written = writer.submit(part.write, out)
+        if written is not None:
+            advance(len(written.result()))
     return out
 
 
