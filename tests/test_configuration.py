@@ -81,7 +81,7 @@ def test_the_demo_leaves_every_component_of_the_hybrid_on_but_the_gradient_penal
     assert chosen["self_attention"]
     assert chosen["spectral_norm"]
     assert chosen["adaptive_mix"] == "plain"
-    assert chosen["augmentation"] == "rotation,color,crop"
+    assert chosen["augmentation"] == "translation"  # digits are neither turned nor coloured
 
 
 def test_params_reach_the_recipe():

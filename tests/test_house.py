@@ -135,6 +135,7 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "hooks/conf_archive.py": {"tarfile.open": "of open_regular"},
     "hooks/config_loader.py": {"OmegaConf.load": "configuration that Kedro has opened before"},
     "hooks/experiment_checks.py": {"checkpoints.open": "opens a store, no file"},
+    "hooks/validation.py": {"checkpoints.open": "opens a store, no file"},
     "hooks/run_plan.py": {"checkpoints.open": "opens a store, no file"},
     "inference/unfinished_archive.py": {
         "self._path(name).open": "a file that `count` has found regular, or a new one", "np.memmap": "as above",
