@@ -133,8 +133,13 @@ def test_every_server_in_the_documents_stays_on_this_machine():
             continue
         named = re.findall(r"--host[ =]([\w.:]+)", line)
         assert set(named) <= {"127.0.0.1", "localhost"}, line
-        known = re.search(r"kedro viz|kedro mlflow ui|mlflow ui", line)
+        known = re.search(r"kedro viz|kedro mlflow ui|mlflow ui|jupyter lab", line)
         assert named or known, f"what does it listen to? {line}"
+
+
+def test_jupyter_listens_to_this_machine_by_default():
+    server = pytest.importorskip("jupyter_server.serverapp").ServerApp
+    assert server.ip.default_value == "localhost" or server().ip == "localhost"
 
 
 @pytest.mark.parametrize("command", SERVERS)
