@@ -139,5 +139,5 @@ def test_a_wrong_list_of_experiments(tmp_path, text, message):
 
 
 def test_a_name_that_is_no_text_is_no_experiment():
-    with pytest.raises(RecipeError, match="unknown experiment 3; known"):
+    with pytest.raises(RecipeError, match="unknown experiment '?3'?; `kedro run` lists what there is"):
         registry.refuse_unknown({3: {}})

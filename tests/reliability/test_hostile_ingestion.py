@@ -21,6 +21,8 @@ from papergan.pipelines.ingestion import create_pipeline
 
 pytestmark = WARNINGS
 
+RECIPE = {"dataset": "toy", "image_size": None, "images": None, "train_limit": None, "subset_seed": None}
+
 
 def declared(file: object) -> dict[str, object]:
     split = {"rows": 6, "digest": "0" * 64}
@@ -91,7 +93,7 @@ def test_a_refused_ingestion_leaves_no_images(tmp_path, monkeypatch, name, split
                 raw=str(tmp_path / "raw"), decoded=str(tmp_path / "decoded"), datasets={"toy": declaration}
             ),
             "params:one": MemoryDataset(
-                Experiment("one", SimpleNamespace(dataset="toy", image_size=None, train_limit=None, subset_seed=None)),
+                Experiment("one", SimpleNamespace(**RECIPE)),
                 copy_mode="assign",
             ),
             "one.raw_images": MemoryDataset(copy_mode="assign"),

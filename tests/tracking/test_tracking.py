@@ -279,6 +279,7 @@ def test_a_monitor_that_does_not_end_holds_no_run_up(monkeypatch):
         def finish(self):
             released.wait(60)
 
+    pytest.importorskip("psutil", reason="needs the extra system-metrics")
     released = threading.Event()
     monkeypatch.setattr("mlflow.system_metrics.system_metrics_monitor.SystemMetricsMonitor", Stuck)
     monkeypatch.setattr(system_metrics, "PATIENCE_SECONDS", 0.1)

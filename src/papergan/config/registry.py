@@ -113,12 +113,15 @@ def environments_with(name: str) -> list[str]:
 def use(conf: Path | None = None, environment: str | None = None) -> bool:
     """Take experiments and studies from this folder of configuration and environment; by default the project's own.
 
+    An environment that is no folder in it has none; it is refused where the configuration is read.
     Returns whether that is another one than before: pipelines that were made before are then of the other one.
     """
     global _in_use
     before = _in_use
     conf = conf if conf is not None and (conf / "base").is_dir() else PARAMETERS.parents[1]
-    _in_use = Configuration(conf.resolve(), environment or os.environ.get("KEDRO_ENV") or "local")
+    wanted = environment or os.environ.get("KEDRO_ENV") or "local"
+    known = {path.name for path in conf.iterdir() if path.is_dir()}
+    _in_use = Configuration(conf.resolve(), wanted if wanted in known else "local")
     for cached in (_in_folder, _in_file):
         cached.cache_clear()
     forget()
