@@ -67,13 +67,7 @@ class DryRunner(SequentialRunner):
         """The name by which hooks know a dry run, and what Kedro-Viz recognises a sequential runner by."""
         return f"{DRY_RUN}, a kedro.runner.sequential_runner.SequentialRunner object"
 
-    def _run(
-        self,
-        pipeline: Pipeline,
-        catalog: CatalogProtocol,
-        hook_manager: PluginManager | None = None,
-        run_id: str | None = None,
-    ) -> None:
+    def _run(self, *arguments: Any, **options: Any) -> None:
         """Run nothing."""
 
 

@@ -97,10 +97,11 @@ def test_done_steps_do_not_count(plan, caplog):
     assert caplog.messages[0].startswith("mine: 10 steps, after 390 that are done: about 10 hours")
 
 
-def test_a_finished_run_says_nothing(plan, caplog):
-    caplog.set_level(logging.INFO)
-    announce(replace(plan, done=400))
-    assert not caplog.messages
+def test_a_finished_run_is_not_measured(library, tmp_path):
+    checkpoints, checked = CheckpointFolder(tmp_path / "checkpoints"), Recipe.parse("mine", recipe())
+    checkpoints.open(checked.fingerprint).save(400, {})
+    assert plan_run(Experiment("mine", checked), library, checkpoints, full=False) is None
+    assert plan_run(Experiment("mine", checked), library, checkpoints, full=True).left == 0
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, monkeypatch):

@@ -23,8 +23,10 @@ from papergan.game.game import Game
 from papergan.game.sampler import measure_sampling_seconds
 from papergan.hooks.experiment_checks import image_spec
 from papergan.project import COMMAND
+from papergan.training.batches import batches_per_epoch
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.cost import StepCost, duration, measure_step
+from papergan.training.memory import memory_errors
 from papergan.training.numerics import choose_device
 
 logger = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class RunPlan:
 
     @property
     def training_seconds(self) -> float:
+        """Of the steps that are left."""
         return self.left * self.cost.seconds
 
     @property
@@ -81,6 +84,7 @@ class RunPlan:
         return shown / self.images if self.images else 0.0
 
     def measuring_seconds(self, evaluations: int, samples: int, final: int) -> float:
+        """Of so many evaluations of `samples` images, and the one at the end."""
         return (evaluations * samples + final) * self.evaluation_seconds
 
     @property
@@ -91,27 +95,32 @@ class RunPlan:
         return self.training_seconds + measuring + self.classifier_seconds
 
 
-def plan_run(experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder, *, full: bool) -> RunPlan:
+def plan_run(
+    experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder, *, full: bool
+) -> RunPlan | None:
     """Measure the experiment's cost on a throw-away copy of its game; nothing is written or downloaded.
 
-    full: with FLOPs and evaluation; otherwise evaluation is measured only where training alone is long.
+    full: with FLOPs and evaluation; otherwise evaluation is measured only where training alone is long, and nothing,
+    None, where no step is left. Raises MemoryShortError where a step does not fit.
     """
     name, recipe = experiment
-    training, (declared, count) = (
-        recipe.training,
-        library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images),
-    )
+    training = recipe.training
+    declared, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
     counts = [each for each in (count, recipe.train_limit) if each is not None]
     images, spec = min(counts, default=None), image_spec(recipe, declared)
     game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed).to(choose_device(training.device))
     steps = _steps(recipe, images, game)
     done = max(checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps(), default=0)
-    left = max(1, (steps or 1) - done)
+    left = (steps or 1) - done
+    if left <= 0 and not full:
+        return None
     shape = (training.batch_size // training.devices, spec.channels, spec.size, spec.size)
-    cost = measure_step(
-        game, shape, precision=training.precision,
-        deterministic=training.deterministic, enough=0.0 if full else LONG / 5 / left, count_flops=full,
-    )  # fmt: skip
+    enough = 0.0 if full else LONG / 5 / left
+    with memory_errors(f"measuring a step of {name}", f"lower {name}.training.batch_size"):
+        cost = measure_step(
+            game, shape, precision=training.precision, deterministic=training.deterministic, enough=enough,
+            count_flops=full,
+        )  # fmt: skip
     evaluation = classifier = 0.0
     if full or left * cost.seconds > LONG / 5:
         features = seconds_per_image(recipe.evaluation, recipe.evaluation.domain_classifier.width, spec, game.device)
@@ -125,22 +134,22 @@ def _steps(recipe: Recipe, images: int | None, game: Game) -> int | None:
     """The budget in steps; None where it is in epochs of images that have not been counted."""
     if images is None and recipe.training.epochs is not None:
         return None
-    round_up = not recipe.training.drop_last
-    batches = (images or 0) // recipe.training.batch_size
-    batches += round_up and bool((images or 0) % recipe.training.batch_size)
-    return recipe.training.total_steps(batches_per_epoch=batches, batches_per_step=game.batches_per_step)
+    training = recipe.training
+    batches = batches_per_epoch(images or 0, training.batch_size, drop_last=training.drop_last)
+    return training.total_steps(batches_per_epoch=batches, batches_per_step=game.batches_per_step)
 
 
 def announce(plan: RunPlan) -> None:
     """Log what the run will take; where that is long, also how to have a shorter look."""
-    if plan.left and plan.cost.steps:
-        after = f", after {plan.done} that are done" if plan.done else ""
-        logger.info(
-            "%s: %d steps%s: about %s on this machine (%s)",
-            plan.name, plan.left, after, duration(plan.seconds), plan.device,
-        )  # fmt: skip
-        if plan.seconds > LONG:
-            logger.info("For a look %s", shorter(plan))
+    if plan.steps is None:  # which depends on images that are not counted yet
+        return
+    after = f", after {plan.done} that are done" if plan.done else ""
+    logger.info(
+        "%s: %d steps%s: about %s on this machine (%s)",
+        plan.name, plan.left, after, duration(plan.seconds), plan.device,
+    )  # fmt: skip
+    if plan.seconds > LONG:
+        logger.info("For a look %s", shorter(plan))
 
 
 def shorter(plan: RunPlan) -> str:

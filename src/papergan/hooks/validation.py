@@ -107,6 +107,8 @@ def _show_costs(
     for experiment, checkpoints in trained:
         assert library is not None
         plan = plan_run(experiment, library, checkpoints, full=dry)
+        if plan is None:
+            continue
         if dry:
             click.echo(describe(plan))
         else:

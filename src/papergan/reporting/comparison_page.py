@@ -26,7 +26,7 @@ COLUMNS = {
     "epochs": "passes over the training images",
 }
 METRICS = {"FID": "fid", "IS": "is", "precision": "precision", "recall": "recall", "coverage": "coverage"}
-NONE: Mapping[tuple[str, str, str], bytes] = {}
+Strips = Mapping[tuple[str, str, str], bytes]  # PNGs by (experiment, variant, data set)
 STYLE = """
 td.samples img { width: 13rem; max-width: none; display: block; border-radius: 4px; }
 th[data-sort] { cursor: pointer; white-space: nowrap; } th[data-sort]::after { content: " \\2195"; color: #9aa4b2; }
@@ -48,10 +48,8 @@ document.querySelectorAll("th[data-sort]").forEach((th) => th.addEventListener("
 """  # a column's order, by data-key, turned round by a second click; what has no key stays below
 
 
-def comparison_html(
-    table: pd.DataFrame, title: str, notes: Sequence[str] = (), strips: Mapping[tuple[str, str, str], bytes] = NONE
-) -> str:
-    """The page. table: see `comparison_table`. strips: PNGs by (experiment, variant, data set).
+def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), strips: Strips | None = None) -> str:
+    """The page. table: see `comparison_table`. strips: the first samples of runs.
 
     Measured runs come first, then real images in the place of samples, what the columns mean, published rows without a
     measurement, and all other columns, folded. One inline script sorts columns; nothing is loaded from elsewhere.
@@ -59,7 +57,7 @@ def comparison_html(
     protocols = Protocols()
     runs = table[table["experiment"].notna()]
     real = table[table["experiment"].isna() & table["dataset"].notna()]
-    rows = [_row(line, protocols, strips) for _, line in runs.iterrows()]
+    rows = [_row(line, protocols, strips or {}) for _, line in runs.iterrows()]
     below = [_row(line, protocols, {}) for _, line in real.iterrows()]
     body = [
         f'<div class="wide"><table><thead><tr>{"".join(map(_head, COLUMNS))}</tr></thead>\n'
@@ -84,7 +82,7 @@ def _head(name: str) -> str:
     return f'<th title="{escape(COLUMNS[name])}"{sorts}>{escape(name)}</th>'
 
 
-def _row(line: pd.Series, protocols: Protocols, strips: Mapping[tuple[str, str, str], bytes]) -> str:
+def _row(line: pd.Series, protocols: Protocols, strips: Strips) -> str:
     name, variant, dataset = (text(line[column]) for column in ("experiment", "variant", "dataset"))
     strip = strips.get((name, variant, dataset))
     image = "" if strip is None else f'<img alt="samples of {escape(name)}" src="{_data(strip)}">'

@@ -14,6 +14,11 @@ from papergan.image_range import to_model_range
 from papergan.randomness import seed_for
 
 
+def batches_per_epoch(count: int, batch_size: int, *, drop_last: bool) -> int:
+    """How many batches `count` images make; drop_last: whether what is left over makes no batch of its own."""
+    return count // batch_size if drop_last else -(-count // batch_size)
+
+
 class Batches:
     """Batches of real images, shuffled anew in every epoch.
 
@@ -43,10 +48,8 @@ class Batches:
             )
         if len(images) < batch_size:
             raise DataError(f"{len(images)} images cannot fill a batch of {batch_size}: lower training.batch_size")
-        self.per_epoch, left = divmod(len(images), batch_size)
-        self._used = len(images) - left if drop_last else len(images)
-        if left and not drop_last:
-            self.per_epoch += 1
+        self.per_epoch = batches_per_epoch(len(images), batch_size, drop_last=drop_last)
+        self._used = min(len(images), self.per_epoch * batch_size)
         for size in (batch_size, self._used - (self.per_epoch - 1) * batch_size):
             if shard is not None and size % shard.world:
                 raise RecipeError(f"{shard.world} devices cannot share a batch of {size} evenly")
