@@ -25,8 +25,8 @@ import torch
 
 from papergan import systems
 from papergan.atomic_files import write_whole
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec
-from papergan.data.synthetic import synthetic_shapes
 from papergan.game.nan_guard import NonFiniteGuard, check_finite
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step

@@ -124,7 +124,7 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "maintenance/rules.py": {"safe_open": "after check_regular"},
     "data/parquet_table.py": {"ParquetFile": "after check_regular"},
     "data/collection.py": {"zipfile.ZipFile": "after check_regular"},
-    "data/emoji.py": {"TTFont": "after check_regular", "Image.open": "bytes that were read"},
+    "data/drawn/emoji.py": {"TTFont": "after check_regular", "Image.open": "bytes that were read"},
     "data/array_file.py": {
         "ZipFile": "data/folder.py passes regular files only", "npy.open_memmap": "as above",
         "archive.open": "a member of it",

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from papergan.data.dataset_kinds import parse_declaration, parse_declarations
-from papergan.data.fingerprints import CLASSES, DIRECTIONS, _bank, orientation, synthetic_fingerprints
+from papergan.data.drawn.fingerprints import CLASSES, DIRECTIONS, _bank, orientation, synthetic_fingerprints
 from papergan.data.library import ImageLibrary
 from papergan.data.socofing import Print, parse
 from papergan.data.sources import Sources

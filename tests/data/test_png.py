@@ -14,7 +14,7 @@ from PIL import Image
 from data.test_emoji import FIRST, a_font, bitmap
 from helpers.parquet_files import pixels, png, write
 from papergan.data.decoding import decode, decode_png
-from papergan.data.emoji import FONT, emoji_splits
+from papergan.data.drawn.emoji import FONT, emoji_splits
 from papergan.data.folder import read_images
 from papergan.data.pictures import Picture
 from papergan.data.png import damage_of_png

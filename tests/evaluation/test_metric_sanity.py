@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
-from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, honest, max_images
 from papergan.evaluation.evaluator import Evaluator

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from helpers.small_systems import small
 from papergan import systems
-from papergan.data.synthetic import synthetic_shapes
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.callbacks import Callbacks

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from helpers.small_systems import small
 from helpers.tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 from papergan import systems
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec
-from papergan.data.synthetic import synthetic_shapes
 from papergan.game.ema import EMA
 from papergan.game.game import Game, Match, Player, Turn
 from papergan.game.priors import Gaussian, Uniform

@@ -7,9 +7,9 @@ import torch
 
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec, ImageSplits
 from papergan.data.preparation import prepare
-from papergan.data.synthetic import synthetic_shapes
 from papergan.pipelines.experiment.nodes.export import swap_in_ema
 from papergan.pipelines.experiment.nodes.figures import interpolate, most_asymmetric
 from papergan.pipelines.experiment.restore import new_game

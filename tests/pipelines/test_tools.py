@@ -10,7 +10,7 @@ from PIL import Image
 
 from helpers.project_run import command_here, run_here
 from papergan.data import library
-from papergan.data.synthetic import synthetic_shapes
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.errors import DataError
 
 

@@ -20,7 +20,7 @@ import torch
 from helpers import kinds
 from helpers.subject import outcome
 from papergan.config.experiment import Recipe
-from papergan.data.synthetic import synthetic_shapes
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.errors import RecipeError
 from papergan.game.affine_resampling import _MODES, _PADDINGS, transposed_in_order
 from papergan.training.batches import Batches

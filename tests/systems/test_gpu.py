@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from papergan import systems
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec
-from papergan.data.synthetic import synthetic_shapes
 from papergan.extractors.domain_training import train_domain_classifier
 from papergan.game.augmentation import rotation, translation
 from papergan.game.nan_guard import NonFiniteGuard

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from helpers.small_systems import small
 from papergan import systems
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec
 from papergan.data.preparation import resized
-from papergan.data.synthetic import synthetic_shapes
 from papergan.evaluation.image_features import features_of
 from papergan.extractors.domain_classifier import DomainExtractor
 from papergan.extractors.domain_training import train_domain_classifier

@@ -98,28 +98,28 @@ class DrawnDeclaration(DataSetDeclaration):
 
 
 class SyntheticDeclaration(DrawnDeclaration):
-    """Shapes, see `papergan.data.synthetic`."""
+    """Shapes, see `papergan.data.drawn.shapes`."""
 
     kind: Literal["synthetic_shapes"] = "synthetic_shapes"
     licence: Text = OWN
 
     @property
     def spec(self) -> ImageSpec:
-        from papergan.data.synthetic import CLASSES, SIZE
+        from papergan.data.drawn.shapes import CLASSES, SIZE
 
         return ImageSpec(3, SIZE, len(CLASSES))
 
 
 class DigitsDeclaration(DrawnDeclaration):
-    """Digits, see `papergan.data.drawn_digits`."""
+    """Digits, see `papergan.data.drawn.digits`."""
 
     kind: Literal["synthetic_digits"] = "synthetic_digits"
     licence: Text = OWN
 
     @property
     def spec(self) -> ImageSpec:
-        from papergan.data.drawn_digits import DIGITS
-        from papergan.data.synthetic import SIZE
+        from papergan.data.drawn.digits import DIGITS
+        from papergan.data.drawn.shapes import SIZE
 
         return ImageSpec(1, SIZE, len(DIGITS))
 
@@ -157,7 +157,7 @@ class FolderDeclaration(UsersDeclaration):
 
 
 class EmojiDeclaration(DrawnDeclaration):
-    """Emoji that an installed font draws, see `papergan.data.emoji`. font: its file."""
+    """Emoji that an installed font draws, see `papergan.data.drawn.emoji`. font: its file."""
 
     kind: Literal["emoji_font"] = "emoji_font"
     size: Size = 32
@@ -187,13 +187,13 @@ class SocofingDeclaration(UsersDeclaration):
 
 
 class FingerprintsDeclaration(DrawnDeclaration):
-    """Fingerprints, see `papergan.data.fingerprints`."""
+    """Fingerprints, see `papergan.data.drawn.fingerprints`."""
 
     kind: Literal["fingerprints"] = "fingerprints"
     licence: Text = OWN
 
     @property
     def spec(self) -> ImageSpec:
-        from papergan.data.fingerprints import CLASSES, SIZE
+        from papergan.data.drawn.fingerprints import CLASSES, SIZE
 
         return ImageSpec(1, SIZE, len(CLASSES))

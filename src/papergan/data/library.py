@@ -22,9 +22,10 @@ from papergan.data.declarations import (
     SocofingDeclaration,
     SyntheticDeclaration,
 )
-from papergan.data.drawn_digits import synthetic_digits
-from papergan.data.emoji import emoji_splits, find_font
-from papergan.data.fingerprints import synthetic_fingerprints
+from papergan.data.drawn.digits import synthetic_digits
+from papergan.data.drawn.emoji import emoji_splits, find_font
+from papergan.data.drawn.fingerprints import synthetic_fingerprints
+from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.folder import read_images
 from papergan.data.hub import hub_files
 from papergan.data.image_file import load_image_set, save_image_set
@@ -35,7 +36,6 @@ from papergan.data.parquet import read_parquet
 from papergan.data.preparation import drawn, without
 from papergan.data.socofing import read_socofing
 from papergan.data.sources import Sources
-from papergan.data.synthetic import synthetic_shapes
 from papergan.errors import DataError, did_you_mean
 from papergan.messages import quoted
 

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from papergan.data.drawn.polygons import CROSS, SQUARE, STAR, TRIANGLE, polygon_distance
 from papergan.data.images import ImageSet
 from papergan.data.memory import check_memory
-from papergan.data.polygons import CROSS, SQUARE, STAR, TRIANGLE, polygon_distance
 from papergan.errors import DataError
 
 Array = NDArray[np.float64]

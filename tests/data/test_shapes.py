@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from papergan.data.synthetic import CLASSES, synthetic_shapes
+from papergan.data.drawn.shapes import CLASSES, synthetic_shapes
 
 
 def test_every_image_is_a_function_of_its_index_split_and_seed():

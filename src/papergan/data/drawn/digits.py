@@ -9,7 +9,7 @@ mod 10, so classes are balanced. What varies, each uniform and independent:
     pen         1.1..2.2 pixels to either side of the line
     ink         brightness 0.75..1
 
-Antialiased and the same bytes on every machine, as `papergan.data.synthetic` is, whose random numbers these are.
+Antialiased and the same bytes on every machine, as `papergan.data.drawn.shapes` is, whose random numbers these are.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Literal
 
 import numpy as np
 
+from papergan.data.drawn.polygons import Array, polyline_distance
+from papergan.data.drawn.shapes import SIZE, covered, draw_balanced, spread, to_bytes
 from papergan.data.images import ImageSet
-from papergan.data.polygons import Array, polyline_distance
-from papergan.data.synthetic import SIZE, covered, draw_balanced, spread, to_bytes
 
 Stroke = tuple[tuple[float, float], ...]
 DIGITS = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")

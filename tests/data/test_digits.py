@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from papergan.data.drawn_digits import DIGITS, STROKES, synthetic_digits
+from papergan.data.drawn.digits import DIGITS, STROKES, synthetic_digits
 from papergan.errors import DataError
 
 
