@@ -50,7 +50,8 @@ def _offered(package: Path) -> list[str]:
 def _room(folder: Path) -> str:
     """The page of a package: its docstring, then its modules."""
     name = f"papergan.{folder.name}"
-    modules = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    files = [path.relative_to(folder) for path in folder.rglob("*.py") if path.stem != "__init__"]
+    modules = sorted(".".join(path.with_suffix("").parts) for path in files)
     head = f"# `{name}`\n\n::: {name}\n    options:\n      members: false\n      show_root_heading: false\n"
     return head + "".join(_member(f"{name}.{module}", 2) for module in modules)
 
