@@ -22,10 +22,15 @@ def warp(
     *,
     mode: Literal["bilinear", "nearest"],
     padding: Literal["zeros", "border", "reflection"],
+    size: int | None = None,
 ) -> Tensor:
-    """Resample images [B, C, S, S] at affine [B, 2, 3] of the output's coordinates; image edges are at -1, 1."""
+    """Resample images [B, C, S, S] at affine [B, 2, 3] of the output's coordinates; image edges are at -1, 1.
+
+    size: of the output, pixels; None for that of the images.
+    """
     with torch.autocast(images.device.type, enabled=False):
-        grid = torch.nn.functional.affine_grid(affine.detach(), list(images.shape), align_corners=False)
+        shape = list(images.shape if size is None else (*images.shape[:2], size, size))
+        grid = torch.nn.functional.affine_grid(affine.detach(), shape, align_corners=False)
         warped: Tensor = _Resample.apply(images.float(), grid, _MODES[mode], _PADDINGS[padding])  # type: ignore[no-untyped-call]
     return warped.to(images.dtype)
 

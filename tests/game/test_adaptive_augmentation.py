@@ -1,0 +1,191 @@
+"""ADA: what each transformation does, that it is linear in the images, and how the controller moves p."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from helpers.tiny_game import real_batch, tiny_game
+from papergan.game.adaptive_augmentation import (
+    GROUPS,
+    AdaptiveAugment,
+    AugmentationProbability,
+    ScheduledProbability,
+    _down,
+    _resampled,
+    _up,
+)
+from papergan.game.schedules import LinearDecay, Progress
+from papergan.game.training_step import training_step
+
+
+def images(count=32, size=16, channels=3):
+    return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def augmented(pipeline, x, p=1.0):
+    torch.manual_seed(1)
+    return AdaptiveAugment(AugmentationProbability(initial=p), pipeline)(x)
+
+
+def test_the_filter_up_and_down_again_changes_nothing():
+    torch.testing.assert_close(_down(_up(images())), images(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pipeline", ["bgc", "b", "g", "c", *GROUPS["g"], *GROUPS["c"]])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_at_probability_zero_every_transformation_is_the_identity(pipeline, channels):
+    x = images(8, channels=channels)
+    torch.testing.assert_close(augmented(pipeline, x, p=0.0), x, atol=1e-4, rtol=0)
+
+
+def test_half_of_all_images_are_flipped():
+    x = images(200)
+    after = augmented("flip", x)
+    flipped = [torch.equal(a, b.flip(2)) for a, b in zip(after, x, strict=True)]
+    same = [torch.equal(a, b) for a, b in zip(after, x, strict=True)]
+    assert all(a or b for a, b in zip(flipped, same, strict=True))
+    assert 70 < sum(flipped) < 130
+
+
+def test_quarter_turns_are_turns_by_90_degrees_and_all_four_are_drawn():
+    x = images(100)
+    after = augmented("quarter_turns", x)
+    turns = [
+        [turn for turn in range(4) if torch.allclose(a, b.rot90(turn, (1, 2)), atol=1e-5)]
+        for a, b in zip(after, x, strict=True)
+    ]
+    assert {turn for (turn,) in turns} == {0, 1, 2, 3}
+
+
+def test_whole_pixels_shift_by_at_most_an_eighth():
+    x = images(100)
+    after = augmented("whole_pixels", x)
+    found = set()
+    for a, b in zip(after, x, strict=True):
+        shifts = [
+            (down, right)
+            for down in range(-2, 3)
+            for right in range(-2, 3)
+            if torch.allclose(b.roll((down, right), (1, 2))[:, 2:-2, 2:-2], a[:, 2:-2, 2:-2], atol=1e-5)
+        ]
+        assert len(shifts) == 1
+        found |= set(shifts)
+    assert {down for down, _ in found} == {right for _, right in found} == set(range(-2, 3))
+
+
+def smooth(size=32):
+    line = torch.linspace(-1, 1, size)
+    return (torch.sin(3 * line)[:, None] * torch.cos(2 * line + 0.5)[None]).expand(1, 3, size, size)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_resampling_turns_about_the_centre_of_the_image(turns):
+    angle = torch.tensor(turns * torch.pi / 2)
+    cosine, sine = angle.cos(), angle.sin()
+    matrix = torch.tensor([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])[None]
+    inner = slice(6, -6)
+    torch.testing.assert_close(
+        _resampled(smooth(), matrix)[..., inner, inner], smooth().rot90(-turns, (2, 3))[..., inner, inner],
+        atol=3e-3, rtol=0,
+    )  # fmt: skip
+
+
+def test_resampling_moves_by_half_a_pixel_as_the_mean_of_two_neighbours_of_a_smooth_image():
+    matrix = torch.eye(3)[None].clone()
+    matrix[0, 0, 2] = 1 / 32  # half a pixel of 32
+    between = (smooth()[..., :-1] + smooth()[..., 1:]) / 2
+    torch.testing.assert_close(
+        _resampled(smooth(), matrix)[..., 6:-6, 6:-7], between[..., 6:-6, 6:-6], atol=3e-3, rtol=0
+    )
+
+
+def test_colours_do_what_their_names_say():
+    x = images(64)
+    grey = x.mean(dim=1, keepdim=True)
+    moved = augmented("brightness", x) - x
+    assert (moved - moved[:, :1, :1, :1]).abs().max() < 1e-5
+    assert moved[:, 0, 0, 0].std() == pytest.approx(0.2, abs=0.06)
+    ratio = augmented("contrast", x) / x
+    assert (ratio / ratio[:, :1, :1, :1] - 1).abs().max() < 1e-3
+    hue, saturated = augmented("hue", x), augmented("saturation", x)
+    torch.testing.assert_close(hue.mean(dim=1, keepdim=True), grey, atol=1e-5, rtol=0)
+    torch.testing.assert_close(saturated.mean(dim=1, keepdim=True), grey, atol=1e-5, rtol=0)
+    distance = (x - grey).square().sum(dim=1)
+    torch.testing.assert_close((hue - grey).square().sum(dim=1), distance, atol=1e-4, rtol=0)  # a rotation
+    turned = augmented("luma_flip", x)
+    mean = turned.mean(dim=1, keepdim=True)
+    assert all(
+        torch.allclose(a, b, atol=1e-5) or torch.allclose(a, -b, atol=1e-5) for a, b in zip(mean, grey, strict=True)
+    )
+
+
+def test_it_is_linear_in_the_images_and_differentiable_twice():
+    x = images(4).requires_grad_()
+    weights = images(4, channels=3)[..., :]
+    after = augmented("bg", x)
+    (slope,) = torch.autograd.grad((after.square() * weights).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(slope.square().sum(), x)
+    assert second.abs().sum() > 0
+    both = augmented("bg", x.detach() + 2 * images(4).flip(0))
+    torch.testing.assert_close(both, after.detach() + 2 * augmented("bg", images(4).flip(0)), atol=1e-4, rtol=0)
+
+
+def played(steps, logit, **settings):
+    """p after each step of a game whose discriminator gives all real images this logit."""
+    game, found = tiny_game(), []
+    probability = AugmentationProbability(**settings)
+    game.controllers = {"augmentation": probability}
+    game.augment = AdaptiveAugment(probability, "bc")
+    with torch.no_grad():
+        for weight in game.networks["discriminator"].parameters():
+            weight.zero_()
+        list(game.networks["discriminator"].parameters())[-1].fill_(logit)
+    for group in game.optimisers["discriminator"].param_groups:
+        group["lr"] = 0.0
+    for step in range(steps):
+        report = training_step(game, [real_batch()], Progress(step, 0))
+        found.append(float(report["augmentation.p"]))
+    return found, game
+
+
+def test_p_rises_by_its_speed_while_real_logits_are_positive_and_falls_otherwise():
+    count = len(real_batch()["image"])
+    up, _ = played(8, logit=2.0, interval=4, images=100.0 * count)
+    assert up == pytest.approx([0, 0, 0, 0.04, 0.04, 0.04, 0.04, 0.08])
+    down, _ = played(4, logit=-2.0, initial=0.5, interval=2, images=10.0 * count)
+    assert down == pytest.approx([0.5, 0.3, 0.3, 0.1])
+    assert played(4, logit=2.0, interval=1, images=float(count))[0][-1] == 1.0
+    assert played(4, logit=-2.0, interval=1, images=float(count))[0][-1] == 0.0
+
+
+def test_its_state_is_in_the_games_state():
+    _, game = played(3, logit=2.0, interval=4, initial=0.25)
+    _, other = played(0, logit=2.0, interval=4)
+    other.load_state_dict(game.state_dict())
+    controller = other.controllers["augmentation"]
+    assert float(controller.p) == 0.25
+    assert float(controller.steps) == 3.0
+
+
+def test_a_probability_may_follow_a_schedule():
+    game = tiny_game()
+    probability = ScheduledProbability(LinearDecay(0.0, 0, 10, final=0.5))
+    game.controllers = {"augmentation": probability}
+    game.augment = AdaptiveAugment(probability, "c")
+    training_step(game, [real_batch()], Progress(4, 0))
+    assert float(probability.p) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: AdaptiveAugment(AugmentationProbability(), "bgx"), "unknown transformation 'bgx'"),
+        (lambda: AdaptiveAugment(AugmentationProbability(), "rotaton"), "did you mean 'rotation'"),
+        (lambda: AugmentationProbability(target=1.0), "target in"),
+        (lambda: AugmentationProbability(interval=0), "interval of 1 or more"),
+    ],
+)
+def test_what_is_wrong_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
