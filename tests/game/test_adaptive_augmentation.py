@@ -120,6 +120,21 @@ def test_colours_do_what_their_names_say():
     )
 
 
+def test_cutout_sets_squares_of_half_the_size_to_grey():
+    after = augmented("cutout", torch.ones(400, 3, 16, 16))
+    holes = (after[:, 0] == 0).flatten(1).sum(dim=1)
+    assert int(holes.max()) == 64
+    assert int((holes == 64).sum()) > 60  # a quarter has its centre a quarter away from every border
+    assert float(after.min()) == 0.0
+
+
+def test_a_share_is_of_the_probability_of_one_transformation():
+    x, probability = images(400), AugmentationProbability(initial=1.0)
+    torch.manual_seed(0)
+    after = AdaptiveAugment(probability, "brightness", {"brightness": 0.25})(x)
+    assert 60 < int((after != x).flatten(1).any(dim=1).sum()) < 140
+
+
 def test_it_is_linear_in_the_images_and_differentiable_twice():
     x = images(4).requires_grad_()
     weights = images(4, channels=3)[..., :]

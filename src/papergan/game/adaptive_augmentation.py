@@ -7,7 +7,8 @@ rotation are one resampling of twice the size through the low-pass filter of a w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +33,9 @@ GROUPS = {
     "b": ("flip", "quarter_turns", "whole_pixels"),
     "g": ("scale", "rotation", "stretch", "shift"),
     "c": ("brightness", "contrast", "luma_flip", "hue", "saturation"),
+    "o": ("cutout",),
 }
-"""The transformations of the paper's figure 4 by its letters: pixel blitting, geometry, colour."""
+"""The transformations of the paper's figure 4 by its letters: pixel blitting, geometry, colour; o: cutout."""
 
 
 class AugmentationProbability(nn.Module):
@@ -121,26 +123,44 @@ class AdaptiveAugment:
     """An augmentation that applies each transformation to each image with probability p.
 
     pipeline: letters of GROUPS, "bgc", or names of transformations, separated by + signs. probability: of a controller
-    of the game, which holds `p`. Images [B, C, S, S] of 1 or 3 channels; linear in them, so differentiable any number
-    of times. Values may leave [-1, 1]. Raises ValueError for an unknown transformation.
+    of the game, which holds `p`. shares: of p that some have, by name; 1 for all others. Images [B, C, S, S] of 1 or 3
+    channels; linear in them, so differentiable any number of times. Values may leave [-1, 1]. Raises ValueError for an
+    unknown transformation.
     """
 
-    def __init__(self, probability: AugmentationProbability | ScheduledProbability, pipeline: str = "bgc") -> None:
-        self.probability = probability
+    def __init__(
+        self, probability: AugmentationProbability | ScheduledProbability, pipeline: str = "bgc",
+        shares: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        self.probability, self.shares = probability, shares
         self.names = _names(pipeline)
 
     def __repr__(self) -> str:
         return f"AdaptiveAugment({', '.join(self.names)})"
 
     def __call__(self, images: Tensor) -> Tensor:
-        draw = _Draws(images, self.probability.p.to(images.dtype))
-        geometric = [_GEOMETRY[name] for name in _GEOMETRY if name.removeprefix("second_") in self.names]
-        colours = [_COLOUR[name] for name in _COLOUR if name in self.names]
+        geometric = [name for name in _GEOMETRY if name.removeprefix("second_") in self.names]
+        colours = [name for name in _COLOUR if name in self.names]
         if geometric:
-            matrices = _product(geometric, draw, 3)
-            between = set(self.names) & set(GROUPS["g"])  # else every pixel falls on a pixel
+            matrices = self._product(images, geometric)
+            between = set(geometric) & set(GROUPS["g"])  # else every pixel falls on a pixel
             images = _resampled(images, matrices) if between else _moved_pixels(images, matrices)
-        return _recoloured(images, _product(colours, draw, 4)) if colours else images
+        if colours:
+            images = _recoloured(images, self._product(images, colours))
+        return _cut_out(self._draws(images, "cutout")) if "cutout" in self.names else images
+
+    def _draws(self, images: Tensor, name: str) -> _Draws:
+        share = self.shares.get(name.removeprefix("second_"), 1.0)
+        return _Draws(images, share * self.probability.p.to(images.dtype))
+
+    def _product(self, images: Tensor, names: list[str]) -> Tensor:
+        """The product of the matrices: coordinates [B, 3, 3], of which the last acts first, or colours [B, 4, 4]."""
+        whole: Tensor | None = None
+        for name in names:
+            matrix = (_GEOMETRY | _COLOUR)[name](self._draws(images, name))
+            whole = matrix if whole is None else matrix @ whole if name in _COLOUR else whole @ matrix
+        assert whole is not None
+        return whole
 
 
 def _names(pipeline: str) -> tuple[str, ...]:
@@ -179,15 +199,6 @@ class _Draws:
     def _numbers(self, kind: Callable[..., Tensor]) -> Tensor:
         like = {"device": self.images.device, "dtype": self.images.dtype}
         return per_image(lambda count: kind(count, **like), self.count)
-
-
-def _product(parts: list[Callable[[_Draws], Tensor]], draw: _Draws, size: int) -> Tensor:
-    """The product of the matrices, [B, size, size]; the first is applied first to colours, last to coordinates."""
-    whole = torch.eye(size, device=draw.images.device, dtype=draw.images.dtype).expand(draw.count, size, size)
-    for part in parts:
-        matrix = part(draw)
-        whole = matrix @ whole if size == 4 else whole @ matrix
-    return whole
 
 
 def _matrix(draw: _Draws, rows: list[list[Tensor | float]]) -> Tensor:
@@ -311,6 +322,15 @@ def _recoloured(images: Tensor, matrices: Tensor) -> Tensor:
         return images * grey[:, :3].sum(dim=1)[:, None, None, None] + grey[:, 3][:, None, None, None]
     flat = torch.einsum("bij,bjn->bin", matrices[:, :3, :3], images.flatten(2)) + matrices[:, :3, 3:]
     return flat.view_as(images)
+
+
+def _cut_out(draw: _Draws) -> Tensor:
+    """A square of half the size is 0 (mid-grey), its centre anywhere."""
+    size, images = draw.size, draw.images
+    pixels = (torch.arange(size, device=images.device, dtype=images.dtype) + 0.5) / size
+    half = 0.25 * draw.where(torch.ones_like(draw.uniform()), 0.0)
+    right, down = ((pixels - draw.uniform()[:, None]).abs() < half[:, None] for _ in range(2))
+    return images.masked_fill((down[:, None, :, None] & right[:, None, None, :]), 0.0)
 
 
 def _moved_pixels(images: Tensor, matrices: Tensor) -> Tensor:

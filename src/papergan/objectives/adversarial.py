@@ -105,6 +105,22 @@ class Hinge:
 
 
 @dataclass(frozen=True)
+class RelativisticPairing:
+    """The relativistic pairing loss (RpGAN) of the i-th real and the i-th generated score.
+
+    D minimises E softplus(-(score(x) - score(G(z)))); G minimises E softplus(score(x) - score(G(z))).
+    The batches must be of one size. Source: Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2024 (R3GAN),
+    arXiv:2501.05441, eq. 2, f(t) = -log(1 + exp(-t)).
+    """
+
+    def discriminator(self, scores: BothScores) -> Tensor:
+        return softplus(scores.fake - scores.real).mean()
+
+    def generator(self, scores: BothScores) -> Tensor:
+        return softplus(scores.real - scores.fake).mean()
+
+
+@dataclass(frozen=True)
 class SwappedSides:
     """Cross-entropy with swapped labels for a generating player on whom both sides depend.
 

@@ -1,0 +1,141 @@
+"""Residual networks without normalisation: grouped convolutions, biased activations, interpolating resampling.
+
+Source: Huang et al. 2024 (R3GAN), arXiv:2501.05441, section 4 and its code. Initialisation follows Zhang et al. 2019
+(Fixup), arXiv:1901.09321: the last convolution of every block is zero, the others shrink with the number of blocks.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import DiscriminatorOutput
+
+SLOPE = 0.2
+GAIN = math.sqrt(2 / (1 + SLOPE**2))
+EXPANSION = 2  # channels inside a block, of those outside
+LAYERS = 3  # convolutions of a block
+SMALLEST = 4  # pixels of the first feature maps
+
+
+class BiasedActivation(nn.Module):
+    """leaky_relu(x + bias), a bias per channel of [B, C, H, W]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return leaky_relu(maps + self.bias.to(maps.dtype)[:, None, None], SLOPE)
+
+
+class Block(nn.Module):
+    """x + conv1x1(act(grouped conv3x3(act(conv1x1(x))))), twice as wide inside; the identity at initialisation."""
+
+    def __init__(self, width: int, groups: int, blocks: int) -> None:
+        super().__init__()
+        inner, gain = EXPANSION * width, GAIN * blocks ** (-1 / (2 * LAYERS - 2))
+        self.expand = initialised(nn.Conv2d(width, inner, 1, bias=False), gain)
+        self.grouped = initialised(nn.Conv2d(inner, inner, 3, padding=1, groups=groups, bias=False), gain)
+        self.contract = initialised(nn.Conv2d(inner, width, 1, bias=False), 0.0)
+        self.first, self.second = BiasedActivation(inner), BiasedActivation(inner)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        inner = self.grouped(self.first(self.expand(maps)))
+        after: Tensor = self.contract(self.second(inner))
+        return maps + after
+
+
+class Resample(nn.Module):
+    """Twice or half as large by the filter [1, 3, 3, 1] in both directions, [B, C, H, W]; zeros beyond the border."""
+
+    kernel: Tensor
+
+    def __init__(self, channels: int, *, up: bool) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 3.0, 3.0, 1.0])
+        kernel = torch.outer(line, line) * ((4.0 if up else 1.0) / 64)
+        self.register_buffer("kernel", kernel.expand(channels, 1, 4, 4).clone(), persistent=False)
+        self.up = up
+
+    def forward(self, maps: Tensor) -> Tensor:
+        kernel = self.kernel.to(maps.dtype)
+        if self.up:
+            return conv_transpose2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
+        return conv2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
+
+
+class ResNeXtGenerator(nn.Module):
+    """Latents [B, latent_dim], and one-hot classes [B, K] where there are any, to images [B, C, S, S], not bounded.
+
+    S = 4 * 2^k. width: channels of every stage. groups: of the 3x3 convolutions. blocks: in a stage.
+    """
+
+    def __init__(
+        self, images: ImageSpec, latent_dim: int, width: int, groups: int, blocks: int, *, classes: int = 0
+    ) -> None:
+        super().__init__()
+        stages = stages_of(images)
+        self.embedding = initialised(nn.Linear(classes, latent_dim, bias=False)) if classes else None
+        inputs = latent_dim * (2 if classes else 1)
+        self.basis = nn.Parameter(torch.randn(width, SMALLEST, SMALLEST))
+        self.linear = initialised(nn.Linear(inputs, width, bias=False))
+        layers: list[nn.Module] = []
+        for stage in range(stages):
+            layers += [Resample(width, up=True)] if stage else []
+            layers += [Block(width, groups, stages * blocks) for _ in range(blocks)]
+        self.stages = nn.Sequential(*layers)
+        self.to_image = initialised(nn.Conv2d(width, images.channels, 1, bias=False))
+
+    def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
+        if self.embedding is not None:
+            latent = torch.cat([latent, self.embedding(classes)], dim=1)
+        maps = self.basis * self.linear(latent)[:, :, None, None]
+        image: Tensor = self.to_image(self.stages(maps))
+        return image
+
+
+class ResNeXtDiscriminator(nn.Module):
+    """Images [B, C, S, S], and one-hot classes [B, K] where there are any, to logits [B].
+
+    With classes the score is the inner product of the features with the embedding of the class.
+    """
+
+    def __init__(self, images: ImageSpec, width: int, groups: int, blocks: int, *, classes: int = 0) -> None:
+        super().__init__()
+        stages = stages_of(images)
+        self.from_image = initialised(nn.Conv2d(images.channels, width, 1, bias=False))
+        layers: list[nn.Module] = []
+        for stage in range(stages):
+            layers += [Block(width, groups, stages * blocks) for _ in range(blocks)]
+            layers += [Resample(width, up=False)] if stage < stages - 1 else []
+        self.stages = nn.Sequential(*layers)
+        self.basis = initialised(nn.Conv2d(width, width, SMALLEST, groups=width, bias=False))
+        self.linear = initialised(nn.Linear(width, width if classes else 1, bias=False))
+        self.embedding = initialised(nn.Linear(classes, width, bias=False), 1 / math.sqrt(width)) if classes else None
+
+    def forward(self, images: Tensor, classes: Tensor | None = None) -> DiscriminatorOutput:
+        maps = self.stages(self.from_image(images))
+        features: Tensor = self.linear(self.basis(maps).flatten(1))
+        if self.embedding is not None:
+            features = (features * self.embedding(classes)).sum(dim=1, keepdim=True)
+        return DiscriminatorOutput(features.squeeze(1), (maps,))
+
+
+def stages_of(images: ImageSpec) -> int:
+    """The number of sizes from 4 to that of the images. Raises ValueError where it is no power of two from 4 on."""
+    stages = int(math.log2(max(1, images.size // SMALLEST))) + 1
+    if images.size != SMALLEST * 2 ** (stages - 1):
+        raise ValueError(f"these networks double 4x4 maps: expected 4, 8, 16, ... pixels, got {images.size}")
+    return stages
+
+
+@torch.no_grad()
+def initialised(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Conv2d | nn.Linear:
+    """The layer with weights from N(0, gain^2 / fan-in); He et al. 2015, arXiv:1502.01852."""
+    layer.weight.normal_(0.0, gain / math.sqrt(layer.weight[0].numel())) if gain else layer.weight.zero_()
+    return layer
