@@ -122,10 +122,10 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
     """
     settings = resolve(name, overrides)
     if is_conditional(name) and images.num_classes < 2:
+        shape = f"{images.channels}x{images.size}x{images.size}"
         raise RecipeError(
-            f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: it needs 2 classes "
-            f"or more, and these have {images.num_classes or 'none'}; name a data set with labels (images of your own: a "
-            "folder for each class)"
+            f"system {name!r} cannot be built for {shape} images: it needs 2 classes or more, and these have "
+            f"{images.num_classes or 'none'}; name a data set with labels (images of your own: a folder for each class)"
         )
     try:
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
