@@ -49,7 +49,7 @@ device = click.option("--device", default=None, help="cpu, cuda, cuda:1; a GPU w
 @model
 @click.option("-n", "--number", default=64, show_default=True, help="How many samples.")
 @click.option("--seed", default=0, show_default=True, help="Sample i depends on the seed and i alone.")
-@click.option("--class", "labels", multiple=True, help="A class by name or number; several are taken in turn.")
+@click.option("--class", "--labels", "labels", multiple=True, help="A class by name or number; several in turn.")
 @click.option("--truncation", type=float, default=None, help="Threshold of the latents: lower is truer, less varied.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for PNGs, else a file.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="png", show_default=True)

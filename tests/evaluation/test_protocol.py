@@ -46,6 +46,7 @@ ONLY_FOR_SOME = {
     "inception_splits": "is_mean", "kid_subsets": "kid_mean", "kid_subset_size": "kid_mean",
     "manifold_samples": "recall", "similarity_pairs": "ms_ssim", "memorisation_samples": "copy_rate",
     "path_samples": "ppl", "parzen_samples": "parzen_ll_historical",
+    "class_samples": "intra_fid", "cas_samples": "cas", "cas_epochs": "cas", "cas_width": "cas", "cas_flip": "cas",
     "held_out_digest": "copy_rate", "held_out_count": "pixel_copy_rate", "floor_count": "fid_floor",
 }  # fmt: skip
 
@@ -68,6 +69,7 @@ def test_what_depends_on_the_images_that_are_held_out() -> None:
     }
     assert changed == {
         "copy_rate", "distance_ratio", "pixel_copy_rate", "pixel_distance_ratio", "parzen_ll_historical", "fid_floor",
+        "cas",
     }  # fmt: skip
 
 

@@ -17,6 +17,11 @@ def test_a_card_survives_json() -> None:
     assert ScoreCard.read("b", read.model_dump()) == read
 
 
+def test_a_card_has_what_was_measured_within_each_class() -> None:
+    final = metrics() | {"intra_fid": 30.0, "intra_fid_class_3": 31.0}
+    assert ScoreCard.read("a", card(final=final)).final["intra_fid_class_3"] == 31.0
+
+
 def test_a_diverged_run_may_have_no_scores() -> None:
     read = ScoreCard.read("a", card(diverged="diverged at step 7", final={}, best_fid=None, best_is=None, protocols=[]))
     assert read.diverged == "diverged at step 7"
@@ -34,6 +39,8 @@ def test_a_diverged_run_may_have_no_scores() -> None:
         (card(final=metrics() | {"fdi": 3.0}), "unknown metric fdi"),
         (card(final=metrics() | {"domain_copy_rate": 0.1}), "domain_copy_rate has no protocol"),
         (card(best_is={"epoch": 1, "step": 2, **metrics(count=5000)}), "has no protocol"),
+        (card(final=metrics() | {"domain_intra_fid_class_3": 3.0}), "domain_intra_fid_class_3 has no protocol"),
+        (card(final=metrics() | {"fid_class_3": 3.0}), "unknown metric fid_class_3"),
         (card(protocols=[protocol() | {"extra": 1}]), "extra"),
         (card(protocols=[protocol(weights="average")]), "weights"),
         (card(protocols=[protocol(num_samples=0)]), "at least one"),

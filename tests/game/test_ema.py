@@ -9,7 +9,7 @@ from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan.game.ema import EMA
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.sampler import CHUNK, Sampler
-from papergan.game.schedules import EveryNSteps, LinearDecay, Progress, StepDecay, Warmup
+from papergan.game.schedules import EveryNSteps, HalfLife, LinearDecay, Progress, StepDecay, Warmup
 from papergan.game.training_step import training_step
 
 
@@ -97,3 +97,34 @@ def test_schedules():
     assert [EveryNSteps(16)(Progress(step)) for step in (0, 1, 16)] == [True, False, True]
     with pytest.raises(ValueError, match="at least 1"):
         EveryNSteps(0)
+
+
+class TestHalfLife:
+    @pytest.mark.parametrize("batch", [32, 500])
+    def test_after_so_many_images_half_of_the_early_weights_is_left_whatever_the_batch(self, batch):
+        decay = HalfLife(8000)
+        left = 1.0
+        for step in range(1, 8000 // batch + 1):
+            left *= decay(Progress(step, step * batch))
+        assert left == pytest.approx(0.5)
+
+    def test_the_ramp_is_a_share_of_what_was_shown(self):
+        decay = HalfLife(10_000, ramp=0.05)
+        assert decay(Progress(100, 6400)) == pytest.approx(0.5 ** (64 / 320))  # 5 % of 6 400
+        assert decay(Progress(10_000, 640_000)) == pytest.approx(0.5 ** (64 / 10_000))  # 32 000 are more
+        assert decay(Progress(0, 0)) == 0.0
+
+    def test_the_average_of_a_game_follows_it(self):
+        game = tiny_game(average=EMA(HalfLife(24, ramp=0.5)))
+        expected = None
+        for step in range(4):
+            training_step(game, [real_batch(seed=step)], Progress(step, 8 * step))
+            now = game.networks["generator"].linear.weight.detach().clone()
+            decay = 0.5 ** (8 / min(24, 0.5 * 8 * step)) if step else 0.0
+            expected = now if expected is None else decay * expected + (1 - decay) * now
+        torch.testing.assert_close(game.sampler().generator.linear.weight, expected)
+
+    @pytest.mark.parametrize("wrong", [(0.0,), (-1.0,), (100.0, 0.0), (float("nan"),)])
+    def test_impossible_half_lives_are_refused(self, wrong):
+        with pytest.raises(ValueError, match="must be above 0"):
+            HalfLife(*wrong)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
-from helpers.tiny_game import TinyGenerator
+from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan.errors import RecipeError
-from papergan.game.priors import Gaussian, Prior, Uniform, slerp
-from papergan.game.sampler import Sampler
+from papergan.game.discriminator_input import Labelled
+from papergan.game.game import DiscriminatorOutput, Match
+from papergan.game.priors import Gaussian, Prior, Uniform, WithChoice, slerp
+from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
+from papergan.game.sharding import Shard, use_shard
+from papergan.game.step_context import StepContext
+from papergan.game.training_step import training_step
 
 
 @pytest.mark.parametrize("threshold", [0.3, 1.0, 2.0])
@@ -88,3 +94,88 @@ class TestSampler:
         for place, end in ((0, ends[0]), (3, ends[1])):
             torch.testing.assert_close(images[:, place], sampler.generator(end))
         assert torch.equal(sampler.interpolate(3, 4, seed=0).view(3, 4, 1, 4, 4), images)
+
+
+LABELS = torch.tensor([2, 0, 1, 1, 2, 0, 0, 2])
+
+
+class LabelledTinyGenerator(TinyGenerator):
+    def forward(self, latent, classes):
+        return super().forward(latent) * 0.5 + (classes.argmax(1) - 1)[:, None, None, None] / 2
+
+
+class Judge(torch.nn.Module):
+    """Keeps the classes that it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.shown = torch.nn.Linear(16, 1), []
+
+    def forward(self, images, classes):
+        self.shown.append(classes.argmax(1))
+        return DiscriminatorOutput(self.first(images.flatten(1)).squeeze(1))
+
+
+def labelled_game(from_batch: bool):
+    prior = WithChoice(Gaussian(5), 3, from_batch=from_batch)
+    match = Match(discriminator_input=Labelled())
+    return tiny_game(generator=LabelledTinyGenerator(), discriminator=Judge(), prior=prior, match=match)
+
+
+def context_of(game, turn=0, fakes_per_real=1):
+    turn = dataclasses.replace(game.turns[turn], fakes_per_real=fakes_per_real)
+    return StepContext(game, turn, real_batch() | {"label": LABELS}, Progress())
+
+
+def test_fakes_have_the_classes_of_the_reals_they_are_compared_with_where_the_prior_sees_the_batch():
+    (_, classes) = context_of(labelled_game(True)).latent(Match())
+    assert torch.equal(classes.argmax(1), LABELS)
+    (z, classes) = context_of(labelled_game(True), fakes_per_real=2).latent(Match())
+    assert (len(z), classes.argmax(1).tolist()) == (16, LABELS.tolist() * 2)
+    drawn = [context_of(labelled_game(False)).latent(Match())[1].argmax(1) for _ in range(3)]
+    assert any(not torch.equal(one, LABELS) for one in drawn)
+
+
+def test_a_training_step_shows_the_discriminator_the_same_classes_on_both_sides():
+    game = labelled_game(True)
+    training_step(game, [real_batch() | {"label": LABELS}], Progress())
+    shown = game.networks["discriminator"].shown
+    assert len(shown) == 3  # both sides in the discriminator's turn, fakes in the generator's
+    assert all(torch.equal(one, LABELS) for one in shown)
+
+
+def test_each_rank_takes_the_classes_of_its_own_rows_and_the_latents_of_the_whole_draw():
+    prior = WithChoice(Gaussian(5), 3, from_batch=True)
+    torch.manual_seed(1)
+    whole = prior.for_batch({"label": LABELS}, 8, Progress())
+    parts = []
+    for rank in range(2):
+        torch.manual_seed(1)
+        with use_shard(Shard(rank, 2)):
+            parts.append(prior.for_batch({"label": LABELS[4 * rank : 4 * rank + 4]}, 4, Progress()))
+    assert all(torch.equal(torch.cat(both), one) for both, one in zip(zip(*parts, strict=True), whole, strict=True))
+
+
+def test_where_there_is_no_batch_classes_are_drawn_evenly():
+    torch.manual_seed(0)
+    counts = WithChoice(Gaussian(2), 3, from_batch=True)(9000, Progress())[1].sum(0)
+    assert counts.tolist() == pytest.approx([3000] * 3, abs=200)
+
+
+def test_images_of_given_classes_differ_from_those_drawn_in_their_class_alone():
+    sampler = labelled_game(False).sampler(averaged=False)
+    choices = torch.tensor([2, 0, 1])
+    given = list(sampler.stream(CHUNK + 4, seed=3, choices=choices))
+    drawn = sampler.choices(CHUNK + 4, seed=3)
+    own = torch.cat(list(sampler.stream(CHUNK + 4, seed=3)))
+    assert torch.equal(own, torch.cat(list(sampler.stream(CHUNK + 4, seed=3, choices=drawn))))
+    wanted = choices[torch.arange(CHUNK + 4) % 3]
+    shift = ((wanted - drawn) / 2)[:, None, None, None]
+    torch.testing.assert_close(torch.cat(given), own + shift)
+
+
+def test_a_prior_without_a_choice_has_none():
+    sampler = Sampler(Gaussian(5), TinyGenerator())
+    assert sampler.choices(4, seed=0) is None
+    with pytest.raises(RecipeError, match="^Gaussian draws neither classes nor members; leave labels out$"):
+        next(sampler.stream(2, seed=0, choices=torch.tensor([1])))

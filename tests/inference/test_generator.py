@@ -81,6 +81,24 @@ class TestLabels:
         with pytest.raises(RecipeError, match=message):
             generator.sample(2, labels=labels)
 
+    def test_a_number_of_any_library_is_one_class(self, loaded):
+        generator = loaded("dcgan_labels")
+        for two in (2, np.int64(2), torch.tensor(2), torch.tensor([2])):
+            assert generator.sample(2, labels=two).labels.tolist() == [2, 2]
+        assert (
+            generator.sample(2, labels=generator.sample(2).labels).labels.tolist()
+            == generator.sample(2).labels.tolist()
+        )
+        with pytest.raises(RecipeError, match=r"names or numbers of classes, got 1\.5"):
+            generator.sample(2, labels=1.5)
+
+    def test_more_of_them_than_samples_are_refused(self, loaded):
+        generator = loaded("dcgan_labels")
+        with pytest.raises(RecipeError, match="^labels: 3 of them for 2 samples; ask for as many samples$"):
+            generator.sample(2, labels=[0, 1, 2])
+        (rest,) = generator.stream(1, labels=[0, 1, 2], first=2)
+        assert rest.labels.tolist() == [2]
+
     def test_a_generator_without_classes_takes_none(self, loaded):
         with pytest.raises(RecipeError, match="knows no classes; leave labels out"):
             loaded("dcgan").sample(1, labels=0)

@@ -101,3 +101,18 @@ def test_texts_cannot_become_markup():
     assert front(card)["license"] == 'x\\n---\\nlicense: mit\\n| a | <script>alert(1)</script> `"'
     assert card.count("\n---\n") == 1
     assert 'load("a\'b`")' not in model_card(config({}), place='a"b`')
+
+
+def test_the_card_of_a_conditional_generator_has_a_line_for_each_class():
+    measured = {
+        "domain_intra_fid": 4.0, "domain_class_accuracy": 0.75, "domain_intra_fid_class_0": 3.0,
+        "domain_intra_fid_class_1": 5.0, "domain_class_accuracy_class_0": 0.5, "domain_class_accuracy_class_1": 1.0,
+        "domain_intra_fid_class_2": 4.0,
+    }  # fmt: skip
+    card = model_card(config({"metrics": measured}, "dcgan_labels"))
+    assert "| classes | airplane, cat, 7 |" in card
+    assert "| Frechet distance within classes, `domain_intra_fid` | 4 | lowest |" in card
+    table = card.split("<summary>By class</summary>")[1]
+    assert "| class asked for | `domain_intra_fid` | `domain_class_accuracy` |" in table
+    assert "| airplane | 3 | 0.5 |\n| cat | 5 | 1 |\n| 7 | 4 |  |\n" in table
+    assert "By class" not in model_card(config({"metrics": {"domain_fid": 3.0}}, "dcgan_labels"))

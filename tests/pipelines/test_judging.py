@@ -7,6 +7,9 @@ import torch
 
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.game.discriminator_input import Labelled
+from papergan.game.game import DiscriminatorOutput, Game, Match
+from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import Progress
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 
@@ -46,3 +49,42 @@ def test_where_all_images_are_asked_for_all_are_judged(judged):
     few, more = judged(1, 500), judged(1, 700)  # 500 are all that are held out
     assert few["membership_auc"] != more["membership_auc"]
     assert more["membership_auc"] == pytest.approx(0.5, abs=0.08)
+
+
+class Knows(torch.nn.Module):
+    """A discriminator that trusts an image of which the class it is told is the brightness that it sees."""
+
+    def forward(self, images: torch.Tensor, classes: torch.Tensor) -> DiscriminatorOutput:
+        seen = ((images.mean((1, 2, 3)) + 1) * 127.5 - 25) / 50
+        return DiscriminatorOutput(0.5 - (seen - classes.argmax(1)).abs())
+
+
+class Paints(torch.nn.Module):
+    """A generator of images as bright as its class, or as the next one."""
+
+    def __init__(self, shift: int) -> None:
+        super().__init__()
+        self.shift, self.weight = shift, torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, latent: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        level = (50 * ((classes.argmax(1) + self.shift) % 5) + 25) / 127.5 - 1
+        return (level + self.weight)[:, None, None, None].expand(-1, 3, 16, 16)
+
+
+@pytest.mark.parametrize(("shift", "accuracy"), [(0, 0.5), (1, 1.0)])
+def test_a_discriminator_with_classes_is_told_that_of_each_image(shift, accuracy):
+    images = ImageSplits(sorted_by_class("toy/train", 400, 0), sorted_by_class("toy/test", 100, 1))
+    networks = torch.nn.ModuleDict(
+        {"prior": WithChoice(Gaussian(2), 5), "generator": Paints(shift), "discriminator": Knows()}
+    )
+    game = Game(networks, {}, [], showcase=Match(discriminator_input=Labelled()))
+    found = measure_discriminator(game, images, count=300, seed=0, batch_size=70, progress=Progress())
+    assert found["discriminator_accuracy_zero"] == accuracy
+    assert found["membership_auc"] == pytest.approx(0.5, abs=0.08)
+    assert found["discriminator_held_out_gap"] == pytest.approx(0, abs=0.01)
+
+
+def test_of_pairs_of_image_and_latent_nothing_is_said():
+    images = ImageSplits(sorted_by_class("toy/train", 20, 0), sorted_by_class("toy/test", 20, 1))
+    game = systems.build("bigan", ImageSpec(3, 16, 5), {"width": 4, "latent_dim": 4}, seed=0)
+    assert measure_discriminator(game, images, count=20, seed=0, batch_size=20, progress=Progress()) == {}

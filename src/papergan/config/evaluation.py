@@ -76,7 +76,9 @@ class EvaluationSettings(MetricSettings):
     averaged generator is exported and measured, or the raw one. truncation: threshold of the latents that are scored,
     None = none. quantisation: how images become bytes. every_epochs: less than one step means after every step.
     num_samples while training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples,
-    path_samples (of the path length), parzen_samples, bootstrap.
+    path_samples (of the path length), parzen_samples, bootstrap, and for conditional generators class_samples (of the
+    distances within classes, of all classes together) and cas_samples (a classifier learns from so many, as
+    domain_classifier says, which takes as long as that one's training).
     """
 
     reference: Split = "train"
@@ -88,6 +90,8 @@ class EvaluationSettings(MetricSettings):
     final_num_samples: Annotated[SampleCount, Field(ge=100)] = 50_000
     path_samples: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
     discriminator_samples: Annotated[SampleCount, Field(ge=10)] = 2_000
+    class_samples: Annotated[SampleCount, Field(ge=0)] = 50_000
+    cas_samples: Annotated[SampleCount, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _enough_samples(self) -> EvaluationSettings:
@@ -97,12 +101,17 @@ class EvaluationSettings(MetricSettings):
 
     def rules(self, seed: int) -> EvaluationRules:
         """The rules of the final evaluation. seed: the recipe's."""
-        return replace(self.rules_for(self.final_num_samples, seed), reference_split=self.reference)
+        rules = replace(self.rules_for(self.final_num_samples, seed), reference_split=self.reference)
+        if not self.cas_samples:
+            return rules
+        taught = self.domain_classifier
+        return replace(rules, cas_epochs=taught.epochs, cas_width=taught.width, cas_flip=taught.horizontal_flip)
 
     def rules_while_training(self, seed: int) -> EvaluationRules:
         """The rules of every evaluation before the final one: fewer samples, and no expensive metrics."""
         fewer = replace(self.rules(seed), num_samples=self.num_samples)
-        return replace(fewer, memorisation_samples=0, path_samples=0, parzen_samples=0, bootstrap=0)
+        fewer = replace(fewer, memorisation_samples=0, path_samples=0, parzen_samples=0, bootstrap=0)
+        return replace(fewer, class_samples=0, cas_samples=0, cas_epochs=0, cas_width=0, cas_flip=False)
 
 
 class SanitySettings(MetricSettings):

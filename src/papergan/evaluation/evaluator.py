@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from papergan.data.images import ImageSet
+from papergan.errors import EvaluationError
+from papergan.evaluation.class_metrics import score_classes
 from papergan.evaluation.compute_metrics import MetricValues, score_features
 from papergan.evaluation.image_features import SampleFeatures, extract_features
 from papergan.evaluation.pixel_metrics import num_images_kept, score_pixels
@@ -17,6 +21,9 @@ from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
+from papergan.metrics.classification_accuracy import classification_accuracy_score
+from papergan.metrics.conditional import statistics_by_class
+from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.sampler_path_length import sampler_path_length
 
 Stop = Callable[[], bool] | None
@@ -26,8 +33,9 @@ class Evaluator:
     """Scores images and generators against references.
 
     extractors: may be none where only features that are known already are scored. real, held_out: the images of the
-    reference split and of the other one, for the metrics of pixels; without `real` these are left out. device: where
-    metrics are computed; all pairs of samples and real images are compared, which takes a GPU a moment.
+    reference split and of the other one, for the metrics of pixels; without `real` these are left out. conditional:
+    whether generators are asked for the classes of `real`. device: where metrics are computed; all pairs of samples and
+    real images are compared, which takes a GPU a moment.
     Raises EvaluationError where the reference of an extractor is missing or of another one.
     """
 
@@ -38,13 +46,15 @@ class Evaluator:
         *,
         real: ImageSet | None = None,
         held_out: ImageSet | None = None,
+        conditional: bool = False,
         device: torch.device | str = "cpu",
         batch_size: int = 250,
     ) -> None:
         check_references(extractors, references)
         self.extractors, self.references = extractors, references
-        self.real, self.held_out = real, held_out
+        self.real, self.held_out, self.conditional = real, held_out, conditional
         self.device, self.batch_size = device, batch_size
+        self._by_class: dict[str, list[FeatureStatistics]] = {}  # of the real images, by extractor
 
     def score(
         self,
@@ -71,13 +81,43 @@ class Evaluator:
     ) -> MetricValues:
         """Every score of a generator that the rules ask for, the path lengths too. progress: of the training."""
         features = self.extract_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
+        if self.conditional:
+            labels = sampler.choices(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
+            features = replace(features, labels=labels)
         scores = self.score_features(features, rules, should_stop)
         for extractor in self.extractors if rules.path_samples else ():
             length = sampler_path_length(
                 sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=progress
             )
             scores |= {} if length is None else {f"{extractor.metric_prefix}ppl": length}
+        if self.conditional and rules.cas_samples:
+            scores["cas"] = self.classification_accuracy(
+                self._labelled_samples(sampler, rules, progress), rules, should_stop
+            )
         return scores
+
+    def classification_accuracy(self, images: ImageSet, rules: EvaluationRules, should_stop: Stop = None) -> float:
+        """CAS of images with their classes, on the real test set, see `classification_accuracy_score`.
+
+        Raises EvaluationError where there is no test set, EvaluationStopped once `should_stop()` is true.
+        """
+        test = self.held_out if rules.reference_split == "train" else self.real
+        if test is None:
+            raise EvaluationError("the classification accuracy score needs the real test images; set cas_samples to 0")
+        return classification_accuracy_score(
+            images, test, epochs=rules.cas_epochs, width=rules.cas_width, flip=rules.cas_flip, seed=rules.seed,
+            device=self.device, should_stop=should_stop,
+        )  # fmt: skip
+
+    def _labelled_samples(self, sampler: Sampler, rules: EvaluationRules, progress: Progress) -> ImageSet:
+        """The samples from which a classifier learns, with the classes that they were asked for."""
+        assert self.real is not None
+        count, seed, truncation = rules.cas_samples, rules.seed, rules.truncation
+        stream = sampler.stream(count, seed=seed, progress=progress, truncation=truncation)
+        pixels = torch.cat([to_pixels(batch, rules.quantisation).cpu() for batch in stream])
+        labels = sampler.choices(count, seed=seed, progress=progress, truncation=truncation)
+        assert labels is not None
+        return ImageSet("samples", pixels, labels, self.real.classes)
 
     def extract(
         self, images: Iterable[Tensor], rules: EvaluationRules, *, should_stop: Stop = None, what: str = "samples"
@@ -107,7 +147,20 @@ class Evaluator:
         scores: MetricValues = {}
         for name, features in samples.features.items():
             scores |= score_features(features, self.references[name], rules, self.device, should_stop)
+            if samples.labels is not None and self.real is not None:
+                scores |= score_classes(
+                    features, samples.labels, self.references[name], partial(self._real_classes, name),
+                    len(self.real.classes), rules.within(samples.count, len(self.real)),
+                )  # fmt: skip
         if self.real is not None:
             held_out = None if self.held_out is None else self.held_out.images
             scores |= score_pixels(samples.pixels, self.real.images, held_out, rules, self.device)
         return scores
+
+    def _real_classes(self, extractor: str) -> list[FeatureStatistics]:
+        """Statistics of the real images of each class, kept, and their roots with them."""
+        assert self.real is not None
+        if extractor not in self._by_class:
+            rows = self.references[extractor].real.features.features
+            self._by_class[extractor] = statistics_by_class(rows, self.real.labels, len(self.real.classes))
+        return self._by_class[extractor]

@@ -18,12 +18,14 @@ class SampleFeatures:
     """Features of a stream of images by every extractor, and a draw of the images.
 
     features: by the extractor's name, one row per image, on the host. pixels: a draw of the images themselves, in their
-    order, uint8 [n, C, S, S]. count: how many there were.
+    order, uint8 [n, C, S, S]. count: how many there were. labels: int64 [N], the classes that a conditional generator
+    was asked for; None for any other.
     """
 
     features: dict[str, Features]
     pixels: Tensor
     count: int
+    labels: Tensor | None = None
 
 
 def extract_features(

@@ -26,7 +26,9 @@ class EvaluationRules:
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
     for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
-    of FID (of 1000 pairs each) and KID.
+    of FID (of 1000 pairs each) and KID; of conditional generators class_samples, images of all classes together behind
+    the distances within classes, and cas_samples, images from which a classifier learns: one of cas_width in its stem,
+    over cas_epochs, cas_flip: mirrored images too.
     """
 
     num_samples: int
@@ -44,6 +46,11 @@ class EvaluationRules:
     path_samples: int = 0
     parzen_samples: int = 0
     bootstrap: int = 0
+    class_samples: int = 0
+    cas_samples: int = 0
+    cas_epochs: int = 0
+    cas_width: int = 0
+    cas_flip: bool = False
 
     def __post_init__(self) -> None:
         if min(self.num_samples, self.inception_splits, self.kid_subsets, self.similarity_pairs) < 1:
@@ -60,6 +67,7 @@ class EvaluationRules:
             "similarity_pairs": min(self.similarity_pairs, max(1, num_generated // 2)),
             "memorisation_samples": min(self.memorisation_samples, num_generated),
             "parzen_samples": min(self.parzen_samples, num_generated),
+            "class_samples": min(self.class_samples, num_generated),
         })  # fmt: skip
 
 

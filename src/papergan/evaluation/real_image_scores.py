@@ -40,6 +40,8 @@ def real_rows(
     rules: EvaluationRules,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
+    *,
+    conditional: bool = False,
 ) -> tuple[RealRow, ...]:
     """The images that are held out, if any, and copies of the reference, as many of each as a model is scored by.
 
@@ -47,6 +49,8 @@ def real_rows(
     protocols then say so, and this row stands in columns of its own. Copies are drawn with replacement, as by a
     generator that shows a random training image for every latent, and independently of those real images that a
     metric draws to stand for all: what is copied is only now and then what it is compared with.
+    conditional: by the metrics of conditional generators too, each image asked for as its own class. A classifier
+    learns from the row of training images alone, as many as of samples, in place of samples.
     """
     split = rules.reference_split
     other = {"train": "real test set", "test": "real training set"}[split]
@@ -59,8 +63,12 @@ def real_rows(
         taken = copied if images is real else reference_rows(len(images), rules.num_samples)
         mine = rules.within(len(taken), len(real))
         features = {name: _features(held, taken, of_real=images is real) for name, held in references.items()}
-        samples = SampleFeatures(features, images.images[taken], len(taken))
+        labels = images.labels[taken] if conditional else None
+        samples = SampleFeatures(features, images.images[taken], len(taken), labels)
         metrics = evaluator.score_features(samples, mine, should_stop)
+        if conditional and rules.cas_samples and (images is real) == (split == "train"):
+            learnt = images.taken(resampled_rows(len(images), rules.cas_samples, rules.seed, "taught"), images.name)
+            metrics["cas"] = evaluator.classification_accuracy(learnt, rules, should_stop)
         protocols = tuple(reference.protocol(mine) for reference in references.values())
         rows.append(RealRow(name=name, dataset=images.name, protocols=protocols, metrics=metrics))
     return tuple(rows)

@@ -11,7 +11,7 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.real_image_scores import RealRow
 from papergan.messages import sanitise
-from papergan.metrics.registry import AUXILIARY_METRICS, DISCRIMINATOR_METRICS, prefix_and_metric
+from papergan.metrics.registry import AUXILIARY_METRICS, DISCRIMINATOR_METRICS, metric_and_class, prefix_and_metric
 
 
 class BestScore(BaseModel):
@@ -117,7 +117,8 @@ def protocols_of(protocols: Sequence[Protocol], metrics: Mapping[str, float]) ->
 
 def _check_name(name: str, prefixes: Set[str], metrics: Mapping[str, float]) -> None:
     """Raise ValueError for a name that is no metric's, and for a metric under no protocol."""
-    found = prefix_and_metric(name)
+    of_one_class = metric_and_class(name)
+    found = prefix_and_metric(name if of_one_class is None else of_one_class[0])
     if found is None:
         if name not in DISCRIMINATOR_METRICS and not any(
             name == one or name.endswith(f"_{one}") for one in AUXILIARY_METRICS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,11 @@ class Prior(nn.Module):
             raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
         self.latent_dim = latent_dim
         self.register_buffer("where", torch.zeros(()), persistent=False)
+
+    def for_batch(self, batch: Mapping[str, Tensor], count: int, progress: Progress) -> tuple[Tensor, ...]:
+        """As `forward`, in a training step on this batch of real images, which a prior may look at; most do not."""
+        latents: tuple[Tensor, ...] = self(count, progress)
+        return latents
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
         """As `forward`, from the prior truncated to [-threshold, threshold] in every component.
@@ -66,18 +72,33 @@ class Uniform(Prior):
 
 
 class WithChoice(Prior):
-    """A prior with a uniform categorical variable: (z, one-hot [count, choices]). Only z is truncated."""
+    """A prior with a uniform categorical variable: (z, one-hot [count, choices]). Only z is truncated.
 
-    def __init__(self, latents: Prior, choices: int) -> None:
+    from_batch: whether, in a training step, the choices are the classes of the real images, `label` of the batch, so
+    that fakes have the classes of the reals that they are compared with; else they are drawn there too.
+    """
+
+    def __init__(self, latents: Prior, choices: int, *, from_batch: bool = False) -> None:
         super().__init__(latents.latent_dim)
-        self.latents, self.choices = latents, choices
+        self.latents, self.choices, self.from_batch = latents, choices, from_batch
 
     def chosen(self, count: int) -> Tensor:
         """The choices, int64 [count], uniform."""
         return per_image(lambda n: torch.randint(self.choices, (n,), device=self.where.device), count)
 
+    def with_choice(self, latents: tuple[Tensor, ...], chosen: Tensor) -> tuple[Tensor, ...]:
+        """A draw of this prior with given choices, int64 [count], in the place of those that it drew."""
+        return (*latents[:-1], one_hot(chosen.to(latents[0].device), self.choices))
+
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
         return (*self.latents(count, progress), one_hot(self.chosen(count), self.choices))
+
+    def for_batch(self, batch: Mapping[str, Tensor], count: int, progress: Progress) -> tuple[Tensor, ...]:
+        """With `from_batch` the classes of the batch, over and over where there are several fakes per real image."""
+        if not self.from_batch:
+            return super().for_batch(batch, count, progress)
+        classes = batch["label"].repeat(count // len(batch["label"]))
+        return (*self.latents(count, progress), one_hot(classes, self.choices))
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
         return (*self.latents.truncated(count, progress, threshold), one_hot(self.chosen(count), self.choices))

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator
 import torch
 from torch import Tensor, nn
 
-from papergan.game.priors import Prior
+from papergan.errors import RecipeError
+from papergan.game.priors import Prior, WithChoice
 from papergan.game.schedules import Progress
 from papergan.randomness import random_state, seeded, set_random_state
 
@@ -42,12 +43,14 @@ class Sampler(nn.Module):
         progress: Progress = START,
         truncation: float | None = None,
         chunks: Collection[int] | None = None,
+        choices: Tensor | None = None,
     ) -> Iterator[Tensor]:
         """Generate `count` images in evaluation mode, in chunks of at most 500: float32 [B, C, S, S] in [-1, 1].
 
         Image i is a function of (weights, seed, truncation, i): a longer stream begins with the shorter one. The
         ambient random state and the training mode are left as they were. truncation: see `Prior.truncated`.
-        chunks: only these of them, by their number from 0; None for all.
+        chunks: only these of them, by their number from 0; None for all. choices: int64 [L], classes or members that
+        the images take in turn, where the prior is a `WithChoice`; None = as it draws them.
         """
         was_training = self.training
         self.eval()
@@ -57,9 +60,31 @@ class Sampler(nn.Module):
                     continue
                 latent = self.latents(CHUNK, seed, "samples", chunk, progress=progress, truncation=truncation)
                 wanted = min(CHUNK, count - start)
+                if choices is not None:
+                    latent = self.with_choices(latent, choices, start)
                 yield self.decode(*(part[:wanted] for part in latent))
         finally:
             self.train(was_training)
+
+    def choices(
+        self, count: int, *, seed: int, progress: Progress = START, truncation: float | None = None
+    ) -> Tensor | None:
+        """The classes, or members, of the images of `stream`, int64 [count], on the host; None where there are none."""
+        if not isinstance(self.prior, WithChoice):
+            return None
+        chunks = range(-(-count // CHUNK))
+        draws = [self.latents(CHUNK, seed, "samples", c, progress=progress, truncation=truncation) for c in chunks]
+        return torch.cat([draw[-1].argmax(1) for draw in draws])[:count].cpu()
+
+    def with_choices(self, latent: tuple[Tensor, ...], choices: Tensor, first: int = 0) -> tuple[Tensor, ...]:
+        """The generator's arguments with given choices, int64 [L], in turn; first: index of the first image.
+
+        Raises RecipeError where the prior has no choice.
+        """
+        if not isinstance(self.prior, WithChoice):
+            raise RecipeError(f"{type(self.prior).__name__} draws neither classes nor members; leave labels out")
+        places = torch.arange(first, first + len(latent[0])) % len(choices)
+        return self.prior.with_choice(latent, choices.cpu()[places])
 
     @torch.no_grad()
     def decode(self, *latent: Tensor) -> Tensor:

@@ -117,6 +117,32 @@ class Warmup:
 
 
 @dataclass(frozen=True)
+class HalfLife:
+    """Decay of an average by its half-life in images: 0.5^(b / max(min(images, ramp * shown), 1e-8)).
+
+    b: real images per training step, as seen so far; shown: those that were shown before this step, as the authors
+    count. So the average does not depend on the batch size. ramp: the longest half-life as a share of what was shown,
+    so that early weights are forgotten, 0.05 in the authors' code; None for no ramp. Before the second step, when b is
+    not known, it is 0: the average begins with the weights after the first.
+    Raises ValueError for a half-life or a ramp that is not above 0.
+    Source: Karras et al. 2020, arXiv:1912.04958, and 2020, arXiv:2006.06676, as in the training loop of their code.
+    """
+
+    images: float
+    ramp: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.images > 0 and (self.ramp is None or self.ramp > 0)):
+            raise ValueError(f"a half-life and its ramp must be above 0, got {self.images} images and {self.ramp}")
+
+    def __call__(self, progress: Progress) -> float:
+        if not progress.step:
+            return 0.0
+        longest = self.images if self.ramp is None else min(self.images, self.ramp * progress.images)
+        return float(0.5 ** (progress.images / progress.step / max(longest, 1e-8)))
+
+
+@dataclass(frozen=True)
 class EveryNSteps:
     """True at steps 0, interval, 2 * interval, ...: lazy regularisation (Karras et al. 2020, arXiv:1912.04958)."""
 

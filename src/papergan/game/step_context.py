@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from papergan.game.discriminator_input import images_only
 from papergan.game.game import DiscriminatorOutput, Game, Match, Turn
+from papergan.game.priors import Prior
 from papergan.game.schedules import GraphScalars, Progress, Schedule, value
 
 T = TypeVar("T")
@@ -62,7 +63,10 @@ class StepContext:
             if match.source in self.batch:
                 return (self.batch[match.source],)
             count = len(self.batch[match.real]) * self.turn.fakes_per_real
-            latents: tuple[Tensor, ...] = self.network(match.source)(count, self.progress)
+            prior = self.network(match.source)
+            if isinstance(prior, Prior):
+                return prior.for_batch(self.batch, count, self.progress)  # type: ignore[arg-type]
+            latents: tuple[Tensor, ...] = prior(count, self.progress)
             return latents
 
         return self.cached("latent", match.source, compute=sample_latents)

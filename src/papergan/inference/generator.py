@@ -108,13 +108,15 @@ class Generator:
         labels: a class by name or number, or several, which the samples take in turn; None = as the prior draws them.
         truncation: threshold of the latents (Brock et al. 2019, arXiv:1809.11096, section 3.1); BatchNorm's statistics
         are re-estimated under it. None = the prior as it is.
-        Raises RecipeError for a wrong count, a label that this generator does not know, a truncation that its prior
-        does not know.
+        Raises RecipeError for a wrong count, a label that this generator does not know, more labels than samples, a
+        truncation that its prior does not know.
         """
         check_count(n)
         if first < 0 or batch_size < 1:
             raise RecipeError(f"expected first >= 0 and batch_size >= 1, got {first} and {batch_size}")
         chosen = self._labels(labels)
+        if chosen is not None and len(chosen) > first + n:
+            raise RecipeError(f"labels: {len(chosen)} of them for {n} samples; ask for as many samples")
         sampler = self._truncated.at(truncation)
         return self._stream(sampler, n, seed, chosen, truncation, batch_size, first)
 
@@ -126,8 +128,7 @@ class Generator:
             stop = min(start + batch_size, first + n)
             latents = self._drawn(start, stop, seed, truncation)
             if chosen is not None:
-                places = torch.arange(start, stop) % len(chosen)
-                latents = (latents[0], one_hot(chosen[places], self.image.num_classes))
+                latents = self._on_cpu.with_choices(latents, chosen, start)
             yield self._decoded(sampler, latents, f"seed {seed}", start)
 
     def decode(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import torch
@@ -23,7 +24,10 @@ def label_indices(labels: Labels, classes: Sequence[str], num_classes: int) -> T
     """
     if labels is None:
         return None
-    given = [labels] if isinstance(labels, int | str) else list(labels)
+    try:
+        given: list[int | str] = [labels] if isinstance(labels, str) else list(labels)  # type: ignore[arg-type]
+    except TypeError:  # one number, of whatever library
+        given = [labels]  # type: ignore[list-item]
     if not given:
         raise RecipeError("labels: expected one class or more, got an empty list; leave labels out for all of them")
     return torch.tensor([_index(one, classes, num_classes) for one in given], dtype=torch.int64)
@@ -56,7 +60,7 @@ def _index(label: int | str, classes: Sequence[str], num_classes: int) -> int:
             raise RecipeError(f"unknown class {quoted(label)}{did_you_mean(label, classes)}")
         label = int(label[:9])
     try:
-        number = int(label)
+        number = operator.index(label)
     except (TypeError, ValueError):
         raise RecipeError(f"labels: expected names or numbers of classes, got {quoted(label)}") from None
     if not 0 <= number < num_classes:

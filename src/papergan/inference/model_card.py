@@ -17,7 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 from papergan.messages import sanitise
-from papergan.metrics.registry import DISCRIMINATOR_METRICS, METRICS, prefix_and_metric
+from papergan.metrics.registry import DISCRIMINATOR_METRICS, METRICS, metric_and_class, of_class, prefix_and_metric
 from papergan.reporting.published_results import PublishedRow
 
 UNKNOWN = "unknown"
@@ -69,7 +69,8 @@ def model_card(
     parts = [
         _front_matter(config, about, metrics), f"# {_text(about.get('experiment', config['system']))}\n",
         _introduction(config, about), f"![Samples]({PICTURE})\n" if picture else "", _loading(config, place),
-        _training(config, about), _numbers(about, metrics), _beside(rows, metrics, about.get("caveats", ())),
+        _training(config, about), _numbers(about, metrics), _by_class(config, metrics),
+        _beside(rows, metrics, about.get("caveats", ())),
         _copies(metrics), USE, _citation(about),
     ]  # fmt: skip
     return "\n".join(part for part in parts if part)
@@ -145,6 +146,23 @@ def _numbers(about: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
     protocols = protocol if all(isinstance(one, Mapping) for one in protocol.values()) else {"protocol": protocol}
     lines = [f"- {_text(name)}: {_protocol(one)}\n" for name, one in protocols.items()] or ["- protocol: unknown\n"]
     return f"## Measured\n\n{_table(('measure', 'value', 'best is'), rows)}\n{''.join(lines)}"
+
+
+def _by_class(config: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
+    """A line for each class of a conditional generator, of what was measured within it; "" for any other."""
+    found = {name: one for name in metrics if (one := metric_and_class(name)) is not None}
+    if not found:
+        return ""
+    columns, names = list(dict.fromkeys(metric for metric, _ in found.values())), config["classes"]
+    rows = (
+        (
+            names[label] if label < len(names) else f"class {label}",
+            *(_value(metrics, cell) if (cell := of_class(column, label)) in metrics else "" for column in columns),
+        )
+        for label in sorted({label for _, label in found.values()})
+    )
+    table = _table(("class asked for", *(f"`{_code(column)}`" for column in columns)), rows)
+    return f"<details><summary>By class</summary>\n\n{table}\n</details>\n"
 
 
 def _beside(rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, float], caveats: Iterable[str]) -> str:

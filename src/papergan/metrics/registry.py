@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,6 +65,11 @@ _ALL = (
     Metric("class_entropy", "class entropy", "higher", "class_entropy@{num_samples}"),
     Metric("classes_covered", "classes covered", "higher", "classes@{num_samples}"),
     Metric("class_divergence", "class divergence", "lower", f"class_divergence@{_REAL}"),
+    Metric(
+        "intra_fid", "Frechet distance within classes", "lower",
+        "intra_fid@{class_samples}v{reference_count}-{reference_split}", "", ("class_samples",),
+    ),
+    Metric("class_accuracy", "accuracy of the class asked for", "higher", "class_accuracy@{num_samples}"),
     Metric("ppl", "perceptual path length", "lower", "ppl@{path_samples}", "", ("path_samples",)),
     Metric("copy_rate", "copy rate, features", "real", f"copies@{_COPIES}", "", _COPIED),
     Metric("distance_ratio", "distance to training images, features", "real", f"nn_ratio@{_COPIES}", "", _COPIED),
@@ -71,6 +77,10 @@ _ALL = (
     Metric(
         "pixel_distance_ratio", "distance to training images, pixels", "real", f"pixel_nn_ratio@{_COPIES}", "",
         _COPIED, False,
+    ),
+    Metric(
+        "cas", "classification accuracy score", "higher", "cas@{cas_samples}/{cas_epochs}x{cas_width}", "",
+        ("cas_samples", "cas_epochs", "cas_width", "cas_flip", *HELD_OUT), False,
     ),
     Metric("ms_ssim", "MS-SSIM of pairs", "real", "ms_ssim@{similarity_pairs}", "", ("similarity_pairs",), False),
     Metric(
@@ -93,6 +103,20 @@ DISCRIMINATOR_METRICS = {
     "membership_auc": "membership inference AUC",
 }
 BEST_AT_HALF = ("membership_auc",)
+
+
+BY_CLASS = ("intra_fid", "class_accuracy")  # which stand beside their values for each class
+
+
+def of_class(name: str, label: int) -> str:
+    """The name of a metric of BY_CLASS for one class: "domain_intra_fid_class_3"."""
+    return f"{name}_class_{label}"
+
+
+def metric_and_class(name: str) -> tuple[str, int] | None:
+    """`("domain_intra_fid", 3)` for "domain_intra_fid_class_3"; None for any other name."""
+    found = re.fullmatch(rf"((?:\w+_)?(?:{'|'.join(BY_CLASS)}))_class_(\d+)", name)
+    return None if found is None else (found[1], int(found[2]))
 
 
 def prefix_and_metric(name: str) -> tuple[str, Metric] | None:

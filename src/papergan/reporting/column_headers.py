@@ -10,7 +10,7 @@ from papergan.metrics.registry import COLUMNS, METRICS
 
 Headers = Mapping[tuple[str, str], str]  # by (comparability digest, name of the metric)
 
-_HEADLINE = re.compile(r"(best )?(?!\w*(log|modified)_is@)(\w+_)?(fid|is)@")
+_HEADLINE = re.compile(r"(best )?(?!\w*(log_is|modified_is|intra_fid)@)(\w+_)?(fid|is)@")
 
 
 def column_headers(protocols: Sequence[Protocol]) -> Headers:

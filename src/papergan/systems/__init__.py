@@ -41,7 +41,7 @@ def find(name: str) -> ModuleType:
 
 
 KNOWN_TRAITS = {
-    "needs_labels": "it cannot be built for images without classes",
+    "needs_labels": "its generator is conditional: it is asked for a class, and cannot be built for images without any",
     "not_recordable": "its steps cannot be recorded as CUDA graphs; they are played, and one line says why",
     "unbounded_output": "its generator's images may leave [-1, 1], and are clipped where they become pixels",
 }
@@ -59,6 +59,11 @@ def traits(name: str) -> frozenset[str]:
             f"TRAITS of system {name!r} has {', '.join(map(repr, unknown))}; known: {', '.join(KNOWN_TRAITS)}"
         )
     return declared
+
+
+def is_conditional(name: str) -> bool:
+    """Whether the generator of a system is asked for a class, which its prior, a `WithChoice`, draws else."""
+    return "needs_labels" in traits(name)
 
 
 @cache
@@ -112,10 +117,16 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
 def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: int) -> Game:
     """The game of a system for these images, its weights drawn from `seed`, on the CPU.
 
-    Raises RecipeError where the settings do not fit each other or the images, MemoryShortError where the weights do not
-    fit into memory.
+    Raises RecipeError where the settings do not fit each other or the images, their classes among them, and
+    MemoryShortError where the weights do not fit into memory.
     """
     settings = resolve(name, overrides)
+    if is_conditional(name) and images.num_classes < 2:
+        shape = f"{images.channels}x{images.size}x{images.size}"
+        raise RecipeError(
+            f"system {name!r} cannot be built for {shape} images: it needs 2 classes or more, and these have "
+            f"{images.num_classes or 'none'}; name a data set with labels (images of your own: a folder for each class)"
+        )
     try:
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
         with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):

@@ -36,12 +36,9 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """Build the game. Raises ValueError for images without classes."""
-    generator = LabelledGenerator(images, latent_dim, width)
-    if images.num_classes < 2:
-        raise ValueError("this system needs a data set with labels")
+    """Build the game."""
     return two_player(
-        generator=generator,
+        generator=LabelledGenerator(images, latent_dim, width),
         discriminator=LabelledDiscriminator(images, width),
         prior=WithChoice(Uniform(latent_dim), images.num_classes),
         loss=NonSaturating(),

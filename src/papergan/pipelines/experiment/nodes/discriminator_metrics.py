@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.extractors.feature_extractor import batches_of
+from papergan.game.discriminator_input import Labelled
 from papergan.game.game import Game
+from papergan.game.priors import one_hot
 from papergan.game.schedules import Progress
 from papergan.image_range import to_model_range
 from papergan.metrics.discriminator import discriminator_accuracy
@@ -33,27 +35,38 @@ def measure_discriminator(
     """Accuracy and gaps of the showcase's discriminator on `count` training, held-out and generated images each.
 
     Real images are drawn by `seed`, since sets may be sorted by class. Both networks are the raw ones, not averaged, in
-    evaluation mode; images without augmentation. Nothing for a discriminator of more than the image,
-    since its score is not one of the image alone, and for one whose scores are vectors, of which none is higher.
+    evaluation mode; images without augmentation. A discriminator of images with classes is given the class of each
+    real image, and that of which each image was generated. Nothing for one of image and latent, since its score is not
+    one of the image, and for one whose scores are vectors, of which none is higher.
     """
-    if game.showcase.discriminator_input is not None:
+    labelled = isinstance(game.showcase.discriminator_input, Labelled)
+    if game.showcase.discriminator_input is not None and not labelled:
         return {}
-    discriminator = game.networks[game.showcase.discriminator]
+    discriminator, classes = game.networks[game.showcase.discriminator], len(images.train.classes)
     was_training = discriminator.training
     discriminator.eval()
 
-    def scores(images: Tensor) -> Tensor:
-        output = discriminator(images.contiguous(memory_format=torch.channels_last))
-        return output.score.float().cpu()  # type: ignore[no-any-return]
+    def scores(batches: Iterable[Tensor], labels: Tensor | None) -> Tensor:
+        found = list[Tensor]()
+        for batch in batches:
+            first = sum(map(len, found))
+            given: tuple[Tensor, ...] = (batch.contiguous(memory_format=torch.channels_last),)
+            if labels is not None:
+                given += (one_hot(labels[first : first + len(batch)].to(game.device), classes),)
+            found.append(discriminator(*given).score.float().cpu())
+        return torch.cat(found)
 
     def of_real(real: ImageSet, split: str) -> Tensor:
-        some = real.images[random_rows(len(real), count, seed, PURPOSE, split)]
-        batches = batches_of(some, batch_size, should_stop, what=f"{real.name} by the discriminator")
-        return torch.cat([scores(to_model_range(batch.to(game.device))) for batch in batches])
+        rows = random_rows(len(real), count, seed, PURPOSE, split)
+        batches = batches_of(real.images[rows], batch_size, should_stop, what=f"{real.name} by the discriminator")
+        shown = (to_model_range(batch.to(game.device)) for batch in batches)
+        return scores(shown, real.labels[rows] if labelled else None)
 
     try:
-        stream = game.sampler(averaged=False).stream(min(count, len(images.train)), seed=seed, progress=progress)
-        fake = torch.cat([scores(part) for part in batches_of(stream, batch_size, should_stop, what="samples")])
+        sampler, number = game.sampler(averaged=False), min(count, len(images.train))
+        stream = sampler.stream(number, seed=seed, progress=progress)
+        given = sampler.choices(number, seed=seed, progress=progress) if labelled else None
+        fake = scores(batches_of(stream, batch_size, should_stop, what="samples"), given)
         if fake.ndim > 1:
             return {}
         train, held_out = of_real(images.train, "train"), of_real(images.test, "test")

@@ -1,4 +1,4 @@
-"""Figures of a generator: samples over time, interpolations, samples by class, and nearest neighbours."""
+"""Figures of a generator: samples over time, interpolations, and nearest neighbours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ MAX_ROWS, LATENTS_PER_ROW = 12, 8
 NUM_INTERPOLATIONS, STEPS = 8, 10
 NUM_CODE_INTERPOLATIONS, CODE_STEPS = 4, 9  # odd, so that there is a middle
 NUM_QUERIES, NUM_NEAREST = 8, 4
-PER_CLASS, MAX_CLASSIFIED = 10, 2000
 
 
 @unless_diverged(no_picture)
@@ -134,38 +133,3 @@ def neighbours_grid(
     return ImageGrid(
         torch.cat(rows), f"{caption}; {legend}; then the {NUM_NEAREST} nearest in pixels", columns=1 + 2 * NUM_NEAREST
     )
-
-
-@unless_diverged(no_picture)
-def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator: Weights) -> ImageGrid:
-    """Ten samples of each class as predicted by the data set's classifier, and the share of each class.
-
-    A class that is missing has black places. Without a classifier of classes it is the plain grid, and says why.
-    """
-    recipe, progress = experiment.recipe, progress_of(generator)
-    sampler = load_generator(recipe, generator)
-    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
-    extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
-    if not extractors:
-        return ImageGrid(
-            generate_samples(sampler, recipe.seed, progress), f"{caption}; there is no classifier to sort these by"
-        )
-    count = min(MAX_CLASSIFIED, recipe.evaluation.final_num_samples)
-    pixels = torch.cat([to_pixels(part).cpu() for part in sampler.stream(count, seed=recipe.seed, progress=progress)])
-    logits = features_of(extractors[0], pixels, recipe.evaluation.batch_size, what="samples by class").logits
-    predicted, names = logits.argmax(1), extractors[0].class_names
-    rows = [_first(pixels[predicted == label], PER_CLASS) for label in range(len(names))]
-    shares = [float((predicted == label).double().mean()) for label in range(len(names))]
-    labels = tuple(f"{name} {100 * share:.0f} %" for name, share in zip(names, shares, strict=True))
-    return ImageGrid(
-        torch.cat(rows),
-        f"{caption}; {count} samples by predicted class, and its share",
-        columns=PER_CLASS,
-        row_labels=labels,
-    )
-
-
-def _first(pixels: Tensor, count: int) -> Tensor:
-    """The first `count` images, black ones where there are fewer."""
-    missing = max(0, count - len(pixels))
-    return torch.cat([pixels[:count], pixels.new_zeros(missing, *pixels.shape[1:])])

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import torch
 
+from papergan import systems
 from papergan.config.checked import Experiment
 from papergan.config.evaluation import DomainClassifierSettings
 from papergan.data.images import ImageSet, ImageSplits
@@ -145,16 +146,20 @@ def score_real_images(
 ) -> tuple[RealRow, ...]:
     """The held-out images and copies of the reference, scored by the rules of the final evaluation."""
     recipe = experiment.recipe
-    rules = recipe.evaluation.rules(recipe.seed)
+    rules, conditional = recipe.evaluation.rules(recipe.seed), systems.is_conditional(recipe.system)
 
     def make() -> Weights:
         logger.info("Scoring real images by the same rules: the rows that say what the scale means")
         real, held_out = reference_and_held_out(images, rules.reference_split)
         with stoppable("the scores of real images") as stop:
-            rows = real_rows(real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop))
+            rows = real_rows(
+                real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop),
+                conditional=conditional,
+            )  # fmt: skip
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
 
     protocols = {name: asdict(held.protocol(rules)) for name, held in reference.items()}
     data = {"train": images.train.digest, "test": images.test.digest, "name": images.train.name}
+    data |= {"conditional": "yes"} if conditional else {}
     kept = feature_cache.get_or_compute("real_rows", {**data, "protocols": protocols, "rules": asdict(rules)}, make)
     return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))

@@ -1,0 +1,61 @@
+"""Metrics of a conditional generator: distances within classes, and whether its images are of the class asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from papergan.errors import EvaluationError
+from papergan.metrics.arrays import Array, as_tensor
+from papergan.metrics.feature_statistics import FeatureStatistics
+from papergan.metrics.frechet_distance import frechet_distance
+
+
+def statistics_by_class(features: Array, labels: Tensor, num_classes: int) -> list[FeatureStatistics]:
+    """Statistics of the features [N, D] of each of K classes; labels int64 [N].
+
+    Raises EvaluationError where a class has fewer than two images, which have no covariance.
+    """
+    features = as_tensor(features, "features")
+    counts = _counts(labels, len(features), num_classes)
+    if int(counts.min()) < 2:
+        raise EvaluationError(f"class {int(counts.argmin())} has {int(counts.min())} images, and 2 are needed")
+    return [FeatureStatistics.of(features[(labels == c).to(features.device)]) for c in range(num_classes)]
+
+
+def intra_class_distances(generated: Sequence[FeatureStatistics], real: Sequence[FeatureStatistics]) -> list[float]:
+    """Frechet distance of generated from real images of each class; the mean of these K distances is the intra-FID.
+
+    intra-FID = 1/K sum_c d^2(features of generated images asked to be of class c, features of real images of class c).
+    Each distance is biased upwards by the few images of one class: compare equal counts only. It sees what collapses
+    within a class, and images of another class than was asked for; the FID of all classes together sees neither.
+    generated, real: by class, see `statistics_by_class`. Raises EvaluationError as `frechet_distance`.
+    Source: Miyato and Koyama 2018, arXiv:1802.05637, section 5.1.
+    """
+    return [frechet_distance(mine, theirs) for mine, theirs in zip(generated, real, strict=True)]
+
+
+def class_accuracies(logits: Array, labels: Tensor, num_classes: int) -> Tensor:
+    """Share of the images of each class that a classifier assigns to it, float64 [K]; NaN for a class without images.
+
+    logits [N, K]: of the data set's classifier on generated images; labels int64 [N]: the classes that these were asked
+    for. A classifier errs on real images too: compare with the value that real images have. One image for each class,
+    drawn over and over, is not noticed.
+    Raises EvaluationError for other shapes. Source: Odena et al. 2017, arXiv:1610.09585, section 4.2, with a classifier
+    of the data set in the place of Inception.
+    """
+    logits = as_tensor(logits, "logits")
+    if logits.ndim != 2 or logits.shape[1] != num_classes:
+        raise EvaluationError(f"logits must be [N, {num_classes}], got {tuple(logits.shape)}")
+    counts = _counts(labels, len(logits), num_classes)
+    right = labels[logits.argmax(1).cpu() == labels]
+    return torch.bincount(right, minlength=num_classes).double() / counts
+
+
+def _counts(labels: Tensor, count: int, num_classes: int) -> Tensor:
+    """Images per class, int64 [K]."""
+    if labels.shape != (count,) or (count and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes):
+        raise EvaluationError(f"labels must be one for each of {count} images, in 0..{num_classes - 1}")
+    return torch.bincount(labels, minlength=num_classes)

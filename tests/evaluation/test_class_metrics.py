@@ -1,0 +1,156 @@
+"""The metrics of conditional generators in the evaluator: which there are, of what, and where there are none."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from helpers.toy_extractor import PixelExtractor
+from papergan.data.images import ImageSet
+from papergan.evaluation.evaluator import Evaluator
+from papergan.evaluation.image_features import SampleFeatures
+from papergan.evaluation.protocol import EvaluationRules
+from papergan.evaluation.real_image_scores import real_rows
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
+from papergan.game.priors import Gaussian, Prior, WithChoice
+from papergan.game.sampler import Sampler
+from papergan.game.schedules import Progress
+from papergan.metrics.conditional import intra_class_distances, statistics_by_class
+
+NAMES = ("red", "green", "blue")
+RULES = EvaluationRules(
+    num_samples=120, inception_splits=2, kid_subsets=2, kid_subset_size=20, manifold_samples=60, class_samples=120
+)
+NEW = ("class_accuracy", "intra_fid", "cas")
+
+
+class Colours(nn.Module):
+    """Images of which the channel of the class is bright, whatever the latent adds."""
+
+    def forward(self, latent: torch.Tensor, classes: torch.Tensor | None = None) -> torch.Tensor:
+        colour = torch.zeros(len(latent), 3) if classes is None else classes
+        return (colour + 0.2 * latent[:, :3] - 0.5)[:, :, None, None].expand(-1, -1, 8, 8).clamp(-1, 1)
+
+
+def coloured(name: str, count: int, seed: int) -> ImageSet:
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    noise = torch.randint(0, 60, (count, 3, 8, 8), generator=draw)
+    noise[torch.arange(count), labels] += 150
+    return ImageSet(name, noise.to(torch.uint8), labels, NAMES)
+
+
+TRAIN, TEST = coloured("toy/train", 240, 0), coloured("toy/test", 120, 1)
+
+
+def references(**changes: object) -> References:
+    extractor = PixelExtractor(**{"class_names": NAMES} | changes)
+    real, held_out = (ImageFeatures.of(some, extractor, 50) for some in (TRAIN, TEST))
+    return {extractor.name: Reference.between(ExtractorFacts.of(extractor), real, held_out, "train", 120)}
+
+
+def evaluator(conditional: bool = True, **changes: object) -> Evaluator:
+    extractor = PixelExtractor(**{"class_names": NAMES} | changes)
+    return Evaluator([extractor], references(**changes), real=TRAIN, held_out=TEST, conditional=conditional)
+
+
+def sampler(prior: Prior | None = None) -> Sampler:
+    return Sampler(prior or WithChoice(Gaussian(4), 3), Colours())
+
+
+def of_classes(scores: dict[str, float]) -> set[str]:
+    return {name for name in scores if any(new in name for new in NEW)}
+
+
+def test_a_generator_that_does_as_it_is_told() -> None:
+    scores = evaluator().score_sampler(sampler(), RULES, progress=Progress())
+    assert scores["domain_class_accuracy"] == 1.0
+    by_class = [scores[f"domain_intra_fid_class_{label}"] for label in range(3)]
+    assert scores["domain_intra_fid"] == pytest.approx(sum(by_class) / 3)
+    assert [scores[f"domain_class_accuracy_class_{label}"] for label in range(3)] == [1.0] * 3
+    assert "cas" not in scores
+
+
+def test_one_that_mixes_classes_up_is_noticed_within_classes_alone() -> None:
+    class Wrong(Colours):
+        def forward(self, latent, classes=None):
+            return super().forward(latent, classes.roll(1, dims=1))
+
+    wrong = Sampler(WithChoice(Gaussian(4), 3), Wrong())
+    right, mixed = (evaluator().score_sampler(one, RULES, progress=Progress()) for one in (sampler(), wrong))
+    assert mixed["domain_class_accuracy"] == 0.0
+    assert mixed["domain_intra_fid"] > 10 * right["domain_intra_fid"]
+    assert mixed["domain_fid"] == pytest.approx(right["domain_fid"], rel=0.2)
+
+
+def test_any_other_generator_has_none_of_them() -> None:
+    scores = evaluator(conditional=False).score_sampler(sampler(Gaussian(4)), RULES, progress=Progress())
+    assert of_classes(scores) == set()
+
+
+def test_without_a_classifier_there_are_distances_and_while_training_accuracies() -> None:
+    scores = evaluator(class_names=()).score_sampler(sampler(), RULES, progress=Progress())
+    assert of_classes(scores) == {"domain_intra_fid", *(f"domain_intra_fid_class_{label}" for label in range(3))}
+    rules = replace(RULES, class_samples=0)
+    assert of_classes(evaluator().score_sampler(sampler(), rules, progress=Progress())) == {"domain_class_accuracy"}
+
+
+def test_the_distances_are_of_a_draw_of_so_many() -> None:
+    pixels, labels = TRAIN.images[:90], TRAIN.labels[:90]
+    held, extractor = references()["domain"], PixelExtractor()
+    features = extractor(pixels)
+    scores = evaluator().score_features(SampleFeatures({"domain": features}, pixels, 90, labels), RULES)
+    whole = intra_class_distances(
+        statistics_by_class(features.features, labels, 3),
+        statistics_by_class(held.real.features.features, TRAIN.labels, 3),
+    )
+    assert scores["domain_intra_fid"] == pytest.approx(sum(whole) / 3)  # there are no more than 90
+    fewer = evaluator().score_features(
+        SampleFeatures({"domain": features}, pixels, 90, labels), replace(RULES, class_samples=30)
+    )
+    assert fewer["domain_intra_fid"] != scores["domain_intra_fid"]
+
+
+def test_a_class_that_is_never_drawn_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    features = PixelExtractor()(TRAIN.images[:60])
+    labels = torch.zeros(60, dtype=torch.int64)
+    with caplog.at_level(logging.WARNING):
+        scores = evaluator().score_features(SampleFeatures({"domain": features}, TRAIN.images[:60], 60, labels), RULES)
+    assert "left out: domain_intra_fid: class 1 has 0 images" in caplog.text
+    assert of_classes(scores) == {"domain_class_accuracy", "domain_class_accuracy_class_0"}
+
+
+def test_a_classifier_learns_from_samples_and_from_real_images_in_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[ImageSet, ImageSet, dict[str, object]]] = []
+
+    def score(generated: ImageSet, test: ImageSet, **how: object) -> float:
+        asked.append((generated, test, how))
+        return 0.75
+
+    monkeypatch.setattr("papergan.evaluation.evaluator.classification_accuracy_score", score)
+    rules = replace(RULES, cas_samples=700, cas_epochs=20, cas_width=4, cas_flip=True)
+    assert evaluator().score_sampler(sampler(), rules, progress=Progress())["cas"] == 0.75
+    honest, copies = real_rows(TRAIN, TEST, references(), rules, conditional=True)
+    assert copies.metrics["cas"] == 0.75
+    assert "cas" not in honest.metrics  # it would learn from the images that it is tested on
+    for generated, test, how in asked:
+        assert len(generated) == 700
+        assert torch.equal(generated.images.float().mean((2, 3)).argmax(1), generated.labels)
+        assert (test, how["epochs"], how["width"], how["flip"]) == (TEST, 20, 4, True)
+    turned = replace(rules, reference_split="test")
+    held = references()["domain"]
+    swapped = {"domain": Reference.between(held.extractor, held.held_out, held.real, "test", 120)}
+    honest, copies = real_rows(TEST, TRAIN, swapped, turned, conditional=True)
+    assert ("cas" in honest.metrics, "cas" in copies.metrics) == (True, False)
+    assert asked[-1][1] is TEST
+
+
+def test_real_rows_have_the_anchors_of_conditional_generators_alone() -> None:
+    honest, _ = real_rows(TRAIN, TEST, references(), RULES, conditional=True)
+    assert honest.metrics["domain_class_accuracy"] == 1.0
+    assert honest.metrics["domain_intra_fid"] < 60
+    assert not any(of_classes(row.metrics) for row in real_rows(TRAIN, TEST, references(), RULES))
