@@ -41,8 +41,9 @@ def evaluator_of(recipe: Recipe, images: ImageSplits, domain_classifier: Weights
     extractors = extractors_of(settings, device, domain_classifier)
     real, held_out = reference_and_held_out(images, settings.reference)
     alone = Evaluator(
-        extractors, references, real=real, held_out=held_out, device=device, batch_size=settings.batch_size
-    )
+        extractors, references, real=real, held_out=held_out, validation=images.validation, device=device,
+        batch_size=settings.batch_size,
+    )  # fmt: skip
     if process_group is None:
         return alone
     return DistributedEvaluator(alone, process_group, _evaluator_message(recipe, images.train.spec, domain_classifier))
@@ -58,8 +59,8 @@ class DistributedEvaluator(Evaluator):
     def __init__(self, alone: Evaluator, process_group: ProcessGroup, message: dict[str, Any]) -> None:
         """message: from which followers build their extractors, see `FollowerEvaluator`; sent once."""
         super().__init__(
-            alone.extractors, alone.references, real=alone.real, held_out=alone.held_out, device=alone.device,
-            batch_size=alone.batch_size,
+            alone.extractors, alone.references, real=alone.real, held_out=alone.held_out, validation=alone.validation,
+            device=alone.device, batch_size=alone.batch_size,
         )  # fmt: skip
         self._process_group, self._message = process_group, message
         self._extractors_sent = False

@@ -26,8 +26,8 @@ class Evaluator:
     """Scores images and generators against references.
 
     extractors: may be none where only features that are known already are scored. real, held_out: the images of the
-    reference split and of the other one, for the metrics of pixels; without `real` these are left out. device: where
-    metrics are computed; all pairs of samples and real images are compared, which takes a GPU a moment.
+    reference split and of the other one, for the metrics of pixels; without `real` these are left out. validation: those
+    by which the bandwidth of a Parzen window is chosen, where the rules want any. device: where metrics are computed; all pairs of samples and real images are compared, which takes a GPU a moment.
     Raises EvaluationError where the reference of an extractor is missing or of another one.
     """
 
@@ -38,12 +38,13 @@ class Evaluator:
         *,
         real: ImageSet | None = None,
         held_out: ImageSet | None = None,
+        validation: ImageSet | None = None,
         device: torch.device | str = "cpu",
         batch_size: int = 250,
     ) -> None:
         check_references(extractors, references)
         self.extractors, self.references = extractors, references
-        self.real, self.held_out = real, held_out
+        self.real, self.held_out, self.validation = real, held_out, validation
         self.device, self.batch_size = device, batch_size
 
     def score(
@@ -108,6 +109,8 @@ class Evaluator:
         for name, features in samples.features.items():
             scores |= score_features(features, self.references[name], rules, self.device, should_stop)
         if self.real is not None:
-            held_out = None if self.held_out is None else self.held_out.images
-            scores |= score_pixels(samples.pixels, self.real.images, held_out, rules, self.device)
+            held_out, validation = (None if some is None else some.images for some in (self.held_out, self.validation))
+            scores |= score_pixels(
+                samples.pixels, self.real.images, held_out, rules, self.device, validation=validation
+            )
         return scores

@@ -8,6 +8,7 @@ from typing import Literal
 
 from papergan.errors import EvaluationError
 from papergan.image_range import Quantisation
+from papergan.metrics.parzen import BANDWIDTHS
 from papergan.metrics.registry import COLUMNS, FLOOR, Metric
 
 Split = Literal["train", "test"]
@@ -26,7 +27,9 @@ class EvaluationRules:
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
     for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
-    of FID (of 1000 pairs each) and KID.
+    of FID (of 1000 pairs each) and KID. parzen_bandwidths: those of which the likeliest is taken. parzen_validation: the
+    first images of the validation split, by which it is chosen, the likelihood then being that of all held-out images;
+    0 = a thousand held-out images for either.
     """
 
     num_samples: int
@@ -43,6 +46,8 @@ class EvaluationRules:
     memorisation_samples: int = 0
     path_samples: int = 0
     parzen_samples: int = 0
+    parzen_validation: int = 0
+    parzen_bandwidths: tuple[float, ...] = BANDWIDTHS
     bootstrap: int = 0
 
     def __post_init__(self) -> None:

@@ -151,7 +151,9 @@ def score_real_images(
         logger.info("Scoring real images by the same rules: the rows that say what the scale means")
         real, held_out = reference_and_held_out(images, rules.reference_split)
         with stoppable("the scores of real images") as stop:
-            rows = real_rows(real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop))
+            rows = real_rows(
+                real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop), images.validation
+            )
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
 
     protocols = {name: asdict(held.protocol(rules)) for name, held in reference.items()}
