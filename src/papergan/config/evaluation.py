@@ -11,9 +11,11 @@ from papergan.data.images import Mode
 from papergan.evaluation.protocol import EvaluationRules, Split
 from papergan.extractors.settings import ExtractorSettings
 from papergan.image_range import Quantisation
+from papergan.metrics.parzen import BANDWIDTHS
 from papergan.training.numerics import Device
 from papergan.validation import Amount, BatchSize, Positive, Repeats, SampleCount, Seed, Size, StrictModel
 
+Bandwidth = Annotated[float, Field(ge=1e-6, le=1e6)]
 RULE_NAMES = {field.name for field in fields(EvaluationRules)}
 
 
@@ -35,7 +37,7 @@ class MetricSettings(ExtractorSettings):
     """Settings of an evaluation of any images: extractors, and the counts of every metric.
 
     seed: of every draw. splits: of the Inception Score. Nothing is measured where memorisation_samples, parzen_samples
-    or bootstrap (resamples) is 0.
+    or bootstrap (resamples) is 0. parzen_bandwidths: for pixels in 0..1, see `EvaluationRules`.
     """
 
     domain_classifier: DomainClassifierSettings = DomainClassifierSettings()
@@ -47,6 +49,7 @@ class MetricSettings(ExtractorSettings):
     similarity_pairs: SampleCount = 1000
     memorisation_samples: Annotated[SampleCount, Field(ge=0)] = 1000
     parzen_samples: Annotated[SampleCount, Field(ge=0)] = 0
+    parzen_bandwidths: Annotated[tuple[Bandwidth, ...], Field(min_length=1, max_length=100, strict=False)] = BANDWIDTHS
     bootstrap: Annotated[Repeats, Field(ge=0)] = 20
     batch_size: BatchSize = 250
 
@@ -78,7 +81,8 @@ class EvaluationSettings(MetricSettings):
     num_samples while training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples,
     path_samples (of the path length), parzen_samples, bootstrap, and for conditional generators class_samples (of the
     distances within classes, of all classes together) and cas_samples (a classifier learns from so many, as
-    domain_classifier says, which takes as long as that one's training).
+    domain_classifier says, which takes as long as that one's training). parzen_validation: images of the recipe's
+    `validation`, its first, by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see `EvaluationRules`.
     """
 
     reference: Split = "train"
@@ -92,6 +96,7 @@ class EvaluationSettings(MetricSettings):
     discriminator_samples: Annotated[SampleCount, Field(ge=10)] = 2_000
     class_samples: Annotated[SampleCount, Field(ge=0)] = 50_000
     cas_samples: Annotated[SampleCount, Field(ge=0)] = 0
+    parzen_validation: Annotated[SampleCount, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _enough_samples(self) -> EvaluationSettings:

@@ -84,7 +84,8 @@ class Recipe(StrictModel):
     """One experiment: a system with its settings on a data set, for a budget, measured in a stated way.
 
     paper: citation key or arXiv identifier. description: one line for people. image_size and train_limit: None leaves
-    the data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. overrides:
+    the data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. validation: how many
+    of the last training images are not trained on, but used to choose settings of a measure; None = none. overrides:
     arguments of the system's `build` that differ from its defaults. dataset: a name of the catalog, or the path of
     images of one's own: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how those are used.
     """
@@ -97,6 +98,7 @@ class Recipe(StrictModel):
     image_size: Annotated[Size, Field(ge=8)] | None = None
     train_limit: Positive | None = None
     subset_seed: Annotated[Seed, Field(ge=0)] | None = None
+    validation: Positive | None = None
     seed: Seed = 0
     overrides: dict[str, Any] = Field(default_factory=dict)
     training: TrainingRecipe
@@ -112,10 +114,22 @@ class Recipe(StrictModel):
         return systems.resolve(self.system, self.overrides)
 
     @model_validator(mode="after")
+    def _enough_validation_images(self) -> Recipe:
+        if self.evaluation.parzen_validation > (self.validation or 0):
+            wanted, there = self.evaluation.parzen_validation, self.validation or 0
+            raise ValueError(f"evaluation.parzen_validation wants {wanted} images of validation, which has {there}")
+        return self
+
+    @model_validator(mode="after")
     def _a_subset_is_drawn(self) -> Recipe:
         if self.subset_seed is not None and self.train_limit is None:
             raise ValueError("subset_seed says how train_limit images are drawn; give train_limit as well")
         return self
+
+    def training_images(self, published: int | None) -> int | None:
+        """How many of the `published` images of the training split are trained on; None where it is not known yet."""
+        left = None if published is None else published - (self.validation or 0)
+        return min((each for each in (left, self.train_limit) if each is not None), default=None)
 
     @property
     def fingerprint(self) -> str:
@@ -147,6 +161,7 @@ class Recipe(StrictModel):
         training = self.training.model_dump(include=decisive)
         subset: list[object] = [] if self.subset_seed is None else [self.subset_seed]
         subset += [] if self.images is None else [self.images.model_dump()]
+        subset += [] if self.validation is None else [f"without the last {self.validation}"]
         return {
             "system": self.system,
             "settings": self.settings(),

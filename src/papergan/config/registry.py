@@ -184,8 +184,8 @@ TOOLS = {
 
 LISTED = f"`{COMMAND} run` lists what there is"
 PARTS_OF_A_RECIPE = (
-    "system", "dataset", "images", "image_size", "train_limit", "subset_seed", "seed", "overrides", "training",
-    "evaluation",
+    "system", "dataset", "images", "image_size", "train_limit", "subset_seed", "validation", "seed", "overrides",
+    "training", "evaluation",
 )  # fmt: skip
 MODELS = {name: tool.settings for name, tool in TOOLS.items() if tool.settings} | {
     "retention": "papergan.maintenance.retention:RetentionRecipe",  # of `kedro clean`

@@ -89,7 +89,8 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ImageSplits:
-    """A data set as experiments see it. test is never trained on."""
+    """A data set as experiments see it. test is never trained on, nor is validation, by which settings are chosen."""
 
     train: ImageSet
     test: ImageSet
+    validation: ImageSet | None = None

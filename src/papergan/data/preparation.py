@@ -13,22 +13,42 @@ from papergan.errors import DataError
 _RESIZE_BATCH = 4096
 
 
-def prepare(splits: ImageSplits, *, size: int | None, limit: int | None, subset_seed: int | None = None) -> ImageSplits:
+def prepare(
+    splits: ImageSplits,
+    *,
+    size: int | None,
+    limit: int | None,
+    subset_seed: int | None = None,
+    validation: int | None = None,
+) -> ImageSplits:
     """The splits at `size` pixels, the training split cut to `limit` images; the same object where nothing changes.
 
     size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
-    subset_seed: of the draw of those images; None = the first ones. Names record what was done: "cifar10/train[:5000]",
-    "cifar10/train[1000 of seed 0]", "mnist/train@32".
+    subset_seed: of the draw of those images; None = the first ones. validation: how many of the last images, as they
+    were published, make a validation split before anything else is done; None = there is none. Names record what was
+    done: "cifar10/train[:5000]", "cifar10/train[1000 of seed 0]", "mnist/train@32", "mnist/train without the last 10000".
+    Raises DataError where no training image would be left.
     """
-    train = splits.train
+    train, test, held = splits.train, splits.test, splits.validation
+    if validation is not None:
+        train, held = without_the_last(train, validation)
     if limit is not None:
         train = first(train, limit) if subset_seed is None else drawn(train, limit, subset_seed)
-    test = splits.test
     if size is not None:
-        train, test = resized(train, size), resized(test, size)
-    if train is splits.train and test is splits.test:
+        train, test, held = resized(train, size), resized(test, size), None if held is None else resized(held, size)
+    if train is splits.train and test is splits.test and held is splits.validation:
         return splits
-    return ImageSplits(train, test)
+    return ImageSplits(train, test, held)
+
+
+def without_the_last(images: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
+    """The images without the last `count` of them, and those. Raises DataError where none would be left."""
+    left = len(images) - count
+    if left < 1:
+        raise DataError(f"{images.name}: of {len(images)} images {count} cannot be left for validation; give fewer")
+    rows = torch.arange(len(images))
+    rest = images.taken(rows[:left], f"{images.name} without the last {count}")
+    return rest, images.taken(rows[left:], f"{images.name}, the last {count}")
 
 
 def first(images: ImageSet, limit: int) -> ImageSet:

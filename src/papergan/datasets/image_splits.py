@@ -28,10 +28,11 @@ class _Facts(BaseModel):
 class _Pointer(BaseModel):
     train: _Facts
     test: _Facts
+    validation: _Facts | None = None
 
 
 class ImageSplitsDataset(DigestedJSONDataset[Any]):
-    """A small JSON at `filepath` that names both splits by digest; the images lie in `store`, once per content.
+    """A small JSON at `filepath` that names the splits by digest; the images lie in `store`, once per content.
 
     Loading checks every digest, that of the pointer as well. Raises EvaluationError where the pointer is damaged,
     DataError where an image file is.
@@ -46,24 +47,27 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
     def files(self) -> set[Path]:
         """The image files that the pointer names. Raises EvaluationError or StorageError where it cannot be read."""
         pointer = super()._decode(read_bytes(self.path, self.most), self.path)
-        return {self._file(facts.digest) for facts in (pointer.train, pointer.test)}
+        splits = (pointer.train, pointer.test, pointer.validation)
+        return {self._file(facts.digest) for facts in splits if facts is not None}
 
     def _encode(self, data: ImageSplits) -> bytes:
         """Saves the images first."""
-        for images in (data.train, data.test):
-            if not _holds(self._file(images.digest), images):
+        for images in (data.train, data.test, data.validation):
+            if images is not None and not _holds(self._file(images.digest), images):
                 save_image_set(self._file(images.digest), images)
         return super()._encode(data)
 
     def _to_document(self, data: ImageSplits) -> dict[str, Any]:
-        return {"train": _facts(data.train), "test": _facts(data.test)}
+        held = {} if data.validation is None else {"validation": _facts(data.validation)}
+        return {"train": _facts(data.train), "test": _facts(data.test), **held}
 
     def _from_document(self, document: dict[str, Any]) -> _Pointer:
         return _Pointer.model_validate(document)
 
     def _decode(self, content: bytes, path: Path) -> ImageSplits:
         pointer = super()._decode(content, path)
-        return ImageSplits(self._images(pointer.train), self._images(pointer.test))
+        held = None if pointer.validation is None else self._images(pointer.validation)
+        return ImageSplits(self._images(pointer.train), self._images(pointer.test), held)
 
     def _images(self, facts: _Facts) -> ImageSet:
         images = load_image_set(self._file(facts.digest))

@@ -41,8 +41,8 @@ def evaluator_of(recipe: Recipe, images: ImageSplits, domain_classifier: Weights
     extractors = extractors_of(settings, device, domain_classifier)
     real, held_out = reference_and_held_out(images, settings.reference)
     alone = Evaluator(
-        extractors, references, real=real, held_out=held_out, conditional=systems.is_conditional(recipe.system),
-        device=device, batch_size=settings.batch_size,
+        extractors, references, real=real, held_out=held_out, validation=images.validation,
+        conditional=systems.is_conditional(recipe.system), device=device, batch_size=settings.batch_size,
     )  # fmt: skip
     if process_group is None:
         return alone
@@ -59,7 +59,7 @@ class DistributedEvaluator(Evaluator):
     def __init__(self, alone: Evaluator, process_group: ProcessGroup, message: dict[str, Any]) -> None:
         """message: from which followers build their extractors, see `FollowerEvaluator`; sent once."""
         super().__init__(
-            alone.extractors, alone.references, real=alone.real, held_out=alone.held_out,
+            alone.extractors, alone.references, real=alone.real, held_out=alone.held_out, validation=alone.validation,
             conditional=alone.conditional, device=alone.device, batch_size=alone.batch_size,
         )  # fmt: skip
         self._process_group, self._message = process_group, message

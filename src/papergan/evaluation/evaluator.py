@@ -33,9 +33,10 @@ class Evaluator:
     """Scores images and generators against references.
 
     extractors: may be none where only features that are known already are scored. real, held_out: the images of the
-    reference split and of the other one, for the metrics of pixels; without `real` these are left out. conditional:
-    whether generators are asked for the classes of `real`. device: where metrics are computed; all pairs of samples and
-    real images are compared, which takes a GPU a moment.
+    reference split and of the other one, for the metrics of pixels; without `real` these are left out. validation: those
+    by which the bandwidth of a Parzen window is chosen, where the rules want any. conditional: whether generators are
+    asked for the classes of `real`. device: where metrics are computed; all pairs of samples and real images are
+    compared, which takes a GPU a moment.
     Raises EvaluationError where the reference of an extractor is missing or of another one.
     """
 
@@ -46,13 +47,14 @@ class Evaluator:
         *,
         real: ImageSet | None = None,
         held_out: ImageSet | None = None,
+        validation: ImageSet | None = None,
         conditional: bool = False,
         device: torch.device | str = "cpu",
         batch_size: int = 250,
     ) -> None:
         check_references(extractors, references)
         self.extractors, self.references = extractors, references
-        self.real, self.held_out, self.conditional = real, held_out, conditional
+        self.real, self.held_out, self.validation, self.conditional = real, held_out, validation, conditional
         self.device, self.batch_size = device, batch_size
         self._by_class: dict[str, list[FeatureStatistics]] = {}  # of the real images, by extractor
 
@@ -153,8 +155,10 @@ class Evaluator:
                     len(self.real.classes), rules.within(samples.count, len(self.real)),
                 )  # fmt: skip
         if self.real is not None:
-            held_out = None if self.held_out is None else self.held_out.images
-            scores |= score_pixels(samples.pixels, self.real.images, held_out, rules, self.device)
+            held_out, validation = (None if some is None else some.images for some in (self.held_out, self.validation))
+            scores |= score_pixels(
+                samples.pixels, self.real.images, held_out, rules, self.device, validation=validation
+            )
         return scores
 
     def _real_classes(self, extractor: str) -> list[FeatureStatistics]:

@@ -18,14 +18,21 @@ MAX_PARZEN_SAMPLES = 1000  # images for the bandwidth, and as many for the likel
 
 
 def score_pixels(
-    pixels: Tensor, real: Tensor, held_out: Tensor | None, rules: EvaluationRules, device: torch.device | str = "cpu"
+    pixels: Tensor,
+    real: Tensor,
+    held_out: Tensor | None,
+    rules: EvaluationRules,
+    device: torch.device | str = "cpu",
+    *,
+    validation: Tensor | None = None,
 ) -> dict[str, float]:
     """`ms_ssim`, and where asked for `pixel_copy_rate`, `pixel_distance_ratio` and `parzen_ll_historical`.
 
     pixels: generated images, in any order; real, held_out: the real images of the reference split and of the other
-    one; all uint8 [N, C, S, S] of one size; no memorisation without held-out images. What is compared of `pixels`,
-    pairs as well, is drawn by the rules' seed. Training images count mirrored as well: a mirrored copy is a copy.
-    Raises EvaluationError where sizes differ.
+    one; validation: those by which the bandwidth of the Parzen window is chosen, where the rules say so; all uint8
+    [N, C, S, S] of one size; no memorisation without held-out images. What is compared of `pixels`, pairs as well, is
+    drawn by the rules' seed. Training images count mirrored as well: a mirrored copy is a copy.
+    Raises EvaluationError where sizes differ, and where there are fewer validation images than the rules want.
     """
     shapes = [tuple(some.shape[1:]) for some in (pixels, real, held_out) if some is not None]
     if len(set(shapes)) > 1:
@@ -41,7 +48,7 @@ def score_pixels(
         scores |= _memorisation(some, real, held_out, device)
     if rules.parzen_samples and held_out is not None:
         some = pixels[random_rows(len(pixels), rules.parzen_samples, rules.seed, "parzen")]
-        scores |= _parzen(some, held_out, device)
+        scores |= _parzen(some, *_parzen_points(held_out, validation, rules.parzen_validation), rules, device)
     return scores
 
 
@@ -58,11 +65,28 @@ def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.
     return {f"pixel_{name}": value for name, value in memorisation(fake, unseen, parts).as_metrics().items()}
 
 
-def _parzen(pixels: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
-    """The bandwidth is chosen on one half of the held-out images, in drawn order, the likelihood taken on the other."""
+def _parzen_points(held_out: Tensor, validation: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
+    """The images by which the bandwidth is chosen, and those whose likelihood is taken.
+
+    The first `count` validation images and all held-out ones; for a count of 0 two halves of the latter, in drawn order.
+    """
+    if count:
+        found = 0 if validation is None else len(validation)
+        if validation is None or found < count:
+            raise EvaluationError(
+                f"parzen_validation wants {count} validation images, there are {found}; set `validation` of the recipe"
+            )
+        return validation[:count], held_out
     rows = reference_rows(len(held_out), 2 * MAX_PARZEN_SAMPLES)
     rows = rows[order(len(rows), DRAW_SEED, "halves")]  # where all are taken, they are as they lay
-    samples, unseen = (pixel_vectors(part.to(device)) for part in (pixels, held_out[rows]))
-    half = len(unseen) // 2
-    mean, error = parzen_log_likelihood(samples, unseen[half:], choose_bandwidth(samples, unseen[:half]))
-    return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error}
+    half = len(rows) // 2
+    return held_out[rows[:half]], held_out[rows[half:]]
+
+
+def _parzen(
+    pixels: Tensor, chosen_by: Tensor, test: Tensor, rules: EvaluationRules, device: torch.device | str
+) -> dict[str, float]:
+    samples, chosen_by, test = (pixel_vectors(part.to(device)) for part in (pixels, chosen_by, test))
+    bandwidth = choose_bandwidth(samples, chosen_by, rules.parzen_bandwidths)
+    mean, error = parzen_log_likelihood(samples, test, bandwidth)
+    return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error, "parzen_bandwidth": bandwidth}

@@ -8,6 +8,7 @@ from typing import Literal
 
 from papergan.errors import EvaluationError
 from papergan.image_range import Quantisation
+from papergan.metrics.parzen import BANDWIDTHS
 from papergan.metrics.registry import COLUMNS, FLOOR, Metric
 
 Split = Literal["train", "test"]
@@ -28,7 +29,9 @@ class EvaluationRules:
     for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
     of FID (of 1000 pairs each) and KID; of conditional generators class_samples, images of all classes together behind
     the distances within classes, and cas_samples, images from which a classifier learns: one of cas_width in its stem,
-    over cas_epochs, cas_flip: mirrored images too.
+    over cas_epochs, cas_flip: mirrored images too. parzen_bandwidths: those of which the likeliest is taken. parzen_validation: the
+    first images of the validation split, by which it is chosen, the likelihood then being that of all held-out images;
+    0 = a thousand held-out images for either.
     """
 
     num_samples: int
@@ -45,6 +48,8 @@ class EvaluationRules:
     memorisation_samples: int = 0
     path_samples: int = 0
     parzen_samples: int = 0
+    parzen_validation: int = 0
+    parzen_bandwidths: tuple[float, ...] = BANDWIDTHS
     bootstrap: int = 0
     class_samples: int = 0
     cas_samples: int = 0

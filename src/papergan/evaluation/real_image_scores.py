@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -40,6 +41,7 @@ def real_rows(
     rules: EvaluationRules,
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
+    validation: ImageSet | None = None,
     *,
     conditional: bool = False,
 ) -> tuple[RealRow, ...]:
@@ -48,20 +50,22 @@ def real_rows(
     Held-out images are drawn without replacement; where there are fewer than `rules.num_samples`, all there are: the
     protocols then say so, and this row stands in columns of its own. Copies are drawn with replacement, as by a
     generator that shows a random training image for every latent, and independently of those real images that a
-    metric draws to stand for all: what is copied is only now and then what it is compared with.
+    metric draws to stand for all: what is copied is only now and then what it is compared with. A Parzen window of the
+    held-out images is left out: it is at these that its likelihood would be taken.
     conditional: by the metrics of conditional generators too, each image asked for as its own class. A classifier
     learns from the row of training images alone, as many as of samples, in place of samples.
     """
     split = rules.reference_split
     other = {"train": "real test set", "test": "real training set"}[split]
     rows = []
-    evaluator = Evaluator((), references, real=real, held_out=held_out, device=device)
+    evaluator = Evaluator((), references, real=real, held_out=held_out, validation=validation, device=device)
     copied = resampled_rows(len(real), rules.num_samples, rules.seed, "copies")
     for name, images in ((other, held_out), (f"{split} copies", real)):
         if images is None:
             continue
         taken = copied if images is real else reference_rows(len(images), rules.num_samples)
-        mine = rules.within(len(taken), len(real))
+        mine = replace(rules, parzen_samples=rules.parzen_samples if images is real else 0)
+        mine = mine.within(len(taken), len(real))
         features = {name: _features(held, taken, of_real=images is real) for name, held in references.items()}
         labels = images.labels[taken] if conditional else None
         samples = SampleFeatures(features, images.images[taken], len(taken), labels)

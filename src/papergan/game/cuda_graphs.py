@@ -18,7 +18,15 @@ from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import GraphScalars, Progress
 from papergan.game.sharding import is_shared
 from papergan.game.state_snapshot import StateSnapshot, addresses
-from papergan.game.training_step import Batch, Report, active_turns, run_turns, set_learning_rate, training_step
+from papergan.game.training_step import (
+    Batch,
+    Report,
+    active_turns,
+    run_turns,
+    set_learning_rate,
+    set_numbers,
+    training_step,
+)  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +101,8 @@ class GraphedStep:
     The first three iterations of a kind run eagerly, the next one is recorded besides, and the one after it is both
     replayed and run eagerly, from the same state: only where both give the same does the recording serve from then on.
     The state of the eager run is kept. Where anything cannot be recorded or differs, all iterations that follow run
-    eagerly, and one warning says why.
+    eagerly, and one warning says why. Optimisers' numbers other than the learning rate are fixed in a recording: where
+    one of them changes (`Player.schedules`), recordings are dropped and made anew.
     exact: whether "the same" means the same bits; see `StateSnapshot.first_difference` otherwise. engine: becomes None
     when recordings are given up. `Trainer` makes one where `training.cuda_graphs` asks for it and the device is a GPU.
     """
@@ -103,6 +112,7 @@ class GraphedStep:
     ) -> None:
         self.game, self.guard, self.autocast, self.exact = game, guard, autocast, exact
         self.engine: Engine | None = engine
+        self._numbers: list[tuple[float, ...]] = []
         self.reset()
 
     def reset(self) -> None:
@@ -118,6 +128,10 @@ class GraphedStep:
         if self.engine is None:
             torch.manual_seed(seed)
             return training_step(self.game, batches, progress, self.guard, self.autocast)
+        numbers = [set_numbers(self.game, name, progress) for name in self.game.players]
+        if numbers != self._numbers:
+            self.reset()
+            self._numbers = numbers
         iteration = Iteration(active_turns(self.game, progress), batches, progress, seed)
         self.guard.register_steps(progress.step, iteration.turns)
         recording = self._recordings.get(iteration.kind)

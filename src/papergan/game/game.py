@@ -52,12 +52,19 @@ class Match:
 
 @dataclass(frozen=True)
 class Player:
-    """Networks with one optimiser, its learning-rate schedule, and the constraints applied after each step."""
+    """Networks with one optimiser, the schedules of its numbers, and the constraints applied after each step.
+
+    networks: names, or paths of parts of them, "generator.decoder". schedules: of any other number of the optimiser, by
+    its name in torch's parameter groups ("momentum", "weight_decay"), and of Adam's by "beta1" and "beta2".
+    max_gradient_norm: gradients whose joint norm is larger are scaled down to it; None = never.
+    """
 
     networks: tuple[str, ...]
     optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
     learning_rate: Schedule | None = None
     constraints: tuple[Callable[[nn.Module], None], ...] = ()
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    max_gradient_norm: float | None = None
 
 
 def always(progress: Progress) -> bool:
@@ -121,15 +128,19 @@ class Game:
     average: EMA | None = None
 
     def __post_init__(self) -> None:
+        parts = dict(self.networks.named_modules())
         for name, player in self.players.items():
-            _known(f"player {name!r} trains", player.networks, self.networks)
+            _known(f"player {name!r} trains", player.networks, parts, self.networks)
         _known("turns are taken by", [turn.player for turn in self.turns], self.players)
         _known("what is exported comes from", [self.showcase.generator, self.showcase.source], self.networks)
         self.networks.requires_grad_(False)
         self.optimisers = {
-            name: player.optimiser([weight for n in player.networks for weight in self.networks[n].parameters()])
+            name: player.optimiser([weight for n in player.networks for weight in parts[n].parameters()])
             for name, player in self.players.items()
         }
+        for name, player in self.players.items():
+            numbers = _numbers_of(self.optimisers[name])
+            _known(f"player {name!r} has schedules of", player.schedules, numbers)
         if self.average is not None:
             self.average.follow(self.sampler(averaged=False))
 
@@ -144,13 +155,14 @@ class Game:
     @contextmanager
     def learning(self, names: Sequence[str]) -> Iterator[None]:
         """Inside the block only these networks require gradients. This is the whole detach policy."""
-        for name in names:
-            self.networks[name].requires_grad_(True)
+        parts = [self.networks.get_submodule(name) for name in names]
+        for part in parts:
+            part.requires_grad_(True)
         try:
             yield
         finally:
-            for name in names:
-                self.networks[name].requires_grad_(False)
+            for part in parts:
+                part.requires_grad_(False)
 
     def sampler(self, *, averaged: bool = True) -> Sampler:
         """The prior and the generator of the showcase; the average of both where the game keeps one."""
@@ -200,6 +212,14 @@ class Game:
             self.average.load_state_dict(state["average"])
 
 
-def _known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+def _numbers_of(optimiser: torch.optim.Optimizer) -> set[str]:
+    """The names of an optimiser's numbers that may have a schedule, the learning rate, which has its own, aside."""
+    defaults = optimiser.defaults
+    numbers = {key for key, value in defaults.items() if type(value) in (int, float) and key != "lr"}
+    return numbers | ({"beta1", "beta2"} if "betas" in defaults else set())
+
+
+def _known(what: str, names: Iterable[str], known: Iterable[str], shown: Iterable[str] | None = None) -> None:
     if unknown := sorted(set(names) - set(known)):
-        raise ValueError(f"{what} {', '.join(map(repr, unknown))}; there are {', '.join(sorted(known))}")
+        there_are = ", ".join(sorted(known if shown is None else shown))
+        raise ValueError(f"{what} {', '.join(map(repr, unknown))}; there are {there_are}")

@@ -23,6 +23,15 @@ def adam(learning_rate: float, betas: tuple[float, float] = (0.5, 0.999)) -> Opt
     return over
 
 
+def sgd(learning_rate: float, momentum: float = 0.0) -> Optimiser:
+    """Stochastic gradient descent with the fused kernel: v <- momentum v + gradient, weights <- weights - rate v."""
+
+    def over(weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return SGD(weights, lr=learning_rate, momentum=momentum, fused=True)
+
+    return over
+
+
 def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimiser:
     """An optimiser by name. learning_rate: for Adadelta a factor of its steps, whose own is 1.
 
@@ -32,12 +41,12 @@ def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimi
     """
     if name == "adam":
         return adam(learning_rate, (beta1, 0.999))
+    if name in ("sgd", "momentum"):
+        return sgd(learning_rate, 0.9 if name == "momentum" else 0.0)
     if name not in NAMES:
         raise ValueError(f"unknown optimiser {name!r}; there are {', '.join(NAMES)}")
 
     def over(weights: Iterable[nn.Parameter]) -> Optimizer:
-        if name in ("sgd", "momentum"):
-            return SGD(weights, lr=learning_rate, momentum=0.9 if name == "momentum" else 0.0, fused=True)
         if name == "rmsprop":
             return RMSprop(weights, lr=learning_rate, alpha=0.99)
         if name == "adagrad":

@@ -143,6 +143,52 @@ class HalfLife:
 
 
 @dataclass(frozen=True)
+class PiecewiseConstant:
+    """Initial, and from each step on the value that `changes` gives with it, (step, value) in order of the steps."""
+
+    initial: float
+    changes: tuple[tuple[int, float], ...]
+
+    def __call__(self, progress: Progress) -> float:
+        return next((now for step, now in reversed(self.changes) if progress.step >= step), self.initial)
+
+
+@dataclass(frozen=True)
+class ExponentialDecay:
+    """Exponential decay: max(initial / factor^step, least)."""
+
+    initial: float
+    factor: float
+    least: float = 0.0
+
+    def __call__(self, progress: Progress) -> float:
+        return max(self.initial * self.factor**-progress.step, self.least)
+
+
+@dataclass(frozen=True)
+class EpochRamp:
+    """From initial in the first epoch linearly, epoch by epoch, to final in epoch `last` (the first is 0), then final."""
+
+    initial: float
+    final: float
+    last: int
+
+    def __call__(self, progress: Progress) -> float:
+        return self.initial + (self.final - self.initial) * min(int(progress.epoch) / self.last, 1.0)
+
+
+@dataclass(frozen=True)
+class Between:
+    """True from step `first` on, up to and without step `end`; None = for ever: one stage of several."""
+
+    first: int
+    end: int | None = None
+
+    def __call__(self, progress: Progress) -> bool:
+        return self.first <= progress.step and (self.end is None or progress.step < self.end)
+
+
+@dataclass(frozen=True)
 class EveryNSteps:
     """True at steps 0, interval, 2 * interval, ...: lazy regularisation (Karras et al. 2020, arXiv:1912.04958)."""
 

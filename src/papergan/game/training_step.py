@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Optimizer
 
 from papergan.game.game import Game, Turn, always
 from papergan.game.nan_guard import NonFiniteGuard
@@ -84,16 +86,20 @@ def optimiser_step(
         loss = weighted.sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-    gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
+    gradients = [weight.grad for weight in _weights(optimiser) if weight.grad is not None]
     shown = average_over_ranks(gradients, weighted.detach())
-    norm = torch.nn.utils.get_total_norm(gradients)
+    norm = get_total_norm(gradients)
     if guard is not None:
         guard.record_step(turn.guarded, torch.cat([shown, norm[None]]))
+    if player.max_gradient_norm is not None:
+        clip_grads_with_norm_(_weights(optimiser), player.max_gradient_norm, norm)
     set_learning_rate(game, turn.player, progress)
+    if not isinstance(progress, GraphScalars):
+        set_numbers(game, turn.player, progress)
     optimiser.step()
     for constrain in player.constraints:
         for name in player.networks:
-            constrain(game.networks[name])
+            constrain(game.networks.get_submodule(name))
     for controller in game.controllers.values():
         controller.observe(turn.player, context)
     report = dict(zip(turn.names, shown.unbind(), strict=True))
@@ -108,3 +114,20 @@ def set_learning_rate(game: Game, name: str, progress: Progress | GraphScalars) 
     if player.learning_rate is not None:
         for group in optimiser.param_groups:
             group["lr"] = value(player.learning_rate, progress)
+
+
+def set_numbers(game: Game, name: str, progress: Progress) -> tuple[float, ...]:
+    """Set the other numbers of this player's optimiser to the present values of their schedules, and return them.
+
+    torch reads them on the host: a recording is of one set of them, see `GraphedStep`.
+    """
+    present = {key: float(value(schedule, progress)) for key, schedule in game.players[name].schedules.items()}
+    for group in game.optimisers[name].param_groups if present else ():
+        group.update({key: now for key, now in present.items() if key in group})
+        if "betas" in group:
+            group["betas"] = tuple(present.get(f"beta{place}", beta) for place, beta in enumerate(group["betas"], 1))
+    return tuple(present.values())
+
+
+def _weights(optimiser: Optimizer) -> list[Tensor]:
+    return [weight for group in optimiser.param_groups for weight in group["params"]]

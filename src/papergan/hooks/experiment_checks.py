@@ -118,8 +118,10 @@ def find_experiment_errors(
     except DataError as error:
         yield f"{name}.dataset: {error}{_how_to_give(name, recipe)}"
         return
-    counts = [each for each in (count, recipe.train_limit) if each is not None]
-    available = min(counts, default=None)  # None: the size of a folder is not known yet
+    available = recipe.training_images(count)  # None: the size of a folder is not known yet
+    if available is not None and available < 1:
+        yield f"{name}.validation: {recipe.validation} of {count} training images leave none to train on; give fewer"
+        return
     if available is not None and available < recipe.training.batch_size:
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
     training, left = recipe.training, (available or 0) % recipe.training.batch_size

@@ -106,8 +106,7 @@ def plan_run(
     name, recipe = experiment
     training = recipe.training
     declared, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
-    counts = [each for each in (count, recipe.train_limit) if each is not None]
-    images, spec = min(counts, default=None), image_spec(recipe, declared)
+    images, spec = recipe.training_images(count), image_spec(recipe, declared)
     game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed).to(choose_device(training.device))
     steps = _steps(recipe, images, game)
     done = max(checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps(), default=0)

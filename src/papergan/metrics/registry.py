@@ -85,12 +85,12 @@ _ALL = (
     Metric("ms_ssim", "MS-SSIM of pairs", "real", "ms_ssim@{similarity_pairs}", "", ("similarity_pairs",), False),
     Metric(
         "parzen_ll_historical", "Parzen log-likelihood", "higher", "parzen@{parzen_samples}",
-        "parzen_ll_historical_std", ("parzen_samples", *HELD_OUT), False,
+        "parzen_ll_historical_std", ("parzen_samples", "parzen_validation", "parzen_bandwidths", *HELD_OUT), False,
     ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
 AUXILIARY_METRICS = (  # no columns of their own
-    "num_samples", "fid_floor", "fid_at_floor_count", "kid_std", *(m.deviation for m in _ALL if m.deviation),
+    "num_samples", "fid_floor", "fid_at_floor_count", "kid_std", "parzen_bandwidth", *(m.deviation for m in _ALL if m.deviation),
 )  # fmt: skip
 FLOOR = Metric("fid_floor", "Frechet distance of held-out images", "real", "", "", (*HELD_OUT, "floor_count"))
 COLUMNS = {**METRICS, FLOOR.name: FLOOR}  # what has a header in the table

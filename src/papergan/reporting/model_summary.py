@@ -76,7 +76,11 @@ def _described(game: Game, name: str) -> NetworkSummary:
         type(network).__name__,
         sum(parameter.numel() for parameter in network.parameters()),
         sum(buffer.numel() for buffer in network.buffers()),
-        tuple(player for player, entry in game.players.items() if name in entry.networks),
+        tuple(
+            player
+            for player, entry in game.players.items()
+            if name in {path.partition(".")[0] for path in entry.networks}
+        ),
         layers=layers,
     )
 

@@ -57,7 +57,9 @@ class ExperimentTrainer:
         return TrialResult(card, history, export.sample(experiment, generator).images, neighbours)
 
     def _of(self, recipe: Recipe) -> ImageSplits:
-        return self._images(recipe.dataset, recipe.image_size, recipe.images, recipe.train_limit, recipe.subset_seed)
+        return self._images(
+            recipe.dataset, recipe.image_size, recipe.images, recipe.train_limit, recipe.subset_seed, recipe.validation
+        )
 
     def _prepared(
         self,
@@ -66,5 +68,7 @@ class ExperimentTrainer:
         own: OwnImagesSettings | None,
         limit: int | None,
         subset_seed: int | None,
+        validation: int | None,
     ) -> ImageSplits:
-        return prepare(self.library.load(name, size, own), size=size, limit=limit, subset_seed=subset_seed)
+        images = self.library.load(name, size, own)
+        return prepare(images, size=size, limit=limit, subset_seed=subset_seed, validation=validation)

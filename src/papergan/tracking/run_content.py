@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_CHANGES = 3  # in the name of a run
 NAMED = (
     r"(overrides\..*|system)",
-    r"(dataset|image_size|train_limit|subset_seed)",
+    r"(dataset|image_size|train_limit|subset_seed|validation)",
     r"training\.(batch_size|drop_last|horizontal_flip|precision|deterministic)",
     r"evaluation\.(reference|weights|truncation|quantisation|seed)",
 )

@@ -24,4 +24,7 @@ def normalise(raw_images: ImageSplits, experiment: Experiment) -> ImageSplits:
     (`papergan.image_range.to_model_range`), since bytes take a quarter of the memory and lose nothing.
     """
     recipe = experiment.recipe
-    return prepare(raw_images, size=recipe.image_size, limit=recipe.train_limit, subset_seed=recipe.subset_seed)
+    return prepare(
+        raw_images, size=recipe.image_size, limit=recipe.train_limit, subset_seed=recipe.subset_seed,
+        validation=recipe.validation,
+    )  # fmt: skip

@@ -153,7 +153,7 @@ def score_real_images(
         real, held_out = reference_and_held_out(images, rules.reference_split)
         with stoppable("the scores of real images") as stop:
             rows = real_rows(
-                real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop),
+                real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop), images.validation,
                 conditional=conditional,
             )  # fmt: skip
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
