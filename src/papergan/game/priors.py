@@ -86,6 +86,23 @@ class WithChoice(Prior):
         return self.latents.between(start, end, position)
 
 
+class WithCodes(WithChoice):
+    """A prior with a categorical and continuous codes: (z, one-hot [count, choices], codes [count, continuous]).
+
+    Codes ~ U(-1, 1). Only z is truncated. Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), section 5.
+    """
+
+    def __init__(self, latents: Prior, choices: int, continuous: int) -> None:
+        super().__init__(latents, choices)
+        self.codes = Uniform(continuous)
+
+    def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
+        return (*super().forward(count, progress), *self.codes(count, progress))
+
+    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
+        return (*super().truncated(count, progress, threshold), *self.codes(count, progress))
+
+
 def one_hot(chosen: Tensor, choices: int) -> Tensor:
     """One-hot vectors: integers [B] in 0..choices - 1 -> float32 [B, choices]; deterministic, by comparison."""
     return (chosen[:, None] == torch.arange(choices, device=chosen.device)).float()
