@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.evaluation.compute_metrics import MetricValues
@@ -13,7 +14,9 @@ from papergan.extractors.feature_extractor import batches_of
 from papergan.game.game import EncoderOutput, Game
 from papergan.image_range import to_model_range
 from papergan.metrics.encoder import code_error, nearest_neighbour_accuracy, reconstruction_error
+from papergan.metrics.random_subsets import order
 
+NORM_BATCHES = 100
 Stop = Callable[[], bool] | None
 
 
@@ -22,19 +25,21 @@ def score_encoder(game: Game, images: ImageSplits, *, batch_size: int, should_st
 
     Nothing where the game has none. `code_error` where it reads a categorical code, `encoder_1nn_accuracy`, both of
     images with classes alone; `reconstruction_error` where it inverts the generator, which is the raw one.
-    In evaluation mode, images without augmentation. Raises EvaluationStopped once `should_stop()` is true.
+    Images without augmentation. Raises EvaluationStopped once `should_stop()` is true.
     """
     if game.encoder is None:
         return {}
-    test, scores = encode(game, images.test, batch_size, should_stop), {}
+    encoder = settled_encoder(game, images.train, batch_size)
+    test, scores = encode(encoder, images.test, batch_size, should_stop), MetricValues()
     if images.test.classes:
-        known = encode(game, images.train, batch_size, should_stop)
-        labels = images.test.labels, images.train.labels
+        known, labels = encode(encoder, images.train, batch_size, should_stop), images.test.labels
         if test.logits is not None and known.logits is not None:
             codes, known_codes = test.logits.argmax(1), known.logits.argmax(1)
-            scores["code_error"] = code_error(codes, labels[0], known_codes, labels[1])
+            scores["code_error"] = code_error(codes, labels, known_codes, images.train.labels)
         features, known_features = test.features.to(game.device), known.features.to(game.device)
-        scores["encoder_1nn_accuracy"] = nearest_neighbour_accuracy(features, labels[0], known_features, labels[1])
+        scores["encoder_1nn_accuracy"] = nearest_neighbour_accuracy(
+            features, labels, known_features, images.train.labels
+        )
     if test.latent is not None:
         shown = decode(game, test.latent, batch_size, should_stop)
         scores["reconstruction_error"] = reconstruction_error(to_model_range(images.test.images), shown)
@@ -42,20 +47,32 @@ def score_encoder(game: Game, images: ImageSplits, *, batch_size: int, should_st
 
 
 @torch.no_grad()
-def encode(game: Game, images: ImageSet, batch_size: int, should_stop: Stop = None) -> EncoderOutput:
-    """What the game's encoder reads from all of these images, float32 on the host, in evaluation mode."""
+def settled_encoder(game: Game, images: ImageSet, batch_size: int) -> nn.Module:
+    """A copy of the game's encoder in evaluation mode, its BatchNorm statistics those of real images alone.
+
+    While training, a discriminator that encodes sees real and generated batches, each normalised by itself; running
+    statistics are a mixture of both, which is the law of neither. They become the mean over at most 100 batches.
+    """
     assert game.encoder is not None
-    network = game.networks[game.encoder]
-    parts: list[EncoderOutput] = []
-    was_training = network.training
-    network.eval()
-    try:
-        for batch in batches_of(images.images, batch_size, should_stop, what=f"{images.name} by the encoder"):
-            shown = to_model_range(batch.to(game.device)).contiguous(memory_format=torch.channels_last)
-            parts.append(EncoderOutput(*(None if one is None else one.float().cpu() for one in network.encode(shown))))  # type: ignore[arg-type, operator]
-    finally:
-        network.train(was_training)
-    return EncoderOutput(*(None if one[0] is None else torch.cat(one) for one in zip(*parts, strict=True)))  # type: ignore[arg-type]
+    encoder = copy.deepcopy(game.networks[game.encoder]).eval()
+    norms = [module for module in encoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative mean
+        norm.train()
+    rows = order(len(images), 0, "encoder batch norm")[: NORM_BATCHES * batch_size]
+    for batch in torch.split(rows, batch_size) if norms else ():
+        if len(batch) > 1:
+            _encoded(encoder, images.images[batch])
+    return encoder.eval()
+
+
+@torch.no_grad()
+def encode(encoder: nn.Module, images: ImageSet, batch_size: int, should_stop: Stop = None) -> EncoderOutput:
+    """What the encoder reads from all of these images, float32 on the host."""
+    batches = batches_of(images.images, batch_size, should_stop, what=f"{images.name} by the encoder")
+    columns = zip(*(_encoded(encoder, batch) for batch in batches), strict=True)
+    return EncoderOutput(*(None if parts[0] is None else torch.cat(parts) for parts in columns))  # type: ignore[arg-type]
 
 
 @torch.no_grad()
@@ -69,3 +86,10 @@ def decode(game: Game, latents: Tensor, batch_size: int, should_stop: Stop = Non
         return torch.cat([generator(batch.to(game.device)).float().cpu() for batch in batches])
     finally:
         generator.train(was_training)
+
+
+def _encoded(encoder: nn.Module, pixels: Tensor) -> EncoderOutput:
+    device = next(encoder.parameters()).device
+    shown = to_model_range(pixels.to(device)).contiguous(memory_format=torch.channels_last)
+    read: EncoderOutput = encoder.encode(shown)  # type: ignore[operator]
+    return EncoderOutput(*(None if one is None else one.float().cpu() for one in read))  # type: ignore[arg-type]

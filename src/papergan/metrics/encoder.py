@@ -40,7 +40,7 @@ def nearest_neighbour_accuracy(features: Array, labels: Array, known_features: A
 
 
 def reconstruction_error(images: Array, reconstructions: Array) -> float:
-    """mean ||x - G(E(x))||, the Euclidean distance of an image from its reconstruction, pixels in [0, 1].
+    """The mean of ||x - G(E(x))||, the Euclidean distance of an image from its reconstruction, pixels in [0, 1].
 
     images, reconstructions: [N, C, S, S] in [-1, 1]. Raises EvaluationError for what is empty or of different shapes.
     Source: Donahue et al. 2017, "EGr" of the authors' code.

@@ -1,14 +1,13 @@
 """InfoGAN on MNIST. Chen, Duan, Houthooft, Schulman, Sutskever and Abbeel 2016, arXiv:1606.03657.
 
-Reproduced, every number from the authors' code (openai/InfoGAN, launchers/run_mnist_exp.py): 62 noise variables U(-1, 1),
-a categorical code of 10 values and two continuous ones U(-1, 1); the networks of the paper's appendix C.1 with weights
-N(0, 0.02); the non-saturating loss; the bound of the mutual information of both kinds of code, each with weight 1, in
-the losses of both players; Adam with beta1 0.5, 2e-4 for the discriminator with what reads the codes, 1e-3 for the
-generator. Batch 128 and 50 times 100 steps are in the recipe.
+Reproduced, every number from the authors' code (openai/InfoGAN, launchers/run_mnist_exp.py): 62 noise variables
+U(-1, 1), a categorical code of 10 values and two continuous ones U(-1, 1); the networks of the paper's appendix C.1, weights
+N(0, 0.02); the non-saturating loss; the bound of the mutual information of both kinds of code, each with weight
+1, in the losses of both players; Adam with beta1 0.5, 2e-4 for the discriminator with what reads the codes, 1e-3 for
+the generator. Batch 128 and 50 times 100 steps are in the recipe.
 The paper contradicts its code in two points: section 6 scales the information of continuous codes down, the code does
 not; LeakyReLU has slope 0.1 in the appendix, 0.01 in the code. The code is followed.
-Deviations: running statistics of BatchNorm are over real and generated batches as they come, with the unbiased
-variance; the second half of the code's output, a deviation that it never reads, is left out.
+Deviation: the second half of the authors' output for continuous codes, a deviation that is never read, is left out.
 What is published of MNIST is the error of the categorical code as a class label, about 5 % (section 7.2).
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """

@@ -40,7 +40,7 @@ def evaluate(
     generator: Weights,
     snapshots: Weights,
 ) -> ScoreCard:
-    """Score the final generator and the best ones alike, the discriminator and the encoder; everything from saved weights.
+    """Score the final generator and the best ones alike, discriminator and encoder too; everything from saved weights.
 
     tahvili2025 reports the best epoch of each metric; both stand beside the final values here, under one protocol.
     """
