@@ -1,8 +1,8 @@
 """InfoGAN on MNIST. Chen, Duan, Houthooft, Schulman, Sutskever and Abbeel 2016, arXiv:1606.03657.
 
 Reproduced, every number from the authors' code (openai/InfoGAN, launchers/run_mnist_exp.py): 62 noise variables
-U(-1, 1), a categorical code of 10 values and two continuous ones U(-1, 1); the networks of the paper's appendix C.1, weights
-N(0, 0.02); the non-saturating loss; the bound of the mutual information of both kinds of code, each with weight
+U(-1, 1), a categorical code of 10 values and two continuous ones U(-1, 1); the networks of the paper's appendix C.1,
+weights N(0, 0.02); the non-saturating loss; the bound of the mutual information of both kinds of code, each with weight
 1, in the losses of both players; Adam with beta1 0.5, 2e-4 for the discriminator with what reads the codes, 1e-3 for
 the generator. Batch 128 and 50 times 100 steps are in the recipe.
 The paper contradicts its code in two points: section 6 scales the information of continuous codes down, the code does
