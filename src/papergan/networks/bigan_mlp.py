@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from papergan.data.images import ImageSpec
-from papergan.game.game import DiscriminatorOutput, EncoderOutput
+from papergan.game.game import DiscriminatorOutput
+from papergan.networks.encoding import LatentEncoder
 
 SLOPE = 0.2  # of LeakyReLU
 
@@ -37,7 +38,7 @@ class BiGANGenerator(nn.Module):
         return images
 
 
-class BiGANEncoder(nn.Module):
+class BiGANEncoder(LatentEncoder):
     """Images [B, C, S, S] -> latents [B, Z] in [-1, 1], 2 sigmoid(logits) - 1; LeakyReLU(0.2), BatchNorm in the second.
 
     zero: the last layer begins at 0, as the authors have it where the encoder is a regressor.
@@ -48,18 +49,19 @@ class BiGANEncoder(nn.Module):
         self.hidden = _Hidden(images, width)
         self.last = _linear(width, latent_dim, zero=zero)
 
+    def features(self, images: Tensor) -> Tensor:
+        return self.hidden(images)  # type: ignore[no-any-return]
+
+    def latents(self, features: Tensor) -> Tensor:
+        return 2.0 * torch.sigmoid(self.last(features).float()) - 1.0
+
     def logits(self, images: Tensor) -> Tensor:
         """Logits of (z + 1) / 2, float32 [B, Z]."""
-        logits: Tensor = self.last(self.hidden(images))
+        logits: Tensor = self.last(self.features(images))
         return logits.float()
 
     def forward(self, images: Tensor) -> Tensor:
-        return 2.0 * torch.sigmoid(self.logits(images)) - 1.0
-
-    def encode(self, images: Tensor) -> EncoderOutput:
-        """The last hidden layer, [B, width], in which the paper looks for neighbours, and the latents."""
-        features = self.hidden(images)
-        return EncoderOutput(features, latent=2.0 * torch.sigmoid(self.last(features).float()) - 1.0)
+        return self.mean(images)
 
 
 class BiGANDiscriminator(nn.Module):

@@ -13,7 +13,7 @@ SLOPE = 0.01  # of LeakyReLU
 
 
 class InfoGANGenerator(nn.Module):
-    """Noise [B, Z], one-hot [B, K] and codes [B, C] -> images in [-1, 1]; a last sigmoid, scaled.
+    """Latents [B, inputs], noise and codes, -> images [B, C, S, S] in [-1, 1] by a last sigmoid, scaled.
 
     Two linear layers, of 16 * width and to 2 * width maps of a quarter of the side, then two transposed convolutions
     k4 s2; BatchNorm and ReLU after all but the last. Source: Chen et al. 2016 (arXiv:1606.03657), appendix C.1.
@@ -37,8 +37,8 @@ class InfoGANGenerator(nn.Module):
         )
         _initialise(self)
 
-    def forward(self, *latents: Tensor) -> Tensor:
-        images: Tensor = 2.0 * torch.sigmoid(self.layers(torch.cat(latents, dim=1))) - 1.0
+    def forward(self, latent: Tensor) -> Tensor:
+        images: Tensor = 2.0 * torch.sigmoid(self.layers(latent)) - 1.0
         return images
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from papergan.pipelines.experiment.nodes import (
+    codes,
     curves,
     evaluation,
     export,
@@ -55,6 +56,7 @@ def create_pipeline(experiment: str) -> Pipeline:
             named_node(export.sample, [recipe, "generator"], "samples"),
             named_node(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
             named_node(figures.draw_by_class, [recipe, classifier, "generator"], "by_class"),
+            named_node(codes.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(
                 packaging.package_model,
