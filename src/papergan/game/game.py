@@ -35,6 +35,18 @@ class DiscriminatorOutput(NamedTuple):
     extras: Mapping[str, Tensor] = {}
 
 
+class EncoderOutput(NamedTuple):
+    """What a network reads from images: the output of the `encode` of `Game.encoder`.
+
+    features: [B, F], in which nearest neighbours are looked for. latent: the generator's only argument, [B, Z], where
+    the network inverts the generator. logits: [B, K] of a categorical code, where there is one.
+    """
+
+    features: Tensor
+    latent: Tensor | None = None
+    logits: Tensor | None = None
+
+
 @dataclass(frozen=True)
 class Match:
     """A pairing of generator and discriminator: from which source, against which real data, with which input.
@@ -115,7 +127,8 @@ class Game:
     """A GAN: networks by name, the players that train them, their turns in order, and the generator that is exported.
 
     augment: what every discriminator's images go through, real and fake alike. showcase: the match whose generator and
-    source are exported. average: the exponential moving average of what is exported, or None.
+    source are exported. average: the exponential moving average of what is exported, or None. encoder: the network
+    that reads real images, with a method `encode`: images [B, C, S, S] -> EncoderOutput; or None.
     Raises ValueError where a player, a turn or the showcase names what does not exist.
     """
 
@@ -126,6 +139,7 @@ class Game:
     augment: Augmentation | None = None
     showcase: Match = field(default_factory=Match)
     average: EMA | None = None
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         parts = dict(self.networks.named_modules())
@@ -133,6 +147,7 @@ class Game:
             _known(f"player {name!r} trains", player.networks, parts, self.networks)
         _known("turns are taken by", [turn.player for turn in self.turns], self.players)
         _known("what is exported comes from", [self.showcase.generator, self.showcase.source], self.networks)
+        _known("images are encoded by", [self.encoder] if self.encoder else [], self.networks)
         self.networks.requires_grad_(False)
         self.optimisers = {
             name: player.optimiser([weight for n in player.networks for weight in parts[n].parameters()])

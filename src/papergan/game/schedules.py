@@ -105,6 +105,23 @@ class LinearDecay:
 
 
 @dataclass(frozen=True)
+class EpochDecay:
+    """Exponential decay by the epoch: initial until epoch `start`, then initial * share^(n / epochs) in the n-th after it.
+
+    After `epochs` of them the value has become initial * share, and stays there.
+    """
+
+    initial: float
+    start: int
+    epochs: int
+    share: float = 0.01
+
+    def __call__(self, progress: Progress) -> float:
+        passed = min(max(int(progress.epoch) + 1 - self.start, 0), self.epochs)
+        return self.initial * float(self.share ** (passed / self.epochs))
+
+
+@dataclass(frozen=True)
 class Warmup:
     """A step function: `before` until `step`, `after` from then on, for example for the decay of an average."""
 

@@ -34,13 +34,14 @@ def two_player(
     average: EMA | None = None,
     controllers: Mapping[str, Controller] = MappingProxyType({}),
     match: Match | None = None,
+    encoder: str | None = None,
 ) -> Game:
     """Build a game of `discriminator_steps` discriminator steps, its lazy turns, then one generator step.
 
     *_terms: what each player minimises besides the loss. *_learning_rate: a schedule instead of the optimiser's rate.
     discriminator_constraints: applied to its weights after each of its steps.
     fakes_per_real: generated images per real one in the generator's turn. A prior's weights learn with the generator.
-    match: of the loss, and what is exported; terms have their own.
+    match: of the loss, and what is exported; terms have their own. encoder: see `Game`.
     """
     match = match or Match()
     discriminator_loss, generator_loss = DiscriminatorLoss(loss, match=match), GeneratorLoss(loss, match=match)
@@ -61,4 +62,5 @@ def two_player(
         average=average,
         controllers=controllers,
         showcase=match,
+        encoder=encoder,
     )

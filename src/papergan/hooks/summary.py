@@ -30,7 +30,7 @@ SHOWN_OUTPUTS = (
     "plot", "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
 )  # fmt: skip
 # figures of an experiment, which are listed on one line
-FIGURE_OUTPUTS = ("further_curves", "over_time", "interpolation", "by_class", "neighbours", "truncation")
+FIGURE_OUTPUTS = ("further_curves", "over_time", "interpolation", "by_class", "codes", "neighbours", "truncation")
 
 
 class SummaryHook:

@@ -190,7 +190,8 @@ class Generator:
         Raises RecipeError where the system has no encoder, or for other images.
         """
         if self.encoder is None:
-            raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali and bigan")
+            raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali, bigan and "
+                              "bigan_mlp")  # fmt: skip
         given = images_as_given(images, self.image)
         parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
         return torch.cat(parts)

@@ -17,7 +17,7 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import FORMAT, StoredModel
 from papergan.messages import quoted
-from papergan.networks.encoding import Encoder
+from papergan.networks.encoding import LatentEncoder
 from papergan.weights import Weights
 
 
@@ -69,13 +69,13 @@ def diverged_model(system: str, reason: str, about: Mapping[str, Any]) -> Stored
     )
 
 
-def _encoder(game: Game) -> Encoder | None:
-    """The network from images to latents; None where the game has none."""
-    found = dict(game.networks.items()).get("encoder")
-    return found if isinstance(found, Encoder) else None
+def _encoder(game: Game) -> LatentEncoder | None:
+    """The network from images to latents; None where the game has none that inverts its generator."""
+    found = game.networks[game.encoder] if game.encoder else None
+    return found if isinstance(found, LatentEncoder) else None
 
 
-def restored(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, Encoder | None]:
+def restored(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, LatentEncoder | None]:
     """The sampler, and the encoder where there is one, of a stored model, in evaluation mode on the CPU.
 
     Raises CheckpointError where the weights do not fit the system that they name.
@@ -83,7 +83,7 @@ def restored(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, Encoder | 
     config, tensors = stored.config, stored.tensors
     game = systems.build(config["system"], image, config["settings"], seed=0)
     sampler = Sampler(game.networks[game.showcase.source], game.networks[game.showcase.generator])
-    encoder = game.networks["encoder"] if config["encoder"] else None
+    encoder = _encoder(game) if config["encoder"] else None
     try:
         sampler.load_state_dict({name: t for name, t in tensors.tensors.items() if not name.startswith("encoder.")})
         if encoder is not None:
@@ -93,6 +93,5 @@ def restored(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, Encoder | 
             f"the weights do not fit system {config['system']!r} of this version of papergan: "
             f"{quoted(str(error).splitlines()[-1].strip())}; use version {config['papergan']}"
         ) from error
-    assert encoder is None or isinstance(encoder, Encoder)
     sampler.requires_grad_(False).eval()
     return sampler, None if encoder is None else encoder.requires_grad_(False).eval()

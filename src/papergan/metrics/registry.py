@@ -87,6 +87,12 @@ _ALL = (
         "parzen_ll_historical", "Parzen log-likelihood", "higher", "parzen@{parzen_samples}",
         "parzen_ll_historical_std", ("parzen_samples", "parzen_validation", "parzen_bandwidths", *HELD_OUT), False,
     ),
+    Metric("code_error", "error of the categorical code as a class label", "lower", "code_error", "", HELD_OUT, False),
+    Metric("encoder_1nn_accuracy", "1-NN accuracy of encoder features", "higher", "encoder_1nn", "", HELD_OUT, False),
+    Metric(
+        "reconstruction_error", "distance of test images from their reconstructions", "lower", "reconstruction", "",
+        HELD_OUT, False,
+    ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
 AUXILIARY_METRICS = (  # no columns of their own

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
-from papergan.game.game import DiscriminatorOutput
+from papergan.game.game import DiscriminatorOutput, EncoderOutput
 from papergan.game.sharding import per_image
 from papergan.networks.blocks import eighth, normal_initialisation
 from papergan.networks.drawing import Dropout
 
 
-class Encoder(nn.Module):
+class LatentEncoder(nn.Module, ABC):
+    """The base class of encoders that invert a generator: images [B, C, S, S] -> features [B, F] -> latents [B, Z]."""
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """The last hidden layer, [B, F]."""
+
+    @abstractmethod
+    def latents(self, features: Tensor) -> Tensor:
+        """The latents, float32 [B, Z], of a stochastic encoder their mean."""
+
+    def mean(self, images: Tensor) -> Tensor:
+        """The latents of images, of a stochastic encoder their mean."""
+        return self.latents(self.features(images))
+
+    def encode(self, images: Tensor) -> EncoderOutput:
+        """Features and latents of images, see `Game.encoder`."""
+        features = self.features(images)
+        return EncoderOutput(features, self.latents(features))
+
+
+class Encoder(LatentEncoder):
     """Images [B, C, S, S] -> latents [B, latent_dim]: three convolutions k4 s2 with BatchNorm, then linear.
 
     stochastic: z = mu + sigma * epsilon, epsilon ~ N(0, I), both from the image; else z = mu.
@@ -31,18 +54,20 @@ class Encoder(nn.Module):
         self.linear = nn.Linear(4 * width * eighth(images) ** 2, latent_dim * (2 if stochastic else 1))
         normal_initialisation(self)
 
-    def code(self, images: Tensor) -> Tensor:
-        """Output of the last layer: [B, latent_dim]; of a stochastic encoder mean and log deviation, twice as long."""
-        code: Tensor = self.linear(self.layers(images).flatten(1)).float()
-        return code
+    def features(self, images: Tensor) -> Tensor:
+        return self.layers(images).flatten(1)  # type: ignore[no-any-return]
 
-    def mean(self, images: Tensor) -> Tensor:
-        """The mean of the latents, [B, latent_dim]."""
-        code = self.code(images)
+    def latents(self, features: Tensor) -> Tensor:
+        code = self.code(features)
         return code.chunk(2, dim=1)[0] if self.stochastic else code
 
+    def code(self, features: Tensor) -> Tensor:
+        """Output of the last layer: [B, latent_dim]; of a stochastic encoder mean and log deviation, twice as long."""
+        code: Tensor = self.linear(features).float()
+        return code
+
     def forward(self, images: Tensor) -> Tensor:
-        code = self.code(images)
+        code = self.code(self.features(images))
         if not self.stochastic:
             return code
         mean, log_deviation = code.chunk(2, dim=1)

@@ -67,4 +67,5 @@ def assemble(
             Turn("generator", (GeneratorLoss(SwappedSides(), match=match),)),
         ),
         showcase=match,
+        encoder="encoder",
     )

@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.pipelines.experiment.nodes import (
     class_figures,
+    codes,
     curves,
     evaluation,
     export,
@@ -56,6 +57,7 @@ def create_pipeline(experiment: str) -> Pipeline:
             named_node(export.sample, [recipe, "generator"], "samples"),
             named_node(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
             named_node(class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
+            named_node(codes.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(
                 packaging.package_model,

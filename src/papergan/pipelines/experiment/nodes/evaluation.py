@@ -8,6 +8,7 @@ from functools import partial
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.distributed.evaluator import evaluator_of
+from papergan.evaluation.encoder_scores import score_encoder
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import References
@@ -39,7 +40,7 @@ def evaluate(
     generator: Weights,
     snapshots: Weights,
 ) -> ScoreCard:
-    """Score the final generator and the best ones alike, and the discriminator; everything from saved weights.
+    """Score the final generator and the best ones alike, discriminator and encoder too; everything from saved weights.
 
     tahvili2025 reports the best epoch of each metric; both stand beside the final values here, under one protocol.
     """
@@ -70,12 +71,14 @@ def evaluate(
                 sampler = load_generator(recipe, generator, snapshots.under(name))
                 metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
+        game = trained_game(recipe, trained)
         of_discriminator = measure_discriminator(
-            trained_game(recipe, trained), images, count=settings.discriminator_samples, seed=rules.seed,
+            game, images, count=settings.discriminator_samples, seed=rules.seed,
             batch_size=settings.batch_size, progress=progress_of(trained), should_stop=should_stop,
         )  # fmt: skip
+        of_encoder = score_encoder(game, images, batch_size=settings.batch_size, should_stop=should_stop)
     protocols = [held.protocol(rules) for held in reference.values()]
-    final |= finite_only(of_discriminator, "the discriminator")
+    final |= finite_only(of_discriminator, "the discriminator") | finite_only(of_encoder, "the encoder")
     return card(
         experiment, trained.metadata, protocols=protocols, final=final, best=best, real_rows=real_rows,
         sampling_seconds=seconds, generator_digest=generator.digest,

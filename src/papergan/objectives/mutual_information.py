@@ -1,0 +1,51 @@
+"""The mutual information of codes and images, bounded from below by a discriminator that reads the codes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from papergan.game.game import Match
+from papergan.game.priors import WithCodes
+from papergan.game.step_context import StepContext
+from papergan.game.terms import Term
+
+
+@dataclass(frozen=True)
+class CategoricalInformation(Term):
+    """-L_I of the categorical code: E[-log Q(c | G(z, c))] - H(c), H(c) = log K; at least -log K. For both players.
+
+    The prior is a `WithCodes`, and the discriminator's last features [B, K + C] begin with K logits.
+    Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), eq. 5.
+    """
+
+    def __call__(self, context: StepContext) -> Tensor:
+        category, _ = drawn_codes(context, self.match)
+        read = context.discriminated_fake(self.match).features[-1].float()
+        return cross_entropy(read[:, : category.shape[1]], category.argmax(1)) - math.log(category.shape[1])
+
+
+@dataclass(frozen=True)
+class ContinuousInformation(Term):
+    """-L_I of the continuous codes: 1/2 sum_j E[(c_j - m_j)^2 - c_j^2], m what is read of them. For both players.
+
+    Q is N(m, 1), of fixed deviation, and H(c) is taken as the cross-entropy with N(0, 1), both as the authors' code has
+    it. The prior is a `WithCodes`, and the discriminator's last features [B, K + C] are K logits and m.
+    Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), eq. 5.
+    """
+
+    def __call__(self, context: StepContext) -> Tensor:
+        category, codes = drawn_codes(context, self.match)
+        read = context.discriminated_fake(self.match).features[-1].float()[:, category.shape[1] :]
+        return 0.5 * ((codes - read).square() - codes.square()).sum(1).mean()
+
+
+def drawn_codes(context: StepContext, match: Match) -> tuple[Tensor, Tensor]:
+    """The one-hot category [B, K] and the continuous codes [B, C] that the prior of the match has drawn."""
+    prior = context.network(match.source)
+    assert isinstance(prior, WithCodes)
+    _, category, codes = prior.split(context.latent(match)[0])
+    return category, codes
