@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from papergan.config.comparison import ComparisonSettings
+from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
@@ -37,6 +38,12 @@ class TrialPlan(NamedTuple, Generic[R, T]):
 Study = TrialPlan[StudyRecipe, ExperimentTrial]
 Search = TrialPlan[SearchRecipe, ExperimentTrial]
 ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
+
+
+class Dirac(NamedTuple):
+    """The settings of the Dirac-GAN."""
+
+    recipe: DiracRecipe
 
 
 class Sanity(NamedTuple):
