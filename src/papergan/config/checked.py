@@ -14,6 +14,7 @@ from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
+from papergan.config.reproductions import ReproductionsRecipe
 from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 
 R = TypeVar("R")
@@ -37,6 +38,7 @@ class TrialPlan(NamedTuple, Generic[R, T]):
 
 Study = TrialPlan[StudyRecipe, ExperimentTrial]
 Search = TrialPlan[SearchRecipe, ExperimentTrial]
+Reproductions = TrialPlan[ReproductionsRecipe, ExperimentTrial]
 ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
 
 

@@ -38,7 +38,7 @@ class DiracRecipe(StrictModel):
     paper: PaperKey
     description: str = ""
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.1
-    steps: Positive = 1000
+    steps: Positive = 500
     start: Annotated[tuple[float, float], Field(strict=False)] = (1.0, 1.0)
     variants: Annotated[dict[str, DiracVariant], Field(min_length=1)]
 
