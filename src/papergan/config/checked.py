@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from papergan.config.comparison import ComparisonSettings
+from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
+from papergan.config.reproductions import ReproductionsRecipe
 from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 
 R = TypeVar("R")
@@ -36,7 +38,14 @@ class TrialPlan(NamedTuple, Generic[R, T]):
 
 Study = TrialPlan[StudyRecipe, ExperimentTrial]
 Search = TrialPlan[SearchRecipe, ExperimentTrial]
+Reproductions = TrialPlan[ReproductionsRecipe, ExperimentTrial]
 ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
+
+
+class Dirac(NamedTuple):
+    """The settings of the Dirac-GAN."""
+
+    recipe: DiracRecipe
 
 
 class Sanity(NamedTuple):

@@ -173,6 +173,18 @@ TOOLS = {
         "papergan.config.mode_stress:ModeStressRecipe",
         "papergan.hooks.study_checks:check_mode_stress",
     ),
+    "dirac_gan": Tool(
+        "two scalars under every loss and regulariser: what converges, beside the closed forms",
+        "papergan.pipelines.dirac_gan",
+        "papergan.config.dirac:DiracRecipe",
+        "papergan.hooks.tool_checks:check_dirac",
+    ),
+    "reproductions": Tool(
+        "published numbers beside measured ones, each under its paper's protocol",
+        "papergan.pipelines.reproductions",
+        "papergan.config.reproductions:ReproductionsRecipe",
+        "papergan.hooks.study_checks:check_reproductions",
+    ),
     "fd_search": Tool(
         "the search of Song and Kim 2023 for FD: raised from 1 until nothing is unstable beyond epoch 30",
         "papergan.pipelines.fd_search",

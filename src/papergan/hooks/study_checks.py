@@ -9,17 +9,20 @@ from kedro.io import CatalogProtocol
 
 from papergan import systems
 from papergan.config import mode_stress
-from papergan.config.checked import Experiment, ModeStress, Search, Study, TrialPlan
+from papergan.config.checked import Experiment, ModeStress, Reproductions, Search, Study, TrialPlan
+from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import short_name
 from papergan.config.registry import discover
-from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe, search_trials, trials_of
+from papergan.config.reproductions import ReproductionsRecipe
+from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
 from papergan.messages import quoted
-from papergan.reporting.published_results import published_rows
+from papergan.reporting.published_results import published_numbers, published_rows
+from papergan.studies.anchors import ANCHORS
 
 
 def check_study(name: str, catalog: CatalogProtocol) -> Study:
@@ -40,6 +43,32 @@ def check_search(name: str, catalog: CatalogProtocol) -> Search:
     trials = tuple(search_trials(name, search, _recipes(catalog)))
     _check(name, trials, catalog.load("image_library"))
     return TrialPlan(name, search, trials)
+
+
+def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
+    """The reproductions' recipe and their trials, as `check_study`; every published number is measured by something.
+
+    Raises RecipeError likewise, and for a published number whose experiment or variant does not exist.
+    """
+    recipe = ReproductionsRecipe.parse(name, catalog.load(f"params:{name}"))
+    grid = GridRecipe(experiments=recipe.experiments)
+    study = StudyRecipe(paper="theis2016", seeds=recipe.seeds, grids={name: grid})
+    trials = tuple(trials_of(name, study, _recipes(catalog)))
+    _check_numbers(catalog)
+    _check(name, () if recipe.finished_only else trials, catalog.load("image_library"))
+    return TrialPlan(name, recipe, trials)
+
+
+def _check_numbers(catalog: CatalogProtocol) -> None:
+    """Raises RecipeError for a published number that nothing of ours measures."""
+    variants = DiracRecipe.parse("dirac_gan", catalog.load("params:dirac_gan")).variants
+    known = {*discover(), *(f"dirac_gan/{one}" for one in variants), *(f"anchors/{one}" for one in ANCHORS)}
+    for number in published_numbers(catalog.load("published")):
+        if number.measured_by not in known:
+            raise RecipeError(
+                f"published.yml: {number.paper}, {quoted(number.number)}: measured_by: nothing is called "
+                f"{quoted(number.measured_by)}{did_you_mean(number.measured_by, known)}"
+            )
 
 
 def _recipes(catalog: CatalogProtocol) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from kedro.io import CatalogProtocol
 
-from papergan.config.checked import Comparison, Images, Sanity
+from papergan.config.checked import Comparison, Dirac, Images, Sanity
 from papergan.config.comparison import ComparisonSettings
+from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.errors import DataError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
@@ -20,6 +21,11 @@ from papergan.training.numerics import choose_device
 def check_comparison(name: str, catalog: CatalogProtocol) -> Comparison:
     """Which runs stand in the comparison. Raises RecipeError for what is misspelt."""
     return Comparison(ComparisonSettings.parse(name, catalog.load(f"params:{name}")))
+
+
+def check_dirac(name: str, catalog: CatalogProtocol) -> Dirac:
+    """The variants of the Dirac-GAN. Raises RecipeError for what is misspelt or out of range."""
+    return Dirac(DiracRecipe.parse(name, catalog.load(f"params:{name}")))
 
 
 def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:

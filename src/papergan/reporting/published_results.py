@@ -42,6 +42,29 @@ class PublishedRow:
         return "; ".join(filter(None, [self.note, f"from {self.source}" if self.source else ""]))
 
 
+@dataclass(frozen=True)
+class PublishedNumber:
+    """One number with a public protocol, to be reproduced.
+
+    paper: citation key. number: what it is of. place: where it stands in the paper, "table 1".
+    error: the standard error that the paper gives, of the mean over its runs, or over test images; None for none.
+    precision: half a unit of the last printed digit, or what a closed form is measured to.
+    measured_by: an experiment, "tool/variant" or "tool/target/level". metric: in its score card or results.
+    protocol: of the paper. differs: what we do otherwise.
+    """
+
+    paper: str
+    number: str
+    place: str
+    value: float
+    error: float | None
+    precision: float
+    measured_by: str
+    metric: str
+    protocol: str
+    differs: str = ""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -88,16 +111,29 @@ class PublishedLog(_Strict):
         return self
 
 
+class _Number(_Strict):
+    number: str = Field(min_length=1)
+    place: str = Field(min_length=1)
+    value: float
+    error: float | None = Field(default=None, gt=0)
+    precision: float = Field(ge=0)
+    measured_by: str = Field(min_length=1)
+    metric: str = Field(min_length=1)
+    protocol: str = Field(min_length=1)
+    differs: str = ""
+
+
 class _Paper(_Strict):
     dataset: str
     notes: tuple[str, ...] = ()
     tables: dict[str, _Table]
     training_log: PublishedLog | None = None
+    numbers: tuple[_Number, ...] = ()
 
     @model_validator(mode="after")
     def _something_was_published(self) -> Self:
-        if not self.tables and self.training_log is None:
-            raise ValueError(f"expected {TABLE}... or training_log, found neither")
+        if not self.tables and self.training_log is None and not self.numbers:
+            raise ValueError(f"expected {TABLE}..., training_log or numbers, found none")
         return self
 
 
@@ -119,6 +155,18 @@ def published_rows(published: Mapping[str, object]) -> tuple[PublishedRow, ...]:
                     )
                 )  # fmt: skip
     return tuple(rows)
+
+
+def published_numbers(published: Mapping[str, object]) -> tuple[PublishedNumber, ...]:
+    """All `numbers` of `{citation key: {dataset, numbers: [...]}}`, in the papers' order.
+
+    Raises EvaluationError as `published_rows` does, and for numbers that are twice in one paper.
+    """
+    found = []
+    for name, paper in _papers(published).items():
+        _no_duplicates(f"{name}.numbers", [one.number for one in paper.numbers])
+        found += [PublishedNumber(paper=name, **one.model_dump()) for one in paper.numbers]
+    return tuple(found)
 
 
 def published_log(published: Mapping[str, object], experiment: str) -> PublishedLog | None:

@@ -11,7 +11,6 @@ from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
-from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import prefix_and_metric
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import Statement, read_statements, statement_table
@@ -19,6 +18,7 @@ from papergan.reporting.published_results import PublishedRow, published_notes, 
 from papergan.studies import figures
 from papergan.studies.claims import claim_results, claim_sentences, claim_table
 from papergan.studies.experiment_trials import ExperimentTrainer
+from papergan.studies.measured_runs import made_by
 from papergan.studies.page import study_page
 from papergan.studies.runner import run_trials
 from papergan.studies.seed_groups import ExperimentGroup, grouped, groups_by_table
@@ -97,19 +97,13 @@ def _notes(
     notes += [f"{row.table}, {row.row}: {row.remark}" for row in rows if row.remark]
     paper = study.recipe.paper
     notes += published_notes({paper: published[paper]}, citation) if rows else [citation(paper)]
-    notes += dict.fromkeys(_made_by(card) for card in done)  # several, where a study went on elsewhere
+    notes += dict.fromkeys(made_by(card) for card in done)  # several, where a study went on elsewhere
     notes.append(
         "± is the standard deviation over seeds (N - 1); a rank such as 1-3 says that nothing separates this row from "
         "two others; D loss spread is the deviation of the discriminator's loss over the second half of training; "
         "checkerboard is log10 of 64 samples' power at the frequencies of period 2 over that of their neighbours"
     )
     return notes
-
-
-def _made_by(card: ScoreCard) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))
-    dirty = " with uncommitted changes" if card.dirty else ""
-    return f"{card.hardware}; {versions}; commit {card.commit[:12]}{dirty}"
 
 
 def draw_losses(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:

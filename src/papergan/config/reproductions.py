@@ -1,0 +1,18 @@
+"""Settings of the reproductions: which experiments are run over which seeds for the table of published numbers."""
+
+from __future__ import annotations
+
+from papergan.config.study import Names
+from papergan.validation import Seeds, StrictModel
+
+
+class ReproductionsRecipe(StrictModel):
+    """The reproductions. experiments: those that are trained, each over all `seeds`.
+
+    finished_only: nothing is trained; the table is of what is there.
+    """
+
+    description: str = ""
+    experiments: Names
+    seeds: Seeds = (0, 1, 2)
+    finished_only: bool = False

@@ -1,0 +1,122 @@
+"""Nodes of the reproductions: train what is missing, measure anchors of the metrics, tabulate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from papergan.config.checked import Reproductions
+from papergan.config.dirac import DiracResult
+from papergan.config.papers import citation, short_name
+from papergan.config.study import ExperimentTrial
+from papergan.data.library import ImageLibrary
+from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.page import Page
+from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.reporting.published_results import published_numbers
+from papergan.reporting.reproductions import MeasuredRun, reproduction_table, reproductions, run_table, summary
+from papergan.studies import figures
+from papergan.studies.anchors import parzen_anchors
+from papergan.studies.experiment_trials import ExperimentTrainer
+from papergan.studies.measured_runs import run_of_card, run_of_dirac
+from papergan.studies.page import study_page
+from papergan.studies.runner import run_trials
+from papergan.studies.seed_groups import ExperimentGroup, grouped
+from papergan.tracking import Tracker
+
+ANCHOR_DATA = "mnist"
+CONSOLE = ("paper", "number", "published", "measured", "seeds", "verdict", "minutes")
+
+
+def train_reproductions(
+    plan: Reproductions, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
+    tracker: Tracker, score_cards: Mapping[str, ScoreCard],
+) -> dict[str, str]:  # fmt: skip
+    """Train every trial of which neither the store nor an experiment's own runs have a score card.
+
+    Returns where the result of each trained one is kept, by its name and seed. Raises Interrupted after a stop signal;
+    the same command goes on from there.
+    """
+    done = {card.recipe_fingerprint for card in score_cards.values()}
+    wanted = [trial for trial in plan.trials if trial.recipe.fingerprint not in done]
+    if plan.recipe.finished_only:
+        wanted = [trial for trial in wanted if trials.find(trial.key) is not None]
+    run_trials(wanted, ExperimentTrainer(image_library, feature_cache, trials.checkpoints), trials, tracker)
+    return {f"{trial.name}, seed {trial.seed}": trial.key for trial in wanted}
+
+
+def measure_anchors(plan: Reproductions, image_library: ImageLibrary) -> dict[str, dict[str, float]]:
+    """Metrics of real images that were published: the Parzen log-likelihood on MNIST; minutes."""
+    return parzen_anchors(image_library.load(ANCHOR_DATA, None, None))
+
+
+def tabulate(
+    plan: Reproductions, trials: ExperimentTrialStore, finished: Mapping[str, str],
+    score_cards: Mapping[str, ScoreCard], anchors: Mapping[str, Mapping[str, float]], dirac: Sequence[DiracResult],
+    published: Mapping[str, Any],
+) -> Page:  # fmt: skip
+    """The page: a row per published number, beside what was measured, with its verdict.
+
+    finished: trials of this pipeline. score_cards: of experiments that were run for themselves; a run of the same
+    recipe and seed counts once.
+    """
+    numbers = published_numbers(published)
+    cards = chain(_of_trials(plan.trials, trials), score_cards.values())
+    found = reproductions(numbers, _by_source(plan.trials, cards, dirac, anchors))
+    papers = {one.paper: short_name(one.paper) for one in numbers}
+    table = reproduction_table(found, papers, {one.measured_by: _command(one.measured_by) for one in numbers})
+    made_by = dict.fromkeys(run.made_by for one in found for run in one.runs if run.made_by)
+    notes = [
+        "measured: mean ± standard error over seeds; of a single run its own standard error where it has one. "
+        "reproduced: within twice the joint standard error and the printed precision; drowned: within it, but twice "
+        "the error is more than half of the number; the error of a published number is its paper's",
+        "minutes: of training a seed, on one core where nothing else is written",
+        *made_by,
+        *map(citation, papers),
+    ]
+    return study_page(
+        [("Published numbers", table)], [], f"reproductions: {plan.recipe.description}", notes, run_table(found),
+        sentences=[summary(found)], narrow=lambda table: table[[name for name in CONSOLE if name in table.columns]],
+    )  # fmt: skip
+
+
+def _of_trials(trials: Iterable[ExperimentTrial], store: ExperimentTrialStore) -> Iterator[ScoreCard]:
+    for trial in trials:
+        result = store.find(trial.key)
+        if result is not None:
+            yield result.card
+
+
+def _by_source(
+    trials: Sequence[ExperimentTrial], cards: Iterable[ScoreCard], dirac: Iterable[DiracResult],
+    anchors: Mapping[str, Mapping[str, float]],
+) -> dict[str, list[MeasuredRun]]:  # fmt: skip
+    """Runs by what measured them; of a recipe's cards the first. A run that diverged has no numbers."""
+    fingerprints = {trial.recipe.fingerprint: trial for trial in trials}
+    mine: dict[str, ScoreCard] = {}
+    for card in cards:
+        if card.recipe_fingerprint in fingerprints:
+            mine.setdefault(card.recipe_fingerprint, card)
+    found: dict[str, list[MeasuredRun]] = {}
+    for fingerprint, card in mine.items():
+        found.setdefault(fingerprints[fingerprint].experiment, []).append(run_of_card(card))
+    for result in dirac:
+        found[f"dirac_gan/{result.variant}"] = [run_of_dirac(result)]
+    for name, values in anchors.items():
+        errors = {key.removesuffix("_error"): value for key, value in values.items() if key.endswith("_error")}
+        found[f"anchors/{name}"] = [MeasuredRun(0, values, errors, None, "")]
+    return {name: sorted(runs, key=lambda run: run.seed) for name, runs in found.items()}
+
+
+def _command(measured_by: str) -> str:
+    tool, _, variant = measured_by.partition("/")
+    if tool == "anchors":
+        return "kedro run --pipelines reproductions"
+    return f"kedro run --pipelines {tool}" + ("" if variant else f" --params {tool}.seed=0")
+
+
+def draw_samples(plan: Reproductions, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
+    """A matplotlib Figure of samples, one panel per experiment of which this pipeline has trained a seed."""
+    return figures.samples(grouped(ExperimentGroup, plan.trials, trials), "reproductions: samples")

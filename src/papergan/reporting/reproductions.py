@@ -1,0 +1,145 @@
+"""Published numbers beside measured ones, with verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from papergan.reporting.pages import text
+from papergan.reporting.published_results import PublishedNumber
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DROWNED = 0.5  # share of the published value that twice the joint error may be, before agreement says nothing
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """Numbers of one run. values: by metric. errors: standard errors of some, over test images for example.
+
+    minutes: of training, where something was trained. made_by: hardware, versions, commit.
+    """
+
+    seed: int
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+    minutes: float | None
+    made_by: str
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A published number and the runs that stand for it; runs without its metric do not count."""
+
+    published: PublishedNumber
+    runs: tuple[MeasuredRun, ...]
+
+    @property
+    def value(self) -> float | None:
+        """The mean over runs; None where there are none."""
+        return fmean(self._values) if self.runs else None
+
+    @property
+    def error(self) -> float | None:
+        """The standard error of the mean over runs; of a single run its own, where it has one."""
+        if len(self.runs) > 1:
+            return stdev(self._values) / sqrt(len(self.runs))
+        return next((run.errors[self._metric] for run in self.runs if self._metric in run.errors), None)
+
+    @property
+    def joint_error(self) -> float:
+        """sqrt(published error^2 + measured error^2); an unknown error counts as 0."""
+        return sqrt((self.published.error or 0.0) ** 2 + (self.error or 0.0) ** 2)
+
+    @property
+    def verdict(self) -> str:
+        """reproduced: within twice the joint error and the printed precision. drowned: so, but the errors are large."""
+        if self.value is None:
+            return "not measured"
+        off, allowed = self.value - self.published.value, 2 * self.joint_error + self.published.precision
+        if abs(off) <= allowed:
+            drowned = 2 * self.joint_error > DROWNED * abs(self.published.value)
+            return "drowned" if drowned else "reproduced"
+        return f"not reproduced: {'above' if off > 0 else 'below'}"
+
+    @property
+    def _metric(self) -> str:
+        return self.published.metric
+
+    @property
+    def _values(self) -> list[float]:
+        return [run.values[self._metric] for run in self.runs]
+
+
+def reproductions(
+    numbers: Iterable[PublishedNumber], runs: Mapping[str, Sequence[MeasuredRun]]
+) -> tuple[Reproduction, ...]:
+    """Join numbers with runs. runs: by what measured them, as `PublishedNumber.measured_by` has it."""
+    return tuple(
+        Reproduction(one, tuple(run for run in runs.get(one.measured_by, ()) if one.metric in run.values))
+        for one in numbers
+    )
+
+
+def summary(found: Sequence[Reproduction]) -> str:
+    """One sentence: how many numbers of how many papers were measured, and how many were reproduced."""
+    measured = [one for one in found if one.runs]
+    same = [one for one in measured if one.verdict == "reproduced"]
+    papers = {one.published.paper for one in measured}
+    return (
+        f"{len(measured)} of {len(found)} published numbers measured, of {len(papers)} papers; "
+        f"{len(same)} reproduced, of {len({one.published.paper for one in same})} papers"
+    )
+
+
+def reproduction_table(
+    found: Sequence[Reproduction], cite: Mapping[str, str], command: Mapping[str, str]
+) -> pd.DataFrame:
+    """One row per published number. cite: short names by citation key. command: by what measures a number."""
+    import pandas as pd
+
+    return pd.DataFrame([_row(one, cite, command) for one in found])
+
+
+def _row(one: Reproduction, cite: Mapping[str, str], command: Mapping[str, str]) -> dict[str, Any]:
+    published, minutes = one.published, [run.minutes for run in one.runs if run.minutes is not None]
+    return {
+        "paper": cite[published.paper],
+        "number": f"{published.number} ({published.place})",
+        "published": _with_error(published.value, published.error),
+        "measured": _with_error(one.value, one.error),
+        "seeds": ", ".join(str(run.seed) for run in one.runs),
+        "verdict": one.verdict,
+        "minutes": text(fmean(minutes)) if minutes else "",
+        "command": command[published.measured_by],
+        "protocol": published.protocol,
+        "what differs": published.differs,
+    }
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    if value is None:
+        return ""
+    return text(value) if error is None else f"{text(value)} ± {text(error)}"
+
+
+def run_table(found: Sequence[Reproduction]) -> pd.DataFrame:
+    """One row per number and run, for further analysis."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "paper": one.published.paper, "number": one.published.number, "published": one.published.value,
+                "published_error": one.published.error, "measured_by": one.published.measured_by,
+                "metric": one.published.metric, "seed": run.seed, "value": run.values[one.published.metric],
+                "minutes": run.minutes, "made_by": run.made_by,
+            }
+            for one in found
+            for run in one.runs
+        ]
+    )  # fmt: skip

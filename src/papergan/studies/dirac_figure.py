@@ -1,0 +1,66 @@
+"""The figure of the Dirac-GAN: trajectories, and distances from the equilibrium beside the theory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from papergan.config.dirac import DiracRecipe, DiracResult, closed_form
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 5
+
+
+def trajectories(results: Sequence[DiracResult], recipe: DiracRecipe, title: str) -> Figure:
+    """Two panels a variant: (theta, psi) over training, and its distance from the equilibrium beside the closed form's.
+
+    The closed form's line falls as the spectral radius of one linearised step, to the power of steps.
+    """
+    from matplotlib.figure import Figure
+
+    rows = -(-len(results) // COLUMNS)
+    figure = Figure(figsize=(2.7 * COLUMNS, 4.6 * rows), layout="constrained")
+    figure.suptitle(title)
+    grid = figure.subplots(2 * rows, COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_visible(False)
+    for place, result in enumerate(results):
+        row, column = divmod(place, COLUMNS)
+        _plane(grid[2 * row, column], result)
+        _distance(grid[2 * row + 1, column], result, recipe)
+    return figure
+
+
+def _plane(axes: Axes, result: DiracResult) -> None:
+    points = np.array(result.trajectory)
+    axes.set_visible(True)
+    axes.plot(points[:, 0], points[:, 1], color="tab:blue", linewidth=0.5)
+    axes.scatter(points[:, 0], points[:, 1], c=np.arange(len(points)), s=3, cmap="viridis")
+    axes.plot(*points[0], "o", color="tab:orange", markersize=4)
+    axes.plot(0, 0, "+", color="tab:red", markersize=9)
+    limit = 1.1 * float(np.abs(points).max())
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    axes.set_xlabel("theta", fontsize="x-small")
+    axes.set_ylabel("psi", fontsize="x-small")
+    axes.tick_params(labelsize="xx-small")
+    axes.set_title(result.variant.replace("_", " "), fontsize="small")
+
+
+def _distance(axes: Axes, result: DiracResult, recipe: DiracRecipe) -> None:
+    distance = np.linalg.norm(np.array(result.trajectory), axis=1)
+    steps = np.arange(len(distance))
+    axes.set_visible(True)
+    axes.semilogy(steps, np.maximum(distance, 1e-8), color="tab:blue", linewidth=0.8)
+    variant = recipe.variants[result.variant]
+    if (theory := closed_form(variant)) is not None:
+        radius = theory.step_radius(recipe.learning_rate, variant.discriminator_steps)
+        axes.semilogy(steps, np.maximum(distance[0] * radius**steps, 1e-8), "--", color="tab:red", linewidth=0.8)
+    axes.set_ylim(1e-8 / 2, 20)
+    axes.set_xlabel("step", fontsize="x-small")
+    axes.set_ylabel("distance", fontsize="x-small")
+    axes.tick_params(labelsize="xx-small")

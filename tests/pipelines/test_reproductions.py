@@ -1,0 +1,147 @@
+"""The reproductions: cards and tools joined with published numbers, anchors of the Parzen window, what is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+
+from helpers.project_run import PROJECT, score_card
+from papergan.config.checked import TrialPlan
+from papergan.config.dirac import Complex, DiracResult
+from papergan.config.registry import discover
+from papergan.config.reproductions import ReproductionsRecipe
+from papergan.config.study import GridRecipe, StudyRecipe, trials_of
+from papergan.data.images import ImageSet, ImageSplits
+from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.errors import EvaluationError, RecipeError
+from papergan.hooks.study_checks import check_reproductions
+from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.pipelines.reproductions import nodes
+from papergan.reporting.published_results import published_numbers
+from papergan.studies.anchors import k_means, parzen_anchors
+from papergan.tracking import Tracker
+
+RECIPES = {
+    "gan_mnist": yaml.safe_load((PROJECT / "conf/base/parameters/gan_optimisation_review.yml").read_text())["gan_mnist"]
+}
+NUMBER = {"number": "n", "place": "p", "value": 5.0, "error": 1.0, "precision": 0.1, "protocol": "q"}
+PUBLISHED = {
+    "goodfellow2014": {"dataset": "mnist", "numbers": [
+        NUMBER | {"measured_by": "gan_mnist", "metric": "ms_ssim"},
+        NUMBER | {"number": "d", "measured_by": "dirac_gan/r1", "metric": "real_part", "value": -0.5, "error": None},
+        NUMBER | {"number": "a", "measured_by": "anchors/k_means", "metric": "parzen_ll_historical", "value": 9.0},
+        NUMBER | {"number": "none", "measured_by": "anchors/true_distribution", "metric": "parzen_ll_historical"},
+    ]},
+}  # fmt: skip
+
+
+def plan(seeds=(0, 1), **changes):
+    recipe = ReproductionsRecipe(experiments=("gan_mnist",), seeds=seeds, **changes)
+    study = StudyRecipe(paper="theis2016", seeds=seeds, grids={"r": GridRecipe(experiments=("gan_mnist",))})
+    return TrialPlan("reproductions", recipe, tuple(trials_of("reproductions", study, RECIPES)))
+
+
+def card_of(trial, value, **changes):
+    return score_card(
+        experiment="gan_mnist", recipe_fingerprint=trial.recipe.fingerprint, seed=trial.seed, final={"ms_ssim": value},
+        training_seconds=120.0, **changes,
+    )  # fmt: skip
+
+
+def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
+    what, store = plan(), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
+    cards = {str(trial.seed): card_of(trial, 4.0 + trial.seed) for trial in what.trials}
+    cards["other budget"] = score_card(experiment="gan_mnist", final={"ms_ssim": 99.0})
+    dirac = [
+        DiracResult(
+            variant="r1", eigenvalues=(Complex(-0.5, -0.1), Complex(-0.5, 0.1)), step_radius=0.9,
+            trajectory=((1.0, 1.0), (0.0, 0.0)),
+        )
+    ]  # fmt: skip
+    anchors = {"k_means": {"parzen_ll_historical": 20.0, "parzen_ll_historical_error": 0.5}}
+    page = nodes.tabulate(what, store, {}, cards, anchors, dirac, PUBLISHED)
+    assert "3 of 4 published numbers measured, of 1 papers; 2 reproduced, of 1 papers" in page.console
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.markdown.splitlines() if line[:1] == "|"]
+    header, _, trained, closed, real, missing = rows
+    cell = dict(zip(header, trained, strict=True))
+    assert (cell["measured"], cell["seeds"], cell["minutes"]) == ("4.50 ± 0.5", "0, 1", "2.00")
+    assert dict(zip(header, closed, strict=True))["measured"] == "-0.5"
+    assert dict(zip(header, real, strict=True))["measured"] == "20.00 ± 0.5"
+    assert [dict(zip(header, row, strict=True))["verdict"] for row in rows[2:]] == [
+        "reproduced", "reproduced", "not reproduced: above", "not measured",
+    ]  # fmt: skip
+    assert missing[1].startswith("none")
+    assert "kedro run --pipelines gan_mnist --params gan_mnist.seed=0" in page.markdown
+    assert page.csv.count("gan_mnist") == 2
+
+
+def test_a_run_that_diverged_is_no_number(tmp_path):
+    what, store = plan(seeds=(0,)), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
+    cards = {"0": card_of(what.trials[0], 4.0, diverged="NaN at step 3", generator_digest=None)}
+    assert "0 of 4 published numbers" in nodes.tabulate(what, store, {}, cards, {}, [], PUBLISHED).console
+
+
+def test_only_what_has_no_score_card_is_trained(tmp_path, monkeypatch):
+    what, store = plan(), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
+    wanted = []
+    monkeypatch.setattr(nodes, "run_trials", lambda trials, *rest: wanted.extend(trials))
+    done = {"0": card_of(what.trials[0], 4.0)}
+    finished = nodes.train_reproductions(what, None, None, store, Tracker(), done)
+    assert [trial.seed for trial in wanted] == [1]
+    assert list(finished) == ["gan_mnist, seed 1"]
+    only = plan(finished_only=True)
+    assert nodes.train_reproductions(only, None, None, store, Tracker(), done) == {}
+
+
+def splits(count=60, test=20):
+    draw = torch.Generator().manual_seed(0)
+    sets = [torch.randint(256, (number, 1, 4, 4), generator=draw, dtype=torch.uint8) for number in (count, test)]
+    parts = [
+        ImageSet(name, images, torch.zeros(len(images), dtype=torch.int64))
+        for name, images in zip(("d/train", "d/test"), sets, strict=True)
+    ]
+    return ImageSplits(*parts)
+
+
+def test_anchors_are_the_window_on_training_images_and_centroids():
+    images = splits()
+    found = parzen_anchors(images, count=20)
+    train = images.train.images.flatten(1).float() / 255
+    test = images.test.images.flatten(1).float() / 255
+    assert set(found) == {"true_distribution", "k_means"}
+    for of in found.values():
+        assert of["parzen_ll_historical_error"] > 0
+    everything = parzen_log_likelihood(train[:40], test, choose_bandwidth(train[:40], train[40:]))[0]
+    assert found["true_distribution"]["parzen_ll_historical"] < everything  # half of the same images
+    assert found == parzen_anchors(images, count=20)
+    with pytest.raises(EvaluationError, match="at least 63 training images, got 60"):
+        parzen_anchors(images, count=21)
+
+
+def test_k_means_moves_centroids_to_the_means_of_their_points_and_leaves_empty_ones():
+    points = torch.tensor([[0.0, 0.0], [0.0, 2.0], [10.0, 0.0], [10.0, 4.0]])
+    start = torch.tensor([[1.0, 1.0], [9.0, 1.0], [99.0, 99.0]])
+    assert k_means(points, start, 1).tolist() == [[0.0, 1.0], [10.0, 2.0], [99.0, 99.0]]
+    assert k_means(points, start, 0) is start
+
+
+def test_every_published_number_is_measured_by_something_and_a_wrong_one_is_named():
+    base = PROJECT / "conf/base"
+    published = yaml.safe_load((base / "published.yml").read_text())
+    tools = yaml.safe_load((base / "parameters_tools.yml").read_text())
+    recipes = {
+        name: entry
+        for path in (base / "parameters").glob("*.yml")
+        for name, entry in yaml.safe_load(path.read_text()).items()
+    }
+    given = {f"params:{name}": MemoryDataset(recipes[name]) for name in discover()}
+    given |= {f"params:{name}": MemoryDataset(tools[name]) for name in ("dirac_gan", "reproductions")}
+    assert len(published_numbers(published)) >= 12
+    published["theis2016"]["numbers"][0]["measured_by"] = "anchors/kmeans"
+    catalog = DataCatalog(given | {"published": MemoryDataset(published), "image_library": MemoryDataset(None)})
+    with pytest.raises(
+        RecipeError, match=r"theis2016.*nothing is called 'anchors/kmeans'; did you mean 'anchors/k_means'"
+    ):
+        check_reproductions("reproductions", catalog)

@@ -1,0 +1,94 @@
+"""Published numbers beside measured ones: errors, verdicts, table."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import pytest
+
+from papergan.errors import EvaluationError
+from papergan.reporting.published_results import PublishedNumber, published_numbers
+from papergan.reporting.reproductions import (
+    MeasuredRun,
+    Reproduction,
+    reproduction_table,
+    reproductions,
+    run_table,
+    summary,
+)
+
+
+def number(**changes):
+    given = {
+        "paper": "li2015", "number": "likelihood", "place": "table 1", "value": 100.0, "error": 2.0, "precision": 0.5,
+        "measured_by": "gmmn", "metric": "ll", "protocol": "theirs",
+    }  # fmt: skip
+    return PublishedNumber(**given | changes)
+
+
+def run(value, seed=0, **errors):
+    return MeasuredRun(seed, {"ll": value}, errors, 2.0, "a machine")
+
+
+def found(*values, **changes):
+    return Reproduction(number(**changes), tuple(run(value, seed) for seed, value in enumerate(values)))
+
+
+def test_the_error_is_that_of_the_mean_over_seeds_and_of_one_run_its_own():
+    three = found(90.0, 100.0, 110.0)
+    assert three.value == pytest.approx(100.0)
+    assert three.error == pytest.approx(10.0 / sqrt(3))
+    assert three.joint_error == pytest.approx(sqrt(4.0 + 100.0 / 3))
+    assert found(90.0).error is None
+    assert Reproduction(number(), (run(90.0, ll=1.5),)).error == 1.5
+
+
+@pytest.mark.parametrize(
+    ("what", "verdict"),
+    [
+        (found(), "not measured"),
+        (found(104.4), "reproduced"),  # twice 2, and 0.5
+        (found(104.6), "not reproduced: above"),
+        (found(95.4), "not reproduced: below"),
+        (found(99.0, 101.0, 103.0), "reproduced"),
+        (found(20.0, 100.0, 180.0), "drowned"),
+        (found(0.50049, error=None, value=0.5, precision=0.0005), "reproduced"),
+        (found(0.50051, error=None, value=0.5, precision=0.0005), "not reproduced: above"),
+        (found(-0.25, error=None, value=-0.25, precision=0.0), "reproduced"),
+    ],
+)
+def test_a_verdict_goes_by_twice_the_joint_error_and_the_printed_precision(what, verdict):
+    assert what.verdict == verdict
+
+
+def test_runs_are_joined_by_what_measured_them_and_count_where_they_have_the_metric():
+    other = MeasuredRun(1, {"fid": 3.0}, {}, None, "")
+    mine, nothing = reproductions([number(), number(measured_by="cgan")], {"gmmn": [run(100.0), other]})
+    assert [one.seed for one in mine.runs] == [0]
+    assert nothing.verdict == "not measured"
+    assert summary([mine, nothing]) == ("1 of 2 published numbers measured, of 1 papers; 1 reproduced, of 1 papers")
+    table = reproduction_table([mine, nothing], {"li2015": "Li et al. 2015"}, {"gmmn": "run gmmn", "cgan": "run cgan"})
+    assert table.loc[0, "published"] == "100.00 ± 2.00"
+    assert table.loc[0, "measured"] == "100.00"
+    assert list(table["verdict"]) == ["reproduced", "not measured"]
+    assert run_table([mine, nothing]).to_dict("records")[0]["value"] == 100.0
+
+
+def test_numbers_are_read_with_their_paper_and_refused_where_they_are_wrong():
+    given = {
+        "number": "n",
+        "place": "p",
+        "value": -0.25,
+        "precision": 0.0,
+        "measured_by": "x",
+        "metric": "m",
+        "protocol": "q",
+    }
+    read = published_numbers({"li2015": {"dataset": "mnist", "numbers": [given]}})
+    assert read[0].paper == "li2015"
+    assert read[0].value == -0.25
+    assert read[0].error is None
+    with pytest.raises(EvaluationError, match=r"li2015.numbers.0.error"):
+        published_numbers({"li2015": {"dataset": "mnist", "numbers": [given | {"error": 0.0}]}})
+    with pytest.raises(EvaluationError, match="rows of the same name: n"):
+        published_numbers({"li2015": {"dataset": "mnist", "numbers": [given, given]}})
