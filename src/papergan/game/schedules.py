@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
@@ -122,6 +123,19 @@ class EpochDecay:
 
 
 @dataclass(frozen=True)
+class CosineDecay:
+    """Half a cosine over real images seen: initial at 0, final from `images` on; final may be more than initial."""
+
+    initial: float
+    final: float
+    images: float
+
+    def __call__(self, progress: Progress) -> float:
+        passed = min(progress.images / self.images, 1.0)
+        return self.initial + (self.final - self.initial) * 0.5 * (1.0 - math.cos(math.pi * passed))
+
+
+@dataclass(frozen=True)
 class Warmup:
     """A step function: `before` until `step`, `after` from then on, for example for the decay of an average."""
 
@@ -139,23 +153,25 @@ class HalfLife:
 
     b: real images per training step, as seen so far; shown: those that were shown before this step, as the authors
     count. So the average does not depend on the batch size. ramp: the longest half-life as a share of what was shown,
-    so that early weights are forgotten, 0.05 in the authors' code; None for no ramp. Before the second step, when b is
+    so that early weights are forgotten, 0.05 in the authors' code; None for no ramp. images may be a schedule. Before the second step, when b is
     not known, it is 0: the average begins with the weights after the first.
     Raises ValueError for a half-life or a ramp that is not above 0.
     Source: Karras et al. 2020, arXiv:1912.04958, and 2020, arXiv:2006.06676, as in the training loop of their code.
     """
 
-    images: float
+    images: float | Callable[[Progress], float]
     ramp: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.images > 0 and (self.ramp is None or self.ramp > 0)):
+        known = self.images if isinstance(self.images, (int, float)) else 1.0
+        if not (known > 0 and (self.ramp is None or self.ramp > 0)):
             raise ValueError(f"a half-life and its ramp must be above 0, got {self.images} images and {self.ramp}")
 
     def __call__(self, progress: Progress) -> float:
         if not progress.step:
             return 0.0
-        longest = self.images if self.ramp is None else min(self.images, self.ramp * progress.images)
+        images = self.images if isinstance(self.images, (int, float)) else self.images(progress)
+        longest = images if self.ramp is None else min(images, self.ramp * progress.images)
         return float(0.5 ** (progress.images / progress.step / max(longest, 1e-8)))
 
 

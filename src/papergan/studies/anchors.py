@@ -45,7 +45,9 @@ def k_means(points: Tensor, centroids: Tensor, iterations: int = ITERATIONS) -> 
     """Lloyd's algorithm: centroids [K, D] after some iterations on points [N, D]; one without points stays."""
     for _ in range(iterations):
         lengths = centroids.square().sum(dim=1)
-        parts = [torch.addmm(lengths, part, centroids.T, alpha=-2).argmin(dim=1) for part in torch.split(points, AT_ONCE)]
+        parts = [
+            torch.addmm(lengths, part, centroids.T, alpha=-2).argmin(dim=1) for part in torch.split(points, AT_ONCE)
+        ]
         nearest = torch.cat(parts)
         counts = torch.bincount(nearest, minlength=len(centroids)).unsqueeze(1)
         sums = torch.zeros_like(centroids).index_add_(0, nearest, points)
