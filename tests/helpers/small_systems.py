@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
 MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy turns are taken, within a few steps
     "hybrid": {"r1_interval": 1, "decay_every_epochs": 0.4},
     "hybrid_fast": {"r1_interval": 64, "decay_from_step": 2, "decay_to_step": 18, "ema_warmup_steps": 6},
+    "r3gan": {"decay_images": 64.0},
     "wgan_gp": {"decay_to_step": 16},
 }
 MOVES = ("critic_steps", "discriminator_steps")

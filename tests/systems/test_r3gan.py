@@ -1,0 +1,92 @@
+"""R3GAN: paired differences, classes of the reals for the fakes, schedules over images, networks at initialisation."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.nn.functional import interpolate, softplus
+
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError
+from papergan.game.schedules import CosineDecay, HalfLife, Progress
+from papergan.game.step_context import StepContext
+from papergan.game.training_step import set_learning_rate, set_numbers, training_step
+from papergan.networks.resnext import Block, Resample, ResNeXtDiscriminator, ResNeXtGenerator
+from papergan.objectives.adversarial import RelativisticPairing
+
+IMAGES = ImageSpec(channels=3, size=8, num_classes=4)
+SMALL = {"width": 16, "blocks": 1, "latent_dim": 5}
+
+
+def batch(count=6):
+    draw = torch.Generator().manual_seed(0)
+    return {
+        "image": torch.rand(count, 3, 8, 8, generator=draw) * 2 - 1,
+        "label": torch.randint(4, (count,), generator=draw),
+    }
+
+
+def test_the_loss_is_of_paired_differences():
+    real, fake = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0])
+    scores = SimpleNamespace(real=real, fake=fake)
+    expected = [math.log1p(math.exp(-0.5)), math.log1p(math.exp(5.0))]
+    torch.testing.assert_close(RelativisticPairing().discriminator(scores), torch.tensor(sum(expected) / 2))
+    torch.testing.assert_close(RelativisticPairing().generator(scores), softplus(real - fake).mean())
+
+
+def test_fakes_have_the_classes_of_the_reals_that_they_are_paired_with():
+    game, real = systems.build("r3gan", IMAGES, SMALL, seed=0), batch()
+    for turn in game.turns:
+        context = StepContext(game, turn, real, Progress(0, 0))
+        classes = context.latent(game.showcase)[1]
+        assert classes.argmax(dim=1).tolist() == real["label"].tolist()
+
+
+def test_a_class_reaches_images_and_logits():
+    generator = ResNeXtGenerator(IMAGES, 5, 16, 2, 1, classes=4)
+    discriminator = ResNeXtDiscriminator(IMAGES, 16, 2, 1, classes=4)
+    latent, classes = torch.randn(1, 5).expand(4, -1), torch.eye(4)
+    images = generator(latent, classes)
+    assert images.shape == (4, 3, 8, 8)
+    assert len(images.flatten(1).unique(dim=0)) == 4
+    score, (maps,) = discriminator(images[:1].expand(4, -1, -1, -1), classes)[:2]
+    features = discriminator.linear(discriminator.basis(maps).flatten(1))
+    by_hand = (features * discriminator.embedding.weight.T).sum(dim=1)
+    torch.testing.assert_close(score, by_hand)
+
+
+def test_a_block_is_the_identity_at_initialisation_and_resampling_interpolates():
+    maps = torch.randn(2, 16, 8, 8)
+    torch.testing.assert_close(Block(16, 2, 4)(maps), maps)
+    larger = Resample(16, up=True)(maps)
+    expected = interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(larger[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
+    smaller = Resample(16, up=False)(torch.ones(1, 16, 8, 8))
+    torch.testing.assert_close(smaller[..., 1:-1, 1:-1], torch.ones(1, 16, 2, 2))
+
+
+def test_every_number_follows_half_a_cosine_over_images():
+    game = systems.build("r3gan", IMAGES, {**SMALL, "decay_images": 1000.0}, seed=0)
+    halfway, end = Progress(10, 500), Progress(40, 2000)
+    for progress, rate, beta2 in ((Progress(0, 0), 2e-4, 0.9), (halfway, 1.25e-4, 0.945), (end, 5e-5, 0.99)):
+        set_learning_rate(game, "generator", progress)
+        set_numbers(game, "generator", progress)
+        (group,) = game.optimisers["generator"].param_groups
+        assert group["lr"] == pytest.approx(rate)
+        assert group["betas"] == pytest.approx((0.0, beta2))
+    gammas = [term.weight(halfway) for term in game.turns[0].objective[1:]]
+    assert gammas == pytest.approx([0.0275, 0.0275])
+    assert CosineDecay(0.0, 0.55, 1000.0)(Progress(1, 250)) == pytest.approx(0.55 * (1 - math.cos(math.pi / 4)) / 2)
+    decay = HalfLife(CosineDecay(0.0, 100.0, 1000.0))
+    assert decay(Progress(10, 500)) == pytest.approx(0.5 ** (50 / 50))
+    training_step(game, [batch()], halfway)
+    assert float(game.controllers["augmentation"].p) == pytest.approx(0.275)
+
+
+def test_images_that_are_no_doublings_of_four_pixels_are_refused():
+    with pytest.raises(RecipeError, match="expected 4, 8, 16, ... pixels, got 28"):
+        systems.build("r3gan", ImageSpec(channels=1, size=28, num_classes=10), SMALL, seed=0)
