@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from helpers.small_systems import small
 from helpers.tiny_game import real_batch, tiny_game
+from papergan import systems
+from papergan.data.images import ImageSpec
+from papergan.errors import RecipeError
 from papergan.game.adaptive_augmentation import (
     GROUPS,
     AdaptiveAugment,
@@ -204,3 +208,20 @@ def test_a_probability_may_follow_a_schedule():
 def test_what_is_wrong_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "dcgan_labels", "gan"])
+def test_every_system_has_it_by_one_setting(name):
+    spec, settings = ImageSpec(3, 32, 4), small(name) | {"adaptive_augmentation": "bgc"}
+    game = systems.build(name, spec, settings, seed=0)
+    real = {"image": images(4, 32), "label": torch.arange(4)}
+    report = training_step(game, [real] * game.batches_per_step, Progress(0, 0))
+    assert "augmentation.p" in report
+    assert "adaptive_augmentation" not in systems.resolve(name, small(name))  # fingerprints stay
+    with pytest.raises(RecipeError, match="unknown transformation 'x'"):
+        systems.build(name, spec, small(name) | {"adaptive_augmentation": "x"}, seed=0)
+
+
+def test_a_system_that_augments_images_itself_refuses_it():
+    with pytest.raises(RecipeError, match="augments images itself, by DiffAugment"):
+        systems.build("hybrid_fast", ImageSpec(3, 32), small("hybrid_fast") | {"adaptive_augmentation": "bgc"}, seed=0)

@@ -82,7 +82,8 @@ class EvaluationSettings(MetricSettings):
     path_samples (of the path length), parzen_samples, bootstrap, and for conditional generators class_samples (of the
     distances within classes, of all classes together) and cas_samples (a classifier learns from so many, as
     domain_classifier says, which takes as long as that one's training). parzen_validation: images of the recipe's
-    `validation`, its first, by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see `EvaluationRules`.
+    `validation`, its first, by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see
+    `EvaluationRules`.
     """
 
     reference: Split = "train"

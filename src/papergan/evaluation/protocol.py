@@ -29,9 +29,9 @@ class EvaluationRules:
     for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
     of FID (of 1000 pairs each) and KID; of conditional generators class_samples, images of all classes together behind
     the distances within classes, and cas_samples, images from which a classifier learns: one of cas_width in its stem,
-    over cas_epochs, cas_flip: mirrored images too. parzen_bandwidths: those of which the likeliest is taken. parzen_validation: the
-    first images of the validation split, by which it is chosen, the likelihood then being that of all held-out images;
-    0 = a thousand held-out images for either.
+    over cas_epochs, cas_flip: mirrored images too. parzen_bandwidths: those of which the likeliest is taken.
+    parzen_validation: the first images of the validation split, by which it is chosen, the likelihood then being that
+    of all held-out images; 0 = a thousand held-out images for either.
     """
 
     num_samples: int

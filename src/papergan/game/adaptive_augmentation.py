@@ -16,7 +16,7 @@ from torch.nn.functional import conv2d, conv_transpose2d, pad
 
 from papergan.errors import did_you_mean
 from papergan.game.affine_resampling import warp
-from papergan.game.game import Match
+from papergan.game.game import Game, Match
 from papergan.game.schedules import Progress, Schedule, value
 from papergan.game.sharding import all_gather, batch_mean, per_image
 from papergan.game.step_context import StepContext
@@ -161,6 +161,21 @@ class AdaptiveAugment:
             whole = matrix if whole is None else matrix @ whole if name in _COLOUR else whole @ matrix
         assert whole is not None
         return whole
+
+
+def with_adaptive_augmentation(game: Game, pipeline: str) -> Game:
+    """The game with ADA before every discriminator; p follows the one of the showcase.
+
+    Raises ValueError for an unknown transformation, and for a game that augments images already.
+    """
+    if game.augment is not None:
+        raise ValueError(
+            f"adaptive_augmentation: the system augments images itself, by {game.augment}; switch that off"
+        )
+    probability = AugmentationProbability(match=game.showcase)
+    game.augment = AdaptiveAugment(probability, pipeline)
+    game.controllers = {**game.controllers, "augmentation": probability}
+    return game
 
 
 def _names(pipeline: str) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ class LinearDecay:
 
 @dataclass(frozen=True)
 class EpochDecay:
-    """Exponential decay by the epoch: initial until epoch `start`, then initial * share^(n / epochs) in the n-th after it.
+    """Exponential decay by the epoch: initial until epoch `start`, initial * share^(n / epochs) in the n-th after it.
 
     After `epochs` of them the value has become initial * share, and stays there.
     """
@@ -153,8 +153,8 @@ class HalfLife:
 
     b: real images per training step, as seen so far; shown: those that were shown before this step, as the authors
     count. So the average does not depend on the batch size. ramp: the longest half-life as a share of what was shown,
-    so that early weights are forgotten, 0.05 in the authors' code; None for no ramp. images may be a schedule. Before the second step, when b is
-    not known, it is 0: the average begins with the weights after the first.
+    so that early weights are forgotten, 0.05 in the authors' code; None for no ramp. images may be a schedule. Before
+    the second step, when b is not known, it is 0: the average begins with the weights after the first.
     Raises ValueError for a half-life or a ramp that is not above 0.
     Source: Karras et al. 2020, arXiv:1912.04958, and 2020, arXiv:2006.06676, as in the training loop of their code.
     """
@@ -200,7 +200,7 @@ class ExponentialDecay:
 
 @dataclass(frozen=True)
 class EpochRamp:
-    """From initial in the first epoch linearly, epoch by epoch, to final in epoch `last` (the first is 0), then final."""
+    """From initial in the first epoch linearly, by the epoch, to final in epoch `last` (the first is 0), then final."""
 
     initial: float
     final: float

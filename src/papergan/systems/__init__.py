@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from papergan.data.allocations import no_more_than_there_is
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError, did_you_mean
+from papergan.game.adaptive_augmentation import with_adaptive_augmentation
 from papergan.game.game import Game
 from papergan.messages import quoted
 from papergan.randomness import seeded
@@ -68,7 +69,10 @@ def is_conditional(name: str) -> bool:
 
 @cache
 def settings_model(name: str) -> type[BaseModel]:
-    """The keyword arguments of a system's `build` as a strict model: names, types and the paper's numbers."""
+    """The keyword arguments of a system's `build` as a strict model: names, types and the paper's numbers.
+
+    And what every system has: adaptive_augmentation, the transformations of `AdaptiveAugment`; None = none.
+    """
     build = find(name).build
     hints = get_type_hints(build, include_extras=True)
     fields: dict[str, Any] = {
@@ -78,11 +82,14 @@ def settings_model(name: str) -> type[BaseModel]:
     }
     return create_model(
         f"{name} settings",
+        adaptive_augmentation=(str | None, None),
         __validators__={"at_most": field_validator("*")(_at_most)},
         __config__=ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False),
         **fields,
     )
 
+
+ADAPTIVE = "adaptive_augmentation"
 
 UPPER_BOUNDS = dict.fromkeys(
     (
@@ -109,7 +116,8 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """All settings of a system, overrides among them. Raises RecipeError naming every wrong one, with close matches."""
     model = settings_model(name)
     try:
-        return model.model_validate(dict(overrides)).model_dump()
+        settings = model.model_validate(dict(overrides)).model_dump()
+        return settings if settings[ADAPTIVE] is not None else {k: v for k, v in settings.items() if k != ADAPTIVE}
     except ValidationError as error:
         raise RecipeError("; ".join(_explain(name, detail, model) for detail in error.errors())) from None
 
@@ -130,7 +138,9 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
     try:
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
         with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):
+            pipeline = settings.pop(ADAPTIVE, None)
             game: Game = find(name).build(images, **settings)
+            return game if pipeline is None else with_adaptive_augmentation(game, pipeline)
     except (ValueError, RuntimeError, TypeError) as error:
         if not isinstance(error, ValueError) and "overflow" not in str(error).lower():  # as torch has it: 64 bits
             raise
@@ -138,7 +148,6 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
             f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: "
             f"{one_line_error(error):.300}"
         ) from error
-    return game
 
 
 def _explain(name: str, detail: Any, model: type[BaseModel]) -> str:
