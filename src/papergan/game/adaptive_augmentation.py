@@ -139,6 +139,10 @@ class AdaptiveAugment:
         return f"AdaptiveAugment({', '.join(self.names)})"
 
     def __call__(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, enabled=False):
+            return self._augmented(images.float()).to(images.dtype)
+
+    def _augmented(self, images: Tensor) -> Tensor:
         geometric = [name for name in _GEOMETRY if name.removeprefix("second_") in self.names]
         colours = [name for name in _COLOUR if name in self.names]
         if geometric:
@@ -314,14 +318,15 @@ def _saturation(draw: _Draws) -> Tensor:
     grey = _grey(draw)
     whole = torch.eye(4, device=grey.device, dtype=grey.dtype)
     colours = whole.clone()
-    colours[3, 3] = 0.0
+    colours[3, 3].fill_(0.0)
     return grey + (colours - grey) * by + (whole - colours)
 
 
 def _grey(draw: _Draws) -> Tensor:
     """The projection on the grey axis, [4, 4]."""
     grey = torch.full((4, 4), 1.0 / 3.0, device=draw.images.device, dtype=draw.images.dtype)
-    grey[3], grey[:, 3] = 0.0, 0.0
+    grey[3].fill_(0.0)
+    grey[:, 3].fill_(0.0)
     return grey
 
 
@@ -369,17 +374,17 @@ def _resampled(images: Tensor, matrices: Tensor) -> Tensor:
 
 def _about(matrices: Tensor, offset: float, ratio: float, full: float, out_offset: float) -> Tensor:
     """[B, 2, 3] from coordinates of the output, filter margin included, to those of the larger input."""
-    to_image = torch.diag(torch.tensor([full, full, 1.0]))
-    to_image[:2, 2] = -out_offset * full
-    to_large = torch.diag(torch.tensor([ratio, ratio, 1.0]))
-    to_large[:2, 2] = offset
-    to_image, to_large = (one.to(matrices) for one in (to_image, to_large))
-    return (to_large @ matrices @ to_image)[:, :2]
+    parts = [torch.eye(3, device=matrices.device) for _ in range(2)]
+    for part, scale, move in zip(parts, (full, ratio), (-out_offset * full, offset), strict=True):
+        part[:2, :2].mul_(scale)
+        part[:2, 2].fill_(move)
+    return (parts[1] @ matrices @ parts[0])[:, :2]
 
 
 def _filters(images: Tensor) -> tuple[Tensor, Tensor]:
-    taps = torch.tensor(SYM6, device=images.device, dtype=images.dtype)
-    channels = images.shape[1]
+    channels, taps = images.shape[1], torch.empty(len(SYM6), device=images.device)
+    for place, weight in enumerate(SYM6):  # filled on the device: the host sends nothing
+        taps[place].fill_(weight)
     return taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
 
 

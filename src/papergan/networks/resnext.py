@@ -130,7 +130,7 @@ def stages_of(images: ImageSpec) -> int:
     """The number of sizes from 4 to that of the images. Raises ValueError where it is no power of two from 4 on."""
     stages = int(math.log2(max(1, images.size // SMALLEST))) + 1
     if images.size != SMALLEST * 2 ** (stages - 1):
-        raise ValueError(f"these networks double 4x4 maps: expected 4, 8, 16, ... pixels, got {images.size}")
+        raise ValueError(f"these networks double 4x4 maps: the size must be 4 times a power of two, got {images.size}")
     return stages
 
 
