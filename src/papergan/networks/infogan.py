@@ -1,4 +1,7 @@
-"""The networks of InfoGAN on MNIST: a generator of codes, and a discriminator that reads them."""
+"""The networks of InfoGAN on MNIST: a generator of codes, and a discriminator that reads them.
+
+Layers before BatchNorm are without the authors' biases, which it takes away again.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ class InfoGANGenerator(nn.Module):
         super().__init__()
         side = smallest(images, 2)
         self.layers = nn.Sequential(
-            nn.Linear(inputs, 16 * width),
+            nn.Linear(inputs, 16 * width, bias=False),
             nn.BatchNorm1d(16 * width),
             nn.ReLU(inplace=True),
-            nn.Linear(16 * width, 2 * width * side**2),
+            nn.Linear(16 * width, 2 * width * side**2, bias=False),
             nn.BatchNorm1d(2 * width * side**2),
             nn.ReLU(inplace=True),
             nn.Unflatten(1, (2 * width, side, side)),
-            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),
+            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
             nn.ConvTranspose2d(width, images.channels, 4, stride=2, padding=1),
@@ -56,17 +59,17 @@ class InfoGANDiscriminator(nn.Module):
         self.trunk = nn.Sequential(
             nn.Conv2d(images.channels, width, 4, stride=2, padding=1),
             nn.LeakyReLU(SLOPE, inplace=True),
-            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(2 * width),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Flatten(),
-            nn.Linear(2 * width * smallest(images, 2) ** 2, 16 * width),
+            nn.Linear(2 * width * smallest(images, 2) ** 2, 16 * width, bias=False),
             nn.BatchNorm1d(16 * width),
             nn.LeakyReLU(SLOPE, inplace=True),
         )
         self.score = nn.Linear(16 * width, 1)
         self.codes = nn.Sequential(
-            nn.Linear(16 * width, 2 * width),
+            nn.Linear(16 * width, 2 * width, bias=False),
             nn.BatchNorm1d(2 * width),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Linear(2 * width, categories + continuous),

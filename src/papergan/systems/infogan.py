@@ -7,7 +7,8 @@ weights N(0, 0.02); the non-saturating loss; the bound of the mutual information
 the generator. Batch 128 and 50 times 100 steps are in the recipe.
 The paper contradicts its code in two points: section 6 scales the information of continuous codes down, the code does
 not; LeakyReLU has slope 0.1 in the appendix, 0.01 in the code. The code is followed.
-Deviation: the second half of the authors' output for continuous codes, a deviation that is never read, is left out.
+Deviations, neither of which can change a result: layers before BatchNorm are without biases; the second half of the
+authors' output for continuous codes, a deviation that is never read, is left out.
 What is published of MNIST is the error of the categorical code as a class label, about 5 % (section 7.2).
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """
