@@ -16,10 +16,11 @@ SLOPE = 0.01  # of LeakyReLU
 
 
 class InfoGANGenerator(nn.Module):
-    """Latents [B, inputs], noise and codes, -> images [B, C, S, S] in [-1, 1] by a last sigmoid, scaled.
+    """Latents [B, inputs], noise and codes, -> images [B, C, S, S] in [-1, 1].
 
     Two linear layers, of 16 * width and to 2 * width maps of a quarter of the side, then two transposed convolutions
-    k4 s2; BatchNorm and ReLU after all but the last. Source: Chen et al. 2016 (arXiv:1606.03657), appendix C.1.
+    k4 s2; BatchNorm and ReLU after all but the last, whose y becomes 2 sigmoid(y) - 1 = tanh(y / 2).
+    Source: Chen et al. 2016 (arXiv:1606.03657), appendix C.1.
     """
 
     def __init__(self, images: ImageSpec, inputs: int, width: int = 64) -> None:
@@ -41,7 +42,7 @@ class InfoGANGenerator(nn.Module):
         _initialise(self)
 
     def forward(self, latent: Tensor) -> Tensor:
-        images: Tensor = 2.0 * torch.sigmoid(self.layers(latent)) - 1.0
+        images: Tensor = torch.tanh(self.layers(latent) / 2.0)
         return images
 
 
