@@ -12,10 +12,10 @@ from helpers.small_systems import small
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.game.game import Match
-from papergan.game.priors import Gaussian, Uniform, WithCodes
+from papergan.game.priors import Gaussian, Uniform
 from papergan.game.schedules import ExponentialDecay, Progress
 from papergan.game.step_context import StepContext
-from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation
+from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation, WithCodes
 from papergan.pipelines.experiment.nodes.codes import code_rows, reconstruction_rows
 from papergan.systems.bigan_mlp import LatentRegression
 

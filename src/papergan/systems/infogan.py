@@ -22,11 +22,11 @@ from pydantic import Field
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.game.optimisers import adam
-from papergan.game.priors import Uniform, WithCodes
+from papergan.game.priors import Uniform
 from papergan.game.two_player import two_player
 from papergan.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from papergan.objectives.adversarial import NonSaturating
-from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation
+from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation, WithCodes
 
 
 def build(
