@@ -15,6 +15,7 @@ from papergan.metrics.arrays import as_tensor
 from papergan.metrics.checkerboard import checkerboard
 from papergan.metrics.classes import ClassHistogram
 from papergan.metrics.discriminator import discriminator_accuracy
+from papergan.metrics.encoder import code_error, nearest_neighbour_accuracy, reconstruction_error
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
@@ -61,6 +62,7 @@ class Case:
 
 
 FEATURES = numbers(40, 4), numbers(30, 4, seed=1)
+LABELS = torch.arange(30) % 3
 REAL = FeatureStatistics.of(FEATURES[1])
 CASES = {
     "frechet distance": Case(lambda a, b: frechet_distance(FeatureStatistics.of(a), FeatureStatistics.of(b)), FEATURES),
@@ -73,6 +75,9 @@ CASES = {
     "classes": Case(histogram, (numbers(20, 5),)),
     "membership": Case(membership_auc, (numbers(20), numbers(30, seed=1))),
     "discriminator": Case(discriminator_accuracy, (numbers(20), numbers(30, seed=1))),
+    "code error": Case(code_error, (LABELS, LABELS, LABELS + 1, LABELS)),
+    "nearest neighbour accuracy": Case(nearest_neighbour_accuracy, (FEATURES[1], LABELS, FEATURES[1] + 1, LABELS)),
+    "reconstruction error": Case(reconstruction_error, FEATURES[:1] * 2),
     "ms-ssim": Case(ms_ssim, (images(), images(1))),
     "pairwise similarity": Case(similarity, (images(),)),
     "parzen": Case(lambda a, b: parzen_log_likelihood(a, b, 0.5), FEATURES),

@@ -59,7 +59,7 @@ class Step:
         for module in game.networks.modules():
             if isinstance(module, nn.Conv2d | nn.Linear | SpectralNorm):
                 module.register_forward_hook(self._note_type)
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 module.register_forward_pre_hook(self._note_count)
         torch.manual_seed(0)
         real = [

@@ -21,7 +21,7 @@ Stop = Callable[[], bool] | None
 
 
 def score_encoder(game: Game, images: ImageSplits, *, batch_size: int, should_stop: Stop = None) -> MetricValues:
-    """Every score of the game's encoder: training images are the known ones, test images those that are judged.
+    """Every score of the game's encoder: test images are those that are read, training images the known ones.
 
     Nothing where the game has none. `code_error` where it reads a categorical code, `encoder_1nn_accuracy`, both of
     images with classes alone; `reconstruction_error` where it inverts the generator, which is the raw one.

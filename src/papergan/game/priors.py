@@ -107,31 +107,6 @@ class WithChoice(Prior):
         return self.latents.between(start, end, position)
 
 
-class WithCodes(Prior):
-    """Noise, a categorical and continuous codes in one latent: (z, one-hot of `categories`, `continuous` ~ U(-1, 1)).
-
-    float32 [count, noise.latent_dim + categories + continuous]. Only z is truncated. An interpolation is a straight
-    line, and passes between categories. Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), sections 5 and 7.2.
-    """
-
-    def __init__(self, noise: Prior, categories: int, continuous: int) -> None:
-        super().__init__(noise.latent_dim + categories + continuous)
-        self.noise, self.categories, self.continuous = WithChoice(noise, categories), categories, continuous
-        self.codes = Uniform(continuous)
-
-    def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
-        return (torch.cat([*self.noise(count, progress), *self.codes(count, progress)], dim=1),)
-
-    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        noise = self.noise.truncated(count, progress, threshold)
-        return (torch.cat([*noise, *self.codes(count, progress)], dim=1),)
-
-    def split(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Noise [B, Z], the one-hot category [B, K] and the continuous codes [B, C] of latents [B, Z + K + C]."""
-        noise, category, codes = torch.split(latents, [self.noise.latent_dim, self.categories, self.continuous], dim=1)
-        return noise, category, codes
-
-
 def one_hot(chosen: Tensor, choices: int) -> Tensor:
     """One-hot vectors: integers [B] in 0..choices - 1 -> float32 [B, choices]; deterministic, by comparison."""
     return (chosen[:, None] == torch.arange(choices, device=chosen.device)).float()

@@ -18,7 +18,9 @@ SLOPE = 0.2  # of LeakyReLU
 
 
 class BiGANGenerator(nn.Module):
-    """Latents [B, Z] -> images [B, C, S, S] in [-1, 1]: two hidden layers with BatchNorm and ReLU, a scaled sigmoid.
+    """Latents [B, Z] -> images [B, C, S, S] in [-1, 1]: two hidden layers with BatchNorm and ReLU.
+
+    The last layer's y becomes 2 sigmoid(y) - 1 = tanh(y / 2).
 
     The second hidden layer sees the latents too, by weights of its own.
     """
@@ -34,12 +36,14 @@ class BiGANGenerator(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         hidden = self.norms[0](self.first(latent)).relu()
         hidden = self.norms[1](self.second(hidden) + self.again(latent)).relu()
-        images: Tensor = 2.0 * torch.sigmoid(self.last(hidden)).reshape(-1, *self.shape) - 1.0
+        images: Tensor = torch.tanh(self.last(hidden) / 2.0).reshape(-1, *self.shape)
         return images
 
 
 class BiGANEncoder(LatentEncoder):
-    """Images [B, C, S, S] -> latents [B, Z] in [-1, 1], 2 sigmoid(logits) - 1; LeakyReLU(0.2), BatchNorm in the second.
+    """Images [B, C, S, S] -> latents [B, Z] in [-1, 1], 2 sigmoid(logits) - 1 = tanh(logits / 2).
+
+    Two hidden layers with LeakyReLU(0.2), BatchNorm in the second.
 
     zero: the last layer begins at 0, as the authors have it where the encoder is a regressor.
     """
@@ -53,7 +57,7 @@ class BiGANEncoder(LatentEncoder):
         return self.hidden(images)  # type: ignore[no-any-return]
 
     def latents(self, features: Tensor) -> Tensor:
-        return 2.0 * torch.sigmoid(self.last(features).float()) - 1.0
+        return torch.tanh(self.last(features).float() / 2.0)
 
     def logits(self, images: Tensor) -> Tensor:
         """Logits of (z + 1) / 2, float32 [B, Z]."""

@@ -1,4 +1,7 @@
-"""The networks of InfoGAN on MNIST: a generator of codes, and a discriminator that reads them."""
+"""The networks of InfoGAN on MNIST: a generator of codes, and a discriminator that reads them.
+
+Layers before BatchNorm are without the authors' biases, which it takes away again.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,25 @@ SLOPE = 0.01  # of LeakyReLU
 
 
 class InfoGANGenerator(nn.Module):
-    """Latents [B, inputs], noise and codes, -> images [B, C, S, S] in [-1, 1] by a last sigmoid, scaled.
+    """Latents [B, inputs], noise and codes, -> images [B, C, S, S] in [-1, 1].
 
     Two linear layers, of 16 * width and to 2 * width maps of a quarter of the side, then two transposed convolutions
-    k4 s2; BatchNorm and ReLU after all but the last. Source: Chen et al. 2016 (arXiv:1606.03657), appendix C.1.
+    k4 s2; BatchNorm and ReLU after all but the last, whose y becomes 2 sigmoid(y) - 1 = tanh(y / 2).
+    Source: Chen et al. 2016 (arXiv:1606.03657), appendix C.1.
     """
 
     def __init__(self, images: ImageSpec, inputs: int, width: int = 64) -> None:
         super().__init__()
         side = smallest(images, 2)
         self.layers = nn.Sequential(
-            nn.Linear(inputs, 16 * width),
+            nn.Linear(inputs, 16 * width, bias=False),
             nn.BatchNorm1d(16 * width),
             nn.ReLU(inplace=True),
-            nn.Linear(16 * width, 2 * width * side**2),
+            nn.Linear(16 * width, 2 * width * side**2, bias=False),
             nn.BatchNorm1d(2 * width * side**2),
             nn.ReLU(inplace=True),
             nn.Unflatten(1, (2 * width, side, side)),
-            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1),
+            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
             nn.ConvTranspose2d(width, images.channels, 4, stride=2, padding=1),
@@ -38,7 +42,7 @@ class InfoGANGenerator(nn.Module):
         _initialise(self)
 
     def forward(self, latent: Tensor) -> Tensor:
-        images: Tensor = 2.0 * torch.sigmoid(self.layers(latent)) - 1.0
+        images: Tensor = torch.tanh(self.layers(latent) / 2.0)
         return images
 
 
@@ -56,17 +60,17 @@ class InfoGANDiscriminator(nn.Module):
         self.trunk = nn.Sequential(
             nn.Conv2d(images.channels, width, 4, stride=2, padding=1),
             nn.LeakyReLU(SLOPE, inplace=True),
-            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(2 * width),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Flatten(),
-            nn.Linear(2 * width * smallest(images, 2) ** 2, 16 * width),
+            nn.Linear(2 * width * smallest(images, 2) ** 2, 16 * width, bias=False),
             nn.BatchNorm1d(16 * width),
             nn.LeakyReLU(SLOPE, inplace=True),
         )
         self.score = nn.Linear(16 * width, 1)
         self.codes = nn.Sequential(
-            nn.Linear(16 * width, 2 * width),
+            nn.Linear(16 * width, 2 * width, bias=False),
             nn.BatchNorm1d(2 * width),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Linear(2 * width, categories + continuous),

@@ -1,17 +1,44 @@
-"""The mutual information of codes and images, bounded from below by a discriminator that reads the codes."""
+"""A prior with codes, and the mutual information of codes and images, bounded by a discriminator that reads them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from papergan.game.game import Match
-from papergan.game.priors import WithCodes
+from papergan.game.priors import Prior, Uniform, WithChoice
+from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
+
+
+class WithCodes(Prior):
+    """Noise, a categorical and continuous codes in one latent: (z, one-hot of `categories`, `continuous` ~ U(-1, 1)).
+
+    float32 [count, noise.latent_dim + categories + continuous]. Only z is truncated. An interpolation is a straight
+    line, and passes between categories. Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), sections 5 and 7.2.
+    """
+
+    def __init__(self, noise: Prior, categories: int, continuous: int) -> None:
+        super().__init__(noise.latent_dim + categories + continuous)
+        self.noise, self.categories, self.continuous = WithChoice(noise, categories), categories, continuous
+        self.codes = Uniform(continuous)
+
+    def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
+        return (torch.cat([*self.noise(count, progress), *self.codes(count, progress)], dim=1),)
+
+    def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
+        noise = self.noise.truncated(count, progress, threshold)
+        return (torch.cat([*noise, *self.codes(count, progress)], dim=1),)
+
+    def split(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Noise [B, Z], the one-hot category [B, K] and the continuous codes [B, C] of latents [B, Z + K + C]."""
+        noise, category, codes = torch.split(latents, [self.noise.latent_dim, self.categories, self.continuous], dim=1)
+        return noise, category, codes
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ all; after 200 epochs the rate falls exponentially to a hundredth over 200 more.
 encoder against a discriminator of pairs; "latent_regressor", a GAN on images, whose encoder learns to tell the latent
 of a generated image by cross-entropy; "joint_latent_regressor", where the generator minimises a quarter of it as well.
 Batch 128 and 400 epochs are in the recipes.
-Deviation: the authors move all players at once, on the same latents; here the discriminator moves first (with the
-encoder of "latent_regressor"), then the generator on latents of its own.
+Deviations: the authors move all players at once, on the same latents; here the discriminator moves first (with the
+encoder of "latent_regressor"), then the generator on latents of its own. Of table 1, the features of a discriminator
+and the autoencoders are not here.
 What is published is the accuracy of the nearest training image's class in the encoder's last hidden layer (table 1).
 Deterministic on a GPU: products and batch norm have such kernels in torch.
 """

@@ -7,7 +7,8 @@ weights N(0, 0.02); the non-saturating loss; the bound of the mutual information
 the generator. Batch 128 and 50 times 100 steps are in the recipe.
 The paper contradicts its code in two points: section 6 scales the information of continuous codes down, the code does
 not; LeakyReLU has slope 0.1 in the appendix, 0.01 in the code. The code is followed.
-Deviation: the second half of the authors' output for continuous codes, a deviation that is never read, is left out.
+Deviations, neither of which can change a result: layers before BatchNorm are without biases; the second half of the
+authors' output for continuous codes, a deviation that is never read, is left out.
 What is published of MNIST is the error of the categorical code as a class label, about 5 % (section 7.2).
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """
@@ -21,11 +22,11 @@ from pydantic import Field
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.game.optimisers import adam
-from papergan.game.priors import Uniform, WithCodes
+from papergan.game.priors import Uniform
 from papergan.game.two_player import two_player
 from papergan.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from papergan.objectives.adversarial import NonSaturating
-from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation
+from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation, WithCodes
 
 
 def build(

@@ -11,10 +11,11 @@ from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.evaluation.encoder_scores import decode, encode, settled_encoder
 from papergan.game.game import Game
-from papergan.game.priors import WithCodes, one_hot
+from papergan.game.priors import one_hot
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
+from papergan.objectives.mutual_information import WithCodes
 from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import sample_caption
 from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of, trained_game
