@@ -62,7 +62,7 @@ def _given(
         assert drawn is not None
         logits = _logits(recipe, sampler, extractors[0], count, progress)[1]
         shares = zip(names, class_accuracies(logits, drawn, len(names)).tolist(), strict=True)
-        labels = tuple(f"{name} {100 * share:.0f} %" if share >= 0 else name for name, share in shares)  # NaN: not drawn
+        labels = tuple(f"{name} {100 * share:.0f} %" if share >= 0 else name for name, share in shares)  # NaN: none
         caption += f", and how many of {count} samples the classifier takes for it"
     return ImageGrid(shown, caption, columns=PER_CLASS, row_labels=labels)
 
