@@ -191,7 +191,7 @@ GENERIC_SOURCES = {  # by file of the kernel: what may be cited there, and why i
         "White 2016, arXiv:1609.04468": "spherical interpolation",
     },
     "sampler.py": {"Brock et al. 2019, arXiv:1809.11096": "BatchNorm statistics of an average"},
-    "schedules.py": {"Karras et al. 2020, arXiv:1912.04958": "lazy regularisation"},
+    "schedules.py": {"Karras et al. 2020, arXiv:1912.04958": "lazy regularisation, half-life of an average"},
 }  # fmt: skip
 SYSTEMS = "|".join(
     path.stem.replace("_", "[ _-]?")

@@ -9,6 +9,7 @@ import yaml
 
 from helpers.cards import Card, card, demo_card, metrics, protocol
 from papergan.errors import EvaluationError
+from papergan.reporting.column_headers import is_headline
 from papergan.reporting.comparison_table import comparison_table
 from papergan.reporting.published_results import PublishedRow, published_rows
 from papergan.reporting.rendering import to_console
@@ -312,3 +313,17 @@ def test_csv_keeps_the_numbers(published: tuple[PublishedRow, ...]) -> None:
     assert again.columns.tolist() == table.columns.tolist()
     assert again[INCEPTION_FID].dropna().tolist() == [30.0, 30.0]
     assert again["published"].notna().sum() == len(again) - 1
+
+
+def test_columns_of_conditional_games_stand_where_there_are_any_and_are_no_headline() -> None:
+    rules = protocol() | {"class_samples": 8000, "cas_samples": 900, "cas_epochs": 6, "cas_width": 32}
+    found = {"intra_fid": 30.0, "class_accuracy": 0.5, "cas": 0.4, "intra_fid_class_3": 31.0}
+    conditional = card(experiment="dcgan_labels_cifar10", protocols=[rules], final=metrics() | found)
+    table = comparison_table([], {"a": card(), "b": conditional})
+    columns = ["intra_fid@8000v50000-train-inception", "class_accuracy@10000-inception", "cas@900/6x32"]
+    both = table.set_index("experiment")[columns]
+    assert both.loc["dcgan_labels_cifar10"].tolist() == [30.0, 0.5, 0.4]
+    assert both.loc[card()["experiment"]].isna().all()
+    assert not any(is_headline(name) for name in columns)
+    assert not any("class_3" in name for name in table.columns)
+    assert not set(columns) & set(comparison_table([], {"a": card()}).columns)

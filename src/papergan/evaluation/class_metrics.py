@@ -38,7 +38,7 @@ def score_classes(
     if reference.extractor.class_names:
         accuracies = class_accuracies(features.logits, labels, num_classes)
         counts = labels.bincount(minlength=num_classes)
-        scores["class_accuracy"] = float((accuracies.nan_to_num() * counts).sum() / counts.sum())
+        scores["class_accuracy"] = float((accuracies * counts)[counts > 0].sum() / counts.sum())
         by_class["class_accuracy"] = accuracies.tolist()
     if not rules.class_samples:
         return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}

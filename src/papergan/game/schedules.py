@@ -151,12 +151,12 @@ class Warmup:
 class HalfLife:
     """Decay of an average by its half-life in images: 0.5^(b / max(min(images, ramp * shown), 1e-8)).
 
-    b: real images per training step, as seen so far; shown: those that were shown before this step, as the authors
-    count. So the average does not depend on the batch size. ramp: the longest half-life as a share of what was shown,
-    so that early weights are forgotten, 0.05 in the authors' code; None for no ramp. images may be a schedule. Before
-    the second step, when b is not known, it is 0: the average begins with the weights after the first.
+    b: real images per training step so far; shown: those that were shown before this step. So the average does not
+    depend on the batch size. images: may be a schedule. ramp: the longest half-life as a share of what was shown, often
+    0.05, so that early weights are forgotten; None for no ramp. Before the second step, when b is not known, it is 0:
+    the average begins with the weights after the first.
     Raises ValueError for a half-life or a ramp that is not above 0.
-    Source: Karras et al. 2020, arXiv:1912.04958, and 2020, arXiv:2006.06676, as in the training loop of their code.
+    Source: Karras et al. 2020, arXiv:1912.04958, published training loop.
     """
 
     images: float | Callable[[Progress], float]

@@ -40,7 +40,7 @@ def draw_by_class(
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
     if systems.is_conditional(recipe.system):
-        return _asked_for(recipe, sampler, extractors, images.train.classes, progress, caption)
+        return _given(recipe, sampler, extractors, images.train.classes, progress, caption)
     if extractors:
         return _predicted(recipe, sampler, extractors[0], progress, caption)
     return ImageGrid(
@@ -48,21 +48,21 @@ def draw_by_class(
     )
 
 
-def _asked_for(
+def _given(
     recipe: Recipe, sampler: Sampler, extractors: list[FeatureExtractor], names: tuple[str, ...], progress: Progress,
     caption: str,
 ) -> ImageGrid:  # fmt: skip
     """A row of samples of each class, and the share of each that the classifier assigns to it, where there is one."""
-    asked, labels = torch.arange(len(names)).repeat_interleave(PER_CLASS), names
-    shown = _pixels(sampler.stream(len(asked), seed=recipe.seed, progress=progress, choices=asked))
+    given, labels = torch.arange(len(names)).repeat_interleave(PER_CLASS), names
+    shown = _pixels(sampler.stream(len(given), seed=recipe.seed, progress=progress, choices=given))
     caption = f"{caption}; a row of each class that was asked for"
     if extractors:
         count = min(MAX_CLASSIFIED, recipe.evaluation.final_num_samples)
         drawn = sampler.choices(count, seed=recipe.seed, progress=progress)
         assert drawn is not None
         logits = _logits(recipe, sampler, extractors[0], count, progress)[1]
-        shares = class_accuracies(logits, drawn, len(names)).nan_to_num().tolist()
-        labels = tuple(f"{name} {100 * share:.0f} %" for name, share in zip(names, shares, strict=True))
+        shares = zip(names, class_accuracies(logits, drawn, len(names)).tolist(), strict=True)
+        labels = tuple(f"{name} {100 * share:.0f} %" if share >= 0 else name for name, share in shares)  # NaN: none
         caption += f", and how many of {count} samples the classifier takes for it"
     return ImageGrid(shown, caption, columns=PER_CLASS, row_labels=labels)
 
