@@ -79,8 +79,9 @@ class EvaluationSettings(MetricSettings):
     averaged generator is exported and measured, or the raw one. truncation: threshold of the latents that are scored,
     None = none. quantisation: how images become bytes. every_epochs: less than one step means after every step.
     num_samples while training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples,
-    path_samples (of the path length), parzen_samples, bootstrap. parzen_validation: images of the recipe's `validation`,
-    its first, by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see `EvaluationRules`.
+    path_samples (of the path length), parzen_samples, bootstrap. parzen_validation: the first so many images of the
+    recipe's `validation`, by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see
+    `EvaluationRules`.
     """
 
     reference: Split = "train"

@@ -26,8 +26,9 @@ class Evaluator:
     """Scores images and generators against references.
 
     extractors: may be none where only features that are known already are scored. real, held_out: the images of the
-    reference split and of the other one, for the metrics of pixels; without `real` these are left out. validation: those
-    by which the bandwidth of a Parzen window is chosen, where the rules want any. device: where metrics are computed; all pairs of samples and real images are compared, which takes a GPU a moment.
+    reference split and of the other one, for the metrics of pixels; without `real` these are left out. validation:
+    those by which the bandwidth of a Parzen window is chosen, where the rules want any. device: where metrics are
+    computed; all pairs of samples and real images are compared, which takes a GPU a moment.
     Raises EvaluationError where the reference of an extractor is missing or of another one.
     """
 

@@ -27,9 +27,9 @@ class EvaluationRules:
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
     for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
-    of FID (of 1000 pairs each) and KID. parzen_bandwidths: those of which the likeliest is taken. parzen_validation: the
-    first images of the validation split, by which it is chosen, the likelihood then being that of all held-out images;
-    0 = a thousand held-out images for either.
+    of FID (of 1000 pairs each) and KID. parzen_bandwidths: those of which the likeliest is taken. parzen_validation:
+    the first images of the validation split, by which it is chosen, the likelihood then being that of all held-out
+    images; 0 = a thousand held-out images for either.
     """
 
     num_samples: int

@@ -115,7 +115,8 @@ class Game:
     """A GAN: networks by name, the players that train them, their turns in order, and the generator that is exported.
 
     augment: what every discriminator's images go through, real and fake alike. showcase: the match whose generator and
-    source are exported. average: the exponential moving average of what is exported, or None.
+    source are exported. average: the exponential moving average of what is exported, or None. start_from: sets what the
+    weights before the first step owe to the training images, uint8 [N, C, S, S]; None where that is nothing.
     Raises ValueError where a player, a turn or the showcase names what does not exist.
     """
 
@@ -126,6 +127,7 @@ class Game:
     augment: Augmentation | None = None
     showcase: Match = field(default_factory=Match)
     average: EMA | None = None
+    start_from: Callable[[Tensor], None] | None = None
 
     def __post_init__(self) -> None:
         parts = dict(self.networks.named_modules())

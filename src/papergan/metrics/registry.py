@@ -80,7 +80,8 @@ _ALL = (
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
 AUXILIARY_METRICS = (  # no columns of their own
-    "num_samples", "fid_floor", "fid_at_floor_count", "kid_std", "parzen_bandwidth", *(m.deviation for m in _ALL if m.deviation),
+    "num_samples", "fid_floor", "fid_at_floor_count", "kid_std", "parzen_bandwidth",
+    *(m.deviation for m in _ALL if m.deviation),
 )  # fmt: skip
 FLOOR = Metric("fid_floor", "Frechet distance of held-out images", "real", "", "", (*HELD_OUT, "floor_count"))
 COLUMNS = {**METRICS, FLOOR.name: FLOOR}  # what has a header in the table
