@@ -85,10 +85,9 @@ class Recipe(StrictModel):
 
     paper: citation key or arXiv identifier. description: one line for people. image_size and train_limit: None leaves
     the data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. validation: how
-    many of the last training images are not trained on, but used to choose settings of a measure; None = none.
-    overrides: arguments of the system's `build` that differ from its defaults. dataset: a name of the catalog, or the
-    path of images of one's own: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how those
-    are used.
+    many of the last training images are not trained on, but choose settings of a measure; None = none. overrides:
+    arguments of the system's `build` that differ from its defaults. dataset: a name of the catalog, or the path of
+    images of one's own: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how those are used.
     """
 
     paper: PaperKey

@@ -26,8 +26,8 @@ def prepare(
     size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
     subset_seed: of the draw of those images; None = the first ones. validation: how many of the last images, as they
     were published, make a validation split before anything else is done; None = there is none. Names record what was
-    done: "cifar10/train[:5000]", "cifar10/train[1000 of seed 0]", "mnist/train@32", "mnist/train without the last
-    10000". Raises DataError where no training image would be left.
+    done: "cifar10/train[:5000]", "cifar10/train[1000 of seed 0]", "mnist/train@32", "mnist/train without the last 9".
+    Raises DataError where no training image would be left.
     """
     train, test, held = splits.train, splits.test, splits.validation
     if validation is not None:

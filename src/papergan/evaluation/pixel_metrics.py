@@ -68,8 +68,7 @@ def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.
 def _parzen_points(held_out: Tensor, validation: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
     """The images by which the bandwidth is chosen, and those whose likelihood is taken.
 
-    The first `count` validation images and all held-out ones; for a count of 0 two halves of the latter, in drawn
-    order.
+    The first `count` validation images and all held-out ones; for a count of 0 two halves of some of the latter, drawn.
     """
     if count:
         found = 0 if validation is None else len(validation)

@@ -128,7 +128,8 @@ class Game:
 
     augment: what every discriminator's images go through, real and fake alike. showcase: the match whose generator and
     source are exported. average: the exponential moving average of what is exported, or None. encoder: the network
-    that reads real images, with a method `encode`: images [B, C, S, S] -> EncoderOutput; or None.
+    that reads real images, with a method `encode`: images [B, C, S, S] -> EncoderOutput; or None. start_from: sets what
+    the weights before the first step owe to the training images, uint8 [N, C, S, S]; None where that is nothing.
     Raises ValueError where a player, a turn or the showcase names what does not exist.
     """
 
@@ -140,6 +141,7 @@ class Game:
     showcase: Match = field(default_factory=Match)
     average: EMA | None = None
     encoder: str | None = None
+    start_from: Callable[[Tensor], None] | None = None
 
     def __post_init__(self) -> None:
         parts = dict(self.networks.named_modules())

@@ -61,14 +61,19 @@ class Gaussian(Prior):
 
 
 class Uniform(Prior):
-    """z ~ U(-1, 1), float32 [count, latent_dim]."""
+    """z ~ U(-limit, limit), or U(0, limit) where `positive`, float32 [count, latent_dim]."""
+
+    def __init__(self, latent_dim: int, limit: float = 1.0, *, positive: bool = False) -> None:
+        super().__init__(latent_dim)
+        self.limit, self.positive = limit, positive
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
-        return (per_image(lambda n: torch.rand(n, self.latent_dim, device=self.where.device), count) * 2.0 - 1.0,)
+        drawn = per_image(lambda n: torch.rand(n, self.latent_dim, device=self.where.device), count)
+        return ((drawn if self.positive else drawn * 2.0 - 1.0) * self.limit,)
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """U(-t, t); the prior itself for a threshold of 1 and more."""
-        return tuple(z * min(threshold, 1.0) for z in self(count, progress))
+        """As the prior with a limit of t; the prior itself for a threshold of its limit and more."""
+        return tuple(z * min(threshold / self.limit, 1.0) for z in self(count, progress))
 
 
 class WithChoice(Prior):

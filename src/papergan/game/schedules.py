@@ -200,7 +200,7 @@ class ExponentialDecay:
 
 @dataclass(frozen=True)
 class EpochRamp:
-    """From initial in the first epoch linearly, by the epoch, to final in epoch `last` (the first is 0), then final."""
+    """From initial in epoch 0 linearly, by a step with each epoch, to final in epoch `last`, then final."""
 
     initial: float
     final: float

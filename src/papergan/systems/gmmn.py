@@ -2,18 +2,18 @@
 
 Reproduced: a network from U(-1, 1)^10 through ReLU layers of 64, 256, 256 and 1 024 to sigmoids, which minimises the
 root of the biased MMD^2 of a batch of samples and a batch of data under a sum of Gaussian kernels: of pixels
-(`autoencoder` false), or of the codes of an autoencoder, whose decoder makes images of generated codes. The
-autoencoder (784-1024-32, sigmoids, dropout .2 and .5 of the encoder's inputs) is trained first: each pair of layers by
-itself, then all of it, then never again; it is part of every checkpoint and of the exported generator. Numbers are
-those of the authors' code (yujiali/gmmn, train.py and core/generative.py; yujiali/pynn and yujiali/pyopt for layers and
-optimiser): kernels exp(-|x - y|^2 / (2 v)) of pixels or codes in 0..1, whose v they call sigma; weights N(0, 1 /
-inputs); SGD of rate 2 and momentum .9, from step 10 000 on .2 and .99. Their loss weight of 1 000 and their division
-by the batch of 1 000 are one factor of 1, `loss_weight`. Dropout rescales nothing: codes are those of the weights as
-they are. Deviations: images are in [-1, 1] here and are mapped to 0..1 before anything is compared. The velocity of
-momentum is torch's, in units of the gradient, so that a change of the rate acts on it at once. The autoencoder keeps
-its last weights, theirs those of the least training error at every hundredth step, measured with the encoder's weights
-over (1 - dropout); theirs also go over from layer to layer in that scale. Its batch is every `autoencoder_every`-th
-image of the larger batch of the second stage.
+(`autoencoder` false), or of the codes of an autoencoder, whose decoder makes images of generated codes. The autoencoder
+(784-1024-32, sigmoids, dropout .2 and .5 of the encoder's inputs) is trained first: each pair of layers by itself, then
+all of it, then never again; it is part of every checkpoint and of the exported generator. Numbers are those of the
+authors' code (yujiali/gmmn, train.py and core/generative.py; yujiali/pynn and yujiali/pyopt for layers and optimiser):
+kernels exp(-|x - y|^2 / (2 v)) of pixels or codes in 0..1, whose v they call sigma; weights N(0, 1 / inputs); SGD of
+rate 2 and momentum .9, from step 10 000 on .2 and .99. Their loss weight of 1 000 and their division by the batch of 1
+000 are one factor of 1, `loss_weight`. Dropout rescales nothing: codes are those of the weights as they are.
+Deviations: images are in [-1, 1] here and are mapped to 0..1 before anything is compared. The velocity of momentum is
+torch's, in units of the gradient, so that a change of the rate acts on it at once. The autoencoder keeps its last
+weights, theirs those of the least training error at every hundredth step, measured with the encoder's weights over (1 -
+dropout); theirs also go over from layer to layer in that scale. Its batch is every `autoencoder_every`-th image of the
+larger batch of the second stage.
 Deterministic on a GPU: products, sums and elementwise functions have such kernels in torch.
 """
 

@@ -12,13 +12,15 @@ from papergan.weights import Weights
 
 
 def build_model(experiment: Experiment, images: ImageSplits) -> tuple[Weights, Page]:
-    """Build the networks of the recipe from its seed.
+    """Build the networks of the recipe from its seed, and from the training images where the system starts from them.
 
     Returns the initial state ("networks.*") and the model summary: networks, layers, parameters, operations, players,
     turns and terms.
     """
     recipe, spec = experiment.recipe, images.train.spec
     game = new_game(recipe, spec)
+    if game.start_from is not None:
+        game.start_from(images.train.images)
     summaries = summarise(game, spec)
     networks = network_table(summaries)
     parts = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from papergan import systems
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.evaluation.protocol import Protocol
@@ -65,7 +66,9 @@ def card(
 
 def non_default_settings(recipe: Recipe) -> tuple[str, ...]:
     """Settings and numerics that differ from the system's defaults, which mark a reduced run in tables."""
-    settings = [f"{name}={value}" for name, value in sorted(recipe.overrides.items())]
+    defaults = systems.resolve(recipe.system, {})
+    chosen = {name: value for name, value in recipe.settings().items() if value != defaults[name]}
+    settings = [f"{name}={recipe.overrides[name]}" for name in sorted(chosen)]
     if recipe.training.precision != "float32":
         settings.append(f"precision={recipe.training.precision}")
     return (f"with {', '.join(settings)}",) if settings else ()
