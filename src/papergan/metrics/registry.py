@@ -64,6 +64,8 @@ _ALL = (
     Metric("class_entropy", "class entropy", "higher", "class_entropy@{num_samples}"),
     Metric("classes_covered", "classes covered", "higher", "classes@{num_samples}"),
     Metric("class_divergence", "class divergence", "lower", f"class_divergence@{_REAL}"),
+    Metric("stacked_modes", "modes of stacked images", "higher", "stacked_modes@{num_samples}"),
+    Metric("stacked_divergence", "divergence of the modes from even ones", "lower", "stacked_divergence@{num_samples}"),
     Metric("ppl", "perceptual path length", "lower", "ppl@{path_samples}", "", ("path_samples",)),
     Metric("copy_rate", "copy rate, features", "real", f"copies@{_COPIES}", "", _COPIED),
     Metric("distance_ratio", "distance to training images, features", "real", f"nn_ratio@{_COPIES}", "", _COPIED),

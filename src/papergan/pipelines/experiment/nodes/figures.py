@@ -26,7 +26,7 @@ MAX_ROWS, LATENTS_PER_ROW = 12, 8
 NUM_INTERPOLATIONS, STEPS = 8, 10
 NUM_CODE_INTERPOLATIONS, CODE_STEPS = 4, 9  # odd, so that there is a middle
 NUM_QUERIES, NUM_NEAREST = 8, 4
-PER_CLASS, MAX_CLASSIFIED = 10, 2000
+PER_CLASS, MAX_ROWS, MAX_CLASSIFIED = 10, 50, 2000
 
 
 @unless_diverged(no_picture)
@@ -140,7 +140,8 @@ def neighbours_grid(
 def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator: Weights) -> ImageGrid:
     """Ten samples of each class as predicted by the data set's classifier, and the share of each class.
 
-    A class that is missing has black places. Without a classifier of classes it is the plain grid, and says why.
+    A class that is missing has black places; of more classes than MAX_ROWS, the most frequent are shown. Without a
+    classifier of classes it is the plain grid, and says why.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
     sampler = load_generator(recipe, generator)
@@ -154,9 +155,12 @@ def draw_by_class(experiment: Experiment, domain_classifier: Weights, generator:
     pixels = torch.cat([to_pixels(part).cpu() for part in sampler.stream(count, seed=recipe.seed, progress=progress)])
     logits = features_of(extractors[0], pixels, recipe.evaluation.batch_size, what="samples by class").logits
     predicted, names = logits.argmax(1), extractors[0].class_names
-    rows = [_first(pixels[predicted == label], PER_CLASS) for label in range(len(names))]
-    shares = [float((predicted == label).double().mean()) for label in range(len(names))]
-    labels = tuple(f"{name} {100 * share:.0f} %" for name, share in zip(names, shares, strict=True))
+    counts = torch.bincount(predicted, minlength=len(names))
+    shown = list(range(len(names)))
+    if len(names) > MAX_ROWS:
+        shown = counts.argsort(descending=True, stable=True)[:MAX_ROWS].tolist()
+    rows = [_first(pixels[predicted == label], PER_CLASS) for label in shown]
+    labels = tuple(f"{names[label]} {100 * float(counts[label]) / len(predicted):.0f} %" for label in shown)
     return ImageGrid(
         torch.cat(rows),
         f"{caption}; {count} samples by predicted class, and its share",
