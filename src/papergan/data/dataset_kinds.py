@@ -14,6 +14,7 @@ from papergan.data.declarations import (
     FolderDeclaration,
     ParquetDeclaration,
     SocofingDeclaration,
+    StackedDeclaration,
     SyntheticDeclaration,
 )
 from papergan.data.own_declaration import OwnImagesDeclaration
@@ -30,15 +31,18 @@ Declaration = (
     | EmojiDeclaration
     | SocofingDeclaration
     | FingerprintsDeclaration
+    | StackedDeclaration
 )
 _KINDS: dict[str, type[Declaration]] = {
     "parquet": ParquetDeclaration, "synthetic_shapes": SyntheticDeclaration, "folder": FolderDeclaration,
     "images": OwnImagesDeclaration, "emoji_font": EmojiDeclaration, "socofing": SocofingDeclaration,
     "fingerprints": FingerprintsDeclaration, "synthetic_digits": DigitsDeclaration,
+    "stacked": StackedDeclaration,
 }  # fmt: skip
 _MADE_HERE = {
     "synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font"),
     "fingerprints": ("synthetic", "drawn fingerprints"), "synthetic_digits": ("synthetic", "drawn digits"),
+    "stacked": ("stacked", "stacked images"),
 }  # fmt: skip
 
 

@@ -124,6 +124,24 @@ class DigitsDeclaration(DrawnDeclaration):
         return ImageSpec(1, SIZE, len(DIGITS))
 
 
+class StackedDeclaration(DrawnDeclaration):
+    """Grey images of another data set in three channels, drawn with `seed`, see `papergan.data.stacked_images`.
+
+    of: the other data set, each split of it for the same split of this one. size, classes: of its images.
+    """
+
+    kind: Literal["stacked"] = "stacked"
+    of: Text
+    size: Size
+    classes: Names
+
+    @property
+    def spec(self) -> ImageSpec:
+        from papergan.data.stacked_images import CHANNELS
+
+        return ImageSpec(CHANNELS, self.size, len(self.classes) ** CHANNELS)
+
+
 class UsersDeclaration(DataSetDeclaration):
     """A user's image files, which no digest pins. folder: where it lies under a data folder, for example "emoji"."""
 

@@ -28,6 +28,10 @@ class ImageSpec:
     size: int
     num_classes: int = 0
 
+    def packed(self, count: int) -> ImageSpec:
+        """`count` of these images as one, concatenated along the channels, with a class for each."""
+        return replace(self, channels=count * self.channels, num_classes=count * self.num_classes)
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:

@@ -20,6 +20,7 @@ from papergan.data.declarations import (
     FolderDeclaration,
     ParquetDeclaration,
     SocofingDeclaration,
+    StackedDeclaration,
     SyntheticDeclaration,
 )
 from papergan.data.drawn.digits import synthetic_digits
@@ -36,6 +37,7 @@ from papergan.data.parquet import read_parquet
 from papergan.data.preparation import drawn, without
 from papergan.data.socofing import read_socofing
 from papergan.data.sources import Sources
+from papergan.data.stacked_images import stacked
 from papergan.errors import DataError, did_you_mean
 from papergan.messages import quoted
 
@@ -115,6 +117,8 @@ class ImageLibrary:
         Raises DataError where one is missing. Images of one's own are located by `kind_of_images`.
         """
         declaration = self.find(name)
+        if isinstance(declaration, StackedDeclaration):
+            self.locate(declaration.of)
         if isinstance(declaration, FolderDeclaration | SocofingDeclaration):
             self.sources.find_folder(declaration.folder, name)
         if isinstance(declaration, EmojiDeclaration) and declaration.font is None:
@@ -148,6 +152,8 @@ class ImageLibrary:
             return emoji_splits(name, **how, font=font)
         if isinstance(declaration, FolderDeclaration):
             return self._folder(name, declaration)
+        if isinstance(declaration, StackedDeclaration):
+            return self._stacked(name, declaration)
         if isinstance(declaration, SocofingDeclaration):
             how = declaration.model_dump(include={"size", "held_out_subjects", "altered"})
             return read_socofing(self.sources.find_folder(declaration.folder, name), name, **how)
@@ -171,6 +177,19 @@ class ImageLibrary:
         train = without(images, test)
         logger.info("%s: %d images of %s, of which %d are held out", name, len(images), path, len(test))
         return ImageSplits(train.called(f"{name}/train"), test.called(f"{name}/test"))
+
+    def _stacked(self, name: str, declaration: StackedDeclaration) -> ImageSplits:
+        single = self.load(declaration.of)
+        if (single.train.spec.size, single.train.classes) != (declaration.size, declaration.classes):
+            raise DataError(f"data set {quoted(name)}: size and classes must be those of {quoted(declaration.of)}")
+        train, test = (
+            stacked(part, count, seed=declaration.seed, name=f"{name}/{split}")
+            for part, count, split in (
+                (single.train, declaration.train, "train"), (single.test, declaration.test, "test")
+            )
+        )  # fmt: skip
+        logger.info("%s: %d and %d images, three of %s in each", name, len(train), len(test), declaration.of)
+        return ImageSplits(train, test)
 
     def _split(self, name: str, split: Split) -> tuple[ImageSet, str]:
         """A split, and from where it came, in words."""

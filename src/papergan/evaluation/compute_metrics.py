@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from papergan.data.stacked_images import single_classes
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import Reference
@@ -141,7 +142,10 @@ def _classes(logits: Tensor, reference: Reference) -> MetricValues:
     fake, real = (ClassHistogram(logits.shape[1]) for _ in range(2))
     fake.update(logits)
     real.update(reference.real.features.logits)
-    return {
+    scores = {
         "class_entropy": fake.entropy(), "classes_covered": float(fake.covered()),
         "class_divergence": fake.divergence(real),
     }  # fmt: skip
+    if single_classes(reference.extractor.class_names):
+        scores |= {"stacked_modes": float(fake.drawn()), "stacked_divergence": fake.divergence_from_even()}
+    return scores

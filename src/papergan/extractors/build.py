@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from papergan.extractors.channel_classifier import BY_CHANNEL, ChannelExtractor
 from papergan.extractors.domain_classifier import DomainExtractor, DomainTap
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.extractors.inception import INCEPTION_FILE, InceptionExtractor, InceptionTap
@@ -39,7 +40,8 @@ def build_extractors(
     if settings.inception64:
         built.append(InceptionTap(files["inception_weights"], device))
     if settings.domain:
-        built.append(DomainExtractor.from_weights(domain_classifier, device))
+        kind = ChannelExtractor if BY_CHANNEL in domain_classifier.metadata else DomainExtractor
+        built.append(kind.from_weights(domain_classifier, device))
     if settings.domain64:
         built.append(DomainTap.from_weights(domain_classifier, device))
     if settings.torchvision:

@@ -1,9 +1,9 @@
-"""Inputs of a discriminator: images alone, pairs of image and latent, images with classes."""
+"""Inputs of a discriminator: images alone, pairs of image and latent, images with classes, several of them packed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor
 
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 class DiscriminatorInput(Protocol):
-    """The discriminator's arguments for each side; hashable, since its outputs are cached by match."""
+    """The discriminator's arguments for each side; hashable, since its outputs are cached by match.
+
+    images_per_score: how many images of the batch one score is of.
+    """
+
+    @property
+    def images_per_score(self) -> int: ...
 
     def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]: ...
 
@@ -24,6 +30,8 @@ class DiscriminatorInput(Protocol):
 
 class ImagesOnly:
     """Augmented images alone, [B, C, S, S]."""
+
+    images_per_score = 1
 
     def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
         return (context.augmented_real(match),)
@@ -41,6 +49,8 @@ class Pairs:
 
     encoder: the network that encodes. Source: Dumoulin et al. 2017, arXiv:1606.00704, eq. 1.
     """
+
+    images_per_score: ClassVar[int] = 1
 
     encoder: str = "encoder"
 
@@ -61,9 +71,41 @@ class Labelled:
     The prior's draw is (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
     """
 
+    images_per_score: ClassVar[int] = 1
+
     def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
         classes = context.latent(match)[1].shape[1]
         return context.augmented_real(match), one_hot(context.batch["label"], classes)
 
     def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
         return context.augmented_fake(match), context.latent(match)[1]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Groups of images that get one score together, concatenated along the channels: [B, C, ...] -> [B/m, m C, ...].
+
+    Whatever else belongs to an image, classes or latents, is concatenated with it. The discriminator is one for
+    `ImageSpec.packed(m)`. A step of B real images has B/m scores. Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086,
+    section 2.
+    """
+
+    images_per_score: int
+    inputs: DiscriminatorInput = images_only
+
+    def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return self._packed(self.inputs.real(context, match))
+
+    def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return self._packed(self.inputs.fake(context, match))
+
+    def _packed(self, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        count = self.images_per_score
+        if len(parts[0]) % count:
+            raise ValueError(f"a batch of {len(parts[0])} images cannot be divided into packs of {count}")
+        return tuple(part.reshape(-1, count * part.shape[1], *part.shape[2:]) for part in parts)
+
+
+def packed(count: int, inputs: DiscriminatorInput | None = None) -> DiscriminatorInput | None:
+    """The input of a discriminator of `count` images at once; of one image, `inputs` as they are."""
+    return inputs if count == 1 else Packed(count, inputs or images_only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -164,6 +165,12 @@ class Game:
     @property
     def batches_per_step(self) -> int:
         return max(turn.repeats for turn in self.turns)
+
+    @property
+    def images_per_score(self) -> int:
+        """How many images a batch must be a multiple of: those that one score of a discriminator is of."""
+        matches = [self.showcase, *(term.match for turn in self.turns for term in turn.objective)]
+        return math.lcm(*(one.discriminator_input.images_per_score for one in matches if one.discriminator_input))
 
     @property
     def device(self) -> torch.device:

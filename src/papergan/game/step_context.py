@@ -91,18 +91,24 @@ class StepContext:
         key = ("augmented", match.generator, match.source)
         return self.cached(*key, compute=lambda: self._augmented(self.fake(match)))
 
+    def input_real(self, match: Match) -> tuple[Tensor, ...]:
+        """The discriminator's arguments for the real side of the match, augmented."""
+        return (match.discriminator_input or images_only).real(self, match)
+
+    def input_fake(self, match: Match) -> tuple[Tensor, ...]:
+        """The discriminator's arguments for the generated side of the match, augmented."""
+        return (match.discriminator_input or images_only).fake(self, match)
+
     def discriminated_real(self, match: Match) -> DiscriminatorOutput:
         """The discriminator's output for the real side of the match."""
-        inputs = match.discriminator_input or images_only
         return self.cached(
-            "discriminated real", match, compute=lambda: self.discriminate(match, *inputs.real(self, match))
+            "discriminated real", match, compute=lambda: self.discriminate(match, *self.input_real(match))
         )
 
     def discriminated_fake(self, match: Match) -> DiscriminatorOutput:
         """The discriminator's output for the generated side of the match."""
-        inputs = match.discriminator_input or images_only
         return self.cached(
-            "discriminated fake", match, compute=lambda: self.discriminate(match, *inputs.fake(self, match))
+            "discriminated fake", match, compute=lambda: self.discriminate(match, *self.input_fake(match))
         )
 
     def discriminate(self, match: Match, *inputs: Tensor) -> DiscriminatorOutput:

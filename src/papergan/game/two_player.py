@@ -29,6 +29,7 @@ def two_player(
     discriminator_constraints: tuple[Callable[[nn.Module], None], ...] = (),
     lazy_turns: Sequence[Turn] = (),
     discriminator_steps: int = 1,
+    generator_steps: int = 1,
     fakes_per_real: int = 1,
     augment: Augmentation | None = None,
     average: EMA | None = None,
@@ -36,7 +37,7 @@ def two_player(
     match: Match | None = None,
     encoder: str | None = None,
 ) -> Game:
-    """Build a game of `discriminator_steps` discriminator steps, its lazy turns, then one generator step.
+    """Build a game of `discriminator_steps` discriminator steps, its lazy turns, then `generator_steps`.
 
     *_terms: what each player minimises besides the loss. *_learning_rate: a schedule instead of the optimiser's rate.
     discriminator_constraints: applied to its weights after each of its steps.
@@ -56,7 +57,12 @@ def two_player(
         turns=(
             Turn("discriminator", (discriminator_loss, *discriminator_terms), repeats=discriminator_steps),
             *lazy_turns,
-            Turn("generator", (generator_loss, *generator_terms), fakes_per_real=fakes_per_real),
+            Turn(
+                "generator",
+                (generator_loss, *generator_terms),
+                repeats=generator_steps,
+                fakes_per_real=fakes_per_real,
+            ),
         ),
         augment=augment,
         average=average,

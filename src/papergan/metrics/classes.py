@@ -68,6 +68,19 @@ class ClassHistogram:
         least = 1 / (10 * self.num_classes) if share is None else share
         return int((self._shares() > least).sum())
 
+    def drawn(self) -> int:
+        """How many classes hold an image at all: the modes of stacked images."""
+        return int((self._counts > 0).sum())
+
+    def divergence_from_even(self) -> float:
+        """KL(p || u) = sum_k p_k ln(p_k K) in nats of the predicted shares p from even ones u, 0..ln K; 0 is best.
+
+        N images of the even law itself reach about (K - 1) / (2 N). Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086,
+        section 4.2, in the direction and against the shares of its code.
+        """
+        shares = self._shares()
+        return max(float(torch.xlogy(shares, shares * self.num_classes).sum()), 0.0)
+
     def entropy(self) -> float:
         """-sum_k p_k ln p_k / ln K of the predicted shares p: 0 for one class, 1 for all K alike."""
         shares = self._shares()

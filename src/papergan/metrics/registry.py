@@ -70,6 +70,8 @@ _ALL = (
         "intra_fid@{class_samples}v{reference_count}-{reference_split}", "", ("class_samples",),
     ),
     Metric("class_accuracy", "accuracy of the class asked for", "higher", "class_accuracy@{num_samples}"),
+    Metric("stacked_modes", "modes of stacked images", "higher", "stacked_modes@{num_samples}"),
+    Metric("stacked_divergence", "divergence of the modes from even ones", "lower", "stacked_divergence@{num_samples}"),
     Metric("ppl", "perceptual path length", "lower", "ppl@{path_samples}", "", ("path_samples",)),
     Metric("copy_rate", "copy rate, features", "real", f"copies@{_COPIES}", "", _COPIED),
     Metric("distance_ratio", "distance to training images, features", "real", f"nn_ratio@{_COPIES}", "", _COPIED),

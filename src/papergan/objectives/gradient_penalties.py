@@ -17,15 +17,15 @@ from papergan.game.terms import Term
 class GradientPenalty(Term):
     """mean_B (||grad_x^ f(x^)||_2 - target)^2 at x^ = x + u (G(z) - x), u ~ U[0, 1] per sample; weight is lambda.
 
-    Between augmented images. Two-sided, target 1.
+    Between augmented images, or packs of them, which have one gradient. Two-sided, target 1.
     Source: Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3, lambda 10. Needs a discriminator without BatchNorm.
     """
 
     target: float = 1.0
 
     def __call__(self, context: StepContext) -> Tensor:
-        real = context.augmented_real(self.match).detach().float()
-        fake = context.augmented_fake(self.match).detach().float()[: len(real)]
+        real = _images(context.input_real(self.match))
+        fake = _images(context.input_fake(self.match))[: len(real)]
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
         between = torch.lerp(real, fake, share).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
@@ -45,7 +45,7 @@ class LocalGradientPenalty(Term):
     size: float = 0.5
 
     def __call__(self, context: StepContext) -> Tensor:
-        real = context.augmented_real(self.match).detach().float()
+        real = _images(context.input_real(self.match))
         spread = _spread(real)
         noise = per_image(lambda n: torch.rand(n, *real.shape[1:], device=real.device), len(real))
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
@@ -84,6 +84,12 @@ class R2(Term):
     def __call__(self, context: StepContext) -> Tensor:
         gradient = _slope(context.discriminated_fake(self.match).score, context.fake(self.match))
         return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
+
+
+def _images(parts: tuple[Tensor, ...]) -> Tensor:
+    """The input of a discriminator of images alone, a constant in float32."""
+    (images,) = parts
+    return images.detach().float()
 
 
 def _off(gradient: Tensor, target: float) -> Tensor:

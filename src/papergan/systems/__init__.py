@@ -90,6 +90,7 @@ def settings_model(name: str) -> type[BaseModel]:
 
 
 ADAPTIVE = "adaptive_augmentation"
+ADDED = {ADAPTIVE: None, "packing": 1}  # settings that systems did not always have, and what switches them off
 
 UPPER_BOUNDS = dict.fromkeys(
     (
@@ -117,9 +118,14 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     model = settings_model(name)
     try:
         settings = model.model_validate(dict(overrides)).model_dump()
-        return settings if settings[ADAPTIVE] is not None else {k: v for k, v in settings.items() if k != ADAPTIVE}
     except ValidationError as error:
         raise RecipeError("; ".join(_explain(name, detail, model) for detail in error.errors())) from None
+    return {key: value for key, value in settings.items() if not _is_off(model, key, value)}
+
+
+def _is_off(model: type[BaseModel], key: str, value: Any) -> bool:
+    """Whether a setting that was added later is off, by default: what is digested is then what it was before."""
+    return key in ADDED and value == ADDED[key] == model.model_fields[key].default
 
 
 def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: int) -> Game:

@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.game import Game
+from papergan.game.discriminator_input import packed
+from papergan.game.game import Game, Match
 from papergan.game.optimisers import Name, optimiser
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.two_player import two_player
@@ -23,6 +24,7 @@ from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.normalisation import MapNormalisation
 from papergan.networks.upsampling import Upsampling
 from papergan.objectives.adversarial import NonSaturating
+from papergan.validation import Packing
 
 
 def build(
@@ -40,6 +42,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] | None = None,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    packing: Packing = 1,
 ) -> Game:
     """Build the game.
 
@@ -47,15 +50,18 @@ def build(
     generator's.
 
     optimiser_name: of both players. discriminator_learning_rate: None = that of the generator. spectral: normalises the
-    discriminator in the place of BatchNorm, for the protocol that rows of table V share.
+    discriminator in the place of BatchNorm, for the protocol that rows of table V share. packing: images per score.
     """
     return two_player(
         generator=DCGANGenerator(
             images, latent_dim, width, stages=stages, normalisation=normalisation, up=upsampling, dropout=dropout
         ),
-        discriminator=DCGANDiscriminator(images, width, stages=stages, normalisation=normalisation, spectral=spectral),
+        discriminator=DCGANDiscriminator(
+            images.packed(packing), width, stages=stages, normalisation=normalisation, spectral=spectral
+        ),
         prior=Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim),
         loss=NonSaturating(),
         generator_optimiser=optimiser(optimiser_name, learning_rate, beta1=beta1),
         discriminator_optimiser=optimiser(optimiser_name, discriminator_learning_rate or learning_rate, beta1=beta1),
+        match=Match(discriminator_input=packed(packing)),
     )

@@ -17,13 +17,14 @@ from typing import Annotated
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.discriminator_input import Labelled
+from papergan.game.discriminator_input import Labelled, packed
 from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Uniform, WithChoice
 from papergan.game.two_player import two_player
 from papergan.networks.conditional import LabelledDiscriminator, LabelledGenerator
 from papergan.objectives.adversarial import NonSaturating
+from papergan.validation import Packing
 
 TRAITS = frozenset({"needs_labels"})
 
@@ -35,14 +36,15 @@ def build(
     width: Annotated[int, Field(ge=4)] = 64,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    packing: Packing = 1,
 ) -> Game:
-    """Build the game."""
+    """Build the game. packing: images, each with its class, per score."""
     return two_player(
         generator=LabelledGenerator(images, latent_dim, width),
-        discriminator=LabelledDiscriminator(images, width),
+        discriminator=LabelledDiscriminator(images.packed(packing), width),
         prior=WithChoice(Uniform(latent_dim), images.num_classes),
         loss=NonSaturating(),
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
         discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
-        match=Match(discriminator_input=Labelled()),
+        match=Match(discriminator_input=packed(packing, Labelled())),
     )

@@ -19,7 +19,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.game import Game
+from papergan.game.discriminator_input import packed
+from papergan.game.game import Game, Match
 from papergan.game.optimisers import Clip, Name, optimiser
 from papergan.game.priors import Gaussian
 from papergan.game.terms import Loss, Term
@@ -32,6 +33,7 @@ from papergan.objectives.diversity import Diversity
 from papergan.objectives.feature_matching import FeatureMatching
 from papergan.objectives.gradient_penalties import GradientPenalty
 from papergan.objectives.mmd import Discrepancy
+from papergan.validation import Packing
 
 LossName = Literal["non_saturating", "minimax", "wasserstein", "least_squares", "hinge", "mmd"]
 EMBEDDING = 16  # numbers that the discriminator makes of an image for the discrepancy
@@ -63,16 +65,21 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     discriminator_steps: Annotated[int, Field(ge=1)] = 1,
+    packing: Packing = 1,
 ) -> Game:
     """Build the game.
 
-    normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off.
+    normalisation, dropout: the generator's. clip: of the discriminator's weights. Weights and clip: 0 = off. packing:
+    images per score.
 
     fake_target, real_target, aim, half: a, b, c and the generator's factor of least squares (see `LeastSquares`); the
     first two smooth the labels of the non-saturating loss. Raises ValueError where a loss does not have one of them.
     """
-    discriminator_terms: list[Term] = [GradientPenalty(weight=gradient_penalty)] if gradient_penalty else []
-    generator_terms: list[Term] = [FeatureMatching(weight=feature_matching)] if feature_matching else []
+    match = Match(discriminator_input=packed(packing))
+    discriminator_terms: list[Term] = (
+        [GradientPenalty(weight=gradient_penalty, match=match)] if gradient_penalty else []
+    )
+    generator_terms: list[Term] = [FeatureMatching(weight=feature_matching, match=match)] if feature_matching else []
     generator_terms += [Diversity(weight=diversity)] if diversity else []
     make_optimiser = optimiser(optimiser_name, learning_rate, beta1=beta1)
     return two_player(
@@ -80,7 +87,7 @@ def build(
             images, latent_dim, width, hidden=activation, slope=slope, normalisation=normalisation, dropout=dropout
         ),
         discriminator=MLPDiscriminator(
-            images, width, hidden=activation, slope=slope, normalisation=discriminator_normalisation,
+            images.packed(packing), width, hidden=activation, slope=slope, normalisation=discriminator_normalisation,
             dropout=discriminator_dropout, minibatch=minibatch, kernels=minibatch_kernels,
             outputs=EMBEDDING if loss == "mmd" else 1,
         ),
@@ -92,6 +99,7 @@ def build(
         discriminator_terms=discriminator_terms,
         discriminator_constraints=(Clip(clip),) if clip else (),
         discriminator_steps=discriminator_steps,
+        match=match,
     )  # fmt: skip
 
 

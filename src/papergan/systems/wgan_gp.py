@@ -16,7 +16,8 @@ from typing import Annotated
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.game import Game
+from papergan.game.discriminator_input import packed
+from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.schedules import LinearDecay
@@ -24,6 +25,7 @@ from papergan.game.two_player import two_player
 from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.gradient_penalties import GradientPenalty
+from papergan.validation import Packing
 
 
 def build(
@@ -35,19 +37,22 @@ def build(
     critic_steps: Annotated[int, Field(ge=1)] = 5,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     decay_to_step: Annotated[int, Field(ge=1)] = 100_000,
+    packing: Packing = 1,
 ) -> Game:
-    """Build the game. The paper's numbers."""
+    """Build the game. The paper's numbers. packing: images per score of the critic."""
     rate = LinearDecay(learning_rate, 0, decay_to_step)
+    match = Match(discriminator_input=packed(packing))
     return two_player(
         generator=ResNetGenerator(images, latent_dim, width),
-        discriminator=ResNetDiscriminator(images, width, spectral=False, pool="mean"),
+        discriminator=ResNetDiscriminator(images.packed(packing), width, spectral=False, pool="mean"),
         prior=Gaussian(latent_dim),
         loss=Wasserstein(),
         generator_optimiser=adam(learning_rate, (0.0, 0.9)),
         discriminator_optimiser=adam(learning_rate, (0.0, 0.9)),
         generator_learning_rate=rate,
         discriminator_learning_rate=rate,
-        discriminator_terms=[GradientPenalty(weight=penalty)],
+        discriminator_terms=[GradientPenalty(weight=penalty, match=match)],
         discriminator_steps=critic_steps,
         fakes_per_real=2,
+        match=match,
     )

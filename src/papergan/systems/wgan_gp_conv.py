@@ -17,13 +17,15 @@ from typing import Annotated
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.game import Game
+from papergan.game.discriminator_input import packed
+from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.gradient_penalties import GradientPenalty
+from papergan.validation import Packing
 
 
 def build(
@@ -37,18 +39,22 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
+    packing: Packing = 1,
 ) -> Game:
     """Build the game.
 
     penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has.
+    packing: images per score.
     """
+    match = Match(discriminator_input=packed(packing))
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width, normalisation="none", spectral=spectral),
+        discriminator=DCGANDiscriminator(images.packed(packing), width, normalisation="none", spectral=spectral),
         prior=Gaussian(latent_dim),
         loss=Wasserstein(),
         generator_optimiser=adam(learning_rate, (beta1, beta2)),
         discriminator_optimiser=adam(learning_rate, (beta1, beta2)),
-        discriminator_terms=[GradientPenalty(weight=penalty)],
+        discriminator_terms=[GradientPenalty(weight=penalty, match=match)],
         discriminator_steps=critic_steps,
+        match=match,
     )

@@ -24,7 +24,7 @@ from papergan.pipelines.experiment.restore import device_of, load_generator, pro
 from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
 
-PER_CLASS, MAX_CLASSIFIED = 10, 2000
+PER_CLASS, MAX_ROWS, MAX_CLASSIFIED = 10, 50, 2000
 
 
 @unless_diverged(no_picture)
@@ -70,13 +70,18 @@ def _given(
 def _predicted(
     recipe: Recipe, sampler: Sampler, extractor: FeatureExtractor, progress: Progress, caption: str
 ) -> ImageGrid:
-    """A row of samples of each class as predicted, and its share; black places where a class is missing."""
+    """A row of samples of each class as predicted, and its share; black places where a class is missing.
+
+    Of more classes than MAX_ROWS the most frequent.
+    """
     count, names = min(MAX_CLASSIFIED, recipe.evaluation.final_num_samples), extractor.class_names
     pixels, logits = _logits(recipe, sampler, extractor, count, progress)
     predicted = logits.argmax(1)
-    rows = [_first(pixels[predicted == label], PER_CLASS) for label in range(len(names))]
-    shares = [float((predicted == label).double().mean()) for label in range(len(names))]
-    labels = tuple(f"{name} {100 * share:.0f} %" for name, share in zip(names, shares, strict=True))
+    counts = torch.bincount(predicted, minlength=len(names))
+    most = counts.argsort(descending=True, stable=True)[:MAX_ROWS].tolist()
+    classes = most if len(names) > MAX_ROWS else list(range(len(names)))
+    rows = [_first(pixels[predicted == label], PER_CLASS) for label in classes]
+    labels = tuple(f"{names[label]} {100 * float(counts[label]) / count:.0f} %" for label in classes)
     return ImageGrid(
         torch.cat(rows),
         f"{caption}; {count} samples by predicted class, and its share",

@@ -15,6 +15,7 @@ from papergan.config.evaluation import DomainClassifierSettings
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
+from papergan.data.stacked_images import channels_apart, single_classes
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.references import cached_features
 from papergan.datasets.unfinished_work import UnfinishedWork
@@ -22,6 +23,7 @@ from papergan.evaluation.protocol import Split
 from papergan.evaluation.real_image_scores import RealRow, real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_and_held_out
 from papergan.extractors.build import extractors_of
+from papergan.extractors.channel_classifier import BY_CHANNEL
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier as train_classifier
 from papergan.extractors.feature_extractor import FeatureExtractor
@@ -65,15 +67,20 @@ def classifier_of(
 ) -> Weights:
     """The domain classifier, cached or trained. deterministic: with such kernels, also in the cache.
 
+    Of stacked images it is one of the images in their channels.
+
     Raises Interrupted after a stop signal, between two batches; the same call continues there.
     """
 
     def make() -> Weights:
+        train, test = images.train, images.test
+        if single_classes(train.classes):
+            train, test = channels_apart(train), channels_apart(test)
         logger.info(
             "Training the domain classifier of %s: %d epochs, once per data set", images.train.name, settings.epochs
         )
-        return train_classifier(
-            images.train, images.test, epochs=settings.epochs,
+        classifier = train_classifier(
+            train, test, epochs=settings.epochs,
             widths=[settings.width * factor for factor in (1, 2, 4, 8)], seed=settings.seed, device=device,
             flip=settings.horizontal_flip, deterministic=deterministic,
             resuming=Resuming(draft.load(), draft.save, lambda: stop_requested(stop)),
@@ -81,6 +88,9 @@ def classifier_of(
                 "  epoch %d of %d: %.1f %% of the training images right",
                 epoch, settings.epochs, 100 * numbers["accuracy"],
             ),
+        )  # fmt: skip
+        return classifier if train is images.train else Weights(
+            classifier.tensors, {**classifier.metadata, BY_CHANNEL: "True"}
         )  # fmt: skip
 
     data = {"train": images.train.digest, "test": images.test.digest}
