@@ -20,7 +20,6 @@ from pydantic import Field
 from torch import nn
 
 from papergan.data.images import ImageSpec
-from papergan.game.adaptive_augmentation import AdaptiveAugment, ScheduledProbability
 from papergan.game.discriminator_input import Labelled
 from papergan.game.ema import EMA
 from papergan.game.game import Game, Match, Player, Turn
@@ -29,7 +28,9 @@ from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import CosineDecay, HalfLife
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
 from papergan.networks.resnext import ResNeXtDiscriminator, ResNeXtGenerator
+from papergan.objectives.adaptive_augmentation import AdaptiveAugment
 from papergan.objectives.adversarial import RelativisticPairing
+from papergan.objectives.augmentation_probability import ScheduledProbability
 from papergan.objectives.gradient_penalties import R1, R2
 
 TRAITS = frozenset({"needs_labels", "unbounded_output"})

@@ -10,17 +10,11 @@ from helpers.tiny_game import real_batch, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.game.adaptive_augmentation import (
-    GROUPS,
-    AdaptiveAugment,
-    AugmentationProbability,
-    ScheduledProbability,
-    _down,
-    _resampled,
-    _up,
-)
 from papergan.game.schedules import LinearDecay, Progress
 from papergan.game.training_step import training_step
+from papergan.objectives.adaptive_augmentation import GROUPS, AdaptiveAugment
+from papergan.objectives.antialiased_resampling import down, resampled, up
+from papergan.objectives.augmentation_probability import AugmentationProbability, ScheduledProbability
 
 
 def images(count=32, size=16, channels=3):
@@ -33,7 +27,7 @@ def augmented(pipeline, x, p=1.0):
 
 
 def test_the_filter_up_and_down_again_changes_nothing():
-    torch.testing.assert_close(_down(_up(images())), images(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(down(up(images())), images(), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("pipeline", ["bgc", "b", "g", "c", *GROUPS["g"], *GROUPS["c"]])
@@ -90,7 +84,7 @@ def test_resampling_turns_about_the_centre_of_the_image(turns):
     matrix = torch.tensor([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])[None]
     inner = slice(6, -6)
     torch.testing.assert_close(
-        _resampled(smooth(), matrix)[..., inner, inner], smooth().rot90(-turns, (2, 3))[..., inner, inner],
+        resampled(smooth(), matrix)[..., inner, inner], smooth().rot90(-turns, (2, 3))[..., inner, inner],
         atol=3e-3, rtol=0,
     )  # fmt: skip
 
@@ -100,7 +94,7 @@ def test_resampling_moves_by_half_a_pixel_as_the_mean_of_two_neighbours_of_a_smo
     matrix[0, 0, 2] = 1 / 32  # half a pixel of 32
     between = (smooth()[..., :-1] + smooth()[..., 1:]) / 2
     torch.testing.assert_close(
-        _resampled(smooth(), matrix)[..., 6:-6, 6:-7], between[..., 6:-6, 6:-6], atol=3e-3, rtol=0
+        resampled(smooth(), matrix)[..., 6:-6, 6:-7], between[..., 6:-6, 6:-6], atol=3e-3, rtol=0
     )
 
 

@@ -1,0 +1,68 @@
+"""Resampling of images between their pixels, through the low-pass filter of a wavelet; differentiable twice.
+
+Source: Karras et al. 2020, arXiv:2006.06676, appendix B.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d, pad
+
+from papergan.game.affine_resampling import warp
+
+SYM6 = (
+    0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633, 0.4910559419267466,
+    0.787641141030194, 0.3379294217276218, -0.07263752278646252, -0.021060292512300564, 0.04472490177066578,
+    0.0017677118642428036, -0.007800708325034148,
+)  # fmt: skip
+"""The low-pass filter of Daubechies' symlet with six vanishing moments, of unit norm: up and down again is nothing."""
+
+
+def moved_pixels(images: Tensor, matrices: Tensor) -> Tensor:
+    """As `resampled`, where the output's pixels are pixels of the input: no filter."""
+    return warp(images, matrices[:, :2], mode="nearest", padding="reflection")
+
+
+def resampled(images: Tensor, matrices: Tensor) -> Tensor:
+    """Resample [B, C, S, S] at [B, 3, 3] from output to input coordinates; beyond the border images are mirrored."""
+    size, taps = images.shape[-1], len(SYM6)
+    margin = size // 2
+    mirrored = pad(images, (margin,) * 4, mode="reflect") if margin else images
+    large = up(mirrored)
+    inner = 2 * size + taps - 2
+    # A filter that is not symmetric moves what it makes: coordinates are taken about its centre of mass.
+    middle = sum(place * weight for place, weight in enumerate(SYM6)) / sum(SYM6) - (taps - 1) / 2
+    offset, ratio, full = 2 * middle / large.shape[-1], size * 2 / large.shape[-1], inner / (2 * size)
+    affine = _about(matrices, offset, ratio, full, 2 * middle / inner)
+    return down(warp(large, affine, mode="bilinear", padding="reflection", size=inner))
+
+
+def _about(matrices: Tensor, offset: float, ratio: float, full: float, out_offset: float) -> Tensor:
+    """[B, 2, 3] from coordinates of the output, filter margin included, to those of the larger input."""
+    parts = [torch.eye(3, device=matrices.device) for _ in range(2)]
+    for part, scale, move in zip(parts, (full, ratio), (-out_offset * full, offset), strict=True):
+        part[:2, :2].mul_(scale)
+        part[:2, 2].fill_(move)
+    return (parts[1] @ matrices @ parts[0])[:, :2]
+
+
+def _filters(images: Tensor) -> tuple[Tensor, Tensor]:
+    channels, taps = images.shape[1], torch.empty(len(SYM6), device=images.device)
+    for place, weight in enumerate(SYM6):  # filled on the device: the host sends nothing
+        taps[place].fill_(weight)
+    return taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
+
+
+def up(images: Tensor) -> Tensor:
+    """Twice as large, by the filter: [B, C, 2 S + 10, 2 S + 10]."""
+    down, right = _filters(images)
+    tall = conv_transpose2d(images, down, stride=(2, 1), groups=images.shape[1])
+    return 2.0 * conv_transpose2d(tall, right, stride=(1, 2), groups=images.shape[1])
+
+
+def down(images: Tensor) -> Tensor:
+    """Half as large, by the filter: [B, C, (S - 10) / 2, (S - 10) / 2]."""
+    down, right = _filters(images)
+    short = conv2d(images, down, stride=(2, 1), groups=images.shape[1])
+    return 0.5 * conv2d(short, right, stride=(1, 2), groups=images.shape[1])
