@@ -46,6 +46,7 @@ ONLY_FOR_SOME = {
     "inception_splits": "is_mean", "kid_subsets": "kid_mean", "kid_subset_size": "kid_mean",
     "manifold_samples": "recall", "similarity_pairs": "ms_ssim", "memorisation_samples": "copy_rate",
     "path_samples": "ppl", "parzen_samples": "parzen_ll_historical",
+    "parzen_validation": "parzen_ll_historical", "parzen_bandwidths": "parzen_ll_historical",
     "held_out_digest": "copy_rate", "held_out_count": "pixel_copy_rate", "floor_count": "fid_floor",
 }  # fmt: skip
 

@@ -17,7 +17,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "deligan": {"components": 4},
     "gan": {"dropout": 0.3},
     "gmmn": {
-        "widths": [8], "autoencoder": True, "autoencoder_widths": [8, 4], "autoencoder_steps": 2, "autoencoder_every": 1,
+        "widths": [8],
+        "autoencoder": True,
+        "autoencoder_widths": [8, 4],
+        "autoencoder_steps": 2,
+        "autoencoder_every": 1,
     },
     "mix_wgan": {"width": 4, "components": 3},
 }
