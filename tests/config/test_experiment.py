@@ -38,6 +38,9 @@ def test_defaults_of_the_system_are_part_of_the_settings():
         ({"training": {"epochs": 1, "device": "gpu"}}, "hybrid_cifar10.training.device"),
         ({"evaluation": {"inception": False, "domain": False}}, "nothing would be measured"),
         ({"evaluation": {"num_samples": 3}}, "hybrid_cifar10.evaluation.num_samples"),
+        ({"evaluation": {"parzen_validation": 9}}, "parzen_validation wants 9 images of validation, which has 0"),
+        ({"evaluation": {"parzen_bandwidths": [0.0]}}, "hybrid_cifar10.evaluation.parzen_bandwidths"),
+        ({"validation": 0}, "hybrid_cifar10.validation"),
         ({"paper": "zero"}, "hybrid_cifar10.paper"),
     ],
 )
@@ -109,3 +112,12 @@ def test_budget_in_epochs_counts_the_discriminators_batches():
     assert shown.total_steps(batches_per_epoch=1562, batches_per_step=1) == 3125
     assert shown.total_steps(batches_per_epoch=1562, batches_per_step=5) == 625
     assert TrainingRecipe(images=1).total_steps(batches_per_epoch=781, batches_per_step=1) == 1
+
+
+def test_what_is_left_to_train_on_is_another_experiment():
+    plain, less = parse(), parse(validation=10_000)
+    assert (plain.training_images(50_000), less.training_images(50_000)) == (50_000, 40_000)
+    assert parse(validation=10_000, train_limit=300).training_images(50_000) == 300
+    assert less.training_images(None) is None
+    assert plain.fingerprint != less.fingerprint
+    assert less.fingerprint != parse(train_limit=40_000).fingerprint

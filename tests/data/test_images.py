@@ -108,6 +108,18 @@ def test_a_drawn_limit_is_balanced_nested_a_matter_of_the_seed_and_knows_where_i
         drawn(splits.train, 0, 3)
 
 
+def test_the_last_training_images_make_a_validation_split_that_nothing_else_is_taken_from():
+    splits = ImageSplits(images(), images(12, name="set/test"))
+    cut = prepare(splits, size=4, limit=9, validation=10)
+    assert cut.train.name == "set/train without the last 10[:9]@4"
+    assert cut.validation.name == "set/train, the last 10@4"
+    assert int(cut.train.origin.max()) < 20
+    assert cut.validation.origin.tolist() == list(range(20, 30))
+    assert len(cut.test) == 12
+    with pytest.raises(DataError, match="set/train: of 30 images 30 cannot be left for validation; give fewer"):
+        prepare(splits, size=None, limit=None, validation=30)
+
+
 def test_what_was_not_drawn_is_the_rest():
     whole = images()
     some = drawn(whole, 9, 0)

@@ -10,6 +10,7 @@ import torch
 from kedro.io import DatasetError, Version
 
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.preparation import prepare
 from papergan.datasets.image_library import ImageLibraryDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.datasets.picture import PictureDataset
@@ -55,6 +56,16 @@ def test_a_pointer_keeps_which_images_were_taken(tmp_path):
     assert again.train.origin.tolist() == [1, 0]
     assert again.test.origin is None
     assert json.loads(dataset(tmp_path).preview())["train"]["origin"] == [1, 0]  # for people as well
+
+
+def test_a_validation_split_comes_back_where_there_is_one(tmp_path):
+    whole = splits()
+    dataset(tmp_path).save(prepare(whole, size=None, limit=None, validation=3))
+    again = dataset(tmp_path).load()
+    assert torch.equal(again.validation.images, whole.train.images[-3:])
+    assert len(dataset(tmp_path).files()) == 3
+    dataset(tmp_path).save(whole)
+    assert dataset(tmp_path).load().validation is None
 
 
 def test_two_experiments_share_one_copy(tmp_path):

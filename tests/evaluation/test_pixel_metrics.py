@@ -9,6 +9,7 @@ from torch import Tensor
 from papergan.errors import EvaluationError
 from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.protocol import EvaluationRules
+from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 
 RULES = EvaluationRules(num_samples=60, memorisation_samples=60, similarity_pairs=30)
 
@@ -73,6 +74,23 @@ def test_the_halves_of_a_parzen_window_are_drawn_where_held_out_images_are_sorte
     for held_out in (torch.cat([narrow[100:], wide[100:]]), torch.cat([wide[100:], narrow[100:]])):
         found.append(score_pixels(samples, REAL, held_out, rules)["parzen_ll_historical"])
     assert found[0] == pytest.approx(found[1], abs=30)  # nats, of hundreds
+
+
+def test_a_parzen_window_by_the_rules_of_a_paper() -> None:
+    """The bandwidth by the first validation images, the likelihood of every held-out one."""
+    rules = replace(
+        RULES, memorisation_samples=0, parzen_samples=60, parzen_validation=20, parzen_bandwidths=(0.2, 0.3, 0.4)
+    )
+    samples, validation = images(60, 2), images(30, 3)
+    scores = score_pixels(samples, REAL, HELD_OUT, rules, validation=validation)
+    vectors = [some.flatten(1) / 255 for some in (samples, validation[:20], HELD_OUT)]
+    bandwidth = choose_bandwidth(*vectors[:2], (0.2, 0.3, 0.4))
+    mean, error = parzen_log_likelihood(vectors[0], vectors[2], bandwidth)
+    assert scores["parzen_bandwidth"] == bandwidth
+    assert scores["parzen_ll_historical"] == pytest.approx(mean)
+    assert scores["parzen_ll_historical_std"] == pytest.approx(error)
+    with pytest.raises(EvaluationError, match="parzen_validation wants 20 validation images, there are 0; set `valid"):
+        score_pixels(samples, REAL, HELD_OUT, rules)
 
 
 def test_what_is_not_asked_for_or_cannot_be_is_left_out() -> None:

@@ -47,6 +47,7 @@ ONLY_FOR_SOME = {
     "manifold_samples": "recall", "similarity_pairs": "ms_ssim", "memorisation_samples": "copy_rate",
     "path_samples": "ppl", "parzen_samples": "parzen_ll_historical",
     "class_samples": "intra_fid", "cas_samples": "cas", "cas_epochs": "cas", "cas_width": "cas", "cas_flip": "cas",
+    "parzen_validation": "parzen_ll_historical", "parzen_bandwidths": "parzen_ll_historical",
     "held_out_digest": "copy_rate", "held_out_count": "pixel_copy_rate", "floor_count": "fid_floor",
 }  # fmt: skip
 

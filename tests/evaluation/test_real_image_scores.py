@@ -42,6 +42,15 @@ def test_the_test_set_and_the_photocopier() -> None:
     assert honest.protocols[0].num_samples == copies.protocols[0].num_samples == 60
 
 
+def test_a_parzen_window_is_of_training_images_and_never_of_the_images_it_is_measured_at() -> None:
+    rules = replace(RULES, parzen_samples=60, parzen_validation=20, parzen_bandwidths=(0.2, 0.3))
+    validation = image_set("toy/validation", 20, 3)
+    honest, copies = real_rows(TRAIN, TEST, references(TRAIN, TEST), rules, validation=validation)
+    assert "parzen_ll_historical" not in honest.metrics
+    assert copies.metrics["parzen_bandwidth"] in (0.2, 0.3)
+    assert copies.protocols[0].parzen_validation == 20
+
+
 def test_fewer_images_than_samples_are_another_protocol() -> None:
     rules = replace(RULES, num_samples=150)
     honest, copies = real_rows(TRAIN, TEST, references(TRAIN, TEST, rules), rules)

@@ -6,6 +6,7 @@ import copy
 import itertools
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +25,15 @@ from papergan.game.ema import EMA
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.priors import Gaussian
-from papergan.game.schedules import GraphScalars, LinearDecay, Progress, StepDecay, UnrecordableError, Warmup
+from papergan.game.schedules import (
+    GraphScalars,
+    LinearDecay,
+    PiecewiseConstant,
+    Progress,
+    StepDecay,
+    UnrecordableError,
+    Warmup,
+)
 from papergan.game.sharding import Shard, use_shard
 from papergan.game.state_snapshot import StateSnapshot
 from papergan.game.terms import DiscriminatorLoss
@@ -151,6 +160,20 @@ def test_knobs_move_on_while_iterations_are_repeated():
     assert_same(recorded, straight)
     assert_same_settings(recorded, straight)
     assert recorded.engine.repeated == 8
+
+
+def test_where_a_momentum_moves_recordings_are_made_anew():
+    def game() -> Game:
+        plain = tiny_game(average=None)
+        momentum = PiecewiseConstant(0.5, ((8, 0.75),))
+        players = {name: replace(one, schedules={"momentum": momentum}) for name, one in plain.players.items()}
+        return Game(plain.networks, players, plain.turns)
+
+    straight, recorded = played(game()), captured(game())
+    assert run(recorded, "tiny", 16) == run(straight, "tiny", 16)
+    assert_same(recorded, straight)
+    assert recorded.engine.played == 2 * 5
+    assert recorded.engine.repeated == 16 - 2 * 5 + 2
 
 
 def no_refill(patch: pytest.MonkeyPatch) -> None:

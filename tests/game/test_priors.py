@@ -37,6 +37,11 @@ def test_a_truncated_uniform():
     (z,) = Uniform(50).truncated(1000, Progress(), 0.4)
     assert 0.39 < float(z.abs().max()) <= 0.4
     assert 0.99 < float(Uniform(50).truncated(1000, Progress(), 5.0)[0].abs().max()) <= 1
+    (wide,), (positive,) = Uniform(50, 3.0)(1000, Progress()), Uniform(50, positive=True)(1000, Progress())
+    assert 2.97 < float(wide.max()) <= 3
+    assert -3 <= float(wide.min()) < -2.97
+    assert 0 <= float(positive.min()) < 0.01 < 0.99 < float(positive.max()) <= 1
+    assert float(Uniform(50, 3.0).truncated(1000, Progress(), 1.5)[0].abs().max()) <= 1.5
 
 
 def test_a_prior_that_cannot_be_truncated_says_so():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 from helpers.tiny_game import TinyDiscriminator, real_batch, sgd, tiny_game
 from papergan.errors import NotFiniteError
+from papergan.game import optimisers
 from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import EveryNSteps, Progress, StepDecay
@@ -110,6 +112,81 @@ def test_learning_rate_follows_its_schedule():
         assert game.optimisers["generator"].param_groups[0]["lr"] == pytest.approx(expected)
 
 
+def ramp(progress: Progress) -> float:
+    return 0.1 * progress.step
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "schedules", "expected"),
+    [
+        (partial(torch.optim.SGD, lr=0.1), ("momentum", "weight_decay"), {"momentum": 0.2, "nesterov": False}),
+        (partial(torch.optim.Adam, lr=0.1), ("beta1",), {"betas": (0.2, 0.999)}),
+        (partial(torch.optim.Adam, lr=0.1), ("beta2", "eps"), {"betas": (0.9, 0.2), "eps": 0.2}),
+    ],
+)
+def test_any_number_of_an_optimiser_follows_its_schedule(optimiser, schedules, expected):
+    plain = tiny_game()
+    players = plain.players | {"generator": Player(("generator",), optimiser, schedules=dict.fromkeys(schedules, ramp))}
+    game = Game(plain.networks, players, plain.turns)
+    training_step(game, [real_batch()], Progress(step=2))
+    (group,) = game.optimisers["generator"].param_groups
+    assert {name: group[name] for name in expected} == expected
+    assert all(group[name] == 0.2 for name in schedules if name in group)
+
+
+def with_momentum() -> Game:
+    plain = tiny_game()
+    player = Player(("generator",), optimisers.sgd(0.1), schedules={"momentum": ramp})
+    return Game(plain.networks, {"generator": player}, plain.turns[1:])
+
+
+def test_a_momentum_that_moves_is_the_textbook_one():
+    game, velocity = with_momentum(), 0.0
+    weight = game.networks["generator"].linear.weight
+    for step in (1, 2, 3):
+        before = weight.detach().clone()
+        training_step(game, [real_batch()], Progress(step))
+        velocity = ramp(Progress(step)) * velocity + weight.grad
+        torch.testing.assert_close(weight.detach(), before - 0.1 * velocity)
+
+
+def test_a_momentum_that_moves_goes_on_after_a_resumption_bit_for_bit():
+    def run(game: Game, steps: range) -> Game:
+        for step in steps:
+            torch.manual_seed(step)
+            training_step(game, [real_batch(seed=step)], Progress(step))
+        return game
+
+    straight, resumed = run(with_momentum(), range(6)), with_momentum()
+    resumed.load_state_dict(copy.deepcopy(run(with_momentum(), range(3)).state_dict()))
+    run(resumed, range(3, 6))
+    assert same(weights(straight, "generator"), weights(resumed, "generator"))
+
+
+def test_gradients_beyond_the_norm_of_a_player_are_scaled_down_to_it():
+    plain = tiny_game()
+    for limit in (1e-3, 1e3):
+        player = Player(("generator",), partial(torch.optim.SGD, lr=1.0), max_gradient_norm=limit)
+        game = Game(plain.networks, {"generator": player}, plain.turns[1:])
+        before = weights(game, "generator")
+        report = training_step(game, [real_batch()], Progress())
+        moved = torch.cat([(a - b).flatten() for a, b in zip(before, weights(game, "generator"), strict=True)]).norm()
+        assert float(moved) == pytest.approx(min(limit, float(report["generator.gradient_norm"])), rel=1e-3)
+
+
+def test_a_player_may_train_a_part_of_a_network():
+    plain = tiny_game()
+    part, *_ = (name for name, _ in plain.networks["generator"].named_children())
+    game = Game(plain.networks, {"generator": Player((f"generator.{part}",), sgd)}, plain.turns[1:])
+    before = weights(game, "generator")
+    training_step(game, [real_batch()], Progress())
+    inside = len(list(game.networks["generator"].get_submodule(part).parameters()))
+    moves = [not torch.equal(a, b) for a, b in zip(before, weights(game, "generator"), strict=True)]
+    assert any(moves)
+    assert sum(moves) <= inside
+    assert not any(weight.requires_grad for weight in game.networks.parameters())
+
+
 def test_constraints_hold_after_every_move():
     def clip(module: nn.Module) -> None:
         for weight in module.parameters():
@@ -205,6 +282,10 @@ def test_two_domains_translate_into_each_other():
 def test_unknown_names_are_refused(game):
     with pytest.raises(ValueError, match="player 'x' trains 'y'; there are discriminator, generator, prior"):
         Game(game.networks, {"x": Player(("y",), sgd)}, [])
+    with pytest.raises(
+        ValueError, match="player 'x' has schedules of 'speed'; there are dampening, momentum, weight_decay"
+    ):
+        Game(game.networks, {"x": Player(("generator",), sgd, schedules={"speed": 1.0})}, [])
     with pytest.raises(ValueError, match="turns are taken by 'nobody'"):
         Game(game.networks, {}, [Turn("nobody", (DiscriminatorLoss(Wasserstein()),))])
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from papergan.objectives import mmd
 from papergan.objectives.mmd import Discrepancy, squared_discrepancy
 
 
@@ -52,3 +53,35 @@ def test_the_generator_is_pulled_towards_the_real_scores():
 def test_a_sample_of_one_has_no_pairs():
     with pytest.raises(ValueError, match="two rows of each side at least, got 1 and 3"):
         squared_discrepancy(torch.zeros(1, 2), torch.zeros(3, 2), (1.0,))
+
+
+def test_the_biased_estimate_and_its_root_by_hand():
+    x, y = torch.tensor([[0.0], [1.0]]).double(), torch.tensor([[2.0], [2.0]]).double()
+
+    def k(a: float, b: float) -> float:
+        return math.exp(-((a - b) ** 2) / 2)
+
+    expected = (2 + 2 * k(0, 1)) / 4 + 1 - 2 * (2 * k(0, 2) + 2 * k(1, 2)) / 4
+    assert float(squared_discrepancy(x, y, (1.0,), biased=True)) == pytest.approx(expected, abs=1e-12)
+    scores = SimpleNamespace(real=y, fake=x)
+    assert float(Discrepancy((1.0,), root=True).generator(scores)) == pytest.approx(math.sqrt(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("how", [{}, {"biased": True}])
+def test_its_gradient_is_that_of_finite_differences(how, monkeypatch):
+    monkeypatch.setattr(mmd, "ROWS_AT_ONCE", 3)
+    x, y = torch.randn(2, 7, 4, generator=torch.Generator().manual_seed(0)).double().requires_grad_()
+    torch.autograd.gradcheck(lambda x, y: squared_discrepancy(x, y, (0.7, 2.0), **how), (x, y))
+
+
+def test_equal_samples_have_a_root_with_a_finite_slope():
+    x = torch.randn(5, 3).requires_grad_()
+    Discrepancy(root=True).generator(SimpleNamespace(real=x.detach(), fake=x)).backward()
+    assert bool(x.grad.isfinite().all())
+
+
+def test_low_precision_of_networks_does_not_reach_it():
+    x, y = torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))
+    plain = squared_discrepancy(x, y, (1.0,))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(squared_discrepancy(x, y, (1.0,)), plain)

@@ -76,11 +76,7 @@ def _described(game: Game, name: str) -> NetworkSummary:
         type(network).__name__,
         sum(parameter.numel() for parameter in network.parameters()),
         sum(buffer.numel() for buffer in network.buffers()),
-        tuple(
-            player
-            for player, entry in game.players.items()
-            if name in {path.partition(".")[0] for path in entry.networks}
-        ),
+        tuple(player for player, one in game.players.items() if name in {p.partition(".")[0] for p in one.networks}),
         layers=layers,
     )
 
@@ -184,9 +180,11 @@ def player_table(game: Game) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            "player": name, "networks": ", ".join(player.networks), "optimiser": _optimiser(game.optimisers[name]),
+            "player": name, "networks": ", ".join(player.networks),
+            "optimiser": _optimiser(game.optimisers[name], player.schedules),
             "learning rate": _schedule(player.learning_rate) or f"{game.optimisers[name].defaults['lr']:g}",
             "constraints": ", ".join(map(_named, player.constraints)),
+            "largest gradient": player.max_gradient_norm or "",
         }
         for name, player in game.players.items()
     )  # fmt: skip
@@ -251,11 +249,11 @@ def _named(something: object) -> str:
     return type(something).__name__ if isinstance(something, nn.Module) or " object at 0x" in text else text
 
 
-def _optimiser(optimiser: torch.optim.Optimizer) -> str:
+def _optimiser(optimiser: torch.optim.Optimizer, schedules: Mapping[str, Schedule]) -> str:
     shown: Mapping[str, object] = {
         key: value
         for key, value in optimiser.defaults.items()
         if key in ("betas", "alpha", "momentum", "rho", "weight_decay", "eps") and value
-    }
+    } | {key: _schedule(schedule) for key, schedule in schedules.items()}
     settings = ", ".join(f"{key} {value}" for key, value in shown.items())
     return f"{type(optimiser).__name__}({settings})"
