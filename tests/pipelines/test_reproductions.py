@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import yaml
@@ -15,12 +17,11 @@ from papergan.config.reproductions import ReproductionsRecipe
 from papergan.config.study import GridRecipe, StudyRecipe, trials_of
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.trial_results import ExperimentTrialStore
-from papergan.errors import EvaluationError, RecipeError
+from papergan.errors import RecipeError
 from papergan.hooks.study_checks import check_reproductions
-from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.metrics.parzen_anchors import ParzenScore
 from papergan.pipelines.reproductions import nodes
 from papergan.reporting.published_results import published_numbers
-from papergan.studies.anchors import k_means, parzen_anchors
 from papergan.tracking import Tracker
 
 RECIPES = {
@@ -31,8 +32,8 @@ PUBLISHED = {
     "goodfellow2014": {"dataset": "mnist", "numbers": [
         NUMBER | {"measured_by": "gan_mnist", "metric": "ms_ssim"},
         NUMBER | {"number": "d", "measured_by": "dirac_gan/r1", "metric": "real_part", "value": -0.5, "error": None},
-        NUMBER | {"number": "a", "measured_by": "anchors/k_means", "metric": "parzen_ll_historical", "value": 9.0},
-        NUMBER | {"number": "none", "measured_by": "anchors/true_distribution", "metric": "parzen_ll_historical"},
+        NUMBER | {"number": "a", "measured_by": "anchors/k-means", "metric": "parzen_ll_historical", "value": 9.0},
+        NUMBER | {"number": "none", "measured_by": "anchors/training images", "metric": "parzen_ll_historical"},
     ]},
 }  # fmt: skip
 
@@ -60,7 +61,7 @@ def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
             trajectory=((1.0, 1.0), (0.0, 0.0)),
         )
     ]  # fmt: skip
-    anchors = {"k_means": {"parzen_ll_historical": 20.0, "parzen_ll_historical_error": 0.5}}
+    anchors = {"k-means": {"parzen_ll_historical": 20.0, "parzen_ll_historical_error": 0.5}}
     page = nodes.tabulate(what, store, {}, cards, anchors, dirac, PUBLISHED)
     assert "3 of 4 published numbers measured, of 1 papers; 2 reproduced, of 1 papers" in page.console
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.markdown.splitlines() if line[:1] == "|"]
@@ -95,36 +96,21 @@ def test_only_what_has_no_score_card_is_trained(tmp_path, monkeypatch):
     assert nodes.train_reproductions(only, None, None, store, Tracker(), done) == {}
 
 
-def splits(count=60, test=20):
-    draw = torch.Generator().manual_seed(0)
-    sets = [torch.randint(256, (number, 1, 4, 4), generator=draw, dtype=torch.uint8) for number in (count, test)]
-    parts = [
-        ImageSet(name, images, torch.zeros(len(images), dtype=torch.int64))
-        for name, images in zip(("d/train", "d/test"), sets, strict=True)
+def test_anchors_are_of_mnist_without_the_last_10_000_training_images(monkeypatch):
+    def anchors(train, validation, test, seed):
+        assert (len(train), len(validation), len(test)) == (20, 10_000, 30)
+        assert float(train.max()) <= 1.0
+        return {"k-means": ParzenScore(3.0, 0.5, 0.2)}
+
+    monkeypatch.setattr(nodes, "parzen_anchors", anchors)
+    sets = [
+        ImageSet(name, torch.full((count, 1, 8, 8), 255, dtype=torch.uint8), torch.zeros(count, dtype=torch.int64))
+        for name, count in (("mnist/train", 10_020), ("mnist/test", 30))
     ]
-    return ImageSplits(*parts)
-
-
-def test_anchors_are_the_window_on_training_images_and_centroids():
-    images = splits()
-    found = parzen_anchors(images, count=20)
-    train = images.train.images.flatten(1).float() / 255
-    test = images.test.images.flatten(1).float() / 255
-    assert set(found) == {"true_distribution", "k_means"}
-    for of in found.values():
-        assert of["parzen_ll_historical_error"] > 0
-    everything = parzen_log_likelihood(train[:40], test, choose_bandwidth(train[:40], train[40:]))[0]
-    assert found["true_distribution"]["parzen_ll_historical"] < everything  # half of the same images
-    assert found == parzen_anchors(images, count=20)
-    with pytest.raises(EvaluationError, match="at least 63 training images, got 60"):
-        parzen_anchors(images, count=21)
-
-
-def test_k_means_moves_centroids_to_the_means_of_their_points_and_leaves_empty_ones():
-    points = torch.tensor([[0.0, 0.0], [0.0, 2.0], [10.0, 0.0], [10.0, 4.0]])
-    start = torch.tensor([[1.0, 1.0], [9.0, 1.0], [99.0, 99.0]])
-    assert k_means(points, start, 1).tolist() == [[0.0, 1.0], [10.0, 2.0], [99.0, 99.0]]
-    assert k_means(points, start, 0) is start
+    library = SimpleNamespace(load=lambda name: ImageSplits(*sets))
+    assert nodes.measure_anchors(plan(), library) == {
+        "k-means": {"parzen_ll_historical": 3.0, "parzen_ll_historical_error": 0.5, "parzen_bandwidth": 0.2}
+    }
 
 
 def test_every_published_number_is_measured_by_something_and_a_wrong_one_is_named():
@@ -142,6 +128,6 @@ def test_every_published_number_is_measured_by_something_and_a_wrong_one_is_name
     published["theis2016"]["numbers"][0]["measured_by"] = "anchors/kmeans"
     catalog = DataCatalog(given | {"published": MemoryDataset(published), "image_library": MemoryDataset(None)})
     with pytest.raises(
-        RecipeError, match=r"theis2016.*nothing is called 'anchors/kmeans'; did you mean 'anchors/k_means'"
+        RecipeError, match=r"theis2016.*nothing is called 'anchors/kmeans'; did you mean 'anchors/k-means'"
     ):
         check_reproductions("reproductions", catalog)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from papergan.config.study import Names
 from papergan.validation import Seeds, StrictModel
 
+ANCHORS = ("training images", "k-means")  # of `parzen_anchors`
+
 
 class ReproductionsRecipe(StrictModel):
     """The reproductions. experiments: those that are trained, each over all `seeds`.

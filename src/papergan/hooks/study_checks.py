@@ -14,7 +14,7 @@ from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import short_name
 from papergan.config.registry import discover
-from papergan.config.reproductions import ReproductionsRecipe
+from papergan.config.reproductions import ANCHORS, ReproductionsRecipe
 from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
@@ -22,7 +22,6 @@ from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
-from papergan.studies.anchors import ANCHORS
 
 
 def check_study(name: str, catalog: CatalogProtocol) -> Study:
