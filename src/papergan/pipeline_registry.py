@@ -18,6 +18,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         for name in registry.discover()
     }
     pipelines |= {name: study.create_pipeline(name) for name in registry.studies()}
-    pipelines |= {name: import_module(tool.pipeline).create_pipeline() for name, tool in registry.TOOLS.items()}
+    pipelines |= {
+        name: import_module(tool.pipeline).create_pipeline(*tool.arguments) for name, tool in registry.TOOLS.items()
+    }
     pipelines["__default__"] = Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
     return pipelines

@@ -99,7 +99,7 @@ def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path,
     stress, store = TrialPlan("mode_stress_test", what, tuple(trials_of(what))), ModeTrialStore(tmp_path)
     finished = []
 
-    def play_but_the_third(trial, stop, report):
+    def play_but_the_third(trial, stop, report, checkpoints):
         finished.append(trial.key)
         if len(finished) == 3:
             raise Interrupted(15, "stopped")

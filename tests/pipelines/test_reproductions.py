@@ -12,11 +12,13 @@ from kedro.io import DataCatalog, MemoryDataset
 from helpers.project_run import PROJECT, score_card
 from papergan.config.checked import TrialPlan
 from papergan.config.dirac import Complex, DiracResult
+from papergan.config.mode_stress import ModeResult, ModeStressRecipe
+from papergan.config.mode_stress import trials_of as mode_trials
 from papergan.config.registry import discover
 from papergan.config.reproductions import ReproductionsRecipe
 from papergan.config.study import GridRecipe, StudyRecipe, trials_of
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.errors import RecipeError
 from papergan.hooks.study_checks import check_reproductions
 from papergan.metrics.parzen_anchors import ParzenScore
@@ -51,6 +53,34 @@ def card_of(trial, value, **changes):
     )  # fmt: skip
 
 
+def points(folder, *finished):
+    """A tool on points, and its store with these results, one per seed from 0 on."""
+    recipe = ModeStressRecipe.parse(
+        "pacgan_points",
+        {
+            "paper": "lin2018", "system": "gan", "seeds": [0, 1], "levels": {"gan": {}},
+            "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 1.0, "deviation": 0.01}},
+        },
+    )  # fmt: skip
+    what, store = TrialPlan("pacgan_points", recipe, tuple(mode_trials(recipe))), ModeTrialStore(folder / "points")
+    for trial, result in zip(what.trials, finished, strict=False):
+        store.keep(trial.key, result)
+    return what, store
+
+
+def test_trials_on_points_stand_for_numbers_by_target_and_level(tmp_path):
+    what, store = plan(seeds=(0,)), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
+    number = NUMBER | {"measured_by": "pacgan_points/ring/gan", "metric": "modes", "value": 6.3}
+    results = [
+        ModeResult([{"step": 120.0, "modes": modes, "high_quality": 0.9}], [], 0.5, [], None, {"hardware": "a machine"})
+        for modes in (6.0, 7.0)
+    ]
+    published = {"lin2018": {"dataset": "points", "numbers": [number]}}
+    page = nodes.tabulate(what, store, {}, {}, {}, [], *points(tmp_path, *results), published)
+    assert "| 6.30 ± 1.00 | 6.50 ± 0.5 | 0, 1 | reproduced | 1.00 |" in page.markdown
+    assert "pacgan_points.only=[ring/gan]" in page.markdown
+
+
 def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
     what, store = plan(), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
     cards = {str(trial.seed): card_of(trial, 4.0 + trial.seed) for trial in what.trials}
@@ -62,7 +92,7 @@ def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
         )
     ]  # fmt: skip
     anchors = {"k-means": {"parzen_ll_historical": 20.0, "parzen_ll_historical_error": 0.5}}
-    page = nodes.tabulate(what, store, {}, cards, anchors, dirac, PUBLISHED)
+    page = nodes.tabulate(what, store, {}, cards, anchors, dirac, *points(tmp_path), PUBLISHED)
     assert "3 of 4 published numbers measured, of 1 papers; 2 reproduced, of 1 papers" in page.console
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.markdown.splitlines() if line[:1] == "|"]
     header, _, trained, closed, real, missing = rows
@@ -81,7 +111,10 @@ def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
 def test_a_run_that_diverged_is_no_number(tmp_path):
     what, store = plan(seeds=(0,)), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
     cards = {"0": card_of(what.trials[0], 4.0, diverged="NaN at step 3", generator_digest=None)}
-    assert "0 of 4 published numbers" in nodes.tabulate(what, store, {}, cards, {}, [], PUBLISHED).console
+    assert (
+        "0 of 4 published numbers"
+        in nodes.tabulate(what, store, {}, cards, {}, [], *points(tmp_path), PUBLISHED).console
+    )
 
 
 def test_only_what_has_no_score_card_is_trained(tmp_path, monkeypatch):
@@ -123,7 +156,7 @@ def test_every_published_number_is_measured_by_something_and_a_wrong_one_is_name
         for name, entry in yaml.safe_load(path.read_text()).items()
     }
     given = {f"params:{name}": MemoryDataset(recipes[name]) for name in discover()}
-    given |= {f"params:{name}": MemoryDataset(tools[name]) for name in ("dirac_gan", "reproductions")}
+    given |= {f"params:{name}": MemoryDataset(tools[name]) for name in ("dirac_gan", "reproductions", "pacgan_points")}
     assert len(published_numbers(published)) >= 12
     published["theis2016"]["numbers"][0]["measured_by"] = "anchors/kmeans"
     catalog = DataCatalog(given | {"published": MemoryDataset(published), "image_library": MemoryDataset(None)})

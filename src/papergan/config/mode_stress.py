@@ -1,4 +1,4 @@
-"""Settings and trials of the mode stress test: variants of a system on mixtures of Gaussians, over seeds."""
+"""Settings and trials of the tools on points: variants of a system on mixtures of Gaussians, over seeds."""
 
 from __future__ import annotations
 
@@ -48,9 +48,12 @@ class ModeClaimRecipe(ClaimRecipe):
 
 
 class ModeStressRecipe(StrictModel):
-    """The mode stress test. system: a fully connected one. levels: its variants, as changes to `common`.
+    """A tool on points. system: a fully connected one. levels: its variants, as changes to `common`.
 
-    steps of batch_size points; every_steps between countings, each of `samples` generated points.
+    steps of batch_size points, or packs of them where a level packs; every_steps between countings, each of `samples`
+    generated points. num_points: of a data set that is drawn once by the seed; None draws fresh points for every step.
+    scaled: whether points are divided so that they lie in (-1, 1), as tanh has them. only: trials by name, such as
+    "ring/hinge"; () runs all.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
@@ -63,6 +66,9 @@ class ModeStressRecipe(StrictModel):
     batch_size: BatchSize = 256
     every_steps: Positive = 500
     samples: SampleCount = 2500
+    num_points: SampleCount | None = None
+    scaled: bool = True
+    only: Annotated[tuple[str, ...], Field(strict=False)] = ()
     common: dict[str, Any] = Field(default_factory=dict)
     targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]
     levels: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
@@ -115,6 +121,10 @@ class ModeTrial:
             "target": recipe.targets[self.target].model_dump(), "settings": dict(self.settings), "seed": self.seed,
             **recipe.model_dump(include={"system", "steps", "batch_size", "every_steps", "samples"}),
         }  # fmt: skip
+        changes = {"num_points": recipe.num_points, "scaled": recipe.scaled}
+        about |= {
+            name: value for name, value in changes.items() if value != ModeStressRecipe.model_fields[name].default
+        }
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -134,8 +144,9 @@ class ModeResult:
 
 
 def trials_of(recipe: ModeStressRecipe) -> list[ModeTrial]:
-    """Every trial, those of the first seed first."""
-    return [
+    """Every trial, or `only` some, those of the first seed first."""
+    trials = [
         ModeTrial(target, level, seed, {**recipe.common, **recipe.levels[level]}, recipe)
         for seed, target, level in product(recipe.seeds, recipe.targets, recipe.levels)
     ]
+    return [trial for trial in trials if not recipe.only or trial.name in recipe.only]

@@ -137,7 +137,8 @@ class Tool:
 
     pipeline: module with `create_pipeline()`. settings: model of `params:<name>`, "module:class"; "" = it has none.
     check: "module:function" from (name, catalog) to what its nodes get in the place of the parameters. inputs: further
-    parameters that it reads. All by name, so that naming pipelines imports none of them.
+    parameters that it reads. arguments: of `create_pipeline`, where several tools have one. All by name, so that naming
+    pipelines imports none of them.
     """
 
     description: str
@@ -145,6 +146,7 @@ class Tool:
     settings: str = ""
     check: str = ""
     inputs: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 TOOLS = {
@@ -172,6 +174,13 @@ TOOLS = {
         "papergan.pipelines.mode_stress",
         "papergan.config.mode_stress:ModeStressRecipe",
         "papergan.hooks.study_checks:check_mode_stress",
+    ),
+    "pacgan_points": Tool(
+        "table 1 of PacGAN: packed discriminators on a ring and a grid of Gaussians, modes counted",
+        "papergan.pipelines.mode_stress",
+        "papergan.config.mode_stress:ModeStressRecipe",
+        "papergan.hooks.study_checks:check_mode_stress",
+        arguments=("pacgan_points",),
     ),
     "dirac_gan": Tool(
         "two scalars under every loss and regulariser: what converges, beside the closed forms",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, Literal, NoReturn, TypeVar
@@ -18,6 +20,7 @@ from papergan.datasets.history import HistoryDataset
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import EvaluationError, PaperganError
+from papergan.training.checkpoint import CheckpointStore
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -101,7 +104,27 @@ class ModeResultDataset(DigestedJSONDataset[ModeResult]):
 
 
 class ModeTrialStore(TrialStore[ModeResult]):
-    """<folder>/<key>.json, one per trial."""
+    """<folder>/<key>.json, one per trial.
+
+    checkpoints: a folder for trials at work, which go when the result is kept; None = a stopped trial begins anew.
+    """
+
+    def __init__(self, folder: Path, checkpoints: Path | None = None) -> None:
+        super().__init__(folder)
+        self.checkpoints = None if checkpoints is None else CheckpointFolder(checkpoints)
+
+    @contextmanager
+    def unfinished(self, key: str) -> Iterator[CheckpointStore | None]:
+        """The checkpoints of a trial, which no other process trains meanwhile.
+
+        Raises CheckpointError where another process trains it.
+        """
+        if self.checkpoints is None:
+            yield None
+            return
+        store = self.checkpoints.open(key)
+        with store.reserve():
+            yield store
 
     def _load(self, key: str) -> ModeResult | None:
         dataset = self._file(key)
@@ -109,6 +132,8 @@ class ModeTrialStore(TrialStore[ModeResult]):
 
     def keep(self, key: str, result: ModeResult) -> None:
         self._file(key).save(result)
+        if self.checkpoints is not None:
+            self.checkpoints.open(key).clear()
 
     def _file(self, key: str) -> ModeResultDataset:
         return ModeResultDataset(filepath=str(self.folder / f"{key}.json"))
@@ -117,22 +142,23 @@ class ModeTrialStore(TrialStore[ModeResult]):
 class TrialStoreDataset(AbstractDataset[NoReturn, "ExperimentTrialStore | ModeTrialStore"]):
     """Loads a TrialStore, which need not exist yet; what is in it is saved through it.
 
-    trials: "experiments", with the folder of their checkpoints, or "modes".
+    trials: "experiments" or "modes". checkpoints: the folder of those of trials at work.
     """
 
     def __init__(
         self, *, filepath: str, trials: Literal["experiments", "modes"], checkpoints: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        if trials not in ("experiments", "modes") or (trials == "experiments") != (checkpoints is not None):
+        if trials not in ("experiments", "modes") or (trials == "experiments" and checkpoints is None):
             raise ValueError(f"expected trials: experiments with checkpoints, or trials: modes, got {trials}")
-        self._folder, self._checkpoints = Path(filepath), checkpoints
+        self._folder, self._trials, self._checkpoints = Path(filepath), trials, checkpoints
         self.metadata = metadata
 
     def load(self) -> ExperimentTrialStore | ModeTrialStore:
-        if self._checkpoints is None:
-            return ModeTrialStore(self._folder)
-        return ExperimentTrialStore(self._folder, Path(self._checkpoints))
+        checkpoints = None if self._checkpoints is None else Path(self._checkpoints)
+        if self._trials == "modes" or checkpoints is None:
+            return ModeTrialStore(self._folder, checkpoints)
+        return ExperimentTrialStore(self._folder, checkpoints)
 
     def save(self, data: NoReturn) -> None:
         raise DatasetError(f"{self._folder}: results of trials are saved by the node that runs them")

@@ -145,7 +145,22 @@ def find_experiment_errors(
         yield from _collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
     yield from _find_memory_errors(name, recipe, games)
     for game in games:
+        yield from _find_packing_errors(name, training, game.images_per_score, left)
         yield from _find_single_image_errors(f"{name}.training.batch_size", training, game, images, available)
+
+
+def _find_packing_errors(name: str, training: TrainingRecipe, count: int, left: int) -> Iterator[str]:
+    """Errors where a device's share of a batch cannot be divided into packs. left: images of an epoch's last batch."""
+    share, where = training.batch_size // training.devices, f"{name}.training.batch_size"
+    if share % count:
+        fits = max(1, share // count) * count * training.devices
+        of = f"{training.batch_size} images" + (f" on {training.devices} devices" if training.devices > 1 else "")
+        yield f"{where}: {of} cannot be divided into packs of {count}: set a multiple, for example {fits}"
+    elif not training.drop_last and left // training.devices % count:
+        yield (
+            f"{where}: the last batch of an epoch, {left} images, cannot be divided into packs of {count}: set "
+            "training.drop_last=true, or another batch_size"
+        )
 
 
 def image_spec(recipe: Recipe, declared: ImageSpec) -> ImageSpec:

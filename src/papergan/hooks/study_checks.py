@@ -62,6 +62,8 @@ def _check_numbers(catalog: CatalogProtocol) -> None:
     """Raises RecipeError for a published number that nothing of ours measures."""
     variants = DiracRecipe.parse("dirac_gan", catalog.load("params:dirac_gan")).variants
     known = {*discover(), *(f"dirac_gan/{one}" for one in variants), *(f"anchors/{one}" for one in ANCHORS)}
+    points = ModeStressRecipe.parse("pacgan_points", catalog.load("params:pacgan_points"))
+    known |= {f"pacgan_points/{trial.name}" for trial in mode_stress.trials_of(points)}
     for number in published_numbers(catalog.load("published")):
         if number.measured_by not in known:
             raise RecipeError(
@@ -88,13 +90,17 @@ def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> No
 
 
 def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
-    """The mode stress test's recipe and its trials, the first of each level built once.
+    """The recipe of a tool on points and its trials, the first of each level built once.
 
     Raises RecipeError with all errors in one message.
     """
     recipe = ModeStressRecipe.parse(name, catalog.load(f"params:{name}"))
     trials = mode_stress.trials_of(recipe)
     known, errors = set(recipe.levels), []
+    names = [f"{target}/{level}" for target in recipe.targets for level in recipe.levels]
+    errors += [
+        f"{name}.only: no trial {quoted(one)}{did_you_mean(one, names)}" for one in recipe.only if one not in names
+    ]
     for place, claim in enumerate(recipe.claims):
         for level in (*claim.treatment, *claim.baseline):
             if level not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from papergan.config.dirac import DiracResult
+from papergan.config.mode_stress import ModeResult
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import METRICS
 from papergan.reporting.reproductions import MeasuredRun
@@ -35,3 +36,11 @@ def run_of_dirac(result: DiracResult) -> MeasuredRun:
     if result.step_radius is not None:
         values["step_radius"] = result.step_radius
     return MeasuredRun(0, values, {}, None, "")
+
+
+def run_of_points(seed: int, result: ModeResult) -> MeasuredRun:
+    """Modes, the share of high quality and the divergence after the last step; none where it diverged."""
+    last = {} if result.diverged else result.over_time[-1]
+    minutes = result.seconds_per_step * result.over_time[-1]["step"] / 60
+    made = ", ".join(f"{name} {value}" for name, value in result.provenance.items())
+    return MeasuredRun(seed, last, {}, minutes, made)

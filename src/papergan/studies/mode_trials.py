@@ -1,7 +1,8 @@
-"""Trials of the mode stress test: training on points of the plane, with modes counted at intervals."""
+"""Trials on points: training on a mixture in the plane, with modes counted at intervals, on the CPU."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -11,81 +12,127 @@ from torch import Tensor
 from papergan import systems
 from papergan.config.mode_stress import DIVERGENCE, LIKELIHOOD, MODES, POINT, QUALITY, ModeResult, ModeTrial
 from papergan.errors import Interrupted, NotFiniteError
-from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.randomness import own_random_state, seed_for
+from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
 from papergan.training.numerics import numerics
 
 MARGIN = 1.25  # the outermost centre lies at 1 / MARGIN of the generator's range, that of tanh
 NUM_SHOWN_POINTS = 1000  # points that are kept for the picture
+SECONDS_BETWEEN_SAVES = 60.0
+
+Stop = Callable[[], int | None]
 
 
-def train_on_points(trial: ModeTrial, stop: Callable[[], int | None], report: Callable[[Row], None]) -> ModeResult:
-    """Train on points and count modes, on the CPU.
+def train_on_points(
+    trial: ModeTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None = None
+) -> ModeResult:
+    """Train on points and count modes.
 
-    report: called after every count. stop: the number of a stop signal, or None.
+    report: called after every count. stop: the number of a stop signal, or None. checkpoints: where the trial goes on
+    from if it was stopped, to the same bits; None begins anew.
     Raises Interrupted after a stop signal; the result of a trial that diverges says so.
     """
-    recipe, mixture = trial.recipe, trial.recipe.targets[trial.target].mixture()
-    scale = MARGIN * float(mixture.centres.abs().max())
-    game = systems.build(recipe.system, POINT, trial.settings, seed=trial.seed)
-    over_time: list[Row] = []
-    losses: list[Row] = []
-    running_mean, guard, step, seconds = RunningMean(), NonFiniteGuard(game.device), 0, 0.0
-    diverged = None
+    training, diverged = PointsTraining(trial, report, checkpoints), None
     with numerics("float32", deterministic=False), own_random_state("cpu"):
         try:
-            while True:
-                if (number := stop()) is not None:
-                    raise Interrupted(number, f"stopped by signal {number} in {trial.name}; run again to go on")
-                guard.check()
-                over_time.append(
-                    {"step": float(step), **_counted(_points(game, recipe.samples, trial.seed, scale), mixture)}
-                )
-                losses += [{"step": float(step), **running_mean.read()}] if step else []
-                report({**over_time[-1], **(losses[-1] if losses else {})})
-                if step == recipe.steps:
-                    break
-                began, until = time.perf_counter(), min(step + recipe.every_steps, recipe.steps)
-                for now in range(step, until):
-                    _step(trial, mixture, game, now, scale, running_mean, guard)
-                step, seconds = until, seconds + time.perf_counter() - began
+            training.run(stop)
         except NotFiniteError as error:
             diverged = f"diverged at {error}"
-        points = [] if diverged else _points(game, NUM_SHOWN_POINTS, trial.seed, scale).tolist()
-    return ModeResult(over_time, losses, seconds / max(1, step), points, diverged)
+        points = [] if diverged else training.points(NUM_SHOWN_POINTS).tolist()
+    return ModeResult(
+        training.over_time, training.losses, training.seconds / max(1, training.step), points, diverged
+    )  # fmt: skip
 
 
-def _step(
-    trial: ModeTrial, mixture: Mixture, game: Game, step: int, scale: float, running_mean: RunningMean,
-    guard: NonFiniteGuard,
-) -> None:  # fmt: skip
-    """One training step; its random numbers are a function of (seed, step)."""
-    size = trial.recipe.batch_size
-    torch.manual_seed(seed_for(trial.seed, "step", step))
-    batches = [
-        {"image": (mixture.sample(size, seed_for(trial.seed, "batch", step, index)) / scale).reshape(size, -1, 1, 1)}
-        for index in range(game.batches_per_step)
-    ]
-    running_mean.add(training_step(game, batches, Progress(step, step * size * game.batches_per_step), guard))
+class PointsTraining:
+    """A game on points, at a step of its training. over_time, losses: rows of every count so far; seconds: of steps."""
 
+    def __init__(self, trial: ModeTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None) -> None:
+        self.trial, self.recipe, self.report, self.checkpoints = trial, trial.recipe, report, checkpoints
+        self.mixture = self.recipe.targets[trial.target].mixture()
+        self.scale = MARGIN * float(self.mixture.centres.abs().max()) if self.recipe.scaled else 1.0
+        self.game = systems.build(self.recipe.system, POINT, trial.settings, seed=trial.seed)
+        self.data = None
+        if self.recipe.num_points is not None:
+            self.data = self.mixture.sample(self.recipe.num_points, seed_for(trial.seed, "points"))
+        self.running_mean, self.guard = RunningMean(), NonFiniteGuard(self.game.device)
+        self.step, self.seconds, self.saved = 0, 0.0, time.monotonic()
+        self.over_time: list[Row] = []
+        self.losses: list[Row] = []
 
-def _points(game: Game, count: int, seed: int, scale: float) -> Tensor:
-    """Generated points [count, 2] in the plane of the mixture."""
-    points = torch.cat(list(game.sampler().stream(count, seed=seed))).flatten(1) * scale
-    if not bool(points.isfinite().all()):
-        raise NotFiniteError("generated points are not finite")
-    return points
+    def run(self, stop: Stop) -> None:
+        """Train to the end, from the newest checkpoint. Raises Interrupted after a stop signal, NotFiniteError."""
+        if not self._resume():
+            self._count()
+        while self.step < self.recipe.steps:
+            began, until = time.perf_counter(), min(self.step + self.recipe.every_steps, self.recipe.steps)
+            number = None
+            for now in range(self.step, until):
+                self._train(now)
+                if (number := stop()) is not None:
+                    break
+            if number is not None:  # what came after the last count is done again
+                raise Interrupted(number, f"stopped by signal {number} in {self.trial.name}; run again to go on")
+            self.step, self.seconds = until, self.seconds + time.perf_counter() - began
+            self._count()
+            self._save()
 
+    def points(self, count: int) -> Tensor:
+        """Generated points [count, 2] in the plane of the mixture. Raises NotFiniteError."""
+        points = torch.cat(list(self.game.sampler().stream(count, seed=self.trial.seed))).flatten(1) * self.scale
+        if not bool(points.isfinite().all()):
+            raise NotFiniteError("generated points are not finite")
+        return points
 
-def _counted(points: Tensor, mixture: Mixture) -> Row:
-    found, density = mode_coverage(points, mixture), log_likelihood(points, mixture)
-    return {MODES: float(found.modes), QUALITY: found.high_quality, DIVERGENCE: found.divergence, LIKELIHOOD: density}
+    def _count(self) -> None:
+        self.guard.check()
+        points = self.points(self.recipe.samples)
+        found, density = mode_coverage(points, self.mixture), log_likelihood(points, self.mixture)
+        counted = {MODES: float(found.modes), QUALITY: found.high_quality, DIVERGENCE: found.divergence}
+        self.over_time.append({"step": float(self.step), **counted, LIKELIHOOD: density})
+        self.losses += [{"step": float(self.step), **self.running_mean.read()}] if self.step else []
+        self.report({**self.over_time[-1], **(self.losses[-1] if self.losses else {})})
+
+    def _train(self, step: int) -> None:
+        """One training step; its random numbers are a function of (seed, step)."""
+        game, size = self.game, self.recipe.batch_size * self.game.images_per_score
+        torch.manual_seed(seed_for(self.trial.seed, "step", step))
+        batches = [{"image": self._batch(size, step, index)} for index in range(game.batches_per_step)]
+        progress = Progress(step, step * size * game.batches_per_step)
+        self.running_mean.add(training_step(game, batches, progress, self.guard))
+
+    def _batch(self, size: int, step: int, index: int) -> Tensor:
+        """Points as images [size, 2, 1, 1] in the generator's range: fresh ones, or drawn from the data set."""
+        seed = seed_for(self.trial.seed, "batch", step, index)
+        if self.data is None:
+            points = self.mixture.sample(size, seed)
+        else:
+            draw = torch.Generator().manual_seed(seed)
+            points = self.data[torch.randint(len(self.data), (size,), generator=draw)]
+        return (points / self.scale).reshape(size, -1, 1, 1)
+
+    def _save(self) -> None:
+        if self.checkpoints is None or time.monotonic() - self.saved < SECONDS_BETWEEN_SAVES:
+            return
+        rows = {"over_time": self.over_time, "losses": self.losses, "seconds": self.seconds}
+        self.checkpoints.save(self.step, {"game": self.game.state_dict(), "rows": json.dumps(rows)})
+        self.saved = time.monotonic()
+
+    def _resume(self) -> bool:
+        found = None if self.checkpoints is None else self.checkpoints.latest()
+        if found is None:
+            return False
+        self.game.load_state_dict(found.state["game"])
+        rows = json.loads(found.state["rows"])
+        self.step, self.over_time, self.losses = found.step, rows["over_time"], rows["losses"]
+        self.seconds = rows["seconds"]
+        return True
 
 
 def log_likelihood(points: Tensor, mixture: Mixture) -> float:

@@ -30,12 +30,14 @@ from papergan.tracking import Tracker, provenance
 def run_stress_test(stress: ModeStress, trials: ModeTrialStore, tracker: Tracker) -> dict[str, str]:
     """Run every trial that is not finished. Returns where the result of each is kept, by its name and seed.
 
-    Raises Interrupted after a stop signal; the same command goes on from there, the trial that was at work anew.
+    Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
     """
     with stoppable("a stress test") as stop:
 
         def train(trial: ModeTrial, tracker: Tracker) -> ModeResult:
-            return replace(train_on_points(trial, stop, tracker.report), provenance=_provenance())
+            with trials.unfinished(trial.key) as checkpoints:
+                result = train_on_points(trial, stop, tracker.report, checkpoints)
+            return replace(result, provenance=_provenance())
 
         run_trials(stress.trials, train, trials, tracker)
     return {f"{trial.name}, seed {trial.seed}": trial.key for trial in stress.trials}

@@ -1,4 +1,4 @@
-"""The pipeline of the mode stress test: run_stress_test, tabulate, draw_samples, draw_modes."""
+"""The pipeline of a tool on points: run_stress_test, tabulate, draw_samples, draw_modes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from kedro.pipeline import Pipeline, node
 from papergan.pipelines.mode_stress import nodes
 
 
-def create_pipeline() -> Pipeline:
-    """The stress test; finished trials are kept, so that the same command continues where it was stopped."""
+def create_pipeline(name: str = "mode_stress_test") -> Pipeline:
+    """The tool of this name; finished trials are kept, so that the same command continues where it was stopped."""
     inputs = ["params:recipe", "trials", "finished"]
     return Pipeline(
         [
@@ -22,8 +22,8 @@ def create_pipeline() -> Pipeline:
             node(nodes.draw_samples, inputs, outputs="samples", name="draw_samples"),
             node(nodes.draw_modes, inputs, outputs="modes_over_time", name="draw_modes"),
         ],
-        namespace="mode_stress_test",
+        namespace=name,
         inputs={"pros_and_cons"},
-        parameters={"params:recipe": "params:mode_stress_test"},
+        parameters={"params:recipe": f"params:{name}"},
         tags=["stress"],
     )

@@ -6,21 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from papergan.config.checked import Reproductions
+from papergan.config.checked import ModeStress, Reproductions
 from papergan.config.dirac import DiracResult
 from papergan.config.papers import citation, short_name
 from papergan.config.study import ExperimentTrial
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
-from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.parzen_anchors import parzen_anchors
 from papergan.reporting.published_results import published_numbers
 from papergan.reporting.reproductions import MeasuredRun, reproduction_table, reproductions, run_table, summary
 from papergan.studies import figures
 from papergan.studies.experiment_trials import ExperimentTrainer
-from papergan.studies.measured_runs import run_of_card, run_of_dirac
+from papergan.studies.measured_runs import run_of_card, run_of_dirac, run_of_points
 from papergan.studies.page import study_page
 from papergan.studies.runner import run_trials
 from papergan.studies.seed_groups import ExperimentGroup, grouped
@@ -64,16 +64,17 @@ def measure_anchors(plan: Reproductions, image_library: ImageLibrary) -> dict[st
 def tabulate(
     plan: Reproductions, trials: ExperimentTrialStore, finished: Mapping[str, str],
     score_cards: Mapping[str, ScoreCard], anchors: Mapping[str, Mapping[str, float]], dirac: Sequence[DiracResult],
-    published: Mapping[str, Any],
+    points: ModeStress, point_trials: ModeTrialStore, published: Mapping[str, Any],
 ) -> Page:  # fmt: skip
     """The page: a row per published number, beside what was measured, with its verdict.
 
     finished: trials of this pipeline. score_cards: of experiments that were run for themselves; a run of the same
-    recipe and seed counts once.
+    recipe and seed counts once. points: the tool on points of the plane, of which finished trials count.
     """
     numbers = published_numbers(published)
     cards = chain(_of_trials(plan.trials, trials), score_cards.values())
-    found = reproductions(numbers, _by_source(plan.trials, cards, dirac, anchors))
+    runs = _by_source(plan.trials, cards, dirac, anchors) | _of_points(points, point_trials)
+    found = reproductions(numbers, runs)
     papers = {one.paper: short_name(one.paper) for one in numbers}
     table = reproduction_table(found, papers, {one.measured_by: _command(one.measured_by) for one in numbers})
     made_by = dict.fromkeys(run.made_by for one in found for run in one.runs if run.made_by)
@@ -119,10 +120,21 @@ def _by_source(
     return {name: sorted(runs, key=lambda run: run.seed) for name, runs in found.items()}
 
 
+def _of_points(points: ModeStress, store: ModeTrialStore) -> dict[str, list[MeasuredRun]]:
+    found: dict[str, list[MeasuredRun]] = {}
+    for trial in points.trials:
+        result = store.find(trial.key)
+        if result is not None:
+            found.setdefault(f"{points.name}/{trial.name}", []).append(run_of_points(trial.seed, result))
+    return found
+
+
 def _command(measured_by: str) -> str:
     tool, _, variant = measured_by.partition("/")
     if tool == "anchors":
         return "kedro run --pipelines reproductions"
+    if "/" in variant:  # one trial of a tool on points
+        return f"kedro run --pipelines {tool} --params '{tool}.only=[{variant}],{tool}.seeds=[0]'"
     return f"kedro run --pipelines {tool}" + ("" if variant else f" --params {tool}.seed=0")
 
 

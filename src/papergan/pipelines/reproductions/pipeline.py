@@ -7,7 +7,7 @@ from kedro.pipeline import Pipeline, node
 from papergan.pipelines import dirac_gan
 from papergan.pipelines.reproductions import nodes
 
-POINTS = "pacgan_points"
+POINTS = "pacgan_points"  # whose finished trials are read: training them is that tool's command
 
 
 def create_pipeline() -> Pipeline:
@@ -24,15 +24,30 @@ def create_pipeline() -> Pipeline:
             node(nodes.measure_anchors, [recipe, "image_library"], outputs="anchors", name="measure_anchors"),
             node(
                 nodes.tabulate,
-                [*trials, "score_cards", "anchors", "dirac_gan.results", "published"],
+                [
+                    *trials,
+                    "score_cards",
+                    "anchors",
+                    "dirac_gan.results",
+                    f"params:{POINTS}",
+                    f"{POINTS}.trials",
+                    "published",
+                ],
                 outputs="page",
                 name="tabulate",
             ),
             node(nodes.draw_samples, trials, outputs="samples", name="draw_samples"),
         ],
         namespace="reproductions",
-        inputs={"image_library", "feature_cache", "score_cards", "dirac_gan.results", "published"},
-        parameters={"params:recipe": "params:reproductions"},
+        inputs={
+            "image_library",
+            "feature_cache",
+            "score_cards",
+            "dirac_gan.results",
+            f"{POINTS}.trials",
+            "published",
+        },
+        parameters={"params:recipe": "params:reproductions", f"params:{POINTS}": f"params:{POINTS}"},
         tags=["reproductions"],
     )
     return own + dirac_gan.create_pipeline()
