@@ -41,7 +41,7 @@ PUBLISHED = {
 
 
 def plan(seeds=(0, 1), **changes):
-    recipe = ReproductionsRecipe(experiments=("gan_mnist",), seeds=seeds, **changes)
+    recipe = ReproductionsRecipe(paper="theis2016", experiments=("gan_mnist",), seeds=seeds, **changes)
     study = StudyRecipe(paper="theis2016", seeds=seeds, grids={"r": GridRecipe(experiments=("gan_mnist",))})
     return TrialPlan("reproductions", recipe, tuple(trials_of("reproductions", study, RECIPES)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from papergan.config.papers import PaperKey
 from papergan.config.study import Names
 from papergan.validation import Seeds, StrictModel
 
@@ -9,11 +10,12 @@ ANCHORS = ("training images", "k-means")  # of `parzen_anchors`
 
 
 class ReproductionsRecipe(StrictModel):
-    """The reproductions. experiments: those that are trained, each over all `seeds`.
+    """The reproductions. paper: whose anchors are measured, and under which the run is logged. experiments: those that are trained, each over all `seeds`.
 
     finished_only: nothing is trained; the table is of what is there.
     """
 
+    paper: PaperKey
     description: str = ""
     experiments: Names
     seeds: Seeds = (0, 1, 2)
