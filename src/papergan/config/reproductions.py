@@ -10,9 +10,10 @@ ANCHORS = ("training images", "k-means")  # of `parzen_anchors`
 
 
 class ReproductionsRecipe(StrictModel):
-    """The reproductions. paper: whose anchors are measured, and under which the run is logged. experiments: those that are trained, each over all `seeds`.
+    """The reproductions. paper: whose anchors are measured, and under which the run is logged.
 
-    finished_only: nothing is trained; the table is of what is there.
+    experiments: those that are trained, each over all `seeds`. finished_only: nothing is trained; the table is of what
+    is there.
     """
 
     paper: PaperKey
