@@ -10,12 +10,13 @@ from torch import Tensor
 
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.stacked_images import stacked_classes
 from papergan.errors import EvaluationError
 from papergan.evaluation.compute_metrics import score_features
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules, Split
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_rows
-from papergan.extractors.feature_extractor import EvaluationStopped, FeatureExtractor
+from papergan.extractors.feature_extractor import EvaluationStopped, FeatureExtractor, Features
 from papergan.metrics.random_subsets import kept_of, random_rows
 from papergan.metrics.registry import METRICS
 from papergan.weights import Weights
@@ -94,6 +95,20 @@ def test_what_takes_long_is_measured_where_it_is_asked_for(splits: ImageSplits) 
     copies = score_samples([splits.train.images[:250]], [extractor], reference(splits, extractor), rules)
     assert copies["domain_copy_rate"] == 1
     assert copies["domain_distance_ratio"] == 0
+
+
+def test_modes_are_counted_of_stacked_images_alone(splits: ImageSplits) -> None:
+    plain, joint = PixelExtractor(class_names=NAMES), PixelExtractor(class_names=stacked_classes(("0", "1")))
+    rules = replace(RULES, bootstrap=0)
+    names = {"domain_stacked_modes", "domain_stacked_divergence"}
+    assert not names & set(score_samples([images(250, 2)], [plain], reference(splits, plain), rules))
+    features = Features(torch.randn(250, 3), torch.eye(8)[torch.arange(250) % 2])
+    facts = replace(reference(splits, plain)["domain"], extractor=ExtractorFacts.of(joint))
+    real = facts.real.features._replace(logits=torch.eye(8)[torch.arange(len(facts.real)) % 8])
+    facts = replace(facts, real=replace(facts.real, features=real))
+    scores = score_features(features, facts, rules, groups=["is"])
+    assert scores["domain_stacked_modes"] == 2
+    assert scores["domain_stacked_divergence"] == pytest.approx(np.log(4))
 
 
 def test_an_extractor_without_logits_has_no_inception_score(splits: ImageSplits) -> None:

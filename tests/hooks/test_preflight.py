@@ -59,6 +59,18 @@ def test_the_faults_of_all_experiments_are_on_one_line(tmp_path):
         ({"overrides": {"widht": 8}}, "no setting 'widht'; did you mean 'width'"),
         ({"overrides": SMALL | {"augmentation": "colr"}}, "'colr'; did you mean 'color'"),
         ({"training": {"steps": 2, "batch_size": 21}}, "20 images cannot fill a batch of 21"),
+        (
+            {"system": "dcgan", "overrides": SMALL | {"packing": 3}},
+            "mine.training.batch_size: 4 images cannot be divided into packs of 3: set a multiple, for example 3",
+        ),
+        (
+            {
+                "system": "dcgan",
+                "overrides": SMALL | {"packing": 3},
+                "training": {"steps": 2, "batch_size": 6, "drop_last": False},
+            },
+            "the last batch of an epoch, 2 images, cannot be divided into packs of 3",
+        ),
         ({"training": {"steps": 2, "batch_size": 6}, "train_limit": 5}, "5 images cannot fill a batch of 6"),
         (
             {"training": {"steps": 2, "batch_size": 8, "drop_last": False, "devices": 2}, "train_limit": 13},

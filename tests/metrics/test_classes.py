@@ -55,6 +55,19 @@ def test_covered_classes_hold_more_than_a_tenth_of_a_fair_share() -> None:
     assert histogram(73, 3, 2, 2).covered(share=0.5) == 1
 
 
+def test_modes_are_classes_that_are_drawn_at_all() -> None:
+    assert histogram(997, 1, 0, 2).drawn() == 3
+    assert histogram(5, 5, 5, 5).drawn() == 4
+
+
+def test_divergence_from_even_shares_is_the_formula_of_pacgan() -> None:
+    shares = [0.5, 0.3, 0.2]  # KL(p || u), of the classes that are drawn
+    expected = sum(share * math.log(share / 0.25) for share in shares)
+    assert histogram(50, 30, 20, 0).divergence_from_even() == pytest.approx(expected, rel=1e-12)
+    assert histogram(7, 7, 7).divergence_from_even() == 0
+    assert histogram(0, 9, 0, 0).divergence_from_even() == pytest.approx(math.log(4))
+
+
 def test_entropy_is_normalised() -> None:
     assert histogram(5, 5, 5, 5).entropy() == pytest.approx(1, rel=1e-12)
     assert histogram(0, 7, 0, 0).entropy() == 0

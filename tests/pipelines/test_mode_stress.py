@@ -86,6 +86,57 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
     assert seen[0].flatten(1).norm(dim=1).mean() == pytest.approx(1 / 1.25, abs=0.02)
 
 
+@pytest.mark.parametrize("system", ["gan", "pacgan_points"])
+def test_a_stopped_cell_goes_on_to_the_same_bits(tmp_path, monkeypatch, system):
+    """Also where the points are a data set, and a step is of packs of them."""
+    monkeypatch.setattr("papergan.studies.mode_trials.SECONDS_BETWEEN_SAVES", 0.0)
+    what = recipe(
+        system=system, levels={"pairs": {"packing": 2}}, claims=[], num_points=30, scaled=False, steps=6,
+        common={"latent_dim": 2, "width": 4},
+    )  # fmt: skip
+    trial, store = trials_of(what)[0], ModeTrialStore(tmp_path / "cells", tmp_path / "checkpoints")
+    whole = train_on_points(trial, never, lambda row: None)
+    asked = []
+
+    def at_the_fifth_step():
+        asked.append(None)
+        return 15 if len(asked) == 5 else None
+
+    with store.unfinished(trial.key) as checkpoints:
+        with pytest.raises(Interrupted, match="run again to go on"):
+            train_on_points(trial, at_the_fifth_step, lambda row: None, checkpoints)
+        assert checkpoints.steps() == [2, 4]
+        rows = []
+        again = train_on_points(trial, never, rows.append, checkpoints)
+        assert [row["step"] for row in rows] == [6.0]
+    assert (again.over_time, again.losses, again.points) == (whole.over_time, whole.losses, whole.points)
+    store.keep(trial.key, again)
+    assert checkpoints.steps() == []
+
+
+def test_points_of_a_data_set_are_the_only_ones_that_are_seen(monkeypatch):
+    what = recipe(system="pacgan_points", levels={"pairs": {"packing": 2}}, claims=[], num_points=3, scaled=False)
+    seen = []
+
+    def fake_step(game, batches, progress, guard):
+        seen.append(batches[0]["image"])
+        return {"discriminator.discriminator_loss": torch.zeros(())}
+
+    monkeypatch.setattr("papergan.studies.mode_trials.training_step", fake_step)
+    train_on_points(trials_of(what)[0], never, lambda row: None)
+    points = torch.cat(seen).flatten(1)
+    assert len(points) == 4 * 2 * 8  # steps, images in a pack, packs
+    assert len({tuple(point) for point in points.tolist()}) == 3
+    assert points.norm(dim=1) == pytest.approx(2.0, abs=0.1)
+
+
+def test_some_trials_by_name():
+    assert [trial.name for trial in trials_of(recipe(only=["ring/hinge"]))] == ["ring/hinge"] * 2
+    keys = {trial.name: trial.key for trial in trials_of(recipe())}
+    assert {trial.key for trial in trials_of(recipe(only=["ring/hinge"]))} > {keys["ring/hinge"]}
+    assert trials_of(recipe(scaled=False))[0].key != trials_of(recipe())[0].key
+
+
 def test_it_diverges_aloud_and_keeps_the_counts_so_far():
     trial = trials_of(recipe(levels={"wild": {"learning_rate": 1e9, "loss": "wasserstein"}}, claims=[]))[0]
     result = train_on_points(trial, never, lambda row: None)
@@ -179,6 +230,7 @@ def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
             {"targets": {"grid": {"kind": "grid", "modes": 24, "scale": 2.0, "deviation": 0.1}}},
             "square number of modes",
         ),
+        ({"only": ["ring/hing"]}, "mode_stress_test.only: no trial 'ring/hing'; did you mean 'ring/hinge'"),
         ({"stepps": 3}, "unknown key 'stepps'; did you mean 'steps'"),
         ({"levels": {"hinge": {"loss": "hinge"}}}, "claims.0: unknown level 'non_saturating'"),
     ],
