@@ -16,13 +16,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "began_original": {"stall_window": 2},
     "deligan": {"components": 4},
     "gan": {"dropout": 0.3},
-    "gmmn": {
-        "widths": [8],
-        "autoencoder": True,
-        "autoencoder_widths": [8, 4],
-        "autoencoder_steps": 2,
-        "autoencoder_every": 1,
-    },
+    "gmmn": {"widths": [8]},
     "mix_wgan": {"width": 4, "components": 3},
 }
 MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy turns are taken, within a few steps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -93,6 +95,23 @@ def test_the_rate_and_the_momentum_change_in_the_ten_thousandth_step_of_the_gene
     for step, expected in ((9 + 9998, (2.0, 0.9)), (9 + 9999, (0.2, 0.99))):
         training_step(game, [batch()], Progress(step))
         assert (group["lr"], group["momentum"]) == pytest.approx(expected)
+
+
+def test_a_training_that_is_resumed_in_any_stage_goes_on_bit_for_bit():
+    def run(game: Game, steps: range) -> Game:
+        for step in steps:
+            torch.manual_seed(step)
+            training_step(game, [batch()], Progress(step))
+        return game
+
+    straight = run(systems.build("gmmn", IMAGES, CODE, seed=0), range(12))
+    for stop in (1, 4, 7, 10):
+        resumed = systems.build("gmmn", IMAGES, CODE, seed=1)
+        first = run(systems.build("gmmn", IMAGES, CODE, seed=0), range(stop))
+        resumed.load_state_dict(copy.deepcopy(first.state_dict()))
+        run(resumed, range(stop, 12))
+        for one, other in zip(straight.networks.parameters(), resumed.networks.parameters(), strict=True):
+            assert torch.equal(one, other)
 
 
 def test_dropout_of_an_encoder_leaves_inputs_out_and_rescales_nothing():

@@ -35,6 +35,8 @@ class NothingIsSent(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten._fused_adam_.tensor_lr:  # which torch cannot do on `meta`
             result = torch.ops.aten._fused_adam_.default(*args, **{**kwargs, "lr": 0.0})
+        elif func is torch.ops.aten._fused_sgd_.default:  # nor this; it changes its arguments and returns nothing
+            result = None
         else:
             result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves((args, kwargs, result)):
@@ -49,7 +51,8 @@ class NothingIsSent(TorchDispatchMode):
 def _meta_is_a_gpu(monkeypatch):
     """Checks of torch that only look at the device's name."""
     monkeypatch.setattr(torch, "autocast", lambda device, **how: AUTOCAST("cpu", **how))
-    monkeypatch.setattr(sys.modules["torch.optim.adam"], "_device_dtype_check_for_fused", lambda *given, **named: None)
+    for optimiser in ("torch.optim.adam", "torch.optim.sgd"):
+        monkeypatch.setattr(sys.modules[optimiser], "_device_dtype_check_for_fused", lambda *given, **named: None)
     capturable = sys.modules["torch.optim.rmsprop"]._get_capturable_supported_devices
     monkeypatch.setattr(
         sys.modules["torch.optim.rmsprop"], "_get_capturable_supported_devices", lambda *given: ["meta", *capturable()]

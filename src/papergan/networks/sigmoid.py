@@ -21,6 +21,11 @@ def unit_vectors(images: Tensor) -> Tensor:
     return images.flatten(1).add(1.0).mul(0.5)
 
 
+def sigmoid_images(logits: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Logits of pixels [B, D] -> images [B, *shape] in [-1, 1]: 2 sigmoid(l) - 1 = tanh(l / 2), which loses no digits."""
+    return torch.tanh(logits * 0.5).reshape(-1, *shape)
+
+
 class SigmoidImages(nn.Module):
     """Features [B, inputs] -> images [B, C, S, S]: a linear layer and a sigmoid, mapped from 0..1 to [-1, 1]."""
 
@@ -30,8 +35,7 @@ class SigmoidImages(nn.Module):
         self.linear = nn.Linear(inputs, images.channels * images.size**2)
 
     def forward(self, features: Tensor) -> Tensor:
-        images: Tensor = self.linear(features).sigmoid().mul(2.0).sub(1.0).reshape(-1, *self.shape)
-        return images
+        return sigmoid_images(self.linear(features), self.shape)
 
 
 def rectified(sizes: Sequence[int]) -> list[nn.Module]:
@@ -99,7 +103,7 @@ class SigmoidDecoder(nn.Module):
         fan_in_initialisation(self)
 
     def forward(self, codes: Tensor) -> Tensor:
-        return self.logits(codes).sigmoid().mul(2.0).sub(1.0).reshape(-1, *self.shape)
+        return sigmoid_images(self.logits(codes), self.shape)
 
     def logits(self, codes: Tensor) -> Tensor:
         """Logits of the pixels, [B, D]."""
