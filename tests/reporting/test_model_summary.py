@@ -33,7 +33,8 @@ def test_every_system_is_summarised_and_left_as_it_was(name):
     by_name = {one.name: one for one in found}
     assert by_name[game.showcase.generator].output == (3, 32, 32)
     assert by_name[game.showcase.generator].macs > 1000
-    assert by_name[game.showcase.discriminator].macs > 1000
+    judge = by_name[game.showcase.discriminator]
+    assert judge.macs > 1000 or not judge.parameters  # one without weights shows pixels as they are
     for one in found:  # layers may share weights, and a network may have some of its own
         assert all(layer.parameters <= one.parameters for layer in one.layers)
     assert set(player_table(game)["player"]) == set(game.players)

@@ -22,7 +22,7 @@ def unit_vectors(images: Tensor) -> Tensor:
 
 
 def sigmoid_images(logits: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Logits of pixels [B, D] -> images [B, *shape] in [-1, 1]: 2 sigmoid(l) - 1 = tanh(l / 2), which loses no digits."""
+    """Logits [B, D] -> images [B, *shape] in [-1, 1]: 2 sigmoid(l) - 1 = tanh(l / 2), which loses no digits near 0."""
     return torch.tanh(logits * 0.5).reshape(-1, *shape)
 
 
