@@ -75,18 +75,19 @@ def optimiser_step(
     """One optimiser step of the player of `turn`, on one batch; reports as `training_step`."""
     player, optimiser = game.players[turn.player], game.optimisers[turn.player]
     context = StepContext(game, turn, batch, progress)
-    with game.learning(player.networks):
+    with game.learning(turn.player) as weights:
         lowered = autocast is not None and not turn.differentiates_inputs
         with torch.autocast(game.device.type, dtype=autocast, enabled=lowered):
             terms = zip(turn.names, turn.objective, strict=True)
             values = {name: context.value(term.weight) * term(context) for name, term in terms}
         weighted = torch.stack(list(values.values()))
         loss = weighted.sum()
-        optimiser.zero_grad(set_to_none=True)
+        for weight in weights:  # as zero_grad does, without its hooks
+            weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
-    gradients = [w.grad for group in optimiser.param_groups for w in group["params"] if w.grad is not None]
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
     shown = average_over_ranks(gradients, weighted.detach())
-    norm = torch.nn.utils.get_total_norm(gradients)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if guard is not None:
         guard.record_step(turn.guarded, torch.cat([shown, norm[None]]))
     set_learning_rate(game, turn.player, progress)
