@@ -4,7 +4,8 @@ At the sizes of the tools on points, Python and dispatch are most of a step. The
 loss are trained by the tool's own step (batches by seed, latents, guard against what is not finite, gradient norms,
 running means) and by a loop that has none of that: draw points, two losses, two steps. Both in this process, in turns
 of --steps steps each, so that what else the machine does falls on both; medians of --rounds turns, and of the ratios
-of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml. Prints Markdown; --json FILE keeps it.
+of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml. Prints Markdown;
+--json FILE keeps it.
 """
 
 from __future__ import annotations

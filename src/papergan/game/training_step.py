@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -77,7 +78,7 @@ def optimiser_step(
     context = StepContext(game, turn, batch, progress)
     with game.learning(turn.player) as weights:
         lowered = autocast is not None and not turn.differentiates_inputs
-        with torch.autocast(game.device.type, dtype=autocast, enabled=lowered):
+        with torch.autocast(game.device.type, dtype=autocast, enabled=lowered) if autocast else nullcontext():
             terms = zip(turn.names, turn.objective, strict=True)
             values = {name: context.value(term.weight) * term(context) for name, term in terms}
         weighted = torch.stack(list(values.values()))
