@@ -16,11 +16,23 @@ def seed_for(seed: int, *purpose: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
+def set_seed(seed: int, device: torch.device | str) -> None:
+    """Set the ambient random state of the CPU, and of every GPU where this device is one.
+
+    As torch.manual_seed does, without what that spends on devices that are not in use: a stack trace each, in every
+    step of a small game a seventh of its time.
+    """
+    if torch.device(device).type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 @contextmanager
 def seeded(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -> Iterator[None]:
     """Draw from the random state of this purpose inside the block; put the ambient state back afterwards."""
     with own_random_state(device):
-        torch.manual_seed(seed_for(seed, *purpose))
+        set_seed(seed_for(seed, *purpose), device)
         yield
 
 

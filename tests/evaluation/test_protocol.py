@@ -70,7 +70,7 @@ def test_what_depends_on_the_images_that_are_held_out() -> None:
     }
     assert changed == {
         "copy_rate", "distance_ratio", "pixel_copy_rate", "pixel_distance_ratio", "parzen_ll_historical", "fid_floor",
-        "cas",
+        "cas", "code_error", "encoder_1nn_accuracy", "reconstruction_error",
     }  # fmt: skip
 
 

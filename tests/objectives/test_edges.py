@@ -48,7 +48,7 @@ def test_the_literal_edge_loss_has_no_gradient_for_the_discriminator(turn, playe
     """song2023 says that its eq. 3 lets the discriminator take shape into account and slows it down. It cannot."""
     context, real = a_round("literal", turn)
     term = next(term for term in context.turn.objective if isinstance(term, LiteralEdge))
-    with context.game.learning(context.game.players[player].networks):
+    with context.game.learning(player):
         value = term(context)
         expected = ((context.fake(term.match) - real) ** 2).sum() / 5
         weights = [w for n in context.game.players[player].networks for w in context.game.networks[n].parameters()]

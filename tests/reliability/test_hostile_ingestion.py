@@ -21,7 +21,14 @@ from papergan.pipelines.ingestion import create_pipeline
 
 pytestmark = WARNINGS
 
-RECIPE = {"dataset": "toy", "image_size": None, "images": None, "train_limit": None, "subset_seed": None}
+RECIPE = {
+    "dataset": "toy",
+    "image_size": None,
+    "images": None,
+    "train_limit": None,
+    "subset_seed": None,
+    "validation": None,
+}
 
 
 def declared(file: object) -> dict[str, object]:

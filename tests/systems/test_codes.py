@@ -13,7 +13,7 @@ from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.game.game import Match
 from papergan.game.priors import Gaussian, Uniform
-from papergan.game.schedules import ExponentialDecay, Progress
+from papergan.game.schedules import EpochDecay, Progress
 from papergan.game.step_context import StepContext
 from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation, WithCodes
 from papergan.pipelines.experiment.nodes.codes import code_rows, reconstruction_rows
@@ -121,7 +121,7 @@ def test_the_regression_is_the_cross_entropy_of_scaled_latents() -> None:
 
 
 def test_the_rate_falls_to_a_hundredth_epoch_by_epoch() -> None:
-    rate = ExponentialDecay(2e-4, 200, 200)
+    rate = EpochDecay(2e-4, 200, 200)
     assert [rate(Progress(epoch=epoch)) for epoch in (0.0, 199.9)] == [2e-4, 2e-4]
     assert rate(Progress(epoch=200.0)) == rate(Progress(epoch=200.9)) == pytest.approx(2e-4 * 0.01 ** (1 / 200))
     assert rate(Progress(epoch=299.5)) == pytest.approx(2e-5)

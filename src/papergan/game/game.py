@@ -177,16 +177,16 @@ class Game:
         return next(self.networks.parameters()).device
 
     @contextmanager
-    def learning(self, names: Sequence[str]) -> Iterator[None]:
-        """Inside the block only these networks require gradients. This is the whole detach policy."""
-        parts = [self.networks.get_submodule(name) for name in names]
-        for part in parts:
-            part.requires_grad_(True)
+    def learning(self, player: str) -> Iterator[list[nn.Parameter]]:
+        """Inside the block only the weights of this player require gradients. This is the whole detach policy."""
+        weights = [weight for group in self.optimisers[player].param_groups for weight in group["params"]]
+        for weight in weights:
+            weight.requires_grad_(True)
         try:
-            yield
+            yield weights
         finally:
-            for part in parts:
-                part.requires_grad_(False)
+            for weight in weights:
+                weight.requires_grad_(False)
 
     def sampler(self, *, averaged: bool = True) -> Sampler:
         """The prior and the generator of the showcase; the average of both where the game keeps one."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim import Optimizer
+from torch.nn.utils import clip_grads_with_norm_
 
 from papergan.game.game import Game, Turn, always
 from papergan.game.nan_guard import NonFiniteGuard
@@ -77,22 +77,23 @@ def optimiser_step(
     """One optimiser step of the player of `turn`, on one batch; reports as `training_step`."""
     player, optimiser = game.players[turn.player], game.optimisers[turn.player]
     context = StepContext(game, turn, batch, progress)
-    with game.learning(player.networks):
+    with game.learning(turn.player) as weights:
         lowered = autocast is not None and not turn.differentiates_inputs
-        with torch.autocast(game.device.type, dtype=autocast, enabled=lowered):
+        with torch.autocast(game.device.type, dtype=autocast, enabled=lowered) if autocast else nullcontext():
             terms = zip(turn.names, turn.objective, strict=True)
             values = {name: context.value(term.weight) * term(context) for name, term in terms}
         weighted = torch.stack(list(values.values()))
         loss = weighted.sum()
-        optimiser.zero_grad(set_to_none=True)
+        for weight in weights:  # as zero_grad does, without its hooks
+            weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
-    gradients = [weight.grad for weight in _weights(optimiser) if weight.grad is not None]
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
     shown = average_over_ranks(gradients, weighted.detach())
-    norm = get_total_norm(gradients)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if guard is not None:
         guard.record_step(turn.guarded, torch.cat([shown, norm[None]]))
     if player.max_gradient_norm is not None:
-        clip_grads_with_norm_(_weights(optimiser), player.max_gradient_norm, norm)
+        clip_grads_with_norm_(weights, player.max_gradient_norm, norm)
     set_learning_rate(game, turn.player, progress)
     if not isinstance(progress, GraphScalars):
         set_numbers(game, turn.player, progress)
@@ -127,7 +128,3 @@ def set_numbers(game: Game, name: str, progress: Progress) -> tuple[float, ...]:
         if "betas" in group:
             group["betas"] = tuple(present.get(f"beta{place}", beta) for place, beta in enumerate(group["betas"], 1))
     return tuple(present.values())
-
-
-def _weights(optimiser: Optimizer) -> list[Tensor]:
-    return [weight for group in optimiser.param_groups for weight in group["params"]]

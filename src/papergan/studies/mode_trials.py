@@ -17,7 +17,7 @@ from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
-from papergan.randomness import own_random_state, seed_for
+from papergan.randomness import own_random_state, seed_for, set_seed
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
 from papergan.training.numerics import numerics
@@ -74,7 +74,7 @@ class PointsTraining:
             began, until = time.perf_counter(), min(self.step + self.recipe.every_steps, self.recipe.steps)
             number = None
             for now in range(self.step, until):
-                self._train(now)
+                self.train_step(now)
                 if (number := stop()) is not None:
                     break
             if number is not None:  # what came after the last count is done again
@@ -99,10 +99,10 @@ class PointsTraining:
         self.losses += [{"step": float(self.step), **self.running_mean.read()}] if self.step else []
         self.report({**self.over_time[-1], **(self.losses[-1] if self.losses else {})})
 
-    def _train(self, step: int) -> None:
+    def train_step(self, step: int) -> None:
         """One training step; its random numbers are a function of (seed, step)."""
         game, size = self.game, self.recipe.batch_size * self.game.images_per_score
-        torch.manual_seed(seed_for(self.trial.seed, "step", step))
+        set_seed(seed_for(self.trial.seed, "step", step), "cpu")
         batches = [{"image": self._batch(size, step, index)} for index in range(game.batches_per_step)]
         progress = Progress(step, step * size * game.batches_per_step)
         self.running_mean.add(training_step(game, batches, progress, self.guard))

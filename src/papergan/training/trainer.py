@@ -16,7 +16,7 @@ from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard, check_finite, finite_only
 from papergan.game.schedules import Progress
 from papergan.game.training_step import Report, training_step
-from papergan.randomness import own_random_state, seed_for
+from papergan.randomness import own_random_state, seed_for, set_seed
 from papergan.training.batches import Batches
 from papergan.training.best_generators import BestGenerators
 from papergan.training.callbacks import Callbacks
@@ -109,7 +109,7 @@ class Trainer:
     def _training_step(self, real: list[dict[str, Tensor]], seed: int) -> Report:
         if self._graphs is not None:
             return self._graphs(real, self.progress, seed)
-        torch.manual_seed(seed)
+        set_seed(seed, self.game.device)
         return training_step(self.game, real, self.progress, self._guard, self._autocast)
 
     def _report_is_due(self) -> bool:

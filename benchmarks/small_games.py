@@ -1,0 +1,142 @@
+"""A small game beside a bare loop of it: `python benchmarks/small_games.py`.
+
+At the sizes of the tools on points, Python and dispatch are most of a step. The same networks, optimisers, batch and
+loss are trained by the tool's own step (batches by seed, latents, guard against what is not finite, gradient norms,
+running means) and by a loop that has none of that: draw points, two losses, two steps. Both in this process, in turns
+of --steps steps each, so that what else the machine does falls on both; medians of --rounds turns, and of the ratios
+of neighbouring turns, in processor time. --tool and --trial: a trial of parameters_tools.yml. Prints Markdown;
+--json FILE keeps it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from papergan.config.mode_stress import ModeStressRecipe, ModeTrial, trials_of
+from papergan.config.registry import PARAMETERS
+from papergan.studies.mode_trials import PointsTraining
+from papergan.tracking import provenance
+from papergan.training.numerics import numerics
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    given = arguments().parse_args()
+    torch.set_num_threads(given.threads)
+    with numerics("float32", deterministic=False):
+        figures = measured(trial_of(given.tool, given.trial), given.steps, given.rounds)
+    figures |= {"threads": given.threads, "hardware": provenance.hardware(torch.device("cpu"))}
+    figures |= {"versions": provenance.versions(), "commit": provenance.commit().name}
+    print(table(figures))
+    if given.json is not None:
+        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What may be asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tool", default="mode_stress_test")
+    parser.add_argument("--trial", default="ring/non_saturating")
+    parser.add_argument("--steps", type=int, default=200, help="of a turn")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    return parser
+
+
+def trial_of(tool: str, name: str) -> ModeTrial:
+    """The first trial of this name."""
+    entries = yaml.safe_load((PARAMETERS.parent / "parameters_tools.yml").read_text())
+    return next(trial for trial in trials_of(ModeStressRecipe.parse(tool, entries[tool])) if trial.name == name)
+
+
+def measured(trial: ModeTrial, steps: int, rounds: int) -> dict[str, Any]:
+    """Milliseconds per step of both, medians over rounds, and the median of their ratios."""
+    training = PointsTraining(trial, lambda row: None, None)
+    sides = {"bare": bare_loop(training), "tool": training.train_step}
+    for side in sides.values():
+        timed(side, 0, 20)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(rounds):
+        for name, side in sides.items():
+            times[name].append(timed(side, 20 + turn * steps, steps))
+    ratios = [tool / bare for tool, bare in zip(times["tool"], times["bare"], strict=True)]
+    return {
+        "trial": trial.name, "system": trial.recipe.system, "batch_size": trial.recipe.batch_size, "steps": steps,
+        "rounds": rounds, "milliseconds": {name: statistics.median(values) for name, values in times.items()},
+        "ratio": statistics.median(ratios), "ratios": sorted(ratios),
+    }  # fmt: skip
+
+
+def timed(step: Callable[[int], None], first: int, steps: int) -> float:
+    """Milliseconds of processor time per step."""
+    began = time.process_time()
+    for number in range(first, first + steps):
+        step(number)
+    return 1e3 * (time.process_time() - began) / steps
+
+
+def bare_loop(training: PointsTraining) -> Callable[[int], None]:
+    """A step of the same game, non-saturating, on a copy of its networks, as one writes it without a framework."""
+    game, mixture = training.game, training.mixture
+    generator, discriminator = (copy.deepcopy(game.networks[name]) for name in ("generator", "discriminator"))
+    latent_dim, together = game.networks["prior"].latent_dim, game.images_per_score
+    size, centres = training.recipe.batch_size * together, mixture.centres.float() / training.scale
+    deviation, optimisers = mixture.deviation / training.scale, {}
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        network.requires_grad_(True)
+        group = game.optimisers[name].param_groups[0]
+        optimisers[name] = torch.optim.Adam(network.parameters(), lr=group["lr"], betas=group["betas"], fused=True)
+
+    def score(points: Tensor) -> Tensor:
+        packs: Tensor = points.reshape(size // together, -1, 1, 1)
+        return discriminator(packs).score  # type: ignore[no-any-return]
+
+    def step(number: int) -> None:
+        real = centres[torch.randint(len(centres), (size,))] + deviation * torch.randn(size, 2)
+        with torch.no_grad():
+            fake = generator(torch.randn(size, latent_dim))
+        loss = softplus(-score(real)).mean() + softplus(score(fake)).mean()
+        optimisers["discriminator"].zero_grad()
+        loss.backward()
+        optimisers["discriminator"].step()
+        discriminator.requires_grad_(False)
+        loss = softplus(-score(generator(torch.randn(size, latent_dim)))).mean()
+        optimisers["generator"].zero_grad()
+        loss.backward()
+        optimisers["generator"].step()
+        discriminator.requires_grad_(True)
+
+    return step
+
+
+def table(figures: dict[str, Any]) -> str:
+    """Markdown."""
+    milliseconds = figures["milliseconds"]
+    return "\n".join(
+        [
+            f"{figures['trial']}, system {figures['system']}, batch {figures['batch_size']}; {figures['hardware']}, "
+            f"{figures['threads']} threads, torch {figures['versions']['torch']}, {figures['commit'][:7]}",
+            "",
+            "| bare loop, ms per step | tool, ms per step | ratio |",
+            "|---|---|---|",
+            f"| {milliseconds['bare']:.3f} | {milliseconds['tool']:.3f} | "
+            f"{figures['ratio']:.2f} ({figures['ratios'][0]:.2f} to {figures['ratios'][-1]:.2f}) |",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
