@@ -179,6 +179,7 @@ class TestStoppingAndGoingOn:
         assert not differing(tmp_path, finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(PROJECT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom_and_is_committed_without_output(path, finished, monkeypatch):
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(finished))
@@ -190,6 +191,7 @@ def test_a_notebook_runs_from_top_to_bottom_and_is_committed_without_output(path
     assert any("synthetic_shapes" in str(output.get("text", output.get("data", ""))) for output in shown)
 
 
+@pytest.mark.slow  # quicker: pipelines/test_fd_search.py
 def test_a_search_leaves_its_choice_where_recipes_find_it_and_a_run_for_every_trial(tmp_path, capsys):
     in_workspace(tmp_path, "fd_search")
     told = capsys.readouterr().out

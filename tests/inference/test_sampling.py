@@ -95,8 +95,7 @@ class TestInterrupted:
         (tmp_path / "out/request.json").write_text("[1]")
         assert papergan("sample", folder_of("dcgan"), "-n", 3, "--out", tmp_path / "out").exit_code == 1
 
-    @pytest.mark.parametrize("batch_size", [4, 3])
-    @pytest.mark.parametrize("name", ["dcgan", "dcgan_labels"])
+    @pytest.mark.parametrize(("name", "batch_size"), [("dcgan", 3), ("dcgan_labels", 4)])
     def test_an_archive_whose_writer_was_killed_goes_on_where_it_was(self, name, batch_size, folder_of, tmp_path):
         out, generator = tmp_path / "s.npz", load(folder_of(name), "cpu")
         killed = subprocess.run([sys.executable, "-c", KILLED, folder_of(name), out], check=False)

@@ -26,6 +26,8 @@ from papergan.metrics.inception_score import inception_score
 from papergan.metrics.kernel_distance import kernel_distance
 from papergan.metrics.nearest_neighbours import neighbourhoods
 
+pytestmark = pytest.mark.slow  # each formula has a test of its own beside these
+
 COUNT = 16
 
 

@@ -71,6 +71,7 @@ class TestEvaluateImages:
         (grid,) = (workspace / "data/08_reporting/evaluate_images").rglob("neighbours.png/*/neighbours.png")
         assert Image.open(grid).size[0] > 9 * 64
 
+    @pytest.mark.slow
     def test_without_held_out_images_and_labels(self, workspace, folders, tmp_path):
         """Arrays instead of folders; the classifier learns rotations."""
         bare = tmp_path / "bare.npy"
@@ -80,12 +81,14 @@ class TestEvaluateImages:
         assert "rotation_fid" in metrics
         assert not [name for name in metrics if name.startswith("domain") or "copy" in name or "is_mean" in name]
 
+    @pytest.mark.slow
     def test_the_same_images_are_at_no_distance(self, workspace, folders):
         run_here("evaluate_images", params={"real": str(folders / "real"), "fake": str(folders / "real")})
         metrics = scores(workspace)["metrics"]
         assert metrics["domain_fid"] == pytest.approx(0, abs=1e-6)
         assert metrics["domain_precision"] == metrics["domain_recall"] == metrics["domain_coverage"] == 1
 
+    @pytest.mark.slow
     def test_images_of_two_sizes_need_one(self, workspace, folders, tmp_path):
         small = tmp_path / "small.npy"
         np.save(small, np.zeros((20, 16, 16, 3), np.uint8))
@@ -103,6 +106,7 @@ class TestEvaluateImages:
         assert not workspace.exists()
 
 
+@pytest.mark.slow  # quicker: evaluation/test_metric_sanity.py
 def test_the_sanity_page(workspace, capsys, monkeypatch):
     """Its promises need a classifier that has learned something; that they hold is tested in test_metric_sanity.py."""
 
