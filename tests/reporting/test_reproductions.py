@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from math import sqrt
 
 import pytest
+import yaml
 
+from helpers.project_run import PROJECT
+from papergan.datasets.scores import ScoreCardDataset
 from papergan.errors import EvaluationError
 from papergan.reporting.published_results import PublishedNumber, published_numbers
 from papergan.reporting.reproductions import (
@@ -16,6 +20,7 @@ from papergan.reporting.reproductions import (
     run_table,
     summary,
 )
+from papergan.studies.measured_runs import run_of_card
 
 
 def number(**changes):
@@ -92,3 +97,23 @@ def test_numbers_are_read_with_their_paper_and_refused_where_they_are_wrong():
         published_numbers({"li2015": {"dataset": "mnist", "numbers": [given | {"error": 0.0}]}})
     with pytest.raises(EvaluationError, match="rows of the same name: n"):
         published_numbers({"li2015": {"dataset": "mnist", "numbers": [given, given]}})
+
+
+def test_the_committed_table_is_made_of_the_committed_score_cards():
+    folder = PROJECT / "benchmarks/results/reproductions_cpu"
+    numbers = published_numbers(yaml.safe_load((PROJECT / "conf/base/published.yml").read_text()))
+    cards = [ScoreCardDataset(filepath=str(path)).load() for path in sorted(folder.glob("scores/*.json"))]
+    runs: dict[str, list[MeasuredRun]] = {}
+    for card in cards:
+        runs.setdefault(card.experiment, []).append(run_of_card(card))
+    trained = [one for one in reproductions(numbers, runs) if one.runs]
+    assert trained
+    table = (folder / "table.md").read_text().splitlines()
+    for one in trained:
+        (line,) = [line for line in table if f"| {one.published.number} ({one.published.place}) |" in line]
+        assert f"| {one.verdict} |" in line
+    lines = list(csv.DictReader((folder / "table.csv").read_text().splitlines()))
+    measured = {(line["number"], int(line["seed"])): float(line["value"]) for line in lines}
+    for one in trained:
+        for run in one.runs:
+            assert measured[one.published.number, run.seed] == pytest.approx(run.values[one.published.metric])
