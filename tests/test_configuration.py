@@ -67,7 +67,12 @@ def test_the_demo_of_every_experiment_needs_no_data_set_no_download_and_no_weigh
     for experiment in registry.discover():
         recipe = Recipe.parse(experiment, parameters[experiment])
         evaluation = recipe.evaluation.model_dump()
-        assert recipe.dataset in {"synthetic_shapes", "synthetic_digits", "fingerprints_synthetic"}, experiment
+        assert recipe.dataset in {
+            "synthetic_shapes",
+            "synthetic_digits",
+            "fingerprints_synthetic",
+            "stacked_synthetic_digits",
+        }
         assert not [name for name in ("inception", "inception64", "torchvision") if evaluation[name]], experiment
         assert recipe.settings().get("encoder_weights", "none") == "none", experiment
 

@@ -177,8 +177,8 @@ GENERIC_SOURCES = {  # by file of the kernel: what may be cited there, and why i
     "augmentation.py": {"Zhao et al. 2020, arXiv:2006.10738": "differentiable augmentation, an option of any game"},
     "discriminator_input.py": {
         "Dumoulin et al. 2017, arXiv:1606.00704": "pairs of image and latent, for any game with an encoder",
-        "Lin et al. 2018 (PacGAN), arXiv:1712.04086": "packing, for any discriminator",
         "Mirza and Osindero 2014, arXiv:1411.1784": "class-conditional discrimination",
+        "Lin et al. 2018, arXiv:1712.04086": "packed discrimination, an option of any game",
     },
     "ema.py": {"Karras et al. 2018, arXiv:1710.10196": "averaging of a generator's weights"},
     "optimisers.py": {

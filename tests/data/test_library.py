@@ -124,7 +124,7 @@ def test_the_catalog_states_a_licence_for_every_data_set():
         "cifar10": "none stated by its authors", "fashion_mnist": "MIT", "emoji": "stated by nobody: yours to say",
         "emoji_noto": "SIL Open Font License 1.1", "socofing": "provided as is for non-commercial",
         "synthetic_digits": "Apache-2.0, drawn", "your_images": "stated by nobody: yours to say",
-        "stacked_mnist": "CC BY-SA 3.0",
+        "stacked_mnist": "CC BY-SA 3.0", "stacked_synthetic_digits": "Apache-2.0, drawn",
     }  # fmt: skip
     assert declared.keys() == begin.keys()
     assert not [name for name, words in begin.items() if not str(declared[name].licence).startswith(words)]

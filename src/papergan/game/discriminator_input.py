@@ -86,8 +86,7 @@ class Packed:
     """Groups of images that get one score together, concatenated along the channels: [B, C, ...] -> [B/m, m C, ...].
 
     Whatever else belongs to an image, classes or latents, is concatenated with it. The discriminator is one for
-    `ImageSpec.packed(m)`. A step of B real images has B/m scores. Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086,
-    section 2.
+    `ImageSpec.packed(m)`. A step of B real images has B/m scores. Source: Lin et al. 2018, arXiv:1712.04086, section 2.
     """
 
     images_per_score: int
