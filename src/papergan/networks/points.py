@@ -8,22 +8,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-
-
-class Maxout(nn.Module):
-    """max over p of (w_p x + b_p): [B, inputs] -> [B, units], for `pieces` linear functions p of each unit.
-
-    Source: Goodfellow et al. 2013 (arXiv:1302.4389), section 2.
-    """
-
-    def __init__(self, inputs: int, units: int, pieces: int) -> None:
-        super().__init__()
-        self.units, self.pieces = units, pieces
-        self.linear = nn.Linear(inputs, units * pieces)
-
-    def forward(self, x: Tensor) -> Tensor:
-        largest: Tensor = self.linear(x).unflatten(1, (self.pieces, self.units)).amax(1)
-        return largest
+from papergan.networks.maxout import Maxout
 
 
 class PointGenerator(nn.Module):
