@@ -178,10 +178,13 @@ class TrialResult:
     neighbours: Tensor | None = None
 
 
-def trials_of(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> list[ExperimentTrial]:
+def trials_of(
+    name: str, study: StudyRecipe, recipes: Mapping[str, Tree], *, place: str = "grids.{grid}"
+) -> list[ExperimentTrial]:
     """Every trial; those of the first seed first, so that an interrupted study has one whole table.
 
-    recipes: of all experiments, as configuration has them. Raises RecipeError naming what does not fit, all at once.
+    recipes: of all experiments, as configuration has them. place: where experiments stand below `name`. Raises
+    RecipeError naming what does not fit, all at once.
     """
     found: list[ExperimentTrial] = []
     errors: dict[str, str] = {}  # where each was met first, since a wrong level is wrong in many trials
@@ -192,7 +195,7 @@ def trials_of(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> lis
                     found.append(_trial(grid_name, grid, experiment, levels, seed, study.common, recipes))
                 except RecipeError as error:
                     where, _, what = str(error).rpartition(": ") if ": " in str(error) else ("", "", str(error))
-                    errors.setdefault(what, ": ".join(filter(None, [f"{name}.grids.{grid_name}", where])))
+                    errors.setdefault(what, ": ".join(filter(None, [f"{name}.{place.format(grid=grid_name)}", where])))
     errors |= _unknown_sides(name, study, recipes)
     if errors:
         raise RecipeError("; ".join(f"{where}: {what}" for what, where in errors.items()))
@@ -234,7 +237,7 @@ def search_trials(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) 
     levels = {str(fd): {"overrides": {"feature_differences": fd}} for fd in range(1, search.most + 1)}
     grid = GridRecipe(experiments=search.experiments, factors={"FD": levels})
     study = StudyRecipe(paper=search.paper, seeds=(search.seed,), common=search.common, grids={"search": grid})
-    return trials_of(name, study, recipes)
+    return trials_of(name, study, recipes, place="experiments")
 
 
 def deep_merge(base: Tree, overlay: Tree) -> Tree:

@@ -52,7 +52,7 @@ def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
     recipe = ReproductionsRecipe.parse(name, catalog.load(f"params:{name}"))
     grid = GridRecipe(experiments=recipe.experiments)
     study = StudyRecipe(paper=recipe.paper, seeds=recipe.seeds, grids={name: grid})
-    trials = tuple(trials_of(name, study, _recipes(catalog)))
+    trials = tuple(trials_of(name, study, _recipes(catalog), place="experiments"))
     _check_numbers(catalog)
     _check(name, () if recipe.finished_only else trials, catalog.load("image_library"))
     return TrialPlan(name, recipe, trials)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from papergan.config.dirac import DiracRecipe, DiracResult, DiracVariant, eigenvalues_of, has_derivative
+from papergan.config.dirac import DiracRecipe, DiracResult, DiracVariant
 from papergan.game.game import DiscriminatorOutput, Game
 from papergan.game.optimisers import Clip, optimiser
 from papergan.game.priors import Gaussian
@@ -23,6 +23,7 @@ from papergan.game.training_step import optimiser_step, training_step
 from papergan.game.two_player import two_player
 from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty, LocalGradientPenalty
 from papergan.randomness import own_random_state, seed_for
+from papergan.studies.dirac_theory import eigenvalues_of, has_derivative
 from papergan.systems.gan import loss_of
 from papergan.training.numerics import numerics
 

@@ -58,9 +58,7 @@ def build(
     final_momentum: Share = 0.7,
     momentum_epochs: Annotated[int, Field(ge=2)] = 250,
 ) -> Game:
-    """Build the game; settings as those of `maxout_gan`. Raises ValueError for images without classes."""
-    if images.num_classes < 2:
-        raise ValueError("this system needs a data set with labels")
+    """Build the game; settings as those of `maxout_gan`."""
     generator = LabelledRectifiedGenerator(images, latent_dim, latent_width, class_width, joint_width, dropout)
     discriminator = LabelledMaxoutDiscriminator(
         images, discriminator_width, discriminator_class_width, discriminator_joint_width, dropout,

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from papergan.config.checked import Dirac
-from papergan.config.dirac import Complex, DiracRecipe, DiracResult, closed_form
+from papergan.config.dirac import Complex, DiracRecipe, DiracResult
 from papergan.config.papers import citation
 from papergan.datasets.page import Page
 from papergan.reporting.pages import text
 from papergan.studies import dirac_figure
 from papergan.studies.dirac import run_variant
+from papergan.studies.dirac_theory import closed_form
 from papergan.studies.page import study_page
 from papergan.tracking import provenance
 
