@@ -24,7 +24,7 @@ class Linearised:
 
     @property
     def eigenvalues(self) -> tuple[Complex, Complex]:
-        """Damping / 2 -+ sqrt(damping^2 / 4 - slope^2)."""
+        """The roots damping / 2 -+ sqrt(damping^2 / 4 - slope^2)."""
         return eigenvalues_of(np.array([[0.0, -self.slope], [self.slope, self.damping]]))
 
     def step_radius(self, learning_rate: float, discriminator_steps: int) -> float:
