@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 from unittest.mock import patch
@@ -21,17 +22,18 @@ from papergan.evaluation.image_features import features_of
 from papergan.extractors.domain_classifier import DomainExtractor
 from papergan.extractors.domain_training import train_domain_classifier
 from papergan.game.schedules import Progress
-from papergan.game.training_step import training_step
+from papergan.game.training_step import optimiser_step, training_step
 from papergan.image_range import to_pixels
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
 from papergan.networks.spectral import SpectralNorm
-from papergan.objectives.gradient_penalties import GradientPenalty, LocalGradientPenalty
+from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty, LocalGradientPenalty
 from papergan.objectives.mixture import Members
+from papergan.objectives.stein import SteinGradient
 from papergan.training.batches import Batches
 
 FEW = 12  # BatchNorm over no more numbers (one pixel of 12 images, as where ResNet18 ends) makes rounding large
-PENALTIES = (GradientPenalty, LocalGradientPenalty)
+PENALTIES = (GradientPenalty, LocalGradientPenalty, SteinGradient)
 PRECISIONS = (None, torch.bfloat16)
 
 
@@ -110,8 +112,7 @@ def test_a_step_in_bfloat16_is_the_step_in_float32_to_its_three_digits(name):
 def test_what_decides_quality_stays_in_float32(name):
     step = coarse_step(name)
     penalised = step.penalised or any(
-        turn.differentiates_inputs or any(isinstance(term, PENALTIES) for term in turn.objective)
-        for turn in step.game.turns
+        turn.differentiated or any(isinstance(term, PENALTIES) for term in turn.objective) for turn in step.game.turns
     )
     assert step.shown == {torch.float32}
     assert step.convolved[True] == {torch.bfloat16}
@@ -120,6 +121,22 @@ def test_what_decides_quality_stays_in_float32(name):
     assert {value.dtype for value in step.report.values()} == {torch.float32}
     assert {move.dtype for moves in step.given.values() for move in moves} == {torch.float32}
     assert {tensor.dtype for tensor in step.game.networks.state_dict().values()} <= {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize(("penalties", "exact"), [((R1,), [True, False]), ((R2,), [False, True]), ((), [False, False])])
+def test_only_the_side_that_a_penalty_differentiates_stays_in_float32(penalties, exact):
+    game = systems.build("dcgan", ImageSpec(3, 16, 0), small("dcgan"), seed=0)
+    turn = replace(game.turns[0], objective=(*game.turns[0].objective, *(penalty() for penalty in penalties)))
+    seen: list[bool] = []
+    convolution = next(m for m in game.networks["discriminator"].modules() if isinstance(m, nn.Conv2d))
+    convolution.register_forward_hook(lambda module, given, result: seen.append(result.dtype == torch.float32))
+    made: set[torch.dtype] = set()
+    upsampling = next(m for m in game.networks["generator"].modules() if isinstance(m, nn.ConvTranspose2d))
+    upsampling.register_forward_hook(lambda module, given, result: made.add(result.dtype))
+    batch = {"image": torch.rand(12, 3, 16, 16) * 2 - 1}
+    optimiser_step(game, turn, batch, Progress(), None, torch.bfloat16)
+    assert seen == exact  # the real side first
+    assert made == {torch.bfloat16}
 
 
 @pytest.mark.slow

@@ -208,7 +208,7 @@ def test_the_official_adaptive_mix_is_in_all_three_places():
 
 def test_r1_is_lazy_and_its_weight_is_made_up_for():
     game = build("hybrid", r1=0.1, r1_interval=16)
-    (lazy,) = [turn for turn in game.turns if turn.differentiates_inputs]
+    (lazy,) = [turn for turn in game.turns if turn.differentiated]
     assert [lazy.when(Progress(step)) for step in (0, 1, 15, 16)] == [True, False, False, True]
     assert lazy.objective[0].weight == pytest.approx(1.6)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from papergan.game.terms import Term
 
 Augmentation = Callable[[Tensor], Tensor]
+Side = Literal["real", "fake"]
 
 
 class DiscriminatorOutput(NamedTuple):
@@ -117,10 +118,10 @@ class Turn:
         """Names of the values that `NonFiniteGuard` checks: the terms, and the norm of all gradients."""
         return (*self.names, f"{self.player}.gradient_norm")
 
-    @property
-    def differentiates_inputs(self) -> bool:
-        """Whether a term needs gradients with respect to the images themselves; such a turn runs in float32."""
-        return any(term.differentiates_inputs for term in self.objective)
+    @cached_property
+    def differentiated(self) -> frozenset[Side]:
+        """The images with respect to which a term takes gradients; their discriminator's pass stays in float32."""
+        return frozenset(term.differentiates for term in self.objective if term.differentiates)
 
 
 @dataclass

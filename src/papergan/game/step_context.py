@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from papergan.game.discriminator_input import images_only
-from papergan.game.game import DiscriminatorOutput, Game, Match, Turn
+from papergan.game.game import DiscriminatorOutput, Game, Match, Side, Turn
 from papergan.game.priors import Prior
 from papergan.game.schedules import GraphScalars, Progress, Schedule, value
 
@@ -54,7 +55,7 @@ class StepContext:
 
     def real(self, match: Match) -> Tensor:
         """Real images as ingested, [B, C, S, S] in [-1, 1]; R1 takes its gradient here, before augmentation."""
-        return self.cached("real", match.real, compute=lambda: self._leaf(self.batch[match.real]))
+        return self.cached("real", match.real, compute=lambda: self._leaf("real", self.batch[match.real]))
 
     def latent(self, match: Match) -> tuple[Tensor, ...]:
         """The generator's arguments: latents drawn by a prior, or a batch entry where the source is one of its keys."""
@@ -78,7 +79,7 @@ class StepContext:
         """
 
         def generate() -> Tensor:
-            return self._leaf(self.network(match.generator)(*self.latent(match)).float())
+            return self._leaf("fake", self.network(match.generator)(*self.latent(match)).float())
 
         return self.cached("fake", match.generator, match.source, compute=generate)
 
@@ -102,13 +103,13 @@ class StepContext:
     def discriminated_real(self, match: Match) -> DiscriminatorOutput:
         """The discriminator's output for the real side of the match."""
         return self.cached(
-            "discriminated real", match, compute=lambda: self.discriminate(match, *self.input_real(match))
+            "discriminated real", match, compute=lambda: self._discriminate_side("real", match, self.input_real)
         )
 
     def discriminated_fake(self, match: Match) -> DiscriminatorOutput:
         """The discriminator's output for the generated side of the match."""
         return self.cached(
-            "discriminated fake", match, compute=lambda: self.discriminate(match, *self.input_fake(match))
+            "discriminated fake", match, compute=lambda: self._discriminate_side("fake", match, self.input_fake)
         )
 
     def discriminate(self, match: Match, *inputs: Tensor) -> DiscriminatorOutput:
@@ -123,7 +124,16 @@ class StepContext:
     def _augmented(self, images: Tensor) -> Tensor:
         return images if self.game.augment is None else self.game.augment(images)
 
-    def _leaf(self, images: Tensor) -> Tensor:
-        if self.turn.differentiates_inputs and not images.requires_grad:
+    def _leaf(self, side: Side, images: Tensor) -> Tensor:
+        if side in self.turn.differentiated and not images.requires_grad:
             return images.detach().requires_grad_()
         return images
+
+    def _discriminate_side(
+        self, side: Side, match: Match, inputs: Callable[[Match], tuple[Tensor, ...]]
+    ) -> DiscriminatorOutput:
+        """In float32 where a term takes the gradient with respect to this side's images."""
+        if side not in self.turn.differentiated:
+            return self.discriminate(match, *inputs(match))
+        with torch.autocast(self.game.device.type, enabled=False):
+            return self.discriminate(match, *inputs(match))

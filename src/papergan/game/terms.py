@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from papergan.game.game import Match
+from papergan.game.game import Match, Side
 from papergan.game.schedules import Schedule
 from papergan.game.step_context import StepContext
 
@@ -37,7 +37,7 @@ class Loss(Protocol):
 class Term(ABC):
     """The base class: one equation on a `StepContext`, without networks; a player minimises weight * value."""
 
-    differentiates_inputs: ClassVar[bool] = False
+    differentiates: ClassVar[Side | None] = None  # the images with respect to which it takes gradients
 
     weight: Schedule = 1.0
     match: Match = field(default_factory=Match)

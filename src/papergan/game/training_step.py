@@ -78,8 +78,7 @@ def optimiser_step(
     player, optimiser = game.players[turn.player], game.optimisers[turn.player]
     context = StepContext(game, turn, batch, progress)
     with game.learning(turn.player) as weights:
-        lowered = autocast is not None and not turn.differentiates_inputs
-        with torch.autocast(game.device.type, dtype=autocast, enabled=lowered) if autocast else nullcontext():
+        with torch.autocast(game.device.type, dtype=autocast) if autocast else nullcontext():
             terms = zip(turn.names, turn.objective, strict=True)
             values = {name: context.value(term.weight) * term(context) for name, term in terms}
         weighted = torch.stack(list(values.values()))

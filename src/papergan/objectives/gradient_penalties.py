@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from papergan.game.game import Side
 from papergan.game.sharding import batch_mean, per_image
 from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
@@ -29,7 +30,8 @@ class GradientPenalty(Term):
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
         between = torch.lerp(real, fake, share).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
-            gradient = _slope(context.discriminate(self.match, between).score, between)
+            score = context.discriminate(self.match, between).score
+        gradient = _slope(score, between)
         return _off(gradient, self.target)
 
 
@@ -51,7 +53,8 @@ class LocalGradientPenalty(Term):
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
         near = (real + share * self.size * spread * noise).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
-            gradient = _slope(context.discriminate(self.match, near).score, near)
+            score = context.discriminate(self.match, near).score
+        gradient = _slope(score, near)
         return _off(gradient, 1.0)
 
 
@@ -63,7 +66,7 @@ class R1(Term):
     Taken every n-th iteration, its weight is n * gamma. Source: Mescheder et al. 2018 (arXiv:1801.04406), eq. 9.
     """
 
-    differentiates_inputs: ClassVar[bool] = True
+    differentiates: ClassVar[Side] = "real"
 
     def __call__(self, context: StepContext) -> Tensor:
         gradient = _slope(context.discriminated_real(self.match).score, context.real(self.match))
@@ -79,7 +82,7 @@ class R2(Term):
     Source: Mescheder et al. 2018 (arXiv:1801.04406), eq. 10; beside R1 in Huang et al. 2024 (R3GAN, arXiv:2501.05441).
     """
 
-    differentiates_inputs: ClassVar[bool] = True
+    differentiates: ClassVar[Side] = "fake"
 
     def __call__(self, context: StepContext) -> Tensor:
         gradient = _slope(context.discriminated_fake(self.match).score, context.fake(self.match))
@@ -106,5 +109,6 @@ def _spread(images: Tensor) -> Tensor:
 
 def _slope(score: Tensor, images: Tensor) -> Tensor:
     """Grad of sum(score) with respect to the images, itself differentiable: [B, C, S, S]."""
-    (gradient,) = torch.autograd.grad(score.sum(), images, create_graph=True)
+    with torch.autocast(images.device.type, enabled=False):  # or products of the derivative would be rounded
+        (gradient,) = torch.autograd.grad(score.sum(), images, create_graph=True)
     return gradient

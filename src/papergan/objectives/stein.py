@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,8 +41,6 @@ class SteinGradient(Term):
     Source: Wang and Liu 2016 (SteinGAN, arXiv:1611.01722), algorithm 1.
     """
 
-    differentiates_inputs: ClassVar[bool] = True
-
     def __call__(self, context: StepContext) -> Tensor:
         fake = context.fake(self.match)
         direction = self._direction(context, fake.detach())
@@ -51,7 +48,7 @@ class SteinGradient(Term):
 
     def _direction(self, context: StepContext, images: Tensor) -> Tensor:
         here = images.clone().requires_grad_()
-        with torch.enable_grad():
+        with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
             verdict = context.discriminate(self.match, here)
             (slope,) = torch.autograd.grad(verdict.score.sum(), here, retain_graph=True)
             codes = verdict.features[-1].float().flatten(1)
