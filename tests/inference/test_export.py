@@ -80,7 +80,7 @@ def test_onnx_of_a_class(exported):
     ]
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"]) == list(CLASSES)
-    assert (about["digest"], about["system"]) == (generator.digest, "dcgan_labels")
+    assert (about["digest"], about["system"]) == (generator.digest, "dcgan")
     latents = torch.randn(5, 8)
     wanted = generator.decode(latents, labels=[0, "cat", 2]).tensor
     given = {"latent": latents.numpy(), "label": torch.tensor([0, 1, 2, 0, 1]).numpy()}
