@@ -6,7 +6,9 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from papergan.data.images import ImageSpec
+from papergan.game.game import DiscriminatorOutput
 from papergan.networks.blocks import Discriminator, SelfAttention, eighth, maybe, normalise_spectrally
+from papergan.networks.conditional_normalisation import apply_norm, batch_norm
 
 
 class ResNetGenerator(nn.Module):
@@ -14,18 +16,22 @@ class ResNetGenerator(nn.Module):
 
     Linear to width channels at S/8, three residual blocks that double the side, BatchNorm, ReLU, convolution k3, tanh.
     Source: Miyato et al. 2018 (arXiv:1802.05957), table 4a (width 256); Gulrajani et al. 2017 (arXiv:1704.00028),
-    appendix F (width 128). attention: after the second block, at half resolution.
+    appendix F (width 128). attention: after the second block, at half resolution. classes: their number; the blocks
+    have conditional BatchNorm, and the network takes one-hot classes [B, classes] as well (Miyato and Koyama 2018,
+    arXiv:1802.05637); 0 = none.
     """
 
-    def __init__(self, images: ImageSpec, latent_dim: int, width: int = 256, *, attention: bool = False) -> None:
+    def __init__(
+        self, images: ImageSpec, latent_dim: int, width: int = 256, *, attention: bool = False, classes: int = 0
+    ) -> None:
         super().__init__()
         self.shape = (width, eighth(images), eighth(images))
         self.project = nn.Linear(latent_dim, width * eighth(images) ** 2)
         self.layers = nn.Sequential(
-            UpBlock(width),
-            UpBlock(width),
+            UpBlock(width, classes),
+            UpBlock(width, classes),
             *maybe(attention, lambda: SelfAttention(width)),
-            UpBlock(width),
+            UpBlock(width, classes),
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
             nn.Conv2d(width, images.channels, 3, padding=1),
@@ -33,9 +39,11 @@ class ResNetGenerator(nn.Module):
         )
         xavier_initialisation(self)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        images: Tensor = self.layers(self.project(latent).unflatten(1, self.shape))
-        return images
+    def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
+        maps: Tensor = self.project(latent).unflatten(1, self.shape)
+        for layer in self.layers:
+            maps = layer(maps, classes) if isinstance(layer, UpBlock) else layer(maps)
+        return maps
 
 
 class ResNetDiscriminator(Discriminator):
@@ -43,10 +51,19 @@ class ResNetDiscriminator(Discriminator):
 
     Two blocks that halve the side, two that keep it, ReLU, then a sum over positions (`pool="sum"`, Miyato et al. 2018,
     table 4b) or their mean (`pool="mean"`, Gulrajani et al. 2017), then linear. spectral: normalise all layers.
+    classes: their number; the network takes one-hot classes [B, classes] y as well, and of the pooled features h the
+    logit is linear(h) + y^T V h, the projection discriminator (Miyato and Koyama 2018, eq. 3); 0 = none.
     """
 
     def __init__(
-        self, images: ImageSpec, width: int = 128, *, attention: bool = False, spectral: bool = True, pool: str = "sum"
+        self,
+        images: ImageSpec,
+        width: int = 128,
+        *,
+        attention: bool = False,
+        spectral: bool = True,
+        pool: str = "sum",
+        classes: int = 0,
     ) -> None:
         super().__init__()
         if pool not in ("sum", "mean"):
@@ -62,6 +79,7 @@ class ResNetDiscriminator(Discriminator):
             nn.ReLU(),
         )
         self.linear = nn.Linear(width, 1)
+        self.embedding = nn.Linear(width, classes, bias=False) if classes else None
         xavier_initialisation(self)
         if spectral:
             normalise_spectrally(self)
@@ -70,26 +88,39 @@ class ResNetDiscriminator(Discriminator):
         features: Tensor = self.layers(images)
         return features
 
+    def pooled(self, features: Tensor) -> Tensor:
+        """The vector that the logit is linear in: [B, width]."""
+        return features.sum(dim=(2, 3)) if self.pool == "sum" else features.mean(dim=(2, 3))
+
     def head(self, features: Tensor) -> Tensor:
-        pooled = features.sum(dim=(2, 3)) if self.pool == "sum" else features.mean(dim=(2, 3))
-        logits: Tensor = self.linear(pooled)
+        logits: Tensor = self.linear(self.pooled(features))
         return logits.squeeze(1)
+
+    def forward(self, images: Tensor, classes: Tensor | None = None) -> DiscriminatorOutput:
+        features = self.trunk(images)
+        logits = self.head(features)
+        if self.embedding is not None and classes is not None:
+            logits = logits + (self.embedding(self.pooled(features)) * classes).sum(1)
+        return DiscriminatorOutput(logits, (features,))
 
 
 class UpBlock(nn.Module):
-    """BatchNorm, ReLU, nearest x2, conv, BatchNorm, ReLU, conv; plus nearest x2 and a 1x1 convolution."""
+    """BatchNorm, ReLU, nearest x2, conv, BatchNorm, ReLU, conv; plus nearest x2 and a 1x1 convolution.
 
-    def __init__(self, width: int) -> None:
+    condition_dim: of the condition of both BatchNorms, 0 = none.
+    """
+
+    def __init__(self, width: int, condition_dim: int = 0) -> None:
         super().__init__()
-        self.first_norm, self.second_norm = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+        self.first_norm, self.second_norm = batch_norm(width, condition_dim), batch_norm(width, condition_dim)
         self.first, self.second = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
         self.skip = nn.Conv2d(width, width, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         # A 1x1 convolution and nearest upsampling commute; the convolution costs a quarter before it.
         skip = interpolate(self.skip(x), scale_factor=2)
-        x = self.first(interpolate(relu(self.first_norm(x)), scale_factor=2))
-        out: Tensor = self.second(relu(self.second_norm(x))) + skip
+        x = self.first(interpolate(relu(apply_norm(self.first_norm, x, condition)), scale_factor=2))
+        out: Tensor = self.second(relu(apply_norm(self.second_norm, x, condition))) + skip
         return out
 
 
@@ -126,7 +157,7 @@ class DownBlock(nn.Module):
 def xavier_initialisation(network: nn.Module) -> None:
     """Xavier uniform, gain sqrt(2) on the 3x3 convolutions inside blocks and 1 elsewhere; biases 0 (Miyato's code)."""
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Linear) and not name.endswith((".gain", ".bias")):
             inside = name.endswith((".first", ".second"))
             nn.init.xavier_uniform_(module.weight, gain=2.0**0.5 if inside else 1.0)
             if module.bias is not None:
