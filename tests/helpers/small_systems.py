@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # games of a system with other settings, tested as systems are
     "dcgan_labels": ("dcgan", {"labels": "maps"}),
+    "wgan_gp_labels": ("wgan_gp", {"labels": "projection"}),
 }
 MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy turns are taken, within a few steps
     "hybrid": {"r1_interval": 1, "decay_every_epochs": 0.4},
@@ -37,7 +38,7 @@ def system_of(name: str) -> str:
 
 
 def small(name: str, *, width: int = 8, latent_dim: int = 8) -> dict[str, Any]:
-    """Settings of a quick game of this system, or variant: widths and latents of these sizes, or of the least it takes."""
+    """Settings of a quick game of this system, or variant: widths and latents of these sizes, or of its least."""
     if name in VARIANTS:
         return small(system_of(name), width=width, latent_dim=latent_dim) | VARIANTS[name][1]
     sizes = {

@@ -33,7 +33,8 @@ class Colours(nn.Module):
 def drawn(monkeypatch: pytest.MonkeyPatch):
     def draw(labels: str, *extractors: PixelExtractor):
         recipe = Recipe.parse("toy", {
-            "paper": "tahvili2025", "system": "dcgan", "overrides": {"labels": labels}, "dataset": "toy", "training": {"steps": 5, "device": "cpu"},
+            "paper": "tahvili2025", "system": "dcgan", "overrides": {"labels": labels},
+            "dataset": "toy", "training": {"steps": 5, "device": "cpu"},
             "evaluation": {"final_num_samples": 300},
         })  # fmt: skip
         sampler = Sampler(WithChoice(Gaussian(2), 3), Colours())

@@ -20,7 +20,7 @@ from papergan.game.training_step import training_step
 from papergan.objectives.gradient_penalties import GradientPenalty, LocalGradientPenalty
 
 SPEC = ImageSpec(3, 16, 4)
-KINDS = {"dcgan": "maps", "hinge_gan": "maps", "wgan_gp_conv": "maps"}
+KINDS = {"dcgan": "maps", "hinge_gan": "maps", "wgan_gp_conv": "maps", "wgan_gp": "projection"}
 
 
 def build(name: str, images: ImageSpec = SPEC, **overrides: object) -> Game:
@@ -60,6 +60,16 @@ def test_labels_matter_on_both_sides_and_both_players_move(name, more):
     )
 
 
+@pytest.mark.parametrize("name", [name for name in KINDS if "packing" in systems.settings_model(name).model_fields])
+def test_packs_have_the_class_of_each_of_their_images(name):
+    game = build(name, labels=KINDS[name], packing=3)
+    images, classes = game.showcase.discriminator_input.real(_context(game), game.showcase)
+    assert (images.shape, classes.shape) == ((2, 9, 16, 16), (2, 12))
+    assert torch.equal(classes.reshape(6, 4).argmax(1), batch()["label"])
+    report = training_step(game, [batch()] * game.batches_per_step, Progress())
+    assert all(torch.isfinite(value) for value in report.values())
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_labels_are_needed_where_the_setting_says_so_and_never_else(name):
     unlabelled, kind = ImageSpec(3, 16), KINDS[name]
@@ -68,8 +78,8 @@ def test_labels_are_needed_where_the_setting_says_so_and_never_else(name):
     assert not isinstance(build(name, unlabelled, labels="none").networks["prior"], WithChoice)
     with pytest.raises(
         RecipeError,
-        match=f"^system '{name}' with labels: {kind} cannot be built for 3x16x16 images: it needs 2 classes or more, and "
-        r"these have none; name a data set with labels \(.*\), or set labels: none$",
+        match=f"^system '{name}' with labels: {kind} cannot be built for 3x16x16 images: it needs 2 classes or more, "
+        r"and these have none; name a data set with labels \(.*\), or set labels: none$",
     ):
         build(name, unlabelled, labels=kind)
     with pytest.raises(RecipeError, match=f"setting 'labels' of system '{name}': .*'{kind}'"):
@@ -87,10 +97,12 @@ def test_a_recipe_without_labels_is_the_recipe_that_it_was(name):
 
 
 def test_the_system_that_was_a_copy_is_refused_by_its_new_name():
-    with pytest.raises(RecipeError, match="^system 'dcgan_labels' is system 'dcgan' with the override labels: maps"):
+    with pytest.raises(
+        RecipeError, match="^system 'dcgan_labels' is 'dcgan' with the overrides labels: maps and, .* 64 now$"
+    ):
         systems.find("dcgan_labels")
     given = {"paper": "tahvili2025", "system": "dcgan_labels", "dataset": "cifar10", "training": {"steps": 1}}
-    with pytest.raises(RecipeError, match="^r: system 'dcgan_labels' is system 'dcgan' with"):
+    with pytest.raises(RecipeError, match="^r: system 'dcgan_labels' is 'dcgan' with"):
         Recipe.parse("r", given)
 
 
@@ -110,7 +122,7 @@ def test_penalties_hold_the_classes_of_the_real_images(term):
     assert float(value) == pytest.approx(float((length - 1).square().mean()))
 
 
-@pytest.mark.parametrize("name", ["wgan_gp_conv"])
+@pytest.mark.parametrize("name", ["wgan_gp_conv", "wgan_gp"])
 def test_what_the_critic_compares_is_of_one_class(name):
     game = build(name, labels=KINDS[name])
     context = _context(game)

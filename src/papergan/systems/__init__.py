@@ -99,11 +99,9 @@ def settings_model(name: str) -> type[BaseModel]:
 
 
 ADAPTIVE, LABELS = "adaptive_augmentation", "labels"
-ADDED = {
-    ADAPTIVE: None,
-    "packing": 1,
-    LABELS: "none",
-}  # settings that systems did not always have, and what switches them off
+ADDED = {ADAPTIVE: None, "packing": 1, LABELS: "none"}
+"""Settings that systems did not always have, and what switches them off."""
+"""Settings that systems did not always have, and what switches them off."""
 
 UPPER_BOUNDS = dict.fromkeys(
     (
@@ -149,15 +147,7 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
     """
     settings = resolve(name, overrides)
     if is_conditional(name, overrides) and images.num_classes < 2:
-        shape = f"{images.channels}x{images.size}x{images.size}"
-        kind, instead = (
-            (f" with labels: {settings[LABELS]}", ", or set labels: none") if LABELS in settings else ("", "")
-        )
-        raise RecipeError(
-            f"system {name!r}{kind} cannot be built for {shape} images: it needs 2 classes or more, and these have "
-            f"{images.num_classes or 'none'}; name a data set with labels (images of your own: a folder for each class)"
-            f"{instead}"
-        )
+        raise RecipeError(_without_labels(name, settings.get(LABELS), images))
     try:
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
         with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):
@@ -171,6 +161,16 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
             f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: "
             f"{one_line_error(error):.300}"
         ) from error
+
+
+def _without_labels(name: str, labels: str | None, images: ImageSpec) -> str:
+    """Why a conditional system is not built for images without classes. labels: its setting, where it has one."""
+    setting, instead = ("", "") if labels is None else (f" with labels: {labels}", ", or set labels: none")
+    return (
+        f"system {name!r}{setting} cannot be built for {images.channels}x{images.size}x{images.size} images: it needs "
+        f"2 classes or more, and these have {images.num_classes or 'none'}; name a data set with labels "
+        f"(images of your own: a folder for each class){instead}"
+    )
 
 
 def _explain(name: str, detail: Any, model: type[BaseModel]) -> str:
