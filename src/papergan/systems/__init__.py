@@ -101,7 +101,6 @@ def settings_model(name: str) -> type[BaseModel]:
 ADAPTIVE, LABELS = "adaptive_augmentation", "labels"
 ADDED = {ADAPTIVE: None, "packing": 1, LABELS: "none"}
 """Settings that systems did not always have, and what switches them off."""
-"""Settings that systems did not always have, and what switches them off."""
 
 UPPER_BOUNDS = dict.fromkeys(
     (
