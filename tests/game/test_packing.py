@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers.small_systems import small, system_of
 from helpers.tiny_game import real_batch, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
@@ -94,10 +95,7 @@ def test_a_game_says_what_its_batches_must_be_a_multiple_of():
 )  # fmt: skip
 def test_every_system_that_packs_trains_on_packs(system, images):
     """Its discriminator's first layer takes the channels of all, and both players' weights move."""
-    overrides = {"packing": 3, "width": 8, "latent_dim": 4}
-    if "discriminator_width" in systems.settings_model(system).model_fields:
-        overrides["discriminator_width"] = 4
-    game = systems.build(system, images, overrides, seed=0)
+    game = systems.build(system_of(system), images, {**small(system), "packing": 3}, seed=0)
     first = next(iter(game.networks["discriminator"].parameters()))
     assert first.shape[1] == 3 * (images.channels + images.num_classes)
     before = {name: weight.clone() for name, weight in game.networks.named_parameters()}

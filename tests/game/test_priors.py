@@ -136,7 +136,7 @@ def test_fakes_have_the_classes_of_the_reals_they_are_compared_with_where_the_pr
     (_, classes) = context_of(labelled_game(True)).latent(Match())
     assert torch.equal(classes.argmax(1), LABELS)
     (z, classes) = context_of(labelled_game(True), fakes_per_real=2).latent(Match())
-    assert (len(z), classes.argmax(1).tolist()) == (16, LABELS.tolist() * 2)
+    assert (len(z), classes.argmax(1).tolist()) == (16, LABELS.repeat_interleave(2).tolist())
     drawn = [context_of(labelled_game(False)).latent(Match())[1].argmax(1) for _ in range(3)]
     assert any(not torch.equal(one, LABELS) for one in drawn)
 

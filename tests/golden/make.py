@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from helpers.small_systems import small
+from helpers.small_systems import VARIANTS, small, system_of
 from papergan import systems
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.game.game import Game
@@ -45,12 +45,14 @@ SEED, BATCH_SIZE, STEPS = 0, 4, 10
 IMAGES = synthetic_shapes("train", 64)
 DISTURBANCE, TRIES, MARGIN, LEAST = 1e-6, 8, 10, 1e-6
 
+GAMES = [*systems.names(), *VARIANTS]
+
 Numbers = dict[str, list[float | None]]  # by name, one after every step; None where there was none
 
 
 def build(system: str) -> Game:
     """Small, as the other tests have it."""
-    return systems.build(system, IMAGES.spec, small(system), seed=SEED)
+    return systems.build(system_of(system), IMAGES.spec, small(system), seed=SEED)
 
 
 def train(game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images) -> Numbers:
@@ -159,5 +161,5 @@ def differences(golden: Mapping[str, Any], numbers: Numbers) -> list[str]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for one in sys.argv[1:] or systems.names():
+    for one in sys.argv[1:] or GAMES:
         print(write(make(one)))

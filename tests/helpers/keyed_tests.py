@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from helpers.small_systems import VARIANTS
 from helpers.two_ranks import SPECIAL
 from papergan import systems
 from papergan.config.registry import PARAMETERS
@@ -17,7 +18,7 @@ def keys_of(system: str) -> set[str]:
     """
     if system not in systems.names():
         raise pytest.UsageError(f"unknown system {system!r}; there are {', '.join(systems.names())}")
-    games = {game for game, (name, _) in SPECIAL.items() if name == system and game != name}
+    games = {game for game, (name, _) in (SPECIAL | VARIANTS).items() if name == system and game != name}
     recipes = {
         name: recipe for path in PARAMETERS.glob("*.yml") for name, recipe in yaml.safe_load(path.read_text()).items()
     }

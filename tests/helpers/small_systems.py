@@ -19,6 +19,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "gmmn": {"widths": [8]},
     "mix_wgan": {"width": 4, "components": 3},
 }
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # games of a system with other settings, tested as systems are
+    "dcgan_labels": ("dcgan", {"labels": "maps"}),
+    "wgan_gp_labels": ("wgan_gp", {"labels": "projection"}),
+}
 MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy turns are taken, within a few steps
     "hybrid": {"r1_interval": 1, "decay_every_epochs": 0.4},
     "hybrid_fast": {"r1_interval": 64, "decay_from_step": 2, "decay_to_step": 18, "ema_warmup_steps": 6},
@@ -28,8 +32,15 @@ MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy tur
 MOVES = ("critic_steps", "discriminator_steps")
 
 
+def system_of(name: str) -> str:
+    """The system of a game: that of its name, or of which it is a variant."""
+    return VARIANTS[name][0] if name in VARIANTS else name
+
+
 def small(name: str, *, width: int = 8, latent_dim: int = 8) -> dict[str, Any]:
-    """Settings of a quick game of this system: widths and latents of these sizes, or of the least that it takes."""
+    """Settings of a quick game of this system, or variant: widths and latents of these sizes, or of its least."""
+    if name in VARIANTS:
+        return small(system_of(name), width=width, latent_dim=latent_dim) | VARIANTS[name][1]
     sizes = {
         field: max(width if field.endswith("width") else latent_dim, least(name, field))
         for field in systems.settings_model(name).model_fields

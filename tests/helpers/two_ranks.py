@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from helpers.small_systems import at_rate, critic_moves, small
+from helpers.small_systems import VARIANTS, at_rate, critic_moves, small
 from papergan import systems
 
 WORLD = 2
@@ -28,7 +28,7 @@ SPECIAL = {  # games whose settings are others than the small ones, so that ever
     "discrepancy": ("gan", {"loss": "mmd"}),
     "official": ("hybrid", {"adaptive_mix": "official", "augmentation": "color,translation,cutout"}),
 }
-GAMES = {name: (name, {}) for name in systems.names()} | SPECIAL
+GAMES = {name: (name, {}) for name in systems.names()} | SPECIAL | VARIANTS
 SLIPS = {  # what somebody might forget, and in which game it must show
     "latents of its own": ("dcgan", ["papergan.game.priors.per_image"]),
     "augmentation of its own": ("hybrid", ["papergan.game.augmentation.per_image"]),

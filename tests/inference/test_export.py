@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.small_systems import small
+from helpers.small_systems import small, system_of
 from inference.conftest import CLASSES, model_of
 from papergan import systems
 from papergan.data.images import ImageSpec
@@ -25,7 +25,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "use_a_generator.md"
 
 def architecture(name: str) -> str:
     """What a graph depends on but for sizes: systems that differ in training alone have one."""
-    game = systems.build(name, ImageSpec(3, 16, len(CLASSES)), small(name), seed=3)
+    game = systems.build(system_of(name), ImageSpec(3, 16, len(CLASSES)), small(name), seed=3)
     sampler = game.sampler()
     return re.sub(r"\d+", "", f"{sampler.generator!r}, {isinstance(sampler.prior, WithChoice)}")
 
@@ -80,7 +80,7 @@ def test_onnx_of_a_class(exported):
     ]
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"]) == list(CLASSES)
-    assert (about["digest"], about["system"]) == (generator.digest, "dcgan_labels")
+    assert (about["digest"], about["system"]) == (generator.digest, "dcgan")
     latents = torch.randn(5, 8)
     wanted = generator.decode(latents, labels=[0, "cat", 2]).tensor
     given = {"latent": latents.numpy(), "label": torch.tensor([0, 1, 2, 0, 1]).numpy()}

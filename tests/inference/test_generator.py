@@ -311,7 +311,7 @@ def test_more_samples_than_memory_are_refused_before_the_first(loaded):
 def test_it_says_what_it_is(loaded):
     generator: Generator = loaded("dcgan_labels")
     text = repr(generator)
-    assert "dcgan_labels_tiny: dcgan_labels generator of 3x16x16 images" in text
+    assert "dcgan_labels_tiny: dcgan generator of 3x16x16 images" in text
     assert "classes airplane, cat, 7" in text
     assert "domain_fid 12.5" in text
     assert generator.digest[:16] in text

@@ -77,7 +77,7 @@ def test_a_card_where_nothing_is_known():
     card = model_card(config({}, "dcgan_labels"))
     assert front(card).keys() == {"license", "library_name", "tags"}
     for said in (
-        "# dcgan_labels\n", "an unknown data set", "| licence of the data | unknown |", "Nothing was measured",
+        "# dcgan\n", "an unknown data set", "| licence of the data | unknown |", "Nothing was measured",
         "Not measured: it may give back training images", "The paper behind it is unknown", "airplane, cat, 7",
     ):  # fmt: skip
         assert said in card, said

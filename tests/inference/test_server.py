@@ -78,7 +78,7 @@ def test_card_health_and_model(client, loaded):
     assert card.headers["content-type"].startswith("text/markdown")
     assert "dcgan_labels_tiny" in card.text
     model = client.get("/model").json()
-    assert (model["name"], model["about"][0][:22]) == ("dcgan_labels_tiny", "dcgan_labels generator")
+    assert (model["name"], model["about"][0][:22]) == ("dcgan_labels_tiny", "dcgan generator of 3x1")
     assert (model["classes"], model["most"]) == (["airplane", "cat", "7"], 40)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from helpers.small_systems import small
+from helpers.small_systems import small, system_of
 from helpers.tiny_game import real_batch, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
@@ -207,13 +207,13 @@ def test_what_is_wrong_is_named(make, message):
 @pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "dcgan_labels", "gan"])
 def test_every_system_has_it_by_one_setting(name):
     spec, settings = ImageSpec(3, 32, 4), small(name) | {"adaptive_augmentation": "bgc"}
-    game = systems.build(name, spec, settings, seed=0)
+    game = systems.build(system_of(name), spec, settings, seed=0)
     real = {"image": images(4, 32), "label": torch.arange(4)}
     report = training_step(game, [real] * game.batches_per_step, Progress(0, 0))
     assert "augmentation.p" in report
-    assert "adaptive_augmentation" not in systems.resolve(name, small(name))  # fingerprints stay
+    assert "adaptive_augmentation" not in systems.resolve(system_of(name), small(name))  # fingerprints stay
     with pytest.raises(RecipeError, match="unknown transformation 'x'"):
-        systems.build(name, spec, small(name) | {"adaptive_augmentation": "x"}, seed=0)
+        systems.build(system_of(name), spec, small(name) | {"adaptive_augmentation": "x"}, seed=0)
 
 
 def test_a_system_that_augments_images_itself_refuses_it():

@@ -31,9 +31,10 @@ class Colours(nn.Module):
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch):
-    def draw(system: str, *extractors: PixelExtractor):
+    def draw(labels: str, *extractors: PixelExtractor):
         recipe = Recipe.parse("toy", {
-            "paper": "tahvili2025", "system": system, "dataset": "toy", "training": {"steps": 5, "device": "cpu"},
+            "paper": "tahvili2025", "system": "dcgan", "overrides": {"labels": labels},
+            "dataset": "toy", "training": {"steps": 5, "device": "cpu"},
             "evaluation": {"final_num_samples": 300},
         })  # fmt: skip
         sampler = Sampler(WithChoice(Gaussian(2), 3), Colours())
@@ -49,21 +50,21 @@ def colours(grid) -> list[list[int]]:
 
 
 def test_a_row_of_each_class_that_was_asked_for(drawn) -> None:
-    grid = drawn("dcgan_labels", PixelExtractor(class_names=NAMES))
+    grid = drawn("maps", PixelExtractor(class_names=NAMES))
     assert colours(grid) == [[0] * 10, [1] * 10, [0] * 10]
     assert grid.row_labels == ("red 100 %", "green 100 %", "blue 0 %")
     assert "a row of each class that was asked for, and how many of 300 samples the classifier takes" in grid.caption
 
 
 def test_without_a_classifier_the_rows_have_names_alone(drawn) -> None:
-    grid = drawn("dcgan_labels")
+    grid = drawn("maps")
     assert colours(grid) == [[0] * 10, [1] * 10, [0] * 10]
     assert grid.row_labels == NAMES
 
 
 def test_of_any_other_generator_those_that_the_classifier_sees(drawn) -> None:
-    grid = drawn("dcgan", PixelExtractor(class_names=NAMES))
+    grid = drawn("none", PixelExtractor(class_names=NAMES))
     assert colours(grid)[:2] == [[0] * 10, [1] * 10]
     assert grid.images[20:].max() == 0  # none is seen as blue
     assert [label.split()[0] for label in grid.row_labels] == list(NAMES)
-    assert "there is no classifier" in drawn("dcgan").caption
+    assert "there is no classifier" in drawn("none").caption

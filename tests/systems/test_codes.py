@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.distributions import Categorical, Normal
 
-from helpers.small_systems import small
+from helpers.small_systems import small, system_of
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.game.game import Match
@@ -23,7 +23,7 @@ SPEC = ImageSpec(1, 16, 10)
 
 
 def game_of(name: str, **overrides: object):
-    return systems.build(name, SPEC, {**small(name), **overrides}, seed=0)
+    return systems.build(system_of(name), SPEC, {**small(name), **overrides}, seed=0)
 
 
 def context_of(game) -> StepContext:

@@ -30,7 +30,6 @@ ALL = {  # settings that make a system quick to test; one that is not here is te
     "adaptive_mix": {"width": 8, "latent_dim": 8},
     "ali": {"width": 8, "latent_dim": 8},
     "bigan": {"width": 8, "latent_dim": 8},
-    "dcgan_labels": {"width": 8, "latent_dim": 8},
     "dragan": {"width": 8, "latent_dim": 8},
     "eiggan": {"width": 8, "latent_dim": 8},
     "hinge_gan": {"width": 8, "latent_dim": 8},

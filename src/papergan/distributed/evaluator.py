@@ -42,7 +42,8 @@ def evaluator_of(recipe: Recipe, images: ImageSplits, domain_classifier: Weights
     real, held_out = reference_and_held_out(images, settings.reference)
     alone = Evaluator(
         extractors, references, real=real, held_out=held_out, validation=images.validation,
-        conditional=systems.is_conditional(recipe.system), device=device, batch_size=settings.batch_size,
+        conditional=systems.is_conditional(recipe.system, recipe.overrides), device=device,
+        batch_size=settings.batch_size,
     )  # fmt: skip
     if process_group is None:
         return alone

@@ -99,10 +99,13 @@ class WithChoice(Prior):
         return (*self.latents(count, progress), one_hot(self.chosen(count), self.choices))
 
     def for_batch(self, batch: Mapping[str, Tensor], count: int, progress: Progress) -> tuple[Tensor, ...]:
-        """With `from_batch` the classes of the batch, over and over where there are several fakes per real image."""
+        """With `from_batch` the classes of the batch, each in a row where there are several fakes per real image.
+
+        In a row, so that the shards of a batch draw what the whole batch would.
+        """
         if not self.from_batch:
             return super().for_batch(batch, count, progress)
-        classes = batch["label"].repeat(count // len(batch["label"]))
+        classes = batch["label"].repeat_interleave(count // len(batch["label"]))
         return (*self.latents(count, progress), one_hot(classes, self.choices))
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:

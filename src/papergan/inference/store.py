@@ -36,7 +36,7 @@ def stored_model(
     if encoder is not None:
         tensors |= {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    conditional = systems.is_conditional(system)
+    conditional = systems.is_conditional(system, overrides)
     config = {
         "format": FORMAT,
         "papergan": papergan.__version__,

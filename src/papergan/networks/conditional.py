@@ -1,15 +1,27 @@
-"""Class-conditional networks of DCGAN."""
+"""The networks of DCGAN with the class of every image as constant maps before every layer.
+
+Mirza and Osindero 2014 (arXiv:1411.1784) in convolutional form: how labels enter a DCGAN no paper says.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.blocks import eighth, normal_initialisation
+from papergan.networks.blocks import maybe, normal_initialisation, normalise_spectrally, smallest
+from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.drawing import Dropout
+from papergan.networks.normalisation import MapNormalisation, norm_of_maps
+from papergan.networks.upsampling import Upsampling, upsampling
+
+ClassMaps = Literal["none", "maps"]
+"""The setting `labels` of systems on DCGAN's networks: no labels, or constant maps."""
 
 
 def with_class(maps: Tensor, classes: Tensor) -> Tensor:
@@ -21,41 +33,76 @@ def with_class(maps: Tensor, classes: Tensor) -> Tensor:
 class LabelledGenerator(nn.Module):
     """Latent [B, latent_dim] and one-hot classes [B, K] -> images [B, C, S, S] in [-1, 1].
 
-    As DCGANGenerator of three stages, the class before every layer. Source: Radford et al. 2015 (arXiv:1511.06434) for
-    the layers; the class as in Mirza and Osindero 2014 (arXiv:1411.1784), in every layer.
+    As `DCGANGenerator`, with its settings, the class before every layer.
     """
 
-    def __init__(self, images: ImageSpec, latent_dim: int, width: int = 64) -> None:
+    def __init__(
+        self,
+        images: ImageSpec,
+        latent_dim: int,
+        width: int = 128,
+        *,
+        stages: int = 3,
+        normalisation: MapNormalisation = "batch",
+        up: Upsampling = "transposed",
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        classes, channels = images.num_classes, [4 * width, 2 * width, width]
-        self.first = nn.ConvTranspose2d(latent_dim + classes, channels[0], eighth(images), bias=False)
+        classes, channels = images.num_classes, [width * 2**stage for stage in reversed(range(stages))]
+        bias = normalisation == "none"
+        self.first = nn.ConvTranspose2d(latent_dim + classes, channels[0], smallest(images, stages), bias=bias)
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(inputs + classes, outputs, 4, stride=2, padding=1, bias=False)
-            for inputs, outputs in pairwise(channels)
+            upsampling(up, inputs + classes, outputs, bias=bias) for inputs, outputs in pairwise(channels)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(maps) for maps in channels)
-        self.last = nn.ConvTranspose2d(width + classes, images.channels, 4, stride=2, padding=1)
+        self.after = nn.ModuleList(
+            nn.Sequential(
+                *norm_of_maps(normalisation, maps),
+                nn.ReLU(inplace=True),
+                *maybe(dropout > 0, lambda: Dropout(dropout, whole_maps=True)),
+            )
+            for maps in channels
+        )
+        self.last = upsampling(up, width + classes, images.channels, bias=True)
         normal_initialisation(self)
 
     def forward(self, latent: Tensor, classes: Tensor) -> Tensor:
-        maps = self.norms[0](self.first(with_class(latent[:, :, None, None], classes))).relu()
-        for layer, norm in zip(self.up, list(self.norms)[1:], strict=True):
-            maps = norm(layer(with_class(maps, classes))).relu()
+        maps = latent[:, :, None, None]
+        for layer, after in zip([self.first, *self.up], self.after, strict=True):
+            maps = after(layer(with_class(maps, classes)))
         return torch.tanh(self.last(with_class(maps, classes)))
 
 
 class LabelledDiscriminator(nn.Module):
-    """Images [B, C, S, S] and one-hot classes [B, K] -> logits [B]; the class before every convolution."""
+    """Images [B, C, S, S] and one-hot classes [B, K] -> logits [B]; features are the last map.
 
-    def __init__(self, images: ImageSpec, width: int = 64) -> None:
+    As `DCGANDiscriminator`, with its settings and a bias in every convolution that is not normalised spectrally, the
+    class before every convolution.
+    """
+
+    def __init__(
+        self,
+        images: ImageSpec,
+        width: int = 128,
+        *,
+        stages: int = 3,
+        normalisation: MapNormalisation = "batch",
+        spectral: bool = False,
+    ) -> None:
         super().__init__()
-        classes, channels = images.num_classes, [images.channels, width, 2 * width, 4 * width]
+        classes, channels = images.num_classes, [images.channels, *(width * 2**stage for stage in range(stages))]
+        kinds: list[MapNormalisation] = ["none", *([normalisation] * (stages - 1))]
         self.down = nn.ModuleList(
-            nn.Conv2d(inputs + classes, outputs, 4, stride=2, padding=1) for inputs, outputs in pairwise(channels)
+            nn.Conv2d(inputs + classes, outputs, 4, stride=2, padding=1, bias=not spectral)
+            for inputs, outputs in pairwise(channels)
         )
-        self.norms = nn.ModuleList([nn.Identity(), *(nn.BatchNorm2d(maps) for maps in channels[2:])])
-        self.linear = nn.Linear(4 * width * eighth(images) ** 2, 1)
+        self.norms = nn.ModuleList(
+            nn.Sequential(*norm_of_maps("none" if spectral else kind, maps))
+            for kind, maps in zip(kinds, channels[1:], strict=True)
+        )
+        self.linear = nn.Linear(channels[-1] * smallest(images, stages) ** 2, 1, bias=not spectral)
         normal_initialisation(self)
+        if spectral:
+            normalise_spectrally(self)
 
     def forward(self, images: Tensor, classes: Tensor) -> DiscriminatorOutput:
         maps = images
@@ -63,3 +110,7 @@ class LabelledDiscriminator(nn.Module):
             maps = nn.functional.leaky_relu(norm(layer(with_class(maps, classes))), 0.2)
         score: Tensor = self.linear(maps.flatten(1))
         return DiscriminatorOutput(score.squeeze(1), (maps,))
+
+
+GENERATORS: dict[ClassMaps, Callable[..., nn.Module]] = {"none": DCGANGenerator, "maps": LabelledGenerator}
+DISCRIMINATORS: dict[ClassMaps, Callable[..., nn.Module]] = {"none": DCGANDiscriminator, "maps": LabelledDiscriminator}

@@ -1,4 +1,4 @@
-"""Dropout and minibatch discrimination, with the same results on one device and on several."""
+"""Dropout, noise and minibatch discrimination, with the same results on one device and on several."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ class Dropout(nn.Module):
         shape = (x.shape[1], *([1] * (x.dim() - 2))) if self.whole_maps else tuple(x.shape[1:])
         drawn = per_image(lambda n: torch.rand(n, *shape, device=x.device), len(x))
         return x * (drawn >= self.p).to(x.dtype) / (1 - self.p)
+
+
+class GaussianNoise(nn.Module):
+    """x + N(0, deviation^2) of every number while training; x otherwise. Drawn image by image."""
+
+    def __init__(self, deviation: float) -> None:
+        super().__init__()
+        self.deviation = deviation
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.deviation == 0:
+            return x
+        drawn = per_image(lambda n: torch.randn(n, *x.shape[1:], device=x.device), len(x))
+        return x + self.deviation * drawn.to(x.dtype)
 
 
 class MinibatchDiscrimination(nn.Module):

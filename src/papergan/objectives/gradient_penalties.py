@@ -18,19 +18,20 @@ from papergan.game.terms import Term
 class GradientPenalty(Term):
     """mean_B (||grad_x^ f(x^)||_2 - target)^2 at x^ = x + u (G(z) - x), u ~ U[0, 1] per sample; weight is lambda.
 
-    Between augmented images, or packs of them, which have one gradient. Two-sided, target 1.
+    Between augmented images, or packs of them, which have one gradient. Two-sided, target 1. Where the discriminator is
+    given classes, x^ has those of x; so a prior should draw G(z) of the same, `WithChoice(from_batch=True)`.
     Source: Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3, lambda 10. Needs a discriminator without BatchNorm.
     """
 
     target: float = 1.0
 
     def __call__(self, context: StepContext) -> Tensor:
-        real = _images(context.input_real(self.match))
-        fake = _images(context.input_fake(self.match))[: len(real)]
+        real, *classes = _constants(context.input_real(self.match))
+        fake = _constants(context.input_fake(self.match))[0][: len(real)]
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
         between = torch.lerp(real, fake, share).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
-            score = context.discriminate(self.match, between).score
+            score = context.discriminate(self.match, between, *classes).score
         gradient = _slope(score, between)
         return _off(gradient, self.target)
 
@@ -47,13 +48,13 @@ class LocalGradientPenalty(Term):
     size: float = 0.5
 
     def __call__(self, context: StepContext) -> Tensor:
-        real = _images(context.input_real(self.match))
+        real, *classes = _constants(context.input_real(self.match))
         spread = _spread(real)
         noise = per_image(lambda n: torch.rand(n, *real.shape[1:], device=real.device), len(real))
         share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
         near = (real + share * self.size * spread * noise).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
-            score = context.discriminate(self.match, near).score
+            score = context.discriminate(self.match, near, *classes).score
         gradient = _slope(score, near)
         return _off(gradient, 1.0)
 
@@ -89,10 +90,9 @@ class R2(Term):
         return 0.5 * gradient.square().flatten(1).sum(dim=1).mean()
 
 
-def _images(parts: tuple[Tensor, ...]) -> Tensor:
-    """The input of a discriminator of images alone, a constant in float32."""
-    (images,) = parts
-    return images.detach().float()
+def _constants(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The input of a discriminator, images and what else it is given, as constants in float32."""
+    return tuple(part.detach().float() for part in parts)
 
 
 def _off(gradient: Tensor, target: float) -> Tensor:

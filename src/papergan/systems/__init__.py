@@ -36,13 +36,18 @@ def names() -> list[str]:
 
 def find(name: str) -> ModuleType:
     """The module of a system. Raises RecipeError for an unknown name, with close matches; never an import path."""
+    if name in RENAMED:
+        raise RecipeError(f"system {quoted(name)} is {RENAMED[name]} now")
     if name not in names():
         raise RecipeError(f"unknown system {quoted(name)}{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")
 
 
+RENAMED = {"dcgan_labels": "'dcgan' with the overrides labels: maps and, as its default was, width: 64"}
+"""Systems of earlier versions, and what they are now."""
+
 KNOWN_TRAITS = {
-    "needs_labels": "its generator is conditional: it is asked for a class, and cannot be built for images without any",
+    "needs_labels": "its generator is always conditional: asked for a class, and not built for images without any",
     "not_recordable": "its steps cannot be recorded as CUDA graphs; they are played, and one line says why",
     "unbounded_output": "its generator's images may leave [-1, 1], and are clipped where they become pixels",
 }
@@ -62,9 +67,13 @@ def traits(name: str) -> frozenset[str]:
     return declared
 
 
-def is_conditional(name: str) -> bool:
-    """Whether the generator of a system is asked for a class, which its prior, a `WithChoice`, draws else."""
-    return "needs_labels" in traits(name)
+def is_conditional(name: str, overrides: Mapping[str, Any]) -> bool:
+    """Whether the generator of a system is asked for a class, which its prior, a `WithChoice`, draws else.
+
+    Its file says so, or its setting `labels`, which says how labels enter the networks; none = not at all.
+    Raises RecipeError as `resolve` does.
+    """
+    return "needs_labels" in traits(name) or resolve(name, overrides).get(LABELS, "none") != "none"
 
 
 @cache
@@ -89,8 +98,9 @@ def settings_model(name: str) -> type[BaseModel]:
     )
 
 
-ADAPTIVE = "adaptive_augmentation"
-ADDED = {ADAPTIVE: None, "packing": 1}  # settings that systems did not always have, and what switches them off
+ADAPTIVE, LABELS = "adaptive_augmentation", "labels"
+ADDED = {ADAPTIVE: None, "packing": 1, LABELS: "none"}
+"""Settings that systems did not always have, and what switches them off."""
 
 UPPER_BOUNDS = dict.fromkeys(
     (
@@ -135,12 +145,8 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
     MemoryShortError where the weights do not fit into memory.
     """
     settings = resolve(name, overrides)
-    if is_conditional(name) and images.num_classes < 2:
-        shape = f"{images.channels}x{images.size}x{images.size}"
-        raise RecipeError(
-            f"system {name!r} cannot be built for {shape} images: it needs 2 classes or more, and these have "
-            f"{images.num_classes or 'none'}; name a data set with labels (images of your own: a folder for each class)"
-        )
+    if is_conditional(name, overrides) and images.num_classes < 2:
+        raise RecipeError(_without_labels(name, settings.get(LABELS), images))
     try:
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
         with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):
@@ -154,6 +160,16 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
             f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: "
             f"{one_line_error(error):.300}"
         ) from error
+
+
+def _without_labels(name: str, labels: str | None, images: ImageSpec) -> str:
+    """Why a conditional system is not built for images without classes. labels: its setting, where it has one."""
+    setting, instead = ("", "") if labels is None else (f" with labels: {labels}", ", or set labels: none")
+    return (
+        f"system {name!r}{setting} cannot be built for {images.channels}x{images.size}x{images.size} images: it needs "
+        f"2 classes or more, and these have {images.num_classes or 'none'}; name a data set with labels "
+        f"(images of your own: a folder for each class){instead}"
+    )
 
 
 def _explain(name: str, detail: Any, model: type[BaseModel]) -> str:

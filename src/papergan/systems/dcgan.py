@@ -5,6 +5,9 @@ dimension 100, non-saturating binary cross-entropy, Adam 2e-4 with beta1 0.5.
 Deviations: one stage fewer by default, since images are 32x32 and the paper's are 64x64 (`stages=4`); the discriminator
 ends in a linear layer on the flattened last map, as the paper's text says and much code does not. Batch 128 is in the
 recipe. `prior=gaussian` draws latents from N(0, I), as song2023 does.
+With labels: the row of 6.58 in tahvili2025's table IV is from the SteinGAN paper (Wang and Liu 2016, arXiv:1611.01722),
+which names DCGAN with labels and does not say how they enter. Our choice, `labels: maps`: the class as constant maps
+before every layer of the generator and every convolution of the discriminator; generated classes are drawn evenly.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products all have such kernels in torch.
 """
 
@@ -15,12 +18,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.discriminator_input import packed
+from papergan.game.discriminator_input import Labelled, packed
 from papergan.game.game import Game, Match
 from papergan.game.optimisers import Name, optimiser
-from papergan.game.priors import Gaussian, Uniform
+from papergan.game.priors import Gaussian, Uniform, WithChoice
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.conditional import DISCRIMINATORS, GENERATORS, ClassMaps
 from papergan.networks.normalisation import MapNormalisation
 from papergan.networks.upsampling import Upsampling
 from papergan.objectives.adversarial import NonSaturating
@@ -42,6 +45,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] | None = None,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    labels: ClassMaps = "none",
     packing: Packing = 1,
 ) -> Game:
     """Build the game.
@@ -50,18 +54,20 @@ def build(
     generator's.
 
     optimiser_name: of both players. discriminator_learning_rate: None = that of the generator. spectral: normalises the
-    discriminator in the place of BatchNorm, for the protocol that rows of table V share. packing: images per score.
+    discriminator in the place of BatchNorm, for the protocol that rows of table V share. labels: how they enter both
+    networks. packing: images, with labels each with its class, per score.
     """
+    latents = Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim)
     return two_player(
-        generator=DCGANGenerator(
+        generator=GENERATORS[labels](
             images, latent_dim, width, stages=stages, normalisation=normalisation, up=upsampling, dropout=dropout
         ),
-        discriminator=DCGANDiscriminator(
+        discriminator=DISCRIMINATORS[labels](
             images.packed(packing), width, stages=stages, normalisation=normalisation, spectral=spectral
         ),
-        prior=Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim),
+        prior=latents if labels == "none" else WithChoice(latents, images.num_classes),
         loss=NonSaturating(),
         generator_optimiser=optimiser(optimiser_name, learning_rate, beta1=beta1),
         discriminator_optimiser=optimiser(optimiser_name, discriminator_learning_rate or learning_rate, beta1=beta1),
-        match=Match(discriminator_input=packed(packing)),
+        match=Match(discriminator_input=packed(packing, None if labels == "none" else Labelled())),
     )

@@ -5,6 +5,7 @@ is the one that the RealnessGAN paper (Xiangli et al. 2020, arXiv:2002.05512) ha
 Networks and optimiser are that paper's protocol, from its released code: DCGAN networks of width 128, spectral
 normalisation without BatchNorm in the discriminator, latents N(0, I) of dimension 128, Adam 1e-4 (0.5, 0.999), batch 32
 (in the recipe), one step each.
+Ours, off by default: `labels: maps`, as `dcgan` has them.
 Deviations: from the loss's own paper in all of that. Not verified: that the table for CIFAR-10 has that protocol.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """
@@ -16,12 +17,13 @@ from typing import Annotated
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.game import Game
+from papergan.game.discriminator_input import Labelled
+from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
-from papergan.game.priors import Gaussian
+from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.terms import Loss
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.conditional import DISCRIMINATORS, GENERATORS, ClassMaps
 from papergan.objectives.adversarial import Hinge
 
 
@@ -33,22 +35,30 @@ def build(
     spectral: bool = True,
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    labels: ClassMaps = "none",
 ) -> Game:
-    """Build the game. spectral: false gives the discriminator BatchNorm instead, as DCGAN has it."""
+    """Build the game.
+
+    spectral: false gives the discriminator BatchNorm instead, as DCGAN has it. labels: how they enter both networks.
+    """
     return assemble(
-        images, Hinge(), latent_dim=latent_dim, width=width, spectral=spectral, learning_rate=learning_rate, beta1=beta1
-    )
+        images, Hinge(), latent_dim=latent_dim, width=width, spectral=spectral, learning_rate=learning_rate,
+        beta1=beta1, labels=labels,
+    )  # fmt: skip
 
 
 def assemble(
-    images: ImageSpec, loss: Loss, *, latent_dim: int, width: int, spectral: bool, learning_rate: float, beta1: float
-) -> Game:
-    """A scalar loss on the networks that rows of table V share."""
+    images: ImageSpec, loss: Loss, *, latent_dim: int, width: int, spectral: bool, learning_rate: float, beta1: float,
+    labels: ClassMaps = "none",
+) -> Game:  # fmt: skip
+    """A scalar loss on the networks that rows of table V share. labels: as `dcgan` has them."""
+    latents = Gaussian(latent_dim)
     return two_player(
-        generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images, width, spectral=spectral),
-        prior=Gaussian(latent_dim),
+        generator=GENERATORS[labels](images, latent_dim, width),
+        discriminator=DISCRIMINATORS[labels](images, width, spectral=spectral),
+        prior=latents if labels == "none" else WithChoice(latents, images.num_classes),
         loss=loss,
         generator_optimiser=adam(learning_rate, (beta1, 0.999)),
         discriminator_optimiser=adam(learning_rate, (beta1, 0.999)),
+        match=Match(discriminator_input=None if labels == "none" else Labelled()),
     )

@@ -4,22 +4,25 @@ Reproduced: the residual CIFAR-10 networks of appendix F (width 128, no normalis
 positions), Wasserstein loss, gradient penalty of eq. 3 with lambda 10, five critic steps, Adam 2e-4 (0, 0.9), linear
 decay of the learning rate to 0 over 100 000 generator steps, a generator batch of twice the critic's. Batch 64 is in
 the recipe.
-Deviations: no dequantisation noise on real images; no labels (the paper's unsupervised setting).
+Ours, off by default: `labels: projection` (Miyato and Koyama 2018, arXiv:1802.05637), where generated images have the
+classes of the real ones that they are compared with, at which the penalty is taken; the paper's own way with labels is
+an auxiliary classifier (Odena et al. 2017), which this is not.
+Deviations: no dequantisation noise on real images; by default no labels (the paper's unsupervised setting).
 Deterministic on a GPU: convolutions, their second derivatives, batch norm, nearest upsampling and mean pooling all have
 such kernels in torch.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.discriminator_input import packed
+from papergan.game.discriminator_input import Labelled, packed
 from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
-from papergan.game.priors import Gaussian
+from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import LinearDecay
 from papergan.game.two_player import two_player
 from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
@@ -37,15 +40,23 @@ def build(
     critic_steps: Annotated[int, Field(ge=1)] = 5,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     decay_to_step: Annotated[int, Field(ge=1)] = 100_000,
+    labels: Literal["none", "projection"] = "none",
     packing: Packing = 1,
 ) -> Game:
-    """Build the game. The paper's numbers. packing: images per score of the critic."""
-    rate = LinearDecay(learning_rate, 0, decay_to_step)
-    match = Match(discriminator_input=packed(packing))
+    """Build the game.
+
+    The paper's numbers. labels: projection is conditional BatchNorm and a projection discriminator. packing: images,
+    with labels each with its class, per score of the critic.
+    """
+    rate, shown = LinearDecay(learning_rate, 0, decay_to_step), images.packed(packing)
+    latents, conditional = Gaussian(latent_dim), labels == "projection"
+    match = Match(discriminator_input=packed(packing, Labelled() if conditional else None))
     return two_player(
-        generator=ResNetGenerator(images, latent_dim, width),
-        discriminator=ResNetDiscriminator(images.packed(packing), width, spectral=False, pool="mean"),
-        prior=Gaussian(latent_dim),
+        generator=ResNetGenerator(images, latent_dim, width, classes=images.num_classes if conditional else 0),
+        discriminator=ResNetDiscriminator(
+            shown, width, spectral=False, pool="mean", classes=shown.num_classes if conditional else 0
+        ),
+        prior=WithChoice(latents, images.num_classes, from_batch=True) if conditional else latents,
         loss=Wasserstein(),
         generator_optimiser=adam(learning_rate, (0.0, 0.9)),
         discriminator_optimiser=adam(learning_rate, (0.0, 0.9)),

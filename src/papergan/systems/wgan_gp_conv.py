@@ -3,6 +3,8 @@
 Gulrajani et al. 2017, arXiv:1704.00028. Reproduced: Wasserstein loss, gradient penalty of eq. 3 with lambda 10, no
 BatchNorm in the critic, five steps of it to one of the generator, Adam 1e-4 (0.5, 0.9) (algorithm 1 has beta1 0 since
 its second version; the authors' convolutional script for CIFAR-10 has 0.5), latents N(0, I) of dimension 128.
+Ours, off by default: `labels: maps`, as `dcgan` has them; generated images have the classes of the real ones that they
+are compared with, at which the penalty is taken.
 Deviations: DCGAN networks k4 in the place of the script's k5; no learning-rate decay, as in that script.
 Which row it is, is in the recipe: `wgan_gp_conv_cifar10` the one of 6.40, `wgan_gp_single_cifar10` that of 5.99 from
 the DRAGAN paper, with one step each, `wgan_gp_sn_cifar10` that of 41.86 on the networks that rows of table V share,
@@ -17,12 +19,12 @@ from typing import Annotated
 from pydantic import Field
 
 from papergan.data.images import ImageSpec
-from papergan.game.discriminator_input import packed
+from papergan.game.discriminator_input import Labelled, packed
 from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
-from papergan.game.priors import Gaussian
+from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.conditional import DISCRIMINATORS, GENERATORS, ClassMaps
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.gradient_penalties import GradientPenalty
 from papergan.validation import Packing
@@ -39,18 +41,20 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
+    labels: ClassMaps = "none",
     packing: Packing = 1,
 ) -> Game:
     """Build the game.
 
     penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has.
-    packing: images per score.
+    labels: how they enter both networks. packing: images, with labels each with its class, per score.
     """
-    match = Match(discriminator_input=packed(packing))
+    match = Match(discriminator_input=packed(packing, None if labels == "none" else Labelled()))
+    latents = Gaussian(latent_dim)
     return two_player(
-        generator=DCGANGenerator(images, latent_dim, width),
-        discriminator=DCGANDiscriminator(images.packed(packing), width, normalisation="none", spectral=spectral),
-        prior=Gaussian(latent_dim),
+        generator=GENERATORS[labels](images, latent_dim, width),
+        discriminator=DISCRIMINATORS[labels](images.packed(packing), width, normalisation="none", spectral=spectral),
+        prior=latents if labels == "none" else WithChoice(latents, images.num_classes, from_batch=True),
         loss=Wasserstein(),
         generator_optimiser=adam(learning_rate, (beta1, beta2)),
         discriminator_optimiser=adam(learning_rate, (beta1, beta2)),

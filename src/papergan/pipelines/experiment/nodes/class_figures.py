@@ -39,7 +39,7 @@ def draw_by_class(
     sampler = load_generator(recipe, generator)
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
-    if systems.is_conditional(recipe.system):
+    if systems.is_conditional(recipe.system, recipe.overrides):
         return _given(recipe, sampler, extractors, images.train.classes, progress, caption)
     if extractors:
         return _predicted(recipe, sampler, extractors[0], progress, caption)

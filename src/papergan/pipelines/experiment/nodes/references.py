@@ -156,7 +156,7 @@ def score_real_images(
 ) -> tuple[RealRow, ...]:
     """The held-out images and copies of the reference, scored by the rules of the final evaluation."""
     recipe = experiment.recipe
-    rules, conditional = recipe.evaluation.rules(recipe.seed), systems.is_conditional(recipe.system)
+    rules, conditional = recipe.evaluation.rules(recipe.seed), systems.is_conditional(recipe.system, recipe.overrides)
 
     def make() -> Weights:
         logger.info("Scoring real images by the same rules: the rows that say what the scale means")
