@@ -1,5 +1,6 @@
 """A loaded generator: sample i is a function of (seed, i), and what cannot be is refused in one line."""
 
+import copy
 import itertools
 import math
 
@@ -9,10 +10,10 @@ import torch
 
 from papergan import systems
 from papergan.errors import DataError, RecipeError
-from papergan.game.priors import slerp
+from papergan.game.priors import one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.inference import Generator, load
-from papergan.inference.truncation import KEPT
+from papergan.inference.truncation import BATCH_SIZE, KEPT
 
 
 @pytest.mark.parametrize("name", systems.names())
@@ -109,14 +110,22 @@ class TestTruncation:
         latents = loaded("ali").sample(50, truncation=0.3).latents
         assert latents.abs().max() <= 0.3
 
-    def test_batch_norm_is_estimated_under_it_and_the_generator_is_left(self, loaded):
-        generator = loaded("dcgan")
-        before = generator.sample(2).tensor
-        truncated = generator.sample(2, truncation=0.5)
-        with torch.no_grad():
-            naive = generator.sampler.generator(truncated.latents)
+    @pytest.mark.parametrize(("name", "labels"), [("dcgan", None), ("biggan", [2, 0])])
+    def test_batch_norm_is_estimated_under_it_and_the_generator_is_left(self, name, labels, folder_of, monkeypatch):
+        monkeypatch.setattr("papergan.inference.truncation.BATCHES", 4)
+        generator = load(folder_of(name), "cpu")
+        before = generator.sample(2, labels=labels).tensor
+        truncated = generator.sample(2, labels=labels, truncation=0.5)
+        assert truncated.latents.abs().max() <= 0.5
+        naive = generator.decode(truncated.latents, labels=labels).tensor
         assert not torch.allclose(naive, truncated.tensor, atol=1e-4)
-        assert torch.equal(generator.sample(2).tensor, before)
+        estimated = copy.deepcopy(generator.sampler)
+        estimated.estimate_batch_norm(
+            batches=4, batch_size=BATCH_SIZE, seed=0, progress=generator.progress, truncation=0.5
+        )
+        classes = () if labels is None else (one_hot(torch.tensor(labels), len(generator.classes)),)
+        torch.testing.assert_close(estimated.eval().decode(truncated.latents, *classes), truncated.tensor)
+        assert torch.equal(generator.sample(2, labels=labels).tensor, before)
 
     def test_an_estimate_that_is_left_goes_on_where_it_was_and_ends_with_the_same_statistics(self, folder_of):
         wanted = load(folder_of("dcgan"), "cpu").sample(2, truncation=0.6).tensor

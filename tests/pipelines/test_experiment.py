@@ -14,6 +14,7 @@ from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.errors import CheckpointError
+from papergan.evaluation.evaluator import Evaluator
 from papergan.extractors import build
 from papergan.extractors.feature_extractor import NetworkExtractor
 from papergan.inference import load
@@ -355,11 +356,20 @@ def test_looking_at_every_step_or_at_every_tenth_trains_the_same_weights(tmp_pat
     assert digests[1] == digests[10]
 
 
-def test_rules_change_the_numbers_and_nothing_else(tmp_path):
+def test_rules_change_the_numbers_and_nothing_else(tmp_path, monkeypatch):
     """Held against the test set, latents truncated, bytes truncated: said in the protocol; the training is the same."""
     plain, _ = run(tmp_path / "plain", "trained", "scores")
     how = GIVEN["evaluation"] | {"reference": "test", "truncation": 0.5, "quantisation": "truncate", "seed": 9}
+    batches, score = [], Evaluator.score_sampler
+
+    def scored(self, sampler, *given, **more):
+        batches.append([int(m.num_batches_tracked) for m in sampler.modules() if hasattr(m, "num_batches_tracked")])
+        return score(self, sampler, *given, **more)
+
+    monkeypatch.setattr(Evaluator, "score_sampler", scored)
     other, _ = run(tmp_path / "other", "trained", "scores", evaluation=how)
+    assert len(batches) >= 3  # in training, and at the end; statistics anew from batch_norm_batches each time
+    assert {count for counts in batches for count in counts} == {2}
     assert other.load(f"{NAME}.trained").digest == plain.load(f"{NAME}.trained").digest
     card = other.load(f"{NAME}.scores")
     protocol = card.protocols[0]

@@ -15,7 +15,8 @@ from papergan.distributed.evaluator import in_memory
 from papergan.game.batch_norm import share_batch_norm
 from papergan.game.sharding import Shard, all_gather, batch_mean, is_shared, per_image, use_shard
 
-TIGHT = {"rtol": 1e-8, "atol": 1e-11}
+# Gradients that are 0 but for rounding, of biases before BatchNorm, become steps of up to 5e-11 by Adam's epsilon.
+TIGHT = {"rtol": 1e-8, "atol": 5e-10}
 
 
 @pytest.fixture(scope="module")

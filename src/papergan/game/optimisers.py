@@ -14,14 +14,22 @@ Name = Literal["adam", "sgd", "momentum", "rmsprop", "adagrad", "adadelta"]
 NAMES: tuple[Name, ...] = get_args(Name)
 
 
-def adam(learning_rate: float, betas: tuple[float, float] = (0.5, 0.999), *, weight_decay: float = 0.0) -> Optimiser:
-    """Adam (Kingma and Ba 2015, arXiv:1412.6980) with the fused kernel; epsilon 1e-8.
+def adam(
+    learning_rate: float,
+    betas: tuple[float, float] = (0.5, 0.999),
+    *,
+    weight_decay: float = 0.0,
+    epsilon: float = 1e-8,
+) -> Optimiser:
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980) with the fused kernel.
 
     weight_decay: times the weights is added to their gradients, before Adam scales them.
     """
 
     def over(weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(weights, lr=learning_rate, betas=betas, weight_decay=weight_decay, fused=True)
+        return torch.optim.Adam(
+            weights, lr=learning_rate, betas=betas, eps=epsilon, weight_decay=weight_decay, fused=True
+        )
 
     return over
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import torch
@@ -34,11 +34,34 @@ def normal_initialisation(network: Module) -> Module:
     return network
 
 
-def normalise_spectrally(network: Module) -> Module:
-    """Spectral normalisation of every convolution and linear layer."""
+def orthogonal_initialisation(network: Module) -> Module:
+    """Weights of convolutions and linear layers orthogonal, as matrices [outputs, rest], biases 0; BatchNorm is left.
+
+    Saxe et al. 2014 (arXiv:1312.6120). Applied before spectral normalisation.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.orthogonal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network
+
+
+def normalise_spectrally(network: Module, *, without: Collection[nn.Module] = ()) -> Module:
+    """Spectral normalisation of every convolution and linear layer. without: layers that are left as they are."""
+    left = {id(layer) for layer in without}
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
     for layer in layers:
-        spectral_norm(layer)
+        if id(layer) not in left:
+            spectral_norm(layer)
+    return network
+
+
+def set_batch_norm_epsilon(network: Module, epsilon: float) -> Module:
+    """What every BatchNorm adds to the variance; torch has 1e-5."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = epsilon
     return network
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
@@ -73,6 +74,23 @@ def load_generator(recipe: Recipe, generator: Weights, tensors: Mapping[str, Ten
     sampler = new_game(recipe, spec_of(generator)).sampler(averaged=False)
     sampler.load_state_dict(dict(generator.tensors if tensors is None else tensors))
     return sampler.requires_grad_(False).eval()
+
+
+def under_truncation(
+    recipe: Recipe, sampler: Sampler, truncation: float | None, progress: Progress, *, batches: int | None = None
+) -> Sampler:
+    """The sampler for latents that are truncated: a copy whose BatchNorm statistics are re-estimated under them.
+
+    None: the sampler itself. batches: of the recipe's size, None = as many as the exported generator's statistics have.
+    """
+    if truncation is None:
+        return sampler
+    truncated = copy.deepcopy(sampler)
+    truncated.estimate_batch_norm(
+        batches=batches or recipe.training.batch_norm_batches, batch_size=recipe.training.batch_size,
+        seed=recipe.seed, progress=progress, truncation=truncation,
+    )  # fmt: skip
+    return truncated.eval()
 
 
 def spec_facts(images: ImageSpec) -> dict[str, str]:

@@ -25,6 +25,7 @@ from papergan.pipelines.experiment.restore import (
     stop_requested,
     stoppable,
     trained_game,
+    under_truncation,
 )
 from papergan.training.memory import memory_errors
 from papergan.weights import Weights
@@ -55,9 +56,9 @@ def evaluate(
         should_stop = partial(stop_requested, stop)
 
         def score(sampler: Sampler, what: str) -> dict[str, float]:
-            scores = evaluator.score_sampler(
-                sampler, rules, progress=progress_of(generator), should_stop=should_stop, what=what
-            )
+            progress = progress_of(generator)
+            sampler = under_truncation(recipe, sampler, rules.truncation, progress)
+            scores = evaluator.score_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
             return finite_only(scores, what)
 
         sampler = load_generator(recipe, generator)

@@ -25,7 +25,14 @@ from papergan.game.schedules import Progress
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
-from papergan.pipelines.experiment.restore import initial_game, spec_facts, state_of, stop_requested, stoppable
+from papergan.pipelines.experiment.restore import (
+    initial_game,
+    spec_facts,
+    state_of,
+    stop_requested,
+    stoppable,
+    under_truncation,
+)
 from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import Tracker
 from papergan.training.batches import Batches
@@ -145,6 +152,7 @@ class Evaluation:
         tracker.picture(ImageGrid(generate_samples(sampler, seed, progress), caption), progress.step)
         rules, should_stop = settings.rules_while_training(seed), partial(stop_requested, stop)
         what = f"samples of epoch {progress.epoch:g}"
+        sampler = under_truncation(self.experiment.recipe, sampler, rules.truncation, progress)
         scores = self.evaluator.score_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
         return scores | measure_discriminator(
             game, self.images, count=settings.discriminator_samples, seed=seed, batch_size=settings.batch_size,

@@ -19,7 +19,14 @@ from papergan.game.sampler import Sampler
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.nodes.divergence import no_figure, unless_diverged
 from papergan.pipelines.experiment.nodes.export import sample_caption
-from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, stop_requested, stoppable
+from papergan.pipelines.experiment.restore import (
+    device_of,
+    load_generator,
+    progress_of,
+    stop_requested,
+    stoppable,
+    under_truncation,
+)
 from papergan.reporting.image_grid import make_grid
 from papergan.weights import Weights
 
@@ -35,6 +42,7 @@ def sweep_truncation(
 ) -> object:
     """A figure of samples under growing thresholds, with precision, recall, density, coverage and FID of each.
 
+    BatchNorm's statistics are re-estimated under each, from about as many images as are scored.
     Returns a matplotlib Figure; where the prior cannot be truncated it shows one row.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
@@ -45,13 +53,15 @@ def sweep_truncation(
     rules = recipe.evaluation.rules_while_training(recipe.seed).within(
         min(MAX_SAMPLES, recipe.evaluation.num_samples), len(reference[extractor.name].real)
     )
+    batches = min(recipe.training.batch_norm_batches, -(-rules.num_samples // recipe.training.batch_size))
     rows, scores = [], []
     with stoppable("the truncation sweep") as stop:
         for threshold in _thresholds(sampler):
-            shown = sampler.stream(PER_ROW, seed=rules.seed, progress=progress, truncation=threshold)
+            truncated = under_truncation(recipe, sampler, threshold, progress, batches=batches)
+            shown = truncated.stream(PER_ROW, seed=rules.seed, progress=progress, truncation=threshold)
             rows.append(to_pixels(torch.cat(list(shown)), rules.quantisation).cpu())
             scores.append(evaluator.score_sampler(
-                sampler, replace(rules, truncation=threshold), progress=progress,
+                truncated, replace(rules, truncation=threshold), progress=progress,
                 should_stop=partial(stop_requested, stop), what=f"samples truncated at {threshold}",
             ))  # fmt: skip
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)

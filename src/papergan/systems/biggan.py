@@ -1,0 +1,95 @@
+"""BigGAN. Brock, Donahue and Simonyan 2019, arXiv:1809.11096, as its code trains it on CIFAR-10.
+
+Reproduced, every number from the first author's PyTorch code (ajbrock/BigGAN-PyTorch, scripts/launch_cifar_ema.sh and
+the defaults of its parser): residual networks of width 4 x 64 in both, no attention; conditional BatchNorm, an
+embedding of the class for each layer, none shared, and no chunks of the latent; the projection discriminator; spectral
+normalisation of both, embeddings of the generator aside; weights N(0, 0.02), biases as torch draws them; hinge loss;
+latents N(0, I) of dimension 128, classes drawn evenly; Adam 2e-4 (0, 0.999) for both, four steps of the discriminator;
+an average of the generator, decay 0.9999, from step 1 000 on. Batch 50 and 500 epochs are in the recipe.
+What the paper has for ImageNet and this script leaves off is a setting: a shared embedding (`shared_dim`), chunks of
+the latent for every block (`hierarchical`), self-attention at half resolution, orthogonal regularisation (weight 1e-4
+in the paper, of all weights but class embeddings). StudioGAN's version for CIFAR-10 is recipe biggan_studiogan_cifar10.
+Deviations: the discriminator scores reals and fakes apart, theirs together, so that its singular vectors move twice a
+step; vectors of spectral norms begin after 15 iterations, and are copied into the average, not averaged; samples have
+BatchNorm's statistics of many batches (the paper's appendix C.1), where the script samples with those of the batch at
+hand. With `orthogonal` and per-layer embeddings these are left out, where the code, against its own comment, has them.
+Deterministic on a GPU: as `hybrid_fast`; products and softmax of attention have such kernels in torch as well.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.data.images import ImageSpec
+from papergan.game.augmentation import DiffAugment
+from papergan.game.discriminator_input import Labelled
+from papergan.game.ema import EMA
+from papergan.game.game import Game, Match
+from papergan.game.optimisers import adam
+from papergan.game.priors import Gaussian, WithChoice
+from papergan.game.schedules import Warmup
+from papergan.game.two_player import two_player
+from papergan.networks.biggan import BigGANGenerator, Initialisation, biggan_discriminator
+from papergan.networks.blocks import set_batch_norm_epsilon
+from papergan.objectives.adversarial import Hinge
+from papergan.objectives.orthogonal import OrthogonalRegularisation
+
+TRAITS = frozenset({"needs_labels"})
+
+Width = Annotated[int, Field(ge=8)]
+Rate = Annotated[float, Field(gt=0.0)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+def build(
+    images: ImageSpec,
+    *,
+    latent_dim: Annotated[int, Field(ge=1)] = 128,
+    generator_width: Width = 256,
+    discriminator_width: Width = 256,
+    shared_dim: Annotated[int, Field(ge=0)] = 0,
+    hierarchical: bool = False,
+    attention: bool = False,
+    initialisation: Initialisation = "normal",
+    orthogonal: Annotated[float, Field(ge=0.0)] = 0.0,
+    generator_learning_rate: Rate = 2e-4,
+    discriminator_learning_rate: Rate = 2e-4,
+    beta1: Share = 0.0,
+    beta2: Share = 0.999,
+    adam_epsilon: Rate = 1e-8,
+    batch_norm_epsilon: Rate = 1e-5,
+    discriminator_steps: Annotated[int, Field(ge=1)] = 4,
+    augmentation: str = "none",
+    ema_decay: Share = 0.9999,
+    ema_start: Annotated[int, Field(ge=0)] = 1000,
+) -> Game:
+    """Build the game.
+
+    shared_dim: of the embedding of classes that all layers share, 0 for one of each layer. hierarchical: whether a
+    chunk of the latent goes to every block. orthogonal: weight of the regularisation, see `OrthogonalRegularisation`.
+    augmentation: DiffAugment's policy, "none" without. ema_decay: 0 without. ema_start: until that step the average is
+    the present weights.
+    """
+    match, betas = Match(discriminator_input=Labelled()), (beta1, beta2)
+    generator = BigGANGenerator(
+        images, latent_dim, generator_width, shared_dim=shared_dim, hierarchical=hierarchical, attention=attention,
+        initialisation=initialisation,
+    )  # fmt: skip
+    regularisation = OrthogonalRegularisation(weight=orthogonal, match=match, without=generator.embedding_names)
+    return two_player(
+        generator=set_batch_norm_epsilon(generator, batch_norm_epsilon),
+        discriminator=biggan_discriminator(
+            images, discriminator_width, attention=attention, initialisation=initialisation
+        ),
+        prior=WithChoice(Gaussian(latent_dim), images.num_classes),
+        loss=Hinge(),
+        generator_optimiser=adam(generator_learning_rate, betas, epsilon=adam_epsilon),
+        discriminator_optimiser=adam(discriminator_learning_rate, betas, epsilon=adam_epsilon),
+        generator_terms=(regularisation,) if orthogonal else (),
+        discriminator_steps=discriminator_steps,
+        augment=None if augmentation == "none" else DiffAugment(augmentation),
+        average=EMA(Warmup(0.0, ema_decay, max(ema_start - 1, 0))) if ema_decay else None,
+        match=match,
+    )
