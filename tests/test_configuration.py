@@ -2,9 +2,11 @@
 
 import os
 from functools import cache
+from typing import Any
 
 import pytest
 from kedro.config import OmegaConfigLoader
+from kedro.pipeline import Pipeline
 
 from helpers.project_run import PROJECT
 from papergan import settings, systems
@@ -28,9 +30,19 @@ def configuration(environment: str, **runtime) -> OmegaConfigLoader:
     )
 
 
+@cache
+def parameters_of(environment: str) -> dict[str, Any]:
+    return configuration(environment)["parameters"]
+
+
+@cache
+def catalog_and_pipelines() -> tuple[dict[str, Any], dict[str, Pipeline]]:
+    return configuration("local")["catalog"], register_pipelines()
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_every_recipe_is_valid(environment):
-    parameters = configuration(environment)["parameters"]
+    parameters = parameters_of(environment)
     for name in registry.discover():
         Recipe.parse(name, parameters[name])
     SanitySettings.parse("metric_sanity", parameters["metric_sanity"])
@@ -45,25 +57,20 @@ def test_every_recipe_is_valid(environment):
 
 @pytest.mark.parametrize("experiment", registry.discover())
 def test_an_experiment_is_a_valid_recipe_of_its_own(experiment):
-    recipe = Recipe.parse(experiment, local_parameters()[experiment])
+    recipe = Recipe.parse(experiment, parameters_of("local")[experiment])
     assert recipe.settings().keys() | systems.ADDED.keys() >= systems.settings_model(recipe.system).model_fields.keys()
 
 
-@cache
-def local_parameters() -> dict:
-    return configuration("local")["parameters"]
-
-
 def test_an_overlay_changes_only_what_it_names():
-    base, demo = (configuration(name)["parameters"]["hybrid_cifar10"] for name in ("local", "demo"))
+    base, demo = (parameters_of(name)["hybrid_cifar10"] for name in ("local", "demo"))
     assert demo["dataset"] == "synthetic_digits"
     assert demo["system"] == base["system"]
     assert demo["evaluation"]["splits"] == base["evaluation"]["splits"]
-    assert configuration("demo")["parameters"]["table_iv"] == configuration("local")["parameters"]["table_iv"]
+    assert parameters_of("demo")["table_iv"] == parameters_of("local")["table_iv"]
 
 
 def test_the_demo_of_every_experiment_needs_no_data_set_no_download_and_no_weights():
-    parameters = configuration("demo")["parameters"]
+    parameters = parameters_of("demo")
     for experiment in registry.discover():
         recipe = Recipe.parse(experiment, parameters[experiment])
         evaluation = recipe.evaluation.model_dump()
@@ -79,7 +86,7 @@ def test_the_demo_of_every_experiment_needs_no_data_set_no_download_and_no_weigh
 
 def test_the_demo_leaves_every_component_of_the_hybrid_on_but_the_gradient_penalty():
     """Hinge loss does without one; everything else that the paper names is at work."""
-    recipe = Recipe.parse("hybrid_cifar10", configuration("demo")["parameters"]["hybrid_cifar10"])
+    recipe = Recipe.parse("hybrid_cifar10", parameters_of("demo")["hybrid_cifar10"])
     chosen = recipe.settings()
     for component in ("r1", "feature_matching", "adaptive_mix_weight", "ema_decay"):
         assert chosen[component] > 0, component
@@ -98,7 +105,7 @@ def test_params_reach_the_recipe():
 
 
 def test_the_ablations_of_the_document_are_the_named_ones():
-    parameters = configuration("local")["parameters"]
+    parameters = parameters_of("local")
     chosen = {name: Recipe.parse(name, parameters[name]).settings() for name in registry.discover()}
     assert chosen["hybrid_cifar10"]["loss"] == "wasserstein"
     assert chosen["hybrid_logistic"]["loss"] == "non_saturating"
@@ -184,8 +191,7 @@ def test_a_wrong_mlflow_yml_is_refused():
 def test_layers_of_the_catalog_go_one_way(name):
     """Kedro-Viz shows no layers where a node goes from a later one to an earlier one."""
     order = ["raw", "primary", "models", "model_input", "reporting"]
-    pipeline = register_pipelines()[name]
-    entries = configuration("local")["catalog"]
+    entries, pipelines = catalog_and_pipelines()
 
     def layer(dataset: str) -> int | None:
         what = dataset.rpartition(".")[2]
@@ -195,7 +201,7 @@ def test_layers_of_the_catalog_go_one_way(name):
                 return order.index(found)
         return None
 
-    for node in pipeline.nodes:
+    for node in pipelines[name].nodes:
         before = [place for one in node.inputs if (place := layer(one)) is not None]
         after = [place for one in node.outputs if (place := layer(one)) is not None]
         names = (node.name, node.inputs, node.outputs)

@@ -11,12 +11,11 @@ import nbformat
 import pytest
 import torch
 from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog
 from mlflow import MlflowClient
 from nbclient import NotebookClient
 
-from helpers.project_run import EXPERIMENT, PROJECT, command_here, run_here, start_there
+from helpers.project_run import EXPERIMENT, PROJECT, command_here, kedro_here, run_here, start_there
 from helpers.same_files import differing
 from papergan.config.registry import TOOLS, discover, studies
 
@@ -44,7 +43,7 @@ def catalog_of(folder: Path) -> DataCatalog:
     """As it is now: a catalog goes on giving the versions that it has loaded once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAPERGAN_WORKSPACE", str(folder))
-        bootstrap_project(PROJECT)
+        kedro_here()
         with KedroSession.create(PROJECT, env="test") as session:
             return session.load_context().catalog
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from click.testing import CliRunner
-from kedro.framework.cli.cli import KedroCLI
-from kedro.framework.startup import bootstrap_project
 
-from helpers.project_run import PROJECT
+from helpers.project_run import PROJECT, command_here
 from papergan.config import registry
 from papergan.errors import RecipeError
 
@@ -105,8 +102,7 @@ def test_an_entry_that_is_neither_is_unknown(conf):
 
 
 def kedro_run(conf, *arguments: str):
-    bootstrap_project(PROJECT)
-    return CliRunner().invoke(KedroCLI(PROJECT), ["run", "--conf-source", str(conf), *arguments])
+    return command_here("run", "--conf-source", str(conf), *arguments)
 
 
 @pytest.fixture

@@ -21,8 +21,16 @@ Change = str | bytes | None | Callable[[str], str]
 
 
 def changed(folder: Path, files: dict[str, Change]) -> Path:
-    """A copy of conf/ in which these files have another content, or are gone."""
+    """A copy of conf/ in which these files have another content, or are gone.
+
+    Left out are recipes but those of DOCUMENT, and studies of them, since a test reads every file up to four times; and
+    the tests' own catalog, so that a catalog can be missing.
+    """
     shutil.copytree(CONF, folder / "conf")
+    for pattern in ("*/parameters/*.yml", "*/parameters_studies.yml", "test/catalog.yml"):
+        for path in (folder / "conf").glob(pattern):
+            if path.stem != Path(DOCUMENT).stem:
+                path.unlink()
     for name, change in files.items():
         path = folder / "conf" / name
         if change is None:

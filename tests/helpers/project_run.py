@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
 from kedro.framework.cli.cli import KedroCLI
+from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.runner import ExperimentRunner
@@ -22,6 +23,18 @@ EXPERIMENT = "hybrid_cifar10"
 KEDRO = [sys.executable, "-c", "from kedro.framework.cli import main; main()"]
 
 
+@cache
+def _command() -> KedroCLI:
+    return KedroCLI(PROJECT)
+
+
+def kedro_here() -> KedroCLI:
+    """`kedro` as it starts, in this process: settings are read once, pipelines are named anew for every command."""
+    command = _command()
+    pipelines.configure("papergan.pipeline_registry")
+    return command
+
+
 def environment(workspace: Path) -> dict[str, str]:
     """Of a process whose data/ and mlruns/ are in `workspace`; one thread, so that the same bits come out."""
     return {**os.environ, "PAPERGAN_WORKSPACE": str(workspace), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
@@ -29,7 +42,7 @@ def environment(workspace: Path) -> dict[str, str]:
 
 def run_here(pipeline: str, *, env: str = "test", params: dict[str, Any] | None = None, **options: Any) -> None:
     """A run in this process; the caller has set PAPERGAN_WORKSPACE."""
-    bootstrap_project(PROJECT)
+    kedro_here()
     with KedroSession.create(PROJECT, env=env, runtime_params=params or {}) as session:
         session.run(pipeline_names=pipeline.split(","), runner=ExperimentRunner(), **options)
 
@@ -38,7 +51,7 @@ def command_here(*arguments: str) -> Result:
     """`kedro <arguments>` in this process; the caller has set PAPERGAN_WORKSPACE where it matters."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        return CliRunner().invoke(KedroCLI(PROJECT), list(arguments))
+        return CliRunner().invoke(kedro_here(), list(arguments))
     finally:
         signal.signal(signal.SIGTERM, handler)
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from kedro.framework.cli.cli import KedroCLI
-from kedro.framework.startup import bootstrap_project
 
 from helpers.fake_workspace import OTHER, E, FakeWorkspace, full_workspace, held_elsewhere, version
-from helpers.project_run import PROJECT
+from helpers.project_run import kedro_here
 from papergan.config.registry import TOOL_PARAMETERS, refuse_unknown
 from papergan.errors import RecipeError
 from papergan.maintenance import rules
@@ -29,7 +27,7 @@ def work(tmp_path, monkeypatch) -> FakeWorkspace:
 
 
 def run(*arguments: str) -> Result:
-    bootstrap_project(PROJECT)
+    kedro_here()
     result = CliRunner().invoke(clean, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
@@ -42,7 +40,7 @@ def named(result: Result, folder: Path) -> set[str]:
 
 
 def test_the_command_is_there_and_takes_no_other_ones_name():
-    commands = KedroCLI(PROJECT)
+    commands = kedro_here()
     ours, *others = commands.project_groups
     assert set(ours.list_commands(None)) >= {"run", "clean"}
     assert not any("clean" in group.list_commands(None) for group in [*others, *commands.global_groups])

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from kedro.framework.startup import bootstrap_project
 
 from helpers.configurations import DOCUMENT, Change, appended, changed
-from helpers.project_run import EXPERIMENT, KEDRO, PROJECT, environment
+from helpers.project_run import EXPERIMENT, KEDRO, PROJECT, environment, kedro_here
 from papergan.errors import RecipeError
 
 RUN = ("run", "--pipelines", EXPERIMENT, "--env", "test")
@@ -27,7 +26,7 @@ RUN = ("run", "--pipelines", EXPERIMENT, "--env", "test")
 @pytest.fixture
 def command(tmp_path, monkeypatch) -> Iterator[Callable[..., str]]:
     """`kedro <arguments>` in this process, which must fail with one line; gives that line."""
-    bootstrap_project(PROJECT)
+    kedro_here()
     from papergan.cli import cli
 
     workspace = tmp_path / "workspace"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kedro.config import OmegaConfigLoader
 
 from helpers.configurations import DOCUMENT, OVERLAY, Change, appended, changed, loaded, told
 from helpers.project_run import EXPERIMENT
@@ -12,6 +15,7 @@ from papergan.config import registry
 from papergan.config.experiment import Recipe
 from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError
+from papergan.hooks.config_loader import ReadableConfigLoader
 
 # ---- files that cannot be read ---------------------------------------------------------------------------------------
 
@@ -111,6 +115,29 @@ def test_an_overlay_in_local_is_checked_as_well(tmp_path):
         with pytest.raises(RecipeError, match=r"hybrid_cifar10.*expected a mapping( of settings)?, got") as error:
             Recipe.parse(EXPERIMENT, loaded(conf, "local")["parameters"][EXPERIMENT])
         told(error)
+
+
+def tree(draw: random.Random, depth: int) -> Any:
+    """A mapping, a list or a value."""
+    kind = draw.random() if depth else 1.0
+    if kind < 0.6:
+        return {draw.choice("abcd"): tree(draw, depth - 1) for _ in range(3)}
+    return [tree(draw, depth - 1)] if kind < 0.7 else draw.choice([1, 2.5, True, None, "x", "???", {}, []])
+
+
+def test_environments_are_merged_as_kedro_merges_them():
+    draw, refused = random.Random(0), 0
+    for _ in range(300):
+        base, overlay = ({key: tree(draw, 3) for key in keys} for keys in ("ab", "abc"))
+        try:
+            expected = OmegaConfigLoader._soft_merge(base, overlay)
+        except Exception:  # of OmegaConf, for a list over a mapping
+            refused += 1
+            with pytest.raises(ValueError, match="expected a"):
+                ReadableConfigLoader._soft_merge(base, overlay)
+        else:
+            assert repr(ReadableConfigLoader._soft_merge(base, overlay)) == repr(expected)
+    assert 10 < refused < 200
 
 
 # ---- the list of experiments -----------------------------------------------------------------------------------------

@@ -53,9 +53,9 @@ class Sources:
             if place.exists():
                 return place
         where = ", ".join(map(str, places))
-        said = f"{name}: there" if name != path else "there"
+        what = f"{name}: there" if name != path else "there"
         absent = "" if given.is_absolute() else self._absent()
-        raise DataError(f"{said} is no folder or file {where}{absent}")
+        raise DataError(f"{what} is no folder or file {where}{absent}")
 
     def _absent(self) -> str:
         """That the folder of the environment variable does not exist, where that is so."""

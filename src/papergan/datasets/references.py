@@ -115,11 +115,11 @@ class ReferencesDataset(DigestedJSONDataset[Any]):
         return {name: self._reference(entry) for name, entry in super()._decode(content, path).items()}
 
     def _reference(self, entry: _Entry) -> Reference:
-        real = self._sight(entry.extractor, entry.real)
-        held_out = None if entry.held_out is None else self._sight(entry.extractor, entry.held_out)
+        real = self._features(entry.extractor, entry.real)
+        held_out = None if entry.held_out is None else self._features(entry.extractor, entry.held_out)
         return Reference(entry.extractor, entry.split, real, held_out, entry.floor, entry.floor_count)
 
-    def _sight(self, extractor: ExtractorFacts, facts: _Facts) -> ImageFeatures:
+    def _features(self, extractor: ExtractorFacts, facts: _Facts) -> ImageFeatures:
         def gone() -> NoReturn:
             raise EvaluationError(
                 f"{self.path}: the features of {sanitise(facts.name)} by {extractor.name} are gone; build them again"

@@ -25,7 +25,7 @@ from papergan.errors import PaperganError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.maintenance.locked_experiments import RUNNING, held
 from papergan.maintenance.retention import RetentionRecipe
-from papergan.maintenance.scan import MODELS, PRIMARY, REPORTING, SHELF, STORE, VERSION, Disk, Removal, listed
+from papergan.maintenance.scan import CACHE, MODELS, PRIMARY, REPORTING, STORE, VERSION, Disk, Removal, listed
 from papergan.messages import sanitise
 from papergan.training.checkpoint_files import CHECKPOINT, referenced_data, steps_among
 
@@ -195,19 +195,19 @@ def _shared(disk: Disk, data: Path, busy: Mapping[str, str], notes: list[str]) -
     if RUNNING in busy.values():  # it may be about to write its pointers
         notes.append("images and features that experiments share are left alone while an experiment is run")
         return
-    store, shelf = data / PRIMARY / STORE, data / MODELS / SHELF
+    store, cache = data / PRIMARY / STORE, data / MODELS / CACHE
 
     def images(pointer: Path) -> set[Path]:
         return ImageSplitsDataset(filepath=str(pointer), store=str(store)).files()
 
     def features(pointer: Path) -> set[Path]:
-        return ReferencesDataset(filepath=str(pointer), cache=str(shelf)).files()
+        return ReferencesDataset(filepath=str(pointer), cache=str(cache)).files()
 
     found = disk.files(store, re.compile(r"[0-9a-f]{16}\.safetensors"))
     yield from _unused(disk, IMAGES, found, _pointed_to(data / PRIMARY, "images.json", images, notes))
-    found = disk.files(shelf, re.compile(r"features-.+-[0-9a-f]{16}\.safetensors"))
+    found = disk.files(cache, re.compile(r"features-.+-[0-9a-f]{16}\.safetensors"))
     yield from _unused(disk, FEATURES, found, _pointed_to(data / MODELS, "reference.json", features, notes))
-    found = disk.files(shelf, re.compile(re.escape(PREFIX) + r".+-[0-9a-f]{16}\.safetensors"))
+    found = disk.files(cache, re.compile(re.escape(PREFIX) + r".+-[0-9a-f]{16}\.safetensors"))
     unfinished = {path for path in found if not path.with_name(path.name.removeprefix(PREFIX)).is_file()}
     yield from _unused(disk, DRAFTS, found, unfinished)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from papergan import file_locks
 
 PRIMARY, MODELS, REPORTING = "03_primary", "06_models", "08_reporting"
-STORE, SHELF = "store", "rulers"  # shared by all experiments: images below PRIMARY, features below MODELS
+STORE, CACHE = "store", "rulers"  # shared by all experiments: images below PRIMARY, features below MODELS
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names are in order
 MODEL_FILES = {"model.safetensors", "config.json", "README.md", "samples.png"}  # of a model folder
 YOUNG_SECONDS = 3600.0  # a younger file may still be in use by the process that wrote it

@@ -1,4 +1,4 @@
-"""Emoji rendered from an installed colour font, for whoever has no emoji data set: named after the font wherever shown.
+"""Emoji rendered from an installed colour font, where there is no emoji data set; named after the font wherever shown.
 
 Which: every single code point that the font draws and Unicode calls a symbol, without regional indicators, skin tones
 and pieces of hair, so that no two differ by such a part alone; identical bitmaps count once. They are put into an order

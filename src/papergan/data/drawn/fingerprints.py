@@ -1,4 +1,4 @@
-"""fingerprints_synthetic: fingerprints that nobody has, for a document whose data set cannot be handed on.
+"""fingerprints_synthetic: drawn fingerprints, for a document whose data set cannot be handed on.
 
 An orientation field with the singular points of one of five patterns, and ridges that grow along it out of noise, as
 Cappelli, Erol, Maio and Maltoni 2000 (ICPR, "Synthetic fingerprint-image generation") make them:

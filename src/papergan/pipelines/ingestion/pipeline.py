@@ -8,16 +8,11 @@ from papergan.pipelines.groups import named_node, node_group
 from papergan.pipelines.ingestion.nodes import ingest, normalise
 
 
-def create_pipeline(experiment: str) -> Pipeline:
-    """The ingestion of one experiment. The library of images is shared by all."""
+def create_pipeline() -> Pipeline:
+    """The ingestion of any experiment."""
     recipe = "params:recipe"
     nodes = [
         named_node(ingest, ["image_library", recipe], "raw_images"),
         named_node(normalise, ["raw_images", recipe], "images"),
     ]
-    return Pipeline(
-        [node_group("ingestion", nodes)],
-        namespace=experiment,
-        inputs={"image_library"},
-        parameters={recipe: f"params:{experiment}"},
-    )
+    return node_group("ingestion", nodes)
