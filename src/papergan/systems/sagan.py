@@ -7,7 +7,7 @@ The paper has no CIFAR-10. Networks for it are those of StudioGAN (Kang et al. 2
 SAGAN.yaml): residual ones of width 256 and 128, attention after the generator's second block and the discriminator's
 first, orthogonal initialisation, BatchNorm's epsilon 1e-4, every layer normalised, those of conditional BatchNorm among
 them; latents N(0, I) of dimension 128, classes drawn evenly. Its optimisation is in the recipe.
-The paper contradicts its code in Adam's beta2, 0.9 and torch's usual 0.999; the paper is followed.
+The paper contradicts its code in Adam's beta2, 0.9 and TensorFlow's usual 0.999; the paper is followed.
 Deviations: vectors of spectral norms begin after 15 iterations, theirs are random; the discriminator's singular vectors
 move once for reals and once for fakes, as StudioGAN's.
 Deterministic on a GPU: as `hybrid_fast`; products and softmax of attention have such kernels in torch as well.
