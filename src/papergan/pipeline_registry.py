@@ -10,24 +10,16 @@ from papergan.config import registry
 from papergan.pipelines import comparison, experiment, ingestion, study
 from papergan.pipelines.overview import overview
 
-SHARED = {"image_library", "feature_cache", "published", "score_cards", "sample_strips"}  # by all experiments
-
 
 def register_pipelines() -> dict[str, Pipeline]:
     """All pipelines by name; an experiment's goes from raw data to the comparison table."""
-    whole = ingestion.create_pipeline() + experiment.create_pipeline() + comparison.create_last()
-    pipelines = {name: _of_experiment(name, whole) for name in registry.discover()}
+    pipelines = {
+        name: ingestion.create_pipeline(name) + experiment.create_pipeline(name) + comparison.create_pipeline(name)
+        for name in registry.discover()
+    }
     pipelines |= {name: study.create_pipeline(name) for name in registry.studies()}
     pipelines |= {
         name: import_module(tool.pipeline).create_pipeline(*tool.arguments) for name, tool in registry.TOOLS.items()
     }
     pipelines["__default__"] = Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
     return pipelines
-
-
-def _of_experiment(name: str, whole: Pipeline) -> Pipeline:
-    """The pipeline of one experiment. whole: that of any, made once, since there are many experiments."""
-    return Pipeline(
-        whole, namespace=name, inputs=SHARED,
-        parameters={"params:recipe": f"params:{name}", "params:comparison": "params:comparison"},
-    )  # fmt: skip

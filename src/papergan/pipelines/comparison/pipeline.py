@@ -7,15 +7,11 @@ from kedro.pipeline import Pipeline, node
 from papergan.pipelines.comparison.nodes import compare, compare_after
 from papergan.pipelines.groups import node_group
 
-INPUTS = ["published", "score_cards", "sample_strips", "params:comparison"]
 
-
-def create_pipeline() -> Pipeline:
-    """The comparison of everything on disk."""
-    return Pipeline([node(compare, INPUTS, "comparison", name="compare")], tags=["comparison"])
-
-
-def create_last() -> Pipeline:
-    """The comparison as the end of any experiment's pipeline."""
-    last = node(compare_after, [*INPUTS, "scores"], "comparison", name="compare", tags=["comparison"])
-    return node_group("reporting", [last])
+def create_pipeline(experiment: str | None = None) -> Pipeline:
+    """The comparison of everything on disk: alone, or as the end of one experiment's pipeline."""
+    inputs, settings = ["published", "score_cards", "sample_strips"], "params:comparison"
+    if experiment is None:
+        return Pipeline([node(compare, [*inputs, settings], "comparison", name="compare")], tags=["comparison"])
+    last = node(compare_after, [*inputs, settings, "scores"], "comparison", name="compare", tags=["comparison"])
+    return Pipeline([node_group("reporting", [last])], namespace=experiment, inputs=set(inputs), parameters={settings})

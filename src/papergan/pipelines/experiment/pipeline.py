@@ -21,8 +21,8 @@ from papergan.pipelines.experiment.nodes import (
 from papergan.pipelines.groups import named_node, node_group
 
 
-def create_pipeline() -> Pipeline:
-    """The pipeline of any experiment. `trained` is saved last: where it exists, all outputs of training exist."""
+def create_pipeline(experiment: str) -> Pipeline:
+    """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
     recipe, classifier = "params:recipe", "domain_classifier"
     groups = [
         node_group("model", [named_node(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])]),
@@ -66,4 +66,10 @@ def create_pipeline() -> Pipeline:
             ),
         ]),
     ]  # fmt: skip
-    return Pipeline(groups, tags=["experiment"])
+    return Pipeline(
+        groups,
+        namespace=experiment,
+        inputs={"image_library", "feature_cache", "published"},
+        parameters={"params:recipe": f"params:{experiment}"},
+        tags=["experiment"],
+    )

@@ -8,11 +8,16 @@ from papergan.pipelines.groups import named_node, node_group
 from papergan.pipelines.ingestion.nodes import ingest, normalise
 
 
-def create_pipeline() -> Pipeline:
-    """The ingestion of any experiment."""
+def create_pipeline(experiment: str) -> Pipeline:
+    """The ingestion of one experiment. The library of images is shared by all."""
     recipe = "params:recipe"
     nodes = [
         named_node(ingest, ["image_library", recipe], "raw_images"),
         named_node(normalise, ["raw_images", recipe], "images"),
     ]
-    return node_group("ingestion", nodes)
+    return Pipeline(
+        [node_group("ingestion", nodes)],
+        namespace=experiment,
+        inputs={"image_library"},
+        parameters={recipe: f"params:{experiment}"},
+    )
