@@ -133,7 +133,8 @@ class StepContext:
         self, side: Side, match: Match, inputs: Callable[[Match], tuple[Tensor, ...]]
     ) -> DiscriminatorOutput:
         """In float32 where a term takes the gradient with respect to this side's images."""
+        given = inputs(match)  # what generates them keeps the precision of the networks
         if side not in self.turn.differentiated:
-            return self.discriminate(match, *inputs(match))
+            return self.discriminate(match, *given)
         with torch.autocast(self.game.device.type, enabled=False):
-            return self.discriminate(match, *inputs(match))
+            return self.discriminate(match, *given)

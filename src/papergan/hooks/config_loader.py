@@ -58,7 +58,8 @@ class ReadableConfigLoader(OmegaConfigLoader):
         """
         if conflicts := [*find_type_conflicts(config, env_config)]:
             raise ValueError("; ".join(conflicts))
-        return _merged(config, env_config)
+        merged: dict[str, Any] = _merged(config, env_config)
+        return merged
 
     def _files(self, folder: str) -> list[Path]:
         found = sorted(Path(self.conf_source, folder).rglob("*"))
