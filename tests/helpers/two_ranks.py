@@ -44,8 +44,8 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "codes of its own": ("began_v3", ["papergan.networks.elu.per_image"]),
     "components of its own": ("deligan", ["papergan.objectives.learned_priors.per_image"]),
     "means of its own": ("cft_gan", ["papergan.objectives.learned_priors.per_image"]),
-    "dropout of its own": ("gan", ["papergan.networks.drawing.per_image"]),
-    "comparisons of its own": ("gan", ["papergan.networks.drawing.all_gather"]),
+    "dropout of its own": ("gan", ["papergan.networks.layers.drawing.per_image"]),
+    "comparisons of its own": ("gan", ["papergan.networks.layers.drawing.all_gather"]),
     "diversity of its own": (
         "gan",
         ["papergan.objectives.diversity.all_gather", "papergan.objectives.diversity.per_image"],

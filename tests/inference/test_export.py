@@ -18,7 +18,7 @@ from papergan.errors import RecipeError
 from papergan.game.priors import WithChoice
 from papergan.inference import Generator, export
 from papergan.inference.export import check_deviation, export_model, folded, input_names
-from papergan.networks.spectral import spectral_norm
+from papergan.networks.layers.spectral import spectral_norm
 
 PAGE = Path(__file__).parents[2] / "docs" / "use_a_generator.md"
 

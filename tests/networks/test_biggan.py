@@ -9,7 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from papergan.data.images import ImageSpec
 from papergan.networks.biggan import BigGANGenerator, biggan_discriminator
-from papergan.networks.blocks import SelfAttention
+from papergan.networks.layers.blocks import SelfAttention
 
 IMAGES = ImageSpec(3, 16, 3)
 STUDIO = {"shared_dim": 5, "hierarchical": True, "attention": True, "initialisation": "orthogonal"}
@@ -109,7 +109,7 @@ def test_attention_is_at_half_resolution_in_both():
 
 def test_parameter_counts_are_those_of_studiogans_logs(monkeypatch):
     """9 416 196 and 2 415 170: BigGAN-train-2021_01_15_14_48_48.log of PyTorch-StudioGAN, logs/CIFAR10."""
-    monkeypatch.setattr("papergan.networks.blocks.spectral_norm", lambda layer: layer)  # has buffers alone
+    monkeypatch.setattr("papergan.networks.layers.blocks.spectral_norm", lambda layer: layer)  # has buffers alone
     cifar = ImageSpec(3, 32, 10)
     networks = (
         BigGANGenerator(cifar, 80, 384, **STUDIO | {"shared_dim": 128, "initialisation": "normal"}),

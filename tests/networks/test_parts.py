@@ -11,10 +11,10 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.networks.activations import activation
-from papergan.networks.drawing import Dropout, MinibatchDiscrimination
-from papergan.networks.normalisation import normalised
-from papergan.networks.upsampling import upsampling
+from papergan.networks.layers.activations import activation
+from papergan.networks.layers.drawing import Dropout, MinibatchDiscrimination
+from papergan.networks.layers.normalisation import normalised
+from papergan.networks.layers.upsampling import upsampling
 
 
 @pytest.mark.parametrize(

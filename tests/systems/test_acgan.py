@@ -14,7 +14,7 @@ from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.game.game import Game, Match
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
-from papergan.networks.drawing import GaussianNoise
+from papergan.networks.layers.drawing import GaussianNoise
 from papergan.objectives.class_loss import FakeClassLoss, RealClassLoss
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 

@@ -12,7 +12,7 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.networks.blocks import SelfAttention
+from papergan.networks.layers.blocks import SelfAttention
 from papergan.training.export import export_generator
 
 IMAGES = ImageSpec(3, 16, 3)
@@ -79,7 +79,7 @@ def test_sagan_attends_in_both_networks_with_two_learning_rates(attention):
 
 def test_parameter_counts_of_sagan_are_those_of_studiogans_log(monkeypatch):
     """4 386 308 and 1 075 586: SAGAN-train-2020_09_18_23_34_49.log of PyTorch-StudioGAN, logs/CIFAR10."""
-    monkeypatch.setattr("papergan.networks.blocks.spectral_norm", lambda layer: layer)  # has buffers alone
+    monkeypatch.setattr("papergan.networks.layers.blocks.spectral_norm", lambda layer: layer)  # has buffers alone
     monkeypatch.setattr(nn.init, "orthogonal_", lambda weight: weight)
     game = systems.find("sagan").build(ImageSpec(3, 32, 10))
     counts = [sum(w.numel() for w in game.networks[name].parameters()) for name in ("generator", "discriminator")]

@@ -15,7 +15,7 @@ from papergan.game.priors import Gaussian
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
-from papergan.networks.drawing import Dropout
+from papergan.networks.layers.drawing import Dropout
 from papergan.objectives.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from papergan.objectives.diversity import Diversity
 from papergan.objectives.mmd import Discrepancy

@@ -12,7 +12,7 @@ from golden import make
 from helpers import kinds
 from papergan.game.ema import EMA
 from papergan.game.game import Game
-from papergan.networks.spectral import SpectralNorm
+from papergan.networks.layers.spectral import SpectralNorm
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.gradient_penalties import R1, GradientPenalty
 

@@ -13,7 +13,7 @@ from papergan.errors import RecipeError
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.networks.drawing import Dropout
+from papergan.networks.layers.drawing import Dropout
 from papergan.objectives.learned_priors import CommonFeatures, GaussianMixture
 
 SMALL = {"width": 4, "latent_dim": 6}

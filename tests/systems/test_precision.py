@@ -26,7 +26,7 @@ from papergan.game.training_step import optimiser_step, training_step
 from papergan.image_range import to_pixels
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
-from papergan.networks.spectral import SpectralNorm
+from papergan.networks.layers.spectral import SpectralNorm
 from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty, LocalGradientPenalty
 from papergan.objectives.mixture import Members
 from papergan.objectives.stein import SteinGradient

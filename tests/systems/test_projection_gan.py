@@ -11,7 +11,7 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
-from papergan.networks.conditional_normalisation import ConditionalBatchNorm2d
+from papergan.networks.layers.conditional_normalisation import ConditionalBatchNorm2d
 from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
 
 IMAGES = ImageSpec(channels=3, size=16, num_classes=4)

@@ -22,7 +22,7 @@ from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
 from papergan.game.training_step import training_step
-from papergan.networks.spectral import SpectralNorm
+from papergan.networks.layers.spectral import SpectralNorm
 from papergan.objectives.adversarial import Hinge, LeastSquares, NonSaturating, SwappedSides, Wasserstein
 from papergan.objectives.gradient_penalties import LocalGradientPenalty
 from papergan.objectives.historical_averaging import HistoricalAverage

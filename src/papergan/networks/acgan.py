@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.blocks import maybe, normal_initialisation, smallest
-from papergan.networks.drawing import Dropout, GaussianNoise
+from papergan.networks.layers.blocks import maybe, normal_initialisation, smallest
+from papergan.networks.layers.drawing import Dropout, GaussianNoise
 
 
 class ACGANGenerator(nn.Module):

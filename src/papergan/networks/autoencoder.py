@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
 from papergan.game.priors import slerp
-from papergan.networks.blocks import Module
+from papergan.networks.layers.blocks import Module
 
 
 class Autoencoder(nn.Module):

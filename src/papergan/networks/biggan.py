@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
-from papergan.networks.blocks import SelfAttention, eighth, normalise_spectrally, orthogonal_initialisation
+from papergan.networks.layers.blocks import SelfAttention, eighth, normalise_spectrally, orthogonal_initialisation
 from papergan.networks.resnet import ResNetDiscriminator, UpBlock
 
 Initialisation = Literal["normal", "orthogonal"]

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.blocks import maybe, normal_initialisation, normalise_spectrally, smallest
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
-from papergan.networks.drawing import Dropout
-from papergan.networks.normalisation import MapNormalisation, norm_of_maps
-from papergan.networks.upsampling import Upsampling, upsampling
+from papergan.networks.layers.blocks import maybe, normal_initialisation, normalise_spectrally, smallest
+from papergan.networks.layers.drawing import Dropout
+from papergan.networks.layers.normalisation import MapNormalisation, norm_of_maps
+from papergan.networks.layers.upsampling import Upsampling, upsampling
 
 ClassMaps = Literal["none", "maps"]
 """The setting `labels` of systems on DCGAN's networks: no labels, or constant maps."""

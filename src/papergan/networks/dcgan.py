@@ -7,16 +7,16 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
-from papergan.networks.blocks import (
+from papergan.networks.layers.blocks import (
     Discriminator,
     maybe,
     normal_initialisation,
     normalise_spectrally,
     smallest,
 )
-from papergan.networks.drawing import Dropout, MinibatchDiscrimination
-from papergan.networks.normalisation import MapNormalisation, norm_of_maps
-from papergan.networks.upsampling import Upsampling, upsampling
+from papergan.networks.layers.drawing import Dropout, MinibatchDiscrimination
+from papergan.networks.layers.normalisation import MapNormalisation, norm_of_maps
+from papergan.networks.layers.upsampling import Upsampling, upsampling
 
 
 class DCGANGenerator(nn.Module):

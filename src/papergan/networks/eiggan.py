@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from papergan.data.images import ImageSpec
-from papergan.networks.blocks import eighth, normal_initialisation
+from papergan.networks.layers.blocks import eighth, normal_initialisation
 
 
 class SpatialAttention(nn.Module):

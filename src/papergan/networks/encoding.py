@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput, EncoderOutput
 from papergan.game.sharding import per_image
-from papergan.networks.blocks import eighth, normal_initialisation
-from papergan.networks.drawing import Dropout
+from papergan.networks.layers.blocks import eighth, normal_initialisation
+from papergan.networks.layers.drawing import Dropout
 
 
 class LatentEncoder(nn.Module, ABC):

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
-from papergan.networks.blocks import Discriminator
+from papergan.networks.layers.blocks import Discriminator
 
 STD = 0.02
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput, EncoderOutput
-from papergan.networks.blocks import normal_initialisation, smallest
+from papergan.networks.layers.blocks import normal_initialisation, smallest
 
 SLOPE = 0.01  # of LeakyReLU
 

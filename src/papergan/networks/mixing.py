@@ -8,7 +8,7 @@ from torch.nn.functional import cosine_similarity
 
 from papergan.game.game import DiscriminatorOutput
 from papergan.game.sharding import all_gather, per_image
-from papergan.networks.blocks import Discriminator
+from papergan.networks.layers.blocks import Discriminator
 from papergan.objectives.adaptive_mix import beta, noise_like
 
 

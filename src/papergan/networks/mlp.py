@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.activations import Activation, activation
-from papergan.networks.drawing import Dropout, MinibatchDiscrimination
-from papergan.networks.normalisation import Normalisation, normalised
+from papergan.networks.layers.activations import Activation, activation
+from papergan.networks.layers.drawing import Dropout, MinibatchDiscrimination
+from papergan.networks.layers.normalisation import Normalisation, normalised
 
 
 class MLPGenerator(nn.Module):

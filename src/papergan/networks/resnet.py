@@ -7,8 +7,8 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.blocks import Discriminator, SelfAttention, eighth, maybe, normalise_spectrally
-from papergan.networks.conditional_normalisation import apply_norm, batch_norm
+from papergan.networks.layers.blocks import Discriminator, SelfAttention, eighth, maybe, normalise_spectrally
+from papergan.networks.layers.conditional_normalisation import apply_norm, batch_norm
 
 
 class ResNetGenerator(nn.Module):

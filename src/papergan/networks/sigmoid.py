@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
 from papergan.game.sharding import per_image
-from papergan.networks.blocks import Module
+from papergan.networks.layers.blocks import Module
 
 
 def unit_vectors(images: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
-from papergan.networks.blocks import (
+from papergan.networks.layers.blocks import (
     Discriminator,
     SelfAttention,
     eighth,

@@ -1,4 +1,4 @@
-"""The cross-entropy of classes that a discriminator reads off images: AC-GAN's class loss, of each side a term."""
+"""The cross-entropy of classes that a discriminator reads off images: AC-GAN's class loss, one term for each side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orthogonal regularisation: the rows of every weight matrix are pushed apart, their lengths are left alone."""
+"""Orthogonal regularisation: a penalty on the inner products of different rows of every weight matrix."""
 
 from __future__ import annotations
 

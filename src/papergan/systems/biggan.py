@@ -32,7 +32,7 @@ from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import Warmup
 from papergan.game.two_player import two_player
 from papergan.networks.biggan import BigGANGenerator, Initialisation, biggan_discriminator
-from papergan.networks.blocks import set_batch_norm_epsilon
+from papergan.networks.layers.blocks import set_batch_norm_epsilon
 from papergan.objectives.adversarial import Hinge
 from papergan.objectives.orthogonal import OrthogonalRegularisation
 

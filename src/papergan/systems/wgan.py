@@ -22,7 +22,7 @@ from papergan.game.optimisers import Clip, optimiser
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
-from papergan.networks.normalisation import MapNormalisation
+from papergan.networks.layers.normalisation import MapNormalisation
 from papergan.objectives.adversarial import Wasserstein
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from papergan.networks.spectral import spectral_norm
+from papergan.networks.layers.spectral import spectral_norm
 
 Normalisation = Literal["none", "batch", "layer", "instance", "spectral"]
 MapNormalisation = Literal["none", "batch", "layer", "instance"]

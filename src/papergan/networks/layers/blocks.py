@@ -12,7 +12,7 @@ from torch.nn.functional import max_pool2d
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.spectral import spectral_norm
+from papergan.networks.layers.spectral import spectral_norm
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -1,0 +1,1 @@
+"""Layers and other building blocks that several networks are made of."""
