@@ -14,7 +14,7 @@ from papergan.pipelines.overview import overview
 def register_pipelines() -> dict[str, Pipeline]:
     """All pipelines by name; an experiment's goes from raw data to the comparison table."""
     pipelines = {
-        name: ingestion.create_pipeline(name) + experiment.create_pipeline(name) + comparison.create_pipeline(name)
+        name: Pipeline([part.create_pipeline(name) for part in (ingestion, experiment, comparison)])
         for name in registry.discover()
     }
     pipelines |= {name: study.create_pipeline(name) for name in registry.studies()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from kedro.pipeline import Pipeline
 
 from papergan.pipelines.experiment.nodes import (
@@ -23,6 +25,15 @@ from papergan.pipelines.groups import named_node, node_group
 
 def create_pipeline(experiment: str) -> Pipeline:
     """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
+    return Pipeline(
+        _of_any(), namespace=experiment, inputs={"image_library", "feature_cache", "published"},
+        parameters={"params:recipe": f"params:{experiment}"},
+    )  # fmt: skip
+
+
+@cache
+def _of_any() -> Pipeline:
+    """The pipeline of any experiment, under no name; built once, since there are many experiments."""
     recipe, classifier = "params:recipe", "domain_classifier"
     groups = [
         node_group("model", [named_node(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])]),
@@ -66,10 +77,4 @@ def create_pipeline(experiment: str) -> Pipeline:
             ),
         ]),
     ]  # fmt: skip
-    return Pipeline(
-        groups,
-        namespace=experiment,
-        inputs={"image_library", "feature_cache", "published"},
-        parameters={"params:recipe": f"params:{experiment}"},
-        tags=["experiment"],
-    )
+    return Pipeline(groups, tags=["experiment"])
