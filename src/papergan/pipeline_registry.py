@@ -7,7 +7,7 @@ from importlib import import_module
 from kedro.pipeline import Pipeline, node
 
 from papergan.config import registry
-from papergan.pipelines import comparison, experiment, ingestion, study
+from papergan.pipelines import comparison, experiment, ingestion, study, sweep
 from papergan.pipelines.overview import overview
 
 
@@ -17,7 +17,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         name: Pipeline([part.create_pipeline(name) for part in (ingestion, experiment, comparison)])
         for name in registry.discover()
     }
-    pipelines |= {name: study.create_pipeline(name) for name in registry.studies()}
+    for name, entry in registry.studies().items():
+        pipelines[name] = (sweep if entry.sweep else study).create_pipeline(name)
     pipelines |= {
         name: import_module(tool.pipeline).create_pipeline(*tool.arguments) for name, tool in registry.TOOLS.items()
     }

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from papergan.config.experiment import Recipe
 from papergan.config.papers import PaperKey
+from papergan.config.sweep import SweepSettings
 from papergan.errors import RecipeError, did_you_mean
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import quoted
@@ -57,9 +58,10 @@ class ClaimRecipe(StrictModel):
 
 
 class StudyRecipe(StrictModel):
-    """A study. paper: citation key or arXiv identifier. common: merged into every recipe, for budgets.
+    """A study, of grids or of a search. paper: citation key or arXiv identifier. common: merged into every recipe.
 
-    seeds: of every trial. tables: published tables to compare with, "Table IV"; None = all of the paper.
+    seeds: of every trial; a search has the first one, and its winners all. tables: published tables to compare with,
+    "Table IV"; None = all of the paper.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
@@ -69,8 +71,17 @@ class StudyRecipe(StrictModel):
     seeds: Seeds = (0, 1, 2)
     common: Tree = Field(default_factory=dict)
     tables: Names | None = None
-    grids: Annotated[dict[str, GridRecipe], Field(min_length=1)]
+    grids: dict[str, GridRecipe] = Field(default_factory=dict)
+    search: SweepSettings | None = None
     claims: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _grids_or_a_search(self) -> StudyRecipe:
+        if self.search is None and not self.grids:
+            raise ValueError("give grids of at least one entry, or a search in their place")
+        if self.search is not None and (self.grids or self.claims):
+            raise ValueError("give either grids, with factors and claims, or a search in their place, not both")
+        return self
 
     @model_validator(mode="after")
     def _claims_can_be_found(self) -> StudyRecipe:
@@ -108,7 +119,8 @@ class SearchRecipe(StrictModel):
 class ExperimentTrial:
     """A trial of a study. levels: the level of every factor.
 
-    as_published: whether no level changes the experiment, so that published numbers stand for it.
+    as_published: whether no level changes the experiment, so that published numbers stand for it. pruning: a digest of
+    what may end it early; "" = nothing.
     """
 
     grid: str
@@ -116,6 +128,7 @@ class ExperimentTrial:
     levels: Mapping[str, str]
     recipe: Recipe
     as_published: bool
+    pruning: str = ""
 
     @property
     def name(self) -> str:
@@ -146,6 +159,7 @@ class ExperimentTrial:
         """A digest, 12 hexadecimal digits, of all settings that determine the result; equal trials are run once."""
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper"})
         about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
+        about |= {"pruning": self.pruning} if self.pruning else {}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -27,7 +27,7 @@ from papergan.tracking.mlflow_store import MlflowStore
 from papergan.tracking.run_about import DESCRIPTION, RunAbout
 
 if TYPE_CHECKING:
-    from papergan.config.checked import Experiment, TrialPlan
+    from papergan.config.checked import Experiment, Sweep, TrialPlan
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 logger = logging.getLogger(__name__)
@@ -100,13 +100,13 @@ class MlflowHook:
             self._begin_of(node)
 
     def _begin_of(self, node: Node) -> None:
-        from papergan.config.checked import Experiment, TrialPlan
+        from papergan.config.checked import Experiment, Sweep, TrialPlan
 
         name = experiment_of(node.namespace)
         if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
             return
         value = self._catalog.load(f"params:{name}")
-        if isinstance(value, Experiment | TrialPlan):
+        if isinstance(value, Experiment | Sweep | TrialPlan):
             self._begin(value)
 
     @hook_impl
@@ -147,7 +147,7 @@ class MlflowHook:
         """End all open runs as FAILED."""
         self._end("FAILED")
 
-    def _begin(self, experiment: Experiment | TrialPlan[Any, Any]) -> None:
+    def _begin(self, experiment: Experiment | Sweep | TrialPlan[Any, Any]) -> None:
         if self._store is None:
             return
         about = RunAbout.of(experiment, self._command)

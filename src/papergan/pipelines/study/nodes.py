@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from papergan.config.checked import Study
 from papergan.config.papers import citation
+from papergan.config.study import ExperimentTrial
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
@@ -43,18 +44,25 @@ def run_study(
     """
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
     run_trials(study.trials, trainer, trials, tracker)
-    subsets = dict(filter(None, map(trainer.subset_of, study.trials)))
-    return {f"{trial.grid}: {trial.name}, seed {trial.seed}": trial.key for trial in study.trials}, subsets
+    return where_kept(study.trials, trainer)
+
+
+def where_kept(
+    trials: Sequence[ExperimentTrial], trainer: ExperimentTrainer
+) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """The key of each result by name and seed, and the images trained on, as `run_study` returns them."""
+    subsets = dict(filter(None, map(trainer.subset_of, trials)))
+    return {f"{trial.grid}: {trial.name}, seed {trial.seed}": trial.key for trial in trials}, subsets
 
 
 def tabulate(
     study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str], published: Mapping[str, Any],
-    pros_and_cons: Mapping[str, Any],
+    pros_and_cons: Mapping[str, Any], sentences: Sequence[str] = (),
 ) -> Page:  # fmt: skip
     """The page of a study: means and deviations over seeds, published numbers, claims with their results.
 
     finished: the trials that were run; missing ones are flagged at their row. published, pros_and_cons: of conf/base;
-    the latter where the study has losses that the paper discusses.
+    the latter where the study has losses that the paper discusses. sentences: more of them, before those of claims.
     """
     groups = grouped(ExperimentGroup, study.trials, trials)
     rows = [row for row in published_rows(published) if row.paper == study.recipe.paper]
@@ -65,7 +73,7 @@ def tabulate(
     more += _pros_and_cons(groups, read_statements(pros_and_cons, study.recipe.paper))
     return study_page(
         tables, more, f"{study.name}: {study.recipe.description}", _notes(study, groups, rows, published),
-        trial_table(groups), sentences=claim_sentences(results), narrow=_narrow,
+        trial_table(groups), sentences=[*sentences, *claim_sentences(results)], narrow=_narrow,
     )  # fmt: skip
 
 
