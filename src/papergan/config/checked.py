@@ -17,7 +17,7 @@ from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
 from papergan.config.reproductions import ReproductionsRecipe
-from papergan.config.study import ExperimentTrial, SearchRecipe, Keyed, StudyRecipe, digest_of
+from papergan.config.study import ExperimentTrial, Keyed, SearchRecipe, StudyRecipe, digest_of
 from papergan.config.sweep import SweepSettings
 
 R = TypeVar("R")

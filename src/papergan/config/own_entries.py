@@ -1,8 +1,8 @@
 """Experiments and studies of one's own: entries of the environment that is run, by default conf/local, or of another
 file in conf/base than those of the project.
 
-An entry that the project does not have is a study where it has `grids` or a `search`, and an experiment where it has a `system` or a
-`dataset`; anything else changes an entry that is there.
+An entry that the project does not have is a study where it has `grids` or a `search`, and an experiment where it has a
+`system` or a `dataset`; anything else changes an entry that is there.
 """
 
 from __future__ import annotations

@@ -16,7 +16,16 @@ from papergan.validation import Amount, Repeats, Seed, StrictModel
 Value = bool | int | float | str | None
 Sampler = Literal["tpe", "random"]
 Pruner = Literal["none", "median", "hyperband", "asha"]
-EXTRACTORS = ("", "domain_", "rotation_", "inception64_", "domain64_", "torchvision_")  # prefixes of their metrics
+# prefixes of the metrics of every extractor
+EXTRACTORS = (
+    "",
+    "domain_",
+    "rotation_",
+    "inception64_",
+    "domain64_",
+    "rotation64_",
+    "torchvision_",
+)
 AT_THE_END = (
     "ppl", "intra_fid", "parzen_ll_historical", "cas", "code_error", "encoder_1nn_accuracy", "reconstruction_error",
 )  # fmt: skip

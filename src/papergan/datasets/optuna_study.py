@@ -30,9 +30,7 @@ class OptunaStudyDataset(AtomicFileDataset["Study"]):
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "journal"
-            written = optuna.create_study(
-                storage=_journal(path), study_name=data.study_name, direction=data.direction.name.lower()
-            )
+            written = optuna.create_study(storage=_journal(path), study_name=data.study_name, direction=data.direction)
             written.add_trials([trial for trial in data.get_trials(deepcopy=False) if trial.state.is_finished()])
             return path.read_bytes()
 
@@ -45,7 +43,7 @@ class OptunaStudyDataset(AtomicFileDataset["Study"]):
             with tempfile.TemporaryDirectory() as folder:
                 (copy := Path(folder) / "journal").write_bytes(content)
                 read = optuna.load_study(study_name=None, storage=_journal(copy))
-                study = optuna.create_study(study_name=read.study_name, direction=read.direction.name.lower())
+                study = optuna.create_study(study_name=read.study_name, direction=read.direction)
                 study.add_trials(read.get_trials(deepcopy=False))
                 return study
         except Exception as error:  # Optuna's reader raises a dozen types on garbage; each means the same here

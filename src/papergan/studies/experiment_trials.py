@@ -25,9 +25,7 @@ class ExperimentTrainer:
         self.library, self.feature_cache, self.checkpoints = library, feature_cache, checkpoints
         self._images = cache(self._prepared)
 
-    def __call__(
-        self, trial: ExperimentTrial, tracker: Tracker, prune: training.Prune = training.never
-    ) -> TrialResult:
+    def __call__(self, trial: ExperimentTrial, tracker: Tracker, prune: training.Prune = training.never) -> TrialResult:
         """Train a trial and return its result, also where it diverges or is pruned.
 
         prune: why a training is to end, by its newest evaluation; None = it goes on. Raises Interrupted after a stop

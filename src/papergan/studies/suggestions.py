@@ -130,22 +130,19 @@ def suggested_trial(sweep: Sweep, number: int, values: Mapping[str, Value], seed
 
 def with_trials(sweep: Sweep, study: OptunaStudy) -> Study:
     """The sweep as a study of the trials that Optuna suggested, the best first, then those that ended early."""
-    ranked = _ranked(study)
-    found = [suggested_trial(sweep, one.number, one.params) for one in [*ranked, *_ended_early(study, ranked)]]
+    trials = [*(finished := ranked(study)), *_ended_early(study, finished)]
+    found = [suggested_trial(sweep, one.number, one.params) for one in trials]
     return TrialPlan(sweep.name, sweep.recipe, (*found, *_winners(sweep, study)))
-
-
-def winners(sweep: Sweep, study: OptunaStudy) -> list[FrozenTrial]:
-    """Optuna's best trials, as many as the sweep trains with further seeds."""
-    return _ranked(study)[: sweep.search.winners]
 
 
 def _winners(sweep: Sweep, study: OptunaStudy) -> Iterator[ExperimentTrial]:
     for seed in sweep.recipe.seeds[1:]:
-        yield from (suggested_trial(sweep, one.number, one.params, seed) for one in winners(sweep, study))
+        yield from (
+            suggested_trial(sweep, one.number, one.params, seed) for one in ranked(study)[: sweep.search.winners]
+        )
 
 
-def _ranked(study: OptunaStudy) -> list[FrozenTrial]:
+def ranked(study: OptunaStudy) -> list[FrozenTrial]:
     """Finished trials, the best first; of equal suggestions the first."""
     from optuna.study import StudyDirection
     from optuna.trial import TrialState

@@ -1,10 +1,13 @@
-"""Nodes of a sweep: run the trials that Optuna suggests; tables and figures are those of a study, and Optuna's."""
+"""Nodes of a sweep: run the trials that Optuna suggests; tables and figures are those of a study, and Optuna's.
+
+optuna_study: an `optuna.Study`; Kedro reads annotations, and optuna is an extra.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from papergan.config.checked import Study, Sweep
 from papergan.data.library import ImageLibrary
@@ -16,14 +19,10 @@ from papergan.reporting.pages import text
 from papergan.reporting.seed_groups import mean_over
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.runner import run_trials
-from papergan.studies.suggestions import SuggestedTrials, suggested_trial, winners, with_trials
+from papergan.studies.suggestions import SuggestedTrials, ranked, suggested_trial, with_trials
 from papergan.studies.sweep_figures import FIGURES, page
 from papergan.tracking import Tracker
 from papergan.tracking.run_content import text_of
-
-if TYPE_CHECKING:
-    from optuna import Study as OptunaStudy
-    from plotly.graph_objects import Figure
 
 DRAWN = 12  # trials that pictures have a panel for, the best
 
@@ -31,7 +30,7 @@ DRAWN = 12  # trials that pictures have a panel for, the best
 def run_sweep(
     sweep: Sweep, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
     tracker: Tracker,
-) -> tuple[dict[str, str], dict[str, list[int]], OptunaStudy]:  # fmt: skip
+) -> tuple[dict[str, str], dict[str, list[int]], Any]:  # fmt: skip
     """Run the trials that Optuna suggests, then the winners with further seeds; finished ones are found.
 
     Returns what `run_study` returns, and Optuna's study. Raises Interrupted after a stop signal; the same command goes
@@ -44,7 +43,7 @@ def run_sweep(
 
 
 def tabulate(
-    sweep: Sweep, trials: ExperimentTrialStore, optuna_study: OptunaStudy, published: Mapping[str, Any],
+    sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any, published: Mapping[str, Any],
     pros_and_cons: Mapping[str, Any],
 ) -> Page:  # fmt: skip
     """The page of the sweep, as that of a study; the best trials first, and how to train with their settings."""
@@ -53,9 +52,10 @@ def tabulate(
     return of_study.tabulate(study, trials, {}, published, pros_and_cons, sentences)
 
 
-def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: OptunaStudy) -> Iterator[str]:
+def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> Iterator[str]:
+    """What each winner scored, and the command that trains it; of the best trial where there is no winner."""
     search = sweep.search
-    for one in winners(sweep, optuna_study) or [*_best(optuna_study)]:
+    for one in ranked(optuna_study)[: max(1, search.winners)]:
         keys = {seed: suggested_trial(sweep, one.number, one.params, seed).key for seed in sweep.recipe.seeds}
         found = {seed: result.card for seed, key in keys.items() if (result := trials.find(key)) is not None}
         value = mean_over(card.final.get(search.objective) for card in found.values())
@@ -64,11 +64,11 @@ def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: OptunaS
         shown += f" ± {text(value.deviation)}" if value is not None and value.deviation is not None else ""
         yield (
             f"trial {one.number}: {search.objective} {shown}, seeds {', '.join(map(str, found))}; chosen by seed "
-            f"{sweep.base.seed} alone, whose number flatters; train with it by --params \"{given}\""
+            f'{sweep.base.seed} alone, whose number flatters; train with it by --params "{given}"'
         )
 
 
-def draw_sweep(sweep: Sweep, optuna_study: OptunaStudy) -> tuple[Figure | str, ...]:
+def draw_sweep(sweep: Sweep, optuna_study: Any) -> tuple[object, ...]:
     """Optuna's figures, in the order of FIGURES, and an HTML page of all of them."""
     drawn = {name: draw(sweep, optuna_study) for name, draw in FIGURES.items()}
     return *drawn.values(), page(f"{sweep.name}: {sweep.recipe.description}", drawn)
@@ -77,7 +77,7 @@ def draw_sweep(sweep: Sweep, optuna_study: OptunaStudy) -> tuple[Figure | str, .
 def of_sweep(draw: Callable[..., object]) -> Callable[..., object]:
     """A drawing node of a study as one of a sweep, of its best trials."""
 
-    def node(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: OptunaStudy) -> object:
+    def node(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> object:
         study = with_trials(sweep, optuna_study)
         names = [*dict.fromkeys(trial.name for trial in study.trials)][:DRAWN]
         shown: Study = study._replace(trials=tuple(trial for trial in study.trials if trial.name in names))

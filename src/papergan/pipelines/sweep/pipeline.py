@@ -12,10 +12,7 @@ from papergan.studies.sweep_figures import FIGURES
 def create_pipeline(study: str) -> Pipeline:
     """The pipeline of one study that has a search, which runs its trials itself."""
     recipe, inputs = "params:recipe", ["params:recipe", "trials", "optuna_study"]
-    drawn = {
-        "study_losses": of_study.draw_losses, "study_scores": of_study.draw_scores,
-        "study_samples": of_study.draw_samples, "study_neighbours": of_study.draw_neighbours,
-    }  # fmt: skip
+    drawn = (of_study.draw_losses, of_study.draw_scores, of_study.draw_samples, of_study.draw_neighbours)
     return Pipeline(
         [
             node(
@@ -28,7 +25,10 @@ def create_pipeline(study: str) -> Pipeline:
             node(
                 nodes.draw_sweep, inputs=[recipe, "optuna_study"], outputs=[*FIGURES, "sweep_page"], name="draw_sweep",
             ),
-            *(node(nodes.of_sweep(draw), inputs=inputs, outputs=name, name=draw.__name__) for name, draw in drawn.items()),
+            *(
+                node(nodes.of_sweep(draw), inputs, draw.__name__.replace("draw", "study"), name=draw.__name__)
+                for draw in drawn
+            ),
         ],
         namespace=study,
         inputs={"image_library", "feature_cache", "published", "pros_and_cons"},

@@ -112,9 +112,9 @@ def train(
         except NotFiniteError as error:
             logger.error("%s diverged at %s", experiment.name, error)
             trained = _ended_early(recipe, images, training, diverged=f"diverged at {error}")
-        except Pruned as reason:
-            logger.info("%s: %s", experiment.name, reason)
-            trained = _ended_early(recipe, images, training, pruned=str(reason))
+        except Pruned as ended:
+            logger.info("%s: %s", experiment.name, ended)
+            trained = _ended_early(recipe, images, training, pruned=str(ended))
     frames = frames_of(training.sample_history)
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
         frames = no_weights(experiment, reason)
