@@ -41,7 +41,8 @@ class SuggestedTrials:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep, self.study = sweep, new_study(sweep)
-        self._space = {name: _distribution(parameter) for name, parameter in sweep.search.space.items()}
+        labels = sweep.search.labels
+        self._space = {labels[name]: _distribution(values) for name, values in sweep.search.space.items()}
         self._running: Trial | None = None
         self._evaluations = 0  # of the running trial, that Optuna has been told
         self._seconds = 0.0  # of training, of all trials
@@ -54,7 +55,7 @@ class SuggestedTrials:
                 break
             self.study.sampler = _sampler(search, number)
             self._running, self._evaluations = self.study.ask(self._space), 0
-            yield suggested_trial(self.sweep, number, self._running.params)
+            yield suggested_trial(self.sweep, number, settings_of(search, self._running.params))
         yield from _winners(self.sweep, self.study)
 
     def prune(self, row: Row) -> str | None:
@@ -112,8 +113,13 @@ def new_study(sweep: Sweep) -> OptunaStudy:
     tree = {"overrides": settings, "training": sweep.base.training.model_dump()}
     values = {name: tree[name.partition(".")[0]].get(name.partition(".")[2]) for name in search.space}
     if all(search.space[name].contains(value) for name, value in values.items()):
-        study.enqueue_trial(values)
+        study.enqueue_trial({search.labels[name]: value for name, value in values.items()})
     return study
+
+
+def settings_of(search: SweepSettings, suggested: Mapping[str, Value]) -> dict[str, Value]:
+    """Values by the dotted name of their setting. suggested: by label, as Optuna and tables have them."""
+    return {name: suggested[label] for name, label in search.labels.items()}
 
 
 def suggested_trial(sweep: Sweep, number: int, values: Mapping[str, Value], seed: int | None = None) -> ExperimentTrial:
@@ -131,15 +137,15 @@ def suggested_trial(sweep: Sweep, number: int, values: Mapping[str, Value], seed
 def with_trials(sweep: Sweep, study: OptunaStudy) -> Study:
     """The sweep as a study of the trials that Optuna suggested, the best first, then those that ended early."""
     trials = [*(finished := ranked(study)), *_ended_early(study, finished)]
-    found = [suggested_trial(sweep, one.number, one.params) for one in trials]
+    found = [suggested_trial(sweep, one.number, settings_of(sweep.search, one.params)) for one in trials]
     return TrialPlan(sweep.name, sweep.recipe, (*found, *_winners(sweep, study)))
 
 
 def _winners(sweep: Sweep, study: OptunaStudy) -> Iterator[ExperimentTrial]:
+    best = ranked(study)[: sweep.search.winners]
     for seed in sweep.recipe.seeds[1:]:
-        yield from (
-            suggested_trial(sweep, one.number, one.params, seed) for one in ranked(study)[: sweep.search.winners]
-        )
+        for one in best:
+            yield suggested_trial(sweep, one.number, settings_of(sweep.search, one.params), seed)
 
 
 def ranked(study: OptunaStudy) -> list[FrozenTrial]:

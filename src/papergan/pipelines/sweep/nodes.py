@@ -19,7 +19,7 @@ from papergan.reporting.pages import text
 from papergan.reporting.seed_groups import mean_over
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.runner import run_trials
-from papergan.studies.suggestions import SuggestedTrials, ranked, suggested_trial, with_trials
+from papergan.studies.suggestions import SuggestedTrials, ranked, settings_of, suggested_trial, with_trials
 from papergan.studies.sweep_figures import FIGURES, page
 from papergan.tracking import Tracker
 from papergan.tracking.run_content import text_of
@@ -56,10 +56,11 @@ def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) ->
     """What each winner scored, and the command that trains it; of the best trial where there is no winner."""
     search = sweep.search
     for one in ranked(optuna_study)[: max(1, search.winners)]:
-        keys = {seed: suggested_trial(sweep, one.number, one.params, seed).key for seed in sweep.recipe.seeds}
+        settings = settings_of(search, one.params)
+        keys = {seed: suggested_trial(sweep, one.number, settings, seed).key for seed in sweep.recipe.seeds}
         found = {seed: result.card for seed, key in keys.items() if (result := trials.find(key)) is not None}
         value = mean_over(card.final.get(search.objective) for card in found.values())
-        given = ",".join(f"{search.experiment}.{name}={text_of(value)}" for name, value in one.params.items())
+        given = ",".join(f"{search.experiment}.{name}={text_of(value)}" for name, value in settings.items())
         shown = "diverged" if value is None else text(value.value)
         shown += f" ± {text(value.deviation)}" if value is not None and value.deviation is not None else ""
         yield (
