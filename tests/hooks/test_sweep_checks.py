@@ -25,7 +25,7 @@ def check(tmp_path, common=None, **search):
 def test_a_sweep_knows_its_recipe_and_how_often_a_trial_is_evaluated(tmp_path):
     sweep = check(tmp_path)
     assert sweep.base.settings()["learning_rate"] == 2e-4
-    assert sweep.evaluations == 2
+    assert sweep.evaluations == 1
     assert sweep.planned == 6 + 2 * 1
     assert check(tmp_path, trials=7).digest != sweep.digest == check(tmp_path).digest
 

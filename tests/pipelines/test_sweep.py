@@ -64,13 +64,13 @@ class Trainings:
             raise KeyboardInterrupt
         self.names.append((trial.name, trial.seed))
         rate, history = trial.recipe.settings()["learning_rate"], History()
+        if rate > 3e-2:
+            return TrialResult(score_card(diverged="diverged at step 1", generator_digest=None), history)
         for step in (1, 2):
             value = 100.0 / step + 10 * abs(math.log10(rate) + 3) + trial.seed
             history.metrics.append({"step": step, "epoch": float(step), "domain_fid": value})
             if (reason := prune(history.metrics[-1])) is not None:
                 return TrialResult(score_card(pruned=reason, generator_digest=None), history)
-        if rate > 3e-2:
-            return TrialResult(score_card(diverged="diverged at step 2", generator_digest=None), history)
         history.metrics.append({"step": 3, "epoch": 3.0, "domain_fid": value})
         return TrialResult(score_card(seed=trial.seed, final={"domain_fid": value}), history)
 
@@ -107,10 +107,11 @@ def test_a_sweep_that_was_interrupted_goes_on_as_if_it_had_not_been(sampler, pru
 
 
 def test_the_first_trial_is_the_recipe_as_it_stands_and_tpe_learns():
-    study = search(Store(), Trainings(), trials=20, pruner="none").study
+    space = RECIPE["search"]["space"] | {"overrides.learning_rate": {"log_uniform": [1e-5, 1e-2]}}
+    study = search(Store(), Trainings(), trials=20, pruner="none", space=space).study
     assert study.trials[0].params == {"learning_rate": 2e-4, "beta1": 0.5}
     late = [abs(math.log10(one.params["learning_rate"]) + 3) for one in study.trials[10:]]
-    assert sum(late) / len(late) < 0.7  # at random it is 1.0 on average
+    assert sum(late) / len(late) < 0.6  # at random it is 5/6 on average
     other = search(Store(), Trainings(), trials=3, seed=1, pruner="none").study
     assert other.trials[1].params != study.trials[1].params
 
@@ -129,7 +130,8 @@ def test_winners_are_trained_with_the_further_seeds_and_stand_first():
     study = with_trials(suggestions.sweep, suggestions.study)
     best = [trial.name for trial in study.trials[:2]]
     assert trainings.names[6:] == [(name, 1) for name in best]
-    values = [store[trial.key].card.final.get("domain_fid", math.inf) for trial in study.trials[:6]]
+    cards = [store[trial.key].card for trial in study.trials[:6]]
+    values = [math.inf if card.ended_early else card.final["domain_fid"] for card in cards]
     assert values == sorted(values)
     assert all(trial.key in store for trial in study.trials)
 
