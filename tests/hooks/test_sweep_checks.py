@@ -43,7 +43,8 @@ def test_a_sweep_knows_its_recipe_and_how_often_a_trial_is_evaluated(tmp_path):
         ({"experiment": "dcgan_cifar"}, "experiment: unknown experiment 'dcgan_cifar'; did you mean 'dcgan_cifar10'"),
         ({"objective": "fid"}, "objective: fid is not measured: the recipe's extractors are domain"),
         ({"objective": "domain_ppl", "pruner": "none"}, r"where sweep\.common\.evaluation\.path_samples is 0"),
-        ({"common": {"training": {"steps": 1}}}, "pruner: median needs evaluations during training, .* lower sweep"),
+        ({"common": {"training": {"steps": 1}}}, "pruner: median needs more evaluations .* there are 0: lower sweep"),
+        ({"warmup_evaluations": 1}, "than warmup_evaluations, 1, and there are 1: lower sweep"),
         ({"space": {"overrides.width": {"choice": [8, 10**8]}}}, "sweep: "),
     ],
 )  # fmt: skip

@@ -77,7 +77,7 @@ class Trainings:
 
 def search(store, trainings, **changes) -> SuggestedTrials:
     suggestions = SuggestedTrials(the_sweep(**changes))
-    run_trials(suggestions, partial(trainings, prune=suggestions.prune), store, Tracker(), suggestions.tell)
+    run_trials(suggestions, partial(trainings, prune=suggestions.prune), store, Tracker(), suggestions.record)
     return suggestions
 
 

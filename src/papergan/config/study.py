@@ -21,7 +21,7 @@ from papergan.messages import quoted
 from papergan.metrics.registry import METRICS
 from papergan.metrics.stability import StabilityRule
 from papergan.training.history import History
-from papergan.validation import Seed, Seeds, StrictModel
+from papergan.validation import Seed, Seeds, StrictModel, deep_merge
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
 Tree = dict[str, Any]  # part of a recipe, as YAML has it
@@ -252,12 +252,3 @@ def search_trials(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) 
     grid = GridRecipe(experiments=search.experiments, factors={"FD": levels})
     study = StudyRecipe(paper=search.paper, seeds=(search.seed,), common=search.common, grids={"search": grid})
     return trials_of(name, study, recipes, place="experiments")
-
-
-def deep_merge(base: Tree, overlay: Tree) -> Tree:
-    """`base` with the keys of `overlay` in their place; mappings are merged, everything else is replaced."""
-    merged = dict(base)
-    for key, value in overlay.items():
-        old = merged.get(key)
-        merged[key] = deep_merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged

@@ -78,7 +78,8 @@ class SweepSettings(StrictModel):
     space: by the dotted name of a setting in the recipe, `overrides.NAME` or `training.NAME`. objective: a final
     metric, with the prefix of its extractor: `domain_fid`. trials: of the search. minutes: of training in all, after
     which nothing more is suggested; evaluations do not count. startup_trials: drawn at random and never pruned by the
-    median, before `tpe` and `median` learn from what there is. seed: of the suggestions. winners: so many of the best
+    median, before `tpe` and `median` learn from what there is. warmup_evaluations: of every trial, after which nothing
+    is pruned yet. seed: of the suggestions. winners: so many of the best
     trials are trained with the further seeds of the study as well.
     """
 
@@ -90,6 +91,7 @@ class SweepSettings(StrictModel):
     trials: Repeats
     minutes: Amount | None = None
     startup_trials: Repeats = 5
+    warmup_evaluations: Annotated[Repeats, Field(ge=0)] = 0
     seed: Annotated[Seed, Field(ge=0)] = 0
     winners: Annotated[Repeats, Field(ge=0)] = 1
 

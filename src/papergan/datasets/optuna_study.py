@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from papergan.atomic_files import DOCUMENT_BYTES
-from papergan.datasets.atomic_file import AtomicFileDataset
+from papergan.datasets.atomic_file import AtomicFileDataset, read_bytes
 from papergan.errors import EvaluationError
 from papergan.messages import sanitise
 
@@ -32,7 +32,7 @@ class OptunaStudyDataset(AtomicFileDataset["Study"]):
             path = Path(folder) / "journal"
             written = optuna.create_study(storage=_journal(path), study_name=data.study_name, direction=data.direction)
             written.add_trials([trial for trial in data.get_trials(deepcopy=False) if trial.state.is_finished()])
-            return path.read_bytes()
+            return read_bytes(path, self.most)
 
     def _decode(self, content: bytes, path: Path) -> Study:
         import optuna

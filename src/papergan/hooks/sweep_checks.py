@@ -10,7 +10,7 @@ from papergan import systems
 from papergan.config.checked import Sweep
 from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.config.registry import discover
-from papergan.config.study import EXECUTION_SETTINGS, ExperimentTrial, StudyRecipe, deep_merge
+from papergan.config.study import EXECUTION_SETTINGS, ExperimentTrial, StudyRecipe
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, RecipeError, did_you_mean
@@ -19,6 +19,7 @@ from papergan.messages import quoted
 from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.studies.suggestions import suggested_trial
 from papergan.training.batches import batches_per_epoch
+from papergan.validation import deep_merge
 
 PACKAGES = ("optuna", "plotly")
 COUNTS = {"ppl": "path_samples", "parzen_ll_historical": "parzen_samples", "cas": "cas_samples",
@@ -49,11 +50,11 @@ def check_sweep(
     spec, count = library.kind_of_images(base.dataset, base.image_size, base.images)
     errors = [*_find_unmeasured(sweep, spec)]
     evaluations = [_evaluations(corner.recipe, spec, count) for corner in corners]
-    if study.search.pruner != "none" and min(evaluations, default=0) < 1:
+    if study.search.pruner != "none" and min(evaluations) <= study.search.warmup_evaluations:
         errors.append(
-            f"{name}.search.pruner: {study.search.pruner} needs evaluations during training, and there are none before "
-            f"its end: lower {name}.common.evaluation.every_epochs (now {base.evaluation.every_epochs:g}), or set "
-            "pruner: none"
+            f"{name}.search.pruner: {study.search.pruner} needs more evaluations before the end of training than "
+            f"warmup_evaluations, {study.search.warmup_evaluations}, and there are {min(evaluations)}: lower "
+            f"{name}.common.evaluation.every_epochs (now {base.evaluation.every_epochs:g}), or set pruner: none"
         )
     if errors:
         raise RecipeError("; ".join(errors))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from papergan.config.checked import Study, Sweep, TrialPlan
 from papergan.config.experiment import Recipe
-from papergan.config.study import ExperimentTrial, TrialResult, deep_merge
+from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.config.sweep import Parameter, SweepSettings, Value, nested
 from papergan.errors import EvaluationError
 from papergan.randomness import seed_for
 from papergan.tracking.run_content import text_of
 from papergan.training.history import Row
+from papergan.validation import deep_merge
 
 if TYPE_CHECKING:
     from optuna import Study as OptunaStudy
@@ -34,7 +35,7 @@ REDUCTION = 3  # of Hyperband and ASHA: one trial of so many goes on
 
 
 class SuggestedTrials:
-    """Iterates over the trials of a sweep; each is told its result before the next one is taken.
+    """Iterates over the trials of a sweep; the result of each is recorded before the next one is taken.
 
     study: Optuna's, with all trials so far.
     """
@@ -44,7 +45,7 @@ class SuggestedTrials:
         labels = sweep.search.labels
         self._space = {labels[name]: _distribution(values) for name, values in sweep.search.space.items()}
         self._running: Trial | None = None
-        self._evaluations = 0  # of the running trial, that Optuna has been told
+        self._evaluations = 0  # of the running trial, that were reported to Optuna
         self._seconds = 0.0  # of training, of all trials
 
     def __iter__(self) -> Iterator[ExperimentTrial]:
@@ -68,7 +69,7 @@ class SuggestedTrials:
         place = f"pruned at evaluation {self._evaluations}, epoch {row['epoch']:g}"
         return f"{place}: {self.sweep.search.objective} {self._objective(row):.4g}"
 
-    def tell(self, trial: ExperimentTrial, result: TrialResult) -> None:
+    def record(self, trial: ExperimentTrial, result: TrialResult) -> None:
         """Take the result of the trial that was taken last, trained just now or found.
 
         Raises EvaluationError where the objective is not among its scores.
@@ -195,13 +196,14 @@ def _sampler(search: SweepSettings, number: int) -> BaseSampler:
 def _pruner(sweep: Sweep) -> BasePruner:
     from optuna import pruners
 
+    search, first = sweep.search, sweep.search.warmup_evaluations + 1
     made: dict[str, Any] = {
         "none": pruners.NopPruner,
-        "median": lambda: pruners.MedianPruner(n_startup_trials=sweep.search.startup_trials),
-        "hyperband": lambda: pruners.HyperbandPruner(1, sweep.evaluations + 1, REDUCTION),
-        "asha": lambda: pruners.SuccessiveHalvingPruner(1, REDUCTION),
+        "median": lambda: pruners.MedianPruner(search.startup_trials, n_warmup_steps=first),
+        "hyperband": lambda: pruners.HyperbandPruner(first, sweep.evaluations + 1, REDUCTION),
+        "asha": lambda: pruners.SuccessiveHalvingPruner(first, REDUCTION),
     }
-    pruner: BasePruner = made[sweep.search.pruner]()
+    pruner: BasePruner = made[search.pruner]()
     return pruner
 
 

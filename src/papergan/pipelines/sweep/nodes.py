@@ -38,7 +38,7 @@ def run_sweep(
     """
     suggestions = SuggestedTrials(sweep)
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
-    run_trials(suggestions, partial(trainer, prune=suggestions.prune), trials, tracker, suggestions.tell)
+    run_trials(suggestions, partial(trainer, prune=suggestions.prune), trials, tracker, suggestions.record)
     return *of_study.where_kept(with_trials(sweep, suggestions.study).trials, trainer), suggestions.study
 
 
