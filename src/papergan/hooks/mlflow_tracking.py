@@ -20,7 +20,7 @@ from kedro.pipeline.node import Node
 
 from papergan.datasets.page import PageDataset
 from papergan.messages import sanitise
-from papergan.pipelines.groups import experiment_of
+from papergan.pipelines.groups import experiment_of, group_of
 from papergan.tracking.active_runs import clear_places, set_active, set_place
 from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
 from papergan.tracking.mlflow_store import MlflowStore
@@ -96,7 +96,7 @@ class MlflowHook:
 
         Not where the node ingests images: that run begins when they are there.
         """
-        if node.namespace != f"{experiment_of(node.namespace)}.{INGESTION}":
+        if group_of(node.namespace) != INGESTION:
             self._begin_of(node)
 
     def _begin_of(self, node: Node) -> None:
