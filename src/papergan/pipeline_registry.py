@@ -13,7 +13,7 @@ from papergan.pipelines import comparison, experiment, ingestion, study, sweep
 from papergan.pipelines.overview import overview
 
 
-class PipelinesWhenAsked(Mapping[str, Pipeline]):
+class LazyPipelines(Mapping[str, Pipeline]):
     """Pipelines by name, each made when it is first asked for: there are a hundred, and a command needs one or two."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Pipeline]]) -> None:
@@ -39,7 +39,7 @@ def register_pipelines() -> Mapping[str, Pipeline]:
         makers[name] = partial((sweep if entry.sweep else study).create_pipeline, name)
     makers |= {name: partial(_tool, name) for name in registry.TOOLS}
     makers["__default__"] = lambda: Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
-    return PipelinesWhenAsked(makers)
+    return LazyPipelines(makers)
 
 
 def _whole(name: str) -> Pipeline:
