@@ -14,6 +14,7 @@ from torch import Tensor
 
 from papergan.config.experiment import Recipe
 from papergan.config.papers import PaperKey
+from papergan.config.workers import WorkerSettings
 from papergan.errors import RecipeError, did_you_mean
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import quoted
@@ -59,7 +60,8 @@ class ClaimRecipe(StrictModel):
 class StudyRecipe(StrictModel):
     """A study. paper: citation key or arXiv identifier. common: merged into every recipe, for budgets.
 
-    seeds: of every trial. tables: published tables to compare with, "Table IV"; None = all of the paper.
+    seeds: of every trial. tables: published tables to compare with, "Table IV"; None = all of the paper. workers: where
+    trials are trained.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
@@ -69,6 +71,7 @@ class StudyRecipe(StrictModel):
     seeds: Seeds = (0, 1, 2)
     common: Tree = Field(default_factory=dict)
     tables: Names | None = None
+    workers: WorkerSettings = WorkerSettings()
     grids: Annotated[dict[str, GridRecipe], Field(min_length=1)]
     claims: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()
 

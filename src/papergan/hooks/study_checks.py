@@ -22,6 +22,7 @@ from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
+from papergan.studies.workers import check_workers
 
 
 def check_study(name: str, catalog: CatalogProtocol) -> Study:
@@ -30,6 +31,7 @@ def check_study(name: str, catalog: CatalogProtocol) -> Study:
     Raises RecipeError with the errors of all recipes in one message, and EvaluationError for weights.
     """
     study = StudyRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, study.workers)
     _check_tables(name, study, catalog)
     trials = tuple(trials_of(name, study, _recipes(catalog)))
     _check(name, trials, catalog.load("image_library"))
@@ -50,6 +52,7 @@ def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
     Raises RecipeError likewise, and for a published number whose experiment or variant does not exist.
     """
     recipe = ReproductionsRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, recipe.workers)
     grid = GridRecipe(experiments=recipe.experiments)
     study = StudyRecipe(paper=recipe.paper, seeds=recipe.seeds, grids={name: grid})
     trials = tuple(trials_of(name, study, _recipes(catalog), place="experiments"))
@@ -95,6 +98,7 @@ def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
     Raises RecipeError with all errors in one message.
     """
     recipe = ModeStressRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, recipe.workers)
     trials = mode_stress.trials_of(recipe)
     known, errors = set(recipe.levels), []
     names = [f"{target}/{level}" for target in recipe.targets for level in recipe.levels]
