@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from papergan.studies.runner import Trial
-from papergan.studies.worker import Assignment, Outcome, TrialFailed, at_work, train_one
+from papergan.studies.worker import Assignment, Outcome, TrialFailed, at_work, loaded_torch, train_one
 
 T = TypeVar("T", bound=Trial)
 DIED = "its process died: killed, or out of memory"
@@ -30,7 +30,8 @@ class LocalWorkers:
         self.assignment, self.attempts, self.room = assignment, attempts, jobs
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="worker")  # one waits for each process
         self._slots: SimpleQueue[_Slot] = SimpleQueue()
-        self._all = [_Slot(place) for place in range(jobs)]
+        gpus = _gpus()
+        self._all = [_Slot(gpus[place % len(gpus)] if gpus else None) for place in range(jobs)]
         for slot in self._all:
             self._slots.put(slot)
 
@@ -70,10 +71,10 @@ class LocalWorkers:
 
 
 class _Slot:
-    """The place of one process. A process that died is replaced at the next run."""
+    """The place of one process. A process that died is replaced at the next run. gpu: the one it sees, None = all."""
 
-    def __init__(self, place: int) -> None:
-        self.place, self.closed = place, False
+    def __init__(self, gpu: str | None) -> None:
+        self.gpu, self.closed = gpu, False
         self._pool: ProcessPoolExecutor | None = None
         self._pid: int | None = None
 
@@ -81,7 +82,7 @@ class _Slot:
         try:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self.place,))
+                self._pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self.gpu,))
                 self._pid = self._pool.submit(os.getpid).result()
             if self.closed:  # before its process had a number
                 raise TrialFailed("stopped")
@@ -103,15 +104,21 @@ class _Slot:
         self._pool = self._pid = None
 
 
-def _prepare(place: int) -> None:
+def _gpus() -> list[str]:
+    """The GPUs of this process, as CUDA_VISIBLE_DEVICES names them, where there are several."""
+    if (torch := loaded_torch()) is None:
+        return []
+    count = torch.cuda.device_count()  # asks the driver, and leaves CUDA alone
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return [] if count < 2 else given.split(",")[:count] if given else [str(number) for number in range(count)]
+
+
+def _prepare(gpu: str | None) -> None:
     """In a new process: Ctrl-C is left to the process that started it, whose end is this one's too; its own GPU."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import torch
-
-    if (count := torch.cuda.device_count()) > 1:  # asks the driver, and leaves CUDA alone
-        given = os.environ.get("CUDA_VISIBLE_DEVICES", "") or ",".join(map(str, range(count)))
-        os.environ["CUDA_VISIBLE_DEVICES"] = given.split(",")[place % count]
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
 
 def _end_with_parent() -> None:

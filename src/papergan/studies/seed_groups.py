@@ -50,8 +50,8 @@ class TrialGroup(ABC, Generic[T, R]):
     @property
     def unfinished(self) -> list[str]:
         """What is to be said of seeds without a result."""
-        tried = dict(self.failed)
-        texts = [f"seed {seed} {why}" for seed, why in tried.items()]
+        tried: dict[int, str] = dict(self.failed)
+        texts: list[str] = [f"seed {seed} {why}" for seed, why in tried.items()]
         rest = [str(seed) for seed in self.missing if seed not in tried]
         return [*texts, f"not done yet: seeds {', '.join(rest)}"] if rest else texts
 

@@ -54,6 +54,11 @@ def failures(finished: Mapping[str, str]) -> dict[str, str]:
     return {name: why for name, why in finished.items() if why.startswith(FAILED)}
 
 
+def loaded_torch() -> Any:
+    """The module torch, where what is trained has imported it; else None."""
+    return sys.modules.get("torch")
+
+
 class WorkerRefused(PaperganError):
     """A worker is not what the head needs: other code, other data, another disk. Nothing is trained then."""
 
@@ -186,7 +191,7 @@ def _trainer(assignment: Assignment[T, R]) -> Trainer[T, R]:
             os.environ.setdefault(name, value)
         _trainers.clear()
         _trainers[assignment.token] = assignment.trainer
-        if (torch := sys.modules.get("torch")) is not None:
+        if (torch := loaded_torch()) is not None:
             torch.set_num_threads(assignment.threads)
     trainer: Trainer[T, R] = _trainers[assignment.token]
     return trainer

@@ -11,14 +11,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
-import torch
-
 from papergan.config.workers import WorkerSettings
 from papergan.distributed import is_distributed
 from papergan.errors import RecipeError
 from papergan.studies.local_workers import LocalWorkers
 from papergan.studies.runner import Trial, run_trials
-from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, tell
+from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, loaded_torch, tell
 from papergan.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -74,8 +72,9 @@ def train_all(
 
 @contextmanager
 def _assignment(settings: WorkerSettings, trainer: Trainer[T, R], store: Store[R]) -> Iterator[Assignment[T, R]]:
-    threads = int(settings.cpus) if settings.ray else torch.get_num_threads() // (settings.jobs or 1)
-    assignment = Assignment(trainer, store, max(1, threads), store.folder / ".head")
+    here = 1 if (torch := loaded_torch()) is None else torch.get_num_threads()
+    threads = settings.cpus if settings.ray else here // (settings.jobs or 1)
+    assignment = Assignment(trainer, store, max(1, int(threads)), store.folder / ".head")
     assignment.publish()
     try:
         yield assignment
