@@ -13,8 +13,12 @@ from pipelines.test_experiment import shapes
 from pipelines.test_sweep import NAME, RECIPE, RECIPES
 
 
-def check(tmp_path, common=None, **search):
-    given = RECIPE | {"common": RECIPE["common"] | (common or {}), "search": RECIPE["search"] | search}
+def check(tmp_path, common=None, workers=None, **search):
+    given = (
+        RECIPE
+        | {"workers": workers or {}}
+        | {"common": RECIPE["common"] | (common or {}), "search": RECIPE["search"] | search}
+    )
     catalog = DataCatalog({"image_library": MemoryDataset(shapes(tmp_path), copy_mode="assign")})
     parameters = dict.fromkeys(discover(), RECIPES["dcgan_cifar10"]) | {NAME: given}
     for name, value in parameters.items():
@@ -52,6 +56,11 @@ def test_what_cannot_run_is_refused_in_one_line(tmp_path, changes, fault):
     with pytest.raises(RecipeError, match=fault) as caught:
         check(tmp_path, **changes)
     assert "\n" not in str(caught.value)
+
+
+def test_its_trials_are_not_trained_at_once(tmp_path):
+    with pytest.raises(RecipeError, match=r"sweep\.workers: a search trains one trial after another"):
+        check(tmp_path, workers={"jobs": 2})
 
 
 def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):

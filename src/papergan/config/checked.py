@@ -80,7 +80,7 @@ class Sweep(NamedTuple):
     @property
     def digest(self) -> str:
         """A digest, 12 hexadecimal digits, of the recipe and the search."""
-        about = [self.base.model_dump(mode="json"), self.recipe.model_dump(mode="json")]
+        about = [self.base.model_dump(mode="json"), self.recipe.model_dump(mode="json", exclude={"workers"})]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from papergan.config.experiment import Recipe
 from papergan.config.papers import PaperKey
 from papergan.config.sweep import SweepSettings
+from papergan.config.workers import WorkerSettings
 from papergan.errors import RecipeError, did_you_mean
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.messages import quoted
@@ -61,7 +62,7 @@ class StudyRecipe(StrictModel):
     """A study, of grids or of a search. paper: citation key or arXiv identifier. common: merged into every recipe.
 
     seeds: of every trial; a search has the first one, and its winners all. tables: published tables to compare with,
-    "Table IV"; None = all of the paper.
+    "Table IV"; None = all of the paper. workers: where the trials of grids are trained.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
@@ -71,6 +72,7 @@ class StudyRecipe(StrictModel):
     seeds: Seeds = (0, 1, 2)
     common: Tree = Field(default_factory=dict)
     tables: Names | None = None
+    workers: WorkerSettings = WorkerSettings()
     grids: dict[str, GridRecipe] = Field(default_factory=dict)
     search: SweepSettings | None = None
     claims: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()

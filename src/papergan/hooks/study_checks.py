@@ -23,6 +23,7 @@ from papergan.hooks.experiment_checks import find_experiment_errors, locate_file
 from papergan.hooks.sweep_checks import check_sweep
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
+from papergan.studies.workers import check_workers
 
 
 def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
@@ -31,8 +32,14 @@ def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
     Raises RecipeError with the errors of all recipes in one message, and EvaluationError for weights.
     """
     study = StudyRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, study.workers)
     _check_tables(name, study, catalog)
     if study.search is not None:
+        if not study.workers.none:
+            raise RecipeError(
+                f"{name}.workers: a search trains one trial after another, since each suggestion is made from the "
+                "results before it; leave out jobs and ray"
+            )
         sweep, corners = check_sweep(name, study, _recipes(catalog), catalog.load("image_library"))
         _check(name, corners, catalog.load("image_library"))
         return sweep
@@ -55,6 +62,7 @@ def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
     Raises RecipeError likewise, and for a published number whose experiment or variant does not exist.
     """
     recipe = ReproductionsRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, recipe.workers)
     grid = GridRecipe(experiments=recipe.experiments)
     study = StudyRecipe(paper=recipe.paper, seeds=recipe.seeds, grids={name: grid})
     trials = tuple(trials_of(name, study, _recipes(catalog), place="experiments"))
@@ -100,6 +108,7 @@ def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
     Raises RecipeError with all errors in one message.
     """
     recipe = ModeStressRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, recipe.workers)
     trials = mode_stress.trials_of(recipe)
     known, errors = set(recipe.levels), []
     names = [f"{target}/{level}" for target in recipe.targets for level in recipe.levels]

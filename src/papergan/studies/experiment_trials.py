@@ -12,18 +12,24 @@ from papergan.data.library import ImageLibrary
 from papergan.data.own_declaration import OwnImagesSettings
 from papergan.data.preparation import prepare
 from papergan.datasets.checkpoints import CheckpointFolder
-from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.feature_cache import FeatureCache, SharedFeatureCache
 from papergan.pipelines.experiment.nodes import evaluation, export, figures, model, references, training
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.tracking import Tracker
 
 
 class ExperimentTrainer:
-    """Trains experiments, each from its newest checkpoint."""
+    """Trains experiments, each from its newest checkpoint.
+
+    A copy for another process has no images loaded, and a cache that waits for what others are making.
+    """
 
     def __init__(self, library: ImageLibrary, feature_cache: FeatureCache, checkpoints: CheckpointFolder) -> None:
         self.library, self.feature_cache, self.checkpoints = library, feature_cache, checkpoints
         self._images = cache(self._prepared)
+
+    def __reduce__(self) -> tuple[type[ExperimentTrainer], tuple[ImageLibrary, FeatureCache, CheckpointFolder]]:
+        return ExperimentTrainer, (self.library, SharedFeatureCache(self.feature_cache.folder), self.checkpoints)
 
     def __call__(self, trial: ExperimentTrial, tracker: Tracker, prune: training.Prune = training.never) -> TrialResult:
         """Train a trial and return its result, also where it diverges or is pruned.
@@ -34,6 +40,10 @@ class ExperimentTrainer:
         result = self._trained(Experiment(trial.name, trial.recipe), tracker, prune)
         tracker.scores(result.card)
         return result
+
+    def data_digest(self, trial: ExperimentTrial) -> str:
+        """The digest of the trial's training images."""
+        return self._of(trial.recipe).train.digest
 
     def subset_of(self, trial: ExperimentTrial) -> tuple[str, list[int]] | None:
         """Name and indices of the trial's training images; None where it trains on all of the data set."""

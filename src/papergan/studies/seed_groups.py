@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from papergan.config.mode_stress import ModeResult, ModeTrial
@@ -23,11 +24,15 @@ G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]
 
 @dataclass(frozen=True, eq=False)
 class TrialGroup(ABC, Generic[T, R]):
-    """A row of a table. trial: the first of the group. done: finished trials by seed. missing: unfinished seeds."""
+    """A row of a table. trial: the first of the group. done: finished trials by seed. missing: unfinished seeds.
+
+    failed: of the missing ones those that were tried, with the reason.
+    """
 
     trial: T
     done: tuple[tuple[int, R], ...]
     missing: tuple[int, ...]
+    failed: tuple[tuple[int, str], ...] = ()
 
     @property
     def results(self) -> tuple[R, ...]:
@@ -41,6 +46,14 @@ class TrialGroup(ABC, Generic[T, R]):
     def grid(self) -> str:
         """The table that this group is a row of."""
         return self.trial.grid
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What is to be said of seeds without a result."""
+        tried: dict[int, str] = dict(self.failed)
+        texts: list[str] = [f"seed {seed} {why}" for seed, why in tried.items()]
+        rest = [str(seed) for seed in self.missing if seed not in tried]
+        return [*texts, f"not done yet: seeds {', '.join(rest)}"] if rest else texts
 
     @property
     @abstractmethod
@@ -143,8 +156,10 @@ def ended_early(result: TrialResult | ModeResult) -> str | None:
     return result.card.ended_early if isinstance(result, TrialResult) else result.diverged
 
 
-def grouped(kind: Callable[..., G], trials: Sequence[T], store: ResultStore[R]) -> list[G]:
-    """Group trials by grid and name, in their order. A trial of two grids is in both."""
+def grouped(
+    kind: Callable[..., G], trials: Sequence[T], store: ResultStore[R], failed: Mapping[str, str] = MappingProxyType({})
+) -> list[G]:
+    """Group trials by grid and name, in their order. A trial of two grids is in both. failed: why, by key."""
     results = {trial.key: store.find(trial.key) for trial in trials}
     together: dict[tuple[str, str], list[T]] = {}
     for trial in trials:
@@ -153,7 +168,9 @@ def grouped(kind: Callable[..., G], trials: Sequence[T], store: ResultStore[R]) 
     for members in together.values():
         found = [(trial.seed, results[trial.key]) for trial in sorted(members, key=lambda trial: trial.seed)]
         done = tuple((seed, result) for seed, result in found if result is not None)
-        groups.append(kind(members[0], done, tuple(seed for seed, result in found if result is None)))
+        missing = [trial for trial in members if results[trial.key] is None]
+        reasons = tuple((trial.seed, failed[trial.key]) for trial in missing if trial.key in failed)
+        groups.append(kind(members[0], done, tuple(seed for seed, result in found if result is None), reasons))
     return groups
 
 

@@ -108,9 +108,7 @@ def _flags(group: ExperimentGroup) -> str:
     if group.seeds.diverged:
         seeds = ", ".join(str(card.seed) for card in group.seeds.diverged)
         flags.append(f"seeds {seeds}: {group.seeds.diverged[-1].ended_early}")
-    if group.missing:
-        flags.append(f"not done yet: seeds {', '.join(map(str, group.missing))}")
-    return "; ".join(flags)
+    return "; ".join([*flags, *group.unfinished])
 
 
 def _fastest(groups: Sequence[ExperimentGroup], measure: TrialMeasure) -> float:

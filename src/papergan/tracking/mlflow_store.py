@@ -59,9 +59,13 @@ class MlflowStore:
             self.run_locks.acquire(run_id)
         from papergan.tracking.mlflow_tracker import MlflowTracker  # here, because it needs torch
 
-        def begin_nested(name: str, more: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]]:
+        def begin_nested(
+            name: str, more: Mapping[str, str], began: float | None
+        ) -> tuple[MlflowTracker, Callable[[], None]]:
             nested_tags = {**about, "mlflow.parentRunId": run_id, **more}
-            nested_run_id: str = client.create_run(experiment_id, run_name=name, tags=nested_tags).info.run_id
+            start = None if began is None else int(1000 * began)
+            created = client.create_run(experiment_id, start_time=start, run_name=name, tags=nested_tags)
+            nested_run_id: str = created.info.run_id
             self.run_locks.acquire(nested_run_id)
             nested = MlflowTracker(client, nested_run_id, check=check, experiment_id=experiment_id)
             return nested, partial(self.run_locks.release, nested_run_id)
