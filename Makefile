@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo "papergan needs Python 3.11 or newer, got $$($(PYTHON) --version); try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "creating $(VENV) and installing papergan and what it needs: a few gigabytes, three to five minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz,onnx,serve,hub]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz,onnx,serve,hub,sweeps]"
 	@touch $@
 
 # Style, types and layers beside the tests, told where they fail. Tests go by file, since fixtures are a file's: a trained

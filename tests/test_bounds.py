@@ -12,6 +12,7 @@ from papergan.config.evaluation import DomainClassifierSettings, EvaluationSetti
 from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.config.mode_stress import ModeStressRecipe, TargetRecipe
 from papergan.config.study import SearchRecipe, StudyRecipe
+from papergan.config.workers import WorkerSettings
 from papergan.data import allocations
 from papergan.data.dataset_kinds import parse_declaration
 from papergan.data.images import ImageSpec
@@ -23,7 +24,7 @@ from papergan.validation import StrictModel, one_line_error
 
 MODELS: list[type[StrictModel]] = [
     Recipe, TrainingRecipe, EvaluationSettings, DomainClassifierSettings, SanitySettings, ImagesSettings, StudyRecipe,
-    SearchRecipe, ModeStressRecipe, TargetRecipe, RetentionRecipe, StabilityRule,
+    SearchRecipe, ModeStressRecipe, TargetRecipe, RetentionRecipe, StabilityRule, WorkerSettings,
 ]  # fmt: skip
 LONG = "x" * 3_000_000
 

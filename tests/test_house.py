@@ -240,7 +240,7 @@ def imported_names() -> set[str]:
     return names - sys.stdlib_module_names - {"papergan", "pydantic_core"}  # the latter is a part of pydantic
 
 
-EXTRAS = ("onnx", "serve", "hub")  # imported where they are needed, with a line that names the extra
+EXTRAS = ("onnx", "serve", "hub", "sweeps")  # imported where they are needed, with a line that names the extra
 
 
 def test_what_is_declared_is_what_is_imported():

@@ -55,7 +55,7 @@ def test_params_are_valid(params):
 @pytest.mark.parametrize("params", [params for params in LONG if EXPERIMENT not in params])
 def test_params_of_tools_are_valid(params):
     given = _split_params(None, None, params)
-    assert set(given) <= {*TOOL_PARAMETERS, *discover()}
+    assert set(given) <= {*TOOL_PARAMETERS, *discover(), *studies()}
     assert all(set(given[name]) <= set(Recipe.model_fields) for name in given if name in discover())
     ImagesSettings.parse("evaluate_images", given.get("evaluate_images", {}))
 

@@ -13,7 +13,8 @@ from papergan.config.checked import Study, TrialPlan
 from papergan.config.study import StudyRecipe, trials_of
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ExperimentTrialStore
-from papergan.errors import Interrupted, RecipeError
+from papergan.errors import Interrupted, PaperganError, RecipeError
+from papergan.hooks.divergence import DivergenceHook
 from papergan.hooks.study_checks import _check_tables
 from papergan.pipelines import study
 from papergan.pipelines.experiment.nodes import training
@@ -366,3 +367,22 @@ def test_what_measures_the_properties_that_documents_ascribe_to_losses(finished)
     assert {name for found in gauges.values() for one in found for name in one.values} == {"own"}
     distances = [row["domain_fid"] for row in groups[0].results[0].history.metrics if "domain_fid" in row]
     assert fid_on_the_way(groups[0].results[0]) == pytest.approx(geometric_mean(distances))
+
+
+def test_a_trial_that_failed_is_in_the_table_with_its_error_and_the_command_says_so(finished):
+    folder, _, catalog = finished
+    error = "failed 3 times, the last: no memory"
+    ended = catalog.load(f"{NAME}.finished") | {"table_1: plain/own, seed 7": error}
+    larger = the_study(seeds=[0, 1, 7])
+    page = study.nodes.tabulate(larger, store(folder), ended, PUBLISHED, {"song2023": [PRO]})
+    rows = [line for line in page.markdown.splitlines() if line.startswith("| DCGAN | plain | own")]
+    assert f"| seed 7 {error} |" in rows[0]
+    assert f"table_1: plain/own, seed 7 {error}" in page.console
+    assert "not done yet: seeds 7" in page.markdown  # the others
+    hook = DivergenceHook()
+    hook.after_dataset_saved(f"{NAME}.finished", ended)
+    with pytest.raises(PaperganError, match=f"1 trials have no result; .* table_1: plain/own, seed 7 {error}"):
+        hook.after_pipeline_run()
+    hook.before_pipeline_run()
+    hook.after_dataset_saved(f"{NAME}.finished", catalog.load(f"{NAME}.finished"))
+    hook.after_pipeline_run()

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from papergan.config.papers import PaperKey
 from papergan.config.study import ClaimRecipe
+from papergan.config.workers import WorkerSettings
 from papergan.data.images import ImageSpec
 from papergan.metrics.modes import Mixture
 from papergan.training.history import Row
@@ -53,7 +54,7 @@ class ModeStressRecipe(StrictModel):
     steps of batch_size points, or packs of them where a level packs; every_steps between countings, each of `samples`
     generated points. num_points: of a data set that is drawn once by the seed; None draws fresh points for every step.
     scaled: whether points are divided so that they lie in (-1, 1), as tanh has them. only: trials by name, such as
-    "ring/hinge"; () runs all.
+    "ring/hinge"; () runs all. workers: where trials are trained.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
@@ -68,6 +69,7 @@ class ModeStressRecipe(StrictModel):
     samples: SampleCount = 2500
     num_points: SampleCount | None = None
     scaled: bool = True
+    workers: WorkerSettings = WorkerSettings()
     only: Annotated[tuple[str, ...], Field(strict=False)] = ()
     common: dict[str, Any] = Field(default_factory=dict)
     targets: Annotated[dict[str, TargetRecipe], Field(min_length=1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from papergan.config.papers import PaperKey
 from papergan.config.study import Names
+from papergan.config.workers import WorkerSettings
 from papergan.validation import Seeds, StrictModel
 
 ANCHORS = ("training images", "k-means")  # of `parzen_anchors`
@@ -13,7 +14,7 @@ class ReproductionsRecipe(StrictModel):
     """The reproductions. paper: whose anchors are measured, and under which the run is logged.
 
     experiments: those that are trained, each over all `seeds`. finished_only: nothing is trained; the table is of what
-    is there.
+    is there. workers: where trials are trained.
     """
 
     paper: PaperKey
@@ -21,3 +22,4 @@ class ReproductionsRecipe(StrictModel):
     experiments: Names
     seeds: Seeds = (0, 1, 2)
     finished_only: bool = False
+    workers: WorkerSettings = WorkerSettings()

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from papergan.atomic_files import write_whole
+from papergan import file_locks
+from papergan.atomic_files import storage_errors, write_whole
 from papergan.datasets.atomic_file import read_bytes
 from papergan.errors import CheckpointError, StorageError
 from papergan.weights import Weights, decode, encode
@@ -44,6 +45,21 @@ class FeatureCache:
         """Path of its file."""
         identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
         return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
+
+
+class SharedFeatureCache(FeatureCache):
+    """A cache that several processes fill at once: what one of them is making the others wait for."""
+
+    def get_or_compute(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
+        path = self.path_of(kind, made_from)
+        if path.exists():
+            return super().get_or_compute(kind, made_from, make)
+        lock = self.folder / "locks" / f"{path.stem}.lock"
+        with storage_errors(lock):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            held = file_locks.take(lock, wait=True)
+        with held:
+            return super().get_or_compute(kind, made_from, make)
 
 
 class FeatureCacheDataset(AbstractDataset[NoReturn, FeatureCache]):

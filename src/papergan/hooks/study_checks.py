@@ -9,7 +9,7 @@ from kedro.io import CatalogProtocol
 
 from papergan import systems
 from papergan.config import mode_stress
-from papergan.config.checked import Experiment, ModeStress, Reproductions, Search, Study, TrialPlan
+from papergan.config.checked import Experiment, ModeStress, Reproductions, Search, Study, Sweep, TrialPlan
 from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import short_name
@@ -20,17 +20,29 @@ from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
+from papergan.hooks.sweep_checks import check_sweep
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
+from papergan.studies.workers import check_workers
 
 
-def check_study(name: str, catalog: CatalogProtocol) -> Study:
-    """A study's recipe and its trials, every variant of them built once.
+def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
+    """A study's recipe and its trials, every variant of them built once; of a sweep those at the ends of its space.
 
     Raises RecipeError with the errors of all recipes in one message, and EvaluationError for weights.
     """
     study = StudyRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, study.workers)
     _check_tables(name, study, catalog)
+    if study.search is not None:
+        if not study.workers.none:
+            raise RecipeError(
+                f"{name}.workers: a search trains one trial after another, since each suggestion is made from the "
+                "results before it; leave out jobs and ray"
+            )
+        sweep, corners = check_sweep(name, study, _recipes(catalog), catalog.load("image_library"))
+        _check(name, corners, catalog.load("image_library"))
+        return sweep
     trials = tuple(trials_of(name, study, _recipes(catalog)))
     _check(name, trials, catalog.load("image_library"))
     return TrialPlan(name, study, trials)
@@ -50,6 +62,7 @@ def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
     Raises RecipeError likewise, and for a published number whose experiment or variant does not exist.
     """
     recipe = ReproductionsRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, recipe.workers)
     grid = GridRecipe(experiments=recipe.experiments)
     study = StudyRecipe(paper=recipe.paper, seeds=recipe.seeds, grids={name: grid})
     trials = tuple(trials_of(name, study, _recipes(catalog), place="experiments"))
@@ -95,6 +108,7 @@ def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
     Raises RecipeError with all errors in one message.
     """
     recipe = ModeStressRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, recipe.workers)
     trials = mode_stress.trials_of(recipe)
     known, errors = set(recipe.levels), []
     names = [f"{target}/{level}" for target in recipe.targets for level in recipe.levels]

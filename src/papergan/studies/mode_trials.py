@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from papergan import systems
 from papergan.config.mode_stress import DIVERGENCE, LIKELIHOOD, MODES, POINT, QUALITY, ModeResult, ModeTrial
+from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import Interrupted, NotFiniteError
 from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.pipelines.experiment.restore import stoppable
 from papergan.randomness import own_random_state, seed_for, set_seed
+from papergan.tracking import Tracker, provenance
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
 from papergan.training.numerics import numerics
@@ -27,6 +31,29 @@ NUM_SHOWN_POINTS = 1000  # points that are kept for the picture
 SECONDS_BETWEEN_SAVES = 60.0
 
 Stop = Callable[[], int | None]
+
+
+class PointsTrainer:
+    """Trains on points, each trial from its newest checkpoint in `trials`."""
+
+    def __init__(self, trials: ModeTrialStore) -> None:
+        self.trials = trials
+
+    def __call__(self, trial: ModeTrial, tracker: Tracker) -> ModeResult:
+        """Train a trial and return its result, also where it diverges. Raises Interrupted after a stop signal."""
+        with stoppable(trial.name) as stop, self.trials.unfinished(trial.key) as checkpoints:
+            result = train_on_points(trial, stop, tracker.report, checkpoints)
+        return replace(result, provenance=_provenance())
+
+    def data_digest(self, trial: ModeTrial) -> str:
+        """None: points are drawn."""
+        return ""
+
+
+def _provenance() -> dict[str, str]:
+    commit = provenance.commit()
+    made_by = f"{commit.name[:12]}{' with uncommitted changes' if commit.dirty else ''}"
+    return {"hardware": provenance.hardware(torch.device("cpu")), **provenance.versions(), "commit": made_by}
 
 
 def train_on_points(

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from papergan.config.mode_stress import ModeResult, ModeTrial
@@ -23,11 +24,15 @@ G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]
 
 @dataclass(frozen=True, eq=False)
 class TrialGroup(ABC, Generic[T, R]):
-    """A row of a table. trial: the first of the group. done: finished trials by seed. missing: unfinished seeds."""
+    """A row of a table. trial: the first of the group. done: finished trials by seed. missing: unfinished seeds.
+
+    failed: of the missing ones those that were tried, with the reason.
+    """
 
     trial: T
     done: tuple[tuple[int, R], ...]
     missing: tuple[int, ...]
+    failed: tuple[tuple[int, str], ...] = ()
 
     @property
     def results(self) -> tuple[R, ...]:
@@ -41,6 +46,14 @@ class TrialGroup(ABC, Generic[T, R]):
     def grid(self) -> str:
         """The table that this group is a row of."""
         return self.trial.grid
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What is to be said of seeds without a result."""
+        tried: dict[int, str] = dict(self.failed)
+        texts: list[str] = [f"seed {seed} {why}" for seed, why in tried.items()]
+        rest = [str(seed) for seed in self.missing if seed not in tried]
+        return [*texts, f"not done yet: seeds {', '.join(rest)}"] if rest else texts
 
     @property
     @abstractmethod
@@ -60,7 +73,7 @@ class TrialGroup(ABC, Generic[T, R]):
     @property
     def ended(self) -> bool:
         """Whether a seed finished without diverging."""
-        return any(diverged(result) is None for result in self.results)
+        return any(ended_early(result) is None for result in self.results)
 
     @property
     def settled(self) -> bool:
@@ -72,7 +85,7 @@ class TrialGroup(ABC, Generic[T, R]):
 
         Seeds that diverged do not count: their short histories would seem stable.
         """
-        return mean_over(measure(result) for result in self.results if diverged(result) is None)
+        return mean_over(measure(result) for result in self.results if ended_early(result) is None)
 
     @abstractmethod
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
@@ -104,8 +117,8 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
         cards = [result.card for result in self.results]
         if not cards:
             raise ValueError(f"{self.name}: no trial of it is finished")
-        finished = tuple(card for card in cards if card.diverged is None)
-        failed = tuple(card for card in cards if card.diverged is not None)
+        finished = tuple(card for card in cards if card.ended_early is None)
+        failed = tuple(card for card in cards if card.ended_early is not None)
         return SeedGroup((finished or failed)[-1], finished, failed)
 
     def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
@@ -138,13 +151,15 @@ class ModeGroup(TrialGroup[ModeTrial, ModeResult]):
         yield from [(metric, value)] if value is not None else []
 
 
-def diverged(result: TrialResult | ModeResult) -> str | None:
-    """The message of a trial that diverged; None where it did not."""
-    return result.card.diverged if isinstance(result, TrialResult) else result.diverged
+def ended_early(result: TrialResult | ModeResult) -> str | None:
+    """Why a trial has no final scores: it diverged, or was pruned; None where it has."""
+    return result.card.ended_early if isinstance(result, TrialResult) else result.diverged
 
 
-def grouped(kind: Callable[..., G], trials: Sequence[T], store: ResultStore[R]) -> list[G]:
-    """Group trials by grid and name, in their order. A trial of two grids is in both."""
+def grouped(
+    kind: Callable[..., G], trials: Sequence[T], store: ResultStore[R], failed: Mapping[str, str] = MappingProxyType({})
+) -> list[G]:
+    """Group trials by grid and name, in their order. A trial of two grids is in both. failed: why, by key."""
     results = {trial.key: store.find(trial.key) for trial in trials}
     together: dict[tuple[str, str], list[T]] = {}
     for trial in trials:
@@ -153,7 +168,9 @@ def grouped(kind: Callable[..., G], trials: Sequence[T], store: ResultStore[R]) 
     for members in together.values():
         found = [(trial.seed, results[trial.key]) for trial in sorted(members, key=lambda trial: trial.seed)]
         done = tuple((seed, result) for seed, result in found if result is not None)
-        groups.append(kind(members[0], done, tuple(seed for seed, result in found if result is None)))
+        missing = [trial for trial in members if results[trial.key] is None]
+        reasons = tuple((trial.seed, failed[trial.key]) for trial in missing if trial.key in failed)
+        groups.append(kind(members[0], done, tuple(seed for seed, result in found if result is None), reasons))
     return groups
 
 

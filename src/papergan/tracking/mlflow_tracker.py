@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
-Begin = Callable[[str, Mapping[str, str]], "tuple[MlflowTracker, Callable[[], None]]"]
+Begin = Callable[[str, Mapping[str, str], float | None], "tuple[MlflowTracker, Callable[[], None]]"]
 FLUSH_SECONDS = 5.0  # between two writes: one costs as much as many steps on a GPU
 RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a server that is away blocks for 20 seconds
 ATTEMPTS = 3  # at what is no number while MLflow is there: the fault may be its own
@@ -57,7 +57,7 @@ class MlflowTracker(Tracker):
         *,
         experiment_id: str = "0",
     ) -> None:
-        """begin: starts a nested run, by name and tags. check: raises quickly where MLflow would fail slowly."""
+        """begin: starts a nested run, by name, tags and time. check: raises quickly where MLflow would fail slowly."""
         self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
         self.experiment_id = experiment_id
         self._monitor: Monitor | None = None
@@ -135,14 +135,18 @@ class MlflowTracker(Tracker):
         self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags))
 
     def scores(self, card: ScoreCard) -> None:
-        """Log metrics `summary/*` at the last step, and parameters `protocol.*`."""
+        """Log metrics `summary/*` at the last step, parameters `protocol.*`, and the tag `pruned` where it was."""
         self.report(summary_metrics(card))
         self.parameters(protocol_parameters(card))
+        if card.pruned is not None:
+            self.tags({"pruned": card.pruned})
 
     @contextmanager
-    def nested(self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]) -> Iterator[Tracker]:
+    def nested(
+        self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str], *, began: float | None = None
+    ) -> Iterator[Tracker]:
         """The tracker of a nested run, which ends with the block, with the status of the block."""
-        begun = self._nest(name, tags)
+        begun = self._nest(name, tags, began)
         if begun is None:
             yield Tracker()
             return
@@ -159,11 +163,13 @@ class MlflowTracker(Tracker):
             self.has_content |= not run.discarded
             release()
 
-    def _nest(self, name: str, tags: Mapping[str, str]) -> tuple[MlflowTracker, Callable[[], None]] | None:
+    def _nest(
+        self, name: str, tags: Mapping[str, str], began: float | None
+    ) -> tuple[MlflowTracker, Callable[[], None]] | None:
         found: list[tuple[MlflowTracker, Callable[[], None]]] = []
         if self._begin is not None and self._may_try():
             begin = self._begin
-            self._try_call(lambda: found.append(begin(name, tags)))
+            self._try_call(lambda: found.append(begin(name, tags, began)))
         return found[0] if found else None
 
     def start_system_metrics(self, every_seconds: float) -> None:

@@ -27,6 +27,11 @@ class Tracker:
         """Log the final scores and their rules."""
 
     @contextmanager
-    def nested(self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]) -> Iterator[Tracker]:
-        """The tracker of one trial of a study, for the block in which it is trained. parameters, tags: of its run."""
+    def nested(
+        self, name: str, parameters: Mapping[str, object], tags: Mapping[str, str], *, began: float | None = None
+    ) -> Iterator[Tracker]:
+        """The tracker of one trial of a study, for the block in which it is trained. parameters, tags: of its run.
+
+        began: seconds since the epoch, where the trial was trained elsewhere before; None = now.
+        """
         yield Tracker()

@@ -4,56 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import torch
-
 from papergan.config.checked import ModeStress
-from papergan.config.mode_stress import ModeResult, ModeTrial
+from papergan.config.mode_stress import ModeTrial
 from papergan.config.papers import citation
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ModeTrialStore
-from papergan.pipelines.experiment.restore import stoppable
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import read_statements, statement_table
 from papergan.studies import mode_figures
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.mode_tables import measures_of, summary, trial_table
-from papergan.studies.mode_trials import train_on_points
+from papergan.studies.mode_trials import PointsTrainer
 from papergan.studies.page import study_page
-from papergan.studies.runner import run_trials
 from papergan.studies.seed_groups import ModeGroup, grouped
-from papergan.tracking import Tracker, provenance
+from papergan.studies.worker import failures
+from papergan.studies.workers import train_all
+from papergan.tracking import Tracker
 
 
 def run_stress_test(stress: ModeStress, trials: ModeTrialStore, tracker: Tracker) -> dict[str, str]:
-    """Run every trial that is not finished. Returns where the result of each is kept, by its name and seed.
+    """Run every trial that is not finished. Returns where the result of each is kept, or why it failed, by its name.
 
     Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
     """
-    with stoppable("a stress test") as stop:
-
-        def train(trial: ModeTrial, tracker: Tracker) -> ModeResult:
-            with trials.unfinished(trial.key) as checkpoints:
-                result = train_on_points(trial, stop, tracker.report, checkpoints)
-            return replace(result, provenance=_provenance())
-
-        run_trials(stress.trials, train, trials, tracker)
-    return {f"{trial.name}, seed {trial.seed}": trial.key for trial in stress.trials}
+    failed = train_all(stress.recipe.workers, stress.trials, PointsTrainer(trials), trials, tracker)
+    return {_name(trial): failed.get(trial.key, trial.key) for trial in stress.trials}
 
 
-def _provenance() -> dict[str, str]:
-    commit = provenance.commit()
-    made_by = f"{commit.name[:12]}{' with uncommitted changes' if commit.dirty else ''}"
-    return {"hardware": provenance.hardware(torch.device("cpu")), **provenance.versions(), "commit": made_by}
+def _name(trial: ModeTrial) -> str:
+    return f"{trial.name}, seed {trial.seed}"
 
 
 def tabulate(
     stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str], pros_and_cons: Mapping[str, Any]
 ) -> Page:
     """The page of the stress test: modes covered by every level over seeds, claims, the paper's pros and cons."""
-    recipe, groups = stress.recipe, grouped(ModeGroup, stress.trials, trials)
+    failed = failures(finished)
+    reasons = {trial.key: failed[_name(trial)] for trial in stress.trials if _name(trial) in failed}
+    recipe, groups = stress.recipe, grouped(ModeGroup, stress.trials, trials, reasons)
     statements = read_statements(pros_and_cons, recipe.paper)
     losses = {loss for statement in statements for loss in statement.loss}
     tables, more, sentences = [], [], []
@@ -67,7 +57,7 @@ def tabulate(
             more.append((f"Pros and cons, {target}", statement_table(statements, measures_of(target_groups))))
     return study_page(
         tables, more, f"{stress.name}: {recipe.description}", _notes(stress, groups), trial_table(groups),
-        sentences=sentences,
+        sentences=[*sentences, *map(" ".join, failed.items())],
     )  # fmt: skip
 
 

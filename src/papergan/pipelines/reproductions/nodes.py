@@ -22,8 +22,8 @@ from papergan.studies import figures
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.measured_runs import run_of_card, run_of_dirac, run_of_points
 from papergan.studies.page import study_page
-from papergan.studies.runner import run_trials
 from papergan.studies.seed_groups import ExperimentGroup, grouped
+from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 
 ANCHOR_DATA, VALIDATION, METRIC = "mnist", 10_000, "parzen_ll_historical"
@@ -36,15 +36,16 @@ def train_reproductions(
 ) -> dict[str, str]:  # fmt: skip
     """Train every trial of which neither the store nor an experiment's own runs have a score card.
 
-    Returns where the result of each trained one is kept, by its name and seed. Raises Interrupted after a stop signal;
-    the same command goes on from there.
+    Returns where the result of each trained one is kept, or why it failed, by its name and seed. Raises Interrupted
+    after a stop signal; the same command goes on from there.
     """
     done = {card.recipe_fingerprint for card in score_cards.values()}
     wanted = [trial for trial in plan.trials if trial.recipe.fingerprint not in done]
     if plan.recipe.finished_only:
         wanted = [trial for trial in wanted if trials.find(trial.key) is not None]
-    run_trials(wanted, ExperimentTrainer(image_library, feature_cache, trials.checkpoints), trials, tracker)
-    return {f"{trial.name}, seed {trial.seed}": trial.key for trial in wanted}
+    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
+    failed = train_all(plan.recipe.workers, wanted, trainer, trials, tracker)
+    return {f"{trial.name}, seed {trial.seed}": failed.get(trial.key, trial.key) for trial in wanted}
 
 
 def measure_anchors(plan: Reproductions, image_library: ImageLibrary) -> dict[str, dict[str, float]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from papergan.config.checked import Study
 from papergan.config.papers import citation
+from papergan.config.study import ExperimentTrial
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
@@ -20,9 +22,10 @@ from papergan.studies.claims import claim_results, claim_sentences, claim_table
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.measured_runs import made_by
 from papergan.studies.page import study_page
-from papergan.studies.runner import run_trials
 from papergan.studies.seed_groups import ExperimentGroup, grouped, groups_by_table
 from papergan.studies.tables import measures_of, summary, trial_table
+from papergan.studies.worker import failures
+from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -37,26 +40,43 @@ def run_study(
 ) -> tuple[dict[str, str], dict[str, list[int]]]:  # fmt: skip
     """Run every trial that is not finished.
 
-    Returns where the result of each is kept, by its name and seed; and, where trials train on some images of a data
-    set only, which these are, by the name of the image set.
+    Returns where the result of each is kept, or why it failed, by its name and seed; and, where trials train on some
+    images of a data set only, which these are, by the name of the image set.
     Raises Interrupted after a stop signal; the same command goes on from there.
     """
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
-    run_trials(study.trials, trainer, trials, tracker)
-    subsets = dict(filter(None, map(trainer.subset_of, study.trials)))
-    return {f"{trial.grid}: {trial.name}, seed {trial.seed}": trial.key for trial in study.trials}, subsets
+    failed = train_all(study.recipe.workers, study.trials, trainer, trials, tracker)
+    return where_kept(study.trials, trainer, failed)
+
+
+def where_kept(
+    trials: Sequence[ExperimentTrial], trainer: ExperimentTrainer, failed: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """The key of each result by name and seed, and the images trained on, as `run_study` returns them.
+
+    failed: why there is no result, by key.
+    """
+    subsets = dict(filter(None, map(trainer.subset_of, trials)))
+    return {_name(trial): failed.get(trial.key, trial.key) for trial in trials}, subsets
+
+
+def _name(trial: ExperimentTrial) -> str:
+    return f"{trial.grid}: {trial.name}, seed {trial.seed}"
 
 
 def tabulate(
     study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str], published: Mapping[str, Any],
-    pros_and_cons: Mapping[str, Any],
+    pros_and_cons: Mapping[str, Any], sentences: Sequence[str] = (),
 ) -> Page:  # fmt: skip
     """The page of a study: means and deviations over seeds, published numbers, claims with their results.
 
-    finished: the trials that were run; missing ones are flagged at their row. published, pros_and_cons: of conf/base;
-    the latter where the study has losses that the paper discusses.
+    finished: the trials that were run; missing and failed ones are flagged at their row. published, pros_and_cons: of
+    conf/base; the latter where the study has losses that the paper discusses. sentences: more of them, before those of
+    claims.
     """
-    groups = grouped(ExperimentGroup, study.trials, trials)
+    failed = failures(finished)
+    reasons = {trial.key: failed[_name(trial)] for trial in study.trials if _name(trial) in failed}
+    groups = grouped(ExperimentGroup, study.trials, trials, reasons)
     rows = [row for row in published_rows(published) if row.paper == study.recipe.paper]
     rows = [row for row in rows if study.recipe.tables is None or row.table in study.recipe.tables]
     tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in groups_by_table(groups).items()]
@@ -65,7 +85,8 @@ def tabulate(
     more += _pros_and_cons(groups, read_statements(pros_and_cons, study.recipe.paper))
     return study_page(
         tables, more, f"{study.name}: {study.recipe.description}", _notes(study, groups, rows, published),
-        trial_table(groups), sentences=claim_sentences(results), narrow=_narrow,
+        trial_table(groups), sentences=[*sentences, *claim_sentences(results), *map(" ".join, failed.items())],
+        narrow=_narrow,
     )  # fmt: skip
 
 

@@ -1,0 +1,132 @@
+"""Workers on a Ray cluster: each trial is a task, in a process that stays for the next one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import Future
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+from papergan.config.workers import WorkerSettings
+from papergan.errors import PaperganError, RecipeError
+from papergan.messages import sanitise
+from papergan.studies.runner import Trial
+from papergan.studies.worker import Assignment, Outcome, TrialFailed, WorkerRefused, train_one
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Trial)
+ROOM = 100_000  # trials that Ray has at once, where settings name no number: it queues them, and may add machines
+PATIENCE_SECONDS = 5.0  # for an answer of the cluster's address
+SAVE_SECONDS = 60.0  # for trials that are stopped to save
+
+
+class RayError(PaperganError):
+    """A Ray cluster cannot be reached, or is lost."""
+
+
+def check_ray(name: str, settings: WorkerSettings) -> None:
+    """Raise RecipeError where Ray is not installed, RayError where nothing answers at the cluster's address."""
+    if find_spec("ray") is None:
+        raise RecipeError(f"{name}.workers.ray: Ray is not installed; pip install 'papergan[ray]'")
+    host, _, port = (settings.ray or "").partition(":")
+    if port:
+        try:
+            socket.create_connection((host, int(port)), PATIENCE_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise RayError(f"{name}.workers.ray: no Ray cluster at {settings.ray} ({error}); {_START}") from error
+
+
+_START = "start one with `ray start --head --port PORT`, or leave workers.ray out"
+
+
+class RayWorkers:
+    """Tasks on a cluster. Ray retries those whose worker or machine dies; each goes on from its newest checkpoint."""
+
+    def __init__(self, assignment: Assignment[Any, Any], settings: WorkerSettings) -> None:
+        self.room = settings.jobs or ROOM
+        self._ray, self._owner = _connected(settings)
+        remote = self._ray.remote(max_calls=0)(train_one)  # 0: a process with a GPU stays for the next trial as well
+        self._task = remote.options(
+            num_cpus=settings.cpus, num_gpus=settings.gpus, max_retries=settings.attempts - 1,
+            retry_exceptions=[TrialFailed], name="trial",
+        )  # fmt: skip
+        self._attempts = settings.attempts
+        self._assignment = self._ray.put(assignment)
+        self._open: dict[Future[Outcome], Any] = {}  # references of tasks that have not ended
+        self._warn_of_no_room(settings)
+
+    def submit(self, trial: Trial, digest: str) -> Future[Outcome]:
+        reference = self._task.remote(self._assignment, trial, digest)
+        future: Future[Outcome] = Future()
+        self._open[future] = reference
+
+        def end(ended: Future[Outcome]) -> None:
+            self._open.pop(future, None)
+            error = ended.exception()
+            if error is None:
+                future.set_result(ended.result())
+            else:
+                future.set_exception(self._as_ours(error))
+
+        reference.future().add_done_callback(end)
+        return future
+
+    def _as_ours(self, error: BaseException) -> BaseException:
+        """Ray's exception as one that `papergan.studies.workers.Workers` names; bugs as they are."""
+        errors = self._ray.exceptions
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, TrialFailed):
+            return TrialFailed(f"{self._attempts} times, the last: {cause}")
+        if isinstance(cause, PaperganError):
+            return cause
+        if isinstance(error, errors.WorkerCrashedError | errors.NodeDiedError | errors.OutOfMemoryError):
+            return TrialFailed(f"{self._attempts} times, the last: its worker or its machine died")
+        if isinstance(cause, ImportError) or "ModuleNotFoundError" in str(error):
+            return WorkerRefused(
+                "a worker cannot import this project; install papergan, the same version, on every machine of the "
+                f"cluster, for the Python that runs Ray there: {sanitise(str(cause or error).strip().splitlines()[-1])}"
+            )
+        return error
+
+    def close(self, *, stop: bool) -> None:
+        references = list(self._open.values()) if stop else []
+        for reference in references:
+            self._ray.cancel(reference)  # as Ctrl-C in the worker: it saves, and ends
+        if references:
+            self._ray.wait(references, num_returns=len(references), timeout=SAVE_SECONDS)
+        if self._owner:
+            self._ray.shutdown()
+
+    def _warn_of_no_room(self, settings: WorkerSettings) -> None:
+        wanted = {"CPU": settings.cpus, "GPU": settings.gpus}
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        if not any(all(has.get(kind, 0.0) >= number for kind, number in wanted.items()) for has in machines):
+            logger.warning(
+                "No machine of the Ray cluster has %g CPUs and %g GPUs; trials wait until one joins",
+                settings.cpus, settings.gpus,
+            )  # fmt: skip
+
+
+def _connected(settings: WorkerSettings) -> tuple[Any, bool]:
+    """The module ray, connected to the cluster, and whether it was connected here. Raises RayError."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    if ray.is_initialized():
+        return ray, False
+    here = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address=settings.ray, logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        first = sanitise(str(error).strip().partition("\n")[0])
+        raise RayError(f"workers.ray: no Ray cluster at {settings.ray!r} ({first}); {_START}") from error
+    finally:
+        if here:  # Ray puts its own there, with another exit status
+            signal.signal(signal.SIGTERM, handler)
+    return ray, True

@@ -1,0 +1,159 @@
+"""Several trials at once: the interface of what trains them, and the loop of the process that hands them out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Protocol, TypeVar
+
+from papergan.config.workers import WorkerSettings
+from papergan.distributed import is_distributed
+from papergan.errors import RecipeError
+from papergan.studies.local_workers import LocalWorkers
+from papergan.studies.runner import Trial, run_trials
+from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, loaded_torch, tell
+from papergan.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Trial)
+T_in = TypeVar("T_in", bound=Trial, contravariant=True)
+R = TypeVar("R")
+
+
+class Workers(Protocol[T_in]):
+    """Processes that train trials, each from its newest checkpoint. room: how many may be handed over at once."""
+
+    @property
+    def room(self) -> int: ...
+
+    def submit(self, trial: T_in, digest: str) -> Future[Outcome]:
+        """Train a trial, and keep its result. digest: of its images.
+
+        The future has TrialFailed where that was tried as often as the settings say, WorkerRefused where no trial can
+        be trained, and what is a bug, or a full disk.
+        """
+        ...
+
+    def close(self, *, stop: bool) -> None:
+        """End the processes; with `stop`, those that train save a checkpoint and end now."""
+        ...
+
+
+class Store(Protocol[R]):
+    """The protocol of a store of results that are files below `folder`."""
+
+    folder: Path
+
+    def find(self, key: str) -> R | None: ...
+
+    def keep(self, key: str, result: R) -> None: ...
+
+
+def train_all(
+    settings: WorkerSettings, trials: Iterable[T], trainer: Trainer[T, R], store: Store[R], tracker: Tracker
+) -> dict[str, str]:
+    """Train every trial whose result is not in the store, where the settings say.
+
+    trainer: workers have copies of it. Returns, by key, why trials failed; there are such only with workers, since an
+    error ends a study that trains in this process.
+    """
+    if settings.none:
+        run_trials(trials, trainer, store, tracker)
+        return {}
+    with _assignment(settings, trainer, store) as assignment, _opened(settings, assignment) as workers:
+        return run_on(workers, trials, trainer.data_digest, store, tracker)
+
+
+@contextmanager
+def _assignment(settings: WorkerSettings, trainer: Trainer[T, R], store: Store[R]) -> Iterator[Assignment[T, R]]:
+    here = 1 if (torch := loaded_torch()) is None else torch.get_num_threads()
+    threads = settings.cpus if settings.ray else here // (settings.jobs or 1)
+    assignment = Assignment(trainer, store, max(1, int(threads)), store.folder / ".head")
+    assignment.publish()
+    try:
+        yield assignment
+    finally:
+        assignment.withdraw()
+
+
+@contextmanager
+def _opened(settings: WorkerSettings, assignment: Assignment[T, R]) -> Iterator[Workers[T]]:
+    if settings.ray is None:
+        workers: Workers[T] = LocalWorkers(assignment, settings.jobs or 1, settings.attempts)
+    else:
+        from papergan.studies.ray_workers import RayWorkers  # an extra
+
+        workers = RayWorkers(assignment, settings)
+    try:
+        yield workers
+    except BaseException:
+        workers.close(stop=True)
+        raise
+    workers.close(stop=False)
+
+
+def run_on(
+    workers: Workers[T], trials: Iterable[T], digest: Callable[[T], str], store: Store[R], tracker: Tracker
+) -> dict[str, str]:
+    """Have workers train every trial whose result is not in the store, in any order. Returns why some failed, by key.
+
+    This process alone tells the tracker, of each trial when it has ended. Raises what ends all of them.
+    """
+    ended: SimpleQueue[tuple[T, Future[Outcome]]] = SimpleQueue()
+    failed: dict[str, str] = {}
+    rest, running = _wanted(trials, store), 0
+    while True:
+        while running < workers.room and (trial := next(rest, None)) is not None:
+            workers.submit(trial, digest(trial)).add_done_callback(partial(_note, ended, trial))
+            running += 1
+        if not running:
+            return failed
+        trial, future = ended.get()
+        running -= 1
+        try:
+            _tell(trial, future.result(), tracker)
+        except TrialFailed as error:
+            failed[trial.key] = f"{FAILED} {error}"
+            logger.error("%s, seed %d: %s", trial.name, trial.seed, failed[trial.key])
+
+
+def _note(ended: SimpleQueue[tuple[T, Future[Outcome]]], trial: T, future: Future[Outcome]) -> None:
+    ended.put((trial, future))
+
+
+def _wanted(trials: Iterable[T], store: Store[R]) -> Iterator[T]:
+    """Trials without a result, each once."""
+    seen: set[str] = set()
+    for trial in trials:
+        if trial.key in seen:
+            continue
+        seen.add(trial.key)
+        found = store.find(trial.key) is not None
+        logger.info("%s, seed %d: %s", trial.name, trial.seed, "finished already" if found else "handed to a worker")
+        if not found:
+            yield trial
+
+
+def _tell(trial: T, outcome: Outcome, tracker: Tracker) -> None:
+    name = f"{trial.name}/seed {trial.seed}"
+    with tracker.nested(name, trial.parameters, trial.tags, began=outcome.began) as nested:
+        tell(outcome.calls, nested)
+    logger.info("%s, seed %d: finished", trial.name, trial.seed)
+
+
+def check_workers(name: str, settings: WorkerSettings) -> None:
+    """Raise RecipeError where trials cannot be trained as the settings say: found before anything runs."""
+    if settings.none:
+        return
+    if is_distributed():
+        raise RecipeError(f"{name}.workers: start the command without torchrun; each trial is trained by one process")
+    if settings.ray is not None:
+        from papergan.studies.ray_workers import check_ray
+
+        check_ray(name, settings)
