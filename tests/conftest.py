@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 
+from pathlib import Path
+
+import pytest
+
 os.environ["OMP_NUM_THREADS"] = "1"  # read by torch when it is first imported, here and in subprocesses
-
-import torch
-
-torch.set_num_threads(1)
-
-from pathlib import Path  # noqa: E402 - after the thread count
-
-import pytest  # noqa: E402
-
-from helpers.keyed_tests import keys_of, parameters_of  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,8 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 LONGEST = (  # files of half a minute or more, which workers take first, so that none of them ends last and alone
     "test_end_to_end.py", "pipelines/test_tools.py", "ranks/test_two_ranks.py", "pipelines/test_experiment.py",
-    "evaluation/test_metric_sanity.py", "reliability/test_configuration_command.py", "test_house.py",
-    "maintenance/test_command.py", "metrics/test_fidelity_command.py", "game/test_cuda_graphs.py",
+    "evaluation/test_metric_sanity.py", "reliability/test_configuration_command.py", "maintenance/test_command.py",
+    "metrics/test_fidelity_command.py", "game/test_cuda_graphs.py",
 )  # fmt: skip
 
 
@@ -36,6 +30,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     name = config.getoption("--system")
     if name is None:
         return
+    from helpers.keyed_tests import keys_of, parameters_of  # which need torch, and the process that starts workers does not
+
     asked = keys_of(name)
     chosen = [item for item in items if asked & parameters_of(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
