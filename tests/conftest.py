@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     name = config.getoption("--system")
     if name is None:
         return
-    from helpers.keyed_tests import keys_of, parameters_of  # which need torch, and the process that starts workers does not
+    from helpers.keyed_tests import (  # which need torch, and the process that starts workers does not
+        keys_of,
+        parameters_of,
+    )
 
     asked = keys_of(name)
     chosen = [item for item in items if asked & parameters_of(item)]
