@@ -139,7 +139,7 @@ def test_points_come_to_the_same_bits_in_a_worker(tmp_path):
 
 @pytest.mark.reliability
 def test_points_come_to_the_same_bits_after_fifty_kills(tmp_path):
-    trials, plain, other = points(tmp_path, 25, steps=4000)
+    trials, plain, other = points(tmp_path, 25, steps=500)
     with kills(50) as killed:
         assert train_all(MANY, trials, PointsTrainer(other), other, Tracker()) == {}
     assert len(killed) == 50
