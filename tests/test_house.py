@@ -255,12 +255,12 @@ def imported_names() -> set[str]:
     return names - sys.stdlib_module_names - {"papergan", "pydantic_core"}  # the latter is a part of pydantic
 
 
-EXTRAS = ("onnx", "serve", "hub")  # imported where they are needed, with a line that names the extra
+EXTRAS = ("onnx", "serve", "hub", "ray")  # imported where they are needed, with a line that names the extra
 
 
 def test_what_is_declared_is_what_is_imported():
     owners = packages_distributions()
-    imported = {name: {one.lower().replace("_", "-") for one in owners[name]} for name in imported_names()}
+    imported = {name: {one.lower().replace("_", "-") for one in owners.get(name, [name])} for name in imported_names()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split("[><=~!]", one)[0] for one in project["dependencies"]}
     extras = {

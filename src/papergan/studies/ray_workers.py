@@ -60,11 +60,11 @@ class RayWorkers:
     def __init__(self, assignment: Assignment[Any, Any], settings: WorkerSettings) -> None:
         self.room = settings.jobs or ROOM
         self._ray, self._owner = _connected(settings)
-        said = (
+        message = (
             f"papergan: the Ray cluster at {settings.ray} is lost, or this process was killed; the same command goes on"
         )
         self._last_word = subprocess.Popen(  # noqa: S603 - our own interpreter and text
-            [sys.executable, "-I", "-c", _LAST_WORD, said], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-I", "-c", _LAST_WORD, message], stdin=subprocess.PIPE, start_new_session=True
         )
         remote = self._ray.remote(max_calls=0)(train_one)  # 0: a process with a GPU stays for the next trial as well
         self._task = remote.options(
