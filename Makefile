@@ -22,13 +22,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo "papergan needs Python 3.11 or newer, got $$($(PYTHON) --version); try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "creating $(VENV) and installing papergan and what it needs: a few gigabytes, three to five minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz,onnx,serve,hub]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,viz,onnx,serve,hub,sweeps]"
 	@touch $@
 
-# By file, since fixtures are a file's: a trained run, two processes. In the order of tests/conftest.py, longest first;
-# the default, files of most tests first, begins the longest ones last.
-test: $(INSTALLED) ## The whole test suite: under ten minutes on two cores
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not slow and not reliability"
+# Style, types and layers beside the tests, told where they fail. Tests go by file, since fixtures are a file's: a trained
+# run, two processes; in the order of tests/conftest.py, longest first: the default, files of most tests first, begins
+# the longest ones last.
+test: $(INSTALLED) ## The whole test suite, and `make lint`: under five minutes on two cores
+	@$(MAKE) --no-print-directory lint >$(VENV)/lint.txt 2>&1 & lint=$$!; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not slow and not reliability"; \
+	tests=$$?; wait $$lint && exit $$tests || { cat $(VENV)/lint.txt; exit 1; }
 
 test-slow: $(INSTALLED) ## Tests that take minutes each
 	$(BIN)/python -m pytest -m slow --timeout 3600
@@ -40,7 +43,7 @@ check-system: $(INSTALLED) ## Every test of one system: make check-system NAME=d
 	@test -n "$(NAME)" || { echo "which system? make check-system NAME=<a file in src/papergan/systems, without .py>"; exit 1; }
 	$(BIN)/python -m pytest -m "not slow and not reliability" --system $(NAME)
 
-lint: $(INSTALLED) ## Style, types and layers (part of `make test`)
+lint: $(INSTALLED) ## Style, types and layers (also part of `make test`)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 audit: $(INSTALLED) ## Known holes in the pinned versions; needs a network and pip-audit

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read by torch when it is first imported, here and in subprocesses
-
-import torch
-
-torch.set_num_threads(1)
-
-from pathlib import Path  # noqa: E402 - after the thread count
-
-import pytest  # noqa: E402
-
-from helpers.keyed_tests import keys_of, parameters_of  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,8 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 LONGEST = (  # files of half a minute or more, which workers take first, so that none of them ends last and alone
     "test_end_to_end.py", "pipelines/test_tools.py", "ranks/test_two_ranks.py", "pipelines/test_experiment.py",
-    "evaluation/test_metric_sanity.py", "reliability/test_configuration_command.py", "test_house.py",
-    "maintenance/test_command.py", "metrics/test_fidelity_command.py", "game/test_cuda_graphs.py",
+    "evaluation/test_metric_sanity.py", "reliability/test_configuration_command.py", "maintenance/test_command.py",
+    "metrics/test_fidelity_command.py", "game/test_cuda_graphs.py",
 )  # fmt: skip
 
 
@@ -36,10 +33,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     name = config.getoption("--system")
     if name is None:
         return
+    from helpers.keyed_tests import (  # which need torch, and the process that starts workers does not
+        keys_of,
+        parameters_of,
+    )
+
     asked = keys_of(name)
     chosen = [item for item in items if asked & parameters_of(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     items[:] = chosen
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_same_configuration_is_parsed_once() -> Iterator[None]:
+    """OmegaConf takes a second for the files of conf/, which every command reads anew; a copy by pickle takes 30 ms."""
+    from omegaconf import OmegaConf
+
+    load, known = OmegaConf.load, {}
+
+    def remembered(file: Any) -> Any:
+        text = file.read() if hasattr(file, "read") else Path(file).read_text("utf-8")
+        if text not in known:
+            known[text] = pickle.dumps(load(io.StringIO(text) if hasattr(file, "read") else file))
+        return pickle.loads(known[text])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", remembered)
+        yield
 
 
 @pytest.fixture

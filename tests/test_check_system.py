@@ -13,7 +13,7 @@ from helpers.small_systems import VARIANTS
 
 MAKEFILE = (PROJECT / "Makefile").read_text()
 KEYED = {  # what is asked of every system, by what says so
-    "golden numbers": "test_ten_steps_come_to_the_golden_numbers",
+    "golden numbers": "test_the_first_steps_come_to_the_golden_numbers",
     "small build": "test_every_player_moves_and_every_report_is_finite",
     "sampling": "test_it_samples_images",
     "resuming": "test_a_resumed_game_is_the_game_that_never_stopped",

@@ -7,13 +7,11 @@ import signal
 import time
 from pathlib import Path
 
-import nbformat
 import pytest
 import torch
 from kedro.framework.session import KedroSession
 from kedro.io import DataCatalog
 from mlflow import MlflowClient
-from nbclient import NotebookClient
 
 from helpers.project_run import EXPERIMENT, PROJECT, command_here, kedro_here, run_here, start_there
 from helpers.same_files import differing
@@ -181,6 +179,9 @@ class TestStoppingAndGoingOn:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(PROJECT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom_and_is_committed_without_output(path, finished, monkeypatch):
+    import nbformat  # which takes seconds: for this slow test alone
+    from nbclient import NotebookClient
+
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(finished))
     notebook = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)

@@ -91,6 +91,8 @@ def _study_row(name: str, entry: Mapping[str, Any]) -> Row:
         for grid in grids
         for factor, levels in grid.get("factors", {}).items()
     )
+    if (search := entry.get("search")) is not None:
+        experiments, factors = {search["experiment"]: None}, {f"searched: {', '.join(search['space'])}": None}
     named = ", ".join(f"`{one}`" for one in experiments)
     return (
         f"`{name}`", _cited(entry["paper"]), entry.get("description", ""), str(len(entry.get("seeds", [0]))), named,

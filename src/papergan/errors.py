@@ -38,6 +38,10 @@ class NotFiniteError(PaperganError, ArithmeticError):
     """A loss or a gradient became NaN or infinite; checkpoints are from before that step."""
 
 
+class Pruned(Exception):
+    """A training ends early, since other trials of its study are ahead of it; no error."""
+
+
 _LONGEST = 100  # characters of a name that are looked at and shown
 
 

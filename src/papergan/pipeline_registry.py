@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 
 from kedro.pipeline import Pipeline, node
 
 from papergan.config import registry
-from papergan.pipelines import comparison, experiment, ingestion, study
+from papergan.pipelines import comparison, experiment, ingestion, study, sweep
 from papergan.pipelines.overview import overview
 
 
-def register_pipelines() -> dict[str, Pipeline]:
+class LazyPipelines(Mapping[str, Pipeline]):
+    """Pipelines by name, each made when it is first asked for: there are a hundred, and a command needs one or two."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Pipeline]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Pipeline] = {}
+
+    def __getitem__(self, name: str) -> Pipeline:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def register_pipelines() -> Mapping[str, Pipeline]:
     """All pipelines by name; an experiment's goes from raw data to the comparison table."""
-    pipelines = {
-        name: Pipeline([part.create_pipeline(name) for part in (ingestion, experiment, comparison)])
-        for name in registry.discover()
-    }
-    pipelines |= {name: study.create_pipeline(name) for name in registry.studies()}
-    pipelines |= {
-        name: import_module(tool.pipeline).create_pipeline(*tool.arguments) for name, tool in registry.TOOLS.items()
-    }
-    pipelines["__default__"] = Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
-    return pipelines
+    makers: dict[str, Callable[[], Pipeline]] = {name: partial(_whole, name) for name in registry.discover()}
+    for name, entry in registry.studies().items():
+        makers[name] = partial((sweep if entry.sweep else study).create_pipeline, name)
+    makers |= {name: partial(_tool, name) for name in registry.TOOLS}
+    makers["__default__"] = lambda: Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
+    return LazyPipelines(makers)
+
+
+def _whole(name: str) -> Pipeline:
+    return Pipeline([part.create_pipeline(name) for part in (ingestion, experiment, comparison)])
+
+
+def _tool(name: str) -> Pipeline:
+    tool = registry.TOOLS[name]
+    pipeline: Pipeline = import_module(tool.pipeline).create_pipeline(*tool.arguments)
+    return pipeline

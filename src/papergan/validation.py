@@ -145,3 +145,12 @@ def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, objec
             yield from flattened(f"{prefix}{name}.", value)
         else:
             yield f"{prefix}{name}", value
+
+
+def deep_merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `overlay` in their place; mappings are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        old = merged.get(key)
+        merged[key] = deep_merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

@@ -128,7 +128,7 @@ def cats(conf, tmp_path, monkeypatch):
 
 
 def test_a_local_experiment_runs_on_a_local_data_set(cats):
-    done = kedro_run(cats, "--pipelines", "mine", "--to-nodes", "mine.model.build_model")
+    done = kedro_run(cats, "--pipelines", "mine", "--to-nodes", "model.mine.build_model")
     assert done.exit_code == 0, done.output
     pointers = list((cats.parent / "workspace").rglob("images.json"))
     assert [path.parent.name for path in pointers] == ["mine"]
@@ -140,7 +140,7 @@ def test_any_experiment_takes_a_folder(cats):
         f"dcgan_cifar10.dataset={cats.parent}/photos,dcgan_cifar10.image_size=16,dcgan_cifar10.overrides.width=4,"
         "dcgan_cifar10.training.batch_size=4,dcgan_cifar10.images.mode=L,dcgan_cifar10.evaluation.inception=false"
     )
-    nodes = ("--to-nodes", "dcgan_cifar10.ingestion.normalise")
+    nodes = ("--to-nodes", "ingestion.dcgan_cifar10.normalise")
     done = kedro_run(cats, "--pipelines", "dcgan_cifar10", "--params", changes, *nodes)
     assert done.exit_code == 0, done.output
     (pointer,) = (cats.parent / "workspace").rglob("images.json")

@@ -16,6 +16,7 @@ from helpers.tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 from papergan import systems
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec
+from papergan.data.preparation import resized
 from papergan.game.ema import EMA
 from papergan.game.game import Game, Match, Player, Turn
 from papergan.game.priors import Gaussian, Uniform
@@ -138,11 +139,11 @@ def build(kind: str) -> Game:
     """A new game of this kind, the same at every call."""
     if kind in TINY:
         return TINY[kind]()
-    return systems.build(kind, ImageSpec(3, 32, 10), small(kind), seed=0)
+    return systems.build(kind, ImageSpec(3, 16, 10), small(kind), seed=0)
 
 
 def images(kind: str) -> Tensor:
     """Real images for it, uint8."""
     if kind in TINY:
         return torch.randint(0, 256, (60, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    return synthetic_shapes("train", 64).images
+    return resized(synthetic_shapes("train", 64), 16).images

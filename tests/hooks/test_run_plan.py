@@ -28,16 +28,17 @@ def recipe(**changes):
     return given | changes
 
 
-@pytest.fixture
-def library(tmp_path):
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
     return ImageLibrary.declared(
-        {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 20, "test": 10}}, Sources(tmp_path), tmp_path
+        {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 20, "test": 10}}, Sources(folder), folder
     )
 
 
-@pytest.fixture
-def plan(library, tmp_path):
-    checkpoints = CheckpointFolder(tmp_path / "checkpoints")
+@pytest.fixture(scope="module")
+def plan(library, tmp_path_factory):
+    checkpoints = CheckpointFolder(tmp_path_factory.mktemp("plan") / "checkpoints")
     return plan_run(Experiment("mine", Recipe.parse("mine", recipe())), library, checkpoints, full=True)
 
 

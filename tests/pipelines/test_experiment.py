@@ -24,7 +24,7 @@ from papergan.pipelines.experiment.nodes.export import sample, swap_in_ema
 from papergan.pipelines.experiment.nodes.model import build_model
 from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.pipelines.experiment.restore import initial_game
-from papergan.pipelines.groups import GROUPS
+from papergan.pipelines.groups import GROUPS, experiment_of, group_of
 from papergan.tracking import Tracker
 
 NAME = "dcgan_cifar10"
@@ -317,16 +317,18 @@ def test_nodes_are_in_groups_and_datasets_are_not():
     pipeline = ingestion.create_pipeline(NAME) + experiment.create_pipeline(NAME) + comparison.create_pipeline(NAME)
     groups: dict[str, list[str]] = {}
     for node in pipeline.nodes:
-        outer, inner = node.namespace.split(".")
-        assert outer == NAME
-        groups.setdefault(inner, []).append(node.short_name)
+        group, name = node.namespace.split(".")
+        assert name == NAME == experiment_of(node.namespace)
+        assert group == group_of(node.namespace)
+        assert group in node.tags
+        groups.setdefault(group, []).append(node.short_name)
     assert set(groups) == set(GROUPS)
     assert groups["ingestion"] == ["ingest", "normalise"]
     assert groups["model"] == ["build_model"]
     assert groups["training"] == ["train", "swap_in_ema"]
     own = {name for name in pipeline.datasets() if name.startswith(f"{NAME}.")}
     assert all(name.count(".") == 1 for name in own)
-    assert pipeline.filter(node_namespaces=[NAME]).nodes == pipeline.nodes
+    assert [node.short_name for node in pipeline.filter(node_namespaces=["training"]).nodes] == groups["training"]
     order = {node.short_name: place for place, node in enumerate(pipeline.nodes)}
     chain = ["ingest", "normalise", "build_model", "train", "swap_in_ema", "evaluate", "compare"]
     assert [order[name] for name in chain] == sorted(order[name] for name in chain)

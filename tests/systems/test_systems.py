@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -12,48 +14,23 @@ from helpers.small_systems import small
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
+from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 
-ALL = {  # settings that make a system quick to test; one that is not here is tested at its own size
-    "began": {"width": 8, "latent_dim": 8, "encoder_weights": "none"},
-    "began_original": {"width": 8, "latent_dim": 8, "stall_window": 2},
-    "began_cs": {"width": 8, "latent_dim": 8},
-    "began_v3": {"width": 8, "latent_dim": 8},
-    "cft_gan": {"width": 8, "latent_dim": 8},
-    "deligan": {"width": 8, "latent_dim": 8, "components": 4},
-    "gan": {"width": 8, "latent_dim": 8, "dropout": 0.3},
-    "hybrid": {"width": 8, "latent_dim": 8},
-    "hybrid_fast": {"generator_width": 8, "discriminator_width": 8, "latent_dim": 8},
-    "dcgan": {"width": 8, "latent_dim": 8},
-    "wgan_gp": {"width": 8, "latent_dim": 8},
-    "adaptive_mix": {"width": 8, "latent_dim": 8},
-    "ali": {"width": 8, "latent_dim": 8},
-    "bigan": {"width": 8, "latent_dim": 8},
-    "dragan": {"width": 8, "latent_dim": 8},
-    "eiggan": {"width": 8, "latent_dim": 8},
-    "hinge_gan": {"width": 8, "latent_dim": 8},
-    "improved_gan": {"width": 8, "latent_dim": 8},
-    "lsgan": {"width": 8, "latent_dim": 8},
-    "realness_gan": {"width": 8, "latent_dim": 8},
-    "steingan": {"width": 8, "latent_dim": 8},
-    "vanilla_gan": {"width": 8, "latent_dim": 8},
-    "wgan": {"width": 8, "latent_dim": 8},
-    "wgan_gp_conv": {"width": 8, "latent_dim": 8},
-    "mix_wgan": {"width": 4, "latent_dim": 8, "components": 3},
-}
 ALL = systems.names()
 
 
-def build(name: str, seed: int = 0, **overrides):
-    return systems.build(name, ImageSpec(3, 32, 10), small(name) | overrides, seed=seed)
+def build(name: str, seed: int = 0, size: int = 32, **overrides):
+    return systems.build(name, ImageSpec(3, size, 10), small(name) | overrides, seed=seed)
 
 
-def steps(game, first: int, last: int) -> dict[str, torch.Tensor]:
+def steps(game, first: int, last: int, size: int = 32) -> dict[str, torch.Tensor]:
     for step in range(first, last):
         torch.manual_seed(step)
         real = [
-            {"image": torch.rand(6, 3, 32, 32) * 2 - 1, "label": torch.arange(6)} for _ in range(game.batches_per_step)
+            {"image": torch.rand(6, 3, size, size) * 2 - 1, "label": torch.arange(6)}
+            for _ in range(game.batches_per_step)
         ]
         report = training_step(game, real, Progress(step, 6 * step, step / 10))
     return report
@@ -68,18 +45,44 @@ def test_it_says_what_it_is(name):
     assert all(p.default is not p.empty for p in list(build.parameters.values())[1:])
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_every_player_moves_and_every_report_is_finite(name):
-    game = build(name)
-    before = copy.deepcopy(game.networks.state_dict())
-    report = steps(game, 0, 2)
-    assert all(torch.isfinite(value) for value in report.values())
-    assert all(value.dtype == torch.float32 for value in report.values())
-    after = game.networks.state_dict()
-    for player in game.players.values():
+@dataclass(frozen=True)
+class Played:
+    """A game on small images after two steps, its states by step, and after one more; the second step's report."""
+
+    game: Game
+    report: dict[str, torch.Tensor]
+    states: tuple[dict[str, Any], ...]
+
+
+@pytest.fixture(scope="module")
+def played(name) -> Played:
+    game = build(name, size=16)
+    begin = copy.deepcopy(game.state_dict())
+    report = steps(game, 0, 2, size=16)
+    states = begin, copy.deepcopy(game.state_dict())
+    steps(game, 2, 3, size=16)
+    return Played(game, report, (*states, game.state_dict()))
+
+
+@pytest.mark.parametrize("name", ALL, scope="module")
+def test_every_player_moves_and_every_report_is_finite(played, name):
+    assert all(torch.isfinite(value) for value in played.report.values())
+    assert all(value.dtype == torch.float32 for value in played.report.values())
+    before, after, _ = (state["networks"] for state in played.states)
+    for player in played.game.players.values():
         for network in player.networks:
-            weights = [f"{network}.{name}" for name, _ in game.networks[network].named_parameters()]
+            weights = [f"{network}.{one}" for one, _ in played.game.networks[network].named_parameters()]
             assert not weights or any(not torch.equal(before[n], after[n]) for n in weights), network
+
+
+@pytest.mark.parametrize("name", ALL, scope="module")
+def test_a_resumed_game_is_the_game_that_never_stopped(played, name):
+    _, stopped, expected = played.states
+    resumed = build(name, seed=1, size=16)
+    resumed.load_state_dict(stopped)
+    steps(resumed, 2, 3, size=16)
+    for key, tensor in expected["networks"].items():
+        assert torch.equal(tensor, resumed.networks.state_dict()[key]), key
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -98,17 +101,6 @@ def test_how_many_are_made_at_once_does_not_show_in_a_sample(name, monkeypatch):
     monkeypatch.setattr("papergan.game.sampler.ON_A_CPU", 5)
     (few_at_once,) = game.sampler().stream(12, seed=0)
     torch.testing.assert_close(few_at_once, all_at_once, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_a_resumed_game_is_the_game_that_never_stopped(name):
-    straight, first, second = build(name), build(name), build(name, seed=1)
-    steps(straight, 0, 4)
-    steps(first, 0, 2)
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
-    steps(second, 2, 4)
-    for key, tensor in straight.networks.state_dict().items():
-        assert torch.equal(tensor, second.networks.state_dict()[key]), key
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -6,6 +6,8 @@ lines without close matches.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -15,10 +17,11 @@ from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
 from papergan.config.reproductions import ReproductionsRecipe
-from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
+from papergan.config.study import ExperimentTrial, Keyed, SearchRecipe, StudyRecipe, digest_of
+from papergan.config.sweep import SweepSettings
 
 R = TypeVar("R")
-T = TypeVar("T")
+T = TypeVar("T", bound=Keyed)
 
 
 class Experiment(NamedTuple):
@@ -35,11 +38,50 @@ class TrialPlan(NamedTuple, Generic[R, T]):
     recipe: R
     trials: tuple[T, ...]
 
+    @property
+    def planned(self) -> int:
+        """How many trials there are."""
+        return len(self.trials)
+
+    @property
+    def digest(self) -> str:
+        """A digest of the trials."""
+        return digest_of(self.trials)
+
 
 Study = TrialPlan[StudyRecipe, ExperimentTrial]
 Search = TrialPlan[SearchRecipe, ExperimentTrial]
 Reproductions = TrialPlan[ReproductionsRecipe, ExperimentTrial]
 ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
+
+
+class Sweep(NamedTuple):
+    """A study whose trials are suggested one by one. base: the recipe that they differ from, with the first seed.
+
+    evaluations: of a trial during training, without that at its end.
+    """
+
+    name: str
+    recipe: StudyRecipe
+    base: Recipe
+    evaluations: int
+
+    @property
+    def search(self) -> SweepSettings:
+        """Its space, objective and budget."""
+        assert self.recipe.search is not None
+        return self.recipe.search
+
+    @property
+    def planned(self) -> int:
+        """How many trials there are at most, those of winners with further seeds included."""
+        return self.search.trials + min(self.search.winners, self.search.trials) * (len(self.recipe.seeds) - 1)
+
+    @property
+    def digest(self) -> str:
+        """A digest, 12 hexadecimal digits, of the recipe and the search."""
+        about = [self.base.model_dump(mode="json"), self.recipe.model_dump(mode="json", exclude={"workers"})]
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class Dirac(NamedTuple):

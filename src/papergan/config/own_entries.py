@@ -1,8 +1,8 @@
 """Experiments and studies of one's own: entries of the environment that is run, by default conf/local, or of another
 file in conf/base than those of the project.
 
-An entry that the project does not have is a study where it has `grids`, and an experiment where it has a `system` or a
-`dataset`; anything else changes an entry that is there.
+An entry that the project does not have is a study where it has `grids` or a `search`, and an experiment where it has a
+`system` or a `dataset`; anything else changes an entry that is there.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from papergan.errors import RecipeError
 from papergan.messages import quoted
 
 COMPLETE = {"paper", "system", "dataset", "training"}  # what every recipe must have
+STUDY = {"grids", "search"}  # what one of them makes a study
 OURS = ("parameters_studies.yml", "parameters_tools.yml")  # of conf/base; and the folder `parameters`
 
 
@@ -58,8 +59,8 @@ def own_entries(configuration: Configuration, known: set[str]) -> OwnEntries:
         if name in known:
             _refuse_a_second(path, name, entry)
             continue
-        kind = found.studies if "grids" in entry else found.experiments
-        if not {"grids", "system", "dataset"} & entry.keys():
+        kind = found.studies if STUDY & entry.keys() else found.experiments
+        if not {*STUDY, "system", "dataset"} & entry.keys():
             continue
         if name in kind:
             raise RecipeError(f"{path}: {quoted(name)} is defined in {kind[name][0]} as well; rename or remove one")

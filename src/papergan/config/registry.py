@@ -29,11 +29,12 @@ def is_dry_run(run_params: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class ExperimentEntry:
-    """Name, paper (a citation key) and description of an experiment or study."""
+    """Name, paper (a citation key) and description of an experiment or study. sweep: a study that has a search."""
 
     name: str
     paper: str
     description: str
+    sweep: bool = False
 
 
 def discover(folder: Path | None = None) -> dict[str, ExperimentEntry]:
@@ -68,7 +69,7 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], what: str = "an expe
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
         wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
         raise RecipeError(f"{path}: {quoted(name)} cannot be the name of {what}: {wanted}")
-    return ExperimentEntry(name, *(_text(entry.get(key)) for key in ("paper", "description")))
+    return ExperimentEntry(name, _text(entry.get("paper")), _text(entry.get("description")), "search" in entry)
 
 
 def _place(name: str, order: list[str]) -> int:

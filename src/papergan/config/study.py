@@ -14,6 +14,7 @@ from torch import Tensor
 
 from papergan.config.experiment import Recipe
 from papergan.config.papers import PaperKey
+from papergan.config.sweep import SweepSettings
 from papergan.config.workers import WorkerSettings
 from papergan.errors import RecipeError, did_you_mean
 from papergan.evaluation.scorecard import ScoreCard
@@ -21,7 +22,7 @@ from papergan.messages import quoted
 from papergan.metrics.registry import METRICS
 from papergan.metrics.stability import StabilityRule
 from papergan.training.history import History
-from papergan.validation import Seed, Seeds, StrictModel
+from papergan.validation import Seed, Seeds, StrictModel, deep_merge
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
 Tree = dict[str, Any]  # part of a recipe, as YAML has it
@@ -58,10 +59,10 @@ class ClaimRecipe(StrictModel):
 
 
 class StudyRecipe(StrictModel):
-    """A study. paper: citation key or arXiv identifier. common: merged into every recipe, for budgets.
+    """A study, of grids or of a search. paper: citation key or arXiv identifier. common: merged into every recipe.
 
-    seeds: of every trial. tables: published tables to compare with, "Table IV"; None = all of the paper. workers: where
-    trials are trained.
+    seeds: of every trial; a search has the first one, and its winners all. tables: published tables to compare with,
+    "Table IV"; None = all of the paper. workers: where the trials of grids are trained.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
@@ -72,8 +73,17 @@ class StudyRecipe(StrictModel):
     common: Tree = Field(default_factory=dict)
     tables: Names | None = None
     workers: WorkerSettings = WorkerSettings()
-    grids: Annotated[dict[str, GridRecipe], Field(min_length=1)]
+    grids: dict[str, GridRecipe] = Field(default_factory=dict)
+    search: SweepSettings | None = None
     claims: Annotated[tuple[ClaimRecipe, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _grids_or_a_search(self) -> StudyRecipe:
+        if self.search is None and not self.grids:
+            raise ValueError("give grids of at least one entry, or a search in their place")
+        if self.search is not None and (self.grids or self.claims):
+            raise ValueError("give either grids, with factors and claims, or a search in their place, not both")
+        return self
 
     @model_validator(mode="after")
     def _claims_can_be_found(self) -> StudyRecipe:
@@ -111,7 +121,8 @@ class SearchRecipe(StrictModel):
 class ExperimentTrial:
     """A trial of a study. levels: the level of every factor.
 
-    as_published: whether no level changes the experiment, so that published numbers stand for it.
+    as_published: whether no level changes the experiment, so that published numbers stand for it. pruning: a digest of
+    what may end it early; "" = nothing.
     """
 
     grid: str
@@ -119,6 +130,7 @@ class ExperimentTrial:
     levels: Mapping[str, str]
     recipe: Recipe
     as_published: bool
+    pruning: str = ""
 
     @property
     def name(self) -> str:
@@ -149,6 +161,7 @@ class ExperimentTrial:
         """A digest, 12 hexadecimal digits, of all settings that determine the result; equal trials are run once."""
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper"})
         about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
+        about |= {"pruning": self.pruning} if self.pruning else {}
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -241,12 +254,3 @@ def search_trials(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) 
     grid = GridRecipe(experiments=search.experiments, factors={"FD": levels})
     study = StudyRecipe(paper=search.paper, seeds=(search.seed,), common=search.common, grids={"search": grid})
     return trials_of(name, study, recipes, place="experiments")
-
-
-def deep_merge(base: Tree, overlay: Tree) -> Tree:
-    """`base` with the keys of `overlay` in their place; mappings are merged, everything else is replaced."""
-    merged = dict(base)
-    for key, value in overlay.items():
-        old = merged.get(key)
-        merged[key] = deep_merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged

@@ -66,7 +66,7 @@ class ExperimentTrialStore(TrialStore[TrialResult]):
             return None
         scores, history, samples = self._files(key)
         card = scores.load()
-        drawn = {} if card.diverged else samples.load().tensors
+        drawn = {} if card.ended_early else samples.load().tensors
         return TrialResult(card, history.load(), drawn.get("samples"), drawn.get("neighbours"))
 
     def keep(self, key: str, result: TrialResult) -> None:

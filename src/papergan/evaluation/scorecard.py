@@ -31,6 +31,7 @@ class BestScore(BaseModel):
 
 class ScoreCard(BaseModel):
     """One run. dataset: as its image set names itself. diverged: None, or what happened and at which step.
+    pruned: None, or at which evaluation the sweep that it is a trial of ended it.
 
     final: metrics at the end of training, empty where there are none. best_fid, best_is: see BestScore.
     generator_digest: of the generator that `final` is about, `Weights.digest`; None where a run diverged before it had
@@ -62,6 +63,7 @@ class ScoreCard(BaseModel):
     training_seconds: float
     sampling_seconds: float | None = None
     diverged: str | None
+    pruned: str | None = None
     generator_digest: str | None
     protocols: tuple[Protocol, ...]
     final: dict[str, float]
@@ -88,6 +90,11 @@ class ScoreCard(BaseModel):
         return f"{self.experiment} on {self.dataset}, variant {self.variant}, seed {self.seed}"
 
     @property
+    def ended_early(self) -> str | None:
+        """Why there are no final scores: it diverged, or was pruned; None where there are."""
+        return self.diverged or self.pruned
+
+    @property
     def best(self) -> dict[str, BestScore]:
         """When it was at its best, by criterion, "fid" and "is"; without those that nothing was measured of."""
         found = {"fid": self.best_fid, "is": self.best_is}
@@ -95,7 +102,7 @@ class ScoreCard(BaseModel):
 
     @model_validator(mode="after")
     def _scores_are_of_a_generator(self) -> Self:
-        if self.diverged is None and self.generator_digest is None:
+        if self.ended_early is None and self.generator_digest is None:
             raise ValueError("generator_digest: a finished run must say which generator was scored")
         return self
 

@@ -18,7 +18,7 @@ from papergan.validation import one_line_error
 
 DATA_ONLY = (
     "papergan.", "kedro.io.memory_dataset", "kedro.io.shared_memory_dataset", "kedro_datasets.json.",
-    "kedro_datasets.text.", "kedro_datasets.yaml.",
+    "kedro_datasets.plotly.", "kedro_datasets.text.", "kedro_datasets.yaml.",
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def find_dataset_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
         if dataset is not None and not type(dataset).__module__.startswith(DATA_ONLY):
             yield (
                 f"catalog.yml: {name}: a {type(dataset).__name__} might run code that is in its file; known to read "
-                "data only are papergan's own datasets, MemoryDataset, and those for json, text and yaml"
+                "data only are papergan's own datasets, MemoryDataset, and those for json, plotly, text and yaml"
             )
         later = getattr(dataset, "later_version", None) if name in outputs else None
         if later is not None:

@@ -20,14 +20,14 @@ from kedro.pipeline.node import Node
 
 from papergan.datasets.page import PageDataset
 from papergan.messages import sanitise
-from papergan.pipelines.groups import experiment_of
+from papergan.pipelines.groups import experiment_of, group_of
 from papergan.tracking.active_runs import clear_places, set_active, set_place
 from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
 from papergan.tracking.mlflow_store import MlflowStore
 from papergan.tracking.run_about import DESCRIPTION, RunAbout
 
 if TYPE_CHECKING:
-    from papergan.config.checked import Experiment, TrialPlan
+    from papergan.config.checked import Experiment, Sweep, TrialPlan
     from papergan.tracking.mlflow_tracker import MlflowTracker, Status
 
 logger = logging.getLogger(__name__)
@@ -96,17 +96,17 @@ class MlflowHook:
 
         Not where the node ingests images: that run begins when they are there.
         """
-        if node.namespace != f"{experiment_of(node.namespace)}.{INGESTION}":
+        if group_of(node.namespace) != INGESTION:
             self._begin_of(node)
 
     def _begin_of(self, node: Node) -> None:
-        from papergan.config.checked import Experiment, TrialPlan
+        from papergan.config.checked import Experiment, Sweep, TrialPlan
 
         name = experiment_of(node.namespace)
         if self._catalog is None or name in self._runs or f"params:{name}" not in self._catalog:
             return
         value = self._catalog.load(f"params:{name}")
-        if isinstance(value, Experiment | TrialPlan):
+        if isinstance(value, Experiment | Sweep | TrialPlan):
             self._begin(value)
 
     @hook_impl
@@ -147,7 +147,7 @@ class MlflowHook:
         """End all open runs as FAILED."""
         self._end("FAILED")
 
-    def _begin(self, experiment: Experiment | TrialPlan[Any, Any]) -> None:
+    def _begin(self, experiment: Experiment | Sweep | TrialPlan[Any, Any]) -> None:
         if self._store is None:
             return
         about = RunAbout.of(experiment, self._command)

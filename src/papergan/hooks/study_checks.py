@@ -9,7 +9,7 @@ from kedro.io import CatalogProtocol
 
 from papergan import systems
 from papergan.config import mode_stress
-from papergan.config.checked import Experiment, ModeStress, Reproductions, Search, Study, TrialPlan
+from papergan.config.checked import Experiment, ModeStress, Reproductions, Search, Study, Sweep, TrialPlan
 from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import short_name
@@ -20,19 +20,29 @@ from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
+from papergan.hooks.sweep_checks import check_sweep
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
 from papergan.studies.workers import check_workers
 
 
-def check_study(name: str, catalog: CatalogProtocol) -> Study:
-    """A study's recipe and its trials, every variant of them built once.
+def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
+    """A study's recipe and its trials, every variant of them built once; of a sweep those at the ends of its space.
 
     Raises RecipeError with the errors of all recipes in one message, and EvaluationError for weights.
     """
     study = StudyRecipe.parse(name, catalog.load(f"params:{name}"))
     check_workers(name, study.workers)
     _check_tables(name, study, catalog)
+    if study.search is not None:
+        if not study.workers.none:
+            raise RecipeError(
+                f"{name}.workers: a search trains one trial after another, since each suggestion is made from the "
+                "results before it; leave out jobs and ray"
+            )
+        sweep, corners = check_sweep(name, study, _recipes(catalog), catalog.load("image_library"))
+        _check(name, corners, catalog.load("image_library"))
+        return sweep
     trials = tuple(trials_of(name, study, _recipes(catalog)))
     _check(name, trials, catalog.load("image_library"))
     return TrialPlan(name, study, trials)

@@ -28,6 +28,7 @@ from papergan.tracking.interface import run_address, table_address, ui_options
 SHOWN_OUTPUTS = (
     "samples", "progress", "curves", "history", "training_log", "scores", "generator", "model", "comparison", "page",
     "plot", "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
+    "sweep_page",
 )  # fmt: skip
 # figures of an experiment, which are listed on one line
 FIGURE_OUTPUTS = ("further_curves", "over_time", "interpolation", "by_class", "codes", "neighbours", "truncation")

@@ -96,7 +96,7 @@ def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfigura
 
     with KedroSession.create(PROJECT) as session:
         context = session.load_context()
-        written = context.params.get("retention") or {}
+        written = context.config_loader["parameters"].get("retention") or {}
         if not isinstance(written, dict):
             raise RecipeError(f"retention: expected a mapping, got {quoted(written)}")
         return RetentionRecipe.parse("retention", {**written, **given}), MlflowConfiguration.of(context.mlflow)

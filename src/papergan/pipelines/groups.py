@@ -1,25 +1,44 @@
-"""Groups of nodes inside the pipeline of an experiment, as Kedro-Viz folds them: `hybrid_cifar10.training`."""
+"""The steps of an experiment as groups of nodes, which Kedro-Viz shows as boxes: `training.hybrid_cifar10`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
 GROUPS = ("ingestion", "model", "reference", "training", "evaluation", "reporting")
+RECIPE = "params:recipe"  # stands for the parameters of the experiment
 
 
-def node_group(name: str, nodes: Sequence[Node]) -> Pipeline:
-    """A pipeline of these nodes under the namespace `name`, also their tag; dataset names are kept."""
-    if name not in GROUPS:
-        raise ValueError(f"unknown group {name!r}; there are {', '.join(GROUPS)}")
-    return Pipeline(nodes, namespace=name, tags=[name], prefix_datasets_with_namespace=False)
+def in_groups(experiment: str, groups: Mapping[str, Pipeline], shared: Collection[str]) -> Pipeline:
+    """The nodes of an experiment by group, each under the namespace `group.experiment` and with its group as a tag.
+
+    The group comes first, so that the opened graph is the chain of groups. Datasets get the experiment as prefix, all
+    but the shared ones, and so do parameters.
+    """
+    if unknown := set(groups) - set(GROUPS):
+        raise ValueError(f"unknown groups {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+    return Pipeline([_in_group(experiment, name, nodes, set(shared)) for name, nodes in groups.items()])
+
+
+def _in_group(experiment: str, group: str, nodes: Pipeline, shared: set[str]) -> Pipeline:
+    free = nodes.inputs()
+    parameters = {name: name for name in free & shared if name.startswith("params:")}
+    if RECIPE in free:
+        parameters[RECIPE] = f"params:{experiment}"
+    own = Pipeline(nodes, namespace=experiment, inputs=free & shared - set(parameters), parameters=parameters)
+    return Pipeline(own, namespace=group, prefix_datasets_with_namespace=False, tags=[group])
 
 
 def experiment_of(namespace: str | None) -> str:
-    """The experiment, study or tool that a node's namespace belongs to: what is before the first dot; "" for none."""
-    return (namespace or "").partition(".")[0]
+    """The experiment, study or tool that a node's namespace belongs to: its last part; "" for none."""
+    return (namespace or "").rpartition(".")[2]
+
+
+def group_of(namespace: str | None) -> str:
+    """The group that a node's namespace belongs to; "" for none."""
+    return (namespace or "").rpartition(".")[0]
 
 
 def named_node(function: object, inputs: str | list[str], outputs: str | list[str] | None) -> Node:

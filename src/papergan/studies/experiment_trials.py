@@ -14,6 +14,7 @@ from papergan.data.preparation import prepare
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache, SharedFeatureCache
 from papergan.pipelines.experiment.nodes import evaluation, export, figures, model, references, training
+from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.tracking import Tracker
 
 
@@ -30,9 +31,13 @@ class ExperimentTrainer:
     def __reduce__(self) -> tuple[type[ExperimentTrainer], tuple[ImageLibrary, FeatureCache, CheckpointFolder]]:
         return ExperimentTrainer, (self.library, SharedFeatureCache(self.feature_cache.folder), self.checkpoints)
 
-    def __call__(self, trial: ExperimentTrial, tracker: Tracker) -> TrialResult:
-        """Train a trial and return its result, also where it diverges. Raises Interrupted after a stop signal."""
-        result = self._trained(Experiment(trial.name, trial.recipe), tracker)
+    def __call__(self, trial: ExperimentTrial, tracker: Tracker, prune: training.Prune = training.never) -> TrialResult:
+        """Train a trial and return its result, also where it diverges or is pruned.
+
+        prune: why a training is to end, by its newest evaluation; None = it goes on. Raises Interrupted after a stop
+        signal.
+        """
+        result = self._trained(Experiment(trial.name, trial.recipe), tracker, prune)
         tracker.scores(result.card)
         return result
 
@@ -48,7 +53,7 @@ class ExperimentTrainer:
         train = self._of(recipe).train
         return None if train.origin is None else (train.name, train.origin.tolist())
 
-    def _trained(self, experiment: Experiment, tracker: Tracker) -> TrialResult:
+    def _trained(self, experiment: Experiment, tracker: Tracker, prune: training.Prune) -> TrialResult:
         recipe = experiment.recipe
         images = self._of(recipe)
         classifier = references.train_domain_classifier(experiment, images, self.library, self.feature_cache)
@@ -56,15 +61,19 @@ class ExperimentTrainer:
         real_rows = references.score_real_images(experiment, images, reference, self.feature_cache)
         initial, _ = model.build_model(experiment, images)
         history, snapshots, _, trained = training.train(
-            experiment, images, initial, classifier, reference, self.checkpoints, tracker
+            experiment, images, initial, classifier, reference, self.checkpoints, tracker, prune
         )
+        if (reason := trained.metadata.get("pruned")) is not None:
+            return TrialResult(card(experiment, trained.metadata, pruned=reason), history)
         generator = export.swap_in_ema(experiment, trained)
-        card = evaluation.evaluate(experiment, images, classifier, reference, real_rows, trained, generator, snapshots)
-        if card.diverged is not None:
-            return TrialResult(card, history)
+        scores = evaluation.evaluate(
+            experiment, images, classifier, reference, real_rows, trained, generator, snapshots
+        )
+        if scores.diverged is not None:
+            return TrialResult(scores, history)
         near = figures.draw_neighbours(experiment, images, classifier, reference, generator)
         neighbours = near.images.reshape(-1, near.columns or 1, *near.images.shape[1:])
-        return TrialResult(card, history, export.sample(experiment, generator).images, neighbours)
+        return TrialResult(scores, history, export.sample(experiment, generator).images, neighbours)
 
     def _of(self, recipe: Recipe) -> ImageSplits:
         return self._images(

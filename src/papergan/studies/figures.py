@@ -48,7 +48,7 @@ def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
         images = next((result.samples for result in group.results if result.samples is not None), None)
-        _show(axes, None if images is None else images[:SAMPLES], 5)
+        _show(axes, group, None if images is None else images[:SAMPLES], 5)
 
     return _multiples(groups, title, plot, 3.4)
 
@@ -58,15 +58,16 @@ def neighbours(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
         images = next((result.neighbours for result in group.results if result.neighbours is not None), None)
-        _show(axes, None if images is None else images[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
+        _show(axes, group, None if images is None else images[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
 
     return _multiples(groups, title, plot, 2.4)
 
 
-def _show(axes: Axes, images: Tensor | None, columns: int) -> None:
+def _show(axes: Axes, group: ExperimentGroup, images: Tensor | None, columns: int) -> None:
     axes.axis("off")
     if images is None:
-        axes.text(0.5, 0.5, "diverged", ha="center", va="center")
+        pruned = any(result.card.pruned for result in group.results)
+        axes.text(0.5, 0.5, "pruned" if pruned else "diverged", ha="center", va="center")
         return
     picture = make_grid(images, columns).permute(1, 2, 0).numpy()
     axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")

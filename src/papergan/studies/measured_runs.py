@@ -10,13 +10,13 @@ from papergan.reporting.reproductions import MeasuredRun
 
 
 def run_of_card(card: ScoreCard) -> MeasuredRun:
-    """The final scores of a training; none where it diverged."""
+    """The final scores of a training; none where it ended early."""
     errors = {
         name: card.final[metric.deviation]
         for name, metric in METRICS.items()
         if metric.deviation in card.final and name in card.final
     }
-    values = {} if card.diverged else card.final
+    values = {} if card.ended_early else card.final
     return MeasuredRun(card.seed, values, errors, card.training_seconds / 60, made_by(card))
 
 

@@ -49,7 +49,7 @@ class TrialGroup(ABC, Generic[T, R]):
 
     @property
     def unfinished(self) -> list[str]:
-        """Texts about seeds without a result."""
+        """A text for each seed that failed, and one for those that are not done."""
         tried: dict[int, str] = dict(self.failed)
         texts: list[str] = [f"seed {seed} {why}" for seed, why in tried.items()]
         rest = [str(seed) for seed in self.missing if seed not in tried]
@@ -73,7 +73,7 @@ class TrialGroup(ABC, Generic[T, R]):
     @property
     def ended(self) -> bool:
         """Whether a seed finished without diverging."""
-        return any(diverged(result) is None for result in self.results)
+        return any(ended_early(result) is None for result in self.results)
 
     @property
     def settled(self) -> bool:
@@ -85,7 +85,7 @@ class TrialGroup(ABC, Generic[T, R]):
 
         Seeds that diverged do not count: their short histories would seem stable.
         """
-        return mean_over(measure(result) for result in self.results if diverged(result) is None)
+        return mean_over(measure(result) for result in self.results if ended_early(result) is None)
 
     @abstractmethod
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
@@ -117,8 +117,8 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
         cards = [result.card for result in self.results]
         if not cards:
             raise ValueError(f"{self.name}: no trial of it is finished")
-        finished = tuple(card for card in cards if card.diverged is None)
-        failed = tuple(card for card in cards if card.diverged is not None)
+        finished = tuple(card for card in cards if card.ended_early is None)
+        failed = tuple(card for card in cards if card.ended_early is not None)
         return SeedGroup((finished or failed)[-1], finished, failed)
 
     def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
@@ -151,9 +151,9 @@ class ModeGroup(TrialGroup[ModeTrial, ModeResult]):
         yield from [(metric, value)] if value is not None else []
 
 
-def diverged(result: TrialResult | ModeResult) -> str | None:
-    """The message of a trial that diverged; None where it did not."""
-    return result.card.diverged if isinstance(result, TrialResult) else result.diverged
+def ended_early(result: TrialResult | ModeResult) -> str | None:
+    """Why a trial has no final scores: it diverged, or was pruned; None where it has."""
+    return result.card.ended_early if isinstance(result, TrialResult) else result.diverged
 
 
 def grouped(

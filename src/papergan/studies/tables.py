@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.scorecard import ScoreCard
@@ -107,7 +107,7 @@ def _flags(group: ExperimentGroup) -> str:
     flags = []
     if group.seeds.diverged:
         seeds = ", ".join(str(card.seed) for card in group.seeds.diverged)
-        flags.append(f"seeds {seeds}: {group.seeds.diverged[-1].diverged}")
+        flags.append(f"seeds {seeds}: {group.seeds.diverged[-1].ended_early}")
     return "; ".join([*flags, *group.unfinished])
 
 
@@ -150,13 +150,14 @@ def _trials(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any]]:
     for group in groups:
         for result in group.results:
             card = result.card
-            facts: Mapping[str, Any] = {
+            facts: dict[str, Any] = {
                 "seed": card.seed, "dataset": card.dataset, "diverged": card.diverged, "epochs": card.epochs,
                 "steps": card.steps, "images_seen": card.images_seen, "training_seconds": card.training_seconds,
                 "sampling_seconds": card.sampling_seconds,
                 "recipe": card.recipe_fingerprint, "data": card.data_digest[:12], "commit": card.commit[:12],
                 "hardware": card.hardware,
             }  # fmt: skip
+            facts |= {"pruned": card.pruned} if card.pruned else {}
             yield {"grid": group.grid, "experiment": group.experiment, **group.levels, **facts, **card.final} | dict(
                 _best_of(card)
             )

@@ -94,8 +94,8 @@ class Recorder(Tracker):
         self.calls.append(("scores", (card,)))
 
 
-def repeat(calls: Iterable[Call], tracker: Tracker) -> None:
-    """Report to a tracker what was recorded."""
+def replay_calls(calls: Iterable[Call], tracker: Tracker) -> None:
+    """Make the recorded calls to a tracker."""
     for name, arguments in calls:
         getattr(tracker, name)(*arguments)
 
@@ -125,7 +125,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Assignment(Generic[T, R]):
-    """What every worker of a study gets. trainer: each worker uses its own copy. threads: of each trial.
+    """What every worker of a study gets. trainer: pickled; each worker uses one. threads: of each trial.
 
     note: a file that the head wrote with `token` in it; variables: of the head's environment, where a worker's own has
     none of them.
@@ -211,10 +211,10 @@ def _check(assignment: Assignment[T, R]) -> None:
         )
         raise WorkerRefused(f"{here} has other versions than the head: {differ}; install the same on all machines")
     try:
-        found_token = read_regular(assignment.note, most=100).decode()
+        found = read_regular(assignment.note, most=100).decode()
     except (OSError, ValueError):
-        found_token = ""
-    if found_token != assignment.token:
+        found = ""
+    if found != assignment.token:
         raise WorkerRefused(
             f"{here} does not see the workspace of the head, {assignment.note.parent}: put it on a disk that all "
             "machines share under the same path (PAPERGAN_WORKSPACE)"

@@ -24,7 +24,7 @@ from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.objectives.adversarial import Hinge
-from papergan.systems.hybrid import Weight, lazy_r1
+from papergan.systems.hybrid import Weight, lazy_penalties
 
 
 def build(
@@ -48,7 +48,7 @@ def build(
         loss=Hinge(),
         generator_optimiser=adam(learning_rate, (0.0, beta2)),
         discriminator_optimiser=adam(learning_rate, (0.0, beta2)),
-        lazy_turns=lazy_r1(r1, r1_interval),
+        lazy_turns=lazy_penalties(r1_interval, r1=r1),
         augment=None if augmentation == "none" else DiffAugment(augmentation),
         average=EMA(ema_decay) if ema_decay else None,
     )

@@ -45,7 +45,7 @@ from papergan.networks.sndcgan import SNDCGANDiscriminator, SNDCGANGenerator
 from papergan.objectives.adaptive_mix import FeatureShrinkage
 from papergan.objectives.adversarial import Hinge, Minimax, NonSaturating, Wasserstein
 from papergan.objectives.feature_matching import FeatureMatching
-from papergan.objectives.gradient_penalties import R1, GradientPenalty
+from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty
 
 LOSSES: dict[str, Loss] = {
     "wasserstein": Wasserstein(),
@@ -113,15 +113,15 @@ def build(
         discriminator_learning_rate=rate,
         generator_terms=generator_terms,
         discriminator_terms=critic_terms,
-        lazy_turns=lazy_r1(r1, r1_interval),
+        lazy_turns=lazy_penalties(r1_interval, r1=r1),
         discriminator_steps=critic_steps,
         augment=None if augmentation == "none" else DiffAugment(augmentation),
         average=EMA(ema_decay) if ema_decay else None,
     )
 
 
-def lazy_r1(gamma: float, interval: int) -> list[Turn]:
-    """R1 as a turn of its own in every `interval`-th iteration, its weight multiplied by the interval."""
-    if not gamma:
-        return []
-    return [Turn("discriminator", (R1(weight=gamma * interval),), when=EveryNSteps(interval))]
+def lazy_penalties(interval: int, *, r1: float, r2: float = 0.0) -> list[Turn]:
+    """R1 and R2 as a turn of their own in every `interval`-th iteration, their weights multiplied by the interval."""
+    terms: list[Term] = [R1(weight=r1 * interval)] if r1 else []
+    terms += [R2(weight=r2 * interval)] if r2 else []
+    return [Turn("discriminator", tuple(terms), when=EveryNSteps(interval))] if terms else []

@@ -5,6 +5,8 @@ DiffAugment, lazy R1, spectral normalisation, EMA; no labels. Changed: residual 
 arXiv:1802.05957, table 4, generator width 256, discriminator width 128), hinge loss without gradient penalty or feature
 matching, DiffAugment's own policy without colour, three discriminator steps, twice as many fakes as reals in the
 generator's step, linear decay of the learning rate over the last 40 % of 50 000 steps, EMA 0.9999 after 2 000 steps.
+Off by default, for `hybrid_fast_study`: the relativistic pairing loss with R2 beside R1 (Huang et al. 2024,
+arXiv:2501.05441), and a half-life of the average in images, with the ramp of Karras et al. 2020 (arXiv:1912.04958).
 
 Deterministic on a GPU: convolutions, their second derivatives, batch norm, attention, max and mean pooling and nearest
 upsampling have such kernels in torch; the derivative of translation has none there, and the one in `game.warp` instead.
@@ -12,7 +14,7 @@ upsampling have such kernels in torch; the derivative of translation has none th
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,13 +24,15 @@ from papergan.game.ema import EMA
 from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.schedules import LinearDecay, Warmup
+from papergan.game.schedules import HalfLife, LinearDecay, Warmup
 from papergan.game.two_player import two_player
 from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from papergan.objectives.adaptive_mix import FeatureShrinkage
-from papergan.objectives.adversarial import Hinge
+from papergan.objectives.adversarial import Hinge, RelativisticPairing
 from papergan.objectives.feature_matching import FeatureMatching
-from papergan.systems.hybrid import Weight, lazy_r1
+from papergan.systems.hybrid import Weight, lazy_penalties
+
+RAMP = 0.05  # the longest half-life, as a share of the images seen
 
 
 def build(
@@ -38,35 +42,47 @@ def build(
     generator_width: Annotated[int, Field(ge=8, multiple_of=8)] = 256,
     discriminator_width: Annotated[int, Field(ge=8, multiple_of=8)] = 128,
     self_attention: bool = True,
+    loss: Literal["hinge", "relativistic"] = "hinge",
     r1: Weight = 0.01,
+    r2: Weight = 0.0,
     r1_interval: Annotated[int, Field(ge=1)] = 16,
     feature_matching: Weight = 0.0,
     adaptive_mix_weight: Weight = 0.2,
     augmentation: str = "translation,cutout",
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9999,
     ema_warmup_steps: Annotated[int, Field(ge=0)] = 2000,
+    ema_half_life: Weight = 0.0,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     decay_from_step: Annotated[int, Field(ge=0)] = 30_000,
     decay_to_step: Annotated[int, Field(ge=1)] = 50_000,
     discriminator_steps: Annotated[int, Field(ge=1)] = 3,
     fakes_per_real: Annotated[int, Field(ge=1)] = 2,
 ) -> Game:
-    """A weight or decay of 0, or an `augmentation` of "none", switches a component off."""
+    """A weight or decay of 0, or an `augmentation` of "none", switches a component off.
+
+    r1_interval: steps from one turn of the penalties R1 and R2 to the next, by which their weights are multiplied.
+    ema_half_life: in images, in the place of the decay and its warm-up.
+    """
+    if loss == "relativistic" and fakes_per_real != 1:
+        raise ValueError(
+            f"relativistic loss: every fake is paired with one real, fakes_per_real is 1, got {fakes_per_real}"
+        )
     rate = LinearDecay(learning_rate, decay_from_step, decay_to_step)
+    decay = HalfLife(ema_half_life, RAMP) if ema_half_life else Warmup(0.999, ema_decay, ema_warmup_steps)
     return two_player(
         generator=ResNetGenerator(images, latent_dim, generator_width, attention=self_attention),
         discriminator=ResNetDiscriminator(images, discriminator_width, attention=self_attention),
         prior=Gaussian(latent_dim),
-        loss=Hinge(),
+        loss=Hinge() if loss == "hinge" else RelativisticPairing(),
         generator_optimiser=adam(learning_rate, (0.0, 0.9)),
         discriminator_optimiser=adam(learning_rate, (0.0, 0.9)),
         generator_learning_rate=rate,
         discriminator_learning_rate=rate,
         generator_terms=[FeatureMatching(weight=feature_matching)] if feature_matching else [],
         discriminator_terms=[FeatureShrinkage(weight=adaptive_mix_weight)] if adaptive_mix_weight else [],
-        lazy_turns=lazy_r1(r1, r1_interval),
+        lazy_turns=lazy_penalties(r1_interval, r1=r1, r2=r2),
         discriminator_steps=discriminator_steps,
         fakes_per_real=fakes_per_real,
         augment=None if augmentation == "none" else DiffAugment(augmentation),
-        average=EMA(Warmup(0.999, ema_decay, ema_warmup_steps)) if ema_decay else None,
+        average=EMA(decay) if ema_decay else None,
     )

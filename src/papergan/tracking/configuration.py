@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from kedro_mlflow.config.kedro_mlflow_config import KedroMlflowConfig
 
 
+VARIABLE = "MLFLOW_TRACKING_URI"  # MLflow's own; where it is set, it takes the place of the store in mlflow.yml
 SYSTEM_METRICS = "system_metrics"  # the key of mlflow.yml that kedro-mlflow does not know
-STORES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
+SERVERS = ("http", "https")
+STORES = ("sqlite", "postgresql", "mysql", "mssql", *SERVERS, "databricks")
 
 
 class SystemMetrics(StrictModel):
@@ -33,9 +36,10 @@ class MlflowConfiguration:
     """The MLflow settings of this project, from kedro-mlflow's configuration.
 
     tracking_uri: of the store, for example sqlite:////absolute/path/mlflow.db. artifacts: folder for files of new
-    MLflow experiments, with a sqlite store. experiment_prefix: stands before the name of an MLflow experiment, with a
-    slash. untracked: pipelines of which no MLflow run is made. interface: address of `mlflow ui`. environment: of the
-    run; those of another than local have MLflow experiments of their own. system_metrics: see SystemMetrics.
+    MLflow experiments; a server has its own place for them. experiment_prefix: stands before the name of an MLflow
+    experiment, with a slash. untracked: pipelines of which no MLflow run is made. interface: address of `mlflow ui`.
+    environment: of the run; those of another than local have MLflow experiments of their own. system_metrics: see
+    SystemMetrics.
     """
 
     tracking_uri: str
@@ -46,6 +50,11 @@ class MlflowConfiguration:
     environment: str | None = None
     system_metrics: SystemMetrics = field(default_factory=SystemMetrics)
 
+    @property
+    def is_server(self) -> bool:
+        """Whether the store is an MLflow server, which has a place for files of its own and takes many writers."""
+        return self.tracking_uri.startswith(tuple(f"{kind}://" for kind in SERVERS))
+
     @classmethod
     def of(cls, options: KedroMlflowConfig) -> MlflowConfiguration:
         """The settings. Raises RecipeError where a location is missing: MLflow refuses kedro-mlflow's default.
@@ -53,7 +62,8 @@ class MlflowConfiguration:
         Also where it is of no kind that MLflow knows: a run would otherwise go untracked, with one warning.
         """
         experiment = options.tracking.experiment
-        uri, artifacts = options.server.mlflow_tracking_uri, experiment.create_experiment_kwargs.artifact_location
+        given, artifacts = options.server.mlflow_tracking_uri, experiment.create_experiment_kwargs.artifact_location
+        uri = os.environ.get(VARIABLE) or given
         if not uri or not artifacts:
             raise RecipeError(
                 "mlflow.yml must give server.mlflow_tracking_uri and "
@@ -61,10 +71,9 @@ class MlflowConfiguration:
             )
         kind = uri.partition(":")[0].partition("+")[0]
         if kind not in STORES:
-            raise RecipeError(
-                f"mlflow.yml: server.mlflow_tracking_uri: unknown kind {quoted(kind)}{did_you_mean(kind, STORES)}"
-            )
-        interface = uri if kind in ("http", "https") else f"http://{options.ui.host}:{options.ui.port}"
+            where = VARIABLE if uri != given else "mlflow.yml: server.mlflow_tracking_uri"
+            raise RecipeError(f"{where}: unknown kind {quoted(kind)}{did_you_mean(kind, STORES)}")
+        interface = uri if kind in SERVERS else f"http://{options.ui.host}:{options.ui.port}"
         untracked = tuple(options.tracking.disable_tracking.pipelines)
         return cls(uri, artifacts, experiment.name, untracked, interface.rstrip("/"))
 

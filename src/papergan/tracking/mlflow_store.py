@@ -92,8 +92,8 @@ class MlflowStore:
         known = client.get_experiment_by_name(group.name)
         if known is None:
             folder = f"{Path(self.configuration.artifacts).as_uri()}/{group.folder}"
-            tags = {**group.tags(), key: view}
-            return str(client.create_experiment(group.name, artifact_location=folder, tags=tags))
+            location = None if self.configuration.is_server else folder
+            return _new_experiment(client, group.name, location, {**group.tags(), key: view})
         if known.lifecycle_stage == "deleted":
             client.restore_experiment(known.experiment_id)
         if known.tags.get(key) != view:  # of an earlier version; a description may be the user's own
@@ -132,3 +132,16 @@ class MlflowStore:
             if here and not self.run_locks.is_running(run.info.run_id):
                 client.set_terminated(run.info.run_id, "KILLED")
                 logger.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
+
+
+def _new_experiment(client: MlflowClient, name: str, location: str | None, tags: dict[str, str]) -> str:
+    """The id of a new experiment, or of the one that a process elsewhere has made in the meantime."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(name, artifact_location=location, tags=tags))
+    except MlflowException as error:
+        known = client.get_experiment_by_name(name) if error.error_code == "RESOURCE_ALREADY_EXISTS" else None
+        if known is None:
+            raise
+        return str(known.experiment_id)

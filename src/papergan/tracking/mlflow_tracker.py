@@ -135,9 +135,11 @@ class MlflowTracker(Tracker):
         self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags))
 
     def scores(self, card: ScoreCard) -> None:
-        """Log metrics `summary/*` at the last step, and parameters `protocol.*`."""
+        """Log metrics `summary/*` at the last step, parameters `protocol.*`, and the tag `pruned` where it was."""
         self.report(summary_metrics(card))
         self.parameters(protocol_parameters(card))
+        if card.pruned is not None:
+            self.tags({"pruned": card.pruned})
 
     @contextmanager
     def nested(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from papergan.messages import quiet_libraries
+from papergan.tracking.configuration import VARIABLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -106,12 +107,17 @@ def _no_progress_bars() -> Iterator[None]:
 
 @contextmanager
 def _tracking_uri(uri: str) -> Iterator[None]:
-    """Set MLflow's default tracking URI inside the block, which `Model.log` uses."""
+    """Set MLflow's default tracking URI inside the block, which `Model.log` uses.
+
+    MLflow keeps it in an environment variable too, which would be read as the user's own.
+    """
     import mlflow
 
     before: Any = mlflow.get_tracking_uri()
+    given = os.environ.get(VARIABLE)
     mlflow.set_tracking_uri(uri)
     try:
         yield
     finally:
         mlflow.set_tracking_uri(before)
+        os.environ.pop(VARIABLE, None) if given is None else os.environ.update({VARIABLE: given})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from papergan.config.papers import find_paper
 
 if TYPE_CHECKING:
-    from papergan.config.checked import Experiment, TrialPlan
+    from papergan.config.checked import Experiment, Sweep, TrialPlan
 
 DESCRIPTION = "mlflow.note.content"  # the tag that MLflow shows as the description
 
@@ -31,10 +31,9 @@ class RunAbout:
     command: str
 
     @classmethod
-    def of(cls, experiment: Experiment | TrialPlan[Any, Any], run: Mapping[str, Any]) -> RunAbout:
+    def of(cls, experiment: Experiment | Sweep | TrialPlan[Any, Any], run: Mapping[str, Any]) -> RunAbout:
         """Of an experiment or study in this run of Kedro: its `pipelines`, `environment`, and `given` with --params."""
         from papergan.config.checked import Experiment
-        from papergan.config.study import digest_of
         from papergan.tracking.run_content import command, run_name
 
         recipe, name = experiment.recipe, experiment.name
@@ -44,8 +43,8 @@ class RunAbout:
             tags |= {"dataset": experiment.recipe.dataset_name, "recipe": experiment.recipe.fingerprint}
             title = run_name(name, experiment.recipe.seed, experiment.recipe.training, run["given"].get(name) or {})
             return cls(title, recipe.paper, tags, experiment.recipe.parameters, None, recipe.description, typed)
-        tags["study"] = digest_of(experiment.trials)  # an interrupted study goes on in its run
-        title = f"{name}, {len(experiment.trials)} trials"  # which have runs of their own, and parameters
+        tags["study"] = experiment.digest  # an interrupted study goes on in its run
+        title = f"{name}, {experiment.planned} trials"  # which have runs of their own, and parameters
         return cls(title, recipe.paper, tags, {}, "study", recipe.description, typed)
 
     def description(self, experiment_id: str, run_id: str) -> str:

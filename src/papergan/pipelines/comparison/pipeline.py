@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline, node
 
 from papergan.pipelines.comparison.nodes import compare, compare_after
-from papergan.pipelines.groups import node_group
+from papergan.pipelines.groups import in_groups
 
 
 def create_pipeline(experiment: str | None = None) -> Pipeline:
@@ -14,4 +14,4 @@ def create_pipeline(experiment: str | None = None) -> Pipeline:
     if experiment is None:
         return Pipeline([node(compare, [*inputs, settings], "comparison", name="compare")], tags=["comparison"])
     last = node(compare_after, [*inputs, settings, "scores"], "comparison", name="compare", tags=["comparison"])
-    return Pipeline([node_group("reporting", [last])], namespace=experiment, inputs=set(inputs), parameters={settings})
+    return in_groups(experiment, {"reporting": Pipeline([last])}, shared={*inputs, settings, "comparison"})

@@ -20,47 +20,44 @@ from papergan.pipelines.experiment.nodes import (
     training_log,
     truncation,
 )
-from papergan.pipelines.groups import named_node, node_group
+from papergan.pipelines.groups import RECIPE, in_groups, named_node
 
 
 def create_pipeline(experiment: str) -> Pipeline:
     """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
-    return Pipeline(
-        _of_any(), namespace=experiment, inputs={"image_library", "feature_cache", "published"},
-        parameters={"params:recipe": f"params:{experiment}"},
-    )  # fmt: skip
+    return in_groups(experiment, _groups(), shared={"image_library", "feature_cache", "published"})
 
 
 @cache
-def _of_any() -> Pipeline:
-    """The pipeline of any experiment, under no name; built once, since there are many experiments."""
-    recipe, classifier = "params:recipe", "domain_classifier"
-    groups = [
-        node_group("model", [named_node(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])]),
-        node_group("reference", [
+def _groups() -> dict[str, Pipeline]:
+    """The nodes of any experiment, under no name; made once, since there are many experiments."""
+    recipe, classifier = RECIPE, "domain_classifier"
+    nodes = {
+        "model": [named_node(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])],
+        "reference": [
             named_node(
                 references.train_domain_classifier, [recipe, "images", "image_library", "feature_cache"], classifier
             ),
             named_node(references.build_reference, [recipe, "images", classifier, "feature_cache"], "reference"),
             named_node(references.score_real_images, [recipe, "images", "reference", "feature_cache"], "real_rows"),
-        ]),
-        node_group("training", [
+        ],
+        "training": [
             named_node(
                 training.train,
                 [recipe, "images", "initial_state", classifier, "reference", "checkpoints", "tracker"],
                 ["history", "snapshots", "frames", "trained"],
             ),
             named_node(export.swap_in_ema, [recipe, "trained"], "generator"),
-        ]),
-        node_group("evaluation", [
+        ],
+        "evaluation": [
             named_node(
                 evaluation.evaluate,
                 [recipe, "images", classifier, "reference", "real_rows", "trained", "generator", "snapshots"],
                 "scores",
             ),
             named_node(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
-        ]),
-        node_group("reporting", [
+        ],
+        "reporting": [
             named_node(curves.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
             named_node(training_log.write_log, [recipe, "history", "published"], "training_log"),
             named_node(figures.draw_over_time, [recipe, "frames"], "over_time"),
@@ -75,6 +72,6 @@ def _of_any() -> Pipeline:
                 [recipe, "image_library", "images", "trained", "generator", "scores", "published"],
                 "model",
             ),
-        ]),
-    ]  # fmt: skip
-    return Pipeline(groups, tags=["experiment"])
+        ],
+    }  # fmt: skip
+    return {group: Pipeline(members, tags=["experiment"]) for group, members in nodes.items()}

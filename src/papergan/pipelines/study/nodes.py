@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from papergan.config.checked import Study
@@ -45,8 +46,18 @@ def run_study(
     """
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
     failed = train_all(study.recipe.workers, study.trials, trainer, trials, tracker)
-    subsets = dict(filter(None, map(trainer.subset_of, study.trials)))
-    return {_name(trial): failed.get(trial.key, trial.key) for trial in study.trials}, subsets
+    return where_kept(study.trials, trainer, failed)
+
+
+def where_kept(
+    trials: Sequence[ExperimentTrial], trainer: ExperimentTrainer, failed: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """The key of each result by name and seed, and the images trained on, as `run_study` returns them.
+
+    failed: why there is no result, by key.
+    """
+    subsets = dict(filter(None, map(trainer.subset_of, trials)))
+    return {_name(trial): failed.get(trial.key, trial.key) for trial in trials}, subsets
 
 
 def _name(trial: ExperimentTrial) -> str:
@@ -55,12 +66,13 @@ def _name(trial: ExperimentTrial) -> str:
 
 def tabulate(
     study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str], published: Mapping[str, Any],
-    pros_and_cons: Mapping[str, Any],
+    pros_and_cons: Mapping[str, Any], sentences: Sequence[str] = (),
 ) -> Page:  # fmt: skip
     """The page of a study: means and deviations over seeds, published numbers, claims with their results.
 
     finished: the trials that were run; missing and failed ones are flagged at their row. published, pros_and_cons: of
-    conf/base; the latter where the study has losses that the paper discusses.
+    conf/base; the latter where the study has losses that the paper discusses. sentences: more of them, before those of
+    claims.
     """
     failed = failures(finished)
     reasons = {trial.key: failed[_name(trial)] for trial in study.trials if _name(trial) in failed}
@@ -73,7 +85,8 @@ def tabulate(
     more += _pros_and_cons(groups, read_statements(pros_and_cons, study.recipe.paper))
     return study_page(
         tables, more, f"{study.name}: {study.recipe.description}", _notes(study, groups, rows, published),
-        trial_table(groups), sentences=[*claim_sentences(results), *map(" ".join, failed.items())], narrow=_narrow,
+        trial_table(groups), sentences=[*sentences, *claim_sentences(results), *map(" ".join, failed.items())],
+        narrow=_narrow,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ def card(
     best: Mapping[str, BestScore] | None = None,
     real_rows: Sequence[RealRow] = (),
     diverged: str | None = None,
+    pruned: str | None = None,
     sampling_seconds: float | None = None,
     generator_digest: str | None = None,
 ) -> ScoreCard:
@@ -30,7 +31,7 @@ def card(
 
     best: by criterion, "best_fid" and "best_is".
 
-    generator_digest: of the generator that was scored; None where the run diverged.
+    generator_digest: of the generator that was scored; None where the run ended early.
     """
     name, recipe = experiment
     device, commit, best = device_of(recipe), provenance.commit(), best or {}
@@ -54,6 +55,7 @@ def card(
         training_seconds=float(trained["seconds"]),
         sampling_seconds=sampling_seconds,
         diverged=diverged,
+        pruned=pruned,
         generator_digest=generator_digest,
         protocols=tuple(protocols),
         final=dict(final or {}),

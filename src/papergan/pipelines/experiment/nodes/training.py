@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSplits
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.distributed.evaluator import evaluator_of
-from papergan.errors import NotFiniteError
+from papergan.errors import NotFiniteError, Pruned
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.reference import References
 from papergan.game.game import Game
@@ -49,6 +49,12 @@ from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
+Prune = Callable[[Row], str | None]
+
+
+def never(row: Row) -> None:
+    """Train to the end of the budget, whatever an evaluation says."""
+
 
 def train(
     experiment: Experiment,
@@ -58,13 +64,15 @@ def train(
     reference: References,
     checkpoints: CheckpointFolder,
     tracker: Tracker,
+    prune: Prune = never,
 ) -> tuple[History, Weights, Weights, Weights]:
     """Train the model to the end of its budget, from the newest checkpoint of this recipe if there is one.
 
     Returns the history; the best generators so far ("best_fid.*", "best_is.*"); the fixed latents over time; and the
     game as it ended ("networks.*", "average.*"). A recipe whose budget is used up returns at once.
     Where a loss, gradient or weight is not finite, training ends there: the game has no tensors then, and its metadata
-    say "diverged". Raises Interrupted after a stop signal.
+    say "diverged"; likewise "pruned" where `prune`, given each evaluation before the last, says why it is to end.
+    Raises Interrupted after a stop signal.
     """
     recipe = experiment.recipe
     game, process_group = initial_game(recipe, initial_state), current()
@@ -92,8 +100,8 @@ def train(
         callbacks = Callbacks(
             report=tracker.report,
             evaluate=partial(evaluation, stop, tracker),
-            evaluated=partial(_report_evaluation, tracker),
-            resumed=partial(_replay, tracker),
+            evaluated=partial(_report_evaluation, tracker, partial(_prune, prune, settings.steps)),
+            resumed=partial(_replay, tracker, partial(_prune, prune, settings.steps)),
             stop=stop,
             leader=Leader(process_group, _follower_message(recipe, images)),
         )
@@ -103,7 +111,10 @@ def train(
             trained = _trained(recipe, images, training)
         except NotFiniteError as error:
             logger.error("%s diverged at %s", experiment.name, error)
-            trained = _diverged(recipe, images, training, f"diverged at {error}")
+            trained = _ended_early(recipe, images, training, diverged=f"diverged at {error}")
+        except Pruned as ended:
+            logger.info("%s: %s", experiment.name, ended)
+            trained = _ended_early(recipe, images, training, pruned=str(ended))
     frames = frames_of(training.sample_history)
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
         frames = no_weights(experiment, reason)
@@ -180,8 +191,8 @@ def _trained(recipe: Recipe, images: ImageSplits, training: Trainer) -> Weights:
     return Weights(state_of(training.game), {"kind": "trained game", **_facts(recipe, images, training)})
 
 
-def _diverged(recipe: Recipe, images: ImageSplits, training: Trainer, why: str) -> Weights:
-    return Weights({}, {"kind": "trained game", **_facts(recipe, images, training), "diverged": why})
+def _ended_early(recipe: Recipe, images: ImageSplits, training: Trainer, **why: str) -> Weights:
+    return Weights({}, {"kind": "trained game", **_facts(recipe, images, training), **why})
 
 
 def _follower_message(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
@@ -204,11 +215,19 @@ def _facts(recipe: Recipe, images: ImageSplits, training: Trainer) -> dict[str, 
     return {name: str(fact) for name, fact in facts.items()}
 
 
-def _report_evaluation(tracker: Tracker, row: Row) -> None:
+def _prune(prune: Prune, steps: int, row: Row) -> None:
+    if row["step"] < steps and (reason := prune(row)) is not None:
+        raise Pruned(reason)
+
+
+def _report_evaluation(tracker: Tracker, check: Callable[[Row], None], row: Row) -> None:
     tracker.report(row)
     shown = [name for name in row if name.endswith(("fid", "is_mean", "precision", "recall", "midpoint"))]
     logger.info("Epoch %g: %s", row["epoch"], ", ".join(f"{name} {row[name]:.4g}" for name in shown))
+    check(row)
 
 
-def _replay(tracker: Tracker, history: History) -> None:
+def _replay(tracker: Tracker, check: Callable[[Row], None], history: History) -> None:
     tracker.replay([*history.losses, *history.metrics])
+    for row in history.metrics:
+        check(row)

@@ -1,0 +1,115 @@
+"""Checks of a sweep before a run: its space, its objective and its pruner, against the recipe that it varies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from papergan import systems
+from papergan.config.checked import Sweep
+from papergan.config.experiment import Recipe, TrainingRecipe
+from papergan.config.registry import discover
+from papergan.config.study import EXECUTION_SETTINGS, ExperimentTrial, StudyRecipe
+from papergan.data.images import ImageSpec
+from papergan.data.library import ImageLibrary
+from papergan.errors import PaperganError, RecipeError, did_you_mean
+from papergan.hooks.experiment_checks import image_spec
+from papergan.messages import quoted
+from papergan.pipelines.experiment.nodes.training import train_settings_of
+from papergan.studies.suggestions import suggested_trial
+from papergan.training.batches import batches_per_epoch
+from papergan.validation import deep_merge
+
+PACKAGES = ("optuna", "plotly")
+COUNTS = {"ppl": "path_samples", "parzen_ll_historical": "parzen_samples", "cas": "cas_samples",
+          "intra_fid": "class_samples"}  # fmt: skip
+"""Settings of the evaluation that leave out a metric where they are 0."""
+
+
+def check_sweep(
+    name: str, study: StudyRecipe, recipes: Mapping[str, Any], library: ImageLibrary
+) -> tuple[Sweep, tuple[ExperimentTrial, ...]]:
+    """A sweep, and trials at the ends of its space, one setting at a time. recipes: of all experiments.
+
+    Raises RecipeError with all errors in one message.
+    """
+    assert study.search is not None
+    if missing := [package for package in PACKAGES if find_spec(package) is None]:
+        raise RecipeError(f"{name}: a search needs {' and '.join(missing)}: pip install 'papergan[sweeps]'")
+    experiment = study.search.experiment
+    if experiment not in discover():
+        hint = did_you_mean(experiment, discover())
+        raise RecipeError(f"{name}.search.experiment: unknown experiment {quoted(experiment)}{hint}")
+    given = deep_merge(recipes[experiment], study.common)
+    base = Recipe.parse(f"{name}: {experiment}", {**given, "seed": study.seeds[0]})
+    sweep = Sweep(name, study, base, 0)
+    if errors := [*_find_unknown_settings(sweep)]:
+        raise RecipeError("; ".join(errors))
+    corners = _corners(sweep)
+    spec, count = library.kind_of_images(base.dataset, base.image_size, base.images)
+    errors = [*_find_unmeasured(sweep, spec)]
+    evaluations = [_evaluations(corner.recipe, spec, count) for corner in corners]
+    if study.search.pruner != "none" and min(evaluations) <= study.search.warmup_evaluations:
+        errors.append(
+            f"{name}.search.pruner: {study.search.pruner} needs more evaluations before the end of training than "
+            f"warmup_evaluations, {study.search.warmup_evaluations}, and there are {min(evaluations)}: lower "
+            f"{name}.common.evaluation.every_epochs (now {base.evaluation.every_epochs:g}), or set pruner: none"
+        )
+    if errors:
+        raise RecipeError("; ".join(errors))
+    return sweep._replace(evaluations=max(evaluations)), corners
+
+
+def _find_unknown_settings(sweep: Sweep) -> Iterator[str]:
+    known = {f"overrides.{name}" for name in systems.settings_model(sweep.base.system).model_fields}
+    known |= {f"training.{name}" for name in TrainingRecipe.model_fields if name not in EXECUTION_SETTINGS}
+    for name in sweep.search.space:
+        if name not in known:
+            hint = did_you_mean(name, known, "expected overrides.NAME, a setting of the system, or training.NAME")
+            yield f"{sweep.name}.search.space: no setting {quoted(name)} of {sweep.search.experiment}{hint}"
+
+
+def _corners(sweep: Sweep) -> tuple[ExperimentTrial, ...]:
+    """Trials with both ends of every range, or all choices, the other settings at their first. Raises RecipeError."""
+    search, errors = sweep.search, []
+    first = {name: parameter.values[0] for name, parameter in search.space.items()}
+    found: list[ExperimentTrial] = []
+    for name, parameter in search.space.items():
+        for value in parameter.values:
+            try:
+                found.append(suggested_trial(sweep, 0, first | {name: value}))
+            except RecipeError as error:
+                message = str(error).removeprefix(f"{sweep.name}, trial 0")
+                errors.append(f"{sweep.name}.search.space.{name}, {quoted(value)}: {message.lstrip(':. ')}")
+    if errors:
+        raise RecipeError("; ".join(dict.fromkeys(errors)))
+    return tuple(found)
+
+
+def _find_unmeasured(sweep: Sweep, images: ImageSpec) -> Iterator[str]:
+    evaluation, where = sweep.base.evaluation, f"{sweep.name}.search.objective: {sweep.search.objective}"
+    domain = "domain" if images.num_classes else "rotation"
+    made = {"inception": evaluation.inception, "inception64": evaluation.inception64, "domain": evaluation.domain,
+            "domain64": evaluation.domain64, "torchvision": evaluation.torchvision}  # fmt: skip
+    there = {name.replace("domain", domain) for name, is_made in made.items() if is_made}
+    extractor = sweep.search.extractor
+    if extractor is not None and extractor not in there:
+        yield f"{where} is not measured: the recipe's extractors are {', '.join(sorted(there))}"
+    for metric, count in COUNTS.items():
+        if sweep.search.objective.endswith(metric) and not getattr(evaluation, count):
+            yield f"{where} is not measured where {sweep.name}.common.evaluation.{count} is 0"
+
+
+def _evaluations(recipe: Recipe, images: ImageSpec, published: int | None) -> int:
+    """Evaluations before the end of training; 1 where the images are not counted yet."""
+    count = recipe.training_images(published)
+    if count is None:
+        return 1
+    try:
+        game = systems.build(recipe.system, image_spec(recipe, images), recipe.overrides, seed=recipe.seed)
+    except PaperganError:  # said by the checks of every experiment
+        return 1
+    batches = batches_per_epoch(count, recipe.training.batch_size, drop_last=recipe.training.drop_last)
+    settings = train_settings_of(recipe, batches, game.batches_per_step, prefix="")
+    return (settings.steps - 1) // settings.evaluate_every

@@ -1,0 +1,69 @@
+"""Figures of a sweep: Optuna's own, in plotly, and all of them on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from papergan.config.checked import Sweep
+
+if TYPE_CHECKING:
+    from optuna import Study as OptunaStudy
+    from plotly.graph_objects import Figure
+
+FEWEST = 2  # finished trials that a parameter can be more or less important in
+
+
+def optimisation_history(sweep: Sweep, study: OptunaStudy) -> Figure:
+    """The objective of every finished trial, and the best so far."""
+    from optuna.visualization import plot_optimization_history
+
+    return _titled(plot_optimization_history(study, target_name=sweep.search.objective), sweep, "optimisation history")
+
+
+def importances(sweep: Sweep, study: OptunaStudy) -> Figure:
+    """How much of the objective each setting decides, by PED-ANOVA: Watanabe et al. 2023, arXiv:2304.10255."""
+    from optuna.trial import TrialState
+    from optuna.visualization import plot_param_importances
+    from plotly.graph_objects import Figure
+
+    title = "importance of the settings"
+    values = {trial.value for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))}
+    if len(values) < FEWEST:
+        figure = Figure().add_annotation(text="fewer than two different results", showarrow=False)
+        return _titled(figure, sweep, title)
+    return _titled(plot_param_importances(study, target_name=sweep.search.objective), sweep, title)
+
+
+def parallel_coordinates(sweep: Sweep, study: OptunaStudy) -> Figure:
+    """A line for every finished trial through its settings, coloured by the objective."""
+    from optuna.visualization import plot_parallel_coordinate
+
+    return _titled(plot_parallel_coordinate(study, target_name=sweep.search.objective), sweep, "parallel coordinates")
+
+
+def slices(sweep: Sweep, study: OptunaStudy) -> Figure:
+    """The objective over each setting."""
+    from optuna.visualization import plot_slice
+
+    return _titled(plot_slice(study, target_name=sweep.search.objective), sweep, "slices")
+
+
+FIGURES: Mapping[str, Callable[[Sweep, OptunaStudy], Figure]] = {
+    "sweep_history": optimisation_history, "sweep_importances": importances,
+    "sweep_parallel": parallel_coordinates, "sweep_slices": slices,
+}  # fmt: skip
+
+
+def page(title: str, figures: Mapping[str, Figure]) -> str:
+    """An HTML page of figures that needs no network: plotly's script is in it, 5 MB."""
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=not place) for place, figure in enumerate(figures.values())
+    ]
+    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
+    return "\n".join([head, f"<body><h1>{escape(title)}</h1>", *parts, "</body></html>\n"])
+
+
+def _titled(figure: Figure, sweep: Sweep, what: str) -> Figure:
+    return figure.update_layout(title=f"{sweep.name}: {what}")

@@ -1,0 +1,69 @@
+"""What is known to be wrong with a sweep before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+
+from papergan.config.registry import discover
+from papergan.errors import RecipeError
+from papergan.hooks import sweep_checks
+from papergan.hooks.study_checks import check_study
+from pipelines.test_experiment import shapes
+from pipelines.test_sweep import NAME, RECIPE, RECIPES
+
+
+def check(tmp_path, common=None, workers=None, **search):
+    given = (
+        RECIPE
+        | {"workers": workers or {}}
+        | {"common": RECIPE["common"] | (common or {}), "search": RECIPE["search"] | search}
+    )
+    catalog = DataCatalog({"image_library": MemoryDataset(shapes(tmp_path), copy_mode="assign")})
+    parameters = dict.fromkeys(discover(), RECIPES["dcgan_cifar10"]) | {NAME: given}
+    for name, value in parameters.items():
+        catalog[f"params:{name}"] = value
+    return check_study(NAME, catalog)
+
+
+def test_a_sweep_knows_its_recipe_and_how_often_a_trial_is_evaluated(tmp_path):
+    sweep = check(tmp_path)
+    assert sweep.base.settings()["learning_rate"] == 2e-4
+    assert sweep.evaluations == 1
+    assert sweep.planned == 6 + 2 * 1
+    assert check(tmp_path, trials=7).digest != sweep.digest == check(tmp_path).digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"space": {"overrides.learning_rat": {"uniform": [0.1, 0.2]}}},
+         "search.space: no setting 'overrides.learning_rat' of dcgan_cifar10; did you mean 'overrides.learning_rate'"),
+        ({"space": {"seed": {"integer": [0, 5]}}}, "no setting 'seed' of dcgan_cifar10; expected overrides.NAME"),
+        ({"space": {"training.device": {"choice": ["cpu", "cuda"]}}}, "no setting 'training.device'"),
+        ({"space": {"overrides.width": {"uniform": [4.0, 8.0]}}}, "space.overrides.width, 4.0: .*valid integer"),
+        ({"space": {"overrides.beta1": {"uniform": [0.0, 2.0]}}}, "space.overrides.beta1, 2.0: .*less than 1"),
+        ({"space": {"training.epochs": {"uniform": [1.0, 2.0]}}}, "training.epochs, 1.0: .*exactly one of epochs"),
+        ({"experiment": "dcgan_cifar"}, "experiment: unknown experiment 'dcgan_cifar'; did you mean 'dcgan_cifar10'"),
+        ({"objective": "fid"}, "objective: fid is not measured: the recipe's extractors are domain"),
+        ({"objective": "domain_ppl", "pruner": "none"}, r"where sweep\.common\.evaluation\.path_samples is 0"),
+        ({"common": {"training": {"steps": 1}}}, "pruner: median needs more evaluations .* there are 0: lower sweep"),
+        ({"warmup_evaluations": 1}, "than warmup_evaluations, 1, and there are 1: lower sweep"),
+        ({"space": {"overrides.width": {"choice": [8, 10**8]}}}, "sweep: "),
+    ],
+)  # fmt: skip
+def test_what_cannot_run_is_refused_in_one_line(tmp_path, changes, fault):
+    with pytest.raises(RecipeError, match=fault) as caught:
+        check(tmp_path, **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_its_trials_are_not_trained_at_once(tmp_path):
+    with pytest.raises(RecipeError, match=r"sweep\.workers: a search trains one trial after another"):
+        check(tmp_path, workers={"jobs": 2})
+
+
+def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_checks, "find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match=r"sweep: a search needs optuna and plotly: pip install 'papergan\[sweeps\]'"):
+        check(tmp_path)
