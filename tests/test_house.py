@@ -246,7 +246,7 @@ EXTRAS = ("onnx", "serve", "hub", "sweeps", "ray")  # imported where they are ne
 
 def test_what_is_declared_is_what_is_imported():
     owners = packages_distributions()
-    imported = {name: {one.lower().replace("_", "-") for one in owners[name]} for name in imported_names()}
+    imported = {name: {one.lower().replace("_", "-") for one in owners.get(name, [name])} for name in imported_names()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split("[><=~!]", one)[0] for one in project["dependencies"]}
     extras = {

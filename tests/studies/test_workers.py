@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,8 +27,8 @@ from papergan.errors import PaperganError, RecipeError
 from papergan.studies import workers
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.mode_trials import PointsTrainer
-from papergan.studies.worker import FAILED, Assignment, WorkerRefused, train_one
-from papergan.studies.workers import check_workers, train_all
+from papergan.studies.worker import FAILED, Assignment, Outcome, WorkerRefused, train_one
+from papergan.studies.workers import check_workers, run_on, train_all
 from papergan.tracking import Tracker
 from pipelines.test_experiment import shapes
 from pipelines.test_study import store, the_study
@@ -77,13 +78,43 @@ def test_every_result_is_there_once_whatever_dies_and_in_whatever_order_they_end
     assert train(folder, [*trials, *trials[3:5]], tracker=runs) == {}
     assert results_in(folder) == {trial.key: str(trial.number**2) for trial in trials}
     assert sorted(runs.names) == sorted(f"{trial.name}/seed 0" for trial in trials)
-    assert runs.names[-1] != runs.names[0] == "stub 0/seed 0"  # the first one took longest
     assert sorted(row["value"] for row in runs.rows) == sorted(trial.number for trial in trials)
     assert all(time.time() - 60 < began < time.time() for began in runs.began)
     assert len(list((folder / "began").glob("*.*"))) == len(trials) + 2  # none was begun again without need
     assert not (folder / ".head").exists()
     assert train(folder, trials, tracker=(again := Runs())) == {}
     assert again.names == []
+
+
+class Backwards:
+    """Workers of which those end first that were handed over last."""
+
+    room = 3
+
+    def __init__(self) -> None:
+        self.waiting = []
+
+    def submit(self, trial, digest):
+        future = Future()
+        self.waiting.append((trial, future))
+        if len(self.waiting) == self.room:
+            threading.Timer(0.01, self.end).start()
+        return future
+
+    def end(self) -> None:
+        while self.waiting:
+            trial, future = self.waiting.pop()
+            future.set_result(Outcome(1.0, [("report", ({"step": 1.0, "value": trial.number},))]))
+
+
+def test_each_is_handed_over_when_there_is_room_and_noted_when_it_ends(folder):
+    runs = Runs()
+    store, trials = StubStore(folder), [StubTrial(number) for number in (5, 0, 1, 2, 0)]
+    store.keep("00005", "found")
+    assert run_on(Backwards(), trials, lambda trial: "", store, runs) == {}
+    assert runs.names == ["stub 2/seed 0", "stub 1/seed 0", "stub 0/seed 0"]
+    assert [row["value"] for row in runs.rows] == [2, 1, 0]
+    assert runs.began == [1.0, 1.0, 1.0]
 
 
 def test_one_that_always_fails_is_tried_so_often_and_the_others_go_on(folder):

@@ -22,7 +22,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from papergan.atomic_files import read_regular, write_whole
+from papergan.atomic_files import read_regular, sha256_of, write_whole
 from papergan.errors import CheckpointError, Interrupted, PaperganError, StorageError
 from papergan.messages import sanitise
 from papergan.studies.runner import ResultStore, Trial
@@ -106,7 +106,7 @@ def code_digest() -> str:
     root, digest = Path(__file__).parents[1], sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode())
-        digest.update(sha256(path.read_bytes()).digest())
+        digest.update(sha256_of(path).encode())
     return digest.hexdigest()
 
 

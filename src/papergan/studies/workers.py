@@ -103,7 +103,7 @@ def run_on(
 ) -> dict[str, str]:
     """Have workers train every trial whose result is not in the store, in any order. Returns why some failed, by key.
 
-    This process alone tells the tracker, of each trial when it has ended. Raises what ends all of them.
+    This process alone reports to the tracker, of each trial when it has ended. Raises what ends all of them.
     """
     ended: SimpleQueue[tuple[T, Future[Outcome]]] = SimpleQueue()
     failed: dict[str, str] = {}
