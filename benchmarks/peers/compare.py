@@ -169,7 +169,8 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         "images": "random" if given.images is None else given.images.name, "precision": "float32",
         "images_per_step": counts["ours"]["images_per_step"], "images_per_second": rates, "ratios": ratios,
         "ratio": statistics.median(ratios), "flops": {side: found["flops"] for side, found in counts.items()},
-        "facts": counts["peer"]["facts"], "pairs": pairs, "hardware": counts["ours"]["hardware"], "versions": provenance.versions(),
+        "facts": counts["peer"]["facts"], "pairs": pairs, "hardware": counts["ours"]["hardware"],
+        "versions": provenance.versions(),
         "commit": commit.name, "dirty": commit.dirty, "peer_commit": given.peer_commit or commit_of(given.path),
     }  # fmt: skip
 
