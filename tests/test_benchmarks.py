@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 
@@ -23,12 +24,20 @@ def benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
 
 
-def test_the_metrics_are_timed():
-    sizes = ["--samples", "2200", "--real", "2300", "--dimension", "16", "--size", "16"]
-    command = [sys.executable, str(PROJECT / "benchmarks" / "metrics.py"), *sizes]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+@pytest.fixture
+def run(benchmarks, monkeypatch, capsys):
+    """Runs a file of the folder in this process; the rows that it prints."""
+
+    def rows(name: str, *arguments: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        runpy.run_path(str(PROJECT / "benchmarks" / name), run_name="__main__")
+        return [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+
+    return rows
+
+
+def test_the_metrics_are_timed(run):
+    rows = run("metrics.py", "--samples", "2200", "--real", "2300", "--dimension", "16", "--size", "16")
     assert len(rows) == 13
     assert all(float(row.split("|")[2]) >= 0 for row in rows)
 
@@ -304,12 +313,8 @@ def test_a_peer_in_this_repository_is_refused():
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_neighbours_are_timed_for_every_shape_of_features():
-    sizes = ["--samples", "60", "--real", "80", "--dimension", "8"]
-    command = [sys.executable, str(PROJECT / "benchmarks" / "neighbours.py"), *sizes]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")][1:]
+def test_neighbours_are_timed_for_every_shape_of_features(run):
+    rows = run("neighbours.py", "--samples", "60", "--real", "80", "--dimension", "8")
     assert [row.split("|")[1].strip() for row in rows] == [
         "normal", "clusters 1e-3", "noise 1e-7", "collapsed", "outlier",
     ]  # fmt: skip

@@ -31,7 +31,7 @@ from papergan.extractors.domain_training import train_domain_classifier
 
 BY_NAME = {corruption.name: corruption for corruption in CORRUPTIONS}
 RULES = EvaluationRules(
-    num_samples=400, memorisation_samples=200, kid_subsets=20, kid_subset_size=200, similarity_pairs=20
+    num_samples=400, memorisation_samples=100, kid_subsets=20, kid_subset_size=200, similarity_pairs=20
 )
 
 

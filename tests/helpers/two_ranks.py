@@ -20,7 +20,7 @@ from helpers.small_systems import VARIANTS, at_rate, critic_moves, small
 from papergan import systems
 
 WORLD = 2
-SIZE, BATCH, STEPS = 16, 4, 2
+SIZE, BATCH = 16, 4
 SPECIAL = {  # games whose settings are others than the small ones, so that everything shared out is in one of them
     "mix_wgan": ("mix_wgan", {"components": 2}),  # two generators share a batch of two
     "edges": ("cft_gan", {"edge_loss": "sobel"}),
@@ -98,7 +98,7 @@ def build(name: str) -> Any:
     return systems.build(system, ImageSpec(3, SIZE, 10), settings, seed=1)
 
 
-def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]:
+def moves(game: Any, shard: Any, steps: int) -> Iterator[dict[str, Any]]:
     """The reports of a few steps on rank-wise shares of the same batches; the first step has R1 in it."""
     import torch
 
@@ -117,14 +117,16 @@ def moves(game: Any, shard: Any, steps: int = STEPS) -> Iterator[dict[str, Any]]
             yield training_step(game, real, Progress(step, step * BATCH, step / 5))
 
 
-def played(name: str, shard: Any, steps: int = STEPS) -> dict[str, Any]:
-    """Everything that a game came to."""
+def played(name: str, shard: Any, steps: int | None = None) -> dict[str, Any]:
+    """Everything that a game came to, in a second step too where controllers or lazy turns make that another one."""
     from papergan.game.batch_norm import share_batch_norm
+    from papergan.game.schedules import Progress
 
     game = build(name)
     if shard is not None:
         share_batch_norm(game.networks)
-    reports = list(moves(game, shard, steps))
+    another = game.controllers or not all(turn.when(Progress(1)) for turn in game.turns)
+    reports = list(moves(game, shard, steps or (2 if another else 1)))
     state = game.state_dict()
     return {
         **{f"step {step}, {key}": value for step, report in enumerate(reports) for key, value in report.items()},

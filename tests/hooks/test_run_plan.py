@@ -105,15 +105,6 @@ def test_a_finished_run_is_not_measured(library, tmp_path):
     assert plan_run(Experiment("mine", checked), library, checkpoints, full=True).left == 0
 
 
-def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
-    done = command_here("run", "--pipelines", "hybrid_cifar10", "--env", "test", "--dry-run")
-    assert done.exit_code == 0, done.output
-    assert "\nhybrid_cifar10\n  steps " in done.output
-    assert "Kedro-Viz:" not in done.output
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "mlruns" not in path.parts]
-
-
 def test_a_dry_run_has_no_other_runner():
     done = command_here("run", "--dry-run", "--runner", "SequentialRunner")
     assert done.exit_code == 1

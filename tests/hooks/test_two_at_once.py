@@ -28,10 +28,15 @@ def test_the_second_is_refused_before_its_classifier_is_trained(store, tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_a_dry_run_may_look_beside_it(store):
+def test_a_dry_run_may_look_beside_it_shows_the_plan_and_writes_nothing(store, tmp_path):
     with store.reserve():
+        before = {path for path in tmp_path.rglob("*") if path.is_file()}
         done = command_here("run", "--pipelines", EXPERIMENT, "--env", "test", "--dry-run")
+        after = {path for path in tmp_path.rglob("*") if path.is_file() and "mlruns" not in path.parts}
     assert done.exit_code == 0, done.output
+    assert "\nhybrid_cifar10\n  steps " in done.output
+    assert "Kedro-Viz:" not in done.output
+    assert after == before
 
 
 def test_a_reservation_ends_with_its_holder(store):

@@ -46,7 +46,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory):
 
     registry = registration.ONNXRegistry
     with pytest.MonkeyPatch.context() as patch:  # the exporter lists all its operators anew for each graph
-        patch.setattr(registry, "from_torchlib", functools.cache(registry.from_torchlib))
+        patch.setattr(registry, "from_torchlib", staticmethod(functools.cache(registry.from_torchlib)))
         yield of
 
 

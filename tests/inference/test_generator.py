@@ -159,7 +159,8 @@ class TestTruncation:
             generator.prepare(0.6)
         assert torch.equal(generator.sample(2, truncation=0.6).tensor, wanted)
 
-    def test_the_newest_are_kept_and_share_the_weights(self, folder_of):
+    def test_the_newest_are_kept_and_share_the_weights(self, folder_of, monkeypatch):
+        monkeypatch.setattr("papergan.inference.truncation.BATCHES", 2)
         generator = load(folder_of("dcgan"), "cpu")
         kept = [generator._truncated.at(1 + step / 10) for step in range(KEPT + 1)]
         assert generator._truncated.at(1.8) is kept[-1]

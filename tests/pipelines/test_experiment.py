@@ -382,9 +382,9 @@ def test_rules_change_the_numbers_and_nothing_else(tmp_path, monkeypatch):
 
 
 def test_evaluations_under_other_rules_are_not_continued(tmp_path, caplog):
-    run(tmp_path)
+    run(tmp_path, "history", "frames")
     caplog.clear()
-    again, _ = run(tmp_path, evaluation=GIVEN["evaluation"] | {"num_samples": 110})
+    again, _ = run(tmp_path, "history", "frames", evaluation=GIVEN["evaluation"] | {"num_samples": 110})
     assert "Evaluated under other rules before: 2 evaluations are dropped" in caplog.text
     history = again.load(f"{NAME}.history")
     assert [row["domain_num_samples"] for row in history.metrics] == [110]
@@ -392,7 +392,7 @@ def test_evaluations_under_other_rules_are_not_continued(tmp_path, caplog):
 
 
 def test_the_moving_generator_may_be_published(tmp_path):
-    changes = {"system": "hybrid", "overrides": {"latent_dim": 8, "width": 8}}
+    changes = {"system": "hybrid", "overrides": {"latent_dim": 8, "width": 4}, "image_size": 16}
     averaged, raw = (
         run(
             tmp_path / weights,
