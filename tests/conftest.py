@@ -33,10 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     name = config.getoption("--system")
     if name is None:
         return
-    from helpers.keyed_tests import (  # which need torch, and the process that starts workers does not
-        keys_of,
-        parameters_of,
-    )
+    from helpers.keyed_tests import keys_of, parameters_of  # here, since the process that starts workers needs no torch
 
     asked = keys_of(name)
     chosen = [item for item in items if asked & parameters_of(item)]

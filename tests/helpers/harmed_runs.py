@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-from helpers.subject import Server, Subject
+from helpers.subject import PLAN, Server, Subject
 from papergan.training.checkpoint import CheckpointStore
 
 
@@ -14,11 +14,13 @@ def result(folder: Path) -> dict:
     return json.loads((folder / "result.json").read_text())
 
 
-def straight(server: Server, folder: Path, kind: str, **options) -> tuple[dict, float]:
-    """What an uninterrupted run comes to, and its seconds."""
-    began = time.monotonic()
-    assert server.run(Subject(str(folder), kind, **options)) == 0, folder.with_suffix(".said").read_text()
-    return result(folder), time.monotonic() - began
+def straight(server: Server, kind: str, steps: int = PLAN.steps) -> tuple[dict, float]:
+    """What an uninterrupted run comes to, and its seconds; it is played once for all tests."""
+    if (kind, steps) not in server.straight:
+        folder, began = Path(server.folder, f"{kind} {steps}"), time.monotonic()
+        assert server.run(Subject(str(folder), kind, steps=steps)) == 0, said(folder)
+        server.straight[kind, steps] = result(folder), time.monotonic() - began
+    return server.straight[kind, steps]
 
 
 def whole(folder: Path) -> int:

@@ -7,12 +7,12 @@ hundred processes can be killed in the time that a handful would need to start.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from dataclasses import dataclass, replace
@@ -124,9 +124,12 @@ def flat(tree: Any, place: str = "") -> dict[str, torch.Tensor]:
 
 
 class Server:
-    """Children on demand, one at a time."""
+    """Children on demand, one at a time. straight: what uninterrupted runs came to; folder: where they were."""
 
     def __init__(self) -> None:
+        self.straight: dict[tuple[str, int], tuple[dict[str, Any], float]] = {}
+        self._folder = tempfile.TemporaryDirectory()
+        self.folder = self._folder.name
         paths = [str(Path(__file__).parent / folder) for folder in ("..", "../../src")]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
         self._process = subprocess.Popen(
@@ -154,6 +157,7 @@ class Server:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(60)
+        self._folder.cleanup()
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -161,8 +165,9 @@ class Server:
 
 
 def serve() -> None:
-    importlib.import_module("torch._dynamo")  # the first optimiser would import it, in every child anew
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:  # what a first training imports and sets up, every child would anew
+        Subject(folder, "several_players", steps=PLAN.evaluate_every).run()
     print("ready", flush=True)
     for line in sys.stdin:
         subject, kill_after = json.loads(line)

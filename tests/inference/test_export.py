@@ -34,7 +34,7 @@ def architecture(name: str) -> str:
 def exported(tmp_path_factory: pytest.TempPathFactory):
     """The generator and the file of the first system of each architecture."""
     pytest.importorskip("onnxruntime", reason="papergan[onnx] is not installed")
-    torchlib = pytest.importorskip("onnxscript._framework_apis.torch_2_5", reason="papergan[onnx] is not installed")
+    registration = pytest.importorskip("torch.onnx._internal.exporter._registration")
     folder, made = tmp_path_factory.mktemp("exports"), {}
 
     def of(name: str, to: str) -> tuple[Generator, Path]:
@@ -44,8 +44,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory):
             made[key] = (generator, export_model(generator, folder / f"{name}.{to}", to))
         return made[key]
 
-    with pytest.MonkeyPatch.context() as patch:  # the exporter reads all its operators anew for each graph
-        patch.setattr(torchlib, "get_torchlib_ops", functools.cache(torchlib.get_torchlib_ops))
+    registry = registration.ONNXRegistry
+    with pytest.MonkeyPatch.context() as patch:  # the exporter lists all its operators anew for each graph
+        patch.setattr(registry, "from_torchlib", functools.cache(registry.from_torchlib))
         yield of
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import pytest
 
 from helpers import kinds
 from helpers.harmed_runs import last_line, result, said, straight, whole
-from helpers.subject import Server, Subject
+from helpers.subject import Subject
 from papergan.atomic_files import check_room
-from papergan.errors import StorageError
+from papergan.errors import PaperganError, StorageError
 from papergan.training.checkpoint import CheckpointStore, checkpoint_bytes
 
 FEW = 12
@@ -26,7 +27,7 @@ FEW = 12
 def begun(request, server, tmp_path_factory) -> tuple[str, Path, dict]:
     """A run that was stopped with two checkpoints, and what it would come to."""
     folder = tmp_path_factory.mktemp(request.param)
-    expected, _ = straight(server, folder / "straight", request.param, steps=FEW)
+    expected, _ = straight(server, request.param, steps=FEW)
     assert server.run(Subject(str(folder / "begun"), request.param, fault="stop", at=9)) == 128 + signal.SIGTERM
     return request.param, folder / "begun", expected
 
@@ -177,23 +178,18 @@ def test_a_checkpoint_of_another_recipe_is_not_taken(server, begun, tmp_path):
 
 
 def test_the_second_of_two_runs_ends_at_once_and_says_who_is_there(server, tmp_path):
-    other = Server()
-    try:
-        running = Subject(str(tmp_path / "run"), "two_player", steps=400, step_seconds=0.05)
-        child = server.start(running)
-        while not list(tmp_path.glob("run/recipe/step-*.json")):
-            pass
-        assert other.run(Subject(str(tmp_path / "run"), "two_player", steps=FEW)) == 1
-        assert f"held by process {child} on " in last_line(tmp_path / "run")
-        assert other.run(Subject(str(tmp_path / "elsewhere"), "two_player", steps=FEW)) == 0
-        os.kill(child, signal.SIGKILL)
-        assert server.wait() == -signal.SIGKILL
-        reached = CheckpointStore(tmp_path / "run", "recipe").steps()[-1] + 3
-        expected, _ = straight(server, tmp_path / "straight", "two_player", steps=reached)
-        assert other.run(Subject(str(tmp_path / "run"), "two_player", steps=reached)) == 0
-        assert result(tmp_path / "run") == expected
-    finally:
-        other.close()
+    child = server.start(Subject(str(tmp_path / "run"), "two_player", steps=400, step_seconds=0.05))
+    while not list(tmp_path.glob("run/recipe/step-*.json")):
+        time.sleep(0.01)
+    with pytest.raises(PaperganError, match=f"held by process {child} on "):
+        Subject(str(tmp_path / "run"), "two_player", steps=FEW).run()
+    Subject(str(tmp_path / "elsewhere"), "two_player", steps=FEW).run()
+    os.kill(child, signal.SIGKILL)
+    assert server.wait() == -signal.SIGKILL
+    reached = CheckpointStore(tmp_path / "run", "recipe").steps()[-1] + 3
+    expected, _ = straight(server, "two_player", steps=reached)
+    assert server.run(Subject(str(tmp_path / "run"), "two_player", steps=reached)) == 0
+    assert result(tmp_path / "run") == expected
 
 
 @pytest.mark.reliability  # quicker: hooks/test_preflight.py

@@ -53,7 +53,7 @@ def test_twenty_kills_change_nothing_in_any_system(server, tmp_path, kind):
 
 
 def _kill_and_compare(server: Server, folder: Path, kind: str, wanted: int, seed: int) -> None:
-    expected, seconds = straight(server, folder / "straight", kind)
+    expected, seconds = straight(server, kind)
     facts = kill_often(server, folder / "killed", kind, seconds, wanted, seed)
     compare(folder / "killed", expected, facts["attempt"])
     print(f"{kind}: {facts}")
@@ -67,7 +67,7 @@ EVERY = [kind if kind in QUICK else pytest.param(kind, marks=LONG) for kind in (
 def prepared(request, server, tmp_path_factory) -> tuple[str, Path, dict]:
     """A run that was stopped with two checkpoints, and what it would come to."""
     folder = tmp_path_factory.mktemp(request.param)
-    expected, _ = straight(server, folder / "straight", request.param, steps=FEW)
+    expected, _ = straight(server, request.param, steps=FEW)
     assert server.run(Subject(str(folder / "begun"), request.param, fault="stop", at=9)) == 128 + signal.SIGTERM
     return request.param, folder, expected
 
@@ -89,7 +89,7 @@ def test_a_kill_at_every_stage_of_a_save_leaves_two_whole_checkpoints(server, pr
 
 
 def test_a_kill_at_every_stage_of_the_first_save_leaves_a_run_that_goes_on(server, tmp_path):
-    expected, _ = straight(server, tmp_path / "straight", "two_player", steps=3)
+    expected, _ = straight(server, "two_player", steps=3)
     for stage in range(100):
         folder = tmp_path / str(stage)
         status = server.run(Subject(str(folder), "two_player", steps=3, fault="kill_in_save", at=stage))
@@ -101,7 +101,7 @@ def test_a_kill_at_every_stage_of_the_first_save_leaves_a_run_that_goes_on(serve
 
 
 def test_how_often_it_is_evaluated_and_for_how_long_changes_no_weight(server, tmp_path):
-    expected, _ = straight(server, tmp_path / "straight", "with_controller")
+    expected, _ = straight(server, "with_controller")
     folder = tmp_path / "extended"
     for steps in (5, 9, 16, PLAN.steps):
         assert server.run(Subject(str(folder), "with_controller", steps=steps)) == 0

@@ -49,7 +49,7 @@ def test_it_names_the_step_and_the_term_and_keeps_the_checkpoint_before(server, 
 
 
 def test_the_run_can_go_on_from_the_checkpoint_before(server, tmp_path):
-    expected, _ = straight(server, tmp_path / "straight", "with_controller")
+    expected, _ = straight(server, "with_controller")
     poisoned(server, tmp_path / "run", "with_controller", "gradient")
     assert server.run(Subject(str(tmp_path / "run"), "with_controller")) == 0
     assert result(tmp_path / "run") == expected

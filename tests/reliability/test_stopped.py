@@ -52,7 +52,7 @@ def has_a_checkpoint(folder: Path) -> bool:
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_stops_politely_and_goes_on_from_there(server, tmp_path, kind, where, when, number):
-    expected, _ = straight(server, tmp_path / "straight", kind, steps=FEW)
+    expected, _ = straight(server, kind, steps=FEW)
     began = time.monotonic()
     assert stop(server, Subject(str(tmp_path / "run"), kind, steps=FEW, **where), number, when) == 128 + number
     assert time.monotonic() - began < 20
@@ -66,7 +66,7 @@ def test_it_stops_politely_and_goes_on_from_there(server, tmp_path, kind, where,
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
 def test_the_second_signal_ends_at_once_what_hears_no_signal(server, tmp_path, number, status):
-    expected, _ = straight(server, tmp_path / "straight", "two_player", steps=FEW)
+    expected, _ = straight(server, "two_player", steps=FEW)
     began = time.monotonic()
     deaf = Subject(str(tmp_path / "run"), "two_player", steps=FEW, fault="deaf_evaluation")
     assert stop(server, deaf, number, lambda folder: (folder / "evaluating").exists(), times=2) == status

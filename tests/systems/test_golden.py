@@ -1,4 +1,4 @@
-"""The first steps of every system come to the golden numbers; `golden/make.py` says how those, and tolerances, are made."""
+"""The first steps of every system come to the golden numbers; `golden/make.py` says how they are made."""
 
 from __future__ import annotations
 
