@@ -38,7 +38,7 @@ from papergan.training.numerics import choose_device, numerics
 
 sys.path.pop()  # of modules beside `counting` some are called as a peer's
 
-PEERS = ("mimicry", "studiogan", "pytorch_gan", "plain")
+PEERS = ("mimicry", "studiogan", "pytorch_gan", "acgan_pytorch", "r3gan", "plain")
 ALTERNATING = (("peer", "ours"), ("ours", "peer"))
 IMAGES = 4096
 COUNTED = 2  # steps of the run in which FLOPs are counted: those of the last are kept

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter as Multiset
 from collections import defaultdict
 from collections.abc import Callable
-from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from counting import Counter
 
 PROBED = 4  # images of such a comparison
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 NOISE = 0.02  # deviation of what the peer's weights are moved by, so that none of them is zero
 
 
@@ -104,9 +104,8 @@ def _in_use(pair: Pair, side: str) -> list[Tensor]:
 class _Noting(TorchDispatchMode):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        layers = (layer for layer in network.modules() if not isinstance(layer, nn.BatchNorm2d))  # its statistics
-        buffers = chain.from_iterable(layer.buffers(recurse=False) for layer in layers)
-        self._left = {_place(held): held for held in chain(network.parameters(), buffers)}
+        state = network.state_dict(keep_vars=True)
+        self._left = {_place(held): held for name, held in state.items() if not name.endswith(STATISTICS)}
         self.seen: list[Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
