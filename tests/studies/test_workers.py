@@ -259,7 +259,7 @@ def test_workers_save_and_end_with_the_head_and_the_same_command_goes_on(folder,
     wait_for(lambda: len(list((folder / "began").glob("*.0"))) == 2)
     time.sleep(0.1)  # until both handle signals
     head.send_signal(number)
-    assert head.wait(30) == -number
+    assert head.wait(120) == -number
     wait_for(lambda: len(list((folder / "began").glob("*.saved"))) == 2)
     assert results_in(folder) == {}
     assert train(folder, [StubTrial(number) for number in range(3)]) == {}
