@@ -239,7 +239,8 @@ def command_of(number: str) -> bytes:
 
 
 HEAD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from pathlib import Path
 from helpers.stub_trials import StubStore, StubTrainer, StubTrial
 from papergan.config.workers import WorkerSettings
