@@ -89,7 +89,8 @@ class Trainer:
                 aside = saved.with_suffix(".aside")
                 aside.write_text(str(step + 1))
                 aside.replace(saved)
-        (self.folder / f"{trial.key}.own").write_text(str(time.time() - began))
+        own = {"seconds": time.time() - began, "process": os.getpid(), "cpu": time.process_time()}
+        (self.folder / f"{trial.key}.own").write_text(json.dumps(own))
         return str(trial.number)
 
 
@@ -121,11 +122,12 @@ def run(address: str, workers: int, trials: int, steps: int, killed: int) -> dic
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         stop.set()
         killer.join()
-        own = statistics.mean(float(path.read_text()) for path in folder.glob("*.own"))  # of those that were not killed
+        every = [json.loads(path.read_text()) for path in folder.glob("*.own")]
+        own = statistics.mean(one["seconds"] for one in every)
         return {"workers": workers, "trials": trials, "seconds_per_trial": round(own, 3), "killed": len(deaths)} | {
             "failed": len(failed), **counted(folder, trials, steps), "wall_seconds": round(wall, 1),
             "overhead_per_trial": round(wall * workers / trials - own, 3),
-            "head_cpu_per_trial": round(cpu / trials, 5),
+            "head_cpu_per_trial": round(cpu / trials, 5), "worker_cpu_per_trial": round(worker_cpu(every), 5),
         }  # fmt: skip
 
 
@@ -174,6 +176,15 @@ def counted(folder: Path, trials: int, steps: int) -> dict[str, int]:
     return {"results": right, "kept_twice": sum(count > 1 for count in kept), "steps_lost": begun - trials * steps}
 
 
+def worker_cpu(every: list[dict[str, Any]]) -> float:
+    """Seconds of processor that a process spends from the end of one trial to that of the next, Ray's part included."""
+    used: dict[int, list[float]] = {}
+    for one in every:
+        used.setdefault(one["process"], []).append(one["cpu"])
+    spans = [(max(times) - min(times), len(times) - 1) for times in used.values()]
+    return sum(span for span, _ in spans) / max(1, sum(count for _, count in spans))
+
+
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Overhead against workers, as a PNG."""
     from matplotlib.figure import Figure
@@ -193,7 +204,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 50, 100, 200])
     parser.add_argument("--trials", type=int, nargs="+", default=[500, 2500, 5000, 10000], help="as many numbers")
     parser.add_argument("--steps", type=int, default=4, help="of a trial, a second each")
-    parser.add_argument("--killed", type=float, default=0.05, help="share of the workers")
+    parser.add_argument("--killed", type=float, default=0.05, help="kills, as a share of the workers")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)

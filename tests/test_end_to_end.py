@@ -132,7 +132,7 @@ class TestWhatARunLeaves:
 
     def test_later_stages_start_from_what_is_there(self, finished, load):
         versions = len(list(finished.glob(f"data/08_reporting/{EXPERIMENT}/scores.json/*")))
-        in_workspace(finished, params=LONGER_HERE, from_nodes=[f"{EXPERIMENT}.evaluation.evaluate"])
+        in_workspace(finished, params=LONGER_HERE, from_nodes=[f"evaluation.{EXPERIMENT}.evaluate"])
         assert len(list(finished.glob(f"data/08_reporting/{EXPERIMENT}/scores.json/*"))) == versions + 1
         assert catalog_of(finished).load(f"{EXPERIMENT}.scores").final == load("scores").final
 

@@ -26,6 +26,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import torch
+from pairs import beside
 from work import Asked, Clock, SplitCounter, train_ours
 
 from papergan.data.folder import read_images
@@ -37,7 +38,7 @@ from papergan.training.numerics import choose_device, numerics
 
 sys.path.pop()  # of modules beside `counting` some are called as a peer's
 
-PEERS = ("mimicry", "studiogan", "pytorch_gan", "plain")
+PEERS = ("mimicry", "studiogan", "pytorch_gan", "acgan_pytorch", "r3gan", "plain")
 ALTERNATING = (("peer", "ours"), ("ours", "peer"))
 IMAGES = 4096
 COUNTED = 2  # steps of the run in which FLOPs are counted: those of the last are kept
@@ -81,6 +82,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, help="where to keep the figures")
     parser.add_argument("--side", choices=("peer", "ours"), help=argparse.SUPPRESS)
     parser.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--pairs", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
@@ -98,18 +100,23 @@ def check(given: argparse.Namespace) -> None:
 
 
 def one_side(given: argparse.Namespace) -> dict[str, Any]:
-    """Train one side in this process. Returns seconds per step, or FLOPs per step where they are counted."""
+    """Train one side in this process. Returns seconds per step, or FLOPs per step where they are counted.
+
+    With `pairs` nothing is trained: what `beside` says of the networks, in the width that the recipe has.
+    """
     if given.threads:
         torch.set_num_threads(given.threads)
-    device, warm_up = choose_device(given.device), 1 if given.count else given.warm_up
+    device, warm_up = choose_device("cpu" if given.pairs else given.device), 1 if given.count else given.warm_up
     steps = COUNTED - 1 if given.count else given.steps
     with tempfile.TemporaryDirectory() as folder, numerics("float32", deterministic=False):
         asked = Asked(
-            given.path, pixels_of(given), device, given.batch, steps, Path(folder), given.network, given.width,
-            given.discriminator_steps, given.workers,
+            given.path, pixels_of(given), device, given.batch, steps, Path(folder), given.network,
+            None if given.pairs else given.width, given.discriminator_steps, given.workers,
         )  # fmt: skip
         with seeded(0, "weights"):
             sides = importlib.import_module(given.peer).sides(asked)
+        if given.pairs:
+            return {"pairs": {name: beside(pair) for name, pair in sides.pairs.items()}}
         counter = SplitCounter() if given.count else None
         clock = Clock(asked, warm_up, sides.discriminator_steps + 1, counter)
         if counter is None:
@@ -147,6 +154,7 @@ def pixels_of(given: argparse.Namespace) -> torch.Tensor:
 def compare(given: argparse.Namespace) -> dict[str, Any]:
     """All figures, as plain values."""
     counts = {side: in_a_process(given, side, "--count") for side in ("peer", "ours")}
+    pairs = in_a_process(given, "ours", "--pairs")["pairs"]
     rates: dict[str, list[float]] = {"peer": [], "ours": []}
     for number in range(given.rounds):
         for side in ALTERNATING[number % 2]:
@@ -161,7 +169,8 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
         "images": "random" if given.images is None else given.images.name, "precision": "float32",
         "images_per_step": counts["ours"]["images_per_step"], "images_per_second": rates, "ratios": ratios,
         "ratio": statistics.median(ratios), "flops": {side: found["flops"] for side, found in counts.items()},
-        "facts": counts["peer"]["facts"], "hardware": counts["ours"]["hardware"], "versions": provenance.versions(),
+        "facts": counts["peer"]["facts"], "pairs": pairs, "hardware": counts["ours"]["hardware"],
+        "versions": provenance.versions(),
         "commit": commit.name, "dirty": commit.dirty, "peer_commit": given.peer_commit or commit_of(given.path),
     }  # fmt: skip
 
@@ -181,7 +190,7 @@ def in_a_process(given: argparse.Namespace, side: str, *more: str) -> dict[str, 
 
 def options(given: argparse.Namespace) -> list[str]:
     """What was asked for, for another process."""
-    left_out = {"json", "side", "count", "rounds", "peer_commit"}
+    left_out = {"json", "side", "count", "pairs", "rounds", "peer_commit"}
     pairs = {name: value for name, value in vars(given).items() if name not in left_out and value is not None}
     return [f"--{name.replace('_', '-')}={value}" for name, value in pairs.items()]
 
@@ -214,8 +223,36 @@ def table(figures: dict[str, Any]) -> str:
         lines.append(f"| {side} | {middle:.4g} | {min(rate):.4g} | {max(rate):.4g} | {work} |")
     ratio = f"{figures['ratio']:.2f} | {least:.2f} | {most:.2f}"
     shares = [flops["ours"][part] / max(flops["peer"][part], 1) for part in (0, 1)]
-    lines += [f"| ours / peer | {ratio} | {shares[0]:.3f} | {shares[1]:.3f} | |", "", verdict(*shares)]
+    lines += [f"| ours / peer | {ratio} | {shares[0]:.3f} | {shares[1]:.3f} | |", ""]
+    lines += [networks(figures["pairs"])] if figures["pairs"] else [verdict(*shares)]
     return "\n".join(lines)
+
+
+def networks(pairs: dict[str, Any]) -> str:
+    """Markdown: our networks beside the peer's, in the width that the recipe has."""
+    lines = [
+        "| network | parameters, ours | peer | GFLOP per image, ours | peer | what differs | outputs, same weights |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, found in pairs.items():
+        parameters = " | ".join(str(found["parameters"][side]) for side in ("ours", "theirs"))
+        flops = " | ".join(f"{found['flops'][side] / 1e9:.5g}" for side in ("ours", "theirs"))
+        apart = "-" if found["difference"] is None else f"{found['difference']:.1e} apart"
+        lines.append(f"| {name} | {parameters} | {flops} | {'; '.join(differing(found)) or 'nothing'} | {apart} |")
+    return "\n".join(lines)
+
+
+def differing(found: dict[str, Any]) -> list[str]:
+    """Kinds of layers whose FLOPs are others, and shapes of weights that one side alone has."""
+    ours, theirs = (found["kinds"][side] for side in ("ours", "theirs"))
+    said = [
+        f"{kind} {ours.get(kind, 0) / 1e6:.4g} against {theirs.get(kind, 0) / 1e6:.4g} MFLOP"
+        for kind in sorted(ours | theirs)
+        if ours.get(kind, 0) != theirs.get(kind, 0)
+    ]
+    for side, shapes in (("ours", found["only_ours"]), ("the peer", found["only_theirs"])):
+        said += [f"only {side}: {', '.join('x'.join(map(str, shape)) for shape in shapes)}"] if shapes else []
+    return said
 
 
 def verdict(forward: float, backward: float) -> str:

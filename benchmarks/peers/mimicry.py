@@ -18,7 +18,7 @@ import sys
 import torch
 from standins import serve, stand_in_for
 from torch.utils.data import DataLoader
-from work import Asked, Sides, Wrapped, adam
+from work import Asked, Sides, Wrapped, adam, over_theirs
 
 from papergan.errors import RecipeError
 from papergan.objectives.adversarial import Hinge, NonSaturating
@@ -64,7 +64,8 @@ def sides(asked: Asked) -> Sides:
             num_steps=10**9, n_dis=moves, log_dir=str(asked.folder / "peer"), device=asked.device,
         ).train()  # fmt: skip
 
+    judge = Wrapped(discriminator, discriminator)
     return Sides(
-        generator, Wrapped(discriminator, discriminator), generator.nz, loss, adam(RATE, BETAS), peer,
-        discriminator_steps=moves, facts={"network": name, "stand-ins": missing},
+        over_theirs(generator, judge, generator.nz, loss, adam(RATE, BETAS), moves), peer, moves,
+        facts={"network": name, "stand-ins": missing},
     )  # fmt: skip

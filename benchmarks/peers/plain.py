@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader
 from torchvision import transforms
-from work import Asked, Sides, adam
+from work import Asked, Sides, adam, over_theirs
 
 from papergan.data.images import ImageSpec
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
@@ -27,7 +27,7 @@ def sides(asked: Asked) -> Sides:
     spec, width = ImageSpec(3, asked.pixels.shape[-1]), asked.width or 128
     generator, discriminator = DCGANGenerator(spec, LATENT, width), DCGANDiscriminator(spec, width)
     return Sides(
-        generator, discriminator, LATENT, NonSaturating(), adam(RATE, BETAS),
+        over_theirs(generator, discriminator, LATENT, NonSaturating(), adam(RATE, BETAS)),
         peer=lambda: loop(asked, generator.to(asked.device), discriminator.to(asked.device)),
     )  # fmt: skip
 

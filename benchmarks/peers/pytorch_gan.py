@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from standins import serve
 from torch import Tensor
-from work import Asked, Sides, Wrapped, adam
+from work import Asked, Sides, Wrapped, adam, over_theirs
 
 from papergan.errors import RecipeError
 from papergan.game.terms import BothScores
@@ -53,7 +53,7 @@ def sides(asked: Asked) -> Sides:
         return logits
 
     return Sides(
-        found["generator"], Wrapped(judge, score), LATENT, Halved(), adam(2e-4, (0.5, 0.999)),
+        over_theirs(found["generator"], Wrapped(judge, score), LATENT, Halved(), adam(2e-4, (0.5, 0.999))),
         peer=lambda: _endless(asked),
     )  # fmt: skip
 

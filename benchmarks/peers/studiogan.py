@@ -7,26 +7,46 @@ uses as a number and as a device, is a string that is both; wandb and packages t
 networks need, where they are not installed, are modules that do nothing (so that its logging costs it less).
 
 Its generator learns nothing while its discriminator moves, and the other way round, as here: no needless gradients.
---network: a file of src/configs/CIFAR10, an unconditional one with plain Adam and a loss that we have; --width does not
-exist. It needs at least one worker.
+--network: a file of src/configs/CIFAR10, an unconditional one with plain Adam and a loss that we have: its networks
+play on both sides. Or one of the conditional ProjGAN, SAGAN and BigGAN: its networks on its side, on ours the same
+recipe with our networks. --width: of these generators, four times g_conv_dim; discriminators keep their proportion.
+Changed in ProjGAN, to be the same recipe: spectral normalisation of its discriminator (off in the file), Adam's betas.
+It needs at least one worker.
 """
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from packaging import version
+from pairs import PROBED, Pair
 from standins import serve, stand_in_for
 from torch import Tensor, nn
-from work import Asked, Sides, Wrapped, adam
+from work import Asked, Sides, Wrapped, adam, over_ours, over_theirs
 
 from papergan.errors import RecipeError
+from papergan.game.game import Game
+from papergan.game.schedules import Progress
 from papergan.game.terms import Loss
+from papergan.image_range import to_model_range
+from papergan.networks.layers.blocks import set_batch_norm_epsilon
 from papergan.objectives.adversarial import Hinge, NonSaturating, Wasserstein
 
 LOSSES: dict[str, Loss] = {"vanilla": NonSaturating(), "hinge": Hinge(), "wasserstein": Wasserstein()}
+OURS: dict[str, tuple[str, dict[str, Any]]] = {  # experiment, and its settings that are not the recipe's
+    "ProjGAN": ("projection_gan_cifar10", {"fakes_per_real": 1}),
+    "SAGAN": ("sagan_cifar10", {}),
+    "BigGAN": ("biggan_studiogan_cifar10", {}),
+}
+THEIRS: dict[str, dict[str, dict[str, Any]]] = {
+    "ProjGAN": {"MODEL": {"apply_d_sn": True}, "OPTIMIZATION": {"beta1": 0.0, "beta2": 0.9}}
+}
+EPSILON = 1e-4  # of BatchNorm in all of its generators
 UNUSED = (
     "wandb",
     "h5py",
@@ -78,8 +98,12 @@ class Latents(nn.Module):
 
 def sides(asked: Asked) -> Sides:
     """Its networks. Raises RecipeError where the folder holds none, or what was asked for does not exist there."""
-    if asked.width or asked.workers < 1:
-        raise RecipeError("StudioGAN's networks know no --width, and its DataLoader needs --workers of at least 1")
+    name = asked.network or "DCGAN"
+    if (asked.width and name not in OURS) or asked.workers < 1:
+        raise RecipeError(
+            f"StudioGAN's networks know no --width but those of {', '.join(OURS)}, and its DataLoader needs --workers "
+            f"of at least 1"
+        )
     missing = stand_in_for(UNUSED)
     if stand_in_for(["pkg_resources"]):  # newer setuptools have none; its comparison of versions is packaging's
         sys.modules["pkg_resources"].parse_version = version.parse  # type: ignore[attr-defined]
@@ -87,37 +111,87 @@ def sides(asked: Asked) -> Sides:
     serve(asked.pixels, "CIFAR10", "CIFAR100")
     try:
         loader, model = importlib.import_module("loader"), importlib.import_module("models.model")
-        settings = _settings(asked)
+        settings = _settings(asked, name)
     except (ImportError, OSError) as error:
         raise RecipeError(f"{asked.path} holds no StudioGAN that can be imported: {error}; see README.md") from error
-    steps = settings.OPTIMIZATION
     generator, _, _, discriminator, *_ = model.load_generator_discriminator(
-        DATA=settings.DATA, OPTIMIZATION=steps, MODEL=settings.MODEL, STYLEGAN=settings.STYLEGAN,
+        DATA=settings.DATA, OPTIMIZATION=settings.OPTIMIZATION, MODEL=settings.MODEL, STYLEGAN=settings.STYLEGAN,
         MODULES=settings.MODULES, RUN=settings.RUN, device=str(asked.device), logger=None,
     )  # fmt: skip
-
-    def score(images: Tensor) -> Tensor:
-        logits: Tensor = discriminator(images, None)["adv_output"]
-        return logits
 
     def peer() -> None:
         rank = Rank("cpu") if asked.device.type == "cpu" else 0
         loader.load_worker(local_rank=rank, cfgs=settings, gpus_per_node=1, run_name="benchmark", hdf5_path=None)
 
+    pairs: dict[str, Pair] = {}
+    if name in OURS:
+        game = partial(_our_game, asked, name, settings)
+        pairs = _pairs(asked, game(), generator, discriminator)
+    else:
+        game = _over_theirs(settings, generator, discriminator)
     return Sides(
-        Latents(generator), Wrapped(discriminator, score), settings.MODEL.z_dim, LOSSES[settings.LOSS.adv_loss],
-        adam(steps.g_lr, (steps.beta1, steps.beta2), 1e-6), peer, discriminator_steps=steps.d_updates_per_step,
-        flip=settings.PRE.apply_rflip, facts={"network": asked.network or "DCGAN", "stand-ins": missing},
+        game, peer, settings.OPTIMIZATION.d_updates_per_step, flip=settings.PRE.apply_rflip,
+        facts={"network": name, "stand-ins": missing}, pairs=pairs,
     )  # fmt: skip
 
 
-def _settings(asked: Asked) -> Any:
+def _over_theirs(settings: Any, generator: nn.Module, discriminator: nn.Module) -> Callable[[], Game]:
+    steps = settings.OPTIMIZATION
+
+    def score(images: Tensor) -> Tensor:
+        logits: Tensor = discriminator(images, None)["adv_output"]
+        return logits
+
+    return over_theirs(
+        Latents(generator), Wrapped(discriminator, score), settings.MODEL.z_dim, LOSSES[settings.LOSS.adv_loss],
+        adam(steps.g_lr, (steps.beta1, steps.beta2), 1e-6), steps.d_updates_per_step,
+    )  # fmt: skip
+
+
+def _our_game(asked: Asked, name: str, settings: Any) -> Game:
+    experiment, changes = OURS[name]
+    widths = {} if asked.width is None else _widths(settings)
+    steps = {"discriminator_steps": settings.OPTIMIZATION.d_updates_per_step}
+    game = over_ours(experiment, asked.pixels.shape[-1], changes | widths | steps)
+    set_batch_norm_epsilon(game.networks["generator"], EPSILON)
+    return game
+
+
+def _widths(settings: Any) -> dict[str, int]:
+    return {"generator_width": 4 * settings.MODEL.g_conv_dim, "discriminator_width": 2 * settings.MODEL.d_conv_dim}
+
+
+def _pairs(asked: Asked, game: Game, generator: nn.Module, discriminator: nn.Module) -> dict[str, Pair]:
+    """The discriminator twice: as it is, and with ReLUs that leave their input alone, which is what its skips carry."""
+    latent, classes = game.networks["prior"](PROBED, Progress(0))
+    images = to_model_range(asked.pixels[:PROBED])
+    other = copy.deepcopy(discriminator)
+    for layer in other.modules():
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False
+    judges = {"discriminator": discriminator, "discriminator, its ReLUs not in place": other}
+    return {
+        "generator": Pair(
+            game.networks["generator"], generator, (latent, classes),
+            lambda network, latent, classes: network(latent, classes),
+            lambda network, latent, classes: network(latent, classes.argmax(1)),
+        ),
+    } | {
+        name: Pair(
+            game.networks["discriminator"], judge, (images, classes),
+            lambda network, images, classes: network(images, classes).score,
+            lambda network, images, classes: network(images, classes.argmax(1))["adv_output"],
+        ) for name, judge in judges.items()
+    }  # fmt: skip
+
+
+def _settings(asked: Asked, name: str) -> Any:
     """What its main.py would have made of `-t -metrics none`."""
-    file = (asked.path or asked.folder) / "src" / "configs" / "CIFAR10" / f"{asked.network or 'DCGAN'}.yaml"
+    file = (asked.path or asked.folder) / "src" / "configs" / "CIFAR10" / f"{name}.yaml"
     settings = importlib.import_module("config").Configurations(str(file))
     place = asked.folder / "peer"
-    for name in settings.MISC.base_folders:
-        (place / name).mkdir(parents=True, exist_ok=True)
+    for folder in settings.MISC.base_folders:
+        (place / folder).mkdir(parents=True, exist_ok=True)
     run = dict.fromkeys(OFF, False) | {
         "cfg_file": str(file), "data_dir": str(place), "save_dir": str(place), "ckpt_dir": None, "seed": 0,
         "fix_seed": False, "num_workers": asked.workers, "train": True, "eval_metrics": ["none"], "freezeD": -1,
@@ -131,16 +205,35 @@ def _settings(asked: Asked) -> Any:
     if asked.discriminator_steps:
         changes["d_updates_per_step"] = asked.discriminator_steps
     settings.update_cfgs(changes, super="OPTIMIZATION")
-    _check(settings, file.name)
+    _check(settings, name)
+    for part, values in THEIRS.get(name, {}).items():
+        settings.update_cfgs(values, super=part)
+    if asked.width:
+        _narrow(settings, asked.width)
+    settings.define_modules()
     return settings
+
+
+def _narrow(settings: Any, width: int) -> None:
+    """Scale the discriminator as the generator. Raises RecipeError where a width cannot be had."""
+    share = settings.MODEL.d_conv_dim * width
+    if width % 16 or share % (4 * settings.MODEL.g_conv_dim):
+        raise RecipeError(f"--width must be a multiple of 16 for StudioGAN's networks, got {width}")
+    dims = {"g_conv_dim": width // 4, "d_conv_dim": share // (4 * settings.MODEL.g_conv_dim)}
+    settings.update_cfgs(dims, super="MODEL")
 
 
 def _check(settings: Any, name: str) -> None:
     """Only what our side can be given as well. Raises RecipeError for anything else."""
+    if name in OURS:
+        return
     model, loss, steps, augment = settings.MODEL, settings.LOSS, settings.OPTIMIZATION, settings.AUG
     asks = {key for part in (loss, augment) for key, value in vars(part).items() if key.startswith("apply_") and value}
     asks |= {key for key in ("apply_g_ema",) if getattr(model, key)}
     plain = (model.d_cond_mtd, model.g_cond_mtd, model.info_type, steps.type_) == ("W/O", "W/O", "N/A", "Adam")
     if asks or not plain or loss.adv_loss not in LOSSES or (steps.g_updates_per_step, steps.acml_steps) != (1, 1):
         more = ", ".join(sorted(asks)) or "conditions, or another loss or optimiser"
-        raise RecipeError(f"{name} of StudioGAN asks for {more}: only unconditional games of a plain loss are compared")
+        raise RecipeError(
+            f"{name} of StudioGAN asks for {more}: only unconditional games of a plain loss are compared, and "
+            f"{', '.join(OURS)}"
+        )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from pairs import Pair
+from standins import CLASSES, labels_of
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from counting import Counter
+from papergan import systems
+from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput, Game
 from papergan.game.priors import Gaussian
 from papergan.game.terms import Loss
@@ -23,6 +27,7 @@ from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.train_settings import TrainSettings
 from papergan.training.trainer import Trainer
+from throughput import recipe_of
 
 
 class Enough(Exception):
@@ -33,7 +38,8 @@ class Enough(Exception):
 class Asked:
     """Of both sides alike. pixels: uint8 [N, C, S, S]. width: of the networks where they have one, None for their own.
 
-    network: which of the peer's, None for its usual one. workers: processes that a DataLoader may use.
+    network: which of the peer's, None for its usual one. workers: processes that a DataLoader may use. Labels, where
+    they are asked for, are `standins.labels_of` the pixels.
     """
 
     path: Path | None
@@ -52,19 +58,17 @@ class Asked:
 class Sides:
     """One piece of work, ready for either side; only one of them may run, since a peer may train these very instances.
 
-    generator: latent [B, latent_dim] -> images; discriminator: images -> DiscriminatorOutput; as our kernel has them.
-    flip: whether real images are mirrored. peer: runs the peer's own loop until it ends or the clock ends it.
+    game: builds ours, over the peer's networks or over our own. peer: runs the peer's own loop until it ends or the
+    clock ends it. flip: whether real images are mirrored. pairs: by name, our networks beside the peer's, where each
+    side has its own.
     """
 
-    generator: nn.Module
-    discriminator: nn.Module
-    latent_dim: int
-    loss: Loss
-    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    game: Callable[[], Game]
     peer: Callable[[], None]
     discriminator_steps: int = 1
     flip: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    pairs: dict[str, Pair] = field(default_factory=dict)
 
 
 class Wrapped(nn.Module):
@@ -152,17 +156,33 @@ class SplitCounter(Counter):
         return result
 
 
-def game_of(sides: Sides, device: torch.device) -> Game:
-    """The work as our game."""
-    return two_player(
-        generator=sides.generator,
-        discriminator=sides.discriminator,
-        prior=Gaussian(sides.latent_dim),
-        loss=sides.loss,
-        generator_optimiser=sides.optimiser,
-        discriminator_optimiser=sides.optimiser,
-        discriminator_steps=sides.discriminator_steps,
-    ).to(device)
+def over_theirs(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    latent_dim: int,
+    loss: Loss,
+    optimiser: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+    discriminator_steps: int = 1,
+) -> Callable[[], Game]:
+    """Our game over a peer's networks. generator: latent [B, latent_dim] -> images; discriminator: as `Wrapped`."""
+    return lambda: two_player(
+        generator=generator,
+        discriminator=discriminator,
+        prior=Gaussian(latent_dim),
+        loss=loss,
+        generator_optimiser=optimiser,
+        discriminator_optimiser=optimiser,
+        discriminator_steps=discriminator_steps,
+    )
+
+
+def over_ours(experiment: str, size: int, changes: Mapping[str, Any]) -> Game:
+    """The game of one of our recipes, with our own networks, for colour images of ten classes.
+
+    changes: settings of its system that are others than the recipe's; None leaves the recipe's.
+    """
+    recipe = recipe_of(experiment, [f"overrides.{key}={value}" for key, value in changes.items() if value is not None])
+    return systems.build(recipe.system, ImageSpec(3, size, CLASSES), recipe.overrides, seed=0)
 
 
 class _Timed(Trainer):
@@ -177,9 +197,9 @@ class _Timed(Trainer):
 
 def train_ours(sides: Sides, asked: Asked, clock: Clock, steps: int) -> None:
     """Our loop as it really runs: batches, turns, the watch for what is not finite, reports, the save at the end."""
-    labels = torch.zeros(len(asked.pixels), dtype=torch.int64)
-    batches = Batches(asked.pixels, labels, batch_size=asked.batch, seed=0, device=asked.device, flip=sides.flip)
+    labels, pixels = labels_of(asked.pixels), asked.pixels
+    batches = Batches(pixels, labels, batch_size=asked.batch, seed=0, device=asked.device, flip=sides.flip)
     settings, store = TrainSettings(steps=steps, save_minutes=1e9), CheckpointStore(asked.folder / "ours", "benchmark")
-    training = _Timed(game_of(sides, asked.device), batches, settings, store, Callbacks())
+    training = _Timed(sides.game().to(asked.device), batches, settings, store, Callbacks())
     training.clock = clock
     training.run()

@@ -14,7 +14,7 @@ from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import check_mode_stress
 from papergan.metrics.modes import Mixture
 from papergan.pipelines.mode_stress import nodes
-from papergan.studies import mode_figures
+from papergan.studies import mode_figures, mode_trials
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import second_half_mean, spread_of_points_loss
 from papergan.studies.mode_tables import summary
@@ -156,7 +156,7 @@ def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path,
             raise Interrupted(15, "stopped")
         return outcome([8.0, 8.0])
 
-    monkeypatch.setattr(nodes, "train_on_points", play_but_the_third)
+    monkeypatch.setattr(mode_trials, "train_on_points", play_but_the_third)
     with pytest.raises(Interrupted):
         nodes.run_stress_test(stress, store, Tracker())
     keys = nodes.run_stress_test(stress, store, Tracker())

@@ -120,7 +120,7 @@ def test_a_run_that_diverged_is_no_number(tmp_path):
 def test_only_what_has_no_score_card_is_trained(tmp_path, monkeypatch):
     what, store = plan(), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
     wanted = []
-    monkeypatch.setattr(nodes, "run_trials", lambda trials, *rest: wanted.extend(trials))
+    monkeypatch.setattr(nodes, "train_all", lambda workers, trials, *rest: wanted.extend(trials) or {})
     done = {"0": card_of(what.trials[0], 4.0)}
     finished = nodes.train_reproductions(what, None, None, store, Tracker(), done)
     assert [trial.seed for trial in wanted] == [1]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,20 +24,27 @@ pytestmark = pytest.mark.reliability  # its start takes half a minute
 PATHS = os.pathsep.join(str(PROJECT / name) for name in ("src", "tests"))
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """The address of a cluster with two processors, on a loopback address of its own."""
+@contextmanager
+def started(place: int):
+    """A cluster with two processors, on a loopback address of its own."""
     pytest.importorskip("ray", reason="Ray is an extra: pip install 'papergan[ray]'")
     from ray.cluster_utils import Cluster
 
-    address = f"127.0.0.{random.Random(os.getpid()).randrange(3, 250)}"
+    address = f"127.0.{place}.{random.Random(os.getpid()).randrange(3, 250)}"
     settings = {"num_cpus": 2, "include_dashboard": False, "node_ip_address": address}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", PATHS)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         found = Cluster(initialize_head=True, head_node_args=settings)
-        yield found.address
+        yield found
         found.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Its address."""
+    with started(1) as found:
+        yield found.address
 
 
 @pytest.fixture
@@ -91,11 +99,18 @@ train_all(settings, trials, StubTrainer(folder / "began"), StubStore(folder), Tr
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_the_same_command_goes_on_after_the_end_of_the_head(cluster, folder, number):
-    head = subprocess.Popen([sys.executable, "-c", HEAD, folder, cluster], env={**os.environ, "PYTHONPATH": PATHS})
+def head_of(folder: Path, address: str) -> subprocess.Popen:
+    """A process that trains two trials of a minute on the cluster, once both have begun."""
+    environment = {**os.environ, "PYTHONPATH": PATHS}
+    head = subprocess.Popen([sys.executable, "-c", HEAD, folder, address], env=environment, stderr=subprocess.PIPE)
     wait_for(lambda: len(list((folder / "began").glob("*.0"))) == 2)
     time.sleep(0.5)
+    return head
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_same_command_goes_on_after_the_end_of_the_head(cluster, folder, number):
+    head = head_of(folder, cluster)
     head.send_signal(number)
     assert head.wait(60) == -number
     if number == signal.SIGINT:  # they save; after a kill Ray ends them, and they go on from the last checkpoint
@@ -103,6 +118,14 @@ def test_the_same_command_goes_on_after_the_end_of_the_head(cluster, folder, num
     assert results_in(folder) == {}
     assert train(cluster, folder, [StubTrial(number) for number in range(3)]) == {}
     assert len(results_in(folder)) == 3
+
+
+def test_a_cluster_that_is_lost_ends_the_head_with_one_line(folder):
+    with started(2) as found:
+        head = head_of(folder, address := found.address)
+    said = head.communicate(timeout=120)[1].decode()
+    assert head.returncode == 1
+    assert f"papergan: the Ray cluster at {address} is lost" in said.splitlines()[-1]
 
 
 def wait_for(condition) -> None:

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers.project_run import PROJECT
 from helpers.stub_trials import StubStore, StubTrainer, StubTrial
 from papergan.config.mode_stress import ModeStressRecipe, trials_of
 from papergan.config.workers import WorkerSettings
+from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import PaperganError, RecipeError
 from papergan.studies import workers
+from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.mode_trials import PointsTrainer
-from papergan.studies.worker import FAILED, Assignment, WorkerRefused, train_one
-from papergan.studies.workers import check_workers, train_all
+from papergan.studies.worker import FAILED, Assignment, Outcome, WorkerRefused, train_one
+from papergan.studies.workers import check_workers, run_on, train_all
 from papergan.tracking import Tracker
+from pipelines.test_experiment import shapes
+from pipelines.test_study import store, the_study
 
-TWO = WorkerSettings(jobs=2)
+TWO, MANY = WorkerSettings(jobs=2), WorkerSettings(jobs=2, attempts=100)
 POINTS = {
     "paper": "gan_optimisation_review", "seeds": [0, 1], "steps": 40, "batch_size": 8, "every_steps": 10,
     "samples": 50, "common": {"latent_dim": 2, "width": 4}, "levels": {"hinge": {"loss": "hinge"}},
@@ -71,13 +78,43 @@ def test_every_result_is_there_once_whatever_dies_and_in_whatever_order_they_end
     assert train(folder, [*trials, *trials[3:5]], tracker=runs) == {}
     assert results_in(folder) == {trial.key: str(trial.number**2) for trial in trials}
     assert sorted(runs.names) == sorted(f"{trial.name}/seed 0" for trial in trials)
-    assert runs.names[-1] != runs.names[0] == "stub 0/seed 0"  # the first one took longest
     assert sorted(row["value"] for row in runs.rows) == sorted(trial.number for trial in trials)
     assert all(time.time() - 60 < began < time.time() for began in runs.began)
     assert len(list((folder / "began").glob("*.*"))) == len(trials) + 2  # none was begun again without need
     assert not (folder / ".head").exists()
     assert train(folder, trials, tracker=(again := Runs())) == {}
     assert again.names == []
+
+
+class Backwards:
+    """Workers of which those end first that were handed over last."""
+
+    room = 3
+
+    def __init__(self) -> None:
+        self.waiting = []
+
+    def submit(self, trial, digest):
+        future = Future()
+        self.waiting.append((trial, future))
+        if len(self.waiting) == self.room:
+            threading.Timer(0.01, self.end).start()
+        return future
+
+    def end(self) -> None:
+        while self.waiting:
+            trial, future = self.waiting.pop()
+            future.set_result(Outcome(1.0, [("report", ({"step": 1.0, "value": trial.number},))]))
+
+
+def test_each_is_handed_over_when_there_is_room_and_noted_when_it_ends(folder):
+    runs = Runs()
+    store, trials = StubStore(folder), [StubTrial(number) for number in (5, 0, 1, 2, 0)]
+    store.keep("00005", "found")
+    assert run_on(Backwards(), trials, lambda trial: "", store, runs) == {}
+    assert runs.names == ["stub 2/seed 0", "stub 1/seed 0", "stub 0/seed 0"]
+    assert [row["value"] for row in runs.rows] == [2, 1, 0]
+    assert runs.began == [1.0, 1.0, 1.0]
 
 
 def test_one_that_always_fails_is_tried_so_often_and_the_others_go_on(folder):
@@ -118,8 +155,8 @@ def test_a_worker_that_is_not_as_the_head_refuses(folder, changes, said):
     assert len(str(refused.value).splitlines()) == 1
 
 
-def points(tmp_path, seeds: int):
-    trials = trials_of(ModeStressRecipe.parse("points", POINTS | {"seeds": list(range(seeds))}))
+def points(tmp_path, seeds: int, steps: int = 40):
+    trials = trials_of(ModeStressRecipe.parse("points", POINTS | {"seeds": list(range(seeds)), "steps": steps}))
     plain, other = (ModeTrialStore(tmp_path / name, tmp_path / name / "work") for name in ("plain", "other"))
     train_all(WorkerSettings(), trials, PointsTrainer(plain), plain, Tracker())
     return trials, plain, other
@@ -133,12 +170,30 @@ def test_points_come_to_the_same_bits_in_a_worker(tmp_path):
 
 @pytest.mark.reliability
 def test_points_come_to_the_same_bits_after_fifty_kills(tmp_path):
-    trials, plain, other = points(tmp_path, 60)
-    killer = threading.Thread(target=kill_children, args=(50, 6.0))
-    killer.start()
-    assert train_all(WorkerSettings(jobs=2, attempts=100), trials, PointsTrainer(other), other, Tracker()) == {}
-    killer.join()
+    trials, plain, other = points(tmp_path, 25, steps=500)
+    with kills(50) as killed:
+        assert train_all(MANY, trials, PointsTrainer(other), other, Tracker()) == {}
+    assert len(killed) == 50
     compare(trials, plain, other)
+
+
+@pytest.mark.reliability
+def test_images_come_to_the_same_bits_after_kills_each_from_its_newest_checkpoint(tmp_path):
+    training = {"steps": 150, "save_minutes": 1e-4}
+    grids = {"table_1": {"experiments": ["plain", "mixed"], "factors": {}}}
+    trials = the_study(grids=grids, claims=[], common={"training": training}).trials
+    plain, other = (store(tmp_path / name) for name in ("plain", "other"))
+    cache = FeatureCache(tmp_path / "rulers")
+    train_all(WorkerSettings(), trials, ExperimentTrainer(shapes(tmp_path), cache, plain.checkpoints), plain, Tracker())
+    trainer, runs = ExperimentTrainer(shapes(tmp_path), cache, other.checkpoints), Runs()
+    with kills(5) as killed:
+        assert train_all(MANY, trials, trainer, other, runs) == {}
+    assert killed
+    for trial in trials:
+        one, two = (found.find(trial.key) for found in (plain, other))
+        assert one.card.final == two.card.final
+        assert one.card.generator_digest == two.card.generator_digest
+        assert torch.equal(one.samples, two.samples)
 
 
 def compare(trials, plain, other) -> None:
@@ -147,18 +202,40 @@ def compare(trials, plain, other) -> None:
         assert one | {"seconds_per_step": 0} == two | {"seconds_per_step": 0}
 
 
-def kill_children(count: int, seconds: float) -> None:
-    """kill -9 to so many workers, each `seconds` after it was first seen."""
+@contextmanager
+def kills(most: int):
+    """kill -9 to workers at random moments of their lives while the block lasts; yields which were killed."""
     killed: set[str] = set()
-    until = time.monotonic() + 60
-    while len(killed) < count and time.monotonic() < until:
-        for child in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-            for number in child.read_text().split():
-                if number not in killed and b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes():
-                    killed.add(number)
-                    time.sleep(seconds)
+    over, draw = threading.Event(), random.Random(0)
+
+    def kill() -> None:
+        while len(killed) < most and not over.wait(0.01):
+            for number in sorted(workers_now() - killed):
+                if over.wait(draw.uniform(0.0, 12.0)):
+                    return
+                with suppress(ProcessLookupError):
                     os.kill(int(number), signal.SIGKILL)
-        time.sleep(0.01)
+                    killed.add(number)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()
+
+
+def workers_now() -> set[str]:
+    """The processes that executors started here."""
+    listed = (path.read_text().split() for path in Path(f"/proc/{os.getpid()}/task").glob("*/children"))
+    return {number for numbers in listed for number in numbers if b"spawn_main" in command_of(number)}
+
+
+def command_of(number: str) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{number}/cmdline").read_bytes()
+    return b""
 
 
 HEAD = """
@@ -182,7 +259,7 @@ def test_workers_save_and_end_with_the_head_and_the_same_command_goes_on(folder,
     wait_for(lambda: len(list((folder / "began").glob("*.0"))) == 2)
     time.sleep(0.1)  # until both handle signals
     head.send_signal(number)
-    assert head.wait(30) == -number
+    assert head.wait(120) == -number
     wait_for(lambda: len(list((folder / "began").glob("*.saved"))) == 2)
     assert results_in(folder) == {}
     assert train(folder, [StubTrial(number) for number in range(3)]) == {}

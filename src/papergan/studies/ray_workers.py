@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future
 from importlib.util import find_spec
@@ -44,12 +46,26 @@ def check_ray(name: str, settings: WorkerSettings) -> None:
 _START = "start one with `ray start --head --port PORT`, or leave workers.ray out"
 
 
+# Ray ends the process whose cluster is lost within the call that notices, with status 1 and without a word.
+_LAST_WORD = """
+import sys
+if not sys.stdin.read():
+    sys.stderr.write(sys.argv[1] + "\\n")
+"""
+
+
 class RayWorkers:
     """Tasks on a cluster. Ray retries those whose worker or machine dies; each goes on from its newest checkpoint."""
 
     def __init__(self, assignment: Assignment[Any, Any], settings: WorkerSettings) -> None:
         self.room = settings.jobs or ROOM
         self._ray, self._owner = _connected(settings)
+        message = (
+            f"papergan: the Ray cluster at {settings.ray} is lost, or this process was killed; the same command goes on"
+        )
+        self._last_word = subprocess.Popen(  # noqa: S603 - our own interpreter and text
+            [sys.executable, "-I", "-c", _LAST_WORD, message], stdin=subprocess.PIPE, start_new_session=True
+        )
         remote = self._ray.remote(max_calls=0)(train_one)  # 0: a process with a GPU stays for the next trial as well
         self._task = remote.options(
             num_cpus=settings.cpus, num_gpus=settings.gpus, max_retries=settings.attempts - 1,
@@ -99,6 +115,7 @@ class RayWorkers:
             self._ray.cancel(reference)  # as Ctrl-C in the worker: it saves, and ends
         if references:
             self._ray.wait(references, num_returns=len(references), timeout=SAVE_SECONDS)
+        self._last_word.communicate(b"not needed")
         if self._owner:
             self._ray.shutdown()
 

@@ -49,7 +49,7 @@ class TrialGroup(ABC, Generic[T, R]):
 
     @property
     def unfinished(self) -> list[str]:
-        """What is to be said of seeds without a result."""
+        """A text for each seed that failed, and one for those that are not done."""
         tried: dict[int, str] = dict(self.failed)
         texts: list[str] = [f"seed {seed} {why}" for seed, why in tried.items()]
         rest = [str(seed) for seed in self.missing if seed not in tried]

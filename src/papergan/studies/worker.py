@@ -22,7 +22,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from papergan.atomic_files import read_regular, write_whole
+from papergan.atomic_files import read_regular, sha256_of, write_whole
 from papergan.errors import CheckpointError, Interrupted, PaperganError, StorageError
 from papergan.messages import sanitise
 from papergan.studies.runner import ResultStore, Trial
@@ -94,8 +94,8 @@ class Recorder(Tracker):
         self.calls.append(("scores", (card,)))
 
 
-def tell(calls: Iterable[Call], tracker: Tracker) -> None:
-    """Tell a tracker what was recorded."""
+def replay_calls(calls: Iterable[Call], tracker: Tracker) -> None:
+    """Make the recorded calls to a tracker."""
     for name, arguments in calls:
         getattr(tracker, name)(*arguments)
 
@@ -106,7 +106,7 @@ def code_digest() -> str:
     root, digest = Path(__file__).parents[1], sha256()
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode())
-        digest.update(sha256(path.read_bytes()).digest())
+        digest.update(sha256_of(path).encode())
     return digest.hexdigest()
 
 
@@ -125,7 +125,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Assignment(Generic[T, R]):
-    """What every worker of a study is told. trainer: as it is pickled, each worker uses one. threads: of each trial.
+    """What every worker of a study gets. trainer: pickled; each worker uses one. threads: of each trial.
 
     note: a file that the head wrote with `token` in it; variables: of the head's environment, where a worker's own has
     none of them.
@@ -211,10 +211,10 @@ def _check(assignment: Assignment[T, R]) -> None:
         )
         raise WorkerRefused(f"{here} has other versions than the head: {differ}; install the same on all machines")
     try:
-        told = read_regular(assignment.note, most=100).decode()
+        found = read_regular(assignment.note, most=100).decode()
     except (OSError, ValueError):
-        told = ""
-    if told != assignment.token:
+        found = ""
+    if found != assignment.token:
         raise WorkerRefused(
             f"{here} does not see the workspace of the head, {assignment.note.parent}: put it on a disk that all "
             "machines share under the same path (PAPERGAN_WORKSPACE)"

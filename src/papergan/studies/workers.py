@@ -16,7 +16,7 @@ from papergan.distributed import is_distributed
 from papergan.errors import RecipeError
 from papergan.studies.local_workers import LocalWorkers
 from papergan.studies.runner import Trial, run_trials
-from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, loaded_torch, tell
+from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, loaded_torch, replay_calls
 from papergan.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def run_on(
 ) -> dict[str, str]:
     """Have workers train every trial whose result is not in the store, in any order. Returns why some failed, by key.
 
-    This process alone tells the tracker, of each trial when it has ended. Raises what ends all of them.
+    This process alone reports to the tracker, of each trial when it has ended. Raises what ends all of them.
     """
     ended: SimpleQueue[tuple[T, Future[Outcome]]] = SimpleQueue()
     failed: dict[str, str] = {}
@@ -117,7 +117,7 @@ def run_on(
         trial, future = ended.get()
         running -= 1
         try:
-            _tell(trial, future.result(), tracker)
+            _log(trial, future.result(), tracker)
         except TrialFailed as error:
             failed[trial.key] = f"{FAILED} {error}"
             logger.error("%s, seed %d: %s", trial.name, trial.seed, failed[trial.key])
@@ -140,10 +140,10 @@ def _wanted(trials: Iterable[T], store: Store[R]) -> Iterator[T]:
             yield trial
 
 
-def _tell(trial: T, outcome: Outcome, tracker: Tracker) -> None:
+def _log(trial: T, outcome: Outcome, tracker: Tracker) -> None:
     name = f"{trial.name}/seed {trial.seed}"
     with tracker.nested(name, trial.parameters, trial.tags, began=outcome.began) as nested:
-        tell(outcome.calls, nested)
+        replay_calls(outcome.calls, nested)
     logger.info("%s, seed %d: finished", trial.name, trial.seed)
 
 
