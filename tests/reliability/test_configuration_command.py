@@ -131,7 +131,7 @@ def test_a_faulty_option_of_any_length_is_cut():
     ],
 )
 def test_params_that_nothing_reads_are_checked(command, params, message):
-    assert message in command("run", "--pipelines", "__default__", "--env", "test", "--params", params)
+    assert message in command("run", "--pipelines", "comparison", "--env", "test", "--params", params)
 
 
 @pytest.mark.parametrize("variable", ["PAPERGAN_WORKSPACE", "PAPERGAN_DATA"])
