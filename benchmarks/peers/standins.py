@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-
 CLASSES = 10
 
 
