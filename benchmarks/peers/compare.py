@@ -1,10 +1,11 @@
 """A peer's public loop against ours, on the same work: `python benchmarks/peers/compare.py --peer mimicry --path DIR`.
 
-The same networks (the peer's own classes), batch, loss, optimiser settings, moves, images, precision (float32) and
-threads. Each side trains in a process of its own, the two taking turns, who begins alternating from round to round; the
-first steps are left out. Prints Markdown: images per second of each, their ratio of each round (median, least, most),
-and the FLOPs of a step of each, forward and backward apart: the same forward work, or the difference is said.
-`--json FILE` keeps all of it. Peers are fetched by whoever runs this, see README.md.
+The same networks (the peer's own classes; of conditional games the peer's there, ours of the same recipe here), batch,
+loss, optimiser settings, moves, images, precision (float32) and threads. Each side trains in a process of its own, the
+two taking turns, who begins alternating from round to round; the first steps are left out. Prints Markdown: images per
+second of each, their ratio of each round (median, least, most), and the FLOPs of a step of each, forward and backward
+apart: the same forward work, or the difference is said; and where each side has its own networks, what differs in
+them. `--json FILE` keeps all of it. Peers are fetched by whoever runs this, see README.md.
 """
 
 from __future__ import annotations
@@ -261,7 +262,7 @@ def differing(found: dict[str, Any]) -> list[str]:
         if ours.get(kind, 0) != theirs.get(kind, 0)
     ]
     for side, shapes in (("ours", found["only_ours"]), ("the peer", found["only_theirs"])):
-        said += [f"only {side}: {', '.join('x'.join(map(str, shape)) for shape in shapes)}"] if shapes else []
+        said += [f"only {side}: {', '.join('x'.join(map(str, shape)) or '1' for shape in shapes)}"] if shapes else []
     return said
 
 
