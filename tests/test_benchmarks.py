@@ -16,12 +16,18 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
+from papergan.networks.layers.spectral import spectral_norm
 
 
 @pytest.fixture
 def benchmarks(monkeypatch):
     """The folder's modules can be imported, as they are where one of them is run."""
     monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+
+
+@pytest.fixture
+def peers(benchmarks, monkeypatch):
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks" / "peers"))
 
 
 @pytest.fixture
@@ -311,6 +317,55 @@ def test_a_peer_in_this_repository_is_refused():
     assert done.stderr.startswith("compare: ")
     assert "lies in this repository" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_networks_of_one_recipe_are_held_against_each_other(peers):
+    from pairs import Pair, beside
+
+    torch.manual_seed(0)
+    images = torch.randn(4, 8, 16, 16)
+    found = beside(Pair(_Skipping(early=True), _Skipping(early=False), (images,), _forward, _forward))
+    assert found["parameters"]["ours"] == found["parameters"]["theirs"] == (8 * 8 + 8) + 2 * (8 * 8 * 9 + 8)
+    first, second = (found["kinds"][side]["1x1 convolution"] for side in ("ours", "theirs"))
+    assert (first, second) == (2 * 8 * 8 * 8 * 8, 2 * 8 * 8 * 16 * 16)  # before and after halving
+    assert found["kinds"]["ours"]["3x3 convolution"] == found["kinds"]["theirs"]["3x3 convolution"]
+    assert found["difference"] < 1e-5
+    assert not found["only_ours"]
+    spoilt = Pair(_Skipping(early=True), _Skipping(early=False, in_place=True), (images,), _forward, _forward)
+    assert beside(spoilt)["difference"] > 1e-2
+
+
+def test_networks_of_different_weights_are_said_to_differ(peers):
+    from pairs import Pair, beside
+
+    images = torch.randn(4, 3)
+    found = beside(Pair(torch.nn.Linear(3, 5), torch.nn.Linear(3, 5, bias=False), (images,), _forward, _forward))
+    assert (found["only_ours"], found["only_theirs"], found["difference"]) == ([(5,)], [], None)
+    assert found["flops"] == {"ours": 30, "theirs": 30}
+
+
+def _forward(network, images):
+    return network(images)
+
+
+class _Skipping(torch.nn.Module):
+    """A residual block under spectral normalisation whose skip is computed first and halved early, or last and late."""
+
+    def __init__(self, *, early, in_place=False):
+        super().__init__()
+        norm = spectral_norm if early else torch.nn.utils.spectral_norm
+        self.early, self.in_place = early, in_place
+        self.first, self.second = (norm(torch.nn.Conv2d(8, 8, 3, padding=1)) for _ in range(2))
+        self.skip = norm(torch.nn.Conv2d(8, 8, 1))
+
+    def forward(self, images):
+        pool = torch.nn.functional.avg_pool2d
+        if self.early:
+            skip = self.skip(pool(images, 2))
+            return pool(self.second(torch.relu(self.first(torch.relu(images)))), 2) + skip
+        kept = images.clone()
+        active = kept.relu_() if self.in_place else kept.relu()
+        return pool(self.second(torch.relu(self.first(active))), 2) + pool(self.skip(kept), 2)
 
 
 def test_neighbours_are_timed_for_every_shape_of_features(run):

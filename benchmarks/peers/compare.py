@@ -1,10 +1,11 @@
 """A peer's public loop against ours, on the same work: `python benchmarks/peers/compare.py --peer mimicry --path DIR`.
 
-The same networks (the peer's own classes), batch, loss, optimiser settings, moves, images, precision (float32) and
-threads. Each side trains in a process of its own, the two taking turns, who begins alternating from round to round; the
-first steps are left out. Prints Markdown: images per second of each, their ratio of each round (median, least, most),
-and the FLOPs of a step of each, forward and backward apart: the same forward work, or the difference is said.
-`--json FILE` keeps all of it. Peers are fetched by whoever runs this, see README.md.
+The same networks (the peer's own classes; of conditional games the peer's there, ours of the same recipe here), batch,
+loss, optimiser settings, moves, images, precision (float32) and threads. Each side trains in a process of its own, the
+two taking turns, who begins alternating from round to round; the first steps are left out. Prints Markdown: images per
+second of each, their ratio of each round (median, least, most), and the FLOPs of a step of each, forward and backward
+apart: the same forward work, or the difference is said; and where each side has its own networks, what differs in
+them. `--json FILE` keeps all of it. Peers are fetched by whoever runs this, see README.md.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ def one_side(given: argparse.Namespace) -> dict[str, Any]:
     found |= {"hardware": provenance.hardware(device)}
     if counter is not None:
         return found | {"flops": clock.flops_per_step}
-    return found | {"seconds_per_step": clock.seconds_per_step}
+    found |= {"seconds_per_step": clock.seconds_per_step}
+    return found | {"processor_seconds_per_step": clock.processor_seconds_per_step}
 
 
 def run(side: str, sides: Any, asked: Asked, clock: Clock, steps: int) -> None:
@@ -156,21 +158,25 @@ def compare(given: argparse.Namespace) -> dict[str, Any]:
     counts = {side: in_a_process(given, side, "--count") for side in ("peer", "ours")}
     pairs = in_a_process(given, "ours", "--pairs")["pairs"]
     rates: dict[str, list[float]] = {"peer": [], "ours": []}
+    processor: dict[str, list[float]] = {"peer": [], "ours": []}
     for number in range(given.rounds):
         for side in ALTERNATING[number % 2]:
             found = in_a_process(given, side)
             rates[side].append(found["images_per_step"] / found["seconds_per_step"])
+            processor[side].append(found["processor_seconds_per_step"])
             print(f"round {number + 1}: {side} {rates[side][-1]:.1f} images/s", file=sys.stderr)
     ratios = [ours / peer for ours, peer in zip(rates["ours"], rates["peer"], strict=True)]
+    busy = [peer / ours for ours, peer in zip(processor["ours"], processor["peer"], strict=True)]
     commit = provenance.commit()
     kept = ("peer", "network", "width", "batch", "steps", "warm_up", "rounds", "workers", "size")
     return {
         **{name: getattr(given, name) for name in kept},
         "images": "random" if given.images is None else given.images.name, "precision": "float32",
         "images_per_step": counts["ours"]["images_per_step"], "images_per_second": rates, "ratios": ratios,
+        "processor_seconds_per_step": processor, "processor_ratios": busy, "processor_ratio": statistics.median(busy),
         "ratio": statistics.median(ratios), "flops": {side: found["flops"] for side, found in counts.items()},
-        "facts": counts["peer"]["facts"], "pairs": pairs, "hardware": counts["ours"]["hardware"],
-        "versions": provenance.versions(),
+        "facts": counts["peer"]["facts"], "pairs": pairs,
+        "hardware": counts["ours"]["hardware"], "versions": provenance.versions(),
         "commit": commit.name, "dirty": commit.dirty, "peer_commit": given.peer_commit or commit_of(given.path),
     }  # fmt: skip
 
@@ -223,7 +229,12 @@ def table(figures: dict[str, Any]) -> str:
         lines.append(f"| {side} | {middle:.4g} | {min(rate):.4g} | {max(rate):.4g} | {work} |")
     ratio = f"{figures['ratio']:.2f} | {least:.2f} | {most:.2f}"
     shares = [flops["ours"][part] / max(flops["peer"][part], 1) for part in (0, 1)]
-    lines += [f"| ours / peer | {ratio} | {shares[0]:.3f} | {shares[1]:.3f} | |", ""]
+    lines += [f"| ours / peer | {ratio} | {shares[0]:.3f} | {shares[1]:.3f} | |"]
+    if figures["hardware"].endswith("threads"):
+        busy = figures["processor_ratios"]
+        spread = f"{figures['processor_ratio']:.2f} | {min(busy):.2f} | {max(busy):.2f}"
+        lines += [f"| in processor time, without a DataLoader's workers | {spread} | | | |"]
+    lines += [""]
     lines += [networks(figures["pairs"])] if figures["pairs"] else [verdict(*shares)]
     return "\n".join(lines)
 
@@ -251,7 +262,7 @@ def differing(found: dict[str, Any]) -> list[str]:
         if ours.get(kind, 0) != theirs.get(kind, 0)
     ]
     for side, shapes in (("ours", found["only_ours"]), ("the peer", found["only_theirs"])):
-        said += [f"only {side}: {', '.join('x'.join(map(str, shape)) for shape in shapes)}"] if shapes else []
+        said += [f"only {side}: {', '.join('x'.join(map(str, shape)) or '1' for shape in shapes)}"] if shapes else []
     return said
 
 

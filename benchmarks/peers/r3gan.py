@@ -4,9 +4,8 @@ Left as it is: `training.training_loop` with its loss, augmentation, schedules, 
 on our side the recipe r3gan_cifar10 with our networks. Put in place at run time: what its train.py makes of its command
 line, in float32 throughout (theirs has bfloat16 in three of four stages); the data set; on a CPU the device it asks for
 and CUDA's events and counters, which do nothing there, and its operators' own reference versions, which it has for
-that; the argument that torch's Sampler no longer takes, and
-a float for Adam's beta1, which is an int; no grids of samples and no snapshots. Packages of its logging and its
-metrics that are not installed do nothing.
+that; the argument that torch's Sampler no longer takes, and a float for Adam's beta1, which is an int; no grids of
+samples and no snapshots. Packages of its logging and its metrics that are not installed do nothing.
 
 --width: of every stage, a multiple of 8, and as many groups as it has eights; its own is 768. --network and
 --discriminator-steps do not exist. It needs at least one worker.

@@ -97,6 +97,7 @@ class Clock:
         self._device, self._steps, self._warm_up = asked.device, asked.steps, warm_up
         self._per_step, self._counter = per_step, counter
         self._moves, self.times, self.flops = 0, list[float](), list[tuple[int, int]]()
+        self.processor = list[float]()
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -123,12 +124,18 @@ class Clock:
         if self._device.type == "cuda" and done in (self._warm_up, self._warm_up + self._steps):
             torch.cuda.synchronize(self._device)
         self.times.append(time.perf_counter())
+        self.processor.append(time.process_time())
         if self._counter is not None:
             self.flops.append((self._counter.forward, self._counter.backward))
 
     @property
     def seconds_per_step(self) -> float:
         return (self.times[-1] - self.times[self._warm_up - 1]) / self._steps
+
+    @property
+    def processor_seconds_per_step(self) -> float:
+        """Of this process alone, its DataLoader's workers left out; what else the machine does is not in it."""
+        return (self.processor[-1] - self.processor[self._warm_up - 1]) / self._steps
 
     @property
     def flops_per_step(self) -> tuple[int, int]:

@@ -9,7 +9,8 @@ first, orthogonal initialisation, BatchNorm's epsilon 1e-4, every layer normalis
 them; latents N(0, I) of dimension 128, classes drawn evenly. Its optimisation is in the recipe.
 The paper contradicts its code in Adam's beta2, 0.9 and TensorFlow's usual 0.999; the paper is followed.
 Deviations: vectors of spectral norms begin after 15 iterations, theirs are random; the discriminator's singular vectors
-move once for reals and once for fakes, as StudioGAN's.
+move once for reals and once for fakes, as StudioGAN's. Skips of the discriminator's blocks carry their input, as in
+Miyato's code; StudioGAN's carry relu of it, which its ReLU in place makes of the input (benchmarks/peers).
 Deterministic on a GPU: as `hybrid_fast`; products and softmax of attention have such kernels in torch as well.
 """
 
