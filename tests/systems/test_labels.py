@@ -20,7 +20,7 @@ from papergan.game.training_step import training_step
 from papergan.objectives.gradient_penalties import GradientPenalty, LocalGradientPenalty
 
 SPEC = ImageSpec(3, 16, 4)
-KINDS = {"dcgan": "maps", "hinge_gan": "maps", "wgan_gp_conv": "maps", "wgan_gp": "projection"}
+KINDS = {"dcgan": "maps", "hinge_gan": "maps", "lsgan": "maps", "wgan_gp_conv": "maps", "wgan_gp": "projection"}
 
 
 def build(name: str, images: ImageSpec = SPEC, **overrides: object) -> Game:
