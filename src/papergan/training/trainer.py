@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from papergan.errors import CheckpointError, Interrupted, NotFiniteError
 from papergan.game.cuda_graphs import CudaEngine, GraphedStep
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard, check_finite, finite_only
 from papergan.game.schedules import Progress
-from papergan.game.training_step import Report, training_step
+from papergan.game.training_step import training_step
 from papergan.randomness import own_random_state, seed_for, set_seed
 from papergan.training.batches import Batches
 from papergan.training.best_generators import BestGenerators
@@ -102,15 +101,15 @@ class Trainer:
 
     def _run_step(self) -> None:
         real = self.batches.of_step(self.step, self.game.batches_per_step)
+        seed = seed_for(self.settings.seed, "step", self.step)
         with self.callbacks.leader.step(self.step):
-            self._running_mean.add(self._training_step(real, seed_for(self.settings.seed, "step", self.step)))
+            if self._graphs is not None:
+                report = self._graphs(real, self.progress, seed)
+            else:
+                set_seed(seed, self.game.device)
+                report = training_step(self.game, real, self.progress, self._guard, self._autocast)
+            self._running_mean.add(report)
         self.step += 1
-
-    def _training_step(self, real: list[dict[str, Tensor]], seed: int) -> Report:
-        if self._graphs is not None:
-            return self._graphs(real, self.progress, seed)
-        set_seed(seed, self.game.device)
-        return training_step(self.game, real, self.progress, self._guard, self._autocast)
 
     def _report_is_due(self) -> bool:
         done, count = self.step, self.game.batches_per_step
