@@ -22,7 +22,7 @@ from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.errors import RecipeError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.hooks.catalog_checks import find_published_errors
-from papergan.pipelines.comparison.nodes import compare
+from papergan.pipelines.comparison import compare
 from papergan.pipelines.overview import overview
 
 BASE = PROJECT / "conf" / "base"

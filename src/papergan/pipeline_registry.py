@@ -9,7 +9,7 @@ from importlib import import_module
 from kedro.pipeline import Pipeline, node
 
 from papergan.config import registry
-from papergan.pipelines import comparison, experiment, ingestion, study, sweep
+from papergan.pipelines import experiment, study, sweep
 from papergan.pipelines.overview import overview
 
 
@@ -34,16 +34,14 @@ class LazyPipelines(Mapping[str, Pipeline]):
 
 def register_pipelines() -> Mapping[str, Pipeline]:
     """All pipelines by name; an experiment's goes from raw data to the comparison table."""
-    makers: dict[str, Callable[[], Pipeline]] = {name: partial(_whole, name) for name in registry.discover()}
+    makers: dict[str, Callable[[], Pipeline]] = {
+        name: partial(experiment.create_pipeline, name) for name in registry.discover()
+    }
     for name, entry in registry.studies().items():
         makers[name] = partial((sweep if entry.sweep else study).create_pipeline, name)
     makers |= {name: partial(_tool, name) for name in registry.TOOLS}
     makers["__default__"] = lambda: Pipeline([node(overview, inputs="parameters", outputs=None, name="overview")])
     return LazyPipelines(makers)
-
-
-def _whole(name: str) -> Pipeline:
-    return Pipeline([part.create_pipeline(name) for part in (ingestion, experiment, comparison)])
 
 
 def _tool(name: str) -> Pipeline:

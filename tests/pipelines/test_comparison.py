@@ -10,7 +10,7 @@ from papergan.config.checked import Comparison
 from papergan.config.comparison import ComparisonSettings
 from papergan.datasets.page import Page, PageDataset
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
-from papergan.pipelines.comparison.nodes import compare, compare_after
+from papergan.pipelines.comparison import compare, compare_after
 
 ALL = Comparison(ComparisonSettings())
 PUBLISHED = yaml.safe_load((PROJECT / "conf" / "base" / "published.yml").read_text())

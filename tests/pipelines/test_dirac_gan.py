@@ -12,7 +12,7 @@ from papergan.config.checked import Dirac
 from papergan.config.dirac import DiracRecipe
 from papergan.errors import RecipeError
 from papergan.hooks.tool_checks import check_dirac
-from papergan.pipelines.dirac_gan import nodes
+from papergan.pipelines import dirac_gan as nodes
 from papergan.studies.dirac import build, gradient_field, run_variant
 from papergan.studies.dirac_theory import Linearised, closed_form
 

@@ -13,7 +13,7 @@ from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import check_mode_stress
 from papergan.metrics.modes import Mixture
-from papergan.pipelines.mode_stress import nodes
+from papergan.pipelines import mode_stress as nodes
 from papergan.studies import mode_figures, mode_trials
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import second_half_mean, spread_of_points_loss

@@ -259,7 +259,7 @@ def test_a_table_made_on_several_machines_names_them_all(finished):
     first = groups[0].results[0]
     moved = replace(first, card=first.card.model_copy(update={"hardware": "elsewhere"}))
     groups[0] = replace(groups[0], done=((0, moved), *groups[0].done[1:]))
-    notes = study.nodes._notes(the_study(), groups, [], {})
+    notes = study._notes(the_study(), groups, [], {})
     assert sum("; commit " in note for note in notes) == 2
 
 
@@ -374,7 +374,7 @@ def test_a_trial_that_failed_is_in_the_table_with_its_error_and_the_command_says
     error = "failed 3 times, the last: no memory"
     ended = catalog.load(f"{NAME}.finished") | {"table_1: plain/own, seed 7": error}
     larger = the_study(seeds=[0, 1, 7])
-    page = study.nodes.tabulate(larger, store(folder), ended, PUBLISHED, {"song2023": [PRO]})
+    page = study.tabulate(larger, store(folder), ended, PUBLISHED, {"song2023": [PRO]})
     rows = [line for line in page.markdown.splitlines() if line.startswith("| DCGAN | plain | own")]
     assert f"| seed 7 {error} |" in rows[0]
     assert f"table_1: plain/own, seed 7 {error}" in page.console

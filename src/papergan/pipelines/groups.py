@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-GROUPS = ("ingestion", "model", "reference", "training", "evaluation", "reporting")
 RECIPE = "params:recipe"  # stands for the parameters of the experiment
 
 
@@ -17,8 +16,6 @@ def in_groups(experiment: str, groups: Mapping[str, Pipeline], shared: Collectio
     The group comes first, so that the opened graph is the chain of groups. Datasets get the experiment as prefix, all
     but the shared ones, and so do parameters.
     """
-    if unknown := set(groups) - set(GROUPS):
-        raise ValueError(f"unknown groups {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
     return Pipeline([_in_group(experiment, name, nodes, set(shared)) for name, nodes in groups.items()])
 
 

@@ -1,11 +1,12 @@
-"""The pipeline of an experiment: build_model, train, swap_in_ema, evaluate, and figures."""
+"""The pipeline of an experiment: ingest, build_model, train, swap_in_ema, evaluate, figures, and compare."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Pipeline, node
 
+from papergan.pipelines.comparison import COMPARED, compare_after
 from papergan.pipelines.experiment.nodes import (
     class_figures,
     codes,
@@ -13,6 +14,7 @@ from papergan.pipelines.experiment.nodes import (
     evaluation,
     export,
     figures,
+    ingestion,
     model,
     packaging,
     references,
@@ -25,7 +27,7 @@ from papergan.pipelines.groups import RECIPE, in_groups, named_node
 
 def create_pipeline(experiment: str) -> Pipeline:
     """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
-    return in_groups(experiment, _groups(), shared={"image_library", "feature_cache", "published"})
+    return in_groups(experiment, _groups(), shared={"image_library", "feature_cache", *COMPARED})
 
 
 @cache
@@ -33,6 +35,10 @@ def _groups() -> dict[str, Pipeline]:
     """The nodes of any experiment, under no name; made once, since there are many experiments."""
     recipe, classifier = RECIPE, "domain_classifier"
     nodes = {
+        "ingestion": [
+            named_node(ingestion.ingest, ["image_library", recipe], "raw_images"),
+            named_node(ingestion.normalise, ["raw_images", recipe], "images"),
+        ],
         "model": [named_node(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])],
         "reference": [
             named_node(
@@ -72,6 +78,7 @@ def _groups() -> dict[str, Pipeline]:
                 [recipe, "image_library", "images", "trained", "generator", "scores", "published"],
                 "model",
             ),
+            node(compare_after, [*COMPARED, "scores"], "comparison", name="compare", tags=["comparison"]),
         ],
     }  # fmt: skip
     return {group: Pipeline(members, tags=["experiment"]) for group, members in nodes.items()}

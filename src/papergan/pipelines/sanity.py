@@ -1,4 +1,4 @@
-"""Nodes of the metric sanity pipeline: from damaged real images to a page of curves."""
+"""The metric sanity pipeline: every metric on damaged real images, as a page of curves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import io
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Sanity
 from papergan.data.images import ImageSplits
@@ -28,6 +30,7 @@ from papergan.extractors.build import extractors_of
 from papergan.metrics.registry import prefix_and_metric
 from papergan.pipelines.experiment.nodes.references import classifier_of, references_of
 from papergan.pipelines.experiment.restore import stop_requested, stoppable
+from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import csv_page, html_page, markdown_page
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
@@ -177,3 +180,14 @@ def _png(figure: Any) -> bytes:
     plotted: Figure = figure
     plotted.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
+
+
+def create_pipeline() -> Pipeline:
+    """The page that shows each metric under each damage, on real images."""
+    recipe, images, cases = "params:metric_sanity", "metric_sanity.images", "metric_sanity.cases"
+    nodes = [
+        named_node(ingest_for_sanity, ["image_library", recipe], images),
+        named_node(score_corruptions, [recipe, images, "feature_cache"], cases),
+        named_node(show_sanity, [recipe, cases], ["metric_sanity.plot", "metric_sanity.page"]),
+    ]
+    return Pipeline(nodes, tags=["sanity"])

@@ -1,10 +1,12 @@
-"""Nodes of the reproductions: train what is missing, measure anchors of the metrics, tabulate."""
+"""The reproductions: published numbers beside measured ones, each under its own protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
+
+from kedro.pipeline import Pipeline
 
 from papergan.config.checked import ModeStress, Reproductions
 from papergan.config.dirac import DiracResult
@@ -16,6 +18,8 @@ from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.parzen_anchors import parzen_anchors
+from papergan.pipelines import dirac_gan
+from papergan.pipelines.groups import named_node
 from papergan.reporting.published_results import published_numbers
 from papergan.reporting.reproductions import MeasuredRun, reproduction_table, reproductions, run_table, summary
 from papergan.studies import figures
@@ -26,6 +30,7 @@ from papergan.studies.seed_groups import ExperimentGroup, grouped
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 
+POINTS = "pacgan_points"  # whose finished trials are read: training them is that tool's command
 ANCHOR_DATA, VALIDATION, METRIC = "mnist", 10_000, "parzen_ll_historical"
 CONSOLE = ("paper", "number", "published", "measured", "seeds", "verdict", "minutes")
 
@@ -142,3 +147,23 @@ def _command(measured_by: str) -> str:
 def draw_samples(plan: Reproductions, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
     """A matplotlib Figure of samples, one panel per experiment of which this pipeline has trained a seed."""
     return figures.samples(grouped(ExperimentGroup, plan.trials, trials), "reproductions: samples")
+
+
+def create_pipeline() -> Pipeline:
+    """Trains what is not trained yet; runs the tools whose numbers stand in the table; makes the table."""
+    recipe, trials, stores = (
+        "params:recipe",
+        ["params:recipe", "trials", "finished"],
+        ["image_library", "feature_cache"],
+    )
+    points, point_trials, results = f"params:{POINTS}", f"{POINTS}.trials", "dirac_gan.results"
+    nodes = [
+        named_node(train_reproductions, [recipe, *stores, "trials", "tracker", "score_cards"], "finished"),
+        named_node(measure_anchors, [recipe, "image_library"], "anchors"),
+        named_node(tabulate, [*trials, "score_cards", "anchors", results, points, point_trials, "published"], "page"),
+        named_node(draw_samples, trials, "samples"),
+    ]
+    shared = {*stores, "score_cards", results, point_trials, "published"}
+    parameters = {recipe: "params:reproductions", points: points}
+    own = Pipeline(nodes, namespace="reproductions", inputs=shared, parameters=parameters, tags=["reproductions"])
+    return own + dirac_gan.create_pipeline()

@@ -1,4 +1,4 @@
-"""Nodes of `evaluate_images`: from folders of images to scores."""
+"""The pipeline `evaluate_images`: from folders of images to scores."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Images
 from papergan.data.folder import read_images
@@ -21,6 +22,7 @@ from papergan.extractors.build import extractors_of, fastest
 from papergan.pipelines.experiment.nodes.figures import neighbours_grid
 from papergan.pipelines.experiment.nodes.references import classifier_of, features_of_sets, references_of
 from papergan.pipelines.experiment.restore import stop_requested, stoppable
+from papergan.pipelines.groups import named_node
 from papergan.reporting.image_grid import ImageGrid
 from papergan.reporting.pages import csv_page, html_page, markdown_page, text
 from papergan.tracking import provenance
@@ -144,3 +146,17 @@ def _part(images: ImageSet, rows: torch.Tensor) -> ImageSet:
 def _in_colour(images: ImageSet) -> ImageSet:
     pixels = images.images.expand(-1, 3, -1, -1).contiguous()
     return ImageSet(images.name, pixels, images.labels, images.classes)
+
+
+def create_pipeline() -> Pipeline:
+    """The pipeline that scores any images, by the same code as an experiment."""
+    recipe, images, classifier = "params:evaluate_images", "evaluate_images.images", "evaluate_images.classifier"
+    inputs, scores = [recipe, images, classifier, "feature_cache"], "evaluate_images.scores"
+    nodes = [
+        named_node(read, recipe, images),
+        named_node(train_classifier, [recipe, images, "feature_cache"], classifier),
+        named_node(score, inputs, scores),
+        named_node(draw_image_neighbours, inputs, "evaluate_images.neighbours"),
+        named_node(tabulate_scores, scores, "evaluate_images.page"),
+    ]
+    return Pipeline(nodes, tags=["images"])

@@ -1,4 +1,4 @@
-"""Nodes of the comparison: from score cards to tables."""
+"""The comparison: from score cards and published results to a table."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from kedro.pipeline import Pipeline
+
 from papergan.config.checked import Comparison
 from papergan.config.papers import citation, short_name
 from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import ScoreCard
+from papergan.pipelines.groups import named_node
 from papergan.reporting.comparison_page import comparison_html
 from papergan.reporting.comparison_table import comparison_table, run_of_line
 from papergan.reporting.pages import csv_page
@@ -17,6 +20,7 @@ from papergan.reporting.published_results import published_notes, published_rows
 from papergan.reporting.rendering import to_console, to_markdown
 
 TITLE = "Published and measured"
+COMPARED = ["published", "score_cards", "sample_strips", "params:comparison"]  # inputs of the comparison
 
 
 def compare(
@@ -59,3 +63,8 @@ def compare_after(
     """As `compare`, at the end of an experiment. scores: its card, the newest of all."""
     others = {name: card for name, card in score_cards.items() if name != scores.run}
     return compare(published, {**others, scores.run: scores}, sample_strips, comparison)
+
+
+def create_pipeline() -> Pipeline:
+    """The comparison of everything on disk; that at the end of an experiment is a node of its pipeline."""
+    return Pipeline([named_node(compare, COMPARED, "comparison")], tags=["comparison"])

@@ -1,10 +1,12 @@
-"""Nodes of the search for FD: raised from 1 until training is stable after epoch 30 (song2023, section 3.1)."""
+"""The search for FD: raised from 1 until training is stable after epoch 30 (song2023, section 3.1)."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from typing import Any
+
+from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Search
 from papergan.config.papers import citation, short_name
@@ -15,6 +17,7 @@ from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.metrics.registry import prefix_and_metric
 from papergan.metrics.stability import instability
+from papergan.pipelines.groups import named_node
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.measures import player_losses
 from papergan.studies.page import study_page
@@ -117,3 +120,15 @@ def draw(search: Search, trace: Trace, trials: ExperimentTrialStore) -> object:
         axes.set_xlabel("epoch")
         axes.legend(fontsize="xx-small")
     return figure
+
+
+def create_pipeline() -> Pipeline:
+    """The search pipeline: trains with FD = 1, 2, ... of each experiment until training is stable."""
+    recipe, stores = "params:recipe", ["image_library", "feature_cache", "trials", "tracker"]
+    nodes = [
+        named_node(search, [recipe, *stores], ["trace", "chosen"]),
+        named_node(tabulate, [recipe, "trace"], "page"),
+        named_node(draw, [recipe, "trace", "trials"], "plot"),
+    ]
+    shared, parameters = {"image_library", "feature_cache"}, {recipe: "params:fd_search"}
+    return Pipeline(nodes, namespace="fd_search", inputs=shared, parameters=parameters, tags=["search"])

@@ -1,14 +1,17 @@
-"""Nodes of the Dirac-GAN: run the variants, tabulate and draw them."""
+"""The Dirac-GAN: every loss and regulariser on two scalars, beside the closed forms."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from kedro.pipeline import Pipeline
+
 from papergan.config.checked import Dirac
 from papergan.config.dirac import Complex, DiracRecipe, DiracResult
 from papergan.config.papers import citation
 from papergan.datasets.page import Page
+from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import text
 from papergan.studies import dirac_figure
 from papergan.studies.dirac import run_variant
@@ -74,3 +77,14 @@ def _pair(values: tuple[Complex, Complex] | None) -> str:
 def draw_trajectories(dirac: Dirac, results: Sequence[DiracResult]) -> object:
     """A matplotlib Figure of the trajectories, and of the distances beside the closed forms."""
     return dirac_figure.trajectories(results, dirac.recipe, "Dirac-GAN: measured (blue) and closed form (red, dashed)")
+
+
+def create_pipeline() -> Pipeline:
+    """Seconds in all; nothing is trained that would have to be kept."""
+    nodes = [
+        named_node(run_dirac_gan, "params:recipe", "results"),
+        named_node(tabulate, ["params:recipe", "results"], "page"),
+        named_node(draw_trajectories, ["params:recipe", "results"], "trajectories"),
+    ]
+    parameters = {"params:recipe": "params:dirac_gan"}
+    return Pipeline(nodes, namespace="dirac_gan", parameters=parameters, tags=["dirac_gan"])

@@ -1,10 +1,12 @@
-"""Nodes of a study: run the trials, tabulate and draw their results."""
+"""A study: experiments over seeds and levels of factors, in one table with figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from kedro.pipeline import Pipeline, node
 
 from papergan.config.checked import Study
 from papergan.config.papers import citation
@@ -14,6 +16,7 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.metrics.registry import prefix_and_metric
+from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import Statement, read_statements, statement_table
 from papergan.reporting.published_results import PublishedRow, published_notes, published_rows
@@ -32,6 +35,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONSOLE_METRICS = ("fid@", "is@", "recall@", "copies@", "ms_ssim@")  # what there is room for; the page has the rest
+FIGURES = {
+    "losses": (figures.losses, "losses"),
+    "scores": (figures.scores, "scores over epochs"),
+    "samples": (figures.samples, "samples"),
+    "neighbours": (figures.neighbours, "samples and their nearest training images"),
+}
+"""What draws each figure, and its title; most have a panel per row of the table."""
 
 
 def run_study(
@@ -127,23 +137,27 @@ def _notes(
     return notes
 
 
-def draw_losses(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
-    """A matplotlib Figure of both players' losses over epochs, one panel per row of the table."""
-    return figures.losses(grouped(ExperimentGroup, study.trials, trials), f"{study.name}: losses")
+def drawing(name: str) -> Callable[[Study, ExperimentTrialStore, object], object]:
+    """The node that draws one of FIGURES, a matplotlib Figure."""
+    make, title = FIGURES[name]
+
+    def draw(study: Study, trials: ExperimentTrialStore, finished: object) -> object:
+        return make(grouped(ExperimentGroup, study.trials, trials), f"{study.name}: {title}")
+
+    return draw
 
 
-def draw_scores(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
-    """A matplotlib Figure of metrics over epochs."""
-    return figures.scores(grouped(ExperimentGroup, study.trials, trials), f"{study.name}: scores over epochs")
-
-
-def draw_samples(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
-    """A matplotlib Figure of samples, one panel per row of the table."""
-    return figures.samples(grouped(ExperimentGroup, study.trials, trials), f"{study.name}: samples")
-
-
-def draw_neighbours(study: Study, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
-    """A matplotlib Figure of samples beside their nearest training images, one panel per row of the table."""
-    return figures.neighbours(
-        grouped(ExperimentGroup, study.trials, trials), f"{study.name}: samples and their nearest training images"
+def create_pipeline(study: str) -> Pipeline:
+    """The pipeline of one study, which runs its trials itself."""
+    recipe, inputs, stores = (
+        "params:recipe",
+        ["params:recipe", "trials", "finished"],
+        ["image_library", "feature_cache"],
     )
+    nodes = [
+        named_node(run_study, [recipe, *stores, "trials", "tracker"], ["finished", "subsets"]),
+        named_node(tabulate, [*inputs, "published", "pros_and_cons"], "study_table"),
+        *(node(drawing(name), inputs, f"study_{name}", name=f"draw_{name}") for name in FIGURES),
+    ]
+    shared, parameters = {*stores, "published", "pros_and_cons"}, {recipe: f"params:{study}"}
+    return Pipeline(nodes, namespace=study, inputs=shared, parameters=parameters, tags=["study"])

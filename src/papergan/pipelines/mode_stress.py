@@ -1,4 +1,4 @@
-"""Nodes of the mode stress test: run the trials, tabulate and draw their results."""
+"""The mode stress test: losses and regularisers on mixtures of Gaussians, whose covered modes are counted."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kedro.pipeline import Pipeline
+
 from papergan.config.checked import ModeStress
 from papergan.config.mode_stress import ModeTrial
 from papergan.config.papers import citation
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ModeTrialStore
+from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import read_statements, statement_table
 from papergan.studies import mode_figures
@@ -93,3 +96,17 @@ def draw_modes(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str
     return mode_figures.modes(
         grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: modes covered over steps"
     )
+
+
+def create_pipeline(name: str = "mode_stress_test") -> Pipeline:
+    """The tool of this name; finished trials are kept, so that the same command continues where it was stopped."""
+    recipe = "params:recipe"
+    inputs = [recipe, "trials", "finished"]
+    nodes = [
+        named_node(run_stress_test, [recipe, "trials", "tracker"], "finished"),
+        named_node(tabulate, [*inputs, "pros_and_cons"], "page"),
+        named_node(draw_samples, inputs, "samples"),
+        named_node(draw_modes, inputs, "modes_over_time"),
+    ]
+    parameters = {recipe: f"params:{name}"}
+    return Pipeline(nodes, namespace=name, inputs={"pros_and_cons"}, parameters=parameters, tags=["stress"])

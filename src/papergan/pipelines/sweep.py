@@ -1,4 +1,4 @@
-"""Nodes of a sweep: run the trials that Optuna suggests; tables and figures are those of a study, and Optuna's.
+"""A sweep: trials that Optuna suggests, with the tables and figures of a study, and Optuna's.
 
 optuna_study: an `optuna.Study`; Kedro reads annotations, and optuna is an extra.
 """
@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from kedro.pipeline import Pipeline, node
+
 from papergan.config.checked import Study, Sweep
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
-from papergan.pipelines.study import nodes as of_study
+from papergan.pipelines import study as of_study
+from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import text
 from papergan.reporting.seed_groups import mean_over
 from papergan.studies.experiment_trials import ExperimentTrainer
@@ -75,14 +78,28 @@ def draw_sweep(sweep: Sweep, optuna_study: Any) -> tuple[object, ...]:
     return *drawn.values(), page(f"{sweep.name}: {sweep.recipe.description}", drawn)
 
 
-def of_sweep(draw: Callable[..., object]) -> Callable[..., object]:
-    """A drawing node of a study as one of a sweep, of its best trials."""
+def drawing(name: str) -> Callable[[Sweep, ExperimentTrialStore, Any], object]:
+    """The node that draws one of a study's figures of the best trials."""
+    draw_study = of_study.drawing(name)
 
-    def node(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> object:
+    def draw(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> object:
         study = with_trials(sweep, optuna_study)
         names = [*dict.fromkeys(trial.name for trial in study.trials)][:DRAWN]
         shown: Study = study._replace(trials=tuple(trial for trial in study.trials if trial.name in names))
-        return draw(shown, trials, {})
+        return draw_study(shown, trials, {})
 
-    node.__name__ = draw.__name__
-    return node
+    return draw
+
+
+def create_pipeline(study: str) -> Pipeline:
+    """The pipeline of one study that has a search, which runs its trials itself."""
+    recipe, stores = "params:recipe", ["image_library", "feature_cache"]
+    inputs = [recipe, "trials", "optuna_study"]
+    nodes = [
+        named_node(run_sweep, [recipe, *stores, "trials", "tracker"], ["finished", "subsets", "optuna_study"]),
+        named_node(tabulate, [*inputs, "published", "pros_and_cons"], "study_table"),
+        named_node(draw_sweep, [recipe, "optuna_study"], [*FIGURES, "sweep_page"]),
+        *(node(drawing(name), inputs, f"study_{name}", name=f"draw_{name}") for name in of_study.FIGURES),
+    ]
+    shared, parameters = {*stores, "published", "pros_and_cons"}, {recipe: f"params:{study}"}
+    return Pipeline(nodes, namespace=study, inputs=shared, parameters=parameters, tags=["study"])
