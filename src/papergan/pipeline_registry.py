@@ -34,9 +34,9 @@ class LazyPipelines(Mapping[str, Pipeline]):
 
 def register_pipelines() -> Mapping[str, Pipeline]:
     """All pipelines by name; an experiment's goes from raw data to the comparison table."""
-    makers: dict[str, Callable[[], Pipeline]] = {
-        name: partial(experiment.create_pipeline, name) for name in registry.discover()
-    }
+    makers: dict[str, Callable[[], Pipeline]] = {}
+    for name in registry.discover():
+        makers[name] = partial(experiment.create_pipeline, name)
     for name, entry in registry.studies().items():
         makers[name] = partial((sweep if entry.sweep else study).create_pipeline, name)
     makers |= {name: partial(_tool, name) for name in registry.TOOLS}

@@ -151,11 +151,8 @@ def draw_samples(plan: Reproductions, trials: ExperimentTrialStore, finished: Ma
 
 def create_pipeline() -> Pipeline:
     """Trains what is not trained yet; runs the tools whose numbers stand in the table; makes the table."""
-    recipe, trials, stores = (
-        "params:recipe",
-        ["params:recipe", "trials", "finished"],
-        ["image_library", "feature_cache"],
-    )
+    recipe, stores = "params:recipe", ["image_library", "feature_cache"]
+    trials = [recipe, "trials", "finished"]
     points, point_trials, results = f"params:{POINTS}", f"{POINTS}.trials", "dirac_gan.results"
     nodes = [
         named_node(train_reproductions, [recipe, *stores, "trials", "tracker", "score_cards"], "finished"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Study
 from papergan.config.papers import citation
@@ -144,20 +144,18 @@ def drawing(name: str) -> Callable[[Study, ExperimentTrialStore, object], object
     def draw(study: Study, trials: ExperimentTrialStore, finished: object) -> object:
         return make(grouped(ExperimentGroup, study.trials, trials), f"{study.name}: {title}")
 
+    draw.__name__ = f"draw_{name}"
     return draw
 
 
 def create_pipeline(study: str) -> Pipeline:
     """The pipeline of one study, which runs its trials itself."""
-    recipe, inputs, stores = (
-        "params:recipe",
-        ["params:recipe", "trials", "finished"],
-        ["image_library", "feature_cache"],
-    )
+    recipe, stores = "params:recipe", ["image_library", "feature_cache"]
+    inputs = [recipe, "trials", "finished"]
     nodes = [
         named_node(run_study, [recipe, *stores, "trials", "tracker"], ["finished", "subsets"]),
         named_node(tabulate, [*inputs, "published", "pros_and_cons"], "study_table"),
-        *(node(drawing(name), inputs, f"study_{name}", name=f"draw_{name}") for name in FIGURES),
+        *(named_node(drawing(name), inputs, f"study_{name}") for name in FIGURES),
     ]
     shared, parameters = {*stores, "published", "pros_and_cons"}, {recipe: f"params:{study}"}
     return Pipeline(nodes, namespace=study, inputs=shared, parameters=parameters, tags=["study"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Study, Sweep
 from papergan.data.library import ImageLibrary
@@ -88,6 +88,7 @@ def drawing(name: str) -> Callable[[Sweep, ExperimentTrialStore, Any], object]:
         shown: Study = study._replace(trials=tuple(trial for trial in study.trials if trial.name in names))
         return draw_study(shown, trials, {})
 
+    draw.__name__ = f"draw_{name}"
     return draw
 
 
@@ -99,7 +100,7 @@ def create_pipeline(study: str) -> Pipeline:
         named_node(run_sweep, [recipe, *stores, "trials", "tracker"], ["finished", "subsets", "optuna_study"]),
         named_node(tabulate, [*inputs, "published", "pros_and_cons"], "study_table"),
         named_node(draw_sweep, [recipe, "optuna_study"], [*FIGURES, "sweep_page"]),
-        *(node(drawing(name), inputs, f"study_{name}", name=f"draw_{name}") for name in of_study.FIGURES),
+        *(named_node(drawing(name), inputs, f"study_{name}") for name in of_study.FIGURES),
     ]
     shared, parameters = {*stores, "published", "pros_and_cons"}, {recipe: f"params:{study}"}
     return Pipeline(nodes, namespace=study, inputs=shared, parameters=parameters, tags=["study"])
