@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from kedro.io import AbstractDataset
 
 from papergan.atomic_files import DOCUMENT_BYTES, write_whole
 from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
 from papergan.errors import EvaluationError
+from papergan.reporting.pages import Parts, csv_page, html_page, markdown_page
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LITERAL = str.maketrans({"_": "&#95;", "*": "&#42;"})
 HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by this name
@@ -26,6 +31,15 @@ class Page:
     csv: str
     html: str
     console: str = ""
+
+    @classmethod
+    def of(
+        cls, parts: Parts, title: str, notes: Sequence[str], table: pd.DataFrame, *, console: str = "",
+        picture: bytes = b"",
+    ) -> Page:  # fmt: skip
+        """Tables under their headings, and notes. table: for the CSV. picture: a PNG in the HTML."""
+        html = html_page(parts, title, notes, picture)
+        return cls(markdown_page(parts, title, notes), csv_page(table), html, console)
 
 
 class PageDataset(AbstractDataset[Page, Page]):

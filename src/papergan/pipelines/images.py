@@ -24,8 +24,9 @@ from papergan.pipelines.experiment.nodes.references import classifier_of, featur
 from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.pipelines.groups import named_node
 from papergan.reporting.image_grid import ImageGrid
-from papergan.reporting.pages import csv_page, html_page, markdown_page, text
+from papergan.reporting.pages import console_table
 from papergan.tracking import provenance
+from papergan.tracking.provenance import Commit
 from papergan.training.numerics import choose_device
 from papergan.weights import Weights
 
@@ -116,7 +117,6 @@ def draw_image_neighbours(
 def tabulate_scores(scores: ImageScores) -> Page:
     """The page of scores: one row per metric, on the console too."""
     import pandas as pd
-    from tabulate import tabulate
 
     table = pd.DataFrame(scores.as_rows()).astype({"value": "Float64", "deviation": "Float64"})
     title = f"{scores.fake} against {scores.real}"
@@ -125,18 +125,9 @@ def tabulate_scores(scores: ImageScores) -> Page:
         f"{rules.num_samples} images against {rules.reference_count}; seed of every draw {rules.seed}",
         *(f"{p.extractor}: weights {p.extractor_digest[:12]}, {p.preprocessing}" for p in scores.protocols),
         *scores.floors(),
-        f"on {scores.hardware}; commit {scores.commit[:12]}{'+dirty' if scores.dirty else ''}; "
-        + ", ".join(f"{name} {version}" for name, version in sorted(scores.versions.items())),
+        f"on {scores.hardware}; {provenance.note(Commit(scores.commit, scores.dirty), scores.versions)}",
     ]
-    parts = [("Scores", table)]
-    cells = [[text(cell) for cell in line] for line in table.itertuples(index=False)]
-    console = tabulate(cells, headers=list(table.columns), disable_numparse=True)
-    return Page(
-        markdown=markdown_page(parts, title, notes),
-        csv=csv_page(table),
-        html=html_page(parts, title, notes),
-        console=f"{title}\n{console}",
-    )
+    return Page.of([("Scores", table)], title, notes, table, console=f"{title}\n{console_table(table)}")
 
 
 def _part(images: ImageSet, rows: torch.Tensor) -> ImageSet:

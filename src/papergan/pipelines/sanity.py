@@ -31,7 +31,6 @@ from papergan.metrics.registry import prefix_and_metric
 from papergan.pipelines.experiment.nodes.references import classifier_of, references_of
 from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.pipelines.groups import named_node
-from papergan.reporting.pages import csv_page, html_page, markdown_page
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
 from papergan.weights import Weights
@@ -80,7 +79,7 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: Featur
         )  # fmt: skip
 
 
-def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> object:
+def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> Figure:
     """A matplotlib Figure of small multiples: a row per metric, a column per corruption.
 
     Blue: moves one way as it must; red: must, and does not; grey: nothing is promised.
@@ -121,27 +120,19 @@ def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> object:
 
 def show_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> tuple[object, Page]:
     """The figure; and the page with the figure, the verdict on every promise, and all cases."""
-    figure = draw_sanity(recipe, cases)
-    return figure, tabulate_sanity(recipe, cases, figure)
-
-
-def tabulate_sanity(recipe: Sanity, cases: tuple[Case, ...], figure: object) -> Page:
-    """The page of verdicts and cases, with the figure in its HTML."""
     import pandas as pd
 
+    figure, buffer = draw_sanity(recipe, cases), io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
     table, verdicts = pd.DataFrame(as_rows(cases)), pd.DataFrame(_verdicts(cases))
     parts = [("What must hold", verdicts), ("Every case", table)]
-    title, notes = _title(recipe), _notes(recipe)
+    title = _title(recipe)
     broken = [f"{name} under {corruption}" for corruption, name, _ in violations(cases)]
     if broken:
         logger.warning("not monotone where they must be: %s", "; ".join(broken))
     held = f"{len(verdicts) - len(broken)} of {len(verdicts)} promises hold"
-    return Page(
-        markdown=markdown_page(parts, title, notes),
-        csv=csv_page(table),
-        html=html_page(parts, title, notes, _png(figure)),
-        console="\n".join([title, held, *(f"  broken: {one}" for one in broken)]),
-    )
+    console = "\n".join([title, held, *(f"  broken: {one}" for one in broken)])
+    return figure, Page.of(parts, title, _notes(recipe), table, console=console, picture=buffer.getvalue())
 
 
 def _verdicts(cases: tuple[Case, ...]) -> list[dict[str, Any]]:
@@ -165,21 +156,12 @@ def _title(recipe: Sanity) -> str:
 
 
 def _notes(recipe: Sanity) -> list[str]:
-    rules, versions = recipe.recipe.rules_for(recipe.recipe.num_samples), provenance.versions()
-    commit = provenance.commit()
+    rules = recipe.recipe.rules_for(recipe.recipe.num_samples)
     return [
         f"protocol: {rules.num_samples} images against all training images, seed {rules.seed}, "
         f"{rules.kid_subsets} kernel subsets of {rules.kid_subset_size}, {rules.inception_splits} splits",
-        f"commit {commit.name[:12]}{'+dirty' if commit.dirty else ''}; "
-        + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
+        provenance.note(provenance.commit(), provenance.versions()),
     ]
-
-
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    plotted: Figure = figure
-    plotted.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
 
 
 def create_pipeline() -> Pipeline:

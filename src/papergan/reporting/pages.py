@@ -63,6 +63,14 @@ def _no_formula(cell: object) -> object:
     return cell
 
 
+def console_table(table: pd.DataFrame) -> str:
+    """The table as text for a terminal, every column in it."""
+    from tabulate import tabulate
+
+    cells = [[text(cell) for cell in line] for line in table.itertuples(index=False)]
+    return tabulate(cells, list(table.columns), disable_numparse=True)
+
+
 def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: bytes = b"") -> str:
     """A self-contained HTML page, as `markdown_page`: no scripts, no external content, text escaped, papers linked.
 

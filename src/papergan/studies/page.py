@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from papergan.datasets.page import Page
-from papergan.reporting.pages import csv_page, html_page, markdown_page, text
+from papergan.reporting.pages import console_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,20 +26,5 @@ def study_page(
 
     more: tables on the page alone. sentences: above the notes, on the console too. trials: one row each, for the CSV.
     """
-    from tabulate import tabulate
-
-    parts, shown = [*tables, *more], [(heading, narrow(table)) for heading, table in tables]
-    console = [
-        f"{heading}\n{tabulate(_texts(table), list(table.columns), disable_numparse=True)}\n"
-        for heading, table in shown
-    ]
-    return Page(
-        markdown=markdown_page(parts, title, [*sentences, *notes]),
-        csv=csv_page(trials),
-        html=html_page(parts, title, [*sentences, *notes]),
-        console="\n".join([*console, *sentences]),
-    )
-
-
-def _texts(table: pd.DataFrame) -> list[list[str]]:
-    return [[text(cell) for cell in line] for line in table.itertuples(index=False)]
+    console = [f"{heading}\n{console_table(narrow(table))}\n" for heading, table in tables]
+    return Page.of([*tables, *more], title, [*sentences, *notes], trials, console="\n".join([*console, *sentences]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -41,6 +42,12 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # torch-fidelity is only needed for Inception
             continue
     return found
+
+
+def note(commit: Commit, versions: Mapping[str, str]) -> str:
+    """The commit and the versions as a note of a page: "commit 1fe6e80dd0b9+dirty; numpy 2.1, ..."."""
+    named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    return f"commit {commit.name[:12]}{'+dirty' if commit.dirty else ''}; {named}"
 
 
 def hardware(device: torch.device) -> str:

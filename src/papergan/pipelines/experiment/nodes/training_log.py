@@ -8,7 +8,7 @@ from typing import Any
 from papergan.config.checked import Experiment
 from papergan.datasets.page import Page
 from papergan.pipelines.experiment.nodes.scorecard import non_default_settings
-from papergan.reporting.pages import csv_page, html_page, markdown_page, text
+from papergan.reporting.pages import console_table
 from papergan.reporting.published_results import PublishedLog, published_log
 from papergan.reporting.training_log import log_table
 from papergan.training.history import History
@@ -19,20 +19,12 @@ def write_log(experiment: Experiment, history: History, published: Mapping[str, 
 
     published: conf/base/published.yml. The console has it only where a log is published.
     """
-    from tabulate import tabulate
-
     log = published_log(published, experiment.name)
     table = log_table(history.losses, log)
     shown = table.map(_cell).rename(columns=str)
     title, notes = f"Training log of {experiment.name}", _notes(experiment, history, log)
-    cells = [[text(cell) for cell in line] for line in shown.itertuples(index=False)]
-    console = tabulate(cells, headers=list(shown.columns), disable_numparse=True)
-    return Page(
-        markdown=markdown_page([("Epochs", shown)], title, notes),
-        csv=csv_page(table),
-        html=html_page([("Epochs", shown)], title, notes),
-        console="\n".join([title, console, *notes]) if log else "",
-    )
+    console = "\n".join([title, console_table(shown), *notes]) if log else ""
+    return Page.of([("Epochs", shown)], title, notes, table, console=console)
 
 
 def _notes(experiment: Experiment, history: History, log: PublishedLog | None) -> list[str]:
