@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 
 from papergan.config.mode_stress import ModeResult
 from papergan.config.study import TrialResult
+from papergan.datasets.atomic_file import FolderDataset
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.datasets.history import HistoryDataset
@@ -139,11 +140,13 @@ class ModeTrialStore(TrialStore[ModeResult]):
         return ModeResultDataset(filepath=str(self.folder / f"{key}.json"))
 
 
-class TrialStoreDataset(AbstractDataset[NoReturn, "ExperimentTrialStore | ModeTrialStore"]):
-    """Loads a TrialStore, which need not exist yet; what is in it is saved through it.
+class TrialStoreDataset(FolderDataset["ExperimentTrialStore | ModeTrialStore"]):
+    """Loads a TrialStore.
 
     trials: "experiments" or "modes". checkpoints: the folder of those of trials at work.
     """
+
+    saved_by = "results of trials are saved by the node that runs them"
 
     def __init__(
         self, *, filepath: str, trials: Literal["experiments", "modes"], checkpoints: str | None = None,
@@ -151,17 +154,14 @@ class TrialStoreDataset(AbstractDataset[NoReturn, "ExperimentTrialStore | ModeTr
     ) -> None:  # fmt: skip
         if trials not in ("experiments", "modes") or (trials == "experiments" and checkpoints is None):
             raise ValueError(f"expected trials: experiments with checkpoints, or trials: modes, got {trials}")
-        self._folder, self._trials, self._checkpoints = Path(filepath), trials, checkpoints
-        self.metadata = metadata
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._trials, self._checkpoints = trials, checkpoints
 
     def load(self) -> ExperimentTrialStore | ModeTrialStore:
         checkpoints = None if self._checkpoints is None else Path(self._checkpoints)
         if self._trials == "modes" or checkpoints is None:
-            return ModeTrialStore(self._folder, checkpoints)
-        return ExperimentTrialStore(self._folder, checkpoints)
-
-    def save(self, data: NoReturn) -> None:
-        raise DatasetError(f"{self._folder}: results of trials are saved by the node that runs them")
+            return ModeTrialStore(self.folder, checkpoints)
+        return ExperimentTrialStore(self.folder, checkpoints)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._folder), "checkpoints": self._checkpoints}
+        return {**super()._describe(), "checkpoints": self._checkpoints}

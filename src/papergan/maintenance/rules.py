@@ -16,10 +16,10 @@ from kedro.io import DatasetError, Version
 
 from papergan.atomic_files import check_regular
 from papergan.config.registry import TOOLS
+from papergan.datasets.feature_cache import UNFINISHED
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.datasets.references import ReferencesDataset
 from papergan.datasets.scores import FILE, GENERATOR, ScoreCardDataset, ScoreCardsDataset
-from papergan.datasets.unfinished_work import PREFIX
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import PaperganError
 from papergan.evaluation.scorecard import ScoreCard
@@ -207,8 +207,8 @@ def _shared(disk: Disk, data: Path, busy: Mapping[str, str], notes: list[str]) -
     yield from _unused(disk, IMAGES, found, _pointed_to(data / PRIMARY, "images.json", images, notes))
     found = disk.files(cache, re.compile(r"features-.+-[0-9a-f]{16}\.safetensors"))
     yield from _unused(disk, FEATURES, found, _pointed_to(data / MODELS, "reference.json", features, notes))
-    found = disk.files(cache, re.compile(re.escape(PREFIX) + r".+-[0-9a-f]{16}\.safetensors"))
-    unfinished = {path for path in found if not path.with_name(path.name.removeprefix(PREFIX)).is_file()}
+    found = disk.files(cache, re.compile(re.escape(UNFINISHED) + r".+-[0-9a-f]{16}\.safetensors"))
+    unfinished = {path for path in found if not path.with_name(path.name.removeprefix(UNFINISHED)).is_file()}
     yield from _unused(disk, DRAFTS, found, unfinished)
 
 

@@ -16,9 +16,8 @@ from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
 from papergan.data.stacked_images import channels_apart, single_classes
-from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.feature_cache import FeatureCache, UnfinishedWork
 from papergan.datasets.references import cached_features
-from papergan.datasets.unfinished_work import UnfinishedWork
 from papergan.evaluation.protocol import Split
 from papergan.evaluation.real_image_scores import RealRow, real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_and_held_out
