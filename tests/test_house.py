@@ -118,8 +118,9 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "data/decoding.py": {"Image.open": "data/folder.py, collection.py and socofing.py pass regular files only"},
     "data/download.py": {"_opener().open": "an answer from the network"},
     "datasets/picture.py": {"Image.open": "bytes that were read"},
-    "hooks/conf_archive.py": {"tarfile.open": "of open_regular"},
-    "hooks/config_loader.py": {"OmegaConf.load": "configuration that Kedro has opened before"},
+    "hooks/config_loader.py": {
+        "OmegaConf.load": "configuration that Kedro has opened before", "tarfile.open": "of open_regular",
+    },
     "hooks/experiment_checks.py": {"checkpoints.open": "opens a store, no file"},
     "hooks/validation.py": {"checkpoints.open": "opens a store, no file"},
     "hooks/run_plan.py": {"checkpoints.open": "opens a store, no file"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib import import_module
 
 from kedro.pipeline import Pipeline, node
 
@@ -46,5 +45,5 @@ def register_pipelines() -> Mapping[str, Pipeline]:
 
 def _tool(name: str) -> Pipeline:
     tool = registry.TOOLS[name]
-    pipeline: Pipeline = import_module(tool.pipeline).create_pipeline(*tool.arguments)
+    pipeline: Pipeline = registry.import_by_name(f"{tool.pipeline}:create_pipeline")(*tool.arguments)
     return pipeline

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -136,6 +138,11 @@ def one_line_error(error: object) -> str:
     if mark is not None and problem:
         error = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
     return sanitise(" ".join(str(error).split()))
+
+
+def short_digest(tree: object) -> str:
+    """A digest, 12 hexadecimal digits, of plain values: the same for equal ones, whatever the order of keys."""
+    return sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

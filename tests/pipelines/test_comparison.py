@@ -7,7 +7,7 @@ import yaml
 
 from helpers.project_run import PROJECT, score_card
 from papergan.config.checked import Comparison
-from papergan.config.comparison import ComparisonSettings
+from papergan.config.tools import ComparisonSettings
 from papergan.datasets.page import Page, PageDataset
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.pipelines.comparison import compare, compare_after

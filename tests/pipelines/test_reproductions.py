@@ -15,8 +15,8 @@ from papergan.config.dirac import Complex, DiracResult
 from papergan.config.mode_stress import ModeResult, ModeStressRecipe
 from papergan.config.mode_stress import trials_of as mode_trials
 from papergan.config.registry import discover
-from papergan.config.reproductions import ReproductionsRecipe
 from papergan.config.study import GridRecipe, StudyRecipe, trials_of
+from papergan.config.tools import ReproductionsRecipe
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.errors import RecipeError

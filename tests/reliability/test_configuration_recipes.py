@@ -20,11 +20,11 @@ from papergan import systems
 from papergan.config import registry
 from papergan.config.evaluation import EvaluationSettings, ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
+from papergan.config.tools import RetentionRecipe
 from papergan.config.yaml_file import read_entries
 from papergan.data.images import ImageSet, ImageSpec
 from papergan.errors import DataError, MemoryShortError, RecipeError
 from papergan.hooks.config_loader import ReadableConfigLoader
-from papergan.maintenance.retention import RetentionRecipe
 from papergan.training.batches import Batches
 from papergan.validation import StrictModel
 

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.project_run import score_card
 from papergan.config.checked import Comparison
-from papergan.config.comparison import ComparisonSettings
+from papergan.config.tools import ComparisonSettings
 from papergan.pipelines.comparison import compare
 from papergan.reporting.pages import csv_page
 

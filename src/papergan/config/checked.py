@@ -6,19 +6,17 @@ lines without close matches.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from papergan.config.comparison import ComparisonSettings
 from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
-from papergan.config.reproductions import ReproductionsRecipe
 from papergan.config.study import ExperimentTrial, Keyed, SearchRecipe, StudyRecipe, digest_of
 from papergan.config.sweep import SweepSettings
+from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
+from papergan.validation import short_digest
 
 R = TypeVar("R")
 T = TypeVar("T", bound=Keyed)
@@ -81,25 +79,18 @@ class Sweep(NamedTuple):
     def digest(self) -> str:
         """A digest, 12 hexadecimal digits, of the recipe and the search."""
         about = [self.base.model_dump(mode="json"), self.recipe.model_dump(mode="json", exclude={"workers"})]
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
+        return short_digest(about)
 
 
-class Dirac(NamedTuple):
-    """The settings of the Dirac-GAN."""
+class Settings(NamedTuple, Generic[R]):
+    """The settings of a tool that trains nothing."""
 
-    recipe: DiracRecipe
-
-
-class Sanity(NamedTuple):
-    """The settings of the metric sanity pipeline."""
-
-    recipe: SanitySettings
+    recipe: R
 
 
-class Comparison(NamedTuple):
-    """Which runs stand in the comparison table."""
-
-    settings: ComparisonSettings
+Dirac = Settings[DiracRecipe]
+Sanity = Settings[SanitySettings]
+Comparison = Settings[ComparisonSettings]
 
 
 class Images(NamedTuple):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +25,7 @@ from papergan.validation import (
     Size,
     StrictModel,
     flattened,
+    short_digest,
     validation_errors,
 )  # fmt: skip
 
@@ -138,7 +137,7 @@ class Recipe(StrictModel):
         Outside it: the budget, cadences, evaluation and the device, so that a run can be extended or evaluated
         more often without starting over.
         """
-        return self._digest(self._identity() | {"seed": self.seed})
+        return short_digest(self._identity() | {"seed": self.seed})
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -154,7 +153,7 @@ class Recipe(StrictModel):
     @property
     def variant(self) -> str:
         """As `fingerprint`, without the seed: runs of one variant and budget differ by their seed alone."""
-        return self._digest(self._identity())
+        return short_digest(self._identity())
 
     def _identity(self) -> dict[str, Any]:
         decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
@@ -168,10 +167,6 @@ class Recipe(StrictModel):
             "dataset": [_absolute(self.dataset), self.image_size, self.train_limit, *subset],
             "training": training,
         }
-
-    @staticmethod
-    def _digest(identity: Mapping[str, Any]) -> str:
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @classmethod
     def parse(cls, name: str, given: Any) -> Self:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
-import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -25,6 +23,7 @@ from papergan.tracking.active_runs import clear_places, set_active, set_place
 from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
 from papergan.tracking.mlflow_store import MlflowStore
 from papergan.tracking.run_about import DESCRIPTION, RunAbout
+from papergan.validation import short_digest
 
 if TYPE_CHECKING:
     from papergan.config.checked import Experiment, Sweep, TrialPlan
@@ -217,7 +216,7 @@ class MlflowHook:
 def _protocol_of(about: Mapping[str, Any]) -> str:
     """Twelve digits of the rules that the scores were measured by; numbers of two such are not compared."""
     rules = {name: {**rule, "seed": None} for name, rule in about["protocol"].items()}
-    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:12]
+    return short_digest(rules)
 
 
 def file_of(dataset: Any) -> Path:

@@ -14,8 +14,8 @@ from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import short_name
 from papergan.config.registry import discover
-from papergan.config.reproductions import ANCHORS, ReproductionsRecipe
 from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
+from papergan.config.tools import ANCHORS, ReproductionsRecipe
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean

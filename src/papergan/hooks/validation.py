@@ -46,14 +46,14 @@ class ValidationHook:
 
         Raises RecipeError with all errors on one line, also for --params that no node reads.
         """
-        from papergan.hooks.command_line_checks import refuse_unread
         from papergan.hooks.experiment_checks import preflight  # here, because these need torch
         from papergan.hooks.study_checks import check_study
+        from papergan.hooks.tool_checks import refuse_unread
 
         dry = registry.is_dry_run(run_params)
         refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
         checks: dict[str, Any] = dict.fromkeys(registry.studies(), check_study)
-        checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items() if tool.check}
+        checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items()}
         read = [name for name in checks if f"params:{name}" in pipeline.inputs()]
         checked: dict[str, Any] = {name: checks[name](name, catalog) for name in read}
         checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog, files=not dry)}

@@ -14,7 +14,7 @@ from papergan.messages import quoted
 from papergan.project import COMMAND, PROJECT
 
 if TYPE_CHECKING:
-    from papergan.maintenance.retention import RetentionRecipe
+    from papergan.config.tools import RetentionRecipe
     from papergan.maintenance.scan import Removal
     from papergan.tracking.configuration import MlflowConfiguration
 
@@ -91,7 +91,7 @@ def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfigura
     """The project's configuration, overridden by what is given on the command line."""
     from kedro.framework.session import KedroSession
 
-    from papergan.maintenance.retention import RetentionRecipe
+    from papergan.config.tools import RetentionRecipe
     from papergan.tracking.configuration import MlflowConfiguration
 
     with KedroSession.create(PROJECT) as session:

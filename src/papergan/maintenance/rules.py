@@ -16,6 +16,7 @@ from kedro.io import DatasetError, Version
 
 from papergan.atomic_files import check_regular
 from papergan.config.registry import TOOLS
+from papergan.config.tools import RetentionRecipe
 from papergan.datasets.feature_cache import UNFINISHED
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.datasets.references import ReferencesDataset
@@ -24,7 +25,6 @@ from papergan.datasets.weights import WeightsDataset
 from papergan.errors import PaperganError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.maintenance.locked_experiments import RUNNING, held
-from papergan.maintenance.retention import RetentionRecipe
 from papergan.maintenance.scan import CACHE, MODELS, PRIMARY, REPORTING, STORE, VERSION, Disk, Removal, listed
 from papergan.messages import sanitise
 from papergan.training.checkpoint_files import CHECKPOINT, referenced_data, steps_among

@@ -34,7 +34,7 @@ def compare(
     published: conf/base/published.yml. score_cards: the newest of every run, the oldest first, by any name.
     sample_strips: PNGs by `ScoreCard.run`.
     """
-    chosen = comparison.settings
+    chosen = comparison.recipe
     kept = {name: card for name, card in score_cards.items() if not chosen.leaves_out(card)}
     if chosen.newest_only:
         newest = {(card.experiment, card.dataset): name for name, card in kept.items()}
