@@ -62,7 +62,7 @@ class OneLineCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; where several processes were started with it, rank 0 does."""
         if is_distributed():
-            from papergan.distributed.command import run_distributed  # here, because it needs torch
+            from papergan.distributed.follower import run_distributed  # here, because it needs torch
 
             return run_distributed(partial(self._run, ctx))
         return self._run(ctx)

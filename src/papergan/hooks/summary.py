@@ -21,9 +21,9 @@ from papergan.datasets.page import Page, PageDataset
 from papergan.hooks.mlflow_tracking import file_of
 from papergan.pipelines.groups import experiment_of
 from papergan.project import IN_CHECKOUT
-from papergan.tracking.active_runs import places
 from papergan.tracking.configuration import MlflowConfiguration, parse
-from papergan.tracking.interface import run_address, table_address, ui_options
+from papergan.tracking.interface import run_page, table_page, ui_options
+from papergan.tracking.tracker import run_places
 
 SHOWN_OUTPUTS = (
     "samples", "progress", "curves", "history", "training_log", "scores", "generator", "model", "comparison", "page",
@@ -99,13 +99,12 @@ def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tu
 
 def mlflow_lines(mlflow: MlflowConfiguration) -> Iterator[tuple[str, str]]:
     """Label and text: the command that starts MLflow's interface, and the addresses of the runs of this command."""
-    options, runs = ui_options(mlflow), places()
-    if options is not None:
+    if (options := ui_options(mlflow)) is not None:
         yield "MLflow:", f"{_program('mlflow')} {options}"
-    for experiment_id in dict.fromkeys(experiment_id for experiment_id, _ in runs.values()):
-        yield "  all runs:", table_address(mlflow.interface, experiment_id)
-    for experiment_id, run_id in runs.values():
-        yield "  this run:", run_address(mlflow.interface, experiment_id, run_id)
+    for experiment_id in dict.fromkeys(experiment_id for experiment_id, _ in run_places.values()):
+        yield "  all runs:", f"{mlflow.interface}/{table_page(experiment_id)}"
+    for experiment_id, run_id in run_places.values():
+        yield "  this run:", f"{mlflow.interface}/{run_page(experiment_id, run_id)}"
 
 
 def _program(name: str) -> str:

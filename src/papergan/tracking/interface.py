@@ -21,21 +21,11 @@ def ui_options(configuration: MlflowConfiguration) -> str | None:
     return f"ui --backend-store-uri {local} --host {host}" + ("" if port == "5000" else f" --port {port}")
 
 
-def table_address(interface: str, experiment_id: str) -> str:
-    """Address of the table of an MLflow experiment's runs, with the columns that line up."""
-    return f"{interface}/{table_page(experiment_id)}"
-
-
 def table_page(experiment_id: str) -> str:
-    """As `table_address`, relative to the interface."""
+    """Address, below that of the interface, of the table of an MLflow experiment's runs."""
     return f"#/experiments/{experiment_id}/runs?{MACHINE_LEARNING}&viewStateShareKey={VIEW}"
 
 
-def run_address(interface: str, experiment_id: str, run_id: str) -> str:
-    """Address of a run."""
-    return f"{interface}/{run_page(experiment_id, run_id)}"
-
-
 def run_page(experiment_id: str, run_id: str, tab: str = "") -> str:
-    """As `run_address`, relative to the interface. tab: "model-metrics", "artifacts/samples.png"."""
+    """Address of a run, below that of the interface. tab: "model-metrics", "artifacts/samples.png"."""
     return f"#/experiments/{experiment_id}/runs/{run_id}{'/' if tab else ''}{tab}?{MACHINE_LEARNING}"

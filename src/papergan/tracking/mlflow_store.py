@@ -50,7 +50,8 @@ class MlflowStore:
         with suppressed_mlflow_logs(), self.run_locks.exclusive():
             client = self._client()
             experiment_id = self._experiment_id(client, group)
-            known_ids = [experiment_id, *self._earlier_ids(client, group)]
+            before = client.get_experiment_by_name(group.earlier)
+            known_ids = [experiment_id, *([] if before is None else [str(before.experiment_id)])]
             self._mark_killed(client, known_ids, experiment)
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
             earlier = self._earlier(client, known_ids, experiment, resume_tag, tags)
@@ -93,18 +94,12 @@ class MlflowStore:
         if known is None:
             folder = f"{Path(self.configuration.artifacts).as_uri()}/{group.folder}"
             location = None if self.configuration.is_server else folder
-            return _new_experiment(client, group.name, location, {**group.tags(), key: view})
+            return _new_experiment(client, group.name, location, {"mlflow.note.content": group.description, key: view})
         if known.lifecycle_stage == "deleted":
             client.restore_experiment(known.experiment_id)
         if known.tags.get(key) != view:  # of an earlier version; a description may be the user's own
             client.set_experiment_tag(known.experiment_id, key, view)
         return str(known.experiment_id)
-
-    @staticmethod
-    def _earlier_ids(client: MlflowClient, group: RunGroup) -> list[str]:
-        """The MLflow experiments in which earlier versions kept such runs."""
-        found = (client.get_experiment_by_name(name) for name in group.earlier)
-        return [str(known.experiment_id) for known in found if known is not None]
 
     def _earlier(
         self,

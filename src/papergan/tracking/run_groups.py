@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from papergan.config.papers import Paper, find_paper
+from papergan.config.papers import find_paper
 
 EARLIER_PREFIX = "papergan"  # experiments were called papergan/tahvili2025
 REAL_ENVIRONMENTS = (None, "base", "local")
@@ -22,24 +22,14 @@ COLUMNS = (
 class RunGroup:
     """The MLflow experiment of the runs of one paper and environment.
 
-    name: for people. folder: of its artifacts, below that of the store. earlier: names that such runs had before.
+    name: for people. folder: of its artifacts, below that of the store. description: Markdown. earlier: the name that
+    it had in earlier versions.
     """
 
     name: str
     folder: str
-    earlier: tuple[str, ...]
-    paper: Paper
-    environment: str | None
-
-    def tags(self) -> dict[str, str]:
-        """Tags of the MLflow experiment when it is made: its description."""
-        return {"mlflow.note.content": self._description()}
-
-    def _description(self) -> str:
-        lines = [f"**{self.paper.heading}**", self.paper.citation]
-        if self.environment not in REAL_ENVIRONMENTS:
-            lines.append(f"Runs of `--env {self.environment}`: small budgets, not to be compared with the paper.")
-        return "\n\n".join([*lines, "What the metrics mean, and which line up in the table: docs/mlflow.md."])
+    description: str
+    earlier: str
 
 
 def run_group(paper: str, environment: str | None, prefix: str = "") -> RunGroup:
@@ -49,12 +39,14 @@ def run_group(paper: str, environment: str | None, prefix: str = "") -> RunGroup
     """
     found, real = find_paper(paper), environment in REAL_ENVIRONMENTS
     name = found.heading if real else f"{found.heading} ({environment})"
+    lines = [f"**{found.heading}**", found.citation]
+    lines += [] if real else [f"Runs of `--env {environment}`: small budgets, not to be compared with the paper."]
+    lines.append("What the metrics mean, and which line up in the table: docs/mlflow.md.")
     return RunGroup(
         name=f"{prefix}/{name}" if prefix else name,
         folder=paper if real else f"{paper}-{environment}",
-        earlier=(f"{prefix or EARLIER_PREFIX}/{paper}",),
-        paper=found,
-        environment=environment,
+        description="\n\n".join(lines),
+        earlier=f"{prefix or EARLIER_PREFIX}/{paper}",
     )
 
 
