@@ -12,9 +12,9 @@ from papergan.config.experiment import Recipe
 from papergan.config.papers import papers
 from papergan.errors import RecipeError
 from papergan.metrics.registry import METRICS
+from papergan.tracking.interface import COLUMNS, run_group, table_view
 from papergan.tracking.metric_names import metric_name, with_sections
 from papergan.tracking.run_content import RunAbout, command, run_name, summary_metrics, with_scores
-from papergan.tracking.run_groups import COLUMNS, run_group, table_view
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,14 @@ from kedro.pipeline import Pipeline, node
 from papergan.pipelines.comparison import COMPARED, compare_after
 from papergan.pipelines.experiment.nodes import (
     class_figures,
-    codes,
-    curves,
     evaluation,
     export,
     figures,
+    history,
     ingestion,
     model,
-    packaging,
     references,
     training,
-    training_log,
     truncation,
 )
 from papergan.pipelines.groups import RECIPE, in_groups, named_node
@@ -64,17 +61,17 @@ def _groups() -> dict[str, Pipeline]:
             named_node(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
         ],
         "reporting": [
-            named_node(curves.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
-            named_node(training_log.write_log, [recipe, "history", "published"], "training_log"),
+            named_node(history.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
+            named_node(history.write_log, [recipe, "history", "published"], "training_log"),
             named_node(figures.draw_over_time, [recipe, "frames"], "over_time"),
             named_node(figures.animate, [recipe, "frames"], "progress"),
             named_node(export.sample, [recipe, "generator"], "samples"),
             named_node(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
             named_node(class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
-            named_node(codes.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
+            named_node(class_figures.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(
-                packaging.package_model,
+                model.package_model,
                 [recipe, "image_library", "images", "trained", "generator", "scores", "published"],
                 "model",
             ),
