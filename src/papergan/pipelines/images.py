@@ -15,12 +15,11 @@ from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.errors import DataError
-from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_scores import ImageScores
 from papergan.evaluation.real_image_scores import real_rows
 from papergan.extractors.build import extractors_of, fastest
 from papergan.pipelines.experiment.nodes.figures import neighbours_grid
-from papergan.pipelines.experiment.nodes.references import classifier_of, features_of_sets, references_of
+from papergan.pipelines.experiment.nodes.references import classifier_of, evaluator_against, features_of_sets
 from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.pipelines.groups import named_node
 from papergan.reporting.image_grid import ImageGrid
@@ -83,21 +82,16 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache:
     rules = settings.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
     real, held_out = images.real, images.held_out
     with stoppable("the evaluation of images") as stop:
-        extractors = extractors_of(settings, device, classifier)
-        references = references_of(
-            extractors, real, held_out, feature_cache, split="train", floor_samples=len(images.fake),
-            batch_size=settings.batch_size, stop=stop,
-        )  # fmt: skip
-        evaluator = Evaluator(
-            extractors, references, real=real, held_out=held_out, device=device, batch_size=settings.batch_size
+        evaluator = evaluator_against(
+            real, held_out, settings, device, classifier, feature_cache, floor_samples=len(images.fake), stop=stop
         )
         should_stop = partial(stop_requested, stop)
         metrics = evaluator.score([images.fake.images], rules, should_stop=should_stop, what=images.fake.name)
-        real_scores = real_rows(real, held_out, references, rules, device, should_stop)
+        real_scores = real_rows(real, held_out, evaluator.references, rules, device, should_stop)
     commit = provenance.commit()
     return ImageScores(
         fake=str(recipe.fake), real=str(recipe.real), held_out=recipe.held_out and str(recipe.held_out),
-        fake_digest=images.fake.digest, protocols=tuple(held.protocol(rules) for held in references.values()),
+        fake_digest=images.fake.digest, protocols=tuple(held.protocol(rules) for held in evaluator.references.values()),
         metrics=metrics, real_rows=real_scores, hardware=provenance.hardware(device), commit=commit.name,
         dirty=commit.dirty, versions=provenance.versions(),
     )  # fmt: skip

@@ -16,7 +16,6 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.errors import EvaluationError
 from papergan.evaluation.corruptions import CORRUPTIONS, max_images
-from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.metric_sanity import (
     EXPECTED_DIRECTIONS,
     Case,
@@ -26,9 +25,8 @@ from papergan.evaluation.metric_sanity import (
     series,
     violations,
 )  # fmt: skip
-from papergan.extractors.build import extractors_of
 from papergan.metrics.registry import prefix_and_metric
-from papergan.pipelines.experiment.nodes.references import classifier_of, references_of
+from papergan.pipelines.experiment.nodes.references import classifier_of, evaluator_against
 from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.pipelines.groups import named_node
 from papergan.tracking import provenance
@@ -64,14 +62,9 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: Featur
     )
     rules = settings.rules_for(settings.num_samples)
     with stoppable("the sanity page") as stop:
-        extractors = extractors_of(settings, device, classifier)
-        references = references_of(
-            extractors, images.train, images.test, feature_cache, split="train", floor_samples=settings.num_samples,
-            batch_size=settings.batch_size, stop=stop,
-        )  # fmt: skip
-        evaluator = Evaluator(
-            extractors, references, real=images.train, held_out=images.test, device=device,
-            batch_size=settings.batch_size,
+        evaluator = evaluator_against(
+            images.train, images.test, settings, device, classifier, feature_cache, floor_samples=settings.num_samples,
+            stop=stop,
         )  # fmt: skip
         return sanity_cases(
             images, evaluator, rules, should_stop=partial(stop_requested, stop),
