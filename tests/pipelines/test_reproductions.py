@@ -62,7 +62,8 @@ def points(folder, *finished):
             "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 1.0, "deviation": 0.01}},
         },
     )  # fmt: skip
-    what, store = TrialPlan("pacgan_points", recipe, tuple(mode_trials(recipe))), ModeTrialStore(folder / "points")
+    what = TrialPlan("pacgan_points", recipe, tuple(mode_trials(recipe)))
+    store = ModeTrialStore(folder / "points", folder / "work")
     for trial, result in zip(what.trials, finished, strict=False):
         store.keep(trial.key, result)
     return what, store

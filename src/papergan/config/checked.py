@@ -6,6 +6,7 @@ lines without close matches.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -13,13 +14,13 @@ from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
-from papergan.config.study import ExperimentTrial, Keyed, SearchRecipe, StudyRecipe, digest_of
+from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 from papergan.config.sweep import SweepSettings
 from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
 from papergan.validation import short_digest
 
 R = TypeVar("R")
-T = TypeVar("T", bound=Keyed)
+T = TypeVar("T", bound=ExperimentTrial | ModeTrial)
 
 
 class Experiment(NamedTuple):
@@ -43,8 +44,8 @@ class TrialPlan(NamedTuple, Generic[R, T]):
 
     @property
     def digest(self) -> str:
-        """A digest of the trials."""
-        return digest_of(self.trials)
+        """A digest, 12 hexadecimal digits, of the trials."""
+        return hashlib.sha256(" ".join(sorted(trial.key for trial in self.trials)).encode()).hexdigest()[:12]
 
 
 Study = TrialPlan[StudyRecipe, ExperimentTrial]

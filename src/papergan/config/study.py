@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -180,18 +179,6 @@ class ExperimentTrial:
         about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
         about |= {"pruning": self.pruning} if self.pruning else {}
         return short_digest(about)
-
-
-def digest_of(trials: Sequence[Keyed]) -> str:
-    """A digest, 12 hexadecimal digits, of the trials of a study."""
-    return hashlib.sha256(" ".join(sorted(trial.key for trial in trials)).encode()).hexdigest()[:12]
-
-
-class Keyed(Protocol):
-    """The protocol of a trial: it has a key."""
-
-    @property
-    def key(self) -> str: ...
 
 
 # of training, no part of a result

@@ -124,7 +124,8 @@ class SampleChunks:
         return extract_features(
             (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors,
             keep=int(((kept >= before) & (kept < before + CHUNK)).sum()), seed=rules.seed, first=before,
-            batch_size=self.batch_size, total=min(CHUNK, rules.num_samples - before), should_stop=should_stop, what=what,
+            batch_size=self.batch_size, total=min(CHUNK, rules.num_samples - before), should_stop=should_stop,
+            what=what,
         )  # fmt: skip
 
     def to_content(self) -> dict[str, Any]:
