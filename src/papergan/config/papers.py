@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -139,9 +138,3 @@ def short_name(key: str) -> str:
 def citation(key: str) -> str:
     """As `Paper.citation`. Raises RecipeError as `find_paper` does."""
     return find_paper(key).citation
-
-
-def check_citations(keys: Iterable[object]) -> None:
-    """Raise RecipeError unless every one of these is a paper's key."""
-    for key in keys:
-        find_paper(str(key))

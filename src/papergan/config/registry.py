@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from papergan.config.own_entries import Configuration, OwnEntries, forget, own_entries
+from papergan.config.own_entries import Configuration, OwnEntries, own_entries, read_own
 from papergan.config.papers import papers
 from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
@@ -123,9 +123,8 @@ def use(conf: Path | None = None, environment: str | None = None) -> bool:
     wanted = environment or os.environ.get("KEDRO_ENV") or "local"
     known = {path.name for path in conf.iterdir() if path.is_dir()}
     _in_use = Configuration(conf.resolve(), wanted if wanted in known else "local")
-    for cached in (_in_folder, _in_file):
+    for cached in (_in_folder, _in_file, read_own):
         cached.cache_clear()
-    forget()
     return _in_use != before
 
 

@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.atomic_files import check_regular
 from papergan.config import registry
-from papergan.config.papers import check_citations
+from papergan.config.papers import find_paper
 from papergan.errors import PaperganError, StorageError, did_you_mean
 from papergan.messages import quoted
 from papergan.reporting.published_results import experiments_named
@@ -64,7 +64,8 @@ def find_published_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Itera
             continue
         try:
             given, known = catalog.load(name), registry.discover()
-            check_citations(given if isinstance(given, Mapping) else ())
+            for paper in given if isinstance(given, Mapping) else ():
+                find_paper(str(paper))
             for where, experiment in experiments_named(given) if name == "published" else ():
                 if experiment not in known:
                     hint = did_you_mean(experiment, known)

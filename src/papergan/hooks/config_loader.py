@@ -65,20 +65,20 @@ class ReadableConfigLoader(OmegaConfigLoader):
         merged: dict[str, Any] = _merged(config, env_config)
         return merged
 
-    def _files(self, folder: str) -> list[Path]:
-        found = sorted(Path(self.conf_source, folder).rglob("*"))
-        return [path for path in found if path.suffix in (".yml", ".yaml", ".json") and not path.is_dir()]
+    def _files(self) -> Iterator[Path]:
+        for folder in dict.fromkeys((self.base_env, self.env or self.default_run_env)):
+            for path in sorted(Path(self.conf_source, folder).rglob("*")):
+                if path.suffix in (".yml", ".yaml", ".json") and not path.is_dir():
+                    yield path
 
     def _unreadable(self) -> Iterator[str]:
-        for folder in dict.fromkeys((self.base_env, self.env or self.default_run_env)):
-            for path in self._files(folder):
-                if error := file_error(path):
-                    yield f"{path} cannot be read: {error}"
+        found = {path: file_error(path) for path in self._files()}
+        yield from (f"{path} cannot be read: {error}" for path, error in found.items() if error)
 
     def _find_type_conflicts(self, key: str) -> Iterator[str]:
         """Keys that are a list in one file, or in --params, and a mapping in another."""
-        files = [path for folder in (self.base_env, self.env or self.default_run_env) for path in self._files(folder)]
-        contents = {str(path): OmegaConf.to_container(OmegaConf.load(path)) for path in files if key in str(path)}
+        files = [path for path in self._files() if key in str(path)]
+        contents: dict[str, Any] = {str(path): OmegaConf.to_container(OmegaConf.load(path)) for path in files}
         if key == "parameters":
             contents["--params"] = self.runtime_params
         for (_, base), (name, overlay) in combinations(contents.items(), 2):

@@ -58,8 +58,7 @@ def _clean(
     if experiment is not None and experiment not in known:
         raise RecipeError(f"--experiment: unknown experiment {quoted(experiment)}{did_you_mean(experiment, known)}")
     from papergan.maintenance import rules
-    from papergan.maintenance.locked_experiments import busy
-    from papergan.maintenance.scan import remove
+    from papergan.maintenance.scan import busy, remove
     from papergan.settings import workspace
 
     given = {"versions": versions, "pictures": pictures, "checkpoints": "unfinished" if checkpoints else None}

@@ -24,8 +24,19 @@ from papergan.datasets.scores import FILE, GENERATOR, ScoreCardDataset, ScoreCar
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import PaperganError
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.maintenance.locked_experiments import RUNNING, held
-from papergan.maintenance.scan import CACHE, MODELS, PRIMARY, REPORTING, STORE, VERSION, Disk, Removal, listed
+from papergan.maintenance.scan import (
+    CACHE,
+    MODELS,
+    PRIMARY,
+    REPORTING,
+    RUNNING,
+    STORE,
+    VERSION,
+    Disk,
+    Removal,
+    held,
+    listed,
+)  # fmt: skip
 from papergan.messages import sanitise
 from papergan.training.checkpoint_files import CHECKPOINT, referenced_data, steps_among
 
@@ -67,7 +78,7 @@ def plan(
 ) -> Plan:
     """What to remove from `workspace`/data and `workspace`/mlruns, whose links are resolved; nothing is changed.
 
-    busy: experiments that are left alone, and why, see `locked_experiments.busy`. experiment: only what belongs to it;
+    busy: experiments that are left alone, and why, see `scan.busy`. experiment: only what belongs to it;
     None = everything. now: seconds since the epoch, None = the present.
     """
     data, mlruns = (workspace / "data").resolve(), (workspace / "mlruns").resolve()

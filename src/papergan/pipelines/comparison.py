@@ -28,12 +28,16 @@ def compare(
     score_cards: Mapping[str, ScoreCard],
     sample_strips: Mapping[str, bytes],
     comparison: Comparison,
+    scores: ScoreCard | None = None,
 ) -> Page:
     """The comparison table: published numbers beside measured ones.
 
     published: conf/base/published.yml. score_cards: the newest of every run, the oldest first, by any name.
-    sample_strips: PNGs by `ScoreCard.run`.
+    sample_strips: PNGs by `ScoreCard.run`. scores: at the end of an experiment its card, the newest of all.
     """
+    if scores is not None:
+        others = {name: card for name, card in score_cards.items() if name != scores.run}
+        score_cards = {**others, scores.run: scores}
     chosen = comparison.recipe
     kept = {name: card for name, card in score_cards.items() if not chosen.leaves_out(card)}
     if chosen.newest_only:
@@ -51,18 +55,6 @@ def compare(
         html=comparison_html(table, TITLE, notes, strips),
         console=to_console(table),
     )
-
-
-def compare_after(
-    published: Mapping[str, Any],
-    score_cards: Mapping[str, ScoreCard],
-    sample_strips: Mapping[str, bytes],
-    comparison: Comparison,
-    scores: ScoreCard,
-) -> Page:
-    """As `compare`, at the end of an experiment. scores: its card, the newest of all."""
-    others = {name: card for name, card in score_cards.items() if name != scores.run}
-    return compare(published, {**others, scores.run: scores}, sample_strips, comparison)
 
 
 def create_pipeline() -> Pipeline:

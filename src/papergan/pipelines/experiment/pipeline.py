@@ -6,7 +6,7 @@ from functools import cache
 
 from kedro.pipeline import Pipeline, node
 
-from papergan.pipelines.comparison import COMPARED, compare_after
+from papergan.pipelines.comparison import COMPARED, compare
 from papergan.pipelines.experiment.nodes import (
     class_figures,
     evaluation,
@@ -75,7 +75,7 @@ def _groups() -> dict[str, Pipeline]:
                 [recipe, "image_library", "images", "trained", "generator", "scores", "published"],
                 "model",
             ),
-            node(compare_after, [*COMPARED, "scores"], "comparison", name="compare", tags=["comparison"]),
+            node(compare, [*COMPARED, "scores"], "comparison", name="compare", tags=["comparison"]),
         ],
     }  # fmt: skip
     return {group: Pipeline(members, tags=["experiment"]) for group, members in nodes.items()}
