@@ -90,9 +90,8 @@ def _corners(sweep: Sweep) -> tuple[ExperimentTrial, ...]:
 def _find_unmeasured(sweep: Sweep, images: ImageSpec) -> Iterator[str]:
     evaluation, where = sweep.base.evaluation, f"{sweep.name}.search.objective: {sweep.search.objective}"
     domain = "domain" if images.num_classes else "rotation"
-    made = {"inception": evaluation.inception, "inception64": evaluation.inception64, "domain": evaluation.domain,
-            "domain64": evaluation.domain64, "torchvision": evaluation.torchvision}  # fmt: skip
-    there = {name.replace("domain", domain) for name, is_made in made.items() if is_made}
+    names = ("inception", "inception64", "domain", "domain64", "torchvision")
+    there = {name.replace("domain", domain) for name in names if getattr(evaluation, name)}
     extractor = sweep.search.extractor
     if extractor is not None and extractor not in there:
         yield f"{where} is not measured: the recipe's extractors are {', '.join(sorted(there))}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.context import KedroContext
@@ -20,7 +21,6 @@ from papergan.pipelines.groups import experiment_of
 
 if TYPE_CHECKING:
     from papergan.config.checked import Experiment
-    from papergan.data.library import ImageLibrary
     from papergan.datasets.checkpoints import CheckpointFolder
 
 
@@ -28,7 +28,7 @@ class ValidationHook:
     """Checks the environment and every recipe of a run, its data, device and weights; nodes get the checked recipes."""
 
     def __init__(self) -> None:
-        self._reserved: list[IO[str]] = []
+        self._reserved = ExitStack()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -60,16 +60,11 @@ class ValidationHook:
         for name, recipe in checked.items():
             catalog.save(f"params:{name}", recipe)
         trained = _trained(checked, pipeline, catalog)
-        if not dry:
-            self._reserve(trained)
-        _show_costs(trained, catalog.load("image_library") if trained else None, dry=dry)
-
-    def _reserve(self, trained: Sequence[tuple[Experiment, CheckpointFolder]]) -> None:
-        """Refuse a recipe that another process runs, before anything is made for it."""
         self.release()
-        for experiment, checkpoints in trained:
-            recipe = experiment.recipe
-            self._reserved.append(checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints).reserve())
+        for experiment, checkpoints in trained if not dry else ():  # a recipe that another process runs is refused
+            store = checkpoints.open(experiment.recipe.fingerprint, experiment.recipe.training.keep_checkpoints)
+            self._reserved.enter_context(store.reserve())
+        _show_costs(trained, catalog, dry=dry)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -83,8 +78,7 @@ class ValidationHook:
 
     def release(self) -> None:
         """Give up all reservations; the kernel does where the process ends."""
-        while self._reserved:
-            self._reserved.pop().close()
+        self._reserved.close()
 
 
 def _trained(
@@ -98,21 +92,14 @@ def _trained(
     return [(one, catalog.load(f"{one.name}.checkpoints")) for one in found]
 
 
-def _show_costs(
-    trained: Sequence[tuple[Experiment, CheckpointFolder]], library: ImageLibrary | None, *, dry: bool
-) -> None:
+def _show_costs(trained: Sequence[tuple[Experiment, CheckpointFolder]], catalog: CatalogProtocol, *, dry: bool) -> None:
     """Say what the experiments will cost; in a dry run, all there is to say."""
     from papergan.hooks.run_plan import announce, describe, plan_run
 
     for experiment, checkpoints in trained:
-        assert library is not None
-        plan = plan_run(experiment, library, checkpoints, full=dry)
-        if plan is None:
-            continue
-        if dry:
-            click.echo(describe(plan))
-        else:
-            announce(plan)
+        plan = plan_run(experiment, catalog.load("image_library"), checkpoints, full=dry)
+        if plan is not None:
+            click.echo(describe(plan)) if dry else announce(plan)
 
 
 def _check_environment(context: KedroContext) -> None:

@@ -88,12 +88,10 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache:
         should_stop = partial(stop_requested, stop)
         metrics = evaluator.score([images.fake.images], rules, should_stop=should_stop, what=images.fake.name)
         real_scores = real_rows(real, held_out, evaluator.references, rules, device, should_stop)
-    commit = provenance.commit()
     return ImageScores(
         fake=str(recipe.fake), real=str(recipe.real), held_out=recipe.held_out and str(recipe.held_out),
         fake_digest=images.fake.digest, protocols=tuple(held.protocol(rules) for held in evaluator.references.values()),
-        metrics=metrics, real_rows=real_scores, hardware=provenance.hardware(device), commit=commit.name,
-        dirty=commit.dirty, versions=provenance.versions(),
+        metrics=metrics, real_rows=real_scores, **provenance.facts(device),
     )  # fmt: skip
 
 

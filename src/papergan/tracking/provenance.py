@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from typing import Any
 
 import torch
 
@@ -42,6 +43,14 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # torch-fidelity is only needed for Inception
             continue
     return found
+
+
+def facts(device: torch.device) -> dict[str, Any]:
+    """Commit, hardware and versions, by the names that score cards have for them."""
+    made_by = commit()
+    return {
+        "commit": made_by.name, "dirty": made_by.dirty, "hardware": hardware(device), "versions": versions(),
+    }  # fmt: skip
 
 
 def note(commit: Commit, versions: Mapping[str, str]) -> str:

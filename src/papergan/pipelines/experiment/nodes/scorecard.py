@@ -34,7 +34,7 @@ def card(
     generator_digest: of the generator that was scored; None where the run ended early.
     """
     name, recipe = experiment
-    device, commit, best = device_of(recipe), provenance.commit(), best or {}
+    device, best = device_of(recipe), best or {}
     return ScoreCard(
         experiment=name,
         system=recipe.system,
@@ -45,10 +45,7 @@ def card(
         variant=recipe.variant,
         seed=recipe.seed,
         device=str(device),
-        hardware=provenance.hardware(device),
-        commit=commit.name,
-        dirty=commit.dirty,
-        versions=provenance.versions(),
+        **provenance.facts(device),
         epochs=float(trained["epoch"]),
         steps=int(trained["step"]),
         images_seen=int(trained["images"]),
