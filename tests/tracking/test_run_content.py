@@ -14,7 +14,7 @@ from papergan.errors import RecipeError
 from papergan.metrics.registry import METRICS
 from papergan.tracking.interface import COLUMNS, run_group, table_view
 from papergan.tracking.metric_names import metric_name, with_sections
-from papergan.tracking.run_content import RunAbout, command, run_name, summary_metrics, with_scores
+from papergan.tracking.run_content import RunIdentity, command, run_name, summary_metrics, with_scores
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_command_is_what_was_typed():
 
 def test_an_experiment_says_what_it_is():
     run = {"pipelines": ["dcgan_emoji"], "environment": None, "given": {"dcgan_emoji": {"overrides": {"width": 8}}}}
-    about = RunAbout.of(Experiment("dcgan_emoji", recipe(description="a baseline", overrides={"width": 8})), run)
+    about = RunIdentity.of(Experiment("dcgan_emoji", recipe(description="a baseline", overrides={"width": 8})), run)
     assert about.name == "dcgan_emoji seed 0, width=8, 20 steps"
     assert about.resume_tag is None
     assert about.tags["mlflow.source.name"] == "kedro run --pipelines dcgan_emoji"
@@ -129,7 +129,7 @@ def test_an_experiment_says_what_it_is():
 
 
 def test_a_description_ends_with_the_scores_or_with_what_went_wrong():
-    text = RunAbout("a run", "tahvili2025", {}, {}, None, "", "kedro run").description("1", "r")
+    text = RunIdentity("a run", "tahvili2025", {}, {}, None, "", "kedro run").description("1", "r")
     assert text.count("https://doi.org/10.71856/IMPCS.2025.1215292") == 1
     assert with_scores(text, score_card()).endswith("| summary/training_minutes | 0.016667 |")
     failed = score_card().model_copy(update={"diverged": "diverged at step 3", "final": {}, "protocols": ()})

@@ -19,7 +19,7 @@ from PIL import Image
 from papergan.config.experiment import Recipe
 from papergan.errors import Interrupted, StorageError
 from papergan.reporting.image_grid import ImageGrid
-from papergan.tracking import mlflow_tracker
+from papergan.tracking import system_metrics
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.interface import ui_options
 from papergan.tracking.mlflow_store import MlflowStore, RunLocks
@@ -281,7 +281,7 @@ def test_a_monitor_that_does_not_end_holds_no_run_up(monkeypatch):
     pytest.importorskip("psutil", reason="needs the extra system-metrics")
     released = threading.Event()
     monkeypatch.setattr("mlflow.system_metrics.system_metrics_monitor.SystemMetricsMonitor", Stuck)
-    monkeypatch.setattr(mlflow_tracker, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(system_metrics, "PATIENCE_SECONDS", 0.1)
     client = BrokenClient()
     client.broken, client.tracking_uri = False, "sqlite:///nowhere"
     tracker = MlflowTracker(client, "id")

@@ -24,7 +24,7 @@ T = TypeVar("T", bound=ExperimentTrial | ModeTrial)
 
 
 class Experiment(NamedTuple):
-    """A recipe under its name."""
+    """An experiment: its name and its recipe."""
 
     name: str
     recipe: Recipe
@@ -39,7 +39,7 @@ class TrialPlan(NamedTuple, Generic[R, T]):
 
     @property
     def planned(self) -> int:
-        """How many trials there are."""
+        """The number of trials."""
         return len(self.trials)
 
     @property
@@ -67,13 +67,13 @@ class Sweep(NamedTuple):
 
     @property
     def search(self) -> SweepSettings:
-        """Its space, objective and budget."""
+        """The space, objective and budget of the search."""
         assert self.recipe.search is not None
         return self.recipe.search
 
     @property
     def planned(self) -> int:
-        """How many trials there are at most, those of winners with further seeds included."""
+        """The largest number of trials, those of winners with further seeds included."""
         return self.search.trials + min(self.search.winners, self.search.trials) * (len(self.recipe.seeds) - 1)
 
     @property

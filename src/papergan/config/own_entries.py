@@ -24,7 +24,7 @@ OURS = ("parameters_studies.yml", "parameters_tools.yml")  # of conf/base; and t
 
 @dataclass(frozen=True)
 class Configuration:
-    """conf: the folder of configuration, with `base` in it. environment: the folder beside `base`."""
+    """A place of configuration. conf: the folder with `base` in it. environment: the folder beside `base`."""
 
     conf: Path
     environment: str
@@ -46,7 +46,7 @@ class Configuration:
 
 
 class OwnEntries(NamedTuple):
-    """By name: the file, and the entry as it is written there."""
+    """Experiments and studies by name: the file, and the entry as it is written there."""
 
     experiments: dict[str, tuple[Path, Mapping[str, Any]]]
     studies: dict[str, tuple[Path, Mapping[str, Any]]]

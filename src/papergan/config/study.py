@@ -33,10 +33,11 @@ MEASURES = (
 
 
 class WorkerSettings(StrictModel):
-    """Where trials are trained. jobs: how many at once; None is one here, and as many as there is room for on Ray.
+    """Where trials are trained.
 
-    ray: the address of a Ray cluster, "auto" for the one of this machine, or "HOST:PORT"; None = this machine alone.
-    cpus, gpus: of a trial, on Ray; parts of one are shared. attempts: at a trial that fails or whose worker dies.
+    jobs: how many at once; None is one here, and as many as there is room for on Ray. ray: the address of a Ray
+    cluster, "auto" for the one of this machine, or "HOST:PORT"; None = this machine alone. cpus, gpus: of a trial,
+    on Ray; parts of one are shared. attempts: at a trial that fails or whose worker dies.
     """
 
     jobs: Annotated[int, Field(ge=1, le=10_000)] | None = None

@@ -17,7 +17,7 @@ ANCHORS = ("training images", "k-means")  # of `parzen_anchors`
 
 
 class ComparisonSettings(StrictModel):
-    """Which runs stand in the table; all of them by default.
+    """Settings of the comparison: which runs stand in the table, by default all.
 
     leave_out: names of experiments, and the first digits of recipes as the column `recipe` has them. newest_only: of
     each experiment and data set only the run that was scored last.
@@ -32,7 +32,7 @@ class ComparisonSettings(StrictModel):
 
 
 class ReproductionsRecipe(StrictModel):
-    """The reproductions. paper: whose anchors are measured, and under which the run is logged.
+    """Settings of the reproductions. paper: whose anchors are measured, and under which the run is logged.
 
     experiments: those that are trained, each over all `seeds`. finished_only: nothing is trained; the table is of what
     is there. workers: where trials are trained.
@@ -47,7 +47,7 @@ class ReproductionsRecipe(StrictModel):
 
 
 class RetentionRecipe(StrictModel):
-    """What `kedro clean` leaves in place, beside everything that the comparison, a pointer or a resumed run needs.
+    """Settings of `kedro clean`: what it keeps beside everything that the comparison, a pointer or a resumed run needs.
 
     versions: the newest of every versioned output. pictures: sample grids that MLflow keeps of a run, the first and the
     last among them. checkpoints: of all runs, or of unfinished ones only.

@@ -88,7 +88,7 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
         raise EvaluationError(f"{path} holds no {self.what} ({reason}); {self.remedy}")
 
     def preview(self) -> JSONPreview:
-        """For Kedro-Viz."""
+        """The document for Kedro-Viz."""
         return JSONPreview(read_text(self.path))
 
 

@@ -39,7 +39,7 @@ class FeatureCache:
         return made
 
     def path_of(self, kind: str, made_from: Mapping[str, object]) -> Path:
-        """Path of its file."""
+        """The path of the file of what is made from this."""
         identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
         return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
 
@@ -77,11 +77,11 @@ class UnfinishedWork:
         return _read(self.path, "begun")
 
     def save(self, state: Weights) -> None:
-        """In place of the one before. Raises StorageError where the disk does not allow it."""
+        """Save the state, in place of the one before. Raises StorageError where the disk does not allow it."""
         write_whole(self.path, encode(state))
 
     def remove(self) -> None:
-        """Once the work is finished."""
+        """Remove the state, once the work is finished."""
         with storage_errors(self.path):
             self.path.unlink(missing_ok=True)
 

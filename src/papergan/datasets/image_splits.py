@@ -86,7 +86,7 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
 
 
 def _holds(path: Path, images: ImageSet) -> bool:
-    """Whether these images are there already, whole; else they are written, so that ingesting again mends a store."""
+    """Whether the file holds these images, whole. If not they are written, so that ingesting again repairs a store."""
     try:
         return load_image_set(path).digest == images.digest
     except DataError:

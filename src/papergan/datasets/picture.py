@@ -62,12 +62,12 @@ class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
             raise EvaluationError(f"{path} is no whole PNG: {damage}; draw it again")
 
     def preview(self) -> ImagePreview:
-        """For Kedro-Viz; browsers go by the content, so a GIF moves."""
+        """The picture for Kedro-Viz; browsers go by the content, so a GIF moves."""
         return ImagePreview(base64.b64encode(read_bytes(self.path)).decode())
 
 
 def _check_gif(content: bytes, path: Path) -> None:
-    """GIF has no checksums: a cut is noticed, a pixel of another colour is not."""
+    """Raise EvaluationError for a GIF that is cut. It has no checksums: a pixel of another colour is not noticed."""
     from PIL import Image
 
     try:

@@ -1,4 +1,4 @@
-"""Score cards: one of one run, and the newest of every run; and the first samples of those runs."""
+"""Datasets of score cards: of one run, and the newest of every run; and of the first samples of those runs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ScoreCardsDataset(FolderDataset[dict[str, ScoreCard]]):
         return dict(reversed(newest.items()))
 
     def _check_generator(self, card: ScoreCard, path: Path) -> None:
-        """The tensors are hashed anew, since the recorded digest survives their damage."""
+        """Raise EvaluationError where the generator is not the one scored. Its tensors are hashed anew."""
         experiment, version = path.parents[2].name, path.parent.name
         generator = self._models / experiment / GENERATOR / version / GENERATOR
         if not generator.exists():  # scored in a later session than trained, or removed to save room

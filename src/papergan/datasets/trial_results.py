@@ -1,4 +1,4 @@
-"""Results of a study's trials: a handle, since the node that runs them looks up what there is and adds to it."""
+"""Stores of the results of trials: the node that runs the trials looks up what there is, and adds to it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TrialStore(ABC, Generic[R]):
 
 
 class ExperimentTrialStore(TrialStore[TrialResult]):
-    """<folder>/<key>/{history.csv, samples.safetensors, scores.json}, the last written last."""
+    """Results of experiments: <folder>/<key>/{history.csv, samples.safetensors, scores.json}, the last written last."""
 
     def _load(self, key: str) -> TrialResult | None:
         if not (self.folder / key / "scores.json").is_file():
@@ -101,7 +101,7 @@ class ModeResultDataset(DigestedJSONDataset[ModeResult]):
 
 
 class ModeTrialStore(TrialStore[ModeResult]):
-    """<folder>/<key>.json, one per trial."""
+    """Results of trials on points: <folder>/<key>.json."""
 
     @contextmanager
     def unfinished(self, key: str) -> Iterator[CheckpointStore]:

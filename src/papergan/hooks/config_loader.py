@@ -86,7 +86,7 @@ class ReadableConfigLoader(OmegaConfigLoader):
 
 
 def _merged(base: Any, overlay: Any) -> Any:
-    """Mappings are merged, anything else of the overlay replaces what is there, but for `???`, a missing value."""
+    """`base` with `overlay` merged into it; all but mappings is replaced, unless by `???`, a missing value."""
     if not (isinstance(base, dict) and isinstance(overlay, dict)):
         return base if overlay == "???" else overlay
     return base | {key: _merged(base[key], value) if key in base else value for key, value in overlay.items()}

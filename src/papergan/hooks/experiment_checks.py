@@ -169,7 +169,7 @@ def image_spec(recipe: Recipe, declared: ImageSpec) -> ImageSpec:
 
 
 def _how_to_give(name: str, recipe: Recipe) -> str:
-    """How to name images of one's own, for recipes that are made for them."""
+    """A hint how to name images of one's own, for recipes that are made for them; else ""."""
     if recipe.dataset != YOUR_IMAGES:
         return ""
     return f"; name yours, a folder, a .zip or .parquet file: --params {name}.dataset=PATH"

@@ -143,11 +143,11 @@ class MlflowHook:
         self._end("FAILED")
 
     def _begin(self, experiment: Experiment | Sweep | TrialPlan[Any, Any]) -> None:
-        from papergan.tracking.run_content import DESCRIPTION, RunAbout
+        from papergan.tracking.run_content import DESCRIPTION, RunIdentity
 
         if self._store is None:
             return
-        about = RunAbout.of(experiment, self._command)
+        about = RunIdentity.of(experiment, self._command)
         tags = {**about.tags, "session": self._session}
         try:
             run = self._store.begin(about.paper_key, experiment.name, tags, about.resume_tag, name=about.name)
@@ -212,7 +212,7 @@ class MlflowHook:
 
 
 def _protocol_of(about: Mapping[str, Any]) -> str:
-    """Twelve digits of the rules that the scores were measured by; numbers of two such are not compared."""
+    """A digest of the rules that the scores were measured by; scores under different ones are not compared."""
     rules = {name: {**rule, "seed": None} for name, rule in about["protocol"].items()}
     return short_digest(rules)
 

@@ -72,7 +72,7 @@ def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
 
 
 def _check_numbers(catalog: CatalogProtocol) -> None:
-    """Raises RecipeError for a published number that nothing of ours measures."""
+    """Raise RecipeError for a published number that no experiment or tool measures."""
     variants = DiracRecipe.parse("dirac_gan", catalog.load("params:dirac_gan")).variants
     known = {*discover(), *(f"dirac_gan/{one}" for one in variants), *(f"anchors/{one}" for one in ANCHORS)}
     points = ModeStressRecipe.parse("pacgan_points", catalog.load("params:pacgan_points"))
@@ -91,7 +91,7 @@ def _recipes(catalog: CatalogProtocol) -> dict[str, Any]:
 
 
 def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> None:
-    """Raises RecipeError for a published table that the study's paper does not have."""
+    """Raise RecipeError for a published table that the study's paper does not have."""
     if study.tables is None:
         return
     known = {row.table for row in published_rows(catalog.load("published")) if row.paper == study.paper}

@@ -43,7 +43,7 @@ class SummaryHook:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Read where MLflow's store and its interface are."""
+        """Read the addresses of MLflow's store and interface."""
         self._mlflow = None
         with suppress(ImportError):  # the tracking hook warns
             self._mlflow = MlflowConfiguration.of(parse(context.config_loader["mlflow"]))

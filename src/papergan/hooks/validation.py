@@ -68,12 +68,12 @@ class ValidationHook:
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Let others run the recipes."""
+        """Release the recipes, so that other processes may run them."""
         self.release()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Let others run the recipes."""
+        """Release the recipes, so that other processes may run them."""
         self.release()
 
     def release(self) -> None:
@@ -93,7 +93,7 @@ def _trained(
 
 
 def _show_costs(trained: Sequence[tuple[Experiment, CheckpointFolder]], catalog: CatalogProtocol, *, dry: bool) -> None:
-    """Say what the experiments will cost; in a dry run, all there is to say."""
+    """Log what the experiments will cost; in a dry run, print their whole plans."""
     from papergan.hooks.run_plan import announce, describe, plan_run
 
     for experiment, checkpoints in trained:

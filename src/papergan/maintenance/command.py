@@ -53,7 +53,7 @@ def clean(ctx: click.Context, /, yes: bool, verbose: bool, experiment: str | Non
 def _clean(
     yes: bool, verbose: bool, experiment: str | None, versions: int | None, pictures: int | None, checkpoints: bool
 ) -> Sequence[str]:
-    """The errors, one line each."""
+    """Show or remove what may go. Returns the errors, one line each."""
     known = {*registry.discover(), *registry.TOOLS}
     if experiment is not None and experiment not in known:
         raise RecipeError(f"--experiment: unknown experiment {quoted(experiment)}{did_you_mean(experiment, known)}")
@@ -102,7 +102,7 @@ def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfigura
 
 
 def _show(title: str, removals: Sequence[Removal], verbose: bool) -> None:
-    """By reason: how many, how large, and if asked every path."""
+    """Print the number and size of removals by reason, and if asked every path."""
     from papergan.settings import workspace
 
     if not removals:

@@ -61,7 +61,7 @@ LOCKS = "locks of MLflow runs whose process is gone"
 
 @dataclass(frozen=True)
 class Plan:
-    """removals: in a safe order. notes: what is left alone, and why. errors: what could not be read."""
+    """The plan of a cleaning. removals: in order. notes: what is left alone, and why. errors: what cannot be read."""
 
     removals: tuple[Removal, ...]
     notes: tuple[str, ...]
@@ -188,7 +188,7 @@ def _checkpoints(disk: Disk, folder: Path, finished: bool, going: Set[Path]) -> 
 
 
 def _trained_steps(disk: Disk, trained: Path, fingerprint: str, going: Set[Path]) -> int | None:
-    """How far the newest weights of this recipe were trained; None where there are none, or damaged ones."""
+    """The step of the newest trained weights of this recipe; None where there are none, or damaged ones."""
     for folder in reversed(disk.folders(trained)):
         path = folder / TRAINED
         if path in going or _metadata(path).get("recipe") != fingerprint:

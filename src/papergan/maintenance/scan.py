@@ -1,4 +1,4 @@
-"""What is on the disk: files that may be removed, found without following links, and experiments in use."""
+"""Reading the disk: files that may be removed, found without following links, and experiments in use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ YOUNG_SECONDS = 3600.0  # a younger file may still be in use by the process that
 
 @dataclass(frozen=True)
 class Piece:
-    """A file, or a folder that is empty when its turn comes. changed: nanoseconds; 0 for a folder, as its size."""
+    """A file, or a folder that is empty by then, to be removed. changed: nanoseconds; 0 for a folder, as its size."""
 
     path: Path
     bytes: int
@@ -38,7 +38,7 @@ class Piece:
 
     @classmethod
     def at(cls, path: Path) -> Piece:
-        """Its present state. Raises OSError where there is nothing, or a link or a device on the way."""
+        """The present state of a path. Raises OSError where there is nothing, or a link or a device on the way."""
         about = path.lstat()
         if path.parent.resolve() != path.parent or not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
             raise OSError("is reached through a link, or is no file")
@@ -142,7 +142,7 @@ def listed(folder: Path) -> list[Path]:
 
 
 def remove(removals: Iterable[Removal]) -> tuple[list[Removal], list[str]]:
-    """What was removed, and a line for everything that was not, because it has changed or is in use.
+    """Remove these. Returns what was removed, and a line for each that was not: it has changed or is in use.
 
     A kill in between leaves whole files, or pieces that the next plan has again.
     """

@@ -58,5 +58,5 @@ def compare(
 
 
 def create_pipeline() -> Pipeline:
-    """The comparison of everything on disk; that at the end of an experiment is a node of its pipeline."""
+    """The pipeline that compares everything on disk; an experiment's pipeline ends with the same node."""
     return Pipeline([named_node(compare, COMPARED, "comparison")], tags=["comparison"])

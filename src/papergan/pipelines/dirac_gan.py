@@ -80,7 +80,7 @@ def draw_trajectories(dirac: Dirac, results: Sequence[DiracResult]) -> object:
 
 
 def create_pipeline() -> Pipeline:
-    """Seconds in all; nothing is trained that would have to be kept."""
+    """The pipeline of the Dirac-GAN, which takes seconds; nothing is trained that would have to be kept."""
     nodes = [
         named_node(run_dirac_gan, "params:recipe", "results"),
         named_node(tabulate, ["params:recipe", "results"], "page"),

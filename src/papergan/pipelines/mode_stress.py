@@ -99,7 +99,7 @@ def draw_modes(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str
 
 
 def create_pipeline(name: str = "mode_stress_test") -> Pipeline:
-    """The tool of this name; finished trials are kept, so that the same command continues where it was stopped."""
+    """The pipeline of the tool on points of this name. Finished trials are kept: the same command goes on."""
     recipe = "params:recipe"
     inputs = [recipe, "trials", "finished"]
     nodes = [

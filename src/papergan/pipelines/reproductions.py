@@ -109,7 +109,7 @@ def _by_source(
     trials: Sequence[ExperimentTrial], cards: Iterable[ScoreCard], dirac: Iterable[DiracResult],
     anchors: Mapping[str, Mapping[str, float]],
 ) -> dict[str, list[MeasuredRun]]:  # fmt: skip
-    """Runs by what measured them; of a recipe's cards the first. A run that diverged has no numbers."""
+    """Measured runs by experiment or tool; of a recipe's cards the first. A run that diverged has no numbers."""
     fingerprints = {trial.recipe.fingerprint: trial for trial in trials}
     mine: dict[str, ScoreCard] = {}
     for card in cards:
@@ -150,7 +150,7 @@ def draw_samples(plan: Reproductions, trials: ExperimentTrialStore, finished: Ma
 
 
 def create_pipeline() -> Pipeline:
-    """Trains what is not trained yet; runs the tools whose numbers stand in the table; makes the table."""
+    """The pipeline that trains what is missing, runs the tools whose numbers stand in the table, and makes it."""
     recipe, stores = "params:recipe", ["image_library", "feature_cache"]
     trials = [recipe, "trials", "finished"]
     points, point_trials, results = f"params:{POINTS}", f"{POINTS}.trials", "dirac_gan.results"

@@ -158,7 +158,7 @@ def _notes(recipe: Sanity) -> list[str]:
 
 
 def create_pipeline() -> Pipeline:
-    """The page that shows each metric under each damage, on real images."""
+    """The pipeline of the page that shows each metric under each damage, on real images."""
     recipe, images, cases = "params:metric_sanity", "metric_sanity.images", "metric_sanity.cases"
     nodes = [
         named_node(ingest_for_sanity, ["image_library", recipe], images),

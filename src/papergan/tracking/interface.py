@@ -1,4 +1,4 @@
-"""What MLflow's interface shows: an experiment per paper and environment, its columns, and addresses of runs."""
+"""MLflow's interface: an experiment per paper and environment, its columns, and addresses of runs."""
 
 from __future__ import annotations
 

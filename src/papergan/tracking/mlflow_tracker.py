@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Literal
 
 from papergan.errors import Interrupted, PaperganError
@@ -21,12 +20,12 @@ from papergan.tracking.database import suppressed_mlflow_logs
 from papergan.tracking.metric_names import with_sections
 from papergan.tracking.model_registry import log_generator
 from papergan.tracking.run_content import protocol_parameters, summary_metrics
+from papergan.tracking.system_metrics import Monitor
 from papergan.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a server 
 ATTEMPTS = 3  # at what is no number while MLflow is there: the fault may be its own
 BATCH = 1000  # what MLflow takes at once
 MAX_PARAMETER = 6000
-PATIENCE_SECONDS = 5.0  # for the monitor of system metrics to end, where the store does not answer
 NEWEST_SAMPLES = "samples.png"
 
 
@@ -62,7 +60,7 @@ class MlflowTracker(Tracker):
         """begin: starts a nested run, by name, tags and time. check: raises quickly where MLflow would fail slowly."""
         self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
         self.experiment_id = experiment_id
-        self._monitor: SystemMetricsMonitor | None = None
+        self._monitor: Monitor | None = None
         self.discarded = False
         self.has_content = False  # numbers or trials: what a run is kept for when it fails
         self.status: Status | None = None
@@ -175,19 +173,10 @@ class MlflowTracker(Tracker):
         return found[0] if found else None
 
     def start_system_metrics(self, every_seconds: float) -> None:
-        """Log MLflow's system metrics of this machine, in a thread of their own, from now to the end of the run.
-
-        every_seconds: between two samples, whose steps are their numbers; a resumed run counts on. Needs psutil.
-        """
+        """Log MLflow's system metrics from now to the end of the run."""
 
         def start() -> None:
-            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-            self._monitor = SystemMetricsMonitor(
-                run_id=self.run_id, sampling_interval=every_seconds, resume_logging=True,
-                tracking_uri=self.client.tracking_uri,
-            )  # fmt: skip
-            self._monitor.start()
+            self._monitor = Monitor(self.client.tracking_uri, self.run_id, every_seconds)
 
         self._enqueue(start)
 
@@ -207,9 +196,7 @@ class MlflowTracker(Tracker):
         if self.status is not None:
             return
         if self._monitor is not None:
-            stopping = Thread(target=self._monitor.finish, name="stop system metrics", daemon=True)
-            stopping.start()
-            stopping.join(PATIENCE_SECONDS)
+            self._monitor.stop()
         self.status, self._next_try = status, 0.0
         self._catch_up()
         if not self._unreachable:

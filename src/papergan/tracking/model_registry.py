@@ -95,7 +95,7 @@ def _pinned() -> Iterator[str]:
 
 @contextmanager
 def _mlflow_set_up(uri: str) -> Iterator[None]:
-    """Inside the block, MLflow's default tracking URI, which `Model.log` uses, and no bars for artifacts.
+    """Set MLflow's default tracking URI, which `Model.log` uses, and hide its progress bars inside the block.
 
     MLflow keeps the URI in an environment variable too, which would be read as the user's own.
     """

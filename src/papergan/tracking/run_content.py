@@ -1,4 +1,4 @@
-"""What an MLflow run is called and shows: name, tags, parameters, description, summary metrics."""
+"""The content of an MLflow run: name, tags, parameters, description, summary metrics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SUMMARY = {
 
 
 @dataclass(frozen=True)
-class RunAbout:
+class RunIdentity:
     """What identifies the run of an experiment or study. resume_tag: of the run that goes on, None = always a new one.
 
     text: one line about it. command: that makes such a run.
@@ -54,8 +54,8 @@ class RunAbout:
     command: str
 
     @classmethod
-    def of(cls, experiment: Experiment | Sweep | TrialPlan[Any, Any], run: Mapping[str, Any]) -> RunAbout:
-        """Of an experiment or study in this run of Kedro: its `pipelines`, `environment`, and `given` with --params."""
+    def of(cls, experiment: Experiment | Sweep | TrialPlan[Any, Any], run: Mapping[str, Any]) -> RunIdentity:
+        """The identity of a run. run: of Kedro, its `pipelines`, `environment`, and `given` with --params."""
         recipe, name = experiment.recipe, experiment.name
         typed = command(run["pipelines"], run["environment"], run["given"])
         tags = _tags(recipe.paper, command(run["pipelines"], run["environment"]), typed)
@@ -169,5 +169,5 @@ def _budget(training: TrainingRecipe) -> str:
 
 
 def _importance(name: str) -> int | None:
-    """0 for settings of the system, then data, training and evaluation; None for what no name of a run has."""
+    """The place of a setting in the name of a run, by its pattern in NAMED; None for what no name has."""
     return next((place for place, pattern in enumerate(NAMED) if re.fullmatch(pattern, name)), None)

@@ -120,7 +120,7 @@ def _first(pixels: Tensor, count: int) -> Tensor:
 
 
 class Row(NamedTuple):
-    """Ten images of the picture, uint8 [10, C, S, S], and what stands left of them."""
+    """A row of a figure: its label, and ten images, uint8 [10, C, S, S]."""
 
     label: str
     images: Tensor

@@ -32,9 +32,9 @@ FIRST = (("fid",), ("is_mean",), ("precision", "recall"), ("coverage",))  # metr
 
 
 def draw_curves(experiment: Experiment, history: History, published: Mapping[str, Any]) -> tuple[object, object]:
-    """Two figures over epochs: what is looked at first, and everything else that was measured.
+    """Two figures over epochs: losses and the main metrics, and everything else that was measured.
 
-    First: losses, controllers, FID, IS, precision and recall, coverage, the discriminator's accuracy, the last as in
+    The first has losses, controllers, FID, IS, precision and recall, coverage, and the discriminator's accuracy as in
     tahvili2025, figure 2. The best value of a metric is marked where a value is better in itself; deviations are drawn
     as bars. Numbers that a paper printed while it trained are crosses. published: conf/base/published.yml.
     Returns matplotlib Figures; not annotated so, because importing it takes half a second and Kedro reads annotations.
@@ -65,7 +65,7 @@ def _figure(
 
 
 def _reported(history: History) -> list[tuple[str, list[str]]]:
-    """Title and names of each panel: the players' terms, then one per controller. Players have a gradient norm."""
+    """The panels of losses: the players' terms, then one per controller. Players have a gradient norm."""
     names = sorted({name for row in history.losses for name in row if "." in name})
     players = {name.split(".")[0] for name in names if name.endswith(NORM)}
     losses = [name for name in names if name.split(".")[0] in players and not name.endswith(NORM)]
@@ -77,7 +77,7 @@ def _reported(history: History) -> list[tuple[str, list[str]]]:
 
 
 def _panels(history: History) -> dict[str, list[str]]:
-    """What was measured of each metric, by all extractors, in the order of METRICS; then of the discriminator."""
+    """The measured names of each metric, by all extractors, in the order of METRICS; then the discriminator's."""
     names = {name for row in history.metrics for name in row}
     by_metric: dict[str, list[str]] = {}
     for name in sorted(names):

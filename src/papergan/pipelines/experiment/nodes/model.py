@@ -71,7 +71,7 @@ def package_model(
 def _about(
     experiment: Experiment, image_library: ImageLibrary, scores: ScoreCard, published: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What is to be known of a model, see `papergan.inference.model_card`. No durations, for equal bytes."""
+    """The facts of a model card, see `papergan.inference.model_card`. No durations, for equal bytes."""
     paper = find_paper(experiment.recipe.paper)
     licence = image_library.licence(experiment.recipe.dataset)
     rows = [row for row in published_rows(published) if experiment.name in row.experiments]
