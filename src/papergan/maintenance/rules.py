@@ -24,19 +24,8 @@ from papergan.datasets.scores import FILE, GENERATOR, ScoreCardDataset, ScoreCar
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import PaperganError
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.maintenance.scan import (
-    CACHE,
-    MODELS,
-    PRIMARY,
-    REPORTING,
-    RUNNING,
-    STORE,
-    VERSION,
-    Disk,
-    Removal,
-    held,
-    listed,
-)  # fmt: skip
+from papergan.maintenance import scan
+from papergan.maintenance.scan import CACHE, MODELS, PRIMARY, REPORTING, STORE, VERSION, Disk, Removal, listed
 from papergan.messages import sanitise
 from papergan.training.checkpoint_files import CHECKPOINT, referenced_data, steps_among
 
@@ -203,7 +192,7 @@ def _trained_steps(disk: Disk, trained: Path, fingerprint: str, going: Set[Path]
 
 def _shared(disk: Disk, data: Path, busy: Mapping[str, str], notes: list[str]) -> Iterator[Removal]:
     """Images and features that no pointer names. A pointer that cannot be read protects all; `notes` has it."""
-    if RUNNING in busy.values():  # it may be about to write its pointers
+    if scan.RUNNING in busy.values():  # it may be about to write its pointers
         notes.append("images and features that experiments share are left alone while an experiment is run")
         return
     store, cache = data / PRIMARY / STORE, data / MODELS / CACHE
@@ -246,11 +235,11 @@ def _of_mlflow(disk: Disk, mlruns: Path, pictures: int) -> Iterator[Removal]:
     running = mlruns / "running"
     for run in [run for group in disk.folders(mlruns / "artifacts") for run in disk.folders(group, RUN)]:
         found = disk.files(run / "artifacts" / "samples", PICTURE)
-        kept = set(range(len(found))) if held(running / f"{run.name}.lock") else _evenly(len(found), pictures)
+        kept = set(range(len(found))) if scan.held(running / f"{run.name}.lock") else _evenly(len(found), pictures)
         for path in (path for number, path in enumerate(found) if number not in kept):
             yield from disk.removal(PICTURES, path)
     for lock in disk.files(running, LOCK):
-        if disk.is_old(lock) and not held(lock):  # a run makes its lock a moment before it holds it
+        if disk.is_old(lock) and not scan.held(lock):  # a run makes its lock a moment before it holds it
             yield from disk.removal(LOCKS, lock)
 
 
