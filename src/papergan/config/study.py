@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, Any, ClassVar
@@ -118,10 +118,6 @@ class StudyRecipe(StrictModel):
         return self
 
 
-def _levels(grid: GridRecipe) -> Iterator[str]:
-    yield from (level for levels in grid.factors.values() for level in levels)
-
-
 class SearchRecipe(StrictModel):
     """The search of song2023, section 3.1: FD is raised from 1 until training is stable, at most to `most`."""
 
@@ -225,7 +221,8 @@ def trials_of(
 
 def _unknown_sides(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> dict[str, str]:
     """Errors for sides of claims that are neither an experiment nor a level; an experiment need not be in a grid."""
-    sides = {*recipes, *(level for grid in study.grids.values() for level in _levels(grid))}
+    factors = [levels for grid in study.grids.values() for levels in grid.factors.values()]
+    sides = {*recipes, *(level for levels in factors for level in levels)}
     return {
         f"unknown side {quoted(side)}{did_you_mean(side, sides)}": f"{name}.claims.{place}"
         for place, claim in enumerate(study.claims)

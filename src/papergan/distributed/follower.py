@@ -18,18 +18,11 @@ from papergan.game.batch_norm import share_batch_norm
 from papergan.game.sharding import use_shard
 from papergan.game.training_step import training_step
 from papergan.randomness import own_random_state, seed_for
+from papergan.training import process_group as group
 from papergan.training.batches import Batches
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import autocast_type, numerics
-from papergan.training.process_group import (
-    Command,
-    Message,
-    ProcessGroup,
-    ProcessGroupError,
-    current,
-    device_here,
-    join,
-)  # fmt: skip
+from papergan.training.process_group import Command, Message, ProcessGroup, device_here
 
 T = TypeVar("T")
 
@@ -39,11 +32,11 @@ def run_distributed(command: Callable[[], T]) -> T:
 
     In a process that joined already, the command alone is run. Exits with 1 where the others do not come.
     """
-    if current() is not None:
+    if group.current() is not None:
         return command()
     try:
-        process_group = join()
-    except ProcessGroupError as error:
+        process_group = group.join()
+    except group.ProcessGroupError as error:
         sys.stderr.write(f"papergan: {error}\n")
         sys.exit(1)
     if process_group.rank:
