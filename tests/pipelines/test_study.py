@@ -14,8 +14,8 @@ from papergan.config.study import StudyRecipe, trials_of
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.errors import Interrupted, PaperganError, RecipeError
-from papergan.hooks.divergence import DivergenceHook
 from papergan.hooks.study_checks import _check_tables
+from papergan.hooks.summary import DivergenceHook
 from papergan.pipelines import study
 from papergan.pipelines.experiment.nodes import training
 from papergan.reporting.published_results import PublishedRow

@@ -1,4 +1,4 @@
-"""The summary hook: prints tables and the paths of results at the end of a run."""
+"""The hooks of a run's end: a summary of tables and paths, and the exit status where a training diverged or failed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.config.registry import is_dry_run
 from papergan.datasets.page import Page, PageDataset
+from papergan.errors import NotFiniteError, PaperganError
 from papergan.hooks.mlflow_tracking import file_of
 from papergan.pipelines.groups import experiment_of
 from papergan.project import IN_CHECKOUT
@@ -25,6 +26,7 @@ from papergan.tracking.configuration import MlflowConfiguration, parse
 from papergan.tracking.interface import run_page, table_page, ui_options
 from papergan.tracking.tracker import run_places
 
+SHOWN_FAILURES = 3  # trials that failed, in the message
 SHOWN_OUTPUTS = (
     "samples", "progress", "curves", "history", "training_log", "scores", "generator", "model", "comparison", "page",
     "plot", "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
@@ -115,3 +117,37 @@ def _program(name: str) -> str:
 def _short(path: Path) -> str:
     """The path, relative to the working directory if it lies below."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+class DivergenceHook:
+    """Raises an error that names the trainings that diverged or failed, after all nodes of the command have run."""
+
+    def __init__(self) -> None:
+        self._diverged: dict[str, str] = {}
+        self._failed: dict[str, str] = {}  # trials of studies
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Clear the state of an earlier run of this process."""
+        self._diverged.clear()
+        self._failed.clear()
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Record a score card of a run that diverged, and trials that failed."""
+        from papergan.evaluation.scorecard import ScoreCard
+        from papergan.studies.worker import failures
+
+        if dataset_name.endswith(".finished"):
+            self._failed |= failures(data)
+        if isinstance(data, ScoreCard) and data.diverged is not None:
+            self._diverged[data.experiment] = data.diverged
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Raise NotFiniteError, one line, where a training diverged; PaperganError where a trial failed."""
+        if self._diverged:
+            raise NotFiniteError("; ".join(f"{name} {what}" for name, what in self._diverged.items()))
+        if self._failed:
+            some = "; ".join(map(" ".join, list(self._failed.items())[:SHOWN_FAILURES]))
+            raise PaperganError(f"{len(self._failed)} trials have no result; the same command tries them again: {some}")
