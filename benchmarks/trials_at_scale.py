@@ -26,7 +26,7 @@ from typing import Any
 import ray
 
 from papergan.atomic_files import write_whole
-from papergan.config.study import WorkerSettings
+from papergan.config.workers import WorkerSettings
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 

@@ -15,7 +15,7 @@ import pytest
 
 from helpers.project_run import PROJECT
 from helpers.stub_trials import StubStore, StubTrainer, StubTrial
-from papergan.config.study import WorkerSettings
+from papergan.config.workers import WorkerSettings
 from papergan.studies.worker import FAILED, WorkerRefused
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
@@ -89,7 +89,7 @@ HEAD = """
 import sys
 from pathlib import Path
 from helpers.stub_trials import StubStore, StubTrainer, StubTrial
-from papergan.config.study import WorkerSettings
+from papergan.config.workers import WorkerSettings
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 folder = Path(sys.argv[1])

@@ -20,7 +20,7 @@ import torch
 from helpers.project_run import PROJECT
 from helpers.stub_trials import StubStore, StubTrainer, StubTrial
 from papergan.config.mode_stress import ModeStressRecipe, trials_of
-from papergan.config.study import WorkerSettings
+from papergan.config.workers import WorkerSettings
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import PaperganError, RecipeError
@@ -243,7 +243,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from pathlib import Path
 from helpers.stub_trials import StubStore, StubTrainer, StubTrial
-from papergan.config.study import WorkerSettings
+from papergan.config.workers import WorkerSettings
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 if __name__ == "__main__":

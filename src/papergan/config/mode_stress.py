@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from papergan.config.papers import PaperKey
-from papergan.config.study import ClaimRecipe, WorkerSettings
+from papergan.config.study import ClaimRecipe
+from papergan.config.workers import WorkerSettings
 from papergan.data.images import ImageSpec
 from papergan.metrics.modes import Mixture
 from papergan.training.history import Row

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-from papergan.config.study import WorkerSettings
+from papergan.config.workers import WorkerSettings
 from papergan.errors import PaperganError, RecipeError
 from papergan.messages import sanitise
 from papergan.studies.runner import Trial

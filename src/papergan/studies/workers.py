@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
-from papergan.config.study import WorkerSettings
+from papergan.config.workers import WorkerSettings
 from papergan.distributed import is_distributed
 from papergan.errors import RecipeError
 from papergan.studies.local_workers import LocalWorkers
