@@ -11,8 +11,9 @@ from papergan import systems
 from papergan.config.evaluation import DomainClassifierSettings, EvaluationSettings, ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.config.mode_stress import ModeStressRecipe, TargetRecipe
-from papergan.config.study import SearchRecipe, StudyRecipe, WorkerSettings
+from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.config.tools import RetentionRecipe
+from papergan.config.workers import WorkerSettings
 from papergan.data import allocations
 from papergan.data.dataset_kinds import parse_declaration
 from papergan.data.images import ImageSpec
