@@ -131,11 +131,6 @@ def _checked(key: str) -> str:
 PaperKey = Annotated[str, AfterValidator(_checked)]  # of a recipe
 
 
-def short_name(key: str) -> str:
-    """The short name of the paper of a key. Raises RecipeError as `find_paper` does."""
-    return find_paper(key).short_name
-
-
 def citation(key: str) -> str:
     """The citation of the paper of a key. Raises RecipeError as `find_paper` does."""
     return find_paper(key).citation

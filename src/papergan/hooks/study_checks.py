@@ -12,7 +12,7 @@ from papergan.config import mode_stress
 from papergan.config.checked import Experiment, ModeStress, Reproductions, Search, Study, Sweep, TrialPlan
 from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
-from papergan.config.papers import short_name
+from papergan.config.papers import find_paper
 from papergan.config.registry import discover
 from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.config.tools import ANCHORS, ReproductionsRecipe
@@ -98,7 +98,7 @@ def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> No
     for table in study.tables:
         if table not in known:
             raise RecipeError(
-                f"{name}.tables: {short_name(study.paper)} has no {quoted(table)}{did_you_mean(table, known)}"
+                f"{name}.tables: {find_paper(study.paper).short_name} has no {quoted(table)}{did_you_mean(table, known)}"
             )
 
 

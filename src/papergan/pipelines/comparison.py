@@ -9,7 +9,7 @@ from typing import Any
 from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Comparison
-from papergan.config.papers import citation, short_name
+from papergan.config.papers import citation, find_paper
 from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.pipelines.groups import named_node
@@ -44,7 +44,7 @@ def compare(
         newest = {(card.experiment, card.dataset): name for name, card in kept.items()}
         kept = {name: card for name, card in kept.items() if name in newest.values()}
     cards = {name: card.model_dump() for name, card in kept.items()}
-    rows = [replace(row, paper=short_name(row.paper)) for row in published_rows(published)]
+    rows = [replace(row, paper=find_paper(row.paper).short_name) for row in published_rows(published)]
     table, notes = comparison_table(rows, cards), list(published_notes(published, citation))
     strips = {line: sample_strips[run] for line, run in run_of_line(cards).items() if run in sample_strips}
     if len(kept) < len(score_cards):

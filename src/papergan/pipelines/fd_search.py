@@ -9,7 +9,7 @@ from typing import Any
 from kedro.pipeline import Pipeline
 
 from papergan.config.checked import Search
-from papergan.config.papers import citation, short_name
+from papergan.config.papers import citation, find_paper
 from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
@@ -83,7 +83,7 @@ def tabulate(search: Search, trace: Trace) -> Page:
         citation(search.recipe.paper),
         "its section 3.1 has the search in words, without a definition of instability and without a result",
     ]
-    title = f"Search for FD, the feature differences of {short_name(search.recipe.paper)}"
+    title = f"Search for FD, the feature differences of {find_paper(search.recipe.paper).short_name}"
     return study_page([("Trials", table)], [], title, notes, table, sentences=choices)
 
 

@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.config.checked import ModeStress, Reproductions
 from papergan.config.dirac import DiracResult
-from papergan.config.papers import citation, short_name
+from papergan.config.papers import citation, find_paper
 from papergan.config.study import ExperimentTrial
 from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
@@ -81,7 +81,7 @@ def tabulate(
     cards = chain(_of_trials(plan.trials, trials), score_cards.values())
     runs = _by_source(plan.trials, cards, dirac, anchors) | _of_points(points, point_trials)
     found = reproductions(numbers, runs)
-    papers = {one.paper: short_name(one.paper) for one in numbers}
+    papers = {one.paper: find_paper(one.paper).short_name for one in numbers}
     table = reproduction_table(found, papers, {one.measured_by: _command(one.measured_by) for one in numbers})
     made_by = dict.fromkeys(run.made_by for one in found for run in one.runs if run.made_by)
     notes = [
