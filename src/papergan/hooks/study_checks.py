@@ -97,9 +97,8 @@ def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> No
     known = {row.table for row in published_rows(catalog.load("published")) if row.paper == study.paper}
     for table in study.tables:
         if table not in known:
-            raise RecipeError(
-                f"{name}.tables: {find_paper(study.paper).short_name} has no {quoted(table)}{did_you_mean(table, known)}"
-            )
+            paper = find_paper(study.paper).short_name
+            raise RecipeError(f"{name}.tables: {paper} has no {quoted(table)}{did_you_mean(table, known)}")
 
 
 def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:

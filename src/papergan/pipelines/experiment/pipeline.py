@@ -15,6 +15,7 @@ from papergan.pipelines.experiment.nodes import (
     history,
     ingestion,
     model,
+    packaging,
     references,
     training,
     truncation,
@@ -71,7 +72,7 @@ def _groups() -> dict[str, Pipeline]:
             named_node(class_figures.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(
-                model.package_model,
+                packaging.package_model,
                 [recipe, "image_library", "images", "trained", "generator", "scores", "published"],
                 "model",
             ),

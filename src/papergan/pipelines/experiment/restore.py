@@ -34,7 +34,9 @@ def initial_game(recipe: Recipe, initial: Weights) -> Game:
 
     Raises CheckpointError where that is of another recipe.
     """
-    game = _restored(recipe, initial)
+    _check(recipe, initial)
+    game = new_game(recipe, spec_of(initial))
+    game.networks.load_state_dict(initial.under("networks"))
     if game.average is not None:
         game.average.follow(game.sampler(averaged=False))
     return game
@@ -58,16 +60,11 @@ def trained_game(recipe: Recipe, trained: Weights) -> Game:
 
     Raises CheckpointError where the weights are of another recipe.
     """
-    game = _restored(recipe, trained)
+    _check(recipe, trained)
+    game = new_game(recipe, spec_of(trained))
+    game.networks.load_state_dict(trained.under("networks"))
     if game.average is not None:
         game.average.load_state_dict(trained.under("average"))
-    return game
-
-
-def _restored(recipe: Recipe, weights: Weights) -> Game:
-    _check(recipe, weights)
-    game = new_game(recipe, spec_of(weights))
-    game.networks.load_state_dict(weights.under("networks"))
     return game
 
 
