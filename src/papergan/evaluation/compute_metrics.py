@@ -14,7 +14,13 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import Reference
 from papergan.extractors.feature_extractor import Features, stop_if_requested
-from papergan.metrics.classes import ClassHistogram
+from papergan.metrics.classes import (
+    class_counts,
+    class_divergence,
+    class_entropy,
+    classes_covered,
+    divergence_from_even,
+)
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
@@ -139,13 +145,11 @@ def _inception_scores(logits: Tensor, rules: EvaluationRules) -> MetricValues:
 
 
 def _classes(logits: Tensor, reference: Reference) -> MetricValues:
-    fake, real = (ClassHistogram(logits.shape[1]) for _ in range(2))
-    fake.update(logits)
-    real.update(reference.real.features.logits)
+    counts = class_counts(logits)
     scores = {
-        "class_entropy": fake.entropy(), "classes_covered": float(fake.covered()),
-        "class_divergence": fake.divergence(real),
+        "class_entropy": class_entropy(counts), "classes_covered": float(classes_covered(counts)),
+        "class_divergence": class_divergence(counts, class_counts(reference.real.features.logits)),
     }  # fmt: skip
     if single_classes(reference.extractor.class_names):
-        scores |= {"stacked_modes": float(fake.drawn()), "stacked_divergence": fake.divergence_from_even()}
+        scores |= {"stacked_modes": float((counts > 0).sum()), "stacked_divergence": divergence_from_even(counts)}
     return scores

@@ -9,7 +9,7 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import DRAW_SEED, reference_rows
 from papergan.metrics.memorisation import memorisation, pixel_vectors
-from papergan.metrics.ms_ssim import WINDOW, PairwiseSimilarity
+from papergan.metrics.ms_ssim import WINDOW, mean_pair_similarity
 from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.metrics.random_subsets import order, random_rows
 
@@ -40,9 +40,8 @@ def score_pixels(
     rules = rules.within(len(pixels), len(real))
     scores = {}
     if len(pixels) > 1 and pixels.shape[-1] >= WINDOW:
-        similarity = PairwiseSimilarity(max_pairs=rules.similarity_pairs)
-        similarity.update(pixels[order(len(pixels), rules.seed, "pairs")[: 2 * rules.similarity_pairs]])
-        scores["ms_ssim"] = similarity.value()
+        pairs = order(len(pixels), rules.seed, "pairs")[: 2 * rules.similarity_pairs]
+        scores["ms_ssim"] = mean_pair_similarity(pixels[pairs])
     if rules.memorisation_samples and held_out is not None:
         some = pixels[random_rows(len(pixels), rules.memorisation_samples, rules.seed, "pixel memorisation")]
         scores |= _memorisation(some, real, held_out, device)
