@@ -14,13 +14,12 @@ from papergan.errors import EvaluationError
 from papergan.metrics.arrays import as_tensor
 from papergan.metrics.checkerboard import checkerboard
 from papergan.metrics.classes import class_counts
-from papergan.metrics.discriminator import discriminator_accuracy
+from papergan.metrics.discriminator import discriminator_accuracy, membership_auc
 from papergan.metrics.encoder import code_error, nearest_neighbour_accuracy, reconstruction_error
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
 from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_deviation
-from papergan.metrics.membership import membership_auc
 from papergan.metrics.memorisation import memorisation, pixel_vectors
 from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.metrics.ms_ssim import mean_pair_similarity, ms_ssim

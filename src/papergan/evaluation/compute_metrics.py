@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from typing import Literal, get_args
 
 import torch
@@ -71,7 +72,7 @@ def score_features(
         stop_if_requested(should_stop, "before the neighbourhoods")
         some = reference.real.some(rules.manifold_samples).features.to(device)
         mine = _random_subset(rows, rules.manifold_samples, rules, "neighbourhoods")
-        scores |= neighbourhoods(mine, some).as_metrics()
+        scores |= asdict(neighbourhoods(mine, some))
     if "is" in groups and reference.extractor.has_logits:
         scores |= _inception_scores(features.logits, rules)
     if "is" in groups and reference.extractor.class_names:
@@ -80,7 +81,7 @@ def score_features(
         stop_if_requested(should_stop, "before the memorisation")
         held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
         mine = _random_subset(rows, rules.memorisation_samples, rules, "memorisation")
-        scores |= memorisation(mine, held_out, real).as_metrics()
+        scores |= asdict(memorisation(mine, held_out, real))
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 

@@ -21,8 +21,7 @@ from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
-from papergan.metrics.classification_accuracy import classification_accuracy_score
-from papergan.metrics.conditional import statistics_by_class
+from papergan.metrics.conditional import classification_accuracy_score, statistics_by_class
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.sampler_path_length import sampler_path_length
 

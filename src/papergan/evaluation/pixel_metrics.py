@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import torch
 from torch import Tensor
 
@@ -61,7 +63,7 @@ def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.
     fake, unseen = (pixel_vectors(part.to(device)) for part in (pixels, some))
     at_once = max(1, BYTES_AT_ONCE // (8 * fake.shape[1]))  # twice, since mirrored, and four bytes each
     parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(real, at_once))
-    return {f"pixel_{name}": value for name, value in memorisation(fake, unseen, parts).as_metrics().items()}
+    return {f"pixel_{name}": value for name, value in asdict(memorisation(fake, unseen, parts)).items()}
 
 
 def _parzen_points(held_out: Tensor, validation: Tensor | None, count: int) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,10 +21,6 @@ class Memorisation:
 
     copy_rate: float
     distance_ratio: float
-
-    def as_metrics(self) -> dict[str, float]:
-        """The names under which score cards and logs hold them."""
-        return asdict(self)
 
 
 def memorisation(

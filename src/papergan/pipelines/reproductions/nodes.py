@@ -15,7 +15,7 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.metrics.parzen_anchors import parzen_anchors
+from papergan.metrics.parzen import parzen_anchors
 from papergan.reporting.published_results import published_numbers
 from papergan.reporting.reproductions import MeasuredRun, reproduction_table, reproductions, run_table, summary
 from papergan.studies import figures
