@@ -17,8 +17,7 @@ from helpers.parquet_files import CLASSES, pixels, pngs, write
 from helpers.project_run import PROJECT, score_card
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.folder import read_images
-from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSplits, load_image_set, save_image_set
 from papergan.data.parquet import _in_canonical_order, read_parquet
 from papergan.datasets.digested_json import ModelDataset
 from papergan.datasets.history import HistoryDataset

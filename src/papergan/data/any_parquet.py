@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from papergan.data.parquet_table import LABEL_COLUMN, ParquetTable, has_bytes, is_binary
+from papergan.data.parquet import LABEL_COLUMN, ParquetTable, has_bytes, is_binary
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
 from papergan.messages import sanitise

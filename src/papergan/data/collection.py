@@ -16,12 +16,43 @@ from papergan.data.any_parquet import parquet_pictures
 from papergan.data.decoding import MAX_PIXELS
 from papergan.data.folder import IMAGE_SUFFIXES, is_left_by_system, walk
 from papergan.data.pictures import Picture, Pictures
-from papergan.data.skipped import Skipped
 from papergan.errors import DataError
 from papergan.messages import sanitise
 
 _TRAIN, _TEST = {"train", "training"}, {"test", "testing", "val", "valid", "validation"}
 _MOST_BYTES = 4 * MAX_PIXELS  # of one file in a zip; an image of so many pixels has no more
+_NAMED = 3  # files of each reason that the summary names
+
+
+@dataclass
+class Skipped:
+    """What is left out of a user's images: counts and the first names by reason.
+
+    `str` of it is the summary, "skipped 3: 2 damaged (a.png, b.png), ...".
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, why: str, where: str) -> None:
+        """One file, or row of a file."""
+        self.counts[why] = self.counts.get(why, 0) + 1
+        known = self.names.setdefault(why, [])
+        if len(known) < _NAMED:
+            known.append(where)
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def __str__(self) -> str:
+        if not self:
+            return "nothing is skipped"
+        reasons = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        return f"skipped {len(self)}: {', '.join(f'{count} {why} ({self._some(why)})' for why, count in reasons)}"
+
+    def _some(self, why: str) -> str:
+        more = ", ..." if self.counts[why] > len(self.names[why]) else ""
+        return ", ".join(map(sanitise, self.names[why])) + more
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ else a share of every class is held out.
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,13 +19,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from papergan.data.collection import Collection
+from papergan.data.collection import Collection, Skipped
 from papergan.data.decoding import Decoded, ImageError, decode_any
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.data.memory import check_memory
 from papergan.data.own_declaration import OwnImagesDeclaration
 from papergan.data.pictures import Picture
-from papergan.data.skipped import Skipped
 from papergan.data.stack import in_order, with_progress
 from papergan.errors import DataError
 
@@ -77,7 +77,7 @@ class OwnImages:
     def load(self) -> ImageSplits:
         """Decode both splits and say in one line what was left out. Raises DataError where nothing is left of one."""
         in_test = self._in_test()
-        skipped = self.collection.skipped.copy()
+        skipped = copy.deepcopy(self.collection.skipped)
         train, seen = self._decoded("train", self.rows[~in_test], skipped)
         test, seen_in_test = self._decoded("test", self.rows[in_test], skipped)
         logger.info(

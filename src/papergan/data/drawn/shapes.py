@@ -32,18 +32,6 @@ from papergan.errors import DataError
 Array = NDArray[np.float64]
 Draw = Callable[[int, Array], NDArray[np.uint8]]
 SIZE = 32
-CLASSES = (
-    "disc",
-    "ring",
-    "square",
-    "triangle",
-    "cross",
-    "star",
-    "horizontal_stripes",
-    "vertical_stripes",
-    "checkerboard",
-    "glow",
-)
 _SPLITS = {"train": 1, "test": 2}
 _CHUNK = 500
 _DRAWS = 16
@@ -190,14 +178,6 @@ def _stripes(along: Array, u: Array) -> Array:
     return covered(_bands(along, spread(u[:, 13], 6, 12), spread(u[:, 14], 0, 1)))
 
 
-def _horizontal_stripes(x: Array, y: Array, u: Array) -> Array:
-    return _stripes(y + 0 * x, u)
-
-
-def _vertical_stripes(x: Array, y: Array, u: Array) -> Array:
-    return _stripes(x + 0 * y, u)
-
-
 def _checkerboard(x: Array, y: Array, u: Array) -> Array:
     """Covered where one of two crossing sets of bands is, and not both."""
     period = 2 * spread(u[:, 13], 4, 8)
@@ -220,8 +200,9 @@ _COVERAGES: dict[str, Callable[[Array, Array, Array], Array]] = {
     "triangle": _polygon(TRIANGLE),
     "cross": _polygon(CROSS),
     "star": _polygon(STAR),
-    "horizontal_stripes": _horizontal_stripes,
-    "vertical_stripes": _vertical_stripes,
+    "horizontal_stripes": lambda x, y, u: _stripes(y + 0 * x, u),
+    "vertical_stripes": lambda x, y, u: _stripes(x + 0 * y, u),
     "checkerboard": _checkerboard,
     "glow": _glow,
 }
+CLASSES = tuple(_COVERAGES)
