@@ -220,7 +220,7 @@ def extractor_named(
 ) -> FeatureExtractor:
     """A feature extractor by name, or a network as one. Raises EvaluationError where weights are missing."""
     if not isinstance(extractor, str):
-        return CustomExtractor(extractor, device=device)
+        return CustomExtractor(extractor, device)
     if extractor not in ("inception", "torchvision"):
         raise EvaluationError(f"unknown extractor {extractor!r}: inception, torchvision, or a network of your own")
     chosen: dict[str, Any] = {"inception": False, "domain": False, extractor: True, f"{extractor}_weights": weights}

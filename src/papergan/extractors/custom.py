@@ -18,25 +18,21 @@ Network = Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]
 class CustomExtractor:
     """Features of a network or function that takes float32 [B, C, S, S] in 0..255.
 
-    It returns features [B, D], or features and logits [B, K]. name: part of every metric's name, "custom_fid". What it
-    does to the pixels is its own business. A network is put into evaluation mode and its weights are its identity; of a
-    function the name is.
+    It returns features [B, D], or features and logits [B, K]. What it does to the pixels is its own business. A
+    network is put into evaluation mode and its weights are its identity; of a function the name is.
     """
 
-    metric_prefix: str
+    name, metric_prefix = "custom", "custom_"
     preprocessing = "of its own"
     class_names: tuple[str, ...] = ()
 
-    def __init__(self, network: Network, name: str = "custom", device: torch.device | str = "cpu") -> None:
-        if not name.isidentifier() or name in ("inception", "domain", "rotation", "torchvision"):
-            raise EvaluationError(f"an extractor of one's own needs a name of its own, an identifier; got {name!r}")
-        self.name, self.metric_prefix, self.device = name, f"{name}_", torch.device(device)
-        self._network = network
+    def __init__(self, network: Network, device: torch.device | str = "cpu") -> None:
+        self._network, self.device = network, torch.device(device)
         if isinstance(network, nn.Module):
             network.to(self.device).eval()
             self.digest = Weights(network.state_dict()).digest
         else:
-            self.digest = hashlib.sha256(getattr(network, "__qualname__", name).encode()).hexdigest()
+            self.digest = hashlib.sha256(getattr(network, "__qualname__", self.name).encode()).hexdigest()
         self.dimension, self.has_logits = 0, False  # known after the first batch
 
     def __call__(self, pixels: Tensor) -> Features:

@@ -45,33 +45,13 @@ class FeatureExtractor(Protocol):
     for something else (ImageNet) or there are none. has_logits: whether an Inception Score can be taken.
     """
 
-    @property
-    def name(self) -> str:
-        """Which network, and which of its layers."""
-
-    @property
-    def metric_prefix(self) -> str:
-        """Nothing, or the name and "_"."""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights, hexadecimal."""
-
-    @property
-    def preprocessing(self) -> str:
-        """What is done to the pixels."""
-
-    @property
-    def dimension(self) -> int:
-        """D."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """What the logits stand for, where that is the classes of the data set."""
-
-    @property
-    def has_logits(self) -> bool:
-        """Whether there are logits that an Inception Score can be taken of."""
+    name: str
+    metric_prefix: str
+    digest: str
+    preprocessing: str
+    dimension: int
+    class_names: tuple[str, ...]
+    has_logits: bool
 
     def __call__(self, pixels: Tensor) -> Features:
         """uint8 [B, C, S, S] on any device -> features and logits on the extractor's device."""
@@ -177,17 +157,3 @@ def batches_of(
                     reported = time.monotonic()
                     of_total = f" of {total}" if total else ""
                     logger.info("%s: %d%s, %.0f images/s", what, done, of_total, done / (reported - started))
-
-
-def extract(
-    extractor: FeatureExtractor,
-    pixels: Tensor | Iterable[Tensor],
-    batch_size: int,
-    should_stop: Callable[[], bool] | None = None,
-) -> Iterator[Features]:
-    """Features of uint8 [N, C, S, S], or of a stream of such tensors, batch by batch; nothing is kept.
-
-    Raises EvaluationStopped, between two batches, once `should_stop()` is true.
-    """
-    for batch in batches_of(pixels, batch_size, should_stop):
-        yield extractor(batch)

@@ -69,8 +69,9 @@ def mean_pair_similarity(pixels: Array) -> float:
     if len(pixels) < 2:
         raise EvaluationError(f"a mean similarity needs at least 2 images, got {len(pixels)}")
     paired = pixels[: len(pixels) // 2 * 2]
-    parts = torch.split(paired, 2 * PAIRS_AT_ONCE)
-    similarities = [one for part in parts for one in ms_ssim(part[0::2], part[1::2]).tolist()]
+    similarities: list[float] = []
+    for part in torch.split(paired, 2 * PAIRS_AT_ONCE):
+        similarities += ms_ssim(part[0::2], part[1::2]).tolist()
     return sum(similarities) / len(similarities)
 
 
