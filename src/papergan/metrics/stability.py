@@ -59,11 +59,16 @@ def instability(losses: Sequence[Row], rule: StabilityRule) -> str | None:
 
 def _by_epoch(losses: Sequence[Row], name: str) -> dict[int, float]:
     """Means of all reports of an epoch, from 1."""
-    found: dict[int, list[float]] = {}
-    for row in losses:
-        if name in row:
-            found.setdefault(max(1, ceil(row["epoch"] - 1e-9)), []).append(row[name])
-    return {epoch: fmean(values) for epoch, values in found.items()}
+    by_epoch = reports_by_epoch([row for row in losses if name in row])
+    return {epoch: fmean(row[name] for row in rows) for epoch, rows in by_epoch.items()}
+
+
+def reports_by_epoch(reports: Sequence[Row]) -> dict[int, list[Row]]:
+    """Reports by the epoch in which their last batch was drawn, from 1; they have a fractional `epoch`."""
+    found: dict[int, list[Row]] = {}
+    for row in reports:
+        found.setdefault(max(1, ceil(row["epoch"] - 1e-9)), []).append(row)
+    return found
 
 
 def late_spread(losses: Sequence[float], *, relative: bool = False) -> float | None:

@@ -11,8 +11,7 @@ from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import DISCRIMINATOR_METRICS, FLOOR, METRICS
 from papergan.reporting.column_headers import Headers, column_headers, metric_order
 from papergan.reporting.published_results import PublishedRow
-from papergan.reporting.ranking import ranks
-from papergan.reporting.seed_groups import Measured, SeedGroup, seed_groups, variants_of
+from papergan.reporting.seed_groups import Measured, SeedGroup, ranks, seed_groups, variants_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,14 +69,14 @@ def comparison_table(
         variants = [group for group in groups if group.newest.experiment in row.experiments and _same_data(row, group)]
         variants.sort(key=lambda group: row.experiments.index(group.newest.experiment))
         taken |= {group.key for group in variants}
-        lines += [{**_published(row), **_of(cells, group), **_remarks(row, group)} for group in variants]
+        lines += [{**_published(row), **cells[group.key], **_remarks(row, group)} for group in variants]
         if not variants:
             lines.append({**_published(row), "note": row.remark})
     known = {name for row in published for name in row.experiments}
     for group in groups:
         if group.key not in taken:
             name = OTHER_DATA if group.newest.experiment in known else UNPUBLISHED
-            lines.append({"row": name, **_of(cells, group), **_remarks(None, group)})
+            lines.append({"row": name, **cells[group.key], **_remarks(None, group)})
     lines += _real_lines(real, headers)
     fixed = {*PUBLISHED_COLUMNS, *MEASURED_COLUMNS, *DISCRIMINATOR_METRICS, *RUN_COLUMNS, *REMARK_COLUMNS}
     metrics = sorted({name for line in lines for name in line} - fixed, key=metric_order)
@@ -102,10 +101,6 @@ def _kind(column: str) -> str:
 def _same_data(row: PublishedRow, group: SeedGroup) -> bool:
     """Whether the run is an attempt at the published number: on its data set, or on a part or another size of it."""
     return group.newest.dataset.split("/")[0] == row.dataset
-
-
-def _of(cells: Mapping[tuple[object, ...], Cells], group: SeedGroup) -> Cells:
-    return cells[group.key]
 
 
 def _published(row: PublishedRow) -> Cells:
@@ -205,7 +200,7 @@ def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[tup
         for header, entries in columns.items():
             for (group, _), rank in zip(entries, ranks(metric, [value for _, value in entries]), strict=True):
                 if rank:
-                    _of(cells, group)[f"{header} rank"] = rank
+                    cells[group.key][f"{header} rank"] = rank
 
 
 def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:

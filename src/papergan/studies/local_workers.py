@@ -10,12 +10,11 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from papergan.studies.runner import Trial
 from papergan.studies.worker import Assignment, Outcome, TrialFailed, at_work, loaded_torch, train_one
 
-T = TypeVar("T", bound=Trial)
 DIED = "its process died: killed, or out of memory"
 
 

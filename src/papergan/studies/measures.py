@@ -19,6 +19,12 @@ def is_intermediate_layer(prefix: str) -> bool:
     return prefix.rstrip("_")[-1:].isdigit()
 
 
+def is_measure_of(metric: str, name: str) -> bool:
+    """Whether `name` is `metric` by some extractor, and not by an early layer of one."""
+    found = prefix_and_metric(name)
+    return found is not None and found[1] is METRICS[metric] and not is_intermediate_layer(found[0])
+
+
 def seconds_per_image(result: TrialResult) -> float | None:
     """Training time per image, in seconds."""
     return result.card.training_seconds / result.card.images_seen if result.card.images_seen else None
@@ -58,14 +64,9 @@ def checkerboard_of_samples(result: TrialResult) -> float | None:
 
 def fid_on_the_way(result: TrialResult) -> float | None:
     """The geometric mean of the FID over all evaluations during training: lower for faster training."""
-    names = {name for row in result.history.metrics for name in row if _is_distance(name)}
+    names = {name for row in result.history.metrics for name in row if is_measure_of("fid", name)}
     values = [row[name] for name in sorted(names)[:1] for row in result.history.metrics if row.get(name, 0.0) > 0]
     return geometric_mean(values) if values else None
-
-
-def _is_distance(name: str) -> bool:
-    found = prefix_and_metric(name)
-    return found is not None and found[1] is METRICS["fid"] and not is_intermediate_layer(found[0])
 
 
 OF_TRAINING: dict[str, TrialMeasure] = {

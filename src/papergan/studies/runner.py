@@ -39,7 +39,6 @@ class Trial(Protocol):
 
 T = TypeVar("T", bound=Trial)
 R = TypeVar("R")
-T_in = TypeVar("T_in", bound=Trial, contravariant=True)
 
 
 class ResultStore(Protocol[R]):

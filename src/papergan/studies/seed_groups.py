@@ -96,18 +96,6 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
     """Trainings of one recipe over seeds."""
 
     @property
-    def experiment(self) -> str:
-        return self.trial.experiment
-
-    @property
-    def levels(self) -> Mapping[str, str]:
-        return self.trial.levels
-
-    @property
-    def as_published(self) -> bool:
-        return self.trial.as_published
-
-    @property
     def dataset(self) -> str:
         return self.results[0].card.dataset if self.results else ""
 

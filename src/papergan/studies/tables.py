@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import METRICS
-from papergan.reporting.pages import text
+from papergan.reporting.pages import plus_minus, text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.reporting.published_results import PublishedRow
-from papergan.reporting.ranking import ranks
-from papergan.reporting.seed_groups import Measured, mean_over
+from papergan.reporting.seed_groups import Measured, mean_over, ranks
 from papergan.studies.measures import (
     TrialMeasure,
     checkerboard_of_samples,
@@ -83,16 +82,15 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
 def _head(group: ExperimentGroup, published: Sequence[PublishedRow]) -> dict[str, Any]:
     stands_for = _stands_for(group, published)
     line: dict[str, Any] = {"row": "; ".join(row.row for row in stands_for)} if published else {}
-    line |= {"experiment": group.experiment, **group.levels}
+    line |= {"experiment": group.trial.experiment, **group.trial.levels}
     line["seeds"] = ", ".join(str(card.seed) for card in group.seeds.finished)
     for row in stands_for:
-        value = text(row.value) if row.std is None else f"{text(row.value)} ± {text(row.std)}"
-        line[f"published {row.metric.upper()}"] = value
+        line[f"published {row.metric.upper()}"] = plus_minus(row.value, row.std)
     return line
 
 
 def _stands_for(group: ExperimentGroup, published: Sequence[PublishedRow]) -> list[PublishedRow]:
-    return [row for row in published if group.as_published and group.experiment in row.experiments]
+    return [row for row in published if group.trial.as_published and group.trial.experiment in row.experiments]
 
 
 def _best(group: ExperimentGroup, metric: str, prefix: str) -> str:
@@ -121,7 +119,9 @@ def measures_of(groups: Sequence[ExperimentGroup]) -> dict[str, list[Measure]]:
 
     Of grids with one factor: with several, a level stands for many groups.
     """
-    by_level = {level: group for group in groups if len(group.levels) == 1 for level in group.levels.values()}
+    by_level = {
+        level: group for group in groups if len(group.trial.levels) == 1 for level in group.trial.levels.values()
+    }
     found: dict[str, list[Measure]] = {}
     for of, metric in (("collapse", "recall"), ("collapse", "classes_covered"), ("quality", "fid")):
         labels: dict[str, dict[str, Measured]] = {}
@@ -158,9 +158,13 @@ def _trials(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any]]:
                 "hardware": card.hardware,
             }  # fmt: skip
             facts |= {"pruned": card.pruned} if card.pruned else {}
-            yield {"grid": group.grid, "experiment": group.experiment, **group.levels, **facts, **card.final} | dict(
-                _best_of(card)
-            )
+            yield {
+                "grid": group.grid,
+                "experiment": group.trial.experiment,
+                **group.trial.levels,
+                **facts,
+                **card.final,
+            } | dict(_best_of(card))
 
 
 def _best_of(card: ScoreCard) -> Iterator[tuple[str, float]]:

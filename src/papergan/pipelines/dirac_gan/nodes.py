@@ -11,8 +11,7 @@ from papergan.config.papers import citation
 from papergan.datasets.page import Page
 from papergan.reporting.pages import text
 from papergan.studies import dirac_figure
-from papergan.studies.dirac import run_variant
-from papergan.studies.dirac_theory import closed_form
+from papergan.studies.dirac import closed_form, run_variant
 from papergan.studies.page import study_page
 from papergan.tracking import provenance
 

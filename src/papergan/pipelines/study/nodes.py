@@ -97,7 +97,7 @@ def _pros_and_cons(
     return [
         (f"Pros and cons, {grid}, {data}", statement_table(statements, measures_of(part)))
         for (grid, data), part in groups_by_table(groups).items()
-        if losses & {level for group in part for level in group.levels.values()}
+        if losses & {level for group in part for level in group.trial.levels.values()}
     ]
 
 
