@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import numpy as np
 from papergan.atomic_files import check_regular
 from papergan.data.any_parquet import parquet_pictures
 from papergan.data.decoding import MAX_PIXELS
-from papergan.data.folder import IMAGE_SUFFIXES, is_left_by_system, walk
+from papergan.data.folder import IMAGE_SUFFIXES, Listing, is_left_by_system
 from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
 from papergan.messages import sanitise
@@ -135,26 +134,19 @@ def _kind(name: str) -> str:
 
 
 def _folder(folder: Path) -> Collection:
-    inside, skipped, parquets = os.path.realpath(folder), Skipped(), []
-    found: list[str] = []
-    for path in walk(folder):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
-            skipped.add("links that lead out of the folder", name)
-        elif not path.is_file():
-            skipped.add("no files, or links to none", name)  # a pipe would block
-        elif name.lower().endswith(".parquet"):
-            parquets.append(name)
-        elif name.lower().endswith(IMAGE_SUFFIXES):
-            found.append(name)
-        else:
-            skipped.add(_kind(name), name)
-    if parquets and not found:
-        return parquet_collection([folder / name for name in sorted(parquets)], str(folder))
-    for name in parquets:
-        skipped.add(".parquet files beside images", name)
-    found.sort()
-    return _collected(sanitise(folder), found, [Picture(sanitise(name), folder / name) for name in found], skipped)
+    files, skipped = Listing.of(folder), Skipped()
+    if files.parquets and not files.images:
+        return parquet_collection([folder / name for name in files.parquets], str(folder))
+    for why, names in (
+        ("links that lead out of the folder", files.links), ("no files, or links to none", files.irregular),
+        (".parquet files beside images", files.parquets),
+    ):  # fmt: skip
+        for name in names:
+            skipped.add(why, name)
+    for name in files.others:
+        skipped.add(_kind(name), name)
+    pictures = [Picture(sanitise(name), folder / name) for name in files.images]
+    return _collected(sanitise(folder), files.images, pictures, skipped)
 
 
 def _zip(path: Path) -> Collection:

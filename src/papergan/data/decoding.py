@@ -72,9 +72,9 @@ def decode(picture: Picture, mode: Mode, size: int, background: Background | Non
     it is damaged, transparent or of no supported kind.
     """
     with _opened(picture, whole=True) as image:
-        pixels = np.asarray(_converted(_upright(image), mode, background))
-    pixels = _central_square(pixels.reshape(*pixels.shape[:2], -1)).transpose(2, 0, 1)
-    if pixels.shape[1] == size:
+        square = _central_square(_converted(_upright(image), mode, background))
+        pixels = np.asarray(square).reshape(*square.size, -1).transpose(2, 0, 1)
+    if square.width == size:
         return pixels
     return resized_pixels(torch.tensor(pixels).unsqueeze(0), size).squeeze(0).numpy()
 
@@ -91,10 +91,8 @@ def decode_any(picture: Picture, mode: Mode, size: int, background: Background) 
         upright = _upright(image)
         if upright.mode in _CONVERTED:
             upright = _as_bytes(upright)
-        square = _converted(upright, mode, background)
-        side = min(square.size)
-        left, top = (square.width - side) // 2, (square.height - side) // 2
-        square = square.crop((left, top, left + side, top + side))
+        square = _central_square(_converted(upright, mode, background))
+        side = square.width
         if side != size:
             square = square.resize((size, size), Resampling.BILINEAR)
         pixels = np.asarray(square).reshape(size, size, -1).transpose(2, 0, 1)
@@ -209,9 +207,8 @@ def _converted(image: Image, mode: Mode, background: Background | None) -> Image
     return image if image.mode == mode else image.convert(mode)
 
 
-def _central_square(pixels: np.ndarray) -> np.ndarray:
-    """[H, W, C] -> [S, S, C] with S = min(H, W); an odd pixel is cut from the bottom or the right."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
+def _central_square(image: Image) -> Image:
+    """Its side is the shorter one; an odd pixel is cut from the bottom or the right."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))

@@ -1,9 +1,9 @@
-"""The scores that are computed from the features of samples and of the reference."""
+"""Scores computed from the features of samples and of the reference, those of conditional generators by class too."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from typing import Literal, get_args
 
@@ -22,6 +22,7 @@ from papergan.metrics.classes import (
     classes_covered,
     divergence_from_even,
 )
+from papergan.metrics.conditional import class_accuracies, intra_class_distances, statistics_by_class
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
@@ -29,6 +30,7 @@ from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_de
 from papergan.metrics.memorisation import memorisation
 from papergan.metrics.nearest_neighbours import neighbourhoods
 from papergan.metrics.random_subsets import random_rows
+from papergan.metrics.registry import of_class
 
 logger = logging.getLogger(__name__)
 
@@ -154,3 +156,44 @@ def _classes(logits: Tensor, reference: Reference) -> MetricValues:
     if single_classes(reference.extractor.class_names):
         scores |= {"stacked_modes": float((counts > 0).sum()), "stacked_divergence": divergence_from_even(counts)}
     return scores
+
+
+def score_classes(
+    features: Features,
+    labels: Tensor,
+    reference: Reference,
+    real: Callable[[], Sequence[FeatureStatistics]],
+    num_classes: int,
+    rules: EvaluationRules,
+) -> dict[str, float]:
+    """`class_accuracy` where the extractor knows the classes, `intra_fid` where the rules ask for it, by one extractor.
+
+    With the distances also both values of every class. labels: int64 [N], the classes that were asked for. real: gives
+    the statistics of the real images of each class, asked for only where they are needed.
+    A class with fewer than two images leaves the distances out, and a line says so.
+    """
+    scores: dict[str, float] = {}
+    by_class: dict[str, list[float]] = {}
+    if reference.extractor.class_names:
+        accuracies = class_accuracies(features.logits, labels, num_classes)
+        counts = labels.bincount(minlength=num_classes)
+        scores["class_accuracy"] = float((accuracies * counts)[counts > 0].sum() / counts.sum())
+        by_class["class_accuracy"] = accuracies.tolist()
+    if not rules.class_samples:
+        return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
+    rows = random_rows(len(labels), rules.class_samples, rules.seed, "classes")
+    try:
+        generated = statistics_by_class(features.features[rows], labels[rows], num_classes)
+        distances = intra_class_distances(generated, real())
+    except EvaluationError as error:
+        logger.warning("left out: %sintra_fid: %s", reference.extractor.metric_prefix, error)
+    else:
+        scores["intra_fid"] = sum(distances) / num_classes
+        by_class["intra_fid"] = distances
+    scores |= {
+        of_class(name, label): value
+        for name, values in by_class.items()
+        for label, value in enumerate(values)
+        if value == value  # a class that was never drawn has no accuracy
+    }
+    return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
-from papergan.evaluation.class_metrics import score_classes
-from papergan.evaluation.compute_metrics import MetricValues, score_features
+from papergan.evaluation.compute_metrics import MetricValues, score_classes, score_features
 from papergan.evaluation.image_features import SampleFeatures, extract_features
 from papergan.evaluation.pixel_metrics import num_images_kept, score_pixels
 from papergan.evaluation.protocol import EvaluationRules

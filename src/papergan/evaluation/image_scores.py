@@ -63,8 +63,7 @@ class ImageScores(BaseModel):
         done = set()
         for protocol in self.protocols:
             for metric in METRICS.values():
-                prefix = protocol.metric_prefix if metric.of_features else ""
-                name = f"{prefix}{metric.name}"
+                name = protocol.name_of(metric)
                 if name in self.metrics and name not in done:
                     done.add(name)
-                    yield protocol.label(metric.name), name, metric, prefix
+                    yield protocol.label(metric.name), name, metric, name.removesuffix(metric.name)

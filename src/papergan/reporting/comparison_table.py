@@ -152,13 +152,10 @@ def _held_out(rules: Protocol) -> str:
 
 def _final(group: SeedGroup, headers: Headers) -> Cells:
     cells: Cells = {}
+    for protocol, metric, found in group.scores():
+        header = headers[protocol.comparability_digest(metric), metric.name]
+        cells |= {header: found.value, f"{header} std": found.deviation}
     for protocol in group.protocols:
-        for name, metric in METRICS.items():
-            found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
-            if found is None:
-                continue
-            header = headers[protocol.comparability_digest(metric), name]
-            cells |= {header: found.value, f"{header} std": found.deviation}
         cells |= _above_floor(group, protocol, headers)
     return {name: value for name, value in cells.items() if value is not None}
 
@@ -190,17 +187,16 @@ def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
 
 def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[tuple[object, ...], Cells]) -> None:
     """Add ranks within each column, over runs; real images have none."""
-    for name, metric in METRICS.items():
-        columns: dict[str, list[tuple[SeedGroup, Measured]]] = {}
-        for group in groups:
-            for protocol in group.protocols:
-                found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
-                if found is not None and metric.of_features:
-                    columns.setdefault(headers[protocol.comparability_digest(metric), name], []).append((group, found))
-        for header, entries in columns.items():
-            for (group, _), rank in zip(entries, ranks(metric, [value for _, value in entries]), strict=True):
-                if rank:
-                    cells[group.key][f"{header} rank"] = rank
+    columns: dict[tuple[str, str], list[tuple[SeedGroup, Measured]]] = {}
+    for group in groups:
+        for protocol, metric, found in group.scores():
+            if metric.of_features:
+                header = headers[protocol.comparability_digest(metric), metric.name]
+                columns.setdefault((metric.name, header), []).append((group, found))
+    for (name, header), entries in columns.items():
+        for (group, _), rank in zip(entries, ranks(METRICS[name], [value for _, value in entries]), strict=True):
+            if rank:
+                cells[group.key][f"{header} rank"] = rank
 
 
 def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
@@ -210,10 +206,9 @@ def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
         first: Cells = {"row": row.name, "dataset": row.dataset, "status": REAL_IMAGES}
         line = lines.setdefault((row.name, row.dataset), first)
         for protocol in row.protocols:
-            for name, metric in METRICS.items():
-                full = f"{protocol.metric_prefix if metric.of_features else ''}{name}"
-                if full in row.metrics:
-                    line[headers[protocol.comparability_digest(metric), name]] = row.metrics[full]
+            for metric in METRICS.values():
+                if (name := protocol.name_of(metric)) in row.metrics:
+                    line[headers[protocol.comparability_digest(metric), metric.name]] = row.metrics[name]
     return [lines[key] for key in sorted(lines, key=lambda key: (key[1].split("/")[0], "copies" in key[0], key))]
 
 

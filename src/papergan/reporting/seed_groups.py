@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot, sqrt
 from statistics import fmean, stdev
 
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.scorecard import BestScore, ScoreCard, protocols_of
-from papergan.metrics.registry import Metric, is_better, prefix_and_metric
+from papergan.metrics.registry import METRICS, Metric, is_better, prefix_and_metric
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class SeedGroup:
     def protocols(self) -> tuple[Protocol, ...]:
         """The protocols of the final scores."""
         return tuple(protocols_of(self.newest.protocols, self.newest.final))
+
+    def scores(self) -> Iterator[tuple[Protocol, Metric, Measured]]:
+        """Every final metric by every extractor."""
+        for protocol in self.protocols:
+            for metric in METRICS.values():
+                if (found := self.final(protocol.name_of(metric))) is not None:
+                    yield protocol, metric, found
 
     def final(self, name: str) -> Measured | None:
         """A final metric over the seeds."""

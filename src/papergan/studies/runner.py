@@ -71,13 +71,10 @@ def run_trials(
         if trial.key not in results:
             found = store.find(trial.key)
             logger.info("%s, seed %d: %s", trial.name, trial.seed, "now" if found is None else "finished already")
-            results[trial.key] = _trained(trial, train, store, tracker) if found is None else found
+            if found is None:
+                with tracker.nested(f"{trial.name}/seed {trial.seed}", trial.parameters, trial.tags) as nested:
+                    found = train(trial, nested)
+                store.keep(trial.key, found)
+            results[trial.key] = found
         on_result(trial, results[trial.key])
     return results
-
-
-def _trained(trial: T, train: Callable[[T, Tracker], R], store: ResultStore[R], tracker: Tracker) -> R:
-    with tracker.nested(f"{trial.name}/seed {trial.seed}", trial.parameters, trial.tags) as nested:
-        result = train(trial, nested)
-    store.keep(trial.key, result)
-    return result

@@ -111,10 +111,8 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
 
     def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
         """A metric by each extractor; one that needs none once. metric: without a prefix."""
-        of_features = METRICS[metric].of_features
-        for protocol in self.seeds.protocols[: None if of_features else 1]:
-            found = self.seeds.final(f"{protocol.metric_prefix if of_features else ''}{metric}")
-            if found is not None:
+        for protocol in self.seeds.protocols[: None if METRICS[metric].of_features else 1]:
+            if (found := self.seeds.final(protocol.name_of(METRICS[metric]))) is not None:
                 yield protocol, found
 
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:

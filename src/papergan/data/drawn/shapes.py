@@ -52,9 +52,7 @@ def draw_balanced(
 
     Raises DataError for an unknown split or a negative count.
     """
-    if split not in _SPLITS or count < 0:
-        raise DataError(f"{name}: expected 'train' or 'test' and a count >= 0, got {split!r} and {count}")
-    check_memory(f"{name}, {count} images,", count * channels * SIZE**2, "declare fewer")
+    check_draw(name, split, count, channels * SIZE**2)
     index = np.arange(count)
     images = np.empty((count, channels, SIZE, SIZE), np.uint8)
     for label in range(len(classes)):
@@ -63,6 +61,13 @@ def draw_balanced(
             images[chunk] = draw(label, _uniform(seed, _SPLITS[split], chunk))
     labels = torch.from_numpy(index % len(classes))
     return ImageSet(f"{name}/{split}", torch.from_numpy(images), labels.long(), classes)
+
+
+def check_draw(name: str, split: str, count: int, image_bytes: int) -> None:
+    """Raise DataError for an unknown split, a negative count, and more images than memory holds."""
+    if split not in _SPLITS or count < 0:
+        raise DataError(f"{name}: expected 'train' or 'test' and a count >= 0, got {split!r} and {count}")
+    check_memory(f"{name}, {count} images,", count * image_bytes, "declare fewer")
 
 
 def _uniform(seed: int, stream: int, index: NDArray[np.int64]) -> Array:
