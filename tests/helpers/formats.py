@@ -27,10 +27,9 @@ from papergan.datasets.picture import PictureDataset
 from papergan.datasets.references import ReferencesDataset, cached_features
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
-from papergan.evaluation.image_scores import ImageScores
 from papergan.evaluation.metric_sanity import Case
-from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
+from papergan.evaluation.scorecard import ImageScores, RealRow
 from papergan.extractors.pretrained import PretrainedFile
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.history import History

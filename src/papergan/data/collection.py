@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -118,13 +118,12 @@ def _inside(parts: list[list[str]]) -> list[list[str]]:
     return parts
 
 
-def _collected(where: str, names: list[str], contents: list[Picture], skipped: Skipped) -> Collection:
+def _collected(where: str, names: list[str], each: Callable[[], Iterator[Picture]], skipped: Skipped) -> Collection:
     if not names:
         others = f"; {skipped}" if skipped else ""
         raise DataError(f"{where} holds no images ({', '.join(IMAGE_SUFFIXES)}){others}")
     found = arrange(names)
-    pictures = Pictures(lambda: iter(contents), found.labels, found.classes)
-    return Collection(where, pictures, found.in_test, skipped, found.why_no_classes)
+    return Collection(where, Pictures(each, found.labels, found.classes), found.in_test, skipped, found.why_no_classes)
 
 
 def _kind(name: str) -> str:
@@ -146,7 +145,7 @@ def _folder(folder: Path) -> Collection:
     for name in files.others:
         skipped.add(_kind(name), name)
     pictures = [Picture(sanitise(name), folder / name) for name in files.images]
-    return _collected(sanitise(folder), files.images, pictures, skipped)
+    return _collected(sanitise(folder), files.images, lambda: iter(pictures), skipped)
 
 
 def _zip(path: Path) -> Collection:
@@ -171,9 +170,7 @@ def _zip(path: Path) -> Collection:
             found.append(entry)
     found.sort(key=lambda entry: entry.filename)
     names = [entry.filename for entry in found]
-    collection = _collected(sanitise(path), names, [], skipped)
-    pictures = Pictures(lambda: _unzipped(path, found), collection.pictures.labels, collection.pictures.classes)
-    return Collection(collection.where, pictures, collection.in_test, skipped, collection.why_no_classes)
+    return _collected(sanitise(path), names, lambda: _unzipped(path, found), skipped)
 
 
 def _unzipped(path: Path, entries: Sequence[zipfile.ZipInfo]) -> Iterator[Picture]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from papergan.errors import DataError
 from papergan.reporting.image_grid import ImageGrid
@@ -33,7 +33,7 @@ class Animation:
         """All grids as uint8 [C, H, W] of one size: those with shorter captions are padded with black."""
         pictures = [grid.picture(scale=scale) for grid in self.grids]
         height, width = (max(picture.shape[axis] for picture in pictures) for axis in (1, 2))
-        return [_padded(picture, height, width) for picture in pictures]
+        return [pad(one, (0, width - one.shape[2], 0, height - one.shape[1])) for one in pictures]
 
 
 def encode_gif(pictures: Sequence[Tensor]) -> bytes:
@@ -58,9 +58,3 @@ def _with_palette(picture: Tensor) -> Image:
         return Image.fromarray(picture[0].numpy())
     image = Image.fromarray(picture.permute(1, 2, 0).numpy())
     return image.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-
-
-def _padded(picture: Tensor, height: int, width: int) -> Tensor:
-    padded = torch.zeros(picture.shape[0], height, width, dtype=torch.uint8)
-    padded[:, : picture.shape[1], : picture.shape[2]] = picture
-    return padded

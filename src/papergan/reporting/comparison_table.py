@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.real_image_scores import RealRow
-from papergan.evaluation.scorecard import ScoreCard
+from papergan.evaluation.scorecard import RealRow, ScoreCard
 from papergan.metrics.registry import DISCRIMINATOR_METRICS, FLOOR, METRICS
 from papergan.reporting.column_headers import Headers, column_headers, metric_order
 from papergan.reporting.published_results import PublishedRow

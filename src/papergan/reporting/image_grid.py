@@ -10,6 +10,7 @@ from math import ceil, sqrt
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from papergan.errors import DataError
 
@@ -82,10 +83,7 @@ def with_caption(grid: Tensor, caption: str) -> Tensor:
     letter = max(1, _size_of("x")[0])
     lines = "\n".join(textwrap.wrap(caption, (width - 2 * _CAPTION_MARGIN) // letter))
     strip = _render_text(lines, width, _size_of(lines)[1] + 2 * _CAPTION_MARGIN, top=_CAPTION_MARGIN)
-    picture = torch.zeros(grid.shape[0], grid.shape[1] + strip.shape[1], width, dtype=torch.uint8)
-    picture[:, : grid.shape[1], : grid.shape[2]] = grid
-    picture[:, grid.shape[1] :] = strip
-    return picture
+    return torch.cat([pad(grid, (0, width - grid.shape[2])), strip.expand(len(grid), -1, -1)], dim=1)
 
 
 def _latin(text: str) -> str:

@@ -20,8 +20,9 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.references import cached_features
 from papergan.datasets.unfinished_work import UnfinishedWork
 from papergan.evaluation.protocol import Split
-from papergan.evaluation.real_image_scores import RealRow, real_rows
+from papergan.evaluation.real_image_scores import real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_and_held_out
+from papergan.evaluation.scorecard import RealRow
 from papergan.extractors.build import extractors_of
 from papergan.extractors.domain_classifier import BY_CHANNEL
 from papergan.extractors.domain_progress import Resuming
