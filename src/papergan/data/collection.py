@@ -1,4 +1,4 @@
-"""What a folder, a zip or parquet file holds: images in a fixed order, their classes and splits, and other files."""
+"""Images of a folder, a zip or parquet file in a fixed order, with their classes and splits; skipped files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ class Skipped:
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """where: for messages. in_test: bool [N], which images come as the test split; None where splits are not given.
+    """Images at a path.
+
+    where: the path, for messages. in_test: bool [N], which images come as the test split; None where splits are not
+    given.
 
     why_no_classes: in words; "" where there are classes.
     """

@@ -37,7 +37,10 @@ _BATCH_ROWS = 256
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """schema: of the columns. rows: as the footer claims, which `batches` compares with what there is."""
+    """A parquet file of images.
+
+    schema: of the columns. rows: as the footer claims, which `batches` compares with what there is.
+    """
 
     path: Path
     schema: Schema

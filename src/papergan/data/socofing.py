@@ -31,7 +31,10 @@ NAME = re.compile(
 
 
 class Print(NamedTuple):
-    """One file. subject: from 1. sex: "M" or "F". finger: one of CLASSES. alteration: one of ALTERATIONS, or None."""
+    """The parts of a file's name.
+
+    subject: from 1. sex: "M" or "F". finger: one of CLASSES. alteration: one of ALTERATIONS, or None.
+    """
 
     subject: int
     sex: str

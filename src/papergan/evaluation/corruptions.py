@@ -19,8 +19,8 @@ from papergan.randomness import seed_for
 class Corruption:
     """One kind of damage at several strengths, the first of which is none.
 
-    name, unit: for people. apply: `count` images uint8 [count, C, S, S] of these splits at this strength; the held-out
-    ones are spoilt, so that at strength none they are what an honest generator could draw.
+    name, unit: for tables and figures. apply: `count` images uint8 [count, C, S, S] of these splits at this strength;
+    held-out ones are damaged, so that without damage they are what the best possible generator could draw.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Corruption:
     apply: Callable[[ImageSplits, int, float], Tensor]
 
 
-def honest(images: ImageSplits, count: int) -> Tensor:
+def undamaged(images: ImageSplits, count: int) -> Tensor:
     """`count` of the test images, the same ones every time."""
     return images.test.images[reference_rows(len(images.test), count)]
 
@@ -43,12 +43,12 @@ def max_images(test: ImageSet) -> int:
 def _blurred(images: ImageSplits, count: int, sigma: float) -> Tensor:
     from torchvision.transforms.functional import gaussian_blur
 
-    pixels = honest(images, count)
+    pixels = undamaged(images, count)
     return gaussian_blur(pixels, 2 * round(3 * sigma) + 1, sigma) if sigma else pixels
 
 
 def _noisy(images: ImageSplits, count: int, deviation: float) -> Tensor:
-    pixels = honest(images, count).float()
+    pixels = undamaged(images, count).float()
     noise = torch.randn(pixels.shape, generator=_generator("noise")) * deviation
     return (pixels + noise).round_().clamp_(0, 255).to(torch.uint8)
 
@@ -65,18 +65,18 @@ def _kept(num_classes: int, share: float) -> int:
 
 
 def _repeated(images: ImageSplits, count: int, times: float) -> Tensor:
-    few = honest(images, count)[: max(1, round(count / times))]
+    few = undamaged(images, count)[: max(1, round(count / times))]
     return _shuffled(few[torch.arange(count) % len(few)])
 
 
 def _copied(images: ImageSplits, count: int, share: float) -> Tensor:
-    pixels, copies = honest(images, count).clone(), round(count * share)
+    pixels, copies = undamaged(images, count).clone(), round(count * share)
     pixels[:copies] = images.train.images[resampled_rows(len(images.train), copies, 0, "corruption", "copies")]
     return _shuffled(pixels)
 
 
 def _garbage(images: ImageSplits, count: int, share: float) -> Tensor:
-    pixels, spoilt = honest(images, count).clone(), round(count * share)
+    pixels, spoilt = undamaged(images, count).clone(), round(count * share)
     shape = (spoilt, *pixels.shape[1:])
     pixels[:spoilt] = torch.randint(0, 256, shape, generator=_generator("garbage")).to(torch.uint8)
     return _shuffled(pixels)

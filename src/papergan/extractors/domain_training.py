@@ -117,7 +117,7 @@ def _fit(
         network.parameters(), lr=learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
     )
     fitting = Fitting(network, optimiser, about, resuming)
-    if fitting.take_up():
+    if fitting.resume():
         logger.info(
             "Going on with the %s of %s after batch %d of %d", about["kind"], train.name, fitting.step, epochs * steps
         )

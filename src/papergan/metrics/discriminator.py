@@ -13,7 +13,10 @@ from papergan.metrics.arrays import Array, as_tensor
 
 @dataclass(frozen=True)
 class DiscriminatorAccuracy:
-    """at_zero, at_midpoint: balanced accuracies in 0..1, 0.5 = chance. gap: mean real score - mean fake score."""
+    """Accuracy of a discriminator.
+
+    at_zero, at_midpoint: balanced accuracies in 0..1, 0.5 = chance. gap: mean real score - mean fake score.
+    """
 
     at_zero: float
     at_midpoint: float

@@ -17,7 +17,11 @@ from papergan.metrics.nearest_neighbours import nearest
 
 @dataclass(frozen=True)
 class Memorisation:
-    """copy_rate: 0..1, about the quantile for an honest generator. distance_ratio: 1 = as unseen images, 0 = copies."""
+    """Copies among generated images.
+
+    copy_rate: 0..1, about the quantile for a generator that copies nothing. distance_ratio: 1 = as unseen images, 0 =
+    copies.
+    """
 
     copy_rate: float
     distance_ratio: float

@@ -18,7 +18,9 @@ FARTHEST = 2.0**62  # whose square is a float32 number with room for sums
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """Shares in 0..1, of one law about 0.5 for the accuracy and 1 for density, which alone may exceed 1."""
+    """Scores from nearest neighbours, shares in 0..1; of one law the accuracy is about 0.5 and the density, which alone
+    may exceed 1, about 1.
+    """
 
     precision: float
     recall: float

@@ -1,7 +1,7 @@
-"""When a training counts as unstable: a rule in numbers, since song2023 has one in words only.
+"""Stability of a training: the epoch in which it becomes unstable, and the spread of its losses.
 
 song2023, section 3.1: its hyperparameter "is incremented by 1 until no instability problem occurs beyond epoch 30".
-What an instability is, it does not say; these three are our definition.
+The paper does not define instability; the rule in numbers is ours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from papergan.validation import Amount, Positive, StrictModel
 
 
 class StabilityRule(StrictModel):
-    """after_epoch: what happens before does not count. Losses are the adversarial ones alone, means over an epoch.
+    """The rule by which a training counts as unstable.
+
+    after_epoch: what happens before does not count. Losses are the adversarial ones alone, means over an epoch.
 
     A training is unstable where, in later epochs, a loss is not finite; or the discriminator's is below `won_below` in
     `won_for` epochs in a row, so that the generator learns nothing; or the generator's is more than `growth` times what

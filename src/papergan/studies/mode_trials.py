@@ -46,7 +46,7 @@ class PointsTrainer:
         return replace(result, provenance=_provenance())
 
     def data_digest(self, trial: ModeTrial) -> str:
-        """None: points are drawn."""
+        """The empty text, since points are drawn and no images are read."""
         return ""
 
 

@@ -86,12 +86,12 @@ class RayWorkers:
             if error is None:
                 future.set_result(ended.result())
             else:
-                future.set_exception(self._as_ours(error))
+                future.set_exception(self._translated(error))
 
         reference.future().add_done_callback(end)
         return future
 
-    def _as_ours(self, error: BaseException) -> BaseException:
+    def _translated(self, error: BaseException) -> BaseException:
         """Ray's exception as one that `papergan.studies.workers.Workers` names; bugs as they are."""
         errors = self._ray.exceptions
         cause = getattr(error, "cause", None)

@@ -1,4 +1,4 @@
-"""Running many trials: each once, each in an MLflow run of its own, up to where a stop rule ends a sequence."""
+"""Training of many trials one after another, each once and in an MLflow run of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several trials at once: the interface of what trains them, and the loop of the process that hands them out."""
+"""Training of several trials at the same time: the interface of workers, and the loop that hands trials to them."""
 
 from __future__ import annotations
 
