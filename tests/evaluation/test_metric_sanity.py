@@ -13,13 +13,15 @@ from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import EvaluationError
-from papergan.evaluation.corruptions import CORRUPTIONS, honest, max_images
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.metric_sanity import (
+    CORRUPTIONS,
     EXPECTED_DIRECTIONS,
     Case,
     as_rows,
+    honest,
     is_monotone,
+    max_images,
     sanity_cases,
     series,
     violations,

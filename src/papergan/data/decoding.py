@@ -8,6 +8,7 @@ compared; JPEG, WebP and BMP have none, so damage that leaves such a file decoda
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from papergan.data.images import Background, Mode
+from papergan.data.images import Background, Mode, Picture
 from papergan.data.memory import read_into_memory
-from papergan.data.pictures import Picture
-from papergan.data.png import damage_of_png
 from papergan.data.preparation import resized_pixels
 from papergan.errors import DataError, MemoryShortError
 
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 DAMAGED, TOO_LARGE = "damaged or no images", "of more than 67 megapixels"
 MAX_PIXELS = 2**26  # 8192 x 8192; a header may claim anything, and claims cost nothing to write
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_AROUND = 12  # bytes of a PNG chunk besides its body: length, kind, checksum
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 _GREY = ("1", "L", "LA", "I;16")
 _COLOUR = ("P", "PA", "RGB", "RGBA")
@@ -145,6 +146,29 @@ def _opened(picture: Picture, *, whole: bool = False, modes: tuple[str, ...] = _
             f"get it again or leave it out",
             DAMAGED,
         ) from error
+
+
+def damage_of_png(content: bytes, *, trailing: bool = False) -> str | None:
+    """The damage of a PNG file, or None: its signature, chunks, checksums and end are checked.
+
+    Every chunk's CRC-32 is compared, which covers its kind and its body (PNG specification, 5.3 and 5.5);
+    pixels decoded from a file with one flipped bit are therefore never others than those that were stored.
+    trailing: bytes may follow the last chunk, as many programs leave them there; no decoder looks at them.
+    """
+    if not content.startswith(_SIGNATURE):
+        return "it does not begin like one"
+    view = memoryview(content)
+    place, kind = len(_SIGNATURE), b""
+    while kind != b"IEND":
+        length = int.from_bytes(view[place : place + 4], "big")
+        end = place + _AROUND + length
+        if end > len(view):
+            return f"it ends within the chunk at byte {place}"
+        kind = bytes(view[place + 4 : place + 8])
+        if zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            return f"the chunk at byte {place} is damaged"
+        place = end
+    return None if trailing or place == len(view) else f"{len(view) - place} bytes follow its end"
 
 
 def _check_png(content: bytes) -> None:

@@ -10,10 +10,9 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from papergan.data.any_parquet import parquet_pictures
 from papergan.data.array_file import numpy_pictures, safetensors_pictures
-from papergan.data.images import Background, ImageSet, Mode
-from papergan.data.pictures import Picture, Pictures
+from papergan.data.images import Background, ImageSet, Mode, Picture, Pictures
+from papergan.data.parquet import parquet_pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError
 from papergan.messages import sanitise

@@ -1,14 +1,17 @@
-"""Sets of images: unsigned bytes with labels, a name and a digest; and their safetensors files."""
+"""Encoded pictures before they are decoded; sets of decoded images with labels, name and digest, and their files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import compress
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +19,7 @@ from papergan.atomic_files import check_regular, write_whole
 from papergan.data.memory import check_memory
 from papergan.errors import DataError, StorageError
 from papergan.messages import sanitise
+from papergan.randomness import seed_for
 from papergan.weights import safetensors_bytes
 
 Mode = Literal["RGB", "L"]
@@ -141,3 +145,48 @@ def _check_file(path: Path) -> None:
         message = str(error) if isinstance(error, StorageError) else f"{path} cannot be read ({error.strerror})"
         raise DataError(message) from error
     check_memory(str(path), size, "make room, or remove the file where it should not be as large")
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One image. where: its file, and row if there is one, for errors.
+
+    content: an image file, the bytes of one, or pixels, uint8 [H, W, 1 or 3].
+    """
+
+    where: str
+    content: Path | bytes | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Images in a fixed order, of which only a few need to be in memory at a time.
+
+    each: starts over at every call, since all headers are seen before any pixel is decoded.
+    labels: int64 [N], indices into `classes`. classes: () where there are none.
+    """
+
+    each: Callable[[], Iterator[Picture]]
+    labels: np.ndarray
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def drawn(self, count: int) -> Pictures:
+        """`count` of the images, drawn without replacement, always the same ones; their order and the classes stay.
+
+        Never the first ones, which in a folder of classes are all of one class.
+        """
+        draw = torch.Generator().manual_seed(seed_for(0, "pictures"))
+        rows = torch.randperm(len(self), generator=draw)[:count].sort().values.numpy()
+        return self.taken(rows)
+
+    def taken(self, rows: np.ndarray) -> Pictures:
+        """These images, by their places in ascending order, int64 [M]; the classes stay."""
+        taken = np.zeros(len(self), bool)
+        taken[rows] = True
+        return Pictures(partial(compress, self, taken), self.labels[rows], self.classes)
+
+    def __iter__(self) -> Iterator[Picture]:
+        return iter(self.each())

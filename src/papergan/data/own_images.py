@@ -22,10 +22,9 @@ import torch
 
 from papergan.data.collection import Collection, Skipped
 from papergan.data.decoding import Decoded, ImageError, decode_any
-from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits, Picture
 from papergan.data.memory import check_memory
 from papergan.data.own_declaration import OwnImagesDeclaration
-from papergan.data.pictures import Picture
 from papergan.data.stack import in_order, with_progress
 from papergan.errors import DataError
 

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from papergan.data.images import ImageSplits
-from papergan.data.pictures import Picture, Pictures
+from papergan.data.images import ImageSplits, Picture, Pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError
 from papergan.messages import sanitise

@@ -15,9 +15,8 @@ import torch
 from tqdm import tqdm
 
 from papergan.data.decoding import decode, read_header
-from papergan.data.images import Background, ImageSet, Mode
+from papergan.data.images import Background, ImageSet, Mode, Picture, Pictures
 from papergan.data.memory import check_memory
-from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,7 @@ from papergan.evaluation.image_features import extract_features
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.build import build_extractors
-from papergan.extractors.custom import CustomExtractor, Network
-from papergan.extractors.feature_extractor import FeatureExtractor, Features
+from papergan.extractors.feature_extractor import CustomExtractor, FeatureExtractor, Features, Network
 from papergan.extractors.settings import ExtractorSettings
 from papergan.messages import quoted
 from papergan.metrics.feature_statistics import FeatureStatistics

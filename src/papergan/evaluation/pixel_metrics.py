@@ -12,7 +12,7 @@ from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import DRAW_SEED, reference_rows
 from papergan.metrics.memorisation import memorisation, pixel_vectors
 from papergan.metrics.ms_ssim import WINDOW, mean_pair_similarity
-from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.metrics.parzen import parzen_score
 from papergan.metrics.random_subsets import order, random_rows
 
 BYTES_AT_ONCE = 2**29  # of training images as vectors
@@ -88,6 +88,5 @@ def _parzen(
     pixels: Tensor, chosen_by: Tensor, test: Tensor, rules: EvaluationRules, device: torch.device | str
 ) -> dict[str, float]:
     samples, chosen_by, test = (pixel_vectors(part.to(device)) for part in (pixels, chosen_by, test))
-    bandwidth = choose_bandwidth(samples, chosen_by, rules.parzen_bandwidths)
-    mean, error = parzen_log_likelihood(samples, test, bandwidth)
+    mean, error, bandwidth = parzen_score(samples, chosen_by, test, rules.parzen_bandwidths)
     return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error, "parzen_bandwidth": bandwidth}

@@ -110,12 +110,16 @@ def parzen_anchors(
         raise EvaluationError(f"{samples} samples cannot be taken from {len(train)} training images; give fewer")
     drawn = train[random_rows(len(train), samples, seed, "parzen anchors")]
     anchors = {"training images": drawn, "k-means": k_means(train, drawn, iterations)}
-    return {name: _score(points, validation, test, bandwidths) for name, points in anchors.items()}
+    return {name: parzen_score(points, validation, test, bandwidths) for name, points in anchors.items()}
 
 
-def _score(points: Tensor, validation: Array, test: Array, bandwidths: Sequence[float]) -> ParzenScore:
-    bandwidth = choose_bandwidth(points, validation, bandwidths)
-    return ParzenScore(*parzen_log_likelihood(points, test, bandwidth), bandwidth)
+def parzen_score(samples: Array, validation: Array, test: Array, bandwidths: Sequence[float]) -> ParzenScore:
+    """The likelihood of the test points, by the bandwidth that the validation points choose.
+
+    Raises EvaluationError as `parzen_log_likelihood` does.
+    """
+    bandwidth = choose_bandwidth(samples, validation, bandwidths)
+    return ParzenScore(*parzen_log_likelihood(samples, test, bandwidth), bandwidth)
 
 
 def k_means(points: Tensor, centroids: Tensor, iterations: int) -> Tensor:

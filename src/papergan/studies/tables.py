@@ -1,13 +1,14 @@
-"""Tables of a study: means and deviations over seeds, and all trials."""
+"""Tables of a study: means and deviations over seeds, and all trials; and the page of tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import METRICS
-from papergan.reporting.pages import plus_minus, text
+from papergan.reporting.pages import csv_page, html_page, markdown_page, plus_minus, text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.seed_groups import Measured, mean_over, ranks
@@ -172,3 +173,36 @@ def _best_of(card: ScoreCard) -> Iterator[tuple[str, float]]:
         if best := card.best.get(which):
             yield f"best_{which}.epoch", best.epoch
             yield from ((f"best_{which}.{name}", at) for name, at in best.metrics.items() if name.endswith(metric))
+
+
+def study_page(
+    tables: Sequence[tuple[str, pd.DataFrame]],
+    more: Sequence[tuple[str, pd.DataFrame]],
+    title: str,
+    notes: Sequence[str],
+    trials: pd.DataFrame,
+    *,
+    sentences: Sequence[str] = (),
+    narrow: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
+) -> Page:
+    """The page of a study. tables: heading and table; `narrow` selects columns for the console.
+
+    more: tables on the page alone. sentences: above the notes, on the console too. trials: one row each, for the CSV.
+    """
+    from tabulate import tabulate
+
+    parts, shown = [*tables, *more], [(heading, narrow(table)) for heading, table in tables]
+    console = [
+        f"{heading}\n{tabulate(_texts(table), list(table.columns), disable_numparse=True)}\n"
+        for heading, table in shown
+    ]
+    return Page(
+        markdown=markdown_page(parts, title, [*sentences, *notes]),
+        csv=csv_page(trials),
+        html=html_page(parts, title, [*sentences, *notes]),
+        console="\n".join([*console, *sentences]),
+    )
+
+
+def _texts(table: pd.DataFrame) -> list[list[str]]:
+    return [[text(cell) for cell in line] for line in table.itertuples(index=False)]

@@ -12,7 +12,7 @@ from papergan.datasets.page import Page
 from papergan.reporting.pages import text
 from papergan.studies import dirac_figure
 from papergan.studies.dirac import closed_form, run_variant
-from papergan.studies.page import study_page
+from papergan.studies.tables import study_page
 from papergan.tracking import provenance
 
 

@@ -17,8 +17,8 @@ from papergan.studies import mode_results
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.mode_results import measures_of, summary, trial_table
 from papergan.studies.mode_trials import PointsTrainer
-from papergan.studies.page import study_page
 from papergan.studies.seed_groups import ModeGroup, grouped
+from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker

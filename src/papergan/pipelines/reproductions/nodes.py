@@ -20,9 +20,9 @@ from papergan.reporting.published_results import published_numbers
 from papergan.reporting.reproductions import MeasuredRun, reproduction_table, reproductions, run_table, summary
 from papergan.studies import figures
 from papergan.studies.experiment_trials import ExperimentTrainer
-from papergan.studies.measured_runs import run_of_card, run_of_dirac, run_of_points
-from papergan.studies.page import study_page
+from papergan.studies.measures import run_of_card, run_of_dirac, run_of_points
 from papergan.studies.seed_groups import ExperimentGroup, grouped
+from papergan.studies.tables import study_page
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 

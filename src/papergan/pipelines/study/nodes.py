@@ -20,10 +20,9 @@ from papergan.reporting.published_results import PublishedRow, published_notes, 
 from papergan.studies import figures
 from papergan.studies.claims import claim_results, claim_sentences, claim_table
 from papergan.studies.experiment_trials import ExperimentTrainer
-from papergan.studies.measured_runs import made_by
-from papergan.studies.page import study_page
+from papergan.studies.measures import made_by
 from papergan.studies.seed_groups import ExperimentGroup, grouped, groups_by_table
-from papergan.studies.tables import measures_of, summary, trial_table
+from papergan.studies.tables import measures_of, study_page, summary, trial_table
 from papergan.studies.worker import failures
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
