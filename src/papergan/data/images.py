@@ -1,20 +1,26 @@
-"""Sets of images: unsigned bytes with labels, a name and a digest."""
+"""Encoded pictures before they are decoded; sets of decoded images with labels, name and digest, and their files."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import compress
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from papergan.errors import DataError
-from papergan.image_range import to_model_range, to_pixels
-
-__all__ = ["Background", "ImageSet", "ImageSpec", "ImageSplits", "Mode", "to_model_range", "to_pixels"]
-
+from papergan.atomic_files import check_regular, write_whole
+from papergan.data.memory import check_memory
+from papergan.errors import DataError, StorageError
+from papergan.messages import sanitise
+from papergan.randomness import seed_for
+from papergan.weights import safetensors_bytes
 
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
@@ -98,3 +104,89 @@ class ImageSplits:
     train: ImageSet
     test: ImageSet
     validation: ImageSet | None = None
+
+
+def save_image_set(path: Path, image_set: ImageSet) -> None:
+    """Write `path` whole. Raises OSError where the folder or the disk does not allow it."""
+    tensors = {"images": image_set.images.contiguous().cpu(), "labels": image_set.labels.contiguous().cpu()}
+    metadata = {"name": image_set.name, "classes": json.dumps(image_set.classes), "digest": image_set.digest}
+    write_whole(path, safetensors_bytes(tensors, metadata))
+
+
+def load_image_set(path: Path) -> ImageSet:
+    """Read a file that `save_image_set` wrote, and recompute its digest.
+
+    Raises DataError where the file is missing, foreign, larger than the memory or damaged, be it by one bit.
+    """
+    from safetensors import safe_open
+
+    _check_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            recorded, name = metadata["digest"], metadata["name"]
+            classes = tuple(str(one) for one in json.loads(metadata["classes"]))
+            image_set = ImageSet(name, file.get_tensor("images"), file.get_tensor("labels"), classes)
+    except Exception as error:  # safetensors and json raise many types on garbage; each means the same here
+        raise DataError(f"{path} is not a whole file of images ({sanitise(error)})") from error
+    if image_set.digest != recorded:
+        raise DataError(f"{path} is damaged: expected content digest {sanitise(recorded)}, got {image_set.digest}")
+    return image_set
+
+
+def _check_file(path: Path) -> None:
+    """Refuse anything but a regular file that fits into memory; safetensors would wait at a pipe."""
+    try:
+        check_regular(path)
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+    except OSError as error:
+        message = str(error) if isinstance(error, StorageError) else f"{path} cannot be read ({error.strerror})"
+        raise DataError(message) from error
+    check_memory(str(path), size, "make room, or remove the file where it should not be as large")
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One image. where: its file, and row if there is one, for errors.
+
+    content: an image file, the bytes of one, or pixels, uint8 [H, W, 1 or 3].
+    """
+
+    where: str
+    content: Path | bytes | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Images in a fixed order, of which only a few need to be in memory at a time.
+
+    each: starts over at every call, since all headers are seen before any pixel is decoded.
+    labels: int64 [N], indices into `classes`. classes: () where there are none.
+    """
+
+    each: Callable[[], Iterator[Picture]]
+    labels: np.ndarray
+    classes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def drawn(self, count: int) -> Pictures:
+        """`count` of the images, drawn without replacement, always the same ones; their order and the classes stay.
+
+        Never the first ones, which in a folder of classes are all of one class.
+        """
+        draw = torch.Generator().manual_seed(seed_for(0, "pictures"))
+        rows = torch.randperm(len(self), generator=draw)[:count].sort().values.numpy()
+        return self.taken(rows)
+
+    def taken(self, rows: np.ndarray) -> Pictures:
+        """These images, by their places in ascending order, int64 [M]; the classes stay."""
+        taken = np.zeros(len(self), bool)
+        taken[rows] = True
+        return Pictures(partial(compress, self, taken), self.labels[rows], self.classes)
+
+    def __iter__(self) -> Iterator[Picture]:
+        return iter(self.each())

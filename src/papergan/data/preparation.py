@@ -33,7 +33,7 @@ def prepare(
     if validation is not None:
         train, held = without_the_last(train, validation)
     if limit is not None:
-        train = first(train, limit) if subset_seed is None else drawn(train, limit, subset_seed)
+        train = drawn(train, limit, subset_seed)
     if size is not None:
         train, test, held = resized(train, size), resized(test, size), None if held is None else resized(held, size)
     if train is splits.train and test is splits.test and held is splits.validation:
@@ -51,30 +51,22 @@ def without_the_last(images: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
     return rest, images.taken(rows[left:], f"{images.name}, the last {count}")
 
 
-def first(images: ImageSet, limit: int) -> ImageSet:
-    """The first `limit` images, as evenly over the classes as their sizes allow, in their order.
+def drawn(images: ImageSet, limit: int, seed: int | None) -> ImageSet:
+    """`limit` images, as evenly over the classes as their sizes allow, in their order; None as seed = the first ones.
 
-    The n-th image of every class comes before the (n+1)-th of any, so a smaller limit gives a subset of a larger one.
+    seed: of a draw without replacement. The n-th image of every class comes before the (n+1)-th of any, so a smaller
+    limit gives a subset of a larger one. `origin` of the result has their places.
     """
     if limit < 1:
         raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")
     if limit >= len(images):
         return images
-    return images.taken(_evenly(images.labels, limit).sort().values, f"{images.name}[:{limit}]")
-
-
-def drawn(images: ImageSet, limit: int, seed: int) -> ImageSet:
-    """`limit` images drawn without replacement, as evenly over the classes as their sizes allow, in their order.
-
-    A smaller limit gives a subset of a larger one. `origin` of the result has their places.
-    """
-    if limit < 1:
-        raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")
-    if limit >= len(images):
-        return images
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    order = torch.arange(len(images))
+    if seed is not None:
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     rows = order[_evenly(images.labels[order], limit)].sort().values
-    return images.taken(rows, f"{images.name}[{limit} of seed {seed}]")
+    name = f"{images.name}[:{limit}]" if seed is None else f"{images.name}[{limit} of seed {seed}]"
+    return images.taken(rows, name)
 
 
 def without(images: ImageSet, some: ImageSet) -> ImageSet:

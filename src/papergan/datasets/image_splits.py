@@ -10,8 +10,7 @@ import torch
 from pydantic import BaseModel
 
 from papergan.data.declarations import Sha256
-from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSplits, load_image_set, save_image_set
 from papergan.datasets.atomic_file import read_bytes
 from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.errors import DataError

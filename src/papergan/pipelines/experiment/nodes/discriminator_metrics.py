@@ -14,8 +14,7 @@ from papergan.game.game import Game
 from papergan.game.priors import one_hot
 from papergan.game.schedules import Progress
 from papergan.image_range import to_model_range
-from papergan.metrics.discriminator import discriminator_accuracy
-from papergan.metrics.membership import membership_auc
+from papergan.metrics.discriminator import discriminator_accuracy, membership_auc
 from papergan.metrics.random_subsets import random_rows
 
 PURPOSE = "judged"  # in the seed of the random subset; changing it would change the subset

@@ -10,9 +10,8 @@ from papergan.data.images import ImageSplits
 from papergan.distributed.evaluator import evaluator_of
 from papergan.evaluation.encoder_scores import score_encoder
 from papergan.evaluation.protocol import EvaluationRules
-from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import References
-from papergan.evaluation.scorecard import BestScore, ScoreCard
+from papergan.evaluation.scorecard import BestScore, RealRow, ScoreCard
 from papergan.game.nan_guard import finite_only
 from papergan.game.sampler import Sampler, measure_sampling_seconds
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
