@@ -1,4 +1,4 @@
-"""One ImageSet in one safetensors file: pixels, labels, classes and a digest."""
+"""One ImageSet, or one InputSet, in one safetensors file: pixels, labels, classes and a digest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from papergan.atomic_files import check_regular, write_whole
 from papergan.data.images import ImageSet
+from papergan.data.input_images import InputSet
 from papergan.data.memory import check_memory
 from papergan.errors import DataError, StorageError
 from papergan.messages import sanitise
@@ -39,6 +40,29 @@ def load_image_set(path: Path) -> ImageSet:
     if image_set.digest != recorded:
         raise DataError(f"{path} is damaged: expected content digest {sanitise(recorded)}, got {image_set.digest}")
     return image_set
+
+
+def save_input_set(path: Path, input_set: InputSet) -> None:
+    """Write `path` whole. Raises OSError as `save_image_set` does."""
+    metadata = {"name": input_set.name, "paired": str(input_set.paired), "digest": input_set.digest}
+    write_whole(path, safetensors_bytes({"images": input_set.images.contiguous().cpu()}, metadata))
+
+
+def load_input_set(path: Path) -> InputSet:
+    """Read a file that `save_input_set` wrote, and recompute its digest. Raises DataError as `load_image_set` does."""
+    from safetensors import safe_open
+
+    _check_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            recorded = metadata["digest"]
+            input_set = InputSet(metadata["name"], file.get_tensor("images"), metadata["paired"] == "True")
+    except Exception as error:  # as in `load_image_set`
+        raise DataError(f"{path} is not a whole file of input images ({sanitise(error)})") from error
+    if input_set.digest != recorded:
+        raise DataError(f"{path} is damaged: expected content digest {sanitise(recorded)}, got {input_set.digest}")
+    return input_set
 
 
 def _check_file(path: Path) -> None:

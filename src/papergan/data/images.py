@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
 from papergan.errors import DataError
 from papergan.image_range import to_model_range, to_pixels
+
+if TYPE_CHECKING:
+    from papergan.data.input_images import InputSplits
 
 __all__ = ["Background", "ImageSet", "ImageSpec", "ImageSplits", "Mode", "to_model_range", "to_pixels"]
 
@@ -22,11 +25,15 @@ Background = Literal["white", "black"]
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """What a network must know of the images. channels: 1 or 3; size: height = width, pixels; num_classes: 0 = none."""
+    """What a network must know of the images. channels: 1 or 3; size: height = width, pixels; num_classes: 0 = none.
+
+    input: of the images that a generator translates to these; None where it gets latents.
+    """
 
     channels: int
     size: int
     num_classes: int = 0
+    input: ImageSpec | None = None
 
     def packed(self, count: int) -> ImageSpec:
         """`count` of these images as one, concatenated along the channels, with a class for each."""
@@ -93,8 +100,24 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ImageSplits:
-    """A data set as experiments see it. test is never trained on, nor is validation, by which settings are chosen."""
+    """A data set as experiments see it. test is never trained on, nor is validation, by which settings are chosen.
+
+    inputs: the images that are translated to these, where an experiment translates.
+    """
 
     train: ImageSet
     test: ImageSet
     validation: ImageSet | None = None
+    inputs: InputSplits | None = None
+
+    @property
+    def spec(self) -> ImageSpec:
+        """Of the training images, with that of their inputs."""
+        return self.train.spec if self.inputs is None else replace(self.train.spec, input=self.inputs.train.spec)
+
+    @property
+    def training_digest(self) -> str:
+        """SHA-256 over all that training reads: the training images, and their inputs where there are any."""
+        if self.inputs is None:
+            return self.train.digest
+        return hashlib.sha256(f"{self.train.digest}|{self.inputs.train.digest}".encode()).hexdigest()

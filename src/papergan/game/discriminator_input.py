@@ -82,6 +82,22 @@ class Labelled:
 
 
 @dataclass(frozen=True)
+class WithInput:
+    """Images beside what they were, or are to be, translated from: (y, x) and (G(x), x), both [B, ., S, S].
+
+    Source: Isola et al. 2017, arXiv:1611.07004, eq. 1.
+    """
+
+    images_per_score: ClassVar[int] = 1
+
+    def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return context.augmented_real(match), context.latent(match)[0]
+
+    def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return context.augmented_fake(match), context.latent(match)[0]
+
+
+@dataclass(frozen=True)
 class Packed:
     """Groups of images that get one score together, concatenated along the channels: [B, C, ...] -> [B/m, m C, ...].
 

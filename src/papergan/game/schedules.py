@@ -106,6 +106,18 @@ class LinearDecay:
 
 
 @dataclass(frozen=True)
+class LinearEpochDecay:
+    """Linear decay by passes over the data: initial for `constant` epochs, then linearly to 0 within `decay` epochs."""
+
+    initial: float
+    constant: float
+    decay: float
+
+    def __call__(self, progress: Progress) -> float:
+        return self.initial * (1.0 - min(max((progress.epoch - self.constant) / self.decay, 0.0), 1.0))
+
+
+@dataclass(frozen=True)
 class EpochDecay:
     """Exponential decay by the epoch: initial until epoch `start`, initial * share^(n / epochs) in the n-th after it.
 

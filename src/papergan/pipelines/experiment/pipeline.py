@@ -47,7 +47,7 @@ def _groups() -> dict[str, Pipeline]:
                 [recipe, "images", "initial_state", classifier, "reference", "checkpoints", "tracker"],
                 ["history", "snapshots", "frames", "trained"],
             ),
-            named_node(export.swap_in_ema, [recipe, "trained"], "generator"),
+            named_node(export.swap_in_ema, [recipe, "images", "trained"], "generator"),
         ],
         "evaluation": [
             named_node(
@@ -62,7 +62,7 @@ def _groups() -> dict[str, Pipeline]:
             named_node(training_log.write_log, [recipe, "history", "published"], "training_log"),
             named_node(figures.draw_over_time, [recipe, "frames"], "over_time"),
             named_node(figures.animate, [recipe, "frames"], "progress"),
-            named_node(export.sample, [recipe, "generator"], "samples"),
+            named_node(export.sample, [recipe, "images", "generator"], "samples"),
             named_node(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
             named_node(class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
             named_node(codes.draw_codes, [recipe, "images", "trained", "generator"], "codes"),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from papergan import systems
 from papergan.config.experiment import Recipe
-from papergan.data.images import ImageSpec
+from papergan.data.images import ImageSpec, ImageSplits
 from papergan.errors import CheckpointError, Interrupted
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.game import Game
@@ -23,19 +23,26 @@ from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
 
-def new_game(recipe: Recipe, images: ImageSpec) -> Game:
-    """The game of a recipe as its seed builds it, on the recipe's device."""
-    game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
-    return game.to(device_here(recipe.training.device))
+def new_game(recipe: Recipe, spec: ImageSpec, images: ImageSplits | None = None) -> Game:
+    """The game of a recipe as its seed builds it, on the recipe's device.
+
+    images: their test inputs are what a system that translates is sampled with; None where it is not sampled.
+    """
+    game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed)
+    game.to(device_here(recipe.training.device))
+    if images is not None and images.inputs is not None:
+        for sampler in (game.sampler(averaged=False), game.sampler()):
+            sampler.prior.show(images.inputs.test.images)
+    return game
 
 
-def initial_game(recipe: Recipe, initial: Weights) -> Game:
-    """The game before its first step, from the output of `build_model`.
+def initial_game(recipe: Recipe, initial: Weights, images: ImageSplits) -> Game:
+    """The game before its first step, from the output of `build_model`. images: see `new_game`.
 
     Raises CheckpointError where that is of another recipe.
     """
     _check(recipe, initial)
-    game = new_game(recipe, spec_of(initial))
+    game = new_game(recipe, spec_of(initial), images)
     game.networks.load_state_dict(initial.under("networks"))
     if game.average is not None:
         game.average.follow(game.sampler(averaged=False))
@@ -55,23 +62,29 @@ def state_of(game: Game) -> dict[str, Tensor]:
     }
 
 
-def trained_game(recipe: Recipe, trained: Weights) -> Game:
-    """The game after its last step.
+def trained_game(recipe: Recipe, trained: Weights, images: ImageSplits | None = None) -> Game:
+    """The game after its last step. images: see `new_game`.
 
     Raises CheckpointError where the weights are of another recipe.
     """
     _check(recipe, trained)
-    game = new_game(recipe, spec_of(trained))
+    game = new_game(recipe, spec_of(trained), images)
     game.networks.load_state_dict(trained.under("networks"))
     if game.average is not None:
         game.average.load_state_dict(trained.under("average"))
     return game
 
 
-def load_generator(recipe: Recipe, generator: Weights, tensors: Mapping[str, Tensor] | None = None) -> Sampler:
-    """Load an exported generator for sampling. tensors: other weights of it, those of an earlier epoch."""
+def load_generator(
+    recipe: Recipe,
+    generator: Weights,
+    tensors: Mapping[str, Tensor] | None = None,
+    *,
+    images: ImageSplits | None = None,
+) -> Sampler:
+    """Load an exported generator for sampling. tensors: other weights of it, of an earlier epoch. images: `new_game`."""
     _check(recipe, generator)
-    sampler = new_game(recipe, spec_of(generator)).sampler(averaged=False)
+    sampler = new_game(recipe, spec_of(generator), images).sampler(averaged=False)
     sampler.load_state_dict(dict(generator.tensors if tensors is None else tensors))
     return sampler.requires_grad_(False).eval()
 
@@ -95,12 +108,21 @@ def under_truncation(
 
 def spec_facts(images: ImageSpec) -> dict[str, str]:
     """The kind of image as metadata of weights; `spec_of` reads it."""
-    return {name: str(getattr(images, name)) for name in ("channels", "size", "num_classes")}
+    facts = {name: str(getattr(images, name)) for name in ("channels", "size", "num_classes")}
+    if images.input is not None:
+        facts |= {f"input_{name}": str(getattr(images.input, name)) for name in ("channels", "size")}
+    return facts
 
 
 def spec_of(weights: Weights) -> ImageSpec:
     """The kind of image that these weights are for."""
-    return ImageSpec(*(int(weights.metadata[name]) for name in ("channels", "size", "num_classes")))
+    facts = {name: int(weights.metadata[name]) for name in ("channels", "size", "num_classes")}
+    given = {
+        name: int(weights.metadata[f"input_{name}"])
+        for name in ("channels", "size")
+        if f"input_{name}" in weights.metadata
+    }
+    return ImageSpec(**facts, input=ImageSpec(**given) if given else None)
 
 
 def progress_of(weights: Weights) -> Progress:

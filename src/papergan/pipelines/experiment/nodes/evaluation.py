@@ -61,7 +61,7 @@ def evaluate(
             scores = evaluator.score_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
             return finite_only(scores, what)
 
-        sampler = load_generator(recipe, generator)
+        sampler = load_generator(recipe, generator, images=images)
         seconds = measure_sampling_seconds(sampler, seed=recipe.seed, progress=progress_of(generator))
         final = score(sampler, "samples of the final generator")
         best: dict[str, BestScore] = {}
@@ -69,10 +69,10 @@ def evaluate(
             step, epoch = int(snapshots.metadata[f"{name}.step"]), float(snapshots.metadata[f"{name}.epoch"])
             metrics = final
             if step != int(generator.metadata["step"]):
-                sampler = load_generator(recipe, generator, snapshots.under(name))
+                sampler = load_generator(recipe, generator, snapshots.under(name), images=images)
                 metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
-        game = trained_game(recipe, trained)
+        game = trained_game(recipe, trained, images)
         of_discriminator = measure_discriminator(
             game, images, count=settings.discriminator_samples, seed=rules.seed,
             batch_size=settings.batch_size, progress=progress_of(trained), should_stop=should_stop,
