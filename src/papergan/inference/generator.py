@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
 from papergan.game.priors import Prior, WithChoice, one_hot, slerp
@@ -19,7 +18,7 @@ from papergan.inference.description import describe
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.samples import Samples, images_as_given
-from papergan.inference.store import restored
+from papergan.inference.store import restored, stored_spec
 from papergan.inference.truncation import TruncatedSamplers
 from papergan.messages import quoted
 
@@ -48,7 +47,7 @@ class Generator:
         self.classes = tuple(config["classes"])
         self.conditional = bool(config["conditional"])
         self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
-        self.image = ImageSpec(*(int(config["image"][name]) for name in ("channels", "size", "num_classes")))
+        self.image = stored_spec(config)
         self.progress = Progress(**config["progress"])
         self.sampler, self.encoder = restored(stored, self.image)
         # a prior that stays on the CPU, so that latents are the same on any device

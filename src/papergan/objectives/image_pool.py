@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -62,9 +63,9 @@ class ImagePool(nn.Module):
         """The images, and how many there are."""
         return {**super().state_dict(*args, **kwargs), "filled": torch.tensor(self.filled)}
 
-    def load_state_dict(self, state: Any, *args: Any, **kwargs: Any) -> Any:
-        self.filled = int(state["filled"])
-        return super().load_state_dict({"images": state["images"]}, *args, **kwargs)
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        self.filled = int(state_dict["filled"])
+        return super().load_state_dict({"images": state_dict["images"]}, strict, assign)
 
 
 class Pooled:

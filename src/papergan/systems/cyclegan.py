@@ -3,8 +3,8 @@
 Reproduced, from the paper and its authors' code: two ResNet generators, two patch discriminators, instance norm;
 least squares, halved in the discriminators' steps and whole in the generators'; cycle consistency 10 each way, identity
 half of that; a pool of 50 generated images for each discriminator; Adam 2e-4 (0.5, 0.999), constant for
-`constant_epochs` and then linearly to 0 within `decay_epochs`; the generators' step first, one each; weights N(0, 0.02).
-Batch 1 is in the recipe. Six blocks are of images of 128 pixels, nine of 256.
+`constant_epochs` and then linearly to 0 within `decay_epochs`; the generators' step first, one each; weights
+N(0, 0.02). Batch 1 is in the recipe. Six blocks are of images of 128 pixels, nine of 256.
 Deviations: the discriminators see what the generators make after their step, theirs what they made before it; the rate
 falls with every step rather than with every epoch.
 Deterministic on a GPU: convolutions, transposed ones, instance norm; mirrored borders have no such kernel in torch.

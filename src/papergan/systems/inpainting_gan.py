@@ -1,9 +1,9 @@
-"""A GAN that fills holes of images. Pathak et al. 2016 (arXiv:1604.07379), with the discriminators of Iizuka et al. 2017.
+"""A GAN that fills holes. Pathak et al. 2016, arXiv:1604.07379; Iizuka et al. 2017, doi:10.1145/3072959.3073659.
 
-Of the first (context encoders): 0.999 times the squared error of what is missing, 0.001 times the adversarial loss, Adam
-2e-4 (0.5, 0.999) for the generator and a tenth of it for the discriminator, only the hole is the generator's. Of the second
-(doi:10.1145/3072959.3073659): one discriminator for the whole image and one for the hole and what is around it; both of
-its scores count here, where theirs are joined by a linear layer. Reconstruction first, alone, for `pretraining_steps`.
+Of the first (context encoders): 0.999 times the squared error of what is missing, 0.001 times the adversarial loss,
+Adam 2e-4 (0.5, 0.999) for the generator and a tenth of it for the discriminator; only the hole is the generator's. Of
+the second: one discriminator for the whole image and one for the hole and what is around it. Both scores count here,
+where theirs are joined by a linear layer. Reconstruction first, alone, for `pretraining_steps`.
 Deviations: the network is CycleGAN's residual one on the image and its mask, so that images may have any size that is a
 multiple of 4; theirs have a bottleneck of vectors, or dilated convolutions. Holes are squares of one size.
 Deterministic on a GPU: all but mirrored borders, for which torch has no such kernel.
@@ -45,7 +45,7 @@ def build(
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] = 2e-5,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """Build the game. hole: side of the hole, which is `input.hole` of the recipe; the local discriminator sees as much.
+    """Build the game. hole: side of what the local discriminator sees, at least `input.hole` of the recipe.
 
     discriminator_layers, local_layers: halvings of the global and of the local discriminator.
     """

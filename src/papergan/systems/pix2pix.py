@@ -2,9 +2,10 @@
 
 Reproduced, from the paper and its authors' code: a U-Net with dropout 0.5 in the place of latents against a patch
 discriminator that sees the input beside the image; cross-entropy, halved in the discriminator's step, and 100 times the
-L1 distance to the image of the pair; Adam 2e-4 (0.5, 0.999); one step each, the discriminator first. Weights N(0, 0.02).
-Batch 1 is in the recipe. Depth 8 is of images of 256 pixels; the default goes down to one pixel.
-Deviations: dropout is off when images are evaluated or exported, where theirs stays on; statistics of BatchNorm are then
+L1 distance to the image of the pair; Adam 2e-4 (0.5, 0.999); one step each, the discriminator first; weights
+N(0, 0.02). Batch 1 is in the recipe. Depth 8 is of images of 256 pixels; the default goes down to one pixel.
+Deviations: dropout is off when images are evaluated or exported, where theirs stays on; statistics of BatchNorm are
+then of many batches, where theirs are of the one image.
 Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
 """
 

@@ -6,8 +6,8 @@ discriminator first; Adam 1e-4 (0.9, 0.999), in the second stage 1e-4 for `steps
 Batch 16 is in the recipe. With `adversarial: 0` it is SRResNet alone.
 Deviations: the content loss is 6e-3 times the squared distance of VGG19's features in the paper; here, where no weights
 of others are needed, it is `pixels`, the squared error, or `discriminator`, the L1 distance of the discriminator's
-features at the two images of a pair, with a small part of the squared error. Inputs are in [-1, 1], theirs in [0, 1]. The
-optimiser's moments go on in the second stage.
+features at the two images of a pair, with a small part of the squared error. Inputs are in [-1, 1], theirs in [0, 1].
+The optimiser's moments go on in the second stage.
 Deterministic on a GPU: convolutions, batch norm and products have such kernels in torch.
 """
 

@@ -128,7 +128,7 @@ class _Passes:
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def rows(self, start: int, count: int) -> tuple[Tensor, Tensor]:
-        """Places `start` to `start + count` of all passes, one after the other: indices int64, and which are mirrored."""
+        """Places `start` to `start + count` of all passes, in a row: indices int64, and which are mirrored."""
         parts = []
         while count:
             number, place = divmod(start, self.count)

@@ -15,6 +15,7 @@ from papergan.data.images import ImageSpec, ImageSplits
 from papergan.errors import CheckpointError, Interrupted
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.game import Game
+from papergan.game.priors import InputImages
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.training.numerics import numerics
@@ -32,6 +33,7 @@ def new_game(recipe: Recipe, spec: ImageSpec, images: ImageSplits | None = None)
     game.to(device_here(recipe.training.device))
     if images is not None and images.inputs is not None:
         for sampler in (game.sampler(averaged=False), game.sampler()):
+            assert isinstance(sampler.prior, InputImages)
             sampler.prior.show(images.inputs.test.images)
     return game
 
@@ -82,7 +84,7 @@ def load_generator(
     *,
     images: ImageSplits | None = None,
 ) -> Sampler:
-    """Load an exported generator for sampling. tensors: other weights of it, of an earlier epoch. images: `new_game`."""
+    """Load an exported generator for sampling. tensors: other weights of it. images: see `new_game`."""
     _check(recipe, generator)
     sampler = new_game(recipe, spec_of(generator), images).sampler(averaged=False)
     sampler.load_state_dict(dict(generator.tensors if tensors is None else tensors))
@@ -116,13 +118,9 @@ def spec_facts(images: ImageSpec) -> dict[str, str]:
 
 def spec_of(weights: Weights) -> ImageSpec:
     """The kind of image that these weights are for."""
-    facts = {name: int(weights.metadata[name]) for name in ("channels", "size", "num_classes")}
-    given = {
-        name: int(weights.metadata[f"input_{name}"])
-        for name in ("channels", "size")
-        if f"input_{name}" in weights.metadata
-    }
-    return ImageSpec(**facts, input=ImageSpec(**given) if given else None)
+    about = weights.metadata
+    given = ImageSpec(int(about["input_channels"]), int(about["input_size"])) if "input_size" in about else None
+    return ImageSpec(int(about["channels"]), int(about["size"]), int(about["num_classes"]), given)
 
 
 def progress_of(weights: Weights) -> Progress:
