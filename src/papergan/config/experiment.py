@@ -143,7 +143,8 @@ class Recipe(StrictModel):
 
     def training_images(self, published: int | None) -> int | None:
         """How many of the `published` images of the training split are trained on; None where it is not known yet."""
-        left = None if published is None else published - (self.validation or 0)
+        known = published is not None and self.classes is None
+        left = published - (self.validation or 0) if known and published is not None else None
         return min((each for each in (left, self.train_limit) if each is not None), default=None)
 
     @property

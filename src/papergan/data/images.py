@@ -35,6 +35,16 @@ class ImageSpec:
     num_classes: int = 0
     input: ImageSpec | None = None
 
+    def random_batch(self, count: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+        """A batch of `count` random images of this kind, as training draws them, for measuring a step."""
+        shapes = {"image": self} if self.input is None else {"image": self, "input": self.input}
+        generator = torch.Generator(device).manual_seed(0)
+        pixels = {
+            name: torch.rand(count, one.channels, one.size, one.size, device=device, generator=generator) * 2 - 1
+            for name, one in shapes.items()
+        }
+        return {**pixels, "label": torch.zeros(count, dtype=torch.int64, device=device)}
+
     def packed(self, count: int) -> ImageSpec:
         """`count` of these images as one, concatenated along the channels, with a class for each."""
         return replace(self, channels=count * self.channels, num_classes=count * self.num_classes)

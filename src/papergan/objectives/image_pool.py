@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -59,13 +56,13 @@ class ImagePool(nn.Module):
         """Nothing."""
         return {}
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The images, and how many there are."""
-        return {**super().state_dict(*args, **kwargs), "filled": torch.tensor(self.filled)}
+    def get_extra_state(self) -> Tensor:
+        """How many there are; part of `state_dict`."""
+        return torch.tensor(self.filled)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        self.filled = int(state_dict["filled"])
-        return super().load_state_dict({"images": state_dict["images"]}, strict, assign)
+    def set_extra_state(self, state: Tensor) -> None:
+        """Set how many there are."""
+        self.filled = int(state)
 
 
 class Pooled:

@@ -136,8 +136,7 @@ class _Passes:
             taken = min(count, self.count - place)
             parts.append((order[place : place + taken], mirrored[place : place + taken]))
             start, count = start + taken, count - taken
-        indices, mirrored = zip(*parts, strict=True)
-        return torch.cat(indices), torch.cat(mirrored)
+        return torch.cat([order for order, _ in parts]), torch.cat([mirrored for _, mirrored in parts])
 
     def _pass(self, number: int) -> tuple[Tensor, Tensor]:
         if number not in self._kept:
