@@ -195,6 +195,10 @@ class Generator:
         parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
         return torch.cat(parts)
 
+    def translate(self, images: Array, **how: Any) -> Samples:
+        """Translate images, where the generator is one that is given images, a `Translator`. Raises RecipeError else."""
+        raise RecipeError(f"system {self.system!r} makes images from latents and translates none; use sample()")
+
     def __repr__(self) -> str:
         return describe(self)
 

@@ -30,7 +30,7 @@ def draw_translations(experiment: Experiment, images: ImageSplits, generator: We
     inputs, target = splits.test.images[:NUM_SHOWN], images.test.images[:NUM_SHOWN]
     with numerics_of(recipe):
         made = translated(sampler.generator, inputs, device)
-        rows = dict(baselines(inputs, spec.channels, spec.size))
+        rows = {"input": shown(inputs, spec.channels, spec.size)} | dict(baselines(inputs, spec.channels, spec.size))
         rows["translated"] = made
         if splits.test.paired:
             rows["target"] = target
@@ -44,6 +44,12 @@ def draw_translations(experiment: Experiment, images: ImageSplits, generator: We
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     grid = torch.cat(list(rows.values()))
     return ImageGrid(grid, f"{caption}; inputs: {splits.test.name}", columns=len(inputs), row_labels=tuple(rows))
+
+
+def shown(inputs: Tensor, channels: int, size: int) -> Tensor:
+    """Inputs as uint8 [N, channels, size, size]: without a mask, grey in every channel, every pixel as a square."""
+    images = inputs[:, :channels] if inputs.shape[1] >= channels else inputs[:, :1].expand(-1, channels, -1, -1)
+    return images.repeat_interleave(size // images.shape[-1], 2).repeat_interleave(size // images.shape[-1], 3)
 
 
 def error_map(made: Tensor, wanted: Tensor) -> Tensor:
