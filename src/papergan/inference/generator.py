@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -195,8 +195,11 @@ class Generator:
         parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
         return torch.cat(parts)
 
-    def translate(self, images: Array, **how: Any) -> Samples:
-        """Translate images, where the generator is one that is given images, a `Translator`. Raises RecipeError else."""
+    def translate(
+        self, images: Any, *, direction: Literal["a_to_b", "b_to_a"] = "a_to_b", batch_size: int = 64,
+        tile: int | None = None,
+    ) -> Samples:  # fmt: skip
+        """Images translated by a generator that is given images, a `Translator`; RecipeError for any other."""
         raise RecipeError(f"system {self.system!r} makes images from latents and translates none; use sample()")
 
     def __repr__(self) -> str:

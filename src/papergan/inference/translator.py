@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,6 @@ from papergan.inference.generator import Generator
 from papergan.inference.samples import Samples
 from papergan.networks.translation import BothDirections, UNet
 
-if TYPE_CHECKING:
-    import numpy as np
-
 Direction = Literal["a_to_b", "b_to_a"]
 MARGIN = 32  # pixels of the input around a tile that are translated with it and left out of the result
 
@@ -26,7 +23,7 @@ class Translator(Generator):
     """A `Generator` whose input is images. What needs latents is refused with one line."""
 
     def translate(
-        self, images: Tensor | np.ndarray[Any, Any], *, direction: Direction = "a_to_b", batch_size: int = 64,
+        self, images: Any, *, direction: Direction = "a_to_b", batch_size: int = 64,
         tile: int | None = None,
     ) -> Samples:  # fmt: skip
         """Translate images uint8 [N, H, W, C] or float [N, C, H, W] in [-1, 1], of the input's channels.
@@ -83,8 +80,8 @@ class Translator(Generator):
         channels = self.image.channels if direction == "b_to_a" else self.image.input.channels
         if given.dim() != 4 or not given.is_floating_point() or given.shape[1] != channels or not len(given):
             raise RecipeError(
-                f"translate: expected images [N, H, W, {channels}] as bytes, or float [N, {channels}, H, W] in [-1, 1], "
-                f"got {given.dtype} {list(given.shape)}"
+                f"translate: expected images [N, H, W, {channels}] as bytes, or float [N, {channels}, H, W] in [-1, 1]"
+                f", got {given.dtype} {list(given.shape)}"
             )
         if min(given.shape[2:]) < 8:
             raise RecipeError(f"translate: expected images of 8 pixels or more, got {list(given.shape[2:])}")
