@@ -14,10 +14,9 @@ import torch
 
 from helpers import kinds
 from helpers.recording import Again, captured
-from helpers.small_systems import MOVING, at_rate, critic_moves, small
+from helpers.small_systems import MOVING, at_rate, critic_moves, small, spec, with_input
 from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan import systems
-from papergan.data.images import ImageSpec
 from papergan.errors import NotFiniteError
 from papergan.game import cuda_graphs, training_step
 from papergan.game.cuda_graphs import CudaEngine, GraphedStep
@@ -51,7 +50,7 @@ def settings(system: str) -> dict[str, Any]:
 
 def build(kind: str) -> Game:
     if kind in kinds.SYSTEMS:
-        return systems.build(kind, ImageSpec(3, 16, 10), settings(kind), seed=0)
+        return systems.build(kind, spec(kind, size=16), settings(kind), seed=0)
     return kinds.build(kind)
 
 
@@ -59,7 +58,11 @@ def batches(game: Game, kind: str, step: int) -> list[dict[str, torch.Tensor]]:
     draw = torch.Generator().manual_seed(step)
     shape = (3, 16, 16) if kind in kinds.SYSTEMS else (1, 4, 4)
     return [
-        {"image": torch.rand(4, *shape, generator=draw) * 2 - 1, "label": torch.arange(4)}
+        with_input(
+            {"image": torch.rand(4, *shape, generator=draw) * 2 - 1, "label": torch.arange(4)},
+            spec(kind, size=16),
+            draw,
+        )
         for _ in range(game.batches_per_step)
     ]
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.small_systems import small
+from helpers.small_systems import small, spec, with_input
 from papergan import systems
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec
@@ -47,7 +47,7 @@ class Step:
     """
 
     def __init__(self, name: str, autocast: torch.dtype | None) -> None:
-        self.game = game = systems.build(name, ImageSpec(3, 16, 10), small(name), seed=0)
+        self.game = game = systems.build(name, spec(name, size=16), small(name), seed=0)
         self.given: dict[str, list[Tensor]] = {player: [] for player in game.players}
         self.shown: set[torch.dtype] = set()
         self.convolved: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
@@ -65,7 +65,9 @@ class Step:
                 module.register_forward_pre_hook(self._note_count)
         torch.manual_seed(0)
         real = [
-            {"image": torch.rand(12, 3, 16, 16) * 2 - 1, "label": torch.arange(12) % 10}
+            with_input(
+                {"image": torch.rand(12, 3, 16, 16) * 2 - 1, "label": torch.arange(12) % 10}, spec(name, size=16)
+            )
             for _ in range(game.batches_per_step)
         ]
         with patch.object(torch.autograd, "grad", self._noted(torch.autograd.grad)):
