@@ -57,12 +57,9 @@ def build(kind: str) -> Game:
 def batches(game: Game, kind: str, step: int) -> list[dict[str, torch.Tensor]]:
     draw = torch.Generator().manual_seed(step)
     shape = (3, 16, 16) if kind in kinds.SYSTEMS else (1, 4, 4)
+    images = spec(kind, size=16)
     return [
-        with_input(
-            {"image": torch.rand(4, *shape, generator=draw) * 2 - 1, "label": torch.arange(4)},
-            spec(kind, size=16),
-            draw,
-        )
+        with_input({"image": torch.rand(4, *shape, generator=draw) * 2 - 1, "label": torch.arange(4)}, images, draw)
         for _ in range(game.batches_per_step)
     ]
 

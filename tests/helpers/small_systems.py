@@ -40,9 +40,7 @@ MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy tur
 MOVES = ("critic_steps", "discriminator_steps")
 
 
-GIVEN: dict[
-    str, tuple[int, int]
-] = {  # of systems that translate: channels more, and how much smaller, their inputs are
+GIVEN: dict[str, tuple[int, int]] = {  # of systems that translate: how many channels more, and smaller, inputs are
     "cyclegan": (0, 1),
     "inpainting_gan": (1, 1),
     "pix2pix": (0, 1),

@@ -184,7 +184,7 @@ def travelling(shard: Any) -> dict[str, Any]:
         return real(tensor, *rest, **more)
 
     with patch.object(distributed, "all_reduce", noted):
-        list(moves(game, name, shard, 1))
+        list(moves(game, "wgan_gp", shard, 1))
     return {"lengths": torch.tensor(lengths)}
 
 
