@@ -111,7 +111,7 @@ def test_repeated_iterations_are_the_played_ones_bit_for_bit(kind, caplog):
     assert_same(recorded, straight)
     if kind in kinds.SYSTEMS and "not_recordable" in systems.traits(kind):
         assert recorded.engine is None
-        assert "Playing without CUDA graphs: " in caplog.text
+        assert "Running without CUDA graphs: " in caplog.text
     else:
         assert recorded.engine is not None, caplog.text
         assert recorded.engine.repeated >= 3

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.layers.blocks import smallest
 
 
 class _Block(nn.Module):
@@ -67,7 +66,9 @@ class SRDiscriminator(nn.Module):
 
     def __init__(self, images: ImageSpec, width: int) -> None:
         super().__init__()
-        side = smallest(images, 4)
+        side, rest = divmod(images.size, 16)
+        if rest:
+            raise ValueError(f"this network needs an image size that is a multiple of 16, got {images.size}")
         stages: list[nn.Module] = []
         for stage, (before, after) in enumerate(pairwise([images.channels, *(width * 2**n for n in range(4))])):
             stages.append(nn.Sequential(
