@@ -60,5 +60,5 @@ def _read(file: Path, channels: int) -> np.ndarray:
         raise DataError(f"{quoted(str(file))} cannot be read as an image ({sanitise(error)})") from error
     flat = Image.new("RGBA", upright.size, "white")
     flat.alpha_composite(upright)
-    pixels = np.asarray(flat.convert("L" if channels == 1 else "RGB"))
+    pixels = np.array(flat.convert("L" if channels == 1 else "RGB"))
     return pixels[:, :, None] if channels == 1 else pixels
