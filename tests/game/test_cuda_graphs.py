@@ -31,7 +31,6 @@ from papergan.game.schedules import (
     Progress,
     StepDecay,
     UnrecordableError,
-    Warmup,
 )
 from papergan.game.sharding import Shard, use_shard
 from papergan.game.state_snapshot import StateSnapshot
@@ -150,7 +149,7 @@ def moving() -> Game:
         generator_learning_rate=halved,
         discriminator_learning_rate=LinearDecay(0.5, 2, 18),
         discriminator_terms=[DiscriminatorLoss(Wasserstein(), weight=lambda progress: 0.1 * progress.step)],
-        average=EMA(Warmup(0.5, 0.9999, 8)),
+        average=EMA(PiecewiseConstant(0.5, ((8, 0.9999),))),
     )
 
 
@@ -456,7 +455,10 @@ def test_dials_show_nothing_but_knobs():
 def test_an_average_whose_decay_is_a_dial_takes_the_same_step_to_the_bit():
     for decay in (0.3, 0.999, 0.9999):
         steps = []
-        for progress, schedule in ((Progress(), decay), (GraphScalars(torch.device("cpu")), Warmup(decay, decay, 0))):
+        for progress, schedule in (
+            (Progress(), decay),
+            (GraphScalars(torch.device("cpu")), PiecewiseConstant(decay, ((0, decay),))),
+        ):
             game = tiny_game(average=EMA(schedule))
             with torch.no_grad():
                 for weight in game.networks.parameters():

@@ -70,7 +70,7 @@ def test_files_of_a_folder_become_files_of_the_same_name(loaded, tmp_path):
     assert [path.name for path in paths] == ["a.png", "b.png"]
     assert [Image.open(path).size for path in paths] == [(40, 24), (18, 60)]
     (folder / "a.png").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="cannot be read as an image"):
+    with pytest.raises(DataError, match="a.png"):
         translate_files(loaded("srgan"), folder, out, direction="a_to_b", tile=None)
     with pytest.raises(RecipeError, match="the last a mask"):
         translate_files(loaded("inpainting_gan"), folder, out, direction="a_to_b", tile=None)

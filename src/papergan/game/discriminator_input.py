@@ -83,10 +83,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class WithInput:
-    """Images beside what they were, or are to be, translated from: (y, x) and (G(x), x), both [B, ., S, S].
-
-    Source: Isola et al. 2017, arXiv:1611.07004, eq. 1.
-    """
+    """Images beside the input that belongs to them: (y, x) on the real side, (G(x), x) on the generated one."""
 
     images_per_score: ClassVar[int] = 1
 

@@ -148,18 +148,6 @@ class CosineDecay:
 
 
 @dataclass(frozen=True)
-class Warmup:
-    """A step function: `before` until `step`, `after` from then on, for example for the decay of an average."""
-
-    before: float
-    after: float
-    step: int
-
-    def __call__(self, progress: Progress) -> float:
-        return self.before if progress.step < self.step else self.after
-
-
-@dataclass(frozen=True)
 class HalfLife:
     """Decay of an average by its half-life in images: 0.5^(b / max(min(images, ramp * shown), 1e-8)).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +53,6 @@ class Generator:
         # a prior that stays on the CPU, so that latents are the same on any device
         self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
         self._newest_chunk: tuple[tuple[int, int, float | None], tuple[Tensor, ...]] | None = None
-        self.device = torch.device(device)
         self.to(device)
 
     def to(self, device: torch.device | str) -> Generator:
@@ -191,14 +190,10 @@ class Generator:
         if self.encoder is None:
             raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali, bigan and "
                               "bigan_mlp")  # fmt: skip
-        given = images_as_given(images, self.image)
-        parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
-        return torch.cat(parts)
+        given = torch.split(images_as_given(images, self.image), batch_size)
+        return torch.cat([self.encoder.mean(part.float().to(self.device)).cpu() for part in given])
 
-    def translate(
-        self, images: Any, *, direction: Literal["a_to_b", "b_to_a"] = "a_to_b", batch_size: int = 64,
-        tile: int | None = None,
-    ) -> Samples:  # fmt: skip
+    def translate(self, images: Any, **how: Any) -> Samples:
         """Images translated by a generator that is given images, a `Translator`; RecipeError for any other."""
         raise RecipeError(f"system {self.system!r} makes images from latents and translates none; use sample()")
 

@@ -7,12 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from papergan.atomic_files import write_whole
+from papergan.atomic_files import check_regular, write_whole
+from papergan.data.decoding import decode_whole
 from papergan.data.folder import IMAGE_SUFFIXES
+from papergan.data.pictures import Picture
 from papergan.errors import DataError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.translator import Translator
-from papergan.messages import quoted, sanitise
+from papergan.messages import sanitise
 from papergan.reporting.image_grid import encode_png
 
 
@@ -51,14 +53,5 @@ def _is_image(path: Path) -> bool:
 
 
 def _read(file: Path, channels: int) -> np.ndarray:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{quoted(str(file))} cannot be read as an image ({sanitise(error)})") from error
-    flat = Image.new("RGBA", upright.size, "white")
-    flat.alpha_composite(upright)
-    pixels = np.array(flat.convert("L" if channels == 1 else "RGB"))
-    return pixels[:, :, None] if channels == 1 else pixels
+    check_regular(file)
+    return decode_whole(Picture(sanitise(file), file), "L" if channels == 1 else "RGB", "white")

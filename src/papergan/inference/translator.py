@@ -22,7 +22,7 @@ MARGIN = 32  # pixels of the input around a tile that are translated with it and
 class Translator(Generator):
     """A `Generator` whose input is images. What needs latents is refused with one line."""
 
-    def translate(
+    def translate(  # type: ignore[override]
         self, images: Any, *, direction: Direction = "a_to_b", batch_size: int = 64,
         tile: int | None = None,
     ) -> Samples:  # fmt: skip
