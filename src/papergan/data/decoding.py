@@ -100,6 +100,14 @@ def decode_any(picture: Picture, mode: Mode, size: int, background: Background) 
     return Decoded(pixels, side < size, grey)
 
 
+def decode_whole(picture: Picture, mode: Mode, background: Background) -> np.ndarray:
+    """As `decode_any`, at its own size, nothing cut off: uint8 [H, W, C]. Raises ImageError as `decode_any` does."""
+    with _opened(picture, whole=True, modes=_GREY + _COLOUR + _CONVERTED) as image:
+        upright = _upright(image)
+        shown = _converted(_as_bytes(upright) if upright.mode in _CONVERTED else upright, mode, background)
+        return np.array(shown).reshape(shown.height, shown.width, -1)
+
+
 def _as_bytes(image: Image) -> Image:
     """CMYK, YCbCr and the like as RGB; whole numbers of more than 8 bits as grey, by their high byte of 16."""
     from PIL import Image

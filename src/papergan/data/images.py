@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import compress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -22,17 +22,34 @@ from papergan.messages import sanitise
 from papergan.randomness import seed_for
 from papergan.weights import safetensors_bytes
 
+if TYPE_CHECKING:
+    from papergan.data.input_images import InputSplits
+
 Mode = Literal["RGB", "L"]
 Background = Literal["white", "black"]
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """What a network must know of the images. channels: 1 or 3; size: height = width, pixels; num_classes: 0 = none."""
+    """What a network must know of the images. channels: 1 or 3; size: height = width, pixels; num_classes: 0 = none.
+
+    input: of the images that a generator translates to these; None where it gets latents.
+    """
 
     channels: int
     size: int
     num_classes: int = 0
+    input: ImageSpec | None = None
+
+    def random_batch(self, count: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+        """A batch of `count` random images of this kind, as training draws them, for measuring a step."""
+        shapes = {"image": self} if self.input is None else {"image": self, "input": self.input}
+        generator = torch.Generator(device).manual_seed(0)
+        pixels = {
+            name: torch.rand(count, one.channels, one.size, one.size, device=device, generator=generator) * 2 - 1
+            for name, one in shapes.items()
+        }
+        return {**pixels, "label": torch.zeros(count, dtype=torch.int64, device=device)}
 
     def packed(self, count: int) -> ImageSpec:
         """`count` of these images as one, concatenated along the channels, with a class for each."""
@@ -99,11 +116,27 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class ImageSplits:
-    """A data set as experiments see it. test is never trained on, nor is validation, by which settings are chosen."""
+    """A data set as experiments see it. test is never trained on, nor is validation, by which settings are chosen.
+
+    inputs: the images that are translated to these, where an experiment translates.
+    """
 
     train: ImageSet
     test: ImageSet
     validation: ImageSet | None = None
+    inputs: InputSplits | None = None
+
+    @property
+    def spec(self) -> ImageSpec:
+        """Of the training images, with that of their inputs."""
+        return self.train.spec if self.inputs is None else replace(self.train.spec, input=self.inputs.train.spec)
+
+    @property
+    def training_digest(self) -> str:
+        """SHA-256 over all that training reads: the training images, and their inputs where there are any."""
+        if self.inputs is None:
+            return self.train.digest
+        return hashlib.sha256(f"{self.train.digest}|{self.inputs.train.digest}".encode()).hexdigest()
 
 
 def save_image_set(path: Path, image_set: ImageSet) -> None:
@@ -120,7 +153,7 @@ def load_image_set(path: Path) -> ImageSet:
     """
     from safetensors import safe_open
 
-    _check_file(path)
+    check_image_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -134,7 +167,7 @@ def load_image_set(path: Path) -> ImageSet:
     return image_set
 
 
-def _check_file(path: Path) -> None:
+def check_image_file(path: Path) -> None:
     """Refuse anything but a regular file that fits into memory; safetensors would wait at a pipe."""
     try:
         check_regular(path)

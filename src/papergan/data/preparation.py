@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -9,6 +12,7 @@ from torch.nn.functional import interpolate
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.data.memory import check_memory
 from papergan.errors import DataError
+from papergan.messages import quoted
 
 _RESIZE_BATCH = 4096
 
@@ -20,18 +24,23 @@ def prepare(
     limit: int | None,
     subset_seed: int | None = None,
     validation: int | None = None,
+    classes: Sequence[str] | None = None,
 ) -> ImageSplits:
     """The splits at `size` pixels, the training split cut to `limit` images; the same object where nothing changes.
 
     size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
     subset_seed: of the draw of those images; None = the first ones. validation: how many of the last images, as they
-    were published, make a validation split before anything else is done; None = there is none. Names record what was
+    were published, make a validation split before anything else is done; None = there is none. classes: only images of
+    these, in every split; None = of all. Names record what was
     done: "cifar10/train[:5000]", "cifar10/train[1000 of seed 0]", "mnist/train@32", "mnist/train without the last 9".
     Raises DataError where no training image would be left.
     """
     train, test, held = splits.train, splits.test, splits.validation
     if validation is not None:
         train, held = without_the_last(train, validation)
+    if classes is not None:
+        train, test = only_classes(train, classes), only_classes(test, classes)
+        held = None if held is None else only_classes(held, classes)
     if limit is not None:
         train = drawn(train, limit, subset_seed)
     if size is not None:
@@ -67,6 +76,24 @@ def drawn(images: ImageSet, limit: int, seed: int | None) -> ImageSet:
     rows = order[_evenly(images.labels[order], limit)].sort().values
     name = f"{images.name}[:{limit}]" if seed is None else f"{images.name}[{limit} of seed {seed}]"
     return images.taken(rows, name)
+
+
+def only_classes(images: ImageSet, names: Sequence[str]) -> ImageSet:
+    """The images of these classes, which become all there are, in this order.
+
+    Raises DataError for a class that there is not, or one without images.
+    """
+    if unknown := [name for name in names if name not in images.classes]:
+        there_are = f"; there are {', '.join(images.classes)}" if images.classes else ", which has no classes"
+        raise DataError(f"{images.name} has no class {quoted(unknown[0])}{there_are}")
+    numbers = torch.full((len(images.classes),), -1)
+    numbers[[images.classes.index(name) for name in names]] = torch.arange(len(names))
+    labels = numbers[images.labels]
+    rows = (labels >= 0).nonzero().flatten()
+    if missing := [name for number, name in enumerate(names) if not bool((labels == number).any())]:
+        raise DataError(f"{images.name} has no image of class {quoted(missing[0])}")
+    chosen = images.taken(rows, f"{images.name}[{', '.join(names)}]")
+    return replace(chosen, labels=labels[rows], classes=tuple(names))
 
 
 def without(images: ImageSet, some: ImageSet) -> ImageSet:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
 from papergan.game.priors import Prior, WithChoice, one_hot, slerp
@@ -19,7 +18,7 @@ from papergan.inference.description import describe
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.samples import Samples, images_as_given
-from papergan.inference.store import restored
+from papergan.inference.store import restored, stored_spec
 from papergan.inference.truncation import TruncatedSamplers
 from papergan.messages import quoted
 
@@ -48,13 +47,12 @@ class Generator:
         self.classes = tuple(config["classes"])
         self.conditional = bool(config["conditional"])
         self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
-        self.image = ImageSpec(*(int(config["image"][name]) for name in ("channels", "size", "num_classes")))
+        self.image = stored_spec(config)
         self.progress = Progress(**config["progress"])
         self.sampler, self.encoder = restored(stored, self.image)
         # a prior that stays on the CPU, so that latents are the same on any device
         self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
         self._newest_chunk: tuple[tuple[int, int, float | None], tuple[Tensor, ...]] | None = None
-        self.device = torch.device(device)
         self.to(device)
 
     def to(self, device: torch.device | str) -> Generator:
@@ -192,9 +190,12 @@ class Generator:
         if self.encoder is None:
             raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali, bigan and "
                               "bigan_mlp")  # fmt: skip
-        given = images_as_given(images, self.image)
-        parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
-        return torch.cat(parts)
+        given = torch.split(images_as_given(images, self.image), batch_size)
+        return torch.cat([self.encoder.mean(part.float().to(self.device)).cpu() for part in given])
+
+    def translate(self, images: Any, **how: Any) -> Samples:
+        """Images translated by a generator that is given images, a `Translator`; RecipeError for any other."""
+        raise RecipeError(f"system {self.system!r} makes images from latents and translates none; use sample()")
 
     def __repr__(self) -> str:
         return describe(self)

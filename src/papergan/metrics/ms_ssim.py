@@ -50,7 +50,7 @@ def ms_ssim(first: Array, second: Array) -> Tensor:
     first, second = first.double(), second.double()
     similarity = torch.ones(len(first), dtype=torch.float64, device=first.device)
     for scale, weight in enumerate(WEIGHTS[:scales]):
-        luminance, contrast = _luminance_and_contrast(first, second)
+        luminance, contrast = luminance_and_contrast(first, second)
         term = luminance * contrast if scale == scales - 1 else contrast
         similarity *= term.mean((1, 2, 3)).clamp_min(0) ** (weight / sum(WEIGHTS[:scales]))
         first, second = avg_pool2d(first, 2), avg_pool2d(second, 2)
@@ -75,7 +75,7 @@ def mean_pair_similarity(pixels: Array) -> float:
     return sum(similarities) / len(similarities)
 
 
-def _luminance_and_contrast(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def luminance_and_contrast(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Both at every window, each [B, C, S - 10, S - 10]."""
     mean_1, mean_2 = _blur(first), _blur(second)
     variances = _blur(first.square()) - mean_1.square() + _blur(second.square()) - mean_2.square()

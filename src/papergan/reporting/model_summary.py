@@ -90,10 +90,7 @@ def _described(game: Game, name: str) -> NetworkSummary:
 
 def _forward(game: Game, images: ImageSpec) -> None:
     """Both sides of every match that a term has, and of the one whose generator is exported."""
-    batch = {
-        "image": torch.rand(BATCH, images.channels, images.size, images.size, device=game.device) * 2 - 1,
-        "label": torch.zeros(BATCH, dtype=torch.int64, device=game.device),
-    }
+    batch = images.random_batch(BATCH, game.device)
     for turn in game.turns:
         context = StepContext(game, turn, batch, Progress())
         matches: dict[Match, None] = dict.fromkeys(term.match for term in turn.objective)

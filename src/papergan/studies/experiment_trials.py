@@ -62,7 +62,7 @@ class ExperimentTrainer:
         )
         if (reason := trained.metadata.get("pruned")) is not None:
             return TrialResult(card(experiment, trained.metadata, pruned=reason), history)
-        generator = export.swap_in_ema(experiment, trained)
+        generator = export.swap_in_ema(experiment, images, trained)
         scores = evaluation.evaluate(
             experiment, images, classifier, reference, real_rows, trained, generator, snapshots
         )
@@ -70,7 +70,7 @@ class ExperimentTrainer:
             return TrialResult(scores, history)
         near = figures.draw_neighbours(experiment, images, classifier, reference, generator)
         neighbours = near.images.reshape(-1, near.columns or 1, *near.images.shape[1:])
-        return TrialResult(scores, history, export.sample(experiment, generator).images, neighbours)
+        return TrialResult(scores, history, export.sample(experiment, images, generator).images, neighbours)
 
     def _of(self, recipe: Recipe) -> ImageSplits:
         """The images that a recipe trains on, loaded and prepared once."""

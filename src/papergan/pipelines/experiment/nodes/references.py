@@ -49,7 +49,7 @@ def train_domain_classifier(
         return Weights({}, {"kind": NO_CLASSIFIER})
     device = device_of(recipe)
     deterministic = recipe.training.deterministic and device.type == "cuda"  # a CPU's kernels always are
-    if recipe.evaluation.domain_classifier.whole and recipe.train_limit is not None:
+    if recipe.evaluation.domain_classifier.whole and (recipe.train_limit or recipe.classes):
         images = prepare(
             image_library.load(recipe.dataset, recipe.image_size, recipe.images), size=recipe.image_size, limit=None
         )
