@@ -79,8 +79,10 @@ def test_every_player_moves_and_every_report_is_finite(played, name):
 def test_a_resumed_game_is_the_game_that_never_stopped(played, name):
     _, stopped, expected = played.states
     resumed = build(name, seed=1, size=16)
-    resumed.load_state_dict(stopped)
+    resumed.load_state_dict(copy.deepcopy(stopped))
     steps(resumed, name, 2, 3, size=16)
+    state = resumed.state_dict()
+    assert all(torch.equal(tensor, state["average"][key]) for key, tensor in expected["average"].items())
     for key, tensor in expected["networks"].items():
         assert torch.equal(tensor, resumed.networks.state_dict()[key]), key
 
