@@ -186,19 +186,21 @@ def test_the_rest_of_the_hybrid_can_be_switched_off():
     assert not {"SelfAttention", "SpectralNorm"} & names
     assert game.average is None
     assert game.augment is None
-    steps(game, 0, 1)
+    steps(game, "hybrid", 0, 1)
 
 
 @pytest.mark.parametrize("loss", ["wasserstein", "minimax", "non_saturating", "hinge"])
 def test_the_hybrids_contradicting_losses_all_run(loss):
-    assert all(torch.isfinite(v) for v in steps(build("hybrid", loss=loss, gradient_penalty=0.0), 0, 1).values())
+    assert all(
+        torch.isfinite(v) for v in steps(build("hybrid", loss=loss, gradient_penalty=0.0), "hybrid", 0, 1).values()
+    )
 
 
 def test_the_official_adaptive_mix_is_in_all_three_places():
     game = build("hybrid", adaptive_mix="official")
     assert {"discriminator.mixing", "generator.mixing"} <= terms(game)
     assert "discriminator.feature_shrinkage" not in terms(game)
-    steps(game, 0, 2)
+    steps(game, "hybrid", 0, 2)
 
 
 def test_r1_is_lazy_and_its_weight_is_made_up_for():
