@@ -96,7 +96,7 @@ class DomainExtractor(NetworkExtractor):
         self.metric_prefix = f"{self.name}_"
 
     def _adapt(self) -> None:
-        """Change what is said above, where a subclass takes other features or images."""
+        """Change these attributes, where a subclass takes other features or images."""
 
     @classmethod
     def from_weights(cls, weights: Weights, device: torch.device | str = "cpu") -> FeatureExtractor:
