@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,21 @@ class EncoderOutput(NamedTuple):
     features: Tensor
     latent: Tensor | None = None
     logits: Tensor | None = None
+
+
+class FollowsProgress(ABC):
+    """A network that becomes another one as training goes on: one that grows, say.
+
+    It keeps on the host what its computation branches on, and in a buffer what a stored network must know of it.
+    """
+
+    @abstractmethod
+    def set_progress(self, progress: Progress) -> float:
+        """Become what the network is at this progress, without waiting for the device.
+
+        Called before every training step, on the network that trains and on its average. Returns the number that the
+        step depends on: recordings of steps (CUDA graphs) are of one such number.
+        """
 
 
 @dataclass(frozen=True)
@@ -160,8 +176,17 @@ class Game:
         for name, player in self.players.items():
             numbers = _numbers_of(self.optimisers[name])
             _known(f"player {name!r} has schedules of", player.schedules, numbers)
+        self._following = [one for one in self.networks.modules() if isinstance(one, FollowsProgress)]
         if self.average is not None:
             self.average.follow(self.sampler(averaged=False))
+
+    def set_progress(self, progress: Progress) -> tuple[float, ...]:
+        """Tell the networks that follow it how far training is; see `FollowsProgress`. Before every training step."""
+        if not (following := self._following):
+            return ()
+        averaged = self.average.sampler.modules() if self.average is not None else ()
+        following = [*following, *(one for one in averaged if isinstance(one, FollowsProgress))]
+        return tuple(one.set_progress(progress) for one in following)
 
     @property
     def batches_per_step(self) -> int:

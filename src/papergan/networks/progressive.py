@@ -1,0 +1,216 @@
+"""Networks that grow from small images to large ones (Karras et al. 2018, arXiv:1710.10196)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import DiscriminatorOutput, FollowsProgress
+from papergan.game.schedules import Growth, Progress
+from papergan.networks.layers.equalised import EqualisedConv2d, EqualisedLinear, MinibatchDeviation, PixelNorm
+
+SMALLEST = 4  # pixels, the images of level 0
+SLOPE, GAIN = 0.2, math.sqrt(2)
+
+
+class Growing(FollowsProgress, nn.Module):
+    """A network at a level: n for images of 4 * 2^n pixels alone, n + alpha while those of level n + 1 fade in.
+
+    The layers of all levels exist from the beginning; those that are not in use get no gradient. Images that enter or
+    leave the network have the full size always, those of a lower level upsampled by nearest neighbour, so that what is
+    outside need not know of levels. The level is a number of the host, since the computation branches on it; a buffer
+    stores it with the weights, so that a checkpoint, an average and an exported generator know theirs.
+    """
+
+    stored_level: Tensor
+
+    def __init__(self, growth: Growth) -> None:
+        super().__init__()
+        self.growth, self.level = growth, _rounded(growth(Progress()))
+        self.register_buffer("stored_level", torch.tensor(self.level, dtype=torch.float32))
+        self.register_load_state_dict_post_hook(_read_level)
+
+    def set_progress(self, progress: Progress) -> float:
+        """Go to the level of this progress, which is returned; see `FollowsProgress`."""
+        self.set_level(self.growth(progress))
+        return self.level
+
+    def set_level(self, level: float) -> None:
+        """Go to a level. Raises ValueError for one that the network does not have."""
+        if not 0 <= level <= self.growth.last:
+            raise ValueError(f"expected a level in 0..{self.growth.last}, got {level:g}")
+        if (level := _rounded(level)) != self.level:
+            self.level = level
+            self.stored_level.fill_(level)
+
+    @property
+    def stage(self) -> int:
+        """The level of the largest images in use, those that fade in while any do."""
+        return math.ceil(self.level)
+
+    @property
+    def alpha(self) -> float:
+        """The share of the largest images in use, in (0, 1]."""
+        return self.level - self.stage + 1
+
+    @property
+    def factor(self) -> int:
+        """The pixels of the full size across one of the largest images in use."""
+        return int(2 ** (self.growth.last - self.stage))
+
+    def blended(self, images: Tensor) -> Tensor:
+        """Real images as they are at this level, [B, C, S, S] of the full size: averaged, and in a fade blended.
+
+        (1 - alpha) of the images at half the resolution, alpha of those at the resolution of this stage.
+        Source: Karras et al. 2018 (arXiv:1710.10196), section 2, and the authors' code.
+        """
+        images = pooled(images, self.factor)
+        if self.alpha < 1:
+            images = fade(upsampled(pooled(images, 2), 2), images, self.alpha)
+        return upsampled(images, self.factor)
+
+
+def _rounded(level: float) -> float:
+    """A level as a float32, which the buffer gives back to the last bit."""
+    return torch.tensor(level, dtype=torch.float32).item()
+
+
+def _read_level(network: nn.Module, keys: object) -> None:
+    assert isinstance(network, Growing)
+    network.level = network.stored_level.item()
+
+
+def last_level(size: int) -> int:
+    """The level of images of this size. Raises ValueError where it is not 4 times a power of 2."""
+    level = size.bit_length() - SMALLEST.bit_length()
+    if level < 0 or SMALLEST << level != size:
+        raise ValueError(f"images that grow need a size of {SMALLEST} times a power of 2, got {size}")
+    return level
+
+
+def feature_maps(base: int, most: int, last: int) -> list[int]:
+    """Feature maps of stages 0 to last + 1, min(base / 2^stage, most); those of level n are stage n + 1's.
+
+    Source: the authors' code, `nf` with fmap_decay 1. Raises ValueError where a stage would have none.
+    """
+    if base >> (last + 1) < 1:
+        raise ValueError(f"a base_width of {base} leaves no feature maps at the full size; take {2 << last} or more")
+    return [min(base >> stage, most) for stage in range(last + 2)]
+
+
+def fade(low: Tensor, high: Tensor, alpha: float) -> Tensor:
+    """(1 - alpha) low + alpha high, exactly the one at alpha 0 and the other at 1."""
+    return torch.lerp(low, high, alpha)
+
+
+def pooled(images: Tensor, factor: int) -> Tensor:
+    """Means of squares of pixels: [B, C, S, S] -> [B, C, S / factor, S / factor]."""
+    return images if factor == 1 else avg_pool2d(images, factor)
+
+
+def upsampled(images: Tensor, factor: int) -> Tensor:
+    """Squares of equal pixels, by nearest neighbour: [B, C, S, S] -> [B, C, factor S, factor S]."""
+    return images if factor == 1 else interpolate(images, scale_factor=factor)
+
+
+class _Activation(nn.Module):
+    """LeakyReLU(0.2), then pixel normalisation where `normalise`."""
+
+    def __init__(self, *, normalise: bool) -> None:
+        super().__init__()
+        self.norm = PixelNorm() if normalise else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(leaky_relu(x, SLOPE))
+        return out
+
+
+def _convolutions(inputs: int, between: int, outputs: int, *, normalise: bool) -> nn.Sequential:
+    """Two convolutions k3, each with its activation."""
+    return nn.Sequential(
+        EqualisedConv2d(inputs, between, 3, gain=GAIN), _Activation(normalise=normalise),
+        EqualisedConv2d(between, outputs, 3, gain=GAIN), _Activation(normalise=normalise),
+    )  # fmt: skip
+
+
+class _FirstImages(nn.Module):
+    """Latents [B, Z], normalised, to maps [B, width, 4, 4]: a convolution k4 of one pixel, then one k3."""
+
+    def __init__(self, latent_dim: int, width: int) -> None:
+        super().__init__()
+        self.width, self.norm, self.activation = width, PixelNorm(), _Activation(normalise=True)
+        # the gain of the authors, who count 16 inputs for each: those of the convolution k4
+        self.linear = EqualisedLinear(latent_dim, width * SMALLEST**2, bias=False, gain=GAIN / SMALLEST)
+        self.bias = nn.Parameter(torch.zeros(width, 1, 1))
+        self.conv = EqualisedConv2d(width, width, 3, gain=GAIN)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        x = self.linear(self.norm(latent)).view(-1, self.width, SMALLEST, SMALLEST)
+        out: Tensor = self.activation(self.conv(self.activation(x + self.bias)))
+        return out
+
+
+class ProgressiveGenerator(Growing):
+    """Latents [B, Z], on the hypersphere after pixel normalisation, to images [B, C, S, S], unbounded.
+
+    base_width, max_width: see `feature_maps`. In a fade, images of the new layers are blended with those of the old
+    ones, upsampled. Source: Karras et al. 2018 (arXiv:1710.10196), section 2, table 2 and the authors' code, `G_paper`.
+    """
+
+    def __init__(self, images: ImageSpec, latent_dim: int, growth: Growth, base_width: int, max_width: int) -> None:
+        super().__init__(growth)
+        _, *widths = feature_maps(base_width, max_width, growth.last)
+        self.first = _FirstImages(latent_dim, widths[0])
+        self.blocks = nn.ModuleList(
+            _convolutions(below, width, width, normalise=True)
+            for below, width in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.to_images = nn.ModuleList(EqualisedConv2d(width, images.channels, 1) for width in widths)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        below = x = self.first(latent)
+        for block in self.blocks[: self.stage]:
+            below, x = x, block(upsampled(x, 2))
+        images: Tensor = self.to_images[self.stage](x)
+        if self.alpha < 1:
+            images = fade(upsampled(self.to_images[self.stage - 1](below), 2), images, self.alpha)
+        return upsampled(images, self.factor)
+
+
+class ProgressiveDiscriminator(Growing):
+    """Images [B, C, S, S], averaged to the resolution of the level, to scores; the generator's mirror image.
+
+    The deviation over the whole batch is one map more before the last layers. In a fade, maps of the new layers are
+    blended with those that the old ones make of the images at half the resolution. Source as the generator's, `D_paper`.
+    """
+
+    def __init__(self, images: ImageSpec, growth: Growth, base_width: int, max_width: int) -> None:
+        super().__init__(growth)
+        narrow, *widths = feature_maps(base_width, max_width, growth.last)
+        self.from_images = nn.ModuleList(
+            nn.Sequential(EqualisedConv2d(images.channels, width, 1, gain=GAIN), _Activation(normalise=False))
+            for width in widths
+        )
+        self.blocks = nn.ModuleList(
+            nn.Sequential(_convolutions(width, width, below, normalise=False), nn.AvgPool2d(2))
+            for below, width in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.last = nn.Sequential(
+            MinibatchDeviation(group=None),
+            EqualisedConv2d(widths[0] + 1, widths[0], 3, gain=GAIN), _Activation(normalise=False), nn.Flatten(),
+            EqualisedLinear(widths[0] * SMALLEST**2, narrow, gain=GAIN), _Activation(normalise=False),
+            EqualisedLinear(narrow, 1),
+        )  # fmt: skip
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        images = pooled(images, self.factor)
+        x = self.from_images[self.stage](images)
+        for level in range(self.stage, 0, -1):
+            x = self.blocks[level - 1](x)
+            if level == self.stage and self.alpha < 1:
+                x = fade(self.from_images[level - 1](pooled(images, 2)), x, self.alpha)
+        return DiscriminatorOutput(self.last(x).squeeze(1))
