@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,8 @@ from papergan.inference.samples import Samples, images_as_given
 from papergan.inference.store import restored
 from papergan.inference.truncation import TruncatedSamplers
 from papergan.messages import quoted
+from papergan.networks.progressive import Growing
+from papergan.weights import Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +68,20 @@ class Generator:
             self.encoder.to(self.device)
         self._truncated = TruncatedSamplers(self.sampler, self.progress)
         return self
+
+    def at_level(self, level: float) -> Generator:
+        """The same generator at another level of its growth: n for 4 * 2^n pixels, n + alpha in a fade; see `Growing`.
+
+        Its images keep their size. Raises RecipeError for a generator that does not grow, and a level it does not have.
+        """
+        network = self.sampler.generator
+        if not isinstance(network, Growing):
+            raise RecipeError(f"at_level: a generator of system {self.system!r} does not grow, and has no levels")
+        if not 0 <= level <= network.growth.last:
+            raise RecipeError(f"at_level: expected a level in 0..{network.growth.last}, got {level:g}")
+        tensors = Weights({**self.stored.tensors.tensors, "generator.stored_level": torch.tensor(float(level))})
+        config = {**self.stored.config, "digest": tensors.digest}
+        return Generator(replace(self.stored, tensors=tensors, config=config), self.device)
 
     @property
     def latent_dim(self) -> int:
