@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from papergan import systems
-from papergan.data.images import ImageSpec
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.errors import RecipeError
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
 from papergan.networks.progressive import Growing
+from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.training.export import export_generator
 
 TINY = {"latent_dim": 4, "base_width": 64, "max_width": 4, "stable_images": 8, "fade_images": 16}
@@ -102,7 +103,7 @@ def test_penalty_and_drift_by_hand():
     game = build(penalty=10.0, target=750.0, drift=0.001)
     game.networks.requires_grad_(True)
     step, match = context(game, 16), game.showcase
-    loss, penalty, drift = step.turn.objective
+    _, penalty, drift = step.turn.objective
     assert (penalty.weight, drift.weight) == (10.0 / 750.0**2, 0.001)
     (real,), (fake,) = step.input_real(match), step.input_fake(match)
     torch.manual_seed(3)
@@ -117,6 +118,19 @@ def test_penalty_and_drift_by_hand():
     assert expected.item() == pytest.approx(10.0, rel=0.05)  # slopes are small at first
     penalty(step).backward()  # the deviation over the batch is differentiated twice
     assert critic.last[1].weight.grad.abs().max() > 0
+
+
+def test_the_discriminator_is_measured_in_a_fade():
+    sets = [ImageSet(f"drawn/{name}", batch_of_bytes(seed), torch.zeros(6, dtype=torch.int64), ("one",))
+            for seed, name in enumerate(("train", "test"))]  # fmt: skip
+    game = build()
+    steps(game, 0, 5)
+    found = measure_discriminator(game, ImageSplits(*sets), count=6, seed=0, batch_size=3, progress=Progress(5, 20))
+    assert {"discriminator_accuracy_zero", "membership_auc"} <= found.keys()
+
+
+def batch_of_bytes(seed: int) -> torch.Tensor:
+    return torch.randint(0, 256, (6, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
 def test_rates_by_size_change_where_the_next_size_fades_in():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class Growing(FollowsProgress, nn.Module):
         super().__init__()
         self.growth, self.level = growth, _rounded(growth(Progress()))
         self.register_buffer("stored_level", torch.tensor(self.level, dtype=torch.float32))
-        self.register_load_state_dict_post_hook(_read_level)
+        self.register_load_state_dict_post_hook(_read_level)  # type: ignore[no-untyped-call]
 
     def set_progress(self, progress: Progress) -> float:
         """Go to the level of this progress, which is returned; see `FollowsProgress`."""
@@ -166,8 +167,7 @@ class ProgressiveGenerator(Growing):
         _, *widths = feature_maps(base_width, max_width, growth.last)
         self.first = _FirstImages(latent_dim, widths[0])
         self.blocks = nn.ModuleList(
-            _convolutions(below, width, width, normalise=True)
-            for below, width in zip(widths[:-1], widths[1:], strict=True)
+            _convolutions(below, width, width, normalise=True) for below, width in pairwise(widths)
         )
         self.to_images = nn.ModuleList(EqualisedConv2d(width, images.channels, 1) for width in widths)
 
@@ -185,7 +185,8 @@ class ProgressiveDiscriminator(Growing):
     """Images [B, C, S, S], averaged to the resolution of the level, to scores; the generator's mirror image.
 
     The deviation over the whole batch is one map more before the last layers. In a fade, maps of the new layers are
-    blended with those that the old ones make of the images at half the resolution. Source as the generator's, `D_paper`.
+    blended with those that the old ones make of the images at half the resolution. Source: as the
+    generator's, `D_paper` in the code.
     """
 
     def __init__(self, images: ImageSpec, growth: Growth, base_width: int, max_width: int) -> None:
@@ -197,7 +198,7 @@ class ProgressiveDiscriminator(Growing):
         )
         self.blocks = nn.ModuleList(
             nn.Sequential(_convolutions(width, width, below, normalise=False), nn.AvgPool2d(2))
-            for below, width in zip(widths[:-1], widths[1:], strict=True)
+            for below, width in pairwise(widths)
         )
         self.last = nn.Sequential(
             MinibatchDeviation(group=None),

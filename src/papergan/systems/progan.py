@@ -31,7 +31,7 @@ from papergan.game.ema import EMA
 from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.schedules import RateByLevel, Growth
+from papergan.game.schedules import Growth, RateByLevel
 from papergan.game.step_context import StepContext
 from papergan.game.two_player import two_player
 from papergan.networks.progressive import Growing, ProgressiveDiscriminator, ProgressiveGenerator, last_level
