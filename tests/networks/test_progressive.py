@@ -9,15 +9,9 @@ import torch
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
 from papergan.data.images import ImageSpec
-from papergan.game.schedules import Growth, Progress
-from papergan.networks.progressive import (
-    Growing,
-    ProgressiveDiscriminator,
-    ProgressiveGenerator,
-    fade,
-    feature_maps,
-    last_level,
-)  # fmt: skip
+from papergan.game.schedules import Progress
+from papergan.networks.growth import Growing, Growth, fade
+from papergan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator, feature_maps
 
 GROWTH = Growth(0, 2, stable=10, fade=20)
 IMAGES = ImageSpec(2, 16)
@@ -140,13 +134,6 @@ def test_every_weight_is_drawn_alike_whatever_its_layer():
     network = discriminator()
     weights = torch.cat([one.flatten() for name, one in network.named_parameters() if name.endswith("weight")])
     assert weights.std().item() == pytest.approx(1.0, rel=0.02)
-
-
-def test_sizes_have_levels():
-    assert [last_level(size) for size in (4, 8, 64, 1024)] == [0, 1, 4, 8]
-    for size in (2, 12, 28):
-        with pytest.raises(ValueError, match=f"4 times a power of 2, got {size}"):
-            last_level(size)
 
 
 def test_the_level_travels_with_weights_and_copies():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.ema import EMA
+from papergan.game.following import FollowsProgress
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Controller, Progress, Schedule
 from papergan.game.state_check import check_fit, check_optimiser
@@ -48,21 +48,6 @@ class EncoderOutput(NamedTuple):
     features: Tensor
     latent: Tensor | None = None
     logits: Tensor | None = None
-
-
-class FollowsProgress(ABC):
-    """A network that becomes another one as training goes on: one that grows, say.
-
-    It keeps on the host what its computation branches on, and in a buffer what a stored network must know of it.
-    """
-
-    @abstractmethod
-    def set_progress(self, progress: Progress) -> float:
-        """Become what the network is at this progress, without waiting for the device.
-
-        Called before every training step, on the network that trains and on its average. Returns the number that the
-        step depends on: recordings of steps (CUDA graphs) are of one such number.
-        """
 
 
 @dataclass(frozen=True)
@@ -181,7 +166,7 @@ class Game:
             self.average.follow(self.sampler(averaged=False))
 
     def set_progress(self, progress: Progress) -> tuple[float, ...]:
-        """Tell the networks that follow it how far training is; see `FollowsProgress`. Before every training step."""
+        """Bring the networks that follow the progress to this one, before a training step; see `FollowsProgress`."""
         if not (following := self._following):
             return ()
         averaged = self.average.sampler.modules() if self.average is not None else ()

@@ -176,50 +176,6 @@ class HalfLife:
 
 
 @dataclass(frozen=True)
-class Growth:
-    """The level of networks that grow, by real images seen: `stable` at each level, `fade` on the way to the next.
-
-    From `first` to `last`, where it stays; a whole number while stable, a fraction in between. Without images for
-    either it is `last` from the beginning.
-    Source: Karras et al. 2018 (arXiv:1710.10196), appendix A, and the authors' code, which begins with stable images.
-    """
-
-    first: int
-    last: int
-    stable: int
-    fade: int
-
-    def __post_init__(self) -> None:
-        if self.first > self.last or min(self.first, self.stable, self.fade) < 0:
-            raise ValueError(
-                f"networks grow from a level of 0 or more to one not below it, by 0 images or more, got levels "
-                f"{self.first} to {self.last}, {self.stable} images stable and {self.fade} in a fade"
-            )
-
-    def __call__(self, progress: Progress) -> float:
-        if not self.stable + self.fade:
-            return float(self.last)
-        grown, seen = divmod(progress.images, self.stable + self.fade)
-        share = (seen - self.stable) / self.fade if seen > self.stable else 0.0
-        return min(self.first + grown + share, float(self.last))
-
-
-@dataclass(frozen=True)
-class RateByLevel:
-    """A learning rate for each level of a growth, from its first on; in a fade that of the level that fades in."""
-
-    growth: Growth
-    values: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.values) != (levels := self.growth.last - self.growth.first + 1):
-            raise ValueError(f"learning rates by size: expected one for each of {levels}, got {len(self.values)}")
-
-    def __call__(self, progress: Progress) -> float:
-        return self.values[math.ceil(self.growth(progress)) - self.growth.first]
-
-
-@dataclass(frozen=True)
 class PiecewiseConstant:
     """Initial, and from each step on the value that `changes` gives with it, (step, value) in order of the steps."""
 

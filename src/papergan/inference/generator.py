@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,13 +17,12 @@ from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
 from papergan.inference.description import describe
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
+from papergan.inference.levels import at_level
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.samples import Samples, images_as_given
 from papergan.inference.store import restored
 from papergan.inference.truncation import TruncatedSamplers
 from papergan.messages import quoted
-from papergan.networks.progressive import Growing
-from papergan.weights import Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,18 +68,8 @@ class Generator:
         return self
 
     def at_level(self, level: float) -> Generator:
-        """The same generator at another level of its growth: n for 4 * 2^n pixels, n + alpha in a fade; see `Growing`.
-
-        Its images keep their size. Raises RecipeError for a generator that does not grow, and a level it does not have.
-        """
-        network = self.sampler.generator
-        if not isinstance(network, Growing):
-            raise RecipeError(f"at_level: a generator of system {self.system!r} does not grow, and has no levels")
-        if not 0 <= level <= network.growth.last:
-            raise RecipeError(f"at_level: expected a level in 0..{network.growth.last}, got {level:g}")
-        tensors = Weights({**self.stored.tensors.tensors, "generator.stored_level": torch.tensor(float(level))})
-        config = {**self.stored.config, "digest": tensors.digest}
-        return Generator(replace(self.stored, tensors=tensors, config=config), self.device)
+        """The same at level n, of 4 * 2^n pixels in images of the same size, or n + alpha; see `levels.at_level`."""
+        return Generator(at_level(self.stored, self.sampler.generator, level), self.device)
 
     @property
     def latent_dim(self) -> int:
@@ -112,9 +100,8 @@ class Generator:
         check_count(n)
         each = 9 * self.image.channels * self.image.size**2 + 8 * self.latent_dim  # float32, twice, and bytes
         check_memory(f"{n} samples at once", n * each, "take fewer, or use stream(), which holds one batch at a time")
-        return Samples.join(
-            list(self.stream(n, seed=seed, labels=labels, truncation=truncation, batch_size=batch_size))
-        )
+        parts = self.stream(n, seed=seed, labels=labels, truncation=truncation, batch_size=batch_size)
+        return Samples.join(list(parts))
 
     def stream(
         self, n: int, *, seed: int = 0, labels: Labels = None, truncation: float | None = None, batch_size: int = 256,
@@ -210,8 +197,7 @@ class Generator:
             raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali, bigan and "
                               "bigan_mlp")  # fmt: skip
         given = images_as_given(images, self.image)
-        parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
-        return torch.cat(parts)
+        return torch.cat([self.encoder.mean(part.float().to(self.device)).cpu() for part in given.split(batch_size)])
 
     def __repr__(self) -> str:
         return describe(self)
@@ -236,17 +222,15 @@ class Generator:
         sampler = self._truncated.at(truncation)
         arguments = (z,) if chosen is None else (z, one_hot(chosen, self.num_members or self.image.num_classes))
         parts = zip(*(torch.split(part, batch_size) for part in arguments), strict=True)
-        return Samples.join(
-            [self._decoded(sampler, part, "given latents", number * batch_size) for number, part in enumerate(parts)]
-        )
+        made = [self._decoded(sampler, part, "given latents", at * batch_size) for at, part in enumerate(parts)]
+        return Samples.join(made)
 
     def _drawn(self, start: int, stop: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
         """The generator's arguments for samples start to stop - 1 of this seed, on the CPU."""
         parts = []
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
-            drawn = self._chunk(chunk, seed, truncation)
             low, high = max(start - chunk * CHUNK, 0), min(stop - chunk * CHUNK, CHUNK)
-            parts.append([part[low:high] for part in drawn])
+            parts.append([part[low:high] for part in self._chunk(chunk, seed, truncation)])
         return tuple(torch.cat(rows) for rows in zip(*parts, strict=True))
 
     def _chunk(self, chunk: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:

@@ -31,10 +31,10 @@ from papergan.game.ema import EMA
 from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.schedules import Growth, RateByLevel
 from papergan.game.step_context import StepContext
 from papergan.game.two_player import two_player
-from papergan.networks.progressive import Growing, ProgressiveDiscriminator, ProgressiveGenerator, last_level
+from papergan.networks.growth import Growing, Growth, RateByLevel, last_level
+from papergan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.drift import Drift
 from papergan.objectives.gradient_penalties import GradientPenalty
