@@ -55,7 +55,6 @@ class Generator:
         # a prior that stays on the CPU, so that latents are the same on any device
         self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
         self._newest_chunk: tuple[tuple[int, int, float | None], tuple[Tensor, ...]] | None = None
-        self.device = torch.device(device)
         self.to(device)
 
     def to(self, device: torch.device | str) -> Generator:
@@ -197,7 +196,8 @@ class Generator:
             raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali, bigan and "
                               "bigan_mlp")  # fmt: skip
         given = images_as_given(images, self.image)
-        return torch.cat([self.encoder.mean(part.float().to(self.device)).cpu() for part in given.split(batch_size)])
+        encode, parts = self.encoder.mean, torch.split(given, batch_size)
+        return torch.cat([encode(part.float().to(self.device)).cpu() for part in parts])
 
     def __repr__(self) -> str:
         return describe(self)

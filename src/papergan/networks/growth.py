@@ -6,6 +6,7 @@ Source: Karras et al. 2018 (arXiv:1710.10196), section 2 and appendix A, and the
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 
 import torch
@@ -119,7 +120,7 @@ class Growing(FollowsProgress, nn.Module):
 
 def _rounded(level: float) -> float:
     """A level as a float32, which the buffer gives back to the last bit."""
-    return torch.tensor(level, dtype=torch.float32).item()
+    return float(struct.unpack("f", struct.pack("f", level))[0])
 
 
 def _read_level(network: nn.Module, keys: object) -> None:
