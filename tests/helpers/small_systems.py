@@ -26,6 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gan": {"dropout": 0.3},
     "gmmn": {"widths": [8]},
     "mix_wgan": {"width": 4, "components": 3},
+    "progan": {"stable_images": 8, "fade_images": 16},
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # games of a system with other settings, tested as systems are
     "dcgan_labels": ("dcgan", {"labels": "maps"}),

@@ -46,6 +46,7 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "means of its own": ("cft_gan", ["papergan.objectives.learned_priors.per_image"]),
     "dropout of its own": ("gan", ["papergan.networks.layers.drawing.per_image"]),
     "comparisons of its own": ("gan", ["papergan.networks.layers.drawing.all_gather"]),
+    "deviations of its own": ("progan", ["papergan.networks.layers.equalised.all_gather"]),
     "diversity of its own": (
         "gan",
         ["papergan.objectives.diversity.all_gather", "papergan.objectives.diversity.per_image"],

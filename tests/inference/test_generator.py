@@ -325,3 +325,17 @@ def test_it_says_what_it_is(loaded):
     assert "classes airplane, cat, 7" in text
     assert "domain_fid 12.5" in text
     assert generator.digest[:16] in text
+
+
+def test_a_generator_that_grew_makes_images_of_any_level(loaded):
+    generator = loaded("progan")
+    blocks = generator.at_level(1).sample(3).tensor
+    assert torch.equal(blocks[:, :, ::2, ::2], blocks[:, :, 1::2, 1::2])
+    assert not torch.equal(blocks[:, :, ::4, ::4], blocks[:, :, 2::4, 2::4])
+    assert torch.equal(generator.at_level(0).sample(3).tensor, generator.sample(3).tensor)  # it did not train
+    assert generator.at_level(1).digest != generator.digest
+    for level in (-1, 2.5):
+        with pytest.raises(RecipeError, match=r"at_level: expected a level in 0\.\.2, got"):
+            generator.at_level(level)
+    with pytest.raises(RecipeError, match="system 'dcgan' does not grow"):
+        loaded("dcgan").at_level(1)
