@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
+from papergan.command_line import main
 from papergan.errors import DataError, RecipeError
 from papergan.inference import Translator
+from papergan.inference.model_card import model_card
+from papergan.inference.server import serve
 from papergan.inference.translated_files import translate_files
 
 
@@ -74,3 +78,30 @@ def test_files_of_a_folder_become_files_of_the_same_name(loaded, tmp_path):
         translate_files(loaded("srgan"), folder, out, direction="a_to_b", tile=None)
     with pytest.raises(RecipeError, match="the last a mask"):
         translate_files(loaded("inpainting_gan"), folder, out, direction="a_to_b", tile=None)
+
+
+def test_it_says_that_it_translates(loaded, folder_of):
+    translator = loaded("srgan")
+    assert "translates images of 3x8x8" in repr(translator)
+    card = model_card(translator.stored.config)
+    assert 'pipeline_tag: "image-to-image"' in card
+    assert "It translates images of 3 channels, trained at 8 x 8 pixels." in card
+    assert "g.translate(images).grid()" in card
+    assert "g.sample" not in card
+    with pytest.raises(RecipeError, match="use papergan translate"):
+        serve(translator)
+
+
+def test_the_command_translates_a_folder(folder_of, tmp_path):
+    Image.new("RGB", (9, 12), "red").save(tmp_path / "a.png")
+    given = ["translate", str(folder_of("srgan")), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("1 images translated by ")
+    assert Image.open(tmp_path / "out/a.png").size == (18, 24)
+    done = CliRunner().invoke(main, ["translate", str(folder_of("dcgan")), str(tmp_path / "a.png")])
+    assert done.exit_code == 1
+    assert "makes images from latents" in done.output
+    done = CliRunner().invoke(main, ["sample", str(folder_of("srgan")), "--out", str(tmp_path / "s")])
+    assert (done.exit_code, len(done.output.strip().splitlines())) == (1, 1)
+    assert "use translate(images)" in done.output
