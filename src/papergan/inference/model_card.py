@@ -101,9 +101,8 @@ def _introduction(config: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     image, paper = config["image"], about.get("paper") or {}
     size = f"{image['size']} x {image['size']} pixels, {'colour' if image['channels'] == 3 else 'grey'}"
     of = f", after {_text(_cited(paper))}" if paper else ""
-    given = image.get("input")
     what = f"draws images from random numbers{', of a class where one is given' if config.get('conditional') else ''}"
-    if given is not None:
+    if (given := image.get("input")) is not None:
         what = f"translates images of {given['channels']} channels, trained at {given['size']} x {given['size']} pixels"
     return (
         f"A generator of images ({size}): the system `{_code(config['system'])}` of papergan{of}, trained on "
@@ -113,8 +112,7 @@ def _introduction(config: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 def _loading(config: Mapping[str, Any], place: str) -> str:
     use = f"g.sample(64, seed=0{', labels=[0]' if config.get('conditional') else ''})"
-    if "input" in config["image"]:
-        use = "images = ...  # uint8 [N, H, W, C]\ng.translate(images)"
+    use = "images = ...  # uint8 [N, H, W, C]\ng.translate(images)" if "input" in config["image"] else use
     return (
         "## How to load it\n\n```python\nimport papergan\n\n"
         f'g = papergan.load("{_code(place)}")\n{use}.grid().save("grid.png")\n```\n\n'
