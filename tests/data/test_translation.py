@@ -3,13 +3,17 @@
 import pytest
 import torch
 from kedro.io import DatasetError
+from PIL import Image
 from pydantic import TypeAdapter
 
 from papergan.data import degradations
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.data.input_images import InputSet
+from papergan.data.library import ImageLibrary
+from papergan.data.own_declaration import OwnImagesSettings
 from papergan.data.preparation import only_classes
+from papergan.data.sources import Sources
 from papergan.data.translation import InputSettings, input_spec, with_inputs
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.errors import DataError
@@ -148,3 +152,40 @@ def test_a_pairing_is_part_of_the_digest():
     assert InputSet("a", images, paired=True).digest != InputSet("a", images, paired=False).digest
     with pytest.raises(DataError, match="must be uint8"):
         InputSet("a", images.float(), paired=True)
+
+
+def folders(tmp_path, inputs):
+    for folder, names, colour in (("photos", ("a.png", "b.jpg", "c.png", "d.png"), 200), ("maps", inputs, 50)):
+        (tmp_path / folder).mkdir()
+        for number, name in enumerate(names):
+            Image.new("RGB", (16, 16), (colour + number, 0, 0)).save(tmp_path / folder / name)
+    library = ImageLibrary.declared({}, Sources(tmp_path), tmp_path)
+    how = OwnImagesSettings(held_out=0.5)
+    return library, how, str(tmp_path / "photos"), str(tmp_path / "maps")
+
+
+def test_files_of_two_folders_belong_together_by_their_names(tmp_path):
+    library, how, photos, maps = folders(tmp_path, ("a.png", "b.png", "c.png", "d.png"))
+    images = library.load(photos, 16, how)
+    inputs = library.pairs_of(photos, maps, 16, how).load(images)
+    for split in ("train", "test"):
+        mine, theirs = (getattr(one, split).images.float().mean((2, 3))[:, 0] for one in (images, inputs))
+        torch.testing.assert_close(mine - 150, theirs, atol=3, rtol=0)  # a JPEG's rounding
+    assert len(images.train) == len(images.test) == 2
+
+
+def test_names_without_a_pair_are_refused_before_anything_is_decoded(tmp_path):
+    library, how, photos, maps = folders(tmp_path, ("a.png", "b.png", "c.png", "e.png"))
+    with pytest.raises(DataError, match=r"pairs have the same names, and 1 of .*photos are not in .*maps: d$"):
+        library.pairs_of(photos, maps, 16, how)
+    with pytest.raises(DataError, match="of two folders or zip files of your own; 'synthetic_drawn' is neither"):
+        ImageLibrary.declared({"synthetic_drawn": {"kind": "synthetic_shapes"}}, Sources(tmp_path), tmp_path).pairs_of(
+            "synthetic_drawn", maps, 16, None
+        )
+
+
+def test_an_image_that_cannot_be_used_would_leave_its_pair_over(tmp_path):
+    library, how, photos, maps = folders(tmp_path, ("a.png", "b.png", "c.png", "d.png"))
+    (tmp_path / "maps/a.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="maps: 1 images cannot be used, and their pairs would be left over"):
+        library.pairs_of(photos, maps, 16, how).load(library.load(photos, 16, how))

@@ -15,6 +15,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -115,6 +116,49 @@ class OwnImages:
             raise DataError(f"{self.collection.where}: no image of the {split} split can be used: {skipped}")
         labels = torch.from_numpy(pictures.labels[kept])
         return ImageSet(f"{self.name}/{split}", torch.from_numpy(pixels[: len(kept)]), labels, pictures.classes), seen
+
+
+class Pairing:
+    """Two collections whose images belong together by their names, with or without the same suffix.
+
+    Raises DataError where a name of one is not in the other.
+    """
+
+    def __init__(self, images: OwnImages, inputs: OwnImages) -> None:
+        self.images, self.inputs = images, inputs
+        mine, theirs = (_stems(one) for one in (images, inputs))
+        for one, other, names in ((images, inputs, mine - theirs), (inputs, images, theirs - mine)):
+            if names:
+                shown = ", ".join(sorted(names)[:3])
+                raise DataError(
+                    f"pairs have the same names, and {len(names)} of {one.collection.where} are not in "
+                    f"{other.collection.where}: {shown}{', ...' if len(names) > 3 else ''}"
+                )
+
+    def load(self, images: ImageSplits) -> ImageSplits:
+        """The inputs of `images`, which were loaded before, in their order.
+
+        Raises DataError where an image of either cannot be used: its pair would be left over.
+        """
+        inputs = self.inputs.load()
+        for own, splits in ((self.images, images), (self.inputs, inputs)):
+            whole, usable = len(own.rows), len(splits.train) + len(splits.test)
+            if usable != whole:
+                raise DataError(
+                    f"{own.collection.where}: {whole - usable} images cannot be used, and their pairs would be left over"
+                    "; the warning above names them"
+                )
+        return inputs
+
+
+def _stems(images: OwnImages) -> set[str]:
+    """Relative paths without suffix. Raises DataError where two files differ by their suffix alone."""
+    names = [str(PurePosixPath(picture.where).with_suffix("")) for picture in images.collection.pictures]
+    if len(set(names)) < len(names):
+        raise DataError(
+            f"{images.collection.where} has images that differ by their suffix alone; pairs need one of each"
+        )
+    return set(names)
 
 
 class Unusable(NamedTuple):

@@ -134,17 +134,27 @@ class Domain(StrictModel):
     classes: ClassNames | None = None
 
 
+class Pairs(StrictModel):
+    """Images that belong to those of the recipe's own folder or zip file by their names. dataset: a path of as many."""
+
+    kind: Literal["pairs"]
+    dataset: Annotated[str, Field(min_length=1)]
+
+
 InputSettings = Annotated[
-    Downsampled | Grey | Edges | Blurred | Noisy | Masked | Domain, Field(discriminator="kind")
+    Downsampled | Grey | Edges | Blurred | Noisy | Masked | Domain | Pairs, Field(discriminator="kind")
 ]  # fmt: skip
 """The key `input` of a recipe."""
 
 
 def input_spec(settings: InputSettings, images: ImageSpec, domain: ImageSpec | None) -> ImageSpec:
-    """What the generator gets for images of this kind. domain: of the other data set, for `Domain`.
+    """What the generator gets for images of this kind. domain: of the other data set, for `Domain` and `Pairs`.
 
     Raises DataError where the two do not fit.
     """
+    if isinstance(settings, Pairs):
+        assert domain is not None
+        return ImageSpec(domain.channels, images.size)
     if isinstance(settings, Domain):
         assert domain is not None
         if domain.channels != images.channels:
@@ -160,8 +170,10 @@ def input_spec(settings: InputSettings, images: ImageSpec, domain: ImageSpec | N
     return ImageSpec(made.shape[1], made.shape[2])
 
 
-def with_inputs(images: ImageSplits, settings: InputSettings, domain: Callable[[Domain], ImageSplits]) -> ImageSplits:
-    """The splits with their input images. domain: loads another domain at the size of these images.
+def with_inputs(
+    images: ImageSplits, settings: InputSettings, domain: Callable[[Domain | Pairs], ImageSplits]
+) -> ImageSplits:
+    """The splits with their input images. domain: loads another domain, or pairs, at the size of these images.
 
     Raises DataError where they do not fit.
     """
@@ -174,6 +186,11 @@ def with_inputs(images: ImageSplits, settings: InputSettings, domain: Callable[[
                 f"{_shape(images.train.spec)}; both domains need one kind"
             )
         return replace(images, inputs=inputs)
+    if isinstance(settings, Pairs):
+        other = domain(settings)
+        return replace(images, inputs=InputSplits(*(
+            InputSet(one.name, one.images, paired=True) for one in (other.train, other.test)
+        )))  # fmt: skip
     paired = InputSplits(_paired(images.train, settings, "train"), _paired(images.test, settings, "test"))
     return replace(images, inputs=paired)
 

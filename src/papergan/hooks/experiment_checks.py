@@ -17,7 +17,7 @@ from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.data.preparation import check_resizing
-from papergan.data.translation import Domain, input_spec
+from papergan.data.translation import Domain, Pairs, input_spec
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
 from papergan.extractors.build import weight_files
@@ -178,6 +178,8 @@ def image_spec(recipe: Recipe, declared: ImageSpec, library: ImageLibrary) -> Im
     if recipe.input is None:
         return images
     domain = None
+    if isinstance(recipe.input, Pairs):
+        domain = library.pairs_of(recipe.dataset, recipe.input.dataset, recipe.image_size, recipe.images).inputs.spec
     if isinstance(recipe.input, Domain):
         domain, _ = library.kind_of_images(recipe.input.dataset, images.size)
     return replace(images, input=input_spec(recipe.input, images, domain))

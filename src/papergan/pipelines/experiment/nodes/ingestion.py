@@ -6,7 +6,7 @@ from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
-from papergan.data.translation import Domain, with_inputs
+from papergan.data.translation import Domain, Pairs, with_inputs
 
 
 def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
@@ -25,15 +25,22 @@ def normalise(raw_images: ImageSplits, experiment: Experiment, image_library: Im
     (`papergan.image_range.to_model_range`), since bytes take a quarter of the memory and lose nothing.
     """
     recipe = experiment.recipe
-    images = prepare(
-        raw_images, size=recipe.image_size, limit=recipe.train_limit, subset_seed=recipe.subset_seed,
-        validation=recipe.validation, classes=recipe.classes,
-    )  # fmt: skip
+
+    def prepared(splits: ImageSplits) -> ImageSplits:
+        return prepare(
+            splits, size=recipe.image_size, limit=recipe.train_limit, subset_seed=recipe.subset_seed,
+            validation=recipe.validation, classes=recipe.classes,
+        )  # fmt: skip
+
+    images = prepared(raw_images)
     if recipe.input is None:
         return images
 
-    def other(domain: Domain) -> ImageSplits:
+    def other(settings: Domain | Pairs) -> ImageSplits:
         size = images.train.spec.size
-        return prepare(image_library.load(domain.dataset, size), size=size, limit=None)
+        if isinstance(settings, Domain):
+            return prepare(image_library.load(settings.dataset, size), size=size, limit=None)
+        pairing = image_library.pairs_of(recipe.dataset, settings.dataset, recipe.image_size, recipe.images)
+        return prepared(pairing.load(raw_images))
 
     return with_inputs(images, recipe.input, other)
