@@ -179,9 +179,9 @@ def test_names_without_a_pair_are_refused_before_anything_is_decoded(tmp_path):
     with pytest.raises(DataError, match=r"pairs have the same names, and 1 of .*photos are not in .*maps: d$"):
         library.pairs_of(photos, maps, 16, how)
     with pytest.raises(DataError, match="of two folders or zip files of your own; 'synthetic_drawn' is neither"):
-        ImageLibrary.declared({"synthetic_drawn": {"kind": "synthetic_shapes"}}, Sources(tmp_path), tmp_path).pairs_of(
-            "synthetic_drawn", maps, 16, None
-        )
+        ImageLibrary.declared(
+            {"synthetic_drawn": {"kind": "synthetic_shapes", "train": 2, "test": 2}}, Sources(tmp_path), tmp_path
+        ).pairs_of("synthetic_drawn", maps, 16, None)
 
 
 def test_an_image_that_cannot_be_used_would_leave_its_pair_over(tmp_path):

@@ -145,8 +145,8 @@ class Pairing:
             whole, usable = len(own.rows), len(splits.train) + len(splits.test)
             if usable != whole:
                 raise DataError(
-                    f"{own.collection.where}: {whole - usable} images cannot be used, and their pairs would be left over"
-                    "; the warning above names them"
+                    f"{own.collection.where}: {whole - usable} images cannot be used, and their pairs would be left "
+                    "over; the warning above names them"
                 )
         return inputs
 
