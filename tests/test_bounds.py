@@ -15,7 +15,7 @@ from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.config.tools import RetentionRecipe
 from papergan.config.workers import WorkerSettings
 from papergan.data import allocations
-from papergan.data.dataset_kinds import parse_declaration
+from papergan.data.declarations import parse_declaration
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, MemoryShortError, RecipeError, did_you_mean
 from papergan.messages import quoted

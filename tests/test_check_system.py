@@ -21,7 +21,7 @@ KEYED = {  # what is asked of every system, by what says so
     "recording": "test_repeated_iterations_are_the_played_ones_bit_for_bit",
     "no waiting": "test_a_step_neither_reads_the_device_nor_sends_to_it",
     "precision": "test_a_step_in_bfloat16_is_the_step_in_float32_to_its_three_digits",
-    "determinism": "test_deterministic_runs_are_the_same_bits_and_on_a_cpu_those_of_any_run",
+    "determinism": "test_deterministic_runs_are_on_a_cpu_the_same_bits_as_any_run",
     "sizes": "test_images_of_any_size_are_made_or_refused_by_that_size",
     "bounds": "test_every_number_of_every_system_has_a_bound",
     "configuration": "test_an_experiment_is_a_valid_recipe_of_its_own",

@@ -105,9 +105,10 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     },
     "networks/resnet18.py": {"torch.load": "of open_regular"},
     "training/process_group.py": {"torch.load": "bytes of another process"},
-    "data/image_file.py": {"safe_open": "after check_regular"},
+    "data/images.py": {"safe_open": "after check_regular"},
+    "data/input_images.py": {"safe_open": "after check_regular"},
     "maintenance/rules.py": {"safe_open": "after check_regular"},
-    "data/parquet_table.py": {"ParquetFile": "after check_regular"},
+    "data/parquet.py": {"ParquetFile": "after check_regular"},
     "data/collection.py": {"zipfile.ZipFile": "after check_regular"},
     "data/drawn/emoji.py": {"TTFont": "after check_regular", "Image.open": "bytes that were read"},
     "data/array_file.py": {

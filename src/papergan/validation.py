@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 MAX_COUNT = 10**9
 Packing = Annotated[int, Field(ge=1, le=64)]  # images that a discriminator sees at once
 Positive = Annotated[int, Field(ge=1, le=MAX_COUNT)]  # a count of what is done one after the other
-NotNegative = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 SampleCount = Annotated[int, Field(ge=1, le=10_000_000)]  # images that a number is taken of
 Repeats = Annotated[int, Field(ge=1, le=10_000)]  # resamples, splits, epochs of a classifier
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]

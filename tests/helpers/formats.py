@@ -17,8 +17,7 @@ from helpers.parquet_files import CLASSES, pixels, pngs, write
 from helpers.project_run import PROJECT, score_card
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.folder import read_images
-from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSplits, load_image_set, save_image_set
 from papergan.data.parquet import _in_canonical_order, read_parquet
 from papergan.datasets.digested_json import ModelDataset
 from papergan.datasets.history import HistoryDataset
@@ -28,10 +27,9 @@ from papergan.datasets.picture import PictureDataset
 from papergan.datasets.references import ReferencesDataset, cached_features
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
-from papergan.evaluation.image_scores import ImageScores
 from papergan.evaluation.metric_sanity import Case
-from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
+from papergan.evaluation.scorecard import ImageScores, RealRow
 from papergan.extractors.pretrained import PretrainedFile
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.history import History

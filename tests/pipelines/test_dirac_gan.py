@@ -13,8 +13,7 @@ from papergan.config.dirac import DiracRecipe
 from papergan.errors import RecipeError
 from papergan.hooks.tool_checks import check_settings
 from papergan.pipelines import dirac_gan as nodes
-from papergan.studies.dirac import build, gradient_field, run_variant
-from papergan.studies.dirac_theory import Linearised, closed_form
+from papergan.studies.dirac import Linearised, build, closed_form, gradient_field, run_variant
 
 
 def recipe(steps=40, **variants):

@@ -14,10 +14,10 @@ from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import check_mode_stress
 from papergan.metrics.modes import Mixture
 from papergan.pipelines import mode_stress as nodes
-from papergan.studies import mode_figures, mode_trials
+from papergan.studies import mode_results, mode_trials
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import second_half_mean, spread_of_points_loss
-from papergan.studies.mode_tables import summary
+from papergan.studies.mode_results import summary
 from papergan.studies.mode_trials import log_likelihood, train_on_points
 from papergan.studies.seed_groups import ModeGroup, grouped
 from papergan.tracking import Tracker
@@ -218,7 +218,7 @@ def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
     for trial in trials:
         if (trial.target, trial.level) != ("ring", "non_saturating"):
             store.keep(trial.key, outcome([1, 2]))
-    figure = mode_figures.modes(grouped(ModeGroup, trials, store), what, "title")
+    figure = mode_results.modes(grouped(ModeGroup, trials, store), what, "title")
     colours = [[line.get_color() for line in axes.get_lines()] for axes in figure.axes]
     assert colours[0][0] == colours[1][1] != colours[1][0]
     (legend,) = figure.legends

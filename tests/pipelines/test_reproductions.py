@@ -21,7 +21,7 @@ from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.errors import RecipeError
 from papergan.hooks.study_checks import check_reproductions
-from papergan.metrics.parzen_anchors import ParzenScore
+from papergan.metrics.parzen import ParzenScore
 from papergan.pipelines import reproductions as nodes
 from papergan.reporting.published_results import published_numbers
 from papergan.tracking import Tracker

@@ -244,7 +244,7 @@ def test_every_extractor_and_the_accuracy_have_a_panel_over_time_and_every_row_i
         for result in group.results:
             for row in result.history.metrics:
                 row |= {name.removeprefix("domain_"): value for name, value in row.items() if "domain_" in name}
-                if group.experiment == "mixed":
+                if group.trial.experiment == "mixed":
                     row.pop("discriminator_accuracy_midpoint", None)
     figure = figures.scores(groups, "over time")
     names = [axes.get_title().split(": ")[1] for axes in figure.axes]
@@ -359,7 +359,7 @@ def test_what_measures_the_properties_that_documents_ascribe_to_losses(finished)
     """More is better of diversity alone, and a run that diverged counts for none of them."""
     folder, _, _ = finished
     groups = grouped(ExperimentGroup, the_study().trials, store(folder))
-    groups = [group for group in groups if group.grid == "table_1" and group.experiment == "plain"]
+    groups = [group for group in groups if group.grid == "table_1" and group.trial.experiment == "plain"]
     gauges = measures_of(groups)
     assert {of: {one.higher_is_better for one in found} for of, found in gauges.items()} == {
         "collapse": {True}, "quality": {False}, "stability": {False}, "cost": {False},

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import papergan.settings as project
 from helpers.configurations import CONF, DOCUMENT, OVERLAY, changed, loaded, told, with_another
 from helpers.project_run import EXPERIMENT
-from helpers.small_systems import small
+from helpers.small_systems import small, spec
 from papergan import systems
 from papergan.config import registry
 from papergan.config.evaluation import EvaluationSettings, ImagesSettings, SanitySettings
@@ -164,7 +164,7 @@ def test_any_overlay_is_read_or_one_line(tmp_path_factory, content):
 @pytest.mark.parametrize("name", systems.names())
 @pytest.mark.parametrize("size", [8, 24, 33])
 def test_images_of_any_size_are_made_or_refused_by_that_size(name, size):
-    images = ImageSpec(3, size, 10)
+    images = spec(name, size=size)
     try:
         game = systems.build(name, images, small(name), seed=0)
     except RecipeError as error:

@@ -12,7 +12,7 @@ from helpers.formats import declared_parquet
 from helpers.hostile import WARNINGS, forged_png, refused
 from helpers.parquet_files import CLASSES, pixels, png, pngs, write
 from papergan.config.checked import Experiment
-from papergan.data.dataset_kinds import parse_declarations
+from papergan.data.declarations import parse_declarations
 from papergan.data.download import download
 from papergan.datasets.image_library import ImageLibraryDataset
 from papergan.datasets.image_splits import ImageSplitsDataset

@@ -19,7 +19,7 @@ from PIL import Image
 
 from helpers.formats import FORMATS, caption, image_set, weights
 from helpers.project_run import EXPERIMENT, run_here, score_card
-from papergan.data.png import damage_of_png
+from papergan.data.decoding import damage_of_png
 from papergan.datasets.digested_json import KEY, decode_with_digest, encode_with_digest
 from papergan.datasets.picture import PictureDataset
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset

@@ -29,12 +29,16 @@ def is_dry_run(run_params: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class ExperimentEntry:
-    """Name, paper (a citation key) and description of an experiment or study. sweep: a study that has a search."""
+    """Name, paper (a citation key) and description of an experiment or study.
+
+    sweep: a study that has a search. translates: an experiment whose generator is given images.
+    """
 
     name: str
     paper: str
     description: str
     sweep: bool = False
+    translates: bool = False
 
 
 def discover(folder: Path | None = None) -> dict[str, ExperimentEntry]:
@@ -69,7 +73,8 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], what: str = "an expe
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
         wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
         raise RecipeError(f"{path}: {quoted(name)} cannot be the name of {what}: {wanted}")
-    return ExperimentEntry(name, _text(entry.get("paper")), _text(entry.get("description")), "search" in entry)
+    paper, description = _text(entry.get("paper")), _text(entry.get("description"))
+    return ExperimentEntry(name, paper, description, sweep="search" in entry, translates="input" in entry)
 
 
 def _place(name: str, order: list[str]) -> int:

@@ -10,9 +10,9 @@ from typing import Literal, get_args
 
 import torch
 
-from papergan.data.collection import collection_of, parquet_collection
-from papergan.data.dataset_kinds import Declaration, parse_declarations
+from papergan.data.collection import collection_of, hub_files, parquet_collection
 from papergan.data.declarations import (
+    Declaration,
     DigitsDeclaration,
     DrawnDeclaration,
     EmojiDeclaration,
@@ -22,17 +22,16 @@ from papergan.data.declarations import (
     SocofingDeclaration,
     StackedDeclaration,
     SyntheticDeclaration,
+    parse_declarations,
 )
 from papergan.data.drawn.digits import synthetic_digits
 from papergan.data.drawn.emoji import emoji_splits, find_font
 from papergan.data.drawn.fingerprints import synthetic_fingerprints
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.folder import read_images
-from papergan.data.hub import hub_files
-from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits, load_image_set, save_image_set
 from papergan.data.own_declaration import HUB, OwnImagesDeclaration, OwnImagesSettings, dataset_name, is_path
-from papergan.data.own_images import OwnImages
+from papergan.data.own_images import OwnImages, Pairing
 from papergan.data.parquet import read_parquet
 from papergan.data.preparation import drawn, without
 from papergan.data.socofing import read_socofing
@@ -137,6 +136,19 @@ class ImageLibrary:
         else:
             collection = collection_of(self.sources.find_path(declaration.source, name))
         return OwnImages.of(dataset_name(name), collection, declaration)
+
+    def pairs_of(self, name: str, inputs: str, size: int | None, own: OwnImagesSettings | None) -> Pairing:
+        """The images at two paths that belong together by their names: those of `name`, and those of `inputs`.
+
+        Raises DataError where either is no path, or the names are not the same.
+        """
+        found = []
+        for one in (name, inputs):
+            declaration = self.find(one, size, own)
+            if not isinstance(declaration, OwnImagesDeclaration):
+                raise DataError(f"pairs are of two folders or zip files of your own; {quoted(one)} is neither")
+            found.append(self._own(one, declaration))
+        return Pairing(*found)
 
     def load(self, name: str, size: int | None = None, own: OwnImagesSettings | None = None) -> ImageSplits:
         """Both splits of a data set. Raises DataError where the name is unknown or the bytes are not as declared.

@@ -95,7 +95,7 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
 class ModelDataset(DigestedJSONDataset[Any]):
     """An object of a pydantic model as JSON, or, where `key` is given, a tuple of them as {key: [...]}.
 
-    model: a class of this project, "papergan.evaluation.image_scores.ImageScores". what, remedy: for the message.
+    model: a class of this project, "papergan.evaluation.scorecard.ImageScores". what, remedy: for the message.
     """
 
     def __init__(

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NewType
 from kedro.io import DatasetError
 from kedro.io.core import Version
 
-from papergan.data.png import damage_of_png
+from papergan.data.decoding import damage_of_png
 from papergan.datasets.atomic_file import AtomicFileDataset, read_bytes
 from papergan.errors import EvaluationError
-from papergan.reporting.animation import Animation, encode_gif
-from papergan.reporting.image_grid import ImageGrid, encode_png
+from papergan.reporting.image_grid import Animation, ImageGrid, encode_gif, encode_png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -106,18 +106,18 @@ def plan_run(
     name, recipe = experiment
     training = recipe.training
     declared, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
-    images, spec = recipe.training_images(count), image_spec(recipe, declared)
+    images, spec = recipe.training_images(count), image_spec(recipe, declared, library)
     game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed).to(choose_device(training.device))
     steps = _steps(recipe, images, game)
     done = max(checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps(), default=0)
     left = (steps or 1) - done
     if left <= 0 and not full:
         return None
-    shape = (training.batch_size // training.devices, spec.channels, spec.size, spec.size)
+    batch = spec.random_batch(training.batch_size // training.devices, game.device)
     enough = 0.0 if full else LONG / 5 / left
     with memory_errors(f"measuring a step of {name}", f"lower {name}.training.batch_size"):
         cost = measure_step(
-            game, shape, precision=training.precision, deterministic=training.deterministic, enough=enough,
+            game, batch, precision=training.precision, deterministic=training.deterministic, enough=enough,
             count_flops=full,
         )  # fmt: skip
     evaluation = classifier = 0.0

@@ -18,9 +18,16 @@ def describe(generator: Generator) -> str:
         f"{count:,} parameters",
         f"  trained on {about.get('dataset', 'an unknown data set')}, {generator.progress.step:,} steps, weights "
         f"{generator.stored.config['weights']}",
-        f"  latents {generator.latent_dim}, {type(generator.sampler.prior).__name__}; classes "
-        f"{', '.join(generator.classes) if generator.conditional else 'none'}",
+        f"  {_given(generator)}; classes {', '.join(generator.classes) if generator.conditional else 'none'}",
         *(f"  {name} {value:.4g}" for name, value in generator.metrics.items() if name.endswith(("fid", "is_mean"))),
         f"  digest {generator.digest[:16]}",
     ]
     return "\n".join(lines)
+
+
+def _given(generator: Generator) -> str:
+    """What images are made from."""
+    images = generator.image.input
+    if images is not None:
+        return f"translates images of {images.channels}x{images.size}x{images.size}"
+    return f"latents {generator.latent_dim}, {type(generator.sampler.prior).__name__}"

@@ -9,26 +9,24 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
-from papergan.game.priors import Prior, WithChoice, one_hot, slerp
+from papergan.game.priors import WithChoice, one_hot
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
 from papergan.inference.description import describe
+from papergan.inference.interpolation import latents_between
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
+from papergan.inference.levels import at_level
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.samples import Samples, images_as_given
-from papergan.inference.store import restored
+from papergan.inference.store import restored, stored_spec
 from papergan.inference.truncation import TruncatedSamplers
-from papergan.messages import quoted
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = Tensor | np.ndarray[Any, Any] | Sequence[float] | Sequence[Sequence[float]]
-
-MODES = ("prior", "slerp", "linear")
 
 
 class Generator:
@@ -48,13 +46,12 @@ class Generator:
         self.classes = tuple(config["classes"])
         self.conditional = bool(config["conditional"])
         self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
-        self.image = ImageSpec(*(int(config["image"][name]) for name in ("channels", "size", "num_classes")))
+        self.image = stored_spec(config)
         self.progress = Progress(**config["progress"])
         self.sampler, self.encoder = restored(stored, self.image)
         # a prior that stays on the CPU, so that latents are the same on any device
         self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
         self._newest_chunk: tuple[tuple[int, int, float | None], tuple[Tensor, ...]] | None = None
-        self.device = torch.device(device)
         self.to(device)
 
     def to(self, device: torch.device | str) -> Generator:
@@ -65,6 +62,10 @@ class Generator:
             self.encoder.to(self.device)
         self._truncated = TruncatedSamplers(self.sampler, self.progress)
         return self
+
+    def at_level(self, level: float) -> Generator:
+        """The same at level n, of 4 * 2^n pixels in images of the same size, or n + alpha; see `levels.at_level`."""
+        return Generator(at_level(self.stored, self.sampler.generator, level), self.device)
 
     @property
     def latent_dim(self) -> int:
@@ -95,9 +96,8 @@ class Generator:
         check_count(n)
         each = 9 * self.image.channels * self.image.size**2 + 8 * self.latent_dim  # float32, twice, and bytes
         check_memory(f"{n} samples at once", n * each, "take fewer, or use stream(), which holds one batch at a time")
-        return Samples.join(
-            list(self.stream(n, seed=seed, labels=labels, truncation=truncation, batch_size=batch_size))
-        )
+        parts = self.stream(n, seed=seed, labels=labels, truncation=truncation, batch_size=batch_size)
+        return Samples.join(list(parts))
 
     def stream(
         self, n: int, *, seed: int = 0, labels: Labels = None, truncation: float | None = None, batch_size: int = 256,
@@ -169,18 +169,7 @@ class Generator:
 
     def latents_between(self, a: Array, b: Array, *, steps: int = 9, mode: str = "prior") -> Tensor:
         """The latents of `interpolate`, float32 [pairs * steps, Z]. Raises RecipeError as it does."""
-        if mode not in MODES:
-            raise RecipeError(f"interpolate: expected mode {', '.join(MODES)}, got {quoted(mode)}")
-        start, end = self._checked(a), self._checked(b)
-        if len(start) != len(end) or steps < 2:
-            raise RecipeError(f"interpolate: expected as many ends as starts and 2 steps or more, got {len(start)}, "
-                              f"{len(end)} and {steps}")  # fmt: skip
-        position = torch.linspace(0, 1, steps).repeat(len(start))
-        first, last = start.repeat_interleave(steps, 0), end.repeat_interleave(steps, 0)
-        prior = self._on_cpu.prior
-        if mode == "prior" and isinstance(prior, Prior):
-            return prior.between(first, last, position)
-        return slerp(first, last, position) if mode == "slerp" else torch.lerp(first, last, position[:, None])
+        return latents_between(self._on_cpu.prior, self._checked(a), self._checked(b), steps=steps, mode=mode)
 
     @torch.no_grad()
     def invert(self, images: Array, *, batch_size: int = 256) -> Tensor:
@@ -192,9 +181,12 @@ class Generator:
         if self.encoder is None:
             raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali, bigan and "
                               "bigan_mlp")  # fmt: skip
-        given = images_as_given(images, self.image)
-        parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
-        return torch.cat(parts)
+        given = torch.split(images_as_given(images, self.image), batch_size)
+        return torch.cat([self.encoder.mean(part.float().to(self.device)).cpu() for part in given])
+
+    def translate(self, images: Any, **how: Any) -> Samples:
+        """Images translated by a generator that is given images, a `Translator`; RecipeError for any other."""
+        raise RecipeError(f"system {self.system!r} makes images from latents and translates none; use sample()")
 
     def __repr__(self) -> str:
         return describe(self)
@@ -219,17 +211,15 @@ class Generator:
         sampler = self._truncated.at(truncation)
         arguments = (z,) if chosen is None else (z, one_hot(chosen, self.num_members or self.image.num_classes))
         parts = zip(*(torch.split(part, batch_size) for part in arguments), strict=True)
-        return Samples.join(
-            [self._decoded(sampler, part, "given latents", number * batch_size) for number, part in enumerate(parts)]
-        )
+        made = [self._decoded(sampler, part, "given latents", at * batch_size) for at, part in enumerate(parts)]
+        return Samples.join(made)
 
     def _drawn(self, start: int, stop: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
         """The generator's arguments for samples start to stop - 1 of this seed, on the CPU."""
         parts = []
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
-            drawn = self._chunk(chunk, seed, truncation)
             low, high = max(start - chunk * CHUNK, 0), min(stop - chunk * CHUNK, CHUNK)
-            parts.append([part[low:high] for part in drawn])
+            parts.append([part[low:high] for part in self._chunk(chunk, seed, truncation)])
         return tuple(torch.cat(rows) for rows in zip(*parts, strict=True))
 
     def _chunk(self, chunk: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:

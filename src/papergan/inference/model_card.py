@@ -81,7 +81,7 @@ def _front_matter(config: Mapping[str, Any], about: Mapping[str, Any], metrics: 
     entries = {
         "license": about.get("license", UNKNOWN),
         "library_name": "papergan",
-        "pipeline_tag": "" if config.get("conditional") else "unconditional-image-generation",
+        "pipeline_tag": _task(config),
         "tags": list(dict.fromkeys(["gan", "image-generation", "pytorch", config["system"]])),
         "datasets": [about["dataset"]] if "dataset" in about else [],
         "metrics": sorted({found[1].name for name in metrics if (found := prefix_and_metric(name))}),
@@ -90,22 +90,32 @@ def _front_matter(config: Mapping[str, Any], about: Mapping[str, Any], metrics: 
     return "\n".join(["---", *lines, "---", ""])
 
 
+def _task(config: Mapping[str, Any]) -> str:
+    """The Hub's name of what it does; "" where there is none."""
+    if "input" in config["image"]:
+        return "image-to-image"
+    return "" if config.get("conditional") else "unconditional-image-generation"
+
+
 def _introduction(config: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     image, paper = config["image"], about.get("paper") or {}
     size = f"{image['size']} x {image['size']} pixels, {'colour' if image['channels'] == 3 else 'grey'}"
     of = f", after {_text(_cited(paper))}" if paper else ""
+    what = f"draws images from random numbers{', of a class where one is given' if config.get('conditional') else ''}"
+    if (given := image.get("input")) is not None:
+        what = f"translates images of {given['channels']} channels, trained at {given['size']} x {given['size']} pixels"
     return (
         f"A generator of images ({size}): the system `{_code(config['system'])}` of papergan{of}, trained on "
-        f"{_text(about.get('dataset', 'an unknown data set'))}. It draws images from random numbers"
-        f"{', of a class where one is given' if config.get('conditional') else ''}.\n"
+        f"{_text(about.get('dataset', 'an unknown data set'))}. It {what}.\n"
     )
 
 
 def _loading(config: Mapping[str, Any], place: str) -> str:
-    labels = ", labels=[0]" if config.get("conditional") else ""
+    use = f"g.sample(64, seed=0{', labels=[0]' if config.get('conditional') else ''})"
+    use = "images = ...  # uint8 [N, H, W, C]\ng.translate(images)" if "input" in config["image"] else use
     return (
         "## How to load it\n\n```python\nimport papergan\n\n"
-        f'g = papergan.load("{_code(place)}")\ng.sample(64, seed=0{labels}).grid().save("grid.png")\n```\n\n'
+        f'g = papergan.load("{_code(place)}")\n{use}.grid().save("grid.png")\n```\n\n'
         f"SHA-256 of the weights: `{_code(config['digest'])}`. Nothing in the files is executed when they are loaded.\n"
     )
 

@@ -16,6 +16,7 @@ from papergan.atomic_files import read_regular
 from papergan.errors import PaperganError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.service import Limits, Refused, Service, answer_json
+from papergan.inference.translator import Translator
 from papergan.inference.worker import Busy
 from papergan.messages import quoted, sanitise
 
@@ -65,8 +66,12 @@ def serve(
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. public: allow a host that other machines can reach; there is no login.
 
-    Raises RecipeError for such a host without `public`, an address that cannot be had, and missing packages.
+    Raises RecipeError for a generator that translates images, such a host without `public`, an address that cannot be
+    had, and missing packages.
     """
+    if isinstance(generator, Translator):
+        raise RecipeError(f"system {generator.system!r} translates images, and what is served are samples of latents; "
+                          "use papergan translate")  # fmt: skip
     local = _is_loopback(host)
     if not local and not public:
         raise RecipeError(f"host {quoted(host)} can be reached from other machines, and there is no login; "

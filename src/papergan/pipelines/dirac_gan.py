@@ -14,9 +14,8 @@ from papergan.datasets.page import Page
 from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import text
 from papergan.studies import dirac_figure
-from papergan.studies.dirac import run_variant
-from papergan.studies.dirac_theory import closed_form
-from papergan.studies.page import study_page
+from papergan.studies.dirac import closed_form, run_variant
+from papergan.studies.tables import study_page
 from papergan.tracking import provenance
 
 

@@ -20,8 +20,8 @@ from papergan.metrics.stability import instability
 from papergan.pipelines.groups import named_node
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.measures import player_losses
-from papergan.studies.page import study_page
 from papergan.studies.runner import run_trials
+from papergan.studies.tables import study_page
 from papergan.tracking import Tracker
 
 logger = logging.getLogger(__name__)

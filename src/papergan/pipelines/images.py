@@ -15,8 +15,8 @@ from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.errors import DataError
-from papergan.evaluation.image_scores import ImageScores
 from papergan.evaluation.real_image_scores import real_rows
+from papergan.evaluation.scorecard import ImageScores
 from papergan.extractors.build import extractors_of, fastest
 from papergan.pipelines.experiment.nodes.figures import neighbours_grid
 from papergan.pipelines.experiment.nodes.references import classifier_of, evaluator_against, features_of_sets

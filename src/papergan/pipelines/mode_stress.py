@@ -16,12 +16,12 @@ from papergan.datasets.trial_results import ModeTrialStore
 from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import read_statements, statement_table
-from papergan.studies import mode_figures
+from papergan.studies import mode_results
 from papergan.studies.claims import claim_results, claim_sentences
-from papergan.studies.mode_tables import measures_of, summary, trial_table
+from papergan.studies.mode_results import measures_of, summary, trial_table
 from papergan.studies.mode_trials import PointsTrainer
-from papergan.studies.page import study_page
 from papergan.studies.seed_groups import ModeGroup, grouped
+from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
@@ -86,14 +86,14 @@ def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
 
 def draw_samples(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
     """A matplotlib Figure of generated points on the centres, one panel per level."""
-    return mode_figures.samples(
+    return mode_results.samples(
         grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: samples of the first seed"
     )
 
 
 def draw_modes(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
     """A matplotlib Figure of the modes covered over steps."""
-    return mode_figures.modes(
+    return mode_results.modes(
         grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: modes covered over steps"
     )
 

@@ -17,16 +17,16 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.metrics.parzen_anchors import parzen_anchors
+from papergan.metrics.parzen import parzen_anchors
 from papergan.pipelines import dirac_gan
 from papergan.pipelines.groups import named_node
 from papergan.reporting.published_results import published_numbers
 from papergan.reporting.reproductions import MeasuredRun, reproduction_table, reproductions, run_table, summary
 from papergan.studies import figures
 from papergan.studies.experiment_trials import ExperimentTrainer
-from papergan.studies.measured_runs import run_of_card, run_of_dirac, run_of_points
-from papergan.studies.page import study_page
+from papergan.studies.measures import run_of_card, run_of_dirac, run_of_points
 from papergan.studies.seed_groups import ExperimentGroup, grouped
+from papergan.studies.tables import study_page
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 

@@ -15,12 +15,13 @@ from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.errors import EvaluationError
-from papergan.evaluation.corruptions import CORRUPTIONS, max_images
 from papergan.evaluation.metric_sanity import (
+    CORRUPTIONS,
     EXPECTED_DIRECTIONS,
     Case,
     as_rows,
     is_monotone,
+    max_images,
     sanity_cases,
     series,
     violations,

@@ -23,10 +23,9 @@ from papergan.reporting.published_results import PublishedRow, published_notes, 
 from papergan.studies import figures
 from papergan.studies.claims import claim_results, claim_sentences, claim_table
 from papergan.studies.experiment_trials import ExperimentTrainer
-from papergan.studies.measured_runs import made_by
-from papergan.studies.page import study_page
+from papergan.studies.measures import made_by
 from papergan.studies.seed_groups import ExperimentGroup, grouped, groups_by_table
-from papergan.studies.tables import measures_of, summary, trial_table
+from papergan.studies.tables import measures_of, study_page, summary, trial_table
 from papergan.studies.worker import failures
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
@@ -107,7 +106,7 @@ def _pros_and_cons(
     return [
         (f"Pros and cons, {grid}, {data}", statement_table(statements, measures_of(part)))
         for (grid, data), part in groups_by_table(groups).items()
-        if losses & {level for group in part for level in group.levels.values()}
+        if losses & {level for group in part for level in group.trial.levels.values()}
     ]
 
 

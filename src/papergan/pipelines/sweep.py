@@ -18,7 +18,7 @@ from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.pipelines import study as of_study
 from papergan.pipelines.groups import named_node
-from papergan.reporting.pages import text
+from papergan.reporting.pages import plus_minus
 from papergan.reporting.seed_groups import mean_over
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.runner import run_trials
@@ -64,8 +64,7 @@ def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) ->
         found = {seed: result.card for seed, key in keys.items() if (result := trials.find(key)) is not None}
         value = mean_over(card.final.get(search.objective) for card in found.values())
         given = ",".join(f"{search.experiment}.{name}={text_of(value)}" for name, value in settings.items())
-        shown = "diverged" if value is None else text(value.value)
-        shown += f" ± {text(value.deviation)}" if value is not None and value.deviation is not None else ""
+        shown = "diverged" if value is None else plus_minus(value.value, value.deviation)
         yield (
             f"trial {one.number}: {search.objective} {shown}, seeds {', '.join(map(str, found))}; chosen by seed "
             f'{sweep.base.seed} alone, whose number flatters; train with it by --params "{given}"'

@@ -6,6 +6,7 @@ from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
+from papergan.data.translation import Domain, Pairs, with_inputs
 
 
 def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
@@ -17,14 +18,29 @@ def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
     return image_library.load(recipe.dataset, recipe.image_size, recipe.images)
 
 
-def normalise(raw_images: ImageSplits, experiment: Experiment) -> ImageSplits:
-    """The images at the size and in the number of the recipe, as uint8.
+def normalise(raw_images: ImageSplits, experiment: Experiment, image_library: ImageLibrary) -> ImageSplits:
+    """The images at the size and in the number of the recipe, as uint8, with the inputs that are translated to them.
 
     tahvili2025, section IV: resized to 32x32, scaled to [-1, 1]. The scaling is done batch by batch on the device
     (`papergan.image_range.to_model_range`), since bytes take a quarter of the memory and lose nothing.
     """
     recipe = experiment.recipe
-    return prepare(
-        raw_images, size=recipe.image_size, limit=recipe.train_limit, subset_seed=recipe.subset_seed,
-        validation=recipe.validation,
-    )  # fmt: skip
+
+    def prepared(splits: ImageSplits) -> ImageSplits:
+        return prepare(
+            splits, size=recipe.image_size, limit=recipe.train_limit, subset_seed=recipe.subset_seed,
+            validation=recipe.validation, classes=recipe.classes,
+        )  # fmt: skip
+
+    images = prepared(raw_images)
+    if recipe.input is None:
+        return images
+
+    def other(settings: Domain | Pairs) -> ImageSplits:
+        size = images.train.spec.size
+        if isinstance(settings, Domain):
+            return prepare(image_library.load(settings.dataset, size), size=size, limit=None)
+        pairing = image_library.pairs_of(recipe.dataset, settings.dataset, recipe.image_size, recipe.images)
+        return prepared(pairing.load(raw_images))
+
+    return with_inputs(images, recipe.input, other)

@@ -16,7 +16,7 @@ def build_model(experiment: Experiment, images: ImageSplits) -> tuple[Weights, P
     Returns the initial state ("networks.*") and the model summary: networks, layers, parameters, operations, players,
     turns and terms.
     """
-    recipe, spec = experiment.recipe, images.train.spec
+    recipe, spec = experiment.recipe, images.spec
     game = new_game(recipe, spec)
     if game.start_from is not None:
         game.start_from(images.train.images)

@@ -38,7 +38,7 @@ def package_model(
         weights=generator.metadata["weights"], about=about,
     )  # fmt: skip
     place = f"data/06_models/{experiment.name}"
-    samples = sample(experiment, generator)
+    samples = sample(experiment, images, generator)
     picture = encode_png(samples.picture(scale=2), {"Description": samples.caption})
     return replace(model, card=model_card(model.config, picture=True, place=place), picture=picture)
 

@@ -20,10 +20,11 @@ from papergan.datasets.feature_cache import FeatureCache, UnfinishedWork
 from papergan.datasets.references import cached_features
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import Split
-from papergan.evaluation.real_image_scores import RealRow, real_rows
+from papergan.evaluation.real_image_scores import real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_and_held_out
+from papergan.evaluation.scorecard import RealRow
 from papergan.extractors.build import extractors_of
-from papergan.extractors.channel_classifier import BY_CHANNEL
+from papergan.extractors.domain_classifier import BY_CHANNEL
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier as train_classifier
 from papergan.extractors.feature_extractor import FeatureExtractor
@@ -48,7 +49,7 @@ def train_domain_classifier(
         return Weights({}, {"kind": NO_CLASSIFIER})
     device = device_of(recipe)
     deterministic = recipe.training.deterministic and device.type == "cuda"  # a CPU's kernels always are
-    if recipe.evaluation.domain_classifier.whole and recipe.train_limit is not None:
+    if recipe.evaluation.domain_classifier.whole and (recipe.train_limit or recipe.classes):
         images = prepare(
             image_library.load(recipe.dataset, recipe.image_size, recipe.images), size=recipe.image_size, limit=None
         )

@@ -8,8 +8,7 @@ from papergan import systems
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.real_image_scores import RealRow
-from papergan.evaluation.scorecard import BestScore, ScoreCard
+from papergan.evaluation.scorecard import BestScore, RealRow, ScoreCard
 from papergan.pipelines.experiment.restore import device_of
 from papergan.tracking import provenance
 
