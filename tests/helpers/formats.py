@@ -105,13 +105,6 @@ def catalogued(entry: str) -> Callable[..., ModelDataset]:
     return partial(ModelDataset, **{key: known[key] for key in ("model", "what", "remedy", "key") if key in known})
 
 
-def caption(dataset: PictureDataset) -> str:
-    """The caption in a PNG that is whole."""
-    dataset._check_at(dataset.path)
-    with Image.open(dataset.path) as picture:
-        return str(picture.info["Description"])
-
-
 def _of_dataset(make: Callable[[Path], Any], sample: Callable[[Path], object], file: str = "a", **rest: Any) -> Format:
     def exists(folder: Path) -> bool:
         return bool(make(folder).exists())
@@ -230,6 +223,6 @@ FORMATS = {
             lambda folder: PictureDataset(filepath=str(folder / "a")),
             lambda _: ImageGrid(image_set().images, "what it shows"), verified=True,
         ),
-        read=lambda folder: caption(PictureDataset(filepath=str(folder / "a"))),
+        read=lambda folder: PictureDataset(filepath=str(folder / "a")).caption(),
     ),
 }  # fmt: skip

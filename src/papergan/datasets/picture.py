@@ -60,6 +60,19 @@ class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
         elif (damage := damage_of_png(content)) is not None:
             raise EvaluationError(f"{path} is no whole PNG: {damage}; draw it again")
 
+    def caption(self) -> str:
+        """The caption of the newest grid. Raises EvaluationError where the picture is damaged."""
+        from PIL import Image
+
+        path = self.path
+        content = read_bytes(path)
+        self._check(content, path)
+        try:
+            with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
+                return str(picture.info.get("Description", ""))
+        except Exception as error:  # Pillow's parsers raise a dozen types on garbage; each means the same here
+            raise EvaluationError(f"{path} is no picture ({type(error).__name__}); draw it again") from error
+
     def preview(self) -> ImagePreview:
         """The picture for Kedro-Viz; browsers go by the content, so a GIF moves."""
         return ImagePreview(base64.b64encode(read_bytes(self.path)).decode())
