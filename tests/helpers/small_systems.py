@@ -18,6 +18,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gan": {"dropout": 0.3},
     "gmmn": {"widths": [8]},
     "mix_wgan": {"width": 4, "components": 3},
+    "stylegan2": {"path_length": 2.0, "style_mixing": 0.9, "half_life": 100.0},
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # games of a system with other settings, tested as systems are
     "dcgan_labels": ("dcgan", {"labels": "maps"}),

@@ -75,7 +75,7 @@ def test_the_filter_by_hand():
 
 
 def test_transposed_convolution_then_blur_is_upsampling_then_convolution():
-    """Both are linear and commute, away from the border; the filter after a transposed convolution needs a gain of 4."""
+    """Both are linear and commute away from the border; the filter after a transposed convolution has a gain of 4."""
     maps, weight, _ = setup_of()
     ours = 4 * Blur(5, 1)(conv_transpose2d(maps, weight.transpose(0, 1), stride=2))
     direct = conv2d(Resample(4, up=True)(maps), weight.flip((2, 3)), padding=1)

@@ -44,7 +44,7 @@ def modulated_convolution(
 
 
 def _convolved(x: Tensor, weight: Tensor, up: bool, groups: int = 1) -> Tensor:
-    """weight: [groups * O, I, k, k], or [groups * I, O, k, k] where `up`, as torch has it; there [O, I, k, k] of one."""
+    """weight: [O, I, k, k] of one group; of several [groups * O, I, k, k], or [groups * I, O, k, k] where `up`."""
     if not up:
         return conv2d(x, weight, padding=weight.shape[-1] // 2, groups=groups)
     return conv_transpose2d(x, weight.transpose(0, 1) if groups == 1 else weight, stride=2, groups=groups)

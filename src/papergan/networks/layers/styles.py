@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d, leaky_relu, linear
 
 from papergan.game.sharding import per_image
 from papergan.networks.layers.equalised import EqualisedConv2d, EqualisedLinear, PixelNorm
-from papergan.networks.layers.resampling import Blur, Resample
+from papergan.networks.layers.resampling import Blur
 
 SLOPE, GAIN = 0.2, math.sqrt(2)
 RATE = 0.01  # of the mapping networks' weights, as a share of the others'
@@ -49,15 +49,19 @@ class ActivatedConv2d(EqualisedConv2d):
 
 
 class Halved(nn.Module):
-    """gain conv1x1(x at half the resolution), without a bias: [B, inputs, S, S] -> [B, outputs, S / 2, S / 2]."""
+    """gain conv1x1(x at half the resolution), without a bias: [B, inputs, S, S] -> [B, outputs, S / 2, S / 2].
+
+    By the filter [1, 3, 3, 1] at every pixel, of which every second is taken: as `Resample`, whose derivative of a
+    convolution by channel and stride 2 in bfloat16 takes a CPU fifteen times as long.
+    """
 
     def __init__(self, inputs: int, outputs: int, gain: float) -> None:
         super().__init__()
-        self.resample = Resample(inputs, up=False)
+        self.blur = Blur(inputs, 1)
         self.conv = EqualisedConv2d(inputs, outputs, 1, bias=False, gain=gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv(self.resample(x))
+        out: Tensor = self.conv(self.blur(x)[:, :, ::2, ::2])
         return out
 
 
