@@ -72,6 +72,8 @@ class PathLength(Term):
         some = [part[:: self.shrink] for part in context.latent(self.match)]
         with torch.autocast(some[0].device.type, enabled=False):
             styles = generator.styles(*some)
+            if not styles.requires_grad:  # of a mapping that does not learn now
+                styles = styles.detach().requires_grad_()
             images = generator.synthesise(styles)
             return path_lengths(images, styles)
 
