@@ -31,7 +31,9 @@ SHOWN_OUTPUTS = (
     "sweep_page",
 )  # fmt: skip
 # figures of an experiment, which are listed on one line
-FIGURE_OUTPUTS = ("further_curves", "over_time", "interpolation", "by_class", "codes", "neighbours", "truncation")
+FIGURE_OUTPUTS = (
+    "further_curves", "over_time", "interpolation", "by_class", "codes", "style_mixing", "neighbours", "truncation",
+)  # fmt: skip
 
 
 class SummaryHook:

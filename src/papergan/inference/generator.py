@@ -15,10 +15,11 @@ from papergan.errors import CheckpointError, RecipeError
 from papergan.game.priors import Prior, WithChoice, one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
+from papergan.inference import styles
 from papergan.inference.description import describe
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
 from papergan.inference.model_folder import StoredModel
-from papergan.inference.samples import Samples, images_as_given
+from papergan.inference.samples import Grid, Samples, images_as_given
 from papergan.inference.store import restored
 from papergan.inference.truncation import TruncatedSamplers
 from papergan.messages import quoted
@@ -107,7 +108,8 @@ class Generator:
 
         labels: a class by name or number, or several, which the samples take in turn; None = as the prior draws them.
         truncation: threshold of the latents (Brock et al. 2019, arXiv:1809.11096, section 3.1); BatchNorm's statistics
-        are re-estimated under it. None = the prior as it is.
+        are re-estimated under it. Of a generator with styles it is psi, w' = mean + psi (w - mean), of the same latents
+        (Karras et al. 2019, arXiv:1812.04948, appendix B). None = the prior as it is.
         Raises RecipeError for a wrong count, a label that this generator does not know, more labels than samples, a
         truncation that its prior does not know.
         """
@@ -129,7 +131,7 @@ class Generator:
             latents = self._drawn(start, stop, seed, truncation)
             if chosen is not None:
                 latents = self._on_cpu.with_choices(latents, chosen, start)
-            yield self._decoded(sampler, latents, f"seed {seed}", start)
+            yield self._decoded(sampler, latents, f"seed {seed}", start, truncation)
 
     def decode(
         self, latents: Array, *, labels: Labels = None, members: Members = None, truncation: float | None = None,
@@ -196,6 +198,64 @@ class Generator:
         parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
         return torch.cat(parts)
 
+    @torch.no_grad()
+    def map(self, latents: Array, *, labels: Labels = None) -> Tensor:
+        """W of latents [N, Z] or [Z]: float32 [N, W], of a generator with styles. labels: as for `decode`.
+
+        Raises RecipeError where the generator has no styles, and as `decode` does.
+        """
+        network, z = styles.styled(self, "map"), self._checked(latents)
+        chosen = self._choices("map", labels, None)
+        rest = () if chosen is None else (one_hot(chosen[torch.arange(len(z)) % len(chosen)], self.image.num_classes),)
+        return network.map(*(part.to(self.device) for part in (z, *rest))).cpu()
+
+    @torch.no_grad()
+    def synthesise(self, w: Array, *, truncation: float | None = None, batch_size: int = 256) -> Samples:
+        """Images of styles: [N, W] for all layers, or [N, L, W] for each, the 4x4 maps' first.
+
+        The samples' latents are these styles. truncation: psi, mean + psi (w - mean), any number; None = 1.
+        Raises RecipeError where the generator has no styles, and for others than such.
+        """
+        network = styles.styled(self, "synthesise")
+        parts = torch.split(styles.checked_styles(network, torch.as_tensor(w)), batch_size)
+        psi = 1.0 if truncation is None else truncation
+        images = [network.synthesise(network.truncate(part.to(self.device), psi)).float() for part in parts]
+        return self._samples(torch.cat(images), torch.cat(parts), "given styles")
+
+    def mix(self, coarse: Array, fine: Array, *, layer: int | None = None, truncation: float | None = None) -> Samples:
+        """Images with the styles of w `coarse` [N, W] before a layer, of w `fine` [N, W] from it on.
+
+        layer: from 0, the 4x4 maps'; None = half of all. truncation: as for `synthesise`.
+        Raises RecipeError as `synthesise` does, and for a layer that would leave one side without any.
+        """
+        network = styles.styled(self, "mix")
+        first, second = (styles.checked_styles(network, torch.as_tensor(w)) for w in (coarse, fine))
+        if first.dim() != 2 or first.shape != second.shape:
+            raise RecipeError(
+                f"mix: expected two times styles [N, {first.shape[-1]}], got {list(first.shape)} and "
+                f"{list(second.shape)}"
+            )
+        mixed = styles.mixed(network, first, second, styles.checked_layer(network, layer))
+        return self.synthesise(mixed, truncation=truncation)
+
+    def mixing_grid(
+        self, n: int = 6, *, seeds: tuple[int, int] = (0, 1), layer: int | None = None, truncation: float | None = None
+    ) -> Grid:
+        """A picture: n samples of the first seed on the left, n of the second above, each pair mixed, see `mix`.
+
+        Coarse styles are of the left. Raises RecipeError as `mix` does.
+        """
+        check_count(n)
+        return styles.mixing_grid(self, seeds, n, layer, truncation)
+
+    def truncation_strip(self, n: int = 4, *, seed: int = 0, psis: Sequence[float] = styles.PSIS) -> Grid:
+        """A picture: a row for each of n samples, a column for each psi; 0 is the mean style, below it the opposite.
+
+        Raises RecipeError where the generator has no styles.
+        """
+        check_count(n)
+        return styles.truncation_strip(self, n, seed, psis)
+
     def __repr__(self) -> str:
         return describe(self)
 
@@ -220,7 +280,10 @@ class Generator:
         arguments = (z,) if chosen is None else (z, one_hot(chosen, self.num_members or self.image.num_classes))
         parts = zip(*(torch.split(part, batch_size) for part in arguments), strict=True)
         return Samples.join(
-            [self._decoded(sampler, part, "given latents", number * batch_size) for number, part in enumerate(parts)]
+            [
+                self._decoded(sampler, part, "given latents", number * batch_size, truncation)
+                for number, part in enumerate(parts)
+            ]
         )
 
     def _drawn(self, start: int, stop: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
@@ -247,13 +310,20 @@ class Generator:
             raise RecipeError(f"latents: expected finite numbers [N, {self.latent_dim}], got {list(z.shape)}")
         return z
 
-    def _decoded(self, sampler: Sampler, arguments: tuple[Tensor, ...], what: str, first: int) -> Samples:
-        images = sampler.decode(*(part.to(self.device) for part in arguments)).clamp(-1, 1).cpu()
+    def _decoded(
+        self, sampler: Sampler, arguments: tuple[Tensor, ...], what: str, first: int, truncation: float | None
+    ) -> Samples:
+        images = sampler.decode(*(part.to(self.device) for part in arguments), truncation=truncation)
+        chosen = arguments[1].argmax(1) if len(arguments) > 1 else None
+        return self._samples(images, arguments[0], what, first, chosen)
+
+    def _samples(
+        self, images: Tensor, latents: Tensor, what: str, first: int = 0, chosen: Tensor | None = None
+    ) -> Samples:
         about = self.stored.about
         caption = f"{about.get('experiment', self.system)}, trained on {about.get('dataset', '?')}; {what}"
-        chosen = arguments[1].argmax(1) if len(arguments) > 1 else None
         return Samples(
-            images, arguments[0], chosen if self.conditional else None, self.classes, caption, first,
+            images.clamp(-1, 1).cpu(), latents, chosen if self.conditional else None, self.classes, caption, first,
             {"Description": caption, "Software": f"papergan {self.stored.config['papergan']}", "Model": self.digest},
             chosen if self.num_members else None,
         )  # fmt: skip

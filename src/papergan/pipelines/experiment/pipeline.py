@@ -16,6 +16,7 @@ from papergan.pipelines.experiment.nodes import (
     model,
     packaging,
     references,
+    style_mixing,
     training,
     training_log,
     truncation,
@@ -66,6 +67,7 @@ def _groups() -> dict[str, Pipeline]:
             named_node(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
             named_node(class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
             named_node(codes.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
+            named_node(style_mixing.draw_style_mixing, [recipe, "generator"], "style_mixing"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(
                 packaging.package_model,
