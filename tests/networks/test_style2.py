@@ -31,7 +31,7 @@ def test_feature_maps_by_size():
 
 @pytest.mark.parametrize("size", [4, 28, 48])
 def test_a_size_that_is_no_power_of_two_is_refused_in_one_line(size):
-    with pytest.raises(ValueError, match=f"a power of two, at least 8, got {size}; set image_size to one$"):
+    with pytest.raises(ValueError, match=f"set image_size to a power of two, at least 8, got {size}$"):
         sizes_of(ImageSpec(1, size, 0))
 
 

@@ -35,5 +35,5 @@ def test_the_defaults_are_the_papers():
 
 
 def test_a_size_that_is_no_power_of_two_is_refused_in_one_line():
-    with pytest.raises(RecipeError, match="a power of two, at least 8, got 24; set image_size to one$"):
+    with pytest.raises(RecipeError, match="set image_size to a power of two, at least 8, got 24$"):
         build(24)

@@ -83,7 +83,7 @@ def test_the_exported_average_has_the_mean_of_its_own_styles():
 @pytest.mark.parametrize(
     ("images", "overrides", "said"),
     [
-        (ImageSpec(1, 28, 10), {}, "the size must be a power of two, at least 8, got 28; set image_size to one"),
+        (ImageSpec(1, 28, 10), {}, "set image_size to a power of two, at least 8, got 28$"),
         (ImageSpec(1, 16, 0), {"labels": "projection"}, "it needs 2 classes or more, and these have none"),
         (SPEC, {"style_mixing": 1.5}, "setting 'style_mixing' of system 'stylegan2'"),
         (SPEC, {"generator_architecture": "residual"}, "setting 'generator_architecture' of system 'stylegan2'"),

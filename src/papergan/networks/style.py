@@ -95,7 +95,7 @@ class AdaINSynthesis(nn.Module):
         self.num_layers = len(layers)
 
     def forward(self, styles: Tensor) -> Tensor:
-        maps = self.constant.expand(len(styles), -1, -1, -1)
+        maps = self.constant.expand(styles.shape[0], -1, -1, -1)  # len() would be exported as a number
         for layer, style in zip(self.layers, styles.unbind(dim=1), strict=True):
             maps = layer(maps, style)
         image: Tensor = self.to_image(maps)

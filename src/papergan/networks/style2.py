@@ -43,10 +43,7 @@ def sizes_of(images: ImageSpec) -> list[int]:
     """
     size = images.size
     if size < 2 * SMALLEST or size & (size - 1):
-        raise ValueError(
-            f"these networks double 4x4 maps: the size must be a power of two, at least 8, got {size}; "
-            "set image_size to one"
-        )
+        raise ValueError(f"these networks double 4x4 maps: set image_size to a power of two, at least 8, got {size}")
     return [1 << power for power in range(2, size.bit_length())]
 
 
@@ -167,7 +164,7 @@ class Synthesis(nn.Module):
 
     def forward(self, styles: Tensor) -> Tensor:
         given = styles.unbind(dim=1)
-        maps = self.constant.expand(len(styles), -1, -1, -1)
+        maps = self.constant.expand(styles.shape[0], -1, -1, -1)  # len() would be exported as a number
         image: Tensor | None = None
         for size, block in enumerate(self.blocks):
             maps, pixels = block(maps, given[max(2 * size - 1, 0) :])  # one layer at 4x4, then two of each size
