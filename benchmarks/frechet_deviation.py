@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from papergan.data.any_parquet import parquet_pictures
+from papergan.data.parquet import parquet_pictures
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.tracking import provenance

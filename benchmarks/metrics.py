@@ -22,7 +22,7 @@ from papergan.evaluation.image_features import features_of
 from papergan.evaluation.pixel_metrics import score_pixels
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.extractors.domain_classifier import DomainClassifier, DomainExtractor
-from papergan.metrics.classes import ClassHistogram
+from papergan.metrics.classes import class_counts, class_divergence, class_entropy, classes_covered
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
@@ -71,9 +71,8 @@ def work(samples: int, real: int, dimension: int, size: int) -> dict[str, Callab
     flat = [some.flatten(1).float() / 255 for some in (pixels, test[:1000], test[1000:2000])]
 
     def classes() -> object:
-        histogram = ClassHistogram(10)
-        histogram.update(logits)
-        return histogram.entropy(), histogram.covered(), histogram.divergence(histogram)
+        counts = class_counts(logits)
+        return class_entropy(counts), classes_covered(counts), class_divergence(counts, counts)
 
     return {
         "domain features of the samples": lambda: features_of(extractor, pixels, 250),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import astuple
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ def main() -> None:
         if given.cases and name.split()[0] not in given.cases:
             continue
         started = time.perf_counter()
-        scores = neighbourhoods(fake, real).as_metrics().values()
+        scores = astuple(neighbourhoods(fake, real))
         seconds = time.perf_counter() - started
         first = first or seconds
         print(

@@ -40,7 +40,7 @@ def main() -> None:
     given = arguments().parse_args()
     try:
         if is_distributed():
-            from papergan.distributed.command import run_distributed
+            from papergan.distributed.follower import run_distributed
 
             run_distributed(lambda: report(given))
         else:

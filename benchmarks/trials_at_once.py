@@ -49,7 +49,7 @@ class Clock(Tracker):
 def seconds(trials: list[ModeTrial], workers: int) -> tuple[float, float]:
     """Seconds from the first trial's beginning to the end of all, and before it. workers: 0 = in this process."""
     with TemporaryDirectory() as folder:
-        store, clock, began = ModeTrialStore(Path(folder)), Clock(), time.time()
+        store, clock, began = ModeTrialStore(Path(folder), Path(folder) / "work"), Clock(), time.time()
         if workers == 0:
             run_trials(trials, PointsTrainer(store), store, clock)
         else:

@@ -12,12 +12,12 @@ from papergan.config.evaluation import DomainClassifierSettings, EvaluationSetti
 from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.config.mode_stress import ModeStressRecipe, TargetRecipe
 from papergan.config.study import SearchRecipe, StudyRecipe
+from papergan.config.tools import RetentionRecipe
 from papergan.config.workers import WorkerSettings
 from papergan.data import allocations
-from papergan.data.dataset_kinds import parse_declaration
+from papergan.data.declarations import parse_declaration
 from papergan.data.images import ImageSpec
 from papergan.errors import DataError, MemoryShortError, RecipeError, did_you_mean
-from papergan.maintenance.retention import RetentionRecipe
 from papergan.messages import quoted
 from papergan.metrics.stability import StabilityRule
 from papergan.validation import StrictModel, one_line_error

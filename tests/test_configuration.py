@@ -15,8 +15,8 @@ from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.study import ClaimRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
+from papergan.config.tools import RetentionRecipe
 from papergan.errors import RecipeError
-from papergan.maintenance.retention import RetentionRecipe
 from papergan.pipeline_registry import register_pipelines
 from papergan.reporting.pros_and_cons import Statement
 from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics

@@ -10,10 +10,9 @@ from helpers.fake_workspace import held_elsewhere
 from helpers.no_files import quickly
 from papergan import file_locks
 from papergan.errors import StorageError
-from papergan.maintenance.locked_experiments import held
+from papergan.maintenance.scan import held
 from papergan.tracking.configuration import MlflowConfiguration
-from papergan.tracking.mlflow_store import MlflowStore
-from papergan.tracking.run_locks import RunLocks
+from papergan.tracking.mlflow_store import MlflowStore, RunLocks
 from papergan.training.checkpoint import CheckpointStore
 
 

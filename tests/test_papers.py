@@ -13,16 +13,16 @@ from helpers.cards import card
 from helpers.project_run import PROJECT
 from papergan.config import registry
 from papergan.config.checked import Comparison
-from papergan.config.comparison import ComparisonSettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import PAPERS, Paper, find_paper, papers
 from papergan.config.registry import PARAMETERS
 from papergan.config.study import SearchRecipe, StudyRecipe
+from papergan.config.tools import ComparisonSettings
 from papergan.errors import RecipeError
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.hooks.catalog_checks import find_published_errors
-from papergan.pipelines.comparison.nodes import compare
+from papergan.pipelines.comparison import compare
 from papergan.pipelines.overview import overview
 
 BASE = PROJECT / "conf" / "base"

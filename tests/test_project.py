@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from helpers.project_run import PROJECT
 from papergan import project
 
@@ -61,8 +63,9 @@ def test_a_package_without_its_configuration_says_so_in_one_line(tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_without_the_name_of_a_command_it_is_run(tmp_path):
-    done = python(PROJECT / "src", tmp_path, "-m", "papergan", "--env", "nowhere")
+@pytest.mark.parametrize("given", [["run", "--env", "nowhere"], ["--env", "nowhere"]], ids=" ".join)
+def test_without_the_name_of_a_command_it_is_run(given, tmp_path):
+    done = python(PROJECT / "src", tmp_path, "-m", "papergan", *given)
     assert done.returncode == 1
     assert done.stderr == "papergan: unknown environment 'nowhere'; known: base, demo, local, test\n"
 

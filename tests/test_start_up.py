@@ -54,6 +54,10 @@ def test_naming_all_pipelines_imports_torch_and_nothing_slower():
     assert not imported_by("papergan.pipeline_registry", then=naming) & (HEAVY - {"kedro"})
 
 
+def test_what_hands_out_trials_imports_no_torch():
+    assert "torch" not in imported_by("papergan.studies.workers", "papergan.studies.ray_workers")
+
+
 NODES = [node for pipeline in register_pipelines().values() for node in pipeline.nodes]
 
 

@@ -14,8 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load, save
 
-from papergan.data.image_file import save_image_set
-from papergan.data.images import ImageSet
+from papergan.data.images import ImageSet, save_image_set
 from papergan.errors import CheckpointError
 from papergan.weights import Weights, decode, encode, safetensors_bytes
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from papergan.evaluation.image_metrics import ImageMetrics, evaluate
-    from papergan.inference import Generator, Samples, load
+    from papergan.inference import Generator, Samples, Translator, load
 
 __version__ = "0.1.0"
-__all__ = ["Generator", "ImageMetrics", "Samples", "evaluate", "load"]
+__all__ = ["Generator", "ImageMetrics", "Samples", "Translator", "evaluate", "load"]
 _HOMES = {"ImageMetrics": "evaluation.image_metrics", "evaluate": "evaluation.image_metrics"}
 
 

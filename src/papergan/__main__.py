@@ -19,7 +19,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
     if not is_distributed():
         return run()
-    from papergan.distributed.command import run_distributed
+    from papergan.distributed.follower import run_distributed
 
     return run_distributed(run)
 

@@ -24,7 +24,7 @@ from kedro.utils import load_obj
 from papergan.config import registry
 from papergan.distributed import is_distributed
 from papergan.errors import Interrupted, PaperganError, RecipeError, did_you_mean, known_cause
-from papergan.hooks.conf_archive import folder_of
+from papergan.hooks.config_loader import folder_of
 from papergan.maintenance.command import clean
 from papergan.maintenance.scan import VERSION
 from papergan.messages import quoted, sanitise
@@ -62,7 +62,7 @@ class OneLineCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; where several processes were started with it, rank 0 does."""
         if is_distributed():
-            from papergan.distributed.command import run_distributed  # here, because it needs torch
+            from papergan.distributed.follower import run_distributed  # here, because it needs torch
 
             return run_distributed(partial(self._run, ctx))
         return self._run(ctx)

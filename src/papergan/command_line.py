@@ -150,6 +150,24 @@ def export(model: str, kind: str, out: Path | None) -> None:
 
 @main.command()
 @model
+@click.argument("images", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("translated"), show_default=True, help="A folder.")
+@click.option("--direction", type=click.Choice(("a_to_b", "b_to_a")), default="a_to_b", show_default=True)
+@click.option("--tile", type=click.IntRange(8), default=None, help="Translate in squares of so many pixels.")
+@device
+def translate(
+    model: str, images: Path, out: Path, direction: Literal["a_to_b", "b_to_a"], tile: int | None, device: str | None
+) -> None:
+    """Translate IMAGES, a file or the files of a folder, of any size, with MODEL; one PNG each, of the same name."""
+    from papergan.inference.locate import load
+    from papergan.inference.translated_files import translate_files
+
+    paths = translate_files(load(model, device), images, out, direction=direction, tile=tile)
+    click.echo(f"{len(paths)} images translated by {model} in {out}")
+
+
+@main.command()
+@model
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--public", is_flag=True, help="Allow a host that other machines reach; there is no login.")

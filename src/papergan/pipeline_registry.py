@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib import import_module
 
 from kedro.pipeline import Pipeline, node
 
 from papergan.config import registry
-from papergan.pipelines import comparison, experiment, ingestion, study, sweep
+from papergan.pipelines import experiment, study, sweep
 from papergan.pipelines.overview import overview
 
 
@@ -34,7 +33,9 @@ class LazyPipelines(Mapping[str, Pipeline]):
 
 def register_pipelines() -> Mapping[str, Pipeline]:
     """All pipelines by name; an experiment's goes from raw data to the comparison table."""
-    makers: dict[str, Callable[[], Pipeline]] = {name: partial(_whole, name) for name in registry.discover()}
+    makers: dict[str, Callable[[], Pipeline]] = {}
+    for name in registry.discover():
+        makers[name] = partial(experiment.create_pipeline, name)
     for name, entry in registry.studies().items():
         makers[name] = partial((sweep if entry.sweep else study).create_pipeline, name)
     makers |= {name: partial(_tool, name) for name in registry.TOOLS}
@@ -42,11 +43,7 @@ def register_pipelines() -> Mapping[str, Pipeline]:
     return LazyPipelines(makers)
 
 
-def _whole(name: str) -> Pipeline:
-    return Pipeline([part.create_pipeline(name) for part in (ingestion, experiment, comparison)])
-
-
 def _tool(name: str) -> Pipeline:
     tool = registry.TOOLS[name]
-    pipeline: Pipeline = import_module(tool.pipeline).create_pipeline(*tool.arguments)
+    pipeline: Pipeline = registry.import_by_name(f"{tool.pipeline}:create_pipeline")(*tool.arguments)
     return pipeline

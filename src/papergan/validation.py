@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 MAX_COUNT = 10**9
 Packing = Annotated[int, Field(ge=1, le=64)]  # images that a discriminator sees at once
 Positive = Annotated[int, Field(ge=1, le=MAX_COUNT)]  # a count of what is done one after the other
-NotNegative = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 SampleCount = Annotated[int, Field(ge=1, le=10_000_000)]  # images that a number is taken of
 Repeats = Annotated[int, Field(ge=1, le=10_000)]  # resamples, splits, epochs of a classifier
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
@@ -136,6 +137,11 @@ def one_line_error(error: object) -> str:
     if mark is not None and problem:
         error = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
     return sanitise(" ".join(str(error).split()))
+
+
+def short_digest(tree: object) -> str:
+    """A digest, 12 hexadecimal digits, of plain values: the same for equal ones, whatever the order of keys."""
+    return sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, object]]:

@@ -42,6 +42,16 @@ def test_defaults_of_the_system_are_part_of_the_settings():
         ({"evaluation": {"parzen_bandwidths": [0.0]}}, "hybrid_cifar10.evaluation.parzen_bandwidths"),
         ({"validation": 0}, "hybrid_cifar10.validation"),
         ({"paper": "zero"}, "hybrid_cifar10.paper"),
+        ({"input": {"kind": "grey"}}, "system 'hybrid' makes images from latents: leave input out"),
+        (
+            {"system": "srgan", "overrides": {}},
+            r"system 'srgan' translates images: give input, for example \{kind: downsampled, factor: 4\}",
+        ),
+        ({"system": "srgan", "overrides": {}, "input": {"kind": "smaller"}}, "hybrid_cifar10.input.*'downsampled'"),
+        (
+            {"system": "srgan", "overrides": {}, "input": {"kind": "downsampled", "factor": 3}},
+            "hybrid_cifar10.input.downsampled.factor",
+        ),
     ],
 )
 def test_faults_are_named_with_their_place(changes, message):

@@ -12,8 +12,7 @@ import torch
 from helpers.parquet_files import pixels
 from papergan.data import memory
 from papergan.data.folder import read_images
-from papergan.data.image_file import save_image_set
-from papergan.data.images import ImageSet
+from papergan.data.images import ImageSet, save_image_set
 from papergan.errors import DataError
 
 

@@ -13,7 +13,7 @@ from fontTools.ttLib import newTable
 from fontTools.ttLib.tables.C_B_D_T_ import cbdt_bitmap_format_17
 from PIL import Image
 
-from papergan.data.dataset_kinds import parse_declaration, parse_declarations
+from papergan.data.declarations import parse_declaration, parse_declarations
 from papergan.data.drawn import emoji as module
 from papergan.data.drawn.emoji import FONT, emoji_splits, find_font
 from papergan.data.library import ImageLibrary

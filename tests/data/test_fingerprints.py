@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from papergan.data.dataset_kinds import parse_declaration, parse_declarations
+from papergan.data.declarations import parse_declaration, parse_declarations
 from papergan.data.drawn.fingerprints import CLASSES, DIRECTIONS, _bank, orientation, synthetic_fingerprints
 from papergan.data.library import ImageLibrary
 from papergan.data.socofing import Print, parse

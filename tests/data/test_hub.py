@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from papergan.data.hub import hub_files
+from papergan.data.collection import hub_files
 from papergan.errors import DataError
 
 

@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import functional
 
-from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSplits, load_image_set, save_image_set
 from papergan.data.preparation import drawn, prepare, resized_pixels, without
 from papergan.errors import DataError
 from papergan.image_range import to_model_range, to_pixels

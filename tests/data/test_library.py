@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from helpers.parquet_files import CLASSES, pngs, write
-from papergan.data.dataset_kinds import parse_declarations
+from papergan.data.declarations import parse_declarations
 from papergan.data.download import download
 from papergan.data.library import ImageLibrary
 from papergan.data.parquet import read_parquet

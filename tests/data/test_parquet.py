@@ -13,8 +13,7 @@ import yaml
 from PIL import Image
 
 from helpers.parquet_files import CLASSES, pixels, png, pngs, write
-from papergan.data.dataset_kinds import parse_declarations
-from papergan.data.declarations import ParquetDeclaration
+from papergan.data.declarations import ParquetDeclaration, parse_declarations
 from papergan.data.images import ImageSet
 from papergan.data.parquet import read_parquet
 from papergan.errors import DataError

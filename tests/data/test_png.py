@@ -13,11 +13,10 @@ from PIL import Image
 
 from data.test_emoji import FIRST, a_font, bitmap
 from helpers.parquet_files import pixels, png, write
-from papergan.data.decoding import decode, decode_png
+from papergan.data.decoding import damage_of_png, decode, decode_png
 from papergan.data.drawn.emoji import FONT, emoji_splits
 from papergan.data.folder import read_images
-from papergan.data.pictures import Picture
-from papergan.data.png import damage_of_png
+from papergan.data.images import Picture
 from papergan.errors import DataError, MemoryShortError
 
 SIDE = 64

@@ -17,7 +17,7 @@ from papergan.datasets.feature_cache import FeatureCache, FeatureCacheDataset
 from papergan.datasets.history import HistoryDataset
 from papergan.datasets.picture import PictureDataset
 from papergan.datasets.scores import ScoreCardDataset
-from papergan.evaluation.real_image_scores import RealRow
+from papergan.evaluation.scorecard import RealRow
 from papergan.training.history import History
 from papergan.weights import Weights
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from kedro.io import DatasetError, Version
 
+from helpers.formats import caption
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.preparation import prepare
 from papergan.datasets.image_library import ImageLibraryDataset
@@ -102,7 +103,7 @@ def test_a_grid_is_a_png_that_says_what_it_shows(tmp_path):
     assert not grid.exists()
     grid.save(ImageGrid(splits().train.images, "eight squares"))
     assert grid.exists()
-    assert grid.caption() == "eight squares"
+    assert caption(grid) == "eight squares"
     assert base64.b64decode(grid.preview()).startswith(b"\x89PNG")
     with pytest.raises(DatasetError, match="looked at"):
         grid.load()

@@ -13,15 +13,17 @@ from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import EvaluationError
-from papergan.evaluation.corruptions import CORRUPTIONS, honest, max_images
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.metric_sanity import (
+    CORRUPTIONS,
     EXPECTED_DIRECTIONS,
     Case,
     as_rows,
     is_monotone,
+    max_images,
     sanity_cases,
     series,
+    undamaged,
     violations,
 )
 from papergan.evaluation.protocol import EvaluationRules
@@ -112,7 +114,7 @@ class TestCorruptions:
     def test_none_is_none(self, shapes: ImageSplits, name: str) -> None:
         corruption = BY_NAME[name]
         untouched = corruption.apply(shapes, 50, corruption.strengths[0])
-        assert sorted(image.sum() for image in untouched) == sorted(image.sum() for image in honest(shapes, 50))
+        assert sorted(image.sum() for image in untouched) == sorted(image.sum() for image in undamaged(shapes, 50))
 
     @pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.name)
     def test_as_many_bytes_as_asked_and_the_same_every_time(self, shapes: ImageSplits, corruption: object) -> None:
@@ -123,7 +125,7 @@ class TestCorruptions:
             assert torch.equal(spoilt, corruption.apply(shapes, 60, strength))
 
     def test_what_is_done(self, shapes: ImageSplits) -> None:
-        plain = honest(shapes, 200).float()
+        plain = undamaged(shapes, 200).float()
         noisy = BY_NAME["noise"].apply(shapes, 200, 8).float()
         middle = (plain > 30) & (plain < 225)
         assert float((noisy - plain)[middle].std()) == pytest.approx(8, rel=0.05)

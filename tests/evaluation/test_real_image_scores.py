@@ -7,8 +7,9 @@ import torch
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet
 from papergan.evaluation.protocol import EvaluationRules
-from papergan.evaluation.real_image_scores import RealRow, real_rows
+from papergan.evaluation.real_image_scores import real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References
+from papergan.evaluation.scorecard import RealRow
 
 RULES = EvaluationRules(
     num_samples=60, inception_splits=2, kid_subsets=2, kid_subset_size=20, manifold_samples=60, memorisation_samples=30

@@ -6,8 +6,7 @@ import torch
 
 from papergan.data.images import ImageSpec
 from papergan.data.stacked_images import stacked_classes
-from papergan.extractors.channel_classifier import ChannelExtractor
-from papergan.extractors.domain_classifier import DomainClassifier, DomainExtractor
+from papergan.extractors.domain_classifier import ChannelExtractor, DomainClassifier, DomainExtractor
 
 GREY, NAMES = ImageSpec(1, 8, 3), ("a", "b", "c")
 

@@ -8,8 +8,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from papergan.data.dataset_kinds import parse_declarations
-from papergan.data.declarations import ParquetDeclaration
+from papergan.data.declarations import ParquetDeclaration, parse_declarations
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.data.parquet import read_parquet
 from papergan.errors import EvaluationError

@@ -13,8 +13,7 @@ import torch
 from extractors.test_domain_classifier import patches, unlabelled
 from papergan.config.evaluation import DomainClassifierSettings
 from papergan.data.images import ImageSplits
-from papergan.datasets.feature_cache import FeatureCache
-from papergan.datasets.unfinished_work import UnfinishedWork
+from papergan.datasets.feature_cache import FeatureCache, UnfinishedWork
 from papergan.errors import Interrupted
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier

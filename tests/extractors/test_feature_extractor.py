@@ -11,7 +11,6 @@ from papergan.extractors.feature_extractor import (
     batches_of,
     check_pixels,
     check_values,
-    extract,
     full_precision,
     no_logits,
 )
@@ -19,9 +18,9 @@ from papergan.training.numerics import float32_products
 
 
 def test_a_tensor_and_a_stream_give_the_same_features() -> None:
-    pixels = torch.randint(0, 256, (23, 3, 4, 4), dtype=torch.uint8)
-    whole = torch.cat([seen.features for seen in extract(PixelExtractor(), pixels, batch_size=23)])
-    stream = torch.cat([seen.features for seen in extract(PixelExtractor(), iter(pixels.split(7)), batch_size=3)])
+    pixels, extractor = torch.randint(0, 256, (23, 3, 4, 4), dtype=torch.uint8), PixelExtractor()
+    whole = torch.cat([extractor(batch).features for batch in batches_of(pixels, 23)])
+    stream = torch.cat([extractor(batch).features for batch in batches_of(iter(pixels.split(7)), 3)])
     assert torch.equal(whole, stream)
 
 

@@ -14,10 +14,9 @@ import torch
 
 from helpers import kinds
 from helpers.recording import Again, captured
-from helpers.small_systems import MOVING, at_rate, critic_moves, small
+from helpers.small_systems import MOVING, at_rate, critic_moves, small, spec, with_input
 from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan import systems
-from papergan.data.images import ImageSpec
 from papergan.errors import NotFiniteError
 from papergan.game import cuda_graphs, training_step
 from papergan.game.cuda_graphs import CudaEngine, GraphedStep
@@ -32,7 +31,6 @@ from papergan.game.schedules import (
     Progress,
     StepDecay,
     UnrecordableError,
-    Warmup,
 )
 from papergan.game.sharding import Shard, use_shard
 from papergan.game.state_snapshot import StateSnapshot
@@ -51,15 +49,16 @@ def settings(system: str) -> dict[str, Any]:
 
 def build(kind: str) -> Game:
     if kind in kinds.SYSTEMS:
-        return systems.build(kind, ImageSpec(3, 16, 10), settings(kind), seed=0)
+        return systems.build(kind, spec(kind, size=16), settings(kind), seed=0)
     return kinds.build(kind)
 
 
 def batches(game: Game, kind: str, step: int) -> list[dict[str, torch.Tensor]]:
     draw = torch.Generator().manual_seed(step)
     shape = (3, 16, 16) if kind in kinds.SYSTEMS else (1, 4, 4)
+    images = spec(kind, size=16)
     return [
-        {"image": torch.rand(4, *shape, generator=draw) * 2 - 1, "label": torch.arange(4)}
+        with_input({"image": torch.rand(4, *shape, generator=draw) * 2 - 1, "label": torch.arange(4)}, images, draw)
         for _ in range(game.batches_per_step)
     ]
 
@@ -111,7 +110,7 @@ def test_repeated_iterations_are_the_played_ones_bit_for_bit(kind, caplog):
     assert_same(recorded, straight)
     if kind in kinds.SYSTEMS and "not_recordable" in systems.traits(kind):
         assert recorded.engine is None
-        assert "Playing without CUDA graphs: " in caplog.text
+        assert "Running without CUDA graphs: " in caplog.text
     else:
         assert recorded.engine is not None, caplog.text
         assert recorded.engine.repeated >= 3
@@ -150,7 +149,7 @@ def moving() -> Game:
         generator_learning_rate=halved,
         discriminator_learning_rate=LinearDecay(0.5, 2, 18),
         discriminator_terms=[DiscriminatorLoss(Wasserstein(), weight=lambda progress: 0.1 * progress.step)],
-        average=EMA(Warmup(0.5, 0.9999, 8)),
+        average=EMA(PiecewiseConstant(0.5, ((8, 0.9999),))),
     )
 
 
@@ -456,7 +455,10 @@ def test_dials_show_nothing_but_knobs():
 def test_an_average_whose_decay_is_a_dial_takes_the_same_step_to_the_bit():
     for decay in (0.3, 0.999, 0.9999):
         steps = []
-        for progress, schedule in ((Progress(), decay), (GraphScalars(torch.device("cpu")), Warmup(decay, decay, 0))):
+        for progress, schedule in (
+            (Progress(), decay),
+            (GraphScalars(torch.device("cpu")), PiecewiseConstant(decay, ((0, decay),))),
+        ):
             game = tiny_game(average=EMA(schedule))
             with torch.no_grad():
                 for weight in game.networks.parameters():

@@ -9,7 +9,7 @@ from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan.game.ema import EMA
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.sampler import CHUNK, Sampler
-from papergan.game.schedules import EveryNSteps, HalfLife, LinearDecay, Progress, StepDecay, Warmup
+from papergan.game.schedules import EveryNSteps, HalfLife, LinearDecay, PiecewiseConstant, Progress, StepDecay
 from papergan.game.training_step import training_step
 
 
@@ -29,7 +29,7 @@ def test_average_copies_batch_norm_statistics(game):
 
 
 def test_a_decay_may_grow():
-    game = tiny_game(average=EMA(Warmup(0.0, 0.99, step=1)))
+    game = tiny_game(average=EMA(PiecewiseConstant(0.0, ((1, 0.99),))))
     training_step(game, [real_batch()], Progress(0))
     assert torch.equal(game.sampler().generator.linear.weight, game.networks["generator"].linear.weight)
 

@@ -29,9 +29,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from helpers.small_systems import VARIANTS, small, system_of
+from helpers.small_systems import VARIANTS, pixels_of_inputs, small, spec, system_of
 from papergan import systems
 from papergan.data.drawn.shapes import synthetic_shapes
+from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.callbacks import Callbacks
@@ -52,10 +53,20 @@ Numbers = dict[str, list[float | None]]  # by name, one after every step; None w
 
 def build(system: str) -> Game:
     """Small, as the other tests have it."""
-    return systems.build(system_of(system), IMAGES.spec, small(system), seed=SEED)
+    return systems.build(system_of(system), spec_of(system), small(system), seed=SEED)
 
 
-def train(game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images) -> Numbers:
+def spec_of(system: str) -> ImageSpec:
+    """The drawn images, with inputs for a system that translates."""
+    return spec(system, size=IMAGES.spec.size, classes=len(IMAGES.classes))
+
+
+def inputs_of(system: str) -> Tensor | None:
+    """Random inputs for a system that translates."""
+    return pixels_of_inputs(spec_of(system), len(IMAGES))
+
+
+def train(game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images, inputs: Tensor | None = None) -> Numbers:
     """Every number that training reports, and what became of the weights.
 
     moved.*: distance of a network's parameters from their first values; size.*: their norm; buffers.*: the norm of what
@@ -76,7 +87,7 @@ def train(game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images) -> 
         rows.append({name: number for name, number in row.items() if name != "images_per_second"} | norms)
 
     labels = torch.zeros(len(pixels), dtype=torch.int64)
-    batches = Batches(pixels, labels, batch_size=BATCH_SIZE, seed=SEED, device="cpu", flip=True)
+    batches = Batches(pixels, labels, batch_size=BATCH_SIZE, seed=SEED, device="cpu", flip=True, inputs=inputs)
     settings = TrainSettings(steps=steps, seed=SEED, report_every=1, save_minutes=60)
     with tempfile.TemporaryDirectory() as folder:
         Trainer(game, batches, settings, CheckpointStore(Path(folder), "golden"), Callbacks(report=note)).run()
@@ -105,8 +116,9 @@ def disturbed(system: str, size: float, attempt: int) -> Game:
 
 def make(system: str) -> dict[str, Any]:
     """What the file of this system holds."""
-    numbers = train(build(system))
-    others = [train(disturbed(system, DISTURBANCE, attempt)) for attempt in range(TRIES)]
+    inputs = inputs_of(system)
+    numbers = train(build(system), inputs=inputs)
+    others = [train(disturbed(system, DISTURBANCE, attempt), inputs=inputs) for attempt in range(TRIES)]
     pairs = {name: _with_tolerances(mine, [other[name] for other in others]) for name, mine in numbers.items()}
     return {
         "system": system, "settings": small(system), "seed": SEED, "batch_size": BATCH_SIZE,

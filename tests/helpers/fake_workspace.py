@@ -16,6 +16,7 @@ import torch
 from kedro.io import Version
 
 from helpers.project_run import score_card
+from papergan.config.tools import RetentionRecipe
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.image_splits import ImageSplitsDataset
@@ -25,7 +26,6 @@ from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
 from papergan.datasets.weights import WeightsDataset
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.feature_extractor import Features
-from papergan.maintenance.retention import RetentionRecipe
 from papergan.maintenance.rules import Plan, plan
 from papergan.maintenance.scan import YOUNG_SECONDS
 from papergan.metrics.feature_statistics import FeatureStatistics

@@ -17,8 +17,7 @@ from helpers.parquet_files import CLASSES, pixels, pngs, write
 from helpers.project_run import PROJECT, score_card
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.folder import read_images
-from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSplits, load_image_set, save_image_set
 from papergan.data.parquet import _in_canonical_order, read_parquet
 from papergan.datasets.digested_json import ModelDataset
 from papergan.datasets.history import HistoryDataset
@@ -28,10 +27,9 @@ from papergan.datasets.picture import PictureDataset
 from papergan.datasets.references import ReferencesDataset, cached_features
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
-from papergan.evaluation.image_scores import ImageScores
 from papergan.evaluation.metric_sanity import Case
-from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
+from papergan.evaluation.scorecard import ImageScores, RealRow
 from papergan.extractors.pretrained import PretrainedFile
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.history import History
@@ -105,6 +103,13 @@ def catalogued(entry: str) -> Callable[..., ModelDataset]:
     """The dataset of this entry of catalog.yml, but with another file."""
     known = yaml.safe_load((PROJECT / "conf/base/catalog.yml").read_text())[entry]
     return partial(ModelDataset, **{key: known[key] for key in ("model", "what", "remedy", "key") if key in known})
+
+
+def caption(dataset: PictureDataset) -> str:
+    """The caption in a PNG that is whole."""
+    dataset._check_at(dataset.path)
+    with Image.open(dataset.path) as picture:
+        return str(picture.info["Description"])
 
 
 def _of_dataset(make: Callable[[Path], Any], sample: Callable[[Path], object], file: str = "a", **rest: Any) -> Format:
@@ -225,6 +230,6 @@ FORMATS = {
             lambda folder: PictureDataset(filepath=str(folder / "a")),
             lambda _: ImageGrid(image_set().images, "what it shows"), verified=True,
         ),
-        read=lambda folder: PictureDataset(filepath=str(folder / "a")).caption(),
+        read=lambda folder: caption(PictureDataset(filepath=str(folder / "a"))),
     ),
 }  # fmt: skip

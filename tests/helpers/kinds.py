@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from helpers.small_systems import small
+from helpers.small_systems import small, spec
 from helpers.tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 from papergan import systems
 from papergan.data.drawn.shapes import synthetic_shapes
-from papergan.data.images import ImageSpec
 from papergan.data.preparation import resized
 from papergan.game.ema import EMA
 from papergan.game.game import Game, Match, Player, Turn
@@ -139,7 +138,7 @@ def build(kind: str) -> Game:
     """A new game of this kind, the same at every call."""
     if kind in TINY:
         return TINY[kind]()
-    return systems.build(kind, ImageSpec(3, 16, 10), small(kind), seed=0)
+    return systems.build(kind, spec(kind, size=16), small(kind), seed=0)
 
 
 def images(kind: str) -> Tensor:

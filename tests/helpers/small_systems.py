@@ -9,10 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from papergan import systems
+from papergan.data.images import ImageSpec
 
 SMALL: dict[str, dict[str, Any]] = {
     "began": {"encoder_weights": "none"},
+    "inpainting_gan": {"discriminator_layers": 1, "local_layers": 1, "hole": 8, "blocks": 1},
+    "pix2pix": {"discriminator_layers": 1},
+    "cyclegan": {"discriminator_layers": 1, "blocks": 1, "pool": 6},
+    "srgan": {"blocks": 1, "pretraining_steps": 0},
     "began_original": {"stall_window": 2},
     "deligan": {"components": 4},
     "gan": {"dropout": 0.3},
@@ -20,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mix_wgan": {"width": 4, "components": 3},
     "stylegan": {"half_life": 100.0, "mapping_layers": 2},
     "stylegan2": {"path_length": 2.0, "style_mixing": 0.9, "half_life": 100.0},
+    "progan": {"stable_images": 8, "fade_images": 16},
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # games of a system with other settings, tested as systems are
     "dcgan_labels": ("dcgan", {"labels": "maps"}),
@@ -33,6 +42,46 @@ MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy tur
     "wgan_gp": {"decay_to_step": 16},
 }
 MOVES = ("critic_steps", "discriminator_steps")
+
+
+GIVEN: dict[str, tuple[int, int]] = {  # of systems that translate: how many channels more, and smaller, inputs are
+    "cyclegan": (0, 1),
+    "inpainting_gan": (1, 1),
+    "pix2pix": (0, 1),
+    "srgan": (0, 2),
+}
+
+
+FROM_LATENTS = [name for name in systems.names() if name not in GIVEN]
+
+
+def spec(name: str, channels: int = 3, size: int = 32, classes: int = 10) -> ImageSpec:
+    """Images for a system or variant, with inputs where it translates."""
+    given = GIVEN.get(system_of(name))
+    made = None if given is None else ImageSpec(channels + given[0], size // given[1])
+    return ImageSpec(channels, size, classes, made)
+
+
+def with_input(
+    batch: dict[str, Tensor], images: ImageSpec, generator: torch.Generator | None = None
+) -> dict[str, Tensor]:
+    """The batch with random input images, where these images have any."""
+    if images.input is None:
+        return batch
+    shape = (len(batch["image"]), images.input.channels, images.input.size, images.input.size)
+    return {**batch, "input": torch.rand(shape, generator=generator) * 2 - 1}
+
+
+def pixels_of_inputs(images: ImageSpec, count: int) -> Tensor | None:
+    """Random input images, uint8; None where these images have none. Masks are holes in the upper left quarter."""
+    if images.input is None:
+        return None
+    shape = (count, images.input.channels, images.input.size, images.input.size)
+    pixels = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(7), dtype=torch.uint8)
+    if images.input.channels > images.channels:
+        pixels[:, -1] = 0
+        pixels[:, -1, : shape[2] // 2, : shape[3] // 2] = 255
+    return pixels
 
 
 def system_of(name: str) -> str:

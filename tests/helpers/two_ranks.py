@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from helpers.small_systems import VARIANTS, at_rate, critic_moves, small
+from helpers.small_systems import VARIANTS, at_rate, critic_moves, pixels_of_inputs, small, spec
 from papergan import systems
 
 WORLD = 2
@@ -46,6 +46,7 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "means of its own": ("cft_gan", ["papergan.objectives.learned_priors.per_image"]),
     "dropout of its own": ("gan", ["papergan.networks.layers.drawing.per_image"]),
     "comparisons of its own": ("gan", ["papergan.networks.layers.drawing.all_gather"]),
+    "deviations of its own": ("progan", ["papergan.networks.layers.equalised.all_gather"]),
     "diversity of its own": (
         "gan",
         ["papergan.objectives.diversity.all_gather", "papergan.objectives.diversity.per_image"],
@@ -91,14 +92,12 @@ def environment(rank: int, port: int) -> dict[str, str]:
 
 
 def build(name: str) -> Any:
-    from papergan.data.images import ImageSpec
-
     system, more = GAMES[name]
     settings = small(system, width=4, latent_dim=4) | at_rate(system, 2e-4) | critic_moves(system, 2) | more
-    return systems.build(system, ImageSpec(3, SIZE, 10), settings, seed=1)
+    return systems.build(system, spec(system, size=SIZE), settings, seed=1)
 
 
-def moves(game: Any, shard: Any, steps: int) -> Iterator[dict[str, Any]]:
+def moves(game: Any, name: str, shard: Any, steps: int) -> Iterator[dict[str, Any]]:
     """The reports of a few steps on rank-wise shares of the same batches; the first step has R1 in it."""
     import torch
 
@@ -108,7 +107,10 @@ def moves(game: Any, shard: Any, steps: int) -> Iterator[dict[str, Any]]:
     from papergan.training.batches import Batches
 
     pixels = torch.randint(0, 256, (40, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(5), dtype=torch.uint8)
-    batches = Batches(pixels, torch.arange(40) % 10, batch_size=BATCH, seed=3, device="cpu", flip=True, shard=shard)
+    inputs = pixels_of_inputs(spec(GAMES[name][0], size=SIZE), len(pixels))
+    batches = Batches(
+        pixels, torch.arange(40) % 10, batch_size=BATCH, seed=3, device="cpu", flip=True, shard=shard, inputs=inputs
+    )
     for step in range(steps):
         count = game.batches_per_step
         real = [batches.at(step * count + repeat) for repeat in range(count)]
@@ -125,8 +127,8 @@ def played(name: str, shard: Any, steps: int | None = None) -> dict[str, Any]:
     game = build(name)
     if shard is not None:
         share_batch_norm(game.networks)
-    another = game.controllers or not all(turn.when(Progress(1)) for turn in game.turns)
-    reports = list(moves(game, shard, steps or (2 if another else 1)))
+    another = game.controllers or not all(turn.when(Progress(step)) for turn in game.turns for step in (0, 1))
+    reports = list(moves(game, name, shard, steps or (2 if another else 1)))
     state = game.state_dict()
     return {
         **{f"step {step}, {key}": value for step, report in enumerate(reports) for key, value in report.items()},
@@ -183,7 +185,7 @@ def travelling(shard: Any) -> dict[str, Any]:
         return real(tensor, *rest, **more)
 
     with patch.object(distributed, "all_reduce", noted):
-        list(moves(game, shard, 1))
+        list(moves(game, "wgan_gp", shard, 1))
     return {"lengths": torch.tensor(lengths)}
 
 

@@ -14,7 +14,7 @@ from helpers.project_run import PROJECT, command_here
 from papergan import settings
 from papergan.errors import RecipeError
 from papergan.hooks import ReadableConfigLoader
-from papergan.hooks.conf_archive import LARGEST, folder_of
+from papergan.hooks.config_loader import LARGEST, folder_of
 
 
 def archive(path: Path, name: str = "conf") -> Path:

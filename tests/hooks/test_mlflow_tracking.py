@@ -9,8 +9,8 @@ from helpers.project_run import EXPERIMENT, run_here
 from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, StorageError
 from papergan.hooks.summary import mlflow_lines
-from papergan.tracking.active_runs import clear_places, places, set_place
 from papergan.tracking.configuration import MlflowConfiguration
+from papergan.tracking.tracker import run_places
 
 
 def test_data_that_are_missing_leave_no_run(tmp_path, monkeypatch):
@@ -36,13 +36,12 @@ def test_a_run_begins_with_its_data_set(tmp_path, monkeypatch):
     assert run.data.tags["command"] == f'kedro run --pipelines {EXPERIMENT} --env test --params "{EXPERIMENT}.seed=4"'
     assert run.data.tags["mlflow.note.content"].startswith("[samples](#/experiments/")
     assert run.info.run_id in run.data.tags["mlflow.note.content"]
-    assert places() == {EXPERIMENT: (group.experiment_id, run.info.run_id)}
+    assert run_places == {EXPERIMENT: (group.experiment_id, run.info.run_id)}
 
 
 def test_the_end_of_a_command_says_where_its_runs_are_seen():
-    clear_places()
-    set_place("a", "3", "first")
-    set_place("b", "3", "second")
+    run_places.clear()
+    run_places.update(a=("3", "first"), b=("3", "second"))
     local = MlflowConfiguration("sqlite:////somewhere/mlflow.db", "artifacts")
     address = "http://127.0.0.1:5000/#/experiments/3/runs"
     command, *links = [text for _, text in mlflow_lines(local)]
@@ -54,5 +53,5 @@ def test_the_end_of_a_command_says_where_its_runs_are_seen():
     ]
     server = MlflowConfiguration("https://mlflow.org", "artifacts", interface="https://mlflow.org")
     assert next(mlflow_lines(server))[1].startswith("https://mlflow.org/#/experiments/3/runs?")
-    clear_places()
+    run_places.clear()
     assert len(list(mlflow_lines(local))) == 1

@@ -28,11 +28,19 @@ def test_the_second_is_refused_before_its_classifier_is_trained(store, tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+def test_a_dry_run_where_nobody_is_takes_no_lock(tmp_path, monkeypatch):
+    monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr("papergan.hooks.validation._show_costs", lambda *_, **__: None)  # what it shows: the next test
+    assert command_here("run", "--pipelines", EXPERIMENT, "--env", "test", "--dry-run").exit_code == 0
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "mlruns" not in path.parts]
+
+
 def test_a_dry_run_may_look_beside_it_shows_the_plan_and_writes_nothing(store, tmp_path):
     with store.reserve():
-        before = {path for path in tmp_path.rglob("*") if path.is_file()}
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         done = command_here("run", "--pipelines", EXPERIMENT, "--env", "test", "--dry-run")
-        after = {path for path in tmp_path.rglob("*") if path.is_file() and "mlruns" not in path.parts}
+        found = [path for path in tmp_path.rglob("*") if path.is_file() and "mlruns" not in path.parts]
+        after = {path: path.read_bytes() for path in found}
     assert done.exit_code == 0, done.output
     assert "\nhybrid_cifar10\n  steps " in done.output
     assert "Kedro-Viz:" not in done.output

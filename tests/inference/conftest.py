@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.small_systems import small, system_of
+from helpers.small_systems import small, spec, system_of
 from papergan import systems
-from papergan.data.images import ImageSpec
 from papergan.game.schedules import Progress
 from papergan.inference import Generator, load
 from papergan.inference.model_folder import StoredModel, write_model
@@ -16,10 +15,10 @@ CLASSES = ("airplane", "cat", "7")
 
 
 def model_of(name: str, *, size: int = 16) -> StoredModel:
-    spec = ImageSpec(3, size, len(CLASSES))
-    game = systems.build(system_of(name), spec, small(name), seed=3)
+    images = spec(name, size=size, classes=len(CLASSES))
+    game = systems.build(system_of(name), images, small(name), seed=3)
     return stored_model(
-        game, game.sampler().state_dict(), system=system_of(name), overrides=small(name), image=spec, classes=CLASSES,
+        game, game.sampler().state_dict(), system=system_of(name), overrides=small(name), image=images, classes=CLASSES,
         progress=Progress(5, 20, 0.5), weights="raw",
         about={"experiment": f"{name}_tiny", "dataset": "drawn", "metrics": {"domain_fid": 12.5}},
     )  # fmt: skip

@@ -10,10 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.small_systems import small, system_of
+from helpers.small_systems import small, spec, system_of
 from inference.conftest import CLASSES, model_of
 from papergan import systems
-from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.priors import WithChoice
 from papergan.inference import Generator, export
@@ -25,7 +24,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "use_a_generator.md"
 
 def architecture(name: str) -> str:
     """What a graph depends on but for sizes: systems that differ in training alone have one."""
-    game = systems.build(system_of(name), ImageSpec(3, 16, len(CLASSES)), small(name), seed=3)
+    game = systems.build(system_of(name), spec(name, size=16, classes=len(CLASSES)), small(name), seed=3)
     sampler = game.sampler()
     return re.sub(r"\d+", "", f"{sampler.generator!r}, {isinstance(sampler.prior, WithChoice)}")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from papergan import systems
+from helpers.small_systems import FROM_LATENTS
 from papergan.errors import DataError, RecipeError
 from papergan.game.priors import one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
@@ -16,7 +16,7 @@ from papergan.inference import Generator, load
 from papergan.inference.truncation import BATCH_SIZE, KEPT
 
 
-@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize("name", FROM_LATENTS)
 def test_every_system_is_loaded_with_its_settings_and_gives_the_samples_that_were_scored(name, loaded):
     generator = loaded(name)
     scored = next(generator.sampler.stream(4, seed=1, progress=generator.progress))
@@ -240,7 +240,7 @@ class TestInterpolate:
         middle = slerp(ends.latents[:1], ends.latents[2:3], torch.tensor([0.5]))
         torch.testing.assert_close(ways.latents[2:3], middle)
 
-    @pytest.mark.parametrize("name", systems.names())
+    @pytest.mark.parametrize("name", FROM_LATENTS)
     def test_neighbours_are_the_closer_the_more_steps_there_are(self, name, loaded):
         """With a jump on the way the largest difference of neighbours would stay, however many steps there are."""
         generator = loaded(name)
@@ -325,3 +325,17 @@ def test_it_says_what_it_is(loaded):
     assert "classes airplane, cat, 7" in text
     assert "domain_fid 12.5" in text
     assert generator.digest[:16] in text
+
+
+def test_a_generator_that_grew_makes_images_of_any_level(loaded):
+    generator = loaded("progan")
+    blocks = generator.at_level(1).sample(3).tensor
+    assert torch.equal(blocks[:, :, ::2, ::2], blocks[:, :, 1::2, 1::2])
+    assert not torch.equal(blocks[:, :, ::4, ::4], blocks[:, :, 2::4, 2::4])
+    assert torch.equal(generator.at_level(0).sample(3).tensor, generator.sample(3).tensor)  # it did not train
+    assert generator.at_level(1).digest != generator.digest
+    for level in (-1, 2.5):
+        with pytest.raises(RecipeError, match=r"at_level: expected a level in 0\.\.2, got"):
+            generator.at_level(level)
+    with pytest.raises(RecipeError, match="system 'dcgan' does not grow"):
+        loaded("dcgan").at_level(1)

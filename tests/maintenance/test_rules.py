@@ -11,10 +11,10 @@ import yaml
 
 from helpers.fake_workspace import ALL_GO, OTHER, RECIPE, RUN, E, held_elsewhere, paths, refuse, version, versions_of
 from helpers.project_run import PROJECT
+from papergan.config.tools import RetentionRecipe
 from papergan.errors import RecipeError
 from papergan.inference import model_folder
 from papergan.maintenance import rules
-from papergan.maintenance.retention import RetentionRecipe
 from papergan.maintenance.scan import MODEL_FILES, VERSION, remove
 
 

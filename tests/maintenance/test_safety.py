@@ -21,8 +21,7 @@ from helpers.fake_workspace import (
 )  # fmt: skip
 from papergan.errors import PaperganError
 from papergan.maintenance import rules, scan
-from papergan.maintenance.locked_experiments import RUNNING, TRAINED, busy
-from papergan.maintenance.scan import remove
+from papergan.maintenance.scan import RUNNING, TRAINED, busy, remove
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.mlflow_store import MlflowStore
 

@@ -13,17 +13,16 @@ import torch
 from papergan.errors import EvaluationError
 from papergan.metrics.arrays import as_tensor
 from papergan.metrics.checkerboard import checkerboard
-from papergan.metrics.classes import ClassHistogram
-from papergan.metrics.discriminator import discriminator_accuracy
+from papergan.metrics.classes import class_counts
+from papergan.metrics.discriminator import discriminator_accuracy, membership_auc
 from papergan.metrics.encoder import code_error, nearest_neighbour_accuracy, reconstruction_error
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
 from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_deviation
-from papergan.metrics.membership import membership_auc
 from papergan.metrics.memorisation import memorisation, pixel_vectors
 from papergan.metrics.modes import Mixture, mode_coverage
-from papergan.metrics.ms_ssim import PairwiseSimilarity, ms_ssim
+from papergan.metrics.ms_ssim import mean_pair_similarity, ms_ssim
 from papergan.metrics.nearest_neighbours import nearest, neighbourhoods
 from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
 from papergan.metrics.path_length import path_lengths, trimmed_mean
@@ -35,18 +34,6 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def images(seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
-
-
-def histogram(logits: Any) -> torch.Tensor:
-    found = ClassHistogram(5)
-    found.update(logits)
-    return found.counts
-
-
-def similarity(pixels: Any) -> float:
-    found = PairwiseSimilarity()
-    found.update(pixels)
-    return found.value()
 
 
 def streamed(features: Any) -> torch.Tensor:
@@ -72,14 +59,14 @@ CASES = {
     "its deviation": Case(lambda a, b: kernel_distance_deviation(a, b, resamples=3), FEATURES),
     "inception score": Case(lambda logits: inception_score(logits, splits=2), (numbers(20, 5),)),
     "modified inception score": Case(modified_inception_score, (numbers(20, 5),)),
-    "classes": Case(histogram, (numbers(20, 5),)),
+    "classes": Case(class_counts, (numbers(20, 5),)),
     "membership": Case(membership_auc, (numbers(20), numbers(30, seed=1))),
     "discriminator": Case(discriminator_accuracy, (numbers(20), numbers(30, seed=1))),
     "code error": Case(code_error, (LABELS, LABELS, LABELS + 1, LABELS)),
     "nearest neighbour accuracy": Case(nearest_neighbour_accuracy, (FEATURES[1], LABELS, FEATURES[1] + 1, LABELS)),
     "reconstruction error": Case(reconstruction_error, FEATURES[:1] * 2),
     "ms-ssim": Case(ms_ssim, (images(), images(1))),
-    "pairwise similarity": Case(similarity, (images(),)),
+    "pairwise similarity": Case(mean_pair_similarity, (images(),)),
     "parzen": Case(lambda a, b: parzen_log_likelihood(a, b, 0.5), FEATURES),
     "bandwidth": Case(choose_bandwidth, FEATURES),
     "neighbourhoods": Case(neighbourhoods, FEATURES),

@@ -8,7 +8,7 @@ import torch
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
 from papergan.extractors.feature_extractor import EvaluationStopped
-from papergan.metrics.classification_accuracy import classification_accuracy_score
+from papergan.metrics.conditional import classification_accuracy_score
 
 CLASSES = ("dark", "bright")
 LEARN = {"epochs": 4, "width": 4, "flip": False, "seed": 0}

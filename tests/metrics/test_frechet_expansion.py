@@ -9,8 +9,7 @@ from torch import Tensor
 from papergan.errors import EvaluationError
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.metrics.feature_statistics import FeatureStatistics
-from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
-from papergan.metrics.frechet_expansion import Expansion
+from papergan.metrics.frechet_distance import Expansion, frechet_deviation, frechet_distance
 
 
 def sample(count: int, seed: int, dimension: int = 4, spread: float = 2.0, shift: float = 0.5) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from papergan.errors import EvaluationError
-from papergan.metrics.membership import membership_auc
+from papergan.metrics.discriminator import membership_auc
 
 
 def random(count: int, seed: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from papergan.errors import EvaluationError
-from papergan.metrics.ms_ssim import PairwiseSimilarity, ms_ssim, num_scales
+from papergan.metrics.ms_ssim import mean_pair_similarity, ms_ssim, num_scales
 
 WEIGHTS = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
 C1, C2 = 6.5025, 58.5225
@@ -23,13 +23,6 @@ def images(count: int, size: int = 32, channels: int = 3, seed: int = 0) -> Tens
 def noisy(pixels: Tensor, deviation: float, seed: int = 1) -> Tensor:
     noise = deviation * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed))
     return (pixels.float() + noise).round().clamp(0, 255).to(torch.uint8)
-
-
-def similarity_of(pixels: Tensor, batch: int, max_pairs: int = 1000) -> PairwiseSimilarity:
-    similarity = PairwiseSimilarity(max_pairs)
-    for part in pixels.split(batch):
-        similarity.update(part)
-    return similarity
 
 
 def brute_force(first: np.ndarray, second: np.ndarray, scales: int) -> float:
@@ -123,57 +116,14 @@ def test_symmetric_the_same_for_floats_and_never_below_zero() -> None:
 
 def test_one_image_with_noise_is_near_one_and_different_images_are_not() -> None:
     collapsed = noisy(images(1, seed=4).repeat(100, 1, 1, 1), 4)
-    assert similarity_of(collapsed, 10).value() > 0.98
-    assert similarity_of(images(100, seed=5), 10).value() < 0.5
+    assert mean_pair_similarity(collapsed) > 0.98
+    assert mean_pair_similarity(images(100, seed=5)) < 0.5
 
 
-@pytest.mark.parametrize("batch", [1, 2, 7, 300])
-def test_batches_do_not_matter_and_neighbours_are_paired(batch: int) -> None:
+def test_neighbours_are_paired_and_the_last_of_an_odd_number_is_left_out() -> None:
     pixels = images(301, 16, channels=1, seed=6)
-    similarity = similarity_of(pixels, batch)
-    assert similarity.pairs == 150  # the last image has no partner
     expected = float(ms_ssim(pixels[0:300:2], pixels[1:300:2]).mean())
-    assert similarity.value() == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("batch", [1, 5, 64])
-def test_enough_pairs_are_enough(batch: int) -> None:
-    pixels = images(60, 16, seed=7)
-    similarity = similarity_of(pixels, batch, max_pairs=13)
-    assert similarity.pairs == 13
-    assert similarity.value() == pytest.approx(similarity_of(pixels[:26], 26).value(), rel=1e-12)
-
-
-@pytest.mark.parametrize("max_pairs", [20, 1000])
-def test_merged_parts_equal_one_stream(max_pairs: int) -> None:
-    pixels = images(81, 16, seed=8)
-    parts = [similarity_of(part, 7, max_pairs) for part in (pixels[:30], pixels[30:32], pixels[32:32], pixels[32:])]
-    merged = PairwiseSimilarity(max_pairs)
-    for part in parts:
-        merged = merged.merge(part)
-    whole = similarity_of(pixels, 81, max_pairs)
-    assert merged.pairs == whole.pairs == min(40, max_pairs)
-    assert merged.value() == pytest.approx(whole.value(), rel=1e-12)
-    assert [part.pairs for part in parts] == [15, 1, 0, min(24, max_pairs)]
-
-
-def test_two_images_that_wait_become_a_pair_when_merged() -> None:
-    pixels = images(4, seed=9)
-    one, other = similarity_of(pixels[:3], 3), similarity_of(pixels[3:], 1)
-    merged = one.merge(other)
-    assert (one.pairs, other.pairs, merged.pairs) == (1, 0, 2)
-    assert merged.value() == pytest.approx(similarity_of(pixels, 4).value(), rel=1e-12)
-    one.update(pixels[3:])  # the image that waited still waits in its own stream
-    assert one.value() == pytest.approx(merged.value(), rel=1e-12)
-
-
-def test_an_image_that_waits_is_kept_when_its_batch_is_overwritten() -> None:
-    pixels = images(2, seed=10)
-    batch = pixels[:1].clone()
-    similarity = similarity_of(batch, 1)
-    batch.zero_()
-    similarity.update(pixels[1:])
-    assert similarity.value() == pytest.approx(float(ms_ssim(pixels[:1], pixels[1:])), rel=1e-12)
+    assert mean_pair_similarity(pixels) == pytest.approx(expected, rel=1e-12)
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
@@ -183,13 +133,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         ms_ssim(images(2)[0], images(2)[0])
     with pytest.raises(EvaluationError, match="at least 11 pixels, got 8"):
         ms_ssim(images(2, 8), images(2, 8))
-    similarity = PairwiseSimilarity()
     with pytest.raises(EvaluationError, match="at least 2 images"):
-        similarity.value()
+        mean_pair_similarity(images(1))
     with pytest.raises(EvaluationError, match="uint8"):
-        similarity.update(images(2).float())
-    similarity.update(images(1))
-    with pytest.raises(EvaluationError, match="at least 2 images"):
-        similarity.value()
-    with pytest.raises(EvaluationError, match="images changed"):
-        similarity.update(images(1, 16))
+        mean_pair_similarity(images(2).float())

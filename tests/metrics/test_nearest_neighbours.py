@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
-from papergan.metrics.nearest_by_differences import nearest_by_differences
 from papergan.metrics.nearest_neighbours import SPARE, Neighbourhoods, nearest, neighbourhoods
+from papergan.metrics.pairwise_distances import nearest_by_differences
 
 
 def random(*shape: int, seed: int) -> Tensor:
@@ -140,9 +141,9 @@ def test_a_line_by_hand() -> None:
 def test_agrees_with_brute_force_whatever_the_blocks(block: int) -> None:
     fake, real = 1.1 * random(150, 6, seed=10), random(190, 6, seed=11)
     found = neighbourhoods(fake, real, manifold_k=2, density_k=4, block=block)
-    assert found.as_metrics() == pytest.approx(brute_force(fake, real, 2, 4).as_metrics(), rel=1e-12)
+    assert asdict(found) == pytest.approx(asdict(brute_force(fake, real, 2, 4)), rel=1e-12)
     found = neighbourhoods(fake, real, manifold_k=5, density_k=1, block=block)
-    assert found.as_metrics() == pytest.approx(brute_force(fake, real, 5, 1).as_metrics(), rel=1e-12)
+    assert asdict(found) == pytest.approx(asdict(brute_force(fake, real, 5, 1)), rel=1e-12)
 
 
 def test_agrees_with_torch_fidelity() -> None:
@@ -192,7 +193,7 @@ def test_tight_clusters_far_apart_are_exact(spread: float, offset: float) -> Non
     """Float32 products lose the distances within a cluster from about 1e-3 on, float64 products from 1e-7 on."""
     fake, real = in_clusters(spread, offset)
     found = neighbourhoods(fake, real, block=100)
-    assert found.as_metrics() == pytest.approx(brute_force(fake, real, 3, 5).as_metrics(), rel=1e-12)
+    assert asdict(found) == pytest.approx(asdict(brute_force(fake, real, 3, 5)), rel=1e-12)
     expected = distances(fake, real)
     squares, indices = nearest(fake, real, 4, block=100)
     np.testing.assert_array_equal(squares.numpy(), np.sort(expected, 1)[:, :4].astype(np.float32))
@@ -204,9 +205,9 @@ def test_near_duplicates_outliers_and_copies_among_clusters_are_exact() -> None:
     fake[:50], real[:40] = fake[0], fake[0]
     fake[100:120] = fake[99] * (1 + 1e-7 * torch.arange(20)[:, None])
     fake[-1], real[-1] = 20 * fake[-1], -100 * real[-1]
-    expected = brute_force(fake, real, 3, 5).as_metrics()
+    expected = asdict(brute_force(fake, real, 3, 5))
     del expected["two_sample_accuracy"]  # it has ties, which the formula there leaves to chance
-    found = neighbourhoods(fake, real, block=64).as_metrics()
+    found = asdict(neighbourhoods(fake, real, block=64))
     assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-12)
     squares, indices = nearest(fake, fake, 5, exclude_self=True, block=64)
     own = distances(fake, fake)

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from papergan.errors import EvaluationError
-from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
-from papergan.metrics.parzen_anchors import k_means, parzen_anchors
+from papergan.metrics.parzen import choose_bandwidth, k_means, parzen_anchors, parzen_log_likelihood
 
 
 def groups(count: int, seed: int) -> torch.Tensor:

@@ -50,6 +50,15 @@ def test_k_and_m_over_three_iterations_by_hand():
     assert balance.report()["k"].dtype == torch.float32
 
 
+@pytest.mark.parametrize(
+    ("real", "fake", "logged"), [(0.2050, 0.1152, 0.2177), (0.0862, 0.0442, 0.0873), (0.0799, 0.0359, 0.0839)]
+)
+def test_m_agrees_with_the_training_log_of_zaika2025(real, fake, logged):
+    balance = Equilibrium(gamma=0.5)
+    moves(balance, [real], [9.0], [fake])
+    assert float(balance.measure) == pytest.approx(logged, abs=1.5e-4)
+
+
 def test_k_does_not_pass_one():
     balance = Equilibrium(gamma=1.0, gain=10.0)
     moves(balance, [1.0], [0.0], [0.0])

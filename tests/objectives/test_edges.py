@@ -9,10 +9,11 @@ from scipy import ndimage
 
 from papergan import systems
 from papergan.data.images import ImageSpec
+from papergan.data.sobel import sobel
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
-from papergan.objectives.edges import LiteralEdge, SobelEdge, sobel
+from papergan.objectives.edges import LiteralEdge, SobelEdge
 
 
 def test_sobel_is_that_of_scipy():

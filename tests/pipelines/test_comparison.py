@@ -7,10 +7,10 @@ import yaml
 
 from helpers.project_run import PROJECT, score_card
 from papergan.config.checked import Comparison
-from papergan.config.comparison import ComparisonSettings
+from papergan.config.tools import ComparisonSettings
 from papergan.datasets.page import Page, PageDataset
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
-from papergan.pipelines.comparison.nodes import compare, compare_after
+from papergan.pipelines.comparison import compare
 
 ALL = Comparison(ComparisonSettings())
 PUBLISHED = yaml.safe_load((PROJECT / "conf" / "base" / "published.yml").read_text())
@@ -27,7 +27,7 @@ def test_the_table_holds_what_was_published_and_what_was_measured():
 
 def test_the_card_of_the_run_that_asks_replaces_what_is_on_disk():
     old, new = (score_card(final={"domain_fid": value}) for value in (99.5, 12.25))
-    comparison = compare_after(PUBLISHED, {"hybrid_cifar10 on synthetic_shapes/train": old}, {}, ALL, new)
+    comparison = compare(PUBLISHED, {"hybrid_cifar10 on synthetic_shapes/train": old}, {}, ALL, new)
     assert "12.25" in comparison.csv
     assert "99.5" not in comparison.csv
 

@@ -11,10 +11,9 @@ from kedro.io import DataCatalog, MemoryDataset
 from papergan.config.checked import Dirac
 from papergan.config.dirac import DiracRecipe
 from papergan.errors import RecipeError
-from papergan.hooks.tool_checks import check_dirac
-from papergan.pipelines.dirac_gan import nodes
-from papergan.studies.dirac import build, gradient_field, run_variant
-from papergan.studies.dirac_theory import Linearised, closed_form
+from papergan.hooks.tool_checks import check_settings
+from papergan.pipelines import dirac_gan as nodes
+from papergan.studies.dirac import Linearised, build, closed_form, gradient_field, run_variant
 
 
 def recipe(steps=40, **variants):
@@ -94,4 +93,4 @@ def test_the_page_says_what_does_not_hold():
 def test_bad_settings_are_named_with_their_place(given, message):
     catalog = DataCatalog({"params:dirac_gan": MemoryDataset({"paper": "mescheder2018", **given})})
     with pytest.raises(RecipeError, match=message):
-        check_dirac("dirac_gan", catalog)
+        check_settings("dirac_gan", catalog)

@@ -7,7 +7,7 @@ import pytest
 from papergan.config.checked import TrialPlan
 from papergan.config.study import SearchRecipe, TrialResult, search_trials
 from papergan.metrics.stability import StabilityRule
-from papergan.pipelines.fd_search import nodes
+from papergan.pipelines import fd_search as nodes
 from papergan.tracking import Tracker
 from papergan.training.history import History
 from pipelines.test_study import RECIPES

@@ -13,11 +13,11 @@ from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import check_mode_stress
 from papergan.metrics.modes import Mixture
-from papergan.pipelines.mode_stress import nodes
-from papergan.studies import mode_figures, mode_trials
+from papergan.pipelines import mode_stress as nodes
+from papergan.studies import mode_results, mode_trials
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import second_half_mean, spread_of_points_loss
-from papergan.studies.mode_tables import summary
+from papergan.studies.mode_results import summary
 from papergan.studies.mode_trials import log_likelihood, train_on_points
 from papergan.studies.seed_groups import ModeGroup, grouped
 from papergan.tracking import Tracker
@@ -147,7 +147,10 @@ def test_it_diverges_aloud_and_keeps_the_counts_so_far():
 
 def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path, monkeypatch):
     what = recipe()
-    stress, store = TrialPlan("mode_stress_test", what, tuple(trials_of(what))), ModeTrialStore(tmp_path)
+    stress, store = (
+        TrialPlan("mode_stress_test", what, tuple(trials_of(what))),
+        ModeTrialStore(tmp_path, tmp_path / "work"),
+    )
     finished = []
 
     def play_but_the_third(trial, stop, report, checkpoints):
@@ -167,7 +170,7 @@ def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path,
 
 
 def test_a_damaged_result_is_played_again(tmp_path, caplog):
-    store = ModeTrialStore(tmp_path)
+    store = ModeTrialStore(tmp_path, tmp_path / "work")
     store.keep("key", outcome([1.0]))
     assert store.find("key").over_time[0]["modes"] == 1.0
     (tmp_path / "key.json").write_text("{")
@@ -180,7 +183,7 @@ def test_a_damaged_result_is_played_again(tmp_path, caplog):
 
 def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
     what = recipe()
-    trials, store = trials_of(what), ModeTrialStore(tmp_path)
+    trials, store = trials_of(what), ModeTrialStore(tmp_path, tmp_path / "work")
     for trial, modes in zip(trials, ([0, 0, 2, 3], [0, 0, 8, 8], [0, 0, 1, 2], [0, 0, 8, 8]), strict=True):
         store.keep(trial.key, outcome(modes, losses=(9.0, 9.0, 1.0, 3.0)))
     groups = grouped(ModeGroup, trials, store)
@@ -196,7 +199,7 @@ def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
 
 def test_a_level_that_diverged_with_every_seed_is_counted_as_that(tmp_path):
     what = recipe()
-    trials, store = trials_of(what), ModeTrialStore(tmp_path)
+    trials, store = trials_of(what), ModeTrialStore(tmp_path, tmp_path / "work")
     for place, trial in enumerate(trials):
         said = claim_sentences(claim_results(what.claims, grouped(ModeGroup, trials, store)))
         assert said == []  # while a seed of hinge, the last trial, may still come to an end
@@ -211,11 +214,11 @@ def test_a_level_that_diverged_with_every_seed_is_counted_as_that(tmp_path):
 
 def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
     what = recipe(targets={"ring": SMALL["targets"]["ring"], "again": SMALL["targets"]["ring"] | {"scale": 3.0}})
-    trials, store = trials_of(what), ModeTrialStore(tmp_path)
+    trials, store = trials_of(what), ModeTrialStore(tmp_path, tmp_path / "work")
     for trial in trials:
         if (trial.target, trial.level) != ("ring", "non_saturating"):
             store.keep(trial.key, outcome([1, 2]))
-    figure = mode_figures.modes(grouped(ModeGroup, trials, store), what, "title")
+    figure = mode_results.modes(grouped(ModeGroup, trials, store), what, "title")
     colours = [[line.get_color() for line in axes.get_lines()] for axes in figure.axes]
     assert colours[0][0] == colours[1][1] != colours[1][0]
     (legend,) = figure.legends

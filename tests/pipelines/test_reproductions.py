@@ -15,14 +15,14 @@ from papergan.config.dirac import Complex, DiracResult
 from papergan.config.mode_stress import ModeResult, ModeStressRecipe
 from papergan.config.mode_stress import trials_of as mode_trials
 from papergan.config.registry import discover
-from papergan.config.reproductions import ReproductionsRecipe
 from papergan.config.study import GridRecipe, StudyRecipe, trials_of
+from papergan.config.tools import ReproductionsRecipe
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.errors import RecipeError
 from papergan.hooks.study_checks import check_reproductions
-from papergan.metrics.parzen_anchors import ParzenScore
-from papergan.pipelines.reproductions import nodes
+from papergan.metrics.parzen import ParzenScore
+from papergan.pipelines import reproductions as nodes
 from papergan.reporting.published_results import published_numbers
 from papergan.tracking import Tracker
 
@@ -62,7 +62,8 @@ def points(folder, *finished):
             "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 1.0, "deviation": 0.01}},
         },
     )  # fmt: skip
-    what, store = TrialPlan("pacgan_points", recipe, tuple(mode_trials(recipe))), ModeTrialStore(folder / "points")
+    what = TrialPlan("pacgan_points", recipe, tuple(mode_trials(recipe)))
+    store = ModeTrialStore(folder / "points", folder / "work")
     for trial, result in zip(what.trials, finished, strict=False):
         store.keep(trial.key, result)
     return what, store

@@ -14,8 +14,8 @@ from papergan.config.study import StudyRecipe, trials_of
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.errors import Interrupted, PaperganError, RecipeError
-from papergan.hooks.divergence import DivergenceHook
 from papergan.hooks.study_checks import _check_tables
+from papergan.hooks.summary import DivergenceHook
 from papergan.pipelines import study
 from papergan.pipelines.experiment.nodes import training
 from papergan.reporting.published_results import PublishedRow
@@ -244,7 +244,7 @@ def test_every_extractor_and_the_accuracy_have_a_panel_over_time_and_every_row_i
         for result in group.results:
             for row in result.history.metrics:
                 row |= {name.removeprefix("domain_"): value for name, value in row.items() if "domain_" in name}
-                if group.experiment == "mixed":
+                if group.trial.experiment == "mixed":
                     row.pop("discriminator_accuracy_midpoint", None)
     figure = figures.scores(groups, "over time")
     names = [axes.get_title().split(": ")[1] for axes in figure.axes]
@@ -259,7 +259,7 @@ def test_a_table_made_on_several_machines_names_them_all(finished):
     first = groups[0].results[0]
     moved = replace(first, card=first.card.model_copy(update={"hardware": "elsewhere"}))
     groups[0] = replace(groups[0], done=((0, moved), *groups[0].done[1:]))
-    notes = study.nodes._notes(the_study(), groups, [], {})
+    notes = study._notes(the_study(), groups, [], {})
     assert sum("; commit " in note for note in notes) == 2
 
 
@@ -359,7 +359,7 @@ def test_what_measures_the_properties_that_documents_ascribe_to_losses(finished)
     """More is better of diversity alone, and a run that diverged counts for none of them."""
     folder, _, _ = finished
     groups = grouped(ExperimentGroup, the_study().trials, store(folder))
-    groups = [group for group in groups if group.grid == "table_1" and group.experiment == "plain"]
+    groups = [group for group in groups if group.grid == "table_1" and group.trial.experiment == "plain"]
     gauges = measures_of(groups)
     assert {of: {one.higher_is_better for one in found} for of, found in gauges.items()} == {
         "collapse": {True}, "quality": {False}, "stability": {False}, "cost": {False},
@@ -374,7 +374,7 @@ def test_a_trial_that_failed_is_in_the_table_with_its_error_and_the_command_says
     error = "failed 3 times, the last: no memory"
     ended = catalog.load(f"{NAME}.finished") | {"table_1: plain/own, seed 7": error}
     larger = the_study(seeds=[0, 1, 7])
-    page = study.nodes.tabulate(larger, store(folder), ended, PUBLISHED, {"song2023": [PRO]})
+    page = study.tabulate(larger, store(folder), ended, PUBLISHED, {"song2023": [PRO]})
     rows = [line for line in page.markdown.splitlines() if line.startswith("| DCGAN | plain | own")]
     assert f"| seed 7 {error} |" in rows[0]
     assert f"table_1: plain/own, seed 7 {error}" in page.console

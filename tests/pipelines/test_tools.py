@@ -106,7 +106,7 @@ class TestEvaluateImages:
         assert not workspace.exists()
 
 
-@pytest.mark.slow  # quicker: evaluation/test_metric_sanity.py
+@pytest.mark.slow  # quicker: pipelines/test_sanity.py
 def test_the_sanity_page(workspace, capsys, monkeypatch):
     """Its promises need a classifier that has learned something; that they hold is tested in test_metric_sanity.py."""
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 import papergan.settings as project
 from helpers.configurations import CONF, DOCUMENT, OVERLAY, changed, loaded, told, with_another
 from helpers.project_run import EXPERIMENT
-from helpers.small_systems import small
+from helpers.small_systems import small, spec
 from papergan import systems
 from papergan.config import registry
 from papergan.config.evaluation import EvaluationSettings, ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
+from papergan.config.tools import RetentionRecipe
 from papergan.config.yaml_file import read_entries
 from papergan.data.images import ImageSet, ImageSpec
 from papergan.errors import DataError, MemoryShortError, RecipeError
 from papergan.hooks.config_loader import ReadableConfigLoader
-from papergan.maintenance.retention import RetentionRecipe
 from papergan.training.batches import Batches
 from papergan.validation import StrictModel
 
@@ -164,7 +164,7 @@ def test_any_overlay_is_read_or_one_line(tmp_path_factory, content):
 @pytest.mark.parametrize("name", systems.names())
 @pytest.mark.parametrize("size", [8, 24, 33])
 def test_images_of_any_size_are_made_or_refused_by_that_size(name, size):
-    images = ImageSpec(3, size, 10)
+    images = spec(name, size=size)
     try:
         game = systems.build(name, images, small(name), seed=0)
     except RecipeError as error:

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from helpers import kinds
+from helpers.small_systems import pixels_of_inputs, spec
 from helpers.subject import outcome
 from papergan.config.experiment import Recipe
 from papergan.data.drawn.shapes import synthetic_shapes
@@ -39,8 +40,9 @@ def trained(folder: Path, kind: str, *, deterministic: bool = False, augment=Non
     game, pixels = kinds.build(kind), kinds.images(kind)
     game.augment = augment or game.augment
     batches = Batches(
-        pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=4, seed=3, device="cpu", flip=True
-    )
+        pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=4, seed=3, device="cpu", flip=True,
+        inputs=None if kind in kinds.TINY else pixels_of_inputs(spec(kind, size=16), len(pixels)),
+    )  # fmt: skip
     settings = replace(PLAN, deterministic=deterministic)
     training = Trainer(game, batches, settings, CheckpointStore(folder, "recipe"), Callbacks())
     training.run()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from helpers.formats import FORMATS, Format
 from helpers.project_run import score_card
-from papergan.data.dataset_kinds import parse_declarations
+from papergan.data.declarations import parse_declarations
 from papergan.datasets.digested_json import KEY, encode_with_digest
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard

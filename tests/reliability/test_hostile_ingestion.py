@@ -12,12 +12,12 @@ from helpers.formats import declared_parquet
 from helpers.hostile import WARNINGS, forged_png, refused
 from helpers.parquet_files import CLASSES, pixels, png, pngs, write
 from papergan.config.checked import Experiment
-from papergan.data.dataset_kinds import parse_declarations
+from papergan.data.declarations import parse_declarations
 from papergan.data.download import download
 from papergan.datasets.image_library import ImageLibraryDataset
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.errors import DataError
-from papergan.pipelines.ingestion import create_pipeline
+from papergan.pipelines.experiment import create_pipeline
 
 pytestmark = WARNINGS
 
@@ -109,10 +109,10 @@ def test_a_refused_ingestion_leaves_no_images(tmp_path, monkeypatch, name, split
     )
     BROKEN[name](files[split])
     with refused(f"{split}\\.parquet"):
-        SequentialRunner().run(create_pipeline("one"), catalog)
+        SequentialRunner().run(create_pipeline("one").to_outputs("one.images"), catalog)
     assert not catalog.exists("one.images")
     assert not (tmp_path / "images.json").exists()
     assert not (tmp_path / "store").exists()
     write(files[split], pngs())
-    SequentialRunner().run(create_pipeline("one"), catalog)
+    SequentialRunner().run(create_pipeline("one").to_outputs("one.images"), catalog)
     assert catalog.exists("one.images")

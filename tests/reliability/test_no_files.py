@@ -70,7 +70,7 @@ def test_what_can_be_made_again_is_made_again(tmp_path, kind):
     put(kind, tmp_path / "key.json")
     with bounded():
         assert _from_copy(tmp_path / "copy", "0" * 64) is None
-        assert ModeTrialStore(tmp_path).find("key") is None
+        assert ModeTrialStore(tmp_path, tmp_path / "work").find("key") is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,9 +17,9 @@ from kedro.runner import SequentialRunner
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.formats import FORMATS, image_set, weights
+from helpers.formats import FORMATS, caption, image_set, weights
 from helpers.project_run import EXPERIMENT, run_here, score_card
-from papergan.data.png import damage_of_png
+from papergan.data.decoding import damage_of_png
 from papergan.datasets.digested_json import KEY, decode_with_digest, encode_with_digest
 from papergan.datasets.picture import PictureDataset
 from papergan.datasets.scores import ScoreCardDataset, ScoreCardsDataset
@@ -168,10 +168,10 @@ def test_every_flipped_bit_of_a_picture_is_noticed():
 def test_damaged_pictures_have_no_caption(tmp_path):
     dataset = PictureDataset(filepath=str(tmp_path / "a.png"))
     dataset.save(ImageGrid(image_set().images, "what it shows"))
-    assert dataset.caption() == "what it shows"
+    assert caption(dataset) == "what it shows"
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-12])
     with pytest.raises(EvaluationError, match=r"a\.png is no whole PNG: it ends within .*; draw it again"):
-        dataset.caption()
+        caption(dataset)
 
 
 # Numbers that go into tables

@@ -11,8 +11,7 @@ from PIL import Image, ImageSequence
 
 from papergan.datasets.picture import PictureDataset
 from papergan.errors import DataError, EvaluationError
-from papergan.reporting.animation import LAST_MS, SHOWN_MS, Animation, encode_gif
-from papergan.reporting.image_grid import ImageGrid
+from papergan.reporting.image_grid import LAST_MS, SHOWN_MS, Animation, ImageGrid, encode_gif
 
 
 def animation(channels: int = 1, count: int = 3) -> Animation:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.small_systems import small
+from helpers.small_systems import small, spec
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.reporting.model_summary import (
@@ -24,10 +24,11 @@ IMAGES = ImageSpec(3, 32, 10)
 
 @pytest.mark.parametrize("name", systems.names())
 def test_every_system_is_summarised_and_left_as_it_was(name):
-    game = systems.build(name, IMAGES, small(name), seed=0)
+    images = spec(name)
+    game = systems.build(name, images, small(name), seed=0)
     before = {key: value.clone() for key, value in game.networks.state_dict().items()}
     random_state, modes = torch.get_rng_state(), [module.training for module in game.networks.modules()]
-    found = summarise(game, IMAGES)
+    found = summarise(game, images)
     assert [one.name for one in found] == list(game.networks)
     assert sum(one.parameters for one in found) == sum(p.numel() for p in game.networks.parameters())
     by_name = {one.name: one for one in found}
@@ -41,7 +42,7 @@ def test_every_system_is_summarised_and_left_as_it_was(name):
     assert len(turn_table(game)) == sum(len(turn.objective) for turn in game.turns)
     assert len(network_table(found)) == len(found)
     assert all(len(layer_table(one)) == len(one.layers) for one in found)
-    assert any("3x32x32" in note for note in notes_on(game, IMAGES, found))
+    assert any("3x32x32" in note for note in notes_on(game, images, found))
     assert torch.equal(torch.get_rng_state(), random_state)
     assert [module.training for module in game.networks.modules()] == modes
     assert all(torch.equal(before[key], value) for key, value in game.networks.state_dict().items())

@@ -10,8 +10,8 @@ import pytest
 
 from helpers.project_run import score_card
 from papergan.config.checked import Comparison
-from papergan.config.comparison import ComparisonSettings
-from papergan.pipelines.comparison.nodes import compare
+from papergan.config.tools import ComparisonSettings
+from papergan.pipelines.comparison import compare
 from papergan.reporting.pages import csv_page
 
 FORMULA = '=HYPERLINK("http://127.0.0.1/?"&A1,"scores")'

@@ -20,7 +20,7 @@ from papergan.reporting.reproductions import (
     run_table,
     summary,
 )
-from papergan.studies.measured_runs import run_of_card
+from papergan.studies.measures import run_of_card
 
 
 def number(**changes):

@@ -8,8 +8,7 @@ import yaml
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.errors import EvaluationError
-from papergan.pipelines.experiment.nodes.curves import draw_curves
-from papergan.pipelines.experiment.nodes.training_log import write_log
+from papergan.pipelines.experiment.nodes.history import draw_curves, write_log
 from papergan.project import PROJECT
 from papergan.reporting.published_results import published_log, published_rows
 from papergan.reporting.training_log import log_table

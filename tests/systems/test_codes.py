@@ -16,7 +16,7 @@ from papergan.game.priors import Gaussian, Uniform
 from papergan.game.schedules import EpochDecay, Progress
 from papergan.game.step_context import StepContext
 from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation, WithCodes
-from papergan.pipelines.experiment.nodes.codes import code_rows, reconstruction_rows
+from papergan.pipelines.experiment.nodes.class_figures import code_rows, reconstruction_rows
 from papergan.systems.bigan_mlp import LatentRegression
 
 SPEC = ImageSpec(1, 16, 10)

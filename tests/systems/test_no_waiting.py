@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from helpers.small_systems import critic_moves, small
+from helpers.small_systems import critic_moves, pixels_of_inputs, small, spec
 from helpers.tiny_game import TinyDiscriminator, tiny_game
 from papergan import systems
-from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.training.batches import Batches
 from papergan.training.callbacks import Callbacks
@@ -71,9 +70,15 @@ def on_meta(game: Game) -> Game:
     return game
 
 
-def training(game: Game, folder: Path, precision: str = "float32", shape: tuple[int, ...] = (3, 16, 16)) -> Trainer:
+def training(
+    game: Game,
+    folder: Path,
+    precision: str = "float32",
+    shape: tuple[int, ...] = (3, 16, 16),
+    inputs: Tensor | None = None,
+) -> Trainer:
     pixels, labels = torch.zeros(16, *shape, dtype=torch.uint8), torch.zeros(16, dtype=torch.int64)
-    batches = Batches(pixels, labels, batch_size=4, seed=0, device="meta", flip=True)
+    batches = Batches(pixels, labels, batch_size=4, seed=0, device="meta", flip=True, inputs=inputs)
     batches.at(0)  # once per epoch the order is made on the host and moved
     settings = TrainSettings(steps=2, precision=precision)
     return Trainer(on_meta(game), batches, settings, CheckpointStore(folder, "meta"), Callbacks())
@@ -82,7 +87,8 @@ def training(game: Game, folder: Path, precision: str = "float32", shape: tuple[
 @pytest.mark.parametrize("name", systems.names())
 def test_a_step_neither_reads_the_device_nor_sends_to_it(name, tmp_path):
     settings = small(name) | critic_moves(name, 1)
-    run = training(systems.build(name, ImageSpec(3, 16, 10), settings, seed=0), tmp_path)
+    images = spec(name, size=16)
+    run = training(systems.build(name, images, settings, seed=0), tmp_path, inputs=pixels_of_inputs(images, 16))
     with NothingIsSent():
         run._run_step()  # the first, in which every lazy turn is taken
     assert run.step == 1

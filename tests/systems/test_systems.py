@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from helpers.small_systems import small
+from helpers.small_systems import small, spec, with_input
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
@@ -22,14 +22,14 @@ ALL = systems.names()
 
 
 def build(name: str, seed: int = 0, size: int = 32, **overrides):
-    return systems.build(name, ImageSpec(3, size, 10), small(name) | overrides, seed=seed)
+    return systems.build(name, spec(name, size=size), small(name) | overrides, seed=seed)
 
 
-def steps(game, first: int, last: int, size: int = 32) -> dict[str, torch.Tensor]:
+def steps(game, name: str, first: int, last: int, size: int = 32) -> dict[str, torch.Tensor]:
     for step in range(first, last):
         torch.manual_seed(step)
         real = [
-            {"image": torch.rand(6, 3, size, size) * 2 - 1, "label": torch.arange(6)}
+            with_input({"image": torch.rand(6, 3, size, size) * 2 - 1, "label": torch.arange(6)}, spec(name, size=size))
             for _ in range(game.batches_per_step)
         ]
         report = training_step(game, real, Progress(step, 6 * step, step / 10))
@@ -58,9 +58,9 @@ class Played:
 def played(name) -> Played:
     game = build(name, size=16)
     begin = copy.deepcopy(game.state_dict())
-    report = steps(game, 0, 2, size=16)
+    report = steps(game, name, 0, 2, size=16)
     states = begin, copy.deepcopy(game.state_dict())
-    steps(game, 2, 3, size=16)
+    steps(game, name, 2, 3, size=16)
     return Played(game, report, (*states, game.state_dict()))
 
 
@@ -79,8 +79,10 @@ def test_every_player_moves_and_every_report_is_finite(played, name):
 def test_a_resumed_game_is_the_game_that_never_stopped(played, name):
     _, stopped, expected = played.states
     resumed = build(name, seed=1, size=16)
-    resumed.load_state_dict(stopped)
-    steps(resumed, 2, 3, size=16)
+    resumed.load_state_dict(copy.deepcopy(stopped))
+    steps(resumed, name, 2, 3, size=16)
+    state = resumed.state_dict()
+    assert all(torch.equal(tensor, state["average"][key]) for key, tensor in expected["average"].items())
     for key, tensor in expected["networks"].items():
         assert torch.equal(tensor, resumed.networks.state_dict()[key]), key
 
@@ -115,10 +117,10 @@ def test_weights_are_a_function_of_the_seed(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_grey_images_and_another_size(name):
-    game = systems.build(name, ImageSpec(1, 16, 10), small(name), seed=0)
-    training_step(
-        game, [{"image": torch.zeros(4, 1, 16, 16), "label": torch.arange(4)}] * game.batches_per_step, Progress()
-    )
+    images = spec(name, channels=1, size=16)
+    game = systems.build(name, images, small(name), seed=0)
+    batch = with_input({"image": torch.zeros(4, 1, 16, 16), "label": torch.arange(4)}, images)
+    training_step(game, [batch] * game.batches_per_step, Progress())
     assert next(game.sampler().stream(2, seed=0)).shape == (2, 1, 16, 16)
 
 
@@ -126,9 +128,11 @@ def test_grey_images_and_another_size(name):
 def test_images_without_classes_are_refused_where_the_system_says_so(name):
     if "needs_labels" in systems.traits(name):
         with pytest.raises(RecipeError, match=f"'{name}' cannot be built for 3x32x32 images: .*labels"):
-            systems.build(name, ImageSpec(3, 32), small(name), seed=0)
+            systems.build(name, spec(name, classes=0), small(name), seed=0)
     else:
-        assert next(systems.build(name, ImageSpec(3, 32), small(name), seed=0).sampler().stream(2, seed=0)).ndim == 4
+        assert (
+            next(systems.build(name, spec(name, classes=0), small(name), seed=0).sampler().stream(2, seed=0)).ndim == 4
+        )
 
 
 def test_an_unknown_trait_is_refused(monkeypatch):
@@ -182,19 +186,21 @@ def test_the_rest_of_the_hybrid_can_be_switched_off():
     assert not {"SelfAttention", "SpectralNorm"} & names
     assert game.average is None
     assert game.augment is None
-    steps(game, 0, 1)
+    steps(game, "hybrid", 0, 1)
 
 
 @pytest.mark.parametrize("loss", ["wasserstein", "minimax", "non_saturating", "hinge"])
 def test_the_hybrids_contradicting_losses_all_run(loss):
-    assert all(torch.isfinite(v) for v in steps(build("hybrid", loss=loss, gradient_penalty=0.0), 0, 1).values())
+    assert all(
+        torch.isfinite(v) for v in steps(build("hybrid", loss=loss, gradient_penalty=0.0), "hybrid", 0, 1).values()
+    )
 
 
 def test_the_official_adaptive_mix_is_in_all_three_places():
     game = build("hybrid", adaptive_mix="official")
     assert {"discriminator.mixing", "generator.mixing"} <= terms(game)
     assert "discriminator.feature_shrinkage" not in terms(game)
-    steps(game, 0, 2)
+    steps(game, "hybrid", 0, 2)
 
 
 def test_r1_is_lazy_and_its_weight_is_made_up_for():

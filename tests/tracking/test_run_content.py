@@ -9,14 +9,12 @@ import pytest
 from helpers.project_run import score_card
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
-from papergan.config.papers import find_paper, papers
+from papergan.config.papers import papers
 from papergan.errors import RecipeError
 from papergan.metrics.registry import METRICS
+from papergan.tracking.interface import COLUMNS, run_group, table_view
 from papergan.tracking.metric_names import metric_name, with_sections
-from papergan.tracking.run_about import RunAbout
-from papergan.tracking.run_content import command, run_name, summary_metrics
-from papergan.tracking.run_description import run_description, with_scores
-from papergan.tracking.run_groups import COLUMNS, run_group, table_view
+from papergan.tracking.run_content import RunIdentity, command, run_name, summary_metrics, with_scores
 
 
 @pytest.mark.parametrize(
@@ -118,7 +116,7 @@ def test_a_command_is_what_was_typed():
 
 def test_an_experiment_says_what_it_is():
     run = {"pipelines": ["dcgan_emoji"], "environment": None, "given": {"dcgan_emoji": {"overrides": {"width": 8}}}}
-    about = RunAbout.of(Experiment("dcgan_emoji", recipe(description="a baseline", overrides={"width": 8})), run)
+    about = RunIdentity.of(Experiment("dcgan_emoji", recipe(description="a baseline", overrides={"width": 8})), run)
     assert about.name == "dcgan_emoji seed 0, width=8, 20 steps"
     assert about.resume_tag is None
     assert about.tags["mlflow.source.name"] == "kedro run --pipelines dcgan_emoji"
@@ -131,7 +129,7 @@ def test_an_experiment_says_what_it_is():
 
 
 def test_a_description_ends_with_the_scores_or_with_what_went_wrong():
-    text = run_description("1", "r", find_paper("tahvili2025"), "", "kedro run")
+    text = RunIdentity("a run", "tahvili2025", {}, {}, None, "", "kedro run").description("1", "r")
     assert text.count("https://doi.org/10.71856/IMPCS.2025.1215292") == 1
     assert with_scores(text, score_card()).endswith("| summary/training_minutes | 0.016667 |")
     failed = score_card().model_copy(update={"diverged": "diverged at step 3", "final": {}, "protocols": ()})
@@ -142,9 +140,9 @@ def test_runs_are_grouped_by_paper_and_environment():
     real, demo = run_group("tahvili2025", "local"), run_group("tahvili2025", "demo")
     assert (real.name, real.folder) == ("Tahvili et al. 2025: hybrid GAN", "tahvili2025")
     assert (demo.name, demo.folder) == ("Tahvili et al. 2025: hybrid GAN (demo)", "tahvili2025-demo")
-    assert "not to be compared" in demo.tags()["mlflow.note.content"]
-    assert "not to be compared" not in real.tags()["mlflow.note.content"]
-    assert real.earlier == ("papergan/tahvili2025",)
+    assert "not to be compared" in demo.description
+    assert "not to be compared" not in real.description
+    assert real.earlier == "papergan/tahvili2025"
     assert run_group("zaika2025", None, "team").name == "team/Zaika 2025: BEGAN"
     assert run_group("2410.12345", None).name == "arXiv:2410.12345"
     with pytest.raises(RecipeError, match="unknown paper"):

@@ -22,9 +22,8 @@ from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import system_metrics
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.interface import ui_options
-from papergan.tracking.mlflow_store import MlflowStore
+from papergan.tracking.mlflow_store import MlflowStore, RunLocks
 from papergan.tracking.mlflow_tracker import MlflowTracker
-from papergan.tracking.run_locks import RunLocks
 
 
 class BrokenClient:
@@ -95,7 +94,7 @@ def test_only_the_first_end_counts():
 
 def test_a_lock_is_free_once_its_process_is_gone(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from papergan.tracking.run_locks import RunLocks\n"
+        "import sys; from pathlib import Path; from papergan.tracking.mlflow_store import RunLocks\n"
         "holder = RunLocks(Path(sys.argv[1])); holder.acquire('run'); print('held', flush=True); sys.stdin.read()"
     )
     process = subprocess.Popen(

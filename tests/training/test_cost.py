@@ -10,7 +10,7 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.training.cost import FlopCounter, duration, measure_step
 
-SHAPE = (4, 3, 16, 16)
+BATCH = ImageSpec(3, 16, 10).random_batch(4)
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def small():
 
 
 def test_a_step_is_timed_and_its_flops_are_counted(small):
-    cost = measure_step(small, SHAPE, limit=2.0, count_flops=True)
+    cost = measure_step(small, BATCH, limit=2.0, count_flops=True)
     assert 0 < cost.seconds < 10
     assert 1 <= cost.steps <= 10
     assert cost.flops > 0
@@ -27,21 +27,21 @@ def test_a_step_is_timed_and_its_flops_are_counted(small):
 
 
 def test_one_step_is_enough_where_it_is_short(small):
-    assert measure_step(small, SHAPE, enough=60.0).steps == 1
+    assert measure_step(small, BATCH, enough=60.0).steps == 1
 
 
 def test_twice_the_images_are_twice_the_flops():
     counts = []
     for batch in (4, 8):
         one = systems.build("hybrid", ImageSpec(3, 16, 10), {"width": 4, "gradient_penalty": 0.0, "r1": 0.0}, seed=0)
-        counts.append(measure_step(one, (batch, 3, 16, 16), enough=60.0, count_flops=True).flops)
+        counts.append(measure_step(one, ImageSpec(3, 16, 10).random_batch(batch), enough=60.0, count_flops=True).flops)
     assert counts[1] == pytest.approx(2 * counts[0], rel=0.05)
 
 
 def test_the_random_state_is_left_alone(small):
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    measure_step(small, SHAPE, enough=60.0)
+    measure_step(small, BATCH, enough=60.0)
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -16,7 +16,7 @@ from papergan.game import cuda_graphs
 from papergan.game.cuda_graphs import GraphedStep
 from papergan.game.ema import EMA
 from papergan.game.game import Game
-from papergan.game.schedules import LinearDecay, Warmup
+from papergan.game.schedules import LinearDecay, PiecewiseConstant
 from papergan.game.terms import DiscriminatorLoss
 from papergan.game.training_step import training_step
 from papergan.objectives.adversarial import Wasserstein
@@ -32,7 +32,7 @@ def moving() -> Game:
         discriminator_optimiser=lambda weights: torch.optim.Adam(weights, lr=0.01),
         generator_learning_rate=LinearDecay(0.5, 4, 36),
         discriminator_terms=[DiscriminatorLoss(Wasserstein(), weight=lambda progress: 0.01 * progress.step)],
-        average=EMA(Warmup(0.5, 0.99, 20)),
+        average=EMA(PiecewiseConstant(0.5, ((20, 0.99),))),
     )
 
 

@@ -7,25 +7,24 @@ lines without close matches.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from papergan.config.comparison import ComparisonSettings
 from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
-from papergan.config.reproductions import ReproductionsRecipe
-from papergan.config.study import ExperimentTrial, Keyed, SearchRecipe, StudyRecipe, digest_of
+from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 from papergan.config.sweep import SweepSettings
+from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
+from papergan.validation import short_digest
 
 R = TypeVar("R")
-T = TypeVar("T", bound=Keyed)
+T = TypeVar("T", bound=ExperimentTrial | ModeTrial)
 
 
 class Experiment(NamedTuple):
-    """A recipe under its name."""
+    """An experiment: its name and its recipe."""
 
     name: str
     recipe: Recipe
@@ -40,13 +39,13 @@ class TrialPlan(NamedTuple, Generic[R, T]):
 
     @property
     def planned(self) -> int:
-        """How many trials there are."""
+        """The number of trials."""
         return len(self.trials)
 
     @property
     def digest(self) -> str:
-        """A digest of the trials."""
-        return digest_of(self.trials)
+        """A digest, 12 hexadecimal digits, of the trials."""
+        return hashlib.sha256(" ".join(sorted(trial.key for trial in self.trials)).encode()).hexdigest()[:12]
 
 
 Study = TrialPlan[StudyRecipe, ExperimentTrial]
@@ -68,38 +67,31 @@ class Sweep(NamedTuple):
 
     @property
     def search(self) -> SweepSettings:
-        """Its space, objective and budget."""
+        """The space, objective and budget of the search."""
         assert self.recipe.search is not None
         return self.recipe.search
 
     @property
     def planned(self) -> int:
-        """How many trials there are at most, those of winners with further seeds included."""
+        """The largest number of trials, those of winners with further seeds included."""
         return self.search.trials + min(self.search.winners, self.search.trials) * (len(self.recipe.seeds) - 1)
 
     @property
     def digest(self) -> str:
         """A digest, 12 hexadecimal digits, of the recipe and the search."""
         about = [self.base.model_dump(mode="json"), self.recipe.model_dump(mode="json", exclude={"workers"})]
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
+        return short_digest(about)
 
 
-class Dirac(NamedTuple):
-    """The settings of the Dirac-GAN."""
+class Settings(NamedTuple, Generic[R]):
+    """The settings of a tool that trains nothing."""
 
-    recipe: DiracRecipe
-
-
-class Sanity(NamedTuple):
-    """The settings of the metric sanity pipeline."""
-
-    recipe: SanitySettings
+    recipe: R
 
 
-class Comparison(NamedTuple):
-    """Which runs stand in the comparison table."""
-
-    settings: ComparisonSettings
+Dirac = Settings[DiracRecipe]
+Sanity = Settings[SanitySettings]
+Comparison = Settings[ComparisonSettings]
 
 
 class Images(NamedTuple):

@@ -121,7 +121,7 @@ class EvaluationSettings(MetricSettings):
 
 
 class SanitySettings(MetricSettings):
-    """Settings of `--pipeline metric_sanity`: every metric on damaged real images of a data set.
+    """Settings of `--pipelines metric_sanity`: every metric on damaged real images of a data set.
 
     num_samples: test images per case; two classes must have so many.
     """
@@ -132,7 +132,7 @@ class SanitySettings(MetricSettings):
 
 
 class ImagesSettings(MetricSettings):
-    """Settings of `--pipeline evaluate_images`: any images against any others.
+    """Settings of `--pipelines evaluate_images`: any images against any others.
 
     held_out: a folder or file of further real images, for the floor and for memorisation; None = neither.
     size, mode, limit: see `papergan.data.folder.read_images`; for both sides alike.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from papergan import systems
 from papergan.config.evaluation import EvaluationSettings
 from papergan.config.papers import PaperKey
 from papergan.data.own_declaration import OwnImagesSettings, dataset_name, is_path
+from papergan.data.translation import ClassNames, InputSettings
 from papergan.errors import RecipeError
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
@@ -27,6 +26,7 @@ from papergan.validation import (
     Size,
     StrictModel,
     flattened,
+    short_digest,
     validation_errors,
 )  # fmt: skip
 
@@ -86,8 +86,10 @@ class Recipe(StrictModel):
     paper: citation key or arXiv identifier. description: one line for people. image_size and train_limit: None leaves
     the data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. validation: how
     many of the last training images are not trained on, but choose settings of a measure; None = none. overrides:
-    arguments of the system's `build` that differ from its defaults. dataset: a name of the catalog, or the path of
-    images of one's own: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how those are used.
+    arguments of the system's `build` that differ from its defaults. classes: train on images of these classes only.
+    input: what the generator translates to these images, for systems that translate. dataset: a name of the catalog, or
+    the path of images of one's own: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how
+    those are used.
     """
 
     paper: PaperKey
@@ -95,6 +97,8 @@ class Recipe(StrictModel):
     system: str
     dataset: Annotated[str, Field(min_length=1)]
     images: OwnImagesSettings | None = None
+    classes: ClassNames | None = None
+    input: InputSettings | None = None
     image_size: Annotated[Size, Field(ge=8)] | None = None
     train_limit: Positive | None = None
     subset_seed: Annotated[Seed, Field(ge=0)] | None = None
@@ -114,6 +118,16 @@ class Recipe(StrictModel):
         return systems.resolve(self.system, self.overrides)
 
     @model_validator(mode="after")
+    def _input_fits(self) -> Recipe:
+        if (self.input is not None) != ("translates" in systems.traits(self.system)):
+            if self.input is None:
+                raise ValueError(f"system {self.system!r} translates images: give input, for example {INPUT_EXAMPLE}")
+            raise ValueError(f"system {self.system!r} makes images from latents: leave input out")
+        if self.input is not None and self.training.devices > 1:
+            raise ValueError("a system that translates images is trained on one device: leave training.devices out")
+        return self
+
+    @model_validator(mode="after")
     def _enough_validation_images(self) -> Recipe:
         if self.evaluation.parzen_validation > (self.validation or 0):
             wanted, there = self.evaluation.parzen_validation, self.validation or 0
@@ -128,7 +142,8 @@ class Recipe(StrictModel):
 
     def training_images(self, published: int | None) -> int | None:
         """How many of the `published` images of the training split are trained on; None where it is not known yet."""
-        left = None if published is None else published - (self.validation or 0)
+        known = published is not None and self.classes is None
+        left = published - (self.validation or 0) if known and published is not None else None
         return min((each for each in (left, self.train_limit) if each is not None), default=None)
 
     @property
@@ -138,7 +153,7 @@ class Recipe(StrictModel):
         Outside it: the budget, cadences, evaluation and the device, so that a run can be extended or evaluated
         more often without starting over.
         """
-        return self._digest(self._identity() | {"seed": self.seed})
+        return short_digest(self._identity() | {"seed": self.seed})
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -154,13 +169,15 @@ class Recipe(StrictModel):
     @property
     def variant(self) -> str:
         """As `fingerprint`, without the seed: runs of one variant and budget differ by their seed alone."""
-        return self._digest(self._identity())
+        return short_digest(self._identity())
 
     def _identity(self) -> dict[str, Any]:
         decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
         training = self.training.model_dump(include=decisive)
         subset: list[object] = [] if self.subset_seed is None else [self.subset_seed]
         subset += [] if self.images is None else [self.images.model_dump()]
+        subset += [] if self.classes is None else [f"classes {', '.join(self.classes)}"]
+        subset += [] if self.input is None else [self.input.model_dump()]
         subset += [] if self.validation is None else [f"without the last {self.validation}"]
         return {
             "system": self.system,
@@ -168,10 +185,6 @@ class Recipe(StrictModel):
             "dataset": [_absolute(self.dataset), self.image_size, self.train_limit, *subset],
             "training": training,
         }
-
-    @staticmethod
-    def _digest(identity: Mapping[str, Any]) -> str:
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @classmethod
     def parse(cls, name: str, given: Any) -> Self:
@@ -184,6 +197,9 @@ class Recipe(StrictModel):
                 # then the settings have not been validated yet
                 errors += _settings_errors(name, given)
             raise RecipeError("; ".join(errors)) from None
+
+
+INPUT_EXAMPLE = "{kind: downsampled, factor: 4}"
 
 
 def _absolute(dataset: str) -> str:

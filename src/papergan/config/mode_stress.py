@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -17,7 +15,7 @@ from papergan.config.workers import WorkerSettings
 from papergan.data.images import ImageSpec
 from papergan.metrics.modes import Mixture
 from papergan.training.history import Row
-from papergan.validation import Amount, BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened
+from papergan.validation import Amount, BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
 
 POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
 MODES: Literal["modes"] = "modes"
@@ -127,7 +125,7 @@ class ModeTrial:
         about |= {
             name: value for name, value in changes.items() if value != ModeStressRecipe.model_fields[name].default
         }
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
+        return short_digest(about)
 
 
 @dataclass(frozen=True, eq=False)

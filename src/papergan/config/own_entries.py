@@ -24,7 +24,7 @@ OURS = ("parameters_studies.yml", "parameters_tools.yml")  # of conf/base; and t
 
 @dataclass(frozen=True)
 class Configuration:
-    """conf: the folder of configuration, with `base` in it. environment: the folder beside `base`."""
+    """A place of configuration. conf: the folder with `base` in it. environment: the folder beside `base`."""
 
     conf: Path
     environment: str
@@ -46,7 +46,7 @@ class Configuration:
 
 
 class OwnEntries(NamedTuple):
-    """By name: the file, and the entry as it is written there."""
+    """Experiments and studies by name: the file, and the entry as it is written there."""
 
     experiments: dict[str, tuple[Path, Mapping[str, Any]]]
     studies: dict[str, tuple[Path, Mapping[str, Any]]]
@@ -55,9 +55,13 @@ class OwnEntries(NamedTuple):
 def own_entries(configuration: Configuration, known: set[str]) -> OwnEntries:
     """The entries that are not `known`. Raises RecipeError for a whole recipe under a known name, or in two files."""
     found = OwnEntries({}, {})
-    for path, name, entry in _read(configuration):
+    for path, name, entry in read_own(configuration):
         if name in known:
-            _refuse_a_second(path, name, entry)
+            if entry.keys() >= COMPLETE:
+                raise RecipeError(
+                    f"{path}: there is an experiment {quoted(name)} in conf/base already; give yours another name, or "
+                    "leave in only what differs from that one"
+                )
             continue
         kind = found.studies if STUDY & entry.keys() else found.experiments
         if not {*STUDY, "system", "dataset"} & entry.keys():
@@ -69,23 +73,11 @@ def own_entries(configuration: Configuration, known: set[str]) -> OwnEntries:
 
 
 @cache
-def _read(configuration: Configuration) -> tuple[tuple[Path, str, Mapping[str, Any]], ...]:
+def read_own(configuration: Configuration) -> tuple[tuple[Path, str, Mapping[str, Any]], ...]:
+    """Every entry of those files, as file, name and content; kept until `read_own.cache_clear`."""
     return tuple(
         (path, name, entry)
         for path in configuration.own_files()
         for name, entry in read_entries(path, "names to recipes", scalars=True).items()
         if isinstance(entry, dict)
     )
-
-
-def _refuse_a_second(path: Path, name: str, entry: Mapping[str, Any]) -> None:
-    if entry.keys() >= COMPLETE:
-        raise RecipeError(
-            f"{path}: there is an experiment {quoted(name)} in conf/base already; give yours another name, or leave in "
-            "only what differs from that one"
-        )
-
-
-def forget() -> None:
-    """Read files again: they may have changed."""
-    _read.cache_clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -23,10 +22,11 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Paper(StrictModel):
-    """One entry. authors: "Family, Given", in the paper's order; empty = unknown, and then `name` is cited.
+    """A paper of the bibliography.
 
-    subject: a few words for headings. arxiv, doi: identifiers without a prefix. document: number of the source
-    document, of the five that began this.
+    authors: "Family, Given", in the paper's order; empty = unknown, and then `name` is cited. subject: a few words for
+    headings. arxiv, doi: identifiers without a prefix. document: number of the source document, of the five that
+    began this.
     """
 
     title: Text
@@ -52,7 +52,7 @@ class Paper(StrictModel):
 
     @property
     def short_name(self) -> str:
-        """As a sentence cites it: "Tahvili et al. 2025", "Song and Kim 2023", "Zaika 2025"."""
+        """The paper as a sentence cites it: "Tahvili et al. 2025", "Song and Kim 2023", "Zaika 2025"."""
         if self.name is not None:
             return self.name
         first, *others = self.families
@@ -61,7 +61,7 @@ class Paper(StrictModel):
 
     @property
     def heading(self) -> str:
-        """Whose it is and what about: "Tahvili et al. 2025: hybrid GAN"; the title where no subject is given."""
+        """Authors, year and subject: "Tahvili et al. 2025: hybrid GAN"; the title where no subject is given."""
         about = self.subject or self.title
         return self.short_name if about == self.short_name else f"{self.short_name}: {about}"
 
@@ -74,7 +74,7 @@ class Paper(StrictModel):
 
     @property
     def citation(self) -> str:
-        """All that is known, on one line: family names, title, venue, year, link."""
+        """The full citation on one line: family names, title, venue, year, link."""
         who = f"{', '.join(self.families)}: " if self.authors else f"{self.name}: " if self.name else ""
         known = (self.title, self.venue, self.year, self.link)
         return who + ", ".join(str(part) for part in known if part is not None)
@@ -131,17 +131,6 @@ def _checked(key: str) -> str:
 PaperKey = Annotated[str, AfterValidator(_checked)]  # of a recipe
 
 
-def short_name(key: str) -> str:
-    """As `Paper.short_name`. Raises RecipeError as `find_paper` does."""
-    return find_paper(key).short_name
-
-
 def citation(key: str) -> str:
-    """As `Paper.citation`. Raises RecipeError as `find_paper` does."""
+    """The citation of the paper of a key. Raises RecipeError as `find_paper` does."""
     return find_paper(key).citation
-
-
-def check_citations(keys: Iterable[object]) -> None:
-    """Raise RecipeError unless every one of these is a paper's key."""
-    for key in keys:
-        find_paper(str(key))

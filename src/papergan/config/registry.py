@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from papergan.config.own_entries import Configuration, OwnEntries, forget, own_entries
+from papergan.config.own_entries import Configuration, OwnEntries, own_entries, read_own
 from papergan.config.papers import papers
 from papergan.config.yaml_file import read_entries
 from papergan.errors import RecipeError, did_you_mean
@@ -29,12 +29,16 @@ def is_dry_run(run_params: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class ExperimentEntry:
-    """Name, paper (a citation key) and description of an experiment or study. sweep: a study that has a search."""
+    """Name, paper (a citation key) and description of an experiment or study.
+
+    sweep: a study that has a search. translates: an experiment whose generator is given images.
+    """
 
     name: str
     paper: str
     description: str
     sweep: bool = False
+    translates: bool = False
 
 
 def discover(folder: Path | None = None) -> dict[str, ExperimentEntry]:
@@ -69,7 +73,8 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], what: str = "an expe
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
         wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
         raise RecipeError(f"{path}: {quoted(name)} cannot be the name of {what}: {wanted}")
-    return ExperimentEntry(name, _text(entry.get("paper")), _text(entry.get("description")), "search" in entry)
+    paper, description = _text(entry.get("paper")), _text(entry.get("description"))
+    return ExperimentEntry(name, paper, description, sweep="search" in entry, translates="input" in entry)
 
 
 def _place(name: str, order: list[str]) -> int:
@@ -123,9 +128,8 @@ def use(conf: Path | None = None, environment: str | None = None) -> bool:
     wanted = environment or os.environ.get("KEDRO_ENV") or "local"
     known = {path.name for path in conf.iterdir() if path.is_dir()}
     _in_use = Configuration(conf.resolve(), wanted if wanted in known else "local")
-    for cached in (_in_folder, _in_file):
+    for cached in (_in_folder, _in_file, read_own):
         cached.cache_clear()
-    forget()
     return _in_use != before
 
 
@@ -136,72 +140,53 @@ SHARED_FOLDERS = ("store", "rulers")  # folders beside those of the experiments
 class Tool:
     """A tool: a pipeline that is neither an experiment nor a study.
 
-    pipeline: module with `create_pipeline()`. settings: model of `params:<name>`, "module:class"; "" = it has none.
-    check: "module:function" from (name, catalog) to what its nodes get in the place of the parameters. inputs: further
-    parameters that it reads. arguments: of `create_pipeline`, where several tools have one. All by name, so that naming
-    pipelines imports none of them.
+    pipeline: module with `create_pipeline()`. settings: model of `params:<name>`, "module:class". check:
+    "module:function" from (name, catalog) to what its nodes get in the place of the parameters. inputs: further
+    parameters that it reads. arguments: of `create_pipeline`, where several tools have one. All by name below
+    `papergan`, so that naming pipelines imports none of them.
     """
 
     description: str
     pipeline: str
-    settings: str = ""
-    check: str = ""
+    settings: str
+    check: str = "hooks.tool_checks:check_settings"
     inputs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
 
 
 TOOLS = {
-    "comparison": Tool(
-        "the table of all runs so far",
-        "papergan.pipelines.comparison",
-        "papergan.config.comparison:ComparisonSettings",
-        "papergan.hooks.tool_checks:check_comparison",
-    ),
+    "comparison": Tool("the table of all runs so far", "pipelines.comparison", "config.tools:ComparisonSettings"),
     "metric_sanity": Tool(
         "every metric on real images that are damaged more and more: does it notice?",
-        "papergan.pipelines.sanity",
-        "papergan.config.evaluation:SanitySettings",
-        "papergan.hooks.tool_checks:check_sanity",
+        "pipelines.sanity", "config.evaluation:SanitySettings", "hooks.tool_checks:check_sanity",
     ),
     "evaluate_images": Tool(
         "any two folders or files of images: --params real=DIR,fake=DIR",
-        "papergan.pipelines.images",
-        "papergan.config.evaluation:ImagesSettings",
-        "papergan.hooks.tool_checks:check_images",
+        "pipelines.images", "config.evaluation:ImagesSettings", "hooks.tool_checks:check_images",
         inputs=("real", "fake"),
     ),
     "mode_stress_test": Tool(
         "losses and regularisers of the GAN optimisation review on a ring and a grid of Gaussians",
-        "papergan.pipelines.mode_stress",
-        "papergan.config.mode_stress:ModeStressRecipe",
-        "papergan.hooks.study_checks:check_mode_stress",
+        "pipelines.mode_stress", "config.mode_stress:ModeStressRecipe", "hooks.study_checks:check_mode_stress",
     ),
     "pacgan_points": Tool(
         "table 1 of PacGAN: packed discriminators on a ring and a grid of Gaussians, modes counted",
-        "papergan.pipelines.mode_stress",
-        "papergan.config.mode_stress:ModeStressRecipe",
-        "papergan.hooks.study_checks:check_mode_stress",
+        "pipelines.mode_stress", "config.mode_stress:ModeStressRecipe", "hooks.study_checks:check_mode_stress",
         arguments=("pacgan_points",),
     ),
     "dirac_gan": Tool(
         "two scalars under every loss and regulariser: what converges, beside the closed forms",
-        "papergan.pipelines.dirac_gan",
-        "papergan.config.dirac:DiracRecipe",
-        "papergan.hooks.tool_checks:check_dirac",
+        "pipelines.dirac_gan", "config.dirac:DiracRecipe",
     ),
     "reproductions": Tool(
         "published numbers beside measured ones, each under its paper's protocol",
-        "papergan.pipelines.reproductions",
-        "papergan.config.reproductions:ReproductionsRecipe",
-        "papergan.hooks.study_checks:check_reproductions",
+        "pipelines.reproductions", "config.tools:ReproductionsRecipe", "hooks.study_checks:check_reproductions",
     ),
     "fd_search": Tool(
         "the search of Song and Kim 2023 for FD: raised from 1 until nothing is unstable beyond epoch 30",
-        "papergan.pipelines.fd_search",
-        "papergan.config.study:SearchRecipe",
-        "papergan.hooks.study_checks:check_search",
+        "pipelines.fd_search", "config.study:SearchRecipe", "hooks.study_checks:check_search",
     ),
-}
+}  # fmt: skip
 """Every tool. A new one is an entry here, its pipeline, and its parameters in conf/base/parameters_tools.yml."""
 
 LISTED = f"`{COMMAND} run` lists what there is"
@@ -209,16 +194,14 @@ PARTS_OF_A_RECIPE = (
     "system", "dataset", "images", "image_size", "train_limit", "subset_seed", "validation", "seed", "overrides",
     "training", "evaluation",
 )  # fmt: skip
-MODELS = {name: tool.settings for name, tool in TOOLS.items() if tool.settings} | {
-    "retention": "papergan.maintenance.retention:RetentionRecipe",  # of `kedro clean`
-}
+MODELS = {name: tool.settings for name, tool in TOOLS.items()} | {"retention": "config.tools:RetentionRecipe"}
 TOOL_PARAMETERS = (*MODELS, *(name for tool in TOOLS.values() for name in tool.inputs))
 
 
 def import_by_name(dotted: str) -> Any:
-    """The class or function that "module:name" names."""
+    """The class or function that "module:name" names, without `papergan.`."""
     module, _, name = dotted.partition(":")
-    return getattr(import_module(module), name)
+    return getattr(import_module(f"papergan.{module}"), name)
 
 
 def refuse_unknown(parameters: Mapping[str, Any]) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -22,7 +20,7 @@ from papergan.messages import quoted
 from papergan.metrics.registry import METRICS
 from papergan.metrics.stability import StabilityRule
 from papergan.training.history import History
-from papergan.validation import Seed, Seeds, StrictModel, deep_merge
+from papergan.validation import Seed, Seeds, StrictModel, deep_merge, short_digest
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
 Tree = dict[str, Any]  # part of a recipe, as YAML has it
@@ -101,10 +99,6 @@ class StudyRecipe(StrictModel):
         return self
 
 
-def _levels(grid: GridRecipe) -> Iterator[str]:
-    yield from (level for levels in grid.factors.values() for level in levels)
-
-
 class SearchRecipe(StrictModel):
     """The search of song2023, section 3.1: FD is raised from 1 until training is stable, at most to `most`."""
 
@@ -162,19 +156,7 @@ class ExperimentTrial:
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper"})
         about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
         about |= {"pruning": self.pruning} if self.pruning else {}
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def digest_of(trials: Sequence[Keyed]) -> str:
-    """A digest, 12 hexadecimal digits, of the trials of a study."""
-    return hashlib.sha256(" ".join(sorted(trial.key for trial in trials)).encode()).hexdigest()[:12]
-
-
-class Keyed(Protocol):
-    """The protocol of a trial: it has a key."""
-
-    @property
-    def key(self) -> str: ...
+        return short_digest(about)
 
 
 # of training, no part of a result
@@ -220,7 +202,8 @@ def trials_of(
 
 def _unknown_sides(name: str, study: StudyRecipe, recipes: Mapping[str, Tree]) -> dict[str, str]:
     """Errors for sides of claims that are neither an experiment nor a level; an experiment need not be in a grid."""
-    sides = {*recipes, *(level for grid in study.grids.values() for level in _levels(grid))}
+    factors = [levels for grid in study.grids.values() for levels in grid.factors.values()]
+    sides = {*recipes, *(level for levels in factors for level in levels)}
     return {
         f"unknown side {quoted(side)}{did_you_mean(side, sides)}": f"{name}.claims.{place}"
         for place, claim in enumerate(study.claims)

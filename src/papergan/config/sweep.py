@@ -129,7 +129,7 @@ class SweepSettings(StrictModel):
 
     @property
     def labels(self) -> dict[str, str]:
-        """What the settings of the space are called in tables: by their last part, where that is theirs alone."""
+        """The names of the settings of the space in tables: their last part, where that is theirs alone."""
         last = {name: name.rpartition(".")[2] for name in self.space}
         return {name: short if [*last.values()].count(short) == 1 else name for name, short in last.items()}
 

@@ -12,9 +12,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from papergan.data.image_file import load_image_set
+from papergan.data.images import Picture, Pictures, load_image_set
 from papergan.data.memory import check_memory
-from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
 from papergan.messages import sanitise
 

@@ -1,10 +1,13 @@
-"""What a folder, a zip or parquet file holds: images in a fixed order, their classes and splits, and other files."""
+"""Images of a folder, a zip or parquet file or a data set of the Hugging Face Hub, in a fixed order, with their classes
+and splits; skipped files.
+"""
 
 from __future__ import annotations
 
-import os
+import logging
+import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -12,21 +15,62 @@ from typing import NamedTuple
 import numpy as np
 
 from papergan.atomic_files import check_regular
-from papergan.data.any_parquet import parquet_pictures
 from papergan.data.decoding import MAX_PIXELS
-from papergan.data.folder import IMAGE_SUFFIXES, is_left_by_system, walk
-from papergan.data.pictures import Picture, Pictures
-from papergan.data.skipped import Skipped
+from papergan.data.folder import IMAGE_SUFFIXES, Listing, is_left_by_system
+from papergan.data.images import Picture, Pictures
+from papergan.data.own_declaration import HUB
+from papergan.data.parquet import parquet_pictures
 from papergan.errors import DataError
-from papergan.messages import sanitise
+from papergan.messages import quiet_libraries, quoted, sanitise
+
+logger = logging.getLogger(__name__)
 
 _TRAIN, _TEST = {"train", "training"}, {"test", "testing", "val", "valid", "validation"}
 _MOST_BYTES = 4 * MAX_PIXELS  # of one file in a zip; an image of so many pixels has no more
+_NAMED = 3  # files of each reason that the summary names
+REVISION = "refs/convert/parquet"  # where the Hub keeps them, CONFIGURATION/SPLIT/0000.parquet
+_NAME = r"[A-Za-z0-9][\w.-]*"
+_ADDRESS = re.compile(rf"{HUB}({_NAME}/{_NAME})(?:/({_NAME}))?")
+_INSTALL = "needs the package huggingface_hub; install papergan[hub]"
+
+
+@dataclass
+class Skipped:
+    """What is left out of a user's images: counts and the first names by reason.
+
+    `str` of it is the summary, "skipped 3: 2 damaged (a.png, b.png), ...".
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, why: str, where: str) -> None:
+        """One file, or row of a file."""
+        self.counts[why] = self.counts.get(why, 0) + 1
+        known = self.names.setdefault(why, [])
+        if len(known) < _NAMED:
+            known.append(where)
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def __str__(self) -> str:
+        if not self:
+            return "nothing is skipped"
+        reasons = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        return f"skipped {len(self)}: {', '.join(f'{count} {why} ({self._some(why)})' for why, count in reasons)}"
+
+    def _some(self, why: str) -> str:
+        more = ", ..." if self.counts[why] > len(self.names[why]) else ""
+        return ", ".join(map(sanitise, self.names[why])) + more
 
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """where: for messages. in_test: bool [N], which images come as the test split; None where splits are not given.
+    """Images at a path.
+
+    where: the path, for messages. in_test: bool [N], which images come as the test split; None where splits are not
+    given.
 
     why_no_classes: in words; "" where there are classes.
     """
@@ -88,13 +132,12 @@ def _inside(parts: list[list[str]]) -> list[list[str]]:
     return parts
 
 
-def _collected(where: str, names: list[str], contents: list[Picture], skipped: Skipped) -> Collection:
+def _collected(where: str, names: list[str], each: Callable[[], Iterator[Picture]], skipped: Skipped) -> Collection:
     if not names:
         others = f"; {skipped}" if skipped else ""
         raise DataError(f"{where} holds no images ({', '.join(IMAGE_SUFFIXES)}){others}")
     found = arrange(names)
-    pictures = Pictures(lambda: iter(contents), found.labels, found.classes)
-    return Collection(where, pictures, found.in_test, skipped, found.why_no_classes)
+    return Collection(where, Pictures(each, found.labels, found.classes), found.in_test, skipped, found.why_no_classes)
 
 
 def _kind(name: str) -> str:
@@ -104,26 +147,19 @@ def _kind(name: str) -> str:
 
 
 def _folder(folder: Path) -> Collection:
-    inside, skipped, parquets = os.path.realpath(folder), Skipped(), []
-    found: list[str] = []
-    for path in walk(folder):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
-            skipped.add("links that lead out of the folder", name)
-        elif not path.is_file():
-            skipped.add("no files, or links to none", name)  # a pipe would block
-        elif name.lower().endswith(".parquet"):
-            parquets.append(name)
-        elif name.lower().endswith(IMAGE_SUFFIXES):
-            found.append(name)
-        else:
-            skipped.add(_kind(name), name)
-    if parquets and not found:
-        return parquet_collection([folder / name for name in sorted(parquets)], str(folder))
-    for name in parquets:
-        skipped.add(".parquet files beside images", name)
-    found.sort()
-    return _collected(sanitise(folder), found, [Picture(sanitise(name), folder / name) for name in found], skipped)
+    files, skipped = Listing.of(folder), Skipped()
+    if files.parquets and not files.images:
+        return parquet_collection([folder / name for name in files.parquets], str(folder))
+    for why, names in (
+        ("links that lead out of the folder", files.links), ("no files, or links to none", files.irregular),
+        (".parquet files beside images", files.parquets),
+    ):  # fmt: skip
+        for name in names:
+            skipped.add(why, name)
+    for name in files.others:
+        skipped.add(_kind(name), name)
+    pictures = [Picture(sanitise(name), folder / name) for name in files.images]
+    return _collected(sanitise(folder), files.images, lambda: iter(pictures), skipped)
 
 
 def _zip(path: Path) -> Collection:
@@ -148,9 +184,7 @@ def _zip(path: Path) -> Collection:
             found.append(entry)
     found.sort(key=lambda entry: entry.filename)
     names = [entry.filename for entry in found]
-    collection = _collected(sanitise(path), names, [], skipped)
-    pictures = Pictures(lambda: _unzipped(path, found), collection.pictures.labels, collection.pictures.classes)
-    return Collection(collection.where, pictures, collection.in_test, skipped, collection.why_no_classes)
+    return _collected(sanitise(path), names, lambda: _unzipped(path, found), skipped)
 
 
 def _unzipped(path: Path, entries: Sequence[zipfile.ZipInfo]) -> Iterator[Picture]:
@@ -162,3 +196,42 @@ def _unzipped(path: Path, entries: Sequence[zipfile.ZipInfo]) -> Iterator[Pictur
             except Exception:  # zipfile and zlib raise many types on garbage; each means the same here
                 content = b""
             yield Picture(sanitise(entry.filename), content)
+
+
+def hub_files(address: str) -> list[Path]:
+    """The files of the split `train`, downloaded or from the client's own cache, in order.
+
+    address: "hf://datasets/ORGANISATION/NAME", or with "/CONFIGURATION" where the data set has several. Raises
+    DataError where the client is not installed, the Hub cannot be reached, or has no such data set.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise DataError(f"{quoted(address)} is no data set of the Hub: write {HUB}ORGANISATION/NAME")
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+    except ImportError as error:
+        raise DataError(f"{address} {_INSTALL}") from error
+    repository, configuration = found.groups()
+    try:
+        logger.info("%s: downloading what is not there yet", address)
+        with quiet_libraries("huggingface_hub", "httpx"):
+            names = HfApi().list_repo_files(repository, repo_type="dataset", revision=REVISION)
+        chosen = _train_files(address, names, configuration)
+        folder = snapshot_download(repository, repo_type="dataset", revision=REVISION, allow_patterns=chosen)
+    except DataError:
+        raise
+    except Exception as error:  # the client raises many types; each means the same here
+        raise DataError(f"{address} cannot be had from the Hub: {sanitise(error).strip()}") from error
+    return [Path(folder, name) for name in chosen]
+
+
+def _train_files(address: str, names: list[str], configuration: str | None) -> list[str]:
+    files = sorted(name for name in names if re.fullmatch(r"[^/]+/train/[^/]+\.parquet", name))
+    known = sorted({name.split("/")[0] for name in files})
+    if not known:
+        raise DataError(f"{address} has no split 'train' in parquet files on the Hub; download it, and give the folder")
+    chosen = configuration or ("default" if "default" in known else known[0] if len(known) == 1 else None)
+    if chosen not in known:
+        what = "several configurations" if configuration is None else f"no configuration {quoted(configuration)}"
+        raise DataError(f"{address} has {what}: write {HUB}ORGANISATION/NAME/ and one of {', '.join(known)}")
+    return [name for name in files if name.startswith(f"{chosen}/")]

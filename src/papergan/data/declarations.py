@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
+from papergan.data import socofing
 from papergan.data.download import check_address
+from papergan.data.drawn import digits, fingerprints, shapes
 from papergan.data.images import Background, ImageSpec, Mode
-from papergan.data.own_declaration import YOURS
-from papergan.messages import quoted
-from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel
+from papergan.data.own_declaration import YOURS, OwnImagesDeclaration
+from papergan.data.stacked_images import CHANNELS
+from papergan.errors import DataError, did_you_mean
+from papergan.messages import quoted, sanitise
+from papergan.validation import Positive, SampleCount, Seed, Size, StrictModel, validation_errors
 
 OWN = "Apache-2.0, drawn by papergan"  # the licence of images that this project's own code draws
 
@@ -105,9 +111,7 @@ class SyntheticDeclaration(DrawnDeclaration):
 
     @property
     def spec(self) -> ImageSpec:
-        from papergan.data.drawn.shapes import CLASSES, SIZE
-
-        return ImageSpec(3, SIZE, len(CLASSES))
+        return ImageSpec(3, shapes.SIZE, len(shapes.CLASSES))
 
 
 class DigitsDeclaration(DrawnDeclaration):
@@ -118,10 +122,7 @@ class DigitsDeclaration(DrawnDeclaration):
 
     @property
     def spec(self) -> ImageSpec:
-        from papergan.data.drawn.digits import DIGITS
-        from papergan.data.drawn.shapes import SIZE
-
-        return ImageSpec(1, SIZE, len(DIGITS))
+        return ImageSpec(1, shapes.SIZE, len(digits.DIGITS))
 
 
 class StackedDeclaration(DrawnDeclaration):
@@ -137,8 +138,6 @@ class StackedDeclaration(DrawnDeclaration):
 
     @property
     def spec(self) -> ImageSpec:
-        from papergan.data.stacked_images import CHANNELS
-
         return ImageSpec(CHANNELS, self.size, len(self.classes) ** CHANNELS)
 
 
@@ -199,9 +198,7 @@ class SocofingDeclaration(UsersDeclaration):
 
     @property
     def spec(self) -> ImageSpec:
-        from papergan.data.socofing import CLASSES
-
-        return ImageSpec(1, self.size, len(CLASSES))
+        return ImageSpec(1, self.size, len(socofing.CLASSES))
 
 
 class FingerprintsDeclaration(DrawnDeclaration):
@@ -212,6 +209,39 @@ class FingerprintsDeclaration(DrawnDeclaration):
 
     @property
     def spec(self) -> ImageSpec:
-        from papergan.data.drawn.fingerprints import CLASSES, SIZE
+        return ImageSpec(1, fingerprints.SIZE, len(fingerprints.CLASSES))
 
-        return ImageSpec(1, SIZE, len(CLASSES))
+
+Declaration = (
+    ParquetDeclaration | SyntheticDeclaration | DigitsDeclaration | FolderDeclaration | OwnImagesDeclaration
+    | EmojiDeclaration | SocofingDeclaration | FingerprintsDeclaration | StackedDeclaration
+)  # fmt: skip
+_KINDS: dict[str, type[Declaration]] = {one.model_fields["kind"].default: one for one in get_args(Declaration)}
+_MADE_HERE = {
+    "synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font"),
+    "fingerprints": ("synthetic", "drawn fingerprints"), "synthetic_digits": ("synthetic", "drawn digits"),
+    "stacked": ("stacked", "stacked images"),
+}  # fmt: skip
+
+
+def parse_declarations(entries: Mapping[str, object]) -> dict[str, Declaration]:
+    """`{name: {kind: ..., ...}}`, as it comes from YAML, to declarations. Raises DataError naming entry and key."""
+    if not isinstance(entries, Mapping):
+        raise DataError(f"data sets must be declared as `name: {{kind: ...}}`, got {quoted(entries)}")
+    return {name: parse_declaration(name, entry) for name, entry in entries.items()}
+
+
+def parse_declaration(name: str, entry: object) -> Declaration:
+    """One entry. name: of the data set; it becomes a file name, and drawn shapes may not pass for something else."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        raise DataError(f"data set name {quoted(name)}: only letters, digits, '_', '-' and '.' are allowed")
+    kind = entry.get("kind") if isinstance(entry, Mapping) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise DataError(f"data set {quoted(name)}: unknown kind {quoted(kind)}{did_you_mean(str(kind), _KINDS)}")
+    word, what = _MADE_HERE.get(kind, ("", ""))
+    if word not in name:
+        raise DataError(f"data set {quoted(name)}: {what} must be named as such, for example '{word}_{name}'")
+    try:
+        return _KINDS[kind].model_validate(entry)
+    except ValidationError as error:
+        raise DataError("; ".join(map(sanitise, validation_errors(f"data set {name!r}", error)))) from None

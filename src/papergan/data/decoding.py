@@ -8,6 +8,7 @@ compared; JPEG, WebP and BMP have none, so damage that leaves such a file decoda
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from papergan.data.images import Background, Mode
+from papergan.data.images import Background, Mode, Picture
 from papergan.data.memory import read_into_memory
-from papergan.data.pictures import Picture
-from papergan.data.png import damage_of_png
 from papergan.data.preparation import resized_pixels
 from papergan.errors import DataError, MemoryShortError
 
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 DAMAGED, TOO_LARGE = "damaged or no images", "of more than 67 megapixels"
 MAX_PIXELS = 2**26  # 8192 x 8192; a header may claim anything, and claims cost nothing to write
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_AROUND = 12  # bytes of a PNG chunk besides its body: length, kind, checksum
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 _GREY = ("1", "L", "LA", "I;16")
 _COLOUR = ("P", "PA", "RGB", "RGBA")
@@ -72,9 +73,9 @@ def decode(picture: Picture, mode: Mode, size: int, background: Background | Non
     it is damaged, transparent or of no supported kind.
     """
     with _opened(picture, whole=True) as image:
-        pixels = np.asarray(_converted(_upright(image), mode, background))
-    pixels = _central_square(pixels.reshape(*pixels.shape[:2], -1)).transpose(2, 0, 1)
-    if pixels.shape[1] == size:
+        square = _central_square(_converted(_upright(image), mode, background))
+        pixels = np.asarray(square).reshape(*square.size, -1).transpose(2, 0, 1)
+    if square.width == size:
         return pixels
     return resized_pixels(torch.tensor(pixels).unsqueeze(0), size).squeeze(0).numpy()
 
@@ -91,14 +92,20 @@ def decode_any(picture: Picture, mode: Mode, size: int, background: Background) 
         upright = _upright(image)
         if upright.mode in _CONVERTED:
             upright = _as_bytes(upright)
-        square = _converted(upright, mode, background)
-        side = min(square.size)
-        left, top = (square.width - side) // 2, (square.height - side) // 2
-        square = square.crop((left, top, left + side, top + side))
+        square = _central_square(_converted(upright, mode, background))
+        side = square.width
         if side != size:
             square = square.resize((size, size), Resampling.BILINEAR)
         pixels = np.asarray(square).reshape(size, size, -1).transpose(2, 0, 1)
     return Decoded(pixels, side < size, grey)
+
+
+def decode_whole(picture: Picture, mode: Mode, background: Background) -> np.ndarray:
+    """As `decode_any`, at its own size, nothing cut off: uint8 [H, W, C]. Raises ImageError as `decode_any` does."""
+    with _opened(picture, whole=True, modes=_GREY + _COLOUR + _CONVERTED) as image:
+        upright = _upright(image)
+        shown = _converted(_as_bytes(upright) if upright.mode in _CONVERTED else upright, mode, background)
+        return np.array(shown).reshape(shown.height, shown.width, -1)
 
 
 def _as_bytes(image: Image) -> Image:
@@ -147,6 +154,29 @@ def _opened(picture: Picture, *, whole: bool = False, modes: tuple[str, ...] = _
             f"get it again or leave it out",
             DAMAGED,
         ) from error
+
+
+def damage_of_png(content: bytes, *, trailing: bool = False) -> str | None:
+    """The damage of a PNG file, or None: its signature, chunks, checksums and end are checked.
+
+    Every chunk's CRC-32 is compared, which covers its kind and its body (PNG specification, 5.3 and 5.5);
+    pixels decoded from a file with one flipped bit are therefore never others than those that were stored.
+    trailing: bytes may follow the last chunk, as many programs leave them there; no decoder looks at them.
+    """
+    if not content.startswith(_SIGNATURE):
+        return "it does not begin like one"
+    view = memoryview(content)
+    place, kind = len(_SIGNATURE), b""
+    while kind != b"IEND":
+        length = int.from_bytes(view[place : place + 4], "big")
+        end = place + _AROUND + length
+        if end > len(view):
+            return f"it ends within the chunk at byte {place}"
+        kind = bytes(view[place + 4 : place + 8])
+        if zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            return f"the chunk at byte {place} is damaged"
+        place = end
+    return None if trailing or place == len(view) else f"{len(view) - place} bytes follow its end"
 
 
 def _check_png(content: bytes) -> None:
@@ -209,9 +239,8 @@ def _converted(image: Image, mode: Mode, background: Background | None) -> Image
     return image if image.mode == mode else image.convert(mode)
 
 
-def _central_square(pixels: np.ndarray) -> np.ndarray:
-    """[H, W, C] -> [S, S, C] with S = min(H, W); an odd pixel is cut from the bottom or the right."""
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
+def _central_square(image: Image) -> Image:
+    """Its side is the shorter one; an odd pixel is cut from the bottom or the right."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
-from papergan.data.any_parquet import parquet_pictures
 from papergan.data.array_file import numpy_pictures, safetensors_pictures
-from papergan.data.images import Background, ImageSet, Mode
-from papergan.data.pictures import Picture, Pictures
+from papergan.data.images import Background, ImageSet, Mode, Picture, Pictures
+from papergan.data.parquet import parquet_pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError
 from papergan.messages import sanitise
@@ -80,17 +78,22 @@ def _pictures(path: Path) -> Pictures:
 
 
 def _folder_pictures(folder: Path) -> Pictures:
-    files = _Files.found_in(folder)
+    files = Listing.of(folder)
+    for name in files.irregular:
+        if name.lower().endswith((*IMAGE_SUFFIXES, ".parquet")):
+            raise DataError(f"{sanitise(folder / name)} is no file, or a link to none; remove it")
     if files.images and files.parquets:
         raise DataError(
             f"{folder} holds {len(files.images)} images and {len(files.parquets)} parquet files; name one kind alone"
         )
-    links = f"{files.links} symbolic links lead out of it and are not followed"
+    links = f"{len(files.links)} symbolic links lead out of it and are not followed"
     if not files.images and not files.parquets:
         looked = f"looked at any depth for {', '.join(IMAGE_SUFFIXES)}, .parquet"
         raise DataError(f"{folder} holds no images: {looked}{f'; {links}' if files.links else ''}")
     if files.links:
         logger.warning("%s: %s", folder, links)
+    if others := sorted(files.others + files.irregular):
+        logger.info("%s: %d other files are ignored, for example %s", folder, len(others), sanitise(others[0]))
     if files.parquets:
         return parquet_pictures([folder / file for file in files.parquets])
     labels, classes = _labels_of(files.images)
@@ -98,7 +101,7 @@ def _folder_pictures(folder: Path) -> Pictures:
     return Pictures(lambda: (Picture(*named) for named in each), labels, classes)
 
 
-def _labels_of(files: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+def _labels_of(files: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels int64 [N] and classes from the first part of each relative path."""
     tops = [file.split("/")[0] if "/" in file else None for file in files]
     classes = sorted({top for top in tops if top is not None})
@@ -108,33 +111,34 @@ def _labels_of(files: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.array([index[top] for top in tops if top is not None], np.int64), tuple(classes)
 
 
-@dataclass(frozen=True)
-class _Files:
-    """Relative POSIX paths in order. links: how many symbolic links were passed over since they lead out."""
+class Listing(NamedTuple):
+    """Relative POSIX paths of what is in a folder at any depth, in order.
 
-    images: tuple[str, ...]
-    parquets: tuple[str, ...]
-    links: int
+    links: symbolic ones that lead out of it. irregular: what is no file, such as a pipe, and links to none.
+    """
+
+    images: list[str]
+    parquets: list[str]
+    others: list[str]
+    links: list[str]
+    irregular: list[str]
 
     @classmethod
-    def found_in(cls, folder: Path) -> _Files:
-        # os.path.realpath, since Path.resolve fails on a link to itself
-        inside, found, links = os.path.realpath(folder), [], 0
+    def of(cls, folder: Path) -> Listing:
+        """Sort what `walk` finds. Raises DataError as that does."""
+        inside, found = os.path.realpath(folder), cls([], [], [], [], [])
         for path in walk(folder):
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
-                links += 1
-                continue
             name = path.relative_to(folder).as_posix()
-            if name.lower().endswith((*IMAGE_SUFFIXES, ".parquet")) and not path.is_file():
-                raise DataError(f"{sanitise(path)} is no file, or a link to none; remove it")  # a pipe would block
-            found.append(name)
-        found.sort()
-        images = tuple(file for file in found if file.lower().endswith(IMAGE_SUFFIXES))
-        parquets = tuple(file for file in found if file.lower().endswith(".parquet"))
-        others = [file for file in found if not file.lower().endswith((*IMAGE_SUFFIXES, ".parquet"))]
-        if others:
-            logger.info("%s: %d other files are ignored, for example %s", folder, len(others), sanitise(others[0]))
-        return cls(images, parquets, links)
+            # os.path.realpath, since Path.resolve fails on a link to itself
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
+                found.links.append(name)
+            elif not path.is_file():
+                found.irregular.append(name)
+            elif name.lower().endswith(IMAGE_SUFFIXES):
+                found.images.append(name)
+            else:
+                (found.parquets if name.lower().endswith(".parquet") else found.others).append(name)
+        return cls(*map(sorted, found))
 
 
 def walk(folder: Path) -> Iterator[Path]:

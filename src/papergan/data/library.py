@@ -10,9 +10,9 @@ from typing import Literal, get_args
 
 import torch
 
-from papergan.data.collection import collection_of, parquet_collection
-from papergan.data.dataset_kinds import Declaration, parse_declarations
+from papergan.data.collection import collection_of, hub_files, parquet_collection
 from papergan.data.declarations import (
+    Declaration,
     DigitsDeclaration,
     DrawnDeclaration,
     EmojiDeclaration,
@@ -22,15 +22,14 @@ from papergan.data.declarations import (
     SocofingDeclaration,
     StackedDeclaration,
     SyntheticDeclaration,
+    parse_declarations,
 )
 from papergan.data.drawn.digits import synthetic_digits
 from papergan.data.drawn.emoji import emoji_splits, find_font
 from papergan.data.drawn.fingerprints import synthetic_fingerprints
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.folder import read_images
-from papergan.data.hub import hub_files
-from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits, load_image_set, save_image_set
 from papergan.data.own_declaration import HUB, OwnImagesDeclaration, OwnImagesSettings, dataset_name, is_path
 from papergan.data.own_images import OwnImages
 from papergan.data.parquet import read_parquet

@@ -10,7 +10,9 @@ else a share of every class is held out.
 
 from __future__ import annotations
 
+import copy
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -18,13 +20,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from papergan.data.collection import Collection
+from papergan.data.collection import Collection, Skipped
 from papergan.data.decoding import Decoded, ImageError, decode_any
-from papergan.data.images import ImageSet, ImageSpec, ImageSplits
+from papergan.data.images import ImageSet, ImageSpec, ImageSplits, Picture
 from papergan.data.memory import check_memory
 from papergan.data.own_declaration import OwnImagesDeclaration
-from papergan.data.pictures import Picture
-from papergan.data.skipped import Skipped
 from papergan.data.stack import in_order, with_progress
 from papergan.errors import DataError
 
@@ -77,7 +77,7 @@ class OwnImages:
     def load(self) -> ImageSplits:
         """Decode both splits and say in one line what was left out. Raises DataError where nothing is left of one."""
         in_test = self._in_test()
-        skipped = self.collection.skipped.copy()
+        skipped = copy.deepcopy(self.collection.skipped)
         train, seen = self._decoded("train", self.rows[~in_test], skipped)
         test, seen_in_test = self._decoded("test", self.rows[in_test], skipped)
         logger.info(
@@ -85,7 +85,7 @@ class OwnImages:
             self.name, len(train) + len(test), self.collection.where, self.how.size, self.how.size,
             self._classes(), len(train), len(test),
         )  # fmt: skip
-        for note in seen.joined(seen_in_test).notes(self.how):
+        for note in _notes(seen + seen_in_test, self.how):
             logger.warning("%s: %s", self.name, note)
         if skipped:
             logger.warning("%s: %s", self.name, skipped)
@@ -97,11 +97,12 @@ class OwnImages:
             return f"{len(classes)} classes"
         return f"without classes ({self.collection.why_no_classes}), so there are no metrics by class"
 
-    def _decoded(self, split: str, rows: np.ndarray, skipped: Skipped) -> tuple[ImageSet, Seen]:
+    def _decoded(self, split: str, rows: np.ndarray, skipped: Skipped) -> tuple[ImageSet, Counter[str]]:
+        """A split, and how many images there are in all, how many were enlarged, and how many are grey as stored."""
         pictures = self.collection.pictures.taken(rows)
         pixels = np.empty((len(rows), self.spec.channels, self.how.size, self.how.size), np.uint8)
         kept: list[int] = []
-        seen = Seen()
+        seen: Counter[str] = Counter()
         found = in_order(pictures, partial(_decoded_or_why, how=self.how))
         for row, decoded in enumerate(with_progress(found, len(rows), f"{self.name}/{split}")):
             if isinstance(decoded, Unusable):
@@ -109,7 +110,7 @@ class OwnImages:
                 continue
             pixels[len(kept)] = decoded.pixels
             kept.append(row)
-            seen.add(decoded)
+            seen.update({"all": 1, "enlarged": decoded.enlarged, "grey": decoded.grey})
         if not kept:
             raise DataError(f"{self.collection.where}: no image of the {split} split can be used: {skipped}")
         labels = torch.from_numpy(pictures.labels[kept])
@@ -130,32 +131,14 @@ def _decoded_or_why(picture: Picture, how: OwnImagesDeclaration) -> Decoded | Un
         return Unusable(picture.where, error.why)
 
 
-@dataclass
-class Seen:
-    """What is worth knowing of decoded images: how many were enlarged, and how many are grey as stored."""
-
-    count: int = 0
-    enlarged: int = 0
-    grey: int = 0
-
-    def add(self, image: Decoded) -> None:
-        """Count one image."""
-        self.count += 1
-        self.enlarged += image.enlarged
-        self.grey += image.grey
-
-    def joined(self, other: Seen) -> Seen:
-        """The counts of both."""
-        return Seen(self.count + other.count, self.enlarged + other.enlarged, self.grey + other.grey)
-
-    def notes(self, how: OwnImagesDeclaration) -> list[str]:
-        """One line for each thing that a user may want to change."""
-        notes = []
-        if self.enlarged:
-            notes.append(f"{self.enlarged} of {self.count} images are smaller than {how.size}x{how.size}: enlarged")
-        if self.grey == self.count and how.mode == "RGB":
-            notes.append("every image is grey; images.mode=L trains on one channel instead of three")
-        return notes
+def _notes(seen: Counter[str], how: OwnImagesDeclaration) -> list[str]:
+    """One line for each thing that a user may want to change. seen: see `OwnImages._decoded`."""
+    notes = []
+    if seen["enlarged"]:
+        notes.append(f"{seen['enlarged']} of {seen['all']} images are smaller than {how.size}x{how.size}: enlarged")
+    if seen["grey"] == seen["all"] and how.mode == "RGB":
+        notes.append("every image is grey; images.mode=L trains on one channel instead of three")
+    return notes
 
 
 def drawn_by_class(labels: np.ndarray, share: float, seed: int) -> np.ndarray:

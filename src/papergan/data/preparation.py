@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -9,6 +12,7 @@ from torch.nn.functional import interpolate
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.data.memory import check_memory
 from papergan.errors import DataError
+from papergan.messages import quoted
 
 _RESIZE_BATCH = 4096
 
@@ -20,20 +24,25 @@ def prepare(
     limit: int | None,
     subset_seed: int | None = None,
     validation: int | None = None,
+    classes: Sequence[str] | None = None,
 ) -> ImageSplits:
     """The splits at `size` pixels, the training split cut to `limit` images; the same object where nothing changes.
 
     size: None = as published. limit: None = all; the test split is never cut, so scores stay comparable.
     subset_seed: of the draw of those images; None = the first ones. validation: how many of the last images, as they
-    were published, make a validation split before anything else is done; None = there is none. Names record what was
+    were published, make a validation split before anything else is done; None = there is none. classes: only images of
+    these, in every split; None = of all. Names record what was
     done: "cifar10/train[:5000]", "cifar10/train[1000 of seed 0]", "mnist/train@32", "mnist/train without the last 9".
     Raises DataError where no training image would be left.
     """
     train, test, held = splits.train, splits.test, splits.validation
     if validation is not None:
         train, held = without_the_last(train, validation)
+    if classes is not None:
+        train, test = only_classes(train, classes), only_classes(test, classes)
+        held = None if held is None else only_classes(held, classes)
     if limit is not None:
-        train = first(train, limit) if subset_seed is None else drawn(train, limit, subset_seed)
+        train = drawn(train, limit, subset_seed)
     if size is not None:
         train, test, held = resized(train, size), resized(test, size), None if held is None else resized(held, size)
     if train is splits.train and test is splits.test and held is splits.validation:
@@ -51,30 +60,40 @@ def without_the_last(images: ImageSet, count: int) -> tuple[ImageSet, ImageSet]:
     return rest, images.taken(rows[left:], f"{images.name}, the last {count}")
 
 
-def first(images: ImageSet, limit: int) -> ImageSet:
-    """The first `limit` images, as evenly over the classes as their sizes allow, in their order.
+def drawn(images: ImageSet, limit: int, seed: int | None) -> ImageSet:
+    """`limit` images, as evenly over the classes as their sizes allow, in their order; None as seed = the first ones.
 
-    The n-th image of every class comes before the (n+1)-th of any, so a smaller limit gives a subset of a larger one.
+    seed: of a draw without replacement. The n-th image of every class comes before the (n+1)-th of any, so a smaller
+    limit gives a subset of a larger one. `origin` of the result has their places.
     """
     if limit < 1:
         raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")
     if limit >= len(images):
         return images
-    return images.taken(_evenly(images.labels, limit).sort().values, f"{images.name}[:{limit}]")
-
-
-def drawn(images: ImageSet, limit: int, seed: int) -> ImageSet:
-    """`limit` images drawn without replacement, as evenly over the classes as their sizes allow, in their order.
-
-    A smaller limit gives a subset of a larger one. `origin` of the result has their places.
-    """
-    if limit < 1:
-        raise DataError(f"{images.name}: limit must be at least 1 image, got {limit}")
-    if limit >= len(images):
-        return images
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    order = torch.arange(len(images))
+    if seed is not None:
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     rows = order[_evenly(images.labels[order], limit)].sort().values
-    return images.taken(rows, f"{images.name}[{limit} of seed {seed}]")
+    name = f"{images.name}[:{limit}]" if seed is None else f"{images.name}[{limit} of seed {seed}]"
+    return images.taken(rows, name)
+
+
+def only_classes(images: ImageSet, names: Sequence[str]) -> ImageSet:
+    """The images of these classes, which become all there are, in this order.
+
+    Raises DataError for a class that there is not, or one without images.
+    """
+    if unknown := [name for name in names if name not in images.classes]:
+        there_are = f"; there are {', '.join(images.classes)}" if images.classes else ", which has no classes"
+        raise DataError(f"{images.name} has no class {quoted(unknown[0])}{there_are}")
+    numbers = torch.full((len(images.classes),), -1)
+    numbers[[images.classes.index(name) for name in names]] = torch.arange(len(names))
+    labels = numbers[images.labels]
+    rows = (labels >= 0).nonzero().flatten()
+    if missing := [name for number, name in enumerate(names) if not bool((labels == number).any())]:
+        raise DataError(f"{images.name} has no image of class {quoted(missing[0])}")
+    chosen = images.taken(rows, f"{images.name}[{', '.join(names)}]")
+    return replace(chosen, labels=labels[rows], classes=tuple(names))
 
 
 def without(images: ImageSet, some: ImageSet) -> ImageSet:

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from papergan.data.images import ImageSplits
-from papergan.data.pictures import Picture, Pictures
+from papergan.data.images import ImageSplits, Picture, Pictures
 from papergan.data.stack import stack
 from papergan.errors import DataError
 from papergan.messages import sanitise
@@ -31,7 +30,10 @@ NAME = re.compile(
 
 
 class Print(NamedTuple):
-    """One file. subject: from 1. sex: "M" or "F". finger: one of CLASSES. alteration: one of ALTERATIONS, or None."""
+    """The parts of a file's name.
+
+    subject: from 1. sex: "M" or "F". finger: one of CLASSES. alteration: one of ALTERATIONS, or None.
+    """
 
     subject: int
     sex: str

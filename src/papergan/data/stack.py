@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from papergan.data.decoding import Header, decode, read_header
-from papergan.data.images import Background, ImageSet, Mode
+from papergan.data.decoding import decode, read_header
+from papergan.data.images import Background, ImageSet, Mode, Picture, Pictures
 from papergan.data.memory import check_memory
-from papergan.data.pictures import Picture, Pictures
 from papergan.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -71,35 +70,25 @@ def stack(
 
 
 def _survey(pictures: Pictures, name: str, size: int | None, mode: Mode | None) -> _Survey:
-    survey: _Survey | None = None
+    wanted, expected = size, "a square image"
+    changed, grey, jpegs, largest = False, True, 0, 0
     for picture in with_progress(pictures, len(pictures), "headers"):
         header = read_header(picture)
-        if survey is None:
-            survey = _Survey(size or header.width, changed=False, grey=True, jpegs=0, largest=0)
-            expected = "a square image"
-        differs = (header.width, header.height) != (survey.size, survey.size)
+        wanted = wanted or header.width
+        differs = (header.width, header.height) != (wanted, wanted)
         if differs and size is None:
             raise DataError(
                 f"{picture.where} is {header.width}x{header.height}, expected {expected}; "
                 f"give size= to crop and resize every image"
             )
-        if survey.largest == 0:  # of the first: at least so much, and known before a million more headers are read
+        if largest == 0:  # of the first: at least so much, and known before a million more headers are read
             channels = 3 if mode == "RGB" or (mode is None and not header.grey) else 1
-            _check_room(name, len(pictures), survey.size, channels)
-        expected = f"{survey.size}x{survey.size} like the images before it"
-        survey = _with_header(survey, header, differs)
-    assert survey is not None
-    return survey
-
-
-def _with_header(survey: _Survey, header: Header, differs: bool) -> _Survey:
-    return _Survey(
-        survey.size,
-        changed=survey.changed or differs,
-        grey=survey.grey and header.grey,
-        jpegs=survey.jpegs + header.jpeg,
-        largest=max(survey.largest, header.width * header.height),
-    )
+            _check_room(name, len(pictures), wanted, channels)
+        expected = f"{wanted}x{wanted} like the images before it"
+        changed, grey, jpegs = changed or differs, grey and header.grey, jpegs + header.jpeg
+        largest = max(largest, header.width * header.height)
+    assert wanted is not None
+    return _Survey(wanted, changed, grey, jpegs, largest)
 
 
 def _allocated(name: str, count: int, survey: _Survey, mode: Mode) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Base class of versioned datasets: one file, written atomically, checked when read."""
+"""Base classes of datasets: files, written atomically and checked when read, and folders that nodes fill."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
-from kedro.io.core import AbstractVersionedDataset, Version, VersionNotFoundError
+from kedro.io.core import AbstractDataset, AbstractVersionedDataset, DatasetError, Version, VersionNotFoundError
 
 from papergan.atomic_files import DOCUMENT_BYTES, read_regular, write_whole
 from papergan.data.memory import read_into_memory
@@ -19,13 +19,26 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class AtomicFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
-    """One file, or one per version. "Exists" means there and whole, so Kedro's `--only-missing-outputs` is safe.
+class FolderDataset(AbstractDataset[NoReturn, T], Generic[T]):
+    """Loads what reads and writes in a folder, which need not exist yet. saved_by: for the message."""
 
-    most: bytes of a file that is read; None = what fits into the memory that is available.
+    saved_by: ClassVar[str]
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self.folder, self.metadata = Path(filepath), metadata
+
+    def save(self, data: NoReturn) -> None:
+        raise DatasetError(f"{self.folder}: {self.saved_by}, not through the catalog")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.folder)}
+
+
+class VersionedDataset(AbstractVersionedDataset[T, T], Generic[T]):
+    """A file or folder, or one per version.
+
+    "Exists" means there and whole, so Kedro's `--only-missing-outputs` is safe.
     """
-
-    most: ClassVar[int | None] = None
 
     def __init__(
         self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
@@ -34,19 +47,12 @@ class AtomicFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
         self.metadata = metadata
 
     @abstractmethod
-    def _encode(self, data: T) -> bytes: ...
-
-    @abstractmethod
-    def _decode(self, content: bytes, path: Path) -> T:
-        """path: for the message. Raises a PaperganError, in one line, for what `_encode` did not write."""
-
-    def _check(self, content: bytes, path: Path) -> None:
-        """Raise a PaperganError where the content is damaged: what can be decoded is not."""
-        self._decode(content, path)
+    def _check_at(self, path: Path) -> None:
+        """Raise a PaperganError where what lies at `path` is damaged."""
 
     @property
     def path(self) -> Path:
-        """The newest file there is. Raises VersionNotFoundError where there is none."""
+        """The newest version there is. Raises VersionNotFoundError where there is none."""
         return Path(self._get_load_path())
 
     @property
@@ -59,21 +65,41 @@ class AtomicFileDataset(AbstractVersionedDataset[T, T], Generic[T]):
         newest = max(self.list_versions(full_path=False), default="") if mine is not None else ""
         return newest if mine is not None and newest > mine else None
 
+    def _exists(self) -> bool:
+        try:
+            path = self.path
+        except VersionNotFoundError:
+            return False
+        return path.exists() and is_whole(path, lambda: self._check_at(path))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}
+
+
+class AtomicFileDataset(VersionedDataset[T], Generic[T]):
+    """One file, or one per version. most: bytes that are read; None = what fits into the memory that is available."""
+
+    most: ClassVar[int | None] = None
+
+    @abstractmethod
+    def _encode(self, data: T) -> bytes: ...
+
+    @abstractmethod
+    def _decode(self, content: bytes, path: Path) -> T:
+        """path: for the message. Raises a PaperganError, in one line, for what `_encode` did not write."""
+
+    def _check(self, content: bytes, path: Path) -> None:
+        """Raise a PaperganError where the content is damaged: what can be decoded is not."""
+        self._decode(content, path)
+
     def load(self) -> T:
         return self._decode(read_bytes(self.path, self.most), self.path)
 
     def save(self, data: T) -> None:
         write_whole(Path(self._get_save_path()), self._encode(data))
 
-    def _exists(self) -> bool:
-        try:
-            path = self.path
-        except VersionNotFoundError:
-            return False
-        return path.is_file() and is_whole(path, lambda: self._check(read_bytes(path, self.most), path))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
+    def _check_at(self, path: Path) -> None:
+        self._check(read_bytes(path, self.most), path)
 
 
 def is_whole(path: Path, check: Callable[[], object]) -> bool:

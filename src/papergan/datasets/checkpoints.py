@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
 
-from kedro.io import AbstractDataset, DatasetError
-
+from papergan.datasets.atomic_file import FolderDataset
 from papergan.training.checkpoint import CheckpointStore
 
 
@@ -21,18 +19,10 @@ class CheckpointFolder:
         return CheckpointStore(self.folder, fingerprint, keep)
 
 
-class CheckpointsDataset(AbstractDataset[NoReturn, CheckpointFolder]):
-    """Loads a CheckpointFolder, which need not exist yet; what is in it is saved through it."""
+class CheckpointsDataset(FolderDataset[CheckpointFolder]):
+    """Loads a CheckpointFolder."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._folder = Path(filepath)
-        self.metadata = metadata
+    saved_by = "checkpoints are saved by the training node"
 
     def load(self) -> CheckpointFolder:
-        return CheckpointFolder(self._folder)
-
-    def save(self, data: NoReturn) -> None:
-        raise DatasetError(f"{self._folder}: checkpoints are saved by the training node, not through the catalog")
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._folder)}
+        return CheckpointFolder(self.folder)

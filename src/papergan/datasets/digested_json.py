@@ -88,14 +88,14 @@ class DigestedJSONDataset(AtomicFileDataset[T], Generic[T]):
         raise EvaluationError(f"{path} holds no {self.what} ({reason}); {self.remedy}")
 
     def preview(self) -> JSONPreview:
-        """For Kedro-Viz."""
+        """The document for Kedro-Viz."""
         return JSONPreview(read_text(self.path))
 
 
 class ModelDataset(DigestedJSONDataset[Any]):
     """An object of a pydantic model as JSON, or, where `key` is given, a tuple of them as {key: [...]}.
 
-    model: a class of this project, "papergan.evaluation.image_scores.ImageScores". what, remedy: for the message.
+    model: a class of this project, "papergan.evaluation.scorecard.ImageScores". what, remedy: for the message.
     """
 
     def __init__(

@@ -6,18 +6,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
-
-from kedro.io import AbstractDataset, DatasetError
 
 from papergan import file_locks
 from papergan.atomic_files import storage_errors, write_whole
-from papergan.datasets.atomic_file import read_bytes
+from papergan.datasets.atomic_file import FolderDataset, read_bytes
 from papergan.errors import CheckpointError, StorageError
 from papergan.weights import Weights, decode, encode
 
 logger = logging.getLogger(__name__)
+
+UNFINISHED = "unfinished-"  # begins the names of files of UnfinishedWork
 
 
 class FeatureCache:
@@ -32,17 +32,14 @@ class FeatureCache:
         kind: first part of the file's name. made_from: plain values. A damaged file is logged and made anew.
         """
         path = self.path_of(kind, made_from)
-        if path.exists():
-            try:
-                return decode(read_bytes(path), path)
-            except (CheckpointError, StorageError) as error:
-                logger.warning("%s: made anew, since %s", kind, error)
+        if (kept := _read(path, f"{kind}: made")) is not None:
+            return kept
         made = make()
         write_whole(path, encode(made))
         return made
 
     def path_of(self, kind: str, made_from: Mapping[str, object]) -> Path:
-        """Path of its file."""
+        """The path of the file of what is made from this."""
         identity = json.dumps({"kind": kind, **made_from}, sort_keys=True)
         return self.folder / f"{kind}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
 
@@ -62,18 +59,48 @@ class SharedFeatureCache(FeatureCache):
             return super().get_or_compute(kind, made_from, make)
 
 
-class FeatureCacheDataset(AbstractDataset[NoReturn, FeatureCache]):
-    """Loads a FeatureCache, which nodes fill."""
+@dataclass(frozen=True)
+class UnfinishedWork:
+    """Saved state of minutes of work, so that a stopped run can go on: one file beside `finished`, the work's result.
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._folder = Path(filepath)
-        self.metadata = metadata
+    Two processes that do the same work may write it in turn: what they write is the state of one and the same work.
+    """
+
+    finished: Path
+
+    @property
+    def path(self) -> Path:
+        return self.finished.with_name(UNFINISHED + self.finished.name)
+
+    def load(self) -> Weights | None:
+        """The newest state; None where there is none, or it is damaged, which is logged."""
+        return _read(self.path, "begun")
+
+    def save(self, state: Weights) -> None:
+        """Save the state, in place of the one before. Raises StorageError where the disk does not allow it."""
+        write_whole(self.path, encode(state))
+
+    def remove(self) -> None:
+        """Remove the state, once the work is finished."""
+        with storage_errors(self.path):
+            self.path.unlink(missing_ok=True)
+
+
+class FeatureCacheDataset(FolderDataset[FeatureCache]):
+    """Loads a FeatureCache."""
+
+    saved_by = "a cache is filled by the nodes that use it"
 
     def load(self) -> FeatureCache:
-        return FeatureCache(self._folder)
+        return FeatureCache(self.folder)
 
-    def save(self, data: NoReturn) -> None:
-        raise DatasetError(f"{self._folder}: a cache is filled by the nodes that use it, not through the catalog")
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._folder)}
+def _read(path: Path, what: str) -> Weights | None:
+    """The weights; None where there are none, or damaged ones, which is logged. what: is done anew."""
+    if not path.exists():
+        return None
+    try:
+        return decode(read_bytes(path), path)
+    except (CheckpointError, StorageError) as error:
+        logger.warning("%s anew, since %s", what, error)
+        return None

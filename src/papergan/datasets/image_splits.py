@@ -10,8 +10,8 @@ import torch
 from pydantic import BaseModel
 
 from papergan.data.declarations import Sha256
-from papergan.data.image_file import load_image_set, save_image_set
-from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.images import ImageSet, ImageSplits, load_image_set, save_image_set
+from papergan.data.input_images import InputSet, InputSplits, load_input_set, save_input_set
 from papergan.datasets.atomic_file import read_bytes
 from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.errors import DataError
@@ -25,10 +25,18 @@ class _Facts(BaseModel):
     origin: list[int] | None = None
 
 
+class _Inputs(BaseModel):
+    """The input images of both splits."""
+
+    train: _Facts
+    test: _Facts
+
+
 class _Pointer(BaseModel):
     train: _Facts
     test: _Facts
     validation: _Facts | None = None
+    inputs: _Inputs | None = None
 
 
 class ImageSplitsDataset(DigestedJSONDataset[Any]):
@@ -47,7 +55,8 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
     def files(self) -> set[Path]:
         """The image files that the pointer names. Raises EvaluationError or StorageError where it cannot be read."""
         pointer = super()._decode(read_bytes(self.path, self.most), self.path)
-        splits = (pointer.train, pointer.test, pointer.validation)
+        splits = [pointer.train, pointer.test, pointer.validation]
+        splits += [] if pointer.inputs is None else [pointer.inputs.train, pointer.inputs.test]
         return {self._file(facts.digest) for facts in splits if facts is not None}
 
     def _encode(self, data: ImageSplits) -> bytes:
@@ -55,11 +64,16 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
         for images in (data.train, data.test, data.validation):
             if images is not None and not _holds(self._file(images.digest), images):
                 save_image_set(self._file(images.digest), images)
+        for inputs in () if data.inputs is None else (data.inputs.train, data.inputs.test):
+            if not _holds_inputs(self._file(inputs.digest), inputs):
+                save_input_set(self._file(inputs.digest), inputs)
         return super()._encode(data)
 
     def _to_document(self, data: ImageSplits) -> dict[str, Any]:
-        held = {} if data.validation is None else {"validation": _facts(data.validation)}
-        return {"train": _facts(data.train), "test": _facts(data.test), **held}
+        further: dict[str, Any] = {} if data.validation is None else {"validation": _facts(data.validation)}
+        if data.inputs is not None:
+            further["inputs"] = {split: _input_facts(getattr(data.inputs, split)) for split in ("train", "test")}
+        return {"train": _facts(data.train), "test": _facts(data.test), **further}
 
     def _from_document(self, document: dict[str, Any]) -> _Pointer:
         return _Pointer.model_validate(document)
@@ -67,7 +81,10 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
     def _decode(self, content: bytes, path: Path) -> ImageSplits:
         pointer = super()._decode(content, path)
         held = None if pointer.validation is None else self._images(pointer.validation)
-        return ImageSplits(self._images(pointer.train), self._images(pointer.test), held)
+        inputs = None
+        if pointer.inputs is not None:
+            inputs = InputSplits(self._inputs(pointer.inputs.train), self._inputs(pointer.inputs.test))
+        return ImageSplits(self._images(pointer.train), self._images(pointer.test), held, inputs)
 
     def _images(self, facts: _Facts) -> ImageSet:
         images = load_image_set(self._file(facts.digest))
@@ -78,6 +95,12 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
         origin = None if facts.origin is None else torch.tensor(facts.origin)
         return replace(images, origin=origin).called(facts.name)
 
+    def _inputs(self, facts: _Facts) -> InputSet:
+        inputs = load_input_set(self._file(facts.digest))
+        if inputs.digest != facts.digest:
+            raise DataError(f"{self._file(facts.digest)} holds other images than its name says; ingest again")
+        return replace(inputs, name=facts.name)
+
     def _file(self, digest: str) -> Path:
         return self._store / f"{digest[:16]}.safetensors"
 
@@ -86,11 +109,26 @@ class ImageSplitsDataset(DigestedJSONDataset[Any]):
 
 
 def _holds(path: Path, images: ImageSet) -> bool:
-    """Whether these images are there already, whole; else they are written, so that ingesting again mends a store."""
+    """Whether the file holds these images, whole. If not they are written, so that ingesting again repairs a store."""
     try:
         return load_image_set(path).digest == images.digest
     except DataError:
         return False
+
+
+def _holds_inputs(path: Path, inputs: InputSet) -> bool:
+    """As `_holds`, for input images."""
+    try:
+        return load_input_set(path).digest == inputs.digest
+    except DataError:
+        return False
+
+
+def _input_facts(inputs: InputSet) -> dict[str, Any]:
+    return {
+        "name": inputs.name, "digest": inputs.digest, "count": len(inputs), "shape": list(inputs.images.shape[1:]),
+        "paired": inputs.paired,
+    }  # fmt: skip
 
 
 def _facts(images: ImageSet) -> dict[str, Any]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from kedro.io import AbstractDataset
 
 from papergan.atomic_files import DOCUMENT_BYTES, write_whole
 from papergan.datasets.atomic_file import is_whole, read_bytes, read_text
 from papergan.errors import EvaluationError
+from papergan.reporting.pages import Parts, csv_page, html_page, markdown_page
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LITERAL = str.maketrans({"_": "&#95;", "*": "&#42;"})
 HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by this name
@@ -20,12 +25,21 @@ HTMLPreview = NewType("HTMLPreview", str)  # Kedro-Viz goes by this name
 
 @dataclass(frozen=True)
 class Page:
-    """One table, four times. console: narrow, for a terminal; it is printed, not saved."""
+    """A table in four forms. console: narrow, for a terminal; it is printed, not saved."""
 
     markdown: str
     csv: str
     html: str
     console: str = ""
+
+    @classmethod
+    def of(
+        cls, parts: Parts, title: str, notes: Sequence[str], table: pd.DataFrame, *, console: str = "",
+        picture: bytes = b"",
+    ) -> Page:  # fmt: skip
+        """A page of tables under their headings, and notes. table: for the CSV. picture: a PNG in the HTML."""
+        html = html_page(parts, title, notes, picture)
+        return cls(markdown_page(parts, title, notes), csv_page(table), html, console)
 
 
 class PageDataset(AbstractDataset[Page, Page]):
@@ -50,13 +64,13 @@ class PageDataset(AbstractDataset[Page, Page]):
             write_whole(self.file(kind), text.encode())
 
     def preview(self) -> HTMLPreview:
-        """For Kedro-Viz, which takes line breaks, underscores and stars of a page for Markdown, and runs no script."""
+        """The page for Kedro-Viz, which takes line breaks, underscores and stars for Markdown, and runs no script."""
         body = re.sub(r"<script>.*?</script>", "", read_text(self.file("html")), flags=re.DOTALL)
         body = re.sub(r"\s*\n\s*", " ", body)
         return HTMLPreview(re.sub(r">[^<]+<", lambda found: found[0].translate(LITERAL), body))
 
     def file(self, kind: str) -> Path:
-        """Where one form of it lies. kind: "md", "csv" or "html"."""
+        """The path of one form. kind: "md", "csv" or "html"."""
         return self.path / f"{self.stem}.{kind}"
 
     def _exists(self) -> bool:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NewType
 from kedro.io import DatasetError
 from kedro.io.core import Version
 
-from papergan.data.png import damage_of_png
+from papergan.data.decoding import damage_of_png
 from papergan.datasets.atomic_file import AtomicFileDataset, read_bytes
 from papergan.errors import EvaluationError
-from papergan.reporting.animation import Animation, encode_gif
-from papergan.reporting.image_grid import ImageGrid, encode_png
+from papergan.reporting.image_grid import Animation, ImageGrid, encode_gif, encode_png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,26 +60,13 @@ class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
         elif (damage := damage_of_png(content)) is not None:
             raise EvaluationError(f"{path} is no whole PNG: {damage}; draw it again")
 
-    def caption(self) -> str:
-        """The caption of the newest grid. Raises EvaluationError where the picture is damaged."""
-        from PIL import Image
-
-        path = self.path
-        content = read_bytes(path)
-        self._check(content, path)
-        try:
-            with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
-                return str(picture.info.get("Description", ""))
-        except Exception as error:  # Pillow's parsers raise a dozen types on garbage; each means the same here
-            raise EvaluationError(f"{path} is no picture ({type(error).__name__}); draw it again") from error
-
     def preview(self) -> ImagePreview:
-        """For Kedro-Viz; browsers go by the content, so a GIF moves."""
+        """The picture for Kedro-Viz; browsers go by the content, so a GIF moves."""
         return ImagePreview(base64.b64encode(read_bytes(self.path)).decode())
 
 
 def _check_gif(content: bytes, path: Path) -> None:
-    """GIF has no checksums: a cut is noticed, a pixel of another colour is not."""
+    """Raise EvaluationError for a GIF that is cut. It has no checksums: a pixel of another colour is not noticed."""
     from PIL import Image
 
     try:
@@ -90,5 +76,5 @@ def _check_gif(content: bytes, path: Path) -> None:
             for frame in range(getattr(picture, "n_frames", 1)):
                 picture.seek(frame)
                 picture.load()
-    except Exception as error:  # as above
+    except Exception as error:  # Pillow's parsers raise a dozen types on garbage; each means the same here
         raise EvaluationError(f"{path} is no whole GIF ({type(error).__name__}); draw it again") from error

@@ -1,16 +1,14 @@
-"""Score cards: one of one run, and the newest of every run; and the first samples of those runs."""
+"""Datasets of score cards: of one run, and the newest of every run; and of the first samples of those runs."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, NoReturn
-
-from kedro.io import AbstractDataset, DatasetError
+from typing import Any
 
 from papergan.atomic_files import DOCUMENT_BYTES
 from papergan.config.registry import TOOLS
-from papergan.datasets.atomic_file import read_bytes
+from papergan.datasets.atomic_file import FolderDataset, read_bytes
 from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.errors import EvaluationError, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
@@ -34,7 +32,7 @@ class ScoreCardDataset(DigestedJSONDataset[ScoreCard]):
         return ScoreCard.model_validate(document)
 
 
-class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
+class ScoreCardsDataset(FolderDataset[dict[str, ScoreCard]]):
     """Loads the newest card of every experiment, data set, variant of the recipe and seed, by `ScoreCard.run`, the
     oldest first.
 
@@ -44,9 +42,11 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
     in a warning, and the one before it is taken.
     """
 
+    saved_by = "each experiment saves its own score card"
+
     def __init__(self, *, filepath: str, models: str, metadata: dict[str, Any] | None = None) -> None:
-        self._folder, self._models = Path(filepath), Path(models)
-        self.metadata = metadata
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._models = Path(models)
 
     def load(self) -> dict[str, ScoreCard]:
         return {run: card for run, (card, _) in self._newest().items()}
@@ -57,9 +57,7 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
 
     def _newest(self) -> dict[str, tuple[ScoreCard, str]]:
         newest: dict[str, tuple[ScoreCard, str]] = {}
-        for path in sorted(self._folder.glob(f"*/{FILE}/*/{FILE}"), key=lambda path: path.parent.name, reverse=True):
-            if path.parents[2].name in TOOLS:  # they score images, not runs
-                continue
+        for path in _score_cards(self.folder):
             try:
                 card = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path, DOCUMENT_BYTES), path)
                 if card.run not in newest:  # only these are shown, so only their generators are hashed
@@ -70,7 +68,7 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
         return dict(reversed(newest.items()))
 
     def _check_generator(self, card: ScoreCard, path: Path) -> None:
-        """The tensors are hashed anew, since the recorded digest survives their damage."""
+        """Raise EvaluationError where the generator is not the one scored. Its tensors are hashed anew."""
         experiment, version = path.parents[2].name, path.parent.name
         generator = self._models / experiment / GENERATOR / version / GENERATOR
         if not generator.exists():  # scored in a later session than trained, or removed to save room
@@ -82,28 +80,23 @@ class ScoreCardsDataset(AbstractDataset[NoReturn, dict[str, ScoreCard]]):
                 f"{path} is of generator {scored}, but {generator} is {digest[:12]}; evaluate the run again"
             )
 
-    def save(self, data: NoReturn) -> None:
-        raise DatasetError("each experiment saves its own score card")
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._folder), "models": str(self._models)}
+        return {**super()._describe(), "models": str(self._models)}
 
 
-class SampleStripsDataset(AbstractDataset[NoReturn, dict[str, bytes]]):
+class SampleStripsDataset(FolderDataset[dict[str, bytes]]):
     """Loads the top of the newest sample grid of every run, as PNG, by `ScoreCard.run`; of those that have one.
 
     filepath: the folder that holds <experiment>/scores.json/<version>/ and <experiment>/samples.png/<version>/.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._folder = Path(filepath)
-        self.metadata = metadata
+    saved_by = "each experiment saves its own samples"
 
     def load(self) -> dict[str, bytes]:
         strips: dict[str, bytes] = {}
-        for path in sorted(self._folder.glob(f"*/{FILE}/*/{FILE}"), key=lambda path: path.parent.name, reverse=True):
+        for path in _score_cards(self.folder):
             picture = path.parents[2] / SAMPLES / path.parent.name / SAMPLES
-            if path.parents[2].name in TOOLS or not picture.is_file():
+            if not picture.is_file():
                 continue
             try:
                 run = ScoreCardDataset(filepath=str(path))._decode(read_bytes(path, DOCUMENT_BYTES), path).run
@@ -113,8 +106,8 @@ class SampleStripsDataset(AbstractDataset[NoReturn, dict[str, bytes]]):
                 logger.warning("no samples in the comparison: %s", error)
         return strips
 
-    def save(self, data: NoReturn) -> None:
-        raise DatasetError("each experiment saves its own samples")
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._folder)}
+def _score_cards(folder: Path) -> list[Path]:
+    """The files of all score cards, the newest first; not those of tools, which score images and no runs."""
+    found = [path for path in folder.glob(f"*/{FILE}/*/{FILE}") if path.parents[2].name not in TOOLS]
+    return sorted(found, key=lambda path: path.parent.name, reverse=True)

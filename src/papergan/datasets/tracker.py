@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 from papergan.tracking import Tracker
-from papergan.tracking.active_runs import active_tracker
+from papergan.tracking.tracker import active_trackers
 
 
 class TrackerDataset(AbstractDataset[NoReturn, Tracker]):
@@ -17,7 +17,7 @@ class TrackerDataset(AbstractDataset[NoReturn, Tracker]):
         self.name, self.metadata = name, metadata
 
     def load(self) -> Tracker:
-        return active_tracker(self.name)
+        return active_trackers.get(self.name, Tracker())
 
     def save(self, data: NoReturn) -> None:
         raise DatasetError(f"{self.name}.tracker is given by the MLflow hook; no node may save it")

@@ -1,4 +1,4 @@
-"""Results of a study's trials: a handle, since the node that runs them looks up what there is and adds to it."""
+"""Stores of the results of trials: the node that runs the trials looks up what there is, and adds to it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, Literal, NoReturn, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 
 from papergan.config.mode_stress import ModeResult
 from papergan.config.study import TrialResult
+from papergan.datasets.atomic_file import FolderDataset
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.datasets.history import HistoryDataset
@@ -29,10 +30,13 @@ R = TypeVar("R")
 
 
 class TrialStore(ABC, Generic[R]):
-    """Results in one folder, by the key of their trial."""
+    """Results in one folder, by the key of their trial.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    checkpoints: of trials that are not finished; those of a trial go when its result is kept.
+    """
+
+    def __init__(self, folder: Path, checkpoints: Path) -> None:
+        self.folder, self.checkpoints = folder, CheckpointFolder(checkpoints)
 
     def find(self, key: str) -> R | None:
         """The result of a trial; None where it is not finished, or damaged, which is logged."""
@@ -52,14 +56,7 @@ class TrialStore(ABC, Generic[R]):
 
 
 class ExperimentTrialStore(TrialStore[TrialResult]):
-    """<folder>/<key>/{history.csv, samples.safetensors, scores.json}, the last written last.
-
-    checkpoints: of trials that are not finished; those of a trial go when its result is kept.
-    """
-
-    def __init__(self, folder: Path, checkpoints: Path) -> None:
-        super().__init__(folder)
-        self.checkpoints = CheckpointFolder(checkpoints)
+    """Results of experiments: <folder>/<key>/{history.csv, samples.safetensors, scores.json}, the last written last."""
 
     def _load(self, key: str) -> TrialResult | None:
         if not (self.folder / key / "scores.json").is_file():
@@ -104,24 +101,14 @@ class ModeResultDataset(DigestedJSONDataset[ModeResult]):
 
 
 class ModeTrialStore(TrialStore[ModeResult]):
-    """<folder>/<key>.json, one per trial.
-
-    checkpoints: a folder for trials at work, which go when the result is kept; None = a stopped trial begins anew.
-    """
-
-    def __init__(self, folder: Path, checkpoints: Path | None = None) -> None:
-        super().__init__(folder)
-        self.checkpoints = None if checkpoints is None else CheckpointFolder(checkpoints)
+    """Results of trials on points: <folder>/<key>.json."""
 
     @contextmanager
-    def unfinished(self, key: str) -> Iterator[CheckpointStore | None]:
+    def unfinished(self, key: str) -> Iterator[CheckpointStore]:
         """The checkpoints of a trial, which no other process trains meanwhile.
 
         Raises CheckpointError where another process trains it.
         """
-        if self.checkpoints is None:
-            yield None
-            return
         store = self.checkpoints.open(key)
         with store.reserve():
             yield store
@@ -132,36 +119,32 @@ class ModeTrialStore(TrialStore[ModeResult]):
 
     def keep(self, key: str, result: ModeResult) -> None:
         self._file(key).save(result)
-        if self.checkpoints is not None:
-            self.checkpoints.open(key).clear()
+        self.checkpoints.open(key).clear()
 
     def _file(self, key: str) -> ModeResultDataset:
         return ModeResultDataset(filepath=str(self.folder / f"{key}.json"))
 
 
-class TrialStoreDataset(AbstractDataset[NoReturn, "ExperimentTrialStore | ModeTrialStore"]):
-    """Loads a TrialStore, which need not exist yet; what is in it is saved through it.
+class TrialStoreDataset(FolderDataset["ExperimentTrialStore | ModeTrialStore"]):
+    """Loads a TrialStore.
 
     trials: "experiments" or "modes". checkpoints: the folder of those of trials at work.
     """
 
+    saved_by = "results of trials are saved by the node that runs them"
+
     def __init__(
-        self, *, filepath: str, trials: Literal["experiments", "modes"], checkpoints: str | None = None,
+        self, *, filepath: str, trials: Literal["experiments", "modes"], checkpoints: str,
         metadata: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        if trials not in ("experiments", "modes") or (trials == "experiments" and checkpoints is None):
-            raise ValueError(f"expected trials: experiments with checkpoints, or trials: modes, got {trials}")
-        self._folder, self._trials, self._checkpoints = Path(filepath), trials, checkpoints
-        self.metadata = metadata
+        if trials not in ("experiments", "modes"):
+            raise ValueError(f"expected trials: experiments, or trials: modes, got {trials}")
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._trials, self._checkpoints = trials, Path(checkpoints)
 
     def load(self) -> ExperimentTrialStore | ModeTrialStore:
-        checkpoints = None if self._checkpoints is None else Path(self._checkpoints)
-        if self._trials == "modes" or checkpoints is None:
-            return ModeTrialStore(self._folder, checkpoints)
-        return ExperimentTrialStore(self._folder, checkpoints)
-
-    def save(self, data: NoReturn) -> None:
-        raise DatasetError(f"{self._folder}: results of trials are saved by the node that runs them")
+        kind = ModeTrialStore if self._trials == "modes" else ExperimentTrialStore
+        return kind(self.folder, self._checkpoints)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._folder), "checkpoints": self._checkpoints}
+        return {**super()._describe(), "checkpoints": str(self._checkpoints)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -77,18 +77,14 @@ class DistributedEvaluator(Evaluator):
     ) -> SampleFeatures:
         """As `Evaluator.extract_sampler`: chunk c of the stream by rank c mod N, joined in order."""
         chunks = SampleChunks(sampler, self.extractors, rules, progress, self.batch_size)
-        self._send(chunks)
-        world, parts = self._process_group.world, []
-        for wave in range(-(-chunks.count // world)):
-            parts += _wave(self._process_group, chunks, wave, should_stop, f"{what}, from {wave * world * CHUNK} on")
-        return _joined(parts)
-
-    def _send(self, chunks: SampleChunks) -> None:
-        """Send the extractors, once, and the generator, every time, to the followers."""
         if not self._extractors_sent:
             self._process_group.broadcast(Command.LOAD_EXTRACTORS, content=self._message)
             self._extractors_sent = True
         self._process_group.broadcast(Command.LOAD_GENERATOR, content=chunks.to_content())
+        world, parts = self._process_group.world, []
+        for wave in range(-(-chunks.count // world)):
+            parts += _wave(self._process_group, chunks, wave, should_stop, f"{what}, from {wave * world * CHUNK} on")
+        return _joined(parts)
 
 
 def _evaluator_message(recipe: Recipe, images: ImageSpec, domain_classifier: Weights) -> dict[str, Any]:
@@ -104,19 +100,15 @@ def _evaluator_message(recipe: Recipe, images: ImageSpec, domain_classifier: Wei
     }  # fmt: skip
 
 
+@dataclass(frozen=True)
 class SampleChunks:
     """The samples of one evaluation of a generator, in chunks that any process can generate by itself."""
 
-    def __init__(
-        self,
-        sampler: Sampler,
-        extractors: Sequence[FeatureExtractor],
-        rules: EvaluationRules,
-        progress: Progress,
-        batch_size: int,
-    ) -> None:
-        self.sampler, self.extractors, self.rules = sampler, extractors, rules
-        self.progress, self.batch_size = progress, batch_size
+    sampler: Sampler
+    extractors: Sequence[FeatureExtractor]
+    rules: EvaluationRules
+    progress: Progress
+    batch_size: int
 
     @property
     def count(self) -> int:
@@ -128,17 +120,13 @@ class SampleChunks:
         stream = self.sampler.stream(
             rules.num_samples, seed=rules.seed, progress=self.progress, truncation=rules.truncation, chunks=(chunk,)
         )
+        kept = kept_of(rules.num_samples, num_images_kept(rules), rules.seed)  # of the whole stream
         return extract_features(
             (to_pixels(batch, rules.quantisation) for batch in stream), self.extractors,
-            keep=self._kept_in(before, before + CHUNK), seed=rules.seed, first=before, batch_size=self.batch_size,
-            total=min(CHUNK, rules.num_samples - before), should_stop=should_stop, what=what,
+            keep=int(((kept >= before) & (kept < before + CHUNK)).sum()), seed=rules.seed, first=before,
+            batch_size=self.batch_size, total=min(CHUNK, rules.num_samples - before), should_stop=should_stop,
+            what=what,
         )  # fmt: skip
-
-    def _kept_in(self, start: int, stop: int) -> int:
-        """The number of images to keep of this part of the stream, by the draw from the whole of it."""
-        rules = self.rules
-        kept = kept_of(rules.num_samples, num_images_kept(rules), rules.seed)
-        return int(((kept >= start) & (kept < stop)).sum())
 
     def to_content(self) -> dict[str, Any]:
         """The chunks as a message, without the extractors, which the followers have."""
@@ -210,15 +198,11 @@ def _wave(
             if "error" in answer:
                 error = error or _KNOWN.get(answer["error"], PaperganError)(answer["message"])
             else:
-                parts.append(_sample_features(answer))
+                features = {name: Features(rows, answer["logits"][name]) for name, rows in answer["features"].items()}
+                parts.append(SampleFeatures(features, answer["pixels"], answer["count"]))
     if error is not None:
         raise error
     return parts
-
-
-def _sample_features(answer: dict[str, Any]) -> SampleFeatures:
-    features = {name: Features(rows, answer["logits"][name]) for name, rows in answer["features"].items()}
-    return SampleFeatures(features, answer["pixels"], answer["count"])
 
 
 def _joined(parts: Sequence[SampleFeatures]) -> SampleFeatures:

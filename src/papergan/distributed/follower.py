@@ -1,9 +1,11 @@
-"""Followers: processes that execute the commands of rank 0, with neither Kedro nor the disk."""
+"""A command on several processes: rank 0 runs it, the others follow, with neither Kedro nor the disk."""
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
@@ -16,10 +18,34 @@ from papergan.game.batch_norm import share_batch_norm
 from papergan.game.sharding import use_shard
 from papergan.game.training_step import training_step
 from papergan.randomness import own_random_state, seed_for
+from papergan.training import process_group as group
 from papergan.training.batches import Batches
 from papergan.training.memory import memory_errors
 from papergan.training.numerics import autocast_type, numerics
 from papergan.training.process_group import Command, Message, ProcessGroup, device_here
+
+T = TypeVar("T")
+
+
+def run_distributed(command: Callable[[], T]) -> T:
+    """Join the process group; run the command on rank 0 and follow on the others, which exit when it has ended.
+
+    In a process that joined already, the command alone is run. Exits with 1 where the others do not come.
+    """
+    if group.current() is not None:
+        return command()
+    try:
+        process_group = group.join()
+    except group.ProcessGroupError as error:
+        sys.stderr.write(f"papergan: {error}\n")
+        sys.exit(1)
+    if process_group.rank:
+        sys.exit(follow(process_group))
+    try:
+        return command()
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the end
+        process_group.leave()
 
 
 def follow(process_group: ProcessGroup) -> int:

@@ -1,9 +1,10 @@
-"""The scores that are computed from the features of samples and of the reference."""
+"""Scores computed from the features of samples and of the reference, those of conditional generators by class too."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from typing import Literal, get_args
 
 import torch
@@ -14,7 +15,14 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import Reference
 from papergan.extractors.feature_extractor import Features, stop_if_requested
-from papergan.metrics.classes import ClassHistogram
+from papergan.metrics.classes import (
+    class_counts,
+    class_divergence,
+    class_entropy,
+    classes_covered,
+    divergence_from_even,
+)
+from papergan.metrics.conditional import class_accuracies, intra_class_distances, statistics_by_class
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
@@ -22,6 +30,7 @@ from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_de
 from papergan.metrics.memorisation import memorisation
 from papergan.metrics.nearest_neighbours import neighbourhoods
 from papergan.metrics.random_subsets import random_rows
+from papergan.metrics.registry import of_class
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +74,7 @@ def score_features(
         stop_if_requested(should_stop, "before the neighbourhoods")
         some = reference.real.some(rules.manifold_samples).features.to(device)
         mine = _random_subset(rows, rules.manifold_samples, rules, "neighbourhoods")
-        scores |= neighbourhoods(mine, some).as_metrics()
+        scores |= asdict(neighbourhoods(mine, some))
     if "is" in groups and reference.extractor.has_logits:
         scores |= _inception_scores(features.logits, rules)
     if "is" in groups and reference.extractor.class_names:
@@ -74,7 +83,7 @@ def score_features(
         stop_if_requested(should_stop, "before the memorisation")
         held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
         mine = _random_subset(rows, rules.memorisation_samples, rules, "memorisation")
-        scores |= memorisation(mine, held_out, real).as_metrics()
+        scores |= asdict(memorisation(mine, held_out, real))
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 
@@ -139,13 +148,52 @@ def _inception_scores(logits: Tensor, rules: EvaluationRules) -> MetricValues:
 
 
 def _classes(logits: Tensor, reference: Reference) -> MetricValues:
-    fake, real = (ClassHistogram(logits.shape[1]) for _ in range(2))
-    fake.update(logits)
-    real.update(reference.real.features.logits)
+    counts = class_counts(logits)
     scores = {
-        "class_entropy": fake.entropy(), "classes_covered": float(fake.covered()),
-        "class_divergence": fake.divergence(real),
+        "class_entropy": class_entropy(counts), "classes_covered": float(classes_covered(counts)),
+        "class_divergence": class_divergence(counts, class_counts(reference.real.features.logits)),
     }  # fmt: skip
     if single_classes(reference.extractor.class_names):
-        scores |= {"stacked_modes": float(fake.drawn()), "stacked_divergence": fake.divergence_from_even()}
+        scores |= {"stacked_modes": float((counts > 0).sum()), "stacked_divergence": divergence_from_even(counts)}
     return scores
+
+
+def score_classes(
+    features: Features,
+    labels: Tensor,
+    reference: Reference,
+    real: Callable[[], Sequence[FeatureStatistics]],
+    num_classes: int,
+    rules: EvaluationRules,
+) -> dict[str, float]:
+    """`class_accuracy` where the extractor knows the classes, `intra_fid` where the rules ask for it, by one extractor.
+
+    With the distances also both values of every class. labels: int64 [N], the classes that were asked for. real: gives
+    the statistics of the real images of each class, asked for only where they are needed.
+    A class with fewer than two images leaves the distances out, and a line says so.
+    """
+    scores: dict[str, float] = {}
+    by_class: dict[str, list[float]] = {}
+    if reference.extractor.class_names:
+        accuracies = class_accuracies(features.logits, labels, num_classes)
+        counts = labels.bincount(minlength=num_classes)
+        scores["class_accuracy"] = float((accuracies * counts)[counts > 0].sum() / counts.sum())
+        by_class["class_accuracy"] = accuracies.tolist()
+    if not rules.class_samples:
+        return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
+    rows = random_rows(len(labels), rules.class_samples, rules.seed, "classes")
+    try:
+        generated = statistics_by_class(features.features[rows], labels[rows], num_classes)
+        distances = intra_class_distances(generated, real())
+    except EvaluationError as error:
+        logger.warning("left out: %sintra_fid: %s", reference.extractor.metric_prefix, error)
+    else:
+        scores["intra_fid"] = sum(distances) / num_classes
+        by_class["intra_fid"] = distances
+    scores |= {
+        of_class(name, label): value
+        for name, values in by_class.items()
+        for label, value in enumerate(values)
+        if value == value  # a class that was never drawn has no accuracy
+    }
+    return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}

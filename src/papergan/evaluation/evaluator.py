@@ -11,8 +11,7 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
-from papergan.evaluation.class_metrics import score_classes
-from papergan.evaluation.compute_metrics import MetricValues, score_features
+from papergan.evaluation.compute_metrics import MetricValues, score_classes, score_features
 from papergan.evaluation.image_features import SampleFeatures, extract_features
 from papergan.evaluation.pixel_metrics import num_images_kept, score_pixels
 from papergan.evaluation.protocol import EvaluationRules
@@ -21,8 +20,7 @@ from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
-from papergan.metrics.classification_accuracy import classification_accuracy_score
-from papergan.metrics.conditional import statistics_by_class
+from papergan.metrics.conditional import classification_accuracy_score, statistics_by_class
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.sampler_path_length import sampler_path_length, style_path_length
 

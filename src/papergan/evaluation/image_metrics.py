@@ -18,8 +18,7 @@ from papergan.evaluation.image_features import extract_features
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.build import build_extractors
-from papergan.extractors.custom import CustomExtractor, Network
-from papergan.extractors.feature_extractor import FeatureExtractor, Features
+from papergan.extractors.feature_extractor import CustomExtractor, FeatureExtractor, Features, Network
 from papergan.extractors.settings import ExtractorSettings
 from papergan.messages import quoted
 from papergan.metrics.feature_statistics import FeatureStatistics
@@ -220,7 +219,7 @@ def extractor_named(
 ) -> FeatureExtractor:
     """A feature extractor by name, or a network as one. Raises EvaluationError where weights are missing."""
     if not isinstance(extractor, str):
-        return CustomExtractor(extractor, device=device)
+        return CustomExtractor(extractor, device)
     if extractor not in ("inception", "torchvision"):
         raise EvaluationError(f"unknown extractor {extractor!r}: inception, torchvision, or a network of your own")
     chosen: dict[str, Any] = {"inception": False, "domain": False, extractor: True, f"{extractor}_weights": weights}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import torch
 from torch import Tensor
 
@@ -9,8 +11,8 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import DRAW_SEED, reference_rows
 from papergan.metrics.memorisation import memorisation, pixel_vectors
-from papergan.metrics.ms_ssim import WINDOW, PairwiseSimilarity
-from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.metrics.ms_ssim import WINDOW, mean_pair_similarity
+from papergan.metrics.parzen import parzen_score
 from papergan.metrics.random_subsets import order, random_rows
 
 BYTES_AT_ONCE = 2**29  # of training images as vectors
@@ -40,9 +42,8 @@ def score_pixels(
     rules = rules.within(len(pixels), len(real))
     scores = {}
     if len(pixels) > 1 and pixels.shape[-1] >= WINDOW:
-        similarity = PairwiseSimilarity(max_pairs=rules.similarity_pairs)
-        similarity.update(pixels[order(len(pixels), rules.seed, "pairs")[: 2 * rules.similarity_pairs]])
-        scores["ms_ssim"] = similarity.value()
+        pairs = order(len(pixels), rules.seed, "pairs")[: 2 * rules.similarity_pairs]
+        scores["ms_ssim"] = mean_pair_similarity(pixels[pairs])
     if rules.memorisation_samples and held_out is not None:
         some = pixels[random_rows(len(pixels), rules.memorisation_samples, rules.seed, "pixel memorisation")]
         scores |= _memorisation(some, real, held_out, device)
@@ -62,7 +63,7 @@ def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.
     fake, unseen = (pixel_vectors(part.to(device)) for part in (pixels, some))
     at_once = max(1, BYTES_AT_ONCE // (8 * fake.shape[1]))  # twice, since mirrored, and four bytes each
     parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(real, at_once))
-    return {f"pixel_{name}": value for name, value in memorisation(fake, unseen, parts).as_metrics().items()}
+    return {f"pixel_{name}": value for name, value in asdict(memorisation(fake, unseen, parts)).items()}
 
 
 def _parzen_points(held_out: Tensor, validation: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
@@ -87,6 +88,5 @@ def _parzen(
     pixels: Tensor, chosen_by: Tensor, test: Tensor, rules: EvaluationRules, device: torch.device | str
 ) -> dict[str, float]:
     samples, chosen_by, test = (pixel_vectors(part.to(device)) for part in (pixels, chosen_by, test))
-    bandwidth = choose_bandwidth(samples, chosen_by, rules.parzen_bandwidths)
-    mean, error = parzen_log_likelihood(samples, test, bandwidth)
+    mean, error, bandwidth = parzen_score(samples, chosen_by, test, rules.parzen_bandwidths)
     return {"parzen_ll_historical": mean, "parzen_ll_historical_std": error, "parzen_bandwidth": bandwidth}

@@ -109,6 +109,10 @@ class Protocol(EvaluationRules):
         """What stands before this extractor's metrics: "" for Inception, else for example "domain_"."""
         return "" if self.extractor == "inception" else f"{self.extractor}_"
 
+    def name_of(self, metric: Metric) -> str:
+        """The name under which scores have a metric: with this extractor's prefix, where it is one of features."""
+        return f"{self.metric_prefix if metric.of_features else ''}{metric.name}"
+
     def label(self, name: str) -> str:
         """The header of a metric's column: `domain_fid@5000v50000-train`, `is@10000/10-inception`, `ms_ssim@1000`."""
         if name == FLOOR.name:

@@ -6,32 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_features import SampleFeatures
-from papergan.evaluation.protocol import EvaluationRules, Protocol
+from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import Reference, References, reference_rows
+from papergan.evaluation.scorecard import RealRow
 from papergan.extractors.feature_extractor import Features
 from papergan.metrics.random_subsets import resampled_rows
-
-
-class RealRow(BaseModel):
-    """Scores of real images in place of samples.
-
-    name: "real test set", what an honest generator could reach; "train copies", what a photocopier does reach.
-    dataset: of the images. protocols, metrics: as in a score card; the number of samples is that of the row.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    name: str
-    dataset: str
-    protocols: tuple[Protocol, ...]
-    metrics: dict[str, float]
 
 
 def real_rows(

@@ -1,4 +1,4 @@
-"""The score card of one run: its numbers, their protocols, and the provenance of the run."""
+"""Score cards and scores of images: numbers, their protocols, and the provenance of both."""
 
 from __future__ import annotations
 
@@ -9,9 +9,34 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.real_image_scores import RealRow
 from papergan.messages import sanitise
-from papergan.metrics.registry import AUXILIARY_METRICS, DISCRIMINATOR_METRICS, metric_and_class, prefix_and_metric
+from papergan.metrics.registry import (
+    AUXILIARY_METRICS,
+    DISCRIMINATOR_METRICS,
+    METRICS,
+    Metric,
+    metric_and_class,
+    prefix_and_metric,
+)
+
+
+class Document(BaseModel):
+    """The base of what is stored as JSON: refuses unknown keys, and numbers that are not finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class RealRow(Document):
+    """Scores of real images in place of samples.
+
+    name: "real test set", what an honest generator could reach; "train copies", what a photocopier does reach.
+    dataset: of the images. protocols, metrics: as in a score card; the number of samples is that of the row.
+    """
+
+    name: str
+    dataset: str
+    protocols: tuple[Protocol, ...]
+    metrics: dict[str, float]
 
 
 class BestScore(BaseModel):
@@ -29,7 +54,7 @@ class BestScore(BaseModel):
         return dict(self.__pydantic_extra__)
 
 
-class ScoreCard(BaseModel):
+class ScoreCard(Document):
     """One run. dataset: as its image set names itself. diverged: None, or what happened and at which step.
     pruned: None, or at which evaluation the sweep that it is a trial of ended it.
 
@@ -41,8 +66,6 @@ class ScoreCard(BaseModel):
     sampling_seconds: of one image by the published generator, in the batches in which it is evaluated; None where a run
     diverged.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     experiment: str
     system: str
@@ -134,3 +157,59 @@ def _check_name(name: str, prefixes: Set[str], metrics: Mapping[str, float]) -> 
     elif found[1].of_features and found[0] not in prefixes:
         count = metrics.get(f"{found[0]}num_samples")
         raise ValueError(f"{name} has no protocol with its number of samples ({count})")
+
+
+class ImageScores(Document):
+    """The result of `evaluate_images`: scores of images, and how they were computed.
+
+    fake, real, held_out: the images, by path; counts and digests are in the protocols and in `fake_digest`.
+    real_rows: the held-out and the real images in the place of the fakes, by the same rules.
+    """
+
+    fake: str
+    real: str
+    held_out: str | None
+    fake_digest: str
+    protocols: tuple[Protocol, ...]
+    metrics: dict[str, float]
+    real_rows: tuple[RealRow, ...]
+    hardware: str
+    commit: str
+    dirty: bool
+    versions: dict[str, str]
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        """For a table: one row per metric, with its label, its value, and what real images have in its place."""
+        rows = []
+        for label, name, metric, prefix in self._labelled():
+            row: dict[str, Any] = {"metric": metric.title, "protocol": label, "value": self.metrics[name]}
+            row["deviation"] = self.metrics.get(f"{prefix}{metric.deviation}") if metric.deviation else None
+            rows.append(row | {real.name: real.metrics.get(name) for real in self.real_rows})
+        return rows
+
+    def floors(self) -> list[str]:
+        """Each Frechet distance compared with that of as many held-out images, as text; [] where none are held out."""
+        sentences = []
+        for protocol in self.protocols:
+            name = f"{protocol.metric_prefix}fid"
+            floor, at_floor_count = self.metrics.get(f"{name}_floor"), self.metrics.get(f"{name}_at_floor_count")
+            if floor is not None:
+                distance, what = self.metrics[name], f"{protocol.floor_count} images"
+                if at_floor_count is not None:
+                    distance, what = (
+                        at_floor_count,
+                        f"{protocol.floor_count} of the {protocol.num_samples} images, drawn",
+                    )
+                times = f", {distance / floor:.3g} times that" if floor else ""
+                undone = f"{name} of {protocol.floor_count} held-out images {floor:.4g}"
+                sentences.append(f"{undone}; of {what} {distance:.4g}{times}")
+        return sentences
+
+    def _labelled(self) -> Iterator[tuple[str, str, Metric, str]]:
+        done = set()
+        for protocol in self.protocols:
+            for metric in METRICS.values():
+                name = protocol.name_of(metric)
+                if name in self.metrics and name not in done:
+                    done.add(name)
+                    yield protocol.label(metric.name), name, metric, name.removesuffix(metric.name)

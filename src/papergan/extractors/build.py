@@ -6,8 +6,7 @@ from pathlib import Path
 
 import torch
 
-from papergan.extractors.channel_classifier import BY_CHANNEL, ChannelExtractor
-from papergan.extractors.domain_classifier import DomainExtractor, DomainTap
+from papergan.extractors.domain_classifier import BY_CHANNEL, ChannelExtractor, DomainExtractor, DomainTap
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.extractors.inception import INCEPTION_FILE, InceptionExtractor, InceptionTap
 from papergan.extractors.settings import ExtractorSettings

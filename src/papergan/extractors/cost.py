@@ -1,4 +1,4 @@
-"""What feature extraction costs on this machine: seconds per image of each extractor."""
+"""Measured cost of feature extraction on this machine: seconds per image of each extractor."""
 
 from __future__ import annotations
 

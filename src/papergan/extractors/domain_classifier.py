@@ -11,18 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
+from papergan.data.stacked_images import CHANNELS, stacked_classes
 from papergan.errors import EvaluationError
-from papergan.extractors.feature_extractor import (
-    FeatureExtractor,
-    Features,
-    NetworkExtractor,
-    no_logits,
-)
+from papergan.extractors.feature_extractor import FeatureExtractor, Features, NetworkExtractor, no_logits
 from papergan.weights import Weights
 
 KIND: Final = "domain classifier"
 ROTATION_KIND: Final = "rotation classifier"
 NUM_TURNS: Final = 4
+BY_CHANNEL: Final = "by_channel"  # the key in the classifier's metadata of ChannelExtractor
 PREPROCESSING: Final = "x / 127.5 - 1, float32; averages of all groups, z-scored with the training set (cat-z)"
 TAP_PREPROCESSING: Final = "x / 127.5 - 1, float32; averages of the first group, z-scored with the training set"
 
@@ -91,12 +88,15 @@ class DomainExtractor(NetworkExtractor):
     ) -> None:
         """images: what it was trained on. class_names: of its logits; () for a classifier of quarter turns."""
         super().__init__(network.to(memory_format=torch.channels_last).eval().requires_grad_(False), device)
+        self._classifier, self.digest, self.dimension = network, digest, network.dimension
         self.name = "domain" if class_names else "rotation"
-        self.metric_prefix = f"{self.name}_"
         self.class_names, self.has_logits = class_names, bool(class_names)
-        self.digest, self.dimension = digest, network.dimension
-        self._classifier = network
-        self._shape = (images.channels, images.size, images.size)
+        self._shape: tuple[int, ...] = (images.channels, images.size, images.size)
+        self._adapt()
+        self.metric_prefix = f"{self.name}_"
+
+    def _adapt(self) -> None:
+        """Set name, dimension or classes of a subclass that takes other features or images; nothing here."""
 
     @classmethod
     def from_weights(cls, weights: Weights, device: torch.device | str = "cpu") -> FeatureExtractor:
@@ -125,19 +125,9 @@ class DomainTap(DomainExtractor):
 
     preprocessing = TAP_PREPROCESSING
 
-    def __init__(
-        self,
-        network: DomainClassifier,
-        images: ImageSpec,
-        digest: str,
-        device: torch.device | str,
-        class_names: tuple[str, ...] = (),
-    ) -> None:
-        """As DomainExtractor."""
-        super().__init__(network, images, digest, device, class_names)
-        self.dimension = network.tap_dimension
+    def _adapt(self) -> None:
+        self.dimension = self._classifier.tap_dimension
         self.name = f"{self.name}{self.dimension}"
-        self.metric_prefix = f"{self.name}_"
         self.class_names, self.has_logits = (), False
 
     def _features(self, images: Tensor) -> Features:
@@ -172,3 +162,24 @@ def _convolution(before: int, after: int) -> tuple[nn.Module, ...]:
 
 def _halve() -> nn.Module:
     return nn.MaxPool2d(2, ceil_mode=True)  # ceil: images of 8 pixels still have one left after four halvings
+
+
+class ChannelExtractor(DomainExtractor):
+    """A classifier of grey images on stacked ones: features side by side, logits of every combination of classes.
+
+    The logit of a combination is the sum of its channels' log-probabilities, so that the largest one is the combination
+    of the most probable classes. Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086, section 4.2, which classifies each
+    channel by itself. It is made with what one channel is: images, class names.
+    """
+
+    preprocessing = f"each channel by itself: {PREPROCESSING}"
+
+    def _adapt(self) -> None:
+        self.class_names, self.dimension = stacked_classes(self.class_names), CHANNELS * self.dimension
+        self._shape = (CHANNELS, *self._shape[1:])
+
+    def _features(self, images: Tensor) -> Features:
+        features, logits = self._classifier(images.flatten(0, 1).unsqueeze(1))
+        first, second, third = logits.log_softmax(1).unflatten(0, (-1, CHANNELS)).unbind(1)
+        joint = first[:, :, None, None] + second[:, None, :, None] + third[:, None, None, :]
+        return Features(features.unflatten(0, (-1, CHANNELS)).flatten(1), joint.flatten(1))

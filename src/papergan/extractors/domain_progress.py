@@ -16,7 +16,9 @@ STEP = "step"
 
 @dataclass(frozen=True)
 class Resuming:
-    """unfinished: the state to go on from. keep: gets the state after every epoch, and when training is stopped.
+    """How a training is resumed and stopped.
+
+    unfinished: the state to go on from. keep: gets the state after every epoch, and when training is stopped.
 
     should_stop: asked between two batches.
     """
@@ -51,7 +53,7 @@ class Fitting:
                 self.keep()
             raise EvaluationStopped(f"the training of the domain classifier was stopped after {self.step} batches")
 
-    def take_up(self) -> bool:
+    def resume(self) -> bool:
         """Go on from the unfinished state; False where there is none, or it is of another training."""
         state = self._resuming.unfinished
         if state is None:

@@ -16,7 +16,7 @@ from papergan.data.images import ImageSet, ImageSpec
 from papergan.errors import EvaluationError
 from papergan.extractors.domain_classifier import KIND, NUM_TURNS, ROTATION_KIND, DomainClassifier, DomainExtractor
 from papergan.extractors.domain_progress import Fitting, Resuming
-from papergan.extractors.feature_extractor import extract, full_precision
+from papergan.extractors.feature_extractor import batches_of, full_precision
 from papergan.image_range import to_model_range
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.randomness import seed_for, seeded
@@ -117,7 +117,7 @@ def _fit(
         network.parameters(), lr=learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
     )
     fitting = Fitting(network, optimiser, about, resuming)
-    if fitting.take_up():
+    if fitting.resume():
         logger.info(
             "Going on with the %s of %s after batch %d of %d", about["kind"], train.name, fitting.step, epochs * steps
         )
@@ -203,8 +203,8 @@ def _calibrate(network: DomainClassifier, train: ImageSet, device: torch.device)
     """Set the feature mean and scale from the training images, upright ones for a classifier of turns as well."""
     extractor = DomainExtractor(network, train.spec, digest="", device=device)
     statistics = FeatureStatistics(network.dimension)
-    for batch in extract(extractor, train.images, batch_size=IMAGES_AT_ONCE):
-        statistics.update(batch.features)
+    for batch in batches_of(train.images, IMAGES_AT_ONCE):
+        statistics.update(extractor(batch).features)
     scale = statistics.covariance.diagonal().sqrt()
     network.feature_mean.copy_(statistics.mean)
     # a channel that never fires on real images says nothing; dividing by its zero would say everything

@@ -1,7 +1,8 @@
-"""The interface and the base of feature extractors: networks that turn pixels into features and class logits."""
+"""Feature extractors, which turn pixels into features and class logits: interface, base, and any network as one."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from papergan.errors import EvaluationError
 from papergan.training.numerics import float32_products
+from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
@@ -45,33 +47,13 @@ class FeatureExtractor(Protocol):
     for something else (ImageNet) or there are none. has_logits: whether an Inception Score can be taken.
     """
 
-    @property
-    def name(self) -> str:
-        """Which network, and which of its layers."""
-
-    @property
-    def metric_prefix(self) -> str:
-        """Nothing, or the name and "_"."""
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights, hexadecimal."""
-
-    @property
-    def preprocessing(self) -> str:
-        """What is done to the pixels."""
-
-    @property
-    def dimension(self) -> int:
-        """D."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """What the logits stand for, where that is the classes of the data set."""
-
-    @property
-    def has_logits(self) -> bool:
-        """Whether there are logits that an Inception Score can be taken of."""
+    name: str
+    metric_prefix: str
+    digest: str
+    preprocessing: str
+    dimension: int
+    class_names: tuple[str, ...]
+    has_logits: bool
 
     def __call__(self, pixels: Tensor) -> Features:
         """uint8 [B, C, S, S] on any device -> features and logits on the extractor's device."""
@@ -179,15 +161,43 @@ def batches_of(
                     logger.info("%s: %d%s, %.0f images/s", what, done, of_total, done / (reported - started))
 
 
-def extract(
-    extractor: FeatureExtractor,
-    pixels: Tensor | Iterable[Tensor],
-    batch_size: int,
-    should_stop: Callable[[], bool] | None = None,
-) -> Iterator[Features]:
-    """Features of uint8 [N, C, S, S], or of a stream of such tensors, batch by batch; nothing is kept.
+Network = Callable[[Tensor], Tensor | tuple[Tensor, Tensor]]
 
-    Raises EvaluationStopped, between two batches, once `should_stop()` is true.
+
+class CustomExtractor:
+    """Features of a network or function that takes float32 [B, C, S, S] in 0..255.
+
+    It returns features [B, D], or features and logits [B, K]. What it does to the pixels is its own business. A
+    network is put into evaluation mode and its weights are its identity; of a function the name is.
     """
-    for batch in batches_of(pixels, batch_size, should_stop):
-        yield extractor(batch)
+
+    name, metric_prefix = "custom", "custom_"
+    preprocessing = "of its own"
+    class_names: tuple[str, ...] = ()
+
+    def __init__(self, network: Network, device: torch.device | str = "cpu") -> None:
+        self._network, self.device = network, torch.device(device)
+        if isinstance(network, nn.Module):
+            network.to(self.device).eval()
+            self.digest = Weights(network.state_dict()).digest
+        else:
+            self.digest = hashlib.sha256(getattr(network, "__qualname__", self.name).encode()).hexdigest()
+        self.dimension, self.has_logits = 0, False  # known after the first batch
+
+    def __call__(self, pixels: Tensor) -> Features:
+        """uint8 [B, C, S, S] -> features and logits."""
+        check_pixels(pixels)
+        return self.extract_float(pixels.float())
+
+    @torch.inference_mode()
+    def extract_float(self, values: Tensor) -> Features:
+        """Float [B, C, S, S] in 0..255 -> features and logits. Raises EvaluationError for any other output."""
+        check_values(values)
+        output = self._network(values.to(self.device, torch.float32))
+        features, logits = output if isinstance(output, tuple) else (output, no_logits(output))
+        if features.ndim != 2 or logits.ndim != 2 or len(features) != len(values) != len(logits) != len(values):
+            raise EvaluationError(
+                f"extractor {self.name}: expected features [{len(values)}, D], got {list(features.shape)}"
+            )
+        self.dimension, self.has_logits = features.shape[1], logits.shape[1] > 0
+        return Features(features.float(), logits.float())

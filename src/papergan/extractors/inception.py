@@ -61,7 +61,7 @@ class InceptionExtractor(NetworkExtractor):
         logger.info("Inception weights %s, sha256 %s", weights, self.digest)
 
     def _prepared(self, values: Tensor) -> Tensor:
-        return _as_in_2015(values)
+        return _prepared_like_tensorflow(values)
 
     def _features(self, images: Tensor) -> Features:
         features = self._network(images).flatten(1)
@@ -88,14 +88,14 @@ class InceptionTap(NetworkExtractor):
         self.digest = sha256_of(weights)
 
     def _prepared(self, values: Tensor) -> Tensor:
-        return _as_in_2015(values)
+        return _prepared_like_tensorflow(values)
 
     def _features(self, images: Tensor) -> Features:
         features = self._network(images).mean(dim=(2, 3))
         return Features(features, no_logits(features))
 
 
-def _as_in_2015(values: Tensor) -> Tensor:
+def _prepared_like_tensorflow(values: Tensor) -> Tensor:
     """Float [B, 1 or 3, S, S] in 0..255 -> [B, 3, 299, 299] in [-1, 1), channels last, as TensorFlow 1 prepared it."""
     images = resize_like_tensorflow(values, RESOLUTION)
     return images.sub_(128).div_(128).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)

@@ -102,7 +102,8 @@ class GraphedStep:
     replayed and run eagerly, from the same state: only where both give the same does the recording serve from then on.
     The state of the eager run is kept. Where anything cannot be recorded or differs, all iterations that follow run
     eagerly, and one warning says why. Optimisers' numbers other than the learning rate are fixed in a recording: where
-    one of them changes (`Player.schedules`), recordings are dropped and made anew.
+    one of them changes (`Player.schedules`), recordings are dropped and made anew; so they are where a network changes
+    that follows the progress, see `FollowsProgress`.
     exact: whether "the same" means the same bits; see `StateSnapshot.first_difference` otherwise. engine: becomes None
     when recordings are given up. `Trainer` makes one where `training.cuda_graphs` asks for it and the device is a GPU.
     """
@@ -128,7 +129,8 @@ class GraphedStep:
         if self.engine is None:
             torch.manual_seed(seed)
             return training_step(self.game, batches, progress, self.guard, self.autocast)
-        numbers = [set_numbers(self.game, name, progress) for name in self.game.players]
+        of_players = (set_numbers(self.game, name, progress) for name in self.game.players)
+        numbers = [self.game.set_progress(progress), *of_players]
         if numbers != self._numbers:
             self.reset()
             self._numbers = numbers

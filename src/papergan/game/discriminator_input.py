@@ -82,6 +82,19 @@ class Labelled:
 
 
 @dataclass(frozen=True)
+class WithInput:
+    """Images beside the input that belongs to them: (y, x) on the real side, (G(x), x) on the generated one."""
+
+    images_per_score: ClassVar[int] = 1
+
+    def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return context.augmented_real(match), context.latent(match)[0]
+
+    def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
+        return context.augmented_fake(match), context.latent(match)[0]
+
+
+@dataclass(frozen=True)
 class Packed:
     """Groups of images that get one score together, concatenated along the channels: [B, C, ...] -> [B/m, m C, ...].
 

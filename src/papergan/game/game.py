@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.ema import EMA
+from papergan.game.following import FollowsProgress
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Controller, Progress, Schedule
 from papergan.game.state_check import check_fit, check_optimiser
@@ -160,8 +161,17 @@ class Game:
         for name, player in self.players.items():
             numbers = _numbers_of(self.optimisers[name])
             _known(f"player {name!r} has schedules of", player.schedules, numbers)
+        self._following = [one for one in self.networks.modules() if isinstance(one, FollowsProgress)]
         if self.average is not None:
             self.average.follow(self.sampler(averaged=False))
+
+    def set_progress(self, progress: Progress) -> tuple[float, ...]:
+        """Bring the networks that follow the progress to this one, before a training step; see `FollowsProgress`."""
+        if not (following := self._following):
+            return ()
+        averaged = self.average.sampler.modules() if self.average is not None else ()
+        following = [*following, *(one for one in averaged if isinstance(one, FollowsProgress))]
+        return tuple(one.set_progress(progress) for one in following)
 
     @property
     def batches_per_step(self) -> int:

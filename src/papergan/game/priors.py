@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.sharding import per_image
+from papergan.image_range import to_model_range
 
 
 class Prior(nn.Module):
@@ -119,6 +120,33 @@ class WithChoice(Prior):
 
     def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
         return self.latents.between(start, end, position)
+
+
+class InputImages(Prior):
+    """Images that a generator translates, [count, C, S, S] in [-1, 1]: in training those of the batch, `input` there.
+
+    Outside training they are drawn with replacement from those that `show` was given, test images; before that there is
+    one grey image. They stay on the host and are no part of the weights. `latent_dim`: how many numbers an image has.
+    """
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__(channels * size**2)
+        self.images = torch.full((1, channels, size, size), 128, dtype=torch.uint8)
+
+    def show(self, images: Tensor) -> None:
+        """Draw from these from now on, uint8 [N, C, S, S]."""
+        self.images = images
+
+    def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
+        rows = per_image(lambda n: torch.randint(len(self.images), (n,), device=self.where.device), count)
+        return (to_model_range(self.images[rows.cpu()].to(self.where.device)),)
+
+    def for_batch(self, batch: Mapping[str, Tensor], count: int, progress: Progress) -> tuple[Tensor, ...]:
+        inputs = batch["input"]
+        return (inputs.repeat_interleave(count // len(inputs), 0) if count != len(inputs) else inputs,)
+
+    def between(self, start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+        return torch.lerp(start, end, position.view(-1, 1, 1, 1).to(start))
 
 
 def one_hot(chosen: Tensor, choices: int) -> Tensor:

@@ -106,6 +106,18 @@ class LinearDecay:
 
 
 @dataclass(frozen=True)
+class LinearEpochDecay:
+    """Linear decay by passes over the data: initial for `constant` epochs, then linearly to 0 within `decay` epochs."""
+
+    initial: float
+    constant: float
+    decay: float
+
+    def __call__(self, progress: Progress) -> float:
+        return self.initial * (1.0 - min(max((progress.epoch - self.constant) / self.decay, 0.0), 1.0))
+
+
+@dataclass(frozen=True)
 class EpochDecay:
     """Exponential decay by the epoch: initial until epoch `start`, initial * share^(n / epochs) in the n-th after it.
 
@@ -133,18 +145,6 @@ class CosineDecay:
     def __call__(self, progress: Progress) -> float:
         passed = min(progress.images / self.images, 1.0)
         return self.initial + (self.final - self.initial) * 0.5 * (1.0 - math.cos(math.pi * passed))
-
-
-@dataclass(frozen=True)
-class Warmup:
-    """A step function: `before` until `step`, `after` from then on, for example for the decay of an average."""
-
-    before: float
-    after: float
-    step: int
-
-    def __call__(self, progress: Progress) -> float:
-        return self.before if progress.step < self.step else self.after
 
 
 @dataclass(frozen=True)

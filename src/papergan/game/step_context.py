@@ -47,7 +47,8 @@ class StepContext:
         return self._memo[key]  # type: ignore[no-any-return]
 
     def network(self, name: str) -> nn.Module:
-        return self.game.networks[name]
+        """The network of a name, or a part of one by its path, "generator.a_to_b"."""
+        return self.game.networks.get_submodule(name)
 
     def value(self, schedule: Schedule) -> float | Tensor:
         """The present value of a schedule: a number, or a device scalar while a CUDA graph is recorded."""

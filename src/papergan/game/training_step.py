@@ -35,6 +35,7 @@ def training_step(
     autocast: the precision of networks, for example torch.bfloat16; penalties and scores stay in float32.
     All are scalars on the device, by "player.term"; nothing is synchronised.
     """
+    game.set_progress(progress)
     turns = active_turns(game, progress)
     if guard is not None:
         guard.register_steps(progress.step, turns)

@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 
 from papergan.atomic_files import check_regular
 from papergan.config import registry
-from papergan.config.papers import check_citations
+from papergan.config.papers import find_paper
 from papergan.errors import PaperganError, StorageError, did_you_mean
 from papergan.messages import quoted
 from papergan.reporting.published_results import experiments_named
@@ -59,29 +59,19 @@ def _find_irregular_files(name: str, dataset: object) -> Iterator[str]:
 
 def find_published_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterator[str]:
     """Errors in published.yml and pros_and_cons.yml, which are read only at the end of a run."""
-    if "pros_and_cons" in pipeline.inputs():
-        yield from _find_pros_and_cons_errors(catalog)
-    if "published" not in pipeline.inputs():
-        return
-    try:
-        published = catalog.load("published")
-        check_citations(published if isinstance(published, Mapping) else ())
-        named = list(experiments_named(published))
-    except (PaperganError, DatasetError) as error:
-        cause: BaseException = error
-        while isinstance(cause, DatasetError) and cause.__cause__ is not None:
-            cause = cause.__cause__
-        yield f"published.yml: {one_line_error(cause).removeprefix('published numbers: ')}"
-        return
-    known = registry.discover()
-    for where, name in named:
-        if name not in known:
-            yield f"published.yml: {where}: unknown experiment {quoted(name)}{did_you_mean(name, known)}"
-
-
-def _find_pros_and_cons_errors(catalog: CatalogProtocol) -> Iterator[str]:
-    try:
-        given = catalog.load("pros_and_cons")
-        check_citations(given if isinstance(given, Mapping) else ())
-    except (PaperganError, DatasetError) as error:
-        yield f"pros_and_cons.yml: {one_line_error(error)}"
+    for name in ("pros_and_cons", "published"):
+        if name not in pipeline.inputs():
+            continue
+        try:
+            given, known = catalog.load(name), registry.discover()
+            for paper in given if isinstance(given, Mapping) else ():
+                find_paper(str(paper))
+            for where, experiment in experiments_named(given) if name == "published" else ():
+                if experiment not in known:
+                    hint = did_you_mean(experiment, known)
+                    yield f"{name}.yml: {where}: unknown experiment {quoted(experiment)}{hint}"
+        except (PaperganError, DatasetError) as error:
+            cause: BaseException = error
+            while isinstance(cause, DatasetError) and cause.__cause__ is not None:
+                cause = cause.__cause__
+            yield f"{name}.yml: {one_line_error(cause).removeprefix('published numbers: ')}"

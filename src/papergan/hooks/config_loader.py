@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tarfile
+import tempfile
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
+from papergan.atomic_files import open_regular
 from papergan.errors import PaperganError, RecipeError
-from papergan.hooks.conf_archive import folder_of
 from papergan.messages import quoted
 from papergan.validation import one_line_error
 
+LARGEST = 16_000_000  # bytes of an archive; configuration is text
+_UNPACKED: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro goes on without the other kinds
 
 
@@ -61,20 +65,20 @@ class ReadableConfigLoader(OmegaConfigLoader):
         merged: dict[str, Any] = _merged(config, env_config)
         return merged
 
-    def _files(self, folder: str) -> list[Path]:
-        found = sorted(Path(self.conf_source, folder).rglob("*"))
-        return [path for path in found if path.suffix in (".yml", ".yaml", ".json") and not path.is_dir()]
+    def _files(self) -> Iterator[Path]:
+        for folder in dict.fromkeys((self.base_env, self.env or self.default_run_env)):
+            for path in sorted(Path(self.conf_source, folder).rglob("*")):
+                if path.suffix in (".yml", ".yaml", ".json") and not path.is_dir():
+                    yield path
 
     def _unreadable(self) -> Iterator[str]:
-        for folder in dict.fromkeys((self.base_env, self.env or self.default_run_env)):
-            for path in self._files(folder):
-                if error := file_error(path):
-                    yield f"{path} cannot be read: {error}"
+        found = {path: file_error(path) for path in self._files()}
+        yield from (f"{path} cannot be read: {error}" for path, error in found.items() if error)
 
     def _find_type_conflicts(self, key: str) -> Iterator[str]:
         """Keys that are a list in one file, or in --params, and a mapping in another."""
-        files = [path for folder in (self.base_env, self.env or self.default_run_env) for path in self._files(folder)]
-        contents = {str(path): OmegaConf.to_container(OmegaConf.load(path)) for path in files if key in str(path)}
+        files = [path for path in self._files() if key in str(path)]
+        contents: dict[str, Any] = {str(path): OmegaConf.to_container(OmegaConf.load(path)) for path in files}
         if key == "parameters":
             contents["--params"] = self.runtime_params
         for (_, base), (name, overlay) in combinations(contents.items(), 2):
@@ -82,7 +86,7 @@ class ReadableConfigLoader(OmegaConfigLoader):
 
 
 def _merged(base: Any, overlay: Any) -> Any:
-    """Mappings are merged, anything else of the overlay replaces what is there, but for `???`, a missing value."""
+    """`base` with `overlay` merged into it; all but mappings is replaced, unless by `???`, a missing value."""
     if not (isinstance(base, dict) and isinstance(overlay, dict)):
         return base if overlay == "???" else overlay
     return base | {key: _merged(base[key], value) if key in base else value for key, value in overlay.items()}
@@ -124,3 +128,39 @@ def find_type_conflicts(base: Any, overlay: Any, place: str = "") -> Iterator[st
             yield from find_type_conflicts(base[key], overlay[key], f"{place}.{key}".lstrip("."))
     elif type(base) in kinds and type(overlay) in kinds and type(base) is not type(overlay):
         yield f"{place}: expected {kinds[type(base)]}, got {kinds[type(overlay)]}"
+
+
+def folder_of(conf_source: str, base: str) -> str:
+    """The folder of configuration that `--conf-source` means: itself, or what a .tar.gz has in it.
+
+    base: the name of the folder by which the configuration in an archive is found. An address is left to Kedro.
+    Raises RecipeError for a file that is no such archive, that is too large, or that has no folder `base` in it.
+    """
+    path = Path(conf_source)
+    if not path.is_file():
+        return conf_source
+    place = tempfile.TemporaryDirectory(prefix="papergan-")
+    _UNPACKED.append(place)
+    folder = Path(place.name, path.name.partition(".")[0])  # named, for errors; .tar.gz would be an archive to Kedro
+    folder.mkdir(exist_ok=True)
+    try:
+        _unpack(path, folder)
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise RecipeError(
+            f"{path}: expected a folder of configuration or a .tar.gz of one, as `kedro package` writes: "
+            f"{one_line_error(error)}"
+        ) from error
+    found = next((one for one in (folder, *sorted(folder.iterdir())) if (one / base).is_dir()), None)
+    if found is None:
+        raise RecipeError(f"{path}: there is no folder {base!r} of configuration in it")
+    return str(found)
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:gz") as archive:
+        size = 0
+        for member in archive:
+            size += max(member.size, 512)  # of the header, so that many empty files are many bytes too
+            if size > LARGEST:
+                raise tarfile.TarError(f"it holds more than {LARGEST // 1_000_000} MB")
+        archive.extractall(folder, filter="data")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-import torch
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
@@ -18,6 +17,7 @@ from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.data.preparation import check_resizing
+from papergan.data.translation import Domain, input_spec
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
 from papergan.extractors.build import weight_files
@@ -130,7 +130,11 @@ def find_experiment_errors(
             f"{name}.training.devices: {training.devices} devices cannot share the last batch of an epoch, {left} "
             "images, evenly: set training.drop_last=true, or another batch_size"
         )
-    images = image_spec(recipe, as_loaded)
+    try:
+        images = image_spec(recipe, as_loaded, library)
+    except DataError as error:
+        yield f"{name}.{error}"
+        return
     if images.size != as_loaded.size:
         what = f"{recipe.dataset}/train"
         too_large = [
@@ -163,13 +167,24 @@ def _find_packing_errors(name: str, training: TrainingRecipe, count: int, left: 
         )
 
 
-def image_spec(recipe: Recipe, declared: ImageSpec) -> ImageSpec:
-    """The images that the recipe trains on. declared: those of its data set."""
-    return replace(declared, size=recipe.image_size or declared.size)
+def image_spec(recipe: Recipe, declared: ImageSpec, library: ImageLibrary) -> ImageSpec:
+    """The images that the recipe trains on, with their inputs. declared: those of its data set.
+
+    Raises DataError where classes are not there, or inputs do not fit.
+    """
+    images = replace(declared, size=recipe.image_size or declared.size)
+    if recipe.classes is not None:
+        images = replace(images, num_classes=len(recipe.classes))
+    if recipe.input is None:
+        return images
+    domain = None
+    if isinstance(recipe.input, Domain):
+        domain, _ = library.kind_of_images(recipe.input.dataset, images.size)
+    return replace(images, input=input_spec(recipe.input, images, domain))
 
 
 def _how_to_give(name: str, recipe: Recipe) -> str:
-    """How to name images of one's own, for recipes that are made for them."""
+    """A hint how to name images of one's own, for recipes that are made for them; else ""."""
     if recipe.dataset != YOUR_IMAGES:
         return ""
     return f"; name yours, a folder, a .zip or .parquet file: --params {name}.dataset=PATH"
@@ -202,9 +217,7 @@ def _find_single_image_errors(
 def _run_single_image_step(game: Game, images: ImageSpec) -> None:
     """Run a training step on one image, for which batch statistics and pairs are not defined."""
     with own_random_state(game.device):
-        pixels = torch.rand(1, images.channels, images.size, images.size) * 2 - 1
-        batch = {"image": pixels, "label": torch.zeros(1, dtype=torch.int64)}
-        training_step(game, [batch] * game.batches_per_step, Progress())
+        training_step(game, [images.random_batch(1)] * game.batches_per_step, Progress())
 
 
 def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:

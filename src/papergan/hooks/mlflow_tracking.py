@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
-import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -21,10 +19,10 @@ from kedro.pipeline.node import Node
 from papergan.datasets.page import PageDataset
 from papergan.messages import sanitise
 from papergan.pipelines.groups import experiment_of, group_of
-from papergan.tracking.active_runs import clear_places, set_active, set_place
 from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
 from papergan.tracking.mlflow_store import MlflowStore
-from papergan.tracking.run_about import DESCRIPTION, RunAbout
+from papergan.tracking.tracker import active_trackers, run_places
+from papergan.validation import short_digest
 
 if TYPE_CHECKING:
     from papergan.config.checked import Experiment, Sweep, TrialPlan
@@ -81,14 +79,11 @@ class MlflowHook:
             "pipelines": list(run_params["pipeline_names"] or []), "environment": run_params.get("env"),
             "given": run_params.get("runtime_params") or {},
         }  # fmt: skip
-        clear_places()
-        self._store = self._open(run_params["pipeline_names"] or [])
+        run_places.clear()
+        self._store = None
+        if self._configuration is not None and not {*self._configuration.untracked} & {*self._command["pipelines"]}:
+            self._store = MlflowStore(self._configuration)
         self._unsaved_outputs = Counter(experiment_of(node.namespace) for node in pipeline.nodes for _ in node.outputs)
-
-    def _open(self, pipelines: list[str]) -> MlflowStore | None:
-        if self._configuration is None or set(pipelines) & set(self._configuration.untracked):
-            return None
-        return MlflowStore(self._configuration)
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
@@ -148,9 +143,11 @@ class MlflowHook:
         self._end("FAILED")
 
     def _begin(self, experiment: Experiment | Sweep | TrialPlan[Any, Any]) -> None:
+        from papergan.tracking.run_content import DESCRIPTION, RunIdentity
+
         if self._store is None:
             return
-        about = RunAbout.of(experiment, self._command)
+        about = RunIdentity.of(experiment, self._command)
         tags = {**about.tags, "session": self._session}
         try:
             run = self._store.begin(about.paper_key, experiment.name, tags, about.resume_tag, name=about.name)
@@ -160,8 +157,8 @@ class MlflowHook:
             self._store = None
             return
         self._runs[experiment.name] = run
-        set_active(experiment.name, run)
-        set_place(experiment.name, run.experiment_id, run.run_id)
+        active_trackers[experiment.name] = run
+        run_places[experiment.name] = (run.experiment_id, run.run_id)
         atexit.register(self._end_one, run, "KILLED")
         run.parameters(about.parameters)
         run.text("recipe.json", experiment.recipe.model_dump_json(indent=1))
@@ -174,7 +171,7 @@ class MlflowHook:
     def _keep(self, run: MlflowTracker, dataset: Any, data: Any) -> None:
         from papergan.evaluation.scorecard import ScoreCard
         from papergan.inference.model_folder import StoredModel
-        from papergan.tracking.run_description import with_scores
+        from papergan.tracking.run_content import DESCRIPTION, with_scores
 
         mark = (getattr(dataset, "metadata", None) or {}).get("mlflow")
         if mark is not None:
@@ -204,7 +201,7 @@ class MlflowHook:
         """End the runs of these experiments that are open; all of them where none is named."""
         for name in names or list(self._runs):
             run = self._runs.pop(name, None)
-            set_active(name, None)
+            active_trackers.pop(name, None)
             if run is not None:
                 self._end_one(run, status)
 
@@ -215,9 +212,9 @@ class MlflowHook:
 
 
 def _protocol_of(about: Mapping[str, Any]) -> str:
-    """Twelve digits of the rules that the scores were measured by; numbers of two such are not compared."""
+    """A digest of the rules that the scores were measured by; scores under different ones are not compared."""
     rules = {name: {**rule, "seed": None} for name, rule in about["protocol"].items()}
-    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:12]
+    return short_digest(rules)
 
 
 def file_of(dataset: Any) -> Path:

@@ -1,4 +1,4 @@
-"""What a run will cost, measured before it: shown by `kedro run --dry-run`, and in one line before a long run."""
+"""The cost of a run, measured before it: shown by `kedro run --dry-run`, and in one line before a long run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class RunPlan:
 
     @property
     def device(self) -> str:
-        """Where it was measured, in words."""
+        """The device on which the cost was measured, in words."""
         kind = self.game.device.type
         return f"{kind}, {torch.get_num_threads()} threads" if kind == "cpu" else torch.cuda.get_device_name()
 
@@ -70,12 +70,12 @@ class RunPlan:
 
     @property
     def training_seconds(self) -> float:
-        """Of the steps that are left."""
+        """Seconds of the steps that are left."""
         return self.left * self.cost.seconds
 
     @property
     def evaluations(self) -> int:
-        """How often it is measured before the end."""
+        """The number of evaluations before the end."""
         return int(self.epochs_of(self.left) / self.recipe.evaluation.every_epochs)
 
     def epochs_of(self, steps: int) -> float:
@@ -84,12 +84,12 @@ class RunPlan:
         return shown / self.images if self.images else 0.0
 
     def measuring_seconds(self, evaluations: int, samples: int, final: int) -> float:
-        """Of so many evaluations of `samples` images, and the one at the end."""
+        """Seconds of so many evaluations of `samples` images, and of the one at the end."""
         return (evaluations * samples + final) * self.evaluation_seconds
 
     @property
     def seconds(self) -> float:
-        """Of all that is estimated: training, evaluations, the data set's classifier."""
+        """Seconds of all that is estimated: training, evaluations, the data set's classifier."""
         rules = self.recipe.evaluation
         measuring = self.measuring_seconds(self.evaluations, rules.num_samples, rules.final_num_samples)
         return self.training_seconds + measuring + self.classifier_seconds
@@ -106,18 +106,18 @@ def plan_run(
     name, recipe = experiment
     training = recipe.training
     declared, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
-    images, spec = recipe.training_images(count), image_spec(recipe, declared)
+    images, spec = recipe.training_images(count), image_spec(recipe, declared, library)
     game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed).to(choose_device(training.device))
     steps = _steps(recipe, images, game)
     done = max(checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps(), default=0)
     left = (steps or 1) - done
     if left <= 0 and not full:
         return None
-    shape = (training.batch_size // training.devices, spec.channels, spec.size, spec.size)
+    batch = spec.random_batch(training.batch_size // training.devices, game.device)
     enough = 0.0 if full else LONG / 5 / left
     with memory_errors(f"measuring a step of {name}", f"lower {name}.training.batch_size"):
         cost = measure_step(
-            game, shape, precision=training.precision, deterministic=training.deterministic, enough=enough,
+            game, batch, precision=training.precision, deterministic=training.deterministic, enough=enough,
             count_flops=full,
         )  # fmt: skip
     evaluation = classifier = 0.0
@@ -139,7 +139,7 @@ def _steps(recipe: Recipe, images: int | None, game: Game) -> int | None:
 
 
 def announce(plan: RunPlan) -> None:
-    """Log what the run will take; where that is long, also how to have a shorter look."""
+    """Log the duration of the run; where that is long, also a command for a shorter one."""
     if plan.steps is None:  # which depends on images that are not counted yet
         return
     after = f", after {plan.done} that are done" if plan.done else ""

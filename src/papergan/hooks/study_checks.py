@@ -12,10 +12,10 @@ from papergan.config import mode_stress
 from papergan.config.checked import Experiment, ModeStress, Reproductions, Search, Study, Sweep, TrialPlan
 from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
-from papergan.config.papers import short_name
+from papergan.config.papers import find_paper
 from papergan.config.registry import discover
-from papergan.config.reproductions import ANCHORS, ReproductionsRecipe
 from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
+from papergan.config.tools import ANCHORS, ReproductionsRecipe
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
@@ -72,7 +72,7 @@ def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
 
 
 def _check_numbers(catalog: CatalogProtocol) -> None:
-    """Raises RecipeError for a published number that nothing of ours measures."""
+    """Raise RecipeError for a published number that no experiment or tool measures."""
     variants = DiracRecipe.parse("dirac_gan", catalog.load("params:dirac_gan")).variants
     known = {*discover(), *(f"dirac_gan/{one}" for one in variants), *(f"anchors/{one}" for one in ANCHORS)}
     points = ModeStressRecipe.parse("pacgan_points", catalog.load("params:pacgan_points"))
@@ -91,15 +91,14 @@ def _recipes(catalog: CatalogProtocol) -> dict[str, Any]:
 
 
 def _check_tables(name: str, study: StudyRecipe, catalog: CatalogProtocol) -> None:
-    """Raises RecipeError for a published table that the study's paper does not have."""
+    """Raise RecipeError for a published table that the study's paper does not have."""
     if study.tables is None:
         return
     known = {row.table for row in published_rows(catalog.load("published")) if row.paper == study.paper}
     for table in study.tables:
         if table not in known:
-            raise RecipeError(
-                f"{name}.tables: {short_name(study.paper)} has no {quoted(table)}{did_you_mean(table, known)}"
-            )
+            paper = find_paper(study.paper).short_name
+            raise RecipeError(f"{name}.tables: {paper} has no {quoted(table)}{did_you_mean(table, known)}")
 
 
 def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:

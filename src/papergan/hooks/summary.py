@@ -1,4 +1,4 @@
-"""The summary hook: prints tables and the paths of results at the end of a run."""
+"""The hooks of a run's end: a summary of tables and paths, and the exit status where a training diverged or failed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from kedro.pipeline import Pipeline
 
 from papergan.config.registry import is_dry_run
 from papergan.datasets.page import Page, PageDataset
+from papergan.errors import NotFiniteError, PaperganError
 from papergan.hooks.mlflow_tracking import file_of
 from papergan.pipelines.groups import experiment_of
 from papergan.project import IN_CHECKOUT
-from papergan.tracking.active_runs import places
 from papergan.tracking.configuration import MlflowConfiguration, parse
-from papergan.tracking.interface import run_address, table_address, ui_options
+from papergan.tracking.interface import run_page, table_page, ui_options
+from papergan.tracking.tracker import run_places
 
+SHOWN_FAILURES = 3  # trials that failed, in the message
 SHOWN_OUTPUTS = (
     "samples", "progress", "curves", "history", "training_log", "scores", "generator", "model", "comparison", "page",
     "plot", "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
@@ -45,7 +47,7 @@ class SummaryHook:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Read where MLflow's store and its interface are."""
+        """Read the addresses of MLflow's store and interface."""
         self._mlflow = None
         with suppress(ImportError):  # the tracking hook warns
             self._mlflow = MlflowConfiguration.of(parse(context.config_loader["mlflow"]))
@@ -101,13 +103,12 @@ def _places(outputs: Mapping[str, str], catalog: CatalogProtocol) -> Iterator[tu
 
 def mlflow_lines(mlflow: MlflowConfiguration) -> Iterator[tuple[str, str]]:
     """Label and text: the command that starts MLflow's interface, and the addresses of the runs of this command."""
-    options, runs = ui_options(mlflow), places()
-    if options is not None:
+    if (options := ui_options(mlflow)) is not None:
         yield "MLflow:", f"{_program('mlflow')} {options}"
-    for experiment_id in dict.fromkeys(experiment_id for experiment_id, _ in runs.values()):
-        yield "  all runs:", table_address(mlflow.interface, experiment_id)
-    for experiment_id, run_id in runs.values():
-        yield "  this run:", run_address(mlflow.interface, experiment_id, run_id)
+    for experiment_id in dict.fromkeys(experiment_id for experiment_id, _ in run_places.values()):
+        yield "  all runs:", f"{mlflow.interface}/{table_page(experiment_id)}"
+    for experiment_id, run_id in run_places.values():
+        yield "  this run:", f"{mlflow.interface}/{run_page(experiment_id, run_id)}"
 
 
 def _program(name: str) -> str:
@@ -118,3 +119,37 @@ def _program(name: str) -> str:
 def _short(path: Path) -> str:
     """The path, relative to the working directory if it lies below."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+class DivergenceHook:
+    """Raises an error that names the trainings that diverged or failed, after all nodes of the command have run."""
+
+    def __init__(self) -> None:
+        self._diverged: dict[str, str] = {}
+        self._failed: dict[str, str] = {}  # trials of studies
+
+    @hook_impl
+    def before_pipeline_run(self) -> None:
+        """Clear the state of an earlier run of this process."""
+        self._diverged.clear()
+        self._failed.clear()
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Record a score card of a run that diverged, and trials that failed."""
+        from papergan.evaluation.scorecard import ScoreCard
+        from papergan.studies.worker import failures
+
+        if dataset_name.endswith(".finished"):
+            self._failed |= failures(data)
+        if isinstance(data, ScoreCard) and data.diverged is not None:
+            self._diverged[data.experiment] = data.diverged
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Raise NotFiniteError, one line, where a training diverged; PaperganError where a trial failed."""
+        if self._diverged:
+            raise NotFiniteError("; ".join(f"{name} {what}" for name, what in self._diverged.items()))
+        if self._failed:
+            some = "; ".join(map(" ".join, list(self._failed.items())[:SHOWN_FAILURES]))
+            raise PaperganError(f"{len(self._failed)} trials have no result; the same command tries them again: {some}")

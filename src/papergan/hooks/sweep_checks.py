@@ -49,7 +49,7 @@ def check_sweep(
     corners = _corners(sweep)
     spec, count = library.kind_of_images(base.dataset, base.image_size, base.images)
     errors = [*_find_unmeasured(sweep, spec)]
-    evaluations = [_evaluations(corner.recipe, spec, count) for corner in corners]
+    evaluations = [_evaluations(corner.recipe, spec, count, library) for corner in corners]
     if study.search.pruner != "none" and min(evaluations) <= study.search.warmup_evaluations:
         errors.append(
             f"{name}.search.pruner: {study.search.pruner} needs more evaluations before the end of training than "
@@ -90,9 +90,8 @@ def _corners(sweep: Sweep) -> tuple[ExperimentTrial, ...]:
 def _find_unmeasured(sweep: Sweep, images: ImageSpec) -> Iterator[str]:
     evaluation, where = sweep.base.evaluation, f"{sweep.name}.search.objective: {sweep.search.objective}"
     domain = "domain" if images.num_classes else "rotation"
-    made = {"inception": evaluation.inception, "inception64": evaluation.inception64, "domain": evaluation.domain,
-            "domain64": evaluation.domain64, "torchvision": evaluation.torchvision}  # fmt: skip
-    there = {name.replace("domain", domain) for name, is_made in made.items() if is_made}
+    names = ("inception", "inception64", "domain", "domain64", "torchvision")
+    there = {name.replace("domain", domain) for name in names if getattr(evaluation, name)}
     extractor = sweep.search.extractor
     if extractor is not None and extractor not in there:
         yield f"{where} is not measured: the recipe's extractors are {', '.join(sorted(there))}"
@@ -101,13 +100,13 @@ def _find_unmeasured(sweep: Sweep, images: ImageSpec) -> Iterator[str]:
             yield f"{where} is not measured where {sweep.name}.common.evaluation.{count} is 0"
 
 
-def _evaluations(recipe: Recipe, images: ImageSpec, published: int | None) -> int:
+def _evaluations(recipe: Recipe, images: ImageSpec, published: int | None, library: ImageLibrary) -> int:
     """Evaluations before the end of training; 1 where the images are not counted yet."""
     count = recipe.training_images(published)
     if count is None:
         return 1
     try:
-        game = systems.build(recipe.system, image_spec(recipe, images), recipe.overrides, seed=recipe.seed)
+        game = systems.build(recipe.system, image_spec(recipe, images, library), recipe.overrides, seed=recipe.seed)
     except PaperganError:  # said by the checks of every experiment
         return 1
     batches = batches_per_epoch(count, recipe.training.batch_size, drop_last=recipe.training.drop_last)

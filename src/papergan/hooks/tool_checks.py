@@ -1,31 +1,30 @@
-"""Checks of tools before a run."""
+"""Checks of tools before a run, and of parameters from --params that the pipeline does not read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
 
-from papergan.config.checked import Comparison, Dirac, Images, Sanity
-from papergan.config.comparison import ComparisonSettings
-from papergan.config.dirac import DiracRecipe
+from papergan.config.checked import Images, Sanity, Settings
 from papergan.config.evaluation import ImagesSettings, SanitySettings
-from papergan.errors import DataError, RecipeError, did_you_mean
+from papergan.config.experiment import Recipe
+from papergan.config.registry import MODELS, discover, import_by_name, studies
+from papergan.config.study import StudyRecipe
+from papergan.errors import DataError, PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
 from papergan.messages import quoted, sanitise
 from papergan.project import COMMAND
 from papergan.training.numerics import choose_device
+from papergan.validation import StrictModel
 
 
-def check_comparison(name: str, catalog: CatalogProtocol) -> Comparison:
-    """Which runs stand in the comparison. Raises RecipeError for what is misspelt."""
-    return Comparison(ComparisonSettings.parse(name, catalog.load(f"params:{name}")))
-
-
-def check_dirac(name: str, catalog: CatalogProtocol) -> Dirac:
-    """The variants of the Dirac-GAN. Raises RecipeError for what is misspelt or out of range."""
-    return Dirac(DiracRecipe.parse(name, catalog.load(f"params:{name}")))
+def check_settings(name: str, catalog: CatalogProtocol) -> Settings[Any]:
+    """The settings of a tool that needs nothing else. Raises RecipeError for what is misspelt or out of range."""
+    return Settings(import_by_name(MODELS[name]).parse(name, catalog.load(f"params:{name}")))
 
 
 def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:
@@ -41,7 +40,7 @@ def check_sanity(name: str, catalog: CatalogProtocol) -> Sanity:
         )
     choose_device(recipe.device)
     locate_weights(name, recipe)
-    return Sanity(recipe)
+    return Settings(recipe)
 
 
 def check_images(name: str, catalog: CatalogProtocol) -> Images:
@@ -73,3 +72,29 @@ def path_of(name: str, given: Any) -> Path:
     if not there:
         raise DataError(f"{name}: there is no folder or file {sanitise(path)}")
     return path
+
+
+def refuse_unread(given: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Raise RecipeError for errors in parameters that the command line sets and the pipeline does not read.
+
+    given: as --params has it. What the pipeline reads is left to those who check it in full.
+    """
+    read, errors = pipeline.inputs(), []
+    for name in given:
+        if f"params:{name}" not in read:
+            try:
+                _check(name, catalog.load(f"params:{name}"))
+            except PaperganError as error:
+                errors.append(str(error))
+    if errors:
+        raise RecipeError("; ".join(errors))
+
+
+def _check(name: str, content: Any) -> None:
+    models: dict[str, type[StrictModel]] = dict.fromkeys(discover(), Recipe) | dict.fromkeys(studies(), StudyRecipe)
+    if name in MODELS:
+        models[name] = import_by_name(MODELS[name])
+    if name in models:
+        models[name].parse(name, content)
+    else:
+        path_of(name, content)

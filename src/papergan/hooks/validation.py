@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.context import KedroContext
@@ -20,7 +21,6 @@ from papergan.pipelines.groups import experiment_of
 
 if TYPE_CHECKING:
     from papergan.config.checked import Experiment
-    from papergan.data.library import ImageLibrary
     from papergan.datasets.checkpoints import CheckpointFolder
 
 
@@ -28,7 +28,7 @@ class ValidationHook:
     """Checks the environment and every recipe of a run, its data, device and weights; nodes get the checked recipes."""
 
     def __init__(self) -> None:
-        self._reserved: list[IO[str]] = []
+        self._reserved = ExitStack()
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -46,45 +46,39 @@ class ValidationHook:
 
         Raises RecipeError with all errors on one line, also for --params that no node reads.
         """
-        from papergan.hooks.command_line_checks import refuse_unread
         from papergan.hooks.experiment_checks import preflight  # here, because these need torch
         from papergan.hooks.study_checks import check_study
+        from papergan.hooks.tool_checks import refuse_unread
 
         dry = registry.is_dry_run(run_params)
         refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
         checks: dict[str, Any] = dict.fromkeys(registry.studies(), check_study)
-        checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items() if tool.check}
+        checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items()}
         read = [name for name in checks if f"params:{name}" in pipeline.inputs()]
         checked: dict[str, Any] = {name: checks[name](name, catalog) for name in read}
         checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog, files=not dry)}
         for name, recipe in checked.items():
             catalog.save(f"params:{name}", recipe)
         trained = _trained(checked, pipeline, catalog)
-        if not dry:
-            self._reserve(trained)
-        _show_costs(trained, catalog.load("image_library") if trained else None, dry=dry)
-
-    def _reserve(self, trained: Sequence[tuple[Experiment, CheckpointFolder]]) -> None:
-        """Refuse a recipe that another process runs, before anything is made for it."""
         self.release()
-        for experiment, checkpoints in trained:
-            recipe = experiment.recipe
-            self._reserved.append(checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints).reserve())
+        for experiment, checkpoints in trained if not dry else ():  # a recipe that another process runs is refused
+            store = checkpoints.open(experiment.recipe.fingerprint, experiment.recipe.training.keep_checkpoints)
+            self._reserved.enter_context(store.reserve())
+        _show_costs(trained, catalog, dry=dry)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Let others run the recipes."""
+        """Release the recipes, so that other processes may run them."""
         self.release()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Let others run the recipes."""
+        """Release the recipes, so that other processes may run them."""
         self.release()
 
     def release(self) -> None:
         """Give up all reservations; the kernel does where the process ends."""
-        while self._reserved:
-            self._reserved.pop().close()
+        self._reserved.close()
 
 
 def _trained(
@@ -98,21 +92,14 @@ def _trained(
     return [(one, catalog.load(f"{one.name}.checkpoints")) for one in found]
 
 
-def _show_costs(
-    trained: Sequence[tuple[Experiment, CheckpointFolder]], library: ImageLibrary | None, *, dry: bool
-) -> None:
-    """Say what the experiments will cost; in a dry run, all there is to say."""
+def _show_costs(trained: Sequence[tuple[Experiment, CheckpointFolder]], catalog: CatalogProtocol, *, dry: bool) -> None:
+    """Log what the experiments will cost; in a dry run, print their whole plans."""
     from papergan.hooks.run_plan import announce, describe, plan_run
 
     for experiment, checkpoints in trained:
-        assert library is not None
-        plan = plan_run(experiment, library, checkpoints, full=dry)
-        if plan is None:
-            continue
-        if dry:
-            click.echo(describe(plan))
-        else:
-            announce(plan)
+        plan = plan_run(experiment, catalog.load("image_library"), checkpoints, full=dry)
+        if plan is not None:
+            click.echo(describe(plan)) if dry else announce(plan)
 
 
 def _check_environment(context: KedroContext) -> None:

@@ -1,7 +1,8 @@
-"""Trained generators as a library: load, sample, interpolate, invert, export; without Kedro and MLflow."""
+"""Trained generators as a library: load, sample, interpolate, invert, translate, export; without Kedro and MLflow."""
 
 from papergan.inference.generator import Generator
 from papergan.inference.locate import load
 from papergan.inference.samples import Samples
+from papergan.inference.translator import Translator
 
-__all__ = ["Generator", "Samples", "load"]
+__all__ = ["Generator", "Samples", "Translator", "load"]

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 from papergan.atomic_files import write_whole
 from papergan.errors import RecipeError
-from papergan.game.priors import WithChoice, one_hot
+from papergan.game.priors import InputImages, WithChoice, one_hot
 from papergan.inference.generator import Generator
 from papergan.inference.store import restored
 from papergan.messages import quiet_libraries, quoted, sanitise
@@ -45,7 +45,8 @@ class Decoder(nn.Module):
 def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Path:
     """Write a generator as ONNX, or as a program of torch.export ("pt2"); returns the path.
 
-    Inputs are `latent` float32 [batch, Z], and int64 [batch]: `label` where there are classes, `member` where a mixture
+    Inputs are `input`, images float32 [batch, C, S, S] in [-1, 1], of one that translates; else `latent` float32
+    [batch, Z], and int64 [batch]: `label` where there are classes, `member` where a mixture
     has several generators. The output `images` is that of `Generator.decode`. Weights are those of the model folder,
     in evaluation mode and float32, with spectral normalisation folded in; the batch may have any size.
     Raises RecipeError where a package is missing, the system cannot be exported, or the file that would be written
@@ -54,6 +55,9 @@ def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Pa
     if to not in _FORMATS:
         raise RecipeError(f"expected format {', '.join(_FORMATS)}, got {quoted(to)}")
     sampler, _ = restored(generator.stored, generator.image)
+    if isinstance(sampler.prior, InputImages):  # verified on noise, where latents are drawn otherwise
+        shape, draw = (COUNT, *sampler.prior.images.shape[1:]), torch.Generator().manual_seed(0)
+        sampler.prior.show(torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8))
     arguments = sampler.latents(COUNT, 0, "export", progress=generator.progress)
     wanted = sampler.decode(*arguments).clamp(-1, 1)
     choices = sampler.prior.choices if isinstance(sampler.prior, WithChoice) else 0
@@ -98,6 +102,8 @@ def folded(network: nn.Module) -> nn.Module:
 
 def input_names(generator: Generator) -> tuple[str, ...]:
     """Names of an exported file's inputs, in their order."""
+    if isinstance(generator.sampler.prior, InputImages):
+        return ("input",)
     if not isinstance(generator.sampler.prior, WithChoice):
         return ("latent",)
     return ("latent", "label" if generator.conditional else "member")

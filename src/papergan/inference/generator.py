@@ -9,30 +9,28 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
-from papergan.game.priors import Prior, WithChoice, one_hot, slerp
+from papergan.game.priors import WithChoice, one_hot
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
-from papergan.inference import styles
 from papergan.inference.description import describe
+from papergan.inference.interpolation import latents_between
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
+from papergan.inference.levels import at_level
 from papergan.inference.model_folder import StoredModel
-from papergan.inference.samples import Grid, Samples, images_as_given
-from papergan.inference.store import restored
+from papergan.inference.samples import Samples, images_as_given
+from papergan.inference.store import restored, stored_spec
+from papergan.inference.styles import StyleMethods
 from papergan.inference.truncation import TruncatedSamplers
-from papergan.messages import quoted
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = Tensor | np.ndarray[Any, Any] | Sequence[float] | Sequence[Sequence[float]]
 
-MODES = ("prior", "slerp", "linear")
 
-
-class Generator:
+class Generator(StyleMethods):
     """A trained generator, ready to use. Sample i of a seed depends on (seed, i) alone.
 
     Neither the number of samples nor the batch size nor the device changes it, but for the rounding of products.
@@ -49,13 +47,12 @@ class Generator:
         self.classes = tuple(config["classes"])
         self.conditional = bool(config["conditional"])
         self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
-        self.image = ImageSpec(*(int(config["image"][name]) for name in ("channels", "size", "num_classes")))
+        self.image = stored_spec(config)
         self.progress = Progress(**config["progress"])
         self.sampler, self.encoder = restored(stored, self.image)
         # a prior that stays on the CPU, so that latents are the same on any device
         self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
         self._newest_chunk: tuple[tuple[int, int, float | None], tuple[Tensor, ...]] | None = None
-        self.device = torch.device(device)
         self.to(device)
 
     def to(self, device: torch.device | str) -> Generator:
@@ -66,6 +63,10 @@ class Generator:
             self.encoder.to(self.device)
         self._truncated = TruncatedSamplers(self.sampler, self.progress)
         return self
+
+    def at_level(self, level: float) -> Generator:
+        """The same at level n, of 4 * 2^n pixels in images of the same size, or n + alpha; see `levels.at_level`."""
+        return Generator(at_level(self.stored, self.sampler.generator, level), self.device)
 
     @property
     def latent_dim(self) -> int:
@@ -96,9 +97,8 @@ class Generator:
         check_count(n)
         each = 9 * self.image.channels * self.image.size**2 + 8 * self.latent_dim  # float32, twice, and bytes
         check_memory(f"{n} samples at once", n * each, "take fewer, or use stream(), which holds one batch at a time")
-        return Samples.join(
-            list(self.stream(n, seed=seed, labels=labels, truncation=truncation, batch_size=batch_size))
-        )
+        parts = self.stream(n, seed=seed, labels=labels, truncation=truncation, batch_size=batch_size)
+        return Samples.join(list(parts))
 
     def stream(
         self, n: int, *, seed: int = 0, labels: Labels = None, truncation: float | None = None, batch_size: int = 256,
@@ -108,8 +108,7 @@ class Generator:
 
         labels: a class by name or number, or several, which the samples take in turn; None = as the prior draws them.
         truncation: threshold of the latents (Brock et al. 2019, arXiv:1809.11096, section 3.1); BatchNorm's statistics
-        are re-estimated under it. Of a generator with styles it is psi, w' = mean + psi (w - mean), of the same latents
-        (Karras et al. 2019, arXiv:1812.04948, appendix B). None = the prior as it is.
+        are re-estimated under it; with styles psi, see `StyleGenerator`. None = the prior as it is.
         Raises RecipeError for a wrong count, a label that this generator does not know, more labels than samples, a
         truncation that its prior does not know.
         """
@@ -171,18 +170,7 @@ class Generator:
 
     def latents_between(self, a: Array, b: Array, *, steps: int = 9, mode: str = "prior") -> Tensor:
         """The latents of `interpolate`, float32 [pairs * steps, Z]. Raises RecipeError as it does."""
-        if mode not in MODES:
-            raise RecipeError(f"interpolate: expected mode {', '.join(MODES)}, got {quoted(mode)}")
-        start, end = self._checked(a), self._checked(b)
-        if len(start) != len(end) or steps < 2:
-            raise RecipeError(f"interpolate: expected as many ends as starts and 2 steps or more, got {len(start)}, "
-                              f"{len(end)} and {steps}")  # fmt: skip
-        position = torch.linspace(0, 1, steps).repeat(len(start))
-        first, last = start.repeat_interleave(steps, 0), end.repeat_interleave(steps, 0)
-        prior = self._on_cpu.prior
-        if mode == "prior" and isinstance(prior, Prior):
-            return prior.between(first, last, position)
-        return slerp(first, last, position) if mode == "slerp" else torch.lerp(first, last, position[:, None])
+        return latents_between(self._on_cpu.prior, self._checked(a), self._checked(b), steps=steps, mode=mode)
 
     @torch.no_grad()
     def invert(self, images: Array, *, batch_size: int = 256) -> Tensor:
@@ -194,67 +182,12 @@ class Generator:
         if self.encoder is None:
             raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali, bigan and "
                               "bigan_mlp")  # fmt: skip
-        given = images_as_given(images, self.image)
-        parts = [self.encoder.mean(part.float().to(self.device)).cpu() for part in torch.split(given, batch_size)]
-        return torch.cat(parts)
+        given = torch.split(images_as_given(images, self.image), batch_size)
+        return torch.cat([self.encoder.mean(part.float().to(self.device)).cpu() for part in given])
 
-    @torch.no_grad()
-    def map(self, latents: Array, *, labels: Labels = None) -> Tensor:
-        """W of latents [N, Z] or [Z]: float32 [N, W], of a generator with styles. labels: as for `decode`.
-
-        Raises RecipeError where the generator has no styles, and as `decode` does.
-        """
-        network, z = styles.styled(self, "map"), self._checked(latents)
-        chosen = self._choices("map", labels, None)
-        rest = () if chosen is None else (one_hot(chosen[torch.arange(len(z)) % len(chosen)], self.image.num_classes),)
-        return network.map(*(part.to(self.device) for part in (z, *rest))).cpu()
-
-    @torch.no_grad()
-    def synthesise(self, w: Array, *, truncation: float | None = None, batch_size: int = 256) -> Samples:
-        """Images of styles: [N, W] for all layers, or [N, L, W] for each, the 4x4 maps' first.
-
-        The samples' latents are these styles. truncation: psi, mean + psi (w - mean), any number; None = 1.
-        Raises RecipeError where the generator has no styles, and for others than such.
-        """
-        network = styles.styled(self, "synthesise")
-        parts = torch.split(styles.checked_styles(network, torch.as_tensor(w)), batch_size)
-        psi = 1.0 if truncation is None else truncation
-        images = [network.synthesise(network.truncate(part.to(self.device), psi)).float() for part in parts]
-        return self._samples(torch.cat(images), torch.cat(parts), "given styles")
-
-    def mix(self, coarse: Array, fine: Array, *, layer: int | None = None, truncation: float | None = None) -> Samples:
-        """Images with the styles of w `coarse` [N, W] before a layer, of w `fine` [N, W] from it on.
-
-        layer: from 0, the 4x4 maps'; None = half of all. truncation: as for `synthesise`.
-        Raises RecipeError as `synthesise` does, and for a layer that would leave one side without any.
-        """
-        network = styles.styled(self, "mix")
-        first, second = (styles.checked_styles(network, torch.as_tensor(w)) for w in (coarse, fine))
-        if first.dim() != 2 or first.shape != second.shape:
-            raise RecipeError(
-                f"mix: expected two times styles [N, {first.shape[-1]}], got {list(first.shape)} and "
-                f"{list(second.shape)}"
-            )
-        mixed = styles.mixed(network, first, second, styles.checked_layer(network, layer))
-        return self.synthesise(mixed, truncation=truncation)
-
-    def mixing_grid(
-        self, n: int = 6, *, seeds: tuple[int, int] = (0, 1), layer: int | None = None, truncation: float | None = None
-    ) -> Grid:
-        """A picture: n samples of the first seed on the left, n of the second above, each pair mixed, see `mix`.
-
-        Coarse styles are of the left. Raises RecipeError as `mix` does.
-        """
-        check_count(n)
-        return styles.mixing_grid(self, seeds, n, layer, truncation)
-
-    def truncation_strip(self, n: int = 4, *, seed: int = 0, psis: Sequence[float] = styles.PSIS) -> Grid:
-        """A picture: a row for each of n samples, a column for each psi; 0 is the mean style, below it the opposite.
-
-        Raises RecipeError where the generator has no styles.
-        """
-        check_count(n)
-        return styles.truncation_strip(self, n, seed, psis)
+    def translate(self, images: Any, **how: Any) -> Samples:
+        """Images translated by a generator that is given images, a `Translator`; RecipeError for any other."""
+        raise RecipeError(f"system {self.system!r} makes images from latents and translates none; use sample()")
 
     def __repr__(self) -> str:
         return describe(self)
@@ -279,20 +212,15 @@ class Generator:
         sampler = self._truncated.at(truncation)
         arguments = (z,) if chosen is None else (z, one_hot(chosen, self.num_members or self.image.num_classes))
         parts = zip(*(torch.split(part, batch_size) for part in arguments), strict=True)
-        return Samples.join(
-            [
-                self._decoded(sampler, part, "given latents", number * batch_size, truncation)
-                for number, part in enumerate(parts)
-            ]
-        )
+        made = [self._decoded(sampler, one, "given latents", i * batch_size, truncation) for i, one in enumerate(parts)]
+        return Samples.join(made)
 
     def _drawn(self, start: int, stop: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
         """The generator's arguments for samples start to stop - 1 of this seed, on the CPU."""
         parts = []
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
-            drawn = self._chunk(chunk, seed, truncation)
             low, high = max(start - chunk * CHUNK, 0), min(stop - chunk * CHUNK, CHUNK)
-            parts.append([part[low:high] for part in drawn])
+            parts.append([part[low:high] for part in self._chunk(chunk, seed, truncation)])
         return tuple(torch.cat(rows) for rows in zip(*parts, strict=True))
 
     def _chunk(self, chunk: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:

@@ -11,12 +11,13 @@ import torch
 from papergan.errors import CheckpointError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.model_folder import CONFIG, WEIGHTS, read_model
+from papergan.inference.translator import Translator
 from papergan.messages import quoted
 from papergan.project import COMMAND
 
 
 def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator:
-    """A trained generator, ready to sample.
+    """A trained generator, ready to sample; one that is given images is a `Translator`, ready to translate.
 
     source: a model folder (config.json in it), the folder of an experiment below data/06_models (its newest model), a
     file model.safetensors, "models:/NAME@ALIAS" or "models:/NAME/VERSION", "runs:/ID" (both need mlflow), or
@@ -25,7 +26,8 @@ def load(source: str | os.PathLike[str], device: torch.device | str | None = Non
     """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Generator(read_model(locate(source)), device)
+    stored = read_model(locate(source))
+    return (Translator if "input" in stored.config["image"] else Generator)(stored, device)
 
 
 def locate(source: str | os.PathLike[str]) -> Path:

@@ -3,21 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
 from papergan.errors import RecipeError
+from papergan.game.priors import one_hot
 from papergan.game.style_generator import StyleGenerator
 from papergan.image_range import to_pixels
+from papergan.inference.labels import Labels, check_count
 from papergan.inference.samples import Grid, Samples
 from papergan.reporting.image_grid import ImageGrid
 
 if TYPE_CHECKING:
-    from papergan.inference.generator import Generator
+    from papergan.inference.generator import Array, Generator
 
 PSIS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
+
+
+class StyleMethods:
+    """What `Generator` has besides for a network with styles; RecipeError for any other."""
+
+    @property
+    def _generator(self) -> Generator:
+        return cast("Generator", self)
+
+    @torch.no_grad()
+    def map(self, latents: Array, *, labels: Labels = None) -> Tensor:
+        """Styles w of latents [N, Z] or [Z]: float32 [N, W], of a generator with styles. labels: as for `decode`.
+
+        Raises RecipeError where the generator has no styles, and as `decode` does.
+        """
+        whole = self._generator
+        network, z, chosen = styled(whole, "map"), whole._checked(latents), whole._choices("map", labels, None)
+        if chosen is None:
+            return network.map(z.to(whole.device)).cpu()
+        classes = one_hot(chosen[torch.arange(len(z)) % len(chosen)], whole.image.num_classes)
+        return network.map(z.to(whole.device), classes.to(whole.device)).cpu()
+
+    @torch.no_grad()
+    def synthesise(self, w: Array, *, truncation: float | None = None, batch_size: int = 256) -> Samples:
+        """Images of styles: [N, W] for all layers, or [N, L, W] for each, the 4x4 maps' first.
+
+        The samples' latents are these styles. truncation: psi, mean + psi (w - mean), any number; None = 1.
+        Raises RecipeError where the generator has no styles, and for others than such.
+        """
+        network = styled(self._generator, "synthesise")
+        parts = torch.split(checked_styles(network, torch.as_tensor(w)), batch_size)
+        psi = 1.0 if truncation is None else truncation
+        images = [network.synthesise(network.truncate(part.to(self._generator.device), psi)).float() for part in parts]
+        return self._generator._samples(torch.cat(images), torch.cat(parts), "given styles")
+
+    def mix(self, coarse: Array, fine: Array, *, layer: int | None = None, truncation: float | None = None) -> Samples:
+        """Images with the styles of w `coarse` [N, W] before a layer, of w `fine` [N, W] from it on.
+
+        layer: from 0, the 4x4 maps'; None = half of all. truncation: as for `synthesise`.
+        Raises RecipeError as `synthesise` does, and for a layer that would leave one side without any.
+        """
+        network = styled(self._generator, "mix")
+        first, second = (checked_styles(network, torch.as_tensor(w)) for w in (coarse, fine))
+        if first.dim() != 2 or first.shape != second.shape:
+            raise RecipeError(
+                f"mix: expected two times styles [N, {first.shape[-1]}], got {list(first.shape)} and "
+                f"{list(second.shape)}"
+            )
+        styles = mixed(network, first, second, checked_layer(network, layer))
+        return self._generator.synthesise(styles, truncation=truncation)
+
+    def mixing_grid(
+        self,
+        n: int = 6,
+        *,
+        seeds: tuple[int, int] = (0, 1),
+        layer: int | None = None,
+        truncation: float | None = None,
+    ) -> Grid:
+        """A picture: n samples of the first seed on the left, n of the second above, each pair mixed, see `mix`.
+
+        Coarse styles are of the left. Raises RecipeError as `mix` does.
+        """
+        check_count(n)
+        return _mixing_grid(self._generator, seeds, n, layer, truncation)
+
+    def truncation_strip(self, n: int = 4, *, seed: int = 0, psis: Sequence[float] = PSIS) -> Grid:
+        """A picture: a row for each of n samples, a column for each psi; 0 is the mean style, below it the opposite.
+
+        Raises RecipeError where the generator has no
+        """
+        check_count(n)
+        return _truncation_strip(self._generator, n, seed, psis)
 
 
 def styled(generator: Generator, what: str) -> StyleGenerator:
@@ -78,7 +153,7 @@ def mixing_legend(layer: int) -> str:
     return f"styles of layers 0 to {layer - 1} from the left, of the others from above"
 
 
-def mixing_grid(
+def _mixing_grid(
     generator: Generator, seeds: tuple[int, int], n: int, layer: int | None, truncation: float | None
 ) -> Grid:
     """The picture of `Generator.mixing_grid`."""
@@ -91,7 +166,7 @@ def mixing_grid(
     return Grid(ImageGrid(to_pixels(images), caption, columns=n + 1), 2)
 
 
-def truncation_strip(generator: Generator, n: int, seed: int, psis: Sequence[float]) -> Grid:
+def _truncation_strip(generator: Generator, n: int, seed: int, psis: Sequence[float]) -> Grid:
     """The picture of `Generator.truncation_strip`."""
     network = styled(generator, "truncation_strip")
     if not psis:

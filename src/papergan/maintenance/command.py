@@ -14,7 +14,7 @@ from papergan.messages import quoted
 from papergan.project import COMMAND, PROJECT
 
 if TYPE_CHECKING:
-    from papergan.maintenance.retention import RetentionRecipe
+    from papergan.config.tools import RetentionRecipe
     from papergan.maintenance.scan import Removal
     from papergan.tracking.configuration import MlflowConfiguration
 
@@ -53,13 +53,12 @@ def clean(ctx: click.Context, /, yes: bool, verbose: bool, experiment: str | Non
 def _clean(
     yes: bool, verbose: bool, experiment: str | None, versions: int | None, pictures: int | None, checkpoints: bool
 ) -> Sequence[str]:
-    """The errors, one line each."""
+    """Show or remove what may go. Returns the errors, one line each."""
     known = {*registry.discover(), *registry.TOOLS}
     if experiment is not None and experiment not in known:
         raise RecipeError(f"--experiment: unknown experiment {quoted(experiment)}{did_you_mean(experiment, known)}")
     from papergan.maintenance import rules
-    from papergan.maintenance.locked_experiments import busy
-    from papergan.maintenance.scan import remove
+    from papergan.maintenance.scan import busy, remove
     from papergan.settings import workspace
 
     given = {"versions": versions, "pictures": pictures, "checkpoints": "unfinished" if checkpoints else None}
@@ -91,7 +90,7 @@ def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfigura
     """The project's configuration, overridden by what is given on the command line."""
     from kedro.framework.session import KedroSession
 
-    from papergan.maintenance.retention import RetentionRecipe
+    from papergan.config.tools import RetentionRecipe
     from papergan.tracking.configuration import MlflowConfiguration
 
     with KedroSession.create(PROJECT) as session:
@@ -103,7 +102,7 @@ def _configured(given: dict[str, Any]) -> tuple[RetentionRecipe, MlflowConfigura
 
 
 def _show(title: str, removals: Sequence[Removal], verbose: bool) -> None:
-    """By reason: how many, how large, and if asked every path."""
+    """Print the number and size of removals by reason, and if asked every path."""
     from papergan.settings import workspace
 
     if not removals:

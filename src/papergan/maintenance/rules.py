@@ -16,15 +16,15 @@ from kedro.io import DatasetError, Version
 
 from papergan.atomic_files import check_regular
 from papergan.config.registry import TOOLS
+from papergan.config.tools import RetentionRecipe
+from papergan.datasets.feature_cache import UNFINISHED
 from papergan.datasets.image_splits import ImageSplitsDataset
 from papergan.datasets.references import ReferencesDataset
 from papergan.datasets.scores import FILE, GENERATOR, ScoreCardDataset, ScoreCardsDataset
-from papergan.datasets.unfinished_work import PREFIX
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import PaperganError
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.maintenance.locked_experiments import RUNNING, held
-from papergan.maintenance.retention import RetentionRecipe
+from papergan.maintenance import scan
 from papergan.maintenance.scan import CACHE, MODELS, PRIMARY, REPORTING, STORE, VERSION, Disk, Removal, listed
 from papergan.messages import sanitise
 from papergan.training.checkpoint_files import CHECKPOINT, referenced_data, steps_among
@@ -50,7 +50,7 @@ LOCKS = "locks of MLflow runs whose process is gone"
 
 @dataclass(frozen=True)
 class Plan:
-    """removals: in a safe order. notes: what is left alone, and why. errors: what could not be read."""
+    """The plan of a cleaning. removals: in order. notes: what is left alone, and why. errors: what cannot be read."""
 
     removals: tuple[Removal, ...]
     notes: tuple[str, ...]
@@ -67,7 +67,7 @@ def plan(
 ) -> Plan:
     """What to remove from `workspace`/data and `workspace`/mlruns, whose links are resolved; nothing is changed.
 
-    busy: experiments that are left alone, and why, see `locked_experiments.busy`. experiment: only what belongs to it;
+    busy: experiments that are left alone, and why, see `scan.busy`. experiment: only what belongs to it;
     None = everything. now: seconds since the epoch, None = the present.
     """
     data, mlruns = (workspace / "data").resolve(), (workspace / "mlruns").resolve()
@@ -177,7 +177,7 @@ def _checkpoints(disk: Disk, folder: Path, finished: bool, going: Set[Path]) -> 
 
 
 def _trained_steps(disk: Disk, trained: Path, fingerprint: str, going: Set[Path]) -> int | None:
-    """How far the newest weights of this recipe were trained; None where there are none, or damaged ones."""
+    """The step of the newest trained weights of this recipe; None where there are none, or damaged ones."""
     for folder in reversed(disk.folders(trained)):
         path = folder / TRAINED
         if path in going or _metadata(path).get("recipe") != fingerprint:
@@ -192,7 +192,7 @@ def _trained_steps(disk: Disk, trained: Path, fingerprint: str, going: Set[Path]
 
 def _shared(disk: Disk, data: Path, busy: Mapping[str, str], notes: list[str]) -> Iterator[Removal]:
     """Images and features that no pointer names. A pointer that cannot be read protects all; `notes` has it."""
-    if RUNNING in busy.values():  # it may be about to write its pointers
+    if scan.RUNNING in busy.values():  # it may be about to write its pointers
         notes.append("images and features that experiments share are left alone while an experiment is run")
         return
     store, cache = data / PRIMARY / STORE, data / MODELS / CACHE
@@ -207,8 +207,8 @@ def _shared(disk: Disk, data: Path, busy: Mapping[str, str], notes: list[str]) -
     yield from _unused(disk, IMAGES, found, _pointed_to(data / PRIMARY, "images.json", images, notes))
     found = disk.files(cache, re.compile(r"features-.+-[0-9a-f]{16}\.safetensors"))
     yield from _unused(disk, FEATURES, found, _pointed_to(data / MODELS, "reference.json", features, notes))
-    found = disk.files(cache, re.compile(re.escape(PREFIX) + r".+-[0-9a-f]{16}\.safetensors"))
-    unfinished = {path for path in found if not path.with_name(path.name.removeprefix(PREFIX)).is_file()}
+    found = disk.files(cache, re.compile(re.escape(UNFINISHED) + r".+-[0-9a-f]{16}\.safetensors"))
+    unfinished = {path for path in found if not path.with_name(path.name.removeprefix(UNFINISHED)).is_file()}
     yield from _unused(disk, DRAFTS, found, unfinished)
 
 
@@ -235,11 +235,11 @@ def _of_mlflow(disk: Disk, mlruns: Path, pictures: int) -> Iterator[Removal]:
     running = mlruns / "running"
     for run in [run for group in disk.folders(mlruns / "artifacts") for run in disk.folders(group, RUN)]:
         found = disk.files(run / "artifacts" / "samples", PICTURE)
-        kept = set(range(len(found))) if held(running / f"{run.name}.lock") else _evenly(len(found), pictures)
+        kept = set(range(len(found))) if scan.held(running / f"{run.name}.lock") else _evenly(len(found), pictures)
         for path in (path for number, path in enumerate(found) if number not in kept):
             yield from disk.removal(PICTURES, path)
     for lock in disk.files(running, LOCK):
-        if disk.is_old(lock) and not held(lock):  # a run makes its lock a moment before it holds it
+        if disk.is_old(lock) and not scan.held(lock):  # a run makes its lock a moment before it holds it
             yield from disk.removal(LOCKS, lock)
 
 

@@ -1,4 +1,4 @@
-"""Files that may be removed: found without following links, and removed only if unchanged since."""
+"""Reading the disk: files that may be removed, found without following links, and experiments in use."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ from collections.abc import Container, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from papergan import file_locks
+from papergan.errors import PaperganError
+from papergan.messages import sanitise
+
+if TYPE_CHECKING:
+    from papergan.tracking.configuration import MlflowConfiguration
 
 PRIMARY, MODELS, REPORTING = "03_primary", "06_models", "08_reporting"
 STORE, CACHE = "store", "rulers"  # shared by all experiments: images below PRIMARY, features below MODELS
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # as Kedro names them, so that names are in order
 MODEL_FILES = {"model.safetensors", "config.json", "README.md", "samples.png"}  # of a model folder
+TRAINED, RUNNING = "is being trained", "is being run"  # why an experiment is left alone
 YOUNG_SECONDS = 3600.0  # a younger file may still be in use by the process that wrote it
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A file, or a folder that is empty when its turn comes. changed: nanoseconds; 0 for a folder, as its size."""
+    """A file, or a folder that is empty by then, to be removed. changed: nanoseconds; 0 for a folder, as its size."""
 
     path: Path
     bytes: int
@@ -31,7 +38,7 @@ class Piece:
 
     @classmethod
     def at(cls, path: Path) -> Piece:
-        """Its present state. Raises OSError where there is nothing, or a link or a device on the way."""
+        """The present state of a path. Raises OSError where there is nothing, or a link or a device on the way."""
         about = path.lstat()
         if path.parent.resolve() != path.parent or not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
             raise OSError("is reached through a link, or is no file")
@@ -135,7 +142,7 @@ def listed(folder: Path) -> list[Path]:
 
 
 def remove(removals: Iterable[Removal]) -> tuple[list[Removal], list[str]]:
-    """What was removed, and a line for everything that was not, because it has changed or is in use.
+    """Remove these. Returns what was removed, and a line for each that was not: it has changed or is in use.
 
     A kill in between leaves whole files, or pieces that the next plan has again.
     """
@@ -169,3 +176,53 @@ def _remove(piece: Piece) -> None:
         piece.path.rmdir()
     else:
         piece.path.unlink()
+
+
+def held(lock: Path) -> bool:
+    """Whether a process holds this lock. One that cannot be opened counts as held."""
+    try:
+        return file_locks.is_held(lock)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def busy(data: Path, tracking: MlflowConfiguration) -> dict[str, str]:
+    """Experiments by name, and why they are left alone, TRAINED or RUNNING.
+
+    An experiment that is run trains for a part of that time only; before and after, its MLflow run is what shows it.
+    Raises PaperganError where a run is alive and MLflow does not know its experiment.
+    """
+    running = {
+        lock.stem
+        for lock in listed(Path(tracking.artifacts).parent / "running")
+        if lock.suffix == ".lock" and held(lock)
+    }
+    found = {_experiment_of(run, tracking.tracking_uri): RUNNING for run in sorted(running)}
+    for folder in listed(data / MODELS):
+        if _is_trained(folder):
+            found[folder.name] = TRAINED
+    return found
+
+
+def _is_trained(folder: Path) -> bool:
+    try:
+        return any(held(store / "lock") for store in listed(folder / "checkpoints"))
+    except PermissionError:  # of another user, whose process may train
+        return True
+
+
+def _experiment_of(run: str, uri: str) -> str:
+    from mlflow import MlflowClient
+
+    try:
+        database = Path(uri.removeprefix("sqlite:///"))
+        if uri.startswith("sqlite:///") and not database.is_file():  # MLflow would make one
+            raise FileNotFoundError(f"there is no {database}")
+        return str(MlflowClient(tracking_uri=uri).get_run(run).data.tags["papergan.experiment"])
+    except Exception as error:  # MLflow fails in many ways; each means the same here
+        raise PaperganError(
+            f"MLflow run {run} is alive, and of which experiment it is cannot be told ({sanitise(error)}); "
+            "nothing is cleaned while it is, wait for its end"
+        ) from error

@@ -1,1 +1,1 @@
-"""Metrics, one per file, and the list of all of them (`registry.METRICS`)."""
+"""Metrics, one family per file, and the list of all of them (`registry.METRICS`)."""

@@ -1,9 +1,12 @@
-"""Histogram of the classes that a generator draws: entropy, coverage and divergence from the real one."""
+"""Counts of the classes that a generator draws: entropy, coverage and divergence from those of real images.
+
+What collapses within a class (one horse, drawn a thousand times) goes unnoticed, and so do the classifier's mistakes:
+compare with the counts of real images, not with their labels.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -12,99 +15,57 @@ from papergan.errors import EvaluationError
 from papergan.metrics.arrays import Array, as_tensor
 
 
-class ClassHistogram:
-    """How many of a stream of images the classifier of the data set assigns to each of K classes.
+def class_counts(logits: Array) -> Tensor:
+    """Images per predicted class, int64 [K], on the CPU. logits [N, K]: the largest one is the class.
 
-    Parts are merged by adding their counts. What collapses within a class (one horse, drawn a thousand times) goes
-    unnoticed, and so do the classifier's mistakes: compare with the histogram of real images, not with their labels.
+    Raises EvaluationError for other shapes, no images, fewer than two classes, and for NaN or infinity.
     """
+    logits = as_tensor(logits, "logits")
+    if logits.ndim != 2 or logits.shape[1] < 2 or not len(logits):
+        raise EvaluationError(f"class counts need logits [N >= 1, K >= 2], got {tuple(logits.shape)}")
+    if not bool(logits.isfinite().all()):
+        raise EvaluationError("logits contain NaN or infinity; the images or the classifier are damaged")
+    return torch.bincount(logits.argmax(dim=1), minlength=logits.shape[1]).cpu()
 
-    def __init__(self, num_classes: int) -> None:
-        if num_classes < 2:
-            raise EvaluationError(f"a class histogram needs at least 2 classes, got {num_classes}")
-        self.num_classes = num_classes
-        self._counts = torch.zeros(num_classes, dtype=torch.int64)
 
-    @property
-    def counts(self) -> Tensor:
-        """Images per predicted class, int64 [K], on the CPU."""
-        return self._counts
+def classes_covered(counts: Tensor) -> int:
+    """How many classes hold more than 1 / (10 K) of the images, a tenth of a fair share."""
+    return int((_shares(counts) > 1 / (10 * len(counts))).sum())
 
-    @property
-    def count(self) -> int:
-        """The number of images so far."""
-        return int(self._counts.sum())
 
-    def update(self, logits: Array) -> None:
-        """Take in [B, K]; the largest logit is the class. Raises EvaluationError for other shapes, NaN or infinity."""
-        logits = as_tensor(logits, "logits")
-        if logits.ndim != 2 or logits.shape[1] != self.num_classes:
-            raise EvaluationError(f"logits must be [B, {self.num_classes}], got {tuple(logits.shape)}")
-        if not bool(logits.isfinite().all()):
-            raise EvaluationError("logits contain NaN or infinity; the images or the classifier are damaged")
-        self._counts = self._counts + torch.bincount(logits.argmax(dim=1), minlength=self.num_classes).cpu()
+def class_entropy(counts: Tensor) -> float:
+    """-sum_k p_k ln p_k / ln K of the predicted shares p: 0 for one class, 1 for all K alike."""
+    shares = _shares(counts)
+    return -float(torch.xlogy(shares, shares).sum()) / math.log(len(counts)) + 0.0  # never -0.0
 
-    def merge(self, other: ClassHistogram) -> ClassHistogram:
-        """The histogram of both streams together; neither is changed."""
-        self._check_classes(other)
-        return ClassHistogram.from_tensors({"counts": self._counts + other._counts})
 
-    def to_tensors(self) -> dict[str, Tensor]:
-        """`counts` int64 [K], for storage."""
-        return {"counts": self._counts}
+def divergence_from_even(counts: Tensor) -> float:
+    """KL(p || u) = sum_k p_k ln(p_k K) in nats of the predicted shares p from even ones u, 0..ln K; 0 is best.
 
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> ClassHistogram:
-        """The inverse of `to_tensors`. Raises EvaluationError for anything but one tensor of K counts."""
-        counts = tensors.get("counts")
-        if counts is None or counts.ndim != 1 or counts.dtype != torch.int64 or bool((counts < 0).any()):
-            raise EvaluationError("a stored class histogram needs counts, int64 [K], none negative; build it again")
-        histogram = cls(len(counts))
-        histogram._counts = counts.cpu()
-        return histogram
+    N images of the even law itself reach about (K - 1) / (2 N). Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086,
+    section 4.2, in the direction and against the shares of its code.
+    """
+    shares = _shares(counts)
+    return max(float(torch.xlogy(shares, shares * len(counts)).sum()), 0.0)
 
-    def covered(self, share: float | None = None) -> int:
-        """How many classes hold more than `share` of the images, by default 1 / (10 K), a tenth of a fair share."""
-        least = 1 / (10 * self.num_classes) if share is None else share
-        return int((self._shares() > least).sum())
 
-    def drawn(self) -> int:
-        """How many classes hold an image at all: the modes of stacked images."""
-        return int((self._counts > 0).sum())
+def class_divergence(counts: Tensor, reference: Tensor) -> float:
+    """KL(p || q) = sum_k p_k ln(p_k / q_k) >= 0 in nats, p the shares of these counts and q those of the reference.
 
-    def divergence_from_even(self) -> float:
-        """KL(p || u) = sum_k p_k ln(p_k K) in nats of the predicted shares p from even ones u, 0..ln K; 0 is best.
+    Both get one pseudo-count in all, 1/K for each class: p_k = (n_k + 1/K) / (N + 1). It keeps the divergence
+    finite where the reference lacks a class, and fades with N. Raises EvaluationError for other classes.
+    Source: design of this project.
+    """
+    if len(counts) != len(reference):
+        raise EvaluationError(f"counts of {len(counts)} and {len(reference)} classes do not compare")
+    ours, theirs = _smoothed(counts), _smoothed(reference)
+    return max(float((ours * (ours / theirs).log()).sum()), 0.0)
 
-        N images of the even law itself reach about (K - 1) / (2 N). Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086,
-        section 4.2, in the direction and against the shares of its code.
-        """
-        shares = self._shares()
-        return max(float(torch.xlogy(shares, shares * self.num_classes).sum()), 0.0)
 
-    def entropy(self) -> float:
-        """-sum_k p_k ln p_k / ln K of the predicted shares p: 0 for one class, 1 for all K alike."""
-        shares = self._shares()
-        return -float(torch.xlogy(shares, shares).sum()) / math.log(self.num_classes) + 0.0  # never -0.0
+def _shares(counts: Tensor) -> Tensor:
+    return counts.double() / int(counts.sum())
 
-    def divergence(self, reference: ClassHistogram) -> float:
-        """KL(p || q) = sum_k p_k ln(p_k / q_k) >= 0 in nats, p these shares and q those of the reference.
 
-        Both get one pseudo-count in all, 1/K for each class: p_k = (n_k + 1/K) / (N + 1). It keeps the divergence
-        finite where the reference lacks a class, and fades with N. Raises EvaluationError for other classes.
-        Source: design of this project.
-        """
-        self._check_classes(reference)
-        ours, theirs = self._smoothed(), reference._smoothed()
-        return max(float((ours * (ours / theirs).log()).sum()), 0.0)
-
-    def _shares(self) -> Tensor:
-        if not self.count:
-            raise EvaluationError("a class histogram without images has no shares; update it first")
-        return self._counts.double() / self.count
-
-    def _smoothed(self) -> Tensor:
-        return (self._shares() * self.count + 1 / self.num_classes) / (self.count + 1)
-
-    def _check_classes(self, other: ClassHistogram) -> None:
-        if other.num_classes != self.num_classes:
-            raise EvaluationError(f"histograms of {self.num_classes} and {other.num_classes} classes do not compare")
+def _smoothed(counts: Tensor) -> Tensor:
+    total = int(counts.sum())
+    return (_shares(counts) * total + 1 / len(counts)) / (total + 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
+from papergan.extractors.domain_progress import Resuming
+from papergan.extractors.domain_training import train_domain_classifier
 from papergan.metrics.arrays import Array, as_tensor
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
@@ -59,3 +62,30 @@ def _counts(labels: Tensor, count: int, num_classes: int) -> Tensor:
     if labels.shape != (count,) or (count and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes):
         raise EvaluationError(f"labels must be one for each of {count} images, in 0..{num_classes - 1}")
     return torch.bincount(labels, minlength=num_classes)
+
+
+def classification_accuracy_score(
+    generated: ImageSet,
+    test: ImageSet,
+    *,
+    epochs: int,
+    width: int,
+    flip: bool,
+    seed: int,
+    device: torch.device | str = "cpu",
+    should_stop: Callable[[], bool] | None = None,
+) -> float:
+    """CAS: the accuracy, 0..1, on real `test` images of a classifier of `generated` images with their given classes.
+
+    It is as high as that of a classifier of as many real images only where images of every class are right, varied and
+    of the real law: the measure of a conditional generator that no single class can hide from.
+    The classifier and its training are those of `DomainClassifier`, of `width` in its stem, in the place of the
+    paper's ResNet-50, so values hold for this classifier and this number of images.
+    Raises EvaluationError where both have other classes or sizes, EvaluationStopped once `should_stop()` is true.
+    Source: Ravuri and Vinyals 2019, arXiv:1905.10887, section 3.
+    """
+    classifier = train_domain_classifier(
+        generated, test, epochs=epochs, widths=[width * factor for factor in (1, 2, 4, 8)], seed=seed, device=device,
+        flip=flip, resuming=Resuming(should_stop=should_stop or (lambda: False)),
+    )  # fmt: skip
+    return float(classifier.metadata["test_accuracy"])

@@ -1,9 +1,10 @@
-"""Accuracy of the discriminator, without assuming a threshold of its scores."""
+"""Metrics of the discriminator's scores: its accuracy, without assuming a threshold, and membership inference."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from papergan.errors import EvaluationError
@@ -12,7 +13,10 @@ from papergan.metrics.arrays import Array, as_tensor
 
 @dataclass(frozen=True)
 class DiscriminatorAccuracy:
-    """at_zero, at_midpoint: balanced accuracies in 0..1, 0.5 = chance. gap: mean real score - mean fake score."""
+    """Accuracy of a discriminator.
+
+    at_zero, at_midpoint: balanced accuracies in 0..1, 0.5 = chance. gap: mean real score - mean fake score.
+    """
 
     at_zero: float
     at_midpoint: float
@@ -38,11 +42,7 @@ def discriminator_accuracy(real_scores: Array, fake_scores: Array) -> Discrimina
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
     Source: design of this project; tahvili2025 names the metric (section VI) without a threshold.
     """
-    real_scores, fake_scores = as_tensor(real_scores, "real scores"), as_tensor(fake_scores, "fake scores")
-    for name, scores in (("real", real_scores), ("fake", fake_scores)):
-        if scores.ndim != 1 or not len(scores) or not bool(scores.isfinite().all()):
-            raise EvaluationError(f"{name} scores must be finite, one per image [N], got shape {tuple(scores.shape)}")
-    real, fake = real_scores.double(), fake_scores.double()
+    real, fake = _checked(real_scores, "real scores"), _checked(fake_scores, "fake scores")
     middle = (float(real.mean()) + float(fake.mean())) / 2
     return DiscriminatorAccuracy(
         at_zero=_balanced(real, fake, 0.0),
@@ -53,3 +53,30 @@ def discriminator_accuracy(real_scores: Array, fake_scores: Array) -> Discrimina
 
 def _balanced(real: Tensor, fake: Tensor, threshold: float) -> float:
     return (float((real > threshold).double().mean()) + float((fake < threshold).double().mean())) / 2
+
+
+def membership_auc(members: Array, others: Array) -> float:
+    """Area under the ROC curve of "a higher score means it was trained on", 0..1; 0.5 is chance.
+
+    AUC = P[score of a member > score of another] + 1/2 P[equal] = U / (N M), Mann-Whitney's U from ranks, exactly.
+    members [N]: the discriminator's scores on images it was trained on; others [M]: on real images held out from
+    training, same source and same preparation, without augmentation. Any increasing map of the scores (logits,
+    probabilities, a critic's drift) leaves it as it is. It is what a white-box attacker reaches who ranks by score;
+    near 0.5 rules out this attack, not others, and says nothing about what the generator copies.
+    purwono2025 (ethics) warns that a GAN may remember its training data and leak it; this is one way to measure it.
+    Raises EvaluationError for scores that are empty, not one per image, or not finite.
+    Source: Hayes et al. 2019 (LOGAN), arXiv:1705.07663, the white-box attack; Mann and Whitney 1947 for U.
+    """
+    mine, theirs = _checked(members, "members' scores"), _checked(others, "others' scores")
+    ranked = theirs.to(mine.device).sort().values
+    below = torch.searchsorted(ranked, mine, right=False).sum()
+    not_above = torch.searchsorted(ranked, mine, right=True).sum()
+    return int(below + not_above) / (2 * len(mine) * len(theirs))  # whole numbers until here: ties cost nothing
+
+
+def _checked(scores: Array, name: str) -> Tensor:
+    """Scores [N] as float64. Raises EvaluationError unless they are finite, and one per image."""
+    scores = as_tensor(scores, name)
+    if scores.ndim != 1 or not len(scores) or not bool(scores.isfinite().all()):
+        raise EvaluationError(f"{name} must be finite, one per image [N], got shape {tuple(scores.shape)}")
+    return scores.double()

@@ -1,4 +1,4 @@
-"""What an encoder's reading of real images is worth: a code as a label, nearest neighbours, reconstructions."""
+"""Metrics of an encoder: error of its categorical code, nearest-neighbour accuracy, reconstruction error."""
 
 from __future__ import annotations
 

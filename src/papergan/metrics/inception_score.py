@@ -15,7 +15,10 @@ from papergan.metrics.arrays import Array, as_tensor
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """mean, std: of exp(KL) over the splits, ddof 0; 1 <= mean <= K. log_mean: mean KL over the splits, nats."""
+    """An Inception Score.
+
+    mean, std: of exp(KL) over the splits, ddof 0; 1 <= mean <= K. log_mean: mean KL over the splits, nats.
+    """
 
     mean: float
     std: float

@@ -19,7 +19,9 @@ LARGEST_IN_FLOAT32 = 64.0  # |x| |y| / D, up to which float32 is off by less tha
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """mean, std: of MMD^2 over the subsets, ddof 0; both zero in expectation for one law, mean may be negative.
+    """A kernel distance.
+
+    mean, std: of MMD^2 over the subsets, ddof 0; both zero in expectation for one law, mean may be negative.
 
     std is the spread of the distances of small subsets, NOT a standard error of the mean: the subsets overlap, and
     it does not shrink with more of them. For an error see `kernel_distance_deviation`.

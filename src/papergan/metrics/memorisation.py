@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,14 +17,14 @@ from papergan.metrics.nearest_neighbours import nearest
 
 @dataclass(frozen=True)
 class Memorisation:
-    """copy_rate: 0..1, about the quantile for an honest generator. distance_ratio: 1 = as unseen images, 0 = copies."""
+    """Copies among generated images.
+
+    copy_rate: 0..1, about the quantile for a generator that copies nothing. distance_ratio: 1 = as unseen images, 0 =
+    copies.
+    """
 
     copy_rate: float
     distance_ratio: float
-
-    def as_metrics(self) -> dict[str, float]:
-        """The names under which score cards and logs hold them."""
-        return asdict(self)
 
 
 def memorisation(

@@ -56,7 +56,10 @@ class Mixture:
 
 @dataclass(frozen=True)
 class ModeCoverage:
-    """modes: covered ones, 0..K. high_quality: share of the samples, 0..1. divergence: 0..ln K nats, 0 is best."""
+    """Coverage of the modes of a mixture.
+
+    modes: covered ones, 0..K. high_quality: share of the samples, 0..1. divergence: 0..ln K nats, 0 is best.
+    """
 
     modes: int
     high_quality: float

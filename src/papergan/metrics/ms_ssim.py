@@ -50,62 +50,32 @@ def ms_ssim(first: Array, second: Array) -> Tensor:
     first, second = first.double(), second.double()
     similarity = torch.ones(len(first), dtype=torch.float64, device=first.device)
     for scale, weight in enumerate(WEIGHTS[:scales]):
-        luminance, contrast = _luminance_and_contrast(first, second)
+        luminance, contrast = luminance_and_contrast(first, second)
         term = luminance * contrast if scale == scales - 1 else contrast
         similarity *= term.mean((1, 2, 3)).clamp_min(0) ** (weight / sum(WEIGHTS[:scales]))
         first, second = avg_pool2d(first, 2), avg_pool2d(second, 2)
     return similarity
 
 
-class PairwiseSimilarity:
-    """Mean MS-SSIM of image 2i with image 2i + 1 of a stream, i < max_pairs; lower = more diverse.
+def mean_pair_similarity(pixels: Array) -> float:
+    """Mean MS-SSIM of image 2i with image 2i + 1, 0..1; lower = more diverse. The last of an odd number is left out.
 
-    It notices only a near-total collapse: report it next to the value of real images.
+    pixels: uint8 [N, C, S, S]. It notices only a near-total collapse: report it next to the value of real images.
+    Raises EvaluationError for fewer than two images, other types and shapes, and images below 11 pixels.
     Source: Odena, Olah, Shlens 2017, arXiv:1610.09585, section 4.2, who pair images of one class.
     """
-
-    def __init__(self, max_pairs: int = 1000) -> None:
-        self.max_pairs = max_pairs
-        self._similarities: list[float] = []
-        self._waiting: Tensor | None = None
-
-    @property
-    def pairs(self) -> int:
-        """How many pairs were compared."""
-        return len(self._similarities)
-
-    def update(self, pixels: Array) -> None:
-        """Take in uint8 [B, C, S, S]; an odd one out waits. Raises EvaluationError for other types and shapes."""
-        pixels = as_tensor(pixels, "images")
-        check_pixels(pixels)
-        if self._waiting is not None:
-            if self._waiting.shape[1:] != pixels.shape[1:]:
-                raise EvaluationError(f"images changed from {tuple(self._waiting.shape)} to {tuple(pixels.shape)}")
-            pixels = torch.cat([self._waiting, pixels.to(self._waiting.device)])
-        paired = len(pixels) // 2 * 2
-        self._waiting = pixels[paired:].clone() if paired < len(pixels) else None
-        wanted = pixels[: min(paired, 2 * (self.max_pairs - self.pairs))]
-        for start in range(0, len(wanted), 2 * PAIRS_AT_ONCE):
-            part = wanted[start : start + 2 * PAIRS_AT_ONCE]
-            self._similarities += ms_ssim(part[0::2], part[1::2]).tolist()
-
-    def merge(self, other: PairwiseSimilarity) -> PairwiseSimilarity:
-        """Both streams together, cut at this one's max_pairs; neither is changed. Two that wait become a pair."""
-        merged = PairwiseSimilarity(self.max_pairs)
-        merged._similarities = (self._similarities + other._similarities)[: self.max_pairs]
-        for waiting in (self._waiting, other._waiting):
-            if waiting is not None:
-                merged.update(waiting)
-        return merged
-
-    def value(self) -> float:
-        """Mean MS-SSIM over the pairs, 0..1. Raises EvaluationError without a pair."""
-        if not self._similarities:
-            raise EvaluationError("a mean similarity needs at least 2 images")
-        return sum(self._similarities) / self.pairs
+    pixels = as_tensor(pixels, "images")
+    check_pixels(pixels)
+    if len(pixels) < 2:
+        raise EvaluationError(f"a mean similarity needs at least 2 images, got {len(pixels)}")
+    paired = pixels[: len(pixels) // 2 * 2]
+    similarities: list[float] = []
+    for part in torch.split(paired, 2 * PAIRS_AT_ONCE):
+        similarities += ms_ssim(part[0::2], part[1::2]).tolist()
+    return sum(similarities) / len(similarities)
 
 
-def _luminance_and_contrast(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def luminance_and_contrast(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Both at every window, each [B, C, S - 10, S - 10]."""
     mean_1, mean_2 = _blur(first), _blur(second)
     variances = _blur(first.square()) - mean_1.square() + _blur(second.square()) - mean_2.square()

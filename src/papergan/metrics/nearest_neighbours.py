@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,26 +11,22 @@ from torch import Tensor
 from papergan.errors import EvaluationError
 from papergan.extractors.feature_extractor import full_precision
 from papergan.metrics.arrays import Array, as_tensor
-from papergan.metrics.nearest_by_differences import nearest_by_differences
-from papergan.metrics.pairwise_distances import pair_blocks, squared_distances
+from papergan.metrics.pairwise_distances import SPARE, nearest_by_differences, pair_blocks, squared_distances
 
-SPARE = 4  # candidates beyond k
 FARTHEST = 2.0**62  # whose square is a float32 number with room for sums
 
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """Shares in 0..1, of one law about 0.5 for the accuracy and 1 for density, which alone may exceed 1."""
+    """Scores from nearest neighbours, shares in 0..1; of one law the accuracy is about 0.5 and the density, which alone
+    may exceed 1, about 1.
+    """
 
     precision: float
     recall: float
     density: float
     coverage: float
     two_sample_accuracy: float
-
-    def as_metrics(self) -> dict[str, float]:
-        """The names under which score cards and logs hold them."""
-        return asdict(self)
 
 
 def neighbourhoods(

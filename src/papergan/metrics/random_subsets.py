@@ -77,15 +77,15 @@ class Reservoir:
             self._keys = torch.cat([self._keys, found[rows]])
             self._parts.append(pixels[rows.to(pixels.device)].cpu())
         if len(self._keys) >= 2 * self.count:
-            self._let_go()
+            self._drop_highest()
 
     def kept(self) -> Tensor:
         """The images, [min(count, offered), ...] on the host; uint8 [0] where there are none."""
         if len(self._keys) > self.count:
-            self._let_go()
+            self._drop_highest()
         return torch.cat(self._parts) if self._parts else torch.empty(0, dtype=torch.uint8)
 
-    def _let_go(self) -> None:
+    def _drop_highest(self) -> None:
         rows = self._keys.topk(self.count, largest=False).indices.sort().values
         self._keys, self._parts = self._keys[rows], [torch.cat(self._parts)[rows]]
         self._highest = float(self._keys.max())

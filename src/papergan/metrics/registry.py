@@ -87,6 +87,15 @@ _ALL = (
         "cas", "classification accuracy score", "higher", "cas@{cas_samples}/{cas_epochs}x{cas_width}", "",
         ("cas_samples", "cas_epochs", "cas_width", "cas_flip", *HELD_OUT), False,
     ),
+    Metric("psnr", "PSNR of pairs", "higher", "psnr@{num_samples}", "", HELD_OUT, False),
+    Metric("ssim", "SSIM of pairs", "higher", "ssim@{num_samples}", "", HELD_OUT, False),
+    Metric("psnr_y", "PSNR of pairs, luminance", "higher", "psnr_y@{num_samples}", "", HELD_OUT, False),
+    Metric("ssim_y", "SSIM of pairs, luminance", "higher", "ssim_y@{num_samples}", "", HELD_OUT, False),
+    Metric("target_share", "share taken for the target's classes", "real", "target_share@{num_samples}"),
+    Metric(
+        "cycle_error", "difference after there and back, grey levels", "lower", "cycle_error@{num_samples}", "",
+        HELD_OUT, False,
+    ),
     Metric("ms_ssim", "MS-SSIM of pairs", "real", "ms_ssim@{similarity_pairs}", "", ("similarity_pairs",), False),
     Metric(
         "parzen_ll_historical", "Parzen log-likelihood", "higher", "parzen@{parzen_samples}",

@@ -1,7 +1,7 @@
-"""When a training counts as unstable: a rule in numbers, since song2023 has one in words only.
+"""Stability of a training: the epoch in which it becomes unstable, and the spread of its losses.
 
 song2023, section 3.1: its hyperparameter "is incremented by 1 until no instability problem occurs beyond epoch 30".
-What an instability is, it does not say; these three are our definition.
+The paper does not define instability; the rule in numbers is ours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from papergan.validation import Amount, Positive, StrictModel
 
 
 class StabilityRule(StrictModel):
-    """after_epoch: what happens before does not count. Losses are the adversarial ones alone, means over an epoch.
+    """The rule by which a training counts as unstable.
+
+    after_epoch: what happens before does not count. Losses are the adversarial ones alone, means over an epoch.
 
     A training is unstable where, in later epochs, a loss is not finite; or the discriminator's is below `won_below` in
     `won_for` epochs in a row, so that the generator learns nothing; or the generator's is more than `growth` times what
@@ -59,11 +61,16 @@ def instability(losses: Sequence[Row], rule: StabilityRule) -> str | None:
 
 def _by_epoch(losses: Sequence[Row], name: str) -> dict[int, float]:
     """Means of all reports of an epoch, from 1."""
-    found: dict[int, list[float]] = {}
-    for row in losses:
-        if name in row:
-            found.setdefault(max(1, ceil(row["epoch"] - 1e-9)), []).append(row[name])
-    return {epoch: fmean(values) for epoch, values in found.items()}
+    by_epoch = reports_by_epoch([row for row in losses if name in row])
+    return {epoch: fmean(row[name] for row in rows) for epoch, rows in by_epoch.items()}
+
+
+def reports_by_epoch(reports: Sequence[Row]) -> dict[int, list[Row]]:
+    """Reports by the epoch in which their last batch was drawn, from 1; they have a fractional `epoch`."""
+    found: dict[int, list[Row]] = {}
+    for row in reports:
+        found.setdefault(max(1, ceil(row["epoch"] - 1e-9)), []).append(row)
+    return found
 
 
 def late_spread(losses: Sequence[float], *, relative: bool = False) -> float | None:

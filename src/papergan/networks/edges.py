@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from papergan.data.sobel import sobel
 from papergan.game.game import DiscriminatorOutput
-from papergan.objectives.edges import sobel
 
 
 class EdgeAware(nn.Module):

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-GROUPS = ("ingestion", "model", "reference", "training", "evaluation", "reporting")
 RECIPE = "params:recipe"  # stands for the parameters of the experiment
 
 
@@ -17,18 +16,14 @@ def in_groups(experiment: str, groups: Mapping[str, Pipeline], shared: Collectio
     The group comes first, so that the opened graph is the chain of groups. Datasets get the experiment as prefix, all
     but the shared ones, and so do parameters.
     """
-    if unknown := set(groups) - set(GROUPS):
-        raise ValueError(f"unknown groups {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
-    return Pipeline([_in_group(experiment, name, nodes, set(shared)) for name, nodes in groups.items()])
-
-
-def _in_group(experiment: str, group: str, nodes: Pipeline, shared: set[str]) -> Pipeline:
-    free = nodes.inputs()
-    parameters = {name: name for name in free & shared if name.startswith("params:")}
-    if RECIPE in free:
-        parameters[RECIPE] = f"params:{experiment}"
-    own = Pipeline(nodes, namespace=experiment, inputs=free & shared - set(parameters), parameters=parameters)
-    return Pipeline(own, namespace=group, prefix_datasets_with_namespace=False, tags=[group])
+    named = []
+    for group, nodes in groups.items():
+        free = nodes.inputs() & {*shared, RECIPE}
+        parameters = {name: name for name in free if name.startswith("params:")}
+        parameters |= dict.fromkeys(free & {RECIPE}, f"params:{experiment}")
+        own = Pipeline(nodes, namespace=experiment, inputs=free - set(parameters), parameters=parameters)
+        named.append(Pipeline(own, namespace=group, prefix_datasets_with_namespace=False, tags=[group]))
+    return Pipeline(named)
 
 
 def experiment_of(namespace: str | None) -> str:

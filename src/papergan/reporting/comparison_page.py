@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from papergan.reporting.pages import document, html_tables, linked, text
-from papergan.reporting.rendering import Protocols, is_derived, parts_of, with_deviation
+from papergan.reporting.pages import document, html_tables, linked, plus_minus, png_address, text
+from papergan.reporting.rendering import Protocols, is_derived, parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,12 +56,12 @@ def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), 
     protocols = Protocols()
     runs = table[table["experiment"].notna()]
     real = table[table["experiment"].isna() & table["dataset"].notna()]
-    rows = [_row(line, protocols, strips or {}) for _, line in runs.iterrows()]
-    below = [_row(line, protocols, {}) for _, line in real.iterrows()]
+    rows = "\n".join(_row(line, protocols, strips or {}) for _, line in runs.iterrows())
+    below = "\n".join(_row(line, protocols, {}) for _, line in real.iterrows())
     body = [
         f'<div class="wide"><table><thead><tr>{"".join(map(_head, COLUMNS))}</tr></thead>\n'
-        f"<tbody>\n{_lines(rows) or '<tr><td>nothing was measured yet</td></tr>'}\n</tbody>\n"
-        f"<tbody>\n{_lines(below)}\n</tbody></table></div>\n",
+        f"<tbody>\n{rows or '<tr><td>nothing was measured yet</td></tr>'}\n</tbody>\n"
+        f"<tbody>\n{below}\n</tbody></table></div>\n",
         f"<h2>How to read it</h2>\n<ul>{''.join(f'<li>{escape(one)}</li>' for one in protocols.legend())}",
         *(f"<li><b>{escape(name)}</b>: {escape(meaning)}</li>" for name, meaning in COLUMNS.items()),
         "</ul>\n",
@@ -73,10 +72,6 @@ def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), 
     return document(title, "".join(body), style=STYLE)
 
 
-def _lines(rows: Sequence[str]) -> str:
-    return "\n".join(rows)
-
-
 def _head(name: str) -> str:
     sorts = "" if name == "samples" else " data-sort"
     return f'<th title="{escape(COLUMNS[name])}"{sorts}>{escape(name)}</th>'
@@ -85,12 +80,12 @@ def _head(name: str) -> str:
 def _row(line: pd.Series, protocols: Protocols, strips: Strips) -> str:
     name, variant, dataset = (text(line[column]) for column in ("experiment", "variant", "dataset"))
     strip = strips.get((name, variant, dataset))
-    image = "" if strip is None else f'<img alt="samples of {escape(name)}" src="{_data(strip)}">'
+    image = "" if strip is None else f'<img alt="samples of {escape(name)}" src="{png_address(strip)}">'
     about = [escape(name or text(line["row"])), *(f"<small>{escape(one)}</small>" for one in (variant, dataset) if one)]
     if flags := text(line["flags"]):
         about.append(f'<small class="flags">{escape(flags)}</small>')
     kind = text(line["metric"])
-    published = with_deviation(f"{kind} {text(line['published'])}".strip(), text(line["published std"]))
+    published = plus_minus(f"{kind} {text(line['published'])}".strip(), line["published std"])
     where = ", ".join(filter(None, (text(line[column]) for column in ("paper", "table", "row")))) if name else ""
     accuracy = [text(line[f"discriminator_accuracy_{which}"]) for which in ("zero", "midpoint")]
     cells = [
@@ -118,7 +113,7 @@ def _score(line: pd.Series, metric: str, protocols: Protocols) -> tuple[str, str
         if value := text(line[header]):
             first = first or value
             mark, ratio = protocols.mark(line, header)
-            shown = with_deviation(value, text(line.get(f"{header} std")))
+            shown = plus_minus(value, line.get(f"{header} std"))
             values.append(f"{escape(shown)}<br><small>[{mark}]{f' {ratio} x' if ratio else ''}</small>")
     return "score", first, "<br>".join(values)
 
@@ -133,7 +128,3 @@ def _unmeasured(table: pd.DataFrame) -> str:
         f"<details><summary>{len(rows)} published numbers without a measurement here</summary>\n"
         f"{html_tables([('', rows[columns])])}</details>\n"
     )
-
-
-def _data(png: bytes) -> str:
-    return f"data:image/png;base64,{b64encode(png).decode()}"

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.real_image_scores import RealRow
-from papergan.evaluation.scorecard import ScoreCard
+from papergan.evaluation.scorecard import RealRow, ScoreCard
 from papergan.metrics.registry import DISCRIMINATOR_METRICS, FLOOR, METRICS
 from papergan.reporting.column_headers import Headers, column_headers, metric_order
 from papergan.reporting.published_results import PublishedRow
-from papergan.reporting.ranking import ranks
-from papergan.reporting.seed_groups import Measured, SeedGroup, seed_groups, variants_of
+from papergan.reporting.seed_groups import Measured, SeedGroup, ranks, seed_groups, variants_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,14 +68,14 @@ def comparison_table(
         variants = [group for group in groups if group.newest.experiment in row.experiments and _same_data(row, group)]
         variants.sort(key=lambda group: row.experiments.index(group.newest.experiment))
         taken |= {group.key for group in variants}
-        lines += [{**_published(row), **_of(cells, group), **_remarks(row, group)} for group in variants]
+        lines += [{**_published(row), **cells[group.key], **_remarks(row, group)} for group in variants]
         if not variants:
             lines.append({**_published(row), "note": row.remark})
     known = {name for row in published for name in row.experiments}
     for group in groups:
         if group.key not in taken:
             name = OTHER_DATA if group.newest.experiment in known else UNPUBLISHED
-            lines.append({"row": name, **_of(cells, group), **_remarks(None, group)})
+            lines.append({"row": name, **cells[group.key], **_remarks(None, group)})
     lines += _real_lines(real, headers)
     fixed = {*PUBLISHED_COLUMNS, *MEASURED_COLUMNS, *DISCRIMINATOR_METRICS, *RUN_COLUMNS, *REMARK_COLUMNS}
     metrics = sorted({name for line in lines for name in line} - fixed, key=metric_order)
@@ -102,10 +100,6 @@ def _kind(column: str) -> str:
 def _same_data(row: PublishedRow, group: SeedGroup) -> bool:
     """Whether the run is an attempt at the published number: on its data set, or on a part or another size of it."""
     return group.newest.dataset.split("/")[0] == row.dataset
-
-
-def _of(cells: Mapping[tuple[object, ...], Cells], group: SeedGroup) -> Cells:
-    return cells[group.key]
 
 
 def _published(row: PublishedRow) -> Cells:
@@ -157,13 +151,10 @@ def _held_out(rules: Protocol) -> str:
 
 def _final(group: SeedGroup, headers: Headers) -> Cells:
     cells: Cells = {}
+    for protocol, metric, found in group.scores():
+        header = headers[protocol.comparability_digest(metric), metric.name]
+        cells |= {header: found.value, f"{header} std": found.deviation}
     for protocol in group.protocols:
-        for name, metric in METRICS.items():
-            found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
-            if found is None:
-                continue
-            header = headers[protocol.comparability_digest(metric), name]
-            cells |= {header: found.value, f"{header} std": found.deviation}
         cells |= _above_floor(group, protocol, headers)
     return {name: value for name, value in cells.items() if value is not None}
 
@@ -195,17 +186,16 @@ def _best(group: SeedGroup, which: str, name: str, headers: Headers) -> Cells:
 
 def _add_ranks(groups: Sequence[SeedGroup], headers: Headers, cells: Mapping[tuple[object, ...], Cells]) -> None:
     """Add ranks within each column, over runs; real images have none."""
-    for name, metric in METRICS.items():
-        columns: dict[str, list[tuple[SeedGroup, Measured]]] = {}
-        for group in groups:
-            for protocol in group.protocols:
-                found = group.final(f"{protocol.metric_prefix if metric.of_features else ''}{name}")
-                if found is not None and metric.of_features:
-                    columns.setdefault(headers[protocol.comparability_digest(metric), name], []).append((group, found))
-        for header, entries in columns.items():
-            for (group, _), rank in zip(entries, ranks(metric, [value for _, value in entries]), strict=True):
-                if rank:
-                    _of(cells, group)[f"{header} rank"] = rank
+    columns: dict[tuple[str, str], list[tuple[SeedGroup, Measured]]] = {}
+    for group in groups:
+        for protocol, metric, found in group.scores():
+            if metric.of_features:
+                header = headers[protocol.comparability_digest(metric), metric.name]
+                columns.setdefault((metric.name, header), []).append((group, found))
+    for (name, header), entries in columns.items():
+        for (group, _), rank in zip(entries, ranks(METRICS[name], [value for _, value in entries]), strict=True):
+            if rank:
+                cells[group.key][f"{header} rank"] = rank
 
 
 def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
@@ -215,10 +205,9 @@ def _real_lines(rows: Sequence[RealRow], headers: Headers) -> list[Cells]:
         first: Cells = {"row": row.name, "dataset": row.dataset, "status": REAL_IMAGES}
         line = lines.setdefault((row.name, row.dataset), first)
         for protocol in row.protocols:
-            for name, metric in METRICS.items():
-                full = f"{protocol.metric_prefix if metric.of_features else ''}{name}"
-                if full in row.metrics:
-                    line[headers[protocol.comparability_digest(metric), name]] = row.metrics[full]
+            for metric in METRICS.values():
+                if (name := protocol.name_of(metric)) in row.metrics:
+                    line[headers[protocol.comparability_digest(metric), metric.name]] = row.metrics[name]
     return [lines[key] for key in sorted(lines, key=lambda key: (key[1].split("/")[0], "copies" in key[0], key))]
 
 

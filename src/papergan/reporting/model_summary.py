@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -55,9 +56,15 @@ def summarise(game: Game, images: ImageSpec) -> list[NetworkSummary]:
     knows convolutions and matrix products, halved: one multiplication and one addition are one operation.
     """
     summaries = {name: _described(game, name) for name in game.networks}
-    calls: dict[str, tuple[Any, ...]] = {}
+    calls: dict[str, tuple[Any, ...]] = {}  # arguments of each network's first call
+
+    def keep(name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        calls.setdefault(name, inputs)
+
     with _evaluation_mode(game), seeded(0, "model summary", device=game.device), torch.no_grad():
-        with _recorded(game, calls):
+        with ExitStack() as stack:
+            for name, network in game.networks.items():
+                stack.enter_context(network.register_forward_pre_hook(partial(keep, name)))
             _forward(game, images)
         for name, inputs in calls.items():
             _count(game.networks[name], inputs, summaries[name])
@@ -83,10 +90,7 @@ def _described(game: Game, name: str) -> NetworkSummary:
 
 def _forward(game: Game, images: ImageSpec) -> None:
     """Both sides of every match that a term has, and of the one whose generator is exported."""
-    batch = {
-        "image": torch.rand(BATCH, images.channels, images.size, images.size, device=game.device) * 2 - 1,
-        "label": torch.zeros(BATCH, dtype=torch.int64, device=game.device),
-    }
+    batch = images.random_batch(BATCH, game.device)
     for turn in game.turns:
         context = StepContext(game, turn, batch, Progress())
         matches: dict[Match, None] = dict.fromkeys(term.match for term in turn.objective)
@@ -99,9 +103,15 @@ def _count(network: nn.Module, inputs: tuple[Any, ...], summary: NetworkSummary)
     """Run the network once more, alone, and note shapes and operations of it and of its layers."""
     layers = {layer.name: layer for layer in summary.layers}
     shapes: dict[str, tuple[int, ...]] = {}
+
+    def note(path: str, module: nn.Module, inputs: Any, output: Any) -> None:
+        value = output[0] if isinstance(output, tuple) and output else output
+        if isinstance(value, Tensor):
+            shapes[path] = tuple(value.shape[1:])
+
     with ExitStack() as stack:
         for path, module in network.named_modules():
-            stack.enter_context(_shape_of(module, path or "(itself)", shapes))
+            stack.enter_context(module.register_forward_hook(partial(note, path or "(itself)")))
         counter = stack.enter_context(FlopCounterMode(display=False))
         network(*inputs)
     first = next((value for value in inputs if isinstance(value, Tensor)), None)
@@ -111,30 +121,6 @@ def _count(network: nn.Module, inputs: tuple[Any, ...], summary: NetworkSummary)
     for name, layer in layers.items():
         layer.output = shapes.get(name)
         layer.macs = counts.get(name, 0) // (2 * batch) if name in shapes else None
-
-
-@contextmanager
-def _shape_of(module: nn.Module, path: str, shapes: dict[str, tuple[int, ...]]) -> Iterator[None]:
-    def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        value = output[0] if isinstance(output, tuple) and output else output
-        if isinstance(value, Tensor):
-            shapes[path] = tuple(value.shape[1:])
-
-    with module.register_forward_hook(note):
-        yield
-
-
-@contextmanager
-def _recorded(game: Game, calls: dict[str, tuple[Any, ...]]) -> Iterator[None]:
-    """Inside the block the arguments of each network's first call are kept."""
-    with ExitStack() as stack:
-        for name, network in game.networks.items():
-
-            def keep(module: nn.Module, inputs: tuple[Any, ...], name: str = name) -> None:
-                calls.setdefault(name, inputs)
-
-            stack.enter_context(network.register_forward_pre_hook(keep))
-        yield
 
 
 @contextmanager

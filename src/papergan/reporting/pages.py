@@ -63,14 +63,27 @@ def _no_formula(cell: object) -> object:
     return cell
 
 
+def console_table(table: pd.DataFrame) -> str:
+    """The table as text for a terminal, every column in it."""
+    from tabulate import tabulate
+
+    cells = [[text(cell) for cell in line] for line in table.itertuples(index=False)]
+    return tabulate(cells, list(table.columns), disable_numparse=True)
+
+
 def html_page(parts: Parts, title: str, notes: Sequence[str] = (), picture: bytes = b"") -> str:
     """A self-contained HTML page, as `markdown_page`: no scripts, no external content, text escaped, papers linked.
 
     picture: a PNG, which becomes part of the page.
     """
     below = "".join(f"<li>{linked(note)}</li>" for note in notes)
-    image = f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
+    image = f'<img alt="{escape(title)}" src="{png_address(picture)}">' if picture else ""
     return document(title, f"{image}{html_tables(parts)}<ul>{below}</ul>")
+
+
+def png_address(png: bytes) -> str:
+    """A PNG as an address that holds it, for `src` of an image."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def document(title: str, body: str, style: str = "") -> str:
@@ -118,6 +131,11 @@ def text(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:.1f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def plus_minus(value: object, deviation: object) -> str:
+    """The text of a value with that of its deviation or error, where there is one: "12.3 ± 0.4"."""
+    return f"{text(value)} ± {text(deviation)}" if text(deviation) else text(value)
 
 
 def _markdown_cell(text: str) -> str:

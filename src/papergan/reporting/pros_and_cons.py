@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from papergan.errors import EvaluationError
-from papergan.reporting.pages import text
-from papergan.reporting.ranking import SIGMAS
-from papergan.reporting.seed_groups import Measured
+from papergan.reporting.pages import plus_minus
+from papergan.reporting.seed_groups import SIGMAS, Measured
 from papergan.validation import Positive, StrictModel, validation_errors
 
 if TYPE_CHECKING:
@@ -74,10 +73,7 @@ def with_deviation(value: Measured | None) -> str:
 
     "" for None.
     """
-    if value is None:
-        return ""
-    spread = f" ± {text(value.deviation)}" if value.runs > 1 and value.deviation is not None else ""
-    return f"{text(value.value)}{spread}"
+    return "" if value is None else plus_minus(value.value, value.deviation if value.runs > 1 else None)
 
 
 def statement_table(statements: Sequence[Statement], measures: Mapping[str, Sequence[Measure]]) -> pd.DataFrame:

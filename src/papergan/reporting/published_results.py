@@ -42,29 +42,6 @@ class PublishedRow:
         return "; ".join(filter(None, [self.note, f"from {self.source}" if self.source else ""]))
 
 
-@dataclass(frozen=True)
-class PublishedNumber:
-    """One number with a public protocol, to be reproduced.
-
-    paper: citation key. number: what it is of. place: where it stands in the paper, "table 1".
-    error: the standard error that the paper gives, of the mean over its runs, or over test images; None for none.
-    precision: half a unit of the last printed digit, or what a closed form is measured to.
-    measured_by: an experiment, "tool/variant" or "tool/target/level". metric: in its score card or results.
-    protocol: of the paper. differs: what we do otherwise.
-    """
-
-    paper: str
-    number: str
-    place: str
-    value: float
-    error: float | None
-    precision: float
-    measured_by: str
-    metric: str
-    protocol: str
-    differs: str = ""
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -78,6 +55,31 @@ class _Row(_Strict):
     note: str = ""
     source: str = ""
     experiments: tuple[str, ...] = ()
+
+
+class _Number(_Strict):
+    number: str = Field(min_length=1)
+    place: str = Field(min_length=1)
+    value: float
+    error: float | None = Field(default=None, gt=0)
+    precision: float = Field(ge=0)
+    measured_by: str = Field(min_length=1)
+    metric: str = Field(min_length=1)
+    protocol: str = Field(min_length=1)
+    differs: str = ""
+
+
+class PublishedNumber(_Number):
+    """One number with a public protocol, to be reproduced.
+
+    paper: citation key. number: what it is of. place: where it stands in the paper, "table 1".
+    error: the standard error that the paper gives, of the mean over its runs, or over test images; None for none.
+    precision: half a unit of the last printed digit, or what a closed form is measured to.
+    measured_by: an experiment, "tool/variant" or "tool/target/level". metric: in its score card or results.
+    protocol: of the paper. differs: what we do otherwise.
+    """
+
+    paper: str
 
 
 class _Table(_Strict):
@@ -109,18 +111,6 @@ class PublishedLog(_Strict):
         if self.step > self.of:
             raise ValueError(f"there is no step {self.step} in an epoch of {self.of}")
         return self
-
-
-class _Number(_Strict):
-    number: str = Field(min_length=1)
-    place: str = Field(min_length=1)
-    value: float
-    error: float | None = Field(default=None, gt=0)
-    precision: float = Field(ge=0)
-    measured_by: str = Field(min_length=1)
-    metric: str = Field(min_length=1)
-    protocol: str = Field(min_length=1)
-    differs: str = ""
 
 
 class _Paper(_Strict):

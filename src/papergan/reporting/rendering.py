@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from papergan.reporting.column_headers import is_headline
 from papergan.reporting.comparison_table import MEASURED_COLUMNS, PUBLISHED_COLUMNS, REMARK_COLUMNS, RUN_COLUMNS
-from papergan.reporting.pages import markdown_page, text
+from papergan.reporting.pages import markdown_page, plus_minus, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def _by_metric(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     for _, run in runs.iterrows():
         values = []
         for name in metrics:
-            value, rank = with_deviation(text(run[name]), text(run.get(f"{name} std"))), text(run.get(f"{name} rank"))
+            value, rank = plus_minus(run[name], run.get(f"{name} std")), text(run.get(f"{name} rank"))
             values.append(f"{value}, rank {rank}" if rank else value)
         name = ", ".join(filter(None, [text(run["experiment"]) or text(run["row"]), text(run["variant"])]))
         cells[f"{name} ({text(run['dataset'])})"] = values
@@ -93,7 +93,7 @@ def to_console(table: pd.DataFrame, width: int = 140) -> str:
 def _console_cells(row: pd.Series, protocols: Protocols) -> list[list[str]]:
     """One list per score of the published kind (both kinds where nothing is published); one where there is no score."""
     kind = text(row["metric"]).lower()
-    published = with_deviation(f"{kind.upper()} {text(row['published'])}".strip(), text(row["published std"]))
+    published = plus_minus(f"{kind.upper()} {text(row['published'])}".strip(), row["published std"])
     left = [text(row["table"]).removeprefix("Table "), text(row["row"]), published]
     left += [", ".join(filter(None, [text(row["experiment"]), text(row["variant"])])), text(row["dataset"])]
     accuracy = "/".join(filter(None, (text(row[name]) for name in RESULT_METRICS[:2])))
@@ -104,7 +104,7 @@ def _console_cells(row: pd.Series, protocols: Protocols) -> list[list[str]]:
         derived = name.startswith("best ") or is_derived(name)
         if not is_headline(name) or derived or not text(row[name]) or (kind and is_fid != (kind == "fid")):
             continue
-        value = with_deviation(text(row[name]), text(row.get(f"{name} std")))
+        value = plus_minus(row[name], row.get(f"{name} std"))
         (letter, ratio), best = protocols.mark(row, name), text(row.get(f"best {name}"))
         epoch = text(row["best_fid_epoch" if is_fid else "best_is_epoch"]).removesuffix(".00")
         measured = f"{short}[{letter}]"
@@ -147,11 +147,6 @@ def _above_floor(row: pd.Series, name: str) -> tuple[str, str]:
         if column.startswith(beginning) and column.endswith(" ratio") and text(row[column]):
             return text(row[column]), column.removeprefix(beginning).split(" ")[0]
     return "", ""
-
-
-def with_deviation(value: str, deviation: str) -> str:
-    """The value with its deviation, where there is one."""
-    return f"{value} ± {deviation}" if deviation else value
 
 
 def _mark(text: str, marks: list[str]) -> str:

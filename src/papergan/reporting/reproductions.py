@@ -8,7 +8,7 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from papergan.reporting.pages import text
+from papergan.reporting.pages import plus_minus, text
 from papergan.reporting.published_results import PublishedNumber
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def _row(one: Reproduction, cite: Mapping[str, str], command: Mapping[str, str])
     return {
         "paper": cite[published.paper],
         "number": f"{published.number} ({published.place})",
-        "published": _with_error(published.value, published.error),
-        "measured": _with_error(one.value, one.error),
+        "published": plus_minus(published.value, published.error),
+        "measured": plus_minus(one.value, one.error),
         "seeds": ", ".join(str(run.seed) for run in one.runs),
         "verdict": one.verdict,
         "minutes": text(fmean(minutes)) if minutes else "",
@@ -119,12 +119,6 @@ def _row(one: Reproduction, cite: Mapping[str, str], command: Mapping[str, str])
         "protocol": published.protocol,
         "what differs": published.differs,
     }
-
-
-def _with_error(value: float | None, error: float | None) -> str:
-    if value is None:
-        return ""
-    return text(value) if error is None else f"{text(value)} ± {text(error)}"
 
 
 def run_table(found: Sequence[Reproduction]) -> pd.DataFrame:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 from statistics import fmean, stdev
 
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.scorecard import BestScore, ScoreCard, protocols_of
-from papergan.metrics.registry import prefix_and_metric
+from papergan.metrics.registry import METRICS, Metric, is_better, prefix_and_metric
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class SeedGroup:
     def protocols(self) -> tuple[Protocol, ...]:
         """The protocols of the final scores."""
         return tuple(protocols_of(self.newest.protocols, self.newest.final))
+
+    def scores(self) -> Iterator[tuple[Protocol, Metric, Measured]]:
+        """Every final metric by every extractor."""
+        for protocol in self.protocols:
+            for metric in METRICS.values():
+                if (found := self.final(protocol.name_of(metric))) is not None:
+                    yield protocol, metric, found
 
     def final(self, name: str) -> Measured | None:
         """A final metric over the seeds."""
@@ -158,3 +165,32 @@ def _kind(card: ScoreCard) -> tuple[object, ...]:
     """The budget, and the rules without their seed, which must agree within a group."""
     rules = sorted(repr({**vars(protocol), "seed": None}) for protocol in card.protocols)
     return card.steps, card.epochs, *rules
+
+
+SIGMAS = 2.0
+
+
+def ranks(metric: Metric, values: Sequence[Measured]) -> list[str]:
+    """The rank of each value: "2", or "1-3" where it is not separated from others; "" for none.
+
+    i stands behind j where j is better by more than 2 sqrt(d_i^2 + d_j^2), d their standard deviations: a rank is
+    1 + how many it stands behind, up to the last place that nothing separates it from. The deviation over seeds takes
+    in training; over splits or the choice of samples it only takes in sampling, so such ranks are still generous.
+    No ranks for fewer than two values, values without deviation, and metrics of which no value is best in itself.
+    """
+    if len(values) < 2 or metric.better == "real" or any(value.deviation is None for value in values):
+        return ["" for _ in values]
+    return [_rank(metric, values, place) for place in range(len(values))]
+
+
+def _rank(metric: Metric, values: Sequence[Measured], place: int) -> str:
+    mine = values[place]
+    others = [other for index, other in enumerate(values) if index != place]
+    first = 1 + sum(_ahead(metric, other, mine) for other in others)
+    last = len(values) - sum(_ahead(metric, mine, other) for other in others)
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _ahead(metric: Metric, one: Measured, other: Measured) -> bool:
+    noise = SIGMAS * hypot(one.deviation or 0.0, other.deviation or 0.0)
+    return is_better(metric, one.value, other.value) and abs(one.value - other.value) > noise

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
 from typing import TYPE_CHECKING
 
+from papergan.metrics.stability import reports_by_epoch
 from papergan.reporting.published_results import PublishedLog
 from papergan.training.history import Row
 
@@ -24,10 +24,9 @@ def log_table(losses: Sequence[Row], published: PublishedLog | None) -> pd.DataF
     """
     import pandas as pd
 
+    reports = reports_by_epoch(losses)
     if published is None:
-        rows = [{"epoch": epoch, **_numbers(reports[-1])} for epoch, reports in sorted(_by_epoch(losses).items())]
-        return pd.DataFrame(rows)
-    reports = _by_epoch(losses)
+        return pd.DataFrame([{"epoch": epoch, **_numbers(rows[-1])} for epoch, rows in sorted(reports.items())])
     lines = []
     for epoch in range(1, max(len(published.rows), *reports, 0) + 1):
         closest = nearest_report(reports.get(epoch, ()), epoch, published)
@@ -48,14 +47,6 @@ def published_epoch(epoch: int, published: PublishedLog) -> float:
 def nearest_report(reports: Sequence[Row], epoch: int, published: PublishedLog) -> Row | None:
     """The report nearest to the published moment; None where there is none."""
     return min(reports, key=lambda row: abs(row["epoch"] - published_epoch(epoch, published)), default=None)
-
-
-def _by_epoch(losses: Sequence[Row]) -> dict[int, list[Row]]:
-    """Reports by the epoch in which their last batch was drawn, from 1."""
-    found: dict[int, list[Row]] = {}
-    for row in losses:
-        found.setdefault(max(1, ceil(row["epoch"] - 1e-9)), []).append(row)
-    return found
 
 
 def _numbers(row: Row) -> dict[str, float]:

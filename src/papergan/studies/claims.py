@@ -97,7 +97,7 @@ def _compared(
 
 def _published_change(metric: str, one: AnyGroup, other: AnyGroup, published: Sequence[PublishedRow]) -> float | None:
     """The published change in percent; None where the paper has no such numbers, or a side differs from it."""
-    if not all(isinstance(group, ExperimentGroup) and group.as_published for group in (one, other)):
+    if not all(isinstance(group, ExperimentGroup) and group.trial.as_published for group in (one, other)):
         return None
     values = {name: row.value for row in published if row.metric == metric.split("_")[0] for name in row.experiments}
     before, after = values.get(other.trial.experiment), values.get(one.trial.experiment)

@@ -1,19 +1,21 @@
 """The Dirac-GAN: a generator of one point, a linear discriminator, trained by the kernel as any other game.
 
 The real distribution is a point mass at 0, the generated one at theta, and D(x) = psi x; the equilibrium is (0, 0).
-Source: Mescheder et al. 2018, arXiv:1801.04406, section 2.
+Beside it the closed forms: eigenvalues at the equilibrium, and the spectral radius of a training step.
+Source: Mescheder et al. 2018, arXiv:1801.04406, sections 2 and 3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from papergan.config.dirac import DiracRecipe, DiracResult, DiracVariant
+from papergan.config.dirac import Complex, DiracRecipe, DiracResult, DiracVariant
 from papergan.game.game import DiscriminatorOutput, Game
 from papergan.game.optimisers import Clip, optimiser
 from papergan.game.priors import Gaussian
@@ -23,12 +25,13 @@ from papergan.game.training_step import optimiser_step, training_step
 from papergan.game.two_player import two_player
 from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty, LocalGradientPenalty
 from papergan.randomness import own_random_state, seed_for
-from papergan.studies.dirac_theory import eigenvalues_of, has_derivative
 from papergan.systems.gan import loss_of
 from papergan.training.numerics import numerics
 
 NODES = 64  # points that stand for instance noise
 DISPLACEMENT = 0.01  # of central differences; rounding in float32 and curvature make an error of about 1e-5
+DERIVATIVES = {"minimax": (0.5, -0.25), "non_saturating": (0.5, -0.25), "wasserstein": (1.0, 0.0)}
+"""f'(0) and f''(0) of f(t) = -log(1 + exp(-t)), and of f(t) = t."""
 
 
 class PointGenerator(nn.Module):
@@ -148,9 +151,47 @@ def _place(game: Game, point: np.ndarray) -> None:
 
 
 def _point(game: Game) -> np.ndarray:
-    theta, psi = (weight.detach().double().item() for weight in (*_weights(game),))
-    return np.array([theta, psi])
+    weights = game.networks["generator"].theta, game.networks["discriminator"].psi
+    return np.array([weight.detach().double().item() for weight in weights])  # type: ignore[operator]
 
 
-def _weights(game: Game) -> tuple[Tensor, Tensor]:
-    return game.networks["generator"].theta, game.networks["discriminator"].psi  # type: ignore[return-value]
+@dataclass(frozen=True)
+class Linearised:
+    """The Jacobian [[0, -slope], [slope, damping]] of the gradient vector field at the equilibrium, in (theta, psi).
+
+    slope: f'(0). damping: 2 f''(0) sigma^2 - gamma, for instance noise of deviation sigma and R1 or R2 of weight gamma.
+    """
+
+    slope: float
+    damping: float
+
+    @property
+    def eigenvalues(self) -> tuple[Complex, Complex]:
+        """The roots damping / 2 -+ sqrt(damping^2 / 4 - slope^2)."""
+        return eigenvalues_of(np.array([[0.0, -self.slope], [self.slope, self.damping]]))
+
+    def step_radius(self, learning_rate: float, discriminator_steps: int) -> float:
+        """The spectral radius of one training step: D's steps, then G's. Below 1: converges; 1 or more: does not."""
+        of_d = np.array([[1.0, 0.0], [learning_rate * self.slope, 1.0 + learning_rate * self.damping]])
+        of_g = np.array([[1.0, -learning_rate * self.slope], [0.0, 1.0]])
+        step = of_g @ np.linalg.matrix_power(of_d, discriminator_steps)
+        return float(np.abs(np.linalg.eigvals(step)).max())
+
+
+def closed_form(variant: DiracVariant) -> Linearised | None:
+    """What the paper's formulas give; None for losses that are not of its form, and penalties without a derivative."""
+    if variant.loss not in DERIVATIVES or not has_derivative(variant):
+        return None
+    slope, curvature = DERIVATIVES[variant.loss]
+    return Linearised(slope, 2 * curvature * variant.instance_noise**2 - variant.r1 - variant.r2)
+
+
+def has_derivative(variant: DiracVariant) -> bool:
+    """Whether the gradient vector field has a Jacobian at psi = 0; (|psi| - 1)^2 has none."""
+    return not (variant.gradient_penalty or variant.local_gradient_penalty)
+
+
+def eigenvalues_of(matrix: np.ndarray) -> tuple[Complex, Complex]:
+    """The two eigenvalues of a real 2x2 matrix, by real part, then by imaginary part."""
+    first, second = sorted(np.linalg.eigvals(matrix), key=lambda value: (round(value.real, 9), value.imag))
+    return Complex(float(first.real), float(first.imag)), Complex(float(second.real), float(second.imag))

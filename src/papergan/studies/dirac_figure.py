@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from papergan.config.dirac import DiracRecipe, DiracResult
-from papergan.studies.dirac_theory import closed_form
+from papergan.studies.dirac import closed_form
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

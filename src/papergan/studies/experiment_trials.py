@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
-from papergan.data.own_declaration import OwnImagesSettings
 from papergan.data.preparation import prepare
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache, SharedFeatureCache
@@ -26,7 +23,7 @@ class ExperimentTrainer:
 
     def __init__(self, library: ImageLibrary, feature_cache: FeatureCache, checkpoints: CheckpointFolder) -> None:
         self.library, self.feature_cache, self.checkpoints = library, feature_cache, checkpoints
-        self._images = cache(self._prepared)
+        self._images: dict[object, ImageSplits] = {}
 
     def __reduce__(self) -> tuple[type[ExperimentTrainer], tuple[ImageLibrary, FeatureCache, CheckpointFolder]]:
         return ExperimentTrainer, (self.library, SharedFeatureCache(self.feature_cache.folder), self.checkpoints)
@@ -65,7 +62,7 @@ class ExperimentTrainer:
         )
         if (reason := trained.metadata.get("pruned")) is not None:
             return TrialResult(card(experiment, trained.metadata, pruned=reason), history)
-        generator = export.swap_in_ema(experiment, trained)
+        generator = export.swap_in_ema(experiment, images, trained)
         scores = evaluation.evaluate(
             experiment, images, classifier, reference, real_rows, trained, generator, snapshots
         )
@@ -73,21 +70,15 @@ class ExperimentTrainer:
             return TrialResult(scores, history)
         near = figures.draw_neighbours(experiment, images, classifier, reference, generator)
         neighbours = near.images.reshape(-1, near.columns or 1, *near.images.shape[1:])
-        return TrialResult(scores, history, export.sample(experiment, generator).images, neighbours)
+        return TrialResult(scores, history, export.sample(experiment, images, generator).images, neighbours)
 
     def _of(self, recipe: Recipe) -> ImageSplits:
-        return self._images(
-            recipe.dataset, recipe.image_size, recipe.images, recipe.train_limit, recipe.subset_seed, recipe.validation
-        )
-
-    def _prepared(
-        self,
-        name: str,
-        size: int | None,
-        own: OwnImagesSettings | None,
-        limit: int | None,
-        subset_seed: int | None,
-        validation: int | None,
-    ) -> ImageSplits:
-        images = self.library.load(name, size, own)
-        return prepare(images, size=size, limit=limit, subset_seed=subset_seed, validation=validation)
+        """The images that a recipe trains on, loaded and prepared once."""
+        source = recipe.dataset, recipe.image_size, recipe.images
+        key = *source, recipe.train_limit, recipe.subset_seed, recipe.validation
+        if key not in self._images:
+            self._images[key] = prepare(
+                self.library.load(*source), size=recipe.image_size, limit=recipe.train_limit,
+                subset_seed=recipe.subset_seed, validation=recipe.validation,
+            )  # fmt: skip
+        return self._images[key]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from papergan.metrics.registry import METRICS, prefix_and_metric
+from papergan.metrics.registry import METRICS
 from papergan.reporting.image_grid import make_grid
-from papergan.studies.measures import is_intermediate_layer, player_losses
+from papergan.studies.measures import is_measure_of, player_losses
 from papergan.studies.seed_groups import ExperimentGroup, groups_by_table
 
 if TYPE_CHECKING:
@@ -110,15 +110,12 @@ def _measured(groups: Sequence[ExperimentGroup]) -> list[str]:
     """The metrics over time that the groups have, in the order of OVER_TIME."""
     rows = [row for group in groups for result in group.results for row in result.history.metrics]
     names = {name for row in rows for name in row}
-    found = [(metric, name) for metric in OVER_TIME for name in sorted(names) if _is(name, metric)]
-    return [name for _, name in found]
-
-
-def _is(name: str, metric: str) -> bool:
-    if metric not in METRICS:  # the discriminator's, which no extractor measures
-        return name == metric
-    found = prefix_and_metric(name)
-    return found is not None and found[1] is METRICS[metric] and not is_intermediate_layer(found[0])
+    return [
+        name
+        for metric in OVER_TIME
+        for name in sorted(names)
+        if (is_measure_of(metric, name) if metric in METRICS else name == metric)  # else no extractor measures it
+    ]
 
 
 def _of_history(rows: Sequence[dict[str, float]], name: str) -> Line:
@@ -148,8 +145,7 @@ def _multiples(
     figure.suptitle(f"{title}\n{datasets}", fontsize="medium")
     for place, group in enumerate(shown, 1):
         axes = figure.add_subplot(rows, columns, place)
-        axes.set_title(
-            "\n".join(filter(None, [group.experiment, ", ".join(group.levels.values())])), fontsize="x-small"
-        )
+        names = (group.trial.experiment, ", ".join(group.trial.levels.values()))
+        axes.set_title("\n".join(filter(None, names)), fontsize="x-small")
         plot(axes, group)
     return figure

@@ -1,4 +1,4 @@
-"""Workers of this machine: processes that stay, one for each trial that is trained at once."""
+"""Worker processes on this machine, one for each trial that is trained at the same time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from papergan.studies.runner import Trial
 from papergan.studies.worker import Assignment, Outcome, TrialFailed, at_work, loaded_torch, train_one
 
-T = TypeVar("T", bound=Trial)
 DIED = "its process died: killed, or out of memory"
 
 
@@ -114,7 +113,7 @@ def _gpus() -> list[str]:
 
 
 def _prepare(gpu: str | None) -> None:
-    """In a new process: Ctrl-C is left to the process that started it, whose end is this one's too; its own GPU."""
+    """Set up a new process: it ignores Ctrl-C, ends with the process that started it, and sees its own GPU."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:
@@ -122,7 +121,7 @@ def _prepare(gpu: str | None) -> None:
 
 
 def _end_with_parent() -> None:
-    """Once the parent is gone: stop as by SIGTERM, with a checkpoint, then end. An executor's processes would wait."""
+    """Stop as by SIGTERM, with a checkpoint, once the parent is gone; an executor's processes would wait for it."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

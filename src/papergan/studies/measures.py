@@ -1,15 +1,18 @@
-"""Measures of a trial from its training, in addition to the score card."""
+"""Measures of a trial from its training, in addition to the score card; results as runs beside published numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import fmean, geometric_mean
 
+from papergan.config.dirac import DiracResult
 from papergan.config.mode_stress import ModeResult
 from papergan.config.study import MEASURES, TrialResult
+from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.checkerboard import checkerboard
 from papergan.metrics.registry import METRICS, prefix_and_metric
 from papergan.metrics.stability import late_spread
+from papergan.reporting.reproductions import MeasuredRun
 
 TrialMeasure = Callable[[TrialResult], float | None]
 
@@ -17,6 +20,12 @@ TrialMeasure = Callable[[TrialResult], float | None]
 def is_intermediate_layer(prefix: str) -> bool:
     """Whether a prefix is of early features of another extractor ("domain64_"), of which only the FID is shown."""
     return prefix.rstrip("_")[-1:].isdigit()
+
+
+def is_measure_of(metric: str, name: str) -> bool:
+    """Whether `name` is `metric` by some extractor, and not by an early layer of one."""
+    found = prefix_and_metric(name)
+    return found is not None and found[1] is METRICS[metric] and not is_intermediate_layer(found[0])
 
 
 def seconds_per_image(result: TrialResult) -> float | None:
@@ -58,14 +67,9 @@ def checkerboard_of_samples(result: TrialResult) -> float | None:
 
 def fid_on_the_way(result: TrialResult) -> float | None:
     """The geometric mean of the FID over all evaluations during training: lower for faster training."""
-    names = {name for row in result.history.metrics for name in row if _is_distance(name)}
+    names = {name for row in result.history.metrics for name in row if is_measure_of("fid", name)}
     values = [row[name] for name in sorted(names)[:1] for row in result.history.metrics if row.get(name, 0.0) > 0]
     return geometric_mean(values) if values else None
-
-
-def _is_distance(name: str) -> bool:
-    found = prefix_and_metric(name)
-    return found is not None and found[1] is METRICS["fid"] and not is_intermediate_layer(found[0])
 
 
 OF_TRAINING: dict[str, TrialMeasure] = {
@@ -97,3 +101,40 @@ def spread_of_points_loss(result: ModeResult) -> float | None:
 def seconds_per_step(result: ModeResult) -> float:
     """Training time per step, in seconds."""
     return result.seconds_per_step
+
+
+def run_of_card(card: ScoreCard) -> MeasuredRun:
+    """The final scores of a training; none where it ended early."""
+    errors = {
+        name: card.final[metric.deviation]
+        for name, metric in METRICS.items()
+        if metric.deviation in card.final and name in card.final
+    }
+    values = {} if card.ended_early else card.final
+    return MeasuredRun(card.seed, values, errors, card.training_seconds / 60, made_by(card))
+
+
+def made_by(card: ScoreCard) -> str:
+    """Hardware, versions and commit of a run, as a note."""
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(card.versions.items()))
+    dirty = " with uncommitted changes" if card.dirty else ""
+    return f"{card.hardware}; {versions}; commit {card.commit[:12]}{dirty}"
+
+
+def run_of_dirac(result: DiracResult) -> MeasuredRun:
+    """Eigenvalues at the equilibrium by part, the spectral radius of a step, and the distance at the end."""
+    values = {"distance": result.distance}
+    if result.eigenvalues is not None:
+        low, high = result.eigenvalues
+        values |= {"real_part": high.real, "lower_real_part": low.real, "imaginary_part": high.imaginary}
+    if result.step_radius is not None:
+        values["step_radius"] = result.step_radius
+    return MeasuredRun(0, values, {}, None, "")
+
+
+def run_of_points(seed: int, result: ModeResult) -> MeasuredRun:
+    """Modes, the share of high quality and the divergence after the last step; none where it diverged."""
+    last = {} if result.diverged else result.over_time[-1]
+    minutes = result.seconds_per_step * result.over_time[-1]["step"] / 60
+    made = ", ".join(f"{name} {value}" for name, value in result.provenance.items())
+    return MeasuredRun(seed, last, {}, minutes, made)

@@ -18,7 +18,7 @@ from papergan.game.nan_guard import NonFiniteGuard
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.metrics.modes import Mixture, mode_coverage
-from papergan.metrics.parzen import choose_bandwidth, parzen_log_likelihood
+from papergan.metrics.parzen import parzen_score
 from papergan.pipelines.experiment.restore import stoppable
 from papergan.randomness import own_random_state, seed_for, set_seed
 from papergan.tracking import Tracker, provenance
@@ -46,7 +46,7 @@ class PointsTrainer:
         return replace(result, provenance=_provenance())
 
     def data_digest(self, trial: ModeTrial) -> str:
-        """None: points are drawn."""
+        """The empty text, since points are drawn and no images are read."""
         return ""
 
 
@@ -165,5 +165,5 @@ class PointsTraining:
 def log_likelihood(points: Tensor, mixture: Mixture) -> float:
     """Log-likelihood, nats, of 1 000 points of the mixture under a Parzen window on `points`; bandwidth from 500."""
     candidates = [mixture.deviation * 2.0**power for power in range(-1, 9)]
-    width = choose_bandwidth(points, mixture.sample(500, seed_for(0, "validation")), candidates)
-    return parzen_log_likelihood(points, mixture.sample(1000, seed_for(0, "test")), width)[0]
+    chosen_by, test = mixture.sample(500, seed_for(0, "validation")), mixture.sample(1000, seed_for(0, "test"))
+    return parzen_score(points, chosen_by, test, candidates).mean

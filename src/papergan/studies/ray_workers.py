@@ -11,7 +11,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any
 
 from papergan.config.workers import WorkerSettings
 from papergan.errors import PaperganError, RecipeError
@@ -21,7 +21,6 @@ from papergan.studies.worker import Assignment, Outcome, TrialFailed, WorkerRefu
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T", bound=Trial)
 ROOM = 100_000  # trials that Ray has at once, where settings name no number: it queues them, and may add machines
 PATIENCE_SECONDS = 5.0  # for an answer of the cluster's address
 SAVE_SECONDS = 60.0  # for trials that are stopped to save
@@ -87,12 +86,12 @@ class RayWorkers:
             if error is None:
                 future.set_result(ended.result())
             else:
-                future.set_exception(self._as_ours(error))
+                future.set_exception(self._translated(error))
 
         reference.future().add_done_callback(end)
         return future
 
-    def _as_ours(self, error: BaseException) -> BaseException:
+    def _translated(self, error: BaseException) -> BaseException:
         """Ray's exception as one that `papergan.studies.workers.Workers` names; bugs as they are."""
         errors = self._ray.exceptions
         cause = getattr(error, "cause", None)

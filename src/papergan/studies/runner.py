@@ -1,4 +1,4 @@
-"""Running many trials: each once, each in an MLflow run of its own, up to where a stop rule ends a sequence."""
+"""Training of many trials one after another, each once and in an MLflow run of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ class Trial(Protocol):
 
 T = TypeVar("T", bound=Trial)
 R = TypeVar("R")
-T_in = TypeVar("T_in", bound=Trial, contravariant=True)
 
 
 class ResultStore(Protocol[R]):
@@ -72,13 +71,10 @@ def run_trials(
         if trial.key not in results:
             found = store.find(trial.key)
             logger.info("%s, seed %d: %s", trial.name, trial.seed, "now" if found is None else "finished already")
-            results[trial.key] = _trained(trial, train, store, tracker) if found is None else found
+            if found is None:
+                with tracker.nested(f"{trial.name}/seed {trial.seed}", trial.parameters, trial.tags) as nested:
+                    found = train(trial, nested)
+                store.keep(trial.key, found)
+            results[trial.key] = found
         on_result(trial, results[trial.key])
     return results
-
-
-def _trained(trial: T, train: Callable[[T, Tracker], R], store: ResultStore[R], tracker: Tracker) -> R:
-    with tracker.nested(f"{trial.name}/seed {trial.seed}", trial.parameters, trial.tags) as nested:
-        result = train(trial, nested)
-    store.keep(trial.key, result)
-    return result

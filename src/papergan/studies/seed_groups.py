@@ -96,18 +96,6 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
     """Trainings of one recipe over seeds."""
 
     @property
-    def experiment(self) -> str:
-        return self.trial.experiment
-
-    @property
-    def levels(self) -> Mapping[str, str]:
-        return self.trial.levels
-
-    @property
-    def as_published(self) -> bool:
-        return self.trial.as_published
-
-    @property
     def dataset(self) -> str:
         return self.results[0].card.dataset if self.results else ""
 
@@ -123,10 +111,8 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
 
     def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
         """A metric by each extractor; one that needs none once. metric: without a prefix."""
-        of_features = METRICS[metric].of_features
-        for protocol in self.seeds.protocols[: None if of_features else 1]:
-            found = self.seeds.final(f"{protocol.metric_prefix if of_features else ''}{metric}")
-            if found is not None:
+        for protocol in self.seeds.protocols[: None if METRICS[metric].of_features else 1]:
+            if (found := self.seeds.final(protocol.name_of(METRICS[metric]))) is not None:
                 yield protocol, found
 
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:

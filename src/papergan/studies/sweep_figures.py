@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,17 @@ if TYPE_CHECKING:
 FEWEST = 2  # finished trials that a parameter can be more or less important in
 
 
-def optimisation_history(sweep: Sweep, study: OptunaStudy) -> Figure:
-    """The objective of every finished trial, and the best so far."""
-    from optuna.visualization import plot_optimization_history
+def _of_optuna(title: str, function: str, sweep: Sweep, study: OptunaStudy) -> Figure:
+    """A figure by a function of `optuna.visualization`."""
+    from optuna import visualization
 
-    return _titled(plot_optimization_history(study, target_name=sweep.search.objective), sweep, "optimisation history")
+    figure = getattr(visualization, function)(study, target_name=sweep.search.objective)
+    return _titled(figure, sweep, title)
 
 
 def importances(sweep: Sweep, study: OptunaStudy) -> Figure:
     """How much of the objective each setting decides, by PED-ANOVA: Watanabe et al. 2023, arXiv:2304.10255."""
     from optuna.trial import TrialState
-    from optuna.visualization import plot_param_importances
     from plotly.graph_objects import Figure
 
     title = "importance of the settings"
@@ -33,27 +34,15 @@ def importances(sweep: Sweep, study: OptunaStudy) -> Figure:
     if len(values) < FEWEST:
         figure = Figure().add_annotation(text="fewer than two different results", showarrow=False)
         return _titled(figure, sweep, title)
-    return _titled(plot_param_importances(study, target_name=sweep.search.objective), sweep, title)
-
-
-def parallel_coordinates(sweep: Sweep, study: OptunaStudy) -> Figure:
-    """A line for every finished trial through its settings, coloured by the objective."""
-    from optuna.visualization import plot_parallel_coordinate
-
-    return _titled(plot_parallel_coordinate(study, target_name=sweep.search.objective), sweep, "parallel coordinates")
-
-
-def slices(sweep: Sweep, study: OptunaStudy) -> Figure:
-    """The objective over each setting."""
-    from optuna.visualization import plot_slice
-
-    return _titled(plot_slice(study, target_name=sweep.search.objective), sweep, "slices")
+    return _of_optuna(title, "plot_param_importances", sweep, study)
 
 
 FIGURES: Mapping[str, Callable[[Sweep, OptunaStudy], Figure]] = {
-    "sweep_history": optimisation_history, "sweep_importances": importances,
-    "sweep_parallel": parallel_coordinates, "sweep_slices": slices,
-}  # fmt: skip
+    "sweep_history": partial(_of_optuna, "optimisation history", "plot_optimization_history"),
+    "sweep_importances": importances,
+    "sweep_parallel": partial(_of_optuna, "parallel coordinates", "plot_parallel_coordinate"),
+    "sweep_slices": partial(_of_optuna, "slices", "plot_slice"),
+}
 
 
 def page(title: str, figures: Mapping[str, Figure]) -> str:

@@ -1,17 +1,17 @@
-"""Tables of a study: means and deviations over seeds, and all trials."""
+"""Tables of a study: means and deviations over seeds, and all trials; and the page of tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.metrics.registry import METRICS
-from papergan.reporting.pages import text
+from papergan.reporting.pages import console_table, plus_minus, text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.reporting.published_results import PublishedRow
-from papergan.reporting.ranking import ranks
-from papergan.reporting.seed_groups import Measured, mean_over
+from papergan.reporting.seed_groups import Measured, mean_over, ranks
 from papergan.studies.measures import (
     TrialMeasure,
     checkerboard_of_samples,
@@ -83,16 +83,15 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
 def _head(group: ExperimentGroup, published: Sequence[PublishedRow]) -> dict[str, Any]:
     stands_for = _stands_for(group, published)
     line: dict[str, Any] = {"row": "; ".join(row.row for row in stands_for)} if published else {}
-    line |= {"experiment": group.experiment, **group.levels}
+    line |= {"experiment": group.trial.experiment, **group.trial.levels}
     line["seeds"] = ", ".join(str(card.seed) for card in group.seeds.finished)
     for row in stands_for:
-        value = text(row.value) if row.std is None else f"{text(row.value)} ± {text(row.std)}"
-        line[f"published {row.metric.upper()}"] = value
+        line[f"published {row.metric.upper()}"] = plus_minus(row.value, row.std)
     return line
 
 
 def _stands_for(group: ExperimentGroup, published: Sequence[PublishedRow]) -> list[PublishedRow]:
-    return [row for row in published if group.as_published and group.experiment in row.experiments]
+    return [row for row in published if group.trial.as_published and group.trial.experiment in row.experiments]
 
 
 def _best(group: ExperimentGroup, metric: str, prefix: str) -> str:
@@ -121,7 +120,9 @@ def measures_of(groups: Sequence[ExperimentGroup]) -> dict[str, list[Measure]]:
 
     Of grids with one factor: with several, a level stands for many groups.
     """
-    by_level = {level: group for group in groups if len(group.levels) == 1 for level in group.levels.values()}
+    by_level = {
+        level: group for group in groups if len(group.trial.levels) == 1 for level in group.trial.levels.values()
+    }
     found: dict[str, list[Measure]] = {}
     for of, metric in (("collapse", "recall"), ("collapse", "classes_covered"), ("quality", "fid")):
         labels: dict[str, dict[str, Measured]] = {}
@@ -158,9 +159,13 @@ def _trials(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any]]:
                 "hardware": card.hardware,
             }  # fmt: skip
             facts |= {"pruned": card.pruned} if card.pruned else {}
-            yield {"grid": group.grid, "experiment": group.experiment, **group.levels, **facts, **card.final} | dict(
-                _best_of(card)
-            )
+            yield {
+                "grid": group.grid,
+                "experiment": group.trial.experiment,
+                **group.trial.levels,
+                **facts,
+                **card.final,
+            } | dict(_best_of(card))
 
 
 def _best_of(card: ScoreCard) -> Iterator[tuple[str, float]]:
@@ -168,3 +173,21 @@ def _best_of(card: ScoreCard) -> Iterator[tuple[str, float]]:
         if best := card.best.get(which):
             yield f"best_{which}.epoch", best.epoch
             yield from ((f"best_{which}.{name}", at) for name, at in best.metrics.items() if name.endswith(metric))
+
+
+def study_page(
+    tables: Sequence[tuple[str, pd.DataFrame]],
+    more: Sequence[tuple[str, pd.DataFrame]],
+    title: str,
+    notes: Sequence[str],
+    trials: pd.DataFrame,
+    *,
+    sentences: Sequence[str] = (),
+    narrow: Callable[[pd.DataFrame], pd.DataFrame] = lambda table: table,
+) -> Page:
+    """The page of a study. tables: heading and table; `narrow` selects columns for the console.
+
+    more: tables on the page alone. sentences: above the notes, on the console too. trials: one row each, for the CSV.
+    """
+    console = [f"{heading}\n{console_table(narrow(table))}\n" for heading, table in tables]
+    return Page.of([*tables, *more], title, [*sentences, *notes], trials, console="\n".join([*console, *sentences]))

@@ -1,4 +1,4 @@
-"""What a worker does: trains one trial, keeps its result, and returns what it reported.
+"""The work of a worker process: train one trial, store its result, return what was reported to the tracker.
 
 Imports no torch by itself: what is trained does.
 """

@@ -1,4 +1,4 @@
-"""Several trials at once: the interface of what trains them, and the loop of the process that hands them out."""
+"""Training of several trials at the same time: the interface of workers, and the loop that hands trials to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from papergan.config.workers import WorkerSettings
 from papergan.distributed import is_distributed
 from papergan.errors import RecipeError
 from papergan.studies.local_workers import LocalWorkers
-from papergan.studies.runner import Trial, run_trials
+from papergan.studies.runner import ResultStore, Trial, run_trials
 from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, loaded_torch, replay_calls
 from papergan.tracking import Tracker
 
@@ -45,14 +45,10 @@ class Workers(Protocol[T_in]):
         ...
 
 
-class Store(Protocol[R]):
+class Store(ResultStore[R], Protocol[R]):
     """The protocol of a store of results that are files below `folder`."""
 
     folder: Path
-
-    def find(self, key: str) -> R | None: ...
-
-    def keep(self, key: str, result: R) -> None: ...
 
 
 def train_all(

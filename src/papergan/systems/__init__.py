@@ -49,6 +49,7 @@ RENAMED = {"dcgan_labels": "'dcgan' with the overrides labels: maps and, as its 
 KNOWN_TRAITS = {
     "needs_labels": "its generator is always conditional: asked for a class, and not built for images without any",
     "not_recordable": "its steps cannot be recorded as CUDA graphs; they are played, and one line says why",
+    "translates": "its generator translates images, `input` of the recipe, where others are given latents",
     "unbounded_output": "its generator's images may leave [-1, 1], and are clipped where they become pixels",
 }
 """What a system may declare of itself in `TRAITS`, and what that means."""
@@ -147,6 +148,11 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
     settings = resolve(name, overrides)
     if is_conditional(name, overrides) and images.num_classes < 2:
         raise RecipeError(_without_labels(name, settings.get(LABELS), images))
+    if ("translates" in traits(name)) != (images.input is not None):
+        raise RecipeError(
+            f"system {name!r} translates images; say which: `input` of the recipe" if images.input is None
+            else f"system {name!r} makes images from latents and has no use for input images"
+        )  # fmt: skip
     try:
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
         with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):

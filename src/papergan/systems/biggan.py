@@ -29,7 +29,7 @@ from papergan.game.ema import EMA
 from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
-from papergan.game.schedules import Warmup
+from papergan.game.schedules import PiecewiseConstant
 from papergan.game.two_player import two_player
 from papergan.networks.biggan import BigGANGenerator, Initialisation, biggan_discriminator
 from papergan.networks.layers.blocks import set_batch_norm_epsilon
@@ -90,6 +90,6 @@ def build(
         generator_terms=(regularisation,) if orthogonal else (),
         discriminator_steps=discriminator_steps,
         augment=None if augmentation == "none" else DiffAugment(augmentation),
-        average=EMA(Warmup(0.0, ema_decay, max(ema_start - 1, 0))) if ema_decay else None,
+        average=EMA(PiecewiseConstant(0.0, ((max(ema_start - 1, 0), ema_decay),))) if ema_decay else None,
         match=match,
     )

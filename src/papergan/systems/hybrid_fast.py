@@ -24,7 +24,7 @@ from papergan.game.ema import EMA
 from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.schedules import HalfLife, LinearDecay, Warmup
+from papergan.game.schedules import HalfLife, LinearDecay, PiecewiseConstant
 from papergan.game.two_player import two_player
 from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from papergan.objectives.adaptive_mix import FeatureShrinkage
@@ -68,7 +68,9 @@ def build(
             f"relativistic loss: every fake is paired with one real, fakes_per_real is 1, got {fakes_per_real}"
         )
     rate = LinearDecay(learning_rate, decay_from_step, decay_to_step)
-    decay = HalfLife(ema_half_life, RAMP) if ema_half_life else Warmup(0.999, ema_decay, ema_warmup_steps)
+    decay = (
+        HalfLife(ema_half_life, RAMP) if ema_half_life else PiecewiseConstant(0.999, ((ema_warmup_steps, ema_decay),))
+    )
     return two_player(
         generator=ResNetGenerator(images, latent_dim, generator_width, attention=self_attention),
         discriminator=ResNetDiscriminator(images, discriminator_width, attention=self_attention),

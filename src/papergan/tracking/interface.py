@@ -1,14 +1,71 @@
-"""The MLflow interface: the options that start it, and the addresses of runs in it."""
+"""MLflow's interface: an experiment per paper and environment, its columns, and addresses of runs."""
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import dataclass
 
+from papergan.config.papers import find_paper
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.database import PREFIX
-from papergan.tracking.run_groups import VIEW
 
+EARLIER_PREFIX = "papergan"  # experiments were called papergan/tahvili2025
+REAL_ENVIRONMENTS = (None, "base", "local")
+VIEW = "papergan"  # the view of the runs' table that shows COLUMNS
 MACHINE_LEARNING = "workflowType=machine_learning"  # without it MLflow may open its view for language models
+COLUMNS = (
+    "fid", "domain_fid", "kid", "domain_kid", "is", "domain_is", "precision", "domain_precision", "recall",
+    "domain_recall", "copy_rate", "domain_copy_rate", "best_fid", "best_domain_fid", "best_is", "best_domain_is",
+    "images", "training_minutes",
+)  # fmt: skip
+"""Metrics of the section `summary`, in the order of the table: those that no run has take no room."""
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """The MLflow experiment of the runs of one paper and environment.
+
+    name: for people. folder: of its artifacts, below that of the store. description: Markdown. earlier: the name that
+    it had in earlier versions.
+    """
+
+    name: str
+    folder: str
+    description: str
+    earlier: str
+
+
+def run_group(paper: str, environment: str | None, prefix: str = "") -> RunGroup:
+    """The group of a paper's runs. paper: a citation key or arXiv identifier. Raises RecipeError for any other.
+
+    prefix: stands before the name, with a slash.
+    """
+    found, real = find_paper(paper), environment in REAL_ENVIRONMENTS
+    name = found.heading if real else f"{found.heading} ({environment})"
+    lines = [f"**{found.heading}**", found.citation]
+    lines += [] if real else [f"Runs of `--env {environment}`: small budgets, not to be compared with the paper."]
+    lines.append("What the metrics mean, and which line up in the table: docs/mlflow.md.")
+    return RunGroup(
+        name=f"{prefix}/{name}" if prefix else name,
+        folder=paper if real else f"{paper}-{environment}",
+        description="\n\n".join(lines),
+        earlier=f"{prefix or EARLIER_PREFIX}/{paper}",
+    )
+
+
+def table_view() -> tuple[str, str]:
+    """The tag of an MLflow experiment that keeps the view of COLUMNS: its name and value.
+
+    Of MLflow 3's own format for "Share view": with another version the table shows its usual columns.
+    """
+    metrics = {f"metrics.`summary/{name}`": 86 + 7 * len(name) for name in COLUMNS}
+    widths = {"attributes.`Run Name`": 330, **metrics, "attributes.`Models`": 90, "attributes.`Dataset`": 190}  # pixels
+    state = {
+        "selectedColumns": list(widths)[1:], "columnOrder": list(widths), "columnWidths": widths,
+        "orderByKey": "attributes.start_time", "orderByAsc": False,
+    }  # fmt: skip
+    return f"mlflow.sharedViewState.{VIEW}", json.dumps(state)
 
 
 def ui_options(configuration: MlflowConfiguration) -> str | None:
@@ -21,21 +78,11 @@ def ui_options(configuration: MlflowConfiguration) -> str | None:
     return f"ui --backend-store-uri {local} --host {host}" + ("" if port == "5000" else f" --port {port}")
 
 
-def table_address(interface: str, experiment_id: str) -> str:
-    """Address of the table of an MLflow experiment's runs, with the columns that line up."""
-    return f"{interface}/{table_page(experiment_id)}"
-
-
 def table_page(experiment_id: str) -> str:
-    """As `table_address`, relative to the interface."""
+    """Address, below that of the interface, of the table of an MLflow experiment's runs."""
     return f"#/experiments/{experiment_id}/runs?{MACHINE_LEARNING}&viewStateShareKey={VIEW}"
 
 
-def run_address(interface: str, experiment_id: str, run_id: str) -> str:
-    """Address of a run."""
-    return f"{interface}/{run_page(experiment_id, run_id)}"
-
-
 def run_page(experiment_id: str, run_id: str, tab: str = "") -> str:
-    """As `run_address`, relative to the interface. tab: "model-metrics", "artifacts/samples.png"."""
+    """Address of a run, below that of the interface. tab: "model-metrics", "artifacts/samples.png"."""
     return f"#/experiments/{experiment_id}/runs/{run_id}{'/' if tab else ''}{tab}?{MACHINE_LEARNING}"

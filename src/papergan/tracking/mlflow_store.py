@@ -1,19 +1,20 @@
-"""The MLflow store: begins runs, and marks runs of killed processes as KILLED."""
+"""The MLflow store: begins runs, locks them, and marks runs of killed processes as KILLED."""
 
 from __future__ import annotations
 
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from papergan import file_locks
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.database import PREFIX, check_database, suppressed_mlflow_logs
-from papergan.tracking.run_groups import RunGroup, run_group, table_view
-from papergan.tracking.run_locks import RunLocks
+from papergan.tracking.interface import RunGroup, run_group, table_view
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -50,7 +51,8 @@ class MlflowStore:
         with suppressed_mlflow_logs(), self.run_locks.exclusive():
             client = self._client()
             experiment_id = self._experiment_id(client, group)
-            known_ids = [experiment_id, *self._earlier_ids(client, group)]
+            before = client.get_experiment_by_name(group.earlier)
+            known_ids = [experiment_id, *([] if before is None else [str(before.experiment_id)])]
             self._mark_killed(client, known_ids, experiment)
             about = {"papergan.experiment": experiment, "host": socket.gethostname(), **tags}
             earlier = self._earlier(client, known_ids, experiment, resume_tag, tags)
@@ -93,18 +95,12 @@ class MlflowStore:
         if known is None:
             folder = f"{Path(self.configuration.artifacts).as_uri()}/{group.folder}"
             location = None if self.configuration.is_server else folder
-            return _new_experiment(client, group.name, location, {**group.tags(), key: view})
+            return _new_experiment(client, group.name, location, {"mlflow.note.content": group.description, key: view})
         if known.lifecycle_stage == "deleted":
             client.restore_experiment(known.experiment_id)
         if known.tags.get(key) != view:  # of an earlier version; a description may be the user's own
             client.set_experiment_tag(known.experiment_id, key, view)
         return str(known.experiment_id)
-
-    @staticmethod
-    def _earlier_ids(client: MlflowClient, group: RunGroup) -> list[str]:
-        """The MLflow experiments in which earlier versions kept such runs."""
-        found = (client.get_experiment_by_name(name) for name in group.earlier)
-        return [str(known.experiment_id) for known in found if known is not None]
 
     def _earlier(
         self,
@@ -145,3 +141,43 @@ def _new_experiment(client: MlflowClient, name: str, location: str | None, tags:
         if known is None:
             raise
         return str(known.experiment_id)
+
+
+class RunLocks:
+    """Locks by run id in one folder. A run of this machine whose lock is free was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._held: dict[str, IO[str]] = {}
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Exclude other processes of this machine from such a block."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with file_locks.take(self.folder / "turn", wait=True):
+            yield
+
+    def acquire(self, run_id: str) -> None:
+        """Hold the lock of a run until `release` or the end of the process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._held[run_id] = file_locks.take(self._path(run_id))
+
+    def release(self, run_id: str) -> None:
+        """Release the lock of a run, if it is held."""
+        file = self._held.pop(run_id, None)
+        if file is not None:
+            self._path(run_id).unlink(missing_ok=True)
+            file.close()
+
+    def is_running(self, run_id: str) -> bool:
+        """Whether a process holds the lock of a run. The file of a free lock is deleted."""
+        try:
+            if file_locks.is_held(self._path(run_id)):
+                return True
+        except FileNotFoundError:
+            return False
+        self._path(run_id).unlink(missing_ok=True)
+        return False
+
+    def _path(self, run_id: str) -> Path:
+        return self.folder / f"{run_id}.lock"

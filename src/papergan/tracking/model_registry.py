@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from papergan.messages import quiet_libraries
 from papergan.tracking.configuration import VARIABLE
@@ -37,7 +37,7 @@ def log_generator(
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
 
-    with _tracking_uri(client.tracking_uri), _no_progress_bars(), quiet_libraries(*TALKATIVE, level=logging.WARNING):
+    with _mlflow_set_up(client.tracking_uri), quiet_libraries(*TALKATIVE, level=logging.WARNING):
         # in the experiment of its run: MLflow itself would take the active experiment of this process
         entry = client.create_logged_model(client.get_run(run_id).info.experiment_id, MODEL_NAME, run_id)
         Model.log(
@@ -94,30 +94,20 @@ def _pinned() -> Iterator[str]:
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Without MLflow's bars for artifacts inside the block."""
-    name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
-    before = os.environ.get(name)
-    os.environ[name] = "false"
-    try:
-        yield
-    finally:
-        os.environ.pop(name) if before is None else os.environ.update({name: before})
+def _mlflow_set_up(uri: str) -> Iterator[None]:
+    """Set MLflow's default tracking URI, which `Model.log` uses, and hide its progress bars inside the block.
 
-
-@contextmanager
-def _tracking_uri(uri: str) -> Iterator[None]:
-    """Set MLflow's default tracking URI inside the block, which `Model.log` uses.
-
-    MLflow keeps it in an environment variable too, which would be read as the user's own.
+    MLflow keeps the URI in an environment variable too, which would be read as the user's own.
     """
     import mlflow
 
-    before: Any = mlflow.get_tracking_uri()
-    given = os.environ.get(VARIABLE)
+    bars = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+    uri_before, before = mlflow.get_tracking_uri(), {name: os.environ.get(name) for name in (VARIABLE, bars)}
+    os.environ[bars] = "false"
     mlflow.set_tracking_uri(uri)
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(before)
-        os.environ.pop(VARIABLE, None) if given is None else os.environ.update({VARIABLE: given})
+        mlflow.set_tracking_uri(uri_before)
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from typing import Any
 
 import torch
 
@@ -41,6 +43,20 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # torch-fidelity is only needed for Inception
             continue
     return found
+
+
+def facts(device: torch.device) -> dict[str, Any]:
+    """Commit, hardware and versions, by the names that score cards have for them."""
+    made_by = commit()
+    return {
+        "commit": made_by.name, "dirty": made_by.dirty, "hardware": hardware(device), "versions": versions(),
+    }  # fmt: skip
+
+
+def note(commit: Commit, versions: Mapping[str, str]) -> str:
+    """The commit and the versions as a note of a page: "commit 1fe6e80dd0b9+dirty; numpy 2.1, ..."."""
+    named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    return f"commit {commit.name[:12]}{'+dirty' if commit.dirty else ''}; {named}"
 
 
 def hardware(device: torch.device) -> str:

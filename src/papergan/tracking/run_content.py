@@ -1,19 +1,28 @@
-"""Parameters, summary metrics and name of an MLflow run, from its score card, recipe and command."""
+"""The content of an MLflow run: name, tags, parameters, description, summary metrics."""
 
 from __future__ import annotations
 
+import getpass
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from papergan.config.checked import Experiment, Sweep, TrialPlan
+from papergan.config.experiment import TrainingRecipe
+from papergan.config.papers import find_paper
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.project import COMMAND
+from papergan.tracking import provenance
+from papergan.tracking.interface import run_page, table_page
 from papergan.validation import flattened
 
-if TYPE_CHECKING:
-    from papergan.config.experiment import TrainingRecipe
-
+DESCRIPTION = "mlflow.note.content"  # the tag that MLflow shows as the description
+LINKS = {
+    "samples": "samples.png", "over time": "samples/over_time.png", "curves": "curves/curves.png",
+    "comparison table": "comparison/comparison.html", "scores": "scores/scores.json",
+}  # fmt: skip
+"""Files of a run that its description links to."""
 MAX_CHANGES = 3  # in the name of a run
 NAMED = (
     r"(overrides\..*|system)",
@@ -27,6 +36,77 @@ SUMMARY = {
     "copy_rate": "copy_rate",
 }  # fmt: skip
 """Final metrics of the section `summary`, by their names in score cards."""
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """What identifies the run of an experiment or study. resume_tag: of the run that goes on, None = always a new one.
+
+    text: one line about it. command: that makes such a run.
+    """
+
+    name: str
+    paper_key: str
+    tags: dict[str, str]
+    parameters: Mapping[str, object]
+    resume_tag: str | None
+    text: str
+    command: str
+
+    @classmethod
+    def of(cls, experiment: Experiment | Sweep | TrialPlan[Any, Any], run: Mapping[str, Any]) -> RunIdentity:
+        """The identity of a run. run: of Kedro, its `pipelines`, `environment`, and `given` with --params."""
+        recipe, name = experiment.recipe, experiment.name
+        typed = command(run["pipelines"], run["environment"], run["given"])
+        tags = _tags(recipe.paper, command(run["pipelines"], run["environment"]), typed)
+        if isinstance(experiment, Experiment):
+            tags |= {"dataset": experiment.recipe.dataset_name, "recipe": experiment.recipe.fingerprint}
+            title = run_name(name, experiment.recipe.seed, experiment.recipe.training, run["given"].get(name) or {})
+            return cls(title, recipe.paper, tags, experiment.recipe.parameters, None, recipe.description, typed)
+        tags["study"] = experiment.digest  # an interrupted study goes on in its run
+        title = f"{name}, {experiment.planned} trials"  # which have runs of their own, and parameters
+        return cls(title, recipe.paper, tags, {}, "study", recipe.description, typed)
+
+    def description(self, experiment_id: str, run_id: str) -> str:
+        """The Markdown of the description: what the run is, with links to its pictures and tables.
+
+        Links are relative to MLflow's interface, wherever it is served; those of files that a run does not have,
+        because it has not come to its end, lead to its list of files.
+        """
+        paper = find_paper(self.paper_key)
+        links = [f"[{label}]({run_page(experiment_id, run_id, f'artifacts/{file}')})" for label, file in LINKS.items()]
+        links += [
+            f"[charts]({run_page(experiment_id, run_id, 'model-metrics')})",
+            f"[all runs]({table_page(experiment_id)})",
+        ]
+        about = f"{paper.short_name}: {self.text}" if self.text else paper.short_name
+        source = f"[{paper.title}]({paper.link})" if paper.link is not None else paper.title
+        picture = f"![samples](get-artifact?path=samples.png&run_uuid={run_id})"
+        return "\n\n".join([" · ".join(links), about, picture, source, f"```\n{self.command}\n```"])
+
+
+def _tags(paper_key: str, source: str, typed: str) -> dict[str, str]:
+    """Tags of any run: paper, commit, command; those of MLflow are its columns "User" and "Source"."""
+    commit, paper = provenance.commit(), find_paper(paper_key)
+    tags = {"paper": paper.short_name, "paper_key": paper_key, "command": typed}
+    tags |= {"paper_link": paper.link} if paper.link is not None else {}
+    tags |= {"commit": commit.name, "dirty": str(commit.dirty).lower(), "mlflow.source.git.commit": commit.name}
+    return tags | {"mlflow.source.name": source, "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no account of this number, in a container
+        return "unknown"
+
+
+def with_scores(description: str, card: ScoreCard) -> str:
+    """The description with a table of the summary metrics behind it; how the run diverged, where it did."""
+    if card.diverged is not None:
+        return f"{description}\n\n**{card.diverged}**"
+    rows = [f"| {name} | {value:.5g} |" for name, value in summary_metrics(card).items() if name != "step"]
+    return "\n".join([f"{description}\n", "| metric | value |", "|---|---|", *rows])
 
 
 def protocol_parameters(card: ScoreCard) -> dict[str, object]:
@@ -89,5 +169,5 @@ def _budget(training: TrainingRecipe) -> str:
 
 
 def _importance(name: str) -> int | None:
-    """0 for settings of the system, then data, training and evaluation; None for what no name of a run has."""
+    """The place of a setting in the name of a run, by its pattern in NAMED; None for what no name has."""
     return next((place for place, pattern in enumerate(NAMED) if re.fullmatch(pattern, name)), None)

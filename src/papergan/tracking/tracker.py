@@ -1,4 +1,4 @@
-"""The base class of trackers, to which training reports."""
+"""The base class of trackers, to which training reports, and the trackers and MLflow runs of this process."""
 
 from __future__ import annotations
 
@@ -35,3 +35,9 @@ class Tracker:
         began: seconds since the epoch, where the trial was trained elsewhere before; None = now.
         """
         yield Tracker()
+
+
+active_trackers: dict[str, Tracker] = {}
+"""The tracker of every open MLflow run, by experiment or study."""
+run_places: dict[str, tuple[str, str]] = {}
+"""MLflow experiment and run by experiment or study, of all that began with the command that runs."""

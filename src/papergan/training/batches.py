@@ -23,6 +23,8 @@ class Batches:
     """Batches of real images, shuffled anew in every epoch.
 
     images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, drawn anew per epoch.
+    inputs: uint8 [M, C', S', S'], the input images of a translation; paired: whether input i belongs to image i, and is
+    mirrored with it. Unpaired ones are shuffled and mirrored on their own, in passes of their own.
     batch_size: of all ranks together. drop_last: whether the images that are left over at the end of an epoch make no
     batch, or a smaller one. shard: the rows of each batch that are returned; None for all of them.
     Raises DataError where shapes or types are others, or there are fewer images than one batch, RecipeError where
@@ -40,6 +42,8 @@ class Batches:
         flip: bool = False,
         drop_last: bool = True,
         shard: Shard | None = None,
+        inputs: Tensor | None = None,
+        paired: bool = True,
     ) -> None:
         if images.dtype != torch.uint8 or images.dim() != 4 or labels.shape != images.shape[:1]:
             raise DataError(
@@ -48,6 +52,8 @@ class Batches:
             )
         if len(images) < batch_size:
             raise DataError(f"{len(images)} images cannot fill a batch of {batch_size}: lower training.batch_size")
+        if inputs is not None and paired and len(inputs) != len(images):
+            raise DataError(f"{len(inputs)} input images cannot be pairs of {len(images)} images")
         self.per_epoch = batches_per_epoch(len(images), batch_size, drop_last=drop_last)
         self._used = min(len(images), self.per_epoch * batch_size)
         for size in (batch_size, self._used - (self.per_epoch - 1) * batch_size):
@@ -55,12 +61,19 @@ class Batches:
                 raise RecipeError(f"{shard.world} devices cannot share a batch of {size} evenly")
         self.images, self.labels = images.to(device), labels.to(device)
         self.batch_size, self.seed, self.flip = batch_size, seed, flip
+        self._inputs = None if inputs is None else inputs.to(device)
+        self._shuffled_inputs = None
+        if self._inputs is not None and not paired:
+            self._shuffled_inputs = _Passes(len(self._inputs), seed, self._inputs.device)
         self._shard = shard
         self._epoch = -1
         self._order = self._mirrored = torch.empty(0)
 
     def at(self, index: int) -> dict[str, Tensor]:
-        """Batch `index`, or this rank's rows: image float32 [B, C, S, S] in [-1, 1], channels last; label int64 [B]."""
+        """Batch `index`, or this rank's rows: image float32 [B, C, S, S] in [-1, 1], channels last; label int64 [B].
+
+        And input, of the input images, where there are any.
+        """
         epoch, place = divmod(index, self.per_epoch)
         if epoch != self._epoch:
             self._shuffle(epoch)
@@ -69,10 +82,20 @@ class Batches:
         mine = slice(0, count) if self._shard is None else self._shard.rows(count)
         rows = slice(first + mine.start, first + mine.stop)
         chosen = self._order[rows]
-        images = to_model_range(self.images[chosen])
+        mirrored = self._mirrored[rows]
+        batch = {"image": self._shown(self.images[chosen], mirrored), "label": self.labels[chosen]}
+        if self._inputs is not None:
+            if self._shuffled_inputs is not None:
+                start = epoch * self._used + rows.start
+                chosen, mirrored = self._shuffled_inputs.rows(start, len(chosen))
+            batch["input"] = self._shown(self._inputs[chosen], mirrored)
+        return batch
+
+    def _shown(self, pixels: Tensor, mirrored: Tensor) -> Tensor:
+        images = to_model_range(pixels)
         if self.flip:
-            images = torch.where(self._mirrored[rows, None, None, None], images.flip(3), images)
-        return {"image": images.contiguous(memory_format=torch.channels_last), "label": self.labels[chosen]}
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return images.contiguous(memory_format=torch.channels_last)
 
     def of_step(self, step: int, count: int) -> list[dict[str, Tensor]]:
         """The batches of training step `step`, where a step draws `count` of them."""
@@ -95,3 +118,31 @@ class Batches:
         self._order = torch.randperm(count, generator=generator).to(self.images.device)
         self._mirrored = (torch.rand(count, generator=generator) < 0.5).to(self.images.device)
         self._epoch = epoch
+
+
+class _Passes:
+    """Places in a set that is passed over again and again, shuffled anew each time; a function of (seed, place)."""
+
+    def __init__(self, count: int, seed: int, device: torch.device) -> None:
+        self.count, self.seed, self.device = count, seed, device
+        self._kept: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def rows(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Places `start` to `start + count` of all passes, in a row: indices int64, and which are mirrored."""
+        parts = []
+        while count:
+            number, place = divmod(start, self.count)
+            order, mirrored = self._pass(number)
+            taken = min(count, self.count - place)
+            parts.append((order[place : place + taken], mirrored[place : place + taken]))
+            start, count = start + taken, count - taken
+        return torch.cat([order for order, _ in parts]), torch.cat([mirrored for _, mirrored in parts])
+
+    def _pass(self, number: int) -> tuple[Tensor, Tensor]:
+        if number not in self._kept:
+            generator = torch.Generator().manual_seed(seed_for(self.seed, "pass over the inputs", number))
+            order = torch.randperm(self.count, generator=generator).to(self.device)
+            mirrored = (torch.rand(self.count, generator=generator) < 0.5).to(self.device)
+            self._kept = {key: value for key, value in self._kept.items() if key == number - 1}
+            self._kept[number] = (order, mirrored)
+        return self._kept[number]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import resource
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -42,20 +44,18 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def measure_step(
-    game: Game, shape: tuple[int, int, int, int], *, precision: Precision = "float32", deterministic: bool = False,
+    game: Game, batch: Mapping[str, Tensor], *, precision: Precision = "float32", deterministic: bool = False,
     enough: float = 0.0, limit: float = 10.0, count_flops: bool = False,
 ) -> StepCost:  # fmt: skip
     """The cost of a step of `game`, which is trained by it: give one that is thrown away.
 
-    shape: [B, C, S, S] of the random batches. The first step warms up and is not timed, unless it takes longer than
-    `limit` seconds or at most `enough`, when it is the only one; others are timed for `limit` seconds, ten at most.
-    The ambient random state is left as it was.
+    batch: what every step sees, on the game's device. The first step warms up and is not timed, unless it takes longer
+    than `limit` seconds or at most `enough`, when it is the only one; others are timed for `limit` seconds, ten at
+    most. The ambient random state is left as it was.
     """
     device = game.device
     with numerics(precision, deterministic=deterministic), own_random_state(device):
-        batch_size = shape[0]
-        labels = torch.zeros(batch_size, dtype=torch.int64, device=device)
-        batches = [{"image": torch.rand(shape, device=device) * 2 - 1, "label": labels}] * game.batches_per_step
+        batches, batch_size = [batch] * game.batches_per_step, len(batch["image"])
 
         def run(step: int) -> float:
             started = time.perf_counter()

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from papergan.atomic_files import check_regular
+from papergan.data.decoding import damage_of_png
 from papergan.data.images import ImageSet, ImageSplits
-from papergan.data.png import damage_of_png
 from papergan.data.preparation import resized_pixels
 from papergan.errors import DataError
 

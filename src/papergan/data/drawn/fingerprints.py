@@ -16,15 +16,15 @@ every machine; `ImageSet.digest` shows whether it is.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
+from papergan.data.drawn.shapes import check_draw
 from papergan.data.images import ImageSet
-from papergan.data.memory import check_memory
-from papergan.errors import DataError
 from papergan.randomness import seed_for
 
 SIZE = 64
@@ -33,16 +33,11 @@ DIRECTIONS = 24  # Gabor filters, between which there is nothing
 ROUNDS = 6
 REACH = 7  # half the side of a filter, pixels
 PERIOD = (4.5, 6.5)  # pixels from ridge to ridge, at 64x64
-_CHUNK = 64
 
 
 def synthetic_fingerprints(split: Literal["train", "test"], count: int, seed: int = 0) -> ImageSet:
     """`count` grey images 64x64, dark ridges on white. Raises DataError for another split or a negative count."""
-    if split not in ("train", "test") or count < 0:
-        raise DataError(
-            f"fingerprints_synthetic: expected 'train' or 'test' and a count >= 0, got {split!r} and {count}"
-        )
-    check_memory(f"fingerprints_synthetic, {count} images,", count * SIZE**2, "declare fewer")
+    check_draw("fingerprints_synthetic", split, count, SIZE**2)
     images = [_drawn(i, split, seed) for i in range(count)]
     pixels = torch.stack(images) if images else torch.empty(0, 1, SIZE, SIZE, dtype=torch.uint8)
     return ImageSet(f"fingerprints_synthetic/{split}", pixels, torch.arange(count) % len(CLASSES), CLASSES)
@@ -67,9 +62,8 @@ def _drawn(index: int, split: str, seed: int) -> Tensor:
     return values.round().to(torch.uint8)[None]
 
 
-def orientation(pattern: str, between: object) -> Tensor:
+def orientation(pattern: str, between: Callable[[float, float], float]) -> Tensor:
     """Direction of the ridges in radians, y pointing down, float64 [64, 64]. between: draws from an interval."""
-    assert callable(between)
     y, x = torch.meshgrid(_axis(), _axis(), indexing="ij")
     if pattern == "arch":
         height = between(0.5, 1.1)

@@ -32,18 +32,6 @@ from papergan.errors import DataError
 Array = NDArray[np.float64]
 Draw = Callable[[int, Array], NDArray[np.uint8]]
 SIZE = 32
-CLASSES = (
-    "disc",
-    "ring",
-    "square",
-    "triangle",
-    "cross",
-    "star",
-    "horizontal_stripes",
-    "vertical_stripes",
-    "checkerboard",
-    "glow",
-)
 _SPLITS = {"train": 1, "test": 2}
 _CHUNK = 500
 _DRAWS = 16
@@ -64,9 +52,7 @@ def draw_balanced(
 
     Raises DataError for an unknown split or a negative count.
     """
-    if split not in _SPLITS or count < 0:
-        raise DataError(f"{name}: expected 'train' or 'test' and a count >= 0, got {split!r} and {count}")
-    check_memory(f"{name}, {count} images,", count * channels * SIZE**2, "declare fewer")
+    check_draw(name, split, count, channels * SIZE**2)
     index = np.arange(count)
     images = np.empty((count, channels, SIZE, SIZE), np.uint8)
     for label in range(len(classes)):
@@ -75,6 +61,13 @@ def draw_balanced(
             images[chunk] = draw(label, _uniform(seed, _SPLITS[split], chunk))
     labels = torch.from_numpy(index % len(classes))
     return ImageSet(f"{name}/{split}", torch.from_numpy(images), labels.long(), classes)
+
+
+def check_draw(name: str, split: str, count: int, image_bytes: int) -> None:
+    """Raise DataError for an unknown split, a negative count, and more images than memory holds."""
+    if split not in _SPLITS or count < 0:
+        raise DataError(f"{name}: expected 'train' or 'test' and a count >= 0, got {split!r} and {count}")
+    check_memory(f"{name}, {count} images,", count * image_bytes, "declare fewer")
 
 
 def _uniform(seed: int, stream: int, index: NDArray[np.int64]) -> Array:
@@ -190,14 +183,6 @@ def _stripes(along: Array, u: Array) -> Array:
     return covered(_bands(along, spread(u[:, 13], 6, 12), spread(u[:, 14], 0, 1)))
 
 
-def _horizontal_stripes(x: Array, y: Array, u: Array) -> Array:
-    return _stripes(y + 0 * x, u)
-
-
-def _vertical_stripes(x: Array, y: Array, u: Array) -> Array:
-    return _stripes(x + 0 * y, u)
-
-
 def _checkerboard(x: Array, y: Array, u: Array) -> Array:
     """Covered where one of two crossing sets of bands is, and not both."""
     period = 2 * spread(u[:, 13], 4, 8)
@@ -220,8 +205,9 @@ _COVERAGES: dict[str, Callable[[Array, Array, Array], Array]] = {
     "triangle": _polygon(TRIANGLE),
     "cross": _polygon(CROSS),
     "star": _polygon(STAR),
-    "horizontal_stripes": _horizontal_stripes,
-    "vertical_stripes": _vertical_stripes,
+    "horizontal_stripes": lambda x, y, u: _stripes(y + 0 * x, u),
+    "vertical_stripes": lambda x, y, u: _stripes(x + 0 * y, u),
     "checkerboard": _checkerboard,
     "glow": _glow,
 }
+CLASSES = tuple(_COVERAGES)

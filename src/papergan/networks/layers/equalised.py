@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
+from papergan.game.sharding import all_gather, first_row, global_count
+
 
 class EqualisedLinear(nn.Linear):
     """y = c W x + rate b with W ~ N(0, 1 / rate), c = rate gain / sqrt(inputs): [..., inputs] -> [..., outputs].
@@ -63,7 +65,8 @@ class MinibatchDeviation(nn.Module):
     """One more map, the mean over channels and pixels of the standard deviation over a group: [B, C, S, S] -> C + 1.
 
     group: images compared with each other, the b-th with those B / group further on; None = the whole batch. A batch
-    that is no multiple of it is compared whole. channels: maps added, of as many shares of the channels.
+    that is no multiple of it is compared whole. channels: maps added, of as many shares of the channels. On several
+    devices the batch is that of all of them together.
     Source: Karras et al. 2018 (arXiv:1710.10196), section 3; groups as in the authors' code of StyleGAN2.
     """
 
@@ -72,8 +75,10 @@ class MinibatchDeviation(nn.Module):
         self.group, self.channels = group, channels
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, _, height, width = x.shape
+        mine, _, height, width = x.shape
+        batch = global_count(mine)
         group = batch if self.group is None or batch % min(self.group, batch) else min(self.group, batch)
-        grouped = x.reshape(group, batch // group, self.channels, -1, height, width)
+        grouped = all_gather(x).reshape(group, batch // group, self.channels, -1, height, width)
         deviation = (grouped.float().var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(2, 3, 4)).to(x.dtype)
-        return torch.cat([x, deviation.repeat(group, 1)[:, :, None, None].expand(-1, -1, height, width)], dim=1)
+        maps = deviation.repeat(group, 1).narrow(0, first_row(mine), mine)
+        return torch.cat([x, maps[:, :, None, None].expand(-1, -1, height, width)], dim=1)

@@ -1,24 +1,28 @@
-"""The pipeline of an experiment: build_model, train, swap_in_ema, evaluate, and figures."""
+"""The pipeline of an experiment: ingest, build_model, train, swap_in_ema, evaluate, figures, and compare."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Pipeline, node
+from kedro.pipeline.node import Node
 
+from papergan.config import registry
+from papergan.pipelines.comparison import COMPARED, compare
 from papergan.pipelines.experiment.nodes import (
     class_figures,
-    codes,
-    curves,
     evaluation,
     export,
     figures,
+    history,
+    ingestion,
     model,
     packaging,
     references,
     style_mixing,
     training,
-    training_log,
+    translations,
     truncation,
 )
 from papergan.pipelines.groups import RECIPE, in_groups, named_node
@@ -26,14 +30,29 @@ from papergan.pipelines.groups import RECIPE, in_groups, named_node
 
 def create_pipeline(experiment: str) -> Pipeline:
     """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
-    return in_groups(experiment, _groups(), shared={"image_library", "feature_cache", "published"})
+    translates = registry.discover()[experiment].translates
+    return in_groups(experiment, _groups(translates=translates), shared={"image_library", "feature_cache", *COMPARED})
 
 
 @cache
-def _groups() -> dict[str, Pipeline]:
-    """The nodes of any experiment, under no name; made once, since there are many experiments."""
+def _groups(*, translates: bool) -> dict[str, Pipeline]:
+    """The nodes of any experiment, under no name; made once, since there are many experiments.
+
+    translates: whether its generator is given images, which have pictures of their own, in the place of latents.
+    """
     recipe, classifier = RECIPE, "domain_classifier"
+
+    def of_latents(*one: Any) -> list[Node]:
+        return [] if translates else [named_node(*one)]
+
+    def of_images(*one: Any) -> list[Node]:
+        return [named_node(*one)] if translates else []
+
     nodes = {
+        "ingestion": [
+            named_node(ingestion.ingest, ["image_library", recipe], "raw_images"),
+            named_node(ingestion.normalise, ["raw_images", recipe, "image_library"], "images"),
+        ],
         "model": [named_node(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])],
         "reference": [
             named_node(
@@ -48,7 +67,7 @@ def _groups() -> dict[str, Pipeline]:
                 [recipe, "images", "initial_state", classifier, "reference", "checkpoints", "tracker"],
                 ["history", "snapshots", "frames", "trained"],
             ),
-            named_node(export.swap_in_ema, [recipe, "trained"], "generator"),
+            named_node(export.swap_in_ema, [recipe, "images", "trained"], "generator"),
         ],
         "evaluation": [
             named_node(
@@ -56,24 +75,26 @@ def _groups() -> dict[str, Pipeline]:
                 [recipe, "images", classifier, "reference", "real_rows", "trained", "generator", "snapshots"],
                 "scores",
             ),
-            named_node(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
+            *of_latents(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
         ],
         "reporting": [
-            named_node(curves.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
-            named_node(training_log.write_log, [recipe, "history", "published"], "training_log"),
+            named_node(history.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
+            named_node(history.write_log, [recipe, "history", "published"], "training_log"),
             named_node(figures.draw_over_time, [recipe, "frames"], "over_time"),
             named_node(figures.animate, [recipe, "frames"], "progress"),
-            named_node(export.sample, [recipe, "generator"], "samples"),
-            named_node(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
-            named_node(class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
-            named_node(codes.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
-            named_node(style_mixing.draw_style_mixing, [recipe, "generator"], "style_mixing"),
+            named_node(export.sample, [recipe, "images", "generator"], "samples"),
+            *of_latents(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
+            *of_latents(class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
+            *of_latents(class_figures.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
+            *of_latents(style_mixing.draw_style_mixing, [recipe, "generator"], "style_mixing"),
+            *of_images(translations.draw_translations, [recipe, "images", "generator"], "translations"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(
                 packaging.package_model,
                 [recipe, "image_library", "images", "trained", "generator", "scores", "published"],
                 "model",
             ),
+            node(compare, [*COMPARED, "scores"], "comparison", name="compare", tags=["comparison"]),
         ],
     }  # fmt: skip
     return {group: Pipeline(members, tags=["experiment"]) for group, members in nodes.items()}

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from papergan import systems
 from papergan.config.experiment import Recipe
-from papergan.data.images import ImageSpec
+from papergan.data.images import ImageSpec, ImageSplits
 from papergan.errors import CheckpointError, Interrupted
 from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.game import Game
+from papergan.game.priors import InputImages
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.training.numerics import numerics
@@ -23,19 +24,27 @@ from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
 
-def new_game(recipe: Recipe, images: ImageSpec) -> Game:
-    """The game of a recipe as its seed builds it, on the recipe's device."""
-    game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
-    return game.to(device_here(recipe.training.device))
+def new_game(recipe: Recipe, spec: ImageSpec, images: ImageSplits | None = None) -> Game:
+    """The game of a recipe as its seed builds it, on the recipe's device.
+
+    images: their test inputs are what a system that translates is sampled with; None where it is not sampled.
+    """
+    game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed)
+    game.to(device_here(recipe.training.device))
+    if images is not None and images.inputs is not None:
+        for sampler in (game.sampler(averaged=False), game.sampler()):
+            assert isinstance(sampler.prior, InputImages)
+            sampler.prior.show(images.inputs.test.images)
+    return game
 
 
-def initial_game(recipe: Recipe, initial: Weights) -> Game:
-    """The game before its first step, from the output of `build_model`.
+def initial_game(recipe: Recipe, initial: Weights, images: ImageSplits) -> Game:
+    """The game before its first step, from the output of `build_model`. images: see `new_game`.
 
     Raises CheckpointError where that is of another recipe.
     """
     _check(recipe, initial)
-    game = new_game(recipe, spec_of(initial))
+    game = new_game(recipe, spec_of(initial), images)
     game.networks.load_state_dict(initial.under("networks"))
     if game.average is not None:
         game.average.follow(game.sampler(averaged=False))
@@ -55,23 +64,29 @@ def state_of(game: Game) -> dict[str, Tensor]:
     }
 
 
-def trained_game(recipe: Recipe, trained: Weights) -> Game:
-    """The game after its last step.
+def trained_game(recipe: Recipe, trained: Weights, images: ImageSplits | None = None) -> Game:
+    """The game after its last step. images: see `new_game`.
 
     Raises CheckpointError where the weights are of another recipe.
     """
     _check(recipe, trained)
-    game = new_game(recipe, spec_of(trained))
+    game = new_game(recipe, spec_of(trained), images)
     game.networks.load_state_dict(trained.under("networks"))
     if game.average is not None:
         game.average.load_state_dict(trained.under("average"))
     return game
 
 
-def load_generator(recipe: Recipe, generator: Weights, tensors: Mapping[str, Tensor] | None = None) -> Sampler:
-    """Load an exported generator for sampling. tensors: other weights of it, those of an earlier epoch."""
+def load_generator(
+    recipe: Recipe,
+    generator: Weights,
+    tensors: Mapping[str, Tensor] | None = None,
+    *,
+    images: ImageSplits | None = None,
+) -> Sampler:
+    """Load an exported generator for sampling. tensors: other weights of it. images: see `new_game`."""
     _check(recipe, generator)
-    sampler = new_game(recipe, spec_of(generator)).sampler(averaged=False)
+    sampler = new_game(recipe, spec_of(generator), images).sampler(averaged=False)
     sampler.load_state_dict(dict(generator.tensors if tensors is None else tensors))
     return sampler.requires_grad_(False).eval()
 
@@ -95,12 +110,17 @@ def under_truncation(
 
 def spec_facts(images: ImageSpec) -> dict[str, str]:
     """The kind of image as metadata of weights; `spec_of` reads it."""
-    return {name: str(getattr(images, name)) for name in ("channels", "size", "num_classes")}
+    facts = {name: str(getattr(images, name)) for name in ("channels", "size", "num_classes")}
+    if images.input is not None:
+        facts |= {f"input_{name}": str(getattr(images.input, name)) for name in ("channels", "size")}
+    return facts
 
 
 def spec_of(weights: Weights) -> ImageSpec:
     """The kind of image that these weights are for."""
-    return ImageSpec(*(int(weights.metadata[name]) for name in ("channels", "size", "num_classes")))
+    about = weights.metadata
+    given = ImageSpec(int(about["input_channels"]), int(about["input_size"])) if "input_size" in about else None
+    return ImageSpec(int(about["channels"]), int(about["size"]), int(about["num_classes"]), given)
 
 
 def progress_of(weights: Weights) -> Progress:

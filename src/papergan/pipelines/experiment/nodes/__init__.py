@@ -1,1 +1,1 @@
-"""The nodes of an experiment, one module per output."""
+"""The nodes of an experiment."""

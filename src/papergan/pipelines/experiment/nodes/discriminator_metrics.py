@@ -9,13 +9,12 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.extractors.feature_extractor import batches_of
-from papergan.game.discriminator_input import Labelled
+from papergan.game.discriminator_input import ImagesOnly, Labelled, images_only
 from papergan.game.game import Game
 from papergan.game.priors import one_hot
 from papergan.game.schedules import Progress
 from papergan.image_range import to_model_range
-from papergan.metrics.discriminator import discriminator_accuracy
-from papergan.metrics.membership import membership_auc
+from papergan.metrics.discriminator import discriminator_accuracy, membership_auc
 from papergan.metrics.random_subsets import random_rows
 
 PURPOSE = "judged"  # in the seed of the random subset; changing it would change the subset
@@ -39,8 +38,9 @@ def measure_discriminator(
     real image, and that of which each image was generated. Nothing for one of image and latent, since its score is not
     one of the image, and for one whose scores are vectors, of which none is higher.
     """
-    labelled = isinstance(game.showcase.discriminator_input, Labelled)
-    if game.showcase.discriminator_input is not None and not labelled:
+    given_to = game.showcase.discriminator_input or images_only
+    labelled = isinstance(given_to, Labelled)
+    if not isinstance(given_to, Labelled | ImagesOnly):
         return {}
     discriminator, classes = game.networks[game.showcase.discriminator], len(images.train.classes)
     was_training = discriminator.training

@@ -9,8 +9,7 @@ from typing import ParamSpec, TypeVar
 import torch
 
 from papergan.config.checked import Experiment
-from papergan.reporting.animation import Animation
-from papergan.reporting.image_grid import ImageGrid
+from papergan.reporting.image_grid import Animation, ImageGrid
 from papergan.weights import Weights
 
 P = ParamSpec("P")

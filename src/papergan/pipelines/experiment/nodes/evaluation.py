@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -9,12 +10,14 @@ from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.distributed.evaluator import evaluator_of
 from papergan.evaluation.encoder_scores import score_encoder
+from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules
-from papergan.evaluation.real_image_scores import RealRow
 from papergan.evaluation.reference import References
-from papergan.evaluation.scorecard import BestScore, ScoreCard
+from papergan.evaluation.scorecard import BestScore, RealRow, ScoreCard
+from papergan.evaluation.translation_scores import TranslationTest, baseline_rows, cycle_error, translated
 from papergan.game.nan_guard import finite_only
 from papergan.game.sampler import Sampler, measure_sampling_seconds
+from papergan.networks.translation import BothDirections
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
@@ -55,13 +58,17 @@ def evaluate(
     with memory, numerics_of(recipe), stoppable("the final evaluation") as stop:
         should_stop = partial(stop_requested, stop)
 
+        test = translation_test(experiment, images, rules)
+
         def score(sampler: Sampler, what: str) -> dict[str, float]:
+            if test is not None:
+                return finite_only(score_translation(sampler, test, evaluator, should_stop, what), what)
             progress = progress_of(generator)
             sampler = under_truncation(recipe, sampler, rules.truncation, progress)
             scores = evaluator.score_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
             return finite_only(scores, what)
 
-        sampler = load_generator(recipe, generator)
+        sampler = load_generator(recipe, generator, images=images)
         seconds = measure_sampling_seconds(sampler, seed=recipe.seed, progress=progress_of(generator))
         final = score(sampler, "samples of the final generator")
         best: dict[str, BestScore] = {}
@@ -69,21 +76,42 @@ def evaluate(
             step, epoch = int(snapshots.metadata[f"{name}.step"]), float(snapshots.metadata[f"{name}.epoch"])
             metrics = final
             if step != int(generator.metadata["step"]):
-                sampler = load_generator(recipe, generator, snapshots.under(name))
+                sampler = load_generator(recipe, generator, snapshots.under(name), images=images)
                 metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
-        game = trained_game(recipe, trained)
+        game = trained_game(recipe, trained, images)
         of_discriminator = measure_discriminator(
             game, images, count=settings.discriminator_samples, seed=rules.seed,
             batch_size=settings.batch_size, progress=progress_of(trained), should_stop=should_stop,
         )  # fmt: skip
         of_encoder = score_encoder(game, images, batch_size=settings.batch_size, should_stop=should_stop)
+        if test is not None:
+            rules = test.rules_for(evaluator)
+            real_rows += baseline_rows(test, evaluator, should_stop)
     protocols = [held.protocol(rules) for held in reference.values()]
     final |= finite_only(of_discriminator, "the discriminator") | finite_only(of_encoder, "the encoder")
     return card(
         experiment, trained.metadata, protocols=protocols, final=final, best=best, real_rows=real_rows,
         sampling_seconds=seconds, generator_digest=generator.digest,
     )  # fmt: skip
+
+
+def translation_test(experiment: Experiment, images: ImageSplits, rules: EvaluationRules) -> TranslationTest | None:
+    """What a translation is tested on; None for a generator of latents."""
+    if images.inputs is None:
+        return None
+    return TranslationTest(images.test, images.inputs.test, rules, experiment.recipe.classes or ())
+
+
+def score_translation(
+    sampler: Sampler, test: TranslationTest, evaluator: Evaluator, should_stop: Callable[[], bool], what: str
+) -> dict[str, float]:
+    """Every score of the translated test inputs, and the error after there and back where there is a way back."""
+    generator = sampler.generator
+    scores = test.scores(translated(generator, test.given, sampler.device), evaluator, should_stop, what)
+    if isinstance(generator, BothDirections):
+        scores["cycle_error"] = cycle_error(generator.a_to_b, generator.b_to_a, test.given, sampler.device)
+    return scores
 
 
 def exported_rules(rules: EvaluationRules, generator: Weights) -> EvaluationRules:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from papergan.config.checked import Experiment
+from papergan.data.images import ImageSplits
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
@@ -19,14 +20,14 @@ NUM_SHOWN = 64
 
 
 @unless_diverged(no_weights)
-def swap_in_ema(experiment: Experiment, trained: Weights) -> Weights:
+def swap_in_ema(experiment: Experiment, images: ImageSplits, trained: Weights) -> Weights:
     """EMA swap: the exported generator, with averaged weights and re-estimated BatchNorm statistics.
 
     tahvili2025, section V.E. Where the system keeps no average, or the recipe asks for `evaluation.weights=raw`, the
     generator as it ended.
     """
     recipe = experiment.recipe
-    game = trained_game(recipe, trained)
+    game = trained_game(recipe, trained, images)
     averaged = recipe.evaluation.weights == "ema" and game.average is not None
     with numerics_of(recipe):
         sampler = export_generator(
@@ -40,11 +41,12 @@ def swap_in_ema(experiment: Experiment, trained: Weights) -> Weights:
 
 
 @unless_diverged(no_picture)
-def sample(experiment: Experiment, generator: Weights) -> ImageGrid:
+def sample(experiment: Experiment, images: ImageSplits, generator: Weights) -> ImageGrid:
     """64 images of fixed latents: the same ones at every evaluation and in every run of this recipe."""
     progress = progress_of(generator)
     with numerics_of(experiment.recipe):
-        pixels = generate_samples(load_generator(experiment.recipe, generator), experiment.recipe.seed, progress)
+        sampler = load_generator(experiment.recipe, generator, images=images)
+        pixels = generate_samples(sampler, experiment.recipe.seed, progress)
     return ImageGrid(pixels, sample_caption(experiment.name, generator.metadata["dataset"], progress))
 
 

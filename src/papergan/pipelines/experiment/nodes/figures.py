@@ -18,8 +18,7 @@ from papergan.networks.autoencoder import Autoencoder
 from papergan.pipelines.experiment.nodes.divergence import no_animation, no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
 from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, trained_game
-from papergan.reporting.animation import Animation
-from papergan.reporting.image_grid import ImageGrid
+from papergan.reporting.image_grid import Animation, ImageGrid
 from papergan.weights import Weights
 
 MAX_ROWS, LATENTS_PER_ROW = 12, 8

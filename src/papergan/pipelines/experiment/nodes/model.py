@@ -7,7 +7,6 @@ from papergan.data.images import ImageSplits
 from papergan.datasets.page import Page
 from papergan.pipelines.experiment.restore import new_game, spec_facts, state_of
 from papergan.reporting.model_summary import layer_table, network_table, notes_on, player_table, summarise, turn_table
-from papergan.reporting.pages import csv_page, html_page, markdown_page
 from papergan.weights import Weights
 
 
@@ -17,7 +16,7 @@ def build_model(experiment: Experiment, images: ImageSplits) -> tuple[Weights, P
     Returns the initial state ("networks.*") and the model summary: networks, layers, parameters, operations, players,
     turns and terms.
     """
-    recipe, spec = experiment.recipe, images.train.spec
+    recipe, spec = experiment.recipe, images.spec
     game = new_game(recipe, spec)
     if game.start_from is not None:
         game.start_from(images.train.images)
@@ -30,9 +29,5 @@ def build_model(experiment: Experiment, images: ImageSplits) -> tuple[Weights, P
         *((f"Layers of {one.name}", layer_table(one)) for one in summaries if len(one.layers) > 1),
     ]
     title = f"Model of {experiment.name}: {recipe.system}, recipe {recipe.fingerprint}"
-    notes = notes_on(game, spec, summaries)
-    page = Page(
-        markdown=markdown_page(parts, title, notes), csv=csv_page(networks), html=html_page(parts, title, notes)
-    )
     facts = {"kind": "initial state", "recipe": recipe.fingerprint, "system": recipe.system, **spec_facts(spec)}
-    return Weights(state_of(game), facts), page
+    return Weights(state_of(game), facts), Page.of(parts, title, notes_on(game, spec, summaries), networks)

@@ -38,7 +38,7 @@ def package_model(
         weights=generator.metadata["weights"], about=about,
     )  # fmt: skip
     place = f"data/06_models/{experiment.name}"
-    samples = sample(experiment, generator)
+    samples = sample(experiment, images, generator)
     picture = encode_png(samples.picture(scale=2), {"Description": samples.caption})
     return replace(model, card=model_card(model.config, picture=True, place=place), picture=picture)
 
@@ -46,7 +46,7 @@ def package_model(
 def _about(
     experiment: Experiment, image_library: ImageLibrary, scores: ScoreCard, published: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What is to be known of a model, see `papergan.inference.model_card`. No durations, for equal bytes."""
+    """The facts of a model card, see `papergan.inference.model_card`. No durations, for equal bytes."""
     paper = find_paper(experiment.recipe.paper)
     licence = image_library.licence(experiment.recipe.dataset)
     rows = [row for row in published_rows(published) if experiment.name in row.experiments]

@@ -11,19 +11,20 @@ import torch
 
 from papergan import systems
 from papergan.config.checked import Experiment
-from papergan.config.evaluation import DomainClassifierSettings
+from papergan.config.evaluation import DomainClassifierSettings, MetricSettings
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
 from papergan.data.stacked_images import channels_apart, single_classes
-from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.feature_cache import FeatureCache, UnfinishedWork
 from papergan.datasets.references import cached_features
-from papergan.datasets.unfinished_work import UnfinishedWork
+from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import Split
-from papergan.evaluation.real_image_scores import RealRow, real_rows
+from papergan.evaluation.real_image_scores import real_rows
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_and_held_out
+from papergan.evaluation.scorecard import RealRow
 from papergan.extractors.build import extractors_of
-from papergan.extractors.channel_classifier import BY_CHANNEL
+from papergan.extractors.domain_classifier import BY_CHANNEL
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier as train_classifier
 from papergan.extractors.feature_extractor import FeatureExtractor
@@ -48,7 +49,7 @@ def train_domain_classifier(
         return Weights({}, {"kind": NO_CLASSIFIER})
     device = device_of(recipe)
     deterministic = recipe.training.deterministic and device.type == "cuda"  # a CPU's kernels always are
-    if recipe.evaluation.domain_classifier.whole and recipe.train_limit is not None:
+    if recipe.evaluation.domain_classifier.whole and (recipe.train_limit or recipe.classes):
         images = prepare(
             image_library.load(recipe.dataset, recipe.image_size, recipe.images), size=recipe.image_size, limit=None
         )
@@ -137,6 +138,21 @@ def references_of(
         first, *others = features_of_sets(sets, extractor, cache, batch_size, stop)
         references[facts.name] = Reference.between(facts, first, others[0] if others else None, split, floor_samples)
     return references
+
+
+def evaluator_against(
+    real: ImageSet, held_out: ImageSet | None, settings: MetricSettings, device: torch.device, classifier: Weights,
+    cache: FeatureCache, *, floor_samples: int, stop: StopRequest,
+) -> Evaluator:  # fmt: skip
+    """An evaluator of images against `real`, by every extractor of the settings; references as `references_of`."""
+    extractors = extractors_of(settings, device, classifier)
+    references = references_of(
+        extractors, real, held_out, cache, split="train", floor_samples=floor_samples, batch_size=settings.batch_size,
+        stop=stop,
+    )  # fmt: skip
+    return Evaluator(
+        extractors, references, real=real, held_out=held_out, device=device, batch_size=settings.batch_size
+    )
 
 
 def features_of_sets(

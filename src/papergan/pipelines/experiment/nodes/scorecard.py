@@ -8,8 +8,7 @@ from papergan import systems
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.evaluation.protocol import Protocol
-from papergan.evaluation.real_image_scores import RealRow
-from papergan.evaluation.scorecard import BestScore, ScoreCard
+from papergan.evaluation.scorecard import BestScore, RealRow, ScoreCard
 from papergan.pipelines.experiment.restore import device_of
 from papergan.tracking import provenance
 
@@ -34,7 +33,7 @@ def card(
     generator_digest: of the generator that was scored; None where the run ended early.
     """
     name, recipe = experiment
-    device, commit, best = device_of(recipe), provenance.commit(), best or {}
+    device, best = device_of(recipe), best or {}
     return ScoreCard(
         experiment=name,
         system=recipe.system,
@@ -45,10 +44,7 @@ def card(
         variant=recipe.variant,
         seed=recipe.seed,
         device=str(device),
-        hardware=provenance.hardware(device),
-        commit=commit.name,
-        dirty=commit.dirty,
-        versions=provenance.versions(),
+        **provenance.facts(device),
         epochs=float(trained["epoch"]),
         steps=int(trained["step"]),
         images_seen=int(trained["images"]),

@@ -75,16 +75,18 @@ def train(
     Raises Interrupted after a stop signal.
     """
     recipe = experiment.recipe
-    game, process_group = initial_game(recipe, initial_state), current()
+    game, process_group = initial_game(recipe, initial_state, images), current()
     store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
     if not recipe.training.resume:
         with store.locked():
             store.clear()
-    store.check_images(images.train.digest)
+    store.check_images(images.training_digest)
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
         device=game.device, flip=recipe.training.horizontal_flip, drop_last=recipe.training.drop_last,
         shard=None if process_group is None else process_group.rows,
+        inputs=None if images.inputs is None else images.inputs.train.images,
+        paired=images.inputs is None or images.inputs.train.paired,
     )  # fmt: skip
     evaluator = evaluator_of(recipe, images, domain_classifier, reference)
     settings = train_settings_of(
@@ -208,7 +210,7 @@ def _facts(recipe: Recipe, images: ImageSplits, training: Trainer) -> dict[str, 
     progress = training.progress
     facts = {
         "recipe": recipe.fingerprint, "system": recipe.system, "dataset": images.train.name,
-        "data_digest": images.train.digest, **spec_facts(images.train.spec), "step": progress.step,
+        "data_digest": images.training_digest, **spec_facts(images.spec), "step": progress.step,
         "images": progress.images, "epoch": progress.epoch, "seconds": round(training.seconds, 3),
         "device": training.game.device,
     }  # fmt: skip

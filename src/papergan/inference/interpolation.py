@@ -1,0 +1,32 @@
+"""Ways between latents: those of the prior, spherical and straight ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from papergan.errors import RecipeError
+from papergan.game.priors import Prior, slerp
+from papergan.messages import quoted
+
+MODES = ("prior", "slerp", "linear")
+
+
+def latents_between(prior: nn.Module, start: Tensor, end: Tensor, *, steps: int, mode: str) -> Tensor:
+    """`steps` latents from each of `start` to that of `end`, [N, Z] each, both included: float32 [N * steps, Z].
+
+    mode: "slerp", "linear", or "prior", as the prior has it. Raises RecipeError for another mode, fewer than two steps,
+    and where there are not as many ends as starts.
+    """
+    if mode not in MODES:
+        raise RecipeError(f"interpolate: expected mode {', '.join(MODES)}, got {quoted(mode)}")
+    if len(start) != len(end) or steps < 2:
+        raise RecipeError(
+            f"interpolate: expected as many ends as starts and 2 steps or more, got {len(start)}, {len(end)} and "
+            f"{steps}"
+        )
+    position = torch.linspace(0, 1, steps).repeat(len(start))
+    first, last = start.repeat_interleave(steps, 0), end.repeat_interleave(steps, 0)
+    if mode == "prior" and isinstance(prior, Prior):
+        return prior.between(first, last, position)
+    return slerp(first, last, position) if mode == "slerp" else torch.lerp(first, last, position[:, None])

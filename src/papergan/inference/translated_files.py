@@ -1,0 +1,57 @@
+"""Translation of image files: one PNG of the same name for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from papergan.atomic_files import check_regular, write_whole
+from papergan.data.decoding import decode_whole
+from papergan.data.folder import IMAGE_SUFFIXES
+from papergan.data.images import Picture
+from papergan.errors import DataError, RecipeError
+from papergan.inference.generator import Generator
+from papergan.inference.translator import Translator
+from papergan.messages import sanitise
+from papergan.reporting.image_grid import encode_png
+
+
+def translate_files(
+    generator: Generator, images: Path, out: Path, *, direction: Literal["a_to_b", "b_to_a"], tile: int | None
+) -> list[Path]:
+    """Translate a file, or every image file of a folder, each at its own size, into folder `out`; returns the paths.
+
+    Images become grey or RGB, as the generator's inputs are; what is transparent lies on white.
+    Raises RecipeError where the generator translates nothing, or inputs that are no pictures; DataError for a file that
+    is no image; StorageError where the disk refuses.
+    """
+    if not isinstance(generator, Translator):
+        raise RecipeError(f"system {generator.system!r} makes images from latents; papergan sample shows them")
+    assert generator.image.input is not None
+    channels = generator.image.channels if direction == "b_to_a" else generator.image.input.channels
+    if channels not in (1, 3):
+        raise RecipeError(
+            f"the inputs of system {generator.system!r} have {channels} channels, the last a mask; use "
+            "papergan.load(MODEL).translate(images)"
+        )
+    files = [images] if images.is_file() else sorted(p for p in images.iterdir() if _is_image(p))
+    if not files:
+        raise DataError(f"{images} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    paths = []
+    for file in files:
+        made = generator.translate(_read(file, channels)[None], direction=direction, tile=tile)
+        paths.append(out / f"{file.stem}.png")
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(paths[-1], encode_png(made.pixels[0], made.about))
+    return paths
+
+
+def _is_image(path: Path) -> bool:
+    return path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _read(file: Path, channels: int) -> np.ndarray:
+    check_regular(file)
+    return decode_whole(Picture(sanitise(file), file), "L" if channels == 1 else "RGB", "white")

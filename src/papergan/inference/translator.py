@@ -1,0 +1,126 @@
+"""A trained generator that is given images: translation of images of any size that its network takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from papergan.errors import RecipeError
+from papergan.image_range import to_model_range
+from papergan.inference.generator import Generator
+from papergan.inference.samples import Samples
+from papergan.networks.translation import BothDirections, UNet
+
+Direction = Literal["a_to_b", "b_to_a"]
+MARGIN = 32  # pixels of the input around a tile that are translated with it and left out of the result
+
+
+class Translator(Generator):
+    """A `Generator` whose input is images. What needs latents is refused with one line."""
+
+    def translate(  # type: ignore[override]
+        self, images: Any, *, direction: Direction = "a_to_b", batch_size: int = 64,
+        tile: int | None = None,
+    ) -> Samples:  # fmt: skip
+        """Translate images uint8 [N, H, W, C] or float [N, C, H, W] in [-1, 1], of the input's channels.
+
+        direction: "b_to_a" translates back, where the system learnt that. H and W may be other than those of training
+        where the network is convolutional; borders are mirrored up to what it can divide. tile: translate squares of so
+        many pixels, with 32 around them, and put them together, for images that do not fit into memory; where the
+        network normalises over an image, its tiles then differ a little in tone.
+        Raises RecipeError for images of another kind, and for a direction that was not learnt.
+        """
+        given, network = self._given(images, direction), self._network(direction)
+        if tile is not None and tile < 8:
+            raise RecipeError(f"translate: expected a tile of 8 pixels or more, got {tile}")
+        parts = [self._whole(network, part, tile) for part in torch.split(given, batch_size)]
+        caption = f"{self.stored.about.get('experiment', self.system)}, {direction.replace('_', ' ')}"
+        return Samples(torch.cat(parts), torch.empty(len(given), 0), caption=caption, about=self._about(caption))
+
+    def stream(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: there are no latents."""
+        self._refuse("sampled")
+
+    def decode(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: there are no latents."""
+        self._refuse("given latents")
+
+    def interpolate(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: there are no latents."""
+        self._refuse("given latents")
+
+    def invert(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: there are no latents."""
+        self._refuse("asked for latents")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise RecipeError(f"system {self.system!r} translates images and cannot be {what}: use translate(images)")
+
+    def _about(self, caption: str) -> dict[str, str]:
+        return {"Description": caption, "Software": "papergan", "Digest": self.digest[:16]}
+
+    def _network(self, direction: Direction) -> nn.Module:
+        generator: nn.Module = self.sampler.generator
+        if direction == "a_to_b":
+            return generator
+        if direction != "b_to_a" or not isinstance(generator, BothDirections):
+            known = "a_to_b and b_to_a" if isinstance(generator, BothDirections) else "a_to_b"
+            raise RecipeError(f"translate: system {self.system!r} knows the direction {known}, got {direction!r}")
+        return generator.b_to_a
+
+    def _given(self, images: Any, direction: Direction) -> Tensor:
+        given = torch.as_tensor(images)
+        if given.dtype == torch.uint8 and given.dim() == 4:
+            given = to_model_range(given.permute(0, 3, 1, 2))
+        assert self.image.input is not None
+        channels = self.image.channels if direction == "b_to_a" else self.image.input.channels
+        if given.dim() != 4 or not given.is_floating_point() or given.shape[1] != channels or not len(given):
+            raise RecipeError(
+                f"translate: expected images [N, H, W, {channels}] as bytes, or float [N, {channels}, H, W] in [-1, 1]"
+                f", got {given.dtype} {list(given.shape)}"
+            )
+        if min(given.shape[2:]) < 8:
+            raise RecipeError(f"translate: expected images of 8 pixels or more, got {list(given.shape[2:])}")
+        return given.float()
+
+    @property
+    def _factor(self) -> int:
+        """What the sides of an input must be multiples of."""
+        units = [module.factor for module in self.sampler.generator.modules() if isinstance(module, UNet)]
+        return max(units, default=4)
+
+    @torch.no_grad()
+    def _whole(self, network: nn.Module, images: Tensor, tile: int | None) -> Tensor:
+        if tile is None or max(images.shape[2:]) <= tile:
+            return self._translated(network, images)
+        height, width = images.shape[2:]
+        rows = []
+        for top, bottom in _spans(height, tile):
+            row = [self._tile(network, images, (top, bottom), span) for span in _spans(width, tile)]
+            rows.append(torch.cat(row, dim=3))
+        return torch.cat(rows, dim=2)
+
+    def _tile(self, network: nn.Module, images: Tensor, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
+        (top, bottom), (left, right) = rows, columns
+        y, x = max(0, top - MARGIN), max(0, left - MARGIN)
+        part = images[:, :, y : bottom + MARGIN, x : right + MARGIN]
+        made = self._translated(network, part)
+        scale = made.shape[2] // part.shape[2]
+        return made[:, :, (top - y) * scale : (bottom - y) * scale, (left - x) * scale : (right - x) * scale]
+
+    def _translated(self, network: nn.Module, images: Tensor) -> Tensor:
+        height, width = images.shape[2:]
+        below, right = -height % self._factor, -width % self._factor
+        mirrored = pad(images, (0, right, 0, below), mode="reflect") if below or right else images
+        made: Tensor = network(mirrored.to(self.device)).float().cpu()
+        scale = made.shape[2] // mirrored.shape[2]
+        return made[:, :, : height * scale, : width * scale].clamp(-1.0, 1.0)
+
+
+def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, length, tile):
+        yield start, min(start + tile, length)

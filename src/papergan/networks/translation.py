@@ -1,0 +1,184 @@
+"""Networks that translate images: the generators of CycleGAN and pix2pix, and their patch discriminator."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import DiscriminatorOutput
+from papergan.networks.layers.blocks import maybe, normal_initialisation
+from papergan.networks.layers.drawing import Dropout
+
+MapNorm = Literal["instance", "batch"]
+
+
+def norm(kind: MapNorm, channels: int) -> nn.Module:
+    """Normalisation of maps: of each map of each image, without weights, or over the batch."""
+    return nn.InstanceNorm2d(channels) if kind == "instance" else nn.BatchNorm2d(channels)
+
+
+def only_input(images: ImageSpec) -> ImageSpec:
+    """The kind of image that is translated. Raises ValueError where none is."""
+    if images.input is None:
+        raise ValueError("a network that translates needs to know its input images")
+    return images.input
+
+
+class ResidualBlock(nn.Module):
+    """x + f(x), f two 3x3 convolutions with normalisation, borders mirrored, ReLU between: [B, C, S, S], same shape.
+
+    Source: Zhu et al. 2017 (arXiv:1703.10593), appendix 7.2, after Johnson et al. 2016.
+    """
+
+    def __init__(self, channels: int, kind: MapNorm) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=kind == "instance"), norm(kind, channels),
+            nn.ReLU(inplace=True),
+            nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, 3, bias=kind == "instance"), norm(kind, channels),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        changed: Tensor = self.layers(x)
+        return x + changed
+
+
+class ResNetTranslator(nn.Module):
+    """Images [B, C', S, S] -> images [B, C, S, S] in [-1, 1], for any S that is a multiple of 4.
+
+    c7s1-w, d2w, d4w, `blocks` residual blocks, u2w, uw, c7s1-C: convolutions of 7x7 and of stride 2, transposed ones of
+    stride 2, normalised, ReLU, tanh at the end. Source: Zhu et al. 2017 (arXiv:1703.10593), appendix 7.2; its code.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, blocks: int, kind: MapNorm = "instance") -> None:
+        super().__init__()
+        bias, widths = kind == "instance", [width, 2 * width, 4 * width]
+        layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, width, 7, bias=bias), norm(kind, width)]
+        layers.append(nn.ReLU(inplace=True))
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=bias), norm(kind, after), nn.ReLU(True)]
+        layers += [ResidualBlock(4 * width, kind) for _ in range(blocks)]
+        for before, after in pairwise(reversed(widths)):
+            up = nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1, bias=bias)
+            layers += [up, norm(kind, after), nn.ReLU(inplace=True)]
+        layers += [nn.ReflectionPad2d(3), nn.Conv2d(width, outputs, 7), nn.Tanh()]
+        self.layers = normal_initialisation(nn.Sequential(*layers))
+
+    def forward(self, images: Tensor) -> Tensor:
+        translated: Tensor = self.layers(images)
+        return translated
+
+
+class UNet(nn.Module):
+    """Images [B, C', S, S] -> images [B, C, S, S] in [-1, 1]: halved `depth` times and enlarged again, with skips.
+
+    Convolutions 4x4 of stride 2, LeakyReLU 0.2 on the way down, ReLU up; widths w, 2 w, 4 w, 8 w, 8 w ...; each map on
+    the way up meets the one of its size on the way down. dropout: of the three innermost enlargements, also when images
+    are made, in the place of latents. Source: Isola et al. 2017 (arXiv:1611.07004), section 6.1.1; its code.
+    Raises ValueError where S is no multiple of 2^depth.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, depth: int, *, dropout: float, kind: MapNorm) -> None:
+        super().__init__()
+        self.factor = 2**depth
+        widths = [width * min(2**stage, 8) for stage in range(depth)]
+        down, up = [], []
+        for stage, (before, after) in enumerate(pairwise([inputs, *widths])):
+            inner = 0 < stage < depth - 1  # neither the first nor the innermost is normalised
+            down.append(nn.Sequential(
+                *maybe(stage > 0, lambda: nn.LeakyReLU(0.2)),
+                nn.Conv2d(before, after, 4, stride=2, padding=1, bias=kind == "instance" or not inner),
+                *maybe(inner, lambda after=after: norm(kind, after)),  # type: ignore[misc]
+            ))  # fmt: skip
+        for stage in reversed(range(depth)):
+            before, after = widths[stage] * (1 if stage == depth - 1 else 2), widths[stage - 1] if stage else outputs
+            up.append(nn.Sequential(
+                nn.ReLU(),
+                nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=kind == "instance" or stage == 0),
+                *(maybe(stage > 0, lambda after=after: norm(kind, after))),  # type: ignore[misc]
+                *maybe(dropout > 0 and depth - 4 <= stage < depth - 1 and stage > 0, lambda: Dropout(dropout)),
+            ))  # fmt: skip
+        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
+        normal_initialisation(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[-1] % self.factor or images.shape[-2] % self.factor:
+            raise ValueError(f"this network translates images of multiples of {self.factor} pixels")
+        maps = [images]
+        for layer in self.down:
+            maps.append(layer(maps[-1]))
+        x = maps.pop()
+        for place, layer in enumerate(self.up):
+            x = layer(x if place == 0 else torch.cat([x, maps.pop()], dim=1))
+        return torch.tanh(x)
+
+
+class PatchDiscriminator(nn.Module):
+    """Images [B, C, S, S], and further ones of that size beside them -> logits [B, P], one for each patch.
+
+    Convolutions 4x4: `layers` of stride 2, one of stride 1, and one to the logits; widths w, 2 w, 4 w, 8 w, 8 w ...,
+    LeakyReLU 0.2, all but the first normalised. Three layers see patches of 70x70 pixels, two 34x34, one 16x16.
+    Source: Isola et al. 2017 (arXiv:1611.07004), section 6.1.2; Zhu et al. 2017 (arXiv:1703.10593), appendix 7.2.
+    Raises ValueError where S is too small.
+    """
+
+    def __init__(self, channels: int, size: int, width: int, layers: int, kind: MapNorm) -> None:
+        super().__init__()
+        if size < 2**layers * 4:
+            raise ValueError(
+                f"{layers} halvings leave too little of {size} pixels, they need {2**layers * 4}; lower the layers"
+            )
+        widths = [width * min(2**stage, 8) for stage in range(layers + 1)]
+        stages: list[nn.Module] = []
+        for stage, (before, after) in enumerate(pairwise([channels, *widths])):
+            bias, stride = kind == "instance" or stage == 0, 2 if stage < layers else 1
+            stages.append(nn.Sequential(
+                nn.Conv2d(before, after, 4, stride=stride, padding=1, bias=bias),
+                *maybe(stage > 0, lambda after=after: norm(kind, after)),  # type: ignore[misc]
+                nn.LeakyReLU(0.2, inplace=True),
+            ))  # fmt: skip
+        self.stages = nn.ModuleList(stages)
+        self.head = nn.Conv2d(widths[-1], 1, 4, padding=1)
+        normal_initialisation(self)
+
+    def forward(self, *images: Tensor) -> DiscriminatorOutput:
+        features, x = [], torch.cat(images, dim=1)
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return DiscriminatorOutput(self.head(x).flatten(1), tuple(features))
+
+
+class BothDirections(nn.Module):
+    """A translator to the images of the data set, and one back from them; forward is the first.
+
+    a_to_b: from the input images to those of the data set. b_to_a: the other way.
+    """
+
+    def __init__(self, a_to_b: nn.Module, b_to_a: nn.Module) -> None:
+        super().__init__()
+        self.a_to_b, self.b_to_a = a_to_b, b_to_a
+
+    def forward(self, images: Tensor) -> Tensor:
+        translated: Tensor = self.a_to_b(images)
+        return translated
+
+
+class FilledIn(nn.Module):
+    """Images with a mask as their last channel -> images: what the mask hides is the network's, the rest as it was.
+
+    m f(x, m) + (1 - m) x, m 1 where pixels are missing: [B, C + 1, S, S] in [-1, 1] -> [B, C, S, S].
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        missing = (images[:, -1:] > 0).to(images.dtype)
+        filled: Tensor = self.network(images)
+        return missing * filled + (1.0 - missing) * images[:, :-1]

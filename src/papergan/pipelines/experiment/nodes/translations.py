@@ -1,0 +1,57 @@
+"""Pictures of a translation: inputs, what is made of them, and what should have been."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from papergan.config.checked import Experiment
+from papergan.data.images import ImageSplits
+from papergan.evaluation.translation_scores import baselines, translated
+from papergan.networks.translation import BothDirections
+from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
+from papergan.pipelines.experiment.nodes.export import sample_caption
+from papergan.pipelines.experiment.restore import device_of, load_generator, numerics_of, progress_of
+from papergan.reporting.image_grid import ImageGrid
+from papergan.weights import Weights
+
+NUM_SHOWN = 12
+
+
+@unless_diverged(no_picture)
+def draw_translations(experiment: Experiment, images: ImageSplits, generator: Weights) -> ImageGrid:
+    """Twelve test inputs: as they are, by what does without a network, translated, and what they should have become.
+
+    Of two domains without pairs: each input, its translation, and that back again; then the other way.
+    """
+    recipe, splits, progress = experiment.recipe, images.inputs, progress_of(generator)
+    assert splits is not None
+    sampler, device, spec = load_generator(recipe, generator, images=images), device_of(recipe), images.spec
+    inputs, target = splits.test.images[:NUM_SHOWN], images.test.images[:NUM_SHOWN]
+    with numerics_of(recipe):
+        made = translated(sampler.generator, inputs, device)
+        rows = {"input": shown(inputs, spec.channels, spec.size)} | dict(baselines(inputs, spec.channels, spec.size))
+        rows["translated"] = made
+        if splits.test.paired:
+            rows["target"] = target
+            rows["error"] = error_map(made, target)
+        if isinstance(sampler.generator, BothDirections):
+            there, back = sampler.generator.a_to_b, sampler.generator.b_to_a
+            rows["and back"] = translated(back, made, device)
+            rows["target"] = target
+            rows["to input"] = translated(back, target, device)
+            rows["back again"] = translated(there, rows["to input"], device)
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
+    grid = torch.cat(list(rows.values()))
+    return ImageGrid(grid, f"{caption}; inputs: {splits.test.name}", columns=len(inputs), row_labels=tuple(rows))
+
+
+def shown(inputs: Tensor, channels: int, size: int) -> Tensor:
+    """Inputs as uint8 [N, channels, size, size]: without a mask, grey in every channel, every pixel as a square."""
+    images = inputs[:, :channels] if inputs.shape[1] >= channels else inputs[:, :1].expand(-1, channels, -1, -1)
+    return images.repeat_interleave(size // images.shape[-1], 2).repeat_interleave(size // images.shape[-1], 3)
+
+
+def error_map(made: Tensor, wanted: Tensor) -> Tensor:
+    """The absolute difference of two uint8 [N, C, S, S], four times as bright, so that it is seen."""
+    return ((made.int() - wanted.int()).abs() * 4).clamp(0, 255).to(torch.uint8)

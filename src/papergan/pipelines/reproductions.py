@@ -1,0 +1,166 @@
+"""The reproductions: published numbers beside measured ones, each under its own protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from kedro.pipeline import Pipeline
+
+from papergan.config.checked import ModeStress, Reproductions
+from papergan.config.dirac import DiracResult
+from papergan.config.papers import citation, find_paper
+from papergan.config.study import ExperimentTrial
+from papergan.data.library import ImageLibrary
+from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.page import Page
+from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.metrics.parzen import parzen_anchors
+from papergan.pipelines import dirac_gan
+from papergan.pipelines.groups import named_node
+from papergan.reporting.published_results import published_numbers
+from papergan.reporting.reproductions import MeasuredRun, reproduction_table, reproductions, run_table, summary
+from papergan.studies import figures
+from papergan.studies.experiment_trials import ExperimentTrainer
+from papergan.studies.measures import run_of_card, run_of_dirac, run_of_points
+from papergan.studies.seed_groups import ExperimentGroup, grouped
+from papergan.studies.tables import study_page
+from papergan.studies.workers import train_all
+from papergan.tracking import Tracker
+
+POINTS = "pacgan_points"  # whose finished trials are read: training them is that tool's command
+ANCHOR_DATA, VALIDATION, METRIC = "mnist", 10_000, "parzen_ll_historical"
+CONSOLE = ("paper", "number", "published", "measured", "seeds", "verdict", "minutes")
+
+
+def train_reproductions(
+    plan: Reproductions, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
+    tracker: Tracker, score_cards: Mapping[str, ScoreCard],
+) -> dict[str, str]:  # fmt: skip
+    """Train every trial of which neither the store nor an experiment's own runs have a score card.
+
+    Returns where the result of each trained one is kept, or why it failed, by its name and seed. Raises Interrupted
+    after a stop signal; the same command goes on from there.
+    """
+    done = {card.recipe_fingerprint for card in score_cards.values()}
+    wanted = [trial for trial in plan.trials if trial.recipe.fingerprint not in done]
+    if plan.recipe.finished_only:
+        wanted = [trial for trial in wanted if trials.find(trial.key) is not None]
+    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
+    failed = train_all(plan.recipe.workers, wanted, trainer, trials, tracker)
+    return {f"{trial.name}, seed {trial.seed}": failed.get(trial.key, trial.key) for trial in wanted}
+
+
+def measure_anchors(plan: Reproductions, image_library: ImageLibrary) -> dict[str, dict[str, float]]:
+    """Metrics of real images that were published: the Parzen log-likelihood on MNIST; minutes.
+
+    The bandwidth is chosen by the last 10 000 training images, which are in no sample.
+    """
+    images = image_library.load(ANCHOR_DATA)
+    train, test = (one.images.flatten(1).float() / 255 for one in (images.train, images.test))
+    scores = parzen_anchors(train[:-VALIDATION], train[-VALIDATION:], test, seed=0)
+    return {
+        name: {METRIC: score.mean, f"{METRIC}_error": score.error, "parzen_bandwidth": score.bandwidth}
+        for name, score in scores.items()
+    }
+
+
+def tabulate(
+    plan: Reproductions, trials: ExperimentTrialStore, finished: Mapping[str, str],
+    score_cards: Mapping[str, ScoreCard], anchors: Mapping[str, Mapping[str, float]], dirac: Sequence[DiracResult],
+    points: ModeStress, point_trials: ModeTrialStore, published: Mapping[str, Any],
+) -> Page:  # fmt: skip
+    """The page: a row per published number, beside what was measured, with its verdict.
+
+    finished: trials of this pipeline. score_cards: of experiments that were run for themselves; a run of the same
+    recipe and seed counts once. points: the tool on points of the plane, of which finished trials count.
+    """
+    numbers = published_numbers(published)
+    cards = chain(_of_trials(plan.trials, trials), score_cards.values())
+    runs = _by_source(plan.trials, cards, dirac, anchors) | _of_points(points, point_trials)
+    found = reproductions(numbers, runs)
+    papers = {one.paper: find_paper(one.paper).short_name for one in numbers}
+    table = reproduction_table(found, papers, {one.measured_by: _command(one.measured_by) for one in numbers})
+    made_by = dict.fromkeys(run.made_by for one in found for run in one.runs if run.made_by)
+    notes = [
+        "measured: mean ± standard error over seeds; of a single run its own standard error where it has one. "
+        "reproduced: within twice the joint standard error and the printed precision; drowned: within it, but twice "
+        "the error is more than half of the number; the error of a published number is its paper's",
+        "minutes: of training a seed, on one core where nothing else is written",
+        *made_by,
+        *map(citation, papers),
+    ]
+    return study_page(
+        [("Published numbers", table)], [], f"reproductions: {plan.recipe.description}", notes, run_table(found),
+        sentences=[summary(found)], narrow=lambda table: table[[name for name in CONSOLE if name in table.columns]],
+    )  # fmt: skip
+
+
+def _of_trials(trials: Iterable[ExperimentTrial], store: ExperimentTrialStore) -> Iterator[ScoreCard]:
+    for trial in trials:
+        result = store.find(trial.key)
+        if result is not None:
+            yield result.card
+
+
+def _by_source(
+    trials: Sequence[ExperimentTrial], cards: Iterable[ScoreCard], dirac: Iterable[DiracResult],
+    anchors: Mapping[str, Mapping[str, float]],
+) -> dict[str, list[MeasuredRun]]:  # fmt: skip
+    """Measured runs by experiment or tool; of a recipe's cards the first. A run that diverged has no numbers."""
+    fingerprints = {trial.recipe.fingerprint: trial for trial in trials}
+    mine: dict[str, ScoreCard] = {}
+    for card in cards:
+        if card.recipe_fingerprint in fingerprints:
+            mine.setdefault(card.recipe_fingerprint, card)
+    found: dict[str, list[MeasuredRun]] = {}
+    for fingerprint, card in mine.items():
+        found.setdefault(fingerprints[fingerprint].experiment, []).append(run_of_card(card))
+    for result in dirac:
+        found[f"dirac_gan/{result.variant}"] = [run_of_dirac(result)]
+    for name, values in anchors.items():
+        errors = {key.removesuffix("_error"): value for key, value in values.items() if key.endswith("_error")}
+        found[f"anchors/{name}"] = [MeasuredRun(0, values, errors, None, "")]
+    return {name: sorted(runs, key=lambda run: run.seed) for name, runs in found.items()}
+
+
+def _of_points(points: ModeStress, store: ModeTrialStore) -> dict[str, list[MeasuredRun]]:
+    found: dict[str, list[MeasuredRun]] = {}
+    for trial in points.trials:
+        result = store.find(trial.key)
+        if result is not None:
+            found.setdefault(f"{points.name}/{trial.name}", []).append(run_of_points(trial.seed, result))
+    return found
+
+
+def _command(measured_by: str) -> str:
+    tool, _, variant = measured_by.partition("/")
+    if tool == "anchors":
+        return "kedro run --pipelines reproductions"
+    if "/" in variant:  # one trial of a tool on points
+        return f"kedro run --pipelines {tool} --params '{tool}.only=[{variant}],{tool}.seeds=[0]'"
+    return f"kedro run --pipelines {tool}" + ("" if variant else f" --params {tool}.seed=0")
+
+
+def draw_samples(plan: Reproductions, trials: ExperimentTrialStore, finished: Mapping[str, str]) -> object:
+    """A matplotlib Figure of samples, one panel per experiment of which this pipeline has trained a seed."""
+    return figures.samples(grouped(ExperimentGroup, plan.trials, trials), "reproductions: samples")
+
+
+def create_pipeline() -> Pipeline:
+    """The pipeline that trains what is missing, runs the tools whose numbers stand in the table, and makes it."""
+    recipe, stores = "params:recipe", ["image_library", "feature_cache"]
+    trials = [recipe, "trials", "finished"]
+    points, point_trials, results = f"params:{POINTS}", f"{POINTS}.trials", "dirac_gan.results"
+    nodes = [
+        named_node(train_reproductions, [recipe, *stores, "trials", "tracker", "score_cards"], "finished"),
+        named_node(measure_anchors, [recipe, "image_library"], "anchors"),
+        named_node(tabulate, [*trials, "score_cards", "anchors", results, points, point_trials, "published"], "page"),
+        named_node(draw_samples, trials, "samples"),
+    ]
+    shared = {*stores, "score_cards", results, point_trials, "published"}
+    parameters = {recipe: "params:reproductions", points: points}
+    own = Pipeline(nodes, namespace="reproductions", inputs=shared, parameters=parameters, tags=["reproductions"])
+    return own + dirac_gan.create_pipeline()

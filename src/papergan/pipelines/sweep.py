@@ -1,0 +1,105 @@
+"""A sweep: trials that Optuna suggests, with the tables and figures of a study, and Optuna's.
+
+optuna_study: an `optuna.Study`; Kedro reads annotations, and optuna is an extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from kedro.pipeline import Pipeline
+
+from papergan.config.checked import Study, Sweep
+from papergan.data.library import ImageLibrary
+from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.page import Page
+from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.pipelines import study as of_study
+from papergan.pipelines.groups import named_node
+from papergan.reporting.pages import plus_minus
+from papergan.reporting.seed_groups import mean_over
+from papergan.studies.experiment_trials import ExperimentTrainer
+from papergan.studies.runner import run_trials
+from papergan.studies.suggestions import SuggestedTrials, ranked, settings_of, suggested_trial, with_trials
+from papergan.studies.sweep_figures import FIGURES, page
+from papergan.tracking import Tracker
+from papergan.tracking.run_content import text_of
+
+DRAWN = 12  # trials that pictures have a panel for, the best
+
+
+def run_sweep(
+    sweep: Sweep, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
+    tracker: Tracker,
+) -> tuple[dict[str, str], dict[str, list[int]], Any]:  # fmt: skip
+    """Run the trials that Optuna suggests, then the winners with further seeds; finished ones are found.
+
+    Returns what `run_study` returns, and Optuna's study. Raises Interrupted after a stop signal; the same command goes
+    on from there.
+    """
+    suggestions = SuggestedTrials(sweep)
+    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
+    run_trials(suggestions, partial(trainer, prune=suggestions.prune), trials, tracker, suggestions.record)
+    return *of_study.where_kept(with_trials(sweep, suggestions.study).trials, trainer), suggestions.study
+
+
+def tabulate(
+    sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any, published: Mapping[str, Any],
+    pros_and_cons: Mapping[str, Any],
+) -> Page:  # fmt: skip
+    """The page of the sweep, as that of a study; the best trials first, and how to train with their settings."""
+    sentences = [*_sentences(sweep, trials, optuna_study)]
+    study = with_trials(sweep, optuna_study)
+    return of_study.tabulate(study, trials, {}, published, pros_and_cons, sentences)
+
+
+def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> Iterator[str]:
+    """What each winner scored, and the command that trains it; of the best trial where there is no winner."""
+    search = sweep.search
+    for one in ranked(optuna_study)[: max(1, search.winners)]:
+        settings = settings_of(search, one.params)
+        keys = {seed: suggested_trial(sweep, one.number, settings, seed).key for seed in sweep.recipe.seeds}
+        found = {seed: result.card for seed, key in keys.items() if (result := trials.find(key)) is not None}
+        value = mean_over(card.final.get(search.objective) for card in found.values())
+        given = ",".join(f"{search.experiment}.{name}={text_of(value)}" for name, value in settings.items())
+        shown = "diverged" if value is None else plus_minus(value.value, value.deviation)
+        yield (
+            f"trial {one.number}: {search.objective} {shown}, seeds {', '.join(map(str, found))}; chosen by seed "
+            f'{sweep.base.seed} alone, whose number flatters; train with it by --params "{given}"'
+        )
+
+
+def draw_sweep(sweep: Sweep, optuna_study: Any) -> tuple[object, ...]:
+    """Optuna's figures, in the order of FIGURES, and an HTML page of all of them."""
+    drawn = {name: draw(sweep, optuna_study) for name, draw in FIGURES.items()}
+    return *drawn.values(), page(f"{sweep.name}: {sweep.recipe.description}", drawn)
+
+
+def drawing(name: str) -> Callable[[Sweep, ExperimentTrialStore, Any], object]:
+    """The node that draws one of a study's figures of the best trials."""
+    draw_study = of_study.drawing(name)
+
+    def draw(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> object:
+        study = with_trials(sweep, optuna_study)
+        names = [*dict.fromkeys(trial.name for trial in study.trials)][:DRAWN]
+        shown: Study = study._replace(trials=tuple(trial for trial in study.trials if trial.name in names))
+        return draw_study(shown, trials, {})
+
+    draw.__name__ = f"draw_{name}"
+    return draw
+
+
+def create_pipeline(study: str) -> Pipeline:
+    """The pipeline of one study that has a search, which runs its trials itself."""
+    recipe, stores = "params:recipe", ["image_library", "feature_cache"]
+    inputs = [recipe, "trials", "optuna_study"]
+    nodes = [
+        named_node(run_sweep, [recipe, *stores, "trials", "tracker"], ["finished", "subsets", "optuna_study"]),
+        named_node(tabulate, [*inputs, "published", "pros_and_cons"], "study_table"),
+        named_node(draw_sweep, [recipe, "optuna_study"], [*FIGURES, "sweep_page"]),
+        *(named_node(drawing(name), inputs, f"study_{name}") for name in of_study.FIGURES),
+    ]
+    shared, parameters = {*stores, "published", "pros_and_cons"}, {recipe: f"params:{study}"}
+    return Pipeline(nodes, namespace=study, inputs=shared, parameters=parameters, tags=["study"])

@@ -1,0 +1,96 @@
+"""CycleGAN: translation between two domains without pairs. Zhu et al. 2017, arXiv:1703.10593.
+
+Reproduced, from the paper and its authors' code: two ResNet generators, two patch discriminators, instance norm;
+least squares, halved in the discriminators' steps and whole in the generators'; cycle consistency 10 each way, identity
+half of that; a pool of 50 generated images for each discriminator; Adam 2e-4 (0.5, 0.999), constant for
+`constant_epochs` and then linearly to 0 within `decay_epochs`; the generators' step first, one each; weights
+N(0, 0.02). Batch 1 is in the recipe. Six blocks are of images of 128 pixels, nine of 256.
+Deviations: the discriminators see what the generators make after their step, theirs what they made before it; the rate
+falls with every step rather than with every epoch.
+Deterministic on a GPU: convolutions, transposed ones, instance norm; mirrored borders have no such kernel in torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn
+
+from papergan.data.images import ImageSpec
+from papergan.game.game import Game, Match, Player, Turn
+from papergan.game.optimisers import adam
+from papergan.game.priors import InputImages
+from papergan.game.schedules import LinearEpochDecay
+from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
+from papergan.networks.translation import BothDirections, PatchDiscriminator, ResNetTranslator, only_input
+from papergan.objectives.adversarial import LeastSquares
+from papergan.objectives.image_pool import ImagePool, Pooled
+from papergan.objectives.translation import CycleConsistency, IdentityMapping
+
+TRAITS = frozenset({"translates", "not_recordable"})
+A_TO_B, B_TO_A = "generator.a_to_b", "generator.b_to_a"
+
+
+def build(
+    images: ImageSpec,
+    *,
+    width: Annotated[int, Field(ge=4)] = 64,
+    discriminator_width: Annotated[int, Field(ge=4)] = 64,
+    blocks: Annotated[int, Field(ge=1, le=64)] = 6,
+    discriminator_layers: Annotated[int, Field(ge=1, le=8)] = 3,
+    cycle: Annotated[float, Field(ge=0.0)] = 10.0,
+    identity: Annotated[float, Field(ge=0.0)] = 0.5,
+    pool: Annotated[int, Field(ge=1, le=10_000)] = 50,
+    learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
+    constant_epochs: Annotated[float, Field(ge=0.0)] = 100.0,
+    decay_epochs: Annotated[float, Field(gt=0.0)] = 100.0,
+) -> Game:
+    """Build the game, from the input images (A) to those of the data set (B), and back.
+
+    identity: times `cycle`. discriminator_layers: halvings of the discriminators. pool: images in each.
+    """
+    given, channels, size = only_input(images), images.channels, images.size
+    if (given.channels, given.size) != (channels, size):
+        raise ValueError(f"both domains must be {channels}x{size}x{size}, the inputs are {given.channels}x{given.size}")
+
+    def discriminator() -> PatchDiscriminator:
+        return PatchDiscriminator(channels, size, discriminator_width, discriminator_layers, "instance")
+
+    pools = {name: ImagePool(pool, channels, size) for name in ("pool_b", "pool_a")}
+    forward = Match(generator=A_TO_B, discriminator="discriminator_b")
+    back = Match(generator=B_TO_A, discriminator="discriminator_a", source="image", real="input")
+    shown_b = Match(A_TO_B, "discriminator_b", discriminator_input=Pooled(pools["pool_b"]))
+    shown_a = Match(B_TO_A, "discriminator_a", "image", "input", Pooled(pools["pool_a"]))
+    loss, optimiser = LeastSquares(half=False), adam(learning_rate, (beta1, 0.999))
+    rate = LinearEpochDecay(learning_rate, constant_epochs, decay_epochs)
+    terms = [
+        term
+        for match, other in ((forward, B_TO_A), (back, A_TO_B))
+        for term in (
+            GeneratorLoss(loss, match=match),
+            CycleConsistency(other, weight=cycle, match=match),
+            *([IdentityMapping(weight=cycle * identity, match=match)] if identity else []),
+        )
+    ]
+    return Game(
+        networks=nn.ModuleDict(
+            {
+                "prior": InputImages(given.channels, given.size),
+                "generator": BothDirections(*(ResNetTranslator(channels, channels, width, blocks) for _ in range(2))),
+                "discriminator_a": discriminator(),
+                "discriminator_b": discriminator(),
+            }
+        ),
+        players={
+            "generator": Player(("generator",), optimiser, rate),
+            "discriminator": Player(("discriminator_a", "discriminator_b"), optimiser, rate),
+        },
+        turns=(
+            Turn("generator", tuple(terms)),
+            Turn("discriminator", tuple(DiscriminatorLoss(loss, match=match) for match in (shown_b, shown_a))),
+        ),
+        controllers=pools,
+        showcase=Match(discriminator="discriminator_b"),
+    )

@@ -1,0 +1,103 @@
+"""The pipeline of a translation: from inputs to a translator, its scores beside baselines, and its pictures."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
+from papergan.data.library import ImageLibrary
+from papergan.data.sources import Sources
+from papergan.datasets.checkpoints import CheckpointFolder
+from papergan.datasets.feature_cache import FeatureCache
+from papergan.inference import Translator, load
+from papergan.inference.model_folder import write_model
+from papergan.pipelines import experiment
+from papergan.tracking import Tracker
+from pipelines.test_experiment import played
+
+SHARED = {
+    "paper": "ledig2017", "dataset": "synthetic_shapes",
+    "training": {"steps": 4, "batch_size": 10, "report_every_steps": 1, "batch_norm_batches": 2},
+    "evaluation": {
+        "inception": False, "domain_classifier": {"epochs": 1, "width": 4, "whole": True}, "every_epochs": 0.2,
+        "num_samples": 100, "final_num_samples": 100, "splits": 2, "discriminator_samples": 20, "batch_size": 50,
+        "path_samples": 0, "memorisation_samples": 0,
+    },
+}  # fmt: skip
+GIVEN = {
+    "srgan_cifar10": {
+        "system": "srgan", "input": {"kind": "downsampled", "factor": 4},
+        "overrides": {"width": 8, "discriminator_width": 4, "blocks": 1, "pretraining_steps": 2},
+    },
+    "cyclegan_horse_deer": {
+        "system": "cyclegan", "classes": ["disc"],
+        "input": {"kind": "domain", "dataset": "synthetic_shapes", "classes": ["ring", "star"]},
+        "overrides": {
+            "width": 4, "discriminator_width": 4, "blocks": 1, "discriminator_layers": 1, "pool": 4,
+        },
+    },
+}  # fmt: skip
+
+
+def run(folder, name):
+    inputs = {
+        "image_library": ImageLibrary.declared(
+            {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 200, "test": 120}}, Sources(folder), folder
+        ),
+        "feature_cache": FeatureCache(folder / "rulers"), f"{name}.tracker": Tracker(),
+        f"params:{name}": Experiment(name, Recipe.parse(name, SHARED | GIVEN[name])),
+        f"{name}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": {},
+    }  # fmt: skip
+    made = ("scores", "translations", "model", "samples", "progress", "neighbours")
+    return played(experiment.create_pipeline(name).to_outputs(*(f"{name}.{one}" for one in made)), inputs)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("pairs"), "srgan_cifar10")
+
+
+@pytest.fixture(scope="module")
+def domains(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("domains"), "cyclegan_horse_deer")
+
+
+def test_pairs_are_scored_beside_what_does_without_a_network(pairs):
+    card = pairs.load("srgan_cifar10.scores")
+    assert {"psnr", "ssim", "psnr_y", "ssim_y", "domain_fid", "discriminator_accuracy_zero"} <= card.final.keys()
+    rows = {row.name: row for row in card.real_rows}
+    assert set(rows) == {"real test set", "train copies", "bicubic"}
+    assert rows["bicubic"].metrics["psnr"] > card.final["psnr"]  # after four steps
+    assert rows["bicubic"].metrics.keys() >= {"psnr", "ssim_y", "domain_fid"}
+    assert card.protocols[0].num_samples == rows["bicubic"].protocols[0].num_samples == 100
+
+
+def test_domains_are_scored_by_classes_and_cycles(domains):
+    card = domains.load("cyclegan_horse_deer.scores")
+    assert 0 <= card.final["domain_target_share"] <= 1
+    assert card.final["cycle_error"] > 0
+    assert "psnr" not in card.final
+    row = next(row for row in card.real_rows if row.name == "input")
+    assert "domain_target_share" in row.metrics
+    assert card.protocols[0].num_samples == 24  # rings and stars of the test set
+
+
+def test_pictures_have_a_row_of_each(pairs, domains):
+    grid = pairs.load("srgan_cifar10.translations")
+    assert grid.row_labels == ("input", "bicubic", "translated", "target", "error")
+    assert grid.images.shape == (5 * 12, 3, 32, 32)
+    target, error, made = (grid.images[12 * row : 12 * row + 12].int() for row in (3, 4, 2))
+    assert torch.equal(error, ((made - target).abs() * 4).clamp(max=255))
+    both = domains.load("cyclegan_horse_deer.translations")
+    assert both.row_labels == ("input", "translated", "and back", "target", "to input", "back again")
+
+
+def test_the_model_folder_is_a_translator_of_the_images_that_were_scored(pairs, tmp_path):
+    write_model(tmp_path / "model", pairs.load("srgan_cifar10.model"))
+    translator = load(tmp_path / "model", "cpu")
+    assert isinstance(translator, Translator)
+    grid = pairs.load("srgan_cifar10.translations")
+    small = grid.images[:12, :, ::4, ::4]
+    assert torch.equal(translator.translate(small.permute(0, 2, 3, 1)).pixels, grid.images[24:36])
