@@ -89,7 +89,7 @@ class StyleMethods:
     def truncation_strip(self, n: int = 4, *, seed: int = 0, psis: Sequence[float] = PSIS) -> Grid:
         """A picture: a row for each of n samples, a column for each psi; 0 is the mean style, below it the opposite.
 
-        Raises RecipeError where the generator has no
+        Raises RecipeError where the generator has no styles.
         """
         check_count(n)
         return _truncation_strip(self._generator, n, seed, psis)
