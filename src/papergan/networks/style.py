@@ -31,9 +31,9 @@ class AdaIN(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale, shift = self.affine(style)[:, :, None, None].chunk(2, dim=1)
-        variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
-        scale = (1 + scale) * torch.rsqrt(variance + 1e-8)
-        out: Tensor = x * scale.to(x.dtype) + (shift - mean * scale).to(x.dtype)
+        centred = x.float() - x.float().mean(dim=(2, 3), keepdim=True)
+        scale = (1 + scale) * torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + 1e-8)
+        out: Tensor = centred.to(x.dtype) * scale.to(x.dtype) + shift.to(x.dtype)
         return out
 
 
