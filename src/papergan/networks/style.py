@@ -32,7 +32,8 @@ class AdaIN(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale, shift = self.affine(style)[:, :, None, None].chunk(2, dim=1)
         centred = x.float() - x.float().mean(dim=(2, 3), keepdim=True)
-        scale = (1 + scale) * torch.rsqrt(centred.square().mean(dim=(2, 3), keepdim=True) + 1e-8)
+        # 1e4 / sqrt(1e8 v + 1) is 1 / sqrt(v + 1e-8), whose term an exporter to ONNX takes for 0 and leaves out
+        scale = (1 + scale) * 1e4 * torch.rsqrt(1e8 * centred.square().mean(dim=(2, 3), keepdim=True) + 1)
         out: Tensor = centred.to(x.dtype) * scale.to(x.dtype) + shift.to(x.dtype)
         return out
 
