@@ -373,3 +373,9 @@ def test_neighbours_are_timed_for_every_shape_of_features(run):
     assert [row.split("|")[1].strip() for row in rows] == [
         "normal", "clusters 1e-3", "noise 1e-7", "collapsed", "outlier",
     ]  # fmt: skip
+
+
+def test_modulated_convolutions_are_timed_two_ways(run):
+    rows = run("modulation.py", "--batch", "2", "--repeats", "1", "--widths", "4", "--sizes", "4")
+    assert [row.split(" | ")[3] for row in rows[-4:]] == ["no", "yes", "no", "yes"]
+    assert all(float(row.split(" | ")[-1].strip(" |")) > 0 for row in rows[-4:])

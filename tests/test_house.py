@@ -175,6 +175,9 @@ GENERIC_SOURCES = {  # by file of the kernel: what may be cited there, and why i
         "Zeiler 2012,\n    arXiv:1212.5701": "an optimiser",
         "Arjovsky et al. 2017, arXiv:1701.07875": "weight clipping",
     },
+    "style_generator.py": {
+        "Karras et al. 2019 (arXiv:1812.04948)": "a mapping network before any synthesis, truncation of its styles",
+    },
     "priors.py": {
         "Brock et al. 2019, arXiv:1809.11096": "truncation of a prior", "Shoemake 1985": "spherical interpolation",
         "White 2016, arXiv:1609.04468": "spherical interpolation",

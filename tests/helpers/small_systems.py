@@ -26,10 +26,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "gan": {"dropout": 0.3},
     "gmmn": {"widths": [8]},
     "mix_wgan": {"width": 4, "components": 3},
+    "stylegan": {"half_life": 100.0, "mapping_layers": 2},
+    "stylegan2": {"path_length": 2.0, "style_mixing": 0.9, "half_life": 100.0},
     "progan": {"stable_images": 8, "fade_images": 16},
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # games of a system with other settings, tested as systems are
     "dcgan_labels": ("dcgan", {"labels": "maps"}),
+    "stylegan2_labels": ("stylegan2", {"labels": "projection"}),
     "wgan_gp_labels": ("wgan_gp", {"labels": "projection"}),
 }
 MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy turns are taken, within a few steps

@@ -47,6 +47,9 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "dropout of its own": ("gan", ["papergan.networks.layers.drawing.per_image"]),
     "comparisons of its own": ("gan", ["papergan.networks.layers.drawing.all_gather"]),
     "deviations of its own": ("progan", ["papergan.networks.layers.equalised.all_gather"]),
+    "noise of its own": ("stylegan2", ["papergan.networks.layers.styles.per_image"]),
+    "styles of its own": ("stylegan2", ["papergan.game.style_generator.per_image"]),
+    "path lengths of its own": ("stylegan2", ["papergan.objectives.path_length.batch_mean"]),
     "diversity of its own": (
         "gan",
         ["papergan.objectives.diversity.all_gather", "papergan.objectives.diversity.per_image"],

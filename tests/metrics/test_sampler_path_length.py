@@ -10,7 +10,8 @@ from helpers.toy_extractor import PixelExtractor
 from papergan.game.priors import Uniform
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
-from papergan.metrics.sampler_path_length import sampler_path_length
+from papergan.game.style_generator import StyleGenerator, StyleLatents
+from papergan.metrics.sampler_path_length import sampler_path_length, style_path_length
 
 
 class Plain(nn.Module):
@@ -42,3 +43,38 @@ def test_it_grows_with_the_square_and_is_zero_for_a_collapsed_generator() -> Non
 def test_a_source_that_is_no_prior_has_no_way_between_latents() -> None:
     sampler = Sampler(nn.Identity(), Plain(1.0))
     assert sampler_path_length(sampler, PixelExtractor(), count=4, seed=0, progress=Progress()) is None
+
+
+class Halved(nn.Module):
+    """A mapping w = z / 2."""
+
+    def forward(self, latent: Tensor, classes: Tensor | None) -> Tensor:
+        return latent / 2
+
+
+class PlainSynthesis(Plain):
+    """`Plain` of the first of two layers' styles."""
+
+    num_layers = 2
+
+    def forward(self, styles: Tensor) -> Tensor:
+        return super().forward(styles[:, 0])
+
+
+def test_between_styles_it_is_that_of_straight_lines_in_w() -> None:
+    """E |127.5 (z1 - z0) / 2|^2 = (127.5 / 2)^2 * 3 * 2, z ~ N(0, I) of 3 numbers; trimmed by 1 % at either end."""
+    sampler = Sampler(StyleLatents(3), StyleGenerator(Halved(), PlainSynthesis(1.0), 3, mixing=0.0, decay=0.9)).eval()
+    common = {"count": 4000, "seed": 0, "progress": Progress()}
+    found = style_path_length(sampler, PixelExtractor(), **common)
+    assert found == pytest.approx((127.5 / 2) ** 2 * 6, rel=0.07)
+    start, end = (sampler.latents(4000, 0, f"path {which}", progress=Progress())[0] for which in ("start", "end"))
+    squares = (127.5 / 2 * (end - start)).square().sum(1)
+    assert found == pytest.approx(float(squares.sort().values[40:-40].mean()), rel=0.01)
+    assert sampler_path_length(sampler, PixelExtractor(), **common) != pytest.approx(found, rel=0.02)  # on the sphere
+
+
+def test_a_generator_without_styles_has_no_path_length_between_them() -> None:
+    assert (
+        style_path_length(Sampler(Uniform(3), Plain(1.0)), PixelExtractor(), count=4, seed=0, progress=Progress())
+        is None
+    )

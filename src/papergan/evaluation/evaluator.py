@@ -22,7 +22,7 @@ from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
 from papergan.metrics.conditional import classification_accuracy_score, statistics_by_class
 from papergan.metrics.feature_statistics import FeatureStatistics
-from papergan.metrics.sampler_path_length import sampler_path_length
+from papergan.metrics.sampler_path_length import sampler_path_length, style_path_length
 
 Stop = Callable[[], bool] | None
 
@@ -86,10 +86,9 @@ class Evaluator:
             features = replace(features, labels=labels)
         scores = self.score_features(features, rules, should_stop)
         for extractor in self.extractors if rules.path_samples else ():
-            length = sampler_path_length(
-                sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=progress
-            )
-            scores |= {} if length is None else {f"{extractor.metric_prefix}ppl": length}
+            for name, measure in (("ppl", sampler_path_length), ("ppl_w", style_path_length)):
+                length = measure(sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=progress)
+                scores |= {} if length is None else {f"{extractor.metric_prefix}{name}": length}
         if self.conditional and rules.cas_samples:
             scores["cas"] = self.classification_accuracy(
                 self._labelled_samples(sampler, rules, progress), rules, should_stop

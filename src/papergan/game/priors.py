@@ -15,9 +15,14 @@ from papergan.image_range import to_model_range
 
 
 class Prior(nn.Module):
-    """The base class: draws `count` latents as a tuple of the generator's arguments, on the device of its buffers."""
+    """The base class: draws `count` latents as a tuple of the generator's arguments, on the device of its buffers.
+
+    truncates: whether a truncation is of its latents; else the generator truncates what it makes of them, as one with
+    styles does, and has an argument `truncation` for that.
+    """
 
     where: Tensor
+    truncates = True
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
@@ -87,6 +92,7 @@ class WithChoice(Prior):
     def __init__(self, latents: Prior, choices: int, *, from_batch: bool = False) -> None:
         super().__init__(latents.latent_dim)
         self.latents, self.choices, self.from_batch = latents, choices, from_batch
+        self.truncates = latents.truncates
 
     def chosen(self, count: int) -> Tensor:
         """The choices, int64 [count], uniform."""

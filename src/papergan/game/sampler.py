@@ -62,7 +62,7 @@ class Sampler(nn.Module):
                 wanted = min(CHUNK, count - start)
                 if choices is not None:
                     latent = self.with_choices(latent, choices, start)
-                yield self.decode(*(part[:wanted] for part in latent))
+                yield self.decode(*(part[:wanted] for part in latent), truncation=truncation)
         finally:
             self.train(was_training)
 
@@ -87,11 +87,20 @@ class Sampler(nn.Module):
         return self.prior.with_choice(latent, choices.cpu()[places])
 
     @torch.no_grad()
-    def decode(self, *latent: Tensor) -> Tensor:
-        """Images of the generator's arguments, [B, ...] each, some at once: float32 [B, C, S, S] in [-1, 1]."""
+    def decode(self, *latent: Tensor, truncation: float | None = None) -> Tensor:
+        """Images of the generator's arguments, [B, ...] each, some at once: float32 [B, C, S, S] in [-1, 1].
+
+        truncation: for a generator that truncates by itself, see `Prior.truncates`; others have it in their latents.
+        """
         at_once = ON_A_CPU if self.device.type == "cpu" else CHUNK
         parts = zip(*(torch.split(part, at_once) for part in latent), strict=True)
-        return torch.cat([self.generator(*part).float() for part in parts])
+        more = {} if truncation is None or not self.generator_truncates else {"truncation": truncation}
+        return torch.cat([self.generator(*part, **more).float() for part in parts])
+
+    @property
+    def generator_truncates(self) -> bool:
+        """Whether a truncation is of the generator's styles, by a factor psi, and not of the prior's latents."""
+        return isinstance(self.prior, Prior) and not self.prior.truncates
 
     @torch.no_grad()
     def latents(

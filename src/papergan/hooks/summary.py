@@ -34,7 +34,8 @@ SHOWN_OUTPUTS = (
 )  # fmt: skip
 # figures of an experiment, which are listed on one line
 FIGURE_OUTPUTS = (
-    "further_curves", "over_time", "interpolation", "translations", "by_class", "codes", "neighbours", "truncation",
+    "further_curves", "over_time", "interpolation", "translations", "by_class", "codes", "style_mixing", "neighbours",
+    "truncation",
 )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from papergan.training.batches import batches_per_epoch
 from papergan.validation import deep_merge
 
 PACKAGES = ("optuna", "plotly")
-COUNTS = {"ppl": "path_samples", "parzen_ll_historical": "parzen_samples", "cas": "cas_samples",
-          "intra_fid": "class_samples"}  # fmt: skip
+COUNTS = {"ppl": "path_samples", "ppl_w": "path_samples", "parzen_ll_historical": "parzen_samples",
+          "cas": "cas_samples", "intra_fid": "class_samples"}  # fmt: skip
 """Settings of the evaluation that leave out a metric where they are 0."""
 
 

@@ -21,6 +21,7 @@ from papergan.inference.levels import at_level
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.samples import Samples, images_as_given
 from papergan.inference.store import restored, stored_spec
+from papergan.inference.styles import StyleMethods
 from papergan.inference.truncation import TruncatedSamplers
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Array = Tensor | np.ndarray[Any, Any] | Sequence[float] | Sequence[Sequence[float]]
 
 
-class Generator:
+class Generator(StyleMethods):
     """A trained generator, ready to use. Sample i of a seed depends on (seed, i) alone.
 
     Neither the number of samples nor the batch size nor the device changes it, but for the rounding of products.
@@ -107,7 +108,7 @@ class Generator:
 
         labels: a class by name or number, or several, which the samples take in turn; None = as the prior draws them.
         truncation: threshold of the latents (Brock et al. 2019, arXiv:1809.11096, section 3.1); BatchNorm's statistics
-        are re-estimated under it. None = the prior as it is.
+        are re-estimated under it; with styles psi, see `StyleGenerator`. None = the prior as it is.
         Raises RecipeError for a wrong count, a label that this generator does not know, more labels than samples, a
         truncation that its prior does not know.
         """
@@ -129,7 +130,7 @@ class Generator:
             latents = self._drawn(start, stop, seed, truncation)
             if chosen is not None:
                 latents = self._on_cpu.with_choices(latents, chosen, start)
-            yield self._decoded(sampler, latents, f"seed {seed}", start)
+            yield self._decoded(sampler, latents, f"seed {seed}", start, truncation)
 
     def decode(
         self, latents: Array, *, labels: Labels = None, members: Members = None, truncation: float | None = None,
@@ -211,7 +212,7 @@ class Generator:
         sampler = self._truncated.at(truncation)
         arguments = (z,) if chosen is None else (z, one_hot(chosen, self.num_members or self.image.num_classes))
         parts = zip(*(torch.split(part, batch_size) for part in arguments), strict=True)
-        made = [self._decoded(sampler, part, "given latents", at * batch_size) for at, part in enumerate(parts)]
+        made = [self._decoded(sampler, one, "given latents", i * batch_size, truncation) for i, one in enumerate(parts)]
         return Samples.join(made)
 
     def _drawn(self, start: int, stop: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
@@ -237,13 +238,20 @@ class Generator:
             raise RecipeError(f"latents: expected finite numbers [N, {self.latent_dim}], got {list(z.shape)}")
         return z
 
-    def _decoded(self, sampler: Sampler, arguments: tuple[Tensor, ...], what: str, first: int) -> Samples:
-        images = sampler.decode(*(part.to(self.device) for part in arguments)).clamp(-1, 1).cpu()
+    def _decoded(
+        self, sampler: Sampler, arguments: tuple[Tensor, ...], what: str, first: int, truncation: float | None
+    ) -> Samples:
+        images = sampler.decode(*(part.to(self.device) for part in arguments), truncation=truncation)
+        chosen = arguments[1].argmax(1) if len(arguments) > 1 else None
+        return self._samples(images, arguments[0], what, first, chosen)
+
+    def _samples(
+        self, images: Tensor, latents: Tensor, what: str, first: int = 0, chosen: Tensor | None = None
+    ) -> Samples:
         about = self.stored.about
         caption = f"{about.get('experiment', self.system)}, trained on {about.get('dataset', '?')}; {what}"
-        chosen = arguments[1].argmax(1) if len(arguments) > 1 else None
         return Samples(
-            images, arguments[0], chosen if self.conditional else None, self.classes, caption, first,
+            images.clamp(-1, 1).cpu(), latents, chosen if self.conditional else None, self.classes, caption, first,
             {"Description": caption, "Software": f"papergan {self.stored.config['papergan']}", "Model": self.digest},
             chosen if self.num_members else None,
         )  # fmt: skip

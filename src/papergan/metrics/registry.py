@@ -73,6 +73,9 @@ _ALL = (
     Metric("stacked_modes", "modes of stacked images", "higher", "stacked_modes@{num_samples}"),
     Metric("stacked_divergence", "divergence of the modes from even ones", "lower", "stacked_divergence@{num_samples}"),
     Metric("ppl", "perceptual path length", "lower", "ppl@{path_samples}", "", ("path_samples",)),
+    Metric(
+        "ppl_w", "perceptual path length between styles", "lower", "ppl_w@{path_samples}", "", ("path_samples",)
+    ),
     Metric("copy_rate", "copy rate, features", "real", f"copies@{_COPIES}", "", _COPIED),
     Metric("distance_ratio", "distance to training images, features", "real", f"nn_ratio@{_COPIES}", "", _COPIED),
     Metric("pixel_copy_rate", "copy rate, pixels", "real", f"pixel_copies@{_COPIES}", "", _COPIED, False),

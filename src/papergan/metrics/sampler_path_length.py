@@ -1,6 +1,8 @@
-"""The Perceptual Path Length of a sampler."""
+"""The Perceptual Path Length of a sampler, between latents and between styles."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from papergan.extractors.feature_extractor import FeatureExtractor, full_precisi
 from papergan.game.priors import Prior
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
+from papergan.game.style_generator import StyleGenerator
 from papergan.metrics.path_length import path_lengths, trimmed_mean
 
 BATCH = 50
@@ -26,22 +29,53 @@ def sampler_path_length(
     """
     if not isinstance(sampler.prior, Prior):
         return None
-    prior = sampler.prior
-    start, end = (sampler.latents(count, seed, f"path {end}", progress=progress) for end in ("start", "end"))
-    position = torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(sampler.device)
-    lengths = []
+    start, end = _ends(sampler, count, seed, progress)
+    return _trimmed_mean(sampler.generator, extractor, sampler.prior.between, start, end[0], seed)
+
+
+@torch.no_grad()
+def style_path_length(
+    sampler: Sampler, extractor: FeatureExtractor, *, count: int, seed: int, progress: Progress
+) -> float | None:
+    """As `sampler_path_length`, between the styles of the same latents, on straight lines; both ends have their class.
+
+    None for a generator without styles. Source: Karras et al. 2019 (arXiv:1812.04948), section 4.1, l_W.
+    """
+    generator = sampler.generator
+    if not isinstance(generator, StyleGenerator):
+        return None
     with full_precision(sampler.device):
-        for rows in torch.split(torch.arange(count, device=sampler.device), BATCH):
-            rest = [part[rows] for part in start[1:]]
+        start, end = (generator.map(*part) for part in _ends(sampler, count, seed, progress))
+    return _trimmed_mean(generator.synthesise, extractor, _straight, (start,), end, seed)
+
+
+def _ends(sampler: Sampler, count: int, seed: int, progress: Progress) -> list[tuple[Tensor, ...]]:
+    return [sampler.latents(count, seed, f"path {end}", progress=progress) for end in ("start", "end")]
+
+
+def _straight(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
+    return torch.lerp(start, end, position[:, None])
+
+
+def _trimmed_mean(
+    make: Callable[..., Tensor], extractor: FeatureExtractor, between: Callable[[Tensor, Tensor, Tensor], Tensor],
+    start: tuple[Tensor, ...], end: Tensor, seed: int,
+) -> float:  # fmt: skip
+    """PPL of paths from start[0] to `end`; the rest of start are further arguments, which stay."""
+    count, device = len(end), end.device
+    position = torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(device)
+    lengths = []
+    with full_precision(device):
+        for rows in torch.split(torch.arange(count, device=device), BATCH):
+            first, *rest = (part[rows] for part in start)
 
             def generate(latent: Tensor, rest: list[Tensor] = rest) -> Tensor:
-                images: Tensor = sampler.generator(latent, *rest)
-                return images.float()
+                return make(latent, *rest).float()
 
             lengths.append(
                 path_lengths(
-                    generate, lambda images: extractor.extract_float((images + 1) * 127.5).features, prior.between,
-                    start[0][rows], end[0][rows], position[rows],
+                    generate, lambda images: extractor.extract_float((images + 1) * 127.5).features, between,
+                    first, end[rows], position[rows],
                 )
             )  # fmt: skip
     return trimmed_mean(torch.cat(lengths))

@@ -10,10 +10,11 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
+from torch.nn.functional import leaky_relu
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
+from papergan.networks.layers.resampling import Resample
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
@@ -48,25 +49,6 @@ class Block(nn.Module):
         inner = self.grouped(self.first(self.expand(maps)))
         after: Tensor = self.contract(self.second(inner))
         return maps + after
-
-
-class Resample(nn.Module):
-    """Twice or half as large by the filter [1, 3, 3, 1] in both directions, [B, C, H, W]; zeros beyond the border."""
-
-    kernel: Tensor
-
-    def __init__(self, channels: int, *, up: bool) -> None:
-        super().__init__()
-        line = torch.tensor([1.0, 3.0, 3.0, 1.0])
-        kernel = torch.outer(line, line) * ((4.0 if up else 1.0) / 64)
-        self.register_buffer("kernel", kernel.expand(channels, 1, 4, 4).clone(), persistent=False)
-        self.up = up
-
-    def forward(self, maps: Tensor) -> Tensor:
-        kernel = self.kernel.to(maps.dtype)
-        if self.up:
-            return conv_transpose2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
-        return conv2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
 
 
 class ResNeXtGenerator(nn.Module):

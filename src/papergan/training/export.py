@@ -7,6 +7,9 @@ import copy
 from papergan.game.game import Game
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
+from papergan.game.style_generator import StyleGenerator
+
+NUM_STYLES = 10_000  # of which the mean is taken
 
 
 def export_generator(
@@ -18,7 +21,9 @@ def export_generator(
     batch_size: int = 64,
     averaged: bool = True,
 ) -> Sampler:
-    """A copy of the averaged generator in evaluation mode, BatchNorm statistics re-estimated under its own weights.
+    """A copy of the averaged generator in evaluation mode, with statistics re-estimated under its own weights.
+
+    These are BatchNorm's, and the mean of the styles of a `StyleGenerator`.
 
     Where the game keeps no average, or `averaged` is false, it is a copy of the generator in training, whose statistics
     are its own already. The game is left as it is.
@@ -26,4 +31,6 @@ def export_generator(
     sampler = copy.deepcopy(game.sampler(averaged=averaged)).requires_grad_(False)
     if averaged and game.average is not None:
         sampler.estimate_batch_norm(batches=batch_norm_batches, batch_size=batch_size, seed=seed, progress=progress)
+        if isinstance(sampler.generator, StyleGenerator):
+            sampler.generator.estimate_mean(*sampler.latents(NUM_STYLES, seed, "mean style", progress=progress))
     return sampler.eval()

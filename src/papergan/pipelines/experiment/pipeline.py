@@ -20,6 +20,7 @@ from papergan.pipelines.experiment.nodes import (
     model,
     packaging,
     references,
+    style_mixing,
     training,
     translations,
     truncation,
@@ -85,6 +86,7 @@ def _groups(*, translates: bool) -> dict[str, Pipeline]:
             *of_latents(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
             *of_latents(class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
             *of_latents(class_figures.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
+            *of_latents(style_mixing.draw_style_mixing, [recipe, "generator"], "style_mixing"),
             *of_images(translations.draw_translations, [recipe, "images", "generator"], "translations"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(

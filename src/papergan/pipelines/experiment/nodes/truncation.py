@@ -31,6 +31,7 @@ from papergan.reporting.image_grid import make_grid
 from papergan.weights import Weights
 
 THRESHOLDS = (0.2, 0.5, 1.0, 1.5, 2.0, None)
+PSIS = (0.2, 0.4, 0.6, 0.7, 0.85, None)  # of styles
 MAX_SAMPLES = 2000
 PER_ROW = 10
 SHOWN_METRICS = ("precision", "recall", "density", "coverage")
@@ -42,7 +43,8 @@ def sweep_truncation(
 ) -> object:
     """A figure of samples under growing thresholds, with precision, recall, density, coverage and FID of each.
 
-    BatchNorm's statistics are re-estimated under each, from about as many images as are scored.
+    Of a generator with styles they are factors psi, and every row has the same latents. BatchNorm's statistics are
+    re-estimated under each, from about as many images as are scored.
     Returns a matplotlib Figure; where the prior cannot be truncated it shows one row.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
@@ -66,14 +68,15 @@ def sweep_truncation(
             ))  # fmt: skip
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     return _figure(
-        _thresholds(sampler), rows, scores, extractor.metric_prefix, f"{caption}; {_rule(rules, extractor.name)}"
-    )
+        _thresholds(sampler), rows, scores, extractor.metric_prefix, f"{caption}; {_rule(rules, extractor.name)}",
+        "psi, of styles" if sampler.generator_truncates else "threshold of the latents",
+    )  # fmt: skip
 
 
 def _thresholds(sampler: Sampler) -> tuple[float | None, ...]:
     try:
         for _ in sampler.stream(1, seed=0, truncation=1.0):
-            return THRESHOLDS
+            return PSIS if sampler.generator_truncates else THRESHOLDS
     except RecipeError:
         pass
     return (None,)
@@ -84,8 +87,9 @@ def _rule(rules: EvaluationRules, extractor: str) -> str:
 
 
 def _figure(
-    thresholds: tuple[float | None, ...], rows: list[Tensor], scores: list[MetricValues], prefix: str, title: str
-) -> object:
+    thresholds: tuple[float | None, ...], rows: list[Tensor], scores: list[MetricValues], prefix: str, title: str,
+    of: str,
+) -> object:  # fmt: skip
     from matplotlib.figure import Figure
 
     names = ["none" if threshold is None else f"{threshold:g}" for threshold in thresholds]
@@ -97,12 +101,12 @@ def _figure(
     height = grid.shape[0] / len(rows)
     pictures.set_yticks([(row + 0.5) * height for row in range(len(rows))], names)
     pictures.set_xticks([])
-    pictures.set_ylabel("threshold of the latents")
+    pictures.set_ylabel(of)
     for name in SHOWN_METRICS:
         curves.plot(names, [score[f"{prefix}{name}"] for score in scores], marker=".", label=name)
     distance.plot(names, [score[f"{prefix}fid"] for score in scores], marker=".", color="black", label=f"{prefix}fid")
     for axes in (curves, distance):
-        axes.set_xlabel("threshold")
+        axes.set_xlabel(of)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     return figure

@@ -1,0 +1,188 @@
+"""What a generator with styles can do besides: latents to styles, styles to images, mixing, truncation side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+
+from papergan.errors import RecipeError
+from papergan.game.priors import one_hot
+from papergan.game.style_generator import StyleGenerator
+from papergan.image_range import to_pixels
+from papergan.inference.labels import Labels, check_count
+from papergan.inference.samples import Grid, Samples
+from papergan.reporting.image_grid import ImageGrid
+
+if TYPE_CHECKING:
+    from papergan.inference.generator import Array, Generator
+
+PSIS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
+
+
+class StyleMethods:
+    """What `Generator` has besides for a network with styles; RecipeError for any other."""
+
+    @property
+    def _generator(self) -> Generator:
+        return cast("Generator", self)
+
+    @torch.no_grad()
+    def map(self, latents: Array, *, labels: Labels = None) -> Tensor:
+        """Styles w of latents [N, Z] or [Z]: float32 [N, W], of a generator with styles. labels: as for `decode`.
+
+        Raises RecipeError where the generator has no styles, and as `decode` does.
+        """
+        whole = self._generator
+        network, z, chosen = styled(whole, "map"), whole._checked(latents), whole._choices("map", labels, None)
+        if chosen is None:
+            return network.map(z.to(whole.device)).cpu()
+        classes = one_hot(chosen[torch.arange(len(z)) % len(chosen)], whole.image.num_classes)
+        return network.map(z.to(whole.device), classes.to(whole.device)).cpu()
+
+    @torch.no_grad()
+    def synthesise(self, w: Array, *, truncation: float | None = None, batch_size: int = 256) -> Samples:
+        """Images of styles: [N, W] for all layers, or [N, L, W] for each, the 4x4 maps' first.
+
+        The samples' latents are these styles. truncation: psi, mean + psi (w - mean), any number; None = 1.
+        Raises RecipeError where the generator has no styles, and for others than such.
+        """
+        network = styled(self._generator, "synthesise")
+        parts = torch.split(checked_styles(network, torch.as_tensor(w)), batch_size)
+        psi = 1.0 if truncation is None else truncation
+        images = [network.synthesise(network.truncate(part.to(self._generator.device), psi)).float() for part in parts]
+        return self._generator._samples(torch.cat(images), torch.cat(parts), "given styles")
+
+    def mix(self, coarse: Array, fine: Array, *, layer: int | None = None, truncation: float | None = None) -> Samples:
+        """Images with the styles of w `coarse` [N, W] before a layer, of w `fine` [N, W] from it on.
+
+        layer: from 0, the 4x4 maps'; None = half of all. truncation: as for `synthesise`.
+        Raises RecipeError as `synthesise` does, and for a layer that would leave one side without any.
+        """
+        network = styled(self._generator, "mix")
+        first, second = (checked_styles(network, torch.as_tensor(w)) for w in (coarse, fine))
+        if first.dim() != 2 or first.shape != second.shape:
+            raise RecipeError(
+                f"mix: expected two times styles [N, {first.shape[-1]}], got {list(first.shape)} and "
+                f"{list(second.shape)}"
+            )
+        styles = mixed(network, first, second, checked_layer(network, layer))
+        return self._generator.synthesise(styles, truncation=truncation)
+
+    def mixing_grid(
+        self,
+        n: int = 6,
+        *,
+        seeds: tuple[int, int] = (0, 1),
+        layer: int | None = None,
+        truncation: float | None = None,
+    ) -> Grid:
+        """A picture: n samples of the first seed on the left, n of the second above, each pair mixed, see `mix`.
+
+        Coarse styles are of the left. Raises RecipeError as `mix` does.
+        """
+        check_count(n)
+        return _mixing_grid(self._generator, seeds, n, layer, truncation)
+
+    def truncation_strip(self, n: int = 4, *, seed: int = 0, psis: Sequence[float] = PSIS) -> Grid:
+        """A picture: a row for each of n samples, a column for each psi; 0 is the mean style, below it the opposite.
+
+        Raises RecipeError where the generator has no styles.
+        """
+        check_count(n)
+        return _truncation_strip(self._generator, n, seed, psis)
+
+
+def styled(generator: Generator, what: str) -> StyleGenerator:
+    """The network of a generator with styles. Raises RecipeError for another, naming `what` was asked for."""
+    network = generator.sampler.generator
+    if not isinstance(network, StyleGenerator):
+        raise RecipeError(
+            f"{what}: a generator of system {generator.system!r} has no styles; stylegan and stylegan2 have"
+        )
+    return network
+
+
+def checked_styles(network: StyleGenerator, styles: Tensor) -> Tensor:
+    """Styles as float32 [N, W] or [N, L, W]. Raises RecipeError for another shape, or what is not finite."""
+    w = torch.as_tensor(styles, dtype=torch.float32).detach()
+    layers, dim = network.num_layers, len(network.mean_style)
+    shapes = (w.dim() == 2 and w.shape[1] == dim) or (w.dim() == 3 and w.shape[1:] == (layers, dim))
+    if not shapes or not len(w) or not bool(w.isfinite().all()):
+        raise RecipeError(f"styles: expected finite numbers [N, {dim}] or [N, {layers}, {dim}], got {list(w.shape)}")
+    return w
+
+
+def checked_layer(network: StyleGenerator, layer: int | None) -> int:
+    """The first layer of the fine styles, half of all for None. Raises RecipeError for one that leaves a side empty."""
+    if layer is None:
+        return network.num_layers // 2
+    if not 1 <= layer < network.num_layers:
+        raise RecipeError(
+            f"layer: expected 1..{network.num_layers - 1}, the first with the other's styles, got {layer}"
+        )
+    return layer
+
+
+def mixed(network: StyleGenerator, coarse: Tensor, fine: Tensor, layer: int) -> Tensor:
+    """Styles [N, L, W] of w [N, W]: those of `coarse` before `layer`, from 0 at 4x4, of `fine` from it on."""
+    is_fine = (torch.arange(network.num_layers, device=coarse.device) >= layer)[:, None]
+    return torch.where(is_fine, fine[:, None], coarse[:, None])
+
+
+@torch.no_grad()
+def mixing_images(network: StyleGenerator, coarse: Tensor, fine: Tensor, layer: int) -> Tensor:
+    """Images of a table, row by row, float [(N + 1)(M + 1), C, S, S] in [-1, 1].
+
+    The first row has the images of `fine` [M, W], the first column those of `coarse` [N, W], the corner is black; each
+    other image has the coarse styles of its row and the fine ones of its column.
+    Source: Karras et al. 2019 (arXiv:1812.04948), figure 3.
+    """
+    top = network.synthesise(fine)
+    rows = [torch.cat([torch.full_like(top[:1], -1.0), top])]
+    for one in coarse:
+        w = one.expand(len(fine), -1)
+        rows.append(torch.cat([network.synthesise(one[None]), network.synthesise(mixed(network, w, fine, layer))]))
+    return torch.cat(rows).float().clamp(-1, 1)
+
+
+def mixing_legend(layer: int) -> str:
+    """What the table of `mixing_images` shows, for its caption."""
+    return f"styles of layers 0 to {layer - 1} from the left, of the others from above"
+
+
+def _mixing_grid(
+    generator: Generator, seeds: tuple[int, int], n: int, layer: int | None, truncation: float | None
+) -> Grid:
+    """The picture of `Generator.mixing_grid`."""
+    network = styled(generator, "mixing_grid")
+    first = checked_layer(network, layer)
+    coarse, fine = (_styles_of(generator, network, n, seed, truncation) for seed in seeds)
+    images = mixing_images(network, coarse, fine, first).cpu()
+    name = generator.stored.about.get("experiment", generator.system)
+    caption = f"{name}: seed {seeds[0]} on the left, {seeds[1]} above; {mixing_legend(first)}"
+    return Grid(ImageGrid(to_pixels(images), caption, columns=n + 1), 2)
+
+
+def _truncation_strip(generator: Generator, n: int, seed: int, psis: Sequence[float]) -> Grid:
+    """The picture of `Generator.truncation_strip`."""
+    network = styled(generator, "truncation_strip")
+    if not psis:
+        raise RecipeError("psis: expected factors of truncation, (0.0, 0.5, 1.0) for example, got none")
+    styles = _styles_of(generator, network, n, seed, None)
+    with torch.no_grad():
+        rows = torch.stack([network.synthesise(network.truncate(styles, psi)).float() for psi in psis], dim=1)
+    caption = (
+        f"{generator.stored.about.get('experiment', generator.system)}: psi {', '.join(f'{psi:g}' for psi in psis)}"
+    )
+    return Grid(ImageGrid(to_pixels(rows.flatten(0, 1).clamp(-1, 1).cpu()), caption, columns=len(psis)), 2)
+
+
+def _styles_of(generator: Generator, network: StyleGenerator, n: int, seed: int, truncation: float | None) -> Tensor:
+    """W of the first n samples of a seed, on the generator's device."""
+    samples: Samples = generator.sample(n, seed=seed)
+    labels = None if samples.labels is None else samples.labels.tolist()
+    styles = generator.map(samples.latents, labels=labels).to(generator.device)
+    return styles if truncation is None else network.truncate(styles, truncation)
