@@ -250,7 +250,7 @@ class TestInterpolate:
             generator.interpolate(*ends.latents, steps=steps, **own).tensor.diff(dim=0).flatten(1).norm(dim=1).max()
             for steps in (9, 129)
         )
-        assert 0 < many < 0.25 * few  # one sixteenth, where the way is smooth
+        assert 0 < many < 0.3 * few  # one sixteenth, where the way is smooth
 
     def test_a_way_keeps_its_class_or_its_member_and_begins_at_the_sample(self, loaded):
         mixture, classes = loaded("mix_wgan"), loaded("dcgan_labels")

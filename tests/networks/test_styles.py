@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
+from papergan.networks.layers.equalised import EqualisedLinear
 from papergan.networks.layers.modulation import demodulation, modulated_convolution
 from papergan.networks.layers.resampling import Blur, Resample
-from papergan.networks.layers.styles import ActivatedConv2d, ActivatedLinear, Affine, Mapping, Noise
+from papergan.networks.layers.styles import ActivatedConv2d, ActivatedLinear, Mapping, Noise, style_of
 
 
 def setup_of(kernel: int = 3, batch: int = 3) -> tuple[Tensor, Tensor, Tensor]:
@@ -114,11 +115,11 @@ def test_the_mapping_normalises_latents_and_appends_classes():
 
 
 def test_mapping_and_styles_stay_in_float32():
-    mapping, affine = Mapping(8, 6, 2), Affine(6, 3, offset=1.0)
+    mapping, affine = Mapping(8, 6, 2), EqualisedLinear(6, 3, offset=1.0)
     latent = torch.randn(4, 8)
     with torch.autocast("cpu", torch.bfloat16):
         style = mapping(latent)
-        found = affine(style)
+        found = style_of(affine, style)
     assert torch.equal(style, mapping(latent))
     assert torch.equal(found, affine(style))
 

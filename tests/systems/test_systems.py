@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from helpers.small_systems import small, spec, with_input
+from helpers.small_systems import small, spec, system_of, with_input
 from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
@@ -102,7 +102,9 @@ def test_how_many_are_made_at_once_does_not_show_in_a_sample(name, monkeypatch):
     (all_at_once,) = game.sampler().stream(12, seed=0)
     monkeypatch.setattr("papergan.game.sampler.ON_A_CPU", 5)
     (few_at_once,) = game.sampler().stream(12, seed=0)
-    torch.testing.assert_close(few_at_once, all_at_once, rtol=0, atol=1e-6)
+    bounded = "unbounded_output" not in systems.traits(system_of(name))
+    most = 1e-6 if bounded else 1e-5 * float(all_at_once.abs().max())
+    torch.testing.assert_close(few_at_once, all_at_once, rtol=0, atol=most)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, leaky_relu
 
 from papergan.data.images import ImageSpec
-from papergan.networks.layers.equalised import EqualisedConv2d
+from papergan.networks.layers.equalised import EqualisedConv2d, EqualisedLinear
 from papergan.networks.layers.resampling import Blur
-from papergan.networks.layers.styles import GAIN, SLOPE, Affine, Noise
+from papergan.networks.layers.styles import GAIN, SLOPE, Noise, style_of
 from papergan.networks.style2 import SMALLEST, channels_at, sizes_of
 
 
@@ -27,10 +27,10 @@ class AdaIN(nn.Module):
 
     def __init__(self, channels: int, style_dim: int) -> None:
         super().__init__()
-        self.affine = Affine(style_dim, 2 * channels)
+        self.affine = EqualisedLinear(style_dim, 2 * channels)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        scale, shift = self.affine(style)[:, :, None, None].chunk(2, dim=1)
+        scale, shift = style_of(self.affine, style)[:, :, None, None].chunk(2, dim=1)
         centred = x.float() - x.float().mean(dim=(2, 3), keepdim=True)
         # 1e4 / sqrt(1e8 v + 1) is 1 / sqrt(v + 1e-8), whose term an exporter to ONNX takes for 0 and leaves out
         scale = (1 + scale) * 1e4 * torch.rsqrt(1e8 * centred.square().mean(dim=(2, 3), keepdim=True) + 1)

@@ -24,10 +24,10 @@ from papergan.networks.layers.styles import (
     SLOPE,
     ActivatedConv2d,
     ActivatedLinear,
-    Affine,
     Halved,
     Mapping,
     Noise,
+    style_of,
 )
 
 Architecture = Literal["orig", "skip", "resnet"]
@@ -64,7 +64,7 @@ class StyledConv2d(nn.Module):
         implementation: Implementation = "scaled",
     ) -> None:  # fmt: skip
         super().__init__()
-        self.affine = Affine(style_dim, inputs, offset=1.0)
+        self.affine = EqualisedLinear(style_dim, inputs, offset=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise = Noise(size)
@@ -74,7 +74,7 @@ class StyledConv2d(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         up = self.blur is not None
         maps = modulated_convolution(
-            x, self.weight, self.affine(style), up=up, gain=self.gain * (4 if up else 1),
+            x, self.weight, style_of(self.affine, style), up=up, gain=self.gain * (4 if up else 1),
             implementation=self.implementation,
         )  # fmt: skip
         if self.blur is not None:
@@ -88,13 +88,13 @@ class ToImage(nn.Module):
 
     def __init__(self, inputs: int, channels: int, style_dim: int) -> None:
         super().__init__()
-        self.affine = Affine(style_dim, inputs, offset=1.0)
+        self.affine = EqualisedLinear(style_dim, inputs, offset=1.0)
         self.weight = nn.Parameter(torch.randn(channels, inputs, 1, 1))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.scale = 1 / math.sqrt(inputs)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        styles = self.affine(style) * self.scale
+        styles = style_of(self.affine, style) * self.scale
         return modulated_convolution(x, self.weight, styles, demodulate=False).float() + self.bias[:, None, None]
 
 

@@ -92,12 +92,11 @@ class Mapping(nn.Module):
         return style
 
 
-class Affine(EqualisedLinear):
-    """A style of one layer: A(w) = c W w + b, in float32 whatever the precision of the networks."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+def style_of(affine: EqualisedLinear, w: Tensor) -> Tensor:
+    """A style of one layer, A(w) = c W w + b, in float32 whatever the precision of the networks: [B, outputs]."""
+    with torch.autocast(w.device.type, enabled=False):
+        style: Tensor = affine(w.float())
+    return style
 
 
 class Noise(nn.Module):
