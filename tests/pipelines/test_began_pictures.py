@@ -32,7 +32,7 @@ def drawn(system: str, **overrides):
     game = new_game(recipe, spec)
     tensors = {f"networks.{name}": tensor.contiguous() for name, tensor in game.networks.state_dict().items()}
     trained = Weights(tensors, about)
-    grid = interpolate(experiment, images, trained, swap_in_ema(experiment, trained))
+    grid = interpolate(experiment, images, trained, swap_in_ema(experiment, images, trained))
     return grid, images
 
 

@@ -258,9 +258,9 @@ def test_weights_of_another_recipe_are_refused(finished):
     catalog, _ = finished
     other = Experiment(NAME, Recipe.parse(NAME, GIVEN | {"overrides": {"width": 12, "latent_dim": 8}}))
     with pytest.raises(CheckpointError, match="of recipe"):
-        swap_in_ema(other, catalog.load(f"{NAME}.trained"))
+        swap_in_ema(other, catalog.load(f"{NAME}.images"), catalog.load(f"{NAME}.trained"))
     with pytest.raises(CheckpointError, match="of recipe"):
-        sample(other, catalog.load(f"{NAME}.generator"))
+        sample(other, catalog.load(f"{NAME}.images"), catalog.load(f"{NAME}.generator"))
 
 
 def test_divergence_leaves_a_card_that_says_when(tmp_path):

@@ -39,7 +39,7 @@ class SRResNet(nn.Module):
         super().__init__()
         factor, rest = divmod(images.size, inputs.size)
         if rest or factor not in (1, 2, 4, 8):
-            raise ValueError(f"super-resolution is by 2, 4 or 8; these are {inputs.size} to {images.size} pixels")
+            raise ValueError(f"the size must be 2, 4 or 8 times that of the inputs, {inputs.size}, got {images.size}")
         self.first = nn.Sequential(nn.Conv2d(inputs.channels, width, 9, padding=4), nn.PReLU())
         self.trunk = nn.Sequential(
             *(_Block(width) for _ in range(blocks)),

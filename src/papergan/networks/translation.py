@@ -21,10 +21,12 @@ def norm(kind: MapNorm, channels: int) -> nn.Module:
     return nn.InstanceNorm2d(channels) if kind == "instance" else nn.BatchNorm2d(channels)
 
 
-def only_input(images: ImageSpec) -> ImageSpec:
-    """The kind of image that is translated. Raises ValueError where none is."""
+def only_input(images: ImageSpec, multiple: int = 1) -> ImageSpec:
+    """The kind of image that is translated. Raises ValueError where none is, or the size is no such multiple."""
     if images.input is None:
         raise ValueError("a network that translates needs to know its input images")
+    if images.size % multiple:
+        raise ValueError(f"this network needs an image size that is a multiple of {multiple}, got {images.size}")
     return images.input
 
 

@@ -51,7 +51,7 @@ def build(
 
     identity: times `cycle`. discriminator_layers: halvings of the discriminators. pool: images in each.
     """
-    given, channels, size = only_input(images), images.channels, images.size
+    given, channels, size = only_input(images, 4), images.channels, images.size
     if (given.channels, given.size) != (channels, size):
         raise ValueError(f"both domains must be {channels}x{size}x{size}, the inputs are {given.channels}x{given.size}")
 

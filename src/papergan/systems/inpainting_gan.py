@@ -49,7 +49,7 @@ def build(
 
     discriminator_layers, local_layers: halvings of the global and of the local discriminator.
     """
-    given, channels, size = only_input(images), images.channels, images.size
+    given, channels, size = only_input(images, 4), images.channels, images.size
     if (given.channels, given.size) != (channels + 1, size):
         raise ValueError(
             f"the input must be the image and its mask, {channels + 1}x{size}x{size}, as input: {{kind: masked}} makes "

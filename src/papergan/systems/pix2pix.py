@@ -47,7 +47,7 @@ def build(
 
     l1, adversarial: weights of the generator's terms.
     """
-    given = only_input(images)
+    given = only_input(images, 2**depth if depth else 2)
     if given.size != images.size:
         raise ValueError(f"inputs of {given.size} pixels become images of {images.size}: srgan is for other sizes")
     deepest = (images.size & -images.size).bit_length() - 1  # how often the size can be halved

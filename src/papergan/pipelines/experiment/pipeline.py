@@ -30,7 +30,8 @@ from papergan.pipelines.groups import RECIPE, in_groups, named_node
 
 def create_pipeline(experiment: str) -> Pipeline:
     """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
-    translates = registry.discover()[experiment].translates
+    entry = registry.discover().get(experiment)
+    translates = entry is not None and entry.translates
     return in_groups(experiment, _groups(translates=translates), shared={"image_library", "feature_cache", *COMPARED})
 
 

@@ -38,7 +38,7 @@ def new_game(recipe: Recipe, spec: ImageSpec, images: ImageSplits | None = None)
     return game
 
 
-def initial_game(recipe: Recipe, initial: Weights, images: ImageSplits) -> Game:
+def initial_game(recipe: Recipe, initial: Weights, images: ImageSplits | None = None) -> Game:
     """The game before its first step, from the output of `build_model`. images: see `new_game`.
 
     Raises CheckpointError where that is of another recipe.
