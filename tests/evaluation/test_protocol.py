@@ -70,7 +70,8 @@ def test_what_depends_on_the_images_that_are_held_out() -> None:
     }
     assert changed == {
         "copy_rate", "distance_ratio", "pixel_copy_rate", "pixel_distance_ratio", "parzen_ll_historical", "fid_floor",
-        "cas", "code_error", "encoder_1nn_accuracy", "reconstruction_error", "psnr", "ssim", "psnr_y", "ssim_y", "cycle_error",
+        "cas", "code_error", "encoder_1nn_accuracy", "reconstruction_error", "psnr", "ssim", "psnr_y",
+        "ssim_y", "cycle_error",
     }  # fmt: skip
 
 

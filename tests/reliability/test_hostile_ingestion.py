@@ -22,6 +22,8 @@ from papergan.pipelines.experiment import create_pipeline
 pytestmark = WARNINGS
 
 RECIPE = {
+    "classes": None,
+    "input": None,
     "dataset": "toy",
     "image_size": None,
     "images": None,
