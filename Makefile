@@ -30,11 +30,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 # the longest ones last.
 test: $(INSTALLED) ## The whole test suite, and `make lint`: under five minutes on two cores
 	@$(MAKE) --no-print-directory lint >$(VENV)/lint.txt 2>&1 & lint=$$!; \
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not slow and not reliability"; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not slow and not reliability and not every_system"; \
 	tests=$$?; wait $$lint && exit $$tests || { cat $(VENV)/lint.txt; exit 1; }
 
 test-slow: $(INSTALLED) ## Tests that take minutes each
-	$(BIN)/python -m pytest -m slow --timeout 3600
+	$(BIN)/python -m pytest -m "slow or every_system" --timeout 3600
 
 test-reliability: $(INSTALLED) ## Faults injected at random moments: under twenty minutes on two cores
 	$(BIN)/python -m pytest -m reliability --timeout 1200

@@ -14,7 +14,7 @@ import torch
 
 from helpers import kinds
 from helpers.recording import Again, captured
-from helpers.small_systems import MOVING, at_rate, critic_moves, small, spec, with_input
+from helpers.small_systems import MOVING, at_rate, critic_moves, each_system, small, spec, with_input
 from helpers.tiny_game import TinyGenerator, real_batch, tiny_game
 from papergan import systems
 from papergan.errors import NotFiniteError
@@ -99,7 +99,7 @@ def assert_same_settings(recorded: GraphedStep, straight: Eager) -> None:
         assert type(one["lr"]) is (torch.Tensor if getattr(rate, "on_device", False) else float)
 
 
-@pytest.mark.parametrize("kind", [*kinds.SYSTEMS, "two_player", "several_players"])
+@pytest.mark.parametrize("kind", each_system("two_player", "several_players"))
 def test_repeated_iterations_are_the_played_ones_bit_for_bit(kind, caplog):
     straight, recorded = played(build(kind)), captured(build(kind))
     steps = LEAST.get(kind, 7)

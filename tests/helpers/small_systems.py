@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -50,6 +51,18 @@ GIVEN: dict[str, tuple[int, int]] = {  # of systems that translate: how many cha
     "pix2pix": (0, 1),
     "srgan": (0, 2),
 }
+
+
+KERNEL = (  # systems that together have every part of the kernel, by which `make test` checks what is dear to check
+    "ali", "began", "biggan", "cyclegan", "dcgan", "deligan", "gan", "gmmn", "hybrid", "hybrid_fast", "infogan",
+    "maxout_gan", "mix_wgan", "progan", "r3gan", "srgan", "steingan", "stylegan2", "wgan_gp",
+)  # fmt: skip
+
+
+def each_system(*more: str) -> list[Any]:
+    """Parameters of a test that is dear: all systems, those that are not of `KERNEL` marked; and `more`."""
+    marked = [n if n in KERNEL else pytest.param(n, marks=pytest.mark.every_system) for n in systems.names()]
+    return [*more, *marked]
 
 
 FROM_LATENTS = [name for name in systems.names() if name not in GIVEN]

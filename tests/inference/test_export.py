@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.small_systems import small, spec, system_of
+from helpers.small_systems import each_system, small, spec, system_of
 from inference.conftest import CLASSES, model_of
 from papergan import systems
 from papergan.errors import RecipeError
@@ -56,7 +56,7 @@ FORMATS = ("onnx", "pt2")
     "to",
     ["onnx", pytest.param("pt2", marks=pytest.mark.slow)],  # of the same program, which "onnx" has made already
 )
-@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize("name", each_system())
 def test_every_system_exports_as_the_page_says(exported, name, to):
     generator, path = exported(name, to)
     row = f"| `{name}` | {', '.join(f'`{one}`' for one in input_names(generator))} | yes | yes |"

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from helpers.small_systems import critic_moves, pixels_of_inputs, small, spec
+from helpers.small_systems import critic_moves, each_system, pixels_of_inputs, small, spec
 from helpers.tiny_game import TinyDiscriminator, tiny_game
 from papergan import systems
 from papergan.game.game import Game
@@ -84,7 +84,7 @@ def training(
     return Trainer(on_meta(game), batches, settings, CheckpointStore(folder, "meta"), Callbacks())
 
 
-@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize("name", each_system())
 def test_a_step_neither_reads_the_device_nor_sends_to_it(name, tmp_path):
     settings = small(name) | critic_moves(name, 1)
     images = spec(name, size=16)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers.small_systems import pixels_of_inputs, small, spec, with_input
+from helpers.small_systems import each_system, pixels_of_inputs, small, spec, with_input
 from papergan import systems
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.images import ImageSpec
@@ -102,7 +102,7 @@ def coarse_step(name: str) -> Step:
     return Step(name, torch.bfloat16)
 
 
-@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize("name", each_system())
 def test_a_step_in_bfloat16_is_the_step_in_float32_to_its_three_digits(name):
     exact, coarse = Step(name, None), coarse_step(name)
     if exact.normalised <= FEW:
@@ -115,7 +115,7 @@ def test_a_step_in_bfloat16_is_the_step_in_float32_to_its_three_digits(name):
             assert (other.norm() / one.norm()).item() == pytest.approx(1.0, abs=0.05)
 
 
-@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize("name", each_system())
 def test_what_decides_quality_stays_in_float32(name):
     step = coarse_step(name)
     penalised = step.penalised or any(
@@ -148,7 +148,7 @@ def test_only_the_side_that_a_penalty_differentiates_stays_in_float32(penalties,
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", systems.names())
+@pytest.mark.parametrize("name", each_system())
 def test_a_hundred_steps_in_bfloat16_matter_less_than_luck(name):
     """From the same weights: the same draws in bfloat16 lead less far away than other draws in float32.
 
