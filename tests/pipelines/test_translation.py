@@ -21,7 +21,7 @@ SHARED = {
     "paper": "ledig2017", "dataset": "synthetic_shapes",
     "training": {"steps": 4, "batch_size": 10, "report_every_steps": 1, "batch_norm_batches": 2},
     "evaluation": {
-        "inception": False, "domain_classifier": {"epochs": 1, "width": 4, "whole": True}, "every_epochs": 0.2,
+        "inception": False, "domain_classifier": {"epochs": 1, "width": 4}, "every_epochs": 0.2,
         "num_samples": 100, "final_num_samples": 100, "splits": 2, "discriminator_samples": 20, "batch_size": 50,
         "path_samples": 0, "memorisation_samples": 0,
     },

@@ -42,14 +42,15 @@ def train_domain_classifier(
 ) -> Weights:
     """The classifier of these images, trained once and then kept; no tensors where the recipe does without.
 
-    Of all images of the data set where the recipe asks for it (`domain_classifier.whole`) and trains on fewer.
+    Of all images of the data set where the recipe asks for it (`domain_classifier.whole`) and trains on fewer, and
+    where it trains on some of the classes.
     """
     recipe = experiment.recipe
     if not recipe.evaluation.domain:
         return Weights({}, {"kind": NO_CLASSIFIER})
     device = device_of(recipe)
     deterministic = recipe.training.deterministic and device.type == "cuda"  # a CPU's kernels always are
-    if recipe.evaluation.domain_classifier.whole and (recipe.train_limit or recipe.classes):
+    if recipe.classes or (recipe.evaluation.domain_classifier.whole and recipe.train_limit):
         images = prepare(
             image_library.load(recipe.dataset, recipe.image_size, recipe.images), size=recipe.image_size, limit=None
         )
