@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Literal
@@ -23,19 +24,20 @@ Draw = Annotated[Seed, Field(ge=0)]
 ClassNames = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
-class Degradation(StrictModel):
+class Degradation(StrictModel, ABC):
     """The base class of inputs that are made from the data set's own images, so that they are pairs."""
 
+    @abstractmethod
     def of(self, images: Tensor, purpose: str) -> Tensor:
         """uint8 [N, C, S, S] -> uint8 inputs. purpose: for random numbers, the split. Raises ValueError for a size."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def described(self) -> str:
         """In words, for names of sets."""
-        raise NotImplementedError
 
     def generator(self, seed: int, purpose: str) -> torch.Generator:
+        """Random numbers on the host, a function of (seed, purpose)."""
         return torch.Generator().manual_seed(seed_for(seed, "degradation", purpose))
 
 

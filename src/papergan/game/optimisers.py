@@ -34,6 +34,16 @@ def adam(
     return over
 
 
+def lazy_adam(learning_rate: float, betas: tuple[float, float], interval: int) -> Optimiser:
+    """Adam that takes a step more in every `interval`-th iteration: rate c, betas to the power of c, c = k / (k + 1).
+
+    So an iteration has, over time, the rate and the moving averages that it would have without the further steps.
+    The source is that of `schedules.EveryNSteps`, appendix B.
+    """
+    share = interval / (interval + 1)
+    return adam(learning_rate * share, (betas[0] ** share, betas[1] ** share))
+
+
 def sgd(learning_rate: float, momentum: float = 0.0) -> Optimiser:
     """Stochastic gradient descent with the fused kernel: v <- momentum v + gradient, weights <- weights - rate v."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import torch
@@ -12,9 +11,14 @@ from torch.nn.functional import leaky_relu
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
 from papergan.networks.growth import SMALLEST, Growing, Growth, fade, pooled, upsampled
-from papergan.networks.layers.equalised import EqualisedConv2d, EqualisedLinear, MinibatchDeviation, PixelNorm
-
-SLOPE, GAIN = 0.2, math.sqrt(2)
+from papergan.networks.layers.equalised import (
+    GAIN,
+    SLOPE,
+    EqualisedConv2d,
+    EqualisedLinear,
+    MinibatchDeviation,
+    PixelNorm,
+)
 
 
 def feature_maps(base: int, most: int, last: int) -> list[int]:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, leaky_relu
 
 from papergan.data.images import ImageSpec
-from papergan.networks.layers.equalised import EqualisedConv2d, EqualisedLinear
+from papergan.networks.layers.equalised import GAIN, SLOPE, EqualisedConv2d, EqualisedLinear
 from papergan.networks.layers.resampling import Blur
-from papergan.networks.layers.styles import GAIN, SLOPE, Noise, style_of
+from papergan.networks.layers.styles import Noise, style_of
 from papergan.networks.style2 import SMALLEST, channels_at, sizes_of
 
 

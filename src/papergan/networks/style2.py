@@ -16,12 +16,10 @@ from torch.nn.functional import leaky_relu
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.layers.equalised import EqualisedConv2d, EqualisedLinear, MinibatchDeviation
+from papergan.networks.layers.equalised import GAIN, SLOPE, EqualisedConv2d, EqualisedLinear, MinibatchDeviation
 from papergan.networks.layers.modulation import Implementation, modulated_convolution
 from papergan.networks.layers.resampling import Blur, Resample
 from papergan.networks.layers.styles import (
-    GAIN,
-    SLOPE,
     ActivatedConv2d,
     ActivatedLinear,
     Halved,

@@ -12,6 +12,7 @@ from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
 from papergan.networks.layers.blocks import maybe, normal_initialisation
 from papergan.networks.layers.drawing import Dropout
+from papergan.objectives.inpainting import mask_of
 
 MapNorm = Literal["instance", "batch"]
 
@@ -181,6 +182,6 @@ class FilledIn(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        missing = (images[:, -1:] > 0).to(images.dtype)
+        missing = mask_of(images)
         filled: Tensor = self.network(images)
         return missing * filled + (1.0 - missing) * images[:, :-1]

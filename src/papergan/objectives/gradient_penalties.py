@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from papergan.game.game import Side
+from papergan.game.game import Match, Side, Turn
+from papergan.game.schedules import EveryNSteps
 from papergan.game.sharding import batch_mean, per_image
 from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
@@ -112,3 +113,15 @@ def _slope(score: Tensor, images: Tensor) -> Tensor:
     with torch.autocast(images.device.type, enabled=False):  # or products of the derivative would be rounded
         (gradient,) = torch.autograd.grad(score.sum(), images, create_graph=True)
     return gradient
+
+
+def lazy_penalties(interval: int, *, r1: float, r2: float = 0.0, match: Match | None = None) -> list[Turn]:
+    """R1 and R2 as a turn of their own in every `interval`-th iteration, their weights multiplied by the interval.
+
+    r1, r2: weights, 0 = without; no turn where both are. match: None = the default.
+    Source: Karras et al. 2020 (arXiv:1912.04958), section 3.1, lazy regularisation.
+    """
+    match = match or Match()
+    terms: list[Term] = [R1(weight=r1 * interval, match=match)] if r1 else []
+    terms += [R2(weight=r2 * interval, match=match)] if r2 else []
+    return [Turn("discriminator", tuple(terms), when=EveryNSteps(interval))] if terms else []

@@ -24,7 +24,8 @@ from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
 from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.objectives.adversarial import Hinge
-from papergan.systems.hybrid import Weight, lazy_penalties
+from papergan.objectives.gradient_penalties import lazy_penalties
+from papergan.systems.hybrid import Weight
 
 
 def build(

@@ -34,10 +34,10 @@ from torch import nn
 from papergan.data.images import ImageSpec
 from papergan.game.augmentation import DiffAugment
 from papergan.game.ema import EMA
-from papergan.game.game import Game, Turn
+from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
-from papergan.game.schedules import EveryNSteps, StepDecay
+from papergan.game.schedules import StepDecay
 from papergan.game.terms import Extra, Loss, Term
 from papergan.game.two_player import two_player
 from papergan.networks.mixing import MixingDiscriminator
@@ -45,7 +45,7 @@ from papergan.networks.sndcgan import SNDCGANDiscriminator, SNDCGANGenerator
 from papergan.objectives.adaptive_mix import FeatureShrinkage
 from papergan.objectives.adversarial import Hinge, Minimax, NonSaturating, Wasserstein
 from papergan.objectives.feature_matching import FeatureMatching
-from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty
+from papergan.objectives.gradient_penalties import GradientPenalty, lazy_penalties
 
 LOSSES: dict[str, Loss] = {
     "wasserstein": Wasserstein(),
@@ -118,10 +118,3 @@ def build(
         augment=None if augmentation == "none" else DiffAugment(augmentation),
         average=EMA(ema_decay) if ema_decay else None,
     )
-
-
-def lazy_penalties(interval: int, *, r1: float, r2: float = 0.0) -> list[Turn]:
-    """R1 and R2 as a turn of their own in every `interval`-th iteration, their weights multiplied by the interval."""
-    terms: list[Term] = [R1(weight=r1 * interval)] if r1 else []
-    terms += [R2(weight=r2 * interval)] if r2 else []
-    return [Turn("discriminator", tuple(terms), when=EveryNSteps(interval))] if terms else []

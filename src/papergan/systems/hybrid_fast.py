@@ -30,7 +30,8 @@ from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from papergan.objectives.adaptive_mix import FeatureShrinkage
 from papergan.objectives.adversarial import Hinge, RelativisticPairing
 from papergan.objectives.feature_matching import FeatureMatching
-from papergan.systems.hybrid import Weight, lazy_penalties
+from papergan.objectives.gradient_penalties import lazy_penalties
+from papergan.systems.hybrid import Weight
 
 RAMP = 0.05  # the longest half-life, as a share of the images seen
 

@@ -23,7 +23,7 @@ from pydantic import Field
 from papergan.data.images import ImageSpec
 from papergan.game.ema import EMA
 from papergan.game.game import Game
-from papergan.game.optimisers import adam
+from papergan.game.optimisers import adam, lazy_adam
 from papergan.game.schedules import HalfLife
 from papergan.game.style_generator import StyleGenerator, StyleLatents
 from papergan.game.two_player import two_player
@@ -31,9 +31,9 @@ from papergan.networks.layers.styles import Mapping
 from papergan.networks.style import AdaINSynthesis
 from papergan.networks.style2 import StyleDiscriminator
 from papergan.objectives.adversarial import NonSaturating
-from papergan.objectives.gradient_penalties import R1
-from papergan.systems.hybrid import Weight, lazy_penalties
-from papergan.systems.stylegan2 import Share, lazy_adam
+from papergan.objectives.gradient_penalties import R1, lazy_penalties
+from papergan.systems.hybrid import Weight
+from papergan.systems.stylegan2 import Share
 
 TRAITS = frozenset({"unbounded_output"})
 

@@ -28,7 +28,7 @@ from papergan.data.images import ImageSpec
 from papergan.game.discriminator_input import Labelled
 from papergan.game.ema import EMA
 from papergan.game.game import Game, Match, Turn
-from papergan.game.optimisers import Optimiser, adam
+from papergan.game.optimisers import lazy_adam
 from papergan.game.priors import WithChoice
 from papergan.game.schedules import EveryNSteps, HalfLife
 from papergan.game.style_generator import StyleGenerator, StyleLatents
@@ -36,7 +36,7 @@ from papergan.game.two_player import two_player
 from papergan.networks.layers.styles import Mapping
 from papergan.networks.style2 import Architecture, StyleDiscriminator, Synthesis
 from papergan.objectives.adversarial import NonSaturating
-from papergan.objectives.gradient_penalties import R1
+from papergan.objectives.gradient_penalties import lazy_penalties
 from papergan.objectives.path_length import MeanPathLength, PathLength
 
 TRAITS = frozenset({"unbounded_output"})
@@ -80,7 +80,6 @@ def build(
     classes = images.num_classes if labels == "projection" else 0
     match = Match(discriminator_input=Labelled()) if classes else Match()
     prior, mean = StyleLatents(latent_dim), MeanPathLength(path_length_decay)
-    lazy = [Turn("discriminator", (R1(weight=r1 * r1_interval, match=match),), when=EveryNSteps(r1_interval))]
     lazy_path = PathLength(weight=path_length * path_length_interval, match=match, mean=mean)
     lengths = [Turn("generator", (lazy_path,), when=EveryNSteps(path_length_interval))]
     return two_player(
@@ -97,18 +96,8 @@ def build(
         loss=NonSaturating(),
         generator_optimiser=lazy_adam(learning_rate, (beta1, beta2), path_length_interval),
         discriminator_optimiser=lazy_adam(learning_rate, (beta1, beta2), r1_interval),
-        lazy_turns=(lazy if r1 else []) + (lengths if path_length else []),
+        lazy_turns=lazy_penalties(r1_interval, r1=r1, match=match) + (lengths if path_length else []),
         average=EMA(HalfLife(half_life, half_life_ramp or None)) if half_life else None,
         controllers={"path_length": mean} if path_length else {},
         match=match,
     )  # fmt: skip
-
-
-def lazy_adam(learning_rate: float, betas: tuple[float, float], interval: int) -> Optimiser:
-    """Adam that takes a step more in every `interval`-th iteration: rate c, betas to the power of c, c = k / (k + 1).
-
-    So an iteration has, over time, the rate and the moving averages that it would have without the further steps.
-    Source: Karras et al. 2020 (arXiv:1912.04958), appendix B.
-    """
-    share = interval / (interval + 1)
-    return adam(learning_rate * share, (betas[0] ** share, betas[1] ** share))

@@ -10,6 +10,8 @@ from torch.nn.functional import conv2d, linear
 
 from papergan.game.sharding import all_gather, first_row, global_count
 
+SLOPE, GAIN = 0.2, math.sqrt(2)  # of LeakyReLU, and what keeps the deviation of maps after it
+
 
 class EqualisedLinear(nn.Linear):
     """y = c W x + rate b with W ~ N(0, 1 / rate), c = rate gain / sqrt(inputs): [..., inputs] -> [..., outputs].

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import torch
@@ -10,10 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu, linear
 
 from papergan.game.sharding import per_image
-from papergan.networks.layers.equalised import EqualisedConv2d, EqualisedLinear, PixelNorm
+from papergan.networks.layers.equalised import GAIN, SLOPE, EqualisedConv2d, EqualisedLinear, PixelNorm
 from papergan.networks.layers.resampling import Blur
 
-SLOPE, GAIN = 0.2, math.sqrt(2)
 RATE = 0.01  # of the mapping networks' weights, as a share of the others'
 
 
