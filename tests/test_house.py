@@ -103,7 +103,7 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "extractors/pretrained.py": {
         "zipfile.ZipFile": "of open_regular", "torch.load": "of open_regular",
     },
-    "networks/resnet18.py": {"torch.load": "of open_regular"},
+    "networks/autoencoders/resnet18.py": {"torch.load": "of open_regular"},
     "training/process_group.py": {"torch.load": "bytes of another process"},
     "data/images.py": {"safe_open": "after check_regular"},
     "data/input_images.py": {"safe_open": "after check_regular"},

@@ -16,7 +16,7 @@ from torchvision import transforms
 from work import Asked, Sides, adam, over_theirs
 
 from papergan.data.images import ImageSpec
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.objectives.adversarial import NonSaturating
 
 LATENT, RATE, BETAS = 100, 2e-4, (0.5, 0.999)

@@ -41,7 +41,7 @@ SLIPS = {  # what somebody might forget, and in which game it must show
     "features of its own": ("hybrid", ["papergan.objectives.feature_matching.batch_mean"]),
     "BatchNorm of its own": ("dcgan", ["papergan.game.batch_norm.is_shared"]),
     "balance of its own": ("began_cs", ["papergan.objectives.began.batch_mean"]),
-    "codes of its own": ("began_v3", ["papergan.networks.elu.per_image"]),
+    "codes of its own": ("began_v3", ["papergan.networks.autoencoders.began.per_image"]),
     "components of its own": ("deligan", ["papergan.objectives.learned_priors.per_image"]),
     "means of its own": ("cft_gan", ["papergan.objectives.learned_priors.per_image"]),
     "dropout of its own": ("gan", ["papergan.networks.layers.drawing.per_image"]),

@@ -9,9 +9,9 @@ from torchvision.models import resnet18
 
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
-from papergan.networks.autoencoder import Autoencoder, DeconvolutionalDecoder
-from papergan.networks.elu import ELUDecoder, ELUEncoder, VariationalAutoencoder
-from papergan.networks.resnet18 import ResNet18Encoder
+from papergan.networks.autoencoders.autoencoder import Autoencoder, DeconvolutionalDecoder
+from papergan.networks.autoencoders.began import ELUDecoder, ELUEncoder, VariationalAutoencoder
+from papergan.networks.autoencoders.resnet18 import ResNet18Encoder
 
 GREY = ImageSpec(1, 16)
 

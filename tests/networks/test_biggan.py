@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from papergan.data.images import ImageSpec
-from papergan.networks.biggan import BigGANGenerator, biggan_discriminator
 from papergan.networks.layers.blocks import SelfAttention
+from papergan.networks.residual.biggan import BigGANGenerator, biggan_discriminator
 
 IMAGES = ImageSpec(3, 16, 3)
 STUDIO = {"shared_dim": 5, "hierarchical": True, "attention": True, "initialisation": "orthogonal"}

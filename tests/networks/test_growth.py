@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from papergan.game.schedules import Progress
-from papergan.networks.growth import Growth, RateByLevel, last_level
+from papergan.networks.style_based.growth import Growth, RateByLevel, last_level
 
 
 def growth(first: int = 0, last: int = 2, stable: int = 10, fade: int = 20) -> Growth:

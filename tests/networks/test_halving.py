@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from papergan.data.images import ImageSpec
-from papergan.networks.halving import HalvingDiscriminator, HalvingGenerator, halved
+from papergan.networks.convolutional.halving import HalvingDiscriminator, HalvingGenerator, halved
 
 
 def test_sizes_are_halved_and_rounded_up():

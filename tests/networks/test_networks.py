@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from papergan.data.images import ImageSpec
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.sndcgan import SNDCGANDiscriminator, SNDCGANGenerator
 from papergan.networks.layers.blocks import SelfAttention, normal_initialisation
 from papergan.networks.layers.spectral import spectral_norm
 from papergan.networks.mixing import MixingDiscriminator
-from papergan.networks.resnet import DownBlock, ResNetDiscriminator, ResNetGenerator, UpBlock
-from papergan.networks.sndcgan import SNDCGANDiscriminator, SNDCGANGenerator
+from papergan.networks.residual.resnet import DownBlock, ResNetDiscriminator, ResNetGenerator, UpBlock
 
 PAIRS = [
     (lambda s: DCGANGenerator(s, 10, 8), lambda s: DCGANDiscriminator(s, 8)),

@@ -12,9 +12,9 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import LinearDecay, Progress
 from papergan.game.training_step import training_step
-from papergan.objectives.adaptive_augmentation import GROUPS, AdaptiveAugment
-from papergan.objectives.antialiased_resampling import down, resampled, up
-from papergan.objectives.augmentation_probability import AugmentationProbability, ScheduledProbability
+from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
+from papergan.objectives.adaptive_augmentation.resampling import down, resampled, up
+from papergan.objectives.adaptive_augmentation.transformations import GROUPS, AdaptiveAugment
 
 
 def images(count=32, size=16, channels=3):

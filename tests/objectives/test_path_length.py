@@ -15,7 +15,7 @@ from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.style_generator import StyleGenerator, StyleLatents
 from papergan.game.training_step import training_step
-from papergan.networks.style2 import Synthesis
+from papergan.networks.style_based.stylegan2 import Synthesis
 from papergan.objectives.path_length import MeanPathLength, PathLength, path_lengths
 
 

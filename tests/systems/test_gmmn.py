@@ -13,7 +13,7 @@ from papergan.errors import RecipeError
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.networks.sigmoid import SigmoidEncoder, unit_vectors
+from papergan.networks.fully_connected.sigmoid import SigmoidEncoder, unit_vectors
 from papergan.objectives.mmd import squared_discrepancy
 
 IMAGES = ImageSpec(1, 6, 10)

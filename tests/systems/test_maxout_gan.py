@@ -9,8 +9,8 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.networks.maxout import Maxout
-from papergan.networks.sigmoid import unit_vectors
+from papergan.networks.fully_connected.maxout import Maxout
+from papergan.networks.fully_connected.sigmoid import unit_vectors
 
 IMAGES = ImageSpec(1, 6, 10)
 SMALL = {"width": 8, "latent_dim": 4, "discriminator_width": 3}

@@ -14,7 +14,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
-from papergan.networks.growth import Growing
+from papergan.networks.style_based.growth import Growing
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.training.export import export_generator
 

@@ -12,7 +12,7 @@ from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.networks.layers.conditional_normalisation import ConditionalBatchNorm2d
-from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from papergan.networks.residual.resnet import ResNetDiscriminator, ResNetGenerator
 
 IMAGES = ImageSpec(channels=3, size=16, num_classes=4)
 SMALL = {"generator_width": 8, "discriminator_width": 8, "latent_dim": 5}

@@ -15,7 +15,7 @@ from papergan.errors import RecipeError
 from papergan.game.schedules import CosineDecay, HalfLife, Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import set_learning_rate, set_numbers, training_step
-from papergan.networks.resnext import Block, Resample, ResNeXtDiscriminator, ResNeXtGenerator
+from papergan.networks.residual.resnext import Block, Resample, ResNeXtDiscriminator, ResNeXtGenerator
 from papergan.objectives.adversarial import RelativisticPairing
 
 IMAGES = ImageSpec(channels=3, size=8, num_classes=4)

@@ -391,7 +391,7 @@ def test_vanilla_gan_is_dragan_without_its_penalty():
 
 
 def test_eiggans_attention_only_dampens_and_both_paths_carry():
-    from papergan.networks.eiggan import ParallelUp, SpatialAttention
+    from papergan.networks.convolutional.eiggan import ParallelUp, SpatialAttention
 
     x = torch.rand(2, 4, 8, 8)
     attended = SpatialAttention()(x)

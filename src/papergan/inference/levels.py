@@ -9,7 +9,7 @@ from torch import nn
 
 from papergan.errors import RecipeError
 from papergan.inference.model_folder import StoredModel
-from papergan.networks.growth import Growing
+from papergan.networks.style_based.growth import Growing
 from papergan.weights import Weights
 
 

@@ -17,7 +17,7 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import FORMAT, StoredModel
 from papergan.messages import quoted
-from papergan.networks.encoding import LatentEncoder
+from papergan.networks.convolutional.encoding import LatentEncoder
 from papergan.weights import Weights
 
 

@@ -13,7 +13,7 @@ from papergan.errors import RecipeError
 from papergan.image_range import to_model_range
 from papergan.inference.generator import Generator
 from papergan.inference.samples import Samples
-from papergan.networks.translation import BothDirections, UNet
+from papergan.networks.image_to_image.translation import BothDirections, UNet
 
 Direction = Literal["a_to_b", "b_to_a"]
 MARGIN = 32  # pixels of the input around a tile that are translated with it and left out of the result

@@ -23,7 +23,7 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError, did_you_mean
 from papergan.game.game import Game
 from papergan.messages import quoted
-from papergan.objectives.adaptive_augmentation import with_adaptive_augmentation
+from papergan.objectives.adaptive_augmentation.transformations import with_adaptive_augmentation
 from papergan.randomness import seeded
 from papergan.training.memory import memory_errors
 from papergan.validation import MAX_COUNT, format_validation_error, one_line_error

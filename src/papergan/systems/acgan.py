@@ -26,7 +26,7 @@ from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.two_player import two_player
-from papergan.networks.acgan import ACGANDiscriminator, ACGANGenerator
+from papergan.networks.convolutional.acgan import ACGANDiscriminator, ACGANGenerator
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.class_loss import FakeClassLoss, RealClassLoss
 

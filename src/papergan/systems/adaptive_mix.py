@@ -23,7 +23,7 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.terms import Extra
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.mixing import MixingDiscriminator
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.gradient_penalties import GradientPenalty

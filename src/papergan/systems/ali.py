@@ -23,8 +23,8 @@ from papergan.game.game import Game, Match, Player, Turn
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.networks.dcgan import DCGANGenerator
-from papergan.networks.encoding import Encoder, PairDiscriminator
+from papergan.networks.convolutional.dcgan import DCGANGenerator
+from papergan.networks.convolutional.encoding import Encoder, PairDiscriminator
 from papergan.objectives.adversarial import SwappedSides
 
 

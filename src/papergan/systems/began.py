@@ -27,8 +27,8 @@ from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.two_player import two_player
-from papergan.networks.autoencoder import Autoencoder, DeconvolutionalDecoder
-from papergan.networks.resnet18 import CODE_DIM, ResNet18Encoder
+from papergan.networks.autoencoders.autoencoder import Autoencoder, DeconvolutionalDecoder
+from papergan.networks.autoencoders.resnet18 import CODE_DIM, ResNet18Encoder
 from papergan.objectives.began import Equilibrium, Reconstruction
 
 PRIORS = {"normal": Gaussian, "uniform": Uniform}

@@ -20,8 +20,8 @@ from pydantic import Field
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.game.priors import Uniform
-from papergan.networks.autoencoder import Autoencoder
-from papergan.networks.elu import ELUDecoder, ELUEncoder
+from papergan.networks.autoencoders.autoencoder import Autoencoder
+from papergan.networks.autoencoders.began import ELUDecoder, ELUEncoder
 from papergan.objectives.latent_constraint import LatentConstraint
 from papergan.systems.began_original import assemble
 

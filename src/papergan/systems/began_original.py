@@ -27,8 +27,8 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Prior, Uniform
 from papergan.game.terms import Term
 from papergan.game.two_player import two_player
-from papergan.networks.autoencoder import Autoencoder
-from papergan.networks.elu import ELUDecoder, ELUEncoder
+from papergan.networks.autoencoders.autoencoder import Autoencoder
+from papergan.networks.autoencoders.began import ELUDecoder, ELUEncoder
 from papergan.objectives.began import Equilibrium, HalvingWhenStalled, Reconstruction
 
 

@@ -21,7 +21,7 @@ from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.game.priors import Gaussian
 from papergan.game.terms import Extra, Term
-from papergan.networks.elu import ELUDecoder, ELUEncoder, VariationalAutoencoder
+from papergan.networks.autoencoders.began import ELUDecoder, ELUEncoder, VariationalAutoencoder
 from papergan.objectives.latent_constraint import LatentConstraint
 from papergan.systems.began_original import assemble
 

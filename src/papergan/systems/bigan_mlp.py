@@ -30,7 +30,7 @@ from papergan.game.priors import Uniform
 from papergan.game.schedules import EpochDecay
 from papergan.game.step_context import StepContext
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
-from papergan.networks.bigan_mlp import BiGANDiscriminator, BiGANEncoder, BiGANGenerator
+from papergan.networks.fully_connected.bigan_mlp import BiGANDiscriminator, BiGANEncoder, BiGANGenerator
 from papergan.objectives.adversarial import NonSaturating, SwappedSides
 
 Objective = Literal["bigan", "latent_regressor", "joint_latent_regressor"]

@@ -31,8 +31,8 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import PiecewiseConstant
 from papergan.game.two_player import two_player
-from papergan.networks.biggan import BigGANGenerator, Initialisation, biggan_discriminator
 from papergan.networks.layers.blocks import set_batch_norm_epsilon
+from papergan.networks.residual.biggan import BigGANGenerator, Initialisation, biggan_discriminator
 from papergan.objectives.adversarial import Hinge
 from papergan.objectives.orthogonal import OrthogonalRegularisation
 

@@ -28,7 +28,7 @@ from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.terms import Term
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.edges import EdgeAware
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.edges import LiteralEdge, SobelEdge

@@ -24,7 +24,7 @@ from papergan.game.discriminator_input import Labelled
 from papergan.game.game import Game
 from papergan.game.priors import Uniform, WithChoice
 from papergan.game.schedules import EpochRamp, ExponentialDecay
-from papergan.networks.maxout import (
+from papergan.networks.fully_connected.maxout import (
     LabelledMaxoutDiscriminator,
     LabelledRectifiedGenerator,
     uniform_initialisation,

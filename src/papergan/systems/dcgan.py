@@ -23,7 +23,7 @@ from papergan.game.game import Game, Match
 from papergan.game.optimisers import Name, optimiser
 from papergan.game.priors import Gaussian, Uniform, WithChoice
 from papergan.game.two_player import two_player
-from papergan.networks.conditional import DISCRIMINATORS, GENERATORS, ClassMaps
+from papergan.networks.convolutional.conditional_dcgan import DISCRIMINATORS, GENERATORS, ClassMaps
 from papergan.networks.layers.normalisation import MapNormalisation
 from papergan.networks.layers.upsampling import Upsampling
 from papergan.objectives.adversarial import NonSaturating

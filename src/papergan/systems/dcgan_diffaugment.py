@@ -22,7 +22,7 @@ from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.objectives.adversarial import Hinge
 from papergan.objectives.gradient_penalties import lazy_penalties
 from papergan.systems.hybrid import Weight

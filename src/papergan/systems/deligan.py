@@ -22,7 +22,7 @@ from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.learned_priors import DeviationRegulariser, GaussianMixture
 

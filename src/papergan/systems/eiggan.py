@@ -22,8 +22,8 @@ from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator
-from papergan.networks.eiggan import EIGGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator
+from papergan.networks.convolutional.eiggan import EIGGANGenerator
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.feature_matching import FeatureMatching
 from papergan.objectives.gradient_penalties import GradientPenalty

@@ -25,9 +25,9 @@ from papergan.game.optimisers import Clip, Name, optimiser
 from papergan.game.priors import Gaussian
 from papergan.game.terms import Loss, Term
 from papergan.game.two_player import two_player
+from papergan.networks.fully_connected.mlp import MLPDiscriminator, MLPGenerator
 from papergan.networks.layers.activations import Activation
 from papergan.networks.layers.normalisation import Normalisation
-from papergan.networks.mlp import MLPDiscriminator, MLPGenerator
 from papergan.objectives.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from papergan.objectives.diversity import Diversity
 from papergan.objectives.feature_matching import FeatureMatching

@@ -32,7 +32,7 @@ from papergan.game.priors import Uniform
 from papergan.game.schedules import Between, PiecewiseConstant
 from papergan.game.step_context import Scores, StepContext
 from papergan.game.terms import GeneratorLoss, Loss, Term
-from papergan.networks.sigmoid import (
+from papergan.networks.fully_connected.sigmoid import (
     Decoded,
     PixelVectors,
     SigmoidDecoder,

@@ -23,7 +23,7 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.terms import Loss
 from papergan.game.two_player import two_player
-from papergan.networks.conditional import DISCRIMINATORS, GENERATORS, ClassMaps
+from papergan.networks.convolutional.conditional_dcgan import DISCRIMINATORS, GENERATORS, ClassMaps
 from papergan.objectives.adversarial import Hinge
 
 

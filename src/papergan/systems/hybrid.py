@@ -40,8 +40,8 @@ from papergan.game.priors import Gaussian
 from papergan.game.schedules import StepDecay
 from papergan.game.terms import Extra, Loss, Term
 from papergan.game.two_player import two_player
+from papergan.networks.convolutional.sndcgan import SNDCGANDiscriminator, SNDCGANGenerator
 from papergan.networks.mixing import MixingDiscriminator
-from papergan.networks.sndcgan import SNDCGANDiscriminator, SNDCGANGenerator
 from papergan.objectives.adaptive_mix import FeatureShrinkage
 from papergan.objectives.adversarial import Hinge, Minimax, NonSaturating, Wasserstein
 from papergan.objectives.feature_matching import FeatureMatching

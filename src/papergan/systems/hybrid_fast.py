@@ -26,7 +26,7 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.schedules import HalfLife, LinearDecay, PiecewiseConstant
 from papergan.game.two_player import two_player
-from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from papergan.networks.residual.resnet import ResNetDiscriminator, ResNetGenerator
 from papergan.objectives.adaptive_mix import FeatureShrinkage
 from papergan.objectives.adversarial import Hinge, RelativisticPairing
 from papergan.objectives.feature_matching import FeatureMatching

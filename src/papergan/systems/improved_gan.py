@@ -24,7 +24,7 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Uniform
 from papergan.game.terms import Term
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.feature_matching import FeatureMatching
 from papergan.objectives.historical_averaging import HistoricalAverage, HistoricalAveraging

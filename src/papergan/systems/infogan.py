@@ -24,7 +24,7 @@ from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Uniform
 from papergan.game.two_player import two_player
-from papergan.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
+from papergan.networks.convolutional.infogan import InfoGANDiscriminator, InfoGANGenerator
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation, WithCodes
 

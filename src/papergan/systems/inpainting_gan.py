@@ -22,7 +22,7 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import InputImages
 from papergan.game.schedules import Between
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.networks.translation import FilledIn, PatchDiscriminator, ResNetTranslator, only_input
+from papergan.networks.image_to_image.translation import FilledIn, PatchDiscriminator, ResNetTranslator, only_input
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.inpainting import AroundTheHole, HoleDistance
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import Game
-from papergan.networks.conditional import ClassMaps
+from papergan.networks.convolutional.conditional_dcgan import ClassMaps
 from papergan.objectives.adversarial import LeastSquares
 from papergan.systems.hinge_gan import assemble
 

@@ -29,7 +29,7 @@ from papergan.game.optimisers import sgd
 from papergan.game.priors import Prior, Uniform
 from papergan.game.schedules import EpochRamp, ExponentialDecay
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.networks.maxout import (
+from papergan.networks.fully_connected.maxout import (
     LabelledRectifiedGenerator,
     MaxoutDiscriminator,
     RectifiedGenerator,

@@ -21,7 +21,7 @@ from papergan.data.images import ImageSpec
 from papergan.game.game import Game, Player, Turn
 from papergan.game.optimisers import Clip, optimiser
 from papergan.game.priors import Gaussian
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.mixture import (
     EvenWeights,

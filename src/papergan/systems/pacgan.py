@@ -26,7 +26,7 @@ from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, Uniform
 from papergan.game.two_player import two_player
-from papergan.networks.halving import HalvingDiscriminator, HalvingGenerator
+from papergan.networks.convolutional.halving import HalvingDiscriminator, HalvingGenerator
 from papergan.objectives.adversarial import NonSaturating
 from papergan.validation import Packing
 

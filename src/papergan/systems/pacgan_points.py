@@ -22,7 +22,7 @@ from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
-from papergan.networks.points import PointDiscriminator, PointGenerator
+from papergan.networks.fully_connected.points import PointDiscriminator, PointGenerator
 from papergan.objectives.adversarial import NonSaturating
 from papergan.validation import Packing
 

@@ -22,7 +22,7 @@ from papergan.game.game import Game, Match, Player, Turn
 from papergan.game.optimisers import adam
 from papergan.game.priors import InputImages
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.networks.translation import MapNorm, PatchDiscriminator, UNet, only_input
+from papergan.networks.image_to_image.translation import MapNorm, PatchDiscriminator, UNet, only_input
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.translation import PairDistance
 

@@ -33,8 +33,8 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.step_context import StepContext
 from papergan.game.two_player import two_player
-from papergan.networks.growth import Growing, Growth, RateByLevel, last_level
-from papergan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
+from papergan.networks.style_based.growth import Growing, Growth, RateByLevel, last_level
+from papergan.networks.style_based.progan import ProgressiveDiscriminator, ProgressiveGenerator
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.drift import Drift
 from papergan.objectives.gradient_penalties import GradientPenalty

@@ -27,7 +27,7 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import LinearDecay
 from papergan.game.two_player import two_player
-from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from papergan.networks.residual.resnet import ResNetDiscriminator, ResNetGenerator
 from papergan.objectives.adversarial import Hinge
 
 TRAITS = frozenset({"needs_labels"})

@@ -1,15 +1,15 @@
 """R3GAN. Huang, Gokaslan, Kuleshov and Tompkin 2024, arXiv:2501.05441: a modern baseline, conditional as on CIFAR-10.
 
 Reproduced, from the authors' code (preset CIFAR10, with labels): the relativistic pairing loss with R1 and R2; residual
-networks without normalisation (`papergan.networks.resnext`), four stages of width 768, 96 groups and two blocks;
-latents N(0, I) of dimension 64 and as many numbers of the class; the fakes have the classes of the reals that they are
-paired with; Adam with beta1 0; over 20 million images, by half a cosine: rate 2e-4 to 5e-5, gamma 0.05 to 0.005, beta2
-0.9 to 0.99, the probability of augmentation 0 to 0.55, the average's half-life 0 to 5 million images; augmentation of
-pixels, geometry, colours (each with half of the probability) and cutout; no bound on the generator's images. Batch 512
-is in the recipe.
-Deviations: the generator's step sees the discriminator's real images, theirs others of the same distribution; the
-augmentation's probability is that of the step before; the average's half-life counts images as `HalfLife` does.
-Deterministic on a GPU: convolutions, transposed ones, products, and the resampling of `affine_resampling`.
+networks without normalisation (`papergan.networks.residual.resnext`), four stages of width 768, 96 groups and two
+blocks; latents N(0, I) of dimension 64 and as many numbers of the class; the fakes have the classes of the reals that
+they are paired with; Adam with beta1 0; over 20 million images, by half a cosine: rate 2e-4 to 5e-5, gamma 0.05 to
+0.005, beta2 0.9 to 0.99, the probability of augmentation 0 to 0.55, the average's half-life 0 to 5 million images;
+augmentation of pixels, geometry, colours (each with half of the probability) and cutout; no bound on the generator's
+images. Batch 512 is in the recipe. Deviations: the generator's step sees the discriminator's real images, theirs others
+of the same distribution; the augmentation's probability is that of the step before; the average's half-life counts
+images as `HalfLife` does. Deterministic on a GPU: convolutions, transposed ones, products, and the resampling of
+`affine_resampling`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import CosineDecay, HalfLife
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.networks.resnext import ResNeXtDiscriminator, ResNeXtGenerator
-from papergan.objectives.adaptive_augmentation import AdaptiveAugment
+from papergan.networks.residual.resnext import ResNeXtDiscriminator, ResNeXtGenerator
+from papergan.objectives.adaptive_augmentation.probability import ScheduledProbability
+from papergan.objectives.adaptive_augmentation.transformations import AdaptiveAugment
 from papergan.objectives.adversarial import RelativisticPairing
-from papergan.objectives.augmentation_probability import ScheduledProbability
 from papergan.objectives.gradient_penalties import R1, R2
 
 TRAITS = frozenset({"needs_labels", "unbounded_output"})

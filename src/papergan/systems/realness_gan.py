@@ -21,7 +21,7 @@ from papergan.game.game import Game
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.reparametrised import Reparametrised
 from papergan.objectives.realness import Realness
 

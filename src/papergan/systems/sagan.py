@@ -26,9 +26,9 @@ from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.two_player import two_player
-from papergan.networks.biggan import biggan_discriminator
 from papergan.networks.layers.blocks import normalise_spectrally, orthogonal_initialisation, set_batch_norm_epsilon
-from papergan.networks.resnet import ResNetGenerator
+from papergan.networks.residual.biggan import biggan_discriminator
+from papergan.networks.residual.resnet import ResNetGenerator
 from papergan.objectives.adversarial import Hinge
 from papergan.systems.biggan import Rate, Share, Width
 

@@ -24,8 +24,8 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import InputImages
 from papergan.game.schedules import Between, PiecewiseConstant
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
-from papergan.networks.super_resolution import SRDiscriminator, SRResNet
-from papergan.networks.translation import only_input
+from papergan.networks.image_to_image.super_resolution import SRDiscriminator, SRResNet
+from papergan.networks.image_to_image.translation import only_input
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.translation import PairDistance, PairFeatureDistance
 

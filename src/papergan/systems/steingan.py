@@ -23,9 +23,9 @@ from papergan.game.game import Game, Player, Turn
 from papergan.game.optimisers import adam
 from papergan.game.priors import Uniform
 from papergan.game.terms import DiscriminatorLoss
-from papergan.networks.dcgan import DCGANGenerator
-from papergan.networks.elu import ELUDecoder, ELUEncoder
-from papergan.networks.energy import EnergyAutoencoder
+from papergan.networks.autoencoders.began import ELUDecoder, ELUEncoder
+from papergan.networks.autoencoders.energy import EnergyAutoencoder
+from papergan.networks.convolutional.dcgan import DCGANGenerator
 from papergan.objectives.adversarial import WeightedEnergies
 from papergan.objectives.stein import SlowWhenAhead, SteinGradient
 

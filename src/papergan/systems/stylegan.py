@@ -28,8 +28,8 @@ from papergan.game.schedules import HalfLife
 from papergan.game.style_generator import StyleGenerator, StyleLatents
 from papergan.game.two_player import two_player
 from papergan.networks.layers.styles import Mapping
-from papergan.networks.style import AdaINSynthesis
-from papergan.networks.style2 import StyleDiscriminator
+from papergan.networks.style_based.stylegan import AdaINSynthesis
+from papergan.networks.style_based.stylegan2 import StyleDiscriminator
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.gradient_penalties import R1, lazy_penalties
 from papergan.systems.hybrid import Weight

@@ -34,7 +34,7 @@ from papergan.game.schedules import EveryNSteps, HalfLife
 from papergan.game.style_generator import StyleGenerator, StyleLatents
 from papergan.game.two_player import two_player
 from papergan.networks.layers.styles import Mapping
-from papergan.networks.style2 import Architecture, StyleDiscriminator, Synthesis
+from papergan.networks.style_based.stylegan2 import Architecture, StyleDiscriminator, Synthesis
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.gradient_penalties import lazy_penalties
 from papergan.objectives.path_length import MeanPathLength, PathLength

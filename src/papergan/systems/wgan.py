@@ -21,7 +21,7 @@ from papergan.game.game import Game
 from papergan.game.optimisers import Clip, optimiser
 from papergan.game.priors import Gaussian
 from papergan.game.two_player import two_player
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.layers.normalisation import MapNormalisation
 from papergan.objectives.adversarial import Wasserstein
 

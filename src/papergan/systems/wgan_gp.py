@@ -25,7 +25,7 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import LinearDecay
 from papergan.game.two_player import two_player
-from papergan.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from papergan.networks.residual.resnet import ResNetDiscriminator, ResNetGenerator
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.gradient_penalties import GradientPenalty
 from papergan.validation import Packing

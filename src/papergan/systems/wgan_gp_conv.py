@@ -24,7 +24,7 @@ from papergan.game.game import Game, Match
 from papergan.game.optimisers import adam
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.two_player import two_player
-from papergan.networks.conditional import DISCRIMINATORS, GENERATORS, ClassMaps
+from papergan.networks.convolutional.conditional_dcgan import DISCRIMINATORS, GENERATORS, ClassMaps
 from papergan.objectives.adversarial import Wasserstein
 from papergan.objectives.gradient_penalties import GradientPenalty
 from papergan.validation import Packing

@@ -17,7 +17,7 @@ from papergan.evaluation.scorecard import BestScore, RealRow, ScoreCard
 from papergan.evaluation.translation_scores import TranslationTest, baseline_rows, cycle_error, translated
 from papergan.game.nan_guard import finite_only
 from papergan.game.sampler import Sampler, measure_sampling_seconds
-from papergan.networks.translation import BothDirections
+from papergan.networks.image_to_image.translation import BothDirections
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card

@@ -14,7 +14,7 @@ from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.image_range import to_model_range, to_pixels
 from papergan.metrics.memorisation import pixel_vectors
 from papergan.metrics.nearest_neighbours import nearest
-from papergan.networks.autoencoder import Autoencoder
+from papergan.networks.autoencoders.autoencoder import Autoencoder
 from papergan.pipelines.experiment.nodes.divergence import no_animation, no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
 from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, trained_game

@@ -8,7 +8,7 @@ from torch import Tensor
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.evaluation.translation_scores import baselines, translated
-from papergan.networks.translation import BothDirections
+from papergan.networks.image_to_image.translation import BothDirections
 from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import sample_caption
 from papergan.pipelines.experiment.restore import device_of, load_generator, numerics_of, progress_of

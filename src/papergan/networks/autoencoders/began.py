@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
 from papergan.game.sharding import per_image
-from papergan.networks.autoencoder import Autoencoder
+from papergan.networks.autoencoders.autoencoder import Autoencoder
 
 SMALLEST = 8  # side of the last map
 

@@ -12,7 +12,7 @@ from torch.nn.functional import leaky_relu
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.encoding import LatentEncoder
+from papergan.networks.convolutional.encoding import LatentEncoder
 
 SLOPE = 0.2  # of LeakyReLU
 

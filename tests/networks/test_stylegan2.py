@@ -12,7 +12,7 @@ from papergan.game.schedules import Progress
 from papergan.game.style_generator import StyleGenerator, StyleLatents
 from papergan.networks.layers.resampling import Resample
 from papergan.networks.layers.styles import Mapping, Noise
-from papergan.networks.style2 import StyleDiscriminator, Synthesis, channels_at, sizes_of
+from papergan.networks.style_based.stylegan2 import StyleDiscriminator, Synthesis, channels_at, sizes_of
 
 SPEC = ImageSpec(3, 16, 4)
 ARCHITECTURES = ("orig", "skip", "resnet")

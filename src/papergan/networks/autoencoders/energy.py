@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from papergan.networks.autoencoder import Autoencoder
+from papergan.networks.autoencoders.autoencoder import Autoencoder
 
 
 class EnergyAutoencoder(Autoencoder):

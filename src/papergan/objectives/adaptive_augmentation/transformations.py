@@ -14,9 +14,9 @@ from torch import Tensor
 from papergan.errors import did_you_mean
 from papergan.game.game import Game
 from papergan.messages import quoted
-from papergan.objectives.antialiased_resampling import moved_pixels, resampled
-from papergan.objectives.augmentation_matrices import COLOUR, GEOMETRY, Draws, cut_out, recoloured
-from papergan.objectives.augmentation_probability import AugmentationProbability, ScheduledProbability
+from papergan.objectives.adaptive_augmentation.matrices import COLOUR, GEOMETRY, Draws, cut_out, recoloured
+from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
+from papergan.objectives.adaptive_augmentation.resampling import moved_pixels, resampled
 
 GROUPS = {
     "b": ("flip", "quarter_turns", "whole_pixels"),

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
+from papergan.networks.fully_connected.sigmoid import SigmoidImages, rectified, unit_vectors
 from papergan.networks.layers.blocks import Module
 from papergan.networks.layers.drawing import Dropout
-from papergan.networks.sigmoid import SigmoidImages, rectified, unit_vectors
 
 SMALLEST_MEAN = 1e-7  # of a pixel that is never or always black, whose bias would have no bound
 

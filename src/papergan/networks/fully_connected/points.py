@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.maxout import Maxout
+from papergan.networks.fully_connected.maxout import Maxout
 
 
 class PointGenerator(nn.Module):

@@ -10,7 +10,6 @@ from torch.nn.functional import leaky_relu
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.growth import SMALLEST, Growing, Growth, fade, pooled, upsampled
 from papergan.networks.layers.equalised import (
     GAIN,
     SLOPE,
@@ -19,6 +18,7 @@ from papergan.networks.layers.equalised import (
     MinibatchDeviation,
     PixelNorm,
 )
+from papergan.networks.style_based.growth import SMALLEST, Growing, Growth, fade, pooled, upsampled
 
 
 def feature_maps(base: int, most: int, last: int) -> list[int]:

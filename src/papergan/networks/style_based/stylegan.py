@@ -15,7 +15,7 @@ from papergan.data.images import ImageSpec
 from papergan.networks.layers.equalised import GAIN, SLOPE, EqualisedConv2d, EqualisedLinear
 from papergan.networks.layers.resampling import Blur
 from papergan.networks.layers.styles import Noise, style_of
-from papergan.networks.style2 import SMALLEST, channels_at, sizes_of
+from papergan.networks.style_based.stylegan2 import SMALLEST, channels_at, sizes_of
 
 
 class AdaIN(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
-from papergan.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from papergan.networks.convolutional.dcgan import DCGANDiscriminator, DCGANGenerator
 from papergan.networks.layers.blocks import maybe, normal_initialisation, normalise_spectrally, smallest
 from papergan.networks.layers.drawing import Dropout
 from papergan.networks.layers.normalisation import MapNormalisation, norm_of_maps

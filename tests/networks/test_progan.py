@@ -10,8 +10,8 @@ from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
 from papergan.data.images import ImageSpec
 from papergan.game.schedules import Progress
-from papergan.networks.growth import Growing, Growth, fade
-from papergan.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator, feature_maps
+from papergan.networks.style_based.growth import Growing, Growth, fade
+from papergan.networks.style_based.progan import ProgressiveDiscriminator, ProgressiveGenerator, feature_maps
 
 GROWTH = Growth(0, 2, stable=10, fade=20)
 IMAGES = ImageSpec(2, 16)

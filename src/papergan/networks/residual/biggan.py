@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.networks.layers.blocks import SelfAttention, eighth, normalise_spectrally, orthogonal_initialisation
-from papergan.networks.resnet import ResNetDiscriminator, UpBlock
+from papergan.networks.residual.resnet import ResNetDiscriminator, UpBlock
 
 Initialisation = Literal["normal", "orthogonal"]
 BLOCKS = 3

@@ -9,7 +9,7 @@ from torch.nn.functional import conv2d, interpolate
 
 from papergan.data.images import ImageSpec
 from papergan.networks.layers.styles import Noise
-from papergan.networks.style import AdaIN, AdaINSynthesis, Doubled
+from papergan.networks.style_based.stylegan import AdaIN, AdaINSynthesis, Doubled
 
 
 def test_adain_by_hand():

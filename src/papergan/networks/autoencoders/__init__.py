@@ -1,0 +1,1 @@
+"""Autoencoders that serve as discriminators or energies: BEGAN, EBGAN."""

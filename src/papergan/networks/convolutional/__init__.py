@@ -1,0 +1,1 @@
+"""Convolutional generators and discriminators without residual connections: DCGAN and its relatives."""

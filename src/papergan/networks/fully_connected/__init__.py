@@ -1,0 +1,1 @@
+"""Fully connected generators, discriminators and encoders."""

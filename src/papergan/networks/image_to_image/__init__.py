@@ -1,0 +1,1 @@
+"""Networks whose input is an image: translation, inpainting and super-resolution."""

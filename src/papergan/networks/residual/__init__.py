@@ -1,0 +1,1 @@
+"""Residual generators and discriminators."""

@@ -1,0 +1,1 @@
+"""Networks that grow, and networks that styles control: ProGAN, StyleGAN, StyleGAN2."""

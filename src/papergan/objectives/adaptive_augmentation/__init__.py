@@ -1,0 +1,1 @@
+"""Adaptive discriminator augmentation (ADA): its transformations, and the probability that they follow."""
