@@ -124,6 +124,32 @@ def test_budget_in_epochs_counts_the_discriminators_batches():
     assert TrainingRecipe(images=1).total_steps(batches_per_epoch=781, batches_per_step=1) == 1
 
 
+def test_batch_sizes_change_by_images_and_so_does_the_budget():
+    growing = {"images": 1000, "batch_size": 64, "batch_sizes": {"128": 32, 192: 16}}
+    recipe = parse(training=growing)
+    assert recipe.training.batch_sizes == {128: 32, 192: 16}
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    assert recipe.training.total_steps(batches_per_epoch=781, batches_per_step=1) == 2 + 2 + 51  # 808 / 16, rounded up
+    assert len({parse(training=growing | each).fingerprint for each in ({}, {"batch_sizes": {128: 32}})}) == 2
+    plain = growing | {"batch_sizes": {}}
+    assert parse(training=plain).fingerprint == parse(training={"images": 1000, "batch_size": 64}).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": None, "epochs": 2}, "give the budget as images or steps too, not as epochs"),
+        ({"drop_last": False}, "in full batches: leave out drop_last=false"),
+        ({"devices": 3, "batch_size": 6}, "3 devices cannot share a batch_size of 32 evenly"),
+        ({"batch_sizes": {0: 32}}, "batch_sizes"),
+        ({"batch_sizes": {128: 0}}, "batch_sizes"),
+    ],
+)
+def test_batch_sizes_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(RecipeError, match=message):
+        parse(training={"images": 1000, "batch_size": 64, "batch_sizes": {128: 32}} | changes)
+
+
 def test_what_is_left_to_train_on_is_another_experiment():
     plain, less = parse(), parse(validation=10_000)
     assert (plain.training_images(50_000), less.training_images(50_000)) == (50_000, 40_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,10 +20,15 @@ SETTINGS = TrainSettings(steps=40, seed=3, report_every=10, batch_norm_batches=4
 
 
 def new_training(
-    folder: Path, callbacks: Callbacks = Callbacks(), settings: TrainSettings = SETTINGS, game: Game | None = None
+    folder: Path,
+    callbacks: Callbacks = Callbacks(),
+    settings: TrainSettings = SETTINGS,
+    game: Game | None = None,
+    **sizes: Any,
 ) -> Trainer:
     pixels = torch.randint(0, 256, (60, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    batches = Batches(pixels, torch.zeros(60, dtype=torch.int64), batch_size=8, seed=3, device="cpu", flip=True)
+    how = {"batch_size": 8, "seed": 3, "device": "cpu", "flip": True} | sizes
+    batches = Batches(pixels, torch.zeros(60, dtype=torch.int64), **how)
     return Trainer(game or tiny_game(), batches, settings, CheckpointStore(Path(folder), "tiny"), callbacks)
 
 

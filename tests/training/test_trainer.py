@@ -210,3 +210,19 @@ def test_values_of_single_steps_survive_an_interruption(tmp_path):
 
 def _without_rate(training):
     return [{**row, "images_per_second": 0} for row in training.history.losses]
+
+
+def test_a_training_whose_batch_sizes_change_goes_on_bit_for_bit_across_a_change(tmp_path):
+    sizes = {"batch_size": 16, "batch_sizes": {100: 8, 200: 4}}
+    straight = new_training(tmp_path / "a", **sizes)
+    straight.run()
+    assert straight.progress.images == 7 * 16 + 11 * 8 + 22 * 4
+    for stopped_at in (6, 7, 18):
+        steps = iter(range(1000))
+        stop = Callbacks(stop=lambda steps=steps, at=stopped_at: signal.SIGTERM if next(steps) == at else None)
+        with pytest.raises(Interrupted):
+            new_training(tmp_path / f"{stopped_at}", stop, **sizes).run()
+        resumed = new_training(tmp_path / f"{stopped_at}", **sizes)
+        resumed.run()
+        assert digest(resumed) == digest(straight)
+        assert _without_rate(resumed) == _without_rate(straight)

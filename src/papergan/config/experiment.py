@@ -15,6 +15,7 @@ from papergan.config.papers import PaperKey
 from papergan.data.own_declaration import OwnImagesSettings, dataset_name, is_path
 from papergan.data.translation import ClassNames, InputSettings
 from papergan.errors import RecipeError
+from papergan.training.batch_plan import BatchSizes
 from papergan.training.history import ReportAs
 from papergan.training.numerics import Device, Precision
 from papergan.validation import (
@@ -35,13 +36,15 @@ class TrainingRecipe(StrictModel):
     """Settings of training: budget, batch size, precision, device. Exactly one of epochs, steps and images.
 
     images: real images that the discriminator is shown in all, so that systems with several discriminator
-    steps per generator step can be given the same.
+    steps per generator step can be given the same. batch_sizes: other batch sizes, each from so many real images on,
+    for networks that grow, say: {24000: 32, 72000: 16}.
     """
 
     epochs: Amount | None = None
     steps: Positive | None = None
     images: Annotated[int, Field(ge=1, le=10**12)] | None = None
     batch_size: BatchSize = 64
+    batch_sizes: dict[Annotated[int, Field(strict=False, ge=1)], BatchSize] = Field(default_factory=dict)
     drop_last: bool = True  # false: what is left over at the end of an epoch makes a smaller batch
     horizontal_flip: bool = False
     precision: Precision = "float32"
@@ -66,16 +69,30 @@ class TrainingRecipe(StrictModel):
 
     @model_validator(mode="after")
     def _even_shares(self) -> TrainingRecipe:
-        if self.batch_size % self.devices:
-            raise ValueError(f"{self.devices} devices cannot share a batch_size of {self.batch_size} evenly")
+        for size in self.sizes.all:
+            if size % self.devices:
+                raise ValueError(f"{self.devices} devices cannot share a batch_size of {size} evenly")
         return self
+
+    @model_validator(mode="after")
+    def _sizes_change_by_images(self) -> TrainingRecipe:
+        if self.batch_sizes and self.epochs is not None:
+            raise ValueError("batch_sizes change by images: give the budget as images or steps too, not as epochs")
+        if self.batch_sizes and not self.drop_last:
+            raise ValueError("batch_sizes change by images, in full batches: leave out drop_last=false")
+        return self
+
+    @property
+    def sizes(self) -> BatchSizes:
+        """The batch size and its changes."""
+        return BatchSizes(self.batch_size, self.batch_sizes)
 
     def total_steps(self, *, batches_per_epoch: int, batches_per_step: int) -> int:
         """The budget in iterations. An epoch is one pass of the discriminator's real batches."""
         if self.steps is not None:
             return self.steps
         if self.images is not None:
-            return max(1, math.ceil(self.images / (self.batch_size * batches_per_step)))
+            return max(1, math.ceil(self.sizes.until(self.images) / batches_per_step))
         assert self.epochs is not None
         return max(1, math.ceil(self.epochs * batches_per_epoch / batches_per_step))
 
@@ -173,6 +190,7 @@ class Recipe(StrictModel):
 
     def _identity(self) -> dict[str, Any]:
         decisive = {"batch_size", "drop_last", "horizontal_flip", "precision", "deterministic"}
+        decisive |= {"batch_sizes"} if self.training.batch_sizes else set()
         training = self.training.model_dump(include=decisive)
         subset: list[object] = [] if self.subset_seed is None else [self.subset_seed]
         subset += [] if self.images is None else [self.images.model_dump()]

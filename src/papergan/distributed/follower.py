@@ -109,9 +109,9 @@ class FollowerTrainer:
         share_batch_norm(self.game.networks)
         self.game.load_state_dict(content["game"])
         self.batches = Batches(
-            content["images"], content["labels"], batch_size=training.batch_size, seed=self.recipe.seed,
-            device=self.game.device, flip=training.horizontal_flip, drop_last=training.drop_last,
-            shard=process_group.rows,
+            content["images"], content["labels"], batch_size=training.batch_size,
+            batch_sizes=training.batch_sizes, seed=self.recipe.seed, device=self.game.device,
+            flip=training.horizontal_flip, drop_last=training.drop_last, shard=process_group.rows,
         )  # fmt: skip
         self.shard = process_group.shard(self.game.device)
 
@@ -120,7 +120,7 @@ class FollowerTrainer:
         training, count = self.recipe.training, self.game.batches_per_step
         precise = numerics(training.precision, deterministic=training.deterministic)
         memory = memory_errors(
-            f"training on {self.game.device}", f"lower training.batch_size (now {training.batch_size})"
+            f"training on {self.game.device}", f"lower training.batch_size (now {max(training.sizes.all)})"
         )
         with precise, memory, own_random_state(self.game.device), use_shard(self.shard):
             real = self.batches.of_step(step, count)

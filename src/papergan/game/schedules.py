@@ -18,12 +18,14 @@ class Progress(NamedTuple):
     """The progress of training before a step.
 
     step: training steps done. images: real images drawn. epoch: passes over the real set,
-    fractional. There is no total: schedules are absolute, so that a finished run can be extended.
+    fractional. coming: real images that the step is going to draw; None where every step draws as many. There is no
+    total: schedules are absolute, so that a finished run can be extended.
     """
 
     step: int = 0
     images: int = 0
     epoch: float = 0.0
+    coming: int | None = None
 
 
 Schedule = float | Callable[[Progress], float]  # constant, schedule or controller
@@ -151,7 +153,8 @@ class CosineDecay:
 class HalfLife:
     """Decay of an average by its half-life in images: 0.5^(b / max(min(images, ramp * shown), 1e-8)).
 
-    b: real images per training step so far; shown: those that were shown before this step. So the average does not
+    b: real images of the training step, the mean of those so far where all draw as many; shown: those that were shown
+    before this step. So the average does not
     depend on the batch size. images: may be a schedule. ramp: the longest half-life as a share of what was shown, often
     0.05, so that early weights are forgotten; None for no ramp. Before the second step, when b is not known, it is 0:
     the average begins with the weights after the first.
@@ -172,7 +175,8 @@ class HalfLife:
             return 0.0
         images = self.images if isinstance(self.images, (int, float)) else self.images(progress)
         longest = images if self.ramp is None else min(images, self.ramp * progress.images)
-        return float(0.5 ** (progress.images / progress.step / max(longest, 1e-8)))
+        drawn = progress.images / progress.step if progress.coming is None else progress.coming
+        return float(0.5 ** (drawn / max(longest, 1e-8)))
 
 
 @dataclass(frozen=True)

@@ -122,8 +122,8 @@ def find_experiment_errors(
     if available is not None and available < 1:
         yield f"{name}.validation: {recipe.validation} of {count} training images leave none to train on; give fewer"
         return
-    if available is not None and available < recipe.training.batch_size:
-        yield f"{name}.training.batch_size: {available} images cannot fill a batch of {recipe.training.batch_size}"
+    if available is not None and available < (largest := max(recipe.training.sizes.all)):
+        yield f"{name}.training.batch_size: {available} images cannot fill a batch of {largest}"
     training, left = recipe.training, (available or 0) % recipe.training.batch_size
     if not training.drop_last and left % training.devices:
         yield (
@@ -155,12 +155,17 @@ def find_experiment_errors(
 
 def _find_packing_errors(name: str, training: TrainingRecipe, count: int, left: int) -> Iterator[str]:
     """Errors where a device's share of a batch cannot be divided into packs. left: images of an epoch's last batch."""
-    share, where = training.batch_size // training.devices, f"{name}.training.batch_size"
-    if share % count:
-        fits = max(1, share // count) * count * training.devices
-        of = f"{training.batch_size} images" + (f" on {training.devices} devices" if training.devices > 1 else "")
+    where, odd = (
+        f"{name}.training.batch_size",
+        [size for size in training.sizes.all if size // training.devices % count],
+    )
+    for size in odd:
+        fits = max(1, size // training.devices // count) * count * training.devices
+        of = f"{size} images" + (f" on {training.devices} devices" if training.devices > 1 else "")
         yield f"{where}: {of} cannot be divided into packs of {count}: set a multiple, for example {fits}"
-    elif not training.drop_last and left // training.devices % count:
+    if odd:
+        return
+    if not training.drop_last and left // training.devices % count:
         yield (
             f"{where}: the last batch of an epoch, {left} images, cannot be divided into packs of {count}: set "
             "training.drop_last=true, or another batch_size"
@@ -203,7 +208,7 @@ def _find_single_image_errors(
     where: str, training: TrainingRecipe, game: Game, images: ImageSpec, available: int | None
 ) -> Iterator[str]:
     """Errors of a training step on a batch of one image, where training meets such a batch."""
-    if training.batch_size == 1:
+    if 1 in training.sizes.all:
         which, advice = "a batch", "set another batch_size"
     elif not training.drop_last and available is not None and available % training.batch_size == 1:
         which, advice = "the last batch of an epoch", "set another batch_size, or training.drop_last=true"

@@ -70,8 +70,9 @@ class RunPlan:
 
     @property
     def training_seconds(self) -> float:
-        """Seconds of the steps that are left."""
-        return self.left * self.cost.seconds
+        """Seconds of the steps that are left; one of fewer images takes as much less."""
+        measured = self.game.batches_per_step * max(self.recipe.training.sizes.all)
+        return self.shown(self.left) / measured * self.cost.seconds
 
     @property
     def evaluations(self) -> int:
@@ -79,9 +80,13 @@ class RunPlan:
         return int(self.epochs_of(self.left) / self.recipe.evaluation.every_epochs)
 
     def epochs_of(self, steps: int) -> float:
-        """Passes over the training images in so many steps; 0 where their number is not known."""
-        shown = steps * self.recipe.training.batch_size * self.game.batches_per_step
-        return shown / self.images if self.images else 0.0
+        """Passes over the training images in the next so many steps; 0 where their number is not known."""
+        return self.shown(steps) / self.images if self.images else 0.0
+
+    def shown(self, steps: int) -> int:
+        """Images that the discriminator is shown in the next so many steps."""
+        sizes, count = self.recipe.training.sizes, self.game.batches_per_step
+        return sizes.before((self.done + steps) * count) - sizes.before(self.done * count)
 
     def measuring_seconds(self, evaluations: int, samples: int, final: int) -> float:
         """Seconds of so many evaluations of `samples` images, and of the one at the end."""
@@ -113,7 +118,7 @@ def plan_run(
     left = (steps or 1) - done
     if left <= 0 and not full:
         return None
-    batch = spec.random_batch(training.batch_size // training.devices, game.device)
+    batch = spec.random_batch(max(training.sizes.all) // training.devices, game.device)
     enough = 0.0 if full else LONG / 5 / left
     with memory_errors(f"measuring a step of {name}", f"lower {name}.training.batch_size"):
         cost = measure_step(
@@ -181,10 +186,12 @@ def describe(plan: RunPlan) -> str:
 def _facts(plan: RunPlan) -> Iterator[tuple[str, str]]:
     recipe, training, rules = plan.recipe, plan.recipe.training, plan.recipe.evaluation
     steps = "not known before the images are counted" if plan.steps is None else f"{plan.steps:,}"
-    yield "steps", f"{steps} of {training.batch_size} images" + (f", {plan.done:,} are done" if plan.done else "")
+    sizes = " to ".join(f"{size}" for size in sorted({min(training.sizes.all), max(training.sizes.all)}))
+    yield "steps", f"{steps} of {sizes} images" + (f", {plan.done:,} are done" if plan.done else "")
     if plan.steps is not None:
-        shown = plan.steps * training.batch_size * plan.game.batches_per_step
-        yield "images", f"{shown:,} shown to the discriminator, {plan.epochs_of(plan.steps):,.1f} epochs"
+        shown = training.sizes.before(plan.steps * plan.game.batches_per_step)
+        epochs = shown / plan.images if plan.images else 0.0
+        yield "images", f"{shown:,} shown to the discriminator, {epochs:,.1f} epochs"
     yield "data", f"{recipe.dataset_name}, {plan.images or 'not yet counted'} images, {_shape(plan.spec)}"
     yield "networks", ", ".join(f"{name} {_millions(module)}" for name, module in plan.game.networks.named_children())
     yield (

@@ -18,7 +18,7 @@ from papergan.hooks.experiment_checks import image_spec
 from papergan.messages import quoted
 from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.studies.suggestions import suggested_trial
-from papergan.training.batches import batches_per_epoch
+from papergan.training.batch_plan import BatchPlan
 from papergan.validation import deep_merge
 
 PACKAGES = ("optuna", "plotly")
@@ -107,8 +107,8 @@ def _evaluations(recipe: Recipe, images: ImageSpec, published: int | None, libra
         return 1
     try:
         game = systems.build(recipe.system, image_spec(recipe, images, library), recipe.overrides, seed=recipe.seed)
+        plan = BatchPlan(count, recipe.training.sizes, recipe.training.drop_last)
     except PaperganError:  # said by the checks of every experiment
         return 1
-    batches = batches_per_epoch(count, recipe.training.batch_size, drop_last=recipe.training.drop_last)
-    settings = train_settings_of(recipe, batches, game.batches_per_step, prefix="")
-    return (settings.steps - 1) // settings.evaluate_every
+    settings, each = train_settings_of(recipe, plan.per_epoch, game.batches_per_step, prefix=""), game.batches_per_step
+    return plan.passed((settings.steps - 1) * each, settings.evaluate_every * each)

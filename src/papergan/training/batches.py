@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from papergan.game.schedules import Progress
 from papergan.game.sharding import Shard
 from papergan.image_range import to_model_range
 from papergan.randomness import seed_for
+from papergan.training.batch_plan import BatchPlan, BatchSizes
 
 
 def batches_per_epoch(count: int, batch_size: int, *, drop_last: bool) -> int:
@@ -25,8 +28,9 @@ class Batches:
     images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, drawn anew per epoch.
     inputs: uint8 [M, C', S', S'], the input images of a translation; paired: whether input i belongs to image i, and is
     mirrored with it. Unpaired ones are shuffled and mirrored on their own, in passes of their own.
-    batch_size: of all ranks together. drop_last: whether the images that are left over at the end of an epoch make no
-    batch, or a smaller one. shard: the rows of each batch that are returned; None for all of them.
+    batch_size: of all ranks together; batch_sizes: others, each from so many real images on. drop_last: whether the
+    images that are left over at the end of an epoch make no batch, or a smaller one. shard: the rows of each batch that
+    are returned; None for all of them.
     Raises DataError where shapes or types are others, or there are fewer images than one batch, RecipeError where
     the ranks cannot share a batch evenly.
     """
@@ -40,6 +44,7 @@ class Batches:
         seed: int,
         device: torch.device | str,
         flip: bool = False,
+        batch_sizes: Mapping[int, int] = MappingProxyType({}),
         drop_last: bool = True,
         shard: Shard | None = None,
         inputs: Tensor | None = None,
@@ -50,17 +55,15 @@ class Batches:
                 f"batches need images uint8 [N, C, S, S] and labels [N], got {images.dtype} {tuple(images.shape)} and "
                 f"{tuple(labels.shape)}"
             )
-        if len(images) < batch_size:
-            raise DataError(f"{len(images)} images cannot fill a batch of {batch_size}: lower training.batch_size")
+        self.plan = BatchPlan(len(images), BatchSizes(batch_size, batch_sizes), drop_last)
         if inputs is not None and paired and len(inputs) != len(images):
             raise DataError(f"{len(inputs)} input images cannot be pairs of {len(images)} images")
-        self.per_epoch = batches_per_epoch(len(images), batch_size, drop_last=drop_last)
-        self._used = min(len(images), self.per_epoch * batch_size)
-        for size in (batch_size, self._used - (self.per_epoch - 1) * batch_size):
+        self.per_epoch, sizes = self.plan.per_epoch, self.plan.sizes.all
+        for size in (*sizes, self.plan.place(self.per_epoch - 1).size if not batch_sizes else 0):
             if shard is not None and size % shard.world:
                 raise RecipeError(f"{shard.world} devices cannot share a batch of {size} evenly")
         self.images, self.labels = images.to(device), labels.to(device)
-        self.batch_size, self.seed, self.flip = batch_size, seed, flip
+        self.seed, self.flip = seed, flip
         self._inputs = None if inputs is None else inputs.to(device)
         self._shuffled_inputs = None
         if self._inputs is not None and not paired:
@@ -74,11 +77,9 @@ class Batches:
 
         And input, of the input images, where there are any.
         """
-        epoch, place = divmod(index, self.per_epoch)
+        epoch, first, count = self.plan.place(index)
         if epoch != self._epoch:
             self._shuffle(epoch)
-        first = place * self.batch_size
-        count = min(self.batch_size, self._used - first)
         mine = slice(0, count) if self._shard is None else self._shard.rows(count)
         rows = slice(first + mine.start, first + mine.stop)
         chosen = self._order[rows]
@@ -86,7 +87,7 @@ class Batches:
         batch = {"image": self._shown(self.images[chosen], mirrored), "label": self.labels[chosen]}
         if self._inputs is not None:
             if self._shuffled_inputs is not None:
-                start = epoch * self._used + rows.start
+                start = self.plan.before(index) + mine.start
                 chosen, mirrored = self._shuffled_inputs.rows(start, len(chosen))
             batch["input"] = self._shown(self._inputs[chosen], mirrored)
         return batch
@@ -103,13 +104,19 @@ class Batches:
 
     def progress(self, step: int, count: int) -> Progress:
         """The progress before training step `step`, where a step draws `count` batches."""
-        epochs, place = divmod(step * count, self.per_epoch)
-        return Progress(step, epochs * self._used + place * self.batch_size, step * count / self.per_epoch)
+        first = step * count
+        images, epoch = self.plan.before(first), float(self.plan.epoch(first))
+        changing = len(self.plan.sizes.all) > 1
+        return Progress(step, images, epoch, self.plan.before(first + count) - images if changing else None)
 
     def step_of_epoch(self, step: int, count: int) -> int:
         """The number of training step `step` within its epoch, from 0; an epoch starts with the first step in it."""
-        epoch = step * count // self.per_epoch
-        return step - ceil(epoch * self.per_epoch / count)
+        return step - ceil(self.plan.first_of(self.plan.place(step * count).epoch) / count)
+
+    def are_due(self, step: int, count: int, every: int) -> bool:
+        """Whether step `step - 1` completed as large a share of an epoch as `every` steps of the first size are."""
+        before, now = ((step + each) * count for each in (-1, 0))
+        return step > 0 and self.plan.passed(now, every * count) > self.plan.passed(before, every * count)
 
     def _shuffle(self, epoch: int) -> None:
         """On the host, so that the order does not depend on the device; moved there once per epoch."""

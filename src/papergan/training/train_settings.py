@@ -16,7 +16,8 @@ class TrainSettings:
 
     steps: training steps in all. report_as: means since the last report, or the values of the reported step
     alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between
-    evaluations, 0 for none (the end is always evaluated). save_minutes: wall-clock minutes between checkpoints.
+    evaluations, 0 for none (the end is always evaluated); where batch sizes change, as large a share of an epoch as so
+    many steps are of the first size. save_minutes: wall-clock minutes between checkpoints.
     keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
     averaged: whether the average is evaluated, where the game keeps one. cuda_graphs: record steps on a GPU, see
     `GraphedStep`. rules: under which evaluation measures; numbers measured under other rules before are not mixed with

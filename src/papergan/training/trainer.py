@@ -73,7 +73,7 @@ class Trainer:
         with self.store.locked(), precise, own_random_state(self.game.device):
             self._resume()
             self.callbacks.leader.begin(self.game)
-            what, size = f"training on {self.game.device}", self.batches.batch_size
+            what, size = f"training on {self.game.device}", max(self.batches.plan.sizes.all)
             advice = f"lower training.batch_size (now {size}), which makes it another recipe, or evaluation.batch_size"
             advice += "" if self._graphs is None else ", or do without training.cuda_graphs"
             with ProgressBar(self.settings.steps, self.step) as display, memory_errors(what, advice):
@@ -84,7 +84,8 @@ class Trainer:
         self._started = time.perf_counter()
         while True:
             finished = self.step >= settings.steps
-            due = settings.evaluate_every > 0 and self.step > 0 and self.step % settings.evaluate_every == 0
+            every, count = settings.evaluate_every, self.game.batches_per_step
+            due = every > 0 and self.batches.are_due(self.step, count, every)
             if (due or finished) and self.evaluated != self.step:
                 with display.aside():
                     self._evaluate()

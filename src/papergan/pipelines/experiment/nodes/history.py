@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
 from papergan.datasets.page import Page
 from papergan.metrics.registry import (
     AUXILIARY_METRICS,
@@ -148,7 +149,7 @@ def _notes(experiment: Experiment, history: History, log: PublishedLog | None) -
     values = "means since the last report" if recipe.training.report_as == "means" else "values of that step alone"
     notes = [
         f"recipe {recipe.fingerprint}, seed {recipe.seed}, {recipe.dataset_name}{size}, "
-        f"batch {recipe.training.batch_size}; {values}; weighted terms",
+        f"batch {_sizes(recipe)}; {values}; weighted terms",
         *non_default_settings(recipe),
     ]
     if log is not None:
@@ -158,6 +159,12 @@ def _notes(experiment: Experiment, history: History, log: PublishedLog | None) -
             f"{done:g} epochs here, {len(log.rows)} published",
         ]
     return notes
+
+
+def _sizes(recipe: Recipe) -> str:
+    """The batch sizes in words: "16", or "32, 16 from 24,000 images on"."""
+    changes = sorted(recipe.training.batch_sizes.items())
+    return ", ".join([str(recipe.training.batch_size), *(f"{size} from {at:,} images on" for at, size in changes)])
 
 
 def _cell(value: object) -> object:

@@ -82,8 +82,9 @@ def train(
             store.clear()
     store.check_images(images.training_digest)
     batches = Batches(
-        images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
-        device=game.device, flip=recipe.training.horizontal_flip, drop_last=recipe.training.drop_last,
+        images.train.images, images.train.labels, batch_size=recipe.training.batch_size,
+        batch_sizes=recipe.training.batch_sizes, seed=recipe.seed, device=game.device,
+        flip=recipe.training.horizontal_flip, drop_last=recipe.training.drop_last,
         shard=None if process_group is None else process_group.rows,
         inputs=None if images.inputs is None else images.inputs.train.images,
         paired=images.inputs is None or images.inputs.train.paired,
