@@ -99,6 +99,16 @@ def test_the_plot_has_both_losses_k_and_m_and_the_published_ones():
     assert shown["equilibrium"] == {"equilibrium.k", "equilibrium.measure", "published k", "published M"}
 
 
+def test_the_level_of_networks_that_grow_is_a_panel_and_a_column():
+    grown = history(2)
+    for row in grown.losses:
+        row["networks.level"] = row["epoch"] / 2
+    figure, _ = draw_curves(thesis(), grown, {})
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert list(panels["networks"].lines[0].get_ydata()) == [row["epoch"] / 2 for row in grown.losses]
+    assert "networks.level" in write_log(thesis(), grown, {}).markdown
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

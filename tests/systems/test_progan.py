@@ -16,7 +16,12 @@ from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
 from papergan.networks.style_based.growth import Growing
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
+from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
+from papergan.training.checkpoint import CheckpointStore
 from papergan.training.export import export_generator
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 
 TINY = {"latent_dim": 4, "base_width": 64, "max_width": 4, "stable_images": 8, "fade_images": 16}
 
@@ -52,6 +57,26 @@ def test_every_network_is_at_the_level_of_the_images_that_were_seen():
     for step, level in enumerate([0.0, 0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.25, 1.5, 1.75, 2.0, 2.0]):
         steps(game, step, step + 1)
         assert levels(game) == {level}
+
+
+def test_reports_say_the_level_of_the_step_also_after_an_interruption(tmp_path):
+    pixels = torch.randint(0, 256, (20, 1, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+    def train(count: int) -> Trainer:
+        source = Batches(
+            pixels, torch.zeros(20, dtype=torch.int64), batch_size=4, batch_sizes={24: 2}, seed=0, device="cpu"
+        )
+        settings = TrainSettings(steps=count, report_every=1)
+        trainer = Trainer(build(), source, settings, CheckpointStore(tmp_path, "grown"), Callbacks())
+        trainer.run()
+        return trainer
+
+    train(5)
+    rows = train(10).history.losses
+    assert [row["images"] for row in rows] == [4, 8, 12, 16, 20, 24, 26, 28, 30, 32]
+    seen = [row["images"] - (4 if row["images"] <= 24 else 2) for row in rows]
+    growth = build().networks["generator"].growth
+    assert [row["networks.level"] for row in rows] == [growth(Progress(images=images)) for images in seen]
 
 
 def test_a_training_that_is_stopped_in_a_fade_goes_on_bit_for_bit():

@@ -30,6 +30,7 @@ from papergan.tracking.run_content import RunIdentity, command, run_name, summar
         ("generator.generator_loss", "loss/generator_loss"),
         ("generator.gradient_norm", "training/generator_gradient_norm"),
         ("equilibrium.k", "training/equilibrium_k"),
+        ("networks.level", "training/level"),
         ("discriminator_gap", "discriminator/gap"),
         ("membership_auc", "discriminator/membership_auc"),
         ("images_per_second", "training/images_per_second"),

@@ -23,6 +23,12 @@ def test_a_report_says_what_is_left(lines):
     assert lines.messages == ["training: step 40 of 100, generator 0.500, img/s 64; about 0:02:00 left"]
 
 
+def test_a_report_says_the_level_of_networks_that_grow(lines):
+    with ProgressBar(100, 10) as bar:
+        bar.report({"step": 40.0, "networks.level": 1.0625, "images_per_second": 64.2}, 2.0)
+    assert lines.messages == ["training: step 40 of 100, level 1.062, img/s 64; about 0:02:00 left"]
+
+
 def test_other_trainings_have_their_own_unit_and_need_no_facts(lines):
     with ProgressBar(8, 0, "domain classifier", "batch") as bar:
         bar.step()

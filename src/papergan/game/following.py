@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from papergan.game.schedules import Progress
 
@@ -20,3 +21,7 @@ class FollowsProgress(ABC):
         Called before every training step, on the network that trains and on its average. Returns the number that the
         computation depends on: recordings of steps (CUDA graphs) are of one such number.
         """
+
+    def report(self) -> Mapping[str, float]:
+        """What the network is at now, for reports: numbers of the host by name, {"level": 1.5}; none by default."""
+        return {}

@@ -173,6 +173,10 @@ class Game:
         following = [*following, *(one for one in averaged if isinstance(one, FollowsProgress))]
         return tuple(one.set_progress(progress) for one in following)
 
+    def progress_report(self) -> dict[str, float]:
+        """What the networks that follow the progress are at, "networks.level"; nothing is read from the device."""
+        return {f"networks.{name}": number for one in self._following for name, number in one.report().items()}
+
     @property
     def batches_per_step(self) -> int:
         return max(turn.repeats for turn in self.turns)

@@ -8,9 +8,9 @@ dimension 128, the deviation over the whole batch before the discriminator's las
 target 750, (|gradient| - 750)^2 / 750^2, drift 0.001; Adam 1e-3 (0, 0.99) without warm-up, one step each; an average of
 the generator, decay 0.999. Batch 16 at every size and 20 million images are in the recipe.
 Settings that the code has for other data: a learning rate for each size (`learning_rates`), another size to begin with
-(`first_size`), and, in the recipe, a batch for each (`training.batch_sizes`, by real images seen: level n begins to fade
-in at n stable_images + (n - 1) fade_images). With `stable_images` and `fade_images` 0 nothing grows, the ablation of
-section 6.1.
+(`first_size`), and, in the recipe, a batch for each (`training.batch_sizes`, by real images seen: the n-th level after
+the first begins to fade in at n stable_images + (n - 1) fade_images). With `stable_images` and `fade_images` 0 nothing
+grows, the ablation of section 6.1.
 Deviations: the generator's step comes after the discriminator's, with latents of its own, where theirs come at once
 from the same; moments of Adam are kept where theirs begin anew with every stage, though those of new layers begin with
 these; real images of a fade are not rounded to bytes; the average takes in the weights after each step, theirs those

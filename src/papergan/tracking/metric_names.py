@@ -50,8 +50,10 @@ def metric_name(name: str) -> str | None:
 
 
 def _name_in_step(name: str) -> str:
-    """The name of a number of a training step: a weighted term, a gradient norm, what a controller reports."""
+    """The name of a number of a training step: a weighted term, a gradient norm, one of a controller or network."""
     player, _, term = name.partition(".")
+    if player == "networks":
+        return f"training/{term}"
     short = term if term.startswith(f"{player}_") else f"{player}_{term}"
     return f"training/{short}" if term in ("gradient_norm", "rate", "k", "measure") else f"loss/{short}"
 

@@ -45,8 +45,9 @@ class ProgressBar:
         self._bar.refresh()
 
     def report(self, row: Mapping[str, float], seconds_per_step: float) -> None:
-        """Show the losses of a report. row: as in the history."""
+        """Show the losses of a report, and what networks that follow the progress are at. row: as in the history."""
         shown = {name.split(".")[0]: f"{row[name]:.3f}" for name in row if name.endswith("_loss")}
+        shown |= {name.split(".")[1]: f"{row[name]:.4g}" for name in row if name.startswith("networks.")}
         shown["img/s"] = f"{row['images_per_second']:.0f}"
         self.show(int(row["step"]), seconds_per_step, shown)
 

@@ -124,7 +124,8 @@ class Trainer:
         step, seconds = self._reported
         images = self.progress.images - self.batches.progress(step, self.game.batches_per_step).images
         self._reported = (self.step, self.seconds)
-        row = {**self._position(), **losses, "images_per_second": images / max(self.seconds - seconds, 1e-9)}
+        numbers = {**losses, **self.game.progress_report()}
+        row = {**self._position(), **numbers, "images_per_second": images / max(self.seconds - seconds, 1e-9)}
         self.history.losses.append(row)
         self.callbacks.report(row)
         display.report(row, self.seconds / self.step)

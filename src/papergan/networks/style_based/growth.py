@@ -84,6 +84,10 @@ class Growing(FollowsProgress, nn.Module):
         self.set_level(self.growth(progress))
         return self.level
 
+    def report(self) -> dict[str, float]:
+        """The level."""
+        return {"level": self.level}
+
     def set_level(self, level: float) -> None:
         """Go to a level. Raises ValueError for one that the network does not have."""
         if not 0 <= level <= self.growth.last:

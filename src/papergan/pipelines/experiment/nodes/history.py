@@ -35,9 +35,10 @@ FIRST = (("fid",), ("is_mean",), ("precision", "recall"), ("coverage",))  # metr
 def draw_curves(experiment: Experiment, history: History, published: Mapping[str, Any]) -> tuple[object, object]:
     """Two figures over epochs: losses and the main metrics, and everything else that was measured.
 
-    The first has losses, controllers, FID, IS, precision and recall, coverage, and the discriminator's accuracy as in
-    tahvili2025, figure 2. The best value of a metric is marked where a value is better in itself; deviations are drawn
-    as bars. Numbers that a paper printed while it trained are crosses. published: conf/base/published.yml.
+    The first has losses, controllers, the level of networks that grow, FID, IS, precision and recall, coverage, and the
+    discriminator's accuracy as in tahvili2025, figure 2. The best value of a metric is marked where a value is better
+    in itself; deviations are drawn as bars. Numbers that a paper printed while it trained are crosses.
+    published: conf/base/published.yml.
     Returns matplotlib Figures; not annotated so, because importing it takes half a second and Kedro reads annotations.
     """
     log, panels = published_log(published, experiment.name), _panels(history)
@@ -66,7 +67,10 @@ def _figure(
 
 
 def _reported(history: History) -> list[tuple[str, list[str]]]:
-    """The panels of losses: the players' terms, then one per controller. Players have a gradient norm."""
+    """The panels of losses: the players' terms, then one per controller, and of networks that follow the progress.
+
+    Players have a gradient norm.
+    """
     names = sorted({name for row in history.losses for name in row if "." in name})
     players = {name.split(".")[0] for name in names if name.endswith(NORM)}
     losses = [name for name in names if name.split(".")[0] in players and not name.endswith(NORM)]
