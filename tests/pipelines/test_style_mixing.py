@@ -12,6 +12,7 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.game.sampler import Sampler
 from papergan.image_range import to_pixels
+from papergan.pipelines import experiment
 from papergan.pipelines.experiment.nodes import style_mixing, truncation
 from papergan.weights import Weights
 
@@ -26,9 +27,9 @@ def sampler_of(name: str) -> Sampler:
 def draw(monkeypatch):
     def drawn(sampler: Sampler):
         training = SimpleNamespace(precision="float32", deterministic=False)
-        experiment = SimpleNamespace(name="small", recipe=SimpleNamespace(seed=3, training=training))
+        given = SimpleNamespace(name="small", recipe=SimpleNamespace(seed=3, training=training))
         monkeypatch.setattr(style_mixing, "load_generator", lambda *given: sampler)
-        return style_mixing.draw_style_mixing(experiment, Weights({}, ABOUT))
+        return style_mixing.draw_style_mixing(given, Weights({}, ABOUT))
 
     return drawn
 
@@ -42,6 +43,15 @@ def test_the_table_has_the_ends_on_the_left_and_above(draw):
     assert int((images[1:, 0].int() - left.int()).abs().max()) <= 1
     assert not torch.equal(images[1, 1], images[1, 2])
     assert "layers 0 to 2 from the left" in grid.caption
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [("stylegan_fashion_mnist", {"style_mixing"}), ("infogan_mnist", {"codes"}), ("dcgan_cifar10", set())],
+)
+def test_an_experiment_has_the_pictures_of_its_system(name, drawn):
+    outputs = experiment.create_pipeline(name).outputs()
+    assert {one for one in ("style_mixing", "codes") if f"{name}.{one}" in outputs} == drawn
 
 
 def test_a_generator_without_styles_has_a_picture_that_says_so(draw):

@@ -16,7 +16,9 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
+from papergan.game.style_generator import StyleGenerator
 from papergan.game.training_step import training_step
+from papergan.objectives.mutual_information import WithCodes
 
 ALL = systems.names()
 
@@ -137,9 +139,16 @@ def test_images_without_classes_are_refused_where_the_system_says_so(name):
         )
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_traits_say_what_there_are_pictures_of(name):
+    game, traits = build(name), systems.traits(name)
+    assert isinstance(game.sampler().generator, StyleGenerator) == ("styles" in traits)
+    assert (isinstance(game.sampler().prior, WithCodes) or game.encoder is not None) == ("codes" in traits)
+
+
 def test_an_unknown_trait_is_refused(monkeypatch):
     monkeypatch.setattr(systems.find("dcgan"), "TRAITS", frozenset({"not_recordable", "draws"}), raising=False)
-    with pytest.raises(ValueError, match="TRAITS of system 'dcgan' has 'draws'; known: needs_labels, not_recordable"):
+    with pytest.raises(ValueError, match="TRAITS of system 'dcgan' has 'draws'; known: codes, needs_labels"):
         systems.traits("dcgan")
     monkeypatch.setattr(systems.find("dcgan"), "TRAITS", frozenset({"not_recordable"}))
     assert systems.traits("dcgan") == {"not_recordable"}

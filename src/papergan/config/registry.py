@@ -31,13 +31,14 @@ def is_dry_run(run_params: Mapping[str, Any]) -> bool:
 class ExperimentEntry:
     """Name, paper (a citation key) and description of an experiment or study.
 
-    sweep: a study that has a search. translates: an experiment whose generator is given images.
+    sweep: a study that has a search. system: of an experiment. translates: one whose generator is given images.
     """
 
     name: str
     paper: str
     description: str
     sweep: bool = False
+    system: str = ""
     translates: bool = False
 
 
@@ -74,7 +75,8 @@ def _entry(path: Path, name: str, entry: Mapping[str, Any], what: str = "an expe
         wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
         raise RecipeError(f"{path}: {quoted(name)} cannot be the name of {what}: {wanted}")
     paper, description = _text(entry.get("paper")), _text(entry.get("description"))
-    return ExperimentEntry(name, paper, description, sweep="search" in entry, translates="input" in entry)
+    system, translates = _text(entry.get("system")), "input" in entry
+    return ExperimentEntry(name, paper, description, "search" in entry, system, translates)
 
 
 def _place(name: str, order: list[str]) -> int:

@@ -47,8 +47,10 @@ RENAMED = {"dcgan_labels": "'dcgan' with the overrides labels: maps and, as its 
 """Systems of earlier versions, and what they are now."""
 
 KNOWN_TRAITS = {
+    "codes": "its latents have codes, or a network inverts its generator: there is a picture of them",
     "needs_labels": "its generator is always conditional: asked for a class, and not built for images without any",
     "not_recordable": "its steps cannot be recorded as CUDA graphs; they are played, and one line says why",
+    "styles": "its generator makes images from styles, which can be mixed: there is a picture of that",
     "translates": "its generator translates images, `input` of the recipe, where others are given latents",
     "unbounded_output": "its generator's images may leave [-1, 1], and are clipped where they become pixels",
 }

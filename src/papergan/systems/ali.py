@@ -27,6 +27,8 @@ from papergan.networks.convolutional.dcgan import DCGANGenerator
 from papergan.networks.convolutional.encoding import Encoder, PairDiscriminator
 from papergan.objectives.adversarial import SwappedSides
 
+TRAITS = frozenset({"codes"})
+
 
 def build(
     images: ImageSpec,

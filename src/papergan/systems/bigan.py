@@ -18,6 +18,8 @@ from papergan.data.images import ImageSpec
 from papergan.game.game import Game
 from papergan.systems.ali import assemble
 
+TRAITS = frozenset({"codes"})
+
 
 def build(
     images: ImageSpec,

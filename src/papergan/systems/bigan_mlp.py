@@ -33,6 +33,8 @@ from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
 from papergan.networks.fully_connected.bigan_mlp import BiGANDiscriminator, BiGANEncoder, BiGANGenerator
 from papergan.objectives.adversarial import NonSaturating, SwappedSides
 
+TRAITS = frozenset({"codes"})
+
 Objective = Literal["bigan", "latent_regressor", "joint_latent_regressor"]
 
 

@@ -28,6 +28,8 @@ from papergan.networks.convolutional.infogan import InfoGANDiscriminator, InfoGA
 from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.mutual_information import CategoricalInformation, ContinuousInformation, WithCodes
 
+TRAITS = frozenset({"codes"})
+
 
 def build(
     images: ImageSpec,

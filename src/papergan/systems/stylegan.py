@@ -35,7 +35,7 @@ from papergan.objectives.gradient_penalties import R1, lazy_penalties
 from papergan.systems.hybrid import Weight
 from papergan.systems.stylegan2 import Share
 
-TRAITS = frozenset({"unbounded_output"})
+TRAITS = frozenset({"styles", "unbounded_output"})
 
 
 def build(

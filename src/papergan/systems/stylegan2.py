@@ -39,7 +39,7 @@ from papergan.objectives.adversarial import NonSaturating
 from papergan.objectives.gradient_penalties import lazy_penalties
 from papergan.objectives.path_length import MeanPathLength, PathLength
 
-TRAITS = frozenset({"unbounded_output"})
+TRAITS = frozenset({"styles", "unbounded_output"})
 
 Weight = Annotated[float, Field(ge=0.0)]  # 0 switches a term off
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

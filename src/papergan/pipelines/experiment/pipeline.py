@@ -8,6 +8,7 @@ from typing import Any
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
+from papergan import systems
 from papergan.config import registry
 from papergan.pipelines.comparison import COMPARED, compare
 from papergan.pipelines.experiment.nodes import (
@@ -31,23 +32,23 @@ from papergan.pipelines.groups import RECIPE, in_groups, named_node
 def create_pipeline(experiment: str) -> Pipeline:
     """The pipeline of one experiment. `trained` is saved last: where it exists, all outputs of training exist."""
     entry = registry.discover().get(experiment)
-    translates = entry is not None and entry.translates
-    return in_groups(experiment, _groups(translates=translates), shared={"image_library", "feature_cache", *COMPARED})
+    system, translates = (entry.system, entry.translates) if entry is not None else ("", False)
+    traits = systems.traits(system) if system in systems.names() else frozenset()
+    groups = _groups(translates=translates, styles="styles" in traits, codes="codes" in traits)
+    return in_groups(experiment, groups, shared={"image_library", "feature_cache", *COMPARED})
 
 
 @cache
-def _groups(*, translates: bool) -> dict[str, Pipeline]:
-    """The nodes of any experiment, under no name; made once, since there are many experiments.
+def _groups(*, translates: bool, styles: bool, codes: bool) -> dict[str, Pipeline]:
+    """The nodes of any experiment, under no name; made once for experiments with the same ones.
 
     translates: whether its generator is given images, which have pictures of their own, in the place of latents.
+    styles, codes: whether its system has them, by its traits; those of the recipe, not of --params.
     """
-    recipe, classifier = RECIPE, "domain_classifier"
+    recipe, classifier, latents = RECIPE, "domain_classifier", not translates
 
-    def of_latents(*one: Any) -> list[Node]:
-        return [] if translates else [named_node(*one)]
-
-    def of_images(*one: Any) -> list[Node]:
-        return [named_node(*one)] if translates else []
+    def where(applies: bool, *one: Any) -> list[Node]:
+        return [named_node(*one)] if applies else []
 
     nodes = {
         "ingestion": [
@@ -76,7 +77,7 @@ def _groups(*, translates: bool) -> dict[str, Pipeline]:
                 [recipe, "images", classifier, "reference", "real_rows", "trained", "generator", "snapshots"],
                 "scores",
             ),
-            *of_latents(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
+            *where(latents, truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),
         ],
         "reporting": [
             named_node(history.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
@@ -84,11 +85,11 @@ def _groups(*, translates: bool) -> dict[str, Pipeline]:
             named_node(figures.draw_over_time, [recipe, "frames"], "over_time"),
             named_node(figures.animate, [recipe, "frames"], "progress"),
             named_node(export.sample, [recipe, "images", "generator"], "samples"),
-            *of_latents(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
-            *of_latents(class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
-            *of_latents(class_figures.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
-            *of_latents(style_mixing.draw_style_mixing, [recipe, "generator"], "style_mixing"),
-            *of_images(translations.draw_translations, [recipe, "images", "generator"], "translations"),
+            *where(latents, figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
+            *where(latents, class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
+            *where(codes, class_figures.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
+            *where(styles, style_mixing.draw_style_mixing, [recipe, "generator"], "style_mixing"),
+            *where(translates, translations.draw_translations, [recipe, "images", "generator"], "translations"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(
                 packaging.package_model,
