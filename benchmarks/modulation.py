@@ -2,7 +2,8 @@
 
 Forward and backward of a 3x3 convolution with demodulation, and with a doubling of the resolution, by scaling maps
 before and after a shared convolution, and by weights of every image in groups of one convolution. Each pair is measured
-in turns in the same run; the ratio is of the least times, grouped by scaled. Prints Markdown.
+in turns in the same run; the ratio is of the least times, grouped by scaled. On a CPU it is processor time, since a
+machine may be shared. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -52,16 +53,17 @@ def measured(
     x.requires_grad_()
     weight = torch.randn(width, width, 3, 3, device=device).to(memory_format=torch.channels_last).requires_grad_()
     styles = torch.randn(batch, width, device=device, requires_grad=True)
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in get_args(Implementation)}
     for _ in range(repeats + 1):
         for name in get_args(Implementation):
             _wait(device)
-            started = time.perf_counter()
+            started = clock()
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype is torch.bfloat16):
                 out = modulated_convolution(x, weight, styles, up=up, implementation=name)
             torch.autograd.grad(out.float().sum(), (x, weight, styles))
             _wait(device)
-            times[name].append(1000 * (time.perf_counter() - started))
+            times[name].append(1000 * (clock() - started))
     return [min(one[1:]) for one in times.values()]
 
 

@@ -105,6 +105,9 @@ def test_what_does_not_fit_is_refused_with_its_place(changes, fault):
         ({"treatment": ["onw"]}, r"claims\.0: unknown side 'onw'; did you mean 'own', 'one'|unknown side 'onw'"),
         ({"metrics": ["fjd"]}, r"no metric to be better at: 'fjd'; did you mean 'fid'"),
         ({"metrics": ["copy_rate"]}, "no metric to be better at: 'copy_rate'"),
+        ({"baseline": []}, r"give either a baseline, or in its place `than`"),
+        ({"than": "ppl"}, r"give either a baseline, or in its place `than`"),
+        ({"baseline": [], "than": "plp"}, r"no metric to be better at: 'plp'"),
         ({"grids": ["tabel"]}, r"unknown grid 'tabel'; did you mean 'table'"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
 from papergan.config.checked import Study, TrialPlan
-from papergan.config.study import StudyRecipe, trials_of
+from papergan.config.study import ClaimRecipe, StudyRecipe, trials_of
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.errors import Interrupted, PaperganError, RecipeError
@@ -325,6 +325,18 @@ def test_a_claim_holds_where_the_difference_is_beyond_the_spread_of_seeds(finish
     assert results[0].change == pytest.approx(100 * (sum(mixed) - sum(plain)) / sum(plain))
     assert results[0].published == -25.0
     assert verdict in claim_sentences(results)[0]
+
+
+def test_a_claim_may_compare_two_metrics_of_the_same_trainings(finished):
+    groups = fake_groups(finished, {})
+    for result in (result for group in groups for result in group.results if result.card.final):
+        result.card.final.update(domain_ppl=30.0 + result.card.seed, domain_ppl_w=10.0 - result.card.seed)
+    claim = ClaimRecipe(claim="shorter in W", treatment=["plain"], metrics=["ppl_w"], than="ppl")
+    (result,) = claim_results([claim], [group for group in groups if group.ended], [])
+    assert (result.treatment, result.one.value, result.other.value) == (result.baseline, 9.5, 30.5)
+    assert " than domain_ppl@" in result.label
+    assert claim_sentences([result]) == ["shorter in W: by ppl_w it holds in 1 of 1"]
+    assert claim_results([claim.model_copy(update={"treatment": ("mixed",)})], groups[:1], []) == []
 
 
 def test_one_seed_tells_nothing(finished):

@@ -44,16 +44,24 @@ class ClaimRecipe(StrictModel):
     """A claim of a paper: each treatment is better than each baseline, all else equal.
 
     treatment, baseline: experiments, or levels of any factor. metrics: without an extractor's prefix; "better" is that
-    of `papergan.metrics.registry`. grids: where it is looked for; None = in all that have both sides.
+    of `papergan.metrics.registry`. than: in the place of a baseline another metric of the treatment itself, ppl of
+    ppl_w. grids: where it is looked for; None = in all that have both sides.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"of": "treatment", "against": "baseline"}
 
     claim: str
     treatment: Names
-    baseline: Names
+    baseline: Annotated[tuple[str, ...], Field(strict=False)] = ()
     metrics: Names
+    than: str | None = None
     grids: Names | None = None
+
+    @model_validator(mode="after")
+    def _one_other_side(self) -> ClaimRecipe:
+        if bool(self.baseline) == (self.than is not None):
+            raise ValueError("give either a baseline, or in its place `than`, another metric of the treatment")
+        return self
 
 
 class StudyRecipe(StrictModel):
@@ -91,7 +99,7 @@ class StudyRecipe(StrictModel):
                 if grid not in known:
                     raise ValueError(f"claims.{place}.grids: unknown grid {quoted(grid)}{did_you_mean(grid, known)}")
             better = {*MEASURES} | {name for name, metric in METRICS.items() if metric.better != "real"}
-            for name in claim.metrics:
+            for name in (*claim.metrics, *([claim.than] if claim.than else [])):
                 if name not in better:
                     raise ValueError(
                         f"claims.{place}: no metric to be better at: {quoted(name)}{did_you_mean(name, better)}"

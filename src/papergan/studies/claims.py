@@ -63,9 +63,14 @@ def claim_results(
     for claim in claims:
         for (grid, _), part in groups_by_table(groups).items():
             if claim.grids is None or grid in claim.grids:
-                for one, other in _pairs(claim, part):
+                for one, other in _pairs(claim, part) if claim.than is None else _themselves(claim, part):
                     found += list(_compared(claim, one, other, published))
     return found
+
+
+def _themselves(claim: ClaimRecipe, part: Sequence[AnyGroup]) -> Iterator[tuple[AnyGroup, AnyGroup]]:
+    """The treatments of a claim about two metrics, each beside itself."""
+    return ((one, one) for one in part if not set(claim.treatment).isdisjoint(one.choices.values()))
 
 
 def _pairs(claim: ClaimRecipe, part: Sequence[AnyGroup]) -> Iterator[tuple[AnyGroup, AnyGroup]]:
@@ -88,6 +93,11 @@ def _compared(
     for metric in claim.metrics:
         if not (one.ended and other.ended):
             yield ClaimResult(claim.claim, one, other, metric, metric, None, None)
+            continue
+        if claim.than is not None:  # by the same extractors, in the same order
+            both = zip(one.measured(metric), other.measured(claim.than), strict=True)
+            for (label, mine), (of_other, its) in both:
+                yield ClaimResult(claim.claim, one, other, metric, f"{label} than {of_other}", mine, its)
             continue
         change, theirs = _published_change(metric, one, other, published), dict(other.measured(metric))
         for label, mine in one.measured(metric):
