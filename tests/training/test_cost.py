@@ -59,3 +59,10 @@ def test_flops_of_a_product_and_of_its_two_gradients():
 )  # fmt: skip
 def test_durations_in_words(seconds, words):
     assert duration(seconds) == words
+
+
+def test_a_step_of_networks_that_grow_is_measured_at_their_size_by_then():
+    settings = {"latent_dim": 4, "base_width": 64, "max_width": 4, "stable_images": 8, "fade_images": 8}
+    game = systems.build("progan", ImageSpec(3, 16, 10), settings, seed=0)
+    small, large = (measure_step(game, BATCH, enough=60.0, count_flops=True, images=n).flops for n in (0, 40))
+    assert large > 4 * small

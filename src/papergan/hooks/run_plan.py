@@ -105,6 +105,8 @@ def plan_run(
 ) -> RunPlan | None:
     """Measure the experiment's cost on a throw-away copy of its game; nothing is written or downloaded.
 
+    It is that of the last step: networks that grow are at their full size, so that the estimate is rather too long.
+
     full: with FLOPs and evaluation; otherwise evaluation is measured only where training alone is long, and nothing,
     None, where no step is left. Raises MemoryShortError where a step does not fit.
     """
@@ -123,7 +125,7 @@ def plan_run(
     with memory_errors(f"measuring a step of {name}", f"lower {name}.training.batch_size"):
         cost = measure_step(
             game, batch, precision=training.precision, deterministic=training.deterministic, enough=enough,
-            count_flops=full,
+            count_flops=full, images=training.sizes.before((steps or 1) * game.batches_per_step),
         )  # fmt: skip
     evaluation = classifier = 0.0
     if full or left * cost.seconds > LONG / 5:

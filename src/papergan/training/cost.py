@@ -45,13 +45,13 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def measure_step(
     game: Game, batch: Mapping[str, Tensor], *, precision: Precision = "float32", deterministic: bool = False,
-    enough: float = 0.0, limit: float = 10.0, count_flops: bool = False,
+    enough: float = 0.0, limit: float = 10.0, count_flops: bool = False, images: int = 0,
 ) -> StepCost:  # fmt: skip
     """The cost of a step of `game`, which is trained by it: give one that is thrown away.
 
     batch: what every step sees, on the game's device. The first step warms up and is not timed, unless it takes longer
     than `limit` seconds or at most `enough`, when it is the only one; others are timed for `limit` seconds, ten at
-    most. The ambient random state is left as it was.
+    most. images: shown before, which networks that grow go by. The ambient random state is left as it was.
     """
     device = game.device
     with numerics(precision, deterministic=deterministic), own_random_state(device):
@@ -59,7 +59,7 @@ def measure_step(
 
         def run(step: int) -> float:
             started = time.perf_counter()
-            training_step(game, batches, Progress(step, step * batch_size), autocast=autocast_type(precision))
+            training_step(game, batches, Progress(step, images + step * batch_size), autocast=autocast_type(precision))
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             return time.perf_counter() - started
