@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+from torch import nn
+
 from papergan.game.schedules import Progress
 
 
@@ -25,3 +27,8 @@ class FollowsProgress(ABC):
     def report(self) -> Mapping[str, float]:
         """What the network is at now, for reports: numbers of the host by name, {"level": 1.5}; none by default."""
         return {}
+
+
+def following_in(networks: nn.Module) -> list[FollowsProgress]:
+    """The networks among these modules, and their parts, that follow the progress."""
+    return [one for one in networks.modules() if isinstance(one, FollowsProgress)]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from papergan.game.ema import EMA
-from papergan.game.following import FollowsProgress
+from papergan.game.following import following_in
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Controller, Progress, Schedule
 from papergan.game.state_check import check_fit, check_optimiser
@@ -161,17 +161,14 @@ class Game:
         for name, player in self.players.items():
             numbers = _numbers_of(self.optimisers[name])
             _known(f"player {name!r} has schedules of", player.schedules, numbers)
-        self._following = [one for one in self.networks.modules() if isinstance(one, FollowsProgress)]
+        self._following = following_in(self.networks)
         if self.average is not None:
             self.average.follow(self.sampler(averaged=False))
 
     def set_progress(self, progress: Progress) -> tuple[float, ...]:
         """Bring the networks that follow the progress to this one, before a training step; see `FollowsProgress`."""
-        if not (following := self._following):
-            return ()
-        averaged = self.average.sampler.modules() if self.average is not None else ()
-        following = [*following, *(one for one in averaged if isinstance(one, FollowsProgress))]
-        return tuple(one.set_progress(progress) for one in following)
+        averaged = following_in(self.average.sampler) if self._following and self.average else []
+        return tuple(one.set_progress(progress) for one in (*self._following, *averaged))
 
     def progress_report(self) -> dict[str, float]:
         """What the networks that follow the progress are at, "networks.level"; nothing is read from the device."""
@@ -235,9 +232,8 @@ class Game:
 
         Raises ValueError naming what is missing, too much or of another shape, before anything is changed.
         """
-        averaged = self.average.state_dict() if self.average is not None else {}
         check_fit("networks", self.networks.state_dict(), state["networks"])
-        check_fit("average", averaged, state["average"])
+        check_fit("average", self.average.state_dict() if self.average else {}, state["average"])
         check_fit("optimisers", self.optimisers, state["optimisers"])
         check_fit("controllers", self.controllers, state["controllers"])
         for name, optimiser in self.optimisers.items():

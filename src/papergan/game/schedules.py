@@ -153,11 +153,10 @@ class CosineDecay:
 class HalfLife:
     """Decay of an average by its half-life in images: 0.5^(b / max(min(images, ramp * shown), 1e-8)).
 
-    b: real images of the training step, the mean of those so far where all draw as many; shown: those that were shown
-    before this step. So the average does not
-    depend on the batch size. images: may be a schedule. ramp: the longest half-life as a share of what was shown, often
-    0.05, so that early weights are forgotten; None for no ramp. Before the second step, when b is not known, it is 0:
-    the average begins with the weights after the first.
+    b: real images of this step, the mean so far where all draw as many; shown: those before it. So the average does
+    not depend on the batch size. images: may be a schedule. ramp: the longest half-life as a share of what was shown,
+    often 0.05, so that early weights are forgotten; None for no ramp. Before the second step it is 0: b is not known,
+    and the average begins with the weights after the first.
     Raises ValueError for a half-life or a ramp that is not above 0.
     Source: Karras et al. 2020, arXiv:1912.04958, published training loop.
     """
