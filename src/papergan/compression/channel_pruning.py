@@ -73,11 +73,15 @@ class _Kept:
 
 
 def _layers(network: nn.Module) -> dict[str, Layer]:
-    """Every convolution and linear layer by name. Raises RecipeError for grouped and for parametrised ones."""
+    """Every convolution and linear layer by name. Raises RecipeError for grouped ones and for others
+    than torch's own, whose weights are scaled or normalised.
+    """
     found = {name: module for name, module in network.named_modules() if isinstance(module, Layer)}
     for name, layer in found.items():
         if type(layer) not in OUTPUT_AXIS or getattr(layer, "groups", 1) != 1:
-            raise RecipeError(f"layer {quoted(name)} is grouped or parametrised: its channels cannot be pruned")
+            kind = "grouped" if type(layer) in OUTPUT_AXIS else f"a {type(layer).__name__}"
+            raise RecipeError(f"layer {quoted(name)} is {kind}: only channels of plain convolutions and linear layers "
+                              "can be pruned")  # fmt: skip
     return found
 
 
@@ -182,8 +186,7 @@ def _kept(layers: dict[str, Layer], target: dict[str, nn.Module], links: _Links)
     for names in _groups(layers, links):
         members = [n for n, channels in enumerate(links.classes) if next(iter(channels))[0] in names]
         name = min(names)
-        each = _outputs(layers[name]) // len(members)
-        wanted = _outputs(_like(target, name, layers[name])) // max(1, each)
+        wanted = round(_outputs(_like(target, name, layers[name])) * len(members) / _outputs(layers[name]))
         norms = {n: sum(float(norm) for norm in _norms_of(layers, links.classes[n])) for n in members}
         strongest = sorted(members, key=lambda n: norms[n], reverse=True)[:wanted]
         staying |= set(members) if links.fixed & set(members) else set(strongest)

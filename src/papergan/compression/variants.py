@@ -78,9 +78,12 @@ class Autocast(nn.Module):
         return images
 
 
-def compress(stored: StoredModel, name: str, what: Compression, *, seed: int = 0, threads: int = 1) -> Variant:
+def compress(
+    stored: StoredModel, name: str, what: Compression, *, seed: int = 0, threads: int = 1, to_onnx: bool = True
+) -> Variant:  # fmt: skip
     """Compress a generator. seed: of the latents that statistics and ranges are taken from. threads: of ONNX Runtime.
 
+    to_onnx: false leaves out the ONNX file of what torch can run.
     Statistics of BatchNorm are estimated anew where weights or channels are pruned.
     Raises RecipeError where a step is not possible for its system, with the name of the variant.
     """
@@ -95,7 +98,7 @@ def compress(stored: StoredModel, name: str, what: Compression, *, seed: int = 0
         if what.precision == "bfloat16":
             rounded = {key: t.bfloat16() if t.is_floating_point() else t for key, t in model.tensors.tensors.items()}
             model = changed_model(model, rounded)
-        return _variant(model, name, what, seed, threads)
+        return _variant(model, name, what, seed, threads, to_onnx)
     except RecipeError as error:
         raise RecipeError(f"{name}: {error}") from error
 
@@ -139,14 +142,14 @@ def _named(model: StoredModel, stored: StoredModel, name: str, what: Compression
     return changed_model(model, about=about | {"compression": done})
 
 
-def _variant(model: StoredModel, name: str, what: Compression, seed: int, threads: int) -> Variant:
+def _variant(model: StoredModel, name: str, what: Compression, seed: int, threads: int, to_onnx: bool) -> Variant:
     generator = Generator(model)
     progress, sampler = generator.progress, generator.sampler
     if what.precision == "bfloat16":
         return Variant(name, what, model, None, Sampler(sampler.prior, Autocast(sampler.generator)), progress)
-    onnx = exported(generator, "onnx", name)
     if what.precision == "float32":
-        return Variant(name, what, model, onnx, sampler, progress)
+        return Variant(name, what, model, exported(generator, "onnx", name) if to_onnx else None, sampler, progress)
+    onnx = exported(generator, "onnx", name)
     if what.precision == "int8_dynamic":
         onnx = quantise(onnx, "dynamic")
     else:

@@ -9,9 +9,9 @@ from torch.nn.utils import prune
 def prune_weights(network: nn.Module, share: float) -> float:
     """Set the smallest `share` (0 to 1) of all weights to zero, in place.
 
-    By the absolute values of kernels and matrices as they are stored, over all layers together; biases and normalisation
-    are left. Returns the share of the network's parameters that are zero after it. Han et al. 2015 (arXiv:1506.02626),
-    section 3, without retraining.
+    By the absolute values of kernels and matrices as they are stored, over all layers together; biases and
+    normalisation are left. Returns the share of the network's parameters that are zero after it.
+    Han et al. 2015 (arXiv:1506.02626), section 3, without retraining.
     """
     pruned = [(m, name) for m in network.modules() for name, p in m.named_parameters(recurse=False) if p.dim() > 1]
     if share > 0.0:
