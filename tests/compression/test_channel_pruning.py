@@ -76,7 +76,7 @@ def test_the_largest_filters_stay_and_everything_that_reads_them_follows():
     assert torch.equal(kept["2.weight"], wide[2].weight[:, [0, 2]])
 
 
-OTHER_KINDS = {"progan": "EqualisedLinear", "biggan": "Parametrized", "r3gan": "grouped"}
+OTHER_KINDS = {"progan": "EqualisedLinear", "biggan": "Parametrized"}
 
 
 @pytest.mark.parametrize("name", OTHER_KINDS)
@@ -85,6 +85,12 @@ def test_layers_of_other_kinds_are_refused(name):
     sampler = Sampler(game.networks[game.showcase.source], game.networks[game.showcase.generator]).eval()
     with pytest.raises(RecipeError, match=OTHER_KINDS[name]):
         narrowed(sampler.generator, sampler.generator, arguments(sampler, 1))
+
+
+def test_grouped_layers_are_refused():
+    network = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 1, 3))
+    with pytest.raises(RecipeError, match=r"'0' is grouped"):
+        narrowed(network, network, (torch.randn(1, 4, 8, 8),))
 
 
 class Normalised(nn.Module):

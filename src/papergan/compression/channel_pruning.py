@@ -125,7 +125,7 @@ def _probe(
             found = inputs[0].isnan()
             hits = found.flatten(2).any(2) if found.dim() > 2 else found
             arrivals[name] = arrivals[name] | hits if name in arrivals else hits
-            return (inputs[0].nan_to_num(0.0), *inputs[1:]) if stops else inputs
+            return (inputs[0].masked_fill(found, 0.0), *inputs[1:]) if stops else inputs
 
         return before
 

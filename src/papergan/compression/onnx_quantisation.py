@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from papergan.atomic_files import read_regular
 from papergan.errors import RecipeError
 
 Quantisation = Literal["dynamic", "static"]
@@ -41,7 +42,7 @@ def quantise(
                 ready, made, _Calibration(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
                 weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
             )  # fmt: skip
-        return made.read_bytes()
+        return read_regular(made)
 
 
 class _Calibration:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from papergan.inference.compression_section import compression_section
 from papergan.messages import sanitise
 from papergan.metrics.registry import DISCRIMINATOR_METRICS, METRICS, metric_and_class, of_class, prefix_and_metric
 from papergan.reporting.published_results import PublishedRow
@@ -68,7 +69,7 @@ def model_card(
     metrics = {name: float(value) for name, value in about.get("metrics", {}).items()}
     parts = [
         _front_matter(config, about, metrics), f"# {_text(about.get('experiment', config['system']))}\n",
-        _introduction(config, about), _compressed(about), f"![Samples]({PICTURE})\n" if picture else "",
+        _introduction(config, about), compression_section(about), f"![Samples]({PICTURE})\n" if picture else "",
         _loading(config, place),
         _training(config, about), _numbers(about, metrics), _by_class(config, metrics),
         _beside(rows, metrics, about.get("caveats", ())),
@@ -108,25 +109,6 @@ def _introduction(config: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     return (
         f"A generator of images ({size}): the system `{_code(config['system'])}` of papergan{of}, trained on "
         f"{_text(about.get('dataset', 'an unknown data set'))}. It {what}.\n"
-    )
-
-
-def _compressed(about: Mapping[str, Any]) -> str:
-    """From what it was compressed, and how; "" where it was not."""
-    done = about.get("compression")
-    if not done:
-        return ""
-    steps = []
-    if done["keep_channels"] < 1.0:
-        steps.append(f"the {done['keep_channels']:.0%} of each layer's channels with the largest filters were kept")
-    if done["prune_weights"] > 0.0:
-        steps.append(f"the smallest {done['prune_weights']:.0%} of the weights were set to zero")
-    if done["precision"] != "float32":
-        steps.append(f"weights are {_text(done['precision'])}")
-    return (
-        f"## Compression\n\nThis is `{_code(done['variant'])}`, made from the generator with the weights "
-        f"`{_code(done['of'])}`: {'; '.join(steps)}. Nothing was trained after it. What is said of the training is of "
-        "that generator; the scores are of this one.\n"
     )
 
 
