@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from papergan.messages import sanitise
+from papergan.inference.card_text import code, text
 
 
 def compression_section(about: Mapping[str, Any]) -> str:
@@ -19,9 +19,9 @@ def compression_section(about: Mapping[str, Any]) -> str:
     if done["prune_weights"] > 0.0:
         steps.append(f"the smallest {done['prune_weights']:.0%} of the weights were set to zero")
     if done["precision"] != "float32":
-        steps.append(f"weights are {sanitise(done['precision'])}")
+        steps.append(f"weights are {text(done['precision'])}")
     return (
-        f"## Compression\n\nThis is `{sanitise(done['variant'])}`, made from the generator with the weights "
-        f"`{sanitise(done['of'])}`: {'; '.join(steps)}. Nothing was trained after it. What is said of the training is of "
-        "that generator; the scores are of this one.\n"
+        f"## Compression\n\nThis is `{code(done['variant'])}`, made from the generator with the weights "
+        f"`{code(done['of'])}`: {'; '.join(steps)}. Nothing was trained after it. What is said of the training is "
+        "of that generator; the scores are of this one.\n"
     )
