@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from papergan.data.degradations import downsampled, masked
-from papergan.evaluation.translation_scores import baselines, cycle_error, translated
+from papergan.evaluation.translation_baselines import baselines
+from papergan.evaluation.translation_scores import cycle_error, translated
 
 IMAGES = torch.randint(0, 256, (3, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 

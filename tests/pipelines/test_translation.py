@@ -11,9 +11,11 @@ from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
+from papergan.evaluation.translation_scores import TranslationTest
 from papergan.inference import Translator, load
 from papergan.inference.model_folder import write_model
 from papergan.pipelines import experiment
+from papergan.pipelines.experiment.nodes.evaluation import evaluate
 from papergan.tracking import Tracker
 from pipelines.test_experiment import played
 
@@ -50,7 +52,21 @@ def run(folder, name):
         f"params:{name}": Experiment(name, Recipe.parse(name, SHARED | GIVEN[name])),
         f"{name}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": {},
     }  # fmt: skip
-    made = ("scores", "translations", "model", "samples", "progress", "neighbours")
+    made = (
+        "images",
+        "domain_classifier",
+        "reference",
+        "real_rows",
+        "trained",
+        "generator",
+        "snapshots",
+        "scores",
+        "translations",
+        "model",
+        "samples",
+        "progress",
+        "neighbours",
+    )
     return played(experiment.create_pipeline(name).to_outputs(*(f"{name}.{one}" for one in made)), inputs)
 
 
@@ -82,6 +98,41 @@ def test_domains_are_scored_by_classes_and_cycles(domains):
     row = next(row for row in card.real_rows if row.name == "input")
     assert "domain_target_share" in row.metrics
     assert card.protocols[0].num_samples == 24  # rings and stars of the test set
+
+
+def test_the_way_back_is_scored_against_the_images_of_its_own_domain(domains):
+    card = domains.load("cyclegan_horse_deer.scores")
+    there = {name for name in card.final if not name.startswith(("b_to_a_", "discriminator_", "membership_"))}
+    there.remove("domain_fid_at_floor_count")  # 24 of them there, against a floor of 12; 12 of 12 back
+    assert {f"b_to_a_{name}" for name in there} == {name for name in card.final if name.startswith("b_to_a_")}
+    assert {"b_to_a_domain_fid", "b_to_a_domain_kid_mean", "b_to_a_domain_target_share", "b_to_a_cycle_error"} <= (
+        card.final.keys()
+    )
+    forward, back = card.protocols
+    assert (forward.source, back.source) == ("domain", "b_to_a_domain")
+    assert "ring" in back.reference_name
+    assert "disc" in forward.reference_name
+    assert forward.reference_digest != back.reference_digest
+    assert back.num_samples == 12  # discs of the test set
+    rows = [row for row in card.real_rows if row.name == "input"]
+    assert ["b_to_a_domain_fid" in row.metrics for row in rows] == [False, True]
+
+
+def test_the_scores_of_baselines_are_kept(domains, tmp_path, monkeypatch):
+    images, experiment = domains.load("cyclegan_horse_deer.images"), domains.load("params:cyclegan_horse_deer")
+    names = ("domain_classifier", "reference", "real_rows", "trained", "generator", "snapshots")
+    given = [domains.load(f"cyclegan_horse_deer.{name}") for name in names]
+    first = evaluate(experiment, images, *given, domains.load("feature_cache"))
+    assert first.final == domains.load("cyclegan_horse_deer.scores").final
+
+    def anew(*args):
+        raise AssertionError("scored again")
+
+    monkeypatch.setattr(TranslationTest, "baseline_rows", anew)
+    second = evaluate(experiment, images, *given, domains.load("feature_cache"))
+    assert second.real_rows == first.real_rows
+    with pytest.raises(AssertionError, match="scored again"):
+        evaluate(experiment, images, *given, FeatureCache(tmp_path / "rulers"))
 
 
 def test_pictures_have_a_row_of_each(pairs, domains):

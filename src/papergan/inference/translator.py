@@ -13,7 +13,7 @@ from papergan.errors import RecipeError
 from papergan.image_range import to_model_range
 from papergan.inference.generator import Generator
 from papergan.inference.samples import Samples
-from papergan.networks.image_to_image.translation import BothDirections, UNet
+from papergan.networks.image_to_image.directions import ImageToImage, directions_of
 
 Direction = Literal["a_to_b", "b_to_a"]
 MARGIN = 32  # pixels of the input around a tile that are translated with it and left out of the result
@@ -64,13 +64,12 @@ class Translator(Generator):
         return {"Description": caption, "Software": "papergan", "Digest": self.digest[:16]}
 
     def _network(self, direction: Direction) -> nn.Module:
-        generator: nn.Module = self.sampler.generator
-        if direction == "a_to_b":
-            return generator
-        if direction != "b_to_a" or not isinstance(generator, BothDirections):
-            known = "a_to_b and b_to_a" if isinstance(generator, BothDirections) else "a_to_b"
-            raise RecipeError(f"translate: system {self.system!r} knows the direction {known}, got {direction!r}")
-        return generator.b_to_a
+        known = directions_of(self.sampler.generator)
+        if direction not in known:
+            raise RecipeError(
+                f"translate: system {self.system!r} knows the direction {' and '.join(known)}, got {direction!r}"
+            )
+        return known[direction]
 
     def _given(self, images: Any, direction: Direction) -> Tensor:
         given = torch.as_tensor(images)
@@ -86,12 +85,6 @@ class Translator(Generator):
         if min(given.shape[2:]) < 8:
             raise RecipeError(f"translate: expected images of 8 pixels or more, got {list(given.shape[2:])}")
         return given.float()
-
-    @property
-    def _factor(self) -> int:
-        """What the sides of an input must be multiples of."""
-        units = [module.factor for module in self.sampler.generator.modules() if isinstance(module, UNet)]
-        return max(units, default=4)
 
     @torch.no_grad()
     def _whole(self, network: nn.Module, images: Tensor, tile: int | None) -> Tensor:
@@ -114,7 +107,9 @@ class Translator(Generator):
 
     def _translated(self, network: nn.Module, images: Tensor) -> Tensor:
         height, width = images.shape[2:]
-        below, right = -height % self._factor, -width % self._factor
+        assert isinstance(self.sampler.generator, ImageToImage)
+        unit = self.sampler.generator.multiple_of
+        below, right = -height % unit, -width % unit
         mirrored = pad(images, (0, right, 0, below), mode="reflect") if below or right else images
         made: Tensor = network(mirrored.to(self.device)).float().cpu()
         scale = made.shape[2] // mirrored.shape[2]

@@ -73,7 +73,10 @@ def _groups(*, translates: bool) -> dict[str, Pipeline]:
         "evaluation": [
             named_node(
                 evaluation.evaluate,
-                [recipe, "images", classifier, "reference", "real_rows", "trained", "generator", "snapshots"],
+                [
+                    recipe, "images", classifier, "reference", "real_rows", "trained", "generator", "snapshots",
+                    "feature_cache",
+                ],
                 "scores",
             ),
             *of_latents(truncation.sweep_truncation, [recipe, classifier, "reference", "generator"], "truncation"),

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
-from papergan.evaluation.translation_scores import baselines, translated
-from papergan.networks.image_to_image.translation import BothDirections
+from papergan.evaluation.translation_baselines import baselines
+from papergan.evaluation.translation_scores import translated
+from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, directions_of
 from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import sample_caption
 from papergan.pipelines.experiment.restore import device_of, load_generator, numerics_of, progress_of
@@ -28,19 +29,19 @@ def draw_translations(experiment: Experiment, images: ImageSplits, generator: We
     assert splits is not None
     sampler, device, spec = load_generator(recipe, generator, images=images), device_of(recipe), images.spec
     inputs, target = splits.test.images[:NUM_SHOWN], images.test.images[:NUM_SHOWN]
+    networks = directions_of(sampler.generator)
     with numerics_of(recipe):
-        made = translated(sampler.generator, inputs, device)
+        made = translated(networks[A_TO_B], inputs, device)
         rows = {"input": shown(inputs, spec.channels, spec.size)} | dict(baselines(inputs, spec.channels, spec.size))
         rows["translated"] = made
         if splits.test.paired:
             rows["target"] = target
             rows["error"] = error_map(made, target)
-        if isinstance(sampler.generator, BothDirections):
-            there, back = sampler.generator.a_to_b, sampler.generator.b_to_a
-            rows["and back"] = translated(back, made, device)
+        if B_TO_A in networks:
+            rows["and back"] = translated(networks[B_TO_A], made, device)
             rows["target"] = target
-            rows["to input"] = translated(back, target, device)
-            rows["back again"] = translated(there, rows["to input"], device)
+            rows["to input"] = translated(networks[B_TO_A], target, device)
+            rows["back again"] = translated(networks[A_TO_B], rows["to input"], device)
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     grid = torch.cat(list(rows.values()))
     return ImageGrid(grid, f"{caption}; inputs: {splits.test.name}", columns=len(inputs), row_labels=tuple(rows))
