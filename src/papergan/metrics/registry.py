@@ -9,7 +9,7 @@ from typing import Literal
 Better = Literal["lower", "higher", "half", "real"]
 
 COMMON = ("num_samples", "truncation", "quantisation", "reference_name", "reference_split", "reference_digest",
-          "reference_count")  # fmt: skip
+          "reference_count", "direction")  # fmt: skip
 HELD_OUT = ("held_out_digest", "held_out_count")
 EXTRACTOR = ("extractor", "extractor_digest", "preprocessing")
 
