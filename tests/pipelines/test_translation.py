@@ -11,11 +11,12 @@ from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
-from papergan.evaluation.translation_scores import TranslationTest
+from papergan.evaluation.translation_scores import TranslationTest, translated
 from papergan.inference import Translator, load
 from papergan.inference.model_folder import write_model
 from papergan.pipelines import experiment
 from papergan.pipelines.experiment.nodes.evaluation import evaluate
+from papergan.pipelines.experiment.restore import load_generator
 from papergan.tracking import Tracker
 from pipelines.test_experiment import played
 
@@ -61,6 +62,8 @@ def run(folder, name):
         "generator",
         "snapshots",
         "scores",
+        "over_time",
+        "frames",
         "translations",
         "model",
         "samples",
@@ -143,6 +146,16 @@ def test_pictures_have_a_row_of_each(pairs, domains):
     assert torch.equal(error, ((made - target).abs() * 4).clamp(max=255))
     both = domains.load("cyclegan_horse_deer.translations")
     assert both.row_labels == ("input", "translated", "and back", "target", "to input", "back again")
+
+
+def test_the_inputs_over_time_are_those_that_every_frame_translates(pairs, domains):
+    for made, name in ((pairs, "srgan_cifar10"), (domains, "cyclegan_horse_deer")):
+        grid, frames = made.load(f"{name}.over_time"), made.load(f"{name}.frames")
+        assert (grid.row_labels[0], len(grid.row_labels)) == ("input", 1 + len(frames.tensors))
+        assert "the same inputs" in grid.caption
+        generator = load_generator(made.load(f"params:{name}").recipe, made.load(f"{name}.generator")).generator
+        small = grid.images[:8, :, ::4, ::4] if name == "srgan_cifar10" else grid.images[:8]
+        assert torch.equal(translated(generator, small, torch.device("cpu")), grid.images[-8:])
 
 
 def test_the_model_folder_is_a_translator_of_the_images_that_were_scored(pairs, tmp_path):

@@ -84,7 +84,8 @@ def _groups(*, translates: bool) -> dict[str, Pipeline]:
         "reporting": [
             named_node(history.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
             named_node(history.write_log, [recipe, "history", "published"], "training_log"),
-            named_node(figures.draw_over_time, [recipe, "frames"], "over_time"),
+            *of_latents(figures.draw_over_time, [recipe, "frames"], "over_time"),
+            *of_images(translations.draw_over_time, [recipe, "images", "frames"], "over_time"),
             named_node(figures.animate, [recipe, "frames"], "progress"),
             named_node(export.sample, [recipe, "images", "generator"], "samples"),
             *of_latents(figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),

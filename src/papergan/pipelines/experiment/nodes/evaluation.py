@@ -27,6 +27,8 @@ from papergan.pipelines.experiment.scorers import scorer_of
 from papergan.training.memory import memory_errors
 from papergan.weights import Weights
 
+UNTRAINED = "no accuracy of a discriminator, since none is trained"
+
 
 def evaluate(
     experiment: Experiment,
@@ -78,4 +80,5 @@ def evaluate(
     return card(
         experiment, trained.metadata, protocols=scorer.protocols, final=final, best=best, real_rows=real_rows,
         sampling_seconds=seconds, generator_digest=generator.digest,
+        remarks=() if game.trains(game.showcase.discriminator) else (UNTRAINED,),
     )  # fmt: skip
