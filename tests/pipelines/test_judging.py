@@ -8,7 +8,7 @@ import torch
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.game.discriminator_input import Labelled
-from papergan.game.game import DiscriminatorOutput, Game, Match
+from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import Progress
 from papergan.game.terms import DiscriminatorLoss
