@@ -132,8 +132,8 @@ class Recipe(StrictModel):
         seen = self.settings().get("hole")
         if isinstance(self.input, Masked) and seen is not None and seen < self.input.hole:
             raise ValueError(
-                f"overrides.hole: the local discriminator sees {seen} pixels of a hole of {self.input.hole}, input.hole; "
-                f"set overrides.hole to {self.input.hole}, or to more for what is around the hole"
+                f"overrides.hole: the local discriminator sees {seen} pixels, and input.hole is {self.input.hole}; set "
+                f"overrides.hole to {self.input.hole}, or to more for what is around the hole"
             )
         return self
 
