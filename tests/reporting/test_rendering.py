@@ -153,3 +153,19 @@ def test_translations_have_a_table_of_their_own_with_their_baselines() -> None:
     assert "bicubic" in text
     assert " is@" not in text
     assert "psnr_y[" in to_console(table)
+
+
+def test_published_numbers_of_other_images_stand_below_translations_and_say_so() -> None:
+    rules = protocol("domain", num_samples=500)
+    found = {"psnr_y": 21.5, "domain_num_samples": 500.0}
+    one = card("srgan_cifar10", protocols=[rules], final=found, best_fid=None, best_is=None)
+    rows = published_rows(yaml.safe_load(FILE.read_text()))
+    table = comparison_table(rows, {"a": one})
+    assert table[table["experiment"].notna()]["row"].tolist() == ["(on other data than published)"]
+    parsed = Cells()
+    parsed.feed(comparison_html(table, "Title").partition("<details>")[0])
+    known = {(row[1], row[2]) for row in parsed.rows if any("of other images" in cell for cell in row)}
+    assert len(known) == 9  # three methods on three sets
+    assert any(
+        "SRGAN" in run and "SET14" in run and cell.startswith("PSNR_Y 26.02SSIM_Y 0.74") for run, cell in known
+    ), known

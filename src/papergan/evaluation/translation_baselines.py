@@ -12,8 +12,8 @@ from papergan.data.degradations import BATCH, grey, resampled
 AT_ONCE = 256  # images whose holes are filled
 
 
-def baselines(inputs: Tensor, channels: int, size: int) -> Iterator[tuple[str, Tensor]]:
-    """What does without a network, by name: images uint8 [N, channels, size, size] made of the inputs.
+def baselines(inputs: Tensor, channels: int, shape: tuple[int, int]) -> Iterator[tuple[str, Tensor]]:
+    """What does without a network, by name: images uint8 [N, channels, *shape] made of the inputs.
 
     Smaller inputs are enlarged, "bicubic"; holes are filled by the mean of what is there, "mean fill", and by the
     nearest pixel that is there, "nearest fill"; any others are left as they are, "input".
@@ -23,10 +23,10 @@ def baselines(inputs: Tensor, channels: int, size: int) -> Iterator[tuple[str, T
         yield "nearest fill", torch.cat([_nearest_fill(part) for part in torch.split(inputs, AT_ONCE)])
         return
     images = inputs if inputs.shape[1] == channels else grey(inputs).expand(-1, channels, -1, -1)
-    if inputs.shape[-1] == size:
+    if inputs.shape[-2:] == shape:
         yield "input", images
         return
-    yield "bicubic", torch.cat([resampled(part, size) for part in torch.split(images, BATCH)])
+    yield "bicubic", torch.cat([resampled(part, shape) for part in torch.split(images, BATCH)])
 
 
 def _mean_fill(inputs: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class TranslationTest:
                 name=name, dataset=self.inputs.name, protocols=self.protocols,
                 metrics=self.score_images(made, stop, f"baseline {name}"),
             )
-            for name, made in baselines(self.given, spec.channels, spec.size)
+            for name, made in baselines(self.given, spec.channels, (spec.size, spec.size))
         )  # fmt: skip
 
     def _named(self, name: str) -> str:
@@ -109,18 +109,18 @@ class TranslationTest:
 
 
 def pair_scores(made: Tensor, wanted: Tensor, border: int = 0) -> dict[str, float]:
-    """Means over pairs of uint8 [N, C, S, S]: psnr and ssim of all channels, psnr_y and ssim_y of the luminance.
+    """Means over pairs of uint8 [N, C, H, W]: psnr and ssim of all channels, psnr_y and ssim_y of the luminance.
 
     border: pixels that are cut off at each side before. No SSIM of images that are below 11 pixels then.
     """
     sums: dict[str, list[Tensor]] = {}
     for one, other in zip(torch.split(made, AT_ONCE), torch.split(wanted, AT_ONCE), strict=True):
-        size = one.shape[-1]
-        inside = (..., slice(border, size - border), slice(border, size - border))
+        rows, columns = (slice(border, size - border) for size in one.shape[-2:])
+        inside = (..., rows, columns)
         one, other = one[inside].double(), other[inside].double()
         for suffix, (a, b) in {"": (one, other), "_y": (luma(one), luma(other))}.items():
             sums.setdefault(f"psnr{suffix}", []).append(psnr(a, b))
-            if size - 2 * border >= WINDOW:
+            if min(a.shape[-2:]) >= WINDOW:
                 sums.setdefault(f"ssim{suffix}", []).append(ssim(a, b))
     return {name: float(torch.cat(values).mean()) for name, values in sums.items()}
 

@@ -29,6 +29,7 @@ VGG19_FILE = PretrainedFile(
     num_tensors=38,
     last_name="classifier.6.weight",
     megabytes=550,
+    by_hand=True,
 )
 
 

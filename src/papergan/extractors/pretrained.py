@@ -25,7 +25,7 @@ class PretrainedFile:
     title: what it is, in messages. url: its address; the last part is its name in torch's hub cache. setting: the
     option that names a copy elsewhere. instead: how to do without, in messages. last_layer: shape of the tensor of
     `last_name`. num_tensors: of the state, not counting the step counters of batch norm, which some versions of torch
-    left out. megabytes: about its size.
+    left out. megabytes: about its size. by_hand: never downloaded here, since it is large.
     """
 
     title: str
@@ -36,6 +36,7 @@ class PretrainedFile:
     num_tensors: int
     last_name: str = "fc.weight"
     megabytes: int = 100
+    by_hand: bool = False
 
     @property
     def file_name(self) -> str:
@@ -44,10 +45,8 @@ class PretrainedFile:
     @property
     def how_to(self) -> str:
         """The ways out, for the end of every message."""
-        return (
-            f"download {self.url} (about {self.megabytes} MB) and set {self.setting}=<file>, "
-            f"or let it be downloaded (evaluation.allow_download=true), or {self.instead}"
-        )
+        let = "" if self.by_hand else "let it be downloaded (evaluation.allow_download=true), or "
+        return f"download {self.url} (about {self.megabytes} MB) and set {self.setting}=<file>, or {let}{self.instead}"
 
     def locate(self, path: Path | str | None = None, allow_download: bool = False) -> Path:
         """`path`, else the file in torch's hub cache, else (if allowed) a fresh download into that cache.

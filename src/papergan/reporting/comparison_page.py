@@ -41,6 +41,7 @@ TRANSLATED: Columns = {
     "target share": ("target_share", "share that a classifier of the whole data set takes for a class of the target"),
     "cycle error": ("cycle_error", "difference after there and back, in grey levels, lower is better"),
 }
+PAIRS = ("psnr_y", "ssim_y")  # which depend on the test images alone, so that they stand beside those of others
 Strips = Mapping[tuple[str, str, str], bytes]  # PNGs by (experiment, variant, data set)
 STYLE = """
 td.samples img { width: 13rem; max-width: none; display: block; border-radius: 4px; }
@@ -79,7 +80,7 @@ def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), 
     if translated.any():
         below = [*_lines(real[baselines]), *_beside(of_images, runs[translated])]
         body.append("<h2>Translations</h2>\n")
-        body.append(_measured(runs[translated], below, TRANSLATED, protocols, strips or {}))
+        body.append(_measured(runs[translated], below, TRANSLATED, protocols, strips or {}, _elsewhere(table)))
     meanings = FIRST | {name: why for name, (_, why) in {**GENERATED, **TRANSLATED}.items()} | LAST
     body += [
         f"<h2>How to read it</h2>\n<ul>{''.join(f'<li>{escape(one)}</li>' for one in protocols.legend())}",
@@ -93,9 +94,10 @@ def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), 
 
 
 def _measured(
-    runs: pd.DataFrame, below: Sequence[pd.Series], metrics: Columns, protocols: Protocols, strips: Strips
-) -> str:
-    """A table of runs, and below them lines that stand where they are whatever it is sorted by."""
+    runs: pd.DataFrame, below: Sequence[pd.Series], metrics: Columns, protocols: Protocols, strips: Strips,
+    more: str = "",
+) -> str:  # fmt: skip
+    """A table of runs, and below them lines that stand where they are whatever it is sorted by. more: rows of HTML."""
     columns = FIRST | {name: meaning for name, (_, meaning) in metrics.items()} | LAST
     names = [metric for metric, _ in metrics.values()]
     rows = "\n".join(_row(line, names, protocols, strips) for line in _lines(runs))
@@ -104,7 +106,23 @@ def _measured(
     return (
         f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows or '<tr><td>nothing was measured yet</td></tr>'}\n</tbody>\n"
-        f"<tbody>\n{last}\n</tbody></table></div>\n"
+        f"<tbody>\n{last}{more}\n</tbody></table></div>\n"
+    )
+
+
+def _elsewhere(table: pd.DataFrame) -> str:
+    """Rows of what papers report of pairs of images that nobody has measured here, a row for each method and set."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for line in _lines(table[table["experiment"].isna() & table["dataset"].isna()]):
+        if (metric := text(line["metric"])).lower() in PAIRS:
+            key = text(line["row"]), text(line["paper"]), text(line["table"]).rpartition(" ")[0]
+            found.setdefault(key, []).append(f"{metric} {text(line['published'])}")
+    empty = "<td></td>" * (len(TRANSLATED) + len(LAST))
+    return "".join(
+        f'\n<tr><td></td><td class="run">{escape(row)}<br><small>{escape(paper)}, {escape(where)}</small><br>'
+        f'<small class="flags">published, of other images</small></td>'
+        f'<td class="published">{"<br>".join(map(escape, values))}</td>{empty}</tr>'
+        for (row, paper, where), values in found.items()
     )
 
 

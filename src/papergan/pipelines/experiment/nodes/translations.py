@@ -36,7 +36,9 @@ def draw_translations(experiment: Experiment, images: ImageSplits, generator: We
     networks = directions_of(sampler.generator)
     with numerics_of(recipe):
         made = translated(networks[A_TO_B], inputs, device)
-        rows = {"input": shown(inputs, spec.channels, spec.size)} | dict(baselines(inputs, spec.channels, spec.size))
+        rows = {"input": shown(inputs, spec.channels, spec.size)} | dict(
+            baselines(inputs, spec.channels, (spec.size, spec.size))
+        )
         rows["translated"] = made
         if splits.test.paired:
             rows["target"] = target
