@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -18,9 +17,7 @@ from papergan.messages import sanitise
 from papergan.reporting.image_grid import encode_png
 
 
-def translate_files(
-    generator: Generator, images: Path, out: Path, *, direction: Literal["a_to_b", "b_to_a"], tile: int | None
-) -> list[Path]:
+def translate_files(generator: Generator, images: Path, out: Path, *, direction: str, tile: int | None) -> list[Path]:
     """Translate a file, or every image file of a folder, each at its own size, into folder `out`; returns the paths.
 
     Images become grey or RGB, as the generator's inputs are; what is transparent lies on white.

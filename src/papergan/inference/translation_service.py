@@ -10,10 +10,10 @@ from papergan.data.decoding import decode_whole, read_header
 from papergan.data.images import Picture
 from papergan.errors import DataError
 from papergan.inference.service import Limits, Refused, Service, answer_json
-from papergan.inference.translator import Direction, Translator
+from papergan.inference.translator import Translator
 from papergan.inference.worker import Check
 from papergan.messages import quoted
-from papergan.networks.image_to_image.directions import directions_of
+from papergan.networks.image_to_image.directions import A_TO_B, directions_of
 from papergan.reporting.image_grid import encode_png
 
 if TYPE_CHECKING:
@@ -29,8 +29,13 @@ class TranslationService(Service):
 
     def __init__(self, generator: Translator, limits: Limits) -> None:
         """Raises RecipeError where inputs have a mask, which no picture has."""
-        generator.check_takes_pictures("a_to_b")
+        generator.check_takes_pictures(A_TO_B)
         super().__init__(generator, limits)
+
+    @property
+    def directions(self) -> list[str]:
+        """Those that the generator learnt."""
+        return list(directions_of(self.generator.sampler.generator))
 
     @property
     def routes(self) -> dict[str, str]:
@@ -40,9 +45,9 @@ class TranslationService(Service):
         """POST /translate?direction=a_to_b: the body is a PNG, JPEG, BMP or WebP image; the answer is a PNG."""
         from fastapi import Response
 
-        known, direction = list(directions_of(self.generator.sampler.generator)), _direction(request)
-        if direction not in known:
-            raise Refused(400, f"direction: expected {' or '.join(known)}, got {quoted(direction)}")
+        direction = request.query_params.get("direction", A_TO_B)
+        if direction not in self.directions:
+            raise Refused(400, f"direction: expected {' or '.join(self.directions)}, got {quoted(direction)}")
         if not request.headers.get("content-type", "").lower().startswith("image/"):
             raise Refused(415, "expected the bytes of an image, and Content-Type: image/png or the like")
         content = await self._content(request, self.limits.picture)
@@ -63,7 +68,7 @@ class TranslationService(Service):
             }
         )
 
-    def _translated(self, content: bytes, direction: Direction, check: Check) -> bytes:
+    def _translated(self, content: bytes, direction: str, check: Check) -> bytes:
         picture, channels = Picture("the image", content), self.generator.channels_of(direction)
         try:
             header = read_header(picture)
@@ -74,7 +79,3 @@ class TranslationService(Service):
             raise Refused(400, str(error)) from error
         made = self.generator.translate(torch.from_numpy(image)[None], direction=direction, tile=TILE, check=check)
         return encode_png(made.pixels[0], made.about)
-
-
-def _direction(request: Request) -> Direction:
-    return request.query_params.get("direction", "a_to_b")  # type: ignore[no-any-return]

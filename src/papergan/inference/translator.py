@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,8 @@ from papergan.errors import RecipeError
 from papergan.image_range import to_model_range
 from papergan.inference.generator import Generator
 from papergan.inference.samples import Samples
-from papergan.networks.image_to_image.directions import B_TO_A, ImageToImage, directions_of
+from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, ImageToImage, directions_of
 
-Direction = Literal["a_to_b", "b_to_a"]
 MARGIN = 32  # pixels of the input around a tile that are translated with it and left out of the result
 
 
@@ -23,7 +22,7 @@ class Translator(Generator):
     """A `Generator` whose input is images. What needs latents is refused with one line."""
 
     def translate(  # type: ignore[override]
-        self, images: Any, *, direction: Direction = "a_to_b", batch_size: int = 64,
+        self, images: Any, *, direction: str = A_TO_B, batch_size: int = 64,
         tile: int | None = None, check: Callable[[], None] = lambda: None,
     ) -> Samples:  # fmt: skip
         """Translate images uint8 [N, H, W, C] or float [N, C, H, W] in [-1, 1], of the input's channels.
@@ -41,12 +40,12 @@ class Translator(Generator):
         caption = f"{self.stored.about.get('experiment', self.system)}, {direction.replace('_', ' ')}"
         return Samples(torch.cat(parts), torch.empty(len(given), 0), caption=caption, about=self._about(caption))
 
-    def channels_of(self, direction: Direction) -> int:
+    def channels_of(self, direction: str) -> int:
         """How many channels the inputs of a direction have."""
         assert self.image.input is not None
         return self.image.channels if direction == B_TO_A else self.image.input.channels
 
-    def check_takes_pictures(self, direction: Direction) -> None:
+    def check_takes_pictures(self, direction: str) -> None:
         """Raise RecipeError where the inputs of this direction are no grey or colour pictures."""
         if (channels := self.channels_of(direction)) not in (1, 3):
             raise RecipeError(
@@ -76,7 +75,7 @@ class Translator(Generator):
     def _about(self, caption: str) -> dict[str, str]:
         return {"Description": caption, "Software": "papergan", "Digest": self.digest[:16]}
 
-    def _network(self, direction: Direction) -> nn.Module:
+    def _network(self, direction: str) -> nn.Module:
         known = directions_of(self.sampler.generator)
         if direction not in known:
             raise RecipeError(
@@ -84,7 +83,7 @@ class Translator(Generator):
             )
         return known[direction]
 
-    def _given(self, images: Any, direction: Direction) -> Tensor:
+    def _given(self, images: Any, direction: str) -> Tensor:
         given = torch.as_tensor(images)
         if given.dtype == torch.uint8 and given.dim() == 4:
             given = to_model_range(given.permute(0, 3, 1, 2))
