@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
+from papergan.config.compression import CompressionSettings
 from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
@@ -92,6 +93,14 @@ class Settings(NamedTuple, Generic[R]):
 Dirac = Settings[DiracRecipe]
 Sanity = Settings[SanitySettings]
 Comparison = Settings[ComparisonSettings]
+
+
+class CompressionPlan(NamedTuple):
+    """The settings of `compression`, and the generator. place: of its model, a folder or file that exists."""
+
+    recipe: CompressionSettings
+    name_of_model: str
+    place: Path
 
 
 class Images(NamedTuple):

@@ -165,6 +165,10 @@ TOOLS = {
         "pipelines.images", "config.evaluation:ImagesSettings", "hooks.tool_checks:check_images",
         inputs=("real", "fake"),
     ),
+    "compression": Tool(
+        "a trained generator pruned and quantised: size, speed and quality: --params compression.model=NAME",
+        "pipelines.compression", "config.compression:CompressionSettings", "hooks.tool_checks:check_compression",
+    ),
     "mode_stress_test": Tool(
         "losses and regularisers of the GAN optimisation review on a ring and a grid of Gaussians",
         "pipelines.mode_stress", "config.mode_stress:ModeStressRecipe", "hooks.study_checks:check_mode_stress",

@@ -9,15 +9,19 @@ from typing import Any
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from papergan.config.checked import Images, Sanity, Settings
+from papergan.config.checked import CompressionPlan, Images, Sanity, Settings
+from papergan.config.compression import CompressionSettings
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.registry import MODELS, discover, import_by_name, studies
 from papergan.config.study import StudyRecipe
 from papergan.errors import DataError, PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
+from papergan.inference.locate import locate
+from papergan.inference.model_folder import read_model
 from papergan.messages import quoted, sanitise
 from papergan.project import COMMAND
+from papergan.settings import workspace
 from papergan.training.numerics import choose_device
 from papergan.validation import StrictModel
 
@@ -54,6 +58,25 @@ def check_images(name: str, catalog: CatalogProtocol) -> Images:
     choose_device(recipe.device)
     locate_weights(name, recipe)
     return Images(recipe, real, fake, held_out)
+
+
+def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
+    """The settings of the compression, and where its generator lies.
+
+    Raises RecipeError for unknown keys and where no generator is named, CheckpointError where there is none.
+    """
+    recipe = CompressionSettings.parse(name, catalog.load(f"params:{name}"))
+    choose_device(recipe.device)
+    if not recipe.model:
+        raise RecipeError(
+            f"{name}.model: which generator? an experiment that was trained here, or a model folder: "
+            f"{COMMAND} run --pipelines {name} --params {name}.model=NAME"
+        )
+    trained = Path(workspace(), "data/06_models", recipe.model)
+    place = locate(trained if recipe.model in discover() else recipe.model)
+    if "input" in read_model(place).config["image"]:
+        raise RecipeError(f"{name}.model: {quoted(recipe.model)} translates images; what has latents can be compressed")
+    return CompressionPlan(recipe, Path(recipe.model).name or recipe.model, place)
 
 
 def path_of(name: str, given: Any) -> Path:

@@ -52,6 +52,13 @@ def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Pa
     Raises RecipeError where a package is missing, the system cannot be exported, or the file that would be written
     computes other images than the generator.
     """
+    path = Path(path).expanduser()
+    write_whole(path, exported(generator, to, f"{path}, {to}"))
+    return path
+
+
+def exported(generator: Generator, to: str, what: str) -> bytes:
+    """The file that `export_model` writes; raises as it does. what: it is, for people."""
     if to not in _FORMATS:
         raise RecipeError(f"expected format {', '.join(_FORMATS)}, got {quoted(to)}")
     sampler, _ = restored(generator.stored, generator.image)
@@ -73,10 +80,8 @@ def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Pa
             raise _missing(error) from error
         except Exception as error:  # an exporter may raise anything
             raise RecipeError(f"system {generator.system!r} cannot be exported to {to}: {sanitise(error)}") from error
-        check_deviation(reader(content), inputs, wanted, f"{path}, {to}")
-    path = Path(path).expanduser()
-    write_whole(path, content)
-    return path
+        check_deviation(reader(content), inputs, wanted, what)
+    return content
 
 
 def check_deviation(run: Run, inputs: tuple[Tensor, ...], wanted: Tensor, what: str) -> None:

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from papergan.messages import sanitise
+from papergan.inference.card_text import code, printable, text
+from papergan.inference.compression_section import compression_section
 from papergan.metrics.registry import DISCRIMINATOR_METRICS, METRICS, metric_and_class, of_class, prefix_and_metric
 from papergan.reporting.published_results import PublishedRow
 
@@ -68,8 +69,9 @@ def model_card(
     rows = [*about.get("published", ()), *map(asdict, published)]
     metrics = {name: float(value) for name, value in about.get("metrics", {}).items()}
     parts = [
-        _front_matter(config, about, metrics), f"# {_text(about.get('experiment', config['system']))}\n",
-        _introduction(config, about), f"![Samples]({PICTURE})\n" if picture else "", _loading(config, place),
+        _front_matter(config, about, metrics), f"# {text(about.get('experiment', config['system']))}\n",
+        _introduction(config, about), compression_section(about), f"![Samples]({PICTURE})\n" if picture else "",
+        _loading(config, place),
         _training(config, about), _numbers(about, metrics), _by_class(config, metrics),
         _beside(rows, metrics, str(about.get("dataset", "")).split("/")[0], about.get("caveats", ())),
         _copies(metrics), USE, _citation(about),
@@ -87,7 +89,7 @@ def _front_matter(config: Mapping[str, Any], about: Mapping[str, Any], metrics: 
         "datasets": [about["dataset"]] if "dataset" in about else [],
         "metrics": sorted({found[1].name for name in metrics if (found := prefix_and_metric(name))}),
     }
-    lines = (f"{key}: {json.dumps(_printable(value), ensure_ascii=False)}" for key, value in entries.items() if value)
+    lines = (f"{key}: {json.dumps(printable(value), ensure_ascii=False)}" for key, value in entries.items() if value)
     return "\n".join(["---", *lines, "---", ""])
 
 
@@ -101,13 +103,13 @@ def _task(config: Mapping[str, Any]) -> str:
 def _introduction(config: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     image, paper = config["image"], about.get("paper") or {}
     size = f"{image['size']} x {image['size']} pixels, {'colour' if image['channels'] == 3 else 'grey'}"
-    of = f", after {_text(_cited(paper))}" if paper else ""
+    of = f", after {text(_cited(paper))}" if paper else ""
     what = f"draws images from random numbers{', of a class where one is given' if config.get('conditional') else ''}"
     if (given := image.get("input")) is not None:
         what = f"translates images of {given['channels']} channels, trained at {given['size']} x {given['size']} pixels"
     return (
-        f"A generator of images ({size}): the system `{_code(config['system'])}` of papergan{of}, trained on "
-        f"{_text(about.get('dataset', 'an unknown data set'))}. It {what}.\n"
+        f"A generator of images ({size}): the system `{code(config['system'])}` of papergan{of}, trained on "
+        f"{text(about.get('dataset', 'an unknown data set'))}. It {what}.\n"
     )
 
 
@@ -116,8 +118,8 @@ def _loading(config: Mapping[str, Any], place: str) -> str:
     use = "images = ...  # uint8 [N, H, W, C]\ng.translate(images)" if "input" in config["image"] else use
     return (
         "## How to load it\n\n```python\nimport papergan\n\n"
-        f'g = papergan.load("{_code(place)}")\n{use}.grid().save("grid.png")\n```\n\n'
-        f"SHA-256 of the weights: `{_code(config['digest'])}`. Nothing in the files is executed when they are loaded.\n"
+        f'g = papergan.load("{code(place)}")\n{use}.grid().save("grid.png")\n```\n\n'
+        f"SHA-256 of the weights: `{code(config['digest'])}`. Nothing in the files is executed when they are loaded.\n"
     )
 
 
@@ -138,7 +140,7 @@ def _training(config: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     }
     table = _table(("", ""), ((name, value) for name, value in facts.items() if value != ""))
     recipe = json.dumps(
-        _printable({"settings": config.get("settings", {}), "recipe": about.get("recipe", {})}), indent=1
+        printable({"settings": config.get("settings", {}), "recipe": about.get("recipe", {})}), indent=1
     )
     return f"## Training\n\n{table}\n<details><summary>Recipe</summary>\n\n~~~json\n{recipe}\n~~~\n\n</details>\n"
 
@@ -147,7 +149,7 @@ def _numbers(about: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
     deviations = {f"{prefix}{one.deviation}" for prefix in _prefixes(metrics) for one in METRICS.values()}
     known = {name: found for name in metrics if (found := prefix_and_metric(name)) and not name.endswith(COPIES)}
     rows = [
-        (f"{metric.title}, `{_code(name)}`", _value(metrics, name), BEST[metric.better])
+        (f"{metric.title}, `{code(name)}`", _value(metrics, name), BEST[metric.better])
         for name, (_, metric) in known.items()
         if name not in deviations
     ]
@@ -155,7 +157,7 @@ def _numbers(about: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
         return "## Measured\n\nNothing was measured, or the numbers were not stored.\n"
     protocol = about.get("protocol") or {}
     protocols = protocol if all(isinstance(one, Mapping) for one in protocol.values()) else {"protocol": protocol}
-    lines = [f"- {_text(name)}: {_protocol(one)}\n" for name, one in protocols.items()] or ["- protocol: unknown\n"]
+    lines = [f"- {text(name)}: {_protocol(one)}\n" for name, one in protocols.items()] or ["- protocol: unknown\n"]
     return f"## Measured\n\n{_table(('measure', 'value', 'best is'), rows)}\n{''.join(lines)}"
 
 
@@ -172,7 +174,7 @@ def _by_class(config: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
         )
         for label in sorted({label for _, label in found.values()})
     )
-    table = _table(("class asked for", *(f"`{_code(column)}`" for column in columns)), rows)
+    table = _table(("class asked for", *(f"`{code(column)}`" for column in columns)), rows)
     return f"<details><summary>By class</summary>\n\n{table}\n</details>\n"
 
 
@@ -192,7 +194,7 @@ def _beside(
         cells.append((f"{row['row']} ({where})", row.get("metric"), f"{row['value']:g}{deviation}", here, remark))
     table = _table(("published", "measure", "there", "here", "remark"), cells)
     notes = [PUBLISHED, *caveats]
-    return f"## Beside what was published\n\n{table}\n" + "".join(f"- {_text(note)}\n" for note in notes)
+    return f"## Beside what was published\n\n{table}\n" + "".join(f"- {text(note)}\n" for note in notes)
 
 
 def _copies(metrics: Mapping[str, float]) -> str:
@@ -201,7 +203,7 @@ def _copies(metrics: Mapping[str, float]) -> str:
         found = prefix_and_metric(name)
         best = BEST[found[1].better] if found else "0.5"
         title = found[1].title if found else DISCRIMINATOR_METRICS["membership_auc"]
-        rows.append((f"{title}, `{_code(name)}`", _value(metrics, name), best))
+        rows.append((f"{title}, `{code(name)}`", _value(metrics, name), best))
     table = _table(("measure", "value", "best is"), rows) if rows else NOT_MEASURED
     return f"## Memorisation and membership\n\n{table}"
 
@@ -211,7 +213,7 @@ def _citation(about: Mapping[str, Any]) -> str:
     if not paper:
         return "## Citation\n\nThe paper behind it is unknown.\n"
     known = (_cited(paper), paper.get("title"), paper.get("link"))
-    return f"## Citation\n\n{_text('. '.join(str(part) for part in known if part))}\n"
+    return f"## Citation\n\n{text('. '.join(str(part) for part in known if part))}\n"
 
 
 def _cited(paper: Mapping[str, Any]) -> str:
@@ -226,7 +228,7 @@ def _cited(paper: Mapping[str, Any]) -> str:
 
 def _protocol(fields: Mapping[str, Any]) -> str:
     shown = [name for name in OF_PROTOCOL if fields.get(name) is not None] or sorted(fields)
-    return ", ".join(f"{_text(name.replace('_', ' '))} {_text(fields[name])}" for name in shown)
+    return ", ".join(f"{text(name.replace('_', ' '))} {text(fields[name])}" for name in shown)
 
 
 def _prefixes(metrics: Mapping[str, float]) -> set[str]:
@@ -241,24 +243,5 @@ def _value(metrics: Mapping[str, float], name: str) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *([_text(cell) for cell in row] for row in rows)]
+    lines = [header, ["---"] * len(header), *([text(cell) for cell in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _text(value: object) -> str:
-    """On one line, and neither a cell of a table nor HTML."""
-    return sanitise(value).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _code(value: object) -> str:
-    """As it may stand in code."""
-    return sanitise(value).replace("`", "'").replace('"', "'")
-
-
-def _printable(value: Any) -> Any:
-    """The same JSON with texts on one line each."""
-    if isinstance(value, Mapping):
-        return {sanitise(key): _printable(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_printable(one) for one in value]
-    return sanitise(value) if isinstance(value, str) else value

@@ -58,6 +58,27 @@ def stored_model(
     return StoredModel(Weights(tensors), config)
 
 
+def changed_model(
+    stored: StoredModel, tensors: Mapping[str, Tensor] | None = None, settings: Mapping[str, Any] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> StoredModel:  # fmt: skip
+    """The model with other weights, settings or facts; without a card and a picture, which were of the one before.
+
+    It has no encoder: that was of the generator as it was.
+    """
+    kept = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in (stored.tensors.tensors if tensors is None else tensors).items()
+        if not name.startswith("encoder.")
+    }
+    config = {
+        **stored.config, "encoder": False, "digest": Weights(kept).digest,
+        "settings": dict(stored.config["settings"] if settings is None else settings),
+        "about": stored.about if about is None else dict(about),
+    }  # fmt: skip
+    return StoredModel(Weights(kept), config)
+
+
 def diverged_model(system: str, reason: str, about: Mapping[str, Any]) -> StoredModel:
     """A model without weights, of a training that diverged; loading it raises CheckpointError with the reason."""
     config = {

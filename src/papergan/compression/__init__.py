@@ -1,0 +1,1 @@
+"""Trained generators made smaller or faster: pruned weights and channels, lower precision; what each costs."""

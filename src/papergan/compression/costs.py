@@ -1,0 +1,123 @@
+"""What a generator costs: parameters, bytes, multiply-accumulate operations, and seconds on this machine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from papergan.compression.onnx_quantisation import OnnxGenerator
+from papergan.compression.variants import Variant
+from papergan.compression.weight_pruning import zero_share
+from papergan.extractors.feature_extractor import EvaluationStopped
+
+ROUNDS, LEAST_SECONDS = 15, 0.02  # of each time; a round repeats what takes less
+
+
+@dataclass(frozen=True)
+class Costs:
+    """parameters and zeros (share of them), None where the weights are 8-bit integers in an ONNX file.
+
+    bytes: of the stored weights; bytes_packed: of them under zlib. macs: multiply-accumulate operations per image,
+    None likewise.
+    """
+
+    parameters: int | None
+    zeros: float | None
+    bytes: int
+    bytes_packed: int
+    macs: int | None
+
+
+def costs_of(variant: Variant) -> Costs:
+    """Costs that no machine decides."""
+    content, network = variant.file, variant.sampler.generator
+    if variant.model is None:
+        return Costs(None, None, len(content), len(zlib.compress(content)), None)
+    return Costs(
+        sum(p.numel() for p in network.parameters()), zero_share(network), len(content), len(zlib.compress(content)),
+        macs_of(network, _arguments(variant, 2)),
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def macs_of(network: nn.Module, arguments: tuple[Tensor, ...]) -> int:
+    """Multiply-accumulate operations per image: half of what torch's counter finds in convolutions and products."""
+    with FlopCounterMode(display=False) as counter:
+        network(*arguments)
+    return int(counter.get_total_flops()) // (2 * len(arguments[0]))
+
+
+def measure_seconds(
+    variants: Sequence[Variant], batches: Sequence[int], *, threads: int, rounds: int = ROUNDS,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[tuple[str, str, int], list[float]]:  # fmt: skip
+    """Seconds of a batch by (variant, runtime, size of the batch), one of every round; runtimes: torch, onnxruntime.
+
+    Variants take turns within a round, so that a machine that slows down does so for all. threads: of both runtimes.
+    Raises EvaluationStopped once `should_stop()` is true.
+    """
+    calls: dict[tuple[str, str, int], Callable[[], object]] = {}
+    for variant in variants:
+        runtimes: dict[str, nn.Module] = {}
+        if variant.model is not None:
+            runtimes["torch"] = variant.sampler.generator
+        if variant.onnx is not None:
+            runtimes["onnxruntime"] = OnnxGenerator(variant.onnx, threads)
+        for size in batches:
+            arguments = _arguments(variant, size)
+            for runtime, network in runtimes.items():
+                calls[variant.name, runtime, size] = _call(network, arguments)
+    found: dict[tuple[str, str, int], list[float]] = {key: [] for key in calls}
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        repeats = {key: max(1, round(LEAST_SECONDS / seconds_of(call, 1))) for key, call in _warm(calls).items()}
+        for _ in range(rounds):
+            if should_stop():
+                raise EvaluationStopped
+            for key, call in calls.items():
+                found[key].append(seconds_of(call, repeats[key]))
+    finally:
+        torch.set_num_threads(before)
+    return found
+
+
+def median_and_spread(seconds: Sequence[float]) -> tuple[float, float]:
+    """The median, and half of the distance between the quartiles."""
+    low, _, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else (seconds[0],) * 3
+    return statistics.median(seconds), (high - low) / 2
+
+
+def seconds_of(call: Callable[[], object], repeats: int) -> float:
+    """Seconds of one call, the mean of `repeats`."""
+    began = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - began) / repeats
+
+
+def _warm(
+    calls: Mapping[tuple[str, str, int], Callable[[], object]],
+) -> Mapping[tuple[str, str, int], Callable[[], object]]:
+    for call in calls.values():
+        call()
+    return calls
+
+
+def _call(network: nn.Module, arguments: tuple[Tensor, ...]) -> Callable[[], object]:
+    def call() -> object:
+        with torch.inference_mode():
+            return network(*arguments)
+
+    return call
+
+
+def _arguments(variant: Variant, count: int) -> tuple[Tensor, ...]:
+    return variant.sampler.latents(count, 0, "costs", progress=variant.progress)

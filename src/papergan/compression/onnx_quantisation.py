@@ -1,0 +1,80 @@
+"""Quantisation of ONNX files to 8-bit integers by ONNX Runtime, and generators that such files are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from papergan.atomic_files import read_regular
+from papergan.errors import RecipeError
+
+Quantisation = Literal["dynamic", "static"]
+
+
+def quantise(
+    content: bytes, how: Quantisation, calibration: Sequence[dict[str, np.ndarray[Any, Any]]] = ()
+) -> bytes:  # fmt: skip
+    """An ONNX file with weights of 8 bits, one scale per output channel.
+
+    dynamic: activations are quantised while it runs, by their range in each batch. static: by ranges that the inputs
+    of `calibration` show, between quantise and dequantise nodes.
+    Raises RecipeError where the packages are missing.
+    """
+    try:
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise RecipeError("8-bit integers need onnx and onnxruntime: pip install 'papergan[onnx]'") from error
+    with TemporaryDirectory(prefix="papergan-") as folder:
+        given, ready, made = (Path(folder) / f"{name}.onnx" for name in ("given", "ready", "made"))
+        given.write_bytes(content)
+        quant_pre_process(given, ready, skip_symbolic_shape=True)
+        if how == "dynamic":
+            quantize_dynamic(ready, made, per_channel=True, weight_type=QuantType.QInt8)
+        else:
+            quantize_static(
+                ready, made, _Calibration(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
+                weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
+            )  # fmt: skip
+        return read_regular(made)
+
+
+class _Calibration:
+    """Batches as ONNX Runtime reads them."""
+
+    def __init__(self, batches: Sequence[dict[str, np.ndarray[Any, Any]]]) -> None:
+        self._batches: Iterator[dict[str, np.ndarray[Any, Any]]] = iter(batches)
+
+    def get_next(self) -> dict[str, np.ndarray[Any, Any]] | None:
+        """The next batch; None after the last."""
+        return next(self._batches, None)
+
+
+class OnnxGenerator(nn.Module):
+    """A generator that is an ONNX file: the arguments of the original, a one-hot class last where there is one."""
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        super().__init__()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self.names = [one.name for one in self.session.get_inputs()]
+
+    def forward(self, *arguments: Tensor) -> Tensor:
+        given = as_inputs(self.names, arguments)
+        return torch.from_numpy(self.session.run(None, given)[0])
+
+
+def as_inputs(names: Sequence[str], arguments: Sequence[Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    """The arguments of a generator as the inputs of its ONNX file, which has a class's number for a one-hot vector."""
+    latent, *rest = arguments
+    return dict(zip(names, [latent.numpy(), *(one.argmax(1).numpy() for one in rest)], strict=True))

@@ -1,0 +1,51 @@
+"""Compressed generators as a Kedro dataset: a model folder for each, with its ONNX file beside the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from papergan.atomic_files import read_regular, write_whole
+from papergan.inference.model_folder import CONFIG, StoredModel, read_model, write_model
+
+ONNX = "model.onnx"
+
+
+@dataclass(frozen=True, eq=False)
+class CompressedFiles:
+    """What is stored of a variant. model: None where only ONNX Runtime runs it; onnx: None where only torch does."""
+
+    model: StoredModel | None
+    onnx: bytes | None
+
+
+class CompressedModelsDataset(AbstractDataset[Mapping[str, CompressedFiles], dict[str, CompressedFiles]]):
+    """One folder per variant, by its name; what an earlier run saved under other names stays."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self.folder, self.metadata = Path(filepath), metadata
+
+    def save(self, data: Mapping[str, CompressedFiles]) -> None:
+        for name, files in data.items():
+            if files.onnx is not None:
+                write_whole(self.folder / name / ONNX, files.onnx)
+            if files.model is not None:
+                write_model(self.folder / name, files.model)
+
+    def load(self) -> dict[str, CompressedFiles]:
+        found = {path.parent for kind in (CONFIG, ONNX) for path in self.folder.rglob(kind)}
+        return {str(path.relative_to(self.folder)): self._read(path) for path in sorted(found)}
+
+    def _read(self, place: Path) -> CompressedFiles:
+        model = read_model(place) if (place / CONFIG).is_file() else None
+        return CompressedFiles(model, read_regular(place / ONNX) if (place / ONNX).is_file() else None)
+
+    def _exists(self) -> bool:
+        return self.folder.is_dir() and any(self.folder.rglob(CONFIG))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.folder)}

@@ -1,0 +1,120 @@
+"""Variants of a trained generator: what each keeps, how far its images move, and that it is a model like any other."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import papergan
+from helpers.small_systems import spec
+from papergan import systems
+from papergan.compression.costs import costs_of, measure_seconds
+from papergan.compression.variants import Compression, compress
+from papergan.compression.weight_pruning import prune_weights, zero_share
+from papergan.errors import RecipeError
+from papergan.game.schedules import Progress
+from papergan.inference.model_card import model_card
+from papergan.inference.model_folder import StoredModel, encode_model, write_model
+from papergan.inference.store import stored_model
+
+
+@pytest.fixture(scope="module")
+def model() -> StoredModel:
+    images, overrides = spec("dcgan", size=16), {"width": 8, "latent_dim": 4}
+    game = systems.build("dcgan", images, overrides, seed=1)
+    game.sampler().estimate_batch_norm(batches=2, batch_size=16, seed=0)
+    return stored_model(
+        game, game.sampler().state_dict(), system="dcgan", overrides=overrides, image=images, classes=[],
+        progress=Progress(5, 20, 0.5), weights="raw", about={"experiment": "tiny", "metrics": {"domain_fid": 12.5}},
+    )  # fmt: skip
+
+
+def images_of(variant, count=32):
+    latents = variant.sampler.latents(count, 0, "test", progress=variant.progress)
+    return variant.sampler.decode(*latents).clamp(-1, 1)
+
+
+@pytest.fixture(scope="module")
+def original(model):
+    return compress(model, "float32", Compression())
+
+
+def test_as_it_was_trained_is_the_model_itself(model, original):
+    assert original.model is model
+    assert original.onnx is not None
+
+
+@pytest.mark.parametrize(
+    ("precision", "levels"), [("bfloat16", 3.0), ("int8_dynamic", 6.0), ("int8_static", 10.0)]
+)  # fmt: skip
+def test_lower_precision_moves_images_a_little(model, original, precision, levels):
+    pytest.importorskip("onnxruntime")
+    variant = compress(model, precision, Compression(precision=precision, calibration=64))
+    moved = float((images_of(variant) - images_of(original)).abs().max()) * 127.5
+    assert 0.0 < moved < levels
+    assert (variant.model is None) == precision.startswith("int8")
+
+
+def test_half_of_the_bytes_in_bfloat16_and_it_loads(model, tmp_path):
+    variant = compress(model, "bfloat16", Compression(precision="bfloat16"))
+    weights = sum(t.numel() for t in model.tensors.tensors.values())
+    assert len(encode_model(model)) - len(variant.file) > 1.5 * weights
+    write_model(tmp_path, variant.model)
+    generator = papergan.load(tmp_path, device="cpu")
+    assert generator.sampler.generator.layers[0].weight.dtype == torch.float32
+    assert generator.sample(2).tensor.isfinite().all()
+
+
+def test_pruned_weights_are_the_smallest_and_show_in_the_packed_file(model, original):
+    variant = compress(model, "weights", Compression(prune_weights=0.9), to_onnx=False)
+    before = torch.cat([p.flatten() for p in original.sampler.generator.parameters() if p.dim() > 1]).abs()
+    after = torch.cat([p.flatten() for p in variant.sampler.generator.parameters() if p.dim() > 1]).abs()
+    assert float((after == 0).double().mean()) == pytest.approx(0.9, abs=1e-3)
+    assert before[after == 0].max() <= before[after > 0].min()
+    dense, sparse = costs_of(original), costs_of(variant)
+    assert sparse.parameters == dense.parameters
+    assert sparse.bytes_packed < 0.6 * dense.bytes_packed
+
+
+def test_nothing_is_pruned_by_a_share_of_zero():
+    network = torch.nn.Linear(3, 2)
+    before = network.weight.clone()
+    assert prune_weights(network, 0.0) == zero_share(network) == 0.0
+    assert torch.equal(network.weight, before)
+
+
+def test_fewer_channels_are_a_narrower_model_that_loads(model, original, tmp_path):
+    variant = compress(model, "channels", Compression(keep_channels=0.5), to_onnx=False)
+    assert variant.model.config["settings"]["width"] == 4
+    dense, narrow = costs_of(original), costs_of(variant)
+    assert narrow.parameters < dense.parameters / 2
+    assert narrow.macs < dense.macs / 2
+    write_model(tmp_path, variant.model)
+    assert torch.equal(papergan.load(tmp_path, device="cpu").sample(2).tensor, images_of_seed(variant))
+
+
+def images_of_seed(variant):
+    return torch.cat(list(variant.sampler.stream(2, seed=0, progress=variant.progress))).clamp(-1, 1)
+
+
+def test_the_card_says_from_what_and_how_and_has_no_scores_of_the_original(model):
+    variant = compress(model, "channels", Compression(keep_channels=0.5), to_onnx=False)
+    card = model_card(variant.model.config)
+    assert model.config["digest"] in card
+    assert "50% of each layer's channels" in card
+    assert "12.5" not in card
+
+
+def test_a_width_that_cannot_be_is_refused_with_the_variant(model):
+    with pytest.raises(RecipeError, match="thin: .*width"):
+        compress(model, "thin", Compression(keep_channels=0.01), to_onnx=False)
+
+
+def test_times_are_taken_in_turns(model, original):
+    other = compress(model, "bfloat16", Compression(precision="bfloat16"))
+    found = measure_seconds([original, other], (1, 4), threads=1, rounds=3)
+    assert set(found) == {
+        ("float32", "torch", 1), ("float32", "torch", 4), ("float32", "onnxruntime", 1), ("float32", "onnxruntime", 4),
+        ("bfloat16", "torch", 1), ("bfloat16", "torch", 4),
+    }  # fmt: skip
+    assert all(len(times) == 3 and min(times) > 0 for times in found.values())
