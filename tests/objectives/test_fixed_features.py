@@ -10,18 +10,16 @@ import torch
 from torch.nn import functional
 
 from papergan import systems
-from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec
 from papergan.errors import EvaluationError
 from papergan.extractors import fixed_networks
 from papergan.extractors.domain_classifier import BY_CHANNEL, KIND, DomainClassifier
-from papergan.extractors.fixed_networks import ClassifierMaps, check_fixed, fixed_network
+from papergan.extractors.fixed_networks import ClassifierMaps, check_fixed, fixed_network, give_fixed_networks
 from papergan.extractors.settings import ExtractorSettings
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
 from papergan.objectives.fixed_features import fixed_features, with_stand_ins
-from papergan.pipelines.experiment.nodes.training import given_fixed_features
 from papergan.randomness import seeded
 from papergan.weights import Weights
 
@@ -37,16 +35,9 @@ def classifier() -> Weights:
     return Weights(network.state_dict(), {k: v if isinstance(v, str) else json.dumps(v) for k, v in about.items()})
 
 
-def recipe(**evaluation: object) -> Recipe:
-    return Recipe.parse("srgan_cifar10", {
-        "paper": "ledig2017", "system": "srgan", "dataset": "synthetic_shapes", "overrides": SMALL,
-        "input": {"kind": "downsampled", "factor": 2}, "training": {"steps": 1}, "evaluation": evaluation,
-    })  # fmt: skip
-
-
 def test_the_distance_is_that_of_the_maps_written_out():
     game = systems.build("srgan", SPEC, SMALL, seed=0)
-    given_fixed_features(game, recipe(), classifier())
+    give_fixed_networks(game, ExtractorSettings(), classifier())
     turn = game.turns[-1]
     term = next(one for one in turn.objective if one.name == "fixed_feature_distance")
     context = StepContext(game, turn, SPEC.random_batch(3), Progress())
@@ -65,11 +56,11 @@ def test_a_step_moves_the_generator_by_it_and_the_network_not_at_all():
     moved = {}
     for weight in (0.0, 1.0):
         game = systems.build("srgan", SPEC, {**SMALL, "content_weight": weight, "pixel_weight": 0.0}, seed=0)
-        digests = given_fixed_features(game, recipe(), classifier())
+        digests = give_fixed_networks(game, ExtractorSettings(), classifier())
         torch.manual_seed(0)
         report = training_step(game, [SPEC.random_batch(4)], Progress())
         assert (report["generator.fixed_feature_distance"] > 0) == (weight > 0)
-        assert given_fixed_features(game, recipe(), classifier()) == digests
+        assert give_fixed_networks(game, ExtractorSettings(), classifier()) == digests
         assert not any("classifier" in name for name in game.state_dict()["networks"])
         moved[weight] = game.networks["generator"].first[0].weight.detach().clone()
     assert not torch.equal(moved[0.0], moved[1.0])
@@ -79,7 +70,7 @@ def test_another_classifier_has_another_digest():
     game = systems.build("srgan", SPEC, SMALL, seed=0)
     one, tensors = classifier(), dict(classifier().tensors)
     tensors["classify.bias"] = tensors["classify.bias"] + 1
-    assert given_fixed_features(game, recipe(), one) != given_fixed_features(
+    assert give_fixed_networks(game, ExtractorSettings(), one) != given_fixed_features(
         game, recipe(), replace(one, tensors=tensors)
     )
 

@@ -13,7 +13,9 @@ from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import Progress
 from papergan.game.terms import DiscriminatorLoss
 from papergan.objectives.adversarial import NonSaturating
-from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
+from papergan.pipelines.experiment.nodes.discriminator_metrics import (
+    measure_discriminator,
+)
 
 CLASSES = tuple("abcde")
 

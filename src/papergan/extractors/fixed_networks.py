@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,12 @@ from papergan.errors import EvaluationError
 from papergan.extractors.domain_classifier import BY_CHANNEL, DomainClassifier, read_classifier
 from papergan.extractors.pretrained import PretrainedFile
 from papergan.extractors.settings import ExtractorSettings
+from papergan.game.game import Game
+from papergan.objectives.fixed_features import fixed_features
 from papergan.weights import Weights
 
-FixedKind = Literal["domain_classifier", "vgg19"]
-KINDS: Final = get_args(FixedKind)
+logger = logging.getLogger(__name__)
+
 RELU5_4: Final = 36  # layers of torchvision's `features` up to the activation of conv5_4
 IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -83,6 +86,21 @@ def fixed_network(kind: str, settings: ExtractorSettings, classifier: Weights, d
     check_fixed(kind, settings)
     network = _vgg19(VGG19_FILE.locate(settings.vgg19_weights)) if kind == "vgg19" else _classifier(classifier)
     return network.to(device=device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload, no-any-return]
+
+
+def give_fixed_networks(game: Game, settings: ExtractorSettings, classifier: Weights) -> dict[str, str]:
+    """Give the terms of a game the fixed networks that they need; returns the digest of each, by kind.
+
+    Raises EvaluationError where one cannot be had.
+    """
+    networks, digests = dict[str, nn.Module](), dict[str, str]()
+    for features in fixed_features(game):
+        if (kind := features.kind) not in networks:
+            networks[kind] = fixed_network(kind, settings, classifier, game.device)
+            digests[kind] = Weights(networks[kind].state_dict()).digest
+            logger.info("Features of %s, fixed, sha256 %s", kind, digests[kind])
+        features.use(networks[kind])
+    return digests
 
 
 def _classifier(weights: Weights) -> nn.Module:

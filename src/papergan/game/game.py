@@ -183,11 +183,6 @@ class Game:
         matches = [self.showcase, *(term.match for turn in self.turns for term in turn.objective)]
         return math.lcm(*(one.discriminator_input.images_per_score for one in matches if one.discriminator_input))
 
-    def trains(self, network: str) -> bool:
-        """Whether a turn moves this network, or a part of it."""
-        moved = {name for turn in self.turns for name in self.players[turn.player].networks}
-        return any(name == network or name.startswith(f"{network}.") for name in moved)
-
     @property
     def device(self) -> torch.device:
         return next(self.networks.parameters()).device

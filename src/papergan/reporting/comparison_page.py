@@ -111,7 +111,7 @@ def _measured(
 
 
 def _elsewhere(table: pd.DataFrame) -> str:
-    """Rows of what papers report of pairs of images that nobody has measured here, a row for each method and set."""
+    """Rows of what papers report of pairs of other images, a row for each method and set."""
     found: dict[tuple[str, ...], list[str]] = {}
     for line in _lines(table[table["experiment"].isna() & table["dataset"].isna()]):
         if (metric := text(line["metric"])).lower() in PAIRS:

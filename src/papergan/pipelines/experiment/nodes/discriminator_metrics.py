@@ -40,7 +40,7 @@ def measure_discriminator(
     """
     given_to = game.showcase.discriminator_input or images_only
     labelled = isinstance(given_to, Labelled)
-    if not isinstance(given_to, Labelled | ImagesOnly) or not game.trains(game.showcase.discriminator):
+    if not isinstance(given_to, Labelled | ImagesOnly) or not discriminator_is_trained(game):
         return {}
     discriminator, classes = game.networks[game.showcase.discriminator], len(images.train.classes)
     was_training = discriminator.training
@@ -77,3 +77,10 @@ def measure_discriminator(
         "discriminator_held_out_gap": float(train.double().mean() - held_out.double().mean()),
         "membership_auc": membership_auc(train, held_out),
     }
+
+
+def discriminator_is_trained(game: Game) -> bool:
+    """Whether a turn moves the showcase's discriminator, or a part of it."""
+    name = game.showcase.discriminator
+    moved = {part for turn in game.turns for part in game.players[turn.player].networks}
+    return any(part == name or part.startswith(f"{name}.") for part in moved)

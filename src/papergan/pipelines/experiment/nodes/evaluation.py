@@ -12,7 +12,10 @@ from papergan.evaluation.reference import References
 from papergan.evaluation.scorecard import BestScore, RealRow, ScoreCard
 from papergan.game.nan_guard import finite_only
 from papergan.game.sampler import Sampler, measure_sampling_seconds
-from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
+from papergan.pipelines.experiment.nodes.discriminator_metrics import (
+    discriminator_is_trained,
+    measure_discriminator,
+)
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.restore import (
@@ -80,5 +83,5 @@ def evaluate(
     return card(
         experiment, trained.metadata, protocols=scorer.protocols, final=final, best=best, real_rows=real_rows,
         sampling_seconds=seconds, generator_digest=generator.digest,
-        remarks=() if game.trains(game.showcase.discriminator) else (UNTRAINED,),
+        remarks=() if discriminator_is_trained(game) else (UNTRAINED,),
     )  # fmt: skip

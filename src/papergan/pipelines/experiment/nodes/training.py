@@ -19,11 +19,10 @@ from papergan.distributed.evaluator import evaluator_of
 from papergan.errors import NotFiniteError, Pruned
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.reference import References
-from papergan.extractors.fixed_networks import fixed_network
+from papergan.extractors.fixed_networks import give_fixed_networks
 from papergan.game.game import Game
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
-from papergan.objectives.fixed_features import fixed_features
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
@@ -83,7 +82,7 @@ def train(
     if not recipe.training.resume:
         with store.locked():
             store.clear()
-    store.check_images(_digest_of_what_is_read(images, given_fixed_features(game, recipe, domain_classifier)))
+    store.check_images(_digest_of_what_is_read(images, give_fixed_networks(game, recipe.evaluation, domain_classifier)))
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size, seed=recipe.seed,
         device=game.device, flip=recipe.training.horizontal_flip, drop_last=recipe.training.drop_last,
@@ -124,22 +123,6 @@ def train(
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
         frames = no_weights(experiment, reason)
     return training.history, snapshots_of(training.best.snapshots), frames, trained
-
-
-def given_fixed_features(game: Game, recipe: Recipe, classifier: Weights) -> dict[str, str]:
-    """Give the terms of a game the fixed networks that they need; returns the digest of each, by kind.
-
-    Raises EvaluationError where one cannot be had.
-    """
-    networks, digests = {}, {}
-    for features in fixed_features(game):
-        if features.kind not in networks:
-            network = fixed_network(features.kind, recipe.evaluation, classifier, game.device)
-            networks[features.kind] = network
-            digests[features.kind] = Weights(network.state_dict()).digest
-            logger.info("Features of %s, fixed, sha256 %s", features.kind, digests[features.kind])
-        features.use(networks[features.kind])
-    return digests
 
 
 def _digest_of_what_is_read(images: ImageSplits, networks: Mapping[str, str]) -> str:
