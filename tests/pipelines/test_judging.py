@@ -101,10 +101,6 @@ def test_of_one_that_nothing_trains_nothing_is_said():
     spec = ImageSpec(3, 16, 5, ImageSpec(3, 8))
     small = {"width": 4, "discriminator_width": 4, "blocks": 1, "pretraining_steps": 0}
     alone, both = (systems.build("srgan", spec, {**small, "adversarial": weight}, seed=0) for weight in (0.0, 0.1))
-    assert (alone.trains("discriminator"), both.trains("discriminator"), alone.trains("generator")) == (
-        False,
-        True,
-        True,
-    )
+    assert [discriminator_is_trained(game) for game in (alone, both)] == [False, True]
     assert measure_discriminator(alone, images, count=20, seed=0, batch_size=20, progress=Progress()) == {}
     assert "membership_auc" in measure_discriminator(both, images, count=20, seed=0, batch_size=20, progress=Progress())
