@@ -23,6 +23,7 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError, did_you_mean
 from papergan.game.game import Game
 from papergan.messages import quoted
+from papergan.networks.layers.separable import Convolution, with_separable_convolutions
 from papergan.objectives.adaptive_augmentation.transformations import with_adaptive_augmentation
 from papergan.randomness import seeded
 from papergan.training.memory import memory_errors
@@ -81,7 +82,8 @@ def is_conditional(name: str, overrides: Mapping[str, Any]) -> bool:
 def settings_model(name: str) -> type[BaseModel]:
     """The keyword arguments of a system's `build` as a strict model: names, types and the paper's numbers.
 
-    And what every system has: adaptive_augmentation, the transformations of `AdaptiveAugment`; None = none.
+    And what every system has: adaptive_augmentation, the transformations of `AdaptiveAugment`, None = none; and
+    convolution, that of the generator or of all networks, see `with_separable_convolutions`.
     """
     build = find(name).build
     hints = get_type_hints(build, include_extras=True)
@@ -93,14 +95,15 @@ def settings_model(name: str) -> type[BaseModel]:
     return create_model(
         f"{name} settings",
         adaptive_augmentation=(str | None, None),
+        convolution=(Convolution, "standard"),
         __validators__={"at_most": field_validator("*")(_at_most)},
         __config__=ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False),
         **fields,
     )
 
 
-ADAPTIVE, LABELS = "adaptive_augmentation", "labels"
-ADDED = {ADAPTIVE: None, "packing": 1, LABELS: "none"}
+ADAPTIVE, CONVOLUTION, LABELS = "adaptive_augmentation", "convolution", "labels"
+ADDED = {ADAPTIVE: None, CONVOLUTION: "standard", "packing": 1, LABELS: "none"}
 """Settings that systems did not always have, and what switches them off."""
 
 UPPER_BOUNDS = dict.fromkeys(
@@ -156,8 +159,9 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
     try:
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
         with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):
-            pipeline = settings.pop(ADAPTIVE, None)
+            pipeline, convolution = settings.pop(ADAPTIVE, None), settings.pop(CONVOLUTION, "standard")
             game: Game = find(name).build(images, **settings)
+            game = game if convolution == "standard" else with_separable_convolutions(game, convolution)
             return game if pipeline is None else with_adaptive_augmentation(game, pipeline)
     except (ValueError, RuntimeError, TypeError) as error:
         if not isinstance(error, ValueError) and "overflow" not in str(error).lower():  # as torch has it: 64 bits
