@@ -14,6 +14,7 @@ from papergan.game.schedules import Progress
 from papergan.game.terms import DiscriminatorLoss
 from papergan.objectives.adversarial import NonSaturating
 from papergan.pipelines.experiment.nodes.discriminator_metrics import (
+    discriminator_is_trained,
     measure_discriminator,
 )
 
