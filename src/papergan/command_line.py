@@ -168,6 +168,19 @@ def translate(
 
 @main.command()
 @model
+@click.argument("images", type=click.Path(exists=True, path_type=Path))
+@click.option("--tile", type=click.IntRange(8), default=None, help="Translate in squares of so many pixels.")
+@device
+def measure(model: str, images: Path, tile: int | None, device: str | None) -> None:
+    """PSNR and SSIM of MODEL on IMAGES, a file or the files of a folder, of any size, damaged as its recipe does."""
+    from papergan.inference.locate import load
+    from papergan.inference.measured_files import as_text, measure_files
+
+    click.echo(as_text(*measure_files(load(model, device), images, tile=tile)))
+
+
+@main.command()
+@model
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--public", is_flag=True, help="Allow a host that other machines reach; there is no login.")

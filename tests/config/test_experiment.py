@@ -52,6 +52,10 @@ def test_defaults_of_the_system_are_part_of_the_settings():
             {"system": "srgan", "overrides": {}, "input": {"kind": "downsampled", "factor": 3}},
             "hybrid_cifar10.input.downsampled.factor",
         ),
+        (
+            {"system": "inpainting_gan", "overrides": {"hole": 8}, "input": {"kind": "masked", "hole": 12}},
+            "overrides.hole: the local discriminator sees 8 pixels, and input.hole is 12; set overrides.hole to 12",
+        ),
     ],
 )
 def test_faults_are_named_with_their_place(changes, message):

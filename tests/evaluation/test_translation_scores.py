@@ -5,14 +5,15 @@ import torch
 from torch import nn
 
 from papergan.data.degradations import downsampled, masked
-from papergan.evaluation.translation_scores import baselines, cycle_error, translated
+from papergan.evaluation.translation_baselines import baselines
+from papergan.evaluation.translation_scores import cycle_error, translated
 
 IMAGES = torch.randint(0, 256, (3, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
 def test_a_hole_in_a_flat_image_is_filled_exactly_by_both_baselines():
     flat = torch.full((2, 3, 16, 16), 90, dtype=torch.uint8)
-    made = dict(baselines(masked(flat, 6, torch.Generator().manual_seed(0)), 3, 16))
+    made = dict(baselines(masked(flat, 6, torch.Generator().manual_seed(0)), 3, (16, 16)))
     assert set(made) == {"mean fill", "nearest fill"}
     assert all(torch.equal(one, flat) for one in made.values())
 
@@ -20,16 +21,16 @@ def test_a_hole_in_a_flat_image_is_filled_exactly_by_both_baselines():
 def test_the_nearest_pixel_fills_from_its_own_side():
     image = torch.zeros(1, 1, 12, 12, dtype=torch.uint8)
     image[..., 6:] = 200
-    filled = dict(baselines(masked(image, 4, None), 1, 12))["nearest fill"]
+    filled = dict(baselines(masked(image, 4, None), 1, (12, 12)))["nearest fill"]
     assert torch.equal(filled, image)
-    mean = dict(baselines(masked(image, 4, None), 1, 12))["mean fill"]
+    mean = dict(baselines(masked(image, 4, None), 1, (12, 12)))["mean fill"]
     assert mean[0, 0, 5, 5] == 100
 
 
 def test_smaller_inputs_are_enlarged_and_grey_ones_are_repeated():
-    (name, made), *others = baselines(downsampled(IMAGES, 2), 3, 16)
+    (name, made), *others = baselines(downsampled(IMAGES, 2), 3, (16, 16))
     assert (name, tuple(made.shape), others) == ("bicubic", (3, 3, 16, 16), [])
-    ((name, made),) = baselines(IMAGES[:, :1], 3, 16)
+    ((name, made),) = baselines(IMAGES[:, :1], 3, (16, 16))
     assert name == "input"
     assert torch.equal(made, IMAGES[:, :1].expand(-1, 3, -1, -1))
 

@@ -185,6 +185,40 @@ def test_a_public_server_answers_under_any_name(loaded):
         assert client.get("/health").status_code == 200
 
 
+def as_png(image: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_an_image_that_is_sent_comes_back_translated(loaded):
+    image = np.random.default_rng(0).integers(0, 256, (20, 33, 3), dtype=np.uint8)
+    sent, png = as_png(image), {"Content-Type": "image/png"}
+    for name, directions in (("srgan", ["a_to_b"]), ("cyclegan", ["a_to_b", "b_to_a"])):
+        app = create_app(loaded(name), Limits(picture=5000, pixels=40 * 40))
+        with testclient.TestClient(app, base_url="http://localhost:8000") as client:
+            assert client.get("/model").json()["directions"] == directions
+            for direction in directions:
+                answer = client.post(f"/translate?direction={direction}", content=sent, headers=png)
+                assert answer.headers["content-type"] == "image/png"
+                wanted = loaded(name).translate(image[None], direction=direction).images[0]
+                assert np.array_equal(picture(answer.content), wanted)
+            assert client.post("/translate", content=sent, headers=png).status_code == 200
+            for path, content, headers, status, said in (
+                ("?direction=up", sent, png, 400, "direction: expected a_to_b"),
+                ("", sent, {"Content-Type": "text/plain"}, 415, "Content-Type: image/png"),
+                ("", b"nothing", png, 400, "the image is not a whole PNG"),
+                ("", b"x" * 6000, png, 413, "more than 5000 bytes"),
+                ("", as_png(np.zeros((41, 40, 3), np.uint8)), png, 413, "at most 1600 pixels, got 40 x 41"),
+                ("", as_png(np.zeros((4, 4, 3), np.uint8)), png, 400, "8 pixels or more"),
+            ):
+                answer = client.post(f"/translate{path}", content=content, headers=headers)
+                assert answer.status_code == status, answer.text
+                assert said in answer.json()["detail"]
+            assert client.post("/sample", json={}).status_code in (404, 405)
+            assert "Translate an image" in client.get("/").text
+
+
 @contextmanager
 def running(generator: Generator, limits: Limits):
     """A real server on a free port of the loopback; its address."""

@@ -1,5 +1,7 @@
 """A loaded translator: images of any size, tiles, directions, files; what needs latents is refused in one line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from PIL import Image
 from papergan.command_line import main
 from papergan.errors import DataError, RecipeError
 from papergan.inference import Translator
+from papergan.inference.measured_files import as_text, measure_files
 from papergan.inference.model_card import model_card
 from papergan.inference.server import serve
 from papergan.inference.translated_files import translate_files
@@ -88,8 +91,8 @@ def test_it_says_that_it_translates(loaded, folder_of):
     assert "It translates images of 3 channels, trained at 8 x 8 pixels." in card
     assert "g.translate(images).grid()" in card
     assert "g.sample" not in card
-    with pytest.raises(RecipeError, match="use papergan translate"):
-        serve(translator)
+    with pytest.raises(RecipeError, match="the last a mask"):
+        serve(loaded("inpainting_gan"))
 
 
 def test_the_command_translates_a_folder(folder_of, tmp_path):
@@ -105,3 +108,40 @@ def test_the_command_translates_a_folder(folder_of, tmp_path):
     done = CliRunner().invoke(main, ["sample", str(folder_of("srgan")), "--out", str(tmp_path / "s")])
     assert (done.exit_code, len(done.output.strip().splitlines())) == (1, 1)
     assert "use translate(images)" in done.output
+
+
+def with_recipe(translator, **given):
+    stored = translator.stored
+    about = {**stored.about, "recipe": {"input": given}}
+    return Translator(replace(stored, config={**stored.config, "about": about}))
+
+
+def test_images_of_any_size_are_measured_beside_bicubic_enlargement(loaded, tmp_path):
+    draw = np.random.default_rng(0)
+    for name, (height, width) in (("a.png", (31, 40)), ("b.bmp", (64, 26))):
+        Image.fromarray(draw.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(tmp_path / name)
+    count, scores = measure_files(with_recipe(loaded("srgan"), kind="downsampled", factor=2), tmp_path)
+    assert (count, set(scores)) == (2, {"translated", "bicubic"})
+    wanted = []
+    for name, (height, width) in (("a.png", (30, 40)), ("b.bmp", (64, 26))):
+        image = Image.open(tmp_path / name).crop((0, 0, width, height))
+        small = np.asarray(image.resize((width // 2, height // 2), Image.Resampling.BICUBIC)).astype(float)
+        large = Image.fromarray(small.astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+        error = (np.asarray(image).astype(float) - np.asarray(large).astype(float))[2:-2, 2:-2]
+        wanted.append(10 * np.log10(255**2 / (error**2).mean()))
+    assert scores["bicubic"]["psnr"] == pytest.approx(np.mean(wanted), abs=0.02)
+    assert scores["translated"]["psnr"] < scores["bicubic"]["psnr"]  # it is untrained
+    assert {"psnr_y", "ssim_y", "ssim"} <= scores["translated"].keys()
+    lines = as_text(count, scores).splitlines()
+    assert lines[0] == "2 images"
+    assert lines[1].split() == ["psnr_y", "ssim_y", "psnr", "ssim"]
+    assert f"{scores['bicubic']['psnr']:.2f}" in lines[3].split()
+
+
+def test_what_restores_nothing_is_not_measured(loaded, tmp_path):
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+    for given in ({"kind": "masked", "hole": 4}, {"kind": "domain", "dataset": "x"}):
+        with pytest.raises(RecipeError, match="where a recipe damages the whole of them"):
+            measure_files(with_recipe(loaded("srgan"), **given), tmp_path)
+    with pytest.raises(RecipeError, match="does not say what it restores"):
+        measure_files(loaded("dcgan"), tmp_path)

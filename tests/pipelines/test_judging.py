@@ -8,10 +8,15 @@ import torch
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.game.discriminator_input import Labelled
-from papergan.game.game import DiscriminatorOutput, Game, Match
+from papergan.game.game import DiscriminatorOutput, Game, Match, Player, Turn
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.schedules import Progress
-from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
+from papergan.game.terms import DiscriminatorLoss
+from papergan.objectives.adversarial import NonSaturating
+from papergan.pipelines.experiment.nodes.discriminator_metrics import (
+    discriminator_is_trained,
+    measure_discriminator,
+)
 
 CLASSES = tuple("abcde")
 
@@ -77,7 +82,9 @@ def test_a_discriminator_with_classes_is_told_that_of_each_image(shift, accuracy
     networks = torch.nn.ModuleDict(
         {"prior": WithChoice(Gaussian(2), 5), "generator": Paints(shift), "discriminator": Knows()}
     )
-    game = Game(networks, {}, [], showcase=Match(discriminator_input=Labelled()))
+    moves = Player(("discriminator",), lambda _: torch.optim.SGD([torch.zeros(1)], 0.1))
+    turn = Turn("discriminator", (DiscriminatorLoss(NonSaturating(), match=Match()),))
+    game = Game(networks, {"discriminator": moves}, [turn], showcase=Match(discriminator_input=Labelled()))
     found = measure_discriminator(game, images, count=300, seed=0, batch_size=70, progress=Progress())
     assert found["discriminator_accuracy_zero"] == accuracy
     assert found["membership_auc"] == pytest.approx(0.5, abs=0.08)
@@ -88,3 +95,13 @@ def test_of_pairs_of_image_and_latent_nothing_is_said():
     images = ImageSplits(sorted_by_class("toy/train", 20, 0), sorted_by_class("toy/test", 20, 1))
     game = systems.build("bigan", ImageSpec(3, 16, 5), {"width": 4, "latent_dim": 4}, seed=0)
     assert measure_discriminator(game, images, count=20, seed=0, batch_size=20, progress=Progress()) == {}
+
+
+def test_of_one_that_nothing_trains_nothing_is_said():
+    images = ImageSplits(sorted_by_class("toy/train", 20, 0), sorted_by_class("toy/test", 20, 1))
+    spec = ImageSpec(3, 16, 5, ImageSpec(3, 8))
+    small = {"width": 4, "discriminator_width": 4, "blocks": 1, "pretraining_steps": 0}
+    alone, both = (systems.build("srgan", spec, {**small, "adversarial": weight}, seed=0) for weight in (0.0, 0.1))
+    assert [discriminator_is_trained(game) for game in (alone, both)] == [False, True]
+    assert measure_discriminator(alone, images, count=20, seed=0, batch_size=20, progress=Progress()) == {}
+    assert "membership_auc" in measure_discriminator(both, images, count=20, seed=0, batch_size=20, progress=Progress())

@@ -11,9 +11,12 @@ from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
+from papergan.evaluation.translation_scores import TranslationTest, translated
 from papergan.inference import Translator, load
 from papergan.inference.model_folder import write_model
 from papergan.pipelines import experiment
+from papergan.pipelines.experiment.nodes.evaluation import evaluate
+from papergan.pipelines.experiment.restore import load_generator
 from papergan.tracking import Tracker
 from pipelines.test_experiment import played
 
@@ -50,7 +53,23 @@ def run(folder, name):
         f"params:{name}": Experiment(name, Recipe.parse(name, SHARED | GIVEN[name])),
         f"{name}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": {},
     }  # fmt: skip
-    made = ("scores", "translations", "model", "samples", "progress", "neighbours")
+    made = (
+        "images",
+        "domain_classifier",
+        "reference",
+        "real_rows",
+        "trained",
+        "generator",
+        "snapshots",
+        "scores",
+        "over_time",
+        "frames",
+        "translations",
+        "model",
+        "samples",
+        "progress",
+        "neighbours",
+    )
     return played(experiment.create_pipeline(name).to_outputs(*(f"{name}.{one}" for one in made)), inputs)
 
 
@@ -84,6 +103,41 @@ def test_domains_are_scored_by_classes_and_cycles(domains):
     assert card.protocols[0].num_samples == 24  # rings and stars of the test set
 
 
+def test_the_way_back_is_scored_against_the_images_of_its_own_domain(domains):
+    card = domains.load("cyclegan_horse_deer.scores")
+    there = {name for name in card.final if not name.startswith(("b_to_a_", "discriminator_", "membership_"))}
+    there.remove("domain_fid_at_floor_count")  # 24 of them there, against a floor of 12; 12 of 12 back
+    assert {f"b_to_a_{name}" for name in there} == {name for name in card.final if name.startswith("b_to_a_")}
+    assert {"b_to_a_domain_fid", "b_to_a_domain_kid_mean", "b_to_a_domain_target_share", "b_to_a_cycle_error"} <= (
+        card.final.keys()
+    )
+    forward, back = card.protocols
+    assert (forward.source, back.source) == ("domain", "b_to_a_domain")
+    assert "ring" in back.reference_name
+    assert "disc" in forward.reference_name
+    assert forward.reference_digest != back.reference_digest
+    assert back.num_samples == 12  # discs of the test set
+    rows = [row for row in card.real_rows if row.name == "input"]
+    assert ["b_to_a_domain_fid" in row.metrics for row in rows] == [False, True]
+
+
+def test_the_scores_of_baselines_are_kept(domains, tmp_path, monkeypatch):
+    images, experiment = domains.load("cyclegan_horse_deer.images"), domains.load("params:cyclegan_horse_deer")
+    names = ("domain_classifier", "reference", "real_rows", "trained", "generator", "snapshots")
+    given = [domains.load(f"cyclegan_horse_deer.{name}") for name in names]
+    first = evaluate(experiment, images, *given, domains.load("feature_cache"))
+    assert first.final == domains.load("cyclegan_horse_deer.scores").final
+
+    def anew(*args):
+        raise AssertionError("scored again")
+
+    monkeypatch.setattr(TranslationTest, "baseline_rows", anew)
+    second = evaluate(experiment, images, *given, domains.load("feature_cache"))
+    assert second.real_rows == first.real_rows
+    with pytest.raises(AssertionError, match="scored again"):
+        evaluate(experiment, images, *given, FeatureCache(tmp_path / "rulers"))
+
+
 def test_pictures_have_a_row_of_each(pairs, domains):
     grid = pairs.load("srgan_cifar10.translations")
     assert grid.row_labels == ("input", "bicubic", "translated", "target", "error")
@@ -92,6 +146,16 @@ def test_pictures_have_a_row_of_each(pairs, domains):
     assert torch.equal(error, ((made - target).abs() * 4).clamp(max=255))
     both = domains.load("cyclegan_horse_deer.translations")
     assert both.row_labels == ("input", "translated", "and back", "target", "to input", "back again")
+
+
+def test_the_inputs_over_time_are_those_that_every_frame_translates(pairs, domains):
+    for made, name in ((pairs, "srgan_cifar10"), (domains, "cyclegan_horse_deer")):
+        grid, frames = made.load(f"{name}.over_time"), made.load(f"{name}.frames")
+        assert (grid.row_labels[0], len(grid.row_labels)) == ("input", 1 + len(frames.tensors))
+        assert "the same inputs" in grid.caption
+        generator = load_generator(made.load(f"params:{name}").recipe, made.load(f"{name}.generator")).generator
+        small = grid.images[:8, :, ::4, ::4] if name == "srgan_cifar10" else grid.images[:8]
+        assert torch.equal(translated(generator, small, torch.device("cpu")), grid.images[-8:])
 
 
 def test_the_model_folder_is_a_translator_of_the_images_that_were_scored(pairs, tmp_path):

@@ -9,10 +9,10 @@ import yaml
 
 from helpers.cards import Card, card, demo_card, metrics, protocol
 from papergan.errors import EvaluationError
-from papergan.reporting.column_headers import is_headline
+from papergan.reporting.column_headers import TRANSLATED, is_headline
 from papergan.reporting.comparison_table import comparison_table
 from papergan.reporting.published_results import PublishedRow, published_rows
-from papergan.reporting.rendering import to_console
+from papergan.reporting.rendering import is_derived, to_console
 
 FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
 INCEPTION_FID = "fid@10000v50000-train-inception"
@@ -327,3 +327,21 @@ def test_columns_of_conditional_games_stand_where_there_are_any_and_are_no_headl
     assert not any(is_headline(name) for name in columns)
     assert not any("class_3" in name for name in table.columns)
     assert not set(columns) & set(comparison_table([], {"a": card()}).columns)
+
+
+def test_the_way_back_of_a_translation_is_no_headline_and_stands_behind_the_other_direction() -> None:
+    there, back = (protocol("domain") | {"direction": direction} for direction in ("", "b_to_a"))
+    final = {**metrics("domain_"), **metrics("b_to_a_domain_", fid=50.0), "cycle_error": 9.0, "b_to_a_cycle_error": 8.0}
+    rules = [there, back | {"reference_digest": "x" * 64}]
+    one = card("cyclegan_horse_deer", protocols=rules, final=final, best_fid=None, best_is=None)
+    table = comparison_table([], {"a": one})
+    names = [name for name in table.columns if not is_derived(name)]
+    headers = [next(name for name in names if name.startswith(start)) for start in (
+        "domain_fid@", "b_to_a_domain_fid@", "cycle_error@", "b_to_a_cycle_error@",
+    )]  # fmt: skip
+    assert [is_headline(name) for name in headers] == [True, False, False, False]
+    assert is_headline(headers[2], TRANSLATED)
+    assert [table[name][0] for name in headers] == [30.0, 50.0, 9.0, 8.0]
+    places = [table.columns.get_loc(name) for name in headers]
+    assert places[2] < table.columns.get_loc("discriminator_accuracy_zero")
+    assert places[0] < places[1]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers.cards import card, demo_card, metrics
+from helpers.cards import card, demo_card, metrics, protocol
 from papergan.reporting.comparison_page import comparison_html
 from papergan.reporting.comparison_table import comparison_table
 from papergan.reporting.published_results import published_rows
@@ -122,3 +122,50 @@ def test_console_shows_only_scores_of_the_published_kind(table: pd.DataFrame) ->
 def test_console_without_measurements() -> None:
     table = comparison_table(published_rows(yaml.safe_load(FILE.read_text())), {})
     assert to_console(table) == "nothing was measured yet"
+
+
+def test_translations_have_a_table_of_their_own_with_their_baselines() -> None:
+    rules = protocol("domain", num_samples=500)
+    found = {"psnr_y": 21.5, "ssim_y": 0.75, "domain_num_samples": 500.0, "domain_fid": 80.0}
+    real = {
+        "name": "bicubic",
+        "dataset": "cifar10/test, small",
+        "protocols": [rules],
+        "metrics": {**found, "psnr_y": 20.5},
+    }
+    enlarged = card(
+        "srgan_cifar10", protocols=[rules], final=found, real_rows=[real], best_fid=None, best_is=None,
+        notes=["no accuracy of a discriminator, since none is trained"],
+    )  # fmt: skip
+    table = comparison_table([], {"a": card(), "b": enlarged})
+    parsed = Cells()
+    page = comparison_html(table, "Title")
+    parsed.feed(page.partition("<details>")[0])
+    first = next(place for place, row in enumerate(parsed.rows) if row[3] == "PSNR Y")
+    assert parsed.rows[first][3:8] == ["PSNR Y", "SSIM Y", "FID", "target share", "cycle error"]
+    assert [row[1][:7] for row in parsed.rows[:first]] == ["run", "hybrid_"]
+    run, bicubic = parsed.rows[first + 1 :]
+    assert (run[3][:5], bicubic[3][:5]) == ("21.50", "20.50")
+    assert (run[8], "none is trained" in run[1]) == ("", True)
+    assert "<h2>Translations</h2>" not in comparison_html(comparison_table([], {"a": card()}), "Title")
+    text = to_markdown(table, "Title").partition("## Translations")[2].partition("## ")[0]
+    assert "psnr_y@500" in text
+    assert "bicubic" in text
+    assert " is@" not in text
+    assert "psnr_y[" in to_console(table)
+
+
+def test_published_numbers_of_other_images_stand_below_translations_and_say_so() -> None:
+    rules = protocol("domain", num_samples=500)
+    found = {"psnr_y": 21.5, "domain_num_samples": 500.0}
+    one = card("srgan_cifar10", protocols=[rules], final=found, best_fid=None, best_is=None)
+    rows = published_rows(yaml.safe_load(FILE.read_text()))
+    table = comparison_table(rows, {"a": one})
+    assert table[table["experiment"].notna()]["row"].tolist() == ["(on other data than published)"]
+    parsed = Cells()
+    parsed.feed(comparison_html(table, "Title").partition("<details>")[0])
+    known = {(row[1], row[2]) for row in parsed.rows if any("of other images" in cell for cell in row)}
+    assert len(known) == 9  # three methods on three sets
+    assert any(
+        "SRGAN" in run and "SET14" in run and cell.startswith("PSNR_Y 26.02SSIM_Y 0.74") for run, cell in known
+    ), known

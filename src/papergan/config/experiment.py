@@ -13,7 +13,7 @@ from papergan import systems
 from papergan.config.evaluation import EvaluationSettings
 from papergan.config.papers import PaperKey
 from papergan.data.own_declaration import OwnImagesSettings, dataset_name, is_path
-from papergan.data.translation import ClassNames, InputSettings
+from papergan.data.translation import ClassNames, InputSettings, Masked
 from papergan.errors import RecipeError
 from papergan.training.batch_plan import BatchSizes
 from papergan.training.history import ReportAs
@@ -142,6 +142,16 @@ class Recipe(StrictModel):
             raise ValueError(f"system {self.system!r} makes images from latents: leave input out")
         if self.input is not None and self.training.devices > 1:
             raise ValueError("a system that translates images is trained on one device: leave training.devices out")
+        return self
+
+    @model_validator(mode="after")
+    def _hole_fits(self) -> Recipe:
+        seen = self.settings().get("hole")
+        if isinstance(self.input, Masked) and seen is not None and seen < self.input.hole:
+            raise ValueError(
+                f"overrides.hole: the local discriminator sees {seen} pixels, and input.hole is {self.input.hole}; set "
+                f"overrides.hole to {self.input.hole}, or to more for what is around the hole"
+            )
         return self
 
     @model_validator(mode="after")

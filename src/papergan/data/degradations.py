@@ -13,19 +13,20 @@ BATCH = 4096  # images at once, which bounds the memory of what lies between
 
 
 def downsampled(images: Tensor, factor: int) -> Tensor:
-    """[N, C, S / factor, S / factor]: bicubic with antialiasing, rounded; the usual low resolution of the field.
+    """[N, C, H / factor, W / factor]: bicubic with antialiasing, rounded; the usual low resolution of the field.
 
-    Raises ValueError where the size is no multiple of `factor`.
+    Raises ValueError where a side is no multiple of `factor`.
     """
-    size = images.shape[-1]
-    if size % factor:
-        raise ValueError(f"images of {size} pixels cannot be downsampled by {factor}: it is no divisor of {size}")
-    return torch.cat([resampled(part, size // factor) for part in torch.split(images, BATCH)])
+    height, width = images.shape[-2:]
+    for size in (height, width):
+        if size % factor:
+            raise ValueError(f"images of {size} pixels cannot be downsampled by {factor}: it is no divisor of {size}")
+    return torch.cat([resampled(part, (height // factor, width // factor)) for part in torch.split(images, BATCH)])
 
 
-def resampled(images: Tensor, size: int) -> Tensor:
-    """Bicubic resampling to another size, with antialiasing, rounded: [B, C, size, size]."""
-    scaled = interpolate(images.float(), (size, size), mode="bicubic", antialias=True, align_corners=False)
+def resampled(images: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Bicubic resampling to another height and width, with antialiasing, rounded: [B, C, *shape]."""
+    scaled = interpolate(images.float(), shape, mode="bicubic", antialias=True, align_corners=False)
     return scaled.round_().clamp_(0, 255).to(torch.uint8)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from papergan.atomic_files import write_whole
-from papergan.data.images import ImageSpec, check_image_file
+from papergan.data.images import ImageSet, ImageSpec, check_image_file
 from papergan.errors import DataError
 from papergan.messages import sanitise
 from papergan.weights import safetensors_bytes
@@ -42,6 +42,13 @@ class InputSet:
     @property
     def spec(self) -> ImageSpec:
         return ImageSpec(self.images.shape[1], self.images.shape[2])
+
+    def as_targets(self) -> ImageSet:
+        """The same as images of a data set without classes, to which something is translated back.
+
+        Raises DataError where they have a mask.
+        """
+        return ImageSet(self.name, self.images, torch.zeros(len(self), dtype=torch.int64))
 
     @cached_property
     def digest(self) -> str:

@@ -82,7 +82,8 @@ class Protocol(EvaluationRules):
 
     extractor: "inception", "domain", ...; extractor_digest: SHA-256 of its weights. reference_name, _digest, _count:
     the real images. held_out_digest, held_out_count: the held-out ones, "" and 0 where there are none, on which copy
-    rates, the Parzen window and the floor depend; floor_count: of them, those behind the floor.
+    rates, the Parzen window and the floor depend; floor_count: of them, those behind the floor. direction: "b_to_a" of
+    the way back of a translation, "" of anything else.
     Raises EvaluationError for one that was stored before protocols said what was held out.
     """
 
@@ -95,6 +96,7 @@ class Protocol(EvaluationRules):
     held_out_digest: str = UNKNOWN
     held_out_count: int = 0
     floor_count: int = 0
+    direction: str = ""
 
     # read by pydantic, which this module does not need
     __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012
@@ -105,23 +107,32 @@ class Protocol(EvaluationRules):
             raise EvaluationError("made by an earlier version, which did not say which images were held out")
 
     @property
+    def source(self) -> str:
+        """What the metrics are by: "inception", "domain", and of the way back of a translation "b_to_a_domain"."""
+        return f"{self._direction}{self.extractor}"
+
+    @property
     def metric_prefix(self) -> str:
         """What stands before this extractor's metrics: "" for Inception, else for example "domain_"."""
-        return "" if self.extractor == "inception" else f"{self.extractor}_"
+        return f"{self._direction}{'' if self.extractor == 'inception' else f'{self.extractor}_'}"
 
     def name_of(self, metric: Metric) -> str:
         """The name under which scores have a metric: with this extractor's prefix, where it is one of features."""
-        return f"{self.metric_prefix if metric.of_features else ''}{metric.name}"
+        return f"{self.metric_prefix if metric.of_features else self._direction}{metric.name}"
 
     def label(self, name: str) -> str:
         """The header of a metric's column: `domain_fid@5000v50000-train`, `is@10000/10-inception`, `ms_ssim@1000`."""
         if name == FLOOR.name:
             return f"{self.label('fid')} floor@{self.floor_count}"
         metric = COLUMNS[name]
-        prefix = self.metric_prefix if metric.of_features else ""
+        prefix = self.metric_prefix if metric.of_features else self._direction
         network = "-inception" if metric.of_features and self.extractor == "inception" else ""
         truncated = "" if self.truncation is None else f"-t{self.truncation:g}"
         return f"{prefix}{metric.pattern.format(**vars(self))}{network}{truncated}"
+
+    @property
+    def _direction(self) -> str:
+        return f"{self.direction}_" if self.direction else ""
 
     def comparability_key(self, metric: Metric) -> dict[str, str | int | float | None]:
         """What must agree before two values of this metric may share a column.

@@ -54,13 +54,18 @@ class DomainClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Features:
         """Float [B, C, S, S] in [-1, 1] -> features float32 [B, D], logits float32 [B, K]."""
-        hidden = self.stem(images)
-        averages = []
+        maps = self.maps(images)
+        averages = [one.mean(dim=(2, 3)) for one in maps]
+        features = (torch.cat(averages, dim=1).float() - self.feature_mean) / self.feature_scale
+        return Features(features, self.classify(maps[-1].amax(dim=(2, 3))).float())
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Float [B, C, S, S] in [-1, 1] -> the maps [B, K, H, W] after every group."""
+        hidden, maps = self.stem(images), list[Tensor]()
         for group in self.groups:
             hidden = group(hidden)
-            averages.append(hidden.mean(dim=(2, 3)))
-        features = (torch.cat(averages, dim=1).float() - self.feature_mean) / self.feature_scale
-        return Features(features, self.classify(hidden.amax(dim=(2, 3))).float())
+            maps.append(hidden)
+        return maps
 
     def tap(self, images: Tensor) -> Tensor:
         """Float [B, C, S, S] in [-1, 1] -> the first widths[1] of the features, float32; no later group is run."""
@@ -101,7 +106,7 @@ class DomainExtractor(NetworkExtractor):
     @classmethod
     def from_weights(cls, weights: Weights, device: torch.device | str = "cpu") -> FeatureExtractor:
         """Read what `train_domain_classifier` returned. Raises EvaluationError for anything else."""
-        network, images, class_names = _read(weights)
+        network, images, class_names = read_classifier(weights)
         return cls(network, images, weights.digest, device, class_names)
 
     def _prepared(self, values: Tensor) -> Tensor:
@@ -135,8 +140,11 @@ class DomainTap(DomainExtractor):
         return Features(features, no_logits(features))
 
 
-def _read(weights: Weights) -> tuple[DomainClassifier, ImageSpec, tuple[str, ...]]:
-    """The network, what it was trained on, and its classes (none for quarter turns), from its own description."""
+def read_classifier(weights: Weights) -> tuple[DomainClassifier, ImageSpec, tuple[str, ...]]:
+    """The network, what it was trained on, and its classes (none for quarter turns), from its own description.
+
+    Raises EvaluationError for weights of anything else.
+    """
     about = weights.metadata
     if about.get("kind") not in (KIND, ROTATION_KIND):
         raise EvaluationError(f"this file holds no {KIND} but {about.get('kind', 'something unnamed')!r}; train one")

@@ -23,8 +23,9 @@ class PretrainedFile:
     """A published file of weights: where it may be found, and what it must hold before anything is built of it.
 
     title: what it is, in messages. url: its address; the last part is its name in torch's hub cache. setting: the
-    option that names a copy elsewhere. instead: how to do without, in messages. last_layer: shape of `fc.weight`.
-    num_tensors: of the state, not counting the step counters of batch norm, which some versions of torch left out.
+    option that names a copy elsewhere. instead: how to do without, in messages. last_layer: shape of the tensor of
+    `last_name`. num_tensors: of the state, not counting the step counters of batch norm, which some versions of torch
+    left out. megabytes: about its size. by_hand: never downloaded here, since it is large.
     """
 
     title: str
@@ -33,6 +34,9 @@ class PretrainedFile:
     instead: str
     last_layer: tuple[int, int]
     num_tensors: int
+    last_name: str = "fc.weight"
+    megabytes: int = 100
+    by_hand: bool = False
 
     @property
     def file_name(self) -> str:
@@ -41,10 +45,8 @@ class PretrainedFile:
     @property
     def how_to(self) -> str:
         """The ways out, for the end of every message."""
-        return (
-            f"download {self.url} (about 100 MB) and set {self.setting}=<file>, "
-            f"or let it be downloaded (evaluation.allow_download=true), or {self.instead}"
-        )
+        let = "" if self.by_hand else "let it be downloaded (evaluation.allow_download=true), or "
+        return f"download {self.url} (about {self.megabytes} MB) and set {self.setting}=<file>, or {let}{self.instead}"
 
     def locate(self, path: Path | str | None = None, allow_download: bool = False) -> Path:
         """`path`, else the file in torch's hub cache, else (if allowed) a fresh download into that cache.
@@ -77,11 +79,12 @@ class PretrainedFile:
                 f"{path} is damaged or no file of plain tensors ({type(error).__name__}); {self.how_to}"
             ) from error
         named = state if isinstance(state, dict) and all(map(_is_plain, state, state.values())) else {}
-        shape = tuple(named["fc.weight"].shape) if "fc.weight" in named else None
+        shape = tuple(named[self.last_name].shape) if self.last_name in named else None
         count = sum(not name.endswith("num_batches_tracked") for name in named)
         if shape != self.last_layer or count != self.num_tensors:
             raise EvaluationError(
-                f"{path} is not {self.title}: expected {self.num_tensors} tensors and fc.weight {self.last_layer}, "
+                f"{path} is not {self.title}: expected {self.num_tensors} tensors and {self.last_name} "
+                f"{self.last_layer}, "
                 f"got {count} and {shape}; {self.how_to}"
             )
         return named

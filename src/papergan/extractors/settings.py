@@ -12,7 +12,7 @@ class ExtractorSettings(StrictModel):
 
     inception: `fid`, `is`, ...; domain: the data set's own classifier, `domain_*` (for images without labels one that
     classifies rotations, `rotation_*`); inception64, domain64: their first 64 features; torchvision: torchvision's
-    Inception, another network.
+    Inception, another network. vgg19_weights: the file of torchvision's VGG19, for systems whose `content` is vgg19.
     """
 
     inception: bool = True
@@ -20,6 +20,7 @@ class ExtractorSettings(StrictModel):
     inception64: bool = False
     torchvision: bool = False
     torchvision_weights: str | None = None
+    vgg19_weights: str | None = None
     allow_download: bool = True
     domain: bool = True
     domain64: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
@@ -21,11 +22,13 @@ from papergan.data.translation import Domain, Pairs, input_spec
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
 from papergan.extractors.build import weight_files
+from papergan.extractors.fixed_networks import check_fixed
 from papergan.extractors.settings import ExtractorSettings
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
+from papergan.objectives.fixed_features import fixed_features, with_stand_ins
 from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
@@ -149,6 +152,8 @@ def find_experiment_errors(
         yield from _collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
     yield from _find_memory_errors(name, recipe, games)
     for game in games:
+        for kind in sorted({one.kind for one in fixed_features(game)}):
+            yield from _collect_error(f"{name}.overrides.content", partial(check_fixed, kind, recipe.evaluation))
         yield from _find_packing_errors(name, training, game.images_per_score, left)
         yield from _find_single_image_errors(f"{name}.training.batch_size", training, game, images, available)
 
@@ -224,7 +229,7 @@ def _find_single_image_errors(
 def _run_single_image_step(game: Game, images: ImageSpec) -> None:
     """Run a training step on one image, for which batch statistics and pairs are not defined."""
     with own_random_state(game.device):
-        training_step(game, [images.random_batch(1)] * game.batches_per_step, Progress())
+        training_step(with_stand_ins(game), [images.random_batch(1)] * game.batches_per_step, Progress())
 
 
 def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:

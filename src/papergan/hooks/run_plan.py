@@ -22,6 +22,7 @@ from papergan.extractors.cost import seconds_per_image
 from papergan.game.game import Game
 from papergan.game.sampler import measure_sampling_seconds
 from papergan.hooks.experiment_checks import image_spec
+from papergan.objectives.fixed_features import with_stand_ins
 from papergan.project import COMMAND
 from papergan.training.batches import batches_per_epoch
 from papergan.training.checkpoint import checkpoint_bytes
@@ -114,7 +115,8 @@ def plan_run(
     training = recipe.training
     declared, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
     images, spec = recipe.training_images(count), image_spec(recipe, declared, library)
-    game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed).to(choose_device(training.device))
+    built = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed)
+    game = with_stand_ins(built.to(choose_device(training.device)))
     steps = _steps(recipe, images, game)
     done = max(checkpoints.open(recipe.fingerprint, training.keep_checkpoints).steps(), default=0)
     left = (steps or 1) - done

@@ -24,7 +24,8 @@ from papergan.reporting.published_results import PublishedRow
 UNKNOWN = "unknown"
 PICTURE = "samples.png"
 COPIES = ("copy_rate", "distance_ratio", "membership_auc")  # ends of the names
-COMPARABLE = {"fid": "fid", "is": "is_mean"}  # published metrics, and what they are called here
+OF_PAIRS = {"psnr_y": "psnr_y", "ssim_y": "ssim_y"}
+COMPARABLE = {"fid": "fid", "is": "is_mean", **OF_PAIRS}  # published metrics, and what they are called here
 PUBLISHED = (
     "Published numbers rarely name their samples, splits, reference images and weights of Inception: compare with "
     "care. Numbers by other extractors (`domain_fid`) have no published counterpart."
@@ -72,7 +73,7 @@ def model_card(
         _introduction(config, about), compression_section(about), f"![Samples]({PICTURE})\n" if picture else "",
         _loading(config, place),
         _training(config, about), _numbers(about, metrics), _by_class(config, metrics),
-        _beside(rows, metrics, about.get("caveats", ())),
+        _beside(rows, metrics, str(about.get("dataset", "")).split("/")[0], about.get("caveats", ())),
         _copies(metrics), USE, _citation(about),
     ]  # fmt: skip
     return "\n".join(part for part in parts if part)
@@ -177,14 +178,17 @@ def _by_class(config: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
     return f"<details><summary>By class</summary>\n\n{table}\n</details>\n"
 
 
-def _beside(rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, float], caveats: Iterable[str]) -> str:
+def _beside(
+    rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, float], dataset: str, caveats: Iterable[str]
+) -> str:
     if not rows:
         return ""
     cells = []
     for row in rows:
         name = COMPARABLE.get(str(row.get("metric")), "")
         deviation = "" if row.get("std") is None else f" ± {row['std']:g}"
-        remark = "; ".join(str(row[key]) for key in ("note", "source") if row.get(key))
+        elsewhere = f"on {row['dataset']}" if name in OF_PAIRS and row.get("dataset", dataset) != dataset else ""
+        remark = "; ".join(filter(None, [elsewhere, *(str(row[key]) for key in ("note", "source") if row.get(key))]))
         where = " ".join(str(row[key]) for key in ("paper", "table") if row.get(key))
         here = _value(metrics, name) if name in metrics else "not measured"
         cells.append((f"{row['row']} ({where})", row.get("metric"), f"{row['value']:g}{deviation}", here, remark))

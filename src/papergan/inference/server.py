@@ -16,6 +16,7 @@ from papergan.atomic_files import read_regular
 from papergan.errors import PaperganError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.service import Limits, Refused, Service, answer_json
+from papergan.inference.translation_service import TranslationService
 from papergan.inference.translator import Translator
 from papergan.inference.worker import Busy
 from papergan.messages import quoted, sanitise
@@ -30,13 +31,14 @@ def create_app(generator: Generator, limits: Limits | None = None, *, public: bo
     """The application. public: answer under any name; else under those of the loopback alone.
 
     So a page from elsewhere, whose name was made to lead here, gets nothing.
-    Raises RecipeError where the packages are missing.
+    Raises RecipeError where the packages are missing, and for a translator of images with a mask.
     """
     _check_packages()
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse
 
-    service = Service(generator, limits or Limits())
+    limits = limits or Limits()
+    service = TranslationService(generator, limits) if isinstance(generator, Translator) else Service(generator, limits)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,12 +53,9 @@ def create_app(generator: Generator, limits: Limits | None = None, *, public: bo
     async def index(request: Request) -> Response:
         return HTMLResponse(page, headers=headers)
 
-    for path, handler, method in (
-        ("/sample", service.sample, "POST"), ("/interpolate", service.interpolate, "POST"),
-        ("/card", service.card, "GET"), ("/health", service.health, "GET"), ("/model", service.model, "GET"),
-        ("/", index, "GET"),
-    ):  # fmt: skip
-        app.add_route(path, _guarded(handler, public), methods=[method])
+    for name, method in {**service.routes, "card": "GET", "health": "GET", "model": "GET"}.items():
+        app.add_route(f"/{name}", _guarded(getattr(service, name), public), methods=[method])
+    app.add_route("/", _guarded(index, public), methods=["GET"])
     return app
 
 
@@ -66,12 +65,9 @@ def serve(
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. public: allow a host that other machines can reach; there is no login.
 
-    Raises RecipeError for a generator that translates images, such a host without `public`, an address that cannot be
+    Raises RecipeError for a translator of images with a mask, such a host without `public`, an address that cannot be
     had, and missing packages.
     """
-    if isinstance(generator, Translator):
-        raise RecipeError(f"system {generator.system!r} translates images, and what is served are samples of latents; "
-                          "use papergan translate")  # fmt: skip
     local = _is_loopback(host)
     if not local and not public:
         raise RecipeError(f"host {quoted(host)} can be reached from other machines, and there is no login; "

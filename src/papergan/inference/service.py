@@ -35,11 +35,13 @@ Body = TypeVar("Body", bound=StrictModel)
 class Limits:
     """images: of a request. body: bytes. waiting: requests in the queue. seconds: for each, its wait included.
 
-    connections: open at once, those beyond are turned away.
+    connections: open at once, those beyond are turned away. picture: bytes of an image that is sent, and pixels: of it.
     """
 
     images: int = 256
     body: int = 16_384
+    picture: int = 2**24
+    pixels: int = 2**20
     waiting: int = 16
     seconds: float = 60.0
     connections: int = 128
@@ -83,6 +85,17 @@ class Service:
         self.generator, self.limits = generator, limits
         self.worker = Worker(limits.waiting, limits.seconds)
 
+    @property
+    def routes(self) -> dict[str, str]:
+        """The handlers of this kind of generator, by their path and name, and the method of each."""
+        return {"sample": "POST", "interpolate": "POST"}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Name and description, of any generator."""
+        name, *about = repr(self.generator).splitlines()
+        return {"name": name.partition(":")[0], "about": [name.partition(": ")[2], *map(str.strip, about)]}
+
     async def sample(self, request: Request) -> Response:
         """POST /sample."""
         body = await self._body(request, SampleBody)
@@ -107,14 +120,7 @@ class Service:
 
     async def model(self, request: Request) -> Response:
         """GET /model: what can be asked for."""
-        generator = self.generator
-        name, *about = repr(generator).splitlines()
-        return answer_json(
-            {
-                "name": name.partition(":")[0], "about": [name.partition(": ")[2], *map(str.strip, about)],
-                "classes": _class_names(generator), "most": self.limits.images,
-            }
-        )  # fmt: skip
+        return answer_json({**self.about, "classes": _class_names(self.generator), "most": self.limits.images})
 
     def _sampled(self, body: SampleBody, check: Check) -> Samples:
         self.generator.prepare(body.truncation, check)
@@ -153,27 +159,32 @@ class Service:
     async def _body(self, request: Request, model: type[Body]) -> Body:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Refused(415, "expected Content-Type: application/json")
-        try:
-            content = await asyncio.wait_for(self._read(request), self.limits.seconds)
-        except TimeoutError:
-            raise Refused(408, f"the request did not arrive within {self.limits.seconds:g} seconds") from None
+        content = await self._content(request, self.limits.body)
         try:
             given = json.loads(content, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             raise Refused(400, f"the request is no JSON: {sanitise(error)}") from None
         return model.parse("request", given)
 
-    async def _read(self, request: Request) -> bytes:
-        content = b""
-        async for part in request.stream():
-            content += part
-            if len(content) > self.limits.body:
-                raise Refused(413, f"the request has more than {self.limits.body} bytes")
-        return content
+    async def _content(self, request: Request, most: int) -> bytes:
+        """The body of a request, of at most so many bytes."""
+        try:
+            return await asyncio.wait_for(_read(request, most), self.limits.seconds)
+        except TimeoutError:
+            raise Refused(408, f"the request did not arrive within {self.limits.seconds:g} seconds") from None
 
     def _check_count(self, name: str, count: int) -> None:
         if count > self.limits.images:
             raise Refused(400, f"{name}: at most {self.limits.images} images in a request, got {quoted(count)}")
+
+
+async def _read(request: Request, most: int) -> bytes:
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > most:
+            raise Refused(413, f"the request has more than {most} bytes")
+    return bytes(content)
 
 
 def answer_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -18,9 +17,7 @@ from papergan.messages import sanitise
 from papergan.reporting.image_grid import encode_png
 
 
-def translate_files(
-    generator: Generator, images: Path, out: Path, *, direction: Literal["a_to_b", "b_to_a"], tile: int | None
-) -> list[Path]:
+def translate_files(generator: Generator, images: Path, out: Path, *, direction: str, tile: int | None) -> list[Path]:
     """Translate a file, or every image file of a folder, each at its own size, into folder `out`; returns the paths.
 
     Images become grey or RGB, as the generator's inputs are; what is transparent lies on white.
@@ -29,29 +26,28 @@ def translate_files(
     """
     if not isinstance(generator, Translator):
         raise RecipeError(f"system {generator.system!r} makes images from latents; papergan sample shows them")
-    assert generator.image.input is not None
-    channels = generator.image.channels if direction == "b_to_a" else generator.image.input.channels
-    if channels not in (1, 3):
-        raise RecipeError(
-            f"the inputs of system {generator.system!r} have {channels} channels, the last a mask; use "
-            "papergan.load(MODEL).translate(images)"
-        )
-    files = [images] if images.is_file() else sorted(p for p in images.iterdir() if _is_image(p))
-    if not files:
-        raise DataError(f"{images} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    generator.check_takes_pictures(direction)
+    channels = generator.channels_of(direction)
     paths = []
-    for file in files:
-        made = generator.translate(_read(file, channels)[None], direction=direction, tile=tile)
+    for file in image_files(images):
+        made = generator.translate(read_image(file, channels)[None], direction=direction, tile=tile)
         paths.append(out / f"{file.stem}.png")
         out.mkdir(parents=True, exist_ok=True)
         write_whole(paths[-1], encode_png(made.pixels[0], made.about))
     return paths
 
 
-def _is_image(path: Path) -> bool:
-    return path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES)
+def image_files(images: Path) -> list[Path]:
+    """The file, or the image files of a folder by name. Raises DataError where there are none."""
+    if images.is_file():
+        return [images]
+    files = sorted(path for path in images.iterdir() if path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES))
+    if not files:
+        raise DataError(f"{images} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    return files
 
 
-def _read(file: Path, channels: int) -> np.ndarray:
+def read_image(file: Path, channels: int) -> np.ndarray:
+    """uint8 [H, W, C] of a file, grey for one channel, else RGB; what is transparent lies on white."""
     check_regular(file)
     return decode_whole(Picture(sanitise(file), file), "L" if channels == 1 else "RGB", "white")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,8 @@ from papergan.errors import RecipeError
 from papergan.image_range import to_model_range
 from papergan.inference.generator import Generator
 from papergan.inference.samples import Samples
-from papergan.networks.image_to_image.translation import BothDirections, UNet
+from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, ImageToImage, directions_of
 
-Direction = Literal["a_to_b", "b_to_a"]
 MARGIN = 32  # pixels of the input around a tile that are translated with it and left out of the result
 
 
@@ -23,23 +22,36 @@ class Translator(Generator):
     """A `Generator` whose input is images. What needs latents is refused with one line."""
 
     def translate(  # type: ignore[override]
-        self, images: Any, *, direction: Direction = "a_to_b", batch_size: int = 64,
-        tile: int | None = None,
+        self, images: Any, *, direction: str = A_TO_B, batch_size: int = 64,
+        tile: int | None = None, check: Callable[[], None] = lambda: None,
     ) -> Samples:  # fmt: skip
         """Translate images uint8 [N, H, W, C] or float [N, C, H, W] in [-1, 1], of the input's channels.
 
         direction: "b_to_a" translates back, where the system learnt that. H and W may be other than those of training
         where the network is convolutional; borders are mirrored up to what it can divide. tile: translate squares of so
         many pixels, with 32 around them, and put them together, for images that do not fit into memory; where the
-        network normalises over an image, its tiles then differ a little in tone.
+        network normalises over an image, its tiles then differ a little in tone. check: called before every tile.
         Raises RecipeError for images of another kind, and for a direction that was not learnt.
         """
         given, network = self._given(images, direction), self._network(direction)
         if tile is not None and tile < 8:
             raise RecipeError(f"translate: expected a tile of 8 pixels or more, got {tile}")
-        parts = [self._whole(network, part, tile) for part in torch.split(given, batch_size)]
+        parts = [self._whole(network, part, tile, check) for part in torch.split(given, batch_size)]
         caption = f"{self.stored.about.get('experiment', self.system)}, {direction.replace('_', ' ')}"
         return Samples(torch.cat(parts), torch.empty(len(given), 0), caption=caption, about=self._about(caption))
+
+    def channels_of(self, direction: str) -> int:
+        """How many channels the inputs of a direction have."""
+        assert self.image.input is not None
+        return self.image.channels if direction == B_TO_A else self.image.input.channels
+
+    def check_takes_pictures(self, direction: str) -> None:
+        """Raise RecipeError where the inputs of this direction are no grey or colour pictures."""
+        if (channels := self.channels_of(direction)) not in (1, 3):
+            raise RecipeError(
+                f"the inputs of system {self.system!r} have {channels} channels, the last a mask; use "
+                "papergan.load(MODEL).translate(images)"
+            )
 
     def stream(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused: there are no latents."""
@@ -63,21 +75,19 @@ class Translator(Generator):
     def _about(self, caption: str) -> dict[str, str]:
         return {"Description": caption, "Software": "papergan", "Digest": self.digest[:16]}
 
-    def _network(self, direction: Direction) -> nn.Module:
-        generator: nn.Module = self.sampler.generator
-        if direction == "a_to_b":
-            return generator
-        if direction != "b_to_a" or not isinstance(generator, BothDirections):
-            known = "a_to_b and b_to_a" if isinstance(generator, BothDirections) else "a_to_b"
-            raise RecipeError(f"translate: system {self.system!r} knows the direction {known}, got {direction!r}")
-        return generator.b_to_a
+    def _network(self, direction: str) -> nn.Module:
+        known = directions_of(self.sampler.generator)
+        if direction not in known:
+            raise RecipeError(
+                f"translate: system {self.system!r} knows the direction {' and '.join(known)}, got {direction!r}"
+            )
+        return known[direction]
 
-    def _given(self, images: Any, direction: Direction) -> Tensor:
+    def _given(self, images: Any, direction: str) -> Tensor:
         given = torch.as_tensor(images)
         if given.dtype == torch.uint8 and given.dim() == 4:
             given = to_model_range(given.permute(0, 3, 1, 2))
-        assert self.image.input is not None
-        channels = self.image.channels if direction == "b_to_a" else self.image.input.channels
+        channels = self.channels_of(direction)
         if given.dim() != 4 or not given.is_floating_point() or given.shape[1] != channels or not len(given):
             raise RecipeError(
                 f"translate: expected images [N, H, W, {channels}] as bytes, or float [N, {channels}, H, W] in [-1, 1]"
@@ -87,20 +97,18 @@ class Translator(Generator):
             raise RecipeError(f"translate: expected images of 8 pixels or more, got {list(given.shape[2:])}")
         return given.float()
 
-    @property
-    def _factor(self) -> int:
-        """What the sides of an input must be multiples of."""
-        units = [module.factor for module in self.sampler.generator.modules() if isinstance(module, UNet)]
-        return max(units, default=4)
-
     @torch.no_grad()
-    def _whole(self, network: nn.Module, images: Tensor, tile: int | None) -> Tensor:
+    def _whole(self, network: nn.Module, images: Tensor, tile: int | None, check: Callable[[], None]) -> Tensor:
+        check()
         if tile is None or max(images.shape[2:]) <= tile:
             return self._translated(network, images)
         height, width = images.shape[2:]
         rows = []
         for top, bottom in _spans(height, tile):
-            row = [self._tile(network, images, (top, bottom), span) for span in _spans(width, tile)]
+            row = []
+            for span in _spans(width, tile):
+                check()
+                row.append(self._tile(network, images, (top, bottom), span))
             rows.append(torch.cat(row, dim=3))
         return torch.cat(rows, dim=2)
 
@@ -114,7 +122,9 @@ class Translator(Generator):
 
     def _translated(self, network: nn.Module, images: Tensor) -> Tensor:
         height, width = images.shape[2:]
-        below, right = -height % self._factor, -width % self._factor
+        assert isinstance(self.sampler.generator, ImageToImage)
+        unit = self.sampler.generator.multiple_of
+        below, right = -height % unit, -width % unit
         mirrored = pad(images, (0, right, 0, below), mode="reflect") if below or right else images
         made: Tensor = network(mirrored.to(self.device)).float().cpu()
         scale = made.shape[2] // mirrored.shape[2]

@@ -9,7 +9,7 @@ from typing import Literal
 Better = Literal["lower", "higher", "half", "real"]
 
 COMMON = ("num_samples", "truncation", "quantisation", "reference_name", "reference_split", "reference_digest",
-          "reference_count")  # fmt: skip
+          "reference_count", "direction")  # fmt: skip
 HELD_OUT = ("held_out_digest", "held_out_count")
 EXTRACTOR = ("extractor", "extractor_digest", "preprocessing")
 
@@ -124,6 +124,7 @@ DISCRIMINATOR_METRICS = {
     "membership_auc": "membership inference AUC",
 }
 BEST_AT_HALF = ("membership_auc",)
+TO_INPUTS = "b_to_a"  # stands before the metrics of a translation's way back, to the input images of the recipe
 
 
 BY_CLASS = ("intra_fid", "class_accuracy")  # which stand beside their values for each class
@@ -141,9 +142,13 @@ def metric_and_class(name: str) -> tuple[str, int] | None:
 
 
 def prefix_and_metric(name: str) -> tuple[str, Metric] | None:
-    """`("domain_", kid_mean)` for "domain_kid_mean"; None for a name that is no metric of METRICS."""
-    if name in METRICS:
-        return "", METRICS[name]
+    """`("domain_", kid_mean)` for "domain_kid_mean"; None for a name that is no metric of METRICS.
+
+    Of the way back of a translation `("b_to_a_domain_", kid_mean)`, and `("b_to_a_", cycle_error)`.
+    """
+    plain = name.removeprefix(f"{TO_INPUTS}_")
+    if plain in METRICS:
+        return name.removesuffix(plain), METRICS[plain]
     for known in sorted(METRICS, key=len, reverse=True):
         if METRICS[known].of_features and name.endswith(f"_{known}"):
             return name.removesuffix(known), METRICS[known]

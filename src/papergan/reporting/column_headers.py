@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from papergan.evaluation.protocol import Protocol
-from papergan.metrics.registry import COLUMNS, METRICS
+from papergan.metrics.registry import COLUMNS, METRICS, TO_INPUTS
 
 Headers = Mapping[tuple[str, str], str]  # by (comparability digest, name of the metric)
 
-_HEADLINE = re.compile(r"(best )?(?!\w*(log_is|modified_is|intra_fid)@)(\w+_)?(fid|is)@")
+GENERATED = ("fid", "is")  # by which papers compare generated images, as headers have them
+TRANSLATED = ("psnr_y", "ssim_y", "fid", "target_share", "cycle_error")  # and translated ones
+OF_TRANSLATIONS_ALONE = ("psnr_y", "psnr", "target_share", "cycle_error")
+_IN_HEADERS = {metric.pattern.split("@")[0]: metric for metric in METRICS.values()}
 
 
 def column_headers(protocols: Sequence[Protocol]) -> Headers:
@@ -29,19 +31,31 @@ def column_headers(protocols: Sequence[Protocol]) -> Headers:
     return headers
 
 
-def is_headline(header: str) -> bool:
-    """Whether a header is of FID or Inception Score, the metrics of papers; any extractor, final or best."""
-    return _HEADLINE.match(header) is not None
-
-
-def metric_order(header: str) -> tuple[bool, bool, bool, int, str]:
-    """The sort key of headers: headlines first, Inception before others, final before best, then as in METRICS."""
+def metric_of(header: str) -> str:
+    """The metric of a header, as headers have it, "fid" of "best domain_fid@5000v50000-train"; "" for none."""
     short = header.removeprefix("best ").split("@")[0]
-    names = {metric.pattern.split("@")[0]: metric.of_features for metric in METRICS.values()}
-    known = max((name for name in names if short.endswith(name)), key=len, default="")
-    place = list(names).index(known) if known else len(names)
-    other = not names.get(short, False)  # by another extractor, or by none
-    return not is_headline(header), other, header.startswith("best "), place, header
+    found = (name for name in _IN_HEADERS if short == name or short.endswith(f"_{name}"))
+    return max(found, key=len, default="")
+
+
+def is_back(header: str) -> bool:
+    """Whether a header is of the way back of a translation."""
+    return header.removeprefix("best ").startswith(f"{TO_INPUTS}_")
+
+
+def is_headline(header: str, metrics: Sequence[str] = GENERATED) -> bool:
+    """Whether a header is of one of these metrics, those of papers; any extractor, final or best, no way back."""
+    return "@" in header and metric_of(header) in metrics and not is_back(header)
+
+
+def metric_order(header: str) -> tuple[bool, bool, bool, int, bool, str]:
+    """The sort key of headers: headlines first, Inception before others, final before best, then as in METRICS."""
+    known = metric_of(header)
+    place = list(_IN_HEADERS).index(known) if known else len(_IN_HEADERS)
+    short = header.removeprefix("best ").split("@")[0]
+    other = short not in _IN_HEADERS or not _IN_HEADERS[short].of_features  # by another extractor, or by none
+    headline = is_headline(header, (*GENERATED, *TRANSLATED))
+    return not headline, other, header.startswith("best "), place, is_back(header), header
 
 
 def _short(name: str, value: object) -> str:

@@ -6,25 +6,42 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from papergan.reporting.column_headers import is_back, metric_of
 from papergan.reporting.pages import document, html_tables, linked, plus_minus, png_address, text
-from papergan.reporting.rendering import Protocols, is_derived, parts_of
+from papergan.reporting.rendering import Protocols, is_derived, is_translation, parts_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = {
+FIRST = {
     "samples": "the first images of the sample grid, with seed 0",
     "run": "experiment, what sets it apart from other runs of it, its data, and what to know before comparing it",
     "published": "what the paper reports for this row",
-    "FID": "Fréchet distance of features, lower is better; x: as a multiple of the distance of held-out real images",
-    "IS": "Inception Score, higher is better, at most the number of classes for a classifier of the data set",
-    "precision": "share of generated images that lie among real ones",
-    "recall": "share of real images that lie among generated ones",
-    "coverage": "share of real images with a generated one near by",
+}
+LAST = {
     "D accuracy": "discriminator's accuracy on unseen real and generated images, threshold 0 / midpoint of its scores",
     "epochs": "passes over the training images",
 }
-METRICS = {"FID": "fid", "IS": "is", "precision": "precision", "recall": "recall", "coverage": "coverage"}
+Columns = Mapping[str, tuple[str, str]]  # a metric, as headers of the table have it, and what it means
+FID = ("fid", "Fréchet distance of features, lower is better; x: as a multiple of the distance of held-out real images")
+GENERATED: Columns = {
+    "FID": FID,
+    "IS": ("is", "Inception Score, higher is better, at most the number of classes for a classifier of the data set"),
+    "precision": ("precision", "share of generated images that lie among real ones"),
+    "recall": ("recall", "share of real images that lie among generated ones"),
+    "coverage": ("coverage", "share of real images with a generated one near by"),
+}
+TRANSLATED: Columns = {
+    "PSNR Y": (
+        "psnr_y",
+        "peak signal-to-noise ratio of the luminance of pairs, dB, higher is better",
+    ),
+    "SSIM Y": ("ssim_y", "structural similarity of the luminance of pairs, at most 1"),
+    "FID": FID,
+    "target share": ("target_share", "share that a classifier of the whole data set takes for a class of the target"),
+    "cycle error": ("cycle_error", "difference after there and back, in grey levels, lower is better"),
+}
+PAIRS = ("psnr_y", "ssim_y")  # which depend on the test images alone, so that they stand beside those of others
 Strips = Mapping[tuple[str, str, str], bytes]  # PNGs by (experiment, variant, data set)
 STYLE = """
 td.samples img { width: 13rem; max-width: none; display: block; border-radius: 4px; }
@@ -50,20 +67,24 @@ document.querySelectorAll("th[data-sort]").forEach((th) => th.addEventListener("
 def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), strips: Strips | None = None) -> str:
     """The page. table: see `comparison_table`. strips: the first samples of runs.
 
-    Measured runs come first, then real images in the place of samples, what the columns mean, published rows without a
-    measurement, and all other columns, folded. One inline script sorts columns; nothing is loaded from elsewhere.
+    Measured runs come first, with real images in the place of samples below them, then translations by their own
+    metrics, with what does without a network; what the columns mean, published rows without a measurement, and all
+    other columns, folded. One inline script sorts columns; nothing is loaded from elsewhere.
     """
     protocols = Protocols()
     runs = table[table["experiment"].notna()]
     real = table[table["experiment"].isna() & table["dataset"].notna()]
-    rows = "\n".join(_row(line, protocols, strips or {}) for _, line in runs.iterrows())
-    below = "\n".join(_row(line, protocols, {}) for _, line in real.iterrows())
-    body = [
-        f'<div class="wide"><table><thead><tr>{"".join(map(_head, COLUMNS))}</tr></thead>\n'
-        f"<tbody>\n{rows or '<tr><td>nothing was measured yet</td></tr>'}\n</tbody>\n"
-        f"<tbody>\n{below}\n</tbody></table></div>\n",
+    translated, baselines = (part.apply(is_translation, axis=1).astype(bool) for part in (runs, real))
+    generated, of_images = runs[~translated], real[~baselines]
+    body = [_measured(generated, _beside(of_images, generated), GENERATED, protocols, strips or {})]
+    if translated.any():
+        below = [*_lines(real[baselines]), *_beside(of_images, runs[translated])]
+        body.append("<h2>Translations</h2>\n")
+        body.append(_measured(runs[translated], below, TRANSLATED, protocols, strips or {}, _elsewhere(table)))
+    meanings = FIRST | {name: why for name, (_, why) in {**GENERATED, **TRANSLATED}.items()} | LAST
+    body += [
         f"<h2>How to read it</h2>\n<ul>{''.join(f'<li>{escape(one)}</li>' for one in protocols.legend())}",
-        *(f"<li><b>{escape(name)}</b>: {escape(meaning)}</li>" for name, meaning in COLUMNS.items()),
+        *(f"<li><b>{escape(name)}</b>: {escape(meaning)}</li>" for name, meaning in meanings.items()),
         "</ul>\n",
         _unmeasured(table),
         f"<details><summary>Every column of every run</summary>\n{html_tables(parts_of(table))}</details>\n",
@@ -72,12 +93,55 @@ def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), 
     return document(title, "".join(body), style=STYLE)
 
 
-def _head(name: str) -> str:
+def _measured(
+    runs: pd.DataFrame, below: Sequence[pd.Series], metrics: Columns, protocols: Protocols, strips: Strips,
+    more: str = "",
+) -> str:  # fmt: skip
+    """A table of runs, and below them lines that stand where they are whatever it is sorted by. more: rows of HTML."""
+    columns = FIRST | {name: meaning for name, (_, meaning) in metrics.items()} | LAST
+    names = [metric for metric, _ in metrics.values()]
+    rows = "\n".join(_row(line, names, protocols, strips) for line in _lines(runs))
+    last = "\n".join(_row(line, names, protocols, {}) for line in below)
+    head = "".join(_head(name, meaning) for name, meaning in columns.items())
+    return (
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{rows or '<tr><td>nothing was measured yet</td></tr>'}\n</tbody>\n"
+        f"<tbody>\n{last}{more}\n</tbody></table></div>\n"
+    )
+
+
+def _elsewhere(table: pd.DataFrame) -> str:
+    """Rows of what papers report of pairs of other images, a row for each method and set."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for line in _lines(table[table["experiment"].isna() & table["dataset"].isna()]):
+        if (metric := text(line["metric"])).lower() in PAIRS:
+            key = text(line["row"]), text(line["paper"]), text(line["table"]).rpartition(" ")[0]
+            found.setdefault(key, []).append(f"{metric} {text(line['published'])}")
+    empty = "<td></td>" * (len(TRANSLATED) + len(LAST))
+    return "".join(
+        f'\n<tr><td></td><td class="run">{escape(row)}<br><small>{escape(paper)}, {escape(where)}</small><br>'
+        f'<small class="flags">published, of other images</small></td>'
+        f'<td class="published">{"<br>".join(map(escape, values))}</td>{empty}</tr>'
+        for (row, paper, where), values in found.items()
+    )
+
+
+def _lines(table: pd.DataFrame) -> list[pd.Series]:
+    return [line for _, line in table.iterrows()]
+
+
+def _beside(real: pd.DataFrame, runs: pd.DataFrame) -> list[pd.Series]:
+    """The lines of real images that share a column of Frechet distances with one of these runs."""
+    shared = [name for name in map(str, runs.columns) if metric_of(name) == "fid" and runs[name].notna().any()]
+    return [line for line in _lines(real) if not shared or line[shared].notna().any()]
+
+
+def _head(name: str, meaning: str) -> str:
     sorts = "" if name == "samples" else " data-sort"
-    return f'<th title="{escape(COLUMNS[name])}"{sorts}>{escape(name)}</th>'
+    return f'<th title="{escape(meaning)}"{sorts}>{escape(name)}</th>'
 
 
-def _row(line: pd.Series, protocols: Protocols, strips: Strips) -> str:
+def _row(line: pd.Series, metrics: Sequence[str], protocols: Protocols, strips: Strips) -> str:
     name, variant, dataset = (text(line[column]) for column in ("experiment", "variant", "dataset"))
     strip = strips.get((name, variant, dataset))
     image = "" if strip is None else f'<img alt="samples of {escape(name)}" src="{png_address(strip)}">'
@@ -92,7 +156,7 @@ def _row(line: pd.Series, protocols: Protocols, strips: Strips) -> str:
         ("samples", "", image),
         ("run", name, "<br>".join(about)),
         ("published", text(line["published"]), f"{escape(published)}<br><small>{escape(where)}</small>"),
-        *(_score(line, metric, protocols) for metric in METRICS.values()),
+        *(_score(line, metric, protocols) for metric in metrics),
         ("score", accuracy[0], " / ".join(filter(None, accuracy))),
         ("score", text(line["epochs"]), text(line["epochs"])),
     ]
@@ -104,17 +168,14 @@ def _score(line: pd.Series, metric: str, protocols: Protocols) -> tuple[str, str
     """Every value of one metric, by whichever extractor and rules, one below the other; sorted by the first."""
     values, first = [], ""
     for header in map(str, line.index):
-        short = header.split("@")[0]
-        extractor = short.removesuffix(metric).rstrip("_")
-        if not (short == metric or short.endswith(f"_{metric}")) or extractor in ("log", "modified"):
-            continue
-        if header.startswith("best ") or is_derived(header) or extractor.endswith(("_log", "_modified")):
+        if metric_of(header) != metric or header.startswith("best ") or is_derived(header):
             continue
         if value := text(line[header]):
             first = first or value
             mark, ratio = protocols.mark(line, header)
             shown = plus_minus(value, line.get(f"{header} std"))
-            values.append(f"{escape(shown)}<br><small>[{mark}]{f' {ratio} x' if ratio else ''}</small>")
+            details = [f"[{mark}]", f"{ratio} x" if ratio else "", "b to a" if is_back(header) else ""]
+            values.append(f"{escape(shown)}<br><small>{' '.join(filter(None, details))}</small>")
     return "score", first, "<br>".join(values)
 
 

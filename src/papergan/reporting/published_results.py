@@ -12,11 +12,12 @@ from papergan.errors import EvaluationError
 from papergan.messages import sanitise
 
 TABLE = "table_"
+PublishedMetric = Literal["is", "fid", "psnr_y", "ssim_y"]
 
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """One number of one table. metric: "is" or "fid". dataset: the name our image sets would carry, e.g. "cifar10".
+    """One number of one table. metric: as headers of measured ones begin. dataset: the name our image sets would carry.
 
     std, epoch, epochs: None where the paper gives none. note: what is contradictory about the number.
     paper: citation key. source: where the number really comes from, "" = the paper itself.
@@ -26,7 +27,7 @@ class PublishedRow:
     paper: str
     table: str
     dataset: str
-    metric: Literal["is", "fid"]
+    metric: PublishedMetric
     row: str
     value: float
     std: float | None = None
@@ -83,7 +84,7 @@ class PublishedNumber(_Number):
 
 
 class _Table(_Strict):
-    metric: Literal["is", "fid"]
+    metric: PublishedMetric
     caption: str
     dataset: str | None = None
     rows: tuple[_Row, ...] = Field(min_length=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from papergan.reporting.column_headers import is_headline
+from papergan.reporting.column_headers import GENERATED, OF_TRANSLATIONS_ALONE, TRANSLATED, is_headline, metric_of
 from papergan.reporting.comparison_table import MEASURED_COLUMNS, PUBLISHED_COLUMNS, REMARK_COLUMNS, RUN_COLUMNS
 from papergan.reporting.pages import markdown_page, plus_minus, text
 
@@ -27,22 +27,36 @@ MIN_NAME_WIDTH = 5
 
 
 def to_markdown(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """Markdown with three tables: results, further metrics, runs."""
+    """Markdown with its tables: results, translations, further metrics, runs."""
     return markdown_page(parts_of(table), title, notes)
 
 
+def is_translation(line: pd.Series) -> bool:
+    """Whether a line of the table has scores that translations alone have."""
+    return any(metric_of(name) in OF_TRANSLATIONS_ALONE and bool(text(line[name])) for name in map(str, line.index))
+
+
 def parts_of(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Headings and tables: published and measured results; further metrics; runs."""
+    """Headings and tables: published and measured results; translations, if any; further metrics; runs."""
     fixed = {*PUBLISHED_COLUMNS, *MEASURED_COLUMNS, *RUN_COLUMNS, *REMARK_COLUMNS}
     measured = [name for name in table.columns if name not in fixed]
-    beyond = [name for name in measured if not (is_headline(name) or name in RESULT_METRICS)]
+    headlines = (*GENERATED, *TRANSLATED)
+    beyond = [name for name in measured if not (is_headline(name, headlines) or name in RESULT_METRICS)]
     beside = {"note": "published epoch", "flags": "status"}  # where they are read with what they are about
-    columns = [name for name in table.columns if name not in {*RUN_ONLY_COLUMNS, *beyond, *beside}]
-    for name, left in beside.items():
-        columns.insert(columns.index(left) + 1, name)
+
+    def columns(metrics: Sequence[str]) -> list[str]:
+        left = [name for name in measured if is_headline(name, headlines) and not is_headline(name, metrics)]
+        chosen = [name for name in table.columns if name not in {*RUN_ONLY_COLUMNS, *beyond, *left, *beside}]
+        for name, after in beside.items():
+            chosen.insert(chosen.index(after) + 1, name)
+        return chosen
+
+    translated = table.apply(is_translation, axis=1).astype(bool)
     everything = table[table["dataset"].notna()].drop_duplicates(["experiment", "variant", "dataset", "status"])
     runs = everything[everything["experiment"].notna()]
-    parts = [("Results", table[columns])]
+    parts = [("Results", table.loc[~translated, columns(GENERATED)])]
+    if translated.any():
+        parts.append(("Translations", table.loc[translated, columns(TRANSLATED)]))
     if len(everything):
         parts.append(("Beyond FID and IS", _by_metric(everything, beyond)))
     return [*parts, ("Runs", runs[[*MEASURED_COLUMNS, *RUN_COLUMNS]])] if len(runs) else parts
@@ -91,18 +105,19 @@ def to_console(table: pd.DataFrame, width: int = 140) -> str:
 
 
 def _console_cells(row: pd.Series, protocols: Protocols) -> list[list[str]]:
-    """One list per score of the published kind (both kinds where nothing is published); one where there is no score."""
+    """One list per score of the published kind (the headlines where nothing is); one where there is no score."""
     kind = text(row["metric"]).lower()
     published = plus_minus(f"{kind.upper()} {text(row['published'])}".strip(), row["published std"])
     left = [text(row["table"]).removeprefix("Table "), text(row["row"]), published]
     left += [", ".join(filter(None, [text(row["experiment"]), text(row["variant"])])), text(row["dataset"])]
     accuracy = "/".join(filter(None, (text(row[name]) for name in RESULT_METRICS[:2])))
+    headlines = (kind,) if kind else TRANSLATED if is_translation(row) else GENERATED
     cells = []
     for name in map(str, row.index):
         short = name.split("@")[0]
         is_fid = short.endswith("fid")
         derived = name.startswith("best ") or is_derived(name)
-        if not is_headline(name) or derived or not text(row[name]) or (kind and is_fid != (kind == "fid")):
+        if not is_headline(name, headlines) or derived or not text(row[name]):
             continue
         value = plus_minus(row[name], row.get(f"{name} std"))
         (letter, ratio), best = protocols.mark(row, name), text(row.get(f"best {name}"))

@@ -154,7 +154,7 @@ def _facts(card: ScoreCard) -> dict[str, str]:
     facts = {name: value for name, _, value in pairs}
     facts |= {"epochs": f"{card.epochs:g}", "steps": str(card.steps)}
     for protocol in card.protocols:
-        facts[f"samples of {protocol.extractor}"] = str(protocol.num_samples)
+        facts[f"samples of {protocol.source}"] = str(protocol.num_samples)
         facts["truncation"] = "none" if protocol.truncation is None else f"{protocol.truncation:g}"
         facts["weights"] = protocol.weights
         facts["reference"] = f"{protocol.reference_split} ({protocol.reference_count})"

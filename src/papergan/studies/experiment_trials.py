@@ -64,7 +64,7 @@ class ExperimentTrainer:
             return TrialResult(card(experiment, trained.metadata, pruned=reason), history)
         generator = export.swap_in_ema(experiment, images, trained)
         scores = evaluation.evaluate(
-            experiment, images, classifier, reference, real_rows, trained, generator, snapshots
+            experiment, images, classifier, reference, real_rows, trained, generator, snapshots, self.feature_cache
         )
         if scores.diverged is not None:
             return TrialResult(scores, history)

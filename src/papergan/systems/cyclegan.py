@@ -23,12 +23,8 @@ from papergan.game.optimisers import adam
 from papergan.game.priors import InputImages
 from papergan.game.schedules import LinearEpochDecay
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss
-from papergan.networks.image_to_image.translation import (
-    BothDirections,
-    PatchDiscriminator,
-    ResNetTranslator,
-    only_input,
-)
+from papergan.networks.image_to_image.directions import BothDirections
+from papergan.networks.image_to_image.translation import PatchDiscriminator, ResNetTranslator, only_input
 from papergan.objectives.adversarial import LeastSquares
 from papergan.objectives.image_pool import ImagePool, Pooled
 from papergan.objectives.translation import CycleConsistency, IdentityMapping

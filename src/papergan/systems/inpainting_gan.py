@@ -55,6 +55,8 @@ def build(
             f"the input must be the image and its mask, {channels + 1}x{size}x{size}, as input: {{kind: masked}} makes "
             f"it; it is {given.channels}x{given.size}x{given.size}"
         )
+    if hole > size:
+        raise ValueError(f"hole: the local discriminator cannot see {hole} pixels of images of {size}; give fewer")
     match = Match()
     local = Match(discriminator="local_discriminator", discriminator_input=AroundTheHole(hole))
     loss = NonSaturating()

@@ -4,10 +4,14 @@ Reproduced: SRResNet of 16 blocks of width 64, trained alone by the squared erro
 the paper's discriminator with a content loss and 1e-3 times the adversarial one, non-saturating, one step each, the
 discriminator first; Adam 1e-4 (0.9, 0.999), in the second stage 1e-4 for `steps_at_full_rate`, then a tenth of it.
 Batch 16 is in the recipe. With `adversarial: 0` it is SRResNet alone.
-Deviations: the content loss is 6e-3 times the squared distance of VGG19's features in the paper; here, where no weights
-of others are needed, it is `pixels`, the squared error, or `discriminator`, the L1 distance of the discriminator's
-features at the two images of a pair, with a small part of the squared error. Inputs are in [-1, 1], theirs in [0, 1].
-The optimiser's moments go on in the second stage.
+The content loss of the paper's SRGAN is `vgg19`: the squared distance of the maps of VGG19's conv5_4 after activation,
+divided by 12.75 (sections 2.2.1 and 3.2), with `content_weight: 1.0` and `pixel_weight: 0.0`; it needs a file of these
+weights, `evaluation.vgg19_weights`. `pixels` is its SRGAN-MSE.
+Deviations: VGG19's input is normalised as its weights were trained, the paper says nothing of it. Where no weights of
+others are wanted, the content loss is of the data set's own classifier, `domain_classifier`, the mean squared distance
+of the maps of its groups, or `discriminator`, the L1 distance of the discriminator's features at the two images of a
+pair; each with a small part of the squared error. Inputs are in [-1, 1], theirs in [0, 1]. The optimiser's moments go
+on in the second stage.
 Deterministic on a GPU: convolutions, batch norm and products have such kernels in torch.
 """
 
@@ -27,6 +31,7 @@ from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
 from papergan.networks.image_to_image.super_resolution import SRDiscriminator, SRResNet
 from papergan.networks.image_to_image.translation import only_input
 from papergan.objectives.adversarial import NonSaturating
+from papergan.objectives.fixed_features import FixedFeatureDistance, FixedFeatures
 from papergan.objectives.translation import PairDistance, PairFeatureDistance
 
 TRAITS = frozenset({"translates", "unbounded_output"})
@@ -40,7 +45,7 @@ def build(
     blocks: Annotated[int, Field(ge=1, le=256)] = 16,
     pretraining_steps: Annotated[int, Field(ge=0)] = 1_000_000,
     steps_at_full_rate: Annotated[int, Field(ge=1)] = 100_000,
-    content: Literal["pixels", "discriminator"] = "pixels",
+    content: Literal["pixels", "discriminator", "domain_classifier", "vgg19"] = "pixels",
     content_weight: Annotated[float, Field(ge=0.0)] = 1.0,
     pixel_weight: Annotated[float, Field(ge=0.0)] = 0.1,
     adversarial: Annotated[float, Field(ge=0.0)] = 1e-3,
@@ -49,8 +54,8 @@ def build(
 ) -> Game:
     """Build the game. blocks: of the generator. pretraining_steps: by the squared error alone.
 
-    content: of the second stage; content_weight: its weight; pixel_weight: of the squared error beside the content of
-    the discriminator. adversarial: 0 leaves the second stage out, and the discriminator unused.
+    content: of the second stage; content_weight: its weight; pixel_weight: of the squared error beside a content of
+    features. adversarial: 0 leaves the second stage out, and the discriminator unused.
     """
     given, match, loss = only_input(images), Match(), NonSaturating()
     pixels = PairDistance("l2", match=match)
@@ -60,10 +65,10 @@ def build(
     if content == "pixels":
         terms += (PairDistance("l2", weight=content_weight, match=match),)
     else:
-        terms += (
-            PairFeatureDistance(weight=content_weight, match=match),
-            PairDistance("l2", weight=pixel_weight, match=match),
-        )
+        distance: Term = PairFeatureDistance(weight=content_weight, match=match)
+        if content != "discriminator":
+            distance = FixedFeatureDistance(FixedFeatures(content), weight=content_weight, match=match)
+        terms += (distance, PairDistance("l2", weight=pixel_weight, match=match))
     turns = [Turn("generator", (pixels,), when=first)] if pretraining_steps and adversarial else []
     if adversarial:
         turns += [

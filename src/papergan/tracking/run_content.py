@@ -111,7 +111,7 @@ def with_scores(description: str, card: ScoreCard) -> str:
 
 def protocol_parameters(card: ScoreCard) -> dict[str, object]:
     """MLflow parameters of the final scores' rules by extractor: "protocol.domain.extractor_digest"."""
-    rules = {protocol.extractor: asdict(protocol) for protocol in card.protocols}
+    rules = {protocol.source: asdict(protocol) for protocol in card.protocols}
     return dict(flattened("protocol.", rules))
 
 

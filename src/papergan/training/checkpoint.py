@@ -88,17 +88,17 @@ class CheckpointStore:
         return file
 
     def check_images(self, digest: str) -> None:
-        """Note of which training images, by digest, the checkpoints are.
+        """Note of which training images, and fixed networks, by one digest, the checkpoints are.
 
-        Raises CheckpointError where there are some of other images: a folder of a user's may change between two runs.
+        Raises CheckpointError where there are some of others: a folder of a user's may change between two runs.
         """
         note = self.folder / "images.txt"
         with storage_errors(note):
             known = read_regular(note, most=200).decode().strip() if note.exists() else digest
         if known != digest and self.steps():
             raise CheckpointError(
-                f"{self.folder}: the checkpoints are of other images than the data set holds now; put those back, or "
-                "train anew with training.resume=false"
+                f"{self.folder}: the checkpoints are of other images than the data set holds now, or of another "
+                "classifier of it; put those back, or train anew with training.resume=false"
             )
         if known != digest or not note.exists():
             write_whole(note, digest.encode())

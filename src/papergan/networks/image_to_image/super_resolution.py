@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
+from papergan.networks.image_to_image.directions import ImageToImage
 
 
 class _Block(nn.Module):
@@ -26,7 +27,7 @@ class _Block(nn.Module):
         return x + changed
 
 
-class SRResNet(nn.Module):
+class SRResNet(ImageToImage):
     """Images [B, C', S, S] in [-1, 1] -> [B, C, f S, f S], not bounded: super-resolution by f = 2, 4 or 8.
 
     9x9 convolution to `width` maps, PReLU; `blocks` residual blocks and one more convolution, skipped by a sum; for

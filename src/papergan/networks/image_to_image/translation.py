@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
+from papergan.networks.image_to_image.directions import ImageToImage
 from papergan.networks.layers.blocks import maybe, normal_initialisation
 from papergan.networks.layers.drawing import Dropout
 from papergan.objectives.inpainting import mask_of
@@ -50,12 +51,14 @@ class ResidualBlock(nn.Module):
         return x + changed
 
 
-class ResNetTranslator(nn.Module):
+class ResNetTranslator(ImageToImage):
     """Images [B, C', S, S] -> images [B, C, S, S] in [-1, 1], for any S that is a multiple of 4.
 
     c7s1-w, d2w, d4w, `blocks` residual blocks, u2w, uw, c7s1-C: convolutions of 7x7 and of stride 2, transposed ones of
     stride 2, normalised, ReLU, tanh at the end. Source: Zhu et al. 2017 (arXiv:1703.10593), appendix 7.2; its code.
     """
+
+    multiple_of = 4
 
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int, kind: MapNorm = "instance") -> None:
         super().__init__()
@@ -76,7 +79,7 @@ class ResNetTranslator(nn.Module):
         return translated
 
 
-class UNet(nn.Module):
+class UNet(ImageToImage):
     """Images [B, C', S, S] -> images [B, C, S, S] in [-1, 1]: halved `depth` times and enlarged again, with skips.
 
     Convolutions 4x4 of stride 2, LeakyReLU 0.2 on the way down, ReLU up; widths w, 2 w, 4 w, 8 w, 8 w ...; each map on
@@ -87,7 +90,7 @@ class UNet(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int, *, dropout: float, kind: MapNorm) -> None:
         super().__init__()
-        self.factor = 2**depth
+        self.multiple_of = 2**depth
         widths = [width * min(2**stage, 8) for stage in range(depth)]
         down, up = [], []
         for stage, (before, after) in enumerate(pairwise([inputs, *widths])):
@@ -109,8 +112,8 @@ class UNet(nn.Module):
         normal_initialisation(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        if images.shape[-1] % self.factor or images.shape[-2] % self.factor:
-            raise ValueError(f"this network translates images of multiples of {self.factor} pixels")
+        if images.shape[-1] % self.multiple_of or images.shape[-2] % self.multiple_of:
+            raise ValueError(f"this network translates images of multiples of {self.multiple_of} pixels")
         maps = [images]
         for layer in self.down:
             maps.append(layer(maps[-1]))
@@ -156,30 +159,15 @@ class PatchDiscriminator(nn.Module):
         return DiscriminatorOutput(self.head(x).flatten(1), tuple(features))
 
 
-class BothDirections(nn.Module):
-    """A translator to the images of the data set, and one back from them; forward is the first.
-
-    a_to_b: from the input images to those of the data set. b_to_a: the other way.
-    """
-
-    def __init__(self, a_to_b: nn.Module, b_to_a: nn.Module) -> None:
-        super().__init__()
-        self.a_to_b, self.b_to_a = a_to_b, b_to_a
-
-    def forward(self, images: Tensor) -> Tensor:
-        translated: Tensor = self.a_to_b(images)
-        return translated
-
-
-class FilledIn(nn.Module):
+class FilledIn(ImageToImage):
     """Images with a mask as their last channel -> images: what the mask hides is the network's, the rest as it was.
 
     m f(x, m) + (1 - m) x, m 1 where pixels are missing: [B, C + 1, S, S] in [-1, 1] -> [B, C, S, S].
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: ImageToImage) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.multiple_of = network, network.multiple_of
 
     def forward(self, images: Tensor) -> Tensor:
         missing = mask_of(images)

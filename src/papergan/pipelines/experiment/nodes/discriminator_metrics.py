@@ -36,11 +36,11 @@ def measure_discriminator(
     Real images are drawn by `seed`, since sets may be sorted by class. Both networks are the raw ones, not averaged, in
     evaluation mode; images without augmentation. A discriminator of images with classes is given the class of each
     real image, and that of which each image was generated. Nothing for one of image and latent, since its score is not
-    one of the image, and for one whose scores are vectors, of which none is higher.
+    one of the image, for one whose scores are vectors, of which none is higher, and for one that nothing trains.
     """
     given_to = game.showcase.discriminator_input or images_only
     labelled = isinstance(given_to, Labelled)
-    if not isinstance(given_to, Labelled | ImagesOnly):
+    if not isinstance(given_to, Labelled | ImagesOnly) or not discriminator_is_trained(game):
         return {}
     discriminator, classes = game.networks[game.showcase.discriminator], len(images.train.classes)
     was_training = discriminator.training
@@ -77,3 +77,10 @@ def measure_discriminator(
         "discriminator_held_out_gap": float(train.double().mean() - held_out.double().mean()),
         "membership_auc": membership_auc(train, held_out),
     }
+
+
+def discriminator_is_trained(game: Game) -> bool:
+    """Whether a turn moves the showcase's discriminator, or a part of it."""
+    name = game.showcase.discriminator
+    moved = {part for turn in game.turns for part in game.players[turn.player].networks}
+    return any(part == name or part.startswith(f"{name}.") for part in moved)

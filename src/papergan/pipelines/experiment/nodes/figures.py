@@ -30,12 +30,16 @@ NUM_QUERIES, NUM_NEAREST = 8, 4
 @unless_diverged(no_picture)
 def draw_over_time(experiment: Experiment, frames: Weights) -> ImageGrid:
     """Samples of eight fixed latents over training: a row per evaluation, at most 12, evenly chosen."""
+    rows = rows_over_time(frames)
+    caption = f"{experiment.name} on {experiment.recipe.dataset_name}: the same latents while training, from the top"
+    return ImageGrid(torch.cat(list(rows.values())), caption, columns=LATENTS_PER_ROW, row_labels=tuple(rows))
+
+
+def rows_over_time(frames: Weights) -> dict[str, Tensor]:
+    """The first eight images of at most 12 frames, evenly chosen, by their epoch."""
     names = sorted(frames.tensors)
     chosen = [names[round(place)] for place in torch.linspace(0, len(names) - 1, min(MAX_ROWS, len(names))).tolist()]
-    images = torch.cat([frames.tensors[name][:LATENTS_PER_ROW] for name in chosen])
-    labels = tuple(f"epoch {float(frames.metadata[name]):g}" for name in chosen)
-    caption = f"{experiment.name} on {experiment.recipe.dataset_name}: the same latents while training, from the top"
-    return ImageGrid(images, caption, columns=LATENTS_PER_ROW, row_labels=labels)
+    return {f"epoch {float(frames.metadata[name]):g}": frames.tensors[name][:LATENTS_PER_ROW] for name in chosen}
 
 
 @unless_diverged(no_animation)

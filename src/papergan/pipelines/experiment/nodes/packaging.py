@@ -60,7 +60,7 @@ def _about(
         "dataset": scores.dataset,
         "data_digest": scores.data_digest,
         **({} if licence is None else {"data_license": licence}),
-        "protocol": {protocol.extractor: asdict(protocol) for protocol in scores.protocols},
+        "protocol": {protocol.source: asdict(protocol) for protocol in scores.protocols},
         "metrics": dict(scores.final),
         "published": [asdict(row) for row in rows],
         "caveats": list(scores.notes),

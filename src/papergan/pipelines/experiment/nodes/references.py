@@ -143,12 +143,12 @@ def references_of(
 
 def evaluator_against(
     real: ImageSet, held_out: ImageSet | None, settings: MetricSettings, device: torch.device, classifier: Weights,
-    cache: FeatureCache, *, floor_samples: int, stop: StopRequest,
+    cache: FeatureCache, *, floor_samples: int, stop: StopRequest, split: Split = "train",
 ) -> Evaluator:  # fmt: skip
     """An evaluator of images against `real`, by every extractor of the settings; references as `references_of`."""
     extractors = extractors_of(settings, device, classifier)
     references = references_of(
-        extractors, real, held_out, cache, split="train", floor_samples=floor_samples, batch_size=settings.batch_size,
+        extractors, real, held_out, cache, split=split, floor_samples=floor_samples, batch_size=settings.batch_size,
         stop=stop,
     )  # fmt: skip
     return Evaluator(

@@ -25,12 +25,14 @@ def card(
     pruned: str | None = None,
     sampling_seconds: float | None = None,
     generator_digest: str | None = None,
+    remarks: Sequence[str] = (),
 ) -> ScoreCard:
     """The score card of an experiment. trained: metadata of the trained game. sampling_seconds: of one image.
 
     best: by criterion, "best_fid" and "best_is".
 
-    generator_digest: of the generator that was scored; None where the run ended early.
+    generator_digest: of the generator that was scored; None where the run ended early. remarks: what is to be known of
+    the scores, behind the settings that are not the system's.
     """
     name, recipe = experiment
     device, best = device_of(recipe), best or {}
@@ -58,7 +60,7 @@ def card(
         best_fid=best.get("best_fid"),
         best_is=best.get("best_is"),
         real_rows=tuple(real_rows),
-        notes=non_default_settings(recipe),
+        notes=(*non_default_settings(recipe), *remarks),
     )
 
 

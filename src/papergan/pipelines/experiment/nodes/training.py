@@ -19,6 +19,7 @@ from papergan.distributed.evaluator import evaluator_of
 from papergan.errors import NotFiniteError, Pruned
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.reference import References
+from papergan.extractors.fixed_networks import give_fixed_networks
 from papergan.game.game import Game
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
@@ -45,6 +46,7 @@ from papergan.training.sample_history import SampleHistory
 from papergan.training.signals import StopRequest
 from papergan.training.train_settings import TrainSettings
 from papergan.training.trainer import Trainer
+from papergan.validation import short_digest
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -80,7 +82,7 @@ def train(
     if not recipe.training.resume:
         with store.locked():
             store.clear()
-    store.check_images(images.training_digest)
+    store.check_images(_digest_of_what_is_read(images, give_fixed_networks(game, recipe.evaluation, domain_classifier)))
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size,
         batch_sizes=recipe.training.batch_sizes, seed=recipe.seed, device=game.device,
@@ -122,6 +124,13 @@ def train(
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
         frames = no_weights(experiment, reason)
     return training.history, snapshots_of(training.best.snapshots), frames, trained
+
+
+def _digest_of_what_is_read(images: ImageSplits, networks: Mapping[str, str]) -> str:
+    """Of the training images, and of the fixed networks where there are any."""
+    if not networks:
+        return images.training_digest
+    return short_digest({"images": images.training_digest, "networks": dict(networks)})
 
 
 def rules_of(recipe: Recipe) -> str:

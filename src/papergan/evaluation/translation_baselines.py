@@ -1,0 +1,52 @@
+"""What does without a network, beside which a translation is measured: enlargement, fillings of holes, the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from papergan.data.degradations import BATCH, grey, resampled
+
+AT_ONCE = 256  # images whose holes are filled
+
+
+def baselines(inputs: Tensor, channels: int, shape: tuple[int, int]) -> Iterator[tuple[str, Tensor]]:
+    """What does without a network, by name: images uint8 [N, channels, *shape] made of the inputs.
+
+    Smaller inputs are enlarged, "bicubic"; holes are filled by the mean of what is there, "mean fill", and by the
+    nearest pixel that is there, "nearest fill"; any others are left as they are, "input".
+    """
+    if inputs.shape[1] == channels + 1:
+        yield "mean fill", torch.cat([_mean_fill(part) for part in torch.split(inputs, BATCH)])
+        yield "nearest fill", torch.cat([_nearest_fill(part) for part in torch.split(inputs, AT_ONCE)])
+        return
+    images = inputs if inputs.shape[1] == channels else grey(inputs).expand(-1, channels, -1, -1)
+    if inputs.shape[-2:] == shape:
+        yield "input", images
+        return
+    yield "bicubic", torch.cat([resampled(part, shape) for part in torch.split(images, BATCH)])
+
+
+def _mean_fill(inputs: Tensor) -> Tensor:
+    there = (inputs[:, -1:] == 0).float()
+    images = inputs[:, :-1].float()
+    mean = (images * there).sum((2, 3), keepdim=True) / there.sum((2, 3), keepdim=True).clamp_min(1.0)
+    return (images * there + mean * (1 - there)).round().to(torch.uint8)
+
+
+def _nearest_fill(inputs: Tensor) -> Tensor:
+    """Every missing pixel is the nearest one that is there, by the city-block distance, grown from the hole's edge."""
+    images, missing = inputs[:, :-1].clone(), inputs[:, -1:] > 0
+    for _ in range(2 * inputs.shape[-1]):
+        if not bool(missing.any()):
+            break
+        for shift, axis in ((1, 2), (-1, 2), (1, 3), (-1, 3)):
+            there = (~missing).roll(shift, axis)
+            edge = 0 if shift == 1 else inputs.shape[-1] - 1
+            there.select(axis, edge).fill_(False)  # what was rolled in from the other side
+            filled = missing & there
+            images = torch.where(filled, images.roll(shift, axis), images)
+            missing = missing & ~filled
+    return images

@@ -1,0 +1,65 @@
+"""A distance of features by a network that never moves, which a game is given after it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from papergan.game.game import Game
+from papergan.game.step_context import StepContext
+from papergan.game.terms import Term
+
+Maps = tuple[Tensor, ...]
+
+
+class FixedFeatures:
+    """Maps of images by a fixed network of this kind, float [B, C, S, S] in [-1, 1] -> maps [B, K, H, W].
+
+    No module: the network is in no checkpoint, no model folder and no player. It is built from files or data that a
+    system's settings do not hold, so `use` gives it to a game that trains; one that only samples does without.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._network: Callable[[Tensor], Maps] | None = None
+
+    def use(self, network: Callable[[Tensor], Maps]) -> None:
+        """Take the maps of this network from now on; it is frozen, in evaluation mode, on the game's device."""
+        self._network = network
+
+    def __call__(self, images: Tensor) -> Maps:
+        """Raises ValueError before a network was given."""
+        if self._network is None:
+            raise ValueError(f"the network of the fixed features {self.kind!r} was not given")
+        return self._network(images)
+
+
+@dataclass(frozen=True)
+class FixedFeatureDistance(Term):
+    """sum over maps of mean over places of sum_k (f_k(G(x)) - f_k(y))^2, y the image that belongs to the input x.
+
+    Source: Ledig et al. 2017 (arXiv:1609.04802), eq. 5, there of one map of VGG19. The side of y is a constant.
+    """
+
+    features: FixedFeatures
+
+    def __call__(self, context: StepContext) -> Tensor:
+        fake = self.features(context.fake(self.match))
+        real = self.features(context.batch[self.match.real])
+        parts = [(made.float() - given.float()).square().sum(1).mean() for made, given in zip(fake, real, strict=True)]
+        return sum(parts[1:], parts[0])
+
+
+def fixed_features(game: Game) -> list[FixedFeatures]:
+    """All that the terms of a game need, in order."""
+    terms = (term for turn in game.turns for term in turn.objective)
+    return [term.features for term in terms if isinstance(term, FixedFeatureDistance)]
+
+
+def with_stand_ins(game: Game) -> Game:
+    """The game with its pixels in the place of fixed features, so that its steps can be tried and timed."""
+    for features in fixed_features(game):
+        features.use(lambda images: (images,))
+    return game

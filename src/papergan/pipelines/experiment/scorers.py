@@ -1,0 +1,141 @@
+"""Scorers of the final evaluation: of generators of latents, and of those that translate images."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
+from papergan.data.images import ImageSplits
+from papergan.data.input_images import InputSet
+from papergan.data.translation import Domain
+from papergan.datasets.feature_cache import FeatureCache
+from papergan.distributed.evaluator import evaluator_of
+from papergan.evaluation.evaluator import Evaluator
+from papergan.evaluation.protocol import EvaluationRules, Protocol
+from papergan.evaluation.reference import References, reference_and_held_out
+from papergan.evaluation.scorecard import RealRow
+from papergan.evaluation.translation_scores import TranslationTest
+from papergan.game.sampler import Sampler
+from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, directions_of
+from papergan.pipelines.experiment.nodes.references import evaluator_against
+from papergan.pipelines.experiment.restore import device_of, progress_of, stop_requested, under_truncation
+from papergan.training.signals import StopRequest
+from papergan.weights import Weights
+
+
+class Scorer(ABC):
+    """Scores the generators of one experiment alike, the last one and those of its best epochs."""
+
+    @property
+    @abstractmethod
+    def protocols(self) -> Sequence[Protocol]:
+        """The protocols of all its scores."""
+
+    @abstractmethod
+    def score(self, sampler: Sampler, what: str) -> dict[str, float]:
+        """Every score of a generator. what: is scored, for people."""
+
+    @abstractmethod
+    def baseline_rows(self) -> tuple[RealRow, ...]:
+        """The scores of what does without a network, where there is such a thing."""
+
+
+@dataclass(frozen=True)
+class LatentScorer(Scorer):
+    """Scores samples. generator: of the final one, whose progress counts for all."""
+
+    recipe: Recipe
+    rules: EvaluationRules
+    evaluator: Evaluator
+    generator: Weights
+    stop: StopRequest
+
+    @property
+    def protocols(self) -> Sequence[Protocol]:
+        return [held.protocol(self.rules) for held in self.evaluator.references.values()]
+
+    def score(self, sampler: Sampler, what: str) -> dict[str, float]:
+        progress, should_stop = progress_of(self.generator), partial(stop_requested, self.stop)
+        sampler = under_truncation(self.recipe, sampler, self.rules.truncation, progress)
+        return self.evaluator.score_sampler(sampler, self.rules, progress=progress, should_stop=should_stop, what=what)
+
+    def baseline_rows(self) -> tuple[RealRow, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class TranslationScorer(Scorer):
+    """Scores translated test images. tests: by direction, the generator's own first. cache: keeps the baselines."""
+
+    tests: Mapping[str, TranslationTest]
+    cache: FeatureCache
+    stop: StopRequest
+
+    @property
+    def protocols(self) -> Sequence[Protocol]:
+        return [protocol for test in self.tests.values() for protocol in test.protocols]
+
+    def score(self, sampler: Sampler, what: str) -> dict[str, float]:
+        networks, should_stop = directions_of(sampler.generator), partial(stop_requested, self.stop)
+        scores: dict[str, float] = {}
+        for direction, test in self.tests.items():
+            back = networks.get(B_TO_A if direction == A_TO_B else A_TO_B)
+            scores |= test.score(networks[direction], back, sampler.device, should_stop, what)
+        return scores
+
+    def baseline_rows(self) -> tuple[RealRow, ...]:
+        return tuple(row for test in self.tests.values() for row in self._kept(test))
+
+    def _kept(self, test: TranslationTest) -> tuple[RealRow, ...]:
+        """The baselines of one direction: from the cache, else scored now."""
+
+        def make() -> Weights:
+            rows = test.baseline_rows(partial(stop_requested, self.stop))
+            return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
+
+        made_from = {
+            "rows": "baselines", "inputs": test.inputs.digest, "name": test.inputs.name, "target": test.target.digest,
+            "classes": test.classes, "protocols": [asdict(one) for one in test.protocols],
+        }  # fmt: skip
+        kept = self.cache.get_or_compute("real_rows", made_from, make)
+        return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))
+
+
+def scorer_of(
+    experiment: Experiment, images: ImageSplits, classifier: Weights, reference: References, generator: Weights,
+    sampler: Sampler, cache: FeatureCache, stop: StopRequest,
+) -> Scorer:  # fmt: skip
+    """The scorer of the kind that this generator is of, by the rules of the recipe."""
+    recipe = experiment.recipe
+    rules = exported_rules(recipe.evaluation.rules(recipe.seed), generator)
+    evaluator = evaluator_of(recipe, images, classifier, reference)
+    if images.inputs is None:
+        return LatentScorer(recipe, rules, evaluator, generator, stop)
+    inputs = images.inputs
+    tests = {A_TO_B: TranslationTest(images.test, inputs.test, evaluator, rules, recipe.classes or ())}
+    if B_TO_A in directions_of(sampler.generator):
+        of_inputs = ImageSplits(inputs.train.as_targets(), inputs.test.as_targets())
+        real, held_out = reference_and_held_out(of_inputs, recipe.evaluation.reference)
+        back = evaluator_against(
+            real, held_out, recipe.evaluation, device_of(recipe), classifier, cache,
+            floor_samples=recipe.evaluation.final_num_samples, stop=stop, split=recipe.evaluation.reference,
+        )  # fmt: skip
+        tests[B_TO_A] = TranslationTest(
+            of_inputs.test, InputSet(images.test.name, images.test.images, inputs.test.paired), back, rules,
+            _classes_of_inputs(recipe), back=True,
+        )  # fmt: skip
+    return TranslationScorer(tests, cache, stop)
+
+
+def exported_rules(rules: EvaluationRules, generator: Weights) -> EvaluationRules:
+    """The rules with the kind of weights that were exported: "raw" where the system keeps no average."""
+    return replace(rules, weights="raw" if generator.metadata["weights"] == "raw" else "ema")
+
+
+def _classes_of_inputs(recipe: Recipe) -> tuple[str, ...]:
+    return (recipe.input.classes or ()) if isinstance(recipe.input, Domain) else ()
