@@ -85,8 +85,8 @@ def _groups(*, translates: bool, styles: bool, codes: bool) -> dict[str, Pipelin
         "reporting": [
             named_node(history.draw_curves, [recipe, "history", "published"], ["curves", "further_curves"]),
             named_node(history.write_log, [recipe, "history", "published"], "training_log"),
-            *of_latents(figures.draw_over_time, [recipe, "frames"], "over_time"),
-            *of_images(translations.draw_over_time, [recipe, "images", "frames"], "over_time"),
+            *where(latents, figures.draw_over_time, [recipe, "frames"], "over_time"),
+            *where(translates, translations.draw_over_time, [recipe, "images", "frames"], "over_time"),
             named_node(figures.animate, [recipe, "frames"], "progress"),
             named_node(export.sample, [recipe, "images", "generator"], "samples"),
             *where(latents, figures.interpolate, [recipe, "images", "trained", "generator"], "interpolation"),
