@@ -47,10 +47,15 @@ def refused(model: type[StrictModel], given: Any) -> str:
 @pytest.mark.parametrize(("model", "name"), NUMBERS, ids=lambda given: getattr(given, "__name__", given))
 @pytest.mark.parametrize("value", [10**29, 1e300, -(10**29), int("f" * 6000, 16)], ids=["29", "1e300", "-29", "hex"])
 def test_every_number_of_every_model_has_a_bound_on_either_side(model, name, value):
-    given = [value] if name == "seeds" else value
+    given = {"seeds": [value], "batch_sizes": {100: value}}.get(name, value)
     fault, *_ = [part for part in refused(model, {name: given}).split("; ") if part.startswith(f"mine.{name}")]
     assert "Input should be" in fault
     assert len(fault) < 300
+
+
+@pytest.mark.parametrize("images", [0, 10**29])
+def test_the_images_at_which_a_batch_size_changes_have_bounds(images):
+    assert "Input should be" in refused(TrainingRecipe, {"steps": 1, "batch_sizes": {images: 8}})
 
 
 @pytest.mark.parametrize(

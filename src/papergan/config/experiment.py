@@ -44,7 +44,7 @@ class TrainingRecipe(StrictModel):
     steps: Positive | None = None
     images: Annotated[int, Field(ge=1, le=10**12)] | None = None
     batch_size: BatchSize = 64
-    batch_sizes: dict[Annotated[int, Field(strict=False, ge=1)], BatchSize] = Field(default_factory=dict)
+    batch_sizes: dict[Annotated[int, Field(strict=False, ge=1, le=10**12)], BatchSize] = Field(default_factory=dict)
     drop_last: bool = True  # false: what is left over at the end of an epoch makes a smaller batch
     horizontal_flip: bool = False
     precision: Precision = "float32"
