@@ -66,7 +66,7 @@ def card(
 
 def non_default_settings(recipe: Recipe) -> tuple[str, ...]:
     """Settings and numerics that differ from the system's defaults, which mark a reduced run in tables."""
-    defaults = systems.resolve(recipe.system, {})
+    defaults = systems.ADDED | systems.resolve(recipe.system, {})
     chosen = {name: value for name, value in recipe.settings().items() if value != defaults[name]}
     settings = [f"{name}={recipe.overrides[name]}" for name in sorted(chosen)]
     if recipe.training.precision != "float32":
