@@ -18,6 +18,7 @@ from papergan.config.study import ClaimRecipe, SearchRecipe, StudyRecipe, search
 from papergan.config.tools import RetentionRecipe
 from papergan.errors import RecipeError
 from papergan.pipeline_registry import register_pipelines
+from papergan.pipelines.experiment.nodes.scorecard import non_default_settings
 from papergan.reporting.pros_and_cons import Statement
 from papergan.tracking.configuration import MlflowConfiguration, parse, parse_system_metrics
 
