@@ -63,13 +63,13 @@ def test_an_experiment_is_a_valid_recipe_of_its_own(experiment):
     assert recipe.settings().keys() | systems.ADDED.keys() >= systems.settings_model(recipe.system).model_fields.keys()
 
 
-@pytest.mark.parametrize("experiment", registry.discover())
-def test_notes_name_every_setting_that_differs_from_the_defaults(experiment):
-    recipe = Recipe.parse(experiment, parameters_of("local")[experiment])
-    known = systems.ADDED | systems.resolve(recipe.system, {})
-    notes = " ".join(non_default_settings(recipe))
-    differing = {name for name, value in recipe.settings().items() if value != known[name]}
-    assert all(f"{name}={recipe.overrides[name]}" in notes for name in differing)
+def test_notes_name_every_setting_that_differs_from_the_defaults():
+    for experiment in registry.discover():
+        recipe = Recipe.parse(experiment, parameters_of("local")[experiment])
+        known = systems.ADDED | systems.resolve(recipe.system, {})
+        notes = " ".join(non_default_settings(recipe))
+        differing = {name for name, value in recipe.settings().items() if value != known[name]}
+        assert all(f"{name}={recipe.overrides[name]}" in notes for name in differing), experiment
 
 
 def test_an_overlay_changes_only_what_it_names():

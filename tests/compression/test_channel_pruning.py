@@ -35,7 +35,7 @@ def use_batch_norm(sampler):
             nn.init.uniform_(module.bias, -0.3, 0.3)
 
 
-@pytest.mark.parametrize("name", WIDTH)
+@pytest.mark.parametrize("name", ["dcgan", "hybrid_fast", "gan"])
 def test_to_the_same_width_nothing_changes(name):
     wide, same = generator_of(name, WIDTH[name]), generator_of(name, WIDTH[name])
     use_batch_norm(wide)
