@@ -28,7 +28,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 # Style, types and layers beside the tests, told where they fail. Tests go by file, since fixtures are a file's: a trained
 # run, two processes; in the order of tests/conftest.py, longest first: the default, files of most tests first, begins
 # the longest ones last.
-test: $(INSTALLED) ## The whole test suite, and `make lint`: about seven minutes on two cores
+test: $(INSTALLED) ## The whole test suite, and `make lint`: about six minutes on two cores
 	@$(MAKE) --no-print-directory lint >$(VENV)/lint.txt 2>&1 & lint=$$!; \
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not slow and not reliability and not every_system"; \
 	tests=$$?; wait $$lint && exit $$tests || { cat $(VENV)/lint.txt; exit 1; }
