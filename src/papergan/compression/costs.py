@@ -5,17 +5,17 @@ from __future__ import annotations
 import statistics
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from papergan.compression.onnx_quantisation import OnnxGenerator
 from papergan.compression.variants import Variant
 from papergan.compression.weight_pruning import zero_share
 from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.reporting.model_summary import macs_of
 
 ROUNDS, LEAST_SECONDS = 15, 0.02  # of each time; a round repeats what takes less
 
@@ -46,14 +46,6 @@ def costs_of(variant: Variant) -> Costs:
     )  # fmt: skip
 
 
-@torch.no_grad()
-def macs_of(network: nn.Module, arguments: tuple[Tensor, ...]) -> int:
-    """Multiply-accumulate operations per image: half of what torch's counter finds in convolutions and products."""
-    with FlopCounterMode(display=False) as counter:
-        network(*arguments)
-    return int(counter.get_total_flops()) // (2 * len(arguments[0]))
-
-
 def measure_seconds(
     variants: Sequence[Variant], batches: Sequence[int], *, threads: int, rounds: int = ROUNDS,
     should_stop: Callable[[], bool] = lambda: False,
@@ -78,7 +70,9 @@ def measure_seconds(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        repeats = {key: max(1, round(LEAST_SECONDS / seconds_of(call, 1))) for key, call in _warm(calls).items()}
+        for call in calls.values():  # what a runtime does at first is no part of its time
+            call()
+        repeats = {key: max(1, round(LEAST_SECONDS / seconds_of(call, 1))) for key, call in calls.items()}
         for _ in range(rounds):
             if should_stop():
                 raise EvaluationStopped
@@ -101,14 +95,6 @@ def seconds_of(call: Callable[[], object], repeats: int) -> float:
     for _ in range(repeats):
         call()
     return (time.perf_counter() - began) / repeats
-
-
-def _warm(
-    calls: Mapping[tuple[str, str, int], Callable[[], object]],
-) -> Mapping[tuple[str, str, int], Callable[[], object]]:
-    for call in calls.values():
-        call()
-    return calls
 
 
 def _call(network: nn.Module, arguments: tuple[Tensor, ...]) -> Callable[[], object]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from papergan.atomic_files import read_regular
 from papergan.errors import RecipeError
+from papergan.inference.export import onnx_session
 
 Quantisation = Literal["dynamic", "static"]
 
@@ -61,12 +62,7 @@ class OnnxGenerator(nn.Module):
 
     def __init__(self, content: bytes, threads: int) -> None:
         super().__init__()
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self.session = onnx_session(content, threads)
         self.names = [one.name for one in self.session.get_inputs()]
 
     def forward(self, *arguments: Tensor) -> Tensor:

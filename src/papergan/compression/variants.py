@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from papergan import systems
@@ -20,6 +21,7 @@ from papergan.inference.generator import Generator
 from papergan.inference.model_folder import StoredModel, encode_model
 from papergan.inference.store import changed_model, restored, stored_spec
 from papergan.messages import quoted
+from papergan.validation import SampleCount, StrictModel
 
 Precision = Literal["float32", "bfloat16", "int8_dynamic", "int8_static"]
 WIDTHS = (("generator_width",), ("width",), ("base_width", "max_width"))
@@ -27,19 +29,18 @@ WIDTHS = (("generator_width",), ("width",), ("base_width", "max_width"))
 BATCH_NORM_BATCHES, CALIBRATION_BATCH = 50, 64
 
 
-@dataclass(frozen=True)
-class Compression:
+class Compression(StrictModel):
     """What is done to a generator, in this order.
 
-    keep_channels: share of the channels of every layer that stay, 0 to 1. prune_weights: share of the remaining weights
-    that become zero. precision: of weights, and of what is computed with them. calibration: latents that int8_static
-    takes the ranges of activations from.
+    keep_channels: share of the channels of every layer that stay, above 0, to 1. prune_weights: share of the remaining
+    weights that become zero, from 0, below 1. precision: of weights, and of what is computed with them. calibration:
+    latents that int8_static takes the ranges of activations from.
     """
 
-    keep_channels: float = 1.0
-    prune_weights: float = 0.0
+    keep_channels: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    prune_weights: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     precision: Precision = "float32"
-    calibration: int = 512
+    calibration: Annotated[SampleCount, Field(ge=64, le=100_000)] = 512
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,37 +6,24 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from papergan.compression.variants import Compression, Precision
+from papergan.compression.variants import Compression
 from papergan.training.numerics import Device
 from papergan.validation import BatchSize, Repeats, SampleCount, Seeds, StrictModel
 
 BASELINE = "float32"  # the variant that is the generator as it is
 
 
-class VariantSettings(StrictModel):
-    """One compressed form; see `Compression`. calibration: latents that int8_static takes its ranges from."""
-
-    keep_channels: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    prune_weights: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    precision: Precision = "float32"
-    calibration: Annotated[SampleCount, Field(ge=64, le=100_000)] = 512
-
-    def compression(self) -> Compression:
-        """As the library takes it."""
-        return Compression(**self.model_dump())
-
-
 class CompressionSettings(StrictModel):
     """Settings of `compression`.
 
-    model: the name of an experiment that was trained here, or what `papergan.load` takes. variants: by name; `float32`
-    is the generator as it is. num_samples, seeds: of the samples that are scored, once for each seed; of the model's
-    own protocol everything else. batch_sizes: of which the time is taken, in `rounds`, with `threads` threads.
-    device: of the features; variants run on the CPU.
+    model: the name of an experiment that was trained here, or what `papergan.load` takes. variants: by name;
+    `float32`, which does nothing, is the generator as it is. num_samples, seeds: of the samples that are scored, once
+    for each seed; of the model's own protocol everything else. batch_sizes: of which the time is taken, in `rounds`,
+    with `threads` threads. device: of the features; variants run on the CPU.
     """
 
     model: str = ""
-    variants: dict[str, VariantSettings]
+    variants: dict[str, Compression]
     num_samples: SampleCount = 10_000
     seeds: Seeds = (0, 1, 2)
     batch_sizes: Annotated[tuple[BatchSize, ...], Field(min_length=1, max_length=8, strict=False)] = (1, 64)
@@ -46,6 +33,6 @@ class CompressionSettings(StrictModel):
 
     @model_validator(mode="after")
     def _has_a_baseline(self) -> CompressionSettings:
-        if self.variants.get(BASELINE) != VariantSettings():
+        if self.variants.get(BASELINE) != Compression():
             raise ValueError(f"variants: one is the generator as it is, with which all are compared: {BASELINE}: {{}}")
         return self

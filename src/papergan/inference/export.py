@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -140,12 +141,18 @@ def _to_onnx(program: ExportedProgram, generator: Generator) -> bytes:
     return bytes(proto.SerializeToString())
 
 
-def _run_onnx(content: bytes) -> Run:
+def onnx_session(content: bytes, threads: int = 0) -> Any:
+    """ONNX Runtime's session of a file, on the CPU. threads: within a layer; 0 = as many as it sees fit."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _run_onnx(content: bytes) -> Run:
+    session = onnx_session(content)
     names = [one.name for one in session.get_inputs()]
     return lambda *parts: torch.from_numpy(
         session.run(None, {name: part.numpy() for name, part in zip(names, parts, strict=True)})[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -56,7 +56,7 @@ def compress_model(plan: CompressionPlan, model: StoredModel) -> tuple[dict[str,
     failed: dict[str, str] = {}
     for name, settings in plan.recipe.variants.items():
         try:
-            made[name] = compress(model, name, settings.compression(), threads=plan.recipe.threads)
+            made[name] = compress(model, name, settings, threads=plan.recipe.threads)
         except RecipeError as error:
             if name == BASELINE:
                 raise
@@ -87,12 +87,10 @@ def measure_variants(
     with stoppable("the measurement of compressed generators") as stop:
         should_stop = partial(stop_requested, stop)
         scores = {
-            name: tuple(
-                _scores(variant, replace(rules, seed=seed), evaluator, references, feature_cache, should_stop)
-                for seed in plan.recipe.seeds
-            )
+            name: _scores(variant, [replace(rules, seed=seed) for seed in plan.recipe.seeds], evaluator,
+                          references, feature_cache, should_stop)
             for name, variant in variants.items()
-        }
+        }  # fmt: skip
         logger.info("Taking the times of %d variants with %d threads", len(variants), plan.recipe.threads)
         seconds = measure_seconds(
             list(variants.values()),
@@ -129,24 +127,26 @@ def measure_variants(
 
 
 def _scores(
-    variant: Variant, rules: EvaluationRules, evaluator: Evaluator, references: References, cache: FeatureCache,
-    should_stop: partial[bool],
-) -> dict[str, float]:  # fmt: skip
-    def make() -> Weights:
+    variant: Variant, rules_by_seed: Sequence[EvaluationRules], evaluator: Evaluator, references: References,
+    cache: FeatureCache, should_stop: Callable[[], bool],
+) -> tuple[dict[str, float], ...]:  # fmt: skip
+    """The scores of a variant for each seed, kept once computed."""
+    digest = hashlib.sha256(variant.file).hexdigest()
+
+    def make(rules: EvaluationRules) -> Weights:
         logger.info("Scoring %s, seed %d", variant.name, rules.seed)
         scores = evaluator.score_sampler(
-            variant.sampler,
-            rules,
-            progress=variant.progress,
-            should_stop=should_stop,
-            what=f"samples of {variant.name}",
+            variant.sampler, rules, progress=variant.progress, should_stop=should_stop, what=f"{variant.name}'s samples"
         )
         return Weights({}, {"scores": json.dumps(scores)})
 
-    protocols = {name: asdict(held.protocol(rules)) for name, held in references.items()}
-    digest = hashlib.sha256(variant.file).hexdigest()
-    about = {"variant": digest, "protocols": protocols, "rules": asdict(rules)}
-    return dict(json.loads(cache.get_or_compute("compressed_scores", about, make).metadata["scores"]))
+    def kept(rules: EvaluationRules) -> dict[str, float]:
+        protocols = {name: asdict(held.protocol(rules)) for name, held in references.items()}
+        about = {"variant": digest, "protocols": protocols, "rules": asdict(rules)}
+        weights = cache.get_or_compute("compressed_scores", about, partial(make, rules))
+        return dict(json.loads(weights.metadata["scores"]))
+
+    return tuple(map(kept, rules_by_seed))
 
 
 def export_variants(

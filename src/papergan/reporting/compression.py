@@ -136,7 +136,8 @@ def draw_front(results: Sequence[CompressionResult], batch: int, title: str) -> 
         )
         axes.annotate(one.name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
     front = sorted(points[n] for n in pareto_front(points))
-    axes.plot(*zip(*front, strict=True), color="tab:gray", linewidth=1, zorder=0) if front else None
+    if front:
+        axes.plot(*zip(*front, strict=True), color="tab:gray", linewidth=1, zorder=0)
     axes.set(xlabel=f"milliseconds of a batch of {batch}, the faster runtime", ylabel=metric or "", title=title)
     axes.set_xscale("log")
     if points and max(y for _, y in points) > 4 * min(y for _, y in points):

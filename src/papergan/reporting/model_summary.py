@@ -114,13 +114,26 @@ def _count(network: nn.Module, inputs: tuple[Any, ...], summary: NetworkSummary)
             stack.enter_context(module.register_forward_hook(partial(note, path or "(itself)")))
         counter = stack.enter_context(FlopCounterMode(display=False))
         network(*inputs)
-    first = next((value for value in inputs if isinstance(value, Tensor)), None)
-    batch = len(first) if first is not None else int(inputs[0]) if inputs else 1
+    batch = _batch_of(inputs)
     summary.output, summary.macs = shapes.get("(itself)"), counter.get_total_flops() // (2 * batch)
     counts = {name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     for name, layer in layers.items():
         layer.output = shapes.get(name)
         layer.macs = counts.get(name, 0) // (2 * batch) if name in shapes else None
+
+
+@torch.no_grad()
+def macs_of(network: nn.Module, inputs: tuple[Any, ...]) -> int:
+    """Multiply-accumulate operations per image of one network, counted as in `summarise`; inputs: [B, ...] each."""
+    with FlopCounterMode(display=False) as counter:
+        network(*inputs)
+    return int(counter.get_total_flops()) // (2 * _batch_of(inputs))
+
+
+def _batch_of(inputs: tuple[Any, ...]) -> int:
+    """The number of images of a pass: rows of the first tensor, or, of a prior, the number that it is given."""
+    first = next((value for value in inputs if isinstance(value, Tensor)), None)
+    return len(first) if first is not None else int(inputs[0]) if inputs else 1
 
 
 @contextmanager
