@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +21,7 @@ from papergan.evaluation.scorecard import RealRow
 from papergan.evaluation.translation_scores import TranslationTest
 from papergan.game.sampler import Sampler
 from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, directions_of
-from papergan.pipelines.experiment.nodes.references import evaluator_against
+from papergan.pipelines.experiment.nodes.references import cached_rows, evaluator_against
 from papergan.pipelines.experiment.restore import device_of, progress_of, stop_requested, under_truncation
 from papergan.training.signals import StopRequest
 from papergan.weights import Weights
@@ -93,17 +92,11 @@ class TranslationScorer(Scorer):
 
     def _kept(self, test: TranslationTest) -> tuple[RealRow, ...]:
         """The baselines of one direction: from the cache, else scored now."""
-
-        def make() -> Weights:
-            rows = test.baseline_rows(partial(stop_requested, self.stop))
-            return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
-
         made_from = {
             "rows": "baselines", "inputs": test.inputs.digest, "name": test.inputs.name, "target": test.target.digest,
             "classes": test.classes, "protocols": [asdict(one) for one in test.protocols],
         }  # fmt: skip
-        kept = self.cache.get_or_compute("real_rows", made_from, make)
-        return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))
+        return cached_rows(self.cache, made_from, lambda: test.baseline_rows(partial(stop_requested, self.stop)))
 
 
 def scorer_of(

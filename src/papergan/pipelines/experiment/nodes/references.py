@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import torch
 
@@ -175,18 +176,28 @@ def score_real_images(
     recipe = experiment.recipe
     rules, conditional = recipe.evaluation.rules(recipe.seed), systems.is_conditional(recipe.system, recipe.overrides)
 
-    def make() -> Weights:
+    def make() -> tuple[RealRow, ...]:
         logger.info("Scoring real images by the same rules: the rows that say what the scale means")
         real, held_out = reference_and_held_out(images, rules.reference_split)
         with stoppable("the scores of real images") as stop:
-            rows = real_rows(
+            return real_rows(
                 real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop), images.validation,
                 conditional=conditional,
             )  # fmt: skip
-        return Weights({}, {"rows": json.dumps([row.model_dump() for row in rows])})
 
     protocols = {name: asdict(held.protocol(rules)) for name, held in reference.items()}
     data = {"train": images.train.digest, "test": images.test.digest, "name": images.train.name}
     data |= {"conditional": "yes"} if conditional else {}
-    kept = feature_cache.get_or_compute("real_rows", {**data, "protocols": protocols, "rules": asdict(rules)}, make)
+    return cached_rows(feature_cache, {**data, "protocols": protocols, "rules": asdict(rules)}, make)
+
+
+def cached_rows(
+    cache: FeatureCache, made_from: dict[str, Any], make: Callable[[], tuple[RealRow, ...]]
+) -> tuple[RealRow, ...]:
+    """Rows of scores that no generator decides, cached or made. made_from: everything that decides them."""
+
+    def encoded() -> Weights:
+        return Weights({}, {"rows": json.dumps([row.model_dump() for row in make()])})
+
+    kept = cache.get_or_compute("real_rows", made_from, encoded)
     return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))
