@@ -24,7 +24,7 @@ from papergan.game.sampler import measure_sampling_seconds
 from papergan.hooks.experiment_checks import image_spec
 from papergan.objectives.fixed_features import with_stand_ins
 from papergan.project import COMMAND
-from papergan.training.batches import batches_per_epoch
+from papergan.training.batch_plan import batches_per_epoch
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.cost import StepCost, duration, measure_step
 from papergan.training.memory import memory_errors

@@ -11,6 +11,11 @@ from typing import NamedTuple
 from papergan.errors import DataError
 
 
+def batches_per_epoch(count: int, batch_size: int, *, drop_last: bool) -> int:
+    """How many batches `count` images make; drop_last: whether what is left over makes no batch of its own."""
+    return count // batch_size if drop_last else -(-count // batch_size)
+
+
 @dataclass(frozen=True)
 class BatchSizes:
     """Batch sizes: `size`, and from so many real images on that of `changes`, in order of these numbers.
@@ -99,7 +104,7 @@ class BatchPlan:
         return found
 
     def _in(self, images: int, size: int) -> int:
-        return images // size if self.drop_last else -(-images // size)
+        return batches_per_epoch(images, size, drop_last=self.drop_last)
 
     @staticmethod
     def _start_of(stretch: _Stretch, batch: int) -> tuple[int, int]:

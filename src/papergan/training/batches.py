@@ -17,11 +17,6 @@ from papergan.randomness import seed_for
 from papergan.training.batch_plan import BatchPlan, BatchSizes
 
 
-def batches_per_epoch(count: int, batch_size: int, *, drop_last: bool) -> int:
-    """How many batches `count` images make; drop_last: whether what is left over makes no batch of its own."""
-    return count // batch_size if drop_last else -(-count // batch_size)
-
-
 class Batches:
     """Batches of real images, shuffled anew in every epoch.
 
