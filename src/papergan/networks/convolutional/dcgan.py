@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.networks.layers.blocks import (
-    Discriminator,
+    ConvolutionalDiscriminator,
     maybe,
     normal_initialisation,
     normalise_spectrally,
@@ -62,7 +62,7 @@ class DCGANGenerator(nn.Module):
         return images
 
 
-class DCGANDiscriminator(Discriminator):
+class DCGANDiscriminator(ConvolutionalDiscriminator):
     """Images [B, C, S, S] -> logits [B]; features are the last map, of side S/2^stages and width 2^(stages - 1) maps.
 
     Convolutions k4 s2, LeakyReLU(0.2), then linear. normalisation: of all but the first, as in the paper; a critic with
@@ -98,10 +98,6 @@ class DCGANDiscriminator(Discriminator):
         normal_initialisation(self)
         if spectral:
             normalise_spectrally(self)
-
-    def trunk(self, images: Tensor) -> Tensor:
-        features: Tensor = self.layers(images)
-        return features
 
     def head(self, features: Tensor) -> Tensor:
         logits: Tensor = self.linear(self.compare(features.flatten(1)))

@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
-from papergan.networks.layers.blocks import Discriminator
+from papergan.networks.layers.blocks import ConvolutionalDiscriminator
 
 STD = 0.02
 
@@ -55,7 +55,7 @@ class HalvingGenerator(nn.Module):
         return images
 
 
-class HalvingDiscriminator(Discriminator):
+class HalvingDiscriminator(ConvolutionalDiscriminator):
     """Images [B, C, S, S] -> logits [B]; features are the last map, of `width * 2^(stages - 1)` maps.
 
     Convolutions of stride 2, BatchNorm, LeakyReLU, then linear. normalise_first: BatchNorm after the first one too.
@@ -76,14 +76,6 @@ class HalvingDiscriminator(Discriminator):
         self.layers = nn.Sequential(*layers)
         self.linear = nn.Linear(maps[-1] * halved(images.size, stages)[-1] ** 2, 1)
         _initialise(self)
-
-    def trunk(self, images: Tensor) -> Tensor:
-        features: Tensor = self.layers(images)
-        return features
-
-    def head(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.linear(features.flatten(1))
-        return logits.squeeze(1)
 
 
 def _initialise(network: nn.Module) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from papergan.data.images import ImageSpec
 from papergan.networks.layers.blocks import (
-    Discriminator,
+    ConvolutionalDiscriminator,
     SelfAttention,
     eighth,
     maybe,
@@ -43,7 +43,7 @@ class SNDCGANGenerator(nn.Module):
         return images
 
 
-class SNDCGANDiscriminator(Discriminator):
+class SNDCGANDiscriminator(ConvolutionalDiscriminator):
     """Images [B, C, S, S] -> logits [B]; features are the last map, [B, 8 * width, S/8, S/8].
 
     Seven convolutions, k3 s1 and k4 s2 in turn, LeakyReLU(0.1), then linear. spectral: normalise all layers; without
@@ -66,14 +66,6 @@ class SNDCGANDiscriminator(Discriminator):
         normal_initialisation(self)
         if spectral:
             normalise_spectrally(self)
-
-    def trunk(self, images: Tensor) -> Tensor:
-        features: Tensor = self.layers(images)
-        return features
-
-    def head(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.linear(features.flatten(1))
-        return logits.squeeze(1)
 
 
 def _up(inputs: int, outputs: int) -> list[nn.Module]:

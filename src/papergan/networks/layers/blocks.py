@@ -112,6 +112,24 @@ class Discriminator(nn.Module, ABC):
         return DiscriminatorOutput(self.head(features), (features,))
 
 
+class ConvolutionalDiscriminator(Discriminator):
+    """A discriminator of `layers`, whose output is its features, and of `linear` on these, flattened.
+
+    Scores are [B], or [B, outputs] where `linear` has several.
+    """
+
+    layers: nn.Module
+    linear: nn.Module
+
+    def trunk(self, images: Tensor) -> Tensor:
+        features: Tensor = self.layers(images)
+        return features
+
+    def head(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.linear(features.flatten(1))
+        return logits.squeeze(1)
+
+
 def eighth(images: ImageSpec) -> int:
     """The side of the smallest feature map, S/8. Raises ValueError where S is not a multiple of 8, at least 16."""
     return smallest(images, 3)
