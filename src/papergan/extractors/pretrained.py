@@ -84,8 +84,7 @@ class PretrainedFile:
         if shape != self.last_layer or count != self.num_tensors:
             raise EvaluationError(
                 f"{path} is not {self.title}: expected {self.num_tensors} tensors and {self.last_name} "
-                f"{self.last_layer}, "
-                f"got {count} and {shape}; {self.how_to}"
+                f"{self.last_layer}, got {count} and {shape}; {self.how_to}"
             )
         return named
 

@@ -63,7 +63,7 @@ class TranslationService(Service):
         return answer_json(
             {
                 **self.about,
-                "directions": list(directions_of(self.generator.sampler.generator)),
+                "directions": self.directions,
                 "most": self.limits.pixels,
             }
         )
