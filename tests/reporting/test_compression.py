@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from papergan.reporting.compression import CompressionResult, Timing, compression_table, draw_front, pareto_front
+from papergan.metrics.registry import METRICS
+from papergan.reporting.compression import (
+    QUALITY,
+    CompressionResult,
+    Timing,
+    compression_table,
+    draw_front,
+    pareto_front,
+)
 
 
 def result(name, *, seconds, fid, size, **more):
@@ -18,6 +26,10 @@ RESULTS = [
     result("half", seconds=0.001, fid=(21.0, 23.0), size=1024, what={"keep_channels": 0.5}),
     CompressionResult(name="none", what={"keep_channels": 0.1}, failed="too thin"),
 ]
+
+
+def test_every_quality_is_a_metric():
+    assert set(QUALITY) <= METRICS.keys()
 
 
 def test_the_front_has_what_nothing_beats_in_both():

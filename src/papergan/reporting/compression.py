@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-QUALITY = ("fid", "kid", "is_mean", "precision", "recall")  # of the table; the CSV has all
+QUALITY = ("fid", "kid_mean", "is_mean", "precision", "recall")  # of the table; results.json has all
 
 
 class Timing(Document):
