@@ -81,7 +81,8 @@ def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), 
         below = [*_lines(real[baselines]), *_beside(of_images, runs[translated])]
         body.append("<h2>Translations</h2>\n")
         body.append(_measured(runs[translated], below, TRANSLATED, protocols, strips or {}, _elsewhere(table)))
-    meanings = FIRST | {name: why for name, (_, why) in {**GENERATED, **TRANSLATED}.items()} | LAST
+    shown = {**GENERATED, **(TRANSLATED if translated.any() else {})}
+    meanings = FIRST | {name: why for name, (_, why) in shown.items()} | LAST
     body += [
         f"<h2>How to read it</h2>\n<ul>{''.join(f'<li>{escape(one)}</li>' for one in protocols.legend())}",
         *(f"<li><b>{escape(name)}</b>: {escape(meaning)}</li>" for name, meaning in meanings.items()),
