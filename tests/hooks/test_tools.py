@@ -9,7 +9,7 @@ from kedro.pipeline import Pipeline
 from papergan.config.registry import MODELS, TOOL_PARAMETERS, TOOLS, import_by_name
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
-from papergan.errors import DataError, EvaluationError, RecipeError
+from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
 from papergan.validation import StrictModel
 
 OFFLINE = {"inception": False, "domain": True}
@@ -78,3 +78,18 @@ def test_missing_weights_are_noticed_before_an_image_is_read(tmp_path, monkeypat
         given = {"inception": False, "domain": False, "allow_download": False, extractor: True}
         with pytest.raises(EvaluationError, match=r"not at .*hub.*evaluate_images\.\w+=false"):
             check(tmp_path, "evaluate_images", given, real=str(tmp_path), fake=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "compression.model: which generator"),
+        ({"model": "nowhere"}, "compression.model: nowhere does not exist"),
+        ({"model": "hybrid_cifar1"}, "did you mean 'hybrid_cifar10'"),
+        ({"model": "x", "variants": {"half": {"keep_channels": 0.5}}}, "variants: one is the generator as it is"),
+        ({"model": "x", "variants": {"float32": {}, "none": {"keep_channels": 0.0}}}, "greater than 0"),
+    ],
+)
+def test_a_wrong_compression_is_refused(tmp_path, changes, message):
+    with pytest.raises(PaperganError, match=message):
+        check(tmp_path, "compression", {"variants": {"float32": {}}} | changes)

@@ -15,7 +15,7 @@ from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.registry import MODELS, discover, import_by_name, studies
 from papergan.config.study import StudyRecipe
-from papergan.errors import DataError, PaperganError, RecipeError, did_you_mean
+from papergan.errors import CheckpointError, DataError, PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
 from papergan.inference.locate import locate
 from papergan.inference.model_folder import read_model
@@ -73,7 +73,10 @@ def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
             f"{COMMAND} run --pipelines {name} --params {name}.model=NAME"
         )
     trained = Path(workspace(), "data/06_models", recipe.model)
-    place = locate(trained if recipe.model in discover() else recipe.model)
+    try:
+        place = locate(trained if recipe.model in discover() else recipe.model)
+    except CheckpointError as error:
+        raise CheckpointError(f"{name}.model: {error}{did_you_mean(recipe.model, discover())}") from error
     if "input" in read_model(place).config["image"]:
         raise RecipeError(f"{name}.model: {quoted(recipe.model)} translates images; what has latents can be compressed")
     return CompressionPlan(recipe, Path(recipe.model).name or recipe.model, place)

@@ -197,7 +197,7 @@ def draw_pareto(plan: CompressionPlan, results: tuple[CompressionResult, ...]) -
 def draw_variants(plan: CompressionPlan, variants: Mapping[str, Variant]) -> ImageGrid:
     """Images of the same latents, a row per variant."""
     rows = [((_some_images(variant, SHOWN) + 1) * 127.5).round().clamp(0, 255).byte() for variant in variants.values()]
-    return ImageGrid(torch.cat(rows), f"{plan.name_of_model}; rows: {', '.join(variants)}", columns=SHOWN)
+    return ImageGrid(torch.cat(rows), f"{plan.name_of_model} compressed", SHOWN, tuple(variants))
 
 
 def _some_images(variant: Variant, count: int) -> torch.Tensor:
