@@ -13,7 +13,7 @@ from papergan.config.checked import CompressionPlan, Images, Sanity, Settings
 from papergan.config.compression import CompressionSettings
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
-from papergan.config.registry import MODELS, discover, import_by_name, studies
+from papergan.config.registry import LISTED, MODELS, discover, import_by_name, studies
 from papergan.config.study import StudyRecipe
 from papergan.errors import CheckpointError, DataError, PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
@@ -76,7 +76,7 @@ def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
     try:
         place = locate(trained if recipe.model in discover() else recipe.model)
     except CheckpointError as error:
-        raise CheckpointError(f"{name}.model: {error}{did_you_mean(recipe.model, discover())}") from error
+        raise CheckpointError(f"{name}.model: {error}{did_you_mean(recipe.model, discover(), LISTED)}") from error
     if "input" in read_model(place).config["image"]:
         raise RecipeError(f"{name}.model: {quoted(recipe.model)} translates images; what has latents can be compressed")
     return CompressionPlan(recipe, Path(recipe.model).name or recipe.model, place)
