@@ -32,11 +32,13 @@ BATCH_NORM_BATCHES, CALIBRATION_BATCH = 50, 64
 class Compression(StrictModel):
     """What is done to a generator, in this order.
 
+    model: another trained one in its place, one that was distilled or fine-tuned, say; "" = the generator itself.
     keep_channels: share of the channels of every layer that stay, above 0, to 1. prune_weights: share of the remaining
     weights that become zero, from 0, below 1. precision: of weights, and of what is computed with them. calibration:
     latents that int8_static takes the ranges of activations from.
     """
 
+    model: str = ""
     keep_channels: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     prune_weights: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     precision: Precision = "float32"
@@ -94,7 +96,7 @@ def compress(
             model = with_fewer_channels(model, what.keep_channels)
         if what.prune_weights > 0.0 or what.keep_channels < 1.0:
             model = _pruned(model, what.prune_weights, seed)
-        if what != Compression():
+        if what.model_copy(update={"model": ""}) != Compression():
             model = _named(model, stored, name, what)
         if what.precision == "bfloat16":
             rounded = {key: t.bfloat16() if t.is_floating_point() else t for key, t in model.tensors.tensors.items()}

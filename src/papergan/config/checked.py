@@ -7,6 +7,7 @@ lines without close matches.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -96,11 +97,16 @@ Comparison = Settings[ComparisonSettings]
 
 
 class CompressionPlan(NamedTuple):
-    """The settings of `compression`, and the generator. place: of its model, a folder or file that exists."""
+    """The settings of `compression`. places: of the generator, and of those that variants name; by their names."""
 
     recipe: CompressionSettings
     name_of_model: str
-    place: Path
+    places: Mapping[str, Path]
+
+    @property
+    def place(self) -> Path:
+        """Of the generator that is compressed, a folder or file that exists."""
+        return self.places[self.recipe.model]
 
 
 class Images(NamedTuple):

@@ -97,6 +97,18 @@ class TrainingRecipe(StrictModel):
         return max(1, math.ceil(self.epochs * batches_per_epoch / batches_per_step))
 
 
+class FineTuning(StrictModel):
+    """What training begins with in the place of weights by seed.
+
+    model: an experiment that was trained here, with the system and the discriminator of this one; where this generator
+    is narrower, it gets the channels with the largest filters. prune_weights: share of the generator's weights that are
+    set to zero, the smallest, and stay zero; from 0, below 1.
+    """
+
+    model: Annotated[str, Field(min_length=1)]
+    prune_weights: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+
+
 class Recipe(StrictModel):
     """One experiment: a system with its settings on a data set, for a budget, measured in a stated way.
 
@@ -106,7 +118,8 @@ class Recipe(StrictModel):
     arguments of the system's `build` that differ from its defaults. classes: train on images of these classes only.
     input: what the generator translates to these images, for systems that translate. dataset: a name of the catalog, or
     the path of images of one's own: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how
-    those are used.
+    those are used. teacher: for the setting `distillation`, the experiment whose trained generator is imitated, or any
+    model that `papergan.load` takes. fine_tuning: begin with the networks of a trained model.
     """
 
     paper: PaperKey
@@ -122,6 +135,8 @@ class Recipe(StrictModel):
     validation: Positive | None = None
     seed: Seed = 0
     overrides: dict[str, Any] = Field(default_factory=dict)
+    teacher: Annotated[str, Field(min_length=1)] | None = None
+    fine_tuning: FineTuning | None = None
     training: TrainingRecipe
     evaluation: EvaluationSettings = EvaluationSettings()
 
@@ -142,6 +157,21 @@ class Recipe(StrictModel):
             raise ValueError(f"system {self.system!r} makes images from latents: leave input out")
         if self.input is not None and self.training.devices > 1:
             raise ValueError("a system that translates images is trained on one device: leave training.devices out")
+        return self
+
+    @model_validator(mode="after")
+    def _models_fit(self) -> Recipe:
+        taught = self.settings().get(systems.DISTILLATION) is not None
+        if taught != (self.teacher is not None):
+            raise ValueError(
+                "distillation needs a trained generator to learn from: give teacher, the name of an experiment"
+                if taught
+                else "a teacher teaches nothing here: give overrides.distillation, for example {pixels: 1.0}"
+            )  # fmt: skip
+        if self.input is not None and (taught or self.fine_tuning is not None):
+            raise ValueError("teacher and fine_tuning are for generators that are given latents")
+        if self.training.devices > 1 and (taught or self.fine_tuning is not None):
+            raise ValueError("teacher and fine_tuning train on one device: leave training.devices out")
         return self
 
     @model_validator(mode="after")
@@ -207,6 +237,8 @@ class Recipe(StrictModel):
         subset += [] if self.classes is None else [f"classes {', '.join(self.classes)}"]
         subset += [] if self.input is None else [self.input.model_dump()]
         subset += [] if self.validation is None else [f"without the last {self.validation}"]
+        subset += [] if self.teacher is None else [f"teacher {self.teacher}"]
+        subset += [] if self.fine_tuning is None else [self.fine_tuning.model_dump()]
         return {
             "system": self.system,
             "settings": self.settings(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -11,6 +12,7 @@ from kedro.pipeline import Pipeline
 
 from papergan import systems
 from papergan.atomic_files import check_room
+from papergan.compression.fine_tuning import check_model, start_from_trained
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe, TrainingRecipe
 from papergan.config.registry import TOOL_PARAMETERS, studies
@@ -20,7 +22,7 @@ from papergan.data.memory import check_memory
 from papergan.data.preparation import check_resizing
 from papergan.data.translation import Domain, Pairs, input_spec
 from papergan.datasets.checkpoints import CheckpointFolder
-from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
+from papergan.errors import CheckpointError, DataError, EvaluationError, PaperganError, RecipeError
 from papergan.extractors.build import weight_files
 from papergan.extractors.fixed_networks import check_fixed
 from papergan.extractors.settings import ExtractorSettings
@@ -28,6 +30,8 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
+from papergan.inference.model_library import ModelLibrary
+from papergan.inference.teacher import teacher_network
 from papergan.objectives.fixed_features import fixed_features, with_stand_ins
 from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
@@ -67,6 +71,8 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, files: bool = Tru
         raise RecipeError("; ".join(errors))
     if not files:
         return checked
+    if "model_library" in pipeline.inputs():
+        check_models({one.name: one.recipe for one in checked}, library, catalog.load("model_library"))
     ingested = [one for one in checked if f"{one.name}.raw_images" in pipeline.datasets()]
     locate_files(
         {f"{one.name}.dataset": (library, one.recipe) for one in ingested},
@@ -107,6 +113,36 @@ def locate_weights(where: str, settings: ExtractorSettings) -> None:
         weight_files(settings)
     except EvaluationError as error:
         raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
+
+
+def check_models(recipes: Mapping[str, Recipe], library: ImageLibrary, models: ModelLibrary) -> None:
+    """Try the trained models that recipes, each by its place, learn from or begin with.
+
+    Raises CheckpointError where one is not there, RecipeError where it does not fit.
+    """
+    for where, recipe in recipes.items():
+        if recipe.teacher is not None:
+            with _at(f"{where}.teacher: {recipe.teacher}"):
+                teacher_network(models.model(recipe.teacher), _game_of(recipe, library))
+        if (tuning := recipe.fine_tuning) is not None:
+            with _at(f"{where}.fine_tuning.model: {tuning.model}"):
+                stored = models.model(tuning.model)
+                check_model(stored, recipe.system)
+                start_from_trained(_game_of(recipe, library), stored, models.networks(tuning.model), 0.0)
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Say which setting an error is of."""
+    try:
+        yield
+    except (CheckpointError, RecipeError) as error:
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _game_of(recipe: Recipe, library: ImageLibrary) -> Game:
+    declared, _ = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
+    return _build(recipe, image_spec(recipe, declared, library))
 
 
 def find_experiment_errors(

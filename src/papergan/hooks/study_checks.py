@@ -19,8 +19,9 @@ from papergan.config.tools import ANCHORS, ReproductionsRecipe
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
-from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
+from papergan.hooks.experiment_checks import check_models, find_experiment_errors, locate_files
 from papergan.hooks.sweep_checks import check_sweep
+from papergan.inference.model_library import ModelLibrary
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
 from papergan.studies.workers import check_workers
@@ -41,10 +42,10 @@ def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
                 "results before it; leave out jobs and ray"
             )
         sweep, corners = check_sweep(name, study, _recipes(catalog), catalog.load("image_library"))
-        _check(name, corners, catalog.load("image_library"))
+        _check(name, corners, *_libraries(catalog))
         return sweep
     trials = tuple(trials_of(name, study, _recipes(catalog)))
-    _check(name, trials, catalog.load("image_library"))
+    _check(name, trials, *_libraries(catalog))
     return TrialPlan(name, study, trials)
 
 
@@ -52,7 +53,7 @@ def check_search(name: str, catalog: CatalogProtocol) -> Search:
     """A search's recipe and all candidates, as `check_study`."""
     search = SearchRecipe.parse(name, catalog.load(f"params:{name}"))
     trials = tuple(search_trials(name, search, _recipes(catalog)))
-    _check(name, trials, catalog.load("image_library"))
+    _check(name, trials, *_libraries(catalog))
     return TrialPlan(name, search, trials)
 
 
@@ -67,7 +68,7 @@ def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
     study = StudyRecipe(paper=recipe.paper, seeds=recipe.seeds, grids={name: grid})
     trials = tuple(trials_of(name, study, _recipes(catalog), place="experiments"))
     _check_numbers(catalog)
-    _check(name, () if recipe.finished_only else trials, catalog.load("image_library"))
+    _check(name, () if recipe.finished_only else trials, *_libraries(catalog))
     return TrialPlan(name, recipe, trials)
 
 
@@ -135,11 +136,16 @@ def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
     return TrialPlan(name, recipe, tuple(trials))
 
 
-def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary) -> None:
+def _libraries(catalog: CatalogProtocol) -> tuple[ImageLibrary, ModelLibrary]:
+    return catalog.load("image_library"), catalog.load("model_library")
+
+
+def _check(name: str, trials: Iterable[ExperimentTrial], library: ImageLibrary, models: ModelLibrary) -> None:
     variants = {trial.recipe.variant: Experiment(f"{name}: {trial.name}", trial.recipe) for trial in trials}
     errors = [error for variant in variants.values() for error in find_experiment_errors(variant, library, None)]
     if errors:
         raise RecipeError("; ".join(errors))
+    check_models({one.name: one.recipe for one in variants.values()}, library, models)
     locate_files(
         {f"{name}: {one.recipe.dataset}": (library, one.recipe) for one in variants.values()},
         {f"{name}.common.evaluation": one.recipe.evaluation for one in variants.values()},

@@ -17,11 +17,9 @@ from papergan.config.registry import LISTED, MODELS, discover, import_by_name, s
 from papergan.config.study import StudyRecipe
 from papergan.errors import CheckpointError, DataError, PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
-from papergan.inference.locate import locate
-from papergan.inference.model_folder import read_model
+from papergan.inference.model_library import ModelLibrary
 from papergan.messages import quoted, sanitise
 from papergan.project import COMMAND
-from papergan.settings import workspace
 from papergan.training.numerics import choose_device
 from papergan.validation import StrictModel
 
@@ -72,14 +70,22 @@ def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
             f"{name}.model: which generator? an experiment that was trained here, or a model folder: "
             f"{COMMAND} run --pipelines {name} --params {name}.model=NAME"
         )
-    trained = Path(workspace(), "data/06_models", recipe.model)
+    named = {f"{name}.model": recipe.model}
+    named |= {f"{name}.variants.{key}.model": one.model for key, one in recipe.variants.items() if one.model}
+    models: ModelLibrary = catalog.load("model_library")
+    places = {model: _place(where, model, models) for where, model in named.items()}
+    return CompressionPlan(recipe, Path(recipe.model).name or recipe.model, places)
+
+
+def _place(where: str, model: str, models: ModelLibrary) -> Path:
+    """Where a trained generator lies. Raises CheckpointError where there is none, RecipeError where it translates."""
     try:
-        place = locate(trained if recipe.model in discover() else recipe.model)
+        place, stored = models.place(model), models.model(model)
     except CheckpointError as error:
-        raise CheckpointError(f"{name}.model: {error}{did_you_mean(recipe.model, discover(), LISTED)}") from error
-    if "input" in read_model(place).config["image"]:
-        raise RecipeError(f"{name}.model: {quoted(recipe.model)} translates images; what has latents can be compressed")
-    return CompressionPlan(recipe, Path(recipe.model).name or recipe.model, place)
+        raise CheckpointError(f"{where}: {error}{did_you_mean(model, discover(), LISTED)}") from error
+    if "input" in stored.config["image"]:
+        raise RecipeError(f"{where}: {quoted(model)} translates images; what has latents can be compressed")
+    return place
 
 
 def path_of(name: str, given: Any) -> Path:

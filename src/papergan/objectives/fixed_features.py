@@ -10,6 +10,7 @@ from torch import Tensor
 from papergan.game.game import Game
 from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
+from papergan.objectives.distillation import teachers_of
 
 Maps = tuple[Tensor, ...]
 
@@ -59,7 +60,9 @@ def fixed_features(game: Game) -> list[FixedFeatures]:
 
 
 def with_stand_ins(game: Game) -> Game:
-    """The game with its pixels in the place of fixed features, so that its steps can be tried and timed."""
+    """The game with its pixels for fixed features, and its own generator for a teacher: to try and time its steps."""
     for features in fixed_features(game):
         features.use(lambda images: (images,))
+    for teacher in teachers_of(game.turns):
+        teacher.use(game.networks[game.showcase.generator])
     return game

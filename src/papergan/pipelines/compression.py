@@ -56,7 +56,8 @@ def compress_model(plan: CompressionPlan, model: StoredModel) -> tuple[dict[str,
     failed: dict[str, str] = {}
     for name, settings in plan.recipe.variants.items():
         try:
-            made[name] = compress(model, name, settings, threads=plan.recipe.threads)
+            given = read_model(plan.places[settings.model]) if settings.model else model
+            made[name] = compress(given, name, settings, threads=plan.recipe.threads)
         except RecipeError as error:
             if name == BASELINE:
                 raise
@@ -181,7 +182,8 @@ def tabulate(plan: CompressionPlan, model: StoredModel, results: tuple[Compressi
         f"turns, {settings.threads} threads; x: as many times as fast as the faster runtime of float32",
         "KiB packed: the file under zlib, which is where zero weights are seen; zeros make neither torch nor ONNX "
         "Runtime faster; int8 runs in ONNX Runtime alone",
-        "after pruning nothing was trained: statistics of BatchNorm alone were estimated anew",
+        "after pruning statistics of BatchNorm were estimated anew; nothing was trained, but where a variant has a model "
+        "of its own",
         f"{provenance.hardware(torch.device('cpu'))}; {provenance.note(provenance.commit(), provenance.versions())}",
     ]
     narrow = table[[name for name in [*CONSOLE, *table.columns[-5:]] if name in table.columns]]

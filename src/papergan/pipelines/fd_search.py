@@ -15,6 +15,7 @@ from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.inference.model_library import ModelLibrary
 from papergan.metrics.registry import prefix_and_metric
 from papergan.metrics.stability import instability
 from papergan.pipelines.groups import named_node
@@ -31,7 +32,8 @@ SCORES = ("fid", "is_mean", "recall", "coverage", "ms_ssim")
 
 
 def search(
-    search: Search, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
+    search: Search, image_library: ImageLibrary, feature_cache: FeatureCache, model_library: ModelLibrary,
+    trials: ExperimentTrialStore,
     tracker: Tracker,
 ) -> tuple[Trace, dict[str, int]]:  # fmt: skip
     """Train with FD = 1, 2, ... of every experiment up to the first stable one.
@@ -54,7 +56,7 @@ def search(
         if reason is None:
             chosen[trial.experiment] = differences
 
-    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
+    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
     run_trials(candidates(), trainer, trials, tracker, note)
     return trace, chosen
 
@@ -124,11 +126,11 @@ def draw(search: Search, trace: Trace, trials: ExperimentTrialStore) -> object:
 
 def create_pipeline() -> Pipeline:
     """The search pipeline: trains with FD = 1, 2, ... of each experiment until training is stable."""
-    recipe, stores = "params:recipe", ["image_library", "feature_cache", "trials", "tracker"]
+    recipe, stores = "params:recipe", ["image_library", "feature_cache", "model_library", "trials", "tracker"]
     nodes = [
         named_node(search, [recipe, *stores], ["trace", "chosen"]),
         named_node(tabulate, [recipe, "trace"], "page"),
         named_node(draw, [recipe, "trace", "trials"], "plot"),
     ]
-    shared, parameters = {"image_library", "feature_cache"}, {recipe: "params:fd_search"}
+    shared, parameters = {"image_library", "feature_cache", "model_library"}, {recipe: "params:fd_search"}
     return Pipeline(nodes, namespace="fd_search", inputs=shared, parameters=parameters, tags=["search"])

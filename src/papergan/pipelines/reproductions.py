@@ -17,6 +17,7 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore
 from papergan.evaluation.scorecard import ScoreCard
+from papergan.inference.model_library import ModelLibrary
 from papergan.metrics.parzen import parzen_anchors
 from papergan.pipelines import dirac_gan
 from papergan.pipelines.groups import named_node
@@ -36,7 +37,8 @@ CONSOLE = ("paper", "number", "published", "measured", "seeds", "verdict", "minu
 
 
 def train_reproductions(
-    plan: Reproductions, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
+    plan: Reproductions, image_library: ImageLibrary, feature_cache: FeatureCache, model_library: ModelLibrary,
+    trials: ExperimentTrialStore,
     tracker: Tracker, score_cards: Mapping[str, ScoreCard],
 ) -> dict[str, str]:  # fmt: skip
     """Train every trial of which neither the store nor an experiment's own runs have a score card.
@@ -48,7 +50,7 @@ def train_reproductions(
     wanted = [trial for trial in plan.trials if trial.recipe.fingerprint not in done]
     if plan.recipe.finished_only:
         wanted = [trial for trial in wanted if trials.find(trial.key) is not None]
-    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
+    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
     failed = train_all(plan.recipe.workers, wanted, trainer, trials, tracker)
     return {f"{trial.name}, seed {trial.seed}": failed.get(trial.key, trial.key) for trial in wanted}
 
@@ -151,7 +153,7 @@ def draw_samples(plan: Reproductions, trials: ExperimentTrialStore, finished: Ma
 
 def create_pipeline() -> Pipeline:
     """The pipeline that trains what is missing, runs the tools whose numbers stand in the table, and makes it."""
-    recipe, stores = "params:recipe", ["image_library", "feature_cache"]
+    recipe, stores = "params:recipe", ["image_library", "feature_cache", "model_library"]
     trials = [recipe, "trials", "finished"]
     points, point_trials, results = f"params:{POINTS}", f"{POINTS}.trials", "dirac_gan.results"
     nodes = [

@@ -15,6 +15,7 @@ from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.inference.model_library import ModelLibrary
 from papergan.metrics.registry import prefix_and_metric
 from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import text
@@ -44,7 +45,8 @@ FIGURES = {
 
 
 def run_study(
-    study: Study, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
+    study: Study, image_library: ImageLibrary, feature_cache: FeatureCache, model_library: ModelLibrary,
+    trials: ExperimentTrialStore,
     tracker: Tracker,
 ) -> tuple[dict[str, str], dict[str, list[int]]]:  # fmt: skip
     """Run every trial that is not finished.
@@ -53,7 +55,7 @@ def run_study(
     images of a data set only, which these are, by the name of the image set.
     Raises Interrupted after a stop signal; the same command goes on from there.
     """
-    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
+    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
     failed = train_all(study.recipe.workers, study.trials, trainer, trials, tracker)
     return where_kept(study.trials, trainer, failed)
 
@@ -149,7 +151,7 @@ def drawing(name: str) -> Callable[[Study, ExperimentTrialStore, object], object
 
 def create_pipeline(study: str) -> Pipeline:
     """The pipeline of one study, which runs its trials itself."""
-    recipe, stores = "params:recipe", ["image_library", "feature_cache"]
+    recipe, stores = "params:recipe", ["image_library", "feature_cache", "model_library"]
     inputs = [recipe, "trials", "finished"]
     nodes = [
         named_node(run_study, [recipe, *stores, "trials", "tracker"], ["finished", "subsets"]),

@@ -16,6 +16,7 @@ from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import study as of_study
 from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import plus_minus
@@ -31,7 +32,8 @@ DRAWN = 12  # trials that pictures have a panel for, the best
 
 
 def run_sweep(
-    sweep: Sweep, image_library: ImageLibrary, feature_cache: FeatureCache, trials: ExperimentTrialStore,
+    sweep: Sweep, image_library: ImageLibrary, feature_cache: FeatureCache, model_library: ModelLibrary,
+    trials: ExperimentTrialStore,
     tracker: Tracker,
 ) -> tuple[dict[str, str], dict[str, list[int]], Any]:  # fmt: skip
     """Run the trials that Optuna suggests, then the winners with further seeds; finished ones are found.
@@ -40,7 +42,7 @@ def run_sweep(
     on from there.
     """
     suggestions = SuggestedTrials(sweep)
-    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints)
+    trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
     run_trials(suggestions, partial(trainer, prune=suggestions.prune), trials, tracker, suggestions.record)
     return *of_study.where_kept(with_trials(sweep, suggestions.study).trials, trainer), suggestions.study
 
@@ -93,7 +95,7 @@ def drawing(name: str) -> Callable[[Sweep, ExperimentTrialStore, Any], object]:
 
 def create_pipeline(study: str) -> Pipeline:
     """The pipeline of one study that has a search, which runs its trials itself."""
-    recipe, stores = "params:recipe", ["image_library", "feature_cache"]
+    recipe, stores = "params:recipe", ["image_library", "feature_cache", "model_library"]
     inputs = [recipe, "trials", "optuna_study"]
     nodes = [
         named_node(run_sweep, [recipe, *stores, "trials", "tracker"], ["finished", "subsets", "optuna_study"]),

@@ -10,6 +10,7 @@ from papergan.data.library import ImageLibrary
 from papergan.data.preparation import prepare
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache, SharedFeatureCache
+from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines.experiment.nodes import evaluation, export, figures, model, references, training
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.tracking import Tracker
@@ -21,12 +22,15 @@ class ExperimentTrainer:
     A copy for another process has no images loaded, and a cache that waits for what others are making.
     """
 
-    def __init__(self, library: ImageLibrary, feature_cache: FeatureCache, checkpoints: CheckpointFolder) -> None:
-        self.library, self.feature_cache, self.checkpoints = library, feature_cache, checkpoints
+    def __init__(
+        self, library: ImageLibrary, feature_cache: FeatureCache, checkpoints: CheckpointFolder, models: ModelLibrary
+    ) -> None:  # fmt: skip
+        self.library, self.feature_cache, self.checkpoints, self.models = library, feature_cache, checkpoints, models
         self._images: dict[object, ImageSplits] = {}
 
-    def __reduce__(self) -> tuple[type[ExperimentTrainer], tuple[ImageLibrary, FeatureCache, CheckpointFolder]]:
-        return ExperimentTrainer, (self.library, SharedFeatureCache(self.feature_cache.folder), self.checkpoints)
+    def __reduce__(self) -> tuple[type[ExperimentTrainer], tuple[object, ...]]:
+        cache = SharedFeatureCache(self.feature_cache.folder)
+        return ExperimentTrainer, (self.library, cache, self.checkpoints, self.models)
 
     def __call__(self, trial: ExperimentTrial, tracker: Tracker, prune: training.Prune = training.never) -> TrialResult:
         """Train a trial and return its result, also where it diverges or is pruned.
@@ -56,9 +60,9 @@ class ExperimentTrainer:
         classifier = references.train_domain_classifier(experiment, images, self.library, self.feature_cache)
         reference = references.build_reference(experiment, images, classifier, self.feature_cache)
         real_rows = references.score_real_images(experiment, images, reference, self.feature_cache)
-        initial, _ = model.build_model(experiment, images)
+        initial, _ = model.build_model(experiment, images, self.models)
         history, snapshots, _, trained = training.train(
-            experiment, images, initial, classifier, reference, self.checkpoints, tracker, prune
+            experiment, images, initial, classifier, reference, self.checkpoints, tracker, self.models, prune
         )
         if (reason := trained.metadata.get("pruned")) is not None:
             return TrialResult(card(experiment, trained.metadata, pruned=reason), history)

@@ -25,6 +25,7 @@ from papergan.game.game import Game
 from papergan.messages import quoted
 from papergan.networks.layers.separable import Convolution, with_separable_convolutions
 from papergan.objectives.adaptive_augmentation.transformations import with_adaptive_augmentation
+from papergan.objectives.distillation import Distillation, with_distillation
 from papergan.randomness import seeded
 from papergan.training.memory import memory_errors
 from papergan.validation import MAX_COUNT, format_validation_error, one_line_error
@@ -84,8 +85,9 @@ def is_conditional(name: str, overrides: Mapping[str, Any]) -> bool:
 def settings_model(name: str) -> type[BaseModel]:
     """The keyword arguments of a system's `build` as a strict model: names, types and the paper's numbers.
 
-    And what every system has: adaptive_augmentation, the transformations of `AdaptiveAugment`, None = none; and
-    convolution, that of the generator or of all networks, see `with_separable_convolutions`.
+    And what every system has: adaptive_augmentation, the transformations of `AdaptiveAugment`, None = none;
+    convolution, that of the generator or of all networks, see `with_separable_convolutions`; distillation, how the
+    generator learns from a teacher, None = not.
     """
     build = find(name).build
     hints = get_type_hints(build, include_extras=True)
@@ -98,14 +100,18 @@ def settings_model(name: str) -> type[BaseModel]:
         f"{name} settings",
         adaptive_augmentation=(str | None, None),
         convolution=(Convolution, "standard"),
+        distillation=(Distillation | None, None),
         __validators__={"at_most": field_validator("*")(_at_most)},
         __config__=ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False),
         **fields,
     )
 
 
-ADAPTIVE, CONVOLUTION, LABELS = "adaptive_augmentation", "convolution", "labels"
-ADDED = {ADAPTIVE: None, CONVOLUTION: "standard", "packing": 1, LABELS: "none"}
+ADAPTIVE, CONVOLUTION, DISTILLATION, LABELS = "adaptive_augmentation", "convolution", "distillation", "labels"
+ADDED = {
+    ADAPTIVE: None, CONVOLUTION: "standard", DISTILLATION: None, "discriminator_width": None, "packing": 1,
+    LABELS: "none",
+}  # fmt: skip
 """Settings that systems did not always have, and what switches them off."""
 
 UPPER_BOUNDS = dict.fromkeys(
@@ -162,8 +168,10 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
         with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):
             pipeline, convolution = settings.pop(ADAPTIVE, None), settings.pop(CONVOLUTION, "standard")
+            taught = settings.pop(DISTILLATION, None)
             game: Game = find(name).build(images, **settings)
             game = game if convolution == "standard" else with_separable_convolutions(game, convolution)
+            game = game if taught is None else with_distillation(game, Distillation(**taught))
             return game if pipeline is None else with_adaptive_augmentation(game, pipeline)
     except (ValueError, RuntimeError, TypeError) as error:
         if not isinstance(error, ValueError) and "overflow" not in str(error).lower():  # as torch has it: 64 bits

@@ -35,6 +35,7 @@ def build(
     *,
     latent_dim: Annotated[int, Field(ge=1)] = 100,
     width: Annotated[int, Field(ge=4)] = 128,
+    discriminator_width: Annotated[int, Field(ge=4)] | None = None,
     prior: Literal["uniform", "gaussian"] = "uniform",
     stages: Annotated[int, Field(ge=1, le=8)] = 3,
     normalisation: MapNormalisation = "batch",
@@ -50,8 +51,8 @@ def build(
 ) -> Game:
     """Build the game.
 
-    The paper's numbers. stages: doublings of the resolution. normalisation: of both. upsampling, dropout: the
-    generator's.
+    The paper's numbers. discriminator_width: None = that of the generator. stages: doublings of the resolution.
+    normalisation: of both. upsampling, dropout: the generator's.
 
     optimiser_name: of both players. discriminator_learning_rate: None = that of the generator. spectral: normalises the
     discriminator in the place of BatchNorm, for the protocol that rows of table V share. labels: how they enter both
@@ -63,7 +64,11 @@ def build(
             images, latent_dim, width, stages=stages, normalisation=normalisation, up=upsampling, dropout=dropout
         ),
         discriminator=DISCRIMINATORS[labels](
-            images.packed(packing), width, stages=stages, normalisation=normalisation, spectral=spectral
+            images.packed(packing),
+            discriminator_width or width,
+            stages=stages,
+            normalisation=normalisation,
+            spectral=spectral,
         ),
         prior=latents if labels == "none" else WithChoice(latents, images.num_classes),
         loss=NonSaturating(),

@@ -35,7 +35,7 @@ def create_pipeline(experiment: str) -> Pipeline:
     system, translates = (entry.system, entry.translates) if entry is not None else ("", False)
     traits = systems.traits(system) if system in systems.names() else frozenset()
     groups = _groups(translates=translates, styles="styles" in traits, codes="codes" in traits)
-    return in_groups(experiment, groups, shared={"image_library", "feature_cache", *COMPARED})
+    return in_groups(experiment, groups, shared={"image_library", "feature_cache", "model_library", *COMPARED})
 
 
 @cache
@@ -55,7 +55,9 @@ def _groups(*, translates: bool, styles: bool, codes: bool) -> dict[str, Pipelin
             named_node(ingestion.ingest, ["image_library", recipe], "raw_images"),
             named_node(ingestion.normalise, ["raw_images", recipe, "image_library"], "images"),
         ],
-        "model": [named_node(model.build_model, [recipe, "images"], ["initial_state", "model_summary"])],
+        "model": [
+            named_node(model.build_model, [recipe, "images", "model_library"], ["initial_state", "model_summary"])
+        ],
         "reference": [
             named_node(
                 references.train_domain_classifier, [recipe, "images", "image_library", "feature_cache"], classifier
@@ -66,7 +68,10 @@ def _groups(*, translates: bool, styles: bool, codes: bool) -> dict[str, Pipelin
         "training": [
             named_node(
                 training.train,
-                [recipe, "images", "initial_state", classifier, "reference", "checkpoints", "tracker"],
+                [
+                    recipe, "images", "initial_state", classifier, "reference", "checkpoints", "tracker",
+                    "model_library",
+                ],
                 ["history", "snapshots", "frames", "trained"],
             ),
             named_node(export.swap_in_ema, [recipe, "images", "trained"], "generator"),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from papergan import systems
+from papergan.compression.fine_tuning import with_fixed_zeros
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec, ImageSplits
 from papergan.errors import CheckpointError, Interrupted
@@ -48,6 +49,8 @@ def initial_game(recipe: Recipe, initial: Weights, images: ImageSplits | None = 
     game.networks.load_state_dict(initial.under("networks"))
     if game.average is not None:
         game.average.follow(game.sampler(averaged=False))
+    if recipe.fine_tuning is not None and recipe.fine_tuning.prune_weights > 0.0:
+        with_fixed_zeros(game)
     return game
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from papergan.compression.fine_tuning import start_from_trained
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.datasets.page import Page
+from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines.experiment.restore import new_game, spec_facts, state_of
 from papergan.reporting.model_summary import layer_table, network_table, notes_on, player_table, summarise, turn_table
 from papergan.weights import Weights
 
 
-def build_model(experiment: Experiment, images: ImageSplits) -> tuple[Weights, Page]:
-    """Build the networks of the recipe from its seed, and from the training images where the system starts from them.
+def build_model(
+    experiment: Experiment, images: ImageSplits, model_library: ModelLibrary
+) -> tuple[Weights, Page]:  # fmt: skip
+    """Build the networks of the recipe from its seed, from the training images where the system starts from them, and
+    from a trained model where the recipe is a fine-tuning.
 
     Returns the initial state ("networks.*") and the model summary: networks, layers, parameters, operations, players,
     turns and terms.
@@ -20,6 +25,9 @@ def build_model(experiment: Experiment, images: ImageSplits) -> tuple[Weights, P
     game = new_game(recipe, spec)
     if game.start_from is not None:
         game.start_from(images.train.images)
+    if (tuning := recipe.fine_tuning) is not None:
+        trained = model_library.networks(tuning.model)
+        start_from_trained(game, model_library.model(tuning.model), trained, tuning.prune_weights)
     summaries = summarise(game, spec)
     networks = network_table(summaries)
     parts = [

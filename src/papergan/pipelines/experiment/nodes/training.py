@@ -23,6 +23,8 @@ from papergan.extractors.fixed_networks import give_fixed_networks
 from papergan.game.game import Game
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
+from papergan.inference.model_library import ModelLibrary
+from papergan.inference.teacher import give_teacher
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
@@ -66,6 +68,7 @@ def train(
     reference: References,
     checkpoints: CheckpointFolder,
     tracker: Tracker,
+    model_library: ModelLibrary,
     prune: Prune = never,
 ) -> tuple[History, Weights, Weights, Weights]:
     """Train the model to the end of its budget, from the newest checkpoint of this recipe if there is one.
@@ -82,7 +85,10 @@ def train(
     if not recipe.training.resume:
         with store.locked():
             store.clear()
-    store.check_images(_digest_of_what_is_read(images, give_fixed_networks(game, recipe.evaluation, domain_classifier)))
+    networks = give_fixed_networks(game, recipe.evaluation, domain_classifier)
+    if recipe.teacher is not None:
+        networks["teacher"] = give_teacher(game, model_library.model(recipe.teacher))
+    store.check_images(_digest_of_what_is_read(images, networks))
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size,
         batch_sizes=recipe.training.batch_sizes, seed=recipe.seed, device=game.device,

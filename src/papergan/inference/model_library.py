@@ -1,0 +1,54 @@
+"""Trained models by name: those of experiments that were trained here, and all that `load` understands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from papergan.atomic_files import read_regular
+from papergan.errors import CheckpointError
+from papergan.inference.locate import locate
+from papergan.inference.model_folder import StoredModel, read_model
+from papergan.messages import quoted
+from papergan.project import COMMAND
+from papergan.weights import Weights, decode
+
+TRAINED = "trained.safetensors"
+
+
+@dataclass(frozen=True)
+class ModelLibrary:
+    """Models by the name of the experiment that trained them. folder: of all experiments, data/06_models."""
+
+    folder: Path
+
+    def place(self, name: str) -> Path:
+        """The model folder or file of an experiment, or of what `papergan.load` takes.
+
+        Raises CheckpointError where there is none, RecipeError for a source that is not understood.
+        """
+        of_experiment = self.folder / name
+        try:
+            return locate(of_experiment if of_experiment.is_dir() else name)
+        except CheckpointError as error:
+            raise CheckpointError(f"there is no trained model {quoted(name)}: {error}") from error
+
+    def model(self, name: str) -> StoredModel:
+        """The newest model of this name. Raises as `place` does, and CheckpointError for a damaged or diverged one."""
+        stored = read_model(self.place(name))
+        if "diverged" in stored.config:
+            raise CheckpointError(f"model {quoted(name)} has no generator: its training {stored.config['diverged']}")
+        return stored
+
+    def networks(self, name: str) -> Weights:
+        """The weights of all networks of an experiment as its newest training left them: "networks.<name>".
+
+        Raises CheckpointError where it was not trained here: a model folder has the generator alone.
+        """
+        found = sorted((self.folder / name).glob(f"{TRAINED}/*/{TRAINED}"))
+        if not found:
+            raise CheckpointError(
+                f"{self.folder / name / TRAINED} does not exist: the discriminator is needed too, which only an "
+                f"experiment that was trained here has; {COMMAND} run --pipelines NAME trains one"
+            )
+        return decode(read_regular(found[-1]), found[-1])

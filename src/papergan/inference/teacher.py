@@ -1,0 +1,58 @@
+"""The teacher of a distillation: a trained model as the fixed network of a game that trains its student."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from papergan.errors import RecipeError
+from papergan.game.game import Game
+from papergan.game.priors import Prior
+from papergan.game.schedules import Progress
+from papergan.inference.model_folder import StoredModel
+from papergan.inference.store import restored, stored_spec
+from papergan.objectives.distillation import teachers_of
+
+
+def teacher_network(stored: StoredModel, game: Game) -> nn.Module:
+    """The generator of a trained model, frozen, in evaluation mode, on the game's device.
+
+    Raises RecipeError where it cannot teach the game's generator: other latents, classes or images.
+    """
+    spec = stored_spec(stored.config)
+    if spec.input is not None:
+        raise RecipeError("it translates images; a teacher makes images from latents")
+    theirs, _ = restored(stored, spec)
+    ours = game.sampler(averaged=False)
+    kinds = [_prior_text(sampler.prior) for sampler in (theirs, ours)]
+    if kinds[0] != kinds[1]:
+        raise RecipeError(f"its latents are {kinds[0]}, those of the student {kinds[1]}; both need the same prior")
+    progress = Progress(**stored.config["progress"])
+    latents = [sampler.latents(2, 0, "teacher", progress=progress) for sampler in (theirs, ours)]
+    shapes = [[tuple(part.shape[1:]) for part in drawn] for drawn in latents]
+    if shapes[0] != shapes[1]:
+        raise RecipeError(f"its generator is given {_text(shapes[0])}, that of the student {_text(shapes[1])}")
+    theirs.generator.to(game.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with torch.no_grad():
+        made = theirs.generator(*(part.to(game.device) for part in latents[0]))
+        ours_made = ours.decode(*latents[1])
+    if made.shape != ours_made.shape:
+        raise RecipeError(f"its images are {_text([tuple(made.shape[1:])])}, those of the student "
+                          f"{_text([tuple(ours_made.shape[1:])])}")  # fmt: skip
+    return theirs.generator
+
+
+def give_teacher(game: Game, stored: StoredModel) -> str:
+    """Give a game its teacher; returns the digest of the teacher's weights. Raises as `teacher_network` does."""
+    network = teacher_network(stored, game)
+    for teacher in teachers_of(game.turns):
+        teacher.use(network)
+    return str(stored.config["digest"])
+
+
+def _prior_text(prior: nn.Module) -> str:
+    return f"{type(prior).__name__} of {prior.latent_dim}" if isinstance(prior, Prior) else type(prior).__name__
+
+
+def _text(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join("x".join(map(str, shape)) for shape in shapes)
