@@ -15,6 +15,9 @@ def prune_weights(network: nn.Module, share: float) -> float:
     """
     pruned = [(m, name) for m in network.modules() for name, p in m.named_parameters(recurse=False) if p.dim() > 1]
     if share > 0.0:
+        for module, name in pruned:
+            weight = getattr(module, name)
+            weight.data = weight.data.contiguous()  # which channels-last weights are not, and torch's pruning needs
         prune.global_unstructured(pruned, pruning_method=prune.L1Unstructured, amount=share)
         for module, name in pruned:
             prune.remove(module, name)  # type: ignore[no-untyped-call]

@@ -28,10 +28,14 @@ class ModelLibrary:
         Raises CheckpointError where there is none, RecipeError for a source that is not understood.
         """
         of_experiment = self.folder / name
-        try:
-            return locate(of_experiment if of_experiment.is_dir() else name)
-        except CheckpointError as error:
-            raise CheckpointError(f"there is no trained model {quoted(name)}: {error}") from error
+        if of_experiment.is_dir():
+            return locate(of_experiment)
+        if ":" not in name and not Path(name).expanduser().exists():
+            raise CheckpointError(
+                f"there is no trained model {quoted(name)}: train it first, `{COMMAND} run --pipelines {name}`, or give a "
+                "model folder"
+            )
+        return locate(name)
 
     def model(self, name: str) -> StoredModel:
         """The newest model of this name. Raises as `place` does, and CheckpointError for a damaged or diverged one."""
