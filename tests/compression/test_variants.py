@@ -8,7 +8,7 @@ import torch
 import papergan
 from helpers.small_systems import spec
 from papergan import systems
-from papergan.compression.costs import costs_of, measure_seconds
+from papergan.compression.costs import costs_of, measure_seconds, peak_bytes
 from papergan.compression.variants import Compression, compress
 from papergan.compression.weight_pruning import prune_weights, zero_share
 from papergan.errors import RecipeError
@@ -76,6 +76,18 @@ def test_pruned_weights_are_the_smallest_and_show_in_the_packed_file(model, orig
     assert sparse.bytes_packed < 0.6 * dense.bytes_packed
 
 
+def test_the_most_memory_is_that_of_all_that_lives_at_once():
+    def call() -> torch.Tensor:
+        first = torch.ones(1000)
+        second = first + 1
+        del first
+        third = second * 2  # as many bytes as two of them
+        del second, third
+        return torch.ones(500)
+
+    assert peak_bytes(call) == pytest.approx(8000, abs=300)
+
+
 def test_nothing_is_pruned_by_a_share_of_zero():
     network = torch.nn.Linear(3, 2)
     before = network.weight.clone()
@@ -89,6 +101,7 @@ def test_fewer_channels_are_a_narrower_model_that_loads(model, original, tmp_pat
     dense, narrow = costs_of(original), costs_of(variant)
     assert narrow.parameters < dense.parameters / 2
     assert narrow.macs < dense.macs / 2
+    assert narrow.peak_bytes < dense.peak_bytes
     write_model(tmp_path, variant.model)
     assert torch.equal(papergan.load(tmp_path, device="cpu").sample(2).tensor, images_of_seed(variant))
 

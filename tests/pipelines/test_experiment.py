@@ -20,6 +20,7 @@ from papergan.extractors import build
 from papergan.extractors.feature_extractor import NetworkExtractor
 from papergan.inference import load
 from papergan.inference.model_folder import write_model
+from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import experiment
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_ema
 from papergan.pipelines.experiment.nodes.model import build_model
@@ -100,7 +101,8 @@ def run(folder, *outputs, **changes):
     """The whole pipeline, or what these outputs need of it: pictures take as long as all the rest."""
     listener = Listener()
     inputs = {
-        "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
+        "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"),
+        "model_library": ModelLibrary(folder / "models"), f"{NAME}.tracker": listener,
         f"params:{NAME}": Experiment(NAME, Recipe.parse(NAME, GIVEN | changes)),
         f"{NAME}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": PUBLISHED,
     }  # fmt: skip
@@ -304,7 +306,7 @@ def test_the_model_has_what_it_was_built_from_and_gives_the_samples_that_were_sc
 def test_training_begins_at_the_initial_state(finished, tmp_path):
     catalog, _ = finished
     given, images = Experiment(NAME, Recipe.parse(NAME, GIVEN)), catalog.load(f"{NAME}.images")
-    initial, page = build_model(given, images)
+    initial, page = build_model(given, images, ModelLibrary(tmp_path))
     kept = catalog.load(f"{NAME}.initial_state")
     assert initial.digest == kept.digest
     assert "DCGANGenerator" in page.html

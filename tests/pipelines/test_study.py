@@ -16,6 +16,7 @@ from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.errors import Interrupted, PaperganError, RecipeError
 from papergan.hooks.study_checks import _check_tables
 from papergan.hooks.summary import DivergenceHook
+from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import study
 from papergan.pipelines.experiment.nodes import training
 from papergan.reporting.published_results import PublishedRow
@@ -89,7 +90,8 @@ def store(folder) -> ExperimentTrialStore:
 
 def run(folder, listener, **changes):
     inputs = {
-        "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"), f"{NAME}.tracker": listener,
+        "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"),
+        "model_library": ModelLibrary(folder / "models"), f"{NAME}.tracker": listener,
         f"params:{NAME}": the_study(**changes), f"{NAME}.trials": store(folder),
         "published": PUBLISHED,
         "pros_and_cons": {"song2023": [PRO]},

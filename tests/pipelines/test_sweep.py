@@ -17,6 +17,7 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.optuna_study import OptunaStudyDataset
 from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.errors import EvaluationError
+from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import sweep
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.runner import run_trials
@@ -180,7 +181,8 @@ def store_in(folder) -> ExperimentTrialStore:
 def finished(tmp_path_factory):
     folder, one = tmp_path_factory.mktemp("sweep"), the_sweep(trials=2, startup_trials=1, winners=1)
     inputs = {
-        "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"), f"{NAME}.tracker": Tracker(),
+        "image_library": shapes(folder), "feature_cache": FeatureCache(folder / "rulers"),
+        "model_library": ModelLibrary(folder / "models"), f"{NAME}.tracker": Tracker(),
         f"params:{NAME}": one, f"{NAME}.trials": store_in(folder), "published": {}, "pros_and_cons": {},
     }  # fmt: skip
     outputs = ("finished", "optuna_study", "study_table", "study_samples", "sweep_page")
@@ -202,7 +204,9 @@ def test_the_table_is_that_of_a_study_with_the_settings_as_columns(finished):
 
 def test_a_training_that_is_pruned_keeps_its_history_and_has_no_scores(finished):
     folder, one, _ = finished
-    trainer = ExperimentTrainer(shapes(folder), FeatureCache(folder / "rulers"), store_in(folder).checkpoints)
+    trainer = ExperimentTrainer(
+        shapes(folder), FeatureCache(folder / "rulers"), store_in(folder).checkpoints, ModelLibrary(folder)
+    )
     trial = next(iter(SuggestedTrials(one)))
     result = trainer(trial, Tracker(), lambda row: f"pruned at step {row['step']}")
     store_in(folder).keep("pruned", result)

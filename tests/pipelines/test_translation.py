@@ -14,6 +14,7 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.evaluation.translation_scores import TranslationTest, translated
 from papergan.inference import Translator, load
 from papergan.inference.model_folder import write_model
+from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import experiment
 from papergan.pipelines.experiment.nodes.evaluation import evaluate
 from papergan.pipelines.experiment.restore import load_generator
@@ -49,7 +50,8 @@ def run(folder, name):
         "image_library": ImageLibrary.declared(
             {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 200, "test": 120}}, Sources(folder), folder
         ),
-        "feature_cache": FeatureCache(folder / "rulers"), f"{name}.tracker": Tracker(),
+        "feature_cache": FeatureCache(folder / "rulers"),
+        "model_library": ModelLibrary(folder / "models"), f"{name}.tracker": Tracker(),
         f"params:{name}": Experiment(name, Recipe.parse(name, SHARED | GIVEN[name])),
         f"{name}.checkpoints": CheckpointFolder(folder / "checkpoints"), "published": {},
     }  # fmt: skip

@@ -24,6 +24,7 @@ from papergan.config.workers import WorkerSettings
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import PaperganError, RecipeError
+from papergan.inference.model_library import ModelLibrary
 from papergan.studies import workers
 from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.mode_trials import PointsTrainer
@@ -184,8 +185,11 @@ def test_images_come_to_the_same_bits_after_kills_each_from_its_newest_checkpoin
     trials = the_study(grids=grids, claims=[], common={"training": training}).trials
     plain, other = (store(tmp_path / name) for name in ("plain", "other"))
     cache = FeatureCache(tmp_path / "rulers")
-    train_all(WorkerSettings(), trials, ExperimentTrainer(shapes(tmp_path), cache, plain.checkpoints), plain, Tracker())
-    trainer, runs = ExperimentTrainer(shapes(tmp_path), cache, other.checkpoints), Runs()
+    first, trainer = (
+        ExperimentTrainer(shapes(tmp_path), cache, one.checkpoints, ModelLibrary(tmp_path)) for one in (plain, other)
+    )
+    train_all(WorkerSettings(), trials, first, plain, Tracker())
+    runs = Runs()
     with kills(5) as killed:
         assert train_all(MANY, trials, trainer, other, runs) == {}
     assert killed

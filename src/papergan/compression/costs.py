@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class Costs:
     """parameters and zeros (share of them), None where the weights are 8-bit integers in an ONNX file.
 
     bytes: of the stored weights; bytes_packed: of them under zlib. macs: multiply-accumulate operations per image,
-    None likewise.
+    None likewise. peak_bytes: the most that torch holds at once, beside the weights, for a batch; None likewise.
     """
 
     parameters: int | None
@@ -33,26 +34,41 @@ class Costs:
     bytes: int
     bytes_packed: int
     macs: int | None
+    peak_bytes: int | None
 
 
-def costs_of(variant: Variant) -> Costs:
-    """Costs that no machine decides."""
+def costs_of(variant: Variant, batch: int = 64) -> Costs:
+    """Costs that no machine decides. batch: of `peak_bytes`."""
     content, network = variant.file, variant.sampler.generator
     if variant.model is None:
-        return Costs(None, None, len(content), len(zlib.compress(content)), None)
+        return Costs(None, None, len(content), len(zlib.compress(content)), None, None)
     return Costs(
         sum(p.numel() for p in network.parameters()), zero_share(network), len(content), len(zlib.compress(content)),
-        macs_of(network, _arguments(variant, 2)),
+        macs_of(network, _arguments(variant, 2)), peak_bytes(_call(network, _arguments(variant, batch))),
     )  # fmt: skip
 
 
+def peak_bytes(call: Callable[[], object]) -> int:
+    """The most bytes that a call allocates at once on the CPU, by torch's profiler."""
+    from torch.profiler import ProfilerActivity, profile
+
+    call()  # what is allocated once and kept is no part of it
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        call()
+    assert record.profiler is not None
+    events = [event for event in record.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
+    return max(held, default=0)
+
+
 def measure_seconds(
-    variants: Sequence[Variant], batches: Sequence[int], *, threads: int, rounds: int = ROUNDS,
+    variants: Sequence[Variant], batches: Sequence[int], *, threads: int, rounds: int = ROUNDS, compiled: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[tuple[str, str, int], list[float]]:  # fmt: skip
-    """Seconds of a batch by (variant, runtime, size of the batch), one of every round; runtimes: torch, onnxruntime.
+    """Seconds of a batch by (variant, runtime, size of the batch), one of every round.
 
-    Variants take turns within a round, so that a machine that slows down does so for all. threads: of both runtimes.
+    Runtimes: torch, onnxruntime, and torch.compile where `compiled`. Variants take turns within a round, so that a
+    machine that slows down does so for all. threads: of all runtimes.
     Raises EvaluationStopped once `should_stop()` is true.
     """
     calls: dict[tuple[str, str, int], Callable[[], object]] = {}
@@ -60,6 +76,8 @@ def measure_seconds(
         runtimes: dict[str, nn.Module] = {}
         if variant.model is not None:
             runtimes["torch"] = variant.sampler.generator
+            if compiled:
+                runtimes["torch.compile"] = torch.compile(variant.sampler.generator, dynamic=False)  # type: ignore[assignment]
         if variant.onnx is not None:
             runtimes["onnxruntime"] = OnnxGenerator(variant.onnx, threads)
         for size in batches:

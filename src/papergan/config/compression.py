@@ -19,7 +19,8 @@ class CompressionSettings(StrictModel):
     model: the name of an experiment that was trained here, or what `papergan.load` takes. variants: by name;
     `float32`, which does nothing, is the generator as it is. num_samples, seeds: of the samples that are scored, once
     for each seed; of the model's own protocol everything else. batch_sizes: of which the time is taken, in `rounds`,
-    with `threads` threads. device: of the features; variants run on the CPU.
+    with `threads` threads. compiled: time torch.compile too, half a minute for each variant; it needs a C++ compiler.
+    device: of the features; variants run on the CPU.
     """
 
     model: str = ""
@@ -29,6 +30,7 @@ class CompressionSettings(StrictModel):
     batch_sizes: Annotated[tuple[BatchSize, ...], Field(min_length=1, max_length=8, strict=False)] = (1, 64)
     rounds: Annotated[Repeats, Field(ge=3)] = 15
     threads: Annotated[int, Field(ge=1, le=256)] = 1
+    compiled: bool = False
     device: Device = "auto"
 
     @model_validator(mode="after")

@@ -32,8 +32,8 @@ class ModelLibrary:
             return locate(of_experiment)
         if ":" not in name and not Path(name).expanduser().exists():
             raise CheckpointError(
-                f"there is no trained model {quoted(name)}: train it first, `{COMMAND} run --pipelines {name}`, or give a "
-                "model folder"
+                f"there is no trained model {quoted(name)}: train it first, "
+                f"`{COMMAND} run --pipelines {name}`, or give a model folder"
             )
         return locate(name)
 

@@ -98,6 +98,7 @@ def measure_variants(
             plan.recipe.batch_sizes,
             threads=plan.recipe.threads,
             rounds=plan.recipe.rounds,
+            compiled=plan.recipe.compiled,
             should_stop=should_stop,
         )
     original = _some_images(variants[BASELINE], COMPARED)
@@ -118,7 +119,7 @@ def measure_variants(
             CompressionResult(
                 name=name,
                 what=what,
-                **asdict(costs_of(variants[name])),
+                **asdict(costs_of(variants[name], max(plan.recipe.batch_sizes))),
                 deviation=float(difference),
                 timings=tuple(timings),
                 scores=scores[name],
@@ -182,8 +183,8 @@ def tabulate(plan: CompressionPlan, model: StoredModel, results: tuple[Compressi
         f"turns, {settings.threads} threads; x: as many times as fast as the faster runtime of float32",
         "KiB packed: the file under zlib, which is where zero weights are seen; zeros make neither torch nor ONNX "
         "Runtime faster; int8 runs in ONNX Runtime alone",
-        "after pruning statistics of BatchNorm were estimated anew; nothing was trained, but where a variant has a model "
-        "of its own",
+        "after pruning statistics of BatchNorm were estimated anew; nothing was trained, but where a variant has a "
+        "model of its own",
         f"{provenance.hardware(torch.device('cpu'))}; {provenance.note(provenance.commit(), provenance.versions())}",
     ]
     narrow = table[[name for name in [*CONSOLE, *table.columns[-5:]] if name in table.columns]]

@@ -28,9 +28,9 @@ class Timing(Document):
 class CompressionResult(Document):
     """One variant. failed: None, or why it could not be made; all else is empty then.
 
-    what: the settings that differ from the generator as it was. parameters, zeros, bytes, bytes_packed, macs: see
-    `compression.costs.Costs`. deviation: the mean absolute difference of its images from the original's, in grey levels
-    of 255. scores: one for each seed of samples.
+    what: the settings that differ from the generator as it was. parameters, zeros, bytes, bytes_packed, macs,
+    peak_bytes: see `compression.costs.Costs`. deviation: the mean absolute difference of its images from the
+    original's, in grey levels of 255. scores: one for each seed of samples.
     """
 
     name: str
@@ -41,6 +41,7 @@ class CompressionResult(Document):
     bytes: int | None = None
     bytes_packed: int | None = None
     macs: int | None = None
+    peak_bytes: int | None = None
     deviation: float | None = None
     timings: tuple[Timing, ...] = ()
     scores: tuple[dict[str, float], ...] = ()
@@ -72,6 +73,7 @@ def _row(one: CompressionResult, first: CompressionResult) -> dict[str, Any]:
     row["KiB"] = _ratio(one.bytes, first.bytes, 1024, 0)
     row["KiB packed"] = _ratio(one.bytes_packed, first.bytes_packed, 1024, 0)
     row["million MACs"] = _ratio(one.macs, first.macs, 1e6, 2)
+    row["MiB at most"] = _ratio(one.peak_bytes, first.peak_bytes, 2**20, 1)
     for timing in sorted(first.timings, key=lambda timing: (timing.batch, timing.runtime)):
         own = next((t for t in one.timings if (t.runtime, t.batch) == (timing.runtime, timing.batch)), None)
         base = first.fastest(timing.batch)

@@ -1,0 +1,153 @@
+"""Distillation: formulas, who moves, what the discriminator is shown, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers.small_systems import spec
+from papergan import systems
+from papergan.errors import RecipeError
+from papergan.game.schedules import Progress
+from papergan.game.step_context import StepContext
+from papergan.game.training_step import training_step
+from papergan.inference.model_folder import StoredModel
+from papergan.inference.store import stored_model
+from papergan.inference.teacher import give_teacher, teacher_network
+from papergan.objectives.distillation import Distillation, teachers_of
+from papergan.objectives.fixed_features import with_stand_ins
+
+WIDE, NARROW = {"width": 8, "latent_dim": 4}, {"width": 4, "latent_dim": 4}
+ALL = {"pixels": 2.0, "features": 0.5, "adversarial": "teacher"}
+IMAGES = spec("dcgan", size=16)
+
+
+def trained(overrides=None, system="dcgan", seed=7) -> StoredModel:
+    game = systems.build(system, IMAGES, overrides or WIDE, seed=seed)
+    game.sampler().estimate_batch_norm(batches=2, batch_size=16, seed=0)
+    return stored_model(
+        game, game.sampler().state_dict(), system=system, overrides=overrides or WIDE, image=IMAGES, classes=[],
+        progress=Progress(5, 20, 0.5), weights="raw", about={},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def teacher() -> StoredModel:
+    return trained()
+
+
+def student(distillation, system="dcgan", **more):
+    return systems.build(system, IMAGES, {**NARROW, **more, "distillation": distillation}, seed=0)
+
+
+def terms_of(game):
+    return {term.name: term for turn in game.turns for term in turn.objective}
+
+
+def test_the_distances_are_those_of_the_formulas(teacher):
+    game = student(ALL)
+    give_teacher(game, teacher)
+    turn, terms = game.turns[-1], terms_of(game)
+    context = StepContext(game, turn, IMAGES.random_batch(6), Progress())
+    match = terms["teacher_distance"].match
+    ours, (latent,) = context.fake(match), context.latent(match)
+    theirs = teacher_network(teacher, game)(latent)
+    assert terms["teacher_distance"](context).item() == pytest.approx((ours - theirs).abs().mean().item(), rel=1e-5)
+    discriminator = game.networks["discriminator"].eval()  # batch statistics would be of other batches
+    parts = [
+        (one - other).abs().mean()
+        for one, other in zip(discriminator(ours).features, discriminator(theirs).features, strict=True)
+    ]
+    context = StepContext(game, turn, context.batch, Progress())
+    context.cached("latent", match.source, compute=lambda: (latent,))
+    assert terms["teacher_feature_distance"](context).item() == pytest.approx(
+        (sum(parts) / len(parts)).item(), rel=1e-5
+    )
+
+
+def test_a_student_comes_closer_and_the_teacher_does_not_move(teacher):
+    game = student({"pixels": 100.0}, learning_rate=0.002)
+    give_teacher(game, teacher)
+    network = teachers_of(game.turns)[0]._network
+    before = {name: t.clone() for name, t in network.state_dict().items()}
+    torch.manual_seed(0)
+    found = [
+        float(training_step(game, [IMAGES.random_batch(16)], Progress(step))["generator.teacher_distance"])
+        for step in range(30)
+    ]
+    assert found[-1] < 0.7 * found[0]
+    assert all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
+    assert not any("teacher" in name for name in game.state_dict()["networks"])
+
+
+def test_the_discriminator_is_shown_the_teachers_images_of_the_same_latents_in_the_place_of_real_ones(teacher):
+    game = student(ALL)
+    give_teacher(game, teacher)
+    match = terms_of(game)["discriminator_loss"].match
+    context = StepContext(game, game.turns[0], IMAGES.random_batch(4), Progress())
+    (shown,) = context.input_real(match)
+    assert torch.allclose(shown, teacher_network(teacher, game)(*context.latent(match)))
+    assert game.showcase.discriminator_input is None  # real images are what its accuracy is of
+
+
+@pytest.mark.parametrize("adversarial", ["data", "teacher"])
+@pytest.mark.parametrize(
+    ("system", "more"),
+    [
+        ("dcgan", {"labels": "maps"}), ("dcgan", {"packing": 2}), ("wgan_gp_conv", {}),
+        ("dcgan", {"adaptive_augmentation": "bg"}),
+    ],
+)  # fmt: skip
+def test_every_kind_of_discriminator_input_is_taught(system, more, adversarial):
+    overrides = {"latent_dim": 4, **({"width": 4} if system == "dcgan" else {}), **more}
+    given = {**overrides, "distillation": {**ALL, "adversarial": adversarial}}
+    game = with_stand_ins(systems.build(system, IMAGES, given, seed=0))
+    values = training_step(game, [IMAGES.random_batch(8)] * game.batches_per_step, Progress())
+    assert values["generator.teacher_distance"] == pytest.approx(0.0, abs=1e-6)  # its own stand-in
+    assert all(torch.isfinite(value) for value in values.values())
+
+
+def test_a_game_without_a_teacher_is_what_it_was():
+    plain = systems.build("dcgan", IMAGES, NARROW, seed=0)
+    off = systems.build("dcgan", IMAGES, {**NARROW, "distillation": None}, seed=0)
+    assert [turn.names for turn in plain.turns] == [turn.names for turn in off.turns]
+    assert systems.resolve("dcgan", {"distillation": None}) == systems.resolve("dcgan", {})
+
+
+@pytest.mark.parametrize(
+    ("system", "overrides", "message"),
+    [
+        ("dcgan", {"distillation": {"pixels": 0.0}}, "the teacher has no part in it"),
+        ("dcgan", {"distillation": {"pixel": 1.0}}, "pixels"),
+        ("r3gan", {"distillation": {"adversarial": "teacher"}}, "r1 takes the gradient"),
+    ],
+)
+def test_what_cannot_be_taught_is_refused(system, overrides, message):
+    with pytest.raises(RecipeError, match=message):
+        systems.build(system, spec(system, size=32), overrides, seed=0)
+
+
+def test_a_teacher_of_another_kind_is_refused():
+    game = student({"pixels": 1.0})
+    with pytest.raises(RecipeError, match="Uniform of 6, those of the student Uniform of 4"):
+        teacher_network(trained({"width": 8, "latent_dim": 6}), game)
+    with pytest.raises(RecipeError, match="Gaussian of 4, those of the student Uniform of 4"):
+        teacher_network(trained({**WIDE, "prior": "gaussian"}), game)
+    larger = systems.build("dcgan", replace(IMAGES, size=32), {**NARROW, "distillation": {}}, seed=0)
+    with pytest.raises(RecipeError, match="16x16, those of the student"):
+        teacher_network(trained(), larger)
+
+
+def test_a_game_that_was_given_no_teacher_says_so():
+    game = student({"pixels": 1.0})
+    with pytest.raises(ValueError, match="was not given"):
+        training_step(game, [IMAGES.random_batch(4)], Progress())
+
+
+def test_settings_are_a_strict_model():
+    assert Distillation(**ALL).adversarial == "teacher"
+    assert systems.resolve("dcgan", {"distillation": {"features": 1.0}})["distillation"] == {
+        "pixels": 1.0, "features": 1.0, "adversarial": "data",
+    }  # fmt: skip
