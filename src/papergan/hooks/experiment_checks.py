@@ -28,6 +28,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
+from papergan.metrics.lpips import lpips_of
 from papergan.objectives.fixed_features import fixed_features, with_stand_ins
 from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
@@ -146,6 +147,8 @@ def find_experiment_errors(
         yield from too_large
         if too_large:  # networks for them would be as large
             return
+    if recipe.input is not None and not isinstance(recipe.input, Domain):
+        yield from _collect_error(name, lambda: lpips_of(recipe.evaluation, images.size))
     games: list[Game] = []
     yield from _collect_error(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
     if games and checkpoints is not None:
