@@ -111,7 +111,8 @@ def draw_neighbours(
 ) -> ImageGrid:
     """Eight samples, each beside the real images of the reference that are nearest to it."""
     recipe = experiment.recipe
-    samples = generate_samples(load_generator(recipe, generator), recipe.seed, progress_of(generator))
+    sampler = load_generator(recipe, generator, images=images)
+    samples = generate_samples(sampler, recipe.seed, progress_of(generator))
     extractor = fastest(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
     held = reference[extractor.name]
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
