@@ -163,10 +163,8 @@ def find_experiment_errors(
 
 def _find_packing_errors(name: str, training: TrainingRecipe, count: int, left: int) -> Iterator[str]:
     """Errors where a device's share of a batch cannot be divided into packs. left: images of an epoch's last batch."""
-    where, odd = (
-        f"{name}.training.batch_size",
-        [size for size in training.sizes.all if size // training.devices % count],
-    )
+    where = f"{name}.training.batch_size"
+    odd = [size for size in training.sizes.all if size // training.devices % count]
     for size in odd:
         fits = max(1, size // training.devices // count) * count * training.devices
         of = f"{size} images" + (f" on {training.devices} devices" if training.devices > 1 else "")
