@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from papergan import systems
 from papergan.config.evaluation import DomainClassifierSettings, EvaluationSettings, ImagesSettings, SanitySettings
-from papergan.config.experiment import Recipe, TrainingRecipe
+from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, TargetRecipe
 from papergan.config.study import SearchRecipe, StudyRecipe
 from papergan.config.tools import RetentionRecipe
+from papergan.config.training import TrainingRecipe
 from papergan.config.workers import WorkerSettings
 from papergan.data import allocations
 from papergan.data.declarations import parse_declaration

@@ -163,7 +163,7 @@ def translate(
     from papergan.inference.translated_files import translate_files
 
     paths = translate_files(load(model, device), images, out, direction=direction, tile=tile)
-    click.echo(f"{len(paths)} images translated by {model} in {out}")
+    click.echo(f"{len(paths)} {'image' if len(paths) == 1 else 'images'} translated by {model} in {out}")
 
 
 @main.command()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from papergan.config.experiment import Recipe, TrainingRecipe
+from papergan.config.experiment import Recipe
+from papergan.config.training import TrainingRecipe
 from papergan.errors import RecipeError
 
 GOOD = {"paper": "tahvili2025", "system": "hybrid", "dataset": "cifar10", "training": {"epochs": 1000}}

@@ -49,6 +49,7 @@ ONLY_FOR_SOME = {
     "class_samples": "intra_fid", "cas_samples": "cas", "cas_epochs": "cas", "cas_width": "cas", "cas_flip": "cas",
     "parzen_validation": "parzen_ll_historical", "parzen_bandwidths": "parzen_ll_historical",
     "held_out_digest": "copy_rate", "held_out_count": "pixel_copy_rate", "floor_count": "fid_floor",
+    "lpips_network": "lpips", "lpips_backbone_digest": "lpips", "lpips_weights_digest": "lpips",
 }  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def test_what_depends_on_the_images_that_are_held_out() -> None:
     assert changed == {
         "copy_rate", "distance_ratio", "pixel_copy_rate", "pixel_distance_ratio", "parzen_ll_historical", "fid_floor",
         "cas", "code_error", "encoder_1nn_accuracy", "reconstruction_error", "psnr", "ssim", "psnr_y",
-        "ssim_y", "cycle_error",
+        "ssim_y", "cycle_error", "lpips",
     }  # fmt: skip
 
 

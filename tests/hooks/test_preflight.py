@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
+from metrics.test_lpips import files
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import DataError, EvaluationError, RecipeError
@@ -184,3 +187,28 @@ def test_missing_data_and_missing_weights_are_one_message(tmp_path, monkeypatch)
     assert "'a.parquet' is in none of" in message
     assert "there is no folder /nonexistent, which PAPERGAN_DATA names" in message
     assert "--params mine.evaluation.inception=false,mine.evaluation.domain=true" in message
+
+
+def test_files_of_lpips_are_read_before_anything_is_trained(tmp_path):
+    files(tmp_path, "alex")
+    linear, backbone = str(tmp_path / "linear.pth"), str(tmp_path / "backbone.pth")
+
+    def pairs(size=None, **lpips):
+        given = recipe(
+            system="srgan", input={"kind": "downsampled", "factor": 4}, image_size=size,
+            overrides={"width": 4, "discriminator_width": 4, "blocks": 1, "pretraining_steps": 0},
+        )  # fmt: skip
+        return given | {"evaluation": {"inception": False, **lpips}}
+
+    assert check(tmp_path, mine=pairs(lpips_weights=linear, lpips_backbone=backbone))
+    for wrong, why in (
+        ({"lpips_weights": linear, "lpips_backbone": "none.pth"}, "mine: evaluation.lpips_backbone: there is no file"),
+        ({"lpips_weights": backbone, "lpips_backbone": backbone}, "backbone.pth is not the weights of LPIPS"),
+        ({"lpips_weights": linear, "lpips_backbone": linear}, "linear.pth is not torchvision's AlexNet"),
+        ({"lpips_weights": linear, "lpips_backbone": backbone, "size": 16}, "31 pixels or more, these have 16"),
+        ({"lpips_backbone": backbone}, "name the file of linear layers, lpips_weights, too"),
+    ):
+        with pytest.raises(RecipeError, match=re.escape(why)) as caught:
+            check(tmp_path, mine=pairs(**wrong))
+        assert "\n" not in str(caught.value)
+    assert check(tmp_path, mine=recipe(evaluation={"inception": False, "lpips_weights": "none.pth"}))  # no pairs

@@ -9,6 +9,7 @@ from papergan.config.registry import discover
 from papergan.errors import RecipeError
 from papergan.hooks import sweep_checks
 from papergan.hooks.study_checks import check_study
+from papergan.inference.model_library import ModelLibrary
 from pipelines.test_experiment import shapes
 from pipelines.test_sweep import NAME, RECIPE, RECIPES
 
@@ -19,7 +20,8 @@ def check(tmp_path, common=None, workers=None, **search):
         | {"workers": workers or {}}
         | {"common": RECIPE["common"] | (common or {}), "search": RECIPE["search"] | search}
     )
-    catalog = DataCatalog({"image_library": MemoryDataset(shapes(tmp_path), copy_mode="assign")})
+    libraries = {"image_library": shapes(tmp_path), "model_library": ModelLibrary(tmp_path)}
+    catalog = DataCatalog({name: MemoryDataset(one, copy_mode="assign") for name, one in libraries.items()})
     parameters = dict.fromkeys(discover(), RECIPES["dcgan_cifar10"]) | {NAME: given}
     for name, value in parameters.items():
         catalog[f"params:{name}"] = value

@@ -10,6 +10,7 @@ from papergan.config.registry import MODELS, TOOL_PARAMETERS, TOOLS, import_by_n
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
+from papergan.inference.model_library import ModelLibrary
 from papergan.validation import StrictModel
 
 OFFLINE = {"inception": False, "domain": True}
@@ -19,7 +20,8 @@ def check(tmp_path, name, given, **top):
     library = ImageLibrary.declared(
         {"synthetic_shapes": {"kind": "synthetic_shapes", "train": 20, "test": 10}}, Sources(tmp_path), tmp_path
     )
-    catalog = DataCatalog({"image_library": MemoryDataset(library, copy_mode="assign")})
+    libraries = {"image_library": library, "model_library": ModelLibrary(tmp_path / "models")}
+    catalog = DataCatalog({name: MemoryDataset(one, copy_mode="assign") for name, one in libraries.items()})
     for key, value in {name: given, "real": None, "fake": None, **top}.items():
         catalog[f"params:{key}"] = MemoryDataset(value)
     return import_by_name(TOOLS[name].check)(name, catalog)
@@ -84,7 +86,11 @@ def test_missing_weights_are_noticed_before_an_image_is_read(tmp_path, monkeypat
     ("changes", "message"),
     [
         ({}, "compression.model: which generator"),
-        ({"model": "nowhere"}, "compression.model: nowhere does not exist"),
+        ({"model": "nowhere"}, "compression.model: there is no trained model 'nowhere'"),
+        (
+            {"model": "x", "variants": {"float32": {}, "taught": {"model": "nowhere"}}},
+            "compression.model: there is no trained model 'x'",
+        ),
         ({"model": "hybrid_cifar1"}, "did you mean 'hybrid_cifar10'"),
         ({"model": "x", "variants": {"half": {"keep_channels": 0.5}}}, "variants: one is the generator as it is"),
         ({"model": "x", "variants": {"float32": {}, "none": {"keep_channels": 0.0}}}, "greater than 0"),

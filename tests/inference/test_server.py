@@ -197,7 +197,9 @@ def test_an_image_that_is_sent_comes_back_translated(loaded):
     for name, directions in (("srgan", ["a_to_b"]), ("cyclegan", ["a_to_b", "b_to_a"])):
         app = create_app(loaded(name), Limits(picture=5000, pixels=40 * 40))
         with testclient.TestClient(app, base_url="http://localhost:8000") as client:
-            assert client.get("/model").json()["directions"] == directions
+            model = client.get("/model").json()
+            assert (model["directions"], model["most"], model["bytes"]) == (directions, 1600, 5000)
+            assert model["channels"] == dict.fromkeys(directions, 3)
             for direction in directions:
                 answer = client.post(f"/translate?direction={direction}", content=sent, headers=png)
                 assert answer.headers["content-type"] == "image/png"
@@ -207,14 +209,15 @@ def test_an_image_that_is_sent_comes_back_translated(loaded):
             for path, content, headers, status, said in (
                 ("?direction=up", sent, png, 400, "direction: expected a_to_b"),
                 ("", sent, {"Content-Type": "text/plain"}, 415, "Content-Type: image/png"),
-                ("", b"nothing", png, 400, "the image is not a whole PNG"),
+                ("", b"nothing", png, 400, "the image is not a whole PNG, JPEG, BMP or WebP image"),
                 ("", b"x" * 6000, png, 413, "more than 5000 bytes"),
-                ("", as_png(np.zeros((41, 40, 3), np.uint8)), png, 413, "at most 1600 pixels, got 40 x 41"),
-                ("", as_png(np.zeros((4, 4, 3), np.uint8)), png, 400, "8 pixels or more"),
+                ("", as_png(np.zeros((41, 40, 3), np.uint8)), png, 413, "at most 1,600 pixels, got 40 x 41"),
+                ("", as_png(np.zeros((4, 4, 3), np.uint8)), png, 400, "expected images of 8 pixels or more"),
             ):
                 answer = client.post(f"/translate{path}", content=content, headers=headers)
                 assert answer.status_code == status, answer.text
                 assert said in answer.json()["detail"]
+                assert "leave it out" not in answer.text
             assert client.post("/sample", json={}).status_code in (404, 405)
             assert "Translate an image" in client.get("/").text
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from papergan.command_line import main
-from papergan.errors import DataError, RecipeError
+from papergan.errors import DataError, RecipeError, StorageError
 from papergan.inference import Translator
 from papergan.inference.measured_files import as_text, measure_files
 from papergan.inference.model_card import model_card
@@ -76,6 +76,22 @@ def test_files_of_a_folder_become_files_of_the_same_name(loaded, tmp_path):
     paths = translate_files(loaded("srgan"), folder, out, direction="a_to_b", tile=None)
     assert [path.name for path in paths] == ["a.png", "b.png"]
     assert [Image.open(path).size for path in paths] == [(40, 24), (18, 60)]
+    assert translate_files(loaded("srgan"), folder, out, direction="a_to_b", tile=None) == paths  # replaced
+    with pytest.raises(RecipeError, match=r"in/a.png is one of the images, and would be replaced; name another folder"):
+        translate_files(loaded("srgan"), folder, folder, direction="a_to_b", tile=None)
+    (folder / "a.png").rename(folder / "b.webp")
+    with pytest.raises(RecipeError, match=r"in/b.jpg and .*in/b.webp would both become .*out/b.png"):
+        translate_files(loaded("srgan"), folder, out, direction="a_to_b", tile=None)
+    (folder / "b.webp").unlink()
+    (out / "file").write_text("")
+    with pytest.raises(StorageError, match="out/file"):
+        translate_files(loaded("srgan"), folder, out / "file", direction="a_to_b", tile=None)
+    Image.new("RGB", (5, 9)).save(folder / "small.png")
+    with pytest.raises(RecipeError, match=r"in/small.png: expected images of 8 pixels or more each way, got 5 x 9$"):
+        translate_files(loaded("srgan"), folder / "small.png", out, direction="a_to_b", tile=None)
+    with pytest.raises(RecipeError, match="^translate: system 'srgan' knows the direction a_to_b"):
+        translate_files(loaded("srgan"), folder, out, direction="b_to_a", tile=None)
+    (folder / "small.png").unlink()
     (folder / "a.png").write_bytes(b"nothing")
     with pytest.raises(DataError, match="a.png"):
         translate_files(loaded("srgan"), folder, out, direction="a_to_b", tile=None)
@@ -100,7 +116,7 @@ def test_the_command_translates_a_folder(folder_of, tmp_path):
     given = ["translate", str(folder_of("srgan")), str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(main, given)
     assert done.exit_code == 0, done.output
-    assert done.output.startswith("1 images translated by ")
+    assert done.output.startswith("1 image translated by ")
     assert Image.open(tmp_path / "out/a.png").size == (18, 24)
     done = CliRunner().invoke(main, ["translate", str(folder_of("dcgan")), str(tmp_path / "a.png")])
     assert done.exit_code == 1

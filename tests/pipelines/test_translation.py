@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 import torch
 
-from papergan.config.checked import Experiment
+from metrics.test_lpips import files
+from papergan.config.checked import Experiment, TrialPlan
 from papergan.config.experiment import Recipe
+from papergan.config.study import StudyRecipe, trials_of
 from papergan.data.library import ImageLibrary
 from papergan.data.sources import Sources
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.trial_results import ExperimentTrialStore
 from papergan.evaluation.translation_scores import TranslationTest, translated
 from papergan.inference import Translator, load
 from papergan.inference.model_folder import write_model
 from papergan.inference.model_library import ModelLibrary
-from papergan.pipelines import experiment
+from papergan.metrics.lpips import lpips_of
+from papergan.pipelines import experiment, study
 from papergan.pipelines.experiment.nodes.evaluation import evaluate
 from papergan.pipelines.experiment.restore import load_generator
+from papergan.reporting.comparison_page import comparison_html
+from papergan.reporting.comparison_table import comparison_table
+from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.tracking import Tracker
 from pipelines.test_experiment import played
 
@@ -167,3 +176,88 @@ def test_the_model_folder_is_a_translator_of_the_images_that_were_scored(pairs, 
     grid = pairs.load("srgan_cifar10.translations")
     small = grid.images[:12, :, ::4, ::4]
     assert torch.equal(translator.translate(small.permute(0, 2, 3, 1)).pixels, grid.images[24:36])
+
+
+def test_lpips_is_measured_where_its_files_are_named(pairs, tmp_path):
+    name, settings = "srgan_cifar10", files(tmp_path, "alex")
+    named = {one: getattr(settings, one) for one in ("lpips_network", "lpips_weights", "lpips_backbone")}
+    one = pairs.load(f"params:{name}")
+    recipe = one.recipe.model_copy(update={"evaluation": one.recipe.evaluation.model_copy(update=named)})
+    inputs = ("domain_classifier", "reference", "real_rows", "trained", "generator", "snapshots")
+    images, given = pairs.load(f"{name}.images"), [pairs.load(f"{name}.{each}") for each in inputs]
+    card = evaluate(Experiment(name, recipe), images, *given, pairs.load("feature_cache"))
+    before, translations = pairs.load(f"{name}.scores"), pairs.load(f"{name}.translations")
+    assert {key: value for key, value in card.final.items() if key != "lpips"} == before.final
+    lpips, wanted, bicubic = lpips_of(settings, 32), images.test.images[:100], card.real_rows[-1]
+    made = translated(load_generator(recipe, given[4]).generator, images.inputs.test.images[:100], torch.device("cpu"))
+    assert torch.equal(made[:12], translations.images[24:36])
+    assert card.final["lpips"] == pytest.approx(lpips.mean(made, wanted))
+    assert (bicubic.name, "lpips" in bicubic.metrics) == ("bicubic", True)
+    (protocol,) = card.protocols
+    assert (protocol.lpips_network, protocol.lpips_weights_digest) == ("alex", lpips.weights_digest)
+    assert protocol.label("lpips") == "lpips@100-alex"
+    for scores, there in ((card, True), (before, False)):
+        table = comparison_table([], {name: scores.model_dump(mode="json")})
+        assert ("lpips@100-alex" in table.columns) == there
+        assert ("LPIPS" in comparison_html(table, "t")) == there
+        assert any("lpips" in column for column in table.columns) == there
+
+
+def test_a_study_of_translations_scores_them_as_their_experiments_do(pairs, domains, tmp_path):
+    name = "translation_study"
+    recipes = {one: SHARED | GIVEN[one] for one in GIVEN}
+    srgan = recipes["srgan_cifar10"]
+    recipes["srresnet_cifar10"] = srgan | {"overrides": srgan["overrides"] | {"adversarial": 0.0}}
+    recipe = StudyRecipe.parse(name, {
+        "paper": "ledig2017", "seeds": [0],
+        "grids": {
+            "resolution": {"experiments": ["srgan_cifar10", "srresnet_cifar10"]},
+            "domains": {"experiments": ["cyclegan_horse_deer"]},
+        },
+        "claims": [
+            {"claim": one, "treatment": [f"{better}_cifar10"], "baseline": [f"{worse}_cifar10"], "metrics": [metric]}
+            for one, better, worse, metric in (
+                ("sharper", "srgan", "srresnet", "fid"), ("nearer", "srresnet", "srgan", "psnr_y"),
+            )
+        ],
+    })  # fmt: skip
+    published = {"ledig2017": {"dataset": "set5", "table_2": {
+        "metric": "psnr_y", "caption": "c", "rows": [{"row": "SRGAN", "value": 29.4, "experiments": ["srgan_cifar10"]}],
+    }}}  # fmt: skip
+    library = pairs.load("image_library")
+    catalog = played(study.create_pipeline(name), {
+        "image_library": library, "feature_cache": FeatureCache(tmp_path / "rulers"), f"{name}.tracker": Tracker(),
+        f"params:{name}": TrialPlan(name, recipe, tuple(trials_of(name, recipe, recipes))),
+        f"{name}.trials": ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints"),
+        "published": published, "pros_and_cons": {},
+    })  # fmt: skip
+    page = catalog.load(f"{name}.study_table")
+    rows = {row["experiment"]: row for row in csv.DictReader(page.csv.splitlines())}
+    for made, one in ((pairs, "srgan_cifar10"), (domains, "cyclegan_horse_deer")):
+        scores = made.load(f"{one}.scores").final
+        found = {key: float(value) for key, value in rows[one].items() if key in scores}
+        assert found == pytest.approx(scores)
+    (head, *lines), (_, *ways) = (
+        [line for line in part.splitlines() if line.startswith("|")] for part in page.markdown.split("\n## ")[1:3]
+    )
+    assert "psnr_y@100" in head
+    assert "published" not in head  # that is of other images
+    assert next(line for line in lines if line.startswith("| bicubic |"))
+    assert [line.split(" |")[0] for line in ways if line.startswith("| input")] == ["| input", "| input, b to a"]
+    assert "b_to_a_cycle_error@12" in page.markdown
+    assert "real test set of synthetic_shapes" in page.markdown
+    assert "bicubic of" not in page.markdown  # it is in the table
+    assert {
+        "sharper: by fid one seed tells nothing in 1 of 1",
+        "nearer: by psnr_y one seed tells nothing in 1 of 1",
+    } <= (set(page.console.splitlines()))
+    trial = next(trial for trial in trials_of(name, recipe, recipes) if trial.experiment == "srgan_cifar10")
+    trainer = ExperimentTrainer(library, FeatureCache(tmp_path / "rulers"), CheckpointFolder(tmp_path / "checkpoints"))
+    assert trainer.data_digest(trial) == pairs.load("srgan_cifar10.images").training_digest
+
+
+def test_the_neighbours_of_a_translator_are_of_translated_test_images(pairs):
+    grid = pairs.load("srgan_cifar10.neighbours")
+    samples = grid.images[:: grid.columns]
+    assert torch.equal(samples, pairs.load("srgan_cifar10.samples").images[:8])
+    assert len(torch.unique(samples.flatten(1), dim=0)) == 8

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from papergan import systems
+from papergan.config.checked import Experiment
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.errors import RecipeError
 from papergan.game.game import Game
@@ -16,6 +18,8 @@ from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
 from papergan.networks.style_based.growth import Growing
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
+from papergan.pipelines.experiment.nodes.figures import animate
+from papergan.pipelines.experiment.nodes.training import frames_of
 from papergan.training.batches import Batches
 from papergan.training.callbacks import Callbacks
 from papergan.training.checkpoint import CheckpointStore
@@ -66,17 +70,25 @@ def test_reports_say_the_level_of_the_step_also_after_an_interruption(tmp_path):
         source = Batches(
             pixels, torch.zeros(20, dtype=torch.int64), batch_size=4, batch_sizes={24: 2}, seed=0, device="cpu"
         )
-        settings = TrainSettings(steps=count, report_every=1)
-        trainer = Trainer(build(), source, settings, CheckpointStore(tmp_path, "grown"), Callbacks())
+        settings = TrainSettings(steps=count, report_every=1, evaluate_every=2)
+        callbacks = Callbacks(evaluate=lambda sampler, game, progress: {})
+        trainer = Trainer(build(), source, settings, CheckpointStore(tmp_path, "grown"), callbacks)
         trainer.run()
         return trainer
 
     train(5)
-    rows = train(10).history.losses
+    trained = train(10)
+    rows = trained.history.losses
     assert [row["images"] for row in rows] == [4, 8, 12, 16, 20, 24, 26, 28, 30, 32]
     seen = [row["images"] - (4 if row["images"] <= 24 else 2) for row in rows]
     growth = build().networks["generator"].growth
-    assert [row["networks.level"] for row in rows] == [growth(Progress(images=images)) for images in seen]
+    level = [growth(Progress(images=images)) for images in seen]
+    assert [row["networks.level"] for row in rows] == level
+    shown = trained.sample_history.frames
+    assert [frame.step for frame in shown] == [2, 4, 5, 6, 10]
+    assert [frame.at["networks.level"] for frame in shown] == [level[frame.step - 1] for frame in shown]
+    grids = animate(Experiment("grown", SimpleNamespace(dataset_name="d")), frames_of(trained.sample_history)).grids
+    assert grids[1].caption == f"grown on d: epoch {shown[1].epoch:g}, level 0.25"
 
 
 def test_a_training_that_is_stopped_in_a_fade_goes_on_bit_for_bit():

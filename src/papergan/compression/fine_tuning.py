@@ -74,7 +74,7 @@ class FixedZeros:
 
 
 def with_fixed_zeros(game: Game) -> None:
-    """Keep the generator's weights of zero at zero from now on, whoever trains it."""
+    """Keep the generator's weights of zero at zero in every step from now on."""
     name = game.showcase.generator
     constraint = FixedZeros(game.networks[name])
     game.players = {

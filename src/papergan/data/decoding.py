@@ -149,9 +149,10 @@ def _opened(picture: Picture, *, whole: bool = False, modes: tuple[str, ...] = _
     except DataError as error:
         raise ImageError(f"{picture.where} {error}", getattr(error, "why", "refused")) from error
     except Exception as error:  # Pillow's parsers raise a dozen types on garbage; each means the same here
+        kind = type(error).__name__
         raise ImageError(
-            f"{picture.where} is not a whole PNG, JPEG, BMP or WebP image ({type(error).__name__}); "
-            f"get it again or leave it out",
+            f"{picture.where} is not a whole PNG, JPEG, BMP or WebP image"
+            f"{'' if kind == 'UnidentifiedImageError' else f' ({kind})'}; get it again or leave it out",
             DAMAGED,
         ) from error
 

@@ -83,7 +83,8 @@ class Protocol(EvaluationRules):
     extractor: "inception", "domain", ...; extractor_digest: SHA-256 of its weights. reference_name, _digest, _count:
     the real images. held_out_digest, held_out_count: the held-out ones, "" and 0 where there are none, on which copy
     rates, the Parzen window and the floor depend; floor_count: of them, those behind the floor. direction: "b_to_a" of
-    the way back of a translation, "" of anything else.
+    the way back of a translation, "" of anything else. lpips_network, _backbone_digest, _weights_digest: of LPIPS, ""
+    where it is not measured.
     Raises EvaluationError for one that was stored before protocols said what was held out.
     """
 
@@ -97,6 +98,9 @@ class Protocol(EvaluationRules):
     held_out_count: int = 0
     floor_count: int = 0
     direction: str = ""
+    lpips_network: str = ""
+    lpips_backbone_digest: str = ""
+    lpips_weights_digest: str = ""
 
     # read by pydantic, which this module does not need
     __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from papergan.data.degradations import BATCH, grey, resampled
 
+BASELINES = ("bicubic", "mean fill", "nearest fill", "input")
 AT_ONCE = 256  # images whose holes are filled
 
 

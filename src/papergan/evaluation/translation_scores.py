@@ -17,6 +17,7 @@ from papergan.evaluation.scorecard import RealRow
 from papergan.evaluation.translation_baselines import baselines
 from papergan.extractors.feature_extractor import Features
 from papergan.image_range import to_model_range, to_pixels
+from papergan.metrics.lpips import LPIPS
 from papergan.metrics.ms_ssim import WINDOW
 from papergan.metrics.pair_similarity import luma, psnr, ssim
 from papergan.metrics.registry import TO_INPUTS
@@ -30,8 +31,8 @@ class TranslationTest:
     """What one direction is tested on: the first `num_samples` test images of its inputs.
 
     target: what they become, of the test split. evaluator: against real images of that kind. rules: of the evaluation.
-    classes: those that the target's data set was cut down to, or none. back: whether this is the way back to the
-    recipe's input images, whose metrics are called so.
+    classes: those that the target's data set was cut down to, or none. lpips: by which pairs are compared too. back:
+    whether this is the way back to the recipe's input images, whose metrics are called so.
     """
 
     target: ImageSet
@@ -39,6 +40,7 @@ class TranslationTest:
     evaluator: Evaluator
     rules: EvaluationRules
     classes: tuple[str, ...] = ()
+    lpips: LPIPS | None = None
     back: bool = False
 
     @property
@@ -50,7 +52,15 @@ class TranslationTest:
     def protocols(self) -> tuple[Protocol, ...]:
         """Of these scores, by extractor."""
         found = [held.protocol(self._rules) for held in self.evaluator.references.values()]
-        return tuple(replace(one, direction=TO_INPUTS if self.back else "") for one in found)
+        if self.back:
+            found = [replace(one, direction=TO_INPUTS) for one in found]
+        if (lpips := self.lpips) is None:
+            return tuple(found)
+        backbone, weights = lpips.backbone_digest, lpips.weights_digest
+        return tuple(
+            replace(one, lpips_network=lpips.network, lpips_backbone_digest=backbone, lpips_weights_digest=weights)
+            for one in found
+        )
 
     def score(
         self, network: nn.Module, back: nn.Module | None, device: torch.device, stop: Stop, what: str
@@ -67,7 +77,9 @@ class TranslationTest:
         scores = self.evaluator.score_features(features, self._rules, stop)
         scores |= self._of_classes(features.features)
         if self.inputs.paired:
-            scores |= pair_scores(made, self.target.images[: len(made)], self._border)
+            wanted = self.target.images[: len(made)]
+            scores |= pair_scores(made, wanted, self._border)
+            scores |= {} if self.lpips is None else {"lpips": self.lpips.mean(made, wanted)}
         return {self._named(name): value for name, value in scores.items()}
 
     def baseline_rows(self, stop: Stop = None) -> tuple[RealRow, ...]:

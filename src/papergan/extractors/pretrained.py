@@ -32,7 +32,7 @@ class PretrainedFile:
     url: str
     setting: str
     instead: str
-    last_layer: tuple[int, int]
+    last_layer: tuple[int, ...]
     num_tensors: int
     last_name: str = "fc.weight"
     megabytes: int = 100
@@ -46,7 +46,8 @@ class PretrainedFile:
     def how_to(self) -> str:
         """The ways out, for the end of every message."""
         let = "" if self.by_hand else "let it be downloaded (evaluation.allow_download=true), or "
-        return f"download {self.url} (about {self.megabytes} MB) and set {self.setting}=<file>, or {let}{self.instead}"
+        size = f"about {self.megabytes} MB" if self.megabytes else "below 1 MB"
+        return f"download {self.url} ({size}) and set {self.setting}=<file>, or {let}{self.instead}"
 
     def locate(self, path: Path | str | None = None, allow_download: bool = False) -> Path:
         """`path`, else the file in torch's hub cache, else (if allowed) a fresh download into that cache.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -12,17 +11,17 @@ from kedro.pipeline import Pipeline
 
 from papergan import systems
 from papergan.atomic_files import check_room
-from papergan.compression.fine_tuning import check_model, start_from_trained
 from papergan.config.checked import Experiment
-from papergan.config.experiment import Recipe, TrainingRecipe
+from papergan.config.experiment import Recipe
 from papergan.config.registry import TOOL_PARAMETERS, studies
+from papergan.config.training import TrainingRecipe
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.data.preparation import check_resizing
 from papergan.data.translation import Domain, Pairs, input_spec
 from papergan.datasets.checkpoints import CheckpointFolder
-from papergan.errors import CheckpointError, DataError, EvaluationError, PaperganError, RecipeError
+from papergan.errors import DataError, EvaluationError, PaperganError, RecipeError
 from papergan.extractors.build import weight_files
 from papergan.extractors.fixed_networks import check_fixed
 from papergan.extractors.settings import ExtractorSettings
@@ -30,8 +29,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
-from papergan.inference.model_library import ModelLibrary
-from papergan.inference.teacher import teacher_network
+from papergan.metrics.lpips import lpips_of
 from papergan.objectives.fixed_features import fixed_features, with_stand_ins
 from papergan.randomness import own_random_state
 from papergan.training.checkpoint import checkpoint_bytes
@@ -63,16 +61,14 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, files: bool = Tru
         except PaperganError as error:
             errors.append(str(error))
         else:
-            for experiment in checked:
-                where = f"{experiment.name}.checkpoints"
+            for one in checked:
+                where = f"{one.name}.checkpoints"
                 folder: CheckpointFolder | None = catalog.load(where) if where in pipeline.inputs() else None
-                errors += find_experiment_errors(experiment, library, folder)
+                errors += find_experiment_errors(one, library, folder)
     if errors:
         raise RecipeError("; ".join(errors))
     if not files:
         return checked
-    if "model_library" in pipeline.inputs():
-        check_models({one.name: one.recipe for one in checked}, library, catalog.load("model_library"))
     ingested = [one for one in checked if f"{one.name}.raw_images" in pipeline.datasets()]
     locate_files(
         {f"{one.name}.dataset": (library, one.recipe) for one in ingested},
@@ -115,36 +111,6 @@ def locate_weights(where: str, settings: ExtractorSettings) -> None:
         raise EvaluationError(str(error).replace("evaluation.", f"{where}.")) from error
 
 
-def check_models(recipes: Mapping[str, Recipe], library: ImageLibrary, models: ModelLibrary) -> None:
-    """Try the trained models that recipes, each by its place, learn from or begin with.
-
-    Raises CheckpointError where one is not there, RecipeError where it does not fit.
-    """
-    for where, recipe in recipes.items():
-        if recipe.teacher is not None:
-            with _at(f"{where}.teacher: {recipe.teacher}"):
-                teacher_network(models.model(recipe.teacher), _game_of(recipe, library))
-        if (tuning := recipe.fine_tuning) is not None:
-            with _at(f"{where}.fine_tuning.model: {tuning.model}"):
-                stored = models.model(tuning.model)
-                check_model(stored, recipe.system)
-                start_from_trained(_game_of(recipe, library), stored, models.networks(tuning.model), 0.0)
-
-
-@contextmanager
-def _at(where: str) -> Iterator[None]:
-    """Say which setting an error is of."""
-    try:
-        yield
-    except (CheckpointError, RecipeError) as error:
-        raise type(error)(f"{where}: {error}") from error
-
-
-def _game_of(recipe: Recipe, library: ImageLibrary) -> Game:
-    declared, _ = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
-    return _build(recipe, image_spec(recipe, declared, library))
-
-
 def find_experiment_errors(
     experiment: Experiment, library: ImageLibrary, checkpoints: CheckpointFolder | None
 ) -> Iterator[str]:
@@ -182,8 +148,10 @@ def find_experiment_errors(
         yield from too_large
         if too_large:  # networks for them would be as large
             return
+    if recipe.input is not None and not isinstance(recipe.input, Domain):
+        yield from _collect_error(name, lambda: lpips_of(recipe.evaluation, images.size))
     games: list[Game] = []
-    yield from _collect_error(f"{name}.overrides", lambda: games.append(_build(recipe, images)))
+    yield from _collect_error(f"{name}.overrides", lambda: games.append(build_on_cpu(recipe, images)))
     if games and checkpoints is not None:
         yield from _collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
     yield from _find_memory_errors(name, recipe, games)
@@ -196,10 +164,8 @@ def find_experiment_errors(
 
 def _find_packing_errors(name: str, training: TrainingRecipe, count: int, left: int) -> Iterator[str]:
     """Errors where a device's share of a batch cannot be divided into packs. left: images of an epoch's last batch."""
-    where, odd = (
-        f"{name}.training.batch_size",
-        [size for size in training.sizes.all if size // training.devices % count],
-    )
+    where = f"{name}.training.batch_size"
+    odd = [size for size in training.sizes.all if size // training.devices % count]
     for size in odd:
         fits = max(1, size // training.devices // count) * count * training.devices
         of = f"{size} images" + (f" on {training.devices} devices" if training.devices > 1 else "")
@@ -238,7 +204,7 @@ def _how_to_give(name: str, recipe: Recipe) -> str:
     return f"; name yours, a folder, a .zip or .parquet file: --params {name}.dataset=PATH"
 
 
-def _build(recipe: Recipe, images: ImageSpec) -> Game:
+def build_on_cpu(recipe: Recipe, images: ImageSpec) -> Game:
     """Build the game on the CPU, and sample one latent, to find errors before the run."""
     game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
     game.sampler().latents(1, recipe.seed, "preflight", progress=Progress(), truncation=recipe.evaluation.truncation)

@@ -19,7 +19,8 @@ from papergan.config.tools import ANCHORS, ReproductionsRecipe
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
-from papergan.hooks.experiment_checks import check_models, find_experiment_errors, locate_files
+from papergan.hooks.experiment_checks import find_experiment_errors, locate_files
+from papergan.hooks.model_checks import check_models
 from papergan.hooks.sweep_checks import check_sweep
 from papergan.inference.model_library import ModelLibrary
 from papergan.messages import quoted

@@ -8,9 +8,10 @@ from typing import Any
 
 from papergan import systems
 from papergan.config.checked import Sweep
-from papergan.config.experiment import Recipe, TrainingRecipe
+from papergan.config.experiment import Recipe
 from papergan.config.registry import discover
 from papergan.config.study import EXECUTION_SETTINGS, ExperimentTrial, StudyRecipe
+from papergan.config.training import TrainingRecipe
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, RecipeError, did_you_mean

@@ -47,6 +47,7 @@ class ValidationHook:
         Raises RecipeError with all errors on one line, also for --params that no node reads.
         """
         from papergan.hooks.experiment_checks import preflight  # here, because these need torch
+        from papergan.hooks.model_checks import check_models
         from papergan.hooks.study_checks import check_study
         from papergan.hooks.tool_checks import refuse_unread
 
@@ -56,7 +57,11 @@ class ValidationHook:
         checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items()}
         read = [name for name in checks if f"params:{name}" in pipeline.inputs()]
         checked: dict[str, Any] = {name: checks[name](name, catalog) for name in read}
-        checked |= {experiment.name: experiment for experiment in preflight(pipeline, catalog, files=not dry)}
+        experiments = preflight(pipeline, catalog, files=not dry)
+        if not dry and experiments and "model_library" in pipeline.inputs():
+            recipes = {one.name: one.recipe for one in experiments}
+            check_models(recipes, catalog.load("image_library"), catalog.load("model_library"))
+        checked |= {experiment.name: experiment for experiment in experiments}
         for name, recipe in checked.items():
             catalog.save(f"params:{name}", recipe)
         trained = _trained(checked, pipeline, catalog)

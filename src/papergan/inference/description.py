@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from papergan.inference.generator import Generator
+
+
+SHOWN = ("fid", "is_mean", "psnr_y", "ssim_y")
 
 
 def describe(generator: Generator) -> str:
@@ -18,16 +22,24 @@ def describe(generator: Generator) -> str:
         f"{count:,} parameters",
         f"  trained on {about.get('dataset', 'an unknown data set')}, {generator.progress.step:,} steps, weights "
         f"{generator.stored.config['weights']}",
-        f"  {_given(generator)}; classes {', '.join(generator.classes) if generator.conditional else 'none'}",
-        *(f"  {name} {value:.4g}" for name, value in generator.metrics.items() if name.endswith(("fid", "is_mean"))),
+        f"  {_given(generator)}",
+        *(f"  {name} {value:.4g}" for name, value in generator.metrics.items() if name.endswith(SHOWN)),
         f"  digest {generator.digest[:16]}",
     ]
     return "\n".join(lines)
 
 
 def _given(generator: Generator) -> str:
-    """What images are made from."""
-    images = generator.image.input
-    if images is not None:
-        return f"translates images of {images.channels}x{images.size}x{images.size}"
-    return f"latents {generator.latent_dim}, {type(generator.sampler.prior).__name__}"
+    """What images are made from; of two domains, which they are."""
+    images, recipe = generator.image.input, generator.recipe
+    if images is None:
+        classes = ", ".join(generator.classes) if generator.conditional else "none"
+        return f"latents {generator.latent_dim}, {type(generator.sampler.prior).__name__}; classes {classes}"
+    given = recipe.get("input") or {}
+    domains = f"; a: {_domain(given)}, b: {_domain(recipe)}" if given.get("kind") == "domain" else ""
+    return f"translates images of {images.channels}x{images.size}x{images.size}{domains}"
+
+
+def _domain(settings: Mapping[str, Any]) -> str:
+    classes = settings.get("classes")
+    return f"{settings['dataset']}[{', '.join(classes)}]" if classes else str(settings["dataset"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +21,39 @@ from papergan.reporting.image_grid import encode_png
 def translate_files(generator: Generator, images: Path, out: Path, *, direction: str, tile: int | None) -> list[Path]:
     """Translate a file, or every image file of a folder, each at its own size, into folder `out`; returns the paths.
 
-    Images become grey or RGB, as the generator's inputs are; what is transparent lies on white.
-    Raises RecipeError where the generator translates nothing, or inputs that are no pictures; DataError for a file that
-    is no image; StorageError where the disk refuses.
+    Images become grey or RGB, as the generator's inputs are; what is transparent lies on white. What an earlier call
+    wrote is replaced.
+    Raises RecipeError where the generator translates nothing, or inputs that are no pictures, where an image is too
+    small, and where two results, or a result and an image, would be one file; DataError for a file that is no image;
+    StorageError where the disk refuses.
     """
     if not isinstance(generator, Translator):
         raise RecipeError(f"system {generator.system!r} makes images from latents; papergan sample shows them")
     generator.check_takes_pictures(direction)
     channels = generator.channels_of(direction)
-    paths = []
-    for file in image_files(images):
-        made = generator.translate(read_image(file, channels)[None], direction=direction, tile=tile)
-        paths.append(out / f"{file.stem}.png")
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(paths[-1], encode_png(made.pixels[0], made.about))
-    return paths
+    targets = _targets(image_files(images), out)
+    for target, file in targets.items():
+        image = read_image(file, channels)[None]
+        try:
+            made = generator.translate(image, direction=direction, tile=tile)
+        except RecipeError as error:
+            raise RecipeError(f"{sanitise(file)}: {str(error).removeprefix('translate: ')}") from error
+        write_whole(target, encode_png(made.pixels[0], made.about))
+    return list(targets)
+
+
+def _targets(files: Sequence[Path], out: Path) -> dict[Path, Path]:
+    """Each result, and the file that it is made of. Raises RecipeError where one would take the place of another."""
+    targets: dict[Path, Path] = {}
+    originals = {file.resolve() for file in files}
+    for file in files:
+        target = out / f"{file.stem}.png"
+        if (other := targets.get(target)) is not None:
+            raise RecipeError(f"{other} and {file} would both become {target}; rename one of them")
+        if target.resolve() in originals:
+            raise RecipeError(f"{target} is one of the images, and would be replaced; name another folder with --out")
+        targets[target] = file
+    return targets
 
 
 def image_files(images: Path) -> list[Path]:

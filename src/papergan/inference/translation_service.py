@@ -8,7 +8,7 @@ import torch
 
 from papergan.data.decoding import decode_whole, read_header
 from papergan.data.images import Picture
-from papergan.errors import DataError
+from papergan.errors import DataError, RecipeError
 from papergan.inference.service import Limits, Refused, Service, answer_json
 from papergan.inference.translator import Translator
 from papergan.inference.worker import Check
@@ -64,7 +64,9 @@ class TranslationService(Service):
             {
                 **self.about,
                 "directions": self.directions,
+                "channels": {direction: self.generator.channels_of(direction) for direction in self.directions},
                 "most": self.limits.pixels,
+                "bytes": self.limits.picture,
             }
         )
 
@@ -73,9 +75,12 @@ class TranslationService(Service):
         try:
             header = read_header(picture)
             if header.width * header.height > self.limits.pixels:
-                raise Refused(413, f"at most {self.limits.pixels} pixels, got {header.width} x {header.height}")
+                raise Refused(413, f"at most {self.limits.pixels:,} pixels, got {header.width} x {header.height}")
             image = decode_whole(picture, "L" if channels == 1 else "RGB", "white")
         except DataError as error:
-            raise Refused(400, str(error)) from error
-        made = self.generator.translate(torch.from_numpy(image)[None], direction=direction, tile=TILE, check=check)
+            raise Refused(400, str(error).partition("; ")[0]) from error  # without advice for files of data sets
+        try:
+            made = self.generator.translate(torch.from_numpy(image)[None], direction=direction, tile=TILE, check=check)
+        except RecipeError as error:
+            raise Refused(400, str(error).removeprefix("translate: ")) from error
         return encode_png(made.pixels[0], made.about)

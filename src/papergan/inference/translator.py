@@ -46,7 +46,8 @@ class Translator(Generator):
         return self.image.channels if direction == B_TO_A else self.image.input.channels
 
     def check_takes_pictures(self, direction: str) -> None:
-        """Raise RecipeError where the inputs of this direction are no grey or colour pictures."""
+        """Raise RecipeError for a direction that was not learnt, or whose inputs are no grey or colour pictures."""
+        self._network(direction)
         if (channels := self.channels_of(direction)) not in (1, 3):
             raise RecipeError(
                 f"the inputs of system {self.system!r} have {channels} channels, the last a mask; use "
@@ -94,7 +95,8 @@ class Translator(Generator):
                 f", got {given.dtype} {list(given.shape)}"
             )
         if min(given.shape[2:]) < 8:
-            raise RecipeError(f"translate: expected images of 8 pixels or more, got {list(given.shape[2:])}")
+            height, width = given.shape[2:]
+            raise RecipeError(f"translate: expected images of 8 pixels or more each way, got {width} x {height}")
         return given.float()
 
     @torch.no_grad()

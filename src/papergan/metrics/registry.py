@@ -91,6 +91,10 @@ _ALL = (
     Metric("ssim", "SSIM of pairs", "higher", "ssim@{num_samples}", "", HELD_OUT, False),
     Metric("psnr_y", "PSNR of pairs, luminance", "higher", "psnr_y@{num_samples}", "", HELD_OUT, False),
     Metric("ssim_y", "SSIM of pairs, luminance", "higher", "ssim_y@{num_samples}", "", HELD_OUT, False),
+    Metric(
+        "lpips", "LPIPS of pairs", "lower", "lpips@{num_samples}-{lpips_network}", "",
+        ("lpips_network", "lpips_backbone_digest", "lpips_weights_digest", *HELD_OUT), False,
+    ),
     Metric("target_share", "share taken for the target's classes", "real", "target_share@{num_samples}"),
     Metric(
         "cycle_error", "difference after there and back, grey levels", "lower", "cycle_error@{num_samples}", "",

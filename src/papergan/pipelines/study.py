@@ -15,9 +15,11 @@ from papergan.data.library import ImageLibrary
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ExperimentTrialStore
+from papergan.evaluation.translation_baselines import BASELINES
 from papergan.inference.model_library import ModelLibrary
 from papergan.metrics.registry import prefix_and_metric
 from papergan.pipelines.groups import named_node
+from papergan.reporting.comparison_page import PAIRS
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import Statement, read_statements, statement_table
 from papergan.reporting.published_results import PublishedRow, published_notes, published_rows
@@ -34,7 +36,9 @@ from papergan.tracking import Tracker
 if TYPE_CHECKING:
     import pandas as pd
 
-CONSOLE_METRICS = ("fid@", "is@", "recall@", "copies@", "ms_ssim@")  # what there is room for; the page has the rest
+CONSOLE_METRICS = (  # what there is room for; the page has the rest
+    "psnr_y@", "ssim_y@", "lpips@", "target_share@", "cycle_error@", "fid@", "is@", "recall@", "copies@", "ms_ssim@",
+)  # fmt: skip
 FIGURES = {
     "losses": (figures.losses, "losses"),
     "scores": (figures.scores, "scores over epochs"),
@@ -90,6 +94,8 @@ def tabulate(
     groups = grouped(ExperimentGroup, study.trials, trials, reasons)
     rows = [row for row in published_rows(published) if row.paper == study.recipe.paper]
     rows = [row for row in rows if study.recipe.tables is None or row.table in study.recipe.tables]
+    trained_on = {group.dataset.split("/")[0] for group in groups}
+    rows = [row for row in rows if row.metric not in PAIRS or row.dataset in trained_on]  # of pairs of other images
     tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in groups_by_table(groups).items()]
     results = claim_results(study.recipe.claims, groups, rows)
     more = [("Claims", claim_table(results))] if results else []
@@ -123,7 +129,7 @@ def _notes(
     missing = sum(len(group.missing) for group in groups)
     notes = [f"{len(done)} trials done, {missing} not yet"] if missing else []
     real_rows = {(real.dataset, real.name): real for card in done for real in card.real_rows}
-    for real in real_rows.values():
+    for real in (row for row in real_rows.values() if row.name not in BASELINES):  # which are in the tables
         values = [f"{name} {text(value)}" for name, value in real.metrics.items() if prefix_and_metric(name)]
         notes.append(f"{real.name} of {real.dataset}, by the same rules: {', '.join(values)}")
     notes += [f"{row.table}, {row.row}: {row.remark}" for row in rows if row.remark]

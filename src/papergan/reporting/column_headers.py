@@ -10,8 +10,8 @@ from papergan.metrics.registry import COLUMNS, METRICS, TO_INPUTS
 Headers = Mapping[tuple[str, str], str]  # by (comparability digest, name of the metric)
 
 GENERATED = ("fid", "is")  # by which papers compare generated images, as headers have them
-TRANSLATED = ("psnr_y", "ssim_y", "fid", "target_share", "cycle_error")  # and translated ones
-OF_TRANSLATIONS_ALONE = ("psnr_y", "psnr", "target_share", "cycle_error")
+TRANSLATED = ("psnr_y", "ssim_y", "lpips", "fid", "target_share", "cycle_error")  # and translated ones
+OF_TRANSLATIONS_ALONE = ("psnr_y", "psnr", "lpips", "target_share", "cycle_error")
 _IN_HEADERS = {metric.pattern.split("@")[0]: metric for metric in METRICS.values()}
 
 

@@ -37,6 +37,7 @@ TRANSLATED: Columns = {
         "peak signal-to-noise ratio of the luminance of pairs, dB, higher is better",
     ),
     "SSIM Y": ("ssim_y", "structural similarity of the luminance of pairs, at most 1"),
+    "LPIPS": ("lpips", "distance of pairs in the features of a network, weighted by what people see, lower is better"),
     "FID": FID,
     "target share": ("target_share", "share that a classifier of the whole data set takes for a class of the target"),
     "cycle error": ("cycle_error", "difference after there and back, in grey levels, lower is better"),
@@ -78,10 +79,13 @@ def comparison_html(table: pd.DataFrame, title: str, notes: Sequence[str] = (), 
     generated, of_images = runs[~translated], real[~baselines]
     body = [_measured(generated, _beside(of_images, generated), GENERATED, protocols, strips or {})]
     if translated.any():
+        there_are = {metric_of(name) for name in map(str, table.columns)}
+        of_pairs = {name: column for name, column in TRANSLATED.items() if column[0] in there_are}
         below = [*_lines(real[baselines]), *_beside(of_images, runs[translated])]
         body.append("<h2>Translations</h2>\n")
-        body.append(_measured(runs[translated], below, TRANSLATED, protocols, strips or {}, _elsewhere(table)))
-    shown = {**GENERATED, **(TRANSLATED if translated.any() else {})}
+        others = _elsewhere(table, len(of_pairs))
+        body.append(_measured(runs[translated], below, of_pairs, protocols, strips or {}, others))
+    shown = {**GENERATED, **(of_pairs if translated.any() else {})}
     meanings = FIRST | {name: why for name, (_, why) in shown.items()} | LAST
     body += [
         f"<h2>How to read it</h2>\n<ul>{''.join(f'<li>{escape(one)}</li>' for one in protocols.legend())}",
@@ -111,14 +115,14 @@ def _measured(
     )
 
 
-def _elsewhere(table: pd.DataFrame) -> str:
-    """Rows of what papers report of pairs of other images, a row for each method and set."""
+def _elsewhere(table: pd.DataFrame, columns: int) -> str:
+    """Rows of what papers report of pairs of other images, a row for each method and set. columns: of metrics."""
     found: dict[tuple[str, ...], list[str]] = {}
     for line in _lines(table[table["experiment"].isna() & table["dataset"].isna()]):
         if (metric := text(line["metric"])).lower() in PAIRS:
             key = text(line["row"]), text(line["paper"]), text(line["table"]).rpartition(" ")[0]
             found.setdefault(key, []).append(f"{metric} {text(line['published'])}")
-    empty = "<td></td>" * (len(TRANSLATED) + len(LAST))
+    empty = "<td></td>" * (columns + len(LAST))
     return "".join(
         f'\n<tr><td></td><td class="run">{escape(row)}<br><small>{escape(paper)}, {escape(where)}</small><br>'
         f'<small class="flags">published, of other images</small></td>'

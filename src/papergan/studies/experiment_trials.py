@@ -7,11 +7,10 @@ from papergan.config.experiment import Recipe
 from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
-from papergan.data.preparation import prepare
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache, SharedFeatureCache
 from papergan.inference.model_library import ModelLibrary
-from papergan.pipelines.experiment.nodes import evaluation, export, figures, model, references, training
+from papergan.pipelines.experiment.nodes import evaluation, export, figures, ingestion, model, references, training
 from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.tracking import Tracker
 
@@ -43,8 +42,8 @@ class ExperimentTrainer:
         return result
 
     def data_digest(self, trial: ExperimentTrial) -> str:
-        """The digest of the trial's training images."""
-        return self._of(trial.recipe).train.digest
+        """The digest of all that the trial's training reads: its images, and the inputs of a translation."""
+        return self._of(trial.recipe).training_digest
 
     def subset_of(self, trial: ExperimentTrial) -> tuple[str, list[int]] | None:
         """Name and indices of the trial's training images; None where it trains on all of the data set."""
@@ -77,12 +76,12 @@ class ExperimentTrainer:
         return TrialResult(scores, history, export.sample(experiment, images, generator).images, neighbours)
 
     def _of(self, recipe: Recipe) -> ImageSplits:
-        """The images that a recipe trains on, loaded and prepared once."""
+        """The images that a recipe trains on, with the inputs of a translation, loaded and prepared once."""
         source = recipe.dataset, recipe.image_size, recipe.images
-        key = *source, recipe.train_limit, recipe.subset_seed, recipe.validation
+        key = *source, recipe.train_limit, recipe.subset_seed, recipe.validation, recipe.classes, recipe.input
         if key not in self._images:
-            self._images[key] = prepare(
-                self.library.load(*source), size=recipe.image_size, limit=recipe.train_limit,
-                subset_seed=recipe.subset_seed, validation=recipe.validation,
-            )  # fmt: skip
+            experiment = Experiment("", recipe)
+            self._images[key] = ingestion.normalise(
+                ingestion.ingest(self.library, experiment), experiment, self.library
+            )
         return self._images[key]

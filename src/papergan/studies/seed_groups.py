@@ -110,9 +110,12 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
         return SeedGroup((finished or failed)[-1], finished, failed)
 
     def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
-        """A metric by each extractor; one that needs none once. metric: without a prefix."""
-        for protocol in self.seeds.protocols[: None if METRICS[metric].of_features else 1]:
-            if (found := self.seeds.final(protocol.name_of(METRICS[metric]))) is not None:
+        """A metric by each extractor; one that needs none once, each way of a translation. metric: without a prefix."""
+        by_name: dict[str, Protocol] = {}
+        for protocol in self.seeds.protocols:
+            by_name.setdefault(protocol.name_of(METRICS[metric]), protocol)
+        for name, protocol in by_name.items():
+            if (found := self.seeds.final(name)) is not None:
                 yield protocol, found
 
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:

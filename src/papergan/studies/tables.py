@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from papergan.datasets.page import Page
-from papergan.evaluation.scorecard import ScoreCard
+from papergan.evaluation.scorecard import RealRow, ScoreCard
+from papergan.evaluation.translation_baselines import BASELINES
 from papergan.metrics.registry import METRICS
 from papergan.reporting.pages import console_table, plus_minus, text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN_METRICS = (
+    "psnr_y", "ssim_y", "lpips", "target_share", "cycle_error",
     "fid", "is_mean", "log_is", "precision", "recall", "coverage", "classes_covered", "class_entropy", "ms_ssim",
     "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
@@ -41,7 +43,8 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
     Beside the metrics: the discriminator's accuracy, how far its loss moves from epoch to epoch in the second half of
     training (the standard deviation), training and sampling time, per image also as multiples of the fastest row's, and
     checkerboards of the samples that are kept (`papergan.metrics.checkerboard`). Where numbers were published, the
-    best FID and Inception Score over epochs too, since papers often give those, and remarks on them (note).
+    best FID and Inception Score over epochs too, since papers often give those, and remarks on them (note). Below
+    translations stands what does without a network, a row each.
     """
     import pandas as pd
 
@@ -77,7 +80,7 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
         line["flags"] = _flags(group)
         if published:
             line["note"] = "; ".join(row.remark for row in _stands_for(group, published) if row.remark)
-    return pd.DataFrame(lines)
+    return pd.DataFrame([*lines, *_baseline_lines(groups)])
 
 
 def _head(group: ExperimentGroup, published: Sequence[PublishedRow]) -> dict[str, Any]:
@@ -88,6 +91,23 @@ def _head(group: ExperimentGroup, published: Sequence[PublishedRow]) -> dict[str
     for row in stands_for:
         line[f"published {row.metric.upper()}"] = plus_minus(row.value, row.std)
     return line
+
+
+def _baseline_lines(groups: Sequence[ExperimentGroup]) -> Iterator[dict[str, Any]]:
+    """A line for each baseline of these translations, alike for all seeds."""
+    found: dict[tuple[str, str], RealRow] = {}
+    for row in (row for group in groups for result in group.results for row in result.card.real_rows):
+        if row.name in BASELINES:
+            found.setdefault((row.name, row.dataset), row)
+    for row in found.values():
+        values = {
+            protocol.label(metric): row.metrics[name]
+            for protocol in row.protocols
+            for metric in SHOWN_METRICS
+            if (name := protocol.name_of(METRICS[metric])) in row.metrics
+        }
+        back = ", b to a" if any(protocol.direction for protocol in row.protocols) else ""
+        yield {"experiment": f"{row.name}{back}"} | {label: text(value) for label, value in values.items()}
 
 
 def _stands_for(group: ExperimentGroup, published: Sequence[PublishedRow]) -> list[PublishedRow]:

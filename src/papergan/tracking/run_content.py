@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from papergan.config.checked import Experiment, Sweep, TrialPlan
-from papergan.config.experiment import TrainingRecipe
 from papergan.config.papers import find_paper
+from papergan.config.training import TrainingRecipe
 from papergan.evaluation.scorecard import ScoreCard
 from papergan.project import COMMAND
 from papergan.tracking import provenance

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,15 +16,20 @@ from papergan.image_range import to_pixels
 
 NUM_SHOWN = 64  # as many as the grid of samples shows, and the same ones
 MAX_FRAMES = 32
+NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The samples of one evaluation: images uint8 [64, C, S, S] of the fixed latents."""
+    """The samples of one evaluation: images uint8 [64, C, S, S] of the fixed latents.
+
+    at: what networks that grow were at, {"networks.level": 1.5}.
+    """
 
     step: int
     epoch: float
     images: Tensor
+    at: Mapping[str, float] = field(default_factory=dict)
 
 
 class SampleHistory:
@@ -31,12 +38,12 @@ class SampleHistory:
     def __init__(self) -> None:
         self.frames: list[Frame] = []
 
-    def add(self, sampler: Sampler, seed: int, progress: Progress) -> None:
-        """Add a frame: the first 64 samples of this seed."""
+    def add(self, sampler: Sampler, seed: int, progress: Progress, at: Mapping[str, float] = NOTHING) -> None:
+        """Add a frame: the first 64 samples of this seed. at: see `Frame`."""
         images = torch.cat(list(sampler.stream(NUM_SHOWN, seed=seed, progress=progress)))
         if len(self.frames) >= MAX_FRAMES:
             self.frames = self.frames[1::2]
-        self.frames.append(Frame(progress.step, progress.epoch, to_pixels(images).cpu()))
+        self.frames.append(Frame(progress.step, progress.epoch, to_pixels(images).cpu(), dict(at)))
 
     def state_dict(self) -> list[dict[str, Any]]:
         return [vars(frame) for frame in self.frames]

@@ -148,7 +148,7 @@ class Trainer:
             raise NotFiniteError(f"step {self.step}: {error}") from error
         metrics = finite_only(metrics, f"evaluation at step {self.step}")
         self.best.consider(sampler, metrics, self.progress)
-        self.sample_history.add(sampler, self.settings.seed, self.progress)
+        self.sample_history.add(sampler, self.settings.seed, self.progress, self.game.progress_report())
         row = {**self._position(), **metrics}
         self.history.metrics.append(row)
         self.evaluated = self.step

@@ -20,6 +20,7 @@ from papergan.evaluation.reference import References, reference_and_held_out
 from papergan.evaluation.scorecard import RealRow
 from papergan.evaluation.translation_scores import TranslationTest
 from papergan.game.sampler import Sampler
+from papergan.metrics.lpips import lpips_of
 from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, directions_of
 from papergan.pipelines.experiment.nodes.references import cached_rows, evaluator_against
 from papergan.pipelines.experiment.restore import device_of, progress_of, stop_requested, under_truncation
@@ -110,7 +111,8 @@ def scorer_of(
     if images.inputs is None:
         return LatentScorer(recipe, rules, evaluator, generator, stop)
     inputs = images.inputs
-    tests = {A_TO_B: TranslationTest(images.test, inputs.test, evaluator, rules, recipe.classes or ())}
+    lpips = lpips_of(recipe.evaluation, images.spec.size, device_of(recipe)) if inputs.test.paired else None
+    tests = {A_TO_B: TranslationTest(images.test, inputs.test, evaluator, rules, recipe.classes or (), lpips)}
     if B_TO_A in directions_of(sampler.generator):
         of_inputs = ImageSplits(inputs.train.as_targets(), inputs.test.as_targets())
         real, held_out = reference_and_held_out(of_inputs, recipe.evaluation.reference)
@@ -120,7 +122,7 @@ def scorer_of(
         )  # fmt: skip
         tests[B_TO_A] = TranslationTest(
             of_inputs.test, InputSet(images.test.name, images.test.images, inputs.test.paired), back, rules,
-            _classes_of_inputs(recipe), back=True,
+            _classes_of_inputs(recipe), lpips, back=True,
         )  # fmt: skip
     return TranslationScorer(tests, cache, stop)
 

@@ -44,13 +44,22 @@ def rows_over_time(frames: Weights) -> dict[str, Tensor]:
 
 @unless_diverged(no_animation)
 def animate(experiment: Experiment, frames: Weights) -> Animation:
-    """An animation of the samples of 64 fixed latents over evaluations; at most 32 frames, see `SampleHistory`."""
+    """An animation of the samples of 64 fixed latents over evaluations; at most 32 frames, see `SampleHistory`.
+
+    Captions have the epoch, and the level of networks that grow.
+    """
     caption = f"{experiment.name} on {experiment.recipe.dataset_name}"
     names = sorted(frames.tensors)
     count = min(len(frames.tensors[name]) for name in names)
     return Animation(
-        tuple(ImageGrid(frames.tensors[n][:count], f"{caption}: epoch {float(frames.metadata[n]):g}") for n in names)
+        tuple(ImageGrid(frames.tensors[name][:count], f"{caption}: {_when(frames, name)}") for name in names)
     )
+
+
+def _when(frames: Weights, name: str) -> str:
+    level = frames.metadata.get(f"{name}.networks.level")
+    epoch = f"epoch {float(frames.metadata[name]):g}"
+    return epoch if level is None else f"{epoch}, level {float(level):.4g}"
 
 
 @unless_diverged(no_picture)
@@ -111,7 +120,8 @@ def draw_neighbours(
 ) -> ImageGrid:
     """Eight samples, each beside the real images of the reference that are nearest to it."""
     recipe = experiment.recipe
-    samples = generate_samples(load_generator(recipe, generator), recipe.seed, progress_of(generator))
+    sampler = load_generator(recipe, generator, images=images)
+    samples = generate_samples(sampler, recipe.seed, progress_of(generator))
     extractor = fastest(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
     held = reference[extractor.name]
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress_of(generator))

@@ -200,9 +200,14 @@ def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
 
 
 def frames_of(sample_history: SampleHistory) -> Weights:
-    """The fixed latents over time: one tensor uint8 [64, C, S, S] per frame, its epoch as metadata."""
-    tensors = {f"step-{frame.step:09d}": frame.images for frame in sample_history.frames}
-    return Weights(tensors, {f"step-{frame.step:09d}": str(frame.epoch) for frame in sample_history.frames})
+    """The fixed latents over time: one tensor uint8 [64, C, S, S] per frame; its epoch, and any level, as metadata."""
+    tensors: dict[str, Tensor] = {}
+    metadata: dict[str, str] = {}
+    for frame in sample_history.frames:
+        name = f"step-{frame.step:09d}"
+        tensors[name], metadata[name] = frame.images, str(frame.epoch)
+        metadata |= {f"{name}.{what}": str(value) for what, value in frame.at.items()}
+    return Weights(tensors, metadata)
 
 
 def _trained(recipe: Recipe, images: ImageSplits, training: Trainer) -> Weights:
