@@ -227,6 +227,7 @@ def test_a_study_of_translations_scores_them_as_their_experiments_do(pairs, doma
     library = pairs.load("image_library")
     catalog = played(study.create_pipeline(name), {
         "image_library": library, "feature_cache": FeatureCache(tmp_path / "rulers"), f"{name}.tracker": Tracker(),
+        "model_library": ModelLibrary(tmp_path),
         f"params:{name}": TrialPlan(name, recipe, tuple(trials_of(name, recipe, recipes))),
         f"{name}.trials": ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints"),
         "published": published, "pros_and_cons": {},
@@ -252,7 +253,8 @@ def test_a_study_of_translations_scores_them_as_their_experiments_do(pairs, doma
         "nearer: by psnr_y one seed tells nothing in 1 of 1",
     } <= (set(page.console.splitlines()))
     trial = next(trial for trial in trials_of(name, recipe, recipes) if trial.experiment == "srgan_cifar10")
-    trainer = ExperimentTrainer(library, FeatureCache(tmp_path / "rulers"), CheckpointFolder(tmp_path / "checkpoints"))
+    checkpoints = CheckpointFolder(tmp_path / "checkpoints")
+    trainer = ExperimentTrainer(library, FeatureCache(tmp_path / "rulers"), checkpoints, ModelLibrary(tmp_path))
     assert trainer.data_digest(trial) == pairs.load("srgan_cifar10.images").training_digest
 
 

@@ -170,9 +170,7 @@ def _find_packing_errors(name: str, training: TrainingRecipe, count: int, left: 
         fits = max(1, size // training.devices // count) * count * training.devices
         of = f"{size} images" + (f" on {training.devices} devices" if training.devices > 1 else "")
         yield f"{where}: {of} cannot be divided into packs of {count}: set a multiple, for example {fits}"
-    if odd:
-        return
-    if not training.drop_last and left // training.devices % count:
+    if not odd and not training.drop_last and left // training.devices % count:
         yield (
             f"{where}: the last batch of an epoch, {left} images, cannot be divided into packs of {count}: set "
             "training.drop_last=true, or another batch_size"
