@@ -49,7 +49,7 @@ class ChannelRecipe(StrictModel):
         if any(window % 2 == 0 for window in self.windows):
             raise ValueError(f"windows are odd, with as many neighbours before as after, got {list(self.windows)}")
         if self.taps > 1 and sum(window - 1 for window in self.windows) // 2 < self.taps - 1:
-            raise ValueError(f"windows {list(self.windows)} do not reach the echoes of {self.taps} taps; widen them")
+            raise ValueError(f"windows {list(self.windows)} do not reach the echoes of {self.taps} taps: widen them")
         return self
 
     def model(self) -> Channel:
@@ -60,7 +60,8 @@ class ChannelRecipe(StrictModel):
 class ChannelNetworks(StrictModel):
     """Sizes and optimisers. noise_depth: of the generator, numbers for each symbol. *_width: of hidden layers.
 
-    critic_steps: of the discriminator for each step of the generator; gradient_penalty: its weight.
+    loss: Wasserstein with the gradient penalty of WGAN-GP, or the non-saturating loss with R1. gradient_penalty: its
+    weight. critic_steps: of the discriminator for each step of the generator. learning_rate: of transmitter and receiver. final_share: the rates of generator and discriminator fall linearly to this share of them.
     """
 
     noise_depth: Width = 16
@@ -68,9 +69,12 @@ class ChannelNetworks(StrictModel):
     discriminator_width: Width = 32
     transmitter_width: Width = 64
     receiver_width: Width = 128
+    loss: Literal["wasserstein", "non_saturating"] = "wasserstein"
     gradient_penalty: Annotated[float, Field(gt=0.0, le=1e6)] = 5.0
     critic_steps: Annotated[int, Field(ge=1, le=1000)] = 10
-    gan_learning_rate: Rate = 1e-4
+    generator_learning_rate: Rate = 1e-4
+    discriminator_learning_rate: Rate = 1e-4
+    final_share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     learning_rate: Rate = 1e-3
 
 
@@ -79,9 +83,9 @@ class ChannelStudyRecipe(StrictModel):
 
     through: what the transmitter's gradient goes through. rounds: each of channel_steps of the generator, then
     transmitter_steps, then receiver_steps; a trial through the true channel has no channel steps. batch_size: blocks.
-    generator_batch_size: symbols, or blocks where windows are wider than 1. every_rounds: between measurements on the
-    way, each of monitored_blocks. blocks: sent at each Eb / N0 at the end. code_order: the QAM that the Hamming code is
-    sent with, 2 or 4; its words have to fill the block. workers: where trials are trained.
+    generator_batch_size: symbols sent in each step of the generator and of the discriminator. every_rounds: between
+    measurements on the way, each of monitored_blocks. blocks: sent at each Eb / N0 at the end. code_order: the QAM that
+    the Hamming code is sent with, 2 or 4; its words have to fill the block. workers: where trials are trained.
     """
 
     paper: PaperKey
@@ -217,7 +221,7 @@ class ChannelResult:
     seconds_per_step: float
     curve: list[Row] = field(default_factory=list)
     sent: list[list[list[float]]] = field(default_factory=list)
-    constellations: dict[str, Mapping[str, list[list[list[float]]]]] = field(default_factory=dict)
+    constellations: Mapping[str, Mapping[str, list[list[list[float]]]]] = field(default_factory=dict)
     diverged: str | None = None
     provenance: dict[str, str] = field(default_factory=dict)
 

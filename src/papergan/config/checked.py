@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
+from papergan.config.channel_study import ChannelStudyRecipe, ChannelTrial
 from papergan.config.compression import CompressionSettings
 from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
@@ -21,7 +22,7 @@ from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
 from papergan.validation import short_digest
 
 R = TypeVar("R")
-T = TypeVar("T", bound=ExperimentTrial | ModeTrial)
+T = TypeVar("T", bound=ExperimentTrial | ModeTrial | ChannelTrial)
 
 
 class Experiment(NamedTuple):
@@ -53,6 +54,7 @@ Study = TrialPlan[StudyRecipe, ExperimentTrial]
 Search = TrialPlan[SearchRecipe, ExperimentTrial]
 Reproductions = TrialPlan[ReproductionsRecipe, ExperimentTrial]
 ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
+ChannelStudy = TrialPlan[ChannelStudyRecipe, ChannelTrial]
 
 
 class Sweep(NamedTuple):

@@ -170,9 +170,7 @@ class TrialStoreDataset(FolderDataset[AnyTrialStore]):
 
     saved_by = "results of trials are saved by the node that runs them"
 
-    def __init__(
-        self, *, filepath: str, trials: str, checkpoints: str, metadata: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, filepath: str, trials: str, checkpoints: str, metadata: dict[str, Any] | None = None) -> None:
         if trials not in KINDS:
             raise ValueError(f"expected trials: one of {', '.join(KINDS)}, got {trials}")
         super().__init__(filepath=filepath, metadata=metadata)

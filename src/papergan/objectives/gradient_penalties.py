@@ -97,7 +97,7 @@ def _constants(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def _shares(real: Tensor) -> Tensor:
-    """u ~ U[0, 1), one number for each sample of a batch [B, ...] and an axis of 1 for each of its further axes."""
+    """Draws u ~ U[0, 1), one number for each sample of a batch [B, ...]: [B, 1, ...], as many axes."""
     ones = [1] * (real.dim() - 1)
     return per_image(lambda n: torch.rand(n, *ones, device=real.device), len(real))
 

@@ -10,11 +10,11 @@ each symbol, WGAN-GP with weight 5, ten steps of the discriminator, Adam 1e-4 wi
 the phases, batches of 320 blocks, the Eb / N0 of training, half of the signals drawn at random and half sent by the
 transmitter with noise of 0.1, and the pilot of End2EndConvRayleigh.py and End2EndConvMultipath.py.
 Deviations: blocks of 4 bits in 7 symbols for the code's 128 or 64 bits in as many symbols, so that a transmitter and a
-receiver of a few fully connected layers do; WGAN-GP also where the code's end-to-end scripts have the standard loss with
-a discriminator that averages features over the batch; phases of equal length in all rounds, where the code's grow; random
-signals from the continuous square [-1.5, 1.5]^2, where the code's have steps of 0.1; a power constraint on the block,
-where the code has one on each of its real and imaginary parts; inputs are not divided by 3 and 4, since symbols have mean
-energy 1.
+receiver of a few fully connected layers do; WGAN-GP also where the code's end-to-end scripts have the standard loss and
+a discriminator that averages features over the batch; phases of equal length in all rounds, where the code's grow;
+random signals from the continuous square [-1.5, 1.5]^2, where the code's have steps of 0.1; a power constraint on the
+block, where the code has one on each of its real and imaginary parts; inputs are not divided by 3 and 4, since symbols
+have mean energy 1; fewer steps at higher rates, see conf/base/parameters_tools.yml.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from papergan.config.channel_study import ChannelTrial
 from papergan.game.game import Game, Match, Player, Turn
 from papergan.game.optimisers import adam
 from papergan.game.priors import Prior
-from papergan.game.schedules import Progress
+from papergan.game.schedules import LinearDecay, Progress
 from papergan.game.sharding import per_image
 from papergan.game.step_context import StepContext
-from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
+from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Loss, Term
 from papergan.networks.fully_connected.channel import ChannelDiscriminator, ChannelGenerator, Receiver, Transmitter
-from papergan.objectives.adversarial import Wasserstein
-from papergan.objectives.gradient_penalties import GradientPenalty
+from papergan.objectives.adversarial import NonSaturating, Wasserstein
+from papergan.objectives.gradient_penalties import R1, GradientPenalty
 from papergan.randomness import seeded
 from papergan.wireless.channels import TrueChannel
 
@@ -135,8 +135,10 @@ def build(trial: ChannelTrial) -> Game:
         Turn("receiver", (BitCrossEntropy("taps", match=TRUE),), when=at_receiver),
     ]
     if through_generator:
-        gan_optimiser = adam(sizes.gan_learning_rate, (0.5, 0.9))
-        players |= {name: Player((name,), gan_optimiser) for name in ("discriminator", "generator")}
+        rates = {"discriminator": sizes.discriminator_learning_rate, "generator": sizes.generator_learning_rate}
+        for name, rate in rates.items():
+            decay = LinearDecay(rate, 0, trial.steps, sizes.final_share * rate)
+            players[name] = Player((name,), adam(rate, (0.5, 0.9)), decay)
         turns = [*_gan_turns(trial), *turns]
     return Game(
         networks=nn.ModuleDict(networks | gan if through_generator else networks),
@@ -149,7 +151,9 @@ def build(trial: ChannelTrial) -> Game:
 def _gan_turns(trial: ChannelTrial) -> list[Turn]:
     """The discriminator's steps and the generator's, in the first phase of a round."""
     sizes, phase = trial.recipe.networks, Phase(0, trial.channel_steps, trial.steps_per_round)
-    loss, penalty = Wasserstein(), GradientPenalty(weight=sizes.gradient_penalty, match=GENERATED)
+    wasserstein = sizes.loss == "wasserstein"
+    loss: Loss = Wasserstein() if wasserstein else NonSaturating()
+    penalty = (GradientPenalty if wasserstein else R1)(weight=sizes.gradient_penalty, match=GENERATED)
     return [
         Turn("discriminator", (DiscriminatorLoss(loss, match=GENERATED), penalty), sizes.critic_steps, when=phase),
         Turn("generator", (GeneratorLoss(loss, match=GENERATED),), when=phase),

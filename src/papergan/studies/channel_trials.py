@@ -73,9 +73,7 @@ def train_system(
 class ChannelTraining(ResumableTraining):
     """The game of a trial, measured over the true channel after every few rounds."""
 
-    def __init__(
-        self, trial: ChannelTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None
-    ) -> None:
+    def __init__(self, trial: ChannelTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None) -> None:
         self.trial, self.recipe, self.channel = trial, trial.recipe, trial.model
         every = trial.recipe.every_rounds * trial.steps_per_round
         super().__init__(build(trial), trial.name, trial.steps, every, report, checkpoints)
@@ -105,7 +103,8 @@ class ChannelTraining(ResumableTraining):
 
     def _signals(self, step: int, index: int) -> dict[str, Tensor]:
         """Signals that were sent over the true channel and what arrived, for the generator to learn from."""
-        draw, count = self._draw(step, index), self.recipe.generator_batch_size
+        draw = self._draw(step, index)
+        count = max(1, self.recipe.generator_batch_size // signal_length(self.trial))
         eb_n0_db = self.trial.settings.generator_eb_n0_db
         sent = self._sent(count, draw)
         states = fading(self.trial, count, eb_n0_db, draw)

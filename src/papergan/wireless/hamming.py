@@ -1,4 +1,4 @@
-"""The Hamming code (7, 4): encoder, hard-decision and maximum-likelihood decoders, error rates in closed form.
+"""The Hamming code (7, 4): encoder, hard-decision decoder, error rates in closed form.
 
 Minimum distance 3: any single error in a word of seven bits is corrected.
 Source: Hamming 1950, Bell System Technical Journal 29; MacWilliams and Sloane 1977, chapter 1.
@@ -13,7 +13,6 @@ from torch import Tensor
 
 MESSAGE_BITS, CODE_BITS = 4, 7
 PARITY = ((1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1))  # of each message bit; the code is systematic
-WEIGHTS = {3: 7, 4: 7, 7: 1}  # how many code words have how many ones, beside the one of zeros
 
 
 def encode(bits: Tensor) -> Tensor:
@@ -22,20 +21,11 @@ def encode(bits: Tensor) -> Tensor:
 
 
 def decode_hard(words: Tensor) -> Tensor:
-    """The messages [B, 4] of the code words nearest to detected bits [B, 7]: the bit that the syndrome names is flipped."""
+    """The messages [B, 4] of the code words nearest to detected bits [B, 7]: the bit of the syndrome is flipped."""
     syndrome = (words[:, :MESSAGE_BITS] @ _parity() + words[:, MESSAGE_BITS:]) % 2
     columns = torch.cat([_parity(), torch.eye(CODE_BITS - MESSAGE_BITS)])  # of the parity check of each bit
     wrong = (syndrome[:, None, :] == columns).all(-1).float()
     return ((words + wrong) % 2)[:, :MESSAGE_BITS]
-
-
-def decode_soft(values: Tensor) -> Tensor:
-    """The most likely messages [B, 4] of soft values [B, 7], each proportional to log P(y | 1) / P(y | 0).
-
-    The code word c that maximises sum_i c_i v_i; for equal messages this is maximum-likelihood decoding.
-    """
-    messages = _messages()
-    return messages[(values @ encode(messages).T).argmax(1)]
 
 
 def hard_block_error_rate(bit_error_rate: float) -> float:
@@ -63,9 +53,3 @@ def _wrong_bits() -> tuple[float, ...]:
 
 def _parity() -> Tensor:
     return torch.tensor(PARITY, dtype=torch.float32)
-
-
-def _messages() -> Tensor:
-    """All messages, [16, 4]."""
-    numbers = torch.arange(2**MESSAGE_BITS)
-    return torch.stack([(numbers >> place) & 1 for place in reversed(range(MESSAGE_BITS))], dim=1).float()

@@ -63,12 +63,12 @@ def q_function(x: float) -> float:
 
 
 def awgn_bit_error_rate(eb_n0: float, order: Order) -> float:
-    """sum a Q(sqrt(2 c Eb / N0)) of `RATES`. eb_n0: a ratio, not decibels."""
+    """The rate sum a Q(sqrt(2 c g)) of `RATES`, g = Eb / N0. eb_n0: a ratio, not decibels."""
     return sum(a * q_function(math.sqrt(2 * c * eb_n0)) for a, c in RATES[order])
 
 
 def rayleigh_bit_error_rate(eb_n0: float, order: Order) -> float:
-    """sum a (1 - sqrt(c g / (1 + c g))) / 2: the rate over AWGN, averaged over |h|^2 ~ Exp(1), h known; g = Eb / N0."""
+    """The rate sum a (1 - sqrt(c g / (1 + c g))) / 2: that over AWGN, averaged over |h|^2 ~ Exp(1), h known."""
     return sum(a * 0.5 * (1 - math.sqrt(c * eb_n0 / (1 + c * eb_n0))) for a, c in RATES[order])
 
 
@@ -84,7 +84,7 @@ def matched_filter_bound(eb_n0: float, taps: int) -> float:
 
 
 def over_rayleigh(rate: Callable[[float], float], eb_n0: float, *, points: int = 2000) -> float:
-    """The mean of an error rate at |h|^2 Eb / N0 over |h|^2 ~ Exp(1), constant over a block: the integral over log |h|^2.
+    """The mean of an error rate at |h|^2 Eb / N0 over |h|^2 ~ Exp(1), constant in a block: an integral over log |h|^2.
 
     By the trapezoidal rule on e^-25 .. e^5; relative error below 1e-4 for rates that fall with Eb / N0.
     """

@@ -89,7 +89,8 @@ class Transmitter(nn.Module):
     def forward(self, bits: Tensor) -> Tensor:
         sent = self.layers(2.0 * bits - 1.0)
         sent = sent * (math.sqrt(self.symbols) / torch.linalg.vector_norm(sent, dim=1, keepdim=True).clamp_min(1e-6))
-        return sent.reshape(-1, self.symbols, 2)
+        symbols: Tensor = sent.reshape(-1, self.symbols, 2)
+        return symbols
 
 
 class Receiver(nn.Module):
