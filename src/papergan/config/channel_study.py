@@ -28,9 +28,10 @@ class ChannelRecipe(StrictModel):
     """A channel, and the Eb / N0, in dB, at which a system for it is trained and measured.
 
     taps: of a frequency-selective channel. training_eb_n0_db: of the receiver, and of the transmitter that is trained
-    through the true channel. generator_eb_n0_db: of the signals that the generator learns. pilot_noise: the deviation
-    of the noise on the received pilot, times that of the signal's; 0: the taps are known. windows: of the layers of
-    generator and discriminator, in symbols, odd; 1: each symbol by itself, in training too.
+    through the true channel. generator_eb_n0_db: of the signals that the generator learns. gradient_penalty: the weight
+    of the discriminator's. pilot_noise: the deviation of the noise on the received pilot, times that of the signal's;
+    0: the taps are known. windows: of the layers of generator and discriminator, in symbols, odd; 1: each symbol by
+    itself, in training too.
     """
 
     kind: ChannelKind
@@ -38,6 +39,7 @@ class ChannelRecipe(StrictModel):
     eb_n0_db: Annotated[tuple[Decibels, ...], Field(min_length=1, max_length=200, strict=False)]
     training_eb_n0_db: Decibels
     generator_eb_n0_db: Decibels
+    gradient_penalty: Annotated[float, Field(gt=0.0, le=1e6)] = 5.0
     pilot_noise: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     windows: Annotated[tuple[Window, Window, Window, Window], Field(strict=False)] = (1, 1, 1, 1)
 
@@ -58,10 +60,11 @@ class ChannelRecipe(StrictModel):
 
 
 class ChannelNetworks(StrictModel):
-    """Sizes and optimisers. noise_depth: of the generator, numbers for each symbol. *_width: of hidden layers.
+    """Sizes, loss and optimisers. noise_depth: of the generator, numbers for each symbol. *_width: of hidden layers.
 
-    loss: Wasserstein with the gradient penalty of WGAN-GP, or the non-saturating loss with R1. gradient_penalty: its
-    weight. critic_steps: of the discriminator for each step of the generator. learning_rate: of transmitter and receiver. final_share: the rates of generator and discriminator fall linearly to this share of them.
+    loss: Wasserstein with the gradient penalty of WGAN-GP, or the non-saturating loss with R1. critic_steps: of the
+    discriminator for each step of the generator. final_share: the rates of generator and discriminator fall linearly to
+    this share of what they are at first. learning_rate: of transmitter and receiver.
     """
 
     noise_depth: Width = 16
@@ -70,7 +73,6 @@ class ChannelNetworks(StrictModel):
     transmitter_width: Width = 64
     receiver_width: Width = 128
     loss: Literal["wasserstein", "non_saturating"] = "wasserstein"
-    gradient_penalty: Annotated[float, Field(gt=0.0, le=1e6)] = 5.0
     critic_steps: Annotated[int, Field(ge=1, le=1000)] = 10
     generator_learning_rate: Rate = 1e-4
     discriminator_learning_rate: Rate = 1e-4

@@ -75,7 +75,7 @@ def _notes(study: ChannelStudy, groups: list[ChannelGroup]) -> list[str]:
         "noise, divided by the true one; both at the Eb / N0 that it was trained at",
         "the receiver knows the taps of every baseline, and as the received pilot those of trained systems: "
         + "; ".join(f"{name}: pilot noise {one.pilot_noise:g}" for name, one in recipe.channels.items()),
-        "the paper has its error rates as curves in figures, and no numbers: they are compared in shape only",
+        "no error rate of the paper stands here: its curves are pictures; they can be compared in shape only",
         citation(recipe.paper),
         f"{recipe.rounds} rounds of {recipe.channel_steps} steps of the generator, {recipe.transmitter_steps} of the "
         f"transmitter, {recipe.receiver_steps} of the receiver; ± over seeds {', '.join(map(str, recipe.seeds))} "

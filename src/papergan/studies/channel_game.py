@@ -5,16 +5,19 @@ transmitter learns through the generator, which keeps still, what the receiver r
 the true channel makes of the transmitter's signals. Rounds of three phases, as the authors have them.
 Source: Ye et al. 2020, arXiv:1903.02551, sections III and IV, and the authors' code (github.com/haoyye/End2End_GAN).
 
-Taken from the code: the generator and the discriminator of GAN_Rayleigh.py (128 and 32 units, noise of 16 numbers for
-each symbol, WGAN-GP with weight 5, ten steps of the discriminator, Adam 1e-4 with betas 0.5 and 0.9, batches of 512),
-the phases, batches of 320 blocks, the Eb / N0 of training, half of the signals drawn at random and half sent by the
-transmitter with noise of 0.1, and the pilot of End2EndConvRayleigh.py and End2EndConvMultipath.py.
+Taken from the code: the generator of GAN_Rayleigh.py (three layers of 128 units, noise of 16 numbers for each symbol),
+the phases of a round and their order, batches of 320 blocks, the Eb / N0 of training, half of the generator's signals
+drawn at random and half sent by the transmitter with noise of 0.1, the taps of End2EndConvMultipath.py, and the pilot
+of both scripts with fading, which is the taps themselves; the standard loss with one step of the discriminator for
+each of the generator, as in the three End2EndConv scripts. `loss: wasserstein` is the loss of GAN_Rayleigh.py: WGAN-GP
+with weight 5, ten steps, Adam 1e-4 with betas 0.5 and 0.9, batches of 512, 32 units in the discriminator.
 Deviations: blocks of 4 bits in 7 symbols for the code's 128 or 64 bits in as many symbols, so that a transmitter and a
-receiver of a few fully connected layers do; WGAN-GP also where the code's end-to-end scripts have the standard loss and
-a discriminator that averages features over the batch; phases of equal length in all rounds, where the code's grow;
-random signals from the continuous square [-1.5, 1.5]^2, where the code's have steps of 0.1; a power constraint on the
-block, where the code has one on each of its real and imaginary parts; inputs are not divided by 3 and 4, since symbols
-have mean energy 1; fewer steps at higher rates, see conf/base/parameters_tools.yml.
+receiver of a few fully connected layers do; a discriminator with R1, where the code's averages features over the
+batch; phases of equal length in all rounds, where the code's grow; random signals from the continuous square [-1.5,
+1.5]^2, where the code's have steps of 0.1; a power constraint on the block, where the code has one on each of its real
+and imaginary parts; inputs are not divided by 3 and 4, since symbols have mean energy 1; fewer steps at higher rates
+that fall, see conf/base/parameters_tools.yml. The code's Rayleigh and multipath scripts have half the energy of its
+AWGN script for the same noise, so that their Eb / N0 is 3 dB less than they name; here it is what is named.
 """
 
 from __future__ import annotations
@@ -153,7 +156,7 @@ def _gan_turns(trial: ChannelTrial) -> list[Turn]:
     sizes, phase = trial.recipe.networks, Phase(0, trial.channel_steps, trial.steps_per_round)
     wasserstein = sizes.loss == "wasserstein"
     loss: Loss = Wasserstein() if wasserstein else NonSaturating()
-    penalty = (GradientPenalty if wasserstein else R1)(weight=sizes.gradient_penalty, match=GENERATED)
+    penalty = (GradientPenalty if wasserstein else R1)(weight=trial.settings.gradient_penalty, match=GENERATED)
     return [
         Turn("discriminator", (DiscriminatorLoss(loss, match=GENERATED), penalty), sizes.critic_steps, when=phase),
         Turn("generator", (GeneratorLoss(loss, match=GENERATED),), when=phase),
