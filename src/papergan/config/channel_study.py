@@ -213,8 +213,8 @@ class ChannelResult:
     """The result of a trial. over_time: step, error rates, and the generator's errors. losses: step, terms.
 
     curve: a row for each Eb / N0: eb_n0_db, blocks, bit_errors, block_errors, bit_error_rate, block_error_rate. sent:
-    [messages][n][2], the symbols of the first 16 messages. constellations: by the name of a condition, "sent" [16][2],
-    "real" and "generated" [16][points][2]: what arrives of 16-QAM over given taps. diverged: the reason, or None.
+    [messages][n][2], the symbols of the first 16 messages. constellations: by the taps, "real" and
+    "generated", [symbols][points][2]: what arrives of QAM over them. diverged: the reason, or None.
     provenance: hardware, versions, commit.
     """
 

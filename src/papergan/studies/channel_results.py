@@ -164,7 +164,7 @@ def _mean_at(group: ChannelGroup, which: str, eb_n0_db: float) -> Measured | Non
 def constellations(groups: Sequence[ChannelGroup], title: str) -> Figure:
     """What arrives of QAM by the true channel and by the generator, two rows per channel, a column per taps.
 
-    Of the first finished seed; colours are sent symbols, crosses where the true channel puts them without noise.
+    Of the first finished seed; colours are sent symbols.
     """
     from matplotlib.figure import Figure
 
@@ -187,8 +187,8 @@ def constellations(groups: Sequence[ChannelGroup], title: str) -> Figure:
 
 
 def _points(axes: Axes, points: Sequence[Sequence[Sequence[float]]], limit: float) -> None:
-    for number, cloud in enumerate(points):
-        axes.scatter([x for x, _ in cloud], [y for _, y in cloud], s=4, color=f"C{number % 10}", alpha=0.7)
+    drawn = [(x, y, f"C{number % 10}") for number, cloud in enumerate(points) for x, y in cloud]
+    axes.scatter([x for x, _, _ in drawn], [y for _, y, _ in drawn], s=4, c=[colour for *_, colour in drawn], alpha=0.7)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.tick_params(labelsize="xx-small")
 

@@ -215,7 +215,6 @@ def shown_constellations(game: Game, trial: ChannelTrial) -> dict[str, dict[str,
         middle = real.shape[1] // 2
         name = ", ".join(f"{re:.2f}{im:+.2f}i" for re, im in taps[0].tolist())
         shown[f"h = {name}" if channel.fades else "h = 1"] = {
-            "sent": [points.tolist()],
             "real": _rounded(real[:, middle].reshape(len(points), repeats, 2)),
             "generated": _rounded(made[:, middle].reshape(len(points), repeats, 2)),
         }

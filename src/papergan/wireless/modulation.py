@@ -1,7 +1,7 @@
 """Square QAM with `Gray` labels and coherent detection: modulator, detector, bit error rates in closed form.
 
-Energy per bit Eb, noise of N0 / 2 in each real dimension. `Gray` labels are named after Frank Gray: neighbouring
-amplitudes differ by one bit. Source: Proakis and Salehi 2008, Digital Communications, 5th edition, sections 4.3, 13.3,
+Energy per bit Eb, noise of N0 / 2 in each real dimension. `Gray` labels: those of neighbouring amplitudes differ by one
+bit. Source: Proakis and Salehi 2008, Digital Communications, 5th edition, sections 4.3, 13.3,
 13.4; Cho and Yoon 2002, IEEE Transactions on Communications 50 (7), for the exact rate of 16-QAM.
 """
 
