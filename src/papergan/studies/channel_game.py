@@ -3,7 +3,7 @@
 Four players: the discriminator and the generator learn the channel from signals that were sent and received; the
 transmitter learns through the generator, which keeps still, what the receiver reads best; the receiver learns from what
 the true channel makes of the transmitter's signals. Rounds of three phases, as the authors have them.
-Source: Ye et al. 2020, arXiv:1903.02551, sections III and IV, and the authors' code (github.com/haoyye/End2End_GAN).
+Source: Ye et al. 2020, arXiv:1903.02551, and the authors' code (github.com/haoyye/End2End_GAN).
 
 Taken from the code: the generator of GAN_Rayleigh.py (three layers of 128 units, noise of 16 numbers for each symbol),
 the phases of a round and their order, batches of 320 blocks, the Eb / N0 of training, half of the generator's signals
@@ -66,7 +66,7 @@ class ChannelNoise(Prior):
 
 @dataclass(frozen=True)
 class WithSentAndPilot:
-    """Received signals beside the sent ones and the received pilot: (y, x, p); arXiv:1903.02551, section III.C."""
+    """Received signals beside the sent ones and the received pilot: (y, x, p)."""
 
     images_per_score: ClassVar[int] = 1
 

@@ -6,7 +6,7 @@ n symbols x of mean energy E|x|^2 = 1 are sent over L taps h, which stay as they
 between blocks. AWGN: h = 1. Rayleigh: one tap h ~ CN(0, 1). Frequency-selective: h[l] ~ CN(0, 1 / L), a uniform
 power delay profile; the L - 1 samples after the last symbol belong to the block, so that blocks do not overlap.
 Signals are float32 [B, n, 2], real and imaginary parts in the last axis.
-Source: Ye et al. 2020, arXiv:1903.02551, section II, and the authors' code (github.com/haoyye/End2End_GAN), L = 3.
+Source: Ye et al. 2020, arXiv:1903.02551, and the authors' code (github.com/haoyye/End2End_GAN), L = 3.
 """
 
 from __future__ import annotations
