@@ -17,7 +17,14 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ("website/site.css",)
-PAPERS = ("docs/pipelines.md", "docs/tables.md", "docs/optimisation.md", "docs/limited_data.md", "docs/began.md")
+PAPERS = (
+    "docs/pipelines.md",
+    "docs/tables.md",
+    "docs/optimisation.md",
+    "docs/limited_data.md",
+    "docs/began.md",
+    "docs/wireless_channels.md",
+)
 GUIDES = ("docs/use_a_generator.md", "docs/running.md", "docs/results.md", "docs/metrics.md")  # first; then the others
 HIDDEN = {"README.md": ["navigation"], "reference/recipes.md": ["toc"], "reference/studies.md": ["toc"]}
 

@@ -89,7 +89,7 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
 @pytest.mark.parametrize("system", ["gan", "pacgan_points"])
 def test_a_stopped_cell_goes_on_to_the_same_bits(tmp_path, monkeypatch, system):
     """Also where the points are a data set, and a step is of packs of them."""
-    monkeypatch.setattr("papergan.studies.mode_trials.SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("papergan.studies.resumable.SECONDS_BETWEEN_SAVES", 0.0)
     what = recipe(
         system=system, levels={"pairs": {"packing": 2}}, claims=[], num_points=30, scaled=False, steps=6,
         common={"latent_dim": 2, "width": 4},

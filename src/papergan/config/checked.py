@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
+from papergan.config.channel_study import ChannelStudyRecipe, ChannelTrial
 from papergan.config.compression import CompressionSettings
 from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
@@ -22,7 +23,7 @@ from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
 from papergan.validation import short_digest
 
 R = TypeVar("R")
-T = TypeVar("T", bound=ExperimentTrial | ModeTrial)
+T = TypeVar("T", bound=ExperimentTrial | ModeTrial | ChannelTrial)
 
 
 class Experiment(NamedTuple):
@@ -54,6 +55,7 @@ Study = TrialPlan[StudyRecipe, ExperimentTrial]
 Search = TrialPlan[SearchRecipe, ExperimentTrial]
 Reproductions = TrialPlan[ReproductionsRecipe, ExperimentTrial]
 ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
+ChannelStudy = TrialPlan[ChannelStudyRecipe, ChannelTrial]
 
 
 class Sweep(NamedTuple):

@@ -180,6 +180,10 @@ TOOLS = {
         "pipelines.mode_stress", "config.mode_stress:ModeStressRecipe", "hooks.study_checks:check_mode_stress",
         arguments=("pacgan_points",),
     ),
+    "channel_study": Tool(
+        "a transmitter and a receiver trained through a conditional GAN of their radio channel: error rates",
+        "pipelines.channel_study", "config.channel_study:ChannelStudyRecipe", "hooks.study_checks:check_channel_study",
+    ),
     "dirac_gan": Tool(
         "two scalars under every loss and regulariser: what converges, beside the closed forms",
         "pipelines.dirac_gan", "config.dirac:DiracRecipe",

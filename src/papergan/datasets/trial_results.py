@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from kedro.io import DatasetError
 
+from papergan.config.channel_study import ChannelResult
 from papergan.config.mode_stress import ModeResult
 from papergan.config.study import TrialResult
 from papergan.datasets.atomic_file import FolderDataset
@@ -100,8 +101,23 @@ class ModeResultDataset(DigestedJSONDataset[ModeResult]):
             raise EvaluationError(str(error)) from error
 
 
-class ModeTrialStore(TrialStore[ModeResult]):
-    """Results of trials on points: <folder>/<key>.json."""
+class ChannelResultDataset(DigestedJSONDataset[ChannelResult]):
+    """A ChannelResult as JSON. Raises EvaluationError for anything else."""
+
+    what, remedy = "result of a channel study", "it is run again"
+
+    def _to_document(self, data: ChannelResult) -> dict[str, Any]:
+        return asdict(data)
+
+    def _from_document(self, document: dict[str, Any]) -> ChannelResult:
+        try:
+            return ChannelResult(**document)
+        except TypeError as error:
+            raise EvaluationError(str(error)) from error
+
+
+class FileTrialStore(TrialStore[R]):
+    """Results of trials without images: <folder>/<key>.json."""
 
     @contextmanager
     def unfinished(self, key: str) -> Iterator[CheckpointStore]:
@@ -113,38 +129,55 @@ class ModeTrialStore(TrialStore[ModeResult]):
         with store.reserve():
             yield store
 
-    def _load(self, key: str) -> ModeResult | None:
+    def _load(self, key: str) -> R | None:
         dataset = self._file(key)
         return dataset.load() if dataset.path.is_file() else None
 
-    def keep(self, key: str, result: ModeResult) -> None:
+    def keep(self, key: str, result: R) -> None:
         self._file(key).save(result)
         self.checkpoints.open(key).clear()
+
+    @abstractmethod
+    def _file(self, key: str) -> DigestedJSONDataset[R]:
+        """The file of a result."""
+
+
+class ModeTrialStore(FileTrialStore[ModeResult]):
+    """Results of trials on points."""
 
     def _file(self, key: str) -> ModeResultDataset:
         return ModeResultDataset(filepath=str(self.folder / f"{key}.json"))
 
 
-class TrialStoreDataset(FolderDataset["ExperimentTrialStore | ModeTrialStore"]):
+class ChannelTrialStore(FileTrialStore[ChannelResult]):
+    """Results of trials of the channel study."""
+
+    def _file(self, key: str) -> ChannelResultDataset:
+        return ChannelResultDataset(filepath=str(self.folder / f"{key}.json"))
+
+
+AnyTrialStore = ExperimentTrialStore | ModeTrialStore | ChannelTrialStore
+KINDS: dict[str, type[AnyTrialStore]] = {
+    "experiments": ExperimentTrialStore, "modes": ModeTrialStore, "channels": ChannelTrialStore,
+}  # fmt: skip
+
+
+class TrialStoreDataset(FolderDataset[AnyTrialStore]):
     """Loads a TrialStore.
 
-    trials: "experiments" or "modes". checkpoints: the folder of those of trials at work.
+    trials: one of `KINDS`. checkpoints: the folder of those of trials at work.
     """
 
     saved_by = "results of trials are saved by the node that runs them"
 
-    def __init__(
-        self, *, filepath: str, trials: Literal["experiments", "modes"], checkpoints: str,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:  # fmt: skip
-        if trials not in ("experiments", "modes"):
-            raise ValueError(f"expected trials: experiments, or trials: modes, got {trials}")
+    def __init__(self, *, filepath: str, trials: str, checkpoints: str, metadata: dict[str, Any] | None = None) -> None:
+        if trials not in KINDS:
+            raise ValueError(f"expected trials: one of {', '.join(KINDS)}, got {trials}")
         super().__init__(filepath=filepath, metadata=metadata)
         self._trials, self._checkpoints = trials, Path(checkpoints)
 
-    def load(self) -> ExperimentTrialStore | ModeTrialStore:
-        kind = ModeTrialStore if self._trials == "modes" else ExperimentTrialStore
-        return kind(self.folder, self._checkpoints)
+    def load(self) -> AnyTrialStore:
+        return KINDS[self._trials](self.folder, self._checkpoints)
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "checkpoints": str(self._checkpoints)}

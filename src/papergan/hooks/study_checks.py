@@ -1,4 +1,4 @@
-"""Checks of studies, searches and the mode stress test before a run; every trial is checked as a recipe."""
+"""Checks of studies, searches and tools that train before a run; every trial is checked as a recipe."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from kedro.io import CatalogProtocol
 
 from papergan import systems
-from papergan.config import mode_stress
-from papergan.config.checked import Experiment, ModeStress, Reproductions, Search, Study, Sweep, TrialPlan
+from papergan.config import channel_study, mode_stress
+from papergan.config.channel_study import ChannelStudyRecipe
+from papergan.config.checked import ChannelStudy, Experiment, ModeStress, Reproductions, Search, Study, Sweep, TrialPlan
 from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import find_paper
@@ -135,6 +136,13 @@ def check_mode_stress(name: str, catalog: CatalogProtocol) -> ModeStress:
     if errors:
         raise RecipeError("; ".join(errors))
     return TrialPlan(name, recipe, tuple(trials))
+
+
+def check_channel_study(name: str, catalog: CatalogProtocol) -> ChannelStudy:
+    """The recipe of the channel study and its trials. Raises RecipeError with all errors in one message."""
+    recipe = ChannelStudyRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, recipe.workers)
+    return TrialPlan(name, recipe, tuple(channel_study.trials_of(recipe)))
 
 
 def _libraries(catalog: CatalogProtocol) -> tuple[ImageLibrary, ModelLibrary]:

@@ -29,7 +29,7 @@ class GradientPenalty(Term):
     def __call__(self, context: StepContext) -> Tensor:
         real, *classes = _constants(context.input_real(self.match))
         fake = _constants(context.input_fake(self.match))[0][: len(real)]
-        share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
+        share = _shares(real)
         between = torch.lerp(real, fake, share).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
             score = context.discriminate(self.match, between, *classes).score
@@ -52,7 +52,7 @@ class LocalGradientPenalty(Term):
         real, *classes = _constants(context.input_real(self.match))
         spread = _spread(real)
         noise = per_image(lambda n: torch.rand(n, *real.shape[1:], device=real.device), len(real))
-        share = per_image(lambda n: torch.rand(n, 1, 1, 1, device=real.device), len(real))
+        share = _shares(real)
         near = (real + share * self.size * spread * noise).requires_grad_()
         with torch.autocast(real.device.type, enabled=False):
             score = context.discriminate(self.match, near, *classes).score
@@ -94,6 +94,12 @@ class R2(Term):
 def _constants(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The input of a discriminator, images and what else it is given, as constants in float32."""
     return tuple(part.detach().float() for part in parts)
+
+
+def _shares(real: Tensor) -> Tensor:
+    """Draws u ~ U[0, 1), one number for each sample of a batch [B, ...]: [B, 1, ...], as many axes."""
+    ones = [1] * (real.dim() - 1)
+    return per_image(lambda n: torch.rand(n, *ones, device=real.device), len(real))
 
 
 def _off(gradient: Tensor, target: float) -> Tensor:

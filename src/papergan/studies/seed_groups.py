@@ -9,6 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from papergan.config.channel_study import ChannelResult, ChannelTrial
 from papergan.config.mode_stress import ModeResult, ModeTrial
 from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.evaluation.protocol import Protocol
@@ -17,8 +18,8 @@ from papergan.reporting.seed_groups import Measured, SeedGroup, mean_over
 from papergan.studies.measures import OF_TRAINING, is_intermediate_layer, second_half_mean
 from papergan.studies.runner import ResultStore
 
-T = TypeVar("T", ExperimentTrial, ModeTrial)
-R = TypeVar("R", TrialResult, ModeResult)
+T = TypeVar("T", ExperimentTrial, ModeTrial, ChannelTrial)
+R = TypeVar("R", TrialResult, ModeResult, ChannelResult)
 G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]
 
 
@@ -140,7 +141,19 @@ class ModeGroup(TrialGroup[ModeTrial, ModeResult]):
         yield from [(metric, value)] if value is not None else []
 
 
-def ended_early(result: TrialResult | ModeResult) -> str | None:
+class ChannelGroup(TrialGroup[ChannelTrial, ChannelResult]):
+    """Trainings of a system for one channel through one of the ways over seeds."""
+
+    @property
+    def dataset(self) -> str:
+        return self.trial.grid if self.results else ""
+
+    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
+        value = self.over(lambda result: result.over_time[-1].get(metric))
+        yield from [(metric, value)] if value is not None else []
+
+
+def ended_early(result: TrialResult | ModeResult | ChannelResult) -> str | None:
     """Why a trial has no final scores: it diverged, or was pruned; None where it has."""
     return result.card.ended_early if isinstance(result, TrialResult) else result.diverged
 

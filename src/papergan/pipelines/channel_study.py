@@ -1,0 +1,122 @@
+"""The channel study: systems trained through a GAN of their channel and through the channel itself, errors counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kedro.pipeline import Pipeline
+
+from papergan.config.channel_study import ChannelTrial
+from papergan.config.checked import ChannelStudy
+from papergan.config.papers import citation
+from papergan.datasets.page import Page
+from papergan.datasets.trial_results import ChannelTrialStore
+from papergan.pipelines.groups import named_node
+from papergan.studies import channel_results
+from papergan.studies.channel_trials import ChannelTrainer
+from papergan.studies.seed_groups import ChannelGroup, grouped
+from papergan.studies.tables import study_page
+from papergan.studies.worker import failures
+from papergan.studies.workers import train_all
+from papergan.tracking import Tracker
+from papergan.wireless.baselines import Baseline
+
+NAME = "channel_study"
+
+
+def train_systems(study: ChannelStudy, trials: ChannelTrialStore, tracker: Tracker) -> dict[str, str]:
+    """Run every trial that is not finished. Returns where the result of each is kept, or why it failed, by its name.
+
+    Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
+    """
+    failed = train_all(study.recipe.workers, study.trials, ChannelTrainer(trials), trials, tracker)
+    return {_name(trial): failed.get(trial.key, trial.key) for trial in study.trials}
+
+
+def _name(trial: ChannelTrial) -> str:
+    return f"{trial.name}, seed {trial.seed}"
+
+
+def compute_baselines(study: ChannelStudy) -> dict[str, list[Baseline]]:
+    """The error rates of uncoded QAM and of the Hamming code over every channel."""
+    return channel_results.all_baselines(study.recipe)
+
+
+def tabulate(
+    study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str], baselines: Mapping[str, list[Baseline]]
+) -> Page:
+    """The page: error rates of every system over seeds, beside the baselines of its channel."""
+    failed = failures(finished)
+    reasons = {trial.key: failed[_name(trial)] for trial in study.trials if _name(trial) in failed}
+    groups = grouped(ChannelGroup, study.trials, trials, reasons)
+    tables = [
+        (
+            name.replace("_", " "),
+            channel_results.summary(
+                [group for group in groups if group.grid == name], baselines[name], one.eb_n0_db
+            ),
+        )
+        for name, one in study.recipe.channels.items()
+    ]  # fmt: skip
+    return study_page(
+        tables, [], f"{study.name}: {study.recipe.description}", _notes(study, groups),
+        channel_results.rate_table(groups, baselines), sentences=[" ".join(one) for one in failed.items()],
+    )  # fmt: skip
+
+
+def _notes(study: ChannelStudy, groups: list[ChannelGroup]) -> list[str]:
+    recipe, missing = study.recipe, sum(len(group.missing) for group in groups)
+    notes = [f"{missing} trials not finished yet"] if missing else []
+    notes += [
+        f"{recipe.bits} bits in {recipe.symbols} complex symbols of mean energy 1; the Hamming code sends its words by "
+        f"{'BPSK' if recipe.code_order == 2 else '4-QAM'} in as many; {recipe.blocks} blocks at each Eb / N0; 0: no "
+        "error was seen",
+        "mean error: of the generator's mean over noise, relative to the signal; noise ratio: the deviation of its "
+        "noise, divided by the true one; both at the Eb / N0 that it was trained at",
+        "the receiver knows the taps of every baseline, and as the received pilot those of trained systems: "
+        + "; ".join(f"{name}: pilot noise {one.pilot_noise:g}" for name, one in recipe.channels.items()),
+        "no error rate of the paper stands here: its curves are pictures; they can be compared in shape only",
+        citation(recipe.paper),
+        f"{recipe.rounds} rounds of {recipe.channel_steps} steps of the generator, {recipe.transmitter_steps} of the "
+        f"transmitter, {recipe.receiver_steps} of the receiver; ± over seeds {', '.join(map(str, recipe.seeds))} "
+        "(N - 1)",
+    ]
+    newest = next((group.results[-1] for group in reversed(groups) if group.results), None)
+    if newest is not None:
+        notes.append(", ".join(f"{name} {value}" for name, value in newest.provenance.items()))
+    return notes
+
+
+def draw_error_rates(
+    study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str], baselines: Mapping[str, list[Baseline]]
+) -> object:
+    """A matplotlib Figure of bit and block error rates over Eb / N0."""
+    groups = grouped(ChannelGroup, study.trials, trials)
+    return channel_results.error_rates(groups, baselines, study.recipe, f"{study.name}: error rates")
+
+
+def draw_constellations(study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str]) -> object:
+    """A matplotlib Figure of what arrives, by the true channel and by the generator."""
+    groups = grouped(ChannelGroup, study.trials, trials)
+    return channel_results.constellations(groups, f"{study.name}: received QAM of the first seed")
+
+
+def draw_symbols(study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str]) -> object:
+    """A matplotlib Figure of the symbols that transmitters send."""
+    groups = grouped(ChannelGroup, study.trials, trials)
+    return channel_results.sent_symbols(groups, f"{study.name}: sent symbols of the first seed")
+
+
+def create_pipeline() -> Pipeline:
+    """The pipeline of the channel study. Finished trials are kept: the same command goes on."""
+    recipe = "params:recipe"
+    inputs = [recipe, "trials", "finished"]
+    nodes = [
+        named_node(train_systems, [recipe, "trials", "tracker"], "finished"),
+        named_node(compute_baselines, recipe, "baselines"),
+        named_node(tabulate, [*inputs, "baselines"], "page"),
+        named_node(draw_error_rates, [*inputs, "baselines"], "error_rates"),
+        named_node(draw_constellations, inputs, "constellations"),
+        named_node(draw_symbols, inputs, "symbols"),
+    ]
+    return Pipeline(nodes, namespace=NAME, parameters={recipe: f"params:{NAME}"})

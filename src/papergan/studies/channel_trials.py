@@ -1,0 +1,225 @@
+"""Trials of the channel study: training of a transmitter and a receiver, errors counted over the true channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from papergan.config.channel_study import BIT_ERRORS, BLOCK_ERRORS, ChannelResult, ChannelTrial
+from papergan.datasets.trial_results import ChannelTrialStore
+from papergan.errors import NotFiniteError
+from papergan.game.game import Game
+from papergan.game.schedules import Progress
+from papergan.game.training_step import training_step
+from papergan.pipelines.experiment.restore import stoppable
+from papergan.randomness import own_random_state, seed_for, set_seed
+from papergan.studies.channel_game import build
+from papergan.studies.resumable import ResumableTraining, Stop, made_by
+from papergan.tracking import Tracker
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.history import Row
+from papergan.training.numerics import numerics
+from papergan.wireless.channels import convolve
+from papergan.wireless.modulation import constellation
+
+SQUARE = 1.5  # half the side of the square of random symbols
+BLUR = 0.1  # the deviation of what is added to the transmitter's symbols
+CHUNK = 20_000  # blocks that are sent at once where errors are counted
+CONDITIONS, DRAWS = 200, 100  # of the generator's errors
+SHOWN_TAPS, SHOWN_POINTS = 4, 320  # of the constellations: taps, points of each
+
+
+class ChannelTrainer:
+    """Trains communication systems, each trial from its newest checkpoint in `trials`."""
+
+    def __init__(self, trials: ChannelTrialStore) -> None:
+        self.trials = trials
+
+    def __call__(self, trial: ChannelTrial, tracker: Tracker) -> ChannelResult:
+        """Train a trial and return its result, also where it diverges. Raises Interrupted after a stop signal."""
+        with stoppable(trial.name) as stop, self.trials.unfinished(trial.key) as checkpoints:
+            result = train_system(trial, stop, tracker.report, checkpoints)
+        return replace(result, provenance=made_by())
+
+    def data_digest(self, trial: ChannelTrial) -> str:
+        """The empty text, since signals are drawn and no images are read."""
+        return ""
+
+
+def train_system(
+    trial: ChannelTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None = None
+) -> ChannelResult:
+    """Train a transmitter and a receiver, and count their errors over the true channel at each Eb / N0.
+
+    Arguments and what is raised as for `ResumableTraining`; the result of a trial that diverges says so.
+    """
+    with numerics("float32", deterministic=False), own_random_state("cpu"):
+        training = ChannelTraining(trial, report, checkpoints)
+        try:
+            training.run(stop)
+        except NotFiniteError as error:
+            result = ChannelResult([], [], 0.0, diverged=f"diverged at {error}")
+        else:
+            curve = [error_rates(training.game, trial, one, trial.recipe.blocks) for one in trial.settings.eb_n0_db]
+            constellations = {} if trial.through != "generator" else shown_constellations(training.game, trial)
+            result = ChannelResult([], [], 0.0, curve, symbols_of(training.game, trial), constellations)
+    seconds = training.seconds / max(1, training.step)
+    return replace(result, over_time=training.over_time, losses=training.losses, seconds_per_step=seconds)
+
+
+class ChannelTraining(ResumableTraining):
+    """The game of a trial, measured over the true channel after every few rounds."""
+
+    def __init__(self, trial: ChannelTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None) -> None:
+        self.trial, self.recipe, self.channel = trial, trial.recipe, trial.model
+        every = trial.recipe.every_rounds * trial.steps_per_round
+        super().__init__(build(trial), trial.name, trial.steps, every, report, checkpoints)
+
+    def measure(self) -> Row:
+        """The error rates at the Eb / N0 of training, and the generator's errors where there is one."""
+        row = error_rates(self.game, self.trial, self.trial.settings.training_eb_n0_db, self.recipe.monitored_blocks)
+        found = {name: row[name] for name in (BIT_ERRORS, BLOCK_ERRORS)}
+        return found | (generator_errors(self.game, self.trial) if self.trial.through == "generator" else {})
+
+    def training_values(self, step: int) -> dict[str, Tensor]:
+        set_seed(seed_for(self.trial.seed, "step", step), "cpu")
+        if step % self.trial.steps_per_round < self.trial.channel_steps:
+            batches = [self._signals(step, index) for index in range(self.recipe.networks.critic_steps)]
+        else:
+            batches = [self._messages(step)]
+        return training_step(self.game, batches, Progress(step, step * self.recipe.batch_size), self.guard)
+
+    def _draw(self, step: int, index: int) -> torch.Generator:
+        return torch.Generator().manual_seed(seed_for(self.trial.seed, "batch", step, index))
+
+    def _messages(self, step: int) -> dict[str, Tensor]:
+        """Bits [B, k], and the taps and the pilot of the block that each message is sent in."""
+        draw, count = self._draw(step, 0), self.recipe.batch_size
+        bits = torch.randint(2, (count, self.recipe.bits), generator=draw).float()
+        return {"bits": bits, **fading(self.trial, count, self.trial.settings.training_eb_n0_db, draw)}
+
+    def _signals(self, step: int, index: int) -> dict[str, Tensor]:
+        """Signals that were sent over the true channel and what arrived, for the generator to learn from."""
+        draw = self._draw(step, index)
+        count = max(1, self.recipe.generator_batch_size // signal_length(self.trial))
+        eb_n0_db = self.trial.settings.generator_eb_n0_db
+        sent = self._sent(count, draw)
+        states = fading(self.trial, count, eb_n0_db, draw)
+        received = convolve(sent, states["taps"])
+        noise = torch.randn(received.shape, generator=draw)
+        return {"sent": sent, "received": received + self.trial.deviation(eb_n0_db) * noise, **states}
+
+    @torch.no_grad()
+    def _sent(self, count: int, draw: torch.Generator) -> Tensor:
+        """Half of the transmitter's symbols, blurred, half random: [count, length, 2], as long as `signal_length`."""
+        length = signal_length(self.trial)
+        coded, symbols = count // 2, self.recipe.symbols
+        messages = torch.randint(2, (-(-coded * length // symbols), self.recipe.bits), generator=draw).float()
+        own = self.game.networks["transmitter"](messages).reshape(-1, length, 2)[:coded]
+        own = own + BLUR * torch.randn(own.shape, generator=draw)
+        return torch.cat([own, random_symbols(count - coded, length, draw)])
+
+
+def signal_length(trial: ChannelTrial) -> int:
+    """Symbols in each signal that the generator learns from: 1 where its windows are of one symbol, else a block."""
+    return trial.recipe.symbols if max(trial.settings.windows) > 1 else 1
+
+
+def random_symbols(count: int, length: int, draw: torch.Generator) -> Tensor:
+    """Symbols [count, length, 2], uniform in the square [-1.5, 1.5]^2."""
+    return SQUARE * (2 * torch.rand(count, length, 2, generator=draw) - 1)
+
+
+def fading(trial: ChannelTrial, count: int, eb_n0_db: float, draw: torch.Generator) -> dict[str, Tensor]:
+    """The taps of `count` blocks and the pilots that are received of them at an Eb / N0, in dB."""
+    taps = trial.model.draw_taps(count, draw)
+    deviation = trial.settings.pilot_noise * trial.deviation(eb_n0_db)
+    return {"taps": taps, "pilot": trial.model.pilot(taps, torch.randn(taps.shape, generator=draw), deviation)}
+
+
+@torch.no_grad()
+def error_rates(game: Game, trial: ChannelTrial, eb_n0_db: float, blocks: int) -> Row:
+    """Errors of the trained system over the true channel: a row of `ChannelResult.curve`.
+
+    The messages, taps and noise are the same for every trial of a channel and seed.
+    """
+    draw = torch.Generator().manual_seed(seed_for(trial.seed, "errors", str(eb_n0_db)))
+    deviation, wrong_bits, wrong_blocks = trial.deviation(eb_n0_db), 0.0, 0.0
+    for start in range(0, blocks, CHUNK):
+        count = min(CHUNK, blocks - start)
+        bits = torch.randint(2, (count, trial.recipe.bits), generator=draw).float()
+        states = fading(trial, count, eb_n0_db, draw)
+        received = convolve(game.networks["transmitter"](bits), states["taps"])
+        received = received + deviation * torch.randn(received.shape, generator=draw)
+        wrong = (game.networks["receiver"](received, states["pilot"]) > 0) != bits.bool()
+        wrong_bits, wrong_blocks = wrong_bits + float(wrong.sum()), wrong_blocks + float(wrong.any(1).sum())
+    return {
+        "eb_n0_db": eb_n0_db, "blocks": float(blocks), "bit_errors": wrong_bits, "block_errors": wrong_blocks,
+        BIT_ERRORS: wrong_bits / (blocks * trial.recipe.bits), BLOCK_ERRORS: wrong_blocks / blocks,
+    }  # fmt: skip
+
+
+@torch.no_grad()
+def generator_errors(game: Game, trial: ChannelTrial) -> Row:
+    """How far the generator is from the true channel, over random symbols and taps.
+
+    mean_error: the root mean square of E_z G(z, x, p) - h * x, divided by that of h * x; of DRAWS draws, whose noise it
+    has in it. deviation_ratio: the root mean square of the deviation of G over z, divided by that of the true noise.
+    """
+    draw = torch.Generator().manual_seed(seed_for(trial.seed, "generator errors"))
+    sent = random_symbols(CONDITIONS, signal_length(trial), draw)
+    states = fading(trial, CONDITIONS, trial.settings.generator_eb_n0_db, draw)
+    expected, truth = sent.repeat_interleave(DRAWS, 0), convolve(sent, states["taps"])
+    noise = torch.randn(len(expected), truth.shape[1], trial.recipe.networks.noise_depth, generator=draw)
+    made = game.networks["generator"](noise, expected, states["pilot"].repeat_interleave(DRAWS, 0))
+    made = made.reshape(CONDITIONS, DRAWS, *truth.shape[1:])
+    if not bool(made.isfinite().all()):
+        raise NotFiniteError("received signals of the generator are not finite")
+    error = (made.mean(1) - truth).square().mean().sqrt() / truth.square().mean().sqrt()
+    ratio = made.var(1).mean().sqrt() / trial.deviation(trial.settings.generator_eb_n0_db)
+    return {"mean_error": float(error), "deviation_ratio": float(ratio)}
+
+
+@torch.no_grad()
+def symbols_of(game: Game, trial: ChannelTrial) -> list[list[list[float]]]:
+    """The symbols of the first 16 messages, [messages][n][2]."""
+    numbers = torch.arange(min(16, 2**trial.recipe.bits))
+    bits = torch.stack([(numbers >> place) & 1 for place in reversed(range(trial.recipe.bits))], dim=1)
+    symbols: list[list[list[float]]] = game.networks["transmitter"](bits.float()).tolist()
+    return symbols
+
+
+@torch.no_grad()
+def shown_constellations(game: Game, trial: ChannelTrial) -> dict[str, dict[str, list[list[list[float]]]]]:
+    """What arrives of QAM over a few taps, by the true channel and by the generator; see `ChannelResult`.
+
+    Of a signal of equal symbols the sample in its middle, which has all echoes. 4-QAM over AWGN, 16-QAM where there is
+    fading, as the authors have it. Taps are the same for all trials of a channel.
+    """
+    channel, length = trial.model, signal_length(trial)
+    points = constellation(16 if channel.fades else 4)
+    draw = torch.Generator().manual_seed(seed_for(0, "constellations"))
+    repeats, shown = SHOWN_POINTS // len(points), {}
+    deviation = trial.deviation(trial.settings.generator_eb_n0_db)
+    for taps in channel.draw_taps(SHOWN_TAPS if channel.fades else 1, draw)[:, None]:
+        sent = points.repeat_interleave(repeats, 0)[:, None].expand(-1, length, -1)
+        taps = taps.expand(len(sent), -1, -1)
+        pilot = channel.pilot(taps, torch.randn(taps[:1].shape, generator=draw), 0.0)
+        real = convolve(sent, taps)
+        noise = torch.randn(*real.shape[:2], trial.recipe.networks.noise_depth, generator=draw)
+        made = game.networks["generator"](noise, sent, pilot)
+        real = real + deviation * torch.randn(real.shape, generator=draw)
+        middle = real.shape[1] // 2
+        name = ", ".join(f"{re:.2f}{im:+.2f}i" for re, im in taps[0].tolist())
+        shown[f"h = {name}" if channel.fades else "h = 1"] = {
+            "real": _rounded(real[:, middle].reshape(len(points), repeats, 2)),
+            "generated": _rounded(made[:, middle].reshape(len(points), repeats, 2)),
+        }
+    return shown
+
+
+def _rounded(points: Tensor) -> list[list[list[float]]]:
+    return [[[round(x, 4) for x in pair] for pair in row] for row in points.tolist()]

@@ -1,0 +1,100 @@
+"""Training of a game without images in a trial: measured at intervals, resumed from checkpoints, on the CPU."""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from papergan.errors import Interrupted
+from papergan.game.game import Game
+from papergan.game.nan_guard import NonFiniteGuard
+from papergan.tracking import provenance
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.history import Row, RunningMean
+
+SECONDS_BETWEEN_SAVES = 60.0
+
+Stop = Callable[[], int | None]
+
+
+class ResumableTraining(ABC):
+    """A game at a step of its training. over_time, losses: rows of every measurement so far; seconds: of steps.
+
+    name: of the trial. steps: all of them; every_steps: between measurements. report: called after each of them.
+    checkpoints: where the training goes on from if it was stopped, to the same bits; None begins anew.
+    """
+
+    def __init__(
+        self, game: Game, name: str, steps: int, every_steps: int, report: Callable[[Row], None],
+        checkpoints: CheckpointStore | None,
+    ) -> None:  # fmt: skip
+        self.game, self.name, self.steps, self.every_steps = game, name, steps, every_steps
+        self.report, self.checkpoints = report, checkpoints
+        self.running_mean, self.guard = RunningMean(), NonFiniteGuard(game.device)
+        self.step, self.seconds, self.saved = 0, 0.0, time.monotonic()
+        self.over_time: list[Row] = []
+        self.losses: list[Row] = []
+
+    @abstractmethod
+    def training_values(self, step: int) -> dict[str, Tensor]:
+        """One training step; its random numbers are a function of (seed, step). Returns what `training_step` does."""
+
+    @abstractmethod
+    def measure(self) -> Row:
+        """A measurement after `self.step` steps. Raises NotFiniteError."""
+
+    def run(self, stop: Stop) -> None:
+        """Train to the end, from the newest checkpoint. Raises Interrupted after a stop signal, NotFiniteError."""
+        if not self._resume():
+            self._measure()
+        while self.step < self.steps:
+            began, until = time.perf_counter(), min(self.step + self.every_steps, self.steps)
+            number = None
+            for now in range(self.step, until):
+                self.train_step(now)
+                if (number := stop()) is not None:
+                    break
+            if number is not None:  # what came after the last measurement is done again
+                raise Interrupted(number, f"stopped by signal {number} in {self.name}; run again to go on")
+            self.step, self.seconds = until, self.seconds + time.perf_counter() - began
+            self._measure()
+            self._save()
+
+    def train_step(self, step: int) -> None:
+        """One training step, whose values are added to the running means."""
+        self.running_mean.add(self.training_values(step))
+
+    def _measure(self) -> None:
+        self.guard.check()
+        self.over_time.append({"step": float(self.step), **self.measure()})
+        self.losses += [{"step": float(self.step), **self.running_mean.read()}] if self.step else []
+        self.report({**self.over_time[-1], **(self.losses[-1] if self.losses else {})})
+
+    def _save(self) -> None:
+        if self.checkpoints is None or time.monotonic() - self.saved < SECONDS_BETWEEN_SAVES:
+            return
+        rows = {"over_time": self.over_time, "losses": self.losses, "seconds": self.seconds}
+        self.checkpoints.save(self.step, {"game": self.game.state_dict(), "rows": json.dumps(rows)})
+        self.saved = time.monotonic()
+
+    def _resume(self) -> bool:
+        found = None if self.checkpoints is None else self.checkpoints.latest()
+        if found is None:
+            return False
+        self.game.load_state_dict(found.state["game"])
+        rows = json.loads(found.state["rows"])
+        self.step, self.over_time, self.losses = found.step, rows["over_time"], rows["losses"]
+        self.seconds = rows["seconds"]
+        return True
+
+
+def made_by() -> dict[str, str]:
+    """Hardware, versions and commit of a trial on the CPU, for its result."""
+    commit = provenance.commit()
+    text = f"{commit.name[:12]}{' with uncommitted changes' if commit.dirty else ''}"
+    return {"hardware": provenance.hardware(torch.device("cpu")), **provenance.versions(), "commit": text}
