@@ -61,7 +61,7 @@ def search(monkeypatch):
 
 def test_it_stops_at_the_first_stable_one_and_gives_up_at_the_most(search):
     what, finished, _, store = search
-    trace, chosen = nodes.search(what, None, None, store, Tracker())
+    trace, chosen = nodes.search(what, None, None, None, store, Tracker())
     assert finished == [("one", 1), ("one", 2), ("one", 3), ("two", 1), ("two", 2), ("two", 3), ("two", 4)]
     assert chosen == {"one": 3}
     assert [trial["instability"] for trial in trace[:3]] == [
@@ -73,7 +73,7 @@ def test_it_stops_at_the_first_stable_one_and_gives_up_at_the_most(search):
 
 def test_the_page_says_what_was_chosen_and_by_which_rule(search):
     what, _, _, store = search
-    trace, _ = nodes.search(what, None, None, store, Tracker())
+    trace, _ = nodes.search(what, None, None, None, store, Tracker())
     page = nodes.tabulate(what, trace)
     assert "--params one.overrides.feature_differences=3" in page.markdown
     assert "one: FD 3, the first without an instability" in page.console
@@ -84,7 +84,7 @@ def test_the_page_says_what_was_chosen_and_by_which_rule(search):
 
 def test_the_plot_has_a_panel_per_trial(search):
     what, _, outcomes, store = search
-    trace, _ = nodes.search(what, None, None, store, Tracker())
+    trace, _ = nodes.search(what, None, None, None, store, Tracker())
     by_cell = {trial["trial"]: outcomes[trial["experiment"], trial["FD"]] for trial in trace}
 
     class Store:

@@ -123,11 +123,11 @@ def test_only_what_has_no_score_card_is_trained(tmp_path, monkeypatch):
     wanted = []
     monkeypatch.setattr(nodes, "train_all", lambda workers, trials, *rest: wanted.extend(trials) or {})
     done = {"0": card_of(what.trials[0], 4.0)}
-    finished = nodes.train_reproductions(what, None, None, store, Tracker(), done)
+    finished = nodes.train_reproductions(what, None, None, None, store, Tracker(), done)
     assert [trial.seed for trial in wanted] == [1]
     assert list(finished) == ["gan_mnist, seed 1"]
     only = plan(finished_only=True)
-    assert nodes.train_reproductions(only, None, None, store, Tracker(), done) == {}
+    assert nodes.train_reproductions(only, None, None, None, store, Tracker(), done) == {}
 
 
 def test_anchors_are_of_mnist_without_the_last_10_000_training_images(monkeypatch):

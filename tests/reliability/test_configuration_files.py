@@ -155,7 +155,10 @@ def test_environments_are_merged_as_kedro_merges_them():
         ("a: " + "[" * 3000, "a.yml cannot be read"),
         ("../a: {}\n", "'../a' cannot be the name of an experiment: letters, digits and _"),
         ("a.b: {}\n", "'a.b' cannot be the name"),
-        ("metric_sanity: {}\n", "'metric_sanity' cannot be the name of an experiment: .*none of comparison"),
+        (
+            "metric_sanity: {}\n",
+            "'metric_sanity' cannot be the name of an experiment: .*none of channel_study, comparison",
+        ),
     ],
 )
 def test_a_wrong_list_of_experiments(tmp_path, text, message):
