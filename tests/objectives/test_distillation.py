@@ -9,15 +9,21 @@ import torch
 
 from helpers.small_systems import spec
 from papergan import systems
+from papergan.config.checked import Experiment
+from papergan.config.experiment import Recipe
+from papergan.data.library import ImageLibrary
+from papergan.data.sources import Sources
 from papergan.errors import RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
 from papergan.inference.model_folder import StoredModel
+from papergan.inference.model_library import ModelLibrary
 from papergan.inference.store import stored_model
 from papergan.inference.teacher import give_teacher, teacher_network
 from papergan.objectives.distillation import Distillation, teachers_of
 from papergan.objectives.fixed_features import with_stand_ins
+from papergan.pipelines.experiment.nodes.model import build_model
 
 WIDE, NARROW = {"width": 8, "latent_dim": 4}, {"width": 4, "latent_dim": 4}
 ALL = {"pixels": 2.0, "features": 0.5, "adversarial": "teacher"}
@@ -107,6 +113,19 @@ def test_every_kind_of_discriminator_input_is_taught(system, more, adversarial):
     values = training_step(game, [IMAGES.random_batch(8)] * game.batches_per_step, Progress())
     assert values["generator.teacher_distance"] == pytest.approx(0.0, abs=1e-6)  # its own stand-in
     assert all(torch.isfinite(value) for value in values.values())
+
+
+@pytest.mark.parametrize("adversarial", ["data", "teacher"])
+def test_a_model_is_built_and_summed_up_without_its_teacher(tmp_path, adversarial):
+    recipe = Recipe.parse("student", {
+        "paper": "chang2020", "system": "dcgan", "dataset": "synthetic_shapes", "teacher": "none_here",
+        "overrides": {**NARROW, "distillation": {"pixels": 1.0, "adversarial": adversarial}}, "training": {"steps": 1},
+    })  # fmt: skip
+    drawn = {"kind": "synthetic_shapes", "train": 20, "test": 10}
+    library = ImageLibrary.declared({"synthetic_shapes": drawn}, Sources(tmp_path), tmp_path)
+    initial, page = build_model(Experiment("student", recipe), library.load("synthetic_shapes"), ModelLibrary(tmp_path))
+    assert "teacher" not in " ".join(initial.tensors)
+    assert "teacher_distance" in page.html
 
 
 def test_a_game_without_a_teacher_is_what_it_was():

@@ -7,6 +7,7 @@ from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.datasets.page import Page
 from papergan.inference.model_library import ModelLibrary
+from papergan.objectives.fixed_features import with_stand_ins
 from papergan.pipelines.experiment.restore import new_game, spec_facts, state_of
 from papergan.reporting.model_summary import layer_table, network_table, notes_on, player_table, summarise, turn_table
 from papergan.weights import Weights
@@ -28,7 +29,7 @@ def build_model(
     if (tuning := recipe.fine_tuning) is not None:
         trained = model_library.networks(tuning.model)
         start_from_trained(game, model_library.model(tuning.model), trained, tuning.prune_weights)
-    summaries = summarise(game, spec)
+    summaries = summarise(with_stand_ins(game), spec)
     networks = network_table(summaries)
     parts = [
         ("Networks", networks),
