@@ -133,9 +133,8 @@ def draw_front(results: Sequence[CompressionResult], batch: int, title: str) -> 
     ]
     points = [(1e3 * best.seconds, value) for _, best, value in shown]
     for (one, best, _), (x, y) in zip(shown, points, strict=True):
-        axes.plot(
-            x, y, "o" if best.runtime == "torch" else "s", color="tab:blue" if best.runtime == "torch" else "tab:orange"
-        )
+        mark, colour = ("o", "tab:blue") if best.runtime.startswith("torch") else ("s", "tab:orange")
+        axes.plot(x, y, mark, color=colour)
         axes.annotate(one.name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
     front = sorted(points[n] for n in pareto_front(points))
     if front:
