@@ -9,6 +9,7 @@ import torch
 
 from helpers.small_systems import spec
 from papergan import systems
+from papergan.compression.teacher import give_teacher, teacher_network
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.data.library import ImageLibrary
@@ -20,7 +21,6 @@ from papergan.game.training_step import training_step
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.model_library import ModelLibrary
 from papergan.inference.store import stored_model
-from papergan.inference.teacher import give_teacher, teacher_network
 from papergan.objectives.distillation import Distillation, teachers_of
 from papergan.objectives.fixed_features import with_stand_ins
 from papergan.pipelines.experiment.nodes.model import build_model

@@ -1,1 +1,1 @@
-"""Trained generators made smaller or faster: pruned weights and channels, lower precision; what each costs."""
+"""Trained generators made smaller or faster: pruned, in lower precision, taught, trained on; what each costs."""

@@ -86,34 +86,32 @@ class ExperimentTrialStore(TrialStore[TrialResult]):
         )
 
 
-class ModeResultDataset(DigestedJSONDataset[ModeResult]):
-    """A ModeResult as JSON. Raises EvaluationError for anything else."""
+class RecordDataset(DigestedJSONDataset[R]):
+    """A result that is a dataclass of plain values, as JSON. Raises EvaluationError for anything else."""
 
-    what, remedy = "result of a mode stress test", "it is run again"
+    remedy = "it is run again"
+    record: type[R]  # of a class below
 
-    def _to_document(self, data: ModeResult) -> dict[str, Any]:
-        return asdict(data)
+    def _to_document(self, data: R) -> dict[str, Any]:
+        return asdict(data)  # type: ignore[call-overload, no-any-return]
 
-    def _from_document(self, document: dict[str, Any]) -> ModeResult:
+    def _from_document(self, document: dict[str, Any]) -> R:
         try:
-            return ModeResult(**document)
+            return self.record(**document)
         except TypeError as error:
             raise EvaluationError(str(error)) from error
 
 
-class ChannelResultDataset(DigestedJSONDataset[ChannelResult]):
-    """A ChannelResult as JSON. Raises EvaluationError for anything else."""
+class ModeResultDataset(RecordDataset[ModeResult]):
+    """A ModeResult as JSON."""
 
-    what, remedy = "result of a channel study", "it is run again"
+    what, record = "result of a mode stress test", ModeResult
 
-    def _to_document(self, data: ChannelResult) -> dict[str, Any]:
-        return asdict(data)
 
-    def _from_document(self, document: dict[str, Any]) -> ChannelResult:
-        try:
-            return ChannelResult(**document)
-        except TypeError as error:
-            raise EvaluationError(str(error)) from error
+class ChannelResultDataset(RecordDataset[ChannelResult]):
+    """A ChannelResult as JSON."""
+
+    what, record = "result of a channel study", ChannelResult
 
 
 class FileTrialStore(TrialStore[R]):

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from papergan.compression.fine_tuning import check_model, start_from_trained
+from papergan.compression.teacher import teacher_network
 from papergan.config.experiment import Recipe
 from papergan.data.library import ImageLibrary
 from papergan.errors import CheckpointError, RecipeError
 from papergan.game.game import Game
 from papergan.hooks.experiment_checks import build_on_cpu, image_spec
 from papergan.inference.model_library import ModelLibrary
-from papergan.inference.teacher import teacher_network
 
 
 def check_models(recipes: Mapping[str, Recipe], library: ImageLibrary, models: ModelLibrary) -> None:

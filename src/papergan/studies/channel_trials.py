@@ -9,16 +9,13 @@ import torch
 from torch import Tensor
 
 from papergan.config.channel_study import BIT_ERRORS, BLOCK_ERRORS, ChannelResult, ChannelTrial
-from papergan.datasets.trial_results import ChannelTrialStore
 from papergan.errors import NotFiniteError
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.pipelines.experiment.restore import stoppable
 from papergan.randomness import own_random_state, seed_for, set_seed
 from papergan.studies.channel_game import build
-from papergan.studies.resumable import ResumableTraining, Stop, made_by
-from papergan.tracking import Tracker
+from papergan.studies.resumable import ResumableTrainer, ResumableTraining, Stop
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
 from papergan.training.numerics import numerics
@@ -32,21 +29,13 @@ CONDITIONS, DRAWS = 200, 100  # of the generator's errors
 SHOWN_TAPS, SHOWN_POINTS = 4, 320  # of the constellations: taps, points of each
 
 
-class ChannelTrainer:
-    """Trains communication systems, each trial from its newest checkpoint in `trials`."""
+class ChannelTrainer(ResumableTrainer[ChannelTrial, ChannelResult]):
+    """Trains communication systems."""
 
-    def __init__(self, trials: ChannelTrialStore) -> None:
-        self.trials = trials
-
-    def __call__(self, trial: ChannelTrial, tracker: Tracker) -> ChannelResult:
-        """Train a trial and return its result, also where it diverges. Raises Interrupted after a stop signal."""
-        with stoppable(trial.name) as stop, self.trials.unfinished(trial.key) as checkpoints:
-            result = train_system(trial, stop, tracker.report, checkpoints)
-        return replace(result, provenance=made_by())
-
-    def data_digest(self, trial: ChannelTrial) -> str:
-        """The empty text, since signals are drawn and no images are read."""
-        return ""
+    def train(
+        self, trial: ChannelTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None
+    ) -> ChannelResult:  # fmt: skip
+        return train_system(trial, stop, report, checkpoints)
 
 
 def train_system(

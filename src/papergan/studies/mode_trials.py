@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from papergan import systems
 from papergan.config.mode_stress import DIVERGENCE, LIKELIHOOD, MODES, POINT, QUALITY, ModeResult, ModeTrial
-from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import NotFiniteError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.metrics.parzen import parzen_score
-from papergan.pipelines.experiment.restore import stoppable
 from papergan.randomness import own_random_state, seed_for, set_seed
-from papergan.studies.resumable import ResumableTraining, Stop, made_by
-from papergan.tracking import Tracker
+from papergan.studies.resumable import ResumableTrainer, ResumableTraining, Stop
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
 from papergan.training.numerics import numerics
@@ -28,21 +24,13 @@ MARGIN = 1.25  # the outermost centre lies at 1 / MARGIN of the generator's rang
 NUM_SHOWN_POINTS = 1000  # points that are kept for the picture
 
 
-class PointsTrainer:
-    """Trains on points, each trial from its newest checkpoint in `trials`."""
+class PointsTrainer(ResumableTrainer[ModeTrial, ModeResult]):
+    """Trains on points."""
 
-    def __init__(self, trials: ModeTrialStore) -> None:
-        self.trials = trials
-
-    def __call__(self, trial: ModeTrial, tracker: Tracker) -> ModeResult:
-        """Train a trial and return its result, also where it diverges. Raises Interrupted after a stop signal."""
-        with stoppable(trial.name) as stop, self.trials.unfinished(trial.key) as checkpoints:
-            result = train_on_points(trial, stop, tracker.report, checkpoints)
-        return replace(result, provenance=made_by())
-
-    def data_digest(self, trial: ModeTrial) -> str:
-        """The empty text, since points are drawn and no images are read."""
-        return ""
+    def train(
+        self, trial: ModeTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None
+    ) -> ModeResult:  # fmt: skip
+        return train_on_points(trial, stop, report, checkpoints)
 
 
 def train_on_points(

@@ -6,20 +6,51 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+from papergan.config.channel_study import ChannelResult, ChannelTrial
+from papergan.config.mode_stress import ModeResult, ModeTrial
+from papergan.datasets.trial_results import FileTrialStore
 from papergan.errors import Interrupted
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
-from papergan.tracking import provenance
+from papergan.pipelines.experiment.restore import stoppable
+from papergan.tracking import Tracker, provenance
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
 
 SECONDS_BETWEEN_SAVES = 60.0
 
 Stop = Callable[[], int | None]
+T = TypeVar("T", ModeTrial, ChannelTrial)
+R = TypeVar("R", ModeResult, ChannelResult)
+
+
+class ResumableTrainer(ABC, Generic[T, R]):
+    """Trains trials without images, each from its newest checkpoint in `trials`."""
+
+    def __init__(self, trials: FileTrialStore[R]) -> None:
+        self.trials: FileTrialStore[R] = trials
+
+    @abstractmethod
+    def train(
+        self, trial: T, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None
+    ) -> R:  # fmt: skip
+        """Train a trial; the result of one that diverges says so. Raises Interrupted after a stop signal."""
+
+    def __call__(self, trial: T, tracker: Tracker) -> R:
+        """Train a trial and return its result, with what made it. Raises Interrupted after a stop signal."""
+        with stoppable(trial.name) as stop, self.trials.unfinished(trial.key) as checkpoints:
+            result = self.train(trial, stop, tracker.report, checkpoints)
+        return replace(result, provenance=made_by())
+
+    def data_digest(self, trial: T) -> str:
+        """The empty text, since what is trained on is drawn and no images are read."""
+        return ""
 
 
 class ResumableTraining(ABC):

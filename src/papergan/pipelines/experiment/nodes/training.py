@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from papergan.compression.teacher import give_teacher
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSplits
@@ -24,7 +25,6 @@ from papergan.game.game import Game
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.inference.model_library import ModelLibrary
-from papergan.inference.teacher import give_teacher
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
