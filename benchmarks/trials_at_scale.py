@@ -56,7 +56,7 @@ class Store:
     """One file per result, and a line for each time one is kept."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.remote = folder, None
 
     def find(self, key: str) -> str | None:
         path = self.folder / f"{key}.result"
@@ -198,7 +198,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    """Run every size in turn; what is measured is written after each."""
+    """Run every size in turn; what is measured is written after each, beside what was measured there before."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ray", required=True, help="address of the cluster, HOST:PORT")
     parser.add_argument("--workers", type=int, nargs="+", default=[10, 50, 100, 200])
@@ -210,11 +210,12 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(address=given.ray, logging_level="warning")  # one job: its processes stay from one study to the next
-    rows: list[dict[str, Any]] = []
+    measured = given.out / "trials_at_scale.json"
+    rows: list[dict[str, Any]] = json.loads(measured.read_text()) if measured.exists() else []
     for workers, trials in zip(given.workers, given.trials, strict=True):
         rows.append(run(given.ray, workers, trials, given.steps, max(1, round(given.killed * workers))))
         print(rows[-1], flush=True)
-        (given.out / "trials_at_scale.json").write_text(json.dumps(rows, indent=1) + "\n")
+        measured.write_text(json.dumps(rows, indent=1) + "\n")
         draw(rows, given.out / "overhead.png")
     print(f"median overhead {statistics.median(row['overhead_per_trial'] for row in rows)} s")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from papergan.atomic_files import folder_from
 from papergan.project import CONFIGURATION, IN_CHECKOUT, PROJECT
+from papergan.remote_copy import url_from
 
 # Telemetry of Kedro and MLflow is off; set before either reads it.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
@@ -31,6 +32,11 @@ from papergan.hooks import (  # noqa: E402 - after the switches above
 def workspace() -> str:
     """The folder of data/ and mlruns/: the one in PAPERGAN_WORKSPACE, else the project's. Always absolute."""
     return (folder_from("PAPERGAN_WORKSPACE") or PROJECT).as_posix()
+
+
+def remote_copy() -> dict[str, str | None]:
+    """Where results of trials are copied to as well: the URL of fsspec in PAPERGAN_REMOTE, or nowhere."""
+    return {"root": workspace(), "url": url_from("PAPERGAN_REMOTE")}
 
 
 def _has_folder(name: str) -> bool:
@@ -69,6 +75,7 @@ CONFIG_LOADER_ARGS = {
     "config_patterns": {"mlflow": ["mlflow*"]},
     "custom_resolvers": {
         "workspace": workspace,
+        "remote_copy": remote_copy,
         "emoji": emoji,
         "fingerprints": fingerprints,
         "conf_source": CONFIGURATION.as_posix,  # of other loaders than ReadableConfigLoader, which has its own folder

@@ -43,7 +43,7 @@ class StubStore:
     """<folder>/<key>.txt"""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.remote = folder, None
 
     def find(self, key: str) -> str | None:
         path = self.folder / f"{key}.txt"

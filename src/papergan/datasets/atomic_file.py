@@ -13,6 +13,7 @@ from kedro.io.core import AbstractDataset, AbstractVersionedDataset, DatasetErro
 from papergan.atomic_files import DOCUMENT_BYTES, read_regular, write_whole
 from papergan.data.memory import read_into_memory
 from papergan.errors import MemoryShortError, PaperganError, StorageError
+from papergan.remote_copy import RemoteCopy
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,23 @@ class FolderDataset(AbstractDataset[NoReturn, T], Generic[T]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.folder)}
+
+
+class CopiedFolderDataset(FolderDataset[T], Generic[T]):
+    """A folder whose files are copied to other storage as well.
+
+    remote: the arguments of a RemoteCopy; None or without a URL is nowhere.
+    """
+
+    def __init__(
+        self, *, filepath: str, remote: dict[str, str | None] | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        root, url = (remote or {}).get("root"), (remote or {}).get("url")
+        self.remote = RemoteCopy(Path(root), url) if root and url else None
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), **({} if self.remote is None else {"remote": self.remote.url})}
 
 
 class VersionedDataset(AbstractVersionedDataset[T, T], Generic[T]):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from papergan import file_locks
 from papergan.atomic_files import storage_errors, write_whole
-from papergan.datasets.atomic_file import FolderDataset, read_bytes
+from papergan.datasets.atomic_file import CopiedFolderDataset, read_bytes
 from papergan.errors import CheckpointError, StorageError
+from papergan.remote_copy import RemoteCopy
 from papergan.weights import Weights, decode, encode
 
 logger = logging.getLogger(__name__)
@@ -21,10 +22,13 @@ UNFINISHED = "unfinished-"  # begins the names of files of UnfinishedWork
 
 
 class FeatureCache:
-    """Weights in a folder, each named by a digest of everything that decides them, and checked by its own digest."""
+    """Weights in a folder, each named by a digest of everything that decides them, and checked by its own digest.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    remote: where they are copied to, and taken from where they are not in the folder; None is nowhere.
+    """
+
+    def __init__(self, folder: Path, remote: RemoteCopy | None = None) -> None:
+        self.folder, self.remote = folder, remote
 
     def get_or_compute(self, kind: str, made_from: Mapping[str, object], make: Callable[[], Weights]) -> Weights:
         """What was made from exactly this before, else what `make` makes now.
@@ -32,11 +36,24 @@ class FeatureCache:
         kind: first part of the file's name. made_from: plain values. A damaged file is logged and made anew.
         """
         path = self.path_of(kind, made_from)
-        if (kept := _read(path, f"{kind}: made")) is not None:
+        if (kept := self._kept(path, kind)) is not None:
             return kept
         made = make()
         write_whole(path, encode(made))
-        return made
+        if self.remote is None or self.remote.send_first(path):
+            return made
+        # Another machine was first. Its numbers may differ in their last bits; all trials use the same ones.
+        self.remote.fetch(path)
+        kept = _read(path, f"{kind}: made")
+        return made if kept is None else kept
+
+    def _kept(self, path: Path, kind: str) -> Weights | None:
+        """What is in the folder, else what is in its copy; a damaged copy is removed."""
+        if (kept := _read(path, f"{kind}: made")) is not None or self.remote is None or not self.remote.fetch(path):
+            return kept
+        if (kept := _read(path, f"{kind}: made")) is None:
+            self.remote.remove(path)
+        return kept
 
     def path_of(self, kind: str, made_from: Mapping[str, object]) -> Path:
         """The path of the file of what is made from this."""
@@ -86,13 +103,13 @@ class UnfinishedWork:
             self.path.unlink(missing_ok=True)
 
 
-class FeatureCacheDataset(FolderDataset[FeatureCache]):
+class FeatureCacheDataset(CopiedFolderDataset[FeatureCache]):
     """Loads a FeatureCache."""
 
     saved_by = "a cache is filled by the nodes that use it"
 
     def load(self) -> FeatureCache:
-        return FeatureCache(self.folder)
+        return FeatureCache(self.folder, self.remote)
 
 
 def _read(path: Path, what: str) -> Weights | None:

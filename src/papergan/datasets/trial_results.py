@@ -15,13 +15,14 @@ from kedro.io import DatasetError
 from papergan.config.channel_study import ChannelResult
 from papergan.config.mode_stress import ModeResult
 from papergan.config.study import TrialResult
-from papergan.datasets.atomic_file import FolderDataset
+from papergan.datasets.atomic_file import CopiedFolderDataset
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.digested_json import DigestedJSONDataset
 from papergan.datasets.history import HistoryDataset
 from papergan.datasets.scores import ScoreCardDataset
 from papergan.datasets.weights import WeightsDataset
 from papergan.errors import EvaluationError, PaperganError
+from papergan.remote_copy import RemoteCopy
 from papergan.training.checkpoint import CheckpointStore
 from papergan.weights import Weights
 
@@ -33,23 +34,46 @@ R = TypeVar("R")
 class TrialStore(ABC, Generic[R]):
     """Results in one folder, by the key of their trial.
 
-    checkpoints: of trials that are not finished; those of a trial go when its result is kept.
+    checkpoints: of trials that are not finished; those of a trial go when its result is kept. remote: where results and
+    checkpoints are copied to, and taken from where they are not here; None is nowhere.
     """
 
-    def __init__(self, folder: Path, checkpoints: Path) -> None:
-        self.folder, self.checkpoints = folder, CheckpointFolder(checkpoints)
+    def __init__(self, folder: Path, checkpoints: Path, remote: RemoteCopy | None = None) -> None:
+        self.folder, self.checkpoints, self.remote = folder, CheckpointFolder(checkpoints, remote), remote
 
     def find(self, key: str) -> R | None:
-        """The result of a trial; None where it is not finished, or damaged, which is logged."""
+        """The result of a trial; None where it is not finished, or damaged, which is logged.
+
+        Raises StorageError where the storage of copies does not answer.
+        """
+        *others, last = self._paths(key)
+        if self.remote is not None and not last.exists() and last.name in self.remote.names(last.parent):
+            for path in (*others, last):
+                self.remote.fetch(path)
         try:
             return self._load(key)
         except (PaperganError, DatasetError) as error:
             logger.warning("trial %s is run again: %s", key, error)
             return None
 
-    @abstractmethod
     def keep(self, key: str, result: R) -> None:
         """Keep a result for good."""
+        self._save(key, result)
+        if self.remote is not None:
+            for path in filter(Path.exists, self._paths(key)):
+                self.remote.send(path)
+        self._clear(key, result)
+
+    @abstractmethod
+    def _paths(self, key: str) -> list[Path]:
+        """The files of a result; the last is the last to be written, and makes the others count."""
+
+    @abstractmethod
+    def _save(self, key: str, result: R) -> None: ...
+
+    @abstractmethod
+    def _clear(self, key: str, result: R) -> None:
+        """Delete the checkpoints of a trial whose result is kept."""
 
     @abstractmethod
     def _load(self, key: str) -> R | None:
@@ -67,23 +91,24 @@ class ExperimentTrialStore(TrialStore[TrialResult]):
         drawn = {} if card.ended_early else samples.load().tensors
         return TrialResult(card, history.load(), drawn.get("samples"), drawn.get("neighbours"))
 
-    def keep(self, key: str, result: TrialResult) -> None:
+    def _paths(self, key: str) -> list[Path]:
+        return [self.folder / key / name for name in ("history.csv", "samples.safetensors", "scores.json")]
+
+    def _save(self, key: str, result: TrialResult) -> None:
         scores, history, samples = self._files(key)
         history.save(result.history)
         drawn = {"samples": result.samples, "neighbours": result.neighbours}
         samples.save(Weights({name: images for name, images in drawn.items() if images is not None}))
         scores.save(result.card)
+
+    def _clear(self, key: str, result: TrialResult) -> None:
         store = self.checkpoints.open(result.card.recipe_fingerprint)
         with store.locked():
             store.clear()
 
     def _files(self, key: str) -> tuple[ScoreCardDataset, HistoryDataset, WeightsDataset]:
-        folder = self.folder / key
-        return (
-            ScoreCardDataset(filepath=str(folder / "scores.json")),
-            HistoryDataset(filepath=str(folder / "history.csv")),
-            WeightsDataset(filepath=str(folder / "samples.safetensors")),
-        )
+        history, samples, scores = (str(path) for path in self._paths(key))
+        return ScoreCardDataset(filepath=scores), HistoryDataset(filepath=history), WeightsDataset(filepath=samples)
 
 
 class RecordDataset(DigestedJSONDataset[R]):
@@ -131,8 +156,13 @@ class FileTrialStore(TrialStore[R]):
         dataset = self._file(key)
         return dataset.load() if dataset.path.is_file() else None
 
-    def keep(self, key: str, result: R) -> None:
+    def _paths(self, key: str) -> list[Path]:
+        return [self._file(key).path]
+
+    def _save(self, key: str, result: R) -> None:
         self._file(key).save(result)
+
+    def _clear(self, key: str, result: R) -> None:
         self.checkpoints.open(key).clear()
 
     @abstractmethod
@@ -160,7 +190,7 @@ KINDS: dict[str, type[AnyTrialStore]] = {
 }  # fmt: skip
 
 
-class TrialStoreDataset(FolderDataset[AnyTrialStore]):
+class TrialStoreDataset(CopiedFolderDataset[AnyTrialStore]):
     """Loads a TrialStore.
 
     trials: one of `KINDS`. checkpoints: the folder of those of trials at work.
@@ -168,14 +198,17 @@ class TrialStoreDataset(FolderDataset[AnyTrialStore]):
 
     saved_by = "results of trials are saved by the node that runs them"
 
-    def __init__(self, *, filepath: str, trials: str, checkpoints: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, filepath: str, trials: str, checkpoints: str, remote: dict[str, str | None] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         if trials not in KINDS:
             raise ValueError(f"expected trials: one of {', '.join(KINDS)}, got {trials}")
-        super().__init__(filepath=filepath, metadata=metadata)
+        super().__init__(filepath=filepath, remote=remote, metadata=metadata)
         self._trials, self._checkpoints = trials, Path(checkpoints)
 
     def load(self) -> AnyTrialStore:
-        return KINDS[self._trials](self.folder, self._checkpoints)
+        return KINDS[self._trials](self.folder, self._checkpoints, self.remote)
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "checkpoints": str(self._checkpoints)}

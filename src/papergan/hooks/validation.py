@@ -52,6 +52,8 @@ class ValidationHook:
         from papergan.hooks.tool_checks import refuse_unread
 
         dry = registry.is_dry_run(run_params)
+        if not dry:
+            check_storage()
         refuse_unread(run_params.get("runtime_params") or {}, pipeline, catalog)
         checks: dict[str, Any] = dict.fromkeys(registry.studies(), check_study)
         checks |= {name: registry.import_by_name(tool.check) for name, tool in registry.TOOLS.items()}
@@ -84,6 +86,15 @@ class ValidationHook:
     def release(self) -> None:
         """Give up all reservations; the kernel does where the process ends."""
         self._reserved.close()
+
+
+def check_storage() -> None:
+    """Raise StorageError where what is trained is to be copied to storage that does not take it, or give it back."""
+    from papergan.remote_copy import RemoteCopy, check_remote_copy
+    from papergan.settings import remote_copy, workspace
+
+    if (url := remote_copy()["url"]) is not None:
+        check_remote_copy(RemoteCopy(Path(workspace()), url))
 
 
 def _trained(

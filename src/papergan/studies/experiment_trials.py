@@ -28,7 +28,7 @@ class ExperimentTrainer:
         self._images: dict[object, ImageSplits] = {}
 
     def __reduce__(self) -> tuple[type[ExperimentTrainer], tuple[object, ...]]:
-        cache = SharedFeatureCache(self.feature_cache.folder)
+        cache = SharedFeatureCache(self.feature_cache.folder, self.feature_cache.remote)
         return ExperimentTrainer, (self.library, cache, self.checkpoints, self.models)
 
     def __call__(self, trial: ExperimentTrial, tracker: Tracker, prune: training.Prune = training.never) -> TrialResult:

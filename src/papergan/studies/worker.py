@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from papergan.atomic_files import read_regular, sha256_of, write_whole
 from papergan.errors import CheckpointError, Interrupted, PaperganError, StorageError
 from papergan.messages import sanitise
+from papergan.remote_copy import RemoteCopy
 from papergan.studies.runner import ResultStore, Trial
 from papergan.tracking import Tracker
 from papergan.validation import one_line_error
@@ -127,14 +128,15 @@ class Outcome:
 class Assignment(Generic[T, R]):
     """What every worker of a study gets. trainer: pickled; each worker uses one. threads: of each trial.
 
-    note: a file that the head wrote with `token` in it; variables: of the head's environment, where a worker's own has
-    none of them.
+    note: a file that the head wrote with `token` in it. remote: where that and all results are copied to. variables:
+    of the head's environment, where a worker's own has none of them.
     """
 
     trainer: Trainer[T, R]
     store: ResultStore[R]
     threads: int
     note: Path
+    remote: RemoteCopy | None = None
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     code: str = field(default_factory=code_digest)
     packages: Mapping[str, str] = field(default_factory=package_versions)
@@ -143,13 +145,17 @@ class Assignment(Generic[T, R]):
     )
 
     def publish(self) -> None:
-        """Write the note by which workers know the head's disk."""
+        """Write the note by which workers know the head's disk, or the storage to which that is copied."""
         write_whole(self.note, self.token.encode())
+        if self.remote is not None:
+            self.remote.send(self.note)
 
     def withdraw(self) -> None:
         """Remove the note."""
-        with suppress(OSError):
-            self.note.unlink()
+        with suppress(OSError, StorageError):
+            self.note.unlink(missing_ok=True)
+            if self.remote is not None:
+                self.remote.remove(self.note)
 
 
 def train_one(assignment: Assignment[T, R], trial: T, digest: str) -> Outcome:
@@ -210,6 +216,8 @@ def _check(assignment: Assignment[T, R]) -> None:
             f"{name} {packages[name]} for {one}" for name, one in assignment.packages.items() if packages[name] != one
         )
         raise WorkerRefused(f"{here} has other versions than the head: {differ}; install the same on all machines")
+    if assignment.remote is not None:
+        assignment.remote.fetch(assignment.note)
     try:
         found = read_regular(assignment.note, most=100).decode()
     except (OSError, ValueError):

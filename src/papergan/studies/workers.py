@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from papergan.config.workers import WorkerSettings
 from papergan.distributed import is_distributed
 from papergan.errors import RecipeError
+from papergan.remote_copy import RemoteCopy
 from papergan.studies.local_workers import LocalWorkers
 from papergan.studies.runner import ResultStore, Trial, run_trials
 from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, loaded_torch, replay_calls
@@ -46,9 +47,10 @@ class Workers(Protocol[T_in]):
 
 
 class Store(ResultStore[R], Protocol[R]):
-    """The protocol of a store of results that are files below `folder`."""
+    """The protocol of a store of results that are files below `folder`. remote: where these are copied to, or None."""
 
     folder: Path
+    remote: RemoteCopy | None
 
 
 def train_all(
@@ -70,7 +72,7 @@ def train_all(
 def _assignment(settings: WorkerSettings, trainer: Trainer[T, R], store: Store[R]) -> Iterator[Assignment[T, R]]:
     here = 1 if (torch := loaded_torch()) is None else torch.get_num_threads()
     threads = settings.cpus if settings.ray else here // (settings.jobs or 1)
-    assignment = Assignment(trainer, store, max(1, int(threads)), store.folder / ".head")
+    assignment = Assignment(trainer, store, max(1, int(threads)), store.folder / ".head", store.remote)
     assignment.publish()
     try:
         yield assignment

@@ -87,12 +87,17 @@ class CheckpointStore:
             file_locks.write_note(file, f"process {os.getpid()} on {os.uname().nodename}")
         return file
 
+    @property
+    def images_note(self) -> Path:
+        """The file that says which images the checkpoints are of."""
+        return self.folder / "images.txt"
+
     def check_images(self, digest: str) -> None:
         """Note of which training images, and fixed networks, by one digest, the checkpoints are.
 
         Raises CheckpointError where there are some of others: a folder of a user's may change between two runs.
         """
-        note = self.folder / "images.txt"
+        note = self.images_note
         with storage_errors(note):
             known = read_regular(note, most=200).decode().strip() if note.exists() else digest
         if known != digest and self.steps():

@@ -1,0 +1,125 @@
+"""A copy of a folder's files at a URL of fsspec, such as s3://bucket/papergan, for machines that share no disk."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from papergan.atomic_files import read_regular, write_whole
+from papergan.errors import RecipeError, StorageError
+from papergan.messages import quoted, sanitise
+
+_URL = re.compile(r"[a-z][a-z0-9+]*://\S+")
+_WITHOUT_FOLDERS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "memory"}
+_LARGEST = 1 << 40  # bytes of a file that is sent; the disk it lies on is the limit
+
+
+@dataclass(frozen=True)
+class RemoteCopy:
+    """Files below `root`, copied one by one to and from `url`, where they have the same names below it.
+
+    Credentials are those that the package of the URL's protocol finds (for s3:// that of AWS: its variables, its
+    files). Every method raises StorageError where the storage does not answer or refuses.
+    """
+
+    root: Path
+    url: str
+
+    def fetch(self, path: Path) -> bool:
+        """Replace the file at `path` by its copy; returns False, and changes nothing, where there is none."""
+        with self._storage(path, "read") as (system, address):
+            try:
+                content: bytes = system.cat_file(address)
+            except FileNotFoundError:
+                return False
+        write_whole(path, content)
+        return True
+
+    def send(self, path: Path) -> None:
+        """Copy the file at `path`, in place of an older copy."""
+        content = read_regular(path, most=_LARGEST)
+        with self._storage(path, "written") as (system, address):
+            self._make_folder(system, address)
+            system.pipe_file(address, content)
+
+    def send_first(self, path: Path) -> bool:
+        """Copy the file at `path` unless there is a copy; returns whether there was none. Of two senders one wins."""
+        content = read_regular(path, most=_LARGEST)
+        with self._storage(path, "written") as (system, address):
+            self._make_folder(system, address)
+            try:
+                system.pipe_file(address, content, mode="create")
+            except FileExistsError:
+                return False
+        return True
+
+    def names(self, folder: Path) -> list[str]:
+        """The names of the files in the copy of a folder, sorted; none where there is no such copy."""
+        with self._storage(folder, "listed") as (system, address):
+            system.invalidate_cache()
+            try:
+                found: list[dict[str, Any]] = system.ls(address, detail=True)
+            except FileNotFoundError:
+                return []
+        return sorted(posixpath.basename(one["name"]) for one in found if one["type"] == "file")
+
+    def remove(self, path: Path) -> None:
+        """Remove the copy of a file, if there is one."""
+        with self._storage(path, "removed") as (system, address):
+            try:
+                system.rm_file(address)
+            except FileNotFoundError:
+                return
+
+    def _make_folder(self, system: Any, address: str) -> None:
+        """Make the folder of a file, where the storage has folders: in others this would make a bucket."""
+        if self.url.partition("://")[0] not in _WITHOUT_FOLDERS:
+            system.makedirs(posixpath.dirname(address), exist_ok=True)
+
+    @contextmanager
+    def _storage(self, path: Path, done: str) -> Iterator[tuple[Any, str]]:
+        """The file system, and the address of a file's copy in it. done: what cannot be, for the message."""
+        import fsspec
+
+        url = "/".join((self.url.rstrip("/"), *path.relative_to(self.root).parts))
+        try:
+            yield fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:  # no package, or none of such a name, for this protocol
+            raise StorageError(f"{self.url}: {sanitise(error)}") from error
+        except Exception as error:  # each protocol's package has exceptions of its own; each means the same here
+            reason = sanitise(getattr(error, "strerror", None) or error) or type(error).__name__
+            raise StorageError(
+                f"{url}: cannot be {done} ({reason}); see to the storage and its credentials, and run again"
+            ) from error
+
+
+def url_from(variable: str) -> str | None:
+    """The URL of fsspec that an environment variable holds; None where it is not set, or empty.
+
+    Raises RecipeError where it is none.
+    """
+    given = os.environ.get(variable, "").strip()
+    if given and _URL.fullmatch(given) is None:
+        raise RecipeError(
+            f"{variable}={quoted(given)} is no URL of fsspec; expected PROTOCOL://..., such as s3://bucket/folder"
+        )
+    return given or None
+
+
+def check_remote_copy(copy: RemoteCopy) -> None:
+    """Raise StorageError unless a file can be written to the storage, listed, read and removed again."""
+    probe = copy.root / ".papergan-probe"
+    write_whole(probe, b"papergan")
+    try:
+        copy.send(probe)
+        if not (copy.fetch(probe) and probe.name in copy.names(probe.parent)):
+            raise StorageError(f"{copy.url}: a file that was written there is not there; see to the storage")
+        copy.remove(probe)
+    finally:
+        probe.unlink(missing_ok=True)
