@@ -13,6 +13,7 @@ from papergan.data import socofing
 from papergan.data.download import check_address
 from papergan.data.drawn import digits, fingerprints, shapes
 from papergan.data.images import Background, ImageSpec, Mode
+from papergan.data.moving_images import moving_classes
 from papergan.data.own_declaration import YOURS, OwnImagesDeclaration
 from papergan.data.stacked_images import CHANNELS
 from papergan.errors import DataError, did_you_mean
@@ -125,20 +126,41 @@ class DigitsDeclaration(DrawnDeclaration):
         return ImageSpec(1, shapes.SIZE, len(digits.DIGITS))
 
 
-class StackedDeclaration(DrawnDeclaration):
-    """Grey images of another data set in three channels, drawn with `seed`, see `papergan.data.stacked_images`.
+class ComposedDeclaration(DrawnDeclaration):
+    """Images that are composed of those of another data set, drawn with `seed`.
 
-    of: the other data set, each split of it for the same split of this one. size, classes: of its images.
+    of: the other data set, each split of it for the same split of this one. classes: of its images.
     """
 
-    kind: Literal["stacked"] = "stacked"
     of: Text
     size: Size
     classes: Names
 
+
+class StackedDeclaration(ComposedDeclaration):
+    """Grey images in three channels, see `papergan.data.stacked_images`. size: of the images of the other data set."""
+
+    kind: Literal["stacked"] = "stacked"
+
     @property
     def spec(self) -> ImageSpec:
         return ImageSpec(CHANNELS, self.size, len(self.classes) ** CHANNELS)
+
+
+class MovingDeclaration(ComposedDeclaration):
+    """Clips in which an image moves, see `papergan.data.moving_images`.
+
+    size: of a frame, twice that of the image in it. frames: of a clip. mode: of the images.
+    """
+
+    kind: Literal["moving"] = "moving"
+    frames: Literal[2, 4, 8, 16, 32, 64] = 16
+    mode: Mode = "L"
+
+    @property
+    def spec(self) -> ImageSpec:
+        channels = self.frames * len(self.mode)
+        return ImageSpec(channels, self.size, len(moving_classes(self.classes)), frames=self.frames)
 
 
 class UsersDeclaration(DataSetDeclaration):
@@ -215,12 +237,13 @@ class FingerprintsDeclaration(DrawnDeclaration):
 Declaration = (
     ParquetDeclaration | SyntheticDeclaration | DigitsDeclaration | FolderDeclaration | OwnImagesDeclaration
     | EmojiDeclaration | SocofingDeclaration | FingerprintsDeclaration | StackedDeclaration
+    | MovingDeclaration
 )  # fmt: skip
 _KINDS: dict[str, type[Declaration]] = {one.model_fields["kind"].default: one for one in get_args(Declaration)}
 _MADE_HERE = {
     "synthetic_shapes": ("synthetic", "drawn shapes"), "emoji_font": ("noto", "emoji of a font"),
     "fingerprints": ("synthetic", "drawn fingerprints"), "synthetic_digits": ("synthetic", "drawn digits"),
-    "stacked": ("stacked", "stacked images"),
+    "stacked": ("stacked", "stacked images"), "moving": ("moving", "moving images"),
 }  # fmt: skip
 
 

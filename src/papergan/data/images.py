@@ -34,12 +34,20 @@ class ImageSpec:
     """What a network must know of the images. channels: 1 or 3; size: height = width, pixels; num_classes: 0 = none.
 
     input: of the images that a generator translates to these; None where it gets latents.
+    frames: of a clip, whose channels follow one another: channel c of frame t is t * (channels / frames) + c; 1 =
+    single images.
     """
 
     channels: int
     size: int
     num_classes: int = 0
     input: ImageSpec | None = None
+    frames: int = 1
+
+    @property
+    def frame(self) -> ImageSpec:
+        """One frame of a clip; of single images the image."""
+        return replace(self, channels=self.channels // self.frames, input=None, frames=1)
 
     def random_batch(self, count: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
         """A batch of `count` random images of this kind, as training draws them, for measuring a step."""
@@ -62,6 +70,7 @@ class ImageSet:
 
     name: what they are, for every log and table, for example "cifar10/train" or "synthetic_shapes/train".
     origin: int64 [N], the place of each in the set that some were taken from; None where none were left out.
+    frames: of clips, which lie one after another in the channels: a power of two; 1 = single images.
     images: uint8 [N, C, S, S], 0..255. labels: int64 [N], indices into `classes`. classes: () where there are none.
     Raises DataError where shapes, dtypes or label range are otherwise.
     """
@@ -71,11 +80,15 @@ class ImageSet:
     labels: Tensor
     classes: tuple[str, ...] = ()
     origin: Tensor | None = None
+    frames: int = 1
 
     def __post_init__(self) -> None:
-        shape = tuple(self.images.shape)
-        if self.images.dtype != torch.uint8 or len(shape) != 4 or shape[2] != shape[3] or shape[1] not in (1, 3):
-            raise DataError(f"{self.name}: images must be uint8 [N, 1 or 3, S, S], got {self.images.dtype} {shape}")
+        shape, channels = tuple(self.images.shape), [self.frames, 3 * self.frames]
+        if self.frames < 1 or self.frames & self.frames - 1:
+            raise DataError(f"{self.name}: clips must have a power of two of frames, got {self.frames}")
+        if self.images.dtype != torch.uint8 or len(shape) != 4 or shape[2] != shape[3] or shape[1] not in channels:
+            wanted = " or ".join(map(str, channels))
+            raise DataError(f"{self.name}: images must be uint8 [N, {wanted}, S, S], got {self.images.dtype} {shape}")
         if self.labels.dtype != torch.int64 or tuple(self.labels.shape) != shape[:1]:
             raise DataError(
                 f"{self.name}: labels must be int64 [{shape[0]}], got {self.labels.dtype} {tuple(self.labels.shape)}"
@@ -91,12 +104,12 @@ class ImageSet:
 
     @property
     def spec(self) -> ImageSpec:
-        return ImageSpec(self.images.shape[1], self.images.shape[2], len(self.classes))
+        return ImageSpec(self.images.shape[1], self.images.shape[2], len(self.classes), frames=self.frames)
 
     def taken(self, rows: Tensor, name: str) -> ImageSet:
         """These images, int64 [M], in this order, under a name; they know where they were taken from."""
         origin = rows if self.origin is None else self.origin[rows]
-        return ImageSet(name, self.images[rows], self.labels[rows], self.classes, origin)
+        return replace(self, name=name, images=self.images[rows], labels=self.labels[rows], origin=origin)
 
     def called(self, name: str) -> ImageSet:
         """The same images under another name, without taking their digest again where it is known."""
@@ -107,8 +120,9 @@ class ImageSet:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over shape, pixels, labels and class names (not over `name`)."""
-        digest = hashlib.sha256(f"{tuple(self.images.shape)}|{self.classes}".encode())
+        """SHA-256 over shape, frames, pixels, labels and class names (not over `name`)."""
+        frames = "" if self.frames == 1 else f"|{self.frames} frames"
+        digest = hashlib.sha256(f"{tuple(self.images.shape)}|{self.classes}{frames}".encode())
         digest.update(self.images.contiguous().cpu().numpy().data)
         digest.update(self.labels.contiguous().cpu().numpy().data)
         return digest.hexdigest()
@@ -143,6 +157,7 @@ def save_image_set(path: Path, image_set: ImageSet) -> None:
     """Write `path` whole. Raises OSError where the folder or the disk does not allow it."""
     tensors = {"images": image_set.images.contiguous().cpu(), "labels": image_set.labels.contiguous().cpu()}
     metadata = {"name": image_set.name, "classes": json.dumps(image_set.classes), "digest": image_set.digest}
+    metadata |= {} if image_set.frames == 1 else {"frames": str(image_set.frames)}
     write_whole(path, safetensors_bytes(tensors, metadata))
 
 
@@ -159,7 +174,8 @@ def load_image_set(path: Path) -> ImageSet:
             metadata = file.metadata() or {}
             recorded, name = metadata["digest"], metadata["name"]
             classes = tuple(str(one) for one in json.loads(metadata["classes"]))
-            image_set = ImageSet(name, file.get_tensor("images"), file.get_tensor("labels"), classes)
+            pixels, labels, frames = file.get_tensor("images"), file.get_tensor("labels"), metadata.get("frames", "1")
+            image_set = ImageSet(name, pixels, labels, classes, frames=int(frames))
     except Exception as error:  # safetensors and json raise many types on garbage; each means the same here
         raise DataError(f"{path} is not a whole file of images ({sanitise(error)})") from error
     if image_set.digest != recorded:

@@ -12,12 +12,14 @@ import torch
 
 from papergan.data.collection import collection_of, hub_files, parquet_collection
 from papergan.data.declarations import (
+    ComposedDeclaration,
     Declaration,
     DigitsDeclaration,
     DrawnDeclaration,
     EmojiDeclaration,
     FingerprintsDeclaration,
     FolderDeclaration,
+    MovingDeclaration,
     ParquetDeclaration,
     SocofingDeclaration,
     StackedDeclaration,
@@ -30,6 +32,7 @@ from papergan.data.drawn.fingerprints import synthetic_fingerprints
 from papergan.data.drawn.shapes import synthetic_shapes
 from papergan.data.folder import read_images
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits, load_image_set, save_image_set
+from papergan.data.moving_images import moving
 from papergan.data.own_declaration import HUB, OwnImagesDeclaration, OwnImagesSettings, dataset_name, is_path
 from papergan.data.own_images import OwnImages, Pairing
 from papergan.data.parquet import read_parquet
@@ -116,7 +119,7 @@ class ImageLibrary:
         Raises DataError where one is missing. Images of one's own are located by `kind_of_images`.
         """
         declaration = self.find(name)
-        if isinstance(declaration, StackedDeclaration):
+        if isinstance(declaration, ComposedDeclaration):
             self.locate(declaration.of)
         if isinstance(declaration, FolderDeclaration | SocofingDeclaration):
             self.sources.find_folder(declaration.folder, name)
@@ -164,8 +167,8 @@ class ImageLibrary:
             return emoji_splits(name, **how, font=font)
         if isinstance(declaration, FolderDeclaration):
             return self._folder(name, declaration)
-        if isinstance(declaration, StackedDeclaration):
-            return self._stacked(name, declaration)
+        if isinstance(declaration, ComposedDeclaration):
+            return self._composed(name, declaration)
         if isinstance(declaration, SocofingDeclaration):
             how = declaration.model_dump(include={"size", "held_out_subjects", "altered"})
             return read_socofing(self.sources.find_folder(declaration.folder, name), name, **how)
@@ -190,17 +193,17 @@ class ImageLibrary:
         logger.info("%s: %d images of %s, of which %d are held out", name, len(images), path, len(test))
         return ImageSplits(train.called(f"{name}/train"), test.called(f"{name}/test"))
 
-    def _stacked(self, name: str, declaration: StackedDeclaration) -> ImageSplits:
+    def _composed(self, name: str, declaration: ComposedDeclaration) -> ImageSplits:
         single = self.load(declaration.of)
-        if (single.train.spec.size, single.train.classes) != (declaration.size, declaration.classes):
-            raise DataError(f"data set {quoted(name)}: size and classes must be those of {quoted(declaration.of)}")
+        if single.train.classes != declaration.classes:
+            raise DataError(f"data set {quoted(name)}: classes must be those of {quoted(declaration.of)}")
         train, test = (
-            stacked(part, count, seed=declaration.seed, name=f"{name}/{split}")
+            _COMPOSED[type(declaration)](part, count, declaration, f"{name}/{split}")
             for part, count, split in (
                 (single.train, declaration.train, "train"), (single.test, declaration.test, "test")
             )
         )  # fmt: skip
-        logger.info("%s: %d and %d images, three of %s in each", name, len(train), len(test), declaration.of)
+        logger.info("%s: %d and %d, made of %s", name, len(train), len(test), declaration.of)
         return ImageSplits(train, test)
 
     def _split(self, name: str, split: Split) -> tuple[ImageSet, str]:
@@ -224,6 +227,21 @@ class ImageLibrary:
         images = read_parquet(path, name=f"{name}/{split}", **how, rows=declared.rows, digest=declared.digest)
         _keep_copy(copy, images)
         return images, str(path)
+
+
+def _stacked(single: ImageSet, count: int, how: StackedDeclaration, name: str) -> ImageSet:
+    if single.spec.size != how.size:
+        raise DataError(f"data set {quoted(name)}: size must be that of {quoted(how.of)}, {single.spec.size}")
+    return stacked(single, count, seed=how.seed, name=name)
+
+
+def _moving(single: ImageSet, count: int, how: MovingDeclaration, name: str) -> ImageSet:
+    if single.spec.channels != len(how.mode):
+        raise DataError(f"data set {quoted(name)}: mode must be that of {quoted(how.of)}, not {how.mode}")
+    return moving(single, count, frames=how.frames, size=how.size, seed=how.seed, name=name)
+
+
+_COMPOSED: Mapping[type, Callable[..., ImageSet]] = {StackedDeclaration: _stacked, MovingDeclaration: _moving}
 
 
 def _from_copy(copy: Path, pin: str) -> ImageSet | None:

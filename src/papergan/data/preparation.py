@@ -123,7 +123,7 @@ def resized(images: ImageSet, size: int) -> ImageSet:
         return images
     check_resizing(images.name, len(images), images.spec, size)
     pixels = torch.cat([resized_pixels(batch, size) for batch in torch.split(images.images, _RESIZE_BATCH)])
-    return ImageSet(f"{images.name}@{size}", pixels, images.labels, images.classes, images.origin)
+    return replace(images, name=f"{images.name}@{size}", images=pixels)
 
 
 def resized_pixels(pixels: Tensor, size: int) -> Tensor:

@@ -42,7 +42,8 @@ class PictureDataset(AtomicFileDataset["Figure | ImageGrid | Animation"]):
 
     def _encode(self, data: Figure | ImageGrid | Animation) -> bytes:
         if isinstance(data, Animation):
-            return encode_gif(data.pictures(max(1, self._side // data.grids[0].images.shape[2])))
+            pictures = data.pictures(max(1, self._side // data.grids[0].images.shape[2]))
+            return encode_gif(pictures, data.milliseconds, data.last)
         if isinstance(data, ImageGrid):
             return encode_png(data.picture(scale=self._scale), {"Description": data.caption})
         buffer = io.BytesIO()

@@ -116,7 +116,7 @@ class Evaluator:
         pixels = torch.cat([to_pixels(batch, rules.quantisation).cpu() for batch in stream])
         labels = sampler.choices(count, seed=seed, progress=progress, truncation=truncation)
         assert labels is not None
-        return ImageSet("samples", pixels, labels, self.real.classes)
+        return ImageSet("samples", pixels, labels, self.real.classes, frames=self.real.frames)
 
     def extract(
         self, images: Iterable[Tensor], rules: EvaluationRules, *, should_stop: Stop = None, what: str = "samples"

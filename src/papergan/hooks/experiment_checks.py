@@ -29,6 +29,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
+from papergan.hooks.clip_checks import find_clip_errors
 from papergan.metrics.lpips import lpips_of
 from papergan.objectives.fixed_features import fixed_features, with_stand_ins
 from papergan.randomness import own_random_state
@@ -140,6 +141,8 @@ def find_experiment_errors(
     except DataError as error:
         yield f"{name}.{error}"
         return
+    if images.frames > 1:
+        yield from find_clip_errors(name, recipe, images)
     if images.size != as_loaded.size:
         what = f"{recipe.dataset}/train"
         too_large = [

@@ -14,7 +14,7 @@ from papergan.atomic_files import storage_errors, write_whole
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError, StorageError
 from papergan.image_range import to_model_range, to_pixels
-from papergan.reporting.image_grid import ImageGrid, encode_png
+from papergan.reporting.image_grid import ImageGrid, encode_png, film_strips
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,17 +53,18 @@ class Samples:
         return self.pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
     def pil(self) -> list[Image]:
-        """Each image as a PIL image, "L" or "RGB"."""
+        """Each image as a PIL image, "L" or "RGB"; of clips the film strip."""
         from PIL import Image
 
-        return [Image.fromarray(one[:, :, 0] if one.shape[2] == 1 else one) for one in self.images]
+        shown = film_strips(self.pixels).permute(0, 2, 3, 1).contiguous().numpy()
+        return [Image.fromarray(one[:, :, 0] if one.shape[2] == 1 else one) for one in shown]
 
     def grid(self, columns: int | None = None, scale: int = 2) -> Grid:
         """All of them in one picture. columns: None = as near to a square as it gets."""
         return Grid(ImageGrid(self.pixels, self.caption, columns), scale)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write each as folder/000000.png, numbered by its index in the stream; returns the paths.
+        """Write each as folder/000000.png, numbered by its index in the stream; returns the paths. Clips: film strips.
 
         Raises StorageError where the folder is there and not empty, or the disk refuses.
         """
@@ -76,7 +77,7 @@ class Samples:
         paths = [folder / self.file_name(index) for index in range(len(self))]
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for path, image in zip(paths, self.pixels, strict=True):
+            for path, image in zip(paths, film_strips(self.pixels), strict=True):
                 aside = path.with_suffix(".part")
                 aside.write_bytes(encode_png(image, self.about))
                 aside.replace(path)

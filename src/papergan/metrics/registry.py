@@ -100,6 +100,8 @@ _ALL = (
         "cycle_error", "difference after there and back, grey levels", "lower", "cycle_error@{num_samples}", "",
         HELD_OUT, False,
     ),
+    Metric("content_kept", "clips whose content stays the same", "higher", "content_kept@{num_samples}", "", (), False),
+    Metric("motion_recognised", "clips whose motion is recognised", "higher", "motion@{num_samples}", "", (), False),
     Metric("ms_ssim", "MS-SSIM of pairs", "real", "ms_ssim@{similarity_pairs}", "", ("similarity_pairs",), False),
     Metric(
         "parzen_ll_historical", "Parzen log-likelihood", "higher", "parzen@{parzen_samples}",

@@ -26,8 +26,8 @@ _CAPTION_MARGIN = 4
 class ImageGrid:
     """Images of one grid, and its caption ("synthetic_shapes, step 2000").
 
-    images: uint8 [N, 1 or 3, S, S], 0..255. columns: None = as near to a square as it gets. row_labels: text to the
-    left of the rows, from the top.
+    images: uint8 [N, 1 or 3, S, S], 0..255, or clips, [N, T or 3 T, S, S], each of which is shown as a film strip.
+    columns: None = as near to a square as it gets. row_labels: text to the left of the rows, from the top.
     Raises DataError where images are otherwise, or there are none.
     """
 
@@ -47,23 +47,42 @@ class ImageGrid:
 
 
 def make_grid(images: Tensor, columns: int | None = None, padding: int = 2, scale: int = 1) -> Tensor:
-    """Images uint8 [N, C, S, S], row by row -> one picture uint8 [C, H, W].
+    """Images or clips uint8 [N, C, S, S], row by row -> one picture uint8 [1 or 3, H, W]. Clips are film strips.
 
-    columns: None = ceil(sqrt(N)). padding: black pixels around each image, not scaled. scale: each pixel of an image
-    becomes scale x scale equal pixels (nearest neighbour, so that nothing is made prettier than it is).
+    columns: None = ceil(sqrt(N)), of clips as much less as they are wider. padding: black pixels around each image, not
+    scaled. scale: each pixel of an image becomes scale x scale equal pixels (nearest neighbour, so that nothing is made
+    prettier than it is).
     """
     _check(images, columns)
     if padding < 0 or scale < 1:
         raise DataError(f"a grid needs padding >= 0 and scale >= 1, got {padding} and {scale}")
-    count, channels, size, _ = images.shape
-    columns = min(columns or ceil(sqrt(count)), count)
-    rows, step = ceil(count / columns), size * scale + padding
-    large = images.cpu().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    grid = torch.zeros(channels, rows * step + padding, columns * step + padding, dtype=torch.uint8)
-    for index, image in enumerate(large):
-        top, left = (place * step + padding for place in divmod(index, columns))
-        grid[:, top : top + size * scale, left : left + size * scale] = image
+    strips = film_strips(images.cpu()).repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    count, channels, height, width = strips.shape
+    columns = min(columns or ceil(sqrt(count * height / width)), count)
+    down, right = height + padding, width + padding
+    grid = torch.zeros(channels, ceil(count / columns) * down + padding, columns * right + padding, dtype=torch.uint8)
+    for index, image in enumerate(strips):
+        row, column = divmod(index, columns)
+        top, left = row * down + padding, column * right + padding
+        grid[:, top : top + height, left : left + width] = image
     return grid
+
+
+def num_frames(channels: int) -> int:
+    """Frames of images with so many channels: 1 of single ones. Frames of clips are a power of two, so that it is one.
+
+    Raises DataError for a number of channels that neither images nor clips have.
+    """
+    frames = channels // 3 if channels % 3 == 0 else channels
+    if frames < 1 or frames & frames - 1:
+        raise DataError(f"neither images nor clips have {channels} channels")
+    return frames
+
+
+def film_strips(images: Tensor) -> Tensor:
+    """Clips [N, T * C, S, S] -> their frames side by side, [N, C, S, T * S]; single images as they are."""
+    frames = num_frames(images.shape[1])
+    return images.unflatten(1, (frames, -1)).permute(0, 2, 3, 1, 4).flatten(3)
 
 
 def with_row_labels(grid: Tensor, labels: Sequence[str], height: int) -> Tensor:
@@ -145,8 +164,9 @@ def top_of_picture(png: bytes, name: str, width: int = 512) -> bytes:
 
 
 def _check(images: Tensor, columns: int | None) -> None:
-    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
+    if images.dtype != torch.uint8 or images.dim() != 4 or 0 in images.shape:
         raise DataError(f"a grid needs images uint8 [N, 1 or 3, S, S], got {images.dtype} {tuple(images.shape)}")
+    num_frames(images.shape[1])
     if images.shape[2] != images.shape[3]:
         raise DataError(f"a grid needs square images, got {images.shape[3]}x{images.shape[2]}")
     if columns is not None and columns < 1:
@@ -154,13 +174,19 @@ def _check(images: Tensor, columns: int | None) -> None:
 
 
 SHOWN_MS, LAST_MS = 500, 2000
+FRAME_MS = 125
 
 
 @dataclass(frozen=True, eq=False)
 class Animation:
-    """Image grids in the order in which they are shown, each with its caption. Raises DataError for none."""
+    """Image grids in the order in which they are shown, each with its caption. Raises DataError for none.
+
+    milliseconds: of each; last: of the last one.
+    """
 
     grids: tuple[ImageGrid, ...]
+    milliseconds: int = SHOWN_MS
+    last: int = LAST_MS
 
     def __post_init__(self) -> None:
         if not self.grids:
@@ -173,14 +199,20 @@ class Animation:
         return [pad(one, (0, width - one.shape[2], 0, height - one.shape[1])) for one in pictures]
 
 
-def encode_gif(pictures: Sequence[Tensor]) -> bytes:
-    """Pictures uint8 [1 or 3, H, W] of one size as a GIF that begins again: half a second each, the last two seconds.
+def playing(clips: Tensor, caption: str, columns: int | None = None) -> Animation:
+    """Clips uint8 [N, T * C, S, S] as an animation of T grids: all of them play at once, eight frames a second."""
+    frames = clips.unflatten(1, (num_frames(clips.shape[1]), -1)).unbind(1)
+    return Animation(tuple(ImageGrid(frame, caption, columns) for frame in frames), FRAME_MS, 4 * FRAME_MS)
+
+
+def encode_gif(pictures: Sequence[Tensor], milliseconds: int = SHOWN_MS, last: int = LAST_MS) -> bytes:
+    """Pictures uint8 [1 or 3, H, W] of one size as a GIF that begins again. milliseconds: of each; last: of the last.
 
     Grey is exact. Of colours each picture has the 256 that serve it best (median cut), without dithering, which would
     look like noise that the generator made. The same pictures make the same bytes.
     """
     frames = [_with_palette(picture) for picture in pictures]
-    durations = [SHOWN_MS] * (len(frames) - 1) + [LAST_MS]
+    durations = [milliseconds] * (len(frames) - 1) + [last]
     buffer = io.BytesIO()
     frames[0].save(
         buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False

@@ -20,6 +20,7 @@ from papergan.pipelines.experiment.nodes import (
     ingestion,
     model,
     packaging,
+    playing_clips,
     references,
     style_mixing,
     training,
@@ -34,16 +35,16 @@ def create_pipeline(experiment: str) -> Pipeline:
     entry = registry.discover().get(experiment)
     system, translates = (entry.system, entry.translates) if entry is not None else ("", False)
     traits = systems.traits(system) if system in systems.names() else frozenset()
-    groups = _groups(translates=translates, styles="styles" in traits, codes="codes" in traits)
+    groups = _groups(translates=translates, styles="styles" in traits, codes="codes" in traits, clips="clips" in traits)
     return in_groups(experiment, groups, shared={"image_library", "feature_cache", "model_library", *COMPARED})
 
 
 @cache
-def _groups(*, translates: bool, styles: bool, codes: bool) -> dict[str, Pipeline]:
+def _groups(*, translates: bool, styles: bool, codes: bool, clips: bool) -> dict[str, Pipeline]:
     """The nodes of any experiment, under no name; made once for experiments with the same ones.
 
     translates: whether its generator is given images, which have pictures of their own, in the place of latents.
-    styles, codes: whether its system has them, by its traits; those of the recipe, not of --params.
+    styles, codes, clips: whether its system has or makes them, by its traits; those of the recipe, not of --params.
     """
     recipe, classifier, latents = RECIPE, "domain_classifier", not translates
 
@@ -98,6 +99,8 @@ def _groups(*, translates: bool, styles: bool, codes: bool) -> dict[str, Pipelin
             *where(latents, class_figures.draw_by_class, [recipe, "images", classifier, "generator"], "by_class"),
             *where(codes, class_figures.draw_codes, [recipe, "images", "trained", "generator"], "codes"),
             *where(styles, style_mixing.draw_style_mixing, [recipe, "generator"], "style_mixing"),
+            *where(clips, playing_clips.play_clips, [recipe, "images", "generator"], "clips"),
+            *where(clips, playing_clips.swap_codes, [recipe, "generator"], "swapped_codes"),
             *where(translates, translations.draw_translations, [recipe, "images", "generator"], "translations"),
             named_node(figures.draw_neighbours, [recipe, "images", classifier, "reference", "generator"], "neighbours"),
             named_node(

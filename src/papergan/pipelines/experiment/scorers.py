@@ -7,22 +7,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
+import torch
+
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSplits
 from papergan.data.input_images import InputSet
+from papergan.data.moving_images import content_classes, one_frame_each
 from papergan.data.translation import Domain
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.distributed.evaluator import evaluator_of
+from papergan.evaluation.clip_scores import ClipTest
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules, Protocol
 from papergan.evaluation.reference import References, reference_and_held_out
 from papergan.evaluation.scorecard import RealRow
 from papergan.evaluation.translation_scores import TranslationTest
+from papergan.extractors.domain_classifier import DomainExtractor
 from papergan.game.sampler import Sampler
+from papergan.image_range import to_pixels
 from papergan.metrics.lpips import lpips_of
 from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, directions_of
-from papergan.pipelines.experiment.nodes.references import cached_rows, evaluator_against
+from papergan.pipelines.experiment.nodes.references import cached_rows, classifier_of, evaluator_against
 from papergan.pipelines.experiment.restore import device_of, progress_of, stop_requested, under_truncation
 from papergan.training.signals import StopRequest
 from papergan.weights import Weights
@@ -69,6 +75,22 @@ class LatentScorer(Scorer):
 
 
 @dataclass(frozen=True)
+class ClipScorer(LatentScorer):
+    """Scores samples that are clips of moving images, by what is seen over time as well."""
+
+    test: ClipTest
+
+    def score(self, sampler: Sampler, what: str) -> dict[str, float]:
+        progress, should_stop = progress_of(self.generator), partial(stop_requested, self.stop)
+        stream = sampler.stream(self.rules.num_samples, seed=self.rules.seed, progress=progress)
+        clips = torch.cat([to_pixels(part).cpu() for part in stream])
+        return super().score(sampler, what) | self.test.score(clips, what, should_stop)
+
+    def baseline_rows(self) -> tuple[RealRow, ...]:
+        return (self.test.real_row(tuple(self.protocols), partial(stop_requested, self.stop)),)
+
+
+@dataclass(frozen=True)
 class TranslationScorer(Scorer):
     """Scores translated test images. tests: by direction, the generator's own first. cache: keeps the baselines."""
 
@@ -108,6 +130,15 @@ def scorer_of(
     recipe = experiment.recipe
     rules = exported_rules(recipe.evaluation.rules(recipe.seed), generator)
     evaluator = evaluator_of(recipe, images, classifier, reference)
+    if images.inputs is None and recipe.evaluation.domain and content_classes(images.train.classes):
+        frames = ImageSplits(one_frame_each(images.train), one_frame_each(images.test))
+        of_frames = classifier_of(frames, recipe.evaluation.domain_classifier, cache, device_of(recipe))
+        of_clips = next(one for one in evaluator.extractors if one.class_names)
+        test = ClipTest(
+            DomainExtractor.from_weights(of_frames, device_of(recipe)), of_clips, images.test,
+            recipe.evaluation.batch_size,
+        )  # fmt: skip
+        return ClipScorer(recipe, rules, evaluator, generator, stop, test)
     if images.inputs is None:
         return LatentScorer(recipe, rules, evaluator, generator, stop)
     inputs = images.inputs

@@ -1,0 +1,47 @@
+"""Scores of clips of moving images: content that stays, and motion that is recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from papergan.data.images import ImageSet
+from papergan.data.moving_images import MOTIONS
+from papergan.evaluation.image_features import features_of
+from papergan.evaluation.protocol import Protocol
+from papergan.evaluation.scorecard import RealRow
+from papergan.extractors.feature_extractor import FeatureExtractor
+from papergan.metrics.clips import content_kept, motion_recognised
+
+
+@dataclass(frozen=True)
+class ClipTest:
+    """What scores clips. of_frames: a classifier of single frames by what moves; of_clips: of clips, see MOTIONS.
+
+    real: clips whose scores stand beside those of generated ones.
+    """
+
+    of_frames: FeatureExtractor
+    of_clips: FeatureExtractor
+    real: ImageSet
+    batch_size: int
+
+    def score(self, clips: Tensor, what: str, should_stop: Callable[[], bool] | None = None) -> dict[str, float]:
+        """The scores of clips uint8 [N, T * C, S, S]."""
+        frames = self.real.frames
+
+        def logits(extractor: FeatureExtractor, images: Tensor) -> Tensor:
+            return features_of(extractor, images, self.batch_size, should_stop, what=what).logits
+
+        apart = clips.unflatten(1, (frames, -1)).flatten(0, 1)
+        return {
+            "content_kept": content_kept(logits(self.of_frames, apart).unflatten(0, (-1, frames))),
+            "motion_recognised": motion_recognised(logits(self.of_clips, clips), len(MOTIONS)),
+        }
+
+    def real_row(self, protocols: tuple[Protocol, ...], should_stop: Callable[[], bool]) -> RealRow:
+        """The scores of the real clips."""
+        metrics = self.score(self.real.images, self.real.name, should_stop)
+        return RealRow(name="real test clips", dataset=self.real.name, protocols=protocols, metrics=metrics)

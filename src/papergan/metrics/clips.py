@@ -1,0 +1,44 @@
+"""Metrics of clips: whether content stays the same over a clip, and whether its motion is one of the known ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+
+from papergan.errors import EvaluationError
+from papergan.metrics.arrays import Array, as_tensor
+
+SURE: Final = 0.9  # the least probability of a motion that counts as recognised
+
+
+def content_kept(logits: Array) -> float:
+    """The share of clips, 0..1, all of whose frames a classifier of single frames takes for one and the same class.
+
+    logits: [N, T, K], of T frames of each of N clips. A classifier errs on real frames too: compare with the value that
+    real clips have. A still picture has 1. Raises EvaluationError for other shapes.
+    After the content consistency of Tulyakov et al. 2018 (MoCoGAN), arXiv:1707.04993, section 4.1, which is a distance
+    of features of faces; here classes have the place of persons.
+    """
+    found = _checked(logits, 3).argmax(2)
+    return float((found == found[:, :1]).all(1).double().mean())
+
+
+def motion_recognised(logits: Array, motions: int) -> float:
+    """The share of clips, 0..1, to which a classifier of clips gives one motion with a probability of at least SURE.
+
+    logits: [N, K * motions], of the classes of content with motion, the motion changing fastest. The probability of a
+    motion is the sum of those of its classes. Raises EvaluationError for other shapes.
+    """
+    checked = _checked(logits, 2)
+    if checked.shape[1] % motions:
+        raise EvaluationError(f"logits must be of classes with {motions} motions each, got {checked.shape[1]}")
+    of_motions = checked.softmax(1).unflatten(1, (-1, motions)).sum(1)
+    return float((of_motions.amax(1) >= SURE).double().mean())
+
+
+def _checked(logits: Array, dimensions: int) -> torch.Tensor:
+    found = as_tensor(logits, "logits")
+    if found.ndim != dimensions or not len(found):
+        raise EvaluationError(f"logits must have {dimensions} axes and a row, got {tuple(found.shape)}")
+    return found.double()

@@ -1,0 +1,43 @@
+"""Animations of clips: samples that play, and the content of one clip with the motion of another."""
+
+from __future__ import annotations
+
+import torch
+
+from papergan.config.checked import Experiment
+from papergan.data.images import ImageSplits
+from papergan.image_range import to_pixels
+from papergan.networks.video.mocogan import ClipGenerator
+from papergan.pipelines.experiment.nodes.divergence import no_animation, unless_diverged
+from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
+from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of
+from papergan.reporting.image_grid import Animation, playing
+from papergan.weights import Weights
+
+NUM_SWAPPED = 8  # contents, one above another, and motions, side by side
+
+
+@unless_diverged(no_animation)
+def play_clips(experiment: Experiment, images: ImageSplits, generator: Weights) -> Animation:
+    """The clips of the 64 fixed latents, all playing at once."""
+    progress = progress_of(generator)
+    with numerics_of(experiment.recipe):
+        sampler = load_generator(experiment.recipe, generator, images=images)
+        clips = generate_samples(sampler, experiment.recipe.seed, progress)
+    return playing(clips, sample_caption(experiment.name, generator.metadata["dataset"], progress))
+
+
+@unless_diverged(no_animation)
+def swap_codes(experiment: Experiment, generator: Weights) -> Animation:
+    """Eight contents with eight motions: a row has one content, a column one motion."""
+    recipe, progress = experiment.recipe, progress_of(generator)
+    sampler = load_generator(recipe, generator)
+    network = sampler.generator
+    assert isinstance(network, ClipGenerator)  # the trait "clips" of its system says so
+    latents, *_ = sampler.latents(NUM_SWAPPED, recipe.seed, "swapped codes", progress=progress)
+    contents = latents.repeat_interleave(NUM_SWAPPED, 0)
+    motions = latents.repeat(NUM_SWAPPED, 1)
+    with numerics_of(recipe), torch.inference_mode():
+        clips = to_pixels(sampler.decode(network.with_motion_of(contents, motions))).cpu()
+    caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
+    return playing(clips, f"{caption}; each row one content code, each column one motion code", NUM_SWAPPED)

@@ -1,0 +1,37 @@
+"""Content that stays, and motion that is recognised."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from papergan.errors import EvaluationError
+from papergan.metrics.clips import content_kept, motion_recognised
+
+
+def sure_of(*classes: int, among: int) -> torch.Tensor:
+    return 20.0 * torch.nn.functional.one_hot(torch.tensor(classes), among).float()
+
+
+def test_a_clip_counts_where_all_its_frames_are_of_one_class():
+    clips = torch.stack([sure_of(1, 1, 1, among=3), sure_of(1, 2, 1, among=3), sure_of(0, 0, 0, among=3)])
+    assert content_kept(clips) == pytest.approx(2 / 3)
+
+
+def test_a_motion_counts_whatever_it_is_that_moves():
+    undecided = torch.tensor([[5.0, 0.0, 5.0, 0.0]])  # motion 0 of either content
+    between = torch.tensor([[5.0, 5.0, 0.0, 0.0]])  # either motion of content 0
+    assert motion_recognised(torch.cat([undecided, between]), 2) == 0.5
+    assert motion_recognised(sure_of(3, among=4), 2) == 1.0
+    assert motion_recognised(torch.tensor([[0.0, 2.1, 0.0, 2.1]]), 2) == 0.0  # 0.89
+
+
+@pytest.mark.parametrize("wrong", [torch.zeros(2, 3), torch.zeros(0, 2, 3), torch.zeros(2, 3, 4, 5)])
+def test_other_shapes_are_refused(wrong):
+    with pytest.raises(EvaluationError, match="must have 3 axes"):
+        content_kept(wrong)
+
+
+def test_logits_must_be_of_motions():
+    with pytest.raises(EvaluationError, match="with 4 motions each, got 6"):
+        motion_recognised(torch.zeros(1, 6), 4)
