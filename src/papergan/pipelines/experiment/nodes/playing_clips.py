@@ -7,7 +7,7 @@ import torch
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.image_range import to_pixels
-from papergan.networks.video.mocogan import ClipGenerator
+from papergan.networks.video.mocogan import MoCoGANGenerator
 from papergan.pipelines.experiment.nodes.divergence import no_animation, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
 from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of
@@ -33,11 +33,11 @@ def swap_codes(experiment: Experiment, generator: Weights) -> Animation:
     recipe, progress = experiment.recipe, progress_of(generator)
     sampler = load_generator(recipe, generator)
     network = sampler.generator
-    assert isinstance(network, ClipGenerator)  # the trait "clips" of its system says so
-    latents, *_ = sampler.latents(NUM_SWAPPED, recipe.seed, "swapped codes", progress=progress)
-    contents = latents.repeat_interleave(NUM_SWAPPED, 0)
+    assert isinstance(network, MoCoGANGenerator)  # the trait "needs_clips" of its system says so
+    latents, *classes = sampler.latents(NUM_SWAPPED, recipe.seed, "swapped codes", progress=progress)
     motions = latents.repeat(NUM_SWAPPED, 1)
+    swapped = network.layout.swap_content(motions, latents.repeat_interleave(NUM_SWAPPED, 0))
     with numerics_of(recipe), torch.inference_mode():
-        clips = to_pixels(sampler.decode(network.with_motion_of(contents, motions))).cpu()
+        clips = to_pixels(sampler.decode(swapped, *(one.repeat(NUM_SWAPPED, 1) for one in classes))).cpu()
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     return playing(clips, f"{caption}; each row one content code, each column one motion code", NUM_SWAPPED)
