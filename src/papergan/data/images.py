@@ -34,12 +34,20 @@ class ImageSpec:
     """What a network must know of the images. channels: 1 or 3; size: height = width, pixels; num_classes: 0 = none.
 
     input: of the images that a generator translates to these; None where it gets latents.
+    frames: of a clip, whose channels follow one another: channel c of frame t is t * (channels / frames) + c; 1 =
+    single images.
     """
 
     channels: int
     size: int
     num_classes: int = 0
     input: ImageSpec | None = None
+    frames: int = 1
+
+    @property
+    def frame(self) -> ImageSpec:
+        """Of one frame of these clips; of single images, these without inputs."""
+        return replace(self, channels=self.channels // self.frames, input=None, frames=1)
 
     def random_batch(self, count: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
         """A batch of `count` random images of this kind, as training draws them, for measuring a step."""
