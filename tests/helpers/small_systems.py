@@ -26,6 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "deligan": {"components": 4},
     "gan": {"dropout": 0.3},
     "gmmn": {"widths": [8]},
+    "mocogan": {"content_dim": 6, "motion_dim": 3},
     "mix_wgan": {"width": 4, "components": 3},
     "stylegan": {"half_life": 100.0, "mapping_layers": 2},
     "stylegan2": {"path_length": 2.0, "style_mixing": 0.9, "half_life": 100.0},
@@ -33,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # games of a system with other settings, tested as systems are
     "dcgan_labels": ("dcgan", {"labels": "maps"}),
+    "mocogan_labels": ("mocogan", {"labels": "category"}),
     "stylegan2_labels": ("stylegan2", {"labels": "projection"}),
     "wgan_gp_labels": ("wgan_gp", {"labels": "projection"}),
 }
@@ -45,6 +47,7 @@ MOVING: dict[str, dict[str, Any]] = {  # with which schedules move, and lazy tur
 MOVES = ("critic_steps", "discriminator_steps")
 
 
+FRAMES = 3  # of a clip, for systems that make clips: what others take as colours are frames of one channel here
 GIVEN: dict[str, tuple[int, int]] = {  # of systems that translate: how many channels more, and smaller, inputs are
     "cyclegan": (0, 1),
     "inpainting_gan": (1, 1),
@@ -55,7 +58,7 @@ GIVEN: dict[str, tuple[int, int]] = {  # of systems that translate: how many cha
 
 KERNEL = (  # systems that together have every part of the kernel, by which `make test` checks what is dear to check
     "ali", "began", "biggan", "cyclegan", "dcgan", "deligan", "gan", "gmmn", "hybrid", "hybrid_fast", "infogan",
-    "maxout_gan", "mix_wgan", "progan", "r3gan", "srgan", "steingan", "stylegan2", "wgan_gp",
+    "maxout_gan", "mix_wgan", "mocogan", "progan", "r3gan", "srgan", "steingan", "stylegan2", "wgan_gp",
 )  # fmt: skip
 
 
@@ -69,7 +72,9 @@ FROM_LATENTS = [name for name in systems.names() if name not in GIVEN]
 
 
 def spec(name: str, channels: int = 3, size: int = 32, classes: int = 10) -> ImageSpec:
-    """Images for a system or variant, with inputs where it translates."""
+    """Images for a system or variant, with inputs where it translates, as clips where it makes those."""
+    if "needs_clips" in systems.traits(system_of(name)):
+        return ImageSpec(max(channels, FRAMES), size, classes, frames=FRAMES)
     given = GIVEN.get(system_of(name))
     made = None if given is None else ImageSpec(channels + given[0], size // given[1])
     return ImageSpec(channels, size, classes, made)

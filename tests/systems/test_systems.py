@@ -123,9 +123,9 @@ def test_weights_are_a_function_of_the_seed(name):
 def test_grey_images_and_another_size(name):
     images = spec(name, channels=1, size=16)
     game = systems.build(name, images, small(name), seed=0)
-    batch = with_input({"image": torch.zeros(4, 1, 16, 16), "label": torch.arange(4)}, images)
+    batch = with_input({"image": torch.zeros(4, images.channels, 16, 16), "label": torch.arange(4)}, images)
     training_step(game, [batch] * game.batches_per_step, Progress())
-    assert next(game.sampler().stream(2, seed=0)).shape == (2, 1, 16, 16)
+    assert next(game.sampler().stream(2, seed=0)).shape == (2, images.channels, 16, 16)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -148,7 +148,9 @@ def test_traits_say_what_there_are_pictures_of(name):
 
 def test_an_unknown_trait_is_refused(monkeypatch):
     monkeypatch.setattr(systems.find("dcgan"), "TRAITS", frozenset({"not_recordable", "draws"}), raising=False)
-    with pytest.raises(ValueError, match="TRAITS of system 'dcgan' has 'draws'; known: codes, needs_labels"):
+    with pytest.raises(
+        ValueError, match="TRAITS of system 'dcgan' has 'draws'; known: codes, needs_clips, needs_labels"
+    ):
         systems.traits("dcgan")
     monkeypatch.setattr(systems.find("dcgan"), "TRAITS", frozenset({"not_recordable"}))
     assert systems.traits("dcgan") == {"not_recordable"}

@@ -51,7 +51,15 @@ class _OverRanks2d(_OverRanks, nn.BatchNorm2d):
     pass
 
 
-_SHARED: dict[type[nn.Module], type[nn.Module]] = {nn.BatchNorm1d: _OverRanks1d, nn.BatchNorm2d: _OverRanks2d}
+class _OverRanks3d(_OverRanks, nn.BatchNorm3d):
+    pass
+
+
+_SHARED: dict[type[nn.Module], type[nn.Module]] = {
+    nn.BatchNorm1d: _OverRanks1d,
+    nn.BatchNorm2d: _OverRanks2d,
+    nn.BatchNorm3d: _OverRanks3d,
+}
 
 
 def share_batch_norm(module: nn.Module) -> None:

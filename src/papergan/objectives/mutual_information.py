@@ -16,7 +16,15 @@ from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
-class WithCodes(Prior):
+class WithCategory(Prior):
+    """The base class of priors with a categorical code in their latent, [B, Z]."""
+
+    def category(self, latents: Tensor) -> Tensor:
+        """The code of these latents, one-hot [B, K]."""
+        raise NotImplementedError
+
+
+class WithCodes(WithCategory):
     """Noise, a categorical and continuous codes in one latent: (z, one-hot of `categories`, `continuous` ~ U(-1, 1)).
 
     float32 [count, noise.latent_dim + categories + continuous]. Only z is truncated. An interpolation is a straight
@@ -40,17 +48,23 @@ class WithCodes(Prior):
         noise, category, codes = torch.split(latents, [self.noise.latent_dim, self.categories, self.continuous], dim=1)
         return noise, category, codes
 
+    def category(self, latents: Tensor) -> Tensor:
+        """The categorical code, one-hot [B, K]."""
+        return self.split(latents)[1]
+
 
 @dataclass(frozen=True)
 class CategoricalInformation(Term):
     """-L_I of the categorical code: E[-log Q(c | G(z, c))] - H(c), H(c) = log K; at least -log K. For both players.
 
-    The prior is a `WithCodes`, and the discriminator's last features [B, K + C] begin with K logits.
+    The prior is a `WithCategory`, and the discriminator's last features [B, K + ...] begin with K logits.
     Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), eq. 5.
     """
 
     def __call__(self, context: StepContext) -> Tensor:
-        category, _ = drawn_codes(context, self.match)
+        prior = context.network(self.match.source)
+        assert isinstance(prior, WithCategory)
+        category = prior.category(context.latent(self.match)[0])
         read = context.discriminated_fake(self.match).features[-1].float()
         return cross_entropy(read[:, : category.shape[1]], category.argmax(1)) - math.log(category.shape[1])
 

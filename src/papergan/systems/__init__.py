@@ -50,6 +50,7 @@ RENAMED = {"dcgan_labels": "'dcgan' with the overrides labels: maps and, as its 
 
 KNOWN_TRAITS = {
     "codes": "its latents have codes, or a network inverts its generator: there is a picture of them",
+    "needs_clips": "it makes clips, and is not built for single images",
     "needs_labels": "its generator is always conditional: asked for a class, and not built for images without any",
     "not_recordable": "its steps cannot be recorded as CUDA graphs; they are played, and one line says why",
     "styles": "its generator makes images from styles, which can be mixed: there is a picture of that",

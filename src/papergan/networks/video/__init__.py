@@ -1,0 +1,1 @@
+"""Networks of clips, frame after frame: MoCoGAN."""
