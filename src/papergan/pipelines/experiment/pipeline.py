@@ -35,7 +35,9 @@ def create_pipeline(experiment: str) -> Pipeline:
     entry = registry.discover().get(experiment)
     system, translates = (entry.system, entry.translates) if entry is not None else ("", False)
     traits = systems.traits(system) if system in systems.names() else frozenset()
-    groups = _groups(translates=translates, styles="styles" in traits, codes="codes" in traits, clips="needs_clips" in traits)
+    groups = _groups(
+        translates=translates, styles="styles" in traits, codes="codes" in traits, clips="needs_clips" in traits
+    )
     return in_groups(experiment, groups, shared={"image_library", "feature_cache", "model_library", *COMPARED})
 
 
