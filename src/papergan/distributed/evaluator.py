@@ -94,7 +94,8 @@ def _evaluator_message(recipe: Recipe, images: ImageSpec, domain_classifier: Wei
         for name, path in weight_files(recipe.evaluation).items()
     }
     return {
-        "recipe": recipe.model_dump_json(), "spec": [images.channels, images.size, images.num_classes],
+        "recipe": recipe.model_dump_json(),
+        "spec": [images.channels, images.size, images.num_classes, None, images.frames],
         "classifier": dict(domain_classifier.tensors), "about_classifier": dict(domain_classifier.metadata),
         "files": files,
     }  # fmt: skip

@@ -222,7 +222,7 @@ def _follower_message(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
     """The message from which followers build the same game in training on several devices."""
     spec = images.train.spec
     return {
-        "recipe": recipe.model_dump_json(), "spec": [spec.channels, spec.size, spec.num_classes],
+        "recipe": recipe.model_dump_json(), "spec": [spec.channels, spec.size, spec.num_classes, None, spec.frames],
         "images": images.train.images, "labels": images.train.labels,
     }  # fmt: skip
 
