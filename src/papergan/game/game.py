@@ -210,9 +210,7 @@ class Game:
     def to(self, device: torch.device | str) -> Game:
         """Move everything to a device, convolutions of images in channels-last memory; before the first step."""
         modules = [self.networks, *(one for one in self.controllers.values() if isinstance(one, nn.Module))]
-        if self.average is not None:
-            modules.append(self.average.sampler)
-        for module in modules:
+        for module in [*modules, *([] if self.average is None else [self.average.sampler])]:
             to_channels_last(module, device)
         for group in (group for one in self.optimisers.values() for group in one.param_groups):
             if "capturable" in group and not group.get("fused"):  # else it would count its steps on the host
