@@ -6,9 +6,11 @@ import signal
 
 import pytest
 
+from papergan.data.images import ImageSpec
 from papergan.errors import Interrupted
 from papergan.extractors.feature_extractor import EvaluationStopped
-from papergan.pipelines.experiment.restore import stoppable
+from papergan.pipelines.experiment.restore import spec_facts, spec_of, stoppable
+from papergan.weights import Weights
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -40,3 +42,10 @@ def test_an_error_of_the_work_is_not_hidden_by_a_signal():
 def test_without_a_signal_nothing_happens():
     with stoppable("work") as stop:
         assert stop() is None
+
+
+@pytest.mark.parametrize(
+    "images", [ImageSpec(3, 32, 10), ImageSpec(3, 32, 0, ImageSpec(1, 16)), ImageSpec(48, 64, 6, frames=16)]
+)
+def test_a_kind_of_image_is_written_and_read(images):
+    assert spec_of(Weights({}, {"kind": "any", **spec_facts(images)})) == images

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from papergan.game.ema import EMA
 from papergan.game.following import following_in
+from papergan.game.memory_format import to_channels_last
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Controller, Progress, Schedule
 from papergan.game.state_check import check_fit, check_optimiser
@@ -209,10 +210,8 @@ class Game:
     def to(self, device: torch.device | str) -> Game:
         """Move everything to a device, convolutions of images in channels-last memory; before the first step."""
         modules = [self.networks, *(one for one in self.controllers.values() if isinstance(one, nn.Module))]
-        if self.average is not None:
-            modules.append(self.average.sampler)
-        for module in modules:
-            _to_channels_last(module, device)
+        for module in [*modules, *([] if self.average is None else [self.average.sampler])]:
+            to_channels_last(module, device)
         for group in (group for one in self.optimisers.values() for group in one.param_groups):
             if "capturable" in group and not group.get("fused"):  # else it would count its steps on the host
                 group["capturable"] = torch.device(device).type == "cuda"
@@ -245,17 +244,6 @@ class Game:
             controller.load_state_dict(state["controllers"][name])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-
-
-def _to_channels_last(module: nn.Module, device: torch.device | str) -> None:
-    """Move a module, its tensors of four axes in channels-last memory; torch refuses those of five, of 3-D layers."""
-    if all(tensor.dim() != 5 for tensor in (*module.parameters(), *module.buffers())):
-        module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return
-    module.to(device=device)
-    for tensor in (*module.parameters(), *module.buffers()):
-        if tensor.dim() == 4:
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def _numbers_of(optimiser: torch.optim.Optimizer) -> set[str]:

@@ -44,8 +44,8 @@ def stored_model(
         "settings": systems.resolve(system, overrides),
         "image": {
             "channels": image.channels, "size": image.size, "num_classes": image.num_classes, "range": [-1.0, 1.0],
-            **({} if image.frames == 1 else {"frames": image.frames}),
             **({} if image.input is None else {"input": {"channels": image.input.channels, "size": image.input.size}}),
+            **({} if image.frames == 1 else {"frames": image.frames}),
         },
         "prior": {"kind": type(prior).__name__, "latent_dim": prior.latent_dim if isinstance(prior, Prior) else 0},
         "classes": list(classes),
@@ -102,8 +102,8 @@ def stored_spec(config: Mapping[str, Any]) -> ImageSpec:
     """The kind of image of a stored model, with that of its inputs where it translates."""
     image, given = config["image"], config["image"].get("input")
     made = None if given is None else ImageSpec(int(given["channels"]), int(given["size"]))
-    frames = int(image.get("frames", 1))
-    return ImageSpec(int(image["channels"]), int(image["size"]), int(image["num_classes"]), made, frames)
+    channels, size, classes = (int(image[name]) for name in ("channels", "size", "num_classes"))
+    return ImageSpec(channels, size, classes, made, int(image.get("frames", 1)))
 
 
 def restored(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, LatentEncoder | None]:

@@ -114,19 +114,17 @@ def under_truncation(
 def spec_facts(images: ImageSpec) -> dict[str, str]:
     """The kind of image as metadata of weights; `spec_of` reads it."""
     facts = {name: str(getattr(images, name)) for name in ("channels", "size", "num_classes")}
-    if images.frames > 1:
-        facts["frames"] = str(images.frames)
     if images.input is not None:
         facts |= {f"input_{name}": str(getattr(images.input, name)) for name in ("channels", "size")}
-    return facts
+    return facts if images.frames == 1 else facts | {"frames": str(images.frames)}
 
 
 def spec_of(weights: Weights) -> ImageSpec:
     """The kind of image that these weights are for."""
     about = weights.metadata
     given = ImageSpec(int(about["input_channels"]), int(about["input_size"])) if "input_size" in about else None
-    frames = int(about.get("frames", 1))
-    return ImageSpec(int(about["channels"]), int(about["size"]), int(about["num_classes"]), given, frames)
+    channels, size, classes = (int(about[name]) for name in ("channels", "size", "num_classes"))
+    return ImageSpec(channels, size, classes, given, int(about.get("frames", 1)))
 
 
 def progress_of(weights: Weights) -> Progress:
