@@ -73,7 +73,7 @@ def fid_on_the_way(result: TrialResult) -> float | None:
 
 
 def membership_inference(result: TrialResult) -> float | None:
-    """The area under the curve of `membership_auc`: 0.5 where the discriminator gives nobody away."""
+    """The area under the ROC curve of `membership_auc`; 0.5 where the discriminator remembers nothing."""
     return result.card.final.get("membership_auc")
 
 
