@@ -80,6 +80,18 @@ def test_a_result_is_kept_as_long_as_nothing_changes_that_decides_it(common, sam
     assert (plans[0].digest == plans[1].digest) is same
 
 
+def test_a_score_that_is_off_is_no_part_of_a_result():
+    labelled = {"overrides": {"labels": "maps"}}
+    grid = {"grids": {"table": {"experiments": ["one"]}}}
+    off, share, on = (
+        trials(**grid, common={**labelled, "evaluation": given})[0]
+        for given in ({}, {"nas_share": 0.25}, {"nas_samples": 50})
+    )
+    assert off.key == share.key != on.key
+    assert not any("nas_" in name for name in off.parameters)
+    assert {"evaluation.nas_samples", "evaluation.nas_share"} <= set(on.parameters)
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [

@@ -11,6 +11,7 @@ from torch import nn
 
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet
+from papergan.errors import EvaluationError
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_features import SampleFeatures
 from papergan.evaluation.protocol import EvaluationRules
@@ -25,7 +26,7 @@ NAMES = ("red", "green", "blue")
 RULES = EvaluationRules(
     num_samples=120, inception_splits=2, kid_subsets=2, kid_subset_size=20, manifold_samples=60, class_samples=120
 )
-NEW = ("class_accuracy", "intra_fid", "cas")
+NEW = ("class_accuracy", "intra_fid", "cas", "nas")
 
 
 class Colours(nn.Module):
@@ -72,7 +73,7 @@ def test_a_generator_that_does_as_it_is_told() -> None:
     by_class = [scores[f"domain_intra_fid_class_{label}"] for label in range(3)]
     assert scores["domain_intra_fid"] == pytest.approx(sum(by_class) / 3)
     assert [scores[f"domain_class_accuracy_class_{label}"] for label in range(3)] == [1.0] * 3
-    assert "cas" not in scores
+    assert not {"cas", "nas", "nas_real", "nas_flips"} & set(scores)
 
 
 def test_one_that_mixes_classes_up_is_noticed_within_classes_alone() -> None:
@@ -147,6 +148,46 @@ def test_a_classifier_learns_from_samples_and_from_real_images_in_their_place(mo
     honest, copies = real_rows(TEST, TRAIN, swapped, turned, conditional=True)
     assert ("cas" in honest.metrics, "cas" in copies.metrics) == (True, False)
     assert asked[-1][1] is TEST
+
+
+NAS = replace(RULES, nas_samples=300, nas_share=0.5, nas_epochs=20, nas_width=4, nas_flip=True)
+
+
+def test_a_classifier_learns_from_real_images_alone_mirrored_and_with_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[ImageSet, ImageSet, dict[str, object]]] = []
+
+    def score(real: ImageSet, test: ImageSet, **how: object) -> float:
+        asked.append((real, test, how))
+        return {(False, False): 0.6, (False, True): 0.7, (True, False): 0.8}[how["generated"] is not None, how["flip"]]
+
+    monkeypatch.setattr("papergan.evaluation.evaluator.naive_augmentation_score", score)
+    judge = evaluator()
+    scores = judge.score_sampler(sampler(), NAS, progress=Progress())
+    assert {name: scores[name] for name in ("nas_real", "nas_flips", "nas")} == {
+        "nas_real": 0.6, "nas_flips": 0.7, "nas": 0.8,
+    }  # fmt: skip
+    for real, test, how in asked:
+        assert (real, test) == (TRAIN, TEST)
+        assert [how[name] for name in ("images", "epochs", "width", "seed")] == [600, 20, 4, 0]
+    generated = asked[-1][2]["generated"]
+    assert isinstance(generated, ImageSet)
+    assert torch.equal(generated.images.float().mean((2, 3)).argmax(1), generated.labels)
+    again = judge.score_sampler(sampler(), NAS, progress=Progress())
+    assert (len(asked), again["nas_real"]) == (4, 0.6)  # what no generator decides is measured once
+    digits = judge.score_sampler(sampler(), replace(NAS, nas_flip=False), progress=Progress())
+    assert "nas_flips" not in digits
+    assert "nas" not in evaluator(conditional=False).score_sampler(sampler(Gaussian(4)), NAS, progress=Progress())
+
+
+def test_the_real_training_images_are_those_of_the_other_split_where_that_is_the_reference() -> None:
+    held = references()["domain"]
+    swapped = {"domain": Reference.between(held.extractor, held.held_out, held.real, "test", 120)}
+    turned = replace(NAS, reference_split="test", nas_epochs=1, nas_flip=False)
+    judge = Evaluator([PixelExtractor(class_names=NAMES)], swapped, real=TEST, held_out=TRAIN, conditional=True)
+    assert judge._train_and_test(turned, "it", "nas_samples") == (TRAIN, TEST)
+    alone = Evaluator([PixelExtractor(class_names=NAMES)], swapped, real=TEST, conditional=True)
+    with pytest.raises(EvaluationError, match="needs real training and test images; set nas_samples to 0"):
+        alone.augmentation_accuracies(TRAIN, turned)
 
 
 def test_real_rows_have_the_anchors_of_conditional_generators_alone() -> None:

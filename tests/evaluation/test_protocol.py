@@ -30,6 +30,13 @@ def test_labels() -> None:
     assert dataclasses.replace(inception, truncation=0.7).label("fid") == "fid@10000v50000-train-inception-t0.7"
 
 
+def test_the_label_of_augmentation_has_the_share_of_generated_images() -> None:
+    augmented = dataclasses.replace(DOMAIN, nas_samples=900, nas_share=0.25, nas_epochs=4, nas_width=16)
+    assert augmented.label("nas_real") == "nas_real@900/0.25/4x16"
+    assert augmented.nas_images == 3600
+    assert DOMAIN.nas_images == 0
+
+
 def test_every_metric_has_a_label_of_its_own() -> None:
     labels = [DOMAIN.label(name) for name in COLUMNS]
     assert len(set(labels)) == len(labels)
@@ -38,7 +45,7 @@ def test_every_metric_has_a_label_of_its_own() -> None:
 def other_value(value: object) -> object:
     if value is None:
         return 0.7
-    return value + 1 if isinstance(value, int) else f"{value}x"
+    return value + 1 if isinstance(value, int | float) else f"{value}x"
 
 
 MODEL_AND_DRAW = {"weights", "seed", "bootstrap"}
@@ -47,6 +54,8 @@ ONLY_FOR_SOME = {
     "manifold_samples": "recall", "similarity_pairs": "ms_ssim", "memorisation_samples": "copy_rate",
     "path_samples": "ppl", "parzen_samples": "parzen_ll_historical",
     "class_samples": "intra_fid", "cas_samples": "cas", "cas_epochs": "cas", "cas_width": "cas", "cas_flip": "cas",
+    "nas_samples": "nas", "nas_share": "nas_real", "nas_epochs": "nas", "nas_width": "nas_flips",
+    "nas_flip": "nas_flips",
     "parzen_validation": "parzen_ll_historical", "parzen_bandwidths": "parzen_ll_historical",
     "held_out_digest": "copy_rate", "held_out_count": "pixel_copy_rate", "floor_count": "fid_floor",
     "lpips_network": "lpips", "lpips_backbone_digest": "lpips", "lpips_weights_digest": "lpips",
@@ -71,8 +80,8 @@ def test_what_depends_on_the_images_that_are_held_out() -> None:
     }
     assert changed == {
         "copy_rate", "distance_ratio", "pixel_copy_rate", "pixel_distance_ratio", "parzen_ll_historical", "fid_floor",
-        "cas", "code_error", "encoder_1nn_accuracy", "reconstruction_error", "psnr", "ssim", "psnr_y",
-        "ssim_y", "cycle_error", "lpips",
+        "cas", "nas", "nas_real", "nas_flips", "code_error", "encoder_1nn_accuracy", "reconstruction_error", "psnr",
+        "ssim", "psnr_y", "ssim_y", "cycle_error", "lpips",
     }  # fmt: skip
 
 

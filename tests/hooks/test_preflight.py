@@ -79,6 +79,15 @@ def test_the_faults_of_all_experiments_are_on_one_line(tmp_path):
             {"training": {"steps": 2, "batch_size": 8, "drop_last": False, "devices": 2}, "train_limit": 13},
             "2 devices cannot share the last batch of an epoch, 5 images, evenly: set training.drop_last=true",
         ),
+        (
+            {
+                "system": "dcgan",
+                "overrides": SMALL | {"labels": "maps"},
+                "evaluation": {"inception": False, "nas_samples": 20, "nas_share": 0.75},
+            },
+            "mine.evaluation: nas_samples: 20 generated images, a share of 0.75, leave places for 7 of 20 real ones: "
+            "raise it to 60",
+        ),
         ({"image_size": 9}, "cannot be built for 3x9x9 images"),
         ({"system": "hybird"}, "unknown system 'hybird'; did you mean 'hybrid'"),
     ],

@@ -23,7 +23,7 @@ from papergan.reporting.published_results import PublishedRow
 from papergan.studies import figures
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import fid_on_the_way, player_losses, spread_of_loss
-from papergan.studies.seed_groups import ExperimentGroup, grouped
+from papergan.studies.seed_groups import ExperimentGroup, grouped, groups_by_table
 from papergan.studies.tables import measures_of, summary
 from papergan.tracking import Tracker
 from pipelines.test_experiment import GIVEN, played, shapes
@@ -339,6 +339,43 @@ def test_a_claim_may_compare_two_metrics_of_the_same_trainings(finished):
     assert " than domain_ppl@" in result.label
     assert claim_sentences([result]) == ["shorter in W: by ppl_w it holds in 1 of 1"]
     assert claim_results([claim.model_copy(update={"treatment": ("mixed",)})], groups[:1], []) == []
+
+
+def test_a_metric_that_was_left_out_is_compared_with_nothing(finished):
+    groups = [group for group in fake_groups(finished, {}) if group.ended]
+    claim = ClaimRecipe(claim="more than flips", treatment=["plain"], metrics=["nas"], than="nas_flips")
+    for result in (result for group in groups for result in group.results):
+        result.card.final["nas"] = 0.5
+    assert claim_results([claim], groups, []) == []
+
+
+def test_what_a_training_gives_away_is_less_where_it_is_better(finished):
+    groups = [group for group in fake_groups(finished, {}) if group.ended]
+    for group in groups:
+        few = group.name.startswith("plain")
+        for result in group.results:
+            seed = result.card.seed
+            result.card.final.update(
+                membership_auc=(0.9 if few else 0.5) + 0.01 * seed,
+                domain_copy_rate=(0.4 if few else 0.01) + 0.01 * seed,
+                pixel_copy_rate=0.01 * seed,
+            )
+    claim = ClaimRecipe(
+        claim="c", treatment=["mixed"], baseline=["plain"], metrics=["membership_auc", "copies", "pixel_copies"]
+    )
+    (said,) = claim_sentences(claim_results([claim], groups, []))
+    held = "by membership_auc it holds in 1 of 1; by copies it holds in 1 of 1"
+    assert said == f"c: {held}; by pixel_copies seeds drown it in 1 of 1"
+
+
+def test_experiments_of_several_numbers_of_images_share_a_table(finished):
+    groups = fake_groups(finished, {})
+    for group, dataset in zip(groups, ("a/train[:9]@8", "a/train[:99]@8", "b/train[:9]", "b/train[:9]"), strict=True):
+        for result in group.results:
+            object.__setattr__(result.card, "dataset", dataset)
+    assert [(dataset, len(part)) for (_, dataset), part in groups_by_table(groups).items()] == [
+        ("a/train", 2), ("b/train[:9]", 2),
+    ]  # fmt: skip
 
 
 def test_one_seed_tells_nothing(finished):

@@ -13,6 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from papergan.config.channel_study import ChannelStudyRecipe, ChannelTrial
 from papergan.config.compression import CompressionSettings
+from papergan.config.detection import DetectionSettings
 from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
@@ -109,6 +110,13 @@ class CompressionPlan(NamedTuple):
     def place(self) -> Path:
         """Of the generator that is compressed, a folder or file that exists."""
         return self.places[self.recipe.model]
+
+
+class DetectionPlan(NamedTuple):
+    """The settings of `detection`, and by the names of the generators where they lie, in the order of the table."""
+
+    recipe: DetectionSettings
+    places: Mapping[str, Path]
 
 
 class Images(NamedTuple):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Annotated, Literal
+from math import ceil
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from papergan.data.images import Mode
+from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules, Split
 from papergan.extractors.settings import ExtractorSettings
 from papergan.image_range import Quantisation
@@ -80,9 +82,10 @@ class EvaluationSettings(MetricSettings):
     None = none. quantisation: how images become bytes. every_epochs: less than one step means after every step.
     num_samples while training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples,
     path_samples (of the path length), parzen_samples, bootstrap, and for conditional generators class_samples (of the
-    distances within classes, of all classes together) and cas_samples (a classifier learns from so many, as
-    domain_classifier says, which takes as long as that one's training). parzen_validation: images of the recipe's
-    `validation`, its first, by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see
+    distances within classes, of all classes together), cas_samples (a classifier learns from so many, as
+    domain_classifier says, which takes as long as that one's training) and nas_samples (one learns likewise from so
+    many beside the real training images; nas_share: of all images that it sees). parzen_validation: images of the
+    recipe's `validation`, its first, by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see
     `EvaluationRules`.
     """
 
@@ -97,7 +100,15 @@ class EvaluationSettings(MetricSettings):
     discriminator_samples: Annotated[SampleCount, Field(ge=10)] = 2_000
     class_samples: Annotated[SampleCount, Field(ge=0)] = 50_000
     cas_samples: Annotated[SampleCount, Field(ge=0)] = 0
+    nas_samples: Annotated[SampleCount, Field(ge=0)] = 0
+    nas_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     parzen_validation: Annotated[SampleCount, Field(ge=0)] = 0
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the settings of a score that is off, so that keys of results from before there was one stay."""
+        dumped: dict[str, Any] = serialise(self)
+        return dumped if self.nas_samples else {key: value for key, value in dumped.items() if key[:4] != "nas_"}
 
     @model_validator(mode="after")
     def _enough_samples(self) -> EvaluationSettings:
@@ -108,16 +119,28 @@ class EvaluationSettings(MetricSettings):
     def rules(self, seed: int) -> EvaluationRules:
         """The rules of the final evaluation. seed: the recipe's."""
         rules = replace(self.rules_for(self.final_num_samples, seed), reference_split=self.reference)
-        if not self.cas_samples:
-            return rules
         taught = self.domain_classifier
-        return replace(rules, cas_epochs=taught.epochs, cas_width=taught.width, cas_flip=taught.horizontal_flip)
+        if self.cas_samples:
+            rules = replace(rules, cas_epochs=taught.epochs, cas_width=taught.width, cas_flip=taught.horizontal_flip)
+        if self.nas_samples:
+            rules = replace(rules, nas_epochs=taught.epochs, nas_width=taught.width, nas_flip=taught.horizontal_flip)
+        return rules
+
+    def check_places(self, real: int) -> None:
+        """Raise EvaluationError where one of `real` training images has no place beside the nas_samples."""
+        rules = self.rules(0)
+        if rules.nas_samples and (places := rules.nas_images - rules.nas_samples) < real:
+            raise EvaluationError(
+                f"nas_samples: {rules.nas_samples} generated images, a share of {rules.nas_share:g}, leave places for "
+                f"{places} of {real} real ones: raise it to {ceil(real * rules.nas_share / (1 - rules.nas_share))}"
+            )
 
     def rules_while_training(self, seed: int) -> EvaluationRules:
         """The rules of every evaluation before the final one: fewer samples, and no expensive metrics."""
         fewer = replace(self.rules(seed), num_samples=self.num_samples)
         fewer = replace(fewer, memorisation_samples=0, path_samples=0, parzen_samples=0, bootstrap=0)
-        return replace(fewer, class_samples=0, cas_samples=0, cas_epochs=0, cas_width=0, cas_flip=False)
+        fewer = replace(fewer, class_samples=0, cas_samples=0, cas_epochs=0, cas_width=0, cas_flip=False)
+        return replace(fewer, nas_samples=0, nas_share=0.0, nas_epochs=0, nas_width=0, nas_flip=False)
 
 
 class SanitySettings(MetricSettings):

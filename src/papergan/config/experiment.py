@@ -121,6 +121,15 @@ class Recipe(StrictModel):
         return self
 
     @model_validator(mode="after")
+    def _generated_images_have_classes(self) -> Recipe:
+        if self.evaluation.nas_samples and not systems.is_conditional(self.system, self.overrides):
+            raise ValueError(
+                f"evaluation.nas_samples: a classifier learns from images with classes, and system {self.system!r} is "
+                "asked for none here: set it to 0, or take a conditional system"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_subset_is_drawn(self) -> Recipe:
         if self.subset_seed is not None and self.train_limit is None:
             raise ValueError("subset_seed says how train_limit images are drawn; give train_limit as well")

@@ -171,6 +171,10 @@ TOOLS = {
         "a trained generator pruned and quantised: size, speed and quality: --params compression.model=NAME",
         "pipelines.compression", "config.compression:CompressionSettings", "hooks.tool_checks:check_compression",
     ),
+    "detection": Tool(
+        "detectors of trained generators' images, each on those of all others: --params detection.models=[NAME,NAME]",
+        "pipelines.detection", "config.detection:DetectionSettings", "hooks.tool_checks:check_detection",
+    ),
     "mode_stress_test": Tool(
         "losses and regularisers of the GAN optimisation review on a ring and a grid of Gaussians",
         "pipelines.mode_stress", "config.mode_stress:ModeStressRecipe", "hooks.study_checks:check_mode_stress",

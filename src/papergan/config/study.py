@@ -30,6 +30,9 @@ MEASURES = (
     "loss_spread",
     "seconds_per_image",
     "fid_on_the_way",
+    "membership_auc",
+    "copies",
+    "pixel_copies",
 )  # of a study's own tables, beside METRICS; less is better
 
 

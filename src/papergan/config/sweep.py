@@ -27,8 +27,8 @@ EXTRACTORS = (
     "torchvision_",
 )
 AT_THE_END = (
-    "ppl", "ppl_w", "intra_fid", "parzen_ll_historical", "cas", "code_error", "encoder_1nn_accuracy",
-    "reconstruction_error",
+    "ppl", "ppl_w", "intra_fid", "parzen_ll_historical", "cas", "nas", "nas_real", "nas_flips", "code_error",
+    "encoder_1nn_accuracy", "reconstruction_error",
 )  # fmt: skip
 """Metrics that evaluations during training leave out, so that nothing can be pruned by them."""
 

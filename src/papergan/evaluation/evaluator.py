@@ -20,7 +20,7 @@ from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
-from papergan.metrics.conditional import classification_accuracy_score, statistics_by_class
+from papergan.metrics.conditional import classification_accuracy_score, naive_augmentation_score, statistics_by_class
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.sampler_path_length import sampler_path_length, style_path_length
 
@@ -55,6 +55,7 @@ class Evaluator:
         self.real, self.held_out, self.validation, self.conditional = real, held_out, validation, conditional
         self.device, self.batch_size = device, batch_size
         self._by_class: dict[str, list[FeatureStatistics]] = {}  # of the real images, by extractor
+        self._without_generated: dict[EvaluationRules, MetricValues] = {}  # what augmentation is compared with
 
     def score(
         self,
@@ -90,9 +91,11 @@ class Evaluator:
                 length = measure(sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=progress)
                 scores |= {} if length is None else {f"{extractor.metric_prefix}{name}": length}
         if self.conditional and rules.cas_samples:
-            scores["cas"] = self.classification_accuracy(
-                self._labelled_samples(sampler, rules, progress), rules, should_stop
-            )
+            learnt = self._labelled_samples(rules.cas_samples, sampler, rules, progress)
+            scores["cas"] = self.classification_accuracy(learnt, rules, should_stop)
+        if self.conditional and rules.nas_samples:
+            learnt = self._labelled_samples(rules.nas_samples, sampler, rules, progress)
+            scores |= self.augmentation_accuracies(learnt, rules, should_stop)
         return scores
 
     def classification_accuracy(self, images: ImageSet, rules: EvaluationRules, should_stop: Stop = None) -> float:
@@ -100,18 +103,44 @@ class Evaluator:
 
         Raises EvaluationError where there is no test set, EvaluationStopped once `should_stop()` is true.
         """
-        test = self.held_out if rules.reference_split == "train" else self.real
-        if test is None:
-            raise EvaluationError("the classification accuracy score needs the real test images; set cas_samples to 0")
+        _, test = self._train_and_test(rules, "the classification accuracy score", "cas_samples")
         return classification_accuracy_score(
             images, test, epochs=rules.cas_epochs, width=rules.cas_width, flip=rules.cas_flip, seed=rules.seed,
             device=self.device, should_stop=should_stop,
         )  # fmt: skip
 
-    def _labelled_samples(self, sampler: Sampler, rules: EvaluationRules, progress: Progress) -> ImageSet:
-        """The samples from which a classifier learns, with the classes that they were asked for."""
+    def augmentation_accuracies(
+        self, images: ImageSet, rules: EvaluationRules, should_stop: Stop = None
+    ) -> MetricValues:
+        """Test accuracies after the real training images alone, mirrored ones too, and `images` beside them.
+
+        `nas_real`, `nas_flips` where the rules have it, and `nas`; see `naive_augmentation_score`.
+        Raises EvaluationError where there is no test set, EvaluationStopped once `should_stop()` is true.
+        """
+        train, test = self._train_and_test(rules, "the naive augmentation score", "nas_samples")
+
+        def accuracy(generated: ImageSet | None, flip: bool) -> float:
+            return naive_augmentation_score(
+                train, test, generated=generated, images=rules.nas_images, epochs=rules.nas_epochs,
+                width=rules.nas_width, seed=rules.seed, flip=flip, device=self.device, should_stop=should_stop,
+            )  # fmt: skip
+
+        if rules not in self._without_generated:
+            alone = {"nas_real": accuracy(None, False)}
+            self._without_generated[rules] = alone | ({"nas_flips": accuracy(None, True)} if rules.nas_flip else {})
+        return self._without_generated[rules] | {"nas": accuracy(images, False)}
+
+    def _train_and_test(self, rules: EvaluationRules, what: str, setting: str) -> tuple[ImageSet, ImageSet]:
+        """Real training and test images. Raises EvaluationError where one of them is missing."""
+        train, test = (self.real, self.held_out) if rules.reference_split == "train" else (self.held_out, self.real)
+        if train is None or test is None:
+            raise EvaluationError(f"{what} needs real training and test images; set {setting} to 0")
+        return train, test
+
+    def _labelled_samples(self, count: int, sampler: Sampler, rules: EvaluationRules, progress: Progress) -> ImageSet:
+        """`count` samples from which a classifier learns, with the classes that they were asked for."""
         assert self.real is not None
-        count, seed, truncation = rules.cas_samples, rules.seed, rules.truncation
+        seed, truncation = rules.seed, rules.truncation
         stream = sampler.stream(count, seed=seed, progress=progress, truncation=truncation)
         pixels = torch.cat([to_pixels(batch, rules.quantisation).cpu() for batch in stream])
         labels = sampler.choices(count, seed=seed, progress=progress, truncation=truncation)

@@ -29,7 +29,9 @@ class EvaluationRules:
     for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
     of FID (of 1000 pairs each) and KID; of conditional generators class_samples, images of all classes together behind
     the distances within classes, and cas_samples, images from which a classifier learns: one of cas_width in its stem,
-    over cas_epochs, cas_flip: mirrored images too. parzen_bandwidths: those of which the likeliest is taken.
+    over cas_epochs, cas_flip: mirrored images too; nas_samples, images with which one of nas_width learns beside the
+    real training images over nas_epochs, the share nas_share of all that it sees; nas_flip: one of mirrored real images
+    is compared too. parzen_bandwidths: those of which the likeliest is taken.
     parzen_validation: the first images of the validation split, by which it is chosen, the likelihood then being that
     of all held-out images; 0 = a thousand held-out images for either.
     """
@@ -56,10 +58,20 @@ class EvaluationRules:
     cas_epochs: int = 0
     cas_width: int = 0
     cas_flip: bool = False
+    nas_samples: int = 0
+    nas_share: float = 0.0
+    nas_epochs: int = 0
+    nas_width: int = 0
+    nas_flip: bool = False
 
     def __post_init__(self) -> None:
         if min(self.num_samples, self.inception_splits, self.kid_subsets, self.similarity_pairs) < 1:
             raise EvaluationError("a protocol needs at least one sample, one split, one subset and one pair")
+
+    @property
+    def nas_images(self) -> int:
+        """Images, real and generated, that a classifier of the naive augmentation score sees in each epoch."""
+        return round(self.nas_samples / self.nas_share) if self.nas_samples else 0
 
     def within(self, num_generated: int, num_real: int) -> EvaluationRules:
         """The same rules, with no count beyond the images that there are."""

@@ -130,6 +130,7 @@ def find_experiment_errors(
         return
     if available is not None and available < (largest := max(recipe.training.sizes.all)):
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {largest}"
+    yield from _collect_error(f"{name}.evaluation", partial(recipe.evaluation.check_places, available or 0))
     training, left = recipe.training, (available or 0) % recipe.training.batch_size
     if not training.drop_last and left % training.devices:
         yield (

@@ -24,7 +24,8 @@ from papergan.validation import deep_merge
 
 PACKAGES = ("optuna", "plotly")
 COUNTS = {"ppl": "path_samples", "ppl_w": "path_samples", "parzen_ll_historical": "parzen_samples",
-          "cas": "cas_samples", "intra_fid": "class_samples"}  # fmt: skip
+          "cas": "cas_samples", "nas": "nas_samples", "nas_real": "nas_samples", "nas_flips": "nas_samples",
+          "intra_fid": "class_samples"}  # fmt: skip
 """Settings of the evaluation that leave out a metric where they are 0."""
 
 

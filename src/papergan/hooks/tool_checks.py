@@ -9,8 +9,9 @@ from typing import Any
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from papergan.config.checked import CompressionPlan, Images, Sanity, Settings
+from papergan.config.checked import CompressionPlan, DetectionPlan, Images, Sanity, Settings
 from papergan.config.compression import CompressionSettings
+from papergan.config.detection import DetectionSettings, images_of
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.registry import LISTED, MODELS, discover, import_by_name, studies
@@ -77,6 +78,39 @@ def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
     return CompressionPlan(recipe, Path(recipe.model).name or recipe.model, places)
 
 
+def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
+    """The settings of the detection, and where its generators lie.
+
+    Raises RecipeError for unknown keys, where no generator is named and where two were trained on other images,
+    CheckpointError where there is none.
+    """
+    recipe = DetectionSettings.parse(name, catalog.load(f"params:{name}"))
+    choose_device(recipe.device)
+    if not recipe.models:
+        raise RecipeError(
+            f"{name}.models: which generators? experiments that were trained here, or model folders: "
+            f"{COMMAND} run --pipelines {name} --params '{name}.models=[NAME,NAME]'"
+        )
+    models: ModelLibrary = catalog.load("model_library")
+    places: dict[str, Path] = {}
+    trained_on: dict[str, object] = {}
+    for model in recipe.models:
+        where, short = f"{name}.models", Path(model).name or model
+        places[short] = _place(where, model, models)
+        images = images_of(models.model(model))
+        if images is None:
+            raise CheckpointError(f"{where}: {quoted(model)} does not say what it was trained on; take another model")
+        trained_on[short] = images
+        first = next(iter(trained_on))
+        if images != trained_on[first]:
+            raise RecipeError(
+                f"{where}: {quoted(first)} and {quoted(short)} were trained on other images, or at another size"
+            )
+    if len(places) < len(recipe.models):
+        raise RecipeError(f"{name}.models: each once, got {quoted(list(recipe.models))}")
+    return DetectionPlan(recipe, places)
+
+
 def _place(where: str, model: str, models: ModelLibrary) -> Path:
     """Where a trained generator lies. Raises CheckpointError where there is none, RecipeError where it translates."""
     try:
@@ -84,7 +118,7 @@ def _place(where: str, model: str, models: ModelLibrary) -> Path:
     except CheckpointError as error:
         raise CheckpointError(f"{where}: {error}{did_you_mean(model, discover(), LISTED)}") from error
     if "input" in stored.config["image"]:
-        raise RecipeError(f"{where}: {quoted(model)} translates images; what has latents can be compressed")
+        raise RecipeError(f"{where}: {quoted(model)} translates images; give a generator that has latents")
     return place
 
 

@@ -42,7 +42,7 @@ def discriminator_accuracy(real_scores: Array, fake_scores: Array) -> Discrimina
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
     Source: design of this project; tahvili2025 names the metric (section VI) without a threshold.
     """
-    real, fake = _checked(real_scores, "real scores"), _checked(fake_scores, "fake scores")
+    real, fake = checked_scores(real_scores, "real scores"), checked_scores(fake_scores, "fake scores")
     middle = (float(real.mean()) + float(fake.mean())) / 2
     return DiscriminatorAccuracy(
         at_zero=_balanced(real, fake, 0.0),
@@ -67,14 +67,23 @@ def membership_auc(members: Array, others: Array) -> float:
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
     Source: Hayes et al. 2019 (LOGAN), arXiv:1705.07663, the white-box attack; Mann and Whitney 1947 for U.
     """
-    mine, theirs = _checked(members, "members' scores"), _checked(others, "others' scores")
+    return roc_auc(checked_scores(members, "members' scores"), checked_scores(others, "others' scores"))
+
+
+def roc_auc(positives: Array, negatives: Array) -> float:
+    """P[score of a positive > score of a negative] + 1/2 P[equal], 0..1, exactly: the area under the ROC curve.
+
+    positives [N], negatives [M]. Raises EvaluationError for scores that are empty, not one per image, or not finite.
+    Source: Mann and Whitney 1947, U / (N M) from ranks.
+    """
+    mine, theirs = checked_scores(positives, "scores of positives"), checked_scores(negatives, "scores of negatives")
     ranked = theirs.to(mine.device).sort().values
     below = torch.searchsorted(ranked, mine, right=False).sum()
     not_above = torch.searchsorted(ranked, mine, right=True).sum()
     return int(below + not_above) / (2 * len(mine) * len(theirs))  # whole numbers until here: ties cost nothing
 
 
-def _checked(scores: Array, name: str) -> Tensor:
+def checked_scores(scores: Array, name: str) -> Tensor:
     """Scores [N] as float64. Raises EvaluationError unless they are finite, and one per image."""
     scores = as_tensor(scores, name)
     if scores.ndim != 1 or not len(scores) or not bool(scores.isfinite().all()):

@@ -42,6 +42,8 @@ _REAL = "{num_samples}v{reference_count}-{reference_split}"
 _EQUAL = "{manifold_samples}v{manifold_samples}-{reference_split}"
 _COPIES = "{memorisation_samples}v{reference_count}-{reference_split}"
 _MANIFOLD, _COPIED = ("manifold_samples",), ("memorisation_samples", *HELD_OUT)
+_NAS = "{nas_samples}/{nas_share:g}/{nas_epochs}x{nas_width}"
+_AUGMENTED = ("nas_samples", "nas_share", "nas_epochs", "nas_width")
 _KID = ("kid_subsets", "kid_subset_size")
 
 _ALL = (
@@ -86,6 +88,17 @@ _ALL = (
     Metric(
         "cas", "classification accuracy score", "higher", "cas@{cas_samples}/{cas_epochs}x{cas_width}", "",
         ("cas_samples", "cas_epochs", "cas_width", "cas_flip", *HELD_OUT), False,
+    ),
+    Metric(
+        "nas_real", "accuracy of a classifier of the real training images", "higher", f"nas_real@{_NAS}", "",
+        (*_AUGMENTED, *HELD_OUT), False,
+    ),
+    Metric(
+        "nas_flips", "accuracy of a classifier of these and mirrored ones", "higher", f"nas_flips@{_NAS}", "",
+        (*_AUGMENTED, "nas_flip", *HELD_OUT), False,
+    ),
+    Metric(
+        "nas", "naive augmentation score", "higher", f"nas@{_NAS}", "", (*_AUGMENTED, *HELD_OUT), False,
     ),
     Metric("psnr", "PSNR of pairs", "higher", "psnr@{num_samples}", "", HELD_OUT, False),
     Metric("ssim", "SSIM of pairs", "higher", "ssim@{num_samples}", "", HELD_OUT, False),

@@ -83,7 +83,7 @@ def measure_variants(
     evaluator = evaluator_of(experiment.recipe, images, classifier, references)
     rules = replace(
         experiment.recipe.evaluation.rules(experiment.recipe.seed), num_samples=plan.recipe.num_samples,
-        path_samples=0, cas_samples=0,
+        path_samples=0, cas_samples=0, nas_samples=0,
     )  # fmt: skip
     with stoppable("the measurement of compressed generators") as stop:
         should_stop = partial(stop_requested, stop)

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONSOLE_METRICS = (  # what there is room for; the page has the rest
-    "psnr_y@", "ssim_y@", "lpips@", "target_share@", "cycle_error@", "fid@", "is@", "recall@", "copies@", "ms_ssim@",
+    "psnr_y@", "ssim_y@", "lpips@", "target_share@", "cycle_error@", "fid@", "is@", "recall@", "nas@", "nas_real@",
+    "nas_flips@", "copies@", "ms_ssim@",
 )  # fmt: skip
 FIGURES = {
     "losses": (figures.losses, "losses"),

@@ -95,7 +95,7 @@ def _compared(
             yield ClaimResult(claim.claim, one, other, metric, metric, None, None)
             continue
         if claim.than is not None:  # by the same extractors, in the same order
-            both = zip(one.measured(metric), other.measured(claim.than), strict=True)
+            both = zip(one.measured(metric), other.measured(claim.than), strict=False)  # one may be left out
             for (label, mine), (of_other, its) in both:
                 yield ClaimResult(claim.claim, one, other, metric, f"{label} than {of_other}", mine, its)
             continue

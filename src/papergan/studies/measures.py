@@ -72,9 +72,26 @@ def fid_on_the_way(result: TrialResult) -> float | None:
     return geometric_mean(values) if values else None
 
 
+def membership_inference(result: TrialResult) -> float | None:
+    """The area under the ROC curve of `membership_auc`; 0.5 where the discriminator remembers nothing."""
+    return result.card.final.get("membership_auc")
+
+
+def copies(result: TrialResult) -> float | None:
+    """The copy rate by features of the first extractor. It is about 0.01 without copies, whatever the training set."""
+    names = sorted(name for name in result.card.final if is_measure_of("copy_rate", name))
+    return result.card.final[names[0]] if names else None
+
+
+def pixel_copies(result: TrialResult) -> float | None:
+    """The copy rate by pixels, as `copies`."""
+    return result.card.final.get("pixel_copy_rate")
+
+
 OF_TRAINING: dict[str, TrialMeasure] = {
     "checkerboard": checkerboard_of_samples, "loss_spread": relative_spread_of_loss,
     "seconds_per_image": seconds_per_image, "fid_on_the_way": fid_on_the_way,
+    "membership_auc": membership_inference, "copies": copies, "pixel_copies": pixel_copies,
 }  # fmt: skip
 assert set(OF_TRAINING) == set(MEASURES)
 

@@ -177,9 +177,18 @@ def grouped(
 
 
 def groups_by_table(groups: Sequence[G]) -> dict[tuple[str, str], list[G]]:
-    """Groups with results by grid and data set, which share a table."""
+    """Groups with results by grid and data set, which share a table.
+
+    Where a factor chooses which images of a data set an experiment is trained on, all of these share one:
+    "mnist/train[:100]" and "mnist/train[:1000]" are in that of "mnist/train".
+    """
+    done = [group for group in groups if group.results]
+    of_experiment: dict[tuple[str, str], set[str]] = {}
+    for group in done:
+        of_experiment.setdefault((group.grid, group.choices["experiment"]), set()).add(group.dataset)
     parts: dict[tuple[str, str], list[G]] = {}
-    for group in groups:
-        if group.results:
-            parts.setdefault((group.grid, group.dataset), []).append(group)
+    for group in done:
+        varied = len(of_experiment[group.grid, group.choices["experiment"]]) > 1
+        dataset = group.dataset.partition("[")[0] if varied else group.dataset
+        parts.setdefault((group.grid, dataset), []).append(group)
     return parts

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SHOWN_METRICS = (
     "psnr_y", "ssim_y", "lpips", "target_share", "cycle_error",
     "fid", "is_mean", "log_is", "precision", "recall", "coverage", "classes_covered", "class_entropy", "ms_ssim",
-    "copy_rate", "distance_ratio", "two_sample_accuracy",
+    "nas_real", "nas_flips", "nas", "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
 BEST = {"fid": "fid", "is_mean": "is"}  # metrics of which score cards have the best epoch, and under which name
 RANKED = ("fid", "is_mean", "recall", "coverage")
@@ -40,11 +40,12 @@ SPEEDS: dict[str, TrialMeasure] = {"time": seconds_per_image, "sampling": sampli
 def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]) -> pd.DataFrame:
     """One row per group of one grid and data set: published numbers, then "mean ± deviation (rank)" over the seeds.
 
-    Beside the metrics: the discriminator's accuracy, how far its loss moves from epoch to epoch in the second half of
-    training (the standard deviation), training and sampling time, per image also as multiples of the fastest row's, and
-    checkerboards of the samples that are kept (`papergan.metrics.checkerboard`). Where numbers were published, the
-    best FID and Inception Score over epochs too, since papers often give those, and remarks on them (note). Below
-    translations stands what does without a network, a row each.
+    Beside the metrics: the discriminator's accuracy and what it tells of its training images, how far its loss moves
+    from epoch to epoch in the second half of training (the standard deviation), training and sampling time, per image
+    also as multiples of the fastest row's, and checkerboards of the samples that are kept
+    (`papergan.metrics.checkerboard`). Where numbers were published, the best FID and Inception Score over epochs too,
+    since papers often give those, and remarks on them (note). Below translations stands what does without a network, a
+    row each.
     """
     import pandas as pd
 
@@ -68,6 +69,7 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
     for line, group in zip(lines, groups, strict=True):
         accuracy = group.seeds.final("discriminator_accuracy_midpoint")
         line["D accuracy"] = with_deviation(accuracy)
+        line["membership AUC"] = with_deviation(group.seeds.final("membership_auc"))
         line["D loss spread"] = with_deviation(group.over(spread_of_loss))
         line["images seen"] = with_deviation(mean_over(float(result.card.images_seen) for result in group.results))
         line["training s"] = with_deviation(mean_over(result.card.training_seconds for result in group.results))

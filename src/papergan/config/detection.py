@@ -1,0 +1,44 @@
+"""Settings of the detection of generated images: of which generators, and how a detector is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Annotated
+
+from pydantic import Field
+
+from papergan.config.experiment import Recipe
+from papergan.inference.model_folder import StoredModel
+from papergan.training.numerics import Device
+from papergan.validation import Repeats, SampleCount, Seeds, StrictModel
+
+
+class DetectionSettings(StrictModel):
+    """Settings of `detection`.
+
+    models: names of experiments that were trained here on the same images, or what `papergan.load` takes. num_samples:
+    real training images, and as many generated ones, from which a detector learns; test_samples: of either kind, on
+    which it is tested. epochs, width, flip: of the detector, see `DomainClassifier`. seeds: each of other samples and
+    another detector.
+    """
+
+    models: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    num_samples: Annotated[SampleCount, Field(ge=10)] = 5000
+    test_samples: Annotated[SampleCount, Field(ge=10)] = 2000
+    epochs: Repeats = 4
+    width: Annotated[int, Field(ge=1, le=512)] = 16
+    flip: bool = False
+    seeds: Seeds = (0, 1, 2)
+    device: Device = "auto"
+
+
+def images_of(model: StoredModel) -> Hashable:
+    """What decides the kind of images that a model was trained on, however many of them; None where it does not say.
+
+    Raises RecipeError where this version cannot read its recipe.
+    """
+    given = model.about.get("recipe")
+    if not given:
+        return None
+    recipe = Recipe.parse(str(model.about.get("experiment", "model")), given)
+    return recipe.dataset, recipe.image_size, str(recipe.images), recipe.classes
