@@ -77,6 +77,6 @@ def one_frame_each(clips: ImageSet) -> ImageSet:
 
     [N, T * C, S, S] -> [N, C, S, S].
     """
-    which = torch.arange(len(clips))
-    pixels = clips.images.unflatten(1, (clips.frames, -1))[which, which % clips.frames]
+    which, size = torch.arange(len(clips)), clips.spec.size
+    pixels = clips.images.reshape(len(clips), clips.frames, -1, size, size)[which, which % clips.frames]
     return ImageSet(f"{clips.name}, frames", pixels, clips.labels // len(MOTIONS), content_classes(clips.classes))

@@ -35,9 +35,9 @@ class ClipTest:
         def logits(extractor: FeatureExtractor, images: Tensor) -> Tensor:
             return features_of(extractor, images, self.batch_size, should_stop, what=what).logits
 
-        apart = clips.unflatten(1, (frames, -1)).flatten(0, 1)
+        apart = clips.reshape(len(clips) * frames, -1, *clips.shape[2:])
         return {
-            "content_kept": content_kept(logits(self.of_frames, apart).unflatten(0, (-1, frames))),
+            "content_kept": content_kept(logits(self.of_frames, apart).reshape(len(clips), frames, -1)),
             "motion_recognised": motion_recognised(logits(self.of_clips, clips), len(MOTIONS)),
         }
 

@@ -33,7 +33,7 @@ def motion_recognised(logits: Array, motions: int) -> float:
     checked = _checked(logits, 2)
     if checked.shape[1] % motions:
         raise EvaluationError(f"logits must be of classes with {motions} motions each, got {checked.shape[1]}")
-    of_motions = checked.softmax(1).unflatten(1, (-1, motions)).sum(1)
+    of_motions = checked.softmax(1).reshape(len(checked), -1, motions).sum(1)
     return float((of_motions.amax(1) >= SURE).double().mean())
 
 

@@ -81,8 +81,12 @@ def num_frames(channels: int) -> int:
 
 def film_strips(images: Tensor) -> Tensor:
     """Clips [N, T * C, S, S] -> their frames side by side, [N, C, S, T * S]; single images as they are."""
-    frames = num_frames(images.shape[1])
-    return images.unflatten(1, (frames, -1)).permute(0, 2, 3, 1, 4).flatten(3)
+    return _frames_apart(images).permute(0, 2, 3, 1, 4).flatten(3)
+
+
+def _frames_apart(clips: Tensor) -> Tensor:
+    """[N, T * C, S, S] -> [N, T, C, S, S]."""
+    return clips.reshape(len(clips), num_frames(clips.shape[1]), -1, *clips.shape[2:])
 
 
 def with_row_labels(grid: Tensor, labels: Sequence[str], height: int) -> Tensor:
@@ -201,7 +205,7 @@ class Animation:
 
 def playing(clips: Tensor, caption: str, columns: int | None = None) -> Animation:
     """Clips uint8 [N, T * C, S, S] as an animation of T grids: all of them play at once, eight frames a second."""
-    frames = clips.unflatten(1, (num_frames(clips.shape[1]), -1)).unbind(1)
+    frames = _frames_apart(clips).unbind(1)
     return Animation(tuple(ImageGrid(frame, caption, columns) for frame in frames), FRAME_MS, 4 * FRAME_MS)
 
 
