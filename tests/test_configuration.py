@@ -90,6 +90,7 @@ def test_the_demo_of_every_experiment_needs_no_data_set_no_download_and_no_weigh
             "synthetic_digits",
             "fingerprints_synthetic",
             "stacked_synthetic_digits",
+            "moving_synthetic_digits",
         }
         assert not [name for name in ("inception", "inception64", "torchvision") if evaluation[name]], experiment
         assert recipe.settings().get("encoder_weights", "none") == "none", experiment

@@ -187,8 +187,8 @@ def measure(model: str, images: Path, tile: int | None, device: str | None) -> N
 @device
 def serve(model: str, host: str, port: int, public: bool, device: str | None) -> None:
     """Serve MODEL over HTTP, with a page to look at it."""
-    from papergan.inference import server
     from papergan.inference.locate import load
+    from papergan.serving import server
 
     generator = load(model, device)
     click.echo(f"http://{host}:{port} serves {model}; Ctrl-C ends it")

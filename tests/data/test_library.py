@@ -125,6 +125,8 @@ def test_the_catalog_states_a_licence_for_every_data_set():
         "emoji_noto": "SIL Open Font License 1.1", "socofing": "provided as is for non-commercial",
         "synthetic_digits": "Apache-2.0, drawn", "your_images": "stated by nobody: yours to say",
         "stacked_mnist": "CC BY-SA 3.0", "stacked_synthetic_digits": "Apache-2.0, drawn",
+        "moving_mnist": "CC BY-SA 3.0", "moving_synthetic_digits": "Apache-2.0, drawn",
+        "moving_synthetic_shapes": "Apache-2.0, drawn",
     }  # fmt: skip
     assert declared.keys() == begin.keys()
     assert not [name for name, words in begin.items() if not str(declared[name].licence).startswith(words)]

@@ -7,8 +7,10 @@ from itertools import pairwise
 import pytest
 import torch
 
-from papergan.data.images import ImageSet, load_image_set, save_image_set
+from papergan.data.images import ImageSet, ImageSpec, load_image_set, save_image_set
+from papergan.data.library import ImageLibrary
 from papergan.data.moving_images import MOTIONS, content_classes, moving, moving_classes, one_frame_each
+from papergan.data.sources import Sources
 from papergan.errors import DataError
 
 
@@ -91,3 +93,25 @@ def test_what_cannot_move_is_refused():
         clips(frames=16)
     with pytest.raises(DataError, match="only images with classes can move"):
         moving(ImageSet("x", single().images, torch.zeros(20).long()), 2, frames=2, size=16, seed=0, name="x/train")
+
+
+def test_a_declaration_says_how(tmp_path):
+    digits = {"kind": "synthetic_digits", "train": 20, "test": 10}
+    how = {"kind": "moving", "of": "synthetic_digits", "size": 32, "frames": 8, "train": 6, "test": 4}
+    how["classes"] = [str(number) for number in range(10)]
+
+    def library(**changes) -> ImageLibrary:
+        entries = {"synthetic_digits": digits, "moving_digits": how | changes}
+        return ImageLibrary.declared(entries, Sources(tmp_path), tmp_path)
+
+    splits = library().load("moving_digits")
+    assert library().kind_of_images("moving_digits") == (splits.train.spec, 6)
+    assert splits.spec == ImageSpec(8, 32, 40, frames=8)
+    with pytest.raises(DataError, match="'moving_digits': mode must be that of 'synthetic_digits', not RGB"):
+        library(mode="RGB").load("moving_digits")
+    with pytest.raises(DataError, match="'moving_digits': classes must be those of 'synthetic_digits'"):
+        library(classes=["0"]).load("moving_digits")
+    with pytest.raises(DataError, match="frames"):
+        library(frames=6)
+    with pytest.raises(DataError, match="moving images must be named as such"):
+        ImageLibrary.declared({"digits": how}, Sources(tmp_path), tmp_path)

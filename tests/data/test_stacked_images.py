@@ -67,7 +67,7 @@ def test_a_library_stacks_each_split_of_another_data_set(tmp_path):
         known = {image.numpy().tobytes() for image in theirs.images}
         assert all(channel.numpy().tobytes() in known for channel in mine.images.flatten(0, 1))
     wrong = {**entries, "stacked_digits": entries["stacked_digits"] | {"size": 28}}
-    with pytest.raises(DataError, match="'stacked_digits': size and classes must be those of 'synthetic_digits'"):
+    with pytest.raises(DataError, match="'stacked_digits': size must be that of 'synthetic_digits', 32"):
         ImageLibrary.declared(wrong, Sources(tmp_path), tmp_path).load("stacked_digits")
     with pytest.raises(DataError, match="stacked images must be named as such"):
         ImageLibrary.declared({"digits": entries["stacked_digits"]}, Sources(tmp_path), tmp_path)

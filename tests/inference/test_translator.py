@@ -13,8 +13,8 @@ from papergan.errors import DataError, RecipeError, StorageError
 from papergan.inference import Translator
 from papergan.inference.measured_files import as_text, measure_files
 from papergan.inference.model_card import model_card
-from papergan.inference.server import serve
 from papergan.inference.translated_files import translate_files
+from papergan.serving.server import serve
 
 
 def test_translators_are_loaded_as_such_and_translate_bytes_and_floats(loaded):

@@ -66,7 +66,7 @@ HERE = name_of(Path(__file__))
 RULES = frozenset({HERE, "tests/test_house.py", "tests/test_configuration.py"})  # these say what is not to be said
 
 
-PAGE = "src/papergan/inference/page.html"  # of the server: text, and it loads nothing from elsewhere
+PAGE = "src/papergan/serving/page.html"  # of the server: text, and it loads nothing from elsewhere
 
 
 def test_no_binaries_but_small_pictures_of_results():

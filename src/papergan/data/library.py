@@ -11,35 +11,34 @@ from typing import Literal, get_args
 import torch
 
 from papergan.data.collection import collection_of, hub_files, parquet_collection
+from papergan.data.composed_images import composed
 from papergan.data.declarations import (
-    ComposedDeclaration,
     Declaration,
-    DigitsDeclaration,
-    DrawnDeclaration,
-    EmojiDeclaration,
-    FingerprintsDeclaration,
     FolderDeclaration,
-    MovingDeclaration,
     ParquetDeclaration,
     SocofingDeclaration,
-    StackedDeclaration,
-    SyntheticDeclaration,
     parse_declarations,
 )
 from papergan.data.drawn.digits import synthetic_digits
 from papergan.data.drawn.emoji import emoji_splits, find_font
 from papergan.data.drawn.fingerprints import synthetic_fingerprints
 from papergan.data.drawn.shapes import synthetic_shapes
+from papergan.data.drawn_declarations import (
+    ComposedDeclaration,
+    DigitsDeclaration,
+    DrawnDeclaration,
+    EmojiDeclaration,
+    FingerprintsDeclaration,
+    SyntheticDeclaration,
+)
 from papergan.data.folder import read_images
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits, load_image_set, save_image_set
-from papergan.data.moving_images import moving
 from papergan.data.own_declaration import HUB, OwnImagesDeclaration, OwnImagesSettings, dataset_name, is_path
 from papergan.data.own_images import OwnImages, Pairing
 from papergan.data.parquet import read_parquet
 from papergan.data.preparation import drawn, without
 from papergan.data.socofing import read_socofing
 from papergan.data.sources import Sources
-from papergan.data.stacked_images import stacked
 from papergan.errors import DataError, did_you_mean
 from papergan.messages import quoted
 
@@ -195,14 +194,8 @@ class ImageLibrary:
 
     def _composed(self, name: str, declaration: ComposedDeclaration) -> ImageSplits:
         single = self.load(declaration.of)
-        if single.train.classes != declaration.classes:
-            raise DataError(f"data set {quoted(name)}: classes must be those of {quoted(declaration.of)}")
-        train, test = (
-            _COMPOSED[type(declaration)](part, count, declaration, f"{name}/{split}")
-            for part, count, split in (
-                (single.train, declaration.train, "train"), (single.test, declaration.test, "test")
-            )
-        )  # fmt: skip
+        train = composed(single.train, declaration.train, declaration, f"{name}/train")
+        test = composed(single.test, declaration.test, declaration, f"{name}/test")
         logger.info("%s: %d and %d, made of %s", name, len(train), len(test), declaration.of)
         return ImageSplits(train, test)
 
@@ -227,21 +220,6 @@ class ImageLibrary:
         images = read_parquet(path, name=f"{name}/{split}", **how, rows=declared.rows, digest=declared.digest)
         _keep_copy(copy, images)
         return images, str(path)
-
-
-def _stacked(single: ImageSet, count: int, how: StackedDeclaration, name: str) -> ImageSet:
-    if single.spec.size != how.size:
-        raise DataError(f"data set {quoted(name)}: size must be that of {quoted(how.of)}, {single.spec.size}")
-    return stacked(single, count, seed=how.seed, name=name)
-
-
-def _moving(single: ImageSet, count: int, how: MovingDeclaration, name: str) -> ImageSet:
-    if single.spec.channels != len(how.mode):
-        raise DataError(f"data set {quoted(name)}: mode must be that of {quoted(how.of)}, not {how.mode}")
-    return moving(single, count, frames=how.frames, size=how.size, seed=how.seed, name=name)
-
-
-_COMPOSED: Mapping[type, Callable[..., ImageSet]] = {StackedDeclaration: _stacked, MovingDeclaration: _moving}
 
 
 def _from_copy(copy: Path, pin: str) -> ImageSet | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +14,6 @@ from papergan.atomic_files import check_room
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.config.registry import TOOL_PARAMETERS, studies
-from papergan.config.training import TrainingRecipe
 from papergan.data.images import ImageSpec
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
@@ -27,12 +26,11 @@ from papergan.extractors.fixed_networks import check_fixed
 from papergan.extractors.settings import ExtractorSettings
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
-from papergan.game.training_step import training_step
+from papergan.hooks.batch_checks import collect_error, find_packing_errors, find_single_image_errors
 from papergan.hooks.catalog_checks import find_dataset_errors, find_published_errors
 from papergan.hooks.clip_checks import find_clip_errors
 from papergan.metrics.lpips import lpips_of
-from papergan.objectives.fixed_features import fixed_features, with_stand_ins
-from papergan.randomness import own_random_state
+from papergan.objectives.fixed_features import fixed_features
 from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
 from papergan.training.process_group import check_devices
@@ -117,8 +115,8 @@ def find_experiment_errors(
 ) -> Iterator[str]:
     """Errors of a valid recipe in its environment: data set, device, system, memory, disk space for checkpoints."""
     name, recipe = experiment
-    yield from _collect_error(f"{name}.training.device", lambda: choose_device(recipe.training.device))
-    yield from _collect_error(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
+    yield from collect_error(f"{name}.training.device", lambda: choose_device(recipe.training.device))
+    yield from collect_error(f"{name}.training.devices", lambda: check_devices(name, recipe.training.devices))
     try:
         as_loaded, count = library.kind_of_images(recipe.dataset, recipe.image_size, recipe.images)
     except DataError as error:
@@ -130,7 +128,7 @@ def find_experiment_errors(
         return
     if available is not None and available < (largest := max(recipe.training.sizes.all)):
         yield f"{name}.training.batch_size: {available} images cannot fill a batch of {largest}"
-    yield from _collect_error(f"{name}.evaluation", partial(recipe.evaluation.check_places, available or 0))
+    yield from collect_error(f"{name}.evaluation", partial(recipe.evaluation.check_places, available or 0))
     training, left = recipe.training, (available or 0) % recipe.training.batch_size
     if not training.drop_last and left % training.devices:
         yield (
@@ -147,38 +145,23 @@ def find_experiment_errors(
     if images.size != as_loaded.size:
         what = f"{recipe.dataset}/train"
         too_large = [
-            *_collect_error(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))
+            *collect_error(f"{name}.image_size", lambda: check_resizing(what, available or 0, images, images.size))
         ]
         yield from too_large
         if too_large:  # networks for them would be as large
             return
     if recipe.input is not None and not isinstance(recipe.input, Domain):
-        yield from _collect_error(name, lambda: lpips_of(recipe.evaluation, images.size))
+        yield from collect_error(name, lambda: lpips_of(recipe.evaluation, images.size))
     games: list[Game] = []
-    yield from _collect_error(f"{name}.overrides", lambda: games.append(build_on_cpu(recipe, images)))
+    yield from collect_error(f"{name}.overrides", lambda: games.append(build_on_cpu(recipe, images)))
     if games and checkpoints is not None:
-        yield from _collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
+        yield from collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
     yield from _find_memory_errors(name, recipe, games)
     for game in games:
         for kind in sorted({one.kind for one in fixed_features(game)}):
-            yield from _collect_error(f"{name}.overrides.content", partial(check_fixed, kind, recipe.evaluation))
-        yield from _find_packing_errors(name, training, game.images_per_score, left)
-        yield from _find_single_image_errors(f"{name}.training.batch_size", training, game, images, available)
-
-
-def _find_packing_errors(name: str, training: TrainingRecipe, count: int, left: int) -> Iterator[str]:
-    """Errors where a device's share of a batch cannot be divided into packs. left: images of an epoch's last batch."""
-    where = f"{name}.training.batch_size"
-    odd = [size for size in training.sizes.all if size // training.devices % count]
-    for size in odd:
-        fits = max(1, size // training.devices // count) * count * training.devices
-        of = f"{size} images" + (f" on {training.devices} devices" if training.devices > 1 else "")
-        yield f"{where}: {of} cannot be divided into packs of {count}: set a multiple, for example {fits}"
-    if not odd and not training.drop_last and left // training.devices % count:
-        yield (
-            f"{where}: the last batch of an epoch, {left} images, cannot be divided into packs of {count}: set "
-            "training.drop_last=true, or another batch_size"
-        )
+            yield from collect_error(f"{name}.overrides.content", partial(check_fixed, kind, recipe.evaluation))
+        yield from find_packing_errors(name, training, game.images_per_score, left)
+        yield from find_single_image_errors(f"{name}.training.batch_size", training, game, images, available)
 
 
 def image_spec(recipe: Recipe, declared: ImageSpec, library: ImageLibrary) -> ImageSpec:
@@ -213,29 +196,6 @@ def build_on_cpu(recipe: Recipe, images: ImageSpec) -> Game:
     return game
 
 
-def _find_single_image_errors(
-    where: str, training: TrainingRecipe, game: Game, images: ImageSpec, available: int | None
-) -> Iterator[str]:
-    """Errors of a training step on a batch of one image, where training meets such a batch."""
-    if 1 in training.sizes.all:
-        which, advice = "a batch", "set another batch_size"
-    elif not training.drop_last and available is not None and available % training.batch_size == 1:
-        which, advice = "the last batch of an epoch", "set another batch_size, or training.drop_last=true"
-        count, each = available // training.batch_size + 1, game.batches_per_step
-        if training.total_steps(batches_per_epoch=count, batches_per_step=each) * each < count:
-            return  # training ends before it
-    else:
-        return
-    for error in _collect_error(where, lambda: _run_single_image_step(game, images)):
-        yield f"{error}, and {which} is one image here: {advice}"
-
-
-def _run_single_image_step(game: Game, images: ImageSpec) -> None:
-    """Run a training step on one image, for which batch statistics and pairs are not defined."""
-    with own_random_state(game.device):
-        training_step(with_stand_ins(game), [images.random_batch(1)] * game.batches_per_step, Progress())
-
-
 def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:
     """Check the disk space for the kept checkpoints, one that is being written, and the results."""
     store = checkpoints.open(recipe.fingerprint, recipe.training.keep_checkpoints)
@@ -247,17 +207,10 @@ def _find_memory_errors(name: str, recipe: Recipe, games: list[Game]) -> Iterato
     """Errors where evaluation or training needs more memory than there is."""
     evaluation = recipe.evaluation
     samples = max(evaluation.num_samples, evaluation.final_num_samples)
-    yield from _collect_error(
+    yield from collect_error(
         f"{name}.evaluation",
         lambda: check_memory(f"features of {samples} samples", evaluation.bytes_of(samples), "lower final_num_samples"),
     )
     if recipe.training.device == "cpu":
         needed = sum(map(checkpoint_bytes, games))  # weights and moments, all of which are at work at once
-        yield from _collect_error(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))
-
-
-def _collect_error(where: str, attempt: Callable[[], object]) -> Iterator[str]:
-    try:
-        attempt()
-    except (PaperganError, ValueError) as error:
-        yield f"{where}: {error}"
+        yield from collect_error(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))

@@ -20,8 +20,8 @@ from PIL import Image
 from papergan.errors import RecipeError
 from papergan.game.sampler import Sampler
 from papergan.inference import Generator, load
-from papergan.inference.server import PAGE, create_app, serve
-from papergan.inference.service import Limits
+from papergan.serving.server import PAGE, create_app, serve
+from papergan.serving.service import Limits
 
 uvicorn = pytest.importorskip("uvicorn", reason="the extra papergan[serve] is not installed")
 testclient = pytest.importorskip("starlette.testclient")

@@ -14,9 +14,9 @@ from pydantic import Field
 
 from papergan.inference.generator import Generator
 from papergan.inference.samples import Samples
-from papergan.inference.worker import Check, Worker
 from papergan.messages import quoted, sanitise
 from papergan.reporting.image_grid import encode_png, make_grid
+from papergan.serving.worker import Check, Worker
 from papergan.validation import StrictModel
 
 if TYPE_CHECKING:

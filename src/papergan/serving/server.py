@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from papergan.atomic_files import read_regular
 from papergan.errors import PaperganError, RecipeError
 from papergan.inference.generator import Generator
-from papergan.inference.service import Limits, Refused, Service, answer_json
-from papergan.inference.translation_service import TranslationService
 from papergan.inference.translator import Translator
-from papergan.inference.worker import Busy
 from papergan.messages import quoted, sanitise
+from papergan.serving.service import Limits, Refused, Service, answer_json
+from papergan.serving.translation_service import TranslationService
+from papergan.serving.worker import Busy
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response

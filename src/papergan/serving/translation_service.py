@@ -9,12 +9,12 @@ import torch
 from papergan.data.decoding import decode_whole, read_header
 from papergan.data.images import Picture
 from papergan.errors import DataError, RecipeError
-from papergan.inference.service import Limits, Refused, Service, answer_json
 from papergan.inference.translator import Translator
-from papergan.inference.worker import Check
 from papergan.messages import quoted
 from papergan.networks.image_to_image.directions import A_TO_B, directions_of
 from papergan.reporting.image_grid import encode_png
+from papergan.serving.service import Limits, Refused, Service, answer_json
+from papergan.serving.worker import Check
 
 if TYPE_CHECKING:
     from fastapi import Request, Response
