@@ -12,6 +12,7 @@ CLIPS = ImageSpec(8, 32, 40, frames=8)
 def recipe(**changes) -> Recipe:
     given = {
         "paper": "tulyakov2018", "description": "", "system": "mocogan", "dataset": "moving_mnist",
+        "overrides": changes.pop("overrides", {}),
         "training": {"steps": 10, "batch_size": 4, **changes.pop("training", {})},
         "evaluation": {
             "inception": False, "domain": True, "domain_classifier": {"horizontal_flip": False},
@@ -34,3 +35,12 @@ def test_inception_and_mirrored_clips_are_refused_by_name():
     )
     assert flip.startswith("mine.training.horizontal_flip: a mirrored clip moves the other way")
     assert classifier.startswith("mine.evaluation.domain_classifier.horizontal_flip: ")
+
+
+def test_colours_of_clips_are_not_augmented():
+    (error,) = find_clip_errors("mine", recipe(overrides={"adaptive_augmentation": "bgc"}), CLIPS)
+    assert error == (
+        "mine.overrides.adaptive_augmentation: colours are changed in images of 1 or 3 channels, and a clip has 8; leave "
+        "out the c of bgc"
+    )
+    assert list(find_clip_errors("mine", recipe(overrides={"adaptive_augmentation": "g"}), CLIPS)) == []

@@ -17,6 +17,12 @@ def find_clip_errors(name: str, recipe: Recipe, clips: ImageSpec) -> Iterator[st
                 f"{name}.evaluation.{setting}: such a network sees single images, and {recipe.dataset} has clips of "
                 f"{clips.frames} frames; set it to false, and evaluation.domain=true"
             )
+    pipeline = recipe.settings().get("adaptive_augmentation") or ""
+    if "c" in pipeline:
+        yield (
+            f"{name}.overrides.adaptive_augmentation: colours are changed in images of 1 or 3 channels, and a clip has "
+            f"{clips.channels}; leave out the c of {pipeline}"
+        )
     mirrored = {
         "training.horizontal_flip": recipe.training.horizontal_flip,
         "evaluation.domain_classifier.horizontal_flip": recipe.evaluation.domain
