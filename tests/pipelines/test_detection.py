@@ -9,6 +9,7 @@ import pytest
 
 from helpers.project_run import run_here
 from papergan import systems
+from papergan.config.detection import DetectionSettings
 from papergan.data.images import ImageSpec
 from papergan.errors import CheckpointError, PaperganError, RecipeError
 from papergan.game.schedules import Progress
@@ -61,6 +62,11 @@ def test_every_detector_meets_every_generator_and_is_trained_once(workspace, tmp
     with caplog.at_level(logging.INFO):
         run_here("detection", params={"detection": {"models": models}})
     assert "Training the detector" not in caplog.text
+
+
+def test_names_are_a_list_or_a_text():
+    given = [DetectionSettings(models=models).models for models in (["a", "b"], "a b", " a  b ")]
+    assert given == [("a", "b")] * 3
 
 
 def test_generators_that_cannot_be_compared_are_refused(workspace, tmp_path):

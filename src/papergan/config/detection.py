@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from papergan.config.experiment import Recipe
 from papergan.inference.model_folder import StoredModel
@@ -13,16 +13,22 @@ from papergan.training.numerics import Device
 from papergan.validation import Repeats, SampleCount, Seeds, StrictModel
 
 
+def _apart(given: object) -> object:
+    """Names in a list, also where they are one text with spaces between: a list on the command line has no commas."""
+    return tuple(given.split()) if isinstance(given, str) else given
+
+
 class DetectionSettings(StrictModel):
     """Settings of `detection`.
 
-    models: names of experiments that were trained here on the same images, or what `papergan.load` takes. num_samples:
+    models: names of experiments that were trained here on the same images, or what `papergan.load` takes; a list, or a
+    text with spaces between them. num_samples:
     real training images, and as many generated ones, from which a detector learns; test_samples: of either kind, on
     which it is tested. epochs, width, flip: of the detector, see `DomainClassifier`. seeds: each of other samples and
     another detector.
     """
 
-    models: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    models: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_apart)] = ()
     num_samples: Annotated[SampleCount, Field(ge=10)] = 5000
     test_samples: Annotated[SampleCount, Field(ge=10)] = 2000
     epochs: Repeats = 4

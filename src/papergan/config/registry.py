@@ -172,7 +172,7 @@ TOOLS = {
         "pipelines.compression", "config.compression:CompressionSettings", "hooks.tool_checks:check_compression",
     ),
     "detection": Tool(
-        "detectors of trained generators' images, each on those of all others: --params detection.models=[NAME,NAME]",
+        "detectors of trained generators' images, each on those of all others: --params 'detection.models=NAME NAME'",
         "pipelines.detection", "config.detection:DetectionSettings", "hooks.tool_checks:check_detection",
     ),
     "mode_stress_test": Tool(

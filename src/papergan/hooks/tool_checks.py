@@ -89,7 +89,7 @@ def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
     if not recipe.models:
         raise RecipeError(
             f"{name}.models: which generators? experiments that were trained here, or model folders: "
-            f"{COMMAND} run --pipelines {name} --params '{name}.models=[NAME,NAME]'"
+            f"{COMMAND} run --pipelines {name} --params '{name}.models=NAME NAME'"
         )
     models: ModelLibrary = catalog.load("model_library")
     places: dict[str, Path] = {}
