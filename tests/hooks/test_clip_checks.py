@@ -40,7 +40,7 @@ def test_inception_and_mirrored_clips_are_refused_by_name():
 def test_colours_of_clips_are_not_augmented():
     (error,) = find_clip_errors("mine", recipe(overrides={"adaptive_augmentation": "bgc"}), CLIPS)
     assert error == (
-        "mine.overrides.adaptive_augmentation: colours are changed in images of 1 or 3 channels, and a clip has 8; leave "
-        "out the c of bgc"
+        "mine.overrides.adaptive_augmentation: colours are changed in images of 1 or 3 channels, and a clip has 8; "
+        "leave out the c of bgc"
     )
     assert list(find_clip_errors("mine", recipe(overrides={"adaptive_augmentation": "g"}), CLIPS)) == []

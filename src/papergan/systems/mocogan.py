@@ -6,7 +6,7 @@ From the authors' code (sergeytulyakov/mocogan, train.py, trainers.py, models.py
 the GRU's first state ~ N(0, I), drawn with the rest of the latent; the networks, PatchImageDiscriminator and
 CategoricalVideoDiscriminator; binary cross-entropy; Adam 2e-4 (0.5, 0.999) with weight decay 1e-5 for all networks.
 From memory, not verified: noise of deviation 0.1 before the discriminators' convolutions (the code's own default is
-none), and batches of 32 clips and 32 images, of the authors' instructions for training; what is said of the paper below.
+none) and batches of 32 clips and 32 images, of the authors' instructions; and what is said of the paper below.
 The paper contradicts its code in two points. The category is an input of the GRU in the paper and of the image
 generator in the code, which is followed. The bound of the category's mutual information is maximised by generator and
 discriminator in the paper, as in InfoGAN, which is followed; in the code by the generator alone, and the discriminator
