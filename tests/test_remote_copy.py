@@ -57,6 +57,8 @@ def test_a_file_is_there_under_its_name_below_the_url(machines):
     assert machines.second.fetch(there)
     assert there.read_text() == "two"
     assert machines.second.names(there.parent) == ["a.json"]
+    assert machines.second.has(there)
+    assert not machines.second.has(there.with_name("b.json"))
     machines.second.remove(there)
     machines.second.remove(there)
     assert machines.files() == []

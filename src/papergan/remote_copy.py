@@ -59,6 +59,12 @@ class RemoteCopy:
                 return False
         return True
 
+    def has(self, path: Path) -> bool:
+        """Whether there is a copy of a file."""
+        with self._storage(path, "looked for") as (system, address):
+            system.invalidate_cache()  # other machines write there
+            return bool(system.exists(address))
+
     def names(self, folder: Path) -> list[str]:
         """The names of the files in the copy of a folder, sorted; none where there is no such copy."""
         with self._storage(folder, "listed") as (system, address):

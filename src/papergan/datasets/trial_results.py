@@ -47,7 +47,7 @@ class TrialStore(ABC, Generic[R]):
         Raises StorageError where the storage of copies does not answer.
         """
         *others, last = self._paths(key)
-        if self.remote is not None and not last.exists() and last.name in self.remote.names(last.parent):
+        if self.remote is not None and not last.exists() and self.remote.has(last):
             for path in (*others, last):
                 self.remote.fetch(path)
         try:
