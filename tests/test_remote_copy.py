@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+import fsspec.implementations.local
 import pytest
 import torch
 
@@ -73,6 +74,19 @@ def test_of_two_senders_the_first_wins(machines):
     assert not machines.second.send_first(second)
     assert machines.second.fetch(second)
     assert second.read_text() == "1"
+
+
+def test_storage_that_does_not_answer_is_not_taken_for_empty(machines, monkeypatch):
+    def gone(*given, **named):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(fsspec.implementations.local.LocalFileSystem, "info", gone)
+    monkeypatch.setattr(fsspec.implementations.local.LocalFileSystem, "ls", gone)
+    store = ModeTrialStore(machines.first.root / "cells", machines.first.root / "work", machines.first)
+    with pytest.raises(StorageError, match=r"cannot be looked for \(no route\)"):
+        store.find("a")
+    with pytest.raises(StorageError, match=r"cannot be listed \(no route\)"):
+        store.checkpoints.open("a").latest()
 
 
 @pytest.mark.parametrize("url", ["nonsense://bucket/papergan", "github://nobody/papergan"])

@@ -63,7 +63,11 @@ class RemoteCopy:
         """Whether there is a copy of a file."""
         with self._storage(path, "looked for") as (system, address):
             system.invalidate_cache()  # other machines write there
-            return bool(system.exists(address))
+            try:
+                system.info(address)  # not `exists`, which is False where the storage does not answer
+            except FileNotFoundError:
+                return False
+        return True
 
     def names(self, folder: Path) -> list[str]:
         """The names of the files in the copy of a folder, sorted; none where there is no such copy."""
