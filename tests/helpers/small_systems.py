@@ -73,7 +73,7 @@ FROM_LATENTS = [name for name in systems.names() if name not in GIVEN]
 
 def spec(name: str, channels: int = 3, size: int = 32, classes: int = 10) -> ImageSpec:
     """Images for a system or variant, with inputs where it translates, as clips where it makes those."""
-    if "needs_clips" in systems.traits(system_of(name)):
+    if system_of(name) in systems.names() and "needs_clips" in systems.traits(system_of(name)):
         return ImageSpec(max(channels, FRAMES), size, classes, frames=FRAMES)
     given = GIVEN.get(system_of(name))
     made = None if given is None else ImageSpec(channels + given[0], size // given[1])

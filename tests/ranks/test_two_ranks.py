@@ -128,8 +128,8 @@ def test_a_shared_batch_norm_without_a_shard_is_torchs_own():
 
 
 def test_a_batch_norm_that_cannot_be_shared_is_refused():
-    with pytest.raises(ValueError, match="BatchNorm3d cannot be shared out"):
-        share_batch_norm(torch.nn.Sequential(torch.nn.BatchNorm3d(2)))
+    with pytest.raises(ValueError, match="SyncBatchNorm cannot be shared out"):
+        share_batch_norm(torch.nn.Sequential(torch.nn.SyncBatchNorm(2)))
 
 
 # ---- a leader and a follower -----------------------------------------------------------------------------------------
