@@ -215,7 +215,7 @@ def kills(most: int):
     def kill() -> None:
         while len(killed) < most and not over.wait(0.01):
             for number in sorted(workers_now() - killed):
-                if over.wait(draw.uniform(0.0, 12.0)):
+                if over.wait(draw.uniform(0.0, 5.0)):
                     return
                 with suppress(ProcessLookupError):
                     os.kill(int(number), signal.SIGKILL)
