@@ -7,8 +7,8 @@ import torch
 
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
+from papergan.extractors import domain_training
 from papergan.extractors.feature_extractor import EvaluationStopped
-from papergan.metrics import conditional
 from papergan.metrics.conditional import classification_accuracy_score, naive_augmentation_score
 from papergan.weights import Weights
 
@@ -67,7 +67,7 @@ def test_every_classifier_sees_as_many_images_and_every_real_one_as_often(monkey
         seen.append((taught, how))
         return Weights({}, {"test_accuracy": "0.5"})
 
-    monkeypatch.setattr(conditional, "train_domain_classifier", train)
+    monkeypatch.setattr(domain_training, "train_domain_classifier", train)
     real, test, generated = images(10, 0), images(20, 1), images(30, 2)
     for given in (None, generated):
         naive_augmentation_score(real, test, generated=given, images=60, flip=given is None, **AUGMENT)

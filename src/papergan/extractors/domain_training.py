@@ -33,6 +33,20 @@ SHIFT = 2
 IMAGES_AT_ONCE = 500
 
 
+def train_classifier_of_width(
+    train: ImageSet, test: ImageSet, *, epochs: int, width: int, flip: bool, seed: int, device: torch.device | str,
+    should_stop: Callable[[], bool] | None,
+) -> Weights:  # fmt: skip
+    """`train_domain_classifier` with `width` channels in the stem, eight times as many in the last group; not resumed.
+
+    Raises EvaluationError as that does, EvaluationStopped once `should_stop()` is true.
+    """
+    return train_domain_classifier(
+        train, test, epochs=epochs, widths=[width * factor for factor in (1, 2, 4, 8)], seed=seed, device=device,
+        flip=flip, resuming=Resuming(should_stop=should_stop or (lambda: False)),
+    )  # fmt: skip
+
+
 def train_domain_classifier(
     train: ImageSet,
     test: ImageSet,

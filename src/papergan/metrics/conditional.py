@@ -9,8 +9,7 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
-from papergan.extractors.domain_progress import Resuming
-from papergan.extractors.domain_training import train_domain_classifier
+from papergan.extractors.domain_training import train_classifier_of_width
 from papergan.metrics.arrays import Array, as_tensor
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
@@ -131,8 +130,7 @@ def _accuracy_after(
     should_stop: Callable[[], bool] | None,
 ) -> float:  # fmt: skip
     """The test accuracy, 0..1, of a classifier of `taught` images."""
-    classifier = train_domain_classifier(
-        taught, test, epochs=epochs, widths=[width * factor for factor in (1, 2, 4, 8)], seed=seed, device=device,
-        flip=flip, resuming=Resuming(should_stop=should_stop or (lambda: False)),
-    )  # fmt: skip
+    classifier = train_classifier_of_width(
+        taught, test, epochs=epochs, width=width, flip=flip, seed=seed, device=device, should_stop=should_stop
+    )
     return float(classifier.metadata["test_accuracy"])

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from papergan.data.images import ImageSet
 from papergan.extractors.domain_classifier import DomainExtractor
-from papergan.extractors.domain_progress import Resuming
-from papergan.extractors.domain_training import train_domain_classifier
+from papergan.extractors.domain_training import train_classifier_of_width
 from papergan.metrics.arrays import Array
 from papergan.metrics.discriminator import checked_scores, roc_auc
 from papergan.weights import Weights
@@ -44,10 +43,9 @@ def train_detector(
     ResNet-50 and without their blur and JPEG.
     Raises EvaluationError where both differ in size, EvaluationStopped once `should_stop()` is true.
     """
-    return train_domain_classifier(
-        train, test, epochs=epochs, widths=[width * factor for factor in (1, 2, 4, 8)], seed=seed, device=device,
-        flip=flip, resuming=Resuming(should_stop=should_stop or (lambda: False)),
-    )  # fmt: skip
+    return train_classifier_of_width(
+        train, test, epochs=epochs, width=width, flip=flip, seed=seed, device=device, should_stop=should_stop
+    )
 
 
 def detector_scores(detector: Weights, images: Tensor, device: torch.device | str = "cpu") -> Tensor:
