@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from papergan.game.game import Match, Side
 from papergan.game.priors import Gaussian, one_hot, slerp
@@ -102,6 +102,12 @@ class ClipLatents(WithCategory):
             return (noise,)
         chosen = per_image(lambda n: torch.randint(choices, (n,), device=noise.device), len(noise))
         return (torch.cat([noise, one_hot(chosen, choices)], dim=1),)
+
+
+class ClipGenerator(nn.Module):
+    """The base class of generators of clips. layout: of their latents, by which content and motion are exchanged."""
+
+    layout: ClipLayout
 
 
 def frame_of(clips: Tensor, places: Tensor, frames: int) -> Tensor:

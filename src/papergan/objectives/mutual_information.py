@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -16,12 +17,12 @@ from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 
 
-class WithCategory(Prior):
+class WithCategory(Prior, ABC):
     """The base class of priors with a categorical code in their latent, [B, Z]."""
 
+    @abstractmethod
     def category(self, latents: Tensor) -> Tensor:
         """The code of these latents, one-hot [B, K]."""
-        raise NotImplementedError
 
 
 class WithCodes(WithCategory):

@@ -14,13 +14,13 @@ from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
 from papergan.networks.layers.blocks import maybe
 from papergan.networks.layers.drawing import GaussianNoise
-from papergan.objectives.clips import ClipLayout
+from papergan.objectives.clips import ClipGenerator, ClipLayout
 
 KERNEL = 4  # of all convolutions, along every axis
 LEAST_SIZE = 16
 
 
-class MoCoGANGenerator(nn.Module):
+class MoCoGANGenerator(ClipGenerator):
     """Latents [B, layout.latent_dim], and one-hot classes [B, num_classes] where labelled -> clips [B, T * C, S, S].
 
     h(t) = GRU(e(t), h(t - 1)), e(t) the motion noise of frame t and h(-1) of the latent too; the frame is G(content,

@@ -7,7 +7,7 @@ import torch
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.image_range import to_pixels
-from papergan.networks.video.mocogan import MoCoGANGenerator
+from papergan.objectives.clips import ClipGenerator
 from papergan.pipelines.experiment.nodes.divergence import no_animation, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
 from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of
@@ -33,7 +33,7 @@ def swap_codes(experiment: Experiment, generator: Weights) -> Animation:
     recipe, progress = experiment.recipe, progress_of(generator)
     sampler = load_generator(recipe, generator)
     network = sampler.generator
-    assert isinstance(network, MoCoGANGenerator)  # the trait "needs_clips" of its system says so
+    assert isinstance(network, ClipGenerator)  # the trait "needs_clips" of its system says so
     latents, *classes = sampler.latents(NUM_SWAPPED, recipe.seed, "swapped codes", progress=progress)
     motions = latents.repeat(NUM_SWAPPED, 1)
     swapped = network.layout.swap_content(motions, latents.repeat_interleave(NUM_SWAPPED, 0))
