@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def url_from(variable: str) -> str | None:
 
 def check_remote_copy(copy: RemoteCopy) -> None:
     """Raise StorageError unless a file can be written to the storage, listed, read and removed again."""
-    probe = copy.root / ".papergan-probe"
+    probe = copy.root / f".papergan-probe-{secrets.token_hex(8)}"  # of this process: others may probe as well
     write_whole(probe, b"papergan")
     try:
         copy.send(probe)
