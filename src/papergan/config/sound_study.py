@@ -1,0 +1,219 @@
+"""Settings, trials and results of the sound study: WaveGAN, which makes sounds, and MelGAN, which restores them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from papergan.config.papers import PaperKey
+from papergan.config.workers import WorkerSettings
+from papergan.training.history import Row
+from papergan.validation import BatchSize, Positive, SampleCount, Seed, Seeds, StrictModel, flattened, short_digest
+
+Width = Annotated[int, Field(ge=1, le=4096)]
+Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+LEAST_RATE, MOST_RATE = 4000, 48000  # Hz
+LEAST_LENGTH, MOST_LENGTH = 1024, 65536  # samples
+
+
+class SoundData(StrictModel):
+    """Sounds of `length` samples at `rate` Hz. train, test: how many are drawn. seed: of the draw.
+
+    folder: WAV files of one's own in the place of drawn sounds, in a subfolder for each class; `held_out` of them, of
+    every class as evenly as can be, are the test split, and `train` and `test` are left out.
+    """
+
+    length: Annotated[int, Field(ge=LEAST_LENGTH, le=MOST_LENGTH)] = 16384
+    rate: Annotated[int, Field(ge=LEAST_RATE, le=MOST_RATE)] = 16000
+    train: SampleCount | None = None
+    test: SampleCount | None = None
+    folder: Annotated[str, Field(min_length=1)] | None = None
+    held_out: SampleCount | None = None
+    seed: Annotated[Seed, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        drawn, own = (self.train, self.test), (self.folder, self.held_out)
+        if self.length & (self.length - 1):
+            raise ValueError(f"length: a power of two of samples, got {self.length}")
+        if (None in drawn or own != (None, None)) and (None in own or drawn != (None, None)):
+            raise ValueError("give train and test, of sounds that are drawn, or folder and held_out, of your own")
+        return self
+
+
+class MelSettings(StrictModel):
+    """Mel spectrograms: windows of `fft` samples, one every `hop`, in `bands` mel bands up to half the rate."""
+
+    fft: Annotated[int, Field(ge=64, le=8192)] = 1024
+    hop: Annotated[int, Field(ge=16, le=4096)] = 256
+    bands: Annotated[int, Field(ge=8, le=256)] = 80
+
+
+class WaveGANSettings(StrictModel):
+    """WaveGAN (Donahue et al. 2019): sounds from latents.
+
+    width: maps before the last layer. phase_shuffle: the largest shift of what the discriminator's layers see, in
+    samples; 0 = none. critic_steps: of the discriminator for each step of the generator.
+    """
+
+    system: Literal["wavegan"] = "wavegan"
+    latent_dim: Width = 100
+    width: Width = 64
+    phase_shuffle: Annotated[int, Field(ge=0, le=16)] = 2
+    gradient_penalty: Annotated[float, Field(gt=0.0, le=1e6)] = 10.0
+    critic_steps: Annotated[int, Field(ge=1, le=100)] = 5
+    learning_rate: Rate = 1e-4
+    batch_size: BatchSize = 64
+    steps: Positive
+    every_steps: Positive
+
+
+class MelGANSettings(StrictModel):
+    """MelGAN (Kumar et al. 2019): the waveform of a mel spectrogram.
+
+    width: maps before the last layer of the generator. ratios: of its upsampling layers, whose product is the hop of
+    the spectrograms. discriminators: scales at which the waveform is judged, each half of the one before.
+    feature_matching: the weight of the L1 distance of the discriminators' features. segment: samples that a training
+    step sees of a sound.
+    """
+
+    system: Literal["melgan"] = "melgan"
+    width: Width = 32
+    ratios: Annotated[tuple[Annotated[int, Field(ge=2, le=16)], ...], Field(min_length=1, strict=False)] = (8, 8, 2, 2)
+    residual_layers: Annotated[int, Field(ge=1, le=8)] = 3
+    discriminator_width: Width = 16
+    discriminators: Annotated[int, Field(ge=1, le=4)] = 3
+    feature_matching: Annotated[float, Field(ge=0.0, le=1e6)] = 10.0
+    segment: Annotated[int, Field(ge=LEAST_LENGTH, le=MOST_LENGTH)] = 8192
+    learning_rate: Rate = 1e-4
+    batch_size: BatchSize = 16
+    steps: Positive
+    every_steps: Positive
+
+
+System = Annotated[WaveGANSettings | MelGANSettings, Field(discriminator="system")]
+
+
+class ClassifierSettings(StrictModel):
+    """The classifier of the sounds, by whose features and classes generated ones are scored."""
+
+    width: Width = 16
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 8
+    seed: Annotated[Seed, Field(ge=0)] = 0
+
+
+class SoundStudyRecipe(StrictModel):
+    """The sound study. systems: by their names in the table. samples: generated for the final scores.
+
+    monitored_samples: of the measurements on the way. griffin_lim_iterations: of the baseline of MelGAN.
+    """
+
+    paper: PaperKey
+    description: str = ""
+    seeds: Seeds = (0, 1, 2)
+    sounds: SoundData
+    mel: MelSettings = MelSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
+    systems: Annotated[dict[str, System], Field(min_length=1)]
+    samples: SampleCount = 1000
+    monitored_samples: SampleCount = 200
+    griffin_lim_iterations: Annotated[int, Field(ge=1, le=1000)] = 60
+    workers: WorkerSettings = WorkerSettings()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for name, one in self.systems.items():
+            if isinstance(one, WaveGANSettings):
+                continue
+            if prod(one.ratios) != self.mel.hop:
+                raise ValueError(
+                    f"systems.{name}.ratios: their product is mel.hop, {self.mel.hop}, got {prod(one.ratios)}"
+                )
+            if one.segment > self.sounds.length or one.segment % self.mel.hop:
+                raise ValueError(
+                    f"systems.{name}.segment: at most sounds.length, {self.sounds.length}, and a multiple of mel.hop, "
+                    f"{self.mel.hop}; got {one.segment}"
+                )
+        if self.mel.fft < self.mel.hop:
+            raise ValueError(f"mel.fft: at least mel.hop, {self.mel.hop}, so that no sample is left out")
+        return self
+
+
+@dataclass(frozen=True)
+class SoundTrial:
+    """A system trained from one seed. place: its name in the recipe."""
+
+    place: str
+    seed: int
+    recipe: SoundStudyRecipe
+
+    @property
+    def settings(self) -> WaveGANSettings | MelGANSettings:
+        """Its entry of the recipe."""
+        return self.recipe.systems[self.place]
+
+    @property
+    def name(self) -> str:
+        """Trials that differ by their seed alone share it."""
+        return self.place
+
+    @property
+    def grid(self) -> str:
+        """The table that it belongs to: systems of one kind share one."""
+        return self.settings.system
+
+    @property
+    def experiment(self) -> str:
+        return "sound_study"
+
+    @property
+    def levels(self) -> dict[str, str]:
+        return {"system": self.place}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of its MLflow run."""
+        return {"system": self.settings.system}
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Parameters of its MLflow run."""
+        return {**dict(flattened("", self.settings.model_dump())), "seed": self.seed}
+
+    @property
+    def steps(self) -> int:
+        """All training steps."""
+        return self.settings.steps
+
+    @cached_property
+    def key(self) -> str:
+        """A digest, 12 hexadecimal digits, of all settings that determine the result, but for the user's own files."""
+        parts = {"sounds", "mel", "classifier", "samples", "monitored_samples", "griffin_lim_iterations"}
+        about = self.recipe.model_dump(mode="json", include=parts)
+        return short_digest({**about, "settings": self.settings.model_dump(mode="json"), "seed": self.seed})
+
+
+@dataclass(frozen=True, eq=False)
+class SoundResult:
+    """The result of a trial. over_time: step and measurements. losses: step, terms. scores: at the end.
+
+    diverged: the reason, or None. provenance: hardware, versions, commit, and the digest of the sounds.
+    """
+
+    over_time: list[Row]
+    losses: list[Row]
+    seconds_per_step: float
+    scores: Row = field(default_factory=dict)
+    diverged: str | None = None
+    provenance: dict[str, str] = field(default_factory=dict)
+
+
+def trials_of(recipe: SoundStudyRecipe) -> list[SoundTrial]:
+    """Every trial, those of the first seed first."""
+    return [SoundTrial(place, seed, recipe) for seed, place in product(recipe.seeds, recipe.systems)]
