@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from papergan.evaluation.image_metrics import ImageMetrics, evaluate
-    from papergan.inference import Generator, Samples, Translator, load
+    from papergan.inference import Generator, Samples, SoundGenerator, Sounds, Translator, Vocoder, load
 
 __version__ = "0.1.0"
-__all__ = ["Generator", "ImageMetrics", "Samples", "Translator", "evaluate", "load"]
+__all__ = [
+    "Generator", "ImageMetrics", "Samples", "SoundGenerator", "Sounds", "Translator", "Vocoder", "evaluate", "load",
+]  # fmt: skip
 _HOMES = {"ImageMetrics": "evaluation.image_metrics", "evaluate": "evaluation.image_metrics"}
 
 

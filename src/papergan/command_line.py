@@ -59,16 +59,24 @@ def sample(
     model: str, number: int, seed: int, labels: tuple[str, ...], truncation: float | None, out: Path | None, kind: str,
     batch_size: int, device: str | None,
 ) -> None:  # fmt: skip
-    """Sample images from MODEL: PNG files, one .npz (images uint8 [N, H, W, C]), or one picture of all."""
+    """Sample images from MODEL: PNG files, one .npz (images uint8 [N, H, W, C]), or one picture of all; of a model of
+    sounds WAV files.
+    """
     from tqdm import tqdm
 
     from papergan.inference.locate import load
     from papergan.inference.sampling import Request, sample_to_disk
+    from papergan.inference.sound_files import sample_sounds
+    from papergan.inference.sound_model import SoundModel
     from papergan.training.signals import StopRequest
 
     request = Request(number, seed, labels, truncation, kind)
     out = out or Path({"png": "samples", "npz": "samples.npz", "grid": "samples.png"}[kind])
     generator = load(model, device)
+    if isinstance(generator, SoundModel):
+        paths = sample_sounds(generator, request, out)
+        click.echo(f"{len(paths)} sounds of {model} in {out}")
+        return
     with StopRequest().installed() as stop, tqdm(total=number, unit=" images", disable=None) as bar:
         done = sample_to_disk(
             generator, request, out, batch_size=batch_size, should_stop=lambda: stop() is not None, advance=bar.update
@@ -130,9 +138,9 @@ def _holds_images(text: str) -> bool:
 
 
 def _samples(model: str, number: int, seed: int, device: str) -> Any:
-    from papergan.inference.locate import load
+    from papergan.inference.locate import load_generator
 
-    return load(model, device).sample(number, seed=seed).pixels
+    return load_generator(model, device).sample(number, seed=seed).pixels
 
 
 @main.command()
@@ -142,9 +150,9 @@ def _samples(model: str, number: int, seed: int, device: str) -> Any:
 def export(model: str, kind: str, out: Path | None) -> None:
     """Write MODEL as ONNX or as a torch.export program, verified before it is written."""
     from papergan.inference.export import export_model
-    from papergan.inference.locate import load
+    from papergan.inference.locate import load_generator
 
-    path = export_model(load(model, "cpu"), out or Path(f"generator.{kind}"), kind)
+    path = export_model(load_generator(model, "cpu"), out or Path(f"generator.{kind}"), kind)
     click.echo(f"{path}: verified against the generator on 64 latents")
 
 
@@ -159,10 +167,10 @@ def translate(
     model: str, images: Path, out: Path, direction: Literal["a_to_b", "b_to_a"], tile: int | None, device: str | None
 ) -> None:
     """Translate IMAGES, a file or the files of a folder, of any size, with MODEL; one PNG each, of the same name."""
-    from papergan.inference.locate import load
+    from papergan.inference.locate import load_generator
     from papergan.inference.translated_files import translate_files
 
-    paths = translate_files(load(model, device), images, out, direction=direction, tile=tile)
+    paths = translate_files(load_generator(model, device), images, out, direction=direction, tile=tile)
     click.echo(f"{len(paths)} {'image' if len(paths) == 1 else 'images'} translated by {model} in {out}")
 
 
@@ -173,10 +181,24 @@ def translate(
 @device
 def measure(model: str, images: Path, tile: int | None, device: str | None) -> None:
     """PSNR and SSIM of MODEL on IMAGES, a file or the files of a folder, of any size, damaged as its recipe does."""
-    from papergan.inference.locate import load
+    from papergan.inference.locate import load_generator
     from papergan.inference.measured_files import as_text, measure_files
 
-    click.echo(as_text(*measure_files(load(model, device), images, tile=tile)))
+    click.echo(as_text(*measure_files(load_generator(model, device), images, tile=tile)))
+
+
+@main.command()
+@model
+@click.argument("sounds", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("vocoded"), show_default=True, help="A folder.")
+@device
+def vocode(model: str, sounds: Path, out: Path, device: str | None) -> None:
+    """Restore SOUNDS, a WAV file or those of a folder, from their mel spectrograms with MODEL, a vocoder."""
+    from papergan.inference.locate import load
+    from papergan.inference.sound_files import vocode_files
+
+    paths = vocode_files(load(model, device), sounds, out)
+    click.echo(f"{len(paths)} {'sound' if len(paths) == 1 else 'sounds'} restored by {model} in {out}")
 
 
 @main.command()

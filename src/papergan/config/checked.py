@@ -18,13 +18,14 @@ from papergan.config.dirac import DiracRecipe
 from papergan.config.evaluation import ImagesSettings, SanitySettings
 from papergan.config.experiment import Recipe
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial
+from papergan.config.sound_study import SoundStudyRecipe, SoundTrial
 from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 from papergan.config.sweep import SweepSettings
 from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
 from papergan.validation import short_digest
 
 R = TypeVar("R")
-T = TypeVar("T", bound=ExperimentTrial | ModeTrial | ChannelTrial)
+T = TypeVar("T", bound=ExperimentTrial | ModeTrial | ChannelTrial | SoundTrial)
 
 
 class Experiment(NamedTuple):
@@ -57,6 +58,7 @@ Search = TrialPlan[SearchRecipe, ExperimentTrial]
 Reproductions = TrialPlan[ReproductionsRecipe, ExperimentTrial]
 ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
 ChannelStudy = TrialPlan[ChannelStudyRecipe, ChannelTrial]
+SoundStudy = TrialPlan[SoundStudyRecipe, SoundTrial]
 
 
 class Sweep(NamedTuple):

@@ -188,6 +188,10 @@ TOOLS = {
         "a transmitter and a receiver trained through a conditional GAN of their radio channel: error rates",
         "pipelines.channel_study", "config.channel_study:ChannelStudyRecipe", "hooks.study_checks:check_channel_study",
     ),
+    "sound_study": Tool(
+        "WaveGAN and MelGAN on drawn sounds or your own WAV files: scores, spectrograms, a page that plays them",
+        "pipelines.sound_study", "config.sound_study:SoundStudyRecipe", "hooks.study_checks:check_sound_study",
+    ),
     "dirac_gan": Tool(
         "two scalars under every loss and regulariser: what converges, beside the closed forms",
         "pipelines.dirac_gan", "config.dirac:DiracRecipe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -9,50 +10,16 @@ from math import prod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from papergan.config.papers import PaperKey
 from papergan.config.workers import WorkerSettings
+from papergan.sound.settings import LEAST_LENGTH, MOST_LENGTH, ClassifierSettings, MelSettings, SoundData
 from papergan.training.history import Row
-from papergan.validation import BatchSize, Positive, SampleCount, Seed, Seeds, StrictModel, flattened, short_digest
+from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-LEAST_RATE, MOST_RATE = 4000, 48000  # Hz
-LEAST_LENGTH, MOST_LENGTH = 1024, 65536  # samples
-
-
-class SoundData(StrictModel):
-    """Sounds of `length` samples at `rate` Hz. train, test: how many are drawn. seed: of the draw.
-
-    folder: WAV files of one's own in the place of drawn sounds, in a subfolder for each class; `held_out` of them, of
-    every class as evenly as can be, are the test split, and `train` and `test` are left out.
-    """
-
-    length: Annotated[int, Field(ge=LEAST_LENGTH, le=MOST_LENGTH)] = 16384
-    rate: Annotated[int, Field(ge=LEAST_RATE, le=MOST_RATE)] = 16000
-    train: SampleCount | None = None
-    test: SampleCount | None = None
-    folder: Annotated[str, Field(min_length=1)] | None = None
-    held_out: SampleCount | None = None
-    seed: Annotated[Seed, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        drawn, own = (self.train, self.test), (self.folder, self.held_out)
-        if self.length & (self.length - 1):
-            raise ValueError(f"length: a power of two of samples, got {self.length}")
-        if (None in drawn or own != (None, None)) and (None in own or drawn != (None, None)):
-            raise ValueError("give train and test, of sounds that are drawn, or folder and held_out, of your own")
-        return self
-
-
-class MelSettings(StrictModel):
-    """Mel spectrograms: windows of `fft` samples, one every `hop`, in `bands` mel bands up to half the rate."""
-
-    fft: Annotated[int, Field(ge=64, le=8192)] = 1024
-    hop: Annotated[int, Field(ge=16, le=4096)] = 256
-    bands: Annotated[int, Field(ge=8, le=256)] = 80
 
 
 class WaveGANSettings(StrictModel):
@@ -100,14 +67,6 @@ class MelGANSettings(StrictModel):
 System = Annotated[WaveGANSettings | MelGANSettings, Field(discriminator="system")]
 
 
-class ClassifierSettings(StrictModel):
-    """The classifier of the sounds, by whose features and classes generated ones are scored."""
-
-    width: Width = 16
-    epochs: Annotated[int, Field(ge=1, le=1000)] = 8
-    seed: Annotated[Seed, Field(ge=0)] = 0
-
-
 class SoundStudyRecipe(StrictModel):
     """The sound study. systems: by their names in the table. samples: generated for the final scores.
 
@@ -147,11 +106,12 @@ class SoundStudyRecipe(StrictModel):
 
 @dataclass(frozen=True)
 class SoundTrial:
-    """A system trained from one seed. place: its name in the recipe."""
+    """A system trained from one seed. place: its name in the recipe. data: the digest of the sounds, once known."""
 
     place: str
     seed: int
     recipe: SoundStudyRecipe
+    data: str = ""
 
     @property
     def settings(self) -> WaveGANSettings | MelGANSettings:
@@ -193,27 +153,30 @@ class SoundTrial:
 
     @cached_property
     def key(self) -> str:
-        """A digest, 12 hexadecimal digits, of all settings that determine the result, but for the user's own files."""
+        """A digest, 12 hexadecimal digits, of all settings that determine the result, and of the sounds."""
         parts = {"sounds", "mel", "classifier", "samples", "monitored_samples", "griffin_lim_iterations"}
         about = self.recipe.model_dump(mode="json", include=parts)
-        return short_digest({**about, "settings": self.settings.model_dump(mode="json"), "seed": self.seed})
+        settings = self.settings.model_dump(mode="json")
+        return short_digest({**about, "settings": settings, "seed": self.seed, "data": self.data})
 
 
 @dataclass(frozen=True, eq=False)
 class SoundResult:
     """The result of a trial. over_time: step and measurements. losses: step, terms. scores: at the end.
 
-    diverged: the reason, or None. provenance: hardware, versions, commit, and the digest of the sounds.
+    tensors: "sounds", int16 [n, L], to look at and to listen to; and the generator's weights, "generator.NAME".
+    diverged: the reason, or None. provenance: hardware, versions, commit.
     """
 
     over_time: list[Row]
     losses: list[Row]
     seconds_per_step: float
     scores: Row = field(default_factory=dict)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
     diverged: str | None = None
     provenance: dict[str, str] = field(default_factory=dict)
 
 
-def trials_of(recipe: SoundStudyRecipe) -> list[SoundTrial]:
-    """Every trial, those of the first seed first."""
-    return [SoundTrial(place, seed, recipe) for seed, place in product(recipe.seeds, recipe.systems)]
+def trials_of(recipe: SoundStudyRecipe, data: str = "") -> list[SoundTrial]:
+    """Every trial, those of the first seed first. data: the digest of the sounds."""
+    return [SoundTrial(place, seed, recipe, data) for seed, place in product(recipe.seeds, recipe.systems)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
@@ -28,3 +29,21 @@ class ModelFolderDataset(VersionedDataset[StoredModel]):
 
     def _check_at(self, path: Path) -> None:
         read_model(path)
+
+
+class ModelFoldersDataset(VersionedDataset[Mapping[str, StoredModel]]):
+    """Model folders by name, below one folder. Those that an earlier run wrote and this one did not stay there."""
+
+    def load(self) -> dict[str, StoredModel]:
+        return {folder.name: read_model(folder) for folder in sorted(self.path.iterdir()) if folder.is_dir()}
+
+    def save(self, data: Mapping[str, StoredModel]) -> None:
+        place = Path(self._get_save_path())
+        place.mkdir(parents=True, exist_ok=True)
+        for name, model in data.items():
+            write_model(place / name, model)
+
+    def _check_at(self, path: Path) -> None:
+        for folder in path.iterdir():
+            if folder.is_dir():
+                read_model(folder)

@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from kedro.io import DatasetError
 
 from papergan.config.channel_study import ChannelResult
 from papergan.config.mode_stress import ModeResult
+from papergan.config.sound_study import SoundResult
 from papergan.config.study import TrialResult
 from papergan.datasets.atomic_file import CopiedFolderDataset
 from papergan.datasets.checkpoints import CheckpointFolder
@@ -139,6 +140,12 @@ class ChannelResultDataset(RecordDataset[ChannelResult]):
     what, record = "result of a channel study", ChannelResult
 
 
+class SoundResultDataset(RecordDataset[SoundResult]):
+    """A SoundResult without its tensors as JSON."""
+
+    what, record = "result of a sound study", SoundResult
+
+
 class FileTrialStore(TrialStore[R]):
     """Results of trials without images: <folder>/<key>.json."""
 
@@ -184,9 +191,32 @@ class ChannelTrialStore(FileTrialStore[ChannelResult]):
         return ChannelResultDataset(filepath=str(self.folder / f"{key}.json"))
 
 
-AnyTrialStore = ExperimentTrialStore | ModeTrialStore | ChannelTrialStore
+class SoundTrialStore(FileTrialStore[SoundResult]):
+    """Results of trials of the sound study: <folder>/<key>.safetensors, and <key>.json, the last written last."""
+
+    def _load(self, key: str) -> SoundResult | None:
+        if (found := super()._load(key)) is None:
+            return None
+        return replace(found, tensors=self._tensors(key).load().tensors)
+
+    def _paths(self, key: str) -> list[Path]:
+        return [self.folder / f"{key}.safetensors", *super()._paths(key)]
+
+    def _save(self, key: str, result: SoundResult) -> None:
+        self._tensors(key).save(Weights(result.tensors))
+        super()._save(key, replace(result, tensors={}))
+
+    def _file(self, key: str) -> SoundResultDataset:
+        return SoundResultDataset(filepath=str(self.folder / f"{key}.json"))
+
+    def _tensors(self, key: str) -> WeightsDataset:
+        return WeightsDataset(filepath=str(self._paths(key)[0]))
+
+
+AnyTrialStore = ExperimentTrialStore | ModeTrialStore | ChannelTrialStore | SoundTrialStore
 KINDS: dict[str, type[AnyTrialStore]] = {
     "experiments": ExperimentTrialStore, "modes": ModeTrialStore, "channels": ChannelTrialStore,
+    "sounds": SoundTrialStore,
 }  # fmt: skip
 
 

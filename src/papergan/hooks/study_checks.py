@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from kedro.io import CatalogProtocol
 
 from papergan import systems
-from papergan.config import channel_study, mode_stress
+from papergan.config import channel_study, mode_stress, sound_study
 from papergan.config.channel_study import ChannelStudyRecipe
-from papergan.config.checked import ChannelStudy, Experiment, ModeStress, Reproductions, Search, Study, Sweep, TrialPlan
+from papergan.config.checked import (
+    ChannelStudy,
+    Experiment,
+    ModeStress,
+    Reproductions,
+    Search,
+    SoundStudy,
+    Study,
+    Sweep,
+    TrialPlan,
+)
 from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import find_paper
 from papergan.config.registry import discover
+from papergan.config.sound_study import SoundStudyRecipe
 from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.config.tools import ANCHORS, ReproductionsRecipe
 from papergan.data.library import ImageLibrary
@@ -26,6 +38,8 @@ from papergan.hooks.sweep_checks import check_sweep
 from papergan.inference.model_library import ModelLibrary
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
+from papergan.sound.mel import mel_filters
+from papergan.studies import sound_game
 from papergan.studies.workers import check_workers
 
 
@@ -143,6 +157,31 @@ def check_channel_study(name: str, catalog: CatalogProtocol) -> ChannelStudy:
     recipe = ChannelStudyRecipe.parse(name, catalog.load(f"params:{name}"))
     check_workers(name, recipe.workers)
     return TrialPlan(name, recipe, tuple(channel_study.trials_of(recipe)))
+
+
+def check_sound_study(name: str, catalog: CatalogProtocol) -> SoundStudy:
+    """The recipe of the sound study and its trials, each system built once; a folder of WAV files has to exist.
+
+    Raises RecipeError with all errors in one message.
+    """
+    recipe = SoundStudyRecipe.parse(name, catalog.load(f"params:{name}"))
+    check_workers(name, recipe.workers)
+    trials, errors = sound_study.trials_of(recipe), []
+    try:
+        mel_filters(recipe.sounds.rate, recipe.mel.fft, recipe.mel.bands)
+    except RecipeError as error:
+        errors.append(f"{name}.mel: {error}")
+    folder = recipe.sounds.folder
+    if folder is not None and not Path(folder).expanduser().is_dir():
+        errors.append(f"{name}.sounds.folder: {quoted(folder)} is no folder; name one with a subfolder for each class")
+    for trial in {trial.place: trial for trial in trials}.values():
+        try:
+            sound_game.build(trial)
+        except (ValueError, RecipeError) as error:
+            errors.append(f"{name}.{error}")
+    if errors:
+        raise RecipeError("; ".join(errors))
+    return TrialPlan(name, recipe, tuple(trials))
 
 
 def _libraries(catalog: CatalogProtocol) -> tuple[ImageLibrary, ModelLibrary]:

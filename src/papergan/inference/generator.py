@@ -43,6 +43,8 @@ class Generator(StyleMethods):
         self.stored, config, about = stored, stored.config, stored.about
         if "diverged" in config:
             raise CheckpointError(f"there is no generator in this model: its training {config['diverged']}")
+        if "sound" in config:
+            raise CheckpointError(f"this model, of system {config['system']!r}, makes sounds, and images are needed")
         self.system, self.digest = str(config["system"]), str(config["digest"])
         self.classes = tuple(config["classes"])
         self.conditional = bool(config["conditional"])

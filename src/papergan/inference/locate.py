@@ -10,24 +10,37 @@ import torch
 
 from papergan.errors import CheckpointError, RecipeError
 from papergan.inference.generator import Generator
-from papergan.inference.model_folder import CONFIG, WEIGHTS, read_model
+from papergan.inference.model_folder import CONFIG, WEIGHTS, StoredModel, read_model
+from papergan.inference.sound_model import SoundModel, sound_model
 from papergan.inference.translator import Translator
 from papergan.messages import quoted
 from papergan.project import COMMAND
 
 
-def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator:
+def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator | SoundModel:
     """A trained generator, ready to sample; one that is given images is a `Translator`, ready to translate.
 
+    Models of sounds are a `SoundGenerator`, ready to sample, or a `Vocoder`.
     source: a model folder (config.json in it), the folder of an experiment below data/06_models (its newest model), a
     file model.safetensors, "models:/NAME@ALIAS" or "models:/NAME/VERSION", "runs:/ID" (both need mlflow), or
     "hf://ORGANISATION/NAME" (needs huggingface_hub). device: None = a GPU where there is one.
     Raises CheckpointError where there is no model, or a damaged one; RecipeError for a source that is not understood.
     """
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     stored = read_model(locate(source))
-    return (Translator if "input" in stored.config["image"] else Generator)(stored, device)
+    return sound_model(stored, _chosen(device)) if "sound" in stored.config else _generator(stored, device)
+
+
+def load_generator(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator:
+    """As `load`, of images alone. Raises CheckpointError for a model of sounds."""
+    return _generator(read_model(locate(source)), device)
+
+
+def _generator(stored: StoredModel, device: torch.device | str | None) -> Generator:
+    return (Translator if "input" in stored.config["image"] else Generator)(stored, _chosen(device))
+
+
+def _chosen(device: torch.device | str | None) -> torch.device | str:
+    return device if device is not None else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def locate(source: str | os.PathLike[str]) -> Path:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from papergan.atomic_files import read_regular
 from papergan.errors import PaperganError, RecipeError
 from papergan.inference.generator import Generator
+from papergan.inference.sound_model import SoundGenerator, SoundModel
 from papergan.inference.translator import Translator
 from papergan.messages import quoted, sanitise
 from papergan.serving.service import Limits, Refused, Service, answer_json
+from papergan.serving.sound_service import SoundService
 from papergan.serving.translation_service import TranslationService
 from papergan.serving.worker import Busy
 
@@ -27,18 +29,18 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("page.html")
 
 
-def create_app(generator: Generator, limits: Limits | None = None, *, public: bool = False) -> FastAPI:
+def create_app(generator: Generator | SoundModel, limits: Limits | None = None, *, public: bool = False) -> FastAPI:
     """The application. public: answer under any name; else under those of the loopback alone.
 
     So a page from elsewhere, whose name was made to lead here, gets nothing.
-    Raises RecipeError where the packages are missing, and for a translator of images with a mask.
+    Raises RecipeError where the packages are missing, for a translator of images with a mask, and for a vocoder.
     """
     _check_packages()
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse
 
     limits = limits or Limits()
-    service = TranslationService(generator, limits) if isinstance(generator, Translator) else Service(generator, limits)
+    service = _service(generator, limits)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,14 +61,24 @@ def create_app(generator: Generator, limits: Limits | None = None, *, public: bo
     return app
 
 
+def _service(generator: Generator | SoundModel, limits: Limits) -> Service:
+    if isinstance(generator, SoundGenerator):
+        return SoundService(generator, limits)
+    if isinstance(generator, SoundModel):
+        raise RecipeError(
+            f"system {generator.system!r} is given sounds and is not served; papergan vocode takes WAV files"
+        )
+    return TranslationService(generator, limits) if isinstance(generator, Translator) else Service(generator, limits)
+
+
 def serve(
-    generator: Generator, host: str = "127.0.0.1", port: int = 8000, *, limits: Limits | None = None,
+    generator: Generator | SoundModel, host: str = "127.0.0.1", port: int = 8000, *, limits: Limits | None = None,
     public: bool = False,
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. public: allow a host that other machines can reach; there is no login.
 
-    Raises RecipeError for a translator of images with a mask, such a host without `public`, an address that cannot be
-    had, and missing packages.
+    Raises RecipeError for a translator of images with a mask, a vocoder, such a host without `public`, an address that
+    cannot be had, and missing packages.
     """
     local = _is_loopback(host)
     if not local and not public:
@@ -135,6 +147,6 @@ def _page() -> tuple[bytes, str]:
         allowed[tag.decode()] = base64.b64encode(hashlib.sha256(found[1]).digest()).decode()
     own = "; ".join(f"{tag}-src 'sha256-{digest}'" for tag, digest in allowed.items())
     return page, (
-        f"default-src 'none'; {own}; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        f"default-src 'none'; {own}; img-src data:; media-src data:; connect-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from papergan.config.channel_study import ChannelResult, ChannelTrial
 from papergan.config.mode_stress import ModeResult, ModeTrial
+from papergan.config.sound_study import SoundResult, SoundTrial
 from papergan.datasets.trial_results import FileTrialStore
 from papergan.errors import Interrupted
 from papergan.game.game import Game
@@ -26,8 +27,8 @@ from papergan.training.history import Row, RunningMean
 SECONDS_BETWEEN_SAVES = 60.0
 
 Stop = Callable[[], int | None]
-T = TypeVar("T", ModeTrial, ChannelTrial)
-R = TypeVar("R", ModeResult, ChannelResult)
+T = TypeVar("T", ModeTrial, ChannelTrial, SoundTrial)
+R = TypeVar("R", ModeResult, ChannelResult, SoundResult)
 
 
 class ResumableTrainer(ABC, Generic[T, R]):

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from papergan.config.channel_study import ChannelResult, ChannelTrial
 from papergan.config.mode_stress import ModeResult, ModeTrial
+from papergan.config.sound_study import SoundResult, SoundTrial
 from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
@@ -18,8 +19,8 @@ from papergan.reporting.seed_groups import Measured, SeedGroup, mean_over
 from papergan.studies.measures import OF_TRAINING, is_intermediate_layer, second_half_mean
 from papergan.studies.runner import ResultStore
 
-T = TypeVar("T", ExperimentTrial, ModeTrial, ChannelTrial)
-R = TypeVar("R", TrialResult, ModeResult, ChannelResult)
+T = TypeVar("T", ExperimentTrial, ModeTrial, ChannelTrial, SoundTrial)
+R = TypeVar("R", TrialResult, ModeResult, ChannelResult, SoundResult)
 G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]
 
 
@@ -153,7 +154,19 @@ class ChannelGroup(TrialGroup[ChannelTrial, ChannelResult]):
         yield from [(metric, value)] if value is not None else []
 
 
-def ended_early(result: TrialResult | ModeResult | ChannelResult) -> str | None:
+class SoundGroup(TrialGroup[SoundTrial, SoundResult]):
+    """Trainings of a system on sounds over seeds."""
+
+    @property
+    def dataset(self) -> str:
+        return self.trial.grid if self.results else ""
+
+    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
+        value = self.over(lambda result: result.scores.get(metric))
+        yield from [(metric, value)] if value is not None else []
+
+
+def ended_early(result: TrialResult | ModeResult | ChannelResult | SoundResult) -> str | None:
     """Why a trial has no final scores: it diverged, or was pruned; None where it has."""
     return result.card.ended_early if isinstance(result, TrialResult) else result.diverged
 

@@ -28,9 +28,9 @@ class GeneratorModel(PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Read the model folder, verified."""
-        from papergan.inference import load
+        from papergan.inference.locate import load_generator
 
-        self.generator = load(context.artifacts[ARTIFACT])
+        self.generator = load_generator(context.artifacts[ARTIFACT])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """One line for each image: `row` of the input, `seed`, `index`, `label`, and `png`, base64.

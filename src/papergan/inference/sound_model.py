@@ -1,0 +1,175 @@
+"""Trained models of sounds: a generator that makes them from latents, and a vocoder that restores them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import papergan
+from papergan.errors import CheckpointError, RecipeError
+from papergan.game.priors import Uniform
+from papergan.game.sampler import Sampler
+from papergan.inference.labels import check_count
+from papergan.inference.model_folder import FORMAT, StoredModel
+from papergan.inference.sound_card import sound_card
+from papergan.inference.sounds import Sounds
+from papergan.messages import quoted
+from papergan.networks.sound.melgan import MelGANGenerator
+from papergan.networks.sound.wavegan import WaveGANGenerator
+from papergan.sound.mel import MelSpectrogram
+from papergan.sound.sounds import to_model_range, to_samples
+from papergan.weights import Weights
+
+AT_ONCE = 100  # sounds
+MOST_SAMPLES = 2**24  # of all sounds that a vocoder is given at once
+
+
+class SoundModel:
+    """A trained model of sounds. rate: Hz. metrics: what it was scored with; {} where that was not stored.
+
+    classes: of the sounds that it was trained on. digest: SHA-256 of its weights.
+    Raises CheckpointError where the stored weights do not fit the system that they name.
+    """
+
+    def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
+        self.stored, config = stored, stored.config
+        self.system, self.digest = str(config["system"]), str(config["digest"])
+        self.rate, self.length = int(config["sound"]["rate"]), int(config["sound"]["length"])
+        self.classes = tuple(config["classes"])
+        self.metrics: dict[str, float] = dict(stored.about.get("metrics", {}))
+        self.generator = new_generator(self.system, config["settings"], config["sound"])
+        try:
+            self.generator.load_state_dict(stored.tensors.under("generator"))
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"the weights do not fit system {self.system!r} of this version of papergan: "
+                f"{quoted(str(error).splitlines()[-1].strip())}; use version {config['papergan']}"
+            ) from error
+        self.generator.requires_grad_(False).eval()
+        self.device = torch.device(device)
+        self.generator.to(self.device)
+
+    def __repr__(self) -> str:
+        about, count = self.stored.about, sum(one.numel() for one in self.generator.parameters())
+        lines = [
+            f"{about.get('experiment', self.system)}: {self.system} generator of sounds, {self.length} samples at "
+            f"{self.rate} Hz, {count:,} parameters",
+            f"  trained on {about.get('dataset', 'unknown sounds')}, {self.stored.config['progress']['step']:,} steps",
+            *(f"  {name} {value:.4g}" for name, value in self.metrics.items()),
+            f"  digest {self.digest[:16]}",
+        ]
+        return "\n".join(lines)
+
+
+class SoundGenerator(SoundModel):
+    """A trained WaveGAN. Sound i of a seed depends on (seed, i) alone, but for the rounding of products."""
+
+    def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
+        super().__init__(stored, device)
+        prior = Uniform(int(self.stored.config["prior"]["latent_dim"]))
+        self.sampler = Sampler(prior, self.generator).to(self.device)
+
+    def sample(self, n: int = 1, *, seed: int = 0) -> Sounds:
+        """`n` sounds. Raises RecipeError for a wrong count."""
+        check_count(n)
+        return Sounds(to_samples(torch.cat(list(self.sampler.stream(n, seed=seed))).cpu()), self.rate)
+
+
+class Vocoder(SoundModel):
+    """A trained MelGAN: from mel spectrograms to sounds. mel: the spectrogram that it was trained with."""
+
+    def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
+        super().__init__(stored, device)
+        mel = stored.config["sound"]["mel"]
+        self.mel = MelSpectrogram(self.rate, mel["fft"], mel["hop"], mel["bands"]).to(self.device)
+
+    @torch.no_grad()
+    def vocode(self, log_mel: Tensor) -> Sounds:
+        """The sounds of log mel spectrograms, float [N, bands, T], as `mel` makes them. T: any number from 4 on.
+
+        Raises RecipeError for another shape, or numbers that are not finite.
+        """
+        bands, hop = self.mel.bands, self.mel.hop
+        if log_mel.dim() != 3 or log_mel.shape[1] != bands or log_mel.shape[2] < 4 or not len(log_mel):
+            raise RecipeError(
+                f"vocode: expected log mel spectrograms [N, {bands}, 4 or more], got {list(log_mel.shape)}"
+            )
+        if not bool(torch.isfinite(log_mel).all()):
+            raise RecipeError("vocode: the spectrograms hold numbers that are not finite")
+        _check_size(log_mel.shape[0] * log_mel.shape[2] * hop)
+        parts = [self.generator(part.float().to(self.device)) for part in torch.split(log_mel, AT_ONCE)]
+        return Sounds(to_samples(torch.cat([part.cpu() for part in parts])), self.rate)
+
+    @torch.no_grad()
+    def restore(self, samples: Tensor) -> Sounds:
+        """The sounds of the mel spectrograms of these sounds, int16 [N, L] at `rate`: copy synthesis.
+
+        L is cut to a multiple of the hop. Raises RecipeError for another kind of sounds, and too short ones.
+        """
+        hop = self.mel.hop
+        if samples.dtype != torch.int16 or samples.dim() != 2 or samples.shape[1] < max(4 * hop, self.mel.fft):
+            raise RecipeError(
+                f"restore: expected int16 [N, {max(4 * hop, self.mel.fft)} or more], got {samples.dtype} "
+                f"{list(samples.shape)}"
+            )
+        _check_size(samples.numel())
+        whole = samples[:, : samples.shape[1] // hop * hop]
+        mels = [self.mel(to_model_range(part.to(self.device))) for part in torch.split(whole, AT_ONCE)]
+        return self.vocode(torch.cat(mels))
+
+
+KINDS: dict[str, type[SoundGenerator | Vocoder]] = {"wavegan": SoundGenerator, "melgan": Vocoder}
+
+
+def sound_model(stored: StoredModel, device: torch.device | str = "cpu") -> SoundGenerator | Vocoder:
+    """The model of sounds that is stored. Raises CheckpointError for a system that this version does not know."""
+    return KINDS[_known(str(stored.config["system"]))](stored, device)
+
+
+def new_generator(system: str, settings: Mapping[str, Any], sound: Mapping[str, Any]) -> nn.Module:
+    """The network of a stored model, its weights as they begin.
+
+    settings: of the system. sound: "length", and "mel" with its "bands". Raises CheckpointError for another system.
+    """
+    if _known(system) == "wavegan":
+        return WaveGANGenerator(int(sound["length"]), int(settings["latent_dim"]), int(settings["width"]))
+    return MelGANGenerator(
+        int(sound["mel"]["bands"]), int(settings["width"]), tuple(settings["ratios"]),
+        int(settings["residual_layers"]),
+    )  # fmt: skip
+
+
+def stored_sound_model(
+    tensors: Mapping[str, Tensor], *, system: str, settings: Mapping[str, Any], sound: Mapping[str, Any],
+    classes: tuple[str, ...], steps: int, about: Mapping[str, Any],
+) -> StoredModel:  # fmt: skip
+    """The stored form of a model of sounds, with its card.
+
+    tensors: of its generator, "generator.NAME". settings: of the system. sound: rate, length and mel settings. about:
+    any JSON: experiment, paper, dataset, data_digest, metrics, seed, versions.
+    """
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    prior = {"kind": "Uniform", "latent_dim": settings["latent_dim"]} if "latent_dim" in settings else {}
+    config = {
+        "format": FORMAT, "papergan": papergan.__version__, "system": system, "settings": dict(settings), "image": {},
+        "sound": dict(sound), "prior": prior, "classes": list(classes), "conditional": False,
+        "progress": {"step": steps}, "weights": "raw", "encoder": False, "digest": Weights(kept).digest,
+        "about": dict(about),
+    }  # fmt: skip
+    return StoredModel(Weights(kept), config, sound_card(config))
+
+
+def _known(system: str) -> str:
+    if system not in KINDS:
+        raise CheckpointError(f"system {quoted(system)} makes no sounds in this version: {' or '.join(KINDS)}")
+    return system
+
+
+def _check_size(count: int) -> None:
+    if count > MOST_SAMPLES:
+        raise RecipeError(
+            f"at most {MOST_SAMPLES:,} samples at once, got {count:,}; give fewer sounds, or shorter ones"
+        )

@@ -1,0 +1,1 @@
+"""Networks of sounds: WaveGAN and MelGAN."""

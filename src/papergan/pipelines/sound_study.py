@@ -1,0 +1,166 @@
+"""The sound study: WaveGAN and MelGAN trained on sounds over seeds, scored, to be looked at and listened to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kedro.pipeline import Pipeline
+
+from papergan.config.checked import SoundStudy
+from papergan.config.papers import citation
+from papergan.config.sound_study import SoundTrial, trials_of
+from papergan.datasets.feature_cache import FeatureCache
+from papergan.datasets.page import Page
+from papergan.datasets.trial_results import SoundTrialStore
+from papergan.inference.model_folder import StoredModel
+from papergan.pipelines.groups import named_node
+from papergan.reporting.sound_page import SoundPage
+from papergan.sound.classifier import load_classifier, train_classifier
+from papergan.sound.data import load_sounds
+from papergan.sound.sounds import SoundSplits
+from papergan.studies import sound_results
+from papergan.studies.seed_groups import SoundGroup, grouped
+from papergan.studies.sound_trials import CLASS_ACCURACY, SoundTrainer
+from papergan.studies.tables import study_page
+from papergan.studies.worker import failures
+from papergan.studies.workers import train_all
+from papergan.tracking import Tracker
+from papergan.training.history import Row
+from papergan.weights import Weights
+
+NAME = "sound_study"
+
+
+def ingest_sounds(study: SoundStudy) -> SoundSplits:
+    """The sounds of the recipe: drawn, or read from WAV files."""
+    return load_sounds(study.recipe.sounds)
+
+
+def train_sound_classifier(study: SoundStudy, sounds: SoundSplits, feature_cache: FeatureCache) -> Weights:
+    """The classifier of the sounds, trained once for these sounds and settings."""
+    mel, settings = study.recipe.mel, study.recipe.classifier
+    made_from = {"sounds": sounds.train.digest, "mel": mel.model_dump(), "settings": settings.model_dump()}
+    return feature_cache.get_or_compute(
+        "sound_classifier", made_from, lambda: train_classifier(sounds.train, mel, settings)
+    )
+
+
+def train_systems(
+    study: SoundStudy, sounds: SoundSplits, classifier: Weights, trials: SoundTrialStore, tracker: Tracker
+) -> dict[str, str]:
+    """Run every trial that is not finished. Returns where the result of each is kept, or why it failed, by its name.
+
+    Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
+    """
+    planned = _trials(study, sounds)
+    trainer = SoundTrainer(trials, sounds, classifier)
+    failed = train_all(study.recipe.workers, planned, trainer, trials, tracker)
+    return {_name(trial): failed.get(trial.key, trial.key) for trial in planned}
+
+
+def _trials(study: SoundStudy, sounds: SoundSplits) -> list[SoundTrial]:
+    return trials_of(study.recipe, sounds.train.digest)
+
+
+def _name(trial: SoundTrial) -> str:
+    return f"{trial.name}, seed {trial.seed}"
+
+
+def score_baselines(study: SoundStudy, sounds: SoundSplits, classifier: Weights) -> dict[str, Row]:
+    """The scores of real sounds and of the Griffin-Lim algorithm."""
+    return sound_results.baselines(study.recipe, sounds, load_classifier(classifier))
+
+
+def tabulate(
+    study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str],
+    baselines: Mapping[str, Row],
+) -> Page:  # fmt: skip
+    """The page: scores of every system over seeds, beside the baselines."""
+    failed, planned = failures(finished), _trials(study, sounds)
+    reasons = {trial.key: failed[_name(trial)] for trial in planned if _name(trial) in failed}
+    groups = grouped(SoundGroup, planned, trials, reasons)
+    tables = [
+        (title, sound_results.summary(mine, baselines))
+        for kind, title in sound_results.KINDS.items()
+        if (mine := [group for group in groups if group.grid == kind])
+    ]
+    return study_page(
+        tables, [], f"{study.name}: {study.recipe.description}", _notes(study, sounds, groups, baselines),
+        sound_results.trial_table(groups, baselines), sentences=[" ".join(one) for one in failed.items()],
+    )  # fmt: skip
+
+
+def _notes(
+    study: SoundStudy, sounds: SoundSplits, groups: list[SoundGroup], baselines: Mapping[str, Row]
+) -> list[str]:  # fmt: skip
+    recipe, missing = study.recipe, sum(len(group.missing) for group in groups)
+    accuracy = baselines[sound_results.REAL][CLASS_ACCURACY]
+    notes = [f"{missing} trials not finished yet"] if missing else []
+    notes += [
+        f"{len(sounds.train)} training and {len(sounds.test)} test sounds ({sounds.train.name}, {sounds.test.name}) of "
+        f"{sounds.train.length} samples at {sounds.train.rate} Hz in {len(sounds.train.classes)} classes, digest "
+        f"{sounds.train.digest[:12]}",
+        f"Inception Score and Fréchet distance: of {recipe.samples} sounds by a classifier of these sounds, which has "
+        f"{100 * accuracy:.1f} % of the test sounds right; numbers by another classifier cannot be compared with them",
+        f"log mel L1: mean absolute difference of log mel spectrograms, in nepers, {recipe.mel.bands} bands, windows "
+        f"of {recipe.mel.fft} samples, one every {recipe.mel.hop}; of test sounds, which no system was trained on",
+        f"Griffin-Lim: {recipe.griffin_lim_iterations} iterations from the magnitudes that a mel spectrogram tells",
+        *(citation(sound_results.PAPERS[kind]) for kind in dict.fromkeys(group.grid for group in groups)),
+        f"± over seeds {', '.join(map(str, recipe.seeds))} (N - 1)",
+    ]
+    newest = next((group.results[-1] for group in reversed(groups) if group.results), None)
+    if newest is not None:
+        notes.append(", ".join(f"{name} {value}" for name, value in newest.provenance.items()))
+    return notes
+
+
+def draw_spectrograms(
+    study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
+) -> object:
+    """A matplotlib Figure of waveforms and mel spectrograms, real and generated."""
+    rows = sound_results.rows_of_sounds(grouped(SoundGroup, _trials(study, sounds), trials), sounds, study.recipe)
+    return sound_results.spectrograms(rows, study.recipe, f"{study.name}: log mel spectrograms")
+
+
+def collect_sounds(
+    study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
+) -> SoundPage:
+    """The sounds of the figure and more of them, to listen to."""
+    rows = sound_results.rows_of_sounds(grouped(SoundGroup, _trials(study, sounds), trials), sounds, study.recipe)
+    return SoundPage(f"{study.name}: {study.recipe.description}", sounds.train.rate, rows)
+
+
+def draw_over_time(
+    study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str],
+    baselines: Mapping[str, Row],
+) -> object:  # fmt: skip
+    """A matplotlib Figure of scores over training."""
+    groups = grouped(SoundGroup, _trials(study, sounds), trials)
+    return sound_results.over_time(groups, baselines, f"{study.name}: scores while training")
+
+
+def package_models(
+    study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
+) -> dict[str, StoredModel]:
+    """The model of each system, of its first seed that ended, which `papergan.load` reads."""
+    groups = grouped(SoundGroup, _trials(study, sounds), trials)
+    found = {group.name: sound_results.model_of(group, sounds, study.recipe) for group in groups}
+    return {name: model for name, model in found.items() if model is not None}
+
+
+def create_pipeline() -> Pipeline:
+    """The pipeline of the sound study. Finished trials are kept: the same command goes on."""
+    recipe = "params:recipe"
+    inputs = [recipe, "sounds", "trials", "finished"]
+    nodes = [
+        named_node(ingest_sounds, recipe, "sounds"),
+        named_node(train_sound_classifier, [recipe, "sounds", "feature_cache"], "classifier"),
+        named_node(train_systems, [recipe, "sounds", "classifier", "trials", "tracker"], "finished"),
+        named_node(score_baselines, [recipe, "sounds", "classifier"], "baselines"),
+        named_node(tabulate, [*inputs, "baselines"], "page"),
+        named_node(draw_spectrograms, inputs, "spectrograms"),
+        named_node(draw_over_time, [*inputs, "baselines"], "over_time"),
+        named_node(collect_sounds, inputs, "sound_page"),
+        named_node(package_models, inputs, "models"),
+    ]
+    return Pipeline(nodes, namespace=NAME, inputs={"feature_cache"}, parameters={recipe: f"params:{NAME}"})

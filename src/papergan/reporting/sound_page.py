@@ -1,0 +1,56 @@
+"""A page on which sounds can be played."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+from torch import Tensor
+
+from papergan.sound.wav_files import wav_bytes
+
+STYLE = (
+    "body{font-family:sans-serif;margin:2em;max-width:75em}"
+    "figure{display:inline-block;margin:.3em .6em .3em 0}figcaption{font-size:small}audio{width:15em}"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SoundPage:
+    """Sounds int16 [L] at `rate` Hz by heading and caption, in the order in which they are shown."""
+
+    title: str
+    rate: int
+    groups: Mapping[str, Mapping[str, Tensor]]
+
+    def files(self) -> dict[str, bytes]:
+        """The content of a WAV file for every sound, by its name, "heading-caption.wav" in lower case."""
+        return {
+            f"{_file_name(heading)}-{_file_name(caption)}.wav": wav_bytes(samples, self.rate)
+            for heading, sounds in self.groups.items()
+            for caption, samples in sounds.items()
+        }
+
+    def html(self) -> str:
+        """The page with a player for every sound, which needs no other file."""
+        body = [f"<h1>{escape(self.title)}</h1>"]
+        for heading, sounds in self.groups.items():
+            body.append(f"<h2>{escape(heading)}</h2>")
+            body += [self._player(caption, samples) for caption, samples in sounds.items()]
+        return (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}</title>'
+            f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
+        )
+
+    def _player(self, caption: str, samples: Tensor) -> str:
+        content = base64.b64encode(wav_bytes(samples, self.rate)).decode()
+        return (
+            f"<figure><figcaption>{escape(caption)}</figcaption>"
+            f'<audio controls preload="none" src="data:audio/wav;base64,{content}"></audio></figure>'
+        )
+
+
+def _file_name(text: str) -> str:
+    return "_".join("".join(one if one.isalnum() or one == "-" else " " for one in text.lower()).split())

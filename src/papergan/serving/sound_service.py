@@ -1,0 +1,69 @@
+"""Requests to a served generator of sounds."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from papergan.inference.sound_model import SoundGenerator
+from papergan.inference.sounds import Sounds
+from papergan.serving.service import Limits, Refused, Seed, Service, answer_json
+from papergan.serving.worker import Check
+from papergan.validation import StrictModel
+
+if TYPE_CHECKING:
+    from fastapi import Request, Response
+
+
+class SoundBody(StrictModel):
+    """What POST /sample takes. format: "wav" is one sound, "json" has a WAV file for each of them."""
+
+    n: Annotated[int, Field(ge=1)] = 1
+    seed: Seed = 0
+    format: Literal["wav", "json"] = "wav"
+
+
+class SoundService(Service):
+    """The handlers of one generator of sounds."""
+
+    generator: SoundGenerator  # type: ignore[assignment]
+
+    def __init__(self, generator: SoundGenerator, limits: Limits) -> None:
+        super().__init__(generator, limits)  # type: ignore[arg-type]
+
+    @property
+    def routes(self) -> dict[str, str]:
+        return {"sample": "POST"}
+
+    async def sample(self, request: Request) -> Response:
+        """POST /sample."""
+        from fastapi import Response
+
+        body = await self._body(request, SoundBody)
+        if body.n > self.limits.images:
+            raise Refused(400, f"n: at most {self.limits.images} sounds in a request, got {body.n}")
+        if body.format == "wav" and body.n != 1:
+            raise Refused(400, f'n: a WAV file is of one sound, got {body.n}; ask for format "json"')
+
+        def made(check: Check) -> bytes:
+            check()  # who waited too long is not served
+            sounds = self.generator.sample(body.n, seed=body.seed)
+            return sounds.wav(0) if body.format == "wav" else self._as_json(sounds)
+
+        media = "audio/wav" if body.format == "wav" else "application/json"
+        return Response(await self.worker.run(made), media_type=media)
+
+    async def model(self, request: Request) -> Response:
+        """GET /model: what can be asked for."""
+        about = {**self.about, "most": self.limits.images, "rate": self.generator.rate}
+        return answer_json({**about, "seconds": self.generator.length / self.generator.rate})
+
+    def _as_json(self, sounds: Sounds) -> bytes:
+        files = [
+            {"index": sounds.first + index, "wav": base64.b64encode(sounds.wav(index)).decode()}
+            for index in range(len(sounds))
+        ]
+        return json.dumps({"digest": self.generator.digest, "sounds": files}).encode()

@@ -1,0 +1,50 @@
+"""Settings of sounds, their mel spectrograms and their classifier; strict models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from papergan.validation import SampleCount, Seed, StrictModel
+
+LEAST_RATE, MOST_RATE = 4000, 48000  # Hz
+LEAST_LENGTH, MOST_LENGTH = 1024, 65536  # samples
+
+
+class SoundData(StrictModel):
+    """Sounds of `length` samples at `rate` Hz. train, test: how many are drawn. seed: of the draw.
+
+    folder: WAV files of one's own in the place of drawn sounds, in a subfolder for each class; held_out: the share of
+    the files, drawn from each class, that is the test split and never trained on.
+    """
+
+    length: Annotated[int, Field(ge=LEAST_LENGTH, le=MOST_LENGTH)] = 16384
+    rate: Annotated[int, Field(ge=LEAST_RATE, le=MOST_RATE)] = 16000
+    train: SampleCount = 4000
+    test: SampleCount = 1000
+    folder: Annotated[str, Field(min_length=1)] | None = None
+    held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    seed: Annotated[Seed, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.length & (self.length - 1):
+            raise ValueError(f"length: a power of two of samples, got {self.length}")
+        return self
+
+
+class MelSettings(StrictModel):
+    """Mel spectrograms: windows of `fft` samples, one every `hop`, in `bands` mel bands up to half the rate."""
+
+    fft: Annotated[int, Field(ge=64, le=8192)] = 1024
+    hop: Annotated[int, Field(ge=16, le=4096)] = 256
+    bands: Annotated[int, Field(ge=8, le=256)] = 80
+
+
+class ClassifierSettings(StrictModel):
+    """The classifier of the sounds, by whose features and classes generated ones are scored."""
+
+    width: Annotated[int, Field(ge=1, le=1024)] = 16
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 8
+    seed: Annotated[Seed, Field(ge=0)] = 0

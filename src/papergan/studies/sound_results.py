@@ -1,0 +1,210 @@
+"""Tables, figures and the page of sounds of the sound study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from papergan.config.papers import citation
+from papergan.config.sound_study import SoundStudyRecipe
+from papergan.inference.model_folder import StoredModel
+from papergan.inference.sound_model import stored_sound_model
+from papergan.reporting.pages import text
+from papergan.reporting.pros_and_cons import with_deviation
+from papergan.reporting.seed_groups import Measured
+from papergan.sound.classifier import SoundClassifier
+from papergan.sound.mel import MelSpectrogram, griffin_lim
+from papergan.sound.sounds import SoundSplits, to_model_range, to_samples
+from papergan.studies.seed_groups import SoundGroup
+from papergan.studies.sound_trials import CHUNK, CLASS_ACCURACY, LOG_MEL_L1, SHOWN, restoration_scores
+from papergan.training.history import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+REAL, GRIFFIN_LIM = "real sounds", "Griffin-Lim"
+NUM_SPECTROGRAMS = 10  # in a row of the figure
+PAPERS = {"wavegan": "donahue2019", "melgan": "kumar2019"}
+KINDS = {"wavegan": "sounds from latents", "melgan": "sounds from their mel spectrograms"}
+COLUMNS = {
+    "wavegan": {
+        "inception_score": "Inception Score", "share_of_real": "share of real sounds' score",
+        "frechet": "Fréchet distance", "classes_drawn": "classes drawn",
+    },
+    "melgan": {LOG_MEL_L1: "log mel L1", "below_griffin_lim": "below Griffin-Lim", CLASS_ACCURACY: "class accuracy"},
+}  # fmt: skip
+
+
+def griffin_lim_sounds(samples: Tensor, mel: MelSpectrogram, iterations: int) -> Tensor:
+    """What the algorithm makes of the mel spectrograms of sounds: int16 [N, L] -> int16 [N, L]."""
+    parts = [griffin_lim(mel(to_model_range(part)), mel, iterations, seed=0) for part in torch.split(samples, CHUNK)]
+    return to_samples(torch.cat(parts).clamp(-1.0, 1.0))
+
+
+def baselines(recipe: SoundStudyRecipe, sounds: SoundSplits, classifier: SoundClassifier) -> dict[str, Row]:
+    """The scores of real test sounds, and of the Griffin-Lim algorithm on their mel spectrograms."""
+    mel, test = mel_of(recipe), sounds.test
+    made = griffin_lim_sounds(test.samples[: recipe.samples], mel, recipe.griffin_lim_iterations)
+    real = restoration_scores(test.samples[: recipe.samples], test, mel, classifier)
+    return {REAL: real, GRIFFIN_LIM: restoration_scores(made, test, mel, classifier)}
+
+
+def mel_of(recipe: SoundStudyRecipe) -> MelSpectrogram:
+    """The mel spectrogram of the recipe's sounds."""
+    return MelSpectrogram(recipe.sounds.rate, recipe.mel.fft, recipe.mel.hop, recipe.mel.bands)
+
+
+def summary(groups: Sequence[SoundGroup], lines: Mapping[str, Row]) -> pd.DataFrame:
+    """A row for each system of one kind, over seeds, and for each baseline."""
+    import pandas as pd
+
+    columns = COLUMNS[groups[0].grid]
+    rows = [_row(group, columns, lines) for group in groups]
+    if groups[0].grid == "melgan":
+        rows += [
+            {"system": name, **{label: text(line[key]) for key, label in columns.items() if key in line}}
+            for name, line in lines.items()
+        ]
+    else:
+        found = next((result.scores for group in groups for result in group.results if result.scores), {})
+        real = {"system": REAL, "Inception Score": text(found.get("inception_score_real"))}
+        rows += [real] if found else []
+    return pd.DataFrame(rows).fillna("")
+
+
+def _row(group: SoundGroup, columns: Mapping[str, str], lines: Mapping[str, Row]) -> dict[str, str]:
+    row = {"system": group.name, "seeds": ", ".join(str(seed) for seed, one in group.done if not one.diverged)}
+    for key, label in columns.items():
+        row[label] = with_deviation(_measured(group, key, lines))
+    row["ms a step"] = with_deviation(group.over(lambda one: 1000 * one.seconds_per_step))
+    row["flags"] = "; ".join(
+        [*(f"seed {seed}: {one.diverged}" for seed, one in group.done if one.diverged), *group.unfinished]
+    )
+    return row
+
+
+def _measured(group: SoundGroup, key: str, lines: Mapping[str, Row]) -> Measured | None:
+    if key == "share_of_real":
+        return group.over(lambda one: one.scores["inception_score"] / one.scores["inception_score_real"])
+    if key == "below_griffin_lim":
+        return group.over(lambda one: 1.0 - one.scores[LOG_MEL_L1] / lines[GRIFFIN_LIM][LOG_MEL_L1])
+    return group.over(lambda one: one.scores.get(key))
+
+
+def model_of(group: SoundGroup, sounds: SoundSplits, recipe: SoundStudyRecipe) -> StoredModel | None:
+    """The model of the first seed that ended; None where none did."""
+    seed, result = next(((seed, one) for seed, one in group.done if one.tensors), (0, None))
+    if result is None:
+        return None
+    settings = group.trial.settings
+    sound = {"rate": sounds.train.rate, "length": sounds.train.length, "mel": recipe.mel.model_dump()}
+    about = {
+        "experiment": f"{group.trial.experiment}, {group.name}", "dataset": sounds.train.name,
+        "data_digest": sounds.train.digest, "metrics": dict(result.scores), "seed": seed,
+        "provenance": dict(result.provenance), "paper": {"citation": citation(PAPERS[group.grid])},
+    }  # fmt: skip
+    tensors = {name: tensor for name, tensor in result.tensors.items() if name.startswith("generator.")}
+    return stored_sound_model(
+        tensors, system=group.grid, settings=settings.model_dump(mode="json"), sound=sound,
+        classes=sounds.train.classes, steps=settings.steps, about=about,
+    )  # fmt: skip
+
+
+def trial_table(groups: Sequence[SoundGroup], lines: Mapping[str, Row]) -> pd.DataFrame:
+    """A row for every trial and baseline with all its scores."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = [
+        {
+            "system": group.name, "kind": group.grid, "seed": seed, "diverged": result.diverged,
+            "steps": group.trial.steps, **result.scores, "seconds_per_step": result.seconds_per_step,
+            **result.provenance,
+        }
+        for group in groups
+        for seed, result in group.done
+    ]  # fmt: skip
+    return pd.DataFrame(rows + [{"system": name, **line} for name, line in lines.items()])
+
+
+def rows_of_sounds(
+    groups: Sequence[SoundGroup], sounds: SoundSplits, recipe: SoundStudyRecipe
+) -> dict[str, dict[str, Tensor]]:
+    """Sounds int16 [L] by what they are and their captions: real ones, those of systems, and Griffin-Lim's.
+
+    Of each system those of the first seed that ended; MelGAN's and Griffin-Lim's are of the real ones above them.
+    """
+    test = sounds.test
+    captions = [f"{place + 1} {test.classes[label]}" for place, label in enumerate(test.labels[:SHOWN].tolist())]
+    rows = {REAL: dict(zip(captions, test.samples, strict=False))}
+    melgans = False
+    for group in groups:
+        shown = next((one.tensors["sounds"] for one in group.results if "sounds" in one.tensors), None)
+        if shown is None:
+            continue
+        restores = group.grid == "melgan"
+        melgans = melgans or restores
+        names = captions if restores else [str(place + 1) for place in range(len(shown))]
+        rows[group.name] = dict(zip(names, shown, strict=False))
+    if melgans:
+        made = griffin_lim_sounds(test.samples[:SHOWN], mel_of(recipe), recipe.griffin_lim_iterations)
+        rows[GRIFFIN_LIM] = dict(zip(captions, made, strict=False))
+    return rows
+
+
+def spectrograms(rows: Mapping[str, Mapping[str, Tensor]], recipe: SoundStudyRecipe, title: str) -> Figure:
+    """Log mel spectrograms of the first ten of each row of `rows_of_sounds`, and their waveforms above them."""
+    from matplotlib.figure import Figure
+
+    mel = mel_of(recipe)
+    figure = Figure(figsize=(1.7 * NUM_SPECTROGRAMS, 2.3 * len(rows) + 0.6), layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(
+        2 * len(rows), NUM_SPECTROGRAMS, squeeze=False, gridspec_kw={"height_ratios": [1, 2] * len(rows)}
+    )
+    for place, (name, sounds) in enumerate(rows.items()):
+        chosen = list(sounds.items())[:NUM_SPECTROGRAMS]
+        pictures = mel(to_model_range(torch.stack([samples for _, samples in chosen])))
+        for column in range(NUM_SPECTROGRAMS):
+            waveform, picture = panels[2 * place, column], panels[2 * place + 1, column]
+            for axes in (waveform, picture):
+                axes.set(xticks=[], yticks=[])
+                axes.set_visible(column < len(chosen))
+            if column < len(chosen):
+                caption, samples = chosen[column]
+                _waveform(waveform, samples, caption)
+                picture.imshow(pictures[column].numpy(), origin="lower", aspect="auto", vmin=-9.0, vmax=2.0)
+        panels[2 * place + 1, 0].set_ylabel(name)
+    return figure
+
+
+def _waveform(axes: Axes, samples: Tensor, caption: str) -> None:
+    axes.plot(samples.numpy() / 32768, linewidth=0.4)
+    axes.set_ylim(-1, 1)
+    axes.set_title(caption, fontsize="small")
+
+
+def over_time(groups: Sequence[SoundGroup], lines: Mapping[str, Row], title: str) -> Figure:
+    """Scores over training, a panel for each kind of system, a line for each seed; baselines dashed."""
+    from matplotlib.figure import Figure
+
+    of_kind = {"wavegan": ("inception_score", "Inception Score"), "melgan": (LOG_MEL_L1, "log mel L1")}
+    kinds = [kind for kind in of_kind if any(group.grid == kind for group in groups)]
+    figure = Figure(figsize=(6 * max(1, len(kinds)), 4), layout="constrained")
+    figure.suptitle(title)
+    for axes, kind in zip(figure.subplots(1, max(1, len(kinds)), squeeze=False)[0], kinds, strict=False):
+        key, label = of_kind[kind]
+        for place, group in enumerate(one for one in groups if one.grid == kind):
+            for number, (_, result) in enumerate(group.done):
+                steps, values = zip(*[(row["step"], row[key]) for row in result.over_time], strict=True)
+                axes.plot(steps, values, color=f"C{place}", label=group.name if number == 0 else None)
+        if kind == "melgan":
+            axes.axhline(lines[GRIFFIN_LIM][LOG_MEL_L1], linestyle="--", color="grey", label=GRIFFIN_LIM)
+        axes.set(xlabel="step", ylabel=label)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    return figure
