@@ -29,14 +29,12 @@ machines, and then rarely a sample by 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.signal import butter, lfilter, sosfilt  # type: ignore[import-untyped]
-from scipy.special import diric  # type: ignore[import-untyped]
 
 from papergan.data.memory import check_memory
 from papergan.errors import DataError
@@ -99,6 +97,14 @@ def _drawn(label: str, draw: np.random.Generator, rate: int, length: int) -> NDA
     return samples
 
 
+def _filtered(numerator: Sequence[float] | Array, denominator: Sequence[float] | Array, sound: Array) -> Array:
+    """The sound through a recursive filter."""
+    from scipy.signal import lfilter  # type: ignore[import-untyped]  # here, since it is slow to import
+
+    filtered: Array = lfilter(numerator, denominator, sound)
+    return filtered
+
+
 def _string(low: float, high: float) -> Callable[[np.random.Generator, int, Array], Array]:
     def sound(draw: np.random.Generator, rate: int, time: Array) -> Array:
         period = rate / draw.uniform(low, high)
@@ -107,13 +113,13 @@ def _string(low: float, high: float) -> Callable[[np.random.Generator, int, Arra
         delay = math.floor(period - damping - 0.1)  # whole samples; the all-pass filter has the rest, 0.1..1.1
         rest = period - damping - delay
         tuning = (1 - rest) / (1 + rest)
-        pluck: Array = lfilter([1 - softness], [1, -softness], draw.uniform(-1, 1, round(period)))
+        pluck = _filtered([1 - softness], [1, -softness], draw.uniform(-1, 1, round(period)))
         excitation = np.zeros(len(time))
         excitation[: len(pluck)] = (pluck - pluck.mean())[: len(time)]  # what is constant would hardly decay
         loop = np.zeros(delay + 3)
         loop[:2] = 1, tuning
         loop[delay:] -= gain * np.convolve([1 - damping, damping], [tuning, 1])
-        ringing: Array = lfilter([1, tuning], loop, excitation)
+        ringing = _filtered([1, tuning], loop, excitation)
         return ringing
 
     return sound
@@ -147,6 +153,8 @@ def _hi_hat(draw: np.random.Generator, rate: int, time: Array) -> Array:
 
 def _vowel(letter: str) -> Callable[[np.random.Generator, int, Array], Array]:
     def sound(draw: np.random.Generator, rate: int, time: Array) -> Array:
+        from scipy.special import diric  # type: ignore[import-untyped]  # here, since it is slow to import
+
         pitch, vibrato, depth = draw.uniform(90, 250), draw.uniform(4, 7), draw.uniform(0, 0.02)
         phase, scale, breadth = draw.uniform(0, 2 * np.pi), draw.uniform(0.95, 1.1), draw.uniform(0.8, 1.25)
         attack, end, release = draw.uniform(0.005, 0.02), draw.uniform(0.25, 0.4), draw.uniform(0.05, 0.1)
@@ -166,12 +174,14 @@ def _vowel(letter: str) -> Callable[[np.random.Generator, int, Array], Array]:
 def _resonance(sound: Array, frequency: float, bandwidth: float, rate: int) -> Array:
     c = -math.exp(-2 * math.pi * bandwidth / rate)
     b = 2 * math.exp(-math.pi * bandwidth / rate) * math.cos(2 * math.pi * frequency / rate)
-    resonance: Array = lfilter([1 - b - c], [1, -b, -c], sound)
+    resonance = _filtered([1 - b - c], [1, -b, -c], sound)
     return resonance
 
 
 def _high(noise: Array, corner: float) -> Array:
     """What is above `corner` times the rate: a Butterworth filter of order 4."""
+    from scipy.signal import butter, sosfilt  # type: ignore[import-untyped]
+
     filtered: Array = sosfilt(butter(4, 2 * corner, "highpass", output="sos"), noise)
     return filtered
 

@@ -13,8 +13,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.io import wavfile  # type: ignore[import-untyped]
-from scipy.signal import resample_poly  # type: ignore[import-untyped]
 from torch import Tensor
 
 from papergan.data.folder import walk
@@ -90,6 +88,8 @@ def wav_bytes(samples: Tensor, rate: int) -> bytes:
     """A WAV file of one channel, 16 bits. samples: int16 [L]; rate: Hz. Raises DataError for other samples."""
     if samples.dtype != torch.int16 or samples.dim() != 1:
         raise DataError(f"a WAV file is made of int16 [L], got {samples.dtype} {tuple(samples.shape)}")
+    from scipy.io import wavfile  # type: ignore[import-untyped]  # here, since it is slow to import
+
     file = io.BytesIO()
     wavfile.write(file, rate, samples.cpu().numpy())
     return file.getvalue()
@@ -165,6 +165,8 @@ def _read(path: Path, rate: int, length: int | None) -> Tensor:
 
 def _decoded(content: bytes, where: str) -> tuple[int, NDArray[Any]]:
     """Rate, and samples [T] or [T, channels]. A file that was cut off is an error; chunks of other kinds are not."""
+    from scipy.io import wavfile  # as above
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -196,5 +198,7 @@ def _resampled(sound: NDArray[np.float64], own_rate: int, rate: int, length: int
     up, down = rate // common, own_rate // common
     if up != down:
         needed = None if length is None else math.ceil((length * down + _TAPS * max(up, down)) / up) + 1
+        from scipy.signal import resample_poly  # type: ignore[import-untyped]
+
         sound = resample_poly(sound[:needed], up, down)
     return sound[:length]
