@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from kedro.pipeline import Pipeline
 
-from papergan.config.channel_study import ChannelTrial
 from papergan.config.checked import ChannelStudy
 from papergan.config.papers import citation
 from papergan.datasets.page import Page
@@ -14,10 +13,10 @@ from papergan.datasets.trial_results import ChannelTrialStore
 from papergan.pipelines.groups import named_node
 from papergan.studies import channel_results
 from papergan.studies.channel_trials import ChannelTrainer
+from papergan.studies.named_trials import grouped_named, notes_of, train_named
 from papergan.studies.seed_groups import ChannelGroup, grouped
 from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
-from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 from papergan.wireless.baselines import Baseline
 
@@ -25,16 +24,8 @@ NAME = "channel_study"
 
 
 def train_systems(study: ChannelStudy, trials: ChannelTrialStore, tracker: Tracker) -> dict[str, str]:
-    """Run every trial that is not finished. Returns where the result of each is kept, or why it failed, by its name.
-
-    Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
-    """
-    failed = train_all(study.recipe.workers, study.trials, ChannelTrainer(trials), trials, tracker)
-    return {_name(trial): failed.get(trial.key, trial.key) for trial in study.trials}
-
-
-def _name(trial: ChannelTrial) -> str:
-    return f"{trial.name}, seed {trial.seed}"
+    """Run every trial that is not finished, as `train_named`."""
+    return train_named(study.recipe.workers, study.trials, ChannelTrainer(trials), trials, tracker)
 
 
 def compute_baselines(study: ChannelStudy) -> dict[str, list[Baseline]]:
@@ -46,9 +37,7 @@ def tabulate(
     study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str], baselines: Mapping[str, list[Baseline]]
 ) -> Page:
     """The page: error rates of every system over seeds, beside the baselines of its channel."""
-    failed = failures(finished)
-    reasons = {trial.key: failed[_name(trial)] for trial in study.trials if _name(trial) in failed}
-    groups = grouped(ChannelGroup, study.trials, trials, reasons)
+    groups = grouped_named(ChannelGroup, study.trials, trials, finished)
     tables = [
         (
             name.replace("_", " "),
@@ -60,14 +49,14 @@ def tabulate(
     ]  # fmt: skip
     return study_page(
         tables, [], f"{study.name}: {study.recipe.description}", _notes(study, groups),
-        channel_results.rate_table(groups, baselines), sentences=[" ".join(one) for one in failed.items()],
+        channel_results.rate_table(groups, baselines), sentences=[" ".join(one) for one in failures(finished).items()],
     )  # fmt: skip
 
 
 def _notes(study: ChannelStudy, groups: list[ChannelGroup]) -> list[str]:
-    recipe, missing = study.recipe, sum(len(group.missing) for group in groups)
-    notes = [f"{missing} trials not finished yet"] if missing else []
-    notes += [
+    recipe, (missing, made_by) = study.recipe, notes_of(groups)
+    return [
+        *missing,
         f"{recipe.bits} bits in {recipe.symbols} complex symbols of mean energy 1; the Hamming code sends its words by "
         f"{'BPSK' if recipe.code_order == 2 else '4-QAM'} in as many; {recipe.blocks} blocks at each Eb / N0; 0: no "
         "error was seen",
@@ -80,11 +69,8 @@ def _notes(study: ChannelStudy, groups: list[ChannelGroup]) -> list[str]:
         f"{recipe.rounds} rounds of {recipe.channel_steps} steps of the generator, {recipe.transmitter_steps} of the "
         f"transmitter, {recipe.receiver_steps} of the receiver; ± over seeds {', '.join(map(str, recipe.seeds))} "
         "(N - 1)",
+        *made_by,
     ]
-    newest = next((group.results[-1] for group in reversed(groups) if group.results), None)
-    if newest is not None:
-        notes.append(", ".join(f"{name} {value}" for name, value in newest.provenance.items()))
-    return notes
 
 
 def draw_error_rates(

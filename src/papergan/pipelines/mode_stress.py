@@ -9,7 +9,6 @@ from typing import Any
 from kedro.pipeline import Pipeline
 
 from papergan.config.checked import ModeStress
-from papergan.config.mode_stress import ModeTrial
 from papergan.config.papers import citation
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ModeTrialStore
@@ -20,33 +19,23 @@ from papergan.studies import mode_results
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.mode_results import measures_of, summary, trial_table
 from papergan.studies.mode_trials import PointsTrainer
+from papergan.studies.named_trials import grouped_named, notes_of, train_named
 from papergan.studies.seed_groups import ModeGroup, grouped
 from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
-from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 
 
 def run_stress_test(stress: ModeStress, trials: ModeTrialStore, tracker: Tracker) -> dict[str, str]:
-    """Run every trial that is not finished. Returns where the result of each is kept, or why it failed, by its name.
-
-    Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
-    """
-    failed = train_all(stress.recipe.workers, stress.trials, PointsTrainer(trials), trials, tracker)
-    return {_name(trial): failed.get(trial.key, trial.key) for trial in stress.trials}
-
-
-def _name(trial: ModeTrial) -> str:
-    return f"{trial.name}, seed {trial.seed}"
+    """Run every trial that is not finished, as `train_named`."""
+    return train_named(stress.recipe.workers, stress.trials, PointsTrainer(trials), trials, tracker)
 
 
 def tabulate(
     stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str], pros_and_cons: Mapping[str, Any]
 ) -> Page:
     """The page of the stress test: modes covered by every level over seeds, claims, the paper's pros and cons."""
-    failed = failures(finished)
-    reasons = {trial.key: failed[_name(trial)] for trial in stress.trials if _name(trial) in failed}
-    recipe, groups = stress.recipe, grouped(ModeGroup, stress.trials, trials, reasons)
+    recipe, groups = stress.recipe, grouped_named(ModeGroup, stress.trials, trials, finished)
     statements = read_statements(pros_and_cons, recipe.paper)
     losses = {loss for statement in statements for loss in statement.loss}
     tables, more, sentences = [], [], []
@@ -60,15 +49,15 @@ def tabulate(
             more.append((f"Pros and cons, {target}", statement_table(statements, measures_of(target_groups))))
     return study_page(
         tables, more, f"{stress.name}: {recipe.description}", _notes(stress, groups), trial_table(groups),
-        sentences=[*sentences, *map(" ".join, failed.items())],
+        sentences=[*sentences, *map(" ".join, failures(finished).items())],
     )  # fmt: skip
 
 
 def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
-    recipe, missing = stress.recipe, sum(len(group.missing) for group in groups)
+    recipe, (missing, made_by) = stress.recipe, notes_of(groups)
     worst = math.log(max(mixture.modes for mixture in recipe.targets.values()))
-    notes = [f"{missing} trials not finished yet"] if missing else []
-    notes += [
+    return [
+        *missing,
         f"a mode is covered if one of {recipe.samples} samples lies within 3 deviations of its centre; "
         f"high quality: the share of samples that lie so near to some centre; divergence: KL of the modes' shares from "
         f"equal ones, 0 is best, {text(worst)} the worst on the grid; after the last step, and the mean over the "
@@ -77,11 +66,8 @@ def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
         f"{recipe.steps} steps of {recipe.batch_size} points, system {recipe.system}, "
         f"{', '.join(f'{name} {value}' for name, value in recipe.common.items())}; ± over seeds "
         f"{', '.join(map(str, recipe.seeds))} (N - 1)",
+        *made_by,
     ]
-    newest = next((group.results[-1] for group in reversed(groups) if group.results), None)
-    if newest is not None:
-        notes.append(", ".join(f"{name} {value}" for name, value in newest.provenance.items()))
-    return notes
 
 
 def draw_samples(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:

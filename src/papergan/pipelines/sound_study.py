@@ -19,11 +19,11 @@ from papergan.sound.classifier import load_classifier, train_classifier
 from papergan.sound.data import load_sounds
 from papergan.sound.sounds import SoundSplits
 from papergan.studies import sound_results
+from papergan.studies.named_trials import grouped_named, notes_of, train_named
 from papergan.studies.seed_groups import SoundGroup, grouped
 from papergan.studies.sound_trials import CLASS_ACCURACY, SoundTrainer
 from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
-from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 from papergan.training.history import Row
 from papergan.weights import Weights
@@ -48,22 +48,13 @@ def train_sound_classifier(study: SoundStudy, sounds: SoundSplits, feature_cache
 def train_systems(
     study: SoundStudy, sounds: SoundSplits, classifier: Weights, trials: SoundTrialStore, tracker: Tracker
 ) -> dict[str, str]:
-    """Run every trial that is not finished. Returns where the result of each is kept, or why it failed, by its name.
-
-    Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
-    """
-    planned = _trials(study, sounds)
+    """Run every trial that is not finished, as `train_named`."""
     trainer = SoundTrainer(trials, sounds, classifier)
-    failed = train_all(study.recipe.workers, planned, trainer, trials, tracker)
-    return {_name(trial): failed.get(trial.key, trial.key) for trial in planned}
+    return train_named(study.recipe.workers, _trials(study, sounds), trainer, trials, tracker)
 
 
 def _trials(study: SoundStudy, sounds: SoundSplits) -> list[SoundTrial]:
     return trials_of(study.recipe, sounds.train.digest)
-
-
-def _name(trial: SoundTrial) -> str:
-    return f"{trial.name}, seed {trial.seed}"
 
 
 def score_baselines(study: SoundStudy, sounds: SoundSplits, classifier: Weights) -> dict[str, Row]:
@@ -76,9 +67,7 @@ def tabulate(
     baselines: Mapping[str, Row],
 ) -> Page:  # fmt: skip
     """The page: scores of every system over seeds, beside the baselines."""
-    failed, planned = failures(finished), _trials(study, sounds)
-    reasons = {trial.key: failed[_name(trial)] for trial in planned if _name(trial) in failed}
-    groups = grouped(SoundGroup, planned, trials, reasons)
+    groups = grouped_named(SoundGroup, _trials(study, sounds), trials, finished)
     tables = [
         (title, sound_results.summary(mine, baselines))
         for kind, title in sound_results.KINDS.items()
@@ -86,17 +75,17 @@ def tabulate(
     ]
     return study_page(
         tables, [], f"{study.name}: {study.recipe.description}", _notes(study, sounds, groups, baselines),
-        sound_results.trial_table(groups, baselines), sentences=[" ".join(one) for one in failed.items()],
+        sound_results.trial_table(groups, baselines), sentences=[" ".join(one) for one in failures(finished).items()],
     )  # fmt: skip
 
 
 def _notes(
     study: SoundStudy, sounds: SoundSplits, groups: list[SoundGroup], baselines: Mapping[str, Row]
 ) -> list[str]:  # fmt: skip
-    recipe, missing = study.recipe, sum(len(group.missing) for group in groups)
+    recipe, (missing, made_by) = study.recipe, notes_of(groups)
     accuracy = baselines[sound_results.REAL][CLASS_ACCURACY]
-    notes = [f"{missing} trials not finished yet"] if missing else []
-    notes += [
+    return [
+        *missing,
         f"{len(sounds.train)} training and {len(sounds.test)} test sounds ({sounds.train.name}, {sounds.test.name}) of "
         f"{sounds.train.length} samples at {sounds.train.rate} Hz in {len(sounds.train.classes)} classes, digest "
         f"{sounds.train.digest[:12]}",
@@ -107,11 +96,8 @@ def _notes(
         f"Griffin-Lim: {recipe.griffin_lim_iterations} iterations from the magnitudes that a mel spectrogram tells",
         *(citation(sound_results.PAPERS[kind]) for kind in dict.fromkeys(group.grid for group in groups)),
         f"± over seeds {', '.join(map(str, recipe.seeds))} (N - 1)",
+        *made_by,
     ]
-    newest = next((group.results[-1] for group in reversed(groups) if group.results), None)
-    if newest is not None:
-        notes.append(", ".join(f"{name} {value}" for name, value in newest.provenance.items()))
-    return notes
 
 
 def draw_spectrograms(

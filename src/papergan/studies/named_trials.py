@@ -1,0 +1,57 @@
+"""Trials of points, channels and sounds in a node: run by name, grouped with why some failed, and what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from papergan.config.channel_study import ChannelResult, ChannelTrial
+from papergan.config.mode_stress import ModeResult, ModeTrial
+from papergan.config.sound_study import SoundResult, SoundTrial
+from papergan.config.workers import WorkerSettings
+from papergan.datasets.trial_results import FileTrialStore
+from papergan.studies.resumable import ResumableTrainer
+from papergan.studies.seed_groups import ChannelGroup, ModeGroup, SoundGroup, grouped
+from papergan.studies.worker import failures
+from papergan.studies.workers import train_all
+from papergan.tracking import Tracker
+
+T = TypeVar("T", ModeTrial, ChannelTrial, SoundTrial)
+R = TypeVar("R", ModeResult, ChannelResult, SoundResult)
+G = TypeVar("G", ModeGroup, ChannelGroup, SoundGroup)
+
+
+def train_named(
+    workers: WorkerSettings, trials: Sequence[T], trainer: ResumableTrainer[T, R], store: FileTrialStore[R],
+    tracker: Tracker,
+) -> dict[str, str]:  # fmt: skip
+    """Run every trial that is not finished. Returns where the result of each is kept, or why it failed, by its name.
+
+    Raises Interrupted after a stop signal; the same command goes on from the last checkpoint of the trial at work.
+    """
+    failed = train_all(workers, trials, trainer, store, tracker)
+    return {name_of(trial): failed.get(trial.key, trial.key) for trial in trials}
+
+
+def name_of(trial: ModeTrial | ChannelTrial | SoundTrial) -> str:
+    """The name of a trial, with its seed."""
+    return f"{trial.name}, seed {trial.seed}"
+
+
+def grouped_named(
+    kind: Callable[..., G], trials: Sequence[T], store: FileTrialStore[R], finished: Mapping[str, str]
+) -> list[G]:
+    """The groups of trials, with why some failed. finished: of `train_named`."""
+    failed = failures(finished)
+    reasons = {trial.key: failed[name_of(trial)] for trial in trials if name_of(trial) in failed}
+    return grouped(kind, trials, store, reasons)
+
+
+def notes_of(groups: Sequence[G]) -> tuple[list[str], list[str]]:
+    """Notes of a page: how many trials are missing, for its beginning, and what made the newest, for its end."""
+    missing = sum(len(group.missing) for group in groups)
+    made_by = next((dict(group.results[-1].provenance) for group in reversed(groups) if group.results), {})
+    return (
+        [f"{missing} trials not finished yet"] if missing else [],
+        [", ".join(f"{name} {value}" for name, value in made_by.items())] if made_by else [],
+    )
