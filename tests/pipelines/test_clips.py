@@ -80,6 +80,14 @@ def test_content_and_motion_are_scored_beside_those_of_real_clips(finished):
     assert set(real.metrics) == {"content_kept", "motion_recognised"}
 
 
+def test_a_row_of_a_class_is_as_wide_as_ten_frames(finished):
+    grid = finished.load(f"{NAME}.by_class")
+    frames = finished.load(f"{NAME}.images").train.frames
+    assert frames > 1
+    assert grid.columns == 10 // frames
+    assert len(grid.images) == grid.columns * len(grid.row_labels)
+
+
 def test_clips_play_and_codes_are_swapped(finished):
     clips, swapped = (finished.load(f"{NAME}.{name}") for name in ("clips", "swapped_codes"))
     assert [grid.images.shape for grid in clips.grids] == [(64, 1, 32, 32)] * 2

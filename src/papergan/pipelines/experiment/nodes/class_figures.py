@@ -11,7 +11,7 @@ from torch import Tensor
 from papergan import systems
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
-from papergan.data.images import ImageSplits
+from papergan.data.images import ImageSet, ImageSplits
 from papergan.evaluation.encoder_scores import decode, encode, settled_encoder
 from papergan.evaluation.image_features import features_of
 from papergan.extractors.build import extractors_of
@@ -26,7 +26,7 @@ from papergan.objectives.mutual_information import WithCodes
 from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
 from papergan.pipelines.experiment.restore import device_of, load_generator, numerics_of, progress_of, trained_game
-from papergan.reporting.image_grid import ImageGrid
+from papergan.reporting.image_grid import ImageGrid, num_frames
 from papergan.weights import Weights
 
 COLUMNS = 10
@@ -42,7 +42,7 @@ RECONSTRUCTED = "; test images above their reconstructions G(E(x))"
 def draw_by_class(
     experiment: Experiment, images: ImageSplits, domain_classifier: Weights, generator: Weights
 ) -> ImageGrid:
-    """Ten samples of each class, a row each: of the class asked for, where the generator is conditional.
+    """Ten samples of each class, of clips fewer, a row each: of the class asked for by a conditional generator.
 
     Of any other the class that the data set's classifier predicts; without one the plain grid, which says why.
     """
@@ -51,7 +51,7 @@ def draw_by_class(
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
     if systems.is_conditional(recipe.system, recipe.overrides):
-        return _given(recipe, sampler, extractors, images.train.classes, progress, caption)
+        return _given(recipe, sampler, extractors, images.train, progress, caption)
     if extractors:
         return _predicted(recipe, sampler, extractors[0], progress, caption)
     return ImageGrid(
@@ -60,11 +60,12 @@ def draw_by_class(
 
 
 def _given(
-    recipe: Recipe, sampler: Sampler, extractors: list[FeatureExtractor], names: tuple[str, ...], progress: Progress,
+    recipe: Recipe, sampler: Sampler, extractors: list[FeatureExtractor], images: ImageSet, progress: Progress,
     caption: str,
 ) -> ImageGrid:  # fmt: skip
     """A row of samples of each class, and the share of each that the classifier assigns to it, where there is one."""
-    given, labels = torch.arange(len(names)).repeat_interleave(COLUMNS), names
+    names, columns = images.classes, _columns(images.frames)
+    given, labels = torch.arange(len(names)).repeat_interleave(columns), names
     shown = _pixels(sampler.stream(len(given), seed=recipe.seed, progress=progress, choices=given))
     caption = f"{caption}; a row of each class that was asked for"
     if extractors:
@@ -75,7 +76,7 @@ def _given(
         shares = zip(names, class_accuracies(logits, drawn, len(names)).tolist(), strict=True)
         labels = tuple(f"{name} {100 * share:.0f} %" if share >= 0 else name for name, share in shares)  # NaN: none
         caption += f", and how many of {count} samples the classifier takes for it"
-    return ImageGrid(shown, caption, columns=COLUMNS, row_labels=labels)
+    return ImageGrid(shown, caption, columns=columns, row_labels=labels)
 
 
 def _predicted(
@@ -91,14 +92,20 @@ def _predicted(
     counts = torch.bincount(predicted, minlength=len(names))
     most = counts.argsort(descending=True, stable=True)[:MAX_ROWS].tolist()
     classes = most if len(names) > MAX_ROWS else list(range(len(names)))
-    rows = [_first(pixels[predicted == label], COLUMNS) for label in classes]
+    columns = _columns(num_frames(pixels.shape[1]))
+    rows = [_first(pixels[predicted == label], columns) for label in classes]
     labels = tuple(f"{names[label]} {100 * float(counts[label]) / count:.0f} %" for label in classes)
     return ImageGrid(
         torch.cat(rows),
         f"{caption}; {count} samples by predicted class, and its share",
-        columns=COLUMNS,
+        columns=columns,
         row_labels=labels,
     )
+
+
+def _columns(frames: int) -> int:
+    """Ten images beside each other, or as many film strips as have ten frames together, but at least one."""
+    return max(1, COLUMNS // frames)
 
 
 def _logits(
