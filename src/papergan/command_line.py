@@ -74,7 +74,8 @@ def sample(
     out = out or Path({"png": "samples", "npz": "samples.npz", "grid": "samples.png"}[kind])
     generator = load(model, device)
     if isinstance(generator, SoundModel):
-        paths = sample_sounds(generator, request, out)
+        with tqdm(total=number, unit=" sounds", disable=None) as bar:
+            paths = sample_sounds(generator, request, out, batch_size=batch_size, advance=bar.update)
         click.echo(f"{len(paths)} sounds of {model} in {out}")
         return
     with StopRequest().installed() as stop, tqdm(total=number, unit=" images", disable=None) as bar:
@@ -212,9 +213,10 @@ def serve(model: str, host: str, port: int, public: bool, device: str | None) ->
     from papergan.inference.locate import load
     from papergan.serving import server
 
-    generator = load(model, device)
-    click.echo(f"http://{host}:{port} serves {model}; Ctrl-C ends it")
-    server.serve(generator, host, port, public=public)
+    def announce() -> None:
+        click.echo(f"http://{host}:{port} serves {model}; Ctrl-C ends it")
+
+    server.serve(load(model, device), host, port, public=public, listening=announce)
 
 
 @main.command()

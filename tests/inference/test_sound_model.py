@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from scipy.io import wavfile
 
 import papergan
-from inference.sound_models import SOUND, stored, written
+from inference.sound_models import SETTINGS, SOUND, stored, written
 from papergan.command_line import main
 from papergan.errors import CheckpointError, RecipeError, StorageError
 from papergan.inference import SoundGenerator, Vocoder
@@ -116,6 +116,24 @@ def test_other_weights_and_systems_are_refused():
 
     with pytest.raises(CheckpointError, match="system 'wavenet' makes no sounds"):
         sound_model(StoredModel(model.tensors, {**model.config, "system": "wavenet"}))
+    vocoder = stored("melgan")
+    for change in (
+        {"sound": {"length": 1024}},
+        {"settings": {"width": 2}},
+        {"settings": {**SETTINGS["melgan"], "width": -1}},
+    ):
+        with pytest.raises(CheckpointError, match="damaged|do not fit"):
+            sound_model(StoredModel(vocoder.tensors, {**vocoder.config, **change}))
+    with pytest.raises(CheckpointError, match="are not those of a hop of 32"):
+        mel = SOUND["mel"] | {"hop": 32}
+        sound_model(StoredModel(vocoder.tensors, {**vocoder.config, "sound": {**SOUND, "mel": mel}}))
+
+
+def test_batches_are_parts_of_the_same_sounds(generator):
+    wanted = generator.sample(7, seed=2).samples
+    parts = list(generator.stream(7, seed=2, batch_size=3))
+    assert [part.first for part in parts] == [0, 3, 6]
+    assert (torch.cat([part.samples for part in parts]).int() - wanted.int()).abs().max() <= 1
 
 
 def test_the_command_writes_wav_files(tmp_path):
@@ -154,6 +172,11 @@ def test_the_command_restores_wav_files(tmp_path):
         assert refused.exit_code == 1
         assert message in refused.output
         assert refused.output.count("\n") == 1
+    (files / "._0.wav").write_bytes(b"left by a system")
+    (files / "short.wav").write_bytes(wav_bytes(sounds[0, :200], 8000))
+    refused = command("vocode", place, files, "--out", tmp_path / "again")
+    assert "short.wav lasts 0.025 s, expected at least 0.032" in refused.output
+    assert "holds no WAV files" in command("vocode", place, "/dev/null").output
     refused = command("sample", place, "--out", tmp_path / "s")
     assert "is given sounds and cannot be sampled" in refused.output
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 import torch
@@ -20,14 +21,14 @@ from papergan.reporting.sound_page import SoundPage
 from papergan.sound.classifier import load_classifier, train_classifier
 from papergan.sound.data import load_sounds
 from papergan.sound.mel import log_mel_distance
-from papergan.sound.sounds import to_model_range
+from papergan.sound.sounds import SoundSplits, to_model_range
 from papergan.studies import sound_results, sound_trials
 from papergan.studies.seed_groups import SoundGroup, grouped
 from papergan.studies.sound_trials import CLASS_ACCURACY, LOG_MEL_L1, MelGANTraining, restoration_scores
 
 SMALL = {
     "paper": "donahue2019", "seeds": [0], "sounds": {"train": 20, "test": 10, "length": 1024, "rate": 8000},
-    "mel": {"fft": 512, "hop": 128, "bands": 20}, "classifier": {"width": 2, "epochs": 1},
+    "mel": {"fft": 512, "hop": 128, "bands": 20}, "classifier": {"width": 2, "epochs": 1, "least_steps": 1},
     "systems": {
         "wavegan": {
             "system": "wavegan", "latent_dim": 4, "width": 2, "batch_size": 4, "critic_steps": 2, "steps": 4,
@@ -40,6 +41,8 @@ SMALL = {
     },
     "samples": 10, "monitored_samples": 4, "griffin_lim_iterations": 2,
 }  # fmt: skip
+
+WIDE = {"fft": 4096, "hop": 128, "bands": 20}
 
 
 def never():
@@ -65,7 +68,7 @@ def classifier(sounds):
 
 
 def trial(name, data, **changes):
-    return next(one for one in trials_of(recipe(**changes), data.train.digest) if one.place == name)
+    return next(one for one in trials_of(recipe(**changes), data.digest) if one.place == name)
 
 
 def trained(one, sounds, classifier, stop=never, checkpoints=None):
@@ -104,6 +107,18 @@ def test_a_result_without_its_sounds_is_made_again(tmp_path, sounds):
     assert store.find("key") is not None
     (tmp_path / "trials/key.safetensors").write_bytes(b"\0" * 100)
     assert store.find("key") is None
+
+
+def test_sounds_of_another_result_are_not_taken_for_its_own(tmp_path):
+    store = SoundTrialStore(tmp_path / "trials", tmp_path / "work")
+    for key in ("one", "two"):
+        draw = torch.Generator().manual_seed(len(key) + ord(key[0]))
+        store.keep(
+            key, SoundResult([], [], 0.1, {}, {"sounds": torch.randint(9, (1, 8), generator=draw).to(torch.int16)})
+        )
+    (tmp_path / "trials/one.safetensors").write_bytes((tmp_path / "trials/two.safetensors").read_bytes())
+    assert store.find("one") is None
+    assert store.find("two") is not None
 
 
 def test_melgan_trains_on_segments_of_the_sounds_and_their_spectrograms(sounds, classifier, monkeypatch):
@@ -151,6 +166,9 @@ def test_the_key_of_a_trial_is_of_what_decides_its_result(sounds):
     assert trial("wavegan", sounds, samples=11).key != base.key
     assert trial("wavegan", sounds, **system("wavegan", phase_shuffle=0)).key != base.key
     assert trials_of(recipe(), "another digest")[0].key != base.key
+    assert trial("wavegan", sounds, griffin_lim_iterations=3).key == base.key
+    other = SoundSplits(sounds.train, replace(sounds.test, samples=sounds.test.samples.flip(1)))
+    assert trial("wavegan", other).key != base.key
     assert trial("wavegan", sounds, seeds=[0, 1], description="x", workers={"jobs": 2}).key == base.key
     both = {"systems": SMALL["systems"] | {"melgan": SMALL["systems"]["melgan"] | {"steps": 9}}}
     assert trial("wavegan", sounds, **both).key == base.key
@@ -187,7 +205,7 @@ def test_the_table_has_means_over_seeds_beside_baselines(tmp_path, sounds):
     assert made["share of real sounds' score"][0] == "0.5 ± 0.0786"
     restored = sound_results.summary([group for group in groups if group.grid == "melgan"], lines)
     assert list(restored["system"]) == ["melgan", "real sounds", "Griffin-Lim"]
-    assert restored["below Griffin-Lim"][0] == "0.3 ± 0.141"
+    assert restored["ratio to Griffin-Lim's"][0] == "0.7 ± 0.141"
     assert list(restored["log mel L1"])[1:] == ["0", "0.5"]
 
 
@@ -221,6 +239,11 @@ def test_the_page_plays_every_sound_and_needs_no_other_file(sounds):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
+        ({"samples": 1}, "sound_study.samples: Input should be greater than or equal to 2"),
+        ({"systems": {"../evil": SMALL["systems"]["wavegan"]}}, "sound_study.systems"),
+        ({"mel": WIDE}, "sounds.length: at least 1985 samples for mel.fft 4096, got 1024"),
+        ({"sounds": {"length": 4096}, "mel": WIDE}, "systems.melgan.segment: at least 1985 samples"),
+        ({"sounds": {"folder": "~nobody_at_all/sounds"}}, "no folder"),
         ({"sounds": {"length": 3000}}, "length: a power of two"),
         ({"sounds": {"folder": "/nowhere/at/all"}}, "sounds.folder: '/nowhere/at/all' is no folder"),
         ({"systems": {}}, "sound_study.systems"),

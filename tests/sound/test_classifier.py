@@ -15,7 +15,7 @@ from papergan.sound.settings import ClassifierSettings, MelSettings
 from papergan.sound.sounds import SoundSet, to_model_range
 from papergan.weights import Weights, decode, encode
 
-MEL, SETTINGS = MelSettings(fft=256, hop=64, bands=24), ClassifierSettings(width=4, epochs=4)
+MEL, SETTINGS = MelSettings(fft=256, hop=64, bands=24), ClassifierSettings(width=4, epochs=4, least_steps=1)
 TRAIN, TEST = (drawn_sounds(count, rate=8000, length=2048, seed=0, split=split)
                for count, split in ((400, "train"), (100, "test")))  # fmt: skip
 
@@ -36,7 +36,10 @@ def test_it_is_the_same_every_time_and_leaves_the_ambient_state(weights):
     torch.set_rng_state(before)
     train_classifier(replace(TRAIN, samples=TRAIN.samples[:8], labels=TRAIN.labels[:8]), MEL, SETTINGS)
     assert torch.equal(torch.get_rng_state(), before)
-    assert train_classifier(TRAIN, MEL, ClassifierSettings(width=4, epochs=4, seed=1)).digest != weights.digest
+    assert (
+        train_classifier(TRAIN, MEL, ClassifierSettings(width=4, epochs=4, least_steps=1, seed=1)).digest
+        != weights.digest
+    )
 
 
 def test_weights_come_back_from_a_file(weights):
@@ -120,3 +123,13 @@ def test_other_weights_are_refused(weights, metadata, message):
 def test_accuracy_of_other_sounds_is_refused(weights, change):
     with pytest.raises(EvaluationError, match="10 classes at 8000 Hz"):
         accuracy(load_classifier(weights), replace(TEST, **change))
+
+
+def test_few_sounds_are_gone_through_until_there_were_enough_steps():
+    few = drawn_sounds(20, rate=8000, length=1024, seed=0, split="train")
+    asked = ClassifierSettings(width=2, epochs=1, least_steps=3)
+    same = ClassifierSettings(width=2, epochs=3, least_steps=1)
+    fewer = ClassifierSettings(width=2, epochs=2, least_steps=1)
+    mel = MelSettings(fft=256, hop=64, bands=20)
+    made = [train_classifier(few, mel, settings).digest for settings in (asked, same, fewer)]
+    assert made[0] == made[1] != made[2]

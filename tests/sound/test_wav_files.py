@@ -194,11 +194,15 @@ def test_links_out_of_the_folder_are_not_followed(folder, tmp_path_factory, capl
     outside = write(tmp_path_factory.mktemp("outside") / "x.wav", np.full(LENGTH, 500, np.int16))
     (folder / "cat/out.wav").symlink_to(outside)
     (folder / "cat/in.wav").symlink_to(folder / "cat/1.wav")
+    (folder / "wolf").symlink_to(folder / "dog")
+    (folder / "cat/meow.mp3").write_bytes(b"ID3")
     with caplog.at_level(logging.WARNING):
         splits = read(folder)
     assert len(splits.train) + len(splits.test) == 16
     assert int(splits.train.samples.max()) < 500
-    assert "1 symbolic links lead out of it" in caplog.text
+    assert splits.train.classes == ("cat", "dog")
+    assert "2 symbolic links to folders, or out of it, are not followed" in caplog.text
+    assert "2 files are no WAV files and left out" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_melgan_makes_a_sound_of_every_mel_of_the_batch():
 
 
 def test_segments_that_are_too_short_for_the_dilations_are_refused():
-    message = "64 frames of the spectrogram, and 183 are needed for 7 residual_layers; give 2928"
+    message = "64 frames of the spectrogram, and 183 are needed; give 2928"
     with pytest.raises(RecipeError, match=message):
         build(trial("melgan", residual_layers=7))
     build(trial("melgan", residual_layers=5))

@@ -20,6 +20,7 @@ from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictM
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 class WaveGANSettings(StrictModel):
@@ -79,14 +80,17 @@ class SoundStudyRecipe(StrictModel):
     sounds: SoundData
     mel: MelSettings = MelSettings()
     classifier: ClassifierSettings = ClassifierSettings()
-    systems: Annotated[dict[str, System], Field(min_length=1)]
-    samples: SampleCount = 1000
-    monitored_samples: SampleCount = 200
+    systems: Annotated[dict[Name, System], Field(min_length=1)]
+    samples: Annotated[SampleCount, Field(ge=2)] = 1000
+    monitored_samples: Annotated[SampleCount, Field(ge=2)] = 200
     griffin_lim_iterations: Annotated[int, Field(ge=1, le=1000)] = 60
     workers: WorkerSettings = WorkerSettings()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.mel.fft < self.mel.hop:
+            raise ValueError(f"mel.fft: at least mel.hop, {self.mel.hop}, so that no sample is left out")
+        self._check_window("sounds.length", self.sounds.length)
         for name, one in self.systems.items():
             if isinstance(one, WaveGANSettings):
                 continue
@@ -99,9 +103,14 @@ class SoundStudyRecipe(StrictModel):
                     f"systems.{name}.segment: at most sounds.length, {self.sounds.length}, and a multiple of mel.hop, "
                     f"{self.mel.hop}; got {one.segment}"
                 )
-        if self.mel.fft < self.mel.hop:
-            raise ValueError(f"mel.fft: at least mel.hop, {self.mel.hop}, so that no sample is left out")
+            self._check_window(f"systems.{name}.segment", one.segment)
         return self
+
+    def _check_window(self, what: str, length: int) -> None:
+        """A spectrogram mirrors half of what a window is longer than a hop at either end, so sounds are longer."""
+        least = max((self.mel.fft - self.mel.hop + 1) // 2 + 1, self.mel.hop)
+        if length < least:
+            raise ValueError(f"{what}: at least {least} samples for mel.fft {self.mel.fft}, got {length}")
 
 
 @dataclass(frozen=True)
@@ -153,8 +162,8 @@ class SoundTrial:
 
     @cached_property
     def key(self) -> str:
-        """A digest, 12 hexadecimal digits, of all settings that determine the result, and of the sounds."""
-        parts = {"sounds", "mel", "classifier", "samples", "monitored_samples", "griffin_lim_iterations"}
+        """A digest, 12 hexadecimal digits, of the sounds, and of all settings that determine the result beside them."""
+        parts = {"mel", "classifier", "samples", "monitored_samples"}
         about = self.recipe.model_dump(mode="json", include=parts)
         settings = self.settings.model_dump(mode="json")
         return short_digest({**about, "settings": settings, "seed": self.seed, "data": self.data})
@@ -164,7 +173,8 @@ class SoundTrial:
 class SoundResult:
     """The result of a trial. over_time: step and measurements. losses: step, terms. scores: at the end.
 
-    tensors: "sounds", int16 [n, L], to look at and to listen to; and the generator's weights, "generator.NAME".
+    tensors: "sounds", int16 [n, L], to look at and to listen to; and the generator's weights, "generator.NAME". digest:
+    of the tensors, where the result was kept.
     diverged: the reason, or None. provenance: hardware, versions, commit.
     """
 
@@ -173,6 +183,7 @@ class SoundResult:
     seconds_per_step: float
     scores: Row = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    digest: str = ""
     diverged: str | None = None
     provenance: dict[str, str] = field(default_factory=dict)
 

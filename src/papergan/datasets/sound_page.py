@@ -10,22 +10,26 @@ from papergan.atomic_files import write_whole
 from papergan.datasets.atomic_file import VersionedDataset, read_text
 from papergan.datasets.page import HTMLPreview
 from papergan.errors import StorageError
-from papergan.reporting.sound_page import SoundPage
+from papergan.reporting.sound_page import SoundPage, files_of
 
 INDEX = "index.html"
 
 
 class SoundPageDataset(VersionedDataset[SoundPage]):
-    """A folder of WAV files and index.html, which plays them and is written last. WAV files of before are removed."""
+    """A folder of WAV files and index.html, which plays them and is written last.
+
+    Files that the page before had, and this one has not, are removed.
+    """
 
     def save(self, data: SoundPage) -> None:
         folder = Path(self._get_save_path())
         files = data.files()
+        before = files_of(read_text(folder / INDEX)) if (folder / INDEX).is_file() else []
         for name, content in files.items():
             write_whole(folder / name, content)
-        for old in folder.glob("*.wav"):
-            if old.name not in files:
-                old.unlink()
+        for name in before:
+            if name not in files:
+                (folder / name).unlink(missing_ok=True)
         write_whole(folder / INDEX, data.html().encode())
 
     def load(self) -> SoundPage:

@@ -197,14 +197,18 @@ class SoundTrialStore(FileTrialStore[SoundResult]):
     def _load(self, key: str) -> SoundResult | None:
         if (found := super()._load(key)) is None:
             return None
-        return replace(found, tensors=self._tensors(key).load().tensors)
+        weights = self._tensors(key).load()
+        if weights.digest != found.digest:
+            raise EvaluationError(f"{self._tensors(key).path} is not of the result beside it")
+        return replace(found, tensors=weights.tensors)
 
     def _paths(self, key: str) -> list[Path]:
         return [self.folder / f"{key}.safetensors", *super()._paths(key)]
 
     def _save(self, key: str, result: SoundResult) -> None:
-        self._tensors(key).save(Weights(result.tensors))
-        super()._save(key, replace(result, tensors={}))
+        weights = Weights(result.tensors)
+        self._tensors(key).save(weights)
+        super()._save(key, replace(result, tensors={}, digest=weights.digest))
 
     def _file(self, key: str) -> SoundResultDataset:
         return SoundResultDataset(filepath=str(self.folder / f"{key}.json"))

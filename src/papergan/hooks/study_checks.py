@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from papergan.config.registry import discover
 from papergan.config.sound_study import SoundStudyRecipe
 from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.config.tools import ANCHORS, ReproductionsRecipe
+from papergan.data.allocations import no_more_than_there_is
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
 from papergan.errors import PaperganError, RecipeError, did_you_mean
@@ -41,6 +43,7 @@ from papergan.reporting.published_results import published_numbers, published_ro
 from papergan.sound.mel import mel_filters
 from papergan.studies import sound_game
 from papergan.studies.workers import check_workers
+from papergan.training.memory import memory_errors
 
 
 def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
@@ -172,12 +175,14 @@ def check_sound_study(name: str, catalog: CatalogProtocol) -> SoundStudy:
     except RecipeError as error:
         errors.append(f"{name}.mel: {error}")
     folder = recipe.sounds.folder
-    if folder is not None and not Path(folder).expanduser().is_dir():
+    if folder is not None and not Path(os.path.expanduser(folder)).is_dir():
         errors.append(f"{name}.sounds.folder: {quoted(folder)} is no folder; name one with a subfolder for each class")
     for trial in {trial.place: trial for trial in trials}.values():
+        place, advice = f"{name}.systems.{trial.place}", "lower its widths"
         try:
-            sound_game.build(trial)
-        except (ValueError, RecipeError) as error:
+            with memory_errors(place, advice), no_more_than_there_is(place, advice):
+                sound_game.build(trial)
+        except RecipeError as error:
             errors.append(f"{name}.{error}")
     if errors:
         raise RecipeError("; ".join(errors))

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 import papergan
+from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
 from papergan.game.priors import Uniform
-from papergan.game.sampler import Sampler
+from papergan.game.sampler import CHUNK, START, Sampler
 from papergan.inference.labels import check_count
 from papergan.inference.model_folder import FORMAT, StoredModel
 from papergan.inference.sound_card import sound_card
 from papergan.inference.sounds import Sounds
 from papergan.messages import quoted
-from papergan.networks.sound.melgan import MelGANGenerator
+from papergan.networks.sound.melgan import MelGANGenerator, least_frames
 from papergan.networks.sound.wavegan import WaveGANGenerator
 from papergan.sound.mel import MelSpectrogram
 from papergan.sound.sounds import to_model_range, to_samples
 from papergan.weights import Weights
 
 AT_ONCE = 100  # sounds
+_MAPS_AT_ONCE = 6  # as many maps as the last layer has, several times: what lies in memory with its input and output
 MOST_SAMPLES = 2**24  # of all sounds that a vocoder is given at once
 
 
 class SoundModel:
-    """A trained model of sounds. rate: Hz. metrics: what it was scored with; {} where that was not stored.
+    """A trained model of sounds, on the CPU. rate: Hz. metrics: what it was scored with; {} where that was not stored.
 
     classes: of the sounds that it was trained on. digest: SHA-256 of its weights.
     Raises CheckpointError where the stored weights do not fit the system that they name.
     """
 
-    def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
+    def __init__(self, stored: StoredModel) -> None:
         self.stored, config = stored, stored.config
         self.system, self.digest = str(config["system"]), str(config["digest"])
         self.rate, self.length = int(config["sound"]["rate"]), int(config["sound"]["length"])
@@ -49,8 +52,14 @@ class SoundModel:
                 f"{quoted(str(error).splitlines()[-1].strip())}; use version {config['papergan']}"
             ) from error
         self.generator.requires_grad_(False).eval()
+        self.networks: nn.Module = self.generator  # all that a device holds
+        self.device = torch.device("cpu")
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the networks to a device."""
         self.device = torch.device(device)
-        self.generator.to(self.device)
+        self.networks.to(self.device)
+        return self
 
     def __repr__(self) -> str:
         about, count = self.stored.about, sum(one.numel() for one in self.generator.parameters())
@@ -67,39 +76,63 @@ class SoundModel:
 class SoundGenerator(SoundModel):
     """A trained WaveGAN. Sound i of a seed depends on (seed, i) alone, but for the rounding of products."""
 
-    def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
-        super().__init__(stored, device)
+    def __init__(self, stored: StoredModel) -> None:
+        super().__init__(stored)
         prior = Uniform(int(self.stored.config["prior"]["latent_dim"]))
-        self.sampler = Sampler(prior, self.generator).to(self.device)
+        self.networks = self.sampler = Sampler(prior, self.generator)
 
     def sample(self, n: int = 1, *, seed: int = 0) -> Sounds:
-        """`n` sounds. Raises RecipeError for a wrong count."""
+        """`n` sounds, all held in memory. Raises RecipeError for a wrong count, DataError where they do not fit."""
         check_count(n)
-        return Sounds(to_samples(torch.cat(list(self.sampler.stream(n, seed=seed))).cpu()), self.rate)
+        check_memory(f"{n} sounds at once", 4 * n * self.length, "take fewer, or use stream()")
+        return Sounds(torch.cat([part.samples for part in self.stream(n, seed=seed)]), self.rate)
+
+    def stream(self, n: int, *, seed: int = 0, batch_size: int = 256) -> Iterator[Sounds]:
+        """The same sounds in batches of at most `batch_size`. Raises RecipeError for a wrong count."""
+        check_count(n)
+        if batch_size < 1:
+            raise RecipeError(f"expected batch_size >= 1, got {batch_size}")
+        return self._stream(n, seed, batch_size)
+
+    def _stream(self, n: int, seed: int, batch_size: int) -> Iterator[Sounds]:
+        for chunk, start in enumerate(range(0, n, CHUNK)):
+            (latents,) = self.sampler.latents(CHUNK, seed, "samples", chunk, progress=START)
+            for place in range(0, min(CHUNK, n - start), batch_size):
+                rows = latents[place : min(place + batch_size, n - start)]
+                yield Sounds(to_samples(self.sampler.decode(rows).cpu()), self.rate, start + place)
 
 
 class Vocoder(SoundModel):
     """A trained MelGAN: from mel spectrograms to sounds. mel: the spectrogram that it was trained with."""
 
-    def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
-        super().__init__(stored, device)
+    def __init__(self, stored: StoredModel) -> None:
+        super().__init__(stored)
         mel = stored.config["sound"]["mel"]
-        self.mel = MelSpectrogram(self.rate, mel["fft"], mel["hop"], mel["bands"]).to(self.device)
+        self.mel = MelSpectrogram(self.rate, mel["fft"], mel["hop"], mel["bands"])
+        self.networks = nn.ModuleList([self.generator, self.mel])
+        settings = stored.config["settings"]
+        if prod(settings["ratios"]) != self.mel.hop:
+            raise CheckpointError(f"this model's ratios {settings['ratios']} are not those of a hop of {self.mel.hop}")
+        self.least_frames = least_frames(settings["ratios"], settings["residual_layers"])
+        self.least_samples = max(self.least_frames * self.mel.hop, self.mel.fft)
+        self._bytes = 4 * _MAPS_AT_ONCE * int(settings["width"])  # of a sample, in the widest layer
 
     @torch.no_grad()
     def vocode(self, log_mel: Tensor) -> Sounds:
-        """The sounds of log mel spectrograms, float [N, bands, T], as `mel` makes them. T: any number from 4 on.
+        """The sounds of log mel spectrograms, float [N, bands, T], as `mel` makes them. T: `least_frames` or more.
 
-        Raises RecipeError for another shape, or numbers that are not finite.
+        Raises RecipeError for another shape, or numbers that are not finite, DataError where memory does not suffice.
         """
-        bands, hop = self.mel.bands, self.mel.hop
-        if log_mel.dim() != 3 or log_mel.shape[1] != bands or log_mel.shape[2] < 4 or not len(log_mel):
+        bands, hop, least = self.mel.bands, self.mel.hop, self.least_frames
+        if log_mel.dim() != 3 or log_mel.shape[1] != bands or log_mel.shape[2] < least or not len(log_mel):
             raise RecipeError(
-                f"vocode: expected log mel spectrograms [N, {bands}, 4 or more], got {list(log_mel.shape)}"
+                f"vocode: expected log mel spectrograms [N, {bands}, {least} or more], got {list(log_mel.shape)}"
             )
         if not bool(torch.isfinite(log_mel).all()):
             raise RecipeError("vocode: the spectrograms hold numbers that are not finite")
         _check_size(log_mel.shape[0] * log_mel.shape[2] * hop)
+        at_once = min(len(log_mel), AT_ONCE) * log_mel.shape[2] * hop
+        check_memory(f"a vocoder on {at_once:,} samples at once", at_once * self._bytes, "give fewer or shorter ones")
         parts = [self.generator(part.float().to(self.device)) for part in torch.split(log_mel, AT_ONCE)]
         return Sounds(to_samples(torch.cat([part.cpu() for part in parts])), self.rate)
 
@@ -109,11 +142,10 @@ class Vocoder(SoundModel):
 
         L is cut to a multiple of the hop. Raises RecipeError for another kind of sounds, and too short ones.
         """
-        hop = self.mel.hop
-        if samples.dtype != torch.int16 or samples.dim() != 2 or samples.shape[1] < max(4 * hop, self.mel.fft):
+        hop, least = self.mel.hop, self.least_samples
+        if samples.dtype != torch.int16 or samples.dim() != 2 or samples.shape[1] < least:
             raise RecipeError(
-                f"restore: expected int16 [N, {max(4 * hop, self.mel.fft)} or more], got {samples.dtype} "
-                f"{list(samples.shape)}"
+                f"restore: expected int16 [N, {least} or more], got {samples.dtype} {list(samples.shape)}"
             )
         _check_size(samples.numel())
         whole = samples[:, : samples.shape[1] // hop * hop]
@@ -125,8 +157,16 @@ KINDS: dict[str, type[SoundGenerator | Vocoder]] = {"wavegan": SoundGenerator, "
 
 
 def sound_model(stored: StoredModel, device: torch.device | str = "cpu") -> SoundGenerator | Vocoder:
-    """The model of sounds that is stored. Raises CheckpointError for a system that this version does not know."""
-    return KINDS[_known(str(stored.config["system"]))](stored, device)
+    """The model of sounds that is stored.
+
+    Raises CheckpointError for a system that this version does not know, and for a configuration that is none.
+    """
+    kind = KINDS[_known(str(stored.config["system"]))]
+    try:
+        model = kind(stored)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # the last of torch, for sizes that are none
+        raise CheckpointError(f"the configuration of this model is damaged: {quoted(str(error)):.200}") from error
+    return model.to(device)
 
 
 def new_generator(system: str, settings: Mapping[str, Any], sound: Mapping[str, Any]) -> nn.Module:

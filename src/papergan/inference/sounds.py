@@ -45,6 +45,10 @@ class Sounds:
         """
         folder = Path(folder).expanduser()
         check_empty(folder)
+        return self.write(folder)
+
+    def write(self, folder: Path) -> list[Path]:
+        """As `save`, beside what the folder holds already."""
         paths = [folder / f"{self.first + index:06d}.wav" for index in range(len(self))]
         for index, path in enumerate(paths):
             write_whole(path, self.wav(index))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +17,8 @@ STYLE = (
     "figure{display:inline-block;margin:.3em .6em .3em 0}figcaption{font-size:small}audio{width:15em}"
 )
 
+LONGEST = 40  # letters of a heading and of a caption in the name of a file; captions begin with a number
+
 
 @dataclass(frozen=True, eq=False)
 class SoundPage:
@@ -26,9 +29,9 @@ class SoundPage:
     groups: Mapping[str, Mapping[str, Tensor]]
 
     def files(self) -> dict[str, bytes]:
-        """The content of a WAV file for every sound, by its name, "heading-caption.wav" in lower case."""
+        """The content of a WAV file for every sound, by its name, "heading-caption.wav" in lower case, shortened."""
         return {
-            f"{_file_name(heading)}-{_file_name(caption)}.wav": wav_bytes(samples, self.rate)
+            _file_name(heading, caption): wav_bytes(samples, self.rate)
             for heading, sounds in self.groups.items()
             for caption, samples in sounds.items()
         }
@@ -38,19 +41,28 @@ class SoundPage:
         body = [f"<h1>{escape(self.title)}</h1>"]
         for heading, sounds in self.groups.items():
             body.append(f"<h2>{escape(heading)}</h2>")
-            body += [self._player(caption, samples) for caption, samples in sounds.items()]
+            body += [self._player(heading, caption, samples) for caption, samples in sounds.items()]
         return (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(self.title)}</title>'
             f"<style>{STYLE}</style></head><body>{''.join(body)}</body></html>\n"
         )
 
-    def _player(self, caption: str, samples: Tensor) -> str:
+    def _player(self, heading: str, caption: str, samples: Tensor) -> str:
         content = base64.b64encode(wav_bytes(samples, self.rate)).decode()
         return (
-            f"<figure><figcaption>{escape(caption)}</figcaption>"
+            f'<figure><figcaption><a href="{_file_name(heading, caption)}">{escape(caption)}</a></figcaption>'
             f'<audio controls preload="none" src="data:audio/wav;base64,{content}"></audio></figure>'
         )
 
 
-def _file_name(text: str) -> str:
-    return "_".join("".join(one if one.isalnum() or one == "-" else " " for one in text.lower()).split())
+def files_of(page: str) -> list[str]:
+    """The names of the WAV files of a page that `SoundPage.html` made."""
+    return re.findall(r'<a href="([^"/]+\.wav)">', page)
+
+
+def _file_name(heading: str, caption: str) -> str:
+    return f"{_plain(heading)}-{_plain(caption)}.wav"
+
+
+def _plain(text: str) -> str:
+    return "_".join("".join(one if one.isalnum() or one == "-" else " " for one in text.lower()).split())[:LONGEST]

@@ -73,9 +73,11 @@ def _service(generator: Generator | SoundModel, limits: Limits) -> Service:
 
 def serve(
     generator: Generator | SoundModel, host: str = "127.0.0.1", port: int = 8000, *, limits: Limits | None = None,
-    public: bool = False,
+    public: bool = False, listening: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. public: allow a host that other machines can reach; there is no login.
+
+    listening: called once connections are taken.
 
     Raises RecipeError for a translator of images with a mask, a vocoder, such a host without `public`, an address that
     cannot be had, and missing packages.
@@ -89,15 +91,16 @@ def serve(
     import uvicorn
 
     try:
-        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        taking = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         why = sanitise(getattr(error, "strerror", None) or error).partition(" (")[0]
         raise RecipeError(f"cannot listen on {quoted(host)}, port {port}: {why}; name another port") from error
     config = uvicorn.Config(
         app, access_log=False, server_header=False, limit_concurrency=limits.connections, timeout_keep_alive=5
     )
-    with listening:
-        uvicorn.Server(config).run(sockets=[listening])
+    with taking:
+        listening()
+        uvicorn.Server(config).run(sockets=[taking])
 
 
 def _check_packages() -> None:

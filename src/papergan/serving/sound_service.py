@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from papergan.inference.sound_model import SoundGenerator
 from papergan.inference.sounds import Sounds
+from papergan.messages import quoted
 from papergan.serving.service import Limits, Refused, Seed, Service, answer_json
 from papergan.serving.worker import Check
 from papergan.validation import StrictModel
 
 if TYPE_CHECKING:
     from fastapi import Request, Response
+
+
+AT_ONCE = 8  # sounds between two looks at the clock
 
 
 class SoundBody(StrictModel):
@@ -44,14 +49,16 @@ class SoundService(Service):
 
         body = await self._body(request, SoundBody)
         if body.n > self.limits.images:
-            raise Refused(400, f"n: at most {self.limits.images} sounds in a request, got {body.n}")
+            raise Refused(400, f"n: at most {self.limits.images} sounds in a request, got {quoted(body.n)}")
         if body.format == "wav" and body.n != 1:
             raise Refused(400, f'n: a WAV file is of one sound, got {body.n}; ask for format "json"')
 
         def made(check: Check) -> bytes:
-            check()  # who waited too long is not served
-            sounds = self.generator.sample(body.n, seed=body.seed)
-            return sounds.wav(0) if body.format == "wav" else self._as_json(sounds)
+            parts: list[Sounds] = []
+            for part in self.generator.stream(body.n, seed=body.seed, batch_size=AT_ONCE):
+                check()  # who waited too long is not served
+                parts.append(part)
+            return parts[0].wav(0) if body.format == "wav" else self._as_json(parts)
 
         media = "audio/wav" if body.format == "wav" else "application/json"
         return Response(await self.worker.run(made), media_type=media)
@@ -61,9 +68,10 @@ class SoundService(Service):
         about = {**self.about, "most": self.limits.images, "rate": self.generator.rate}
         return answer_json({**about, "seconds": self.generator.length / self.generator.rate})
 
-    def _as_json(self, sounds: Sounds) -> bytes:
+    def _as_json(self, parts: Sequence[Sounds]) -> bytes:
         files = [
-            {"index": sounds.first + index, "wav": base64.b64encode(sounds.wav(index)).decode()}
-            for index in range(len(sounds))
+            {"index": part.first + index, "wav": base64.b64encode(part.wav(index)).decode()}
+            for part in parts
+            for index in range(len(part))
         ]
         return json.dumps({"digest": self.generator.digest, "sounds": files}).encode()

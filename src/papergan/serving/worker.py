@@ -55,4 +55,4 @@ class Worker:
         return check
 
     def _too_late(self) -> Busy:
-        return Busy(f"not done within {self.seconds:g} seconds; ask for fewer images, or try again in a moment")
+        return Busy(f"not done within {self.seconds:g} seconds; ask for less, or try again in a moment")

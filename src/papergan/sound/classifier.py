@@ -69,13 +69,15 @@ def train_classifier(
             f"{train.name}: a classifier needs 2 sounds and 2 classes, got {len(train)} and {len(train.classes)}"
         )
     batch = min(BATCH, len(train))
-    steps = settings.epochs * (len(train) // batch)
+    per_epoch = len(train) // batch
+    epochs = max(settings.epochs, -(-settings.least_steps // per_epoch))
+    steps = epochs * per_epoch
     draw = torch.Generator().manual_seed(seed_for(settings.seed, KIND, "batches"))
     with seeded(settings.seed, KIND, device=device), full_precision(device):
         network = SoundClassifier(train.rate, train.classes, mel, settings.width).to(device).train()
         optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
         falling = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
-        for _ in range(settings.epochs):
+        for _ in range(epochs):
             order = torch.randperm(len(train), generator=draw)[: len(train) // batch * batch]
             for rows in torch.split(order, batch):
                 sounds = _varied(to_model_range(train.samples[rows]), train.rate, draw).to(device)

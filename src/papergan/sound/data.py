@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from papergan.sound.drawn_sounds import drawn_splits
@@ -14,7 +15,7 @@ def load_sounds(data: SoundData) -> SoundSplits:
     """The training and test sounds. Raises DataError where files of the folder cannot be used."""
     if data.folder is None:
         return drawn_splits(data)
-    folder = Path(data.folder).expanduser()
+    folder = Path(os.path.expanduser(data.folder))
     return read_folder(
         folder, rate=data.rate, length=data.length, held_out=data.held_out, seed=data.seed, name=folder.name
     )

@@ -22,7 +22,7 @@ class SoundData(StrictModel):
     length: Annotated[int, Field(ge=LEAST_LENGTH, le=MOST_LENGTH)] = 16384
     rate: Annotated[int, Field(ge=LEAST_RATE, le=MOST_RATE)] = 16000
     train: SampleCount = 4000
-    test: SampleCount = 1000
+    test: Annotated[SampleCount, Field(ge=2)] = 1000
     folder: Annotated[str, Field(min_length=1)] | None = None
     held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     seed: Annotated[Seed, Field(ge=0)] = 0
@@ -43,8 +43,12 @@ class MelSettings(StrictModel):
 
 
 class ClassifierSettings(StrictModel):
-    """The classifier of the sounds, by whose features and classes generated ones are scored."""
+    """The classifier of the sounds, by whose features and classes generated ones are scored.
+
+    least_steps: few sounds are gone through more often than `epochs` times, until it has taken so many.
+    """
 
     width: Annotated[int, Field(ge=1, le=1024)] = 16
     epochs: Annotated[int, Field(ge=1, le=1000)] = 8
+    least_steps: Annotated[int, Field(ge=1, le=100_000)] = 400
     seed: Annotated[Seed, Field(ge=0)] = 0

@@ -73,6 +73,11 @@ class SoundSplits:
     train: SoundSet
     test: SoundSet
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 over both splits."""
+        return hashlib.sha256(f"{self.train.digest}|{self.test.digest}".encode()).hexdigest()
+
     def __post_init__(self) -> None:
         kinds = [(one.rate, one.length, one.classes) for one in (self.train, self.test)]
         if kinds[0] != kinds[1]:

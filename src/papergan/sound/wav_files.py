@@ -99,16 +99,18 @@ def _listed(folder: Path) -> tuple[tuple[str, ...], list[Path], NDArray[np.int64
     """Classes; files in the order of their relative paths; their labels [N]."""
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder; give one with a subfolder of WAV files for each class")
-    inside, found, left = os.path.realpath(folder), list[tuple[str, Path]](), 0
+    inside, found, left, others = os.path.realpath(folder), list[tuple[str, Path]](), 0, list[Path]()
     for path in walk(folder):
-        if path.suffix.lower() != SUFFIX:
-            continue
-        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
+        if path.is_symlink() and (path.is_dir() or not Path(os.path.realpath(path)).is_relative_to(inside)):
             left += 1
+        elif path.suffix.lower() != SUFFIX:
+            others.append(path)
         else:
             found.append((path.relative_to(folder).as_posix(), path))
     if left:
-        logger.warning("%s: %d symbolic links lead out of it and are not followed", folder, left)
+        logger.warning("%s: %d symbolic links to folders, or out of it, are not followed", folder, left)
+    if others:
+        logger.warning("%s: %d files are no WAV files and left out, %s first", folder, len(others), sanitise(others[0]))
     found.sort()
     loose = [path for place, path in found if "/" not in place]
     if loose:
@@ -157,6 +159,8 @@ def _read(path: Path, rate: int, length: int | None) -> Tensor:
         raise DataError(f"{where} holds no samples")
     if len(values) < SHORTEST * own_rate:
         raise DataError(f"{where} lasts {1000 * len(values) / own_rate:.1f} ms, expected at least 10")
+    if length is not None:  # a longer file is read to its end, so that it is whole, and no further than is needed
+        values = values[: _needed(own_rate, rate, length)]
     needed = values.size + (length or math.ceil(len(values) * rate / own_rate))
     check_memory(where, needed * _BYTES, "cut it into shorter files")
     sound = _resampled(_scaled(values, where), own_rate, rate, length)
@@ -192,12 +196,19 @@ def _scaled(values: NDArray[Any], where: str) -> NDArray[np.float64]:
     return sound if sound.ndim == 1 else sound.mean(axis=1)
 
 
+def _needed(own_rate: int, rate: int, length: int) -> int:
+    """How many samples at `own_rate` the first `length` at `rate` depend on."""
+    common = math.gcd(own_rate, rate)
+    up, down = rate // common, own_rate // common
+    return length if up == down else math.ceil((length * down + _TAPS * max(up, down)) / up) + 1
+
+
 def _resampled(sound: NDArray[np.float64], own_rate: int, rate: int, length: int | None) -> NDArray[np.float64]:
     """At most `length` samples at `rate`; of the sound only as much is resampled as these depend on."""
     common = math.gcd(own_rate, rate)
     up, down = rate // common, own_rate // common
     if up != down:
-        needed = None if length is None else math.ceil((length * down + _TAPS * max(up, down)) / up) + 1
+        needed = None if length is None else _needed(own_rate, rate, length)
         from scipy.signal import resample_poly  # type: ignore[import-untyped]
 
         sound = resample_poly(sound[:needed], up, down)

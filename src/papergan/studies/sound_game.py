@@ -40,7 +40,7 @@ from papergan.game.priors import Prior, Uniform
 from papergan.game.schedules import Progress
 from papergan.game.terms import DiscriminatorLoss, GeneratorLoss, Term
 from papergan.game.two_player import two_player
-from papergan.networks.sound.melgan import LAYERS, MelGANDiscriminator, MelGANGenerator
+from papergan.networks.sound.melgan import LAYERS, MelGANDiscriminator, MelGANGenerator, least_frames
 from papergan.networks.sound.wavegan import WaveGANDiscriminator, WaveGANGenerator
 from papergan.objectives.adversarial import Hinge, Wasserstein
 from papergan.objectives.gradient_penalties import GradientPenalty
@@ -129,12 +129,11 @@ def feature_weight(weight: float, discriminators: int, layers: int = LAYERS) -> 
 
 
 def _check_segment(trial: SoundTrial, settings: MelGANSettings) -> None:
-    """Mirrored borders must be shorter than what is mirrored: 3 frames, and the largest dilation after one ratio."""
-    frames, dilation = settings.segment // trial.recipe.mel.hop, 3 ** (settings.residual_layers - 1)
-    least = max(4, dilation // settings.ratios[0] + 1)
+    frames = settings.segment // trial.recipe.mel.hop
+    least = least_frames(settings.ratios, settings.residual_layers)
     if frames < least:
+        fewer = ", or fewer residual_layers" if least > least_frames(settings.ratios, 1) else ""
         raise RecipeError(
             f"systems.{trial.place}.segment: {settings.segment} samples are {frames} frames of the spectrogram, and "
-            f"{least} are needed for {settings.residual_layers} residual_layers; give {least * trial.recipe.mel.hop} "
-            "or more, or fewer residual_layers"
+            f"{least} are needed; give {least * trial.recipe.mel.hop} or more{fewer}"
         )

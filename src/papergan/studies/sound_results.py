@@ -36,7 +36,7 @@ COLUMNS = {
         "inception_score": "Inception Score", "share_of_real": "share of real sounds' score",
         "frechet": "Fréchet distance", "classes_drawn": "classes drawn",
     },
-    "melgan": {LOG_MEL_L1: "log mel L1", "below_griffin_lim": "below Griffin-Lim", CLASS_ACCURACY: "class accuracy"},
+    "melgan": {LOG_MEL_L1: "log mel L1", "of_griffin_lim": "ratio to Griffin-Lim's", CLASS_ACCURACY: "class accuracy"},
 }  # fmt: skip
 
 
@@ -91,8 +91,8 @@ def _row(group: SoundGroup, columns: Mapping[str, str], lines: Mapping[str, Row]
 def _measured(group: SoundGroup, key: str, lines: Mapping[str, Row]) -> Measured | None:
     if key == "share_of_real":
         return group.over(lambda one: one.scores["inception_score"] / one.scores["inception_score_real"])
-    if key == "below_griffin_lim":
-        return group.over(lambda one: 1.0 - one.scores[LOG_MEL_L1] / lines[GRIFFIN_LIM][LOG_MEL_L1])
+    if key == "of_griffin_lim":
+        return group.over(lambda one: one.scores[LOG_MEL_L1] / lines[GRIFFIN_LIM][LOG_MEL_L1])
     return group.over(lambda one: one.scores.get(key))
 
 

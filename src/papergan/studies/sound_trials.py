@@ -45,7 +45,7 @@ class SoundTrainer(ResumableTrainer[SoundTrial, SoundResult]):
         return train_on_sounds(trial, self.sounds, load_classifier(self.classifier), stop, report, checkpoints)
 
     def data_digest(self, trial: SoundTrial) -> str:
-        return self.sounds.train.digest
+        return self.sounds.digest
 
 
 def train_on_sounds(
@@ -164,8 +164,8 @@ def restored(game: Game, mel: MelSpectrogram, samples: Tensor) -> Tensor:
 def restoration_scores(sounds: Tensor, real: SoundSet, mel: MelSpectrogram, classifier: SoundClassifier) -> Row:
     """How far restored sounds, int16 [N, L], are from the first N of `real`.
 
-    log_mel_l1: the mean absolute difference of their log mel spectrograms, in nepers. class_accuracy: the share that
-    the classifier takes for what they were.
+    log_mel_l1: the mean absolute difference of their log mel spectrograms, in natural logarithms. class_accuracy: the
+    share that the classifier takes for what they were.
     """
     distance = 0.0
     for made, truth in zip(torch.split(sounds, CHUNK), torch.split(real.samples[: len(sounds)], CHUNK), strict=True):

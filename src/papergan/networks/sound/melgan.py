@@ -64,6 +64,15 @@ class MelGANGenerator(nn.Module):
         return waveforms
 
 
+def least_frames(ratios: Sequence[int], residual_layers: int) -> int:
+    """The fewest frames that a `MelGANGenerator` takes: mirrored borders are shorter than what is mirrored.
+
+    3 frames are mirrored at first, and the largest dilation, 3^(layers - 1) samples, after the first ratio.
+    """
+    largest: int = 3 ** (residual_layers - 1)
+    return max(4, largest // ratios[0] + 1)
+
+
 class DilatedBlock(nn.Module):
     """Maps [B, C, L] -> [B, C, L]: S x + W2 a(W1 a(x)), a LeakyReLU(0.2), W1 k3 dilated, W2 and S k1.
 
