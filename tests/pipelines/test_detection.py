@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from helpers.project_run import run_here
+from inference.sound_models import written as sounding
 from papergan import systems
 from papergan.config.detection import DetectionSettings
 from papergan.data.images import ImageSpec
@@ -78,6 +79,7 @@ def test_generators_that_cannot_be_compared_are_refused(workspace, tmp_path):
         ([one, larger], RecipeError, "'one' and 'larger' were trained on other images, or at another size"),
         ([silent], CheckpointError, "does not say what it was trained on"),
         ([one, one], RecipeError, "detection.models: each once"),
+        ([str(sounding(tmp_path, "wavegan"))], RecipeError, "wavegan' makes sounds; give a generator of images"),
         (["nowhere"], PaperganError, "detection.models: there is no trained model 'nowhere'"),
     ):
         with pytest.raises(kind, match=message):

@@ -119,6 +119,8 @@ def _place(where: str, model: str, models: ModelLibrary) -> Path:
         raise CheckpointError(f"{where}: {error}{did_you_mean(model, discover(), LISTED)}") from error
     if "input" in stored.config["image"]:
         raise RecipeError(f"{where}: {quoted(model)} translates images; give a generator that has latents")
+    if "sound" in stored.config:
+        raise RecipeError(f"{where}: {quoted(model)} makes sounds; give a generator of images")
     return place
 
 
