@@ -243,6 +243,7 @@ def test_the_page_plays_every_sound_and_needs_no_other_file(sounds):
         ({"systems": {"../evil": SMALL["systems"]["wavegan"]}}, "sound_study.systems"),
         ({"mel": WIDE}, "sounds.length: at least 1985 samples for mel.fft 4096, got 1024"),
         ({"sounds": {"length": 4096}, "mel": WIDE}, "systems.melgan.segment: at least 1985 samples"),
+        ({"classifier": {"noise_db": [-20.0, -60.0]}}, "noise_db: the lower level first"),
         ({"sounds": {"folder": "~nobody_at_all/sounds"}}, "no folder"),
         ({"sounds": {"length": 3000}}, "length: a power of two"),
         ({"sounds": {"folder": "/nowhere/at/all"}}, "sounds.folder: '/nowhere/at/all' is no folder"),

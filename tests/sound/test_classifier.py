@@ -69,10 +69,22 @@ def test_accuracy_is_the_share_of_right_classes(weights):
     assert accuracy(classifier, replace(TEST, labels=wrong)) == pytest.approx(0.7)
 
 
-def test_training_sounds_are_softer_and_shifted_and_nothing_else():
+QUIET = (-2000.0, -2000.0)  # dB: none in float32
+
+
+def test_training_sounds_have_noise_between_two_levels():
+    noise = _varied(torch.zeros(300, 1, 4000), 1000, torch.Generator().manual_seed(0), (-60.0, -20.0))[:, 0]
+    levels = 20 * noise.std(1).log10()
+    assert -60.5 < float(levels.min()) < -58.0
+    assert -22.0 < float(levels.max()) < -19.5
+    assert float(levels.mean()) == pytest.approx(-40.0, abs=2.5)
+    assert abs(float(noise.mean())) < 1e-3
+
+
+def test_training_sounds_are_softer_and_shifted_and_nothing_else_but_noise():
     sounds = torch.zeros(200, 1, 1000)
     sounds[:, :, 400:410] = torch.arange(1.0, 11.0)
-    varied = _varied(sounds, 1000, torch.Generator().manual_seed(0))
+    varied = _varied(sounds, 1000, torch.Generator().manual_seed(0), QUIET)
     gains, places = varied[:, 0].amax(1) / 10, varied[:, 0].argmax(1)
     assert float(gains.min()) >= 0.5
     assert float(gains.max()) <= 1.0
@@ -85,7 +97,7 @@ def test_training_sounds_are_softer_and_shifted_and_nothing_else():
 
 
 def test_what_is_shifted_in_is_silence():
-    varied = _varied(torch.ones(50, 1, 100), 1000, torch.Generator().manual_seed(1))[:, 0]
+    varied = _varied(torch.ones(50, 1, 100), 1000, torch.Generator().manual_seed(1), QUIET)[:, 0]
     values = varied.amax(1, keepdim=True)
     assert ((varied == 0) | (varied == values)).all()
     silent = (varied == 0).sum(1)

@@ -61,8 +61,8 @@ def train_classifier(
 ) -> Weights:
     """The weights of a classifier of these sounds, for `load_classifier`; on a CPU the same ones every time.
 
-    Adam with a learning rate that falls linearly to 0, in batches of 64; every sound is shifted and made softer at
-    random. Raises DataError for fewer than two sounds or classes.
+    Adam with a learning rate that falls linearly to 0, in batches of 64; every sound is shifted, made softer and given
+    noise at random. Raises DataError for fewer than two sounds or classes.
     """
     if len(train) < 2 or len(train.classes) < 2:
         raise DataError(
@@ -80,7 +80,7 @@ def train_classifier(
         for _ in range(epochs):
             order = torch.randperm(len(train), generator=draw)[: len(train) // batch * batch]
             for rows in torch.split(order, batch):
-                sounds = _varied(to_model_range(train.samples[rows]), train.rate, draw).to(device)
+                sounds = _varied(to_model_range(train.samples[rows]), train.rate, draw, settings.noise_db).to(device)
                 loss = functional.cross_entropy(network(sounds), train.labels[rows].to(device))
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -140,12 +140,17 @@ def features_and_logits(classifier: SoundClassifier, samples: Tensor) -> tuple[T
     return torch.cat(features), torch.cat(logits)
 
 
-def _varied(sounds: Tensor, rate: int, draw: torch.Generator) -> Tensor:
-    """Sounds [B, 1, L], each softer by a factor LEAST_GAIN..1 and shifted by up to SHIFT; silence takes the place."""
+def _varied(sounds: Tensor, rate: int, draw: torch.Generator, noise_db: tuple[float, float]) -> Tensor:
+    """Sounds [B, 1, L], each softer by a factor LEAST_GAIN..1 and shifted by up to SHIFT; silence takes the place.
+
+    And with white noise, of a level that is drawn evenly between two, in dB below full scale.
+    """
     count, length = len(sounds), sounds.shape[-1]
     gain = LEAST_GAIN + (1 - LEAST_GAIN) * torch.rand(count, 1, 1, generator=draw)
     most = min(int(SHIFT * rate), length // 4)
     shift = torch.randint(-most, most + 1, (count, 1), generator=draw)
     places = torch.arange(length) - shift
     moved = sounds[:, 0].gather(1, places.clamp(0, length - 1)) * ((places >= 0) & (places < length))
-    return gain * moved[:, None]
+    low, high = noise_db
+    level = 10 ** ((low + (high - low) * torch.rand(count, 1, 1, generator=draw)) / 20)
+    return gain * moved[:, None] + level * torch.randn(sounds.shape, generator=draw)

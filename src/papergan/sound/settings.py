@@ -10,6 +10,7 @@ from papergan.validation import SampleCount, Seed, StrictModel
 
 LEAST_RATE, MOST_RATE = 4000, 48000  # Hz
 LEAST_LENGTH, MOST_LENGTH = 1024, 65536  # samples
+Level = Annotated[float, Field(ge=-120.0, le=0.0)]  # dB, of a root mean square below full scale
 
 
 class SoundData(StrictModel):
@@ -45,10 +46,19 @@ class MelSettings(StrictModel):
 class ClassifierSettings(StrictModel):
     """The classifier of the sounds, by whose features and classes generated ones are scored.
 
-    least_steps: few sounds are gone through more often than `epochs` times, until it has taken so many.
+    least_steps: few sounds are gone through more often than `epochs` times, until it has taken so many. noise_db: white
+    noise is added to every training sound, between these levels below full scale, so that it does not go by what cannot
+    be heard: silence of drawn sounds is digital, that of generated ones is not.
     """
 
     width: Annotated[int, Field(ge=1, le=1024)] = 16
     epochs: Annotated[int, Field(ge=1, le=1000)] = 8
     least_steps: Annotated[int, Field(ge=1, le=100_000)] = 400
+    noise_db: Annotated[tuple[Level, Level], Field(strict=False)] = (-60.0, -20.0)
     seed: Annotated[Seed, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.noise_db[0] > self.noise_db[1]:
+            raise ValueError(f"noise_db: the lower level first, got {list(self.noise_db)}")
+        return self
