@@ -31,7 +31,7 @@ class DetectionSettings(StrictModel):
     models: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_apart)] = ()
     num_samples: Annotated[SampleCount, Field(ge=10)] = 5000
     test_samples: Annotated[SampleCount, Field(ge=10)] = 2000
-    epochs: Repeats = 4
+    epochs: Repeats = 20
     width: Annotated[int, Field(ge=1, le=512)] = 16
     flip: bool = False
     seeds: Seeds = (0, 1, 2)
