@@ -77,7 +77,7 @@ def draw_detection(results: Sequence[DetectionResult], title: str) -> Figure:
 
     names = _names(results)
     side = max(3.0, 0.9 * len(names) + 1.6)
-    figure = Figure(figsize=(2 * side + 1, side + 0.8), layout="constrained")
+    figure = Figure(figsize=(2 * side + 1, side + 1.6), layout="constrained")
     for place, (measure, what) in enumerate(MEASURES.items(), 1):
         _draw_matrix(figure.add_subplot(1, 2, place), results, names, measure, what)
     figure.suptitle(title)
@@ -90,7 +90,7 @@ def _draw_matrix(axes: Axes, results: Sequence[DetectionResult], names: list[str
     for row, line in enumerate(values):
         for column, value in enumerate(line):
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > 0.8 else "white")
-    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), names if measure == next(iter(MEASURES)) else [""] * len(names))
     axes.set(xlabel="images of", ylabel="detector of" if measure == next(iter(MEASURES)) else "", title=what)
 
