@@ -66,8 +66,8 @@ def sample(
 
     from papergan.inference.locate import load
     from papergan.inference.sampling import Request, sample_to_disk
-    from papergan.inference.sound_files import sample_sounds
-    from papergan.inference.sound_model import SoundModel
+    from papergan.inference.sound.files import sample_sounds
+    from papergan.inference.sound.models import SoundModel
     from papergan.training.signals import StopRequest
 
     request = Request(number, seed, labels, truncation, kind)
@@ -196,7 +196,7 @@ def measure(model: str, images: Path, tile: int | None, device: str | None) -> N
 def vocode(model: str, sounds: Path, out: Path, device: str | None) -> None:
     """Restore SOUNDS, a WAV file or those of a folder, from their mel spectrograms with MODEL, a vocoder."""
     from papergan.inference.locate import load
-    from papergan.inference.sound_files import vocode_files
+    from papergan.inference.sound.files import vocode_files
 
     paths = vocode_files(load(model, device), sounds, out)
     click.echo(f"{len(paths)} {'sound' if len(paths) == 1 else 'sounds'} restored by {model} in {out}")

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from papergan.inference.model_folder import write_model
-from papergan.inference.sound_model import new_generator, stored_sound_model
+from papergan.inference.sound.models import kind_of, stored_sound_model
 from papergan.randomness import seeded
 
 SOUND = {"rate": 8000, "length": 1024, "mel": {"fft": 256, "hop": 64, "bands": 20}}
@@ -19,7 +19,7 @@ SETTINGS = {
 @cache
 def stored(system: str):
     with seeded(0, "weights"):
-        generator = new_generator(system, SETTINGS[system], SOUND)
+        generator = kind_of(system).network(SETTINGS[system], SOUND)
     tensors = {f"generator.{name}": tensor for name, tensor in generator.state_dict().items()}
     about = {
         "experiment": f"sound_study, {system}", "dataset": "drawn_sounds/train", "seed": 3,

@@ -112,7 +112,7 @@ def test_other_weights_and_systems_are_refused():
     fewer = {name: tensor for name, tensor in model.tensors.tensors.items() if not name.endswith("first.bias")}
     with pytest.raises(CheckpointError, match="the weights do not fit system 'wavegan'"):
         SoundGenerator(StoredModel(Weights(fewer), model.config))
-    from papergan.inference.sound_model import sound_model
+    from papergan.inference.sound.models import sound_model
 
     with pytest.raises(CheckpointError, match="system 'wavenet' makes no sounds"):
         sound_model(StoredModel(model.tensors, {**model.config, "system": "wavenet"}))

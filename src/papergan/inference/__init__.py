@@ -3,8 +3,8 @@
 from papergan.inference.generator import Generator
 from papergan.inference.locate import load
 from papergan.inference.samples import Samples
-from papergan.inference.sound_model import SoundGenerator, Vocoder
-from papergan.inference.sounds import Sounds
+from papergan.inference.sound.models import SoundGenerator, Vocoder
+from papergan.inference.sound.sounds import Sounds
 from papergan.inference.translator import Translator
 
 __all__ = ["Generator", "Samples", "SoundGenerator", "Sounds", "Translator", "Vocoder", "load"]

@@ -11,7 +11,7 @@ import torch
 from papergan.errors import CheckpointError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.model_folder import CONFIG, WEIGHTS, StoredModel, read_model
-from papergan.inference.sound_model import SoundModel, sound_model
+from papergan.inference.sound.models import SoundModel, sound_model
 from papergan.inference.translator import Translator
 from papergan.messages import quoted
 from papergan.project import COMMAND

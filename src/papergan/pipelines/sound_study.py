@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kedro.pipeline import Pipeline
+from torch import Tensor
 
 from papergan.config.checked import SoundStudy
 from papergan.config.papers import citation
@@ -70,9 +71,9 @@ def tabulate(
     """The page: scores of every system over seeds, beside the baselines."""
     groups = grouped_named(SoundGroup, _trials(study, sounds), trials, finished)
     tables = [
-        (title, sound_results.summary(mine, baselines))
-        for kind, title in sound_results.KINDS.items()
-        if (mine := [group for group in groups if group.grid == kind])
+        (kind.title, sound_results.summary(mine, baselines))
+        for system, kind in sound_results.KINDS.items()
+        if (mine := [group for group in groups if group.grid == system])
     ]
     return study_page(
         tables, [], f"{study.name}: {study.recipe.description}", _notes(study, sounds, groups, baselines),
@@ -85,14 +86,10 @@ def _notes(
 ) -> list[str]:  # fmt: skip
     recipe, (missing, made_by) = study.recipe, notes_of(groups)
     accuracy = baselines[sound_results.REAL][CLASS_ACCURACY]
-    weak = accuracy < TRUSTED
+    warning = f"the classifier has {100 * accuracy:.1f} % of the test sounds right: its scores say little"
     return [
         *missing,
-        *(
-            [f"the classifier has {100 * accuracy:.1f} % of the test sounds right: its scores say little"]
-            if weak
-            else []
-        ),
+        *([warning] if accuracy < TRUSTED else []),
         f"{len(sounds.train)} training and {len(sounds.test)} test sounds ({sounds.train.name}, {sounds.test.name}) of "
         f"{sounds.train.length} samples at {sounds.train.rate} Hz in {len(sounds.train.classes)} classes, digest "
         f"{sounds.train.digest[:12]}",
@@ -102,26 +99,27 @@ def _notes(
         f"windows of {recipe.mel.fft} samples, one every {recipe.mel.hop}; of test sounds, never trained on",
         f"Griffin-Lim: {recipe.griffin_lim_iterations} iterations from the magnitudes that a mel spectrogram tells, "
         "which is what log mel L1 compares: of phases it says little, and they can be heard",
-        *(citation(sound_results.PAPERS[kind]) for kind in dict.fromkeys(group.grid for group in groups)),
+        *(citation(sound_results.KINDS[one].paper) for one in dict.fromkeys(group.grid for group in groups)),
         f"± over seeds {', '.join(map(str, recipe.seeds))} (N - 1)",
         *made_by,
     ]
 
 
-def draw_spectrograms(
+def gather_shown(
     study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
-) -> object:
+) -> dict[str, dict[str, Tensor]]:
+    """Sounds int16 [L] to look at and to listen to, by what they are and their captions."""
+    return sound_results.rows_of_sounds(grouped(SoundGroup, _trials(study, sounds), trials), sounds, study.recipe)
+
+
+def draw_spectrograms(study: SoundStudy, shown: Mapping[str, Mapping[str, Tensor]]) -> object:
     """A matplotlib Figure of waveforms and mel spectrograms, real and generated."""
-    rows = sound_results.rows_of_sounds(grouped(SoundGroup, _trials(study, sounds), trials), sounds, study.recipe)
-    return sound_results.spectrograms(rows, study.recipe, f"{study.name}: log mel spectrograms")
+    return sound_results.spectrograms(shown, study.recipe, f"{study.name}: log mel spectrograms")
 
 
-def collect_sounds(
-    study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
-) -> SoundPage:
+def collect_sounds(study: SoundStudy, sounds: SoundSplits, shown: Mapping[str, Mapping[str, Tensor]]) -> SoundPage:
     """The sounds of the figure and more of them, to listen to."""
-    rows = sound_results.rows_of_sounds(grouped(SoundGroup, _trials(study, sounds), trials), sounds, study.recipe)
-    return SoundPage(f"{study.name}: {study.recipe.description}", sounds.train.rate, rows)
+    return SoundPage(f"{study.name}: {study.recipe.description}", sounds.train.rate, shown)
 
 
 def draw_over_time(
@@ -152,9 +150,10 @@ def create_pipeline() -> Pipeline:
         named_node(train_systems, [recipe, "sounds", "classifier", "trials", "tracker"], "finished"),
         named_node(score_baselines, [recipe, "sounds", "classifier"], "baselines"),
         named_node(tabulate, [*inputs, "baselines"], "page"),
-        named_node(draw_spectrograms, inputs, "spectrograms"),
+        named_node(gather_shown, inputs, "shown"),
+        named_node(draw_spectrograms, [recipe, "shown"], "spectrograms"),
         named_node(draw_over_time, [*inputs, "baselines"], "over_time"),
-        named_node(collect_sounds, inputs, "sound_page"),
+        named_node(collect_sounds, [recipe, "sounds", "shown"], "sound_page"),
         named_node(package_models, inputs, "models"),
     ]
     return Pipeline(nodes, namespace=NAME, inputs={"feature_cache"}, parameters={recipe: f"params:{NAME}"})

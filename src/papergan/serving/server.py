@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from papergan.atomic_files import read_regular
 from papergan.errors import PaperganError, RecipeError
 from papergan.inference.generator import Generator
-from papergan.inference.sound_model import SoundGenerator, SoundModel
+from papergan.inference.sound.models import SoundGenerator, SoundModel
 from papergan.inference.translator import Translator
 from papergan.messages import quoted, sanitise
 from papergan.serving.service import Limits, Refused, Service, answer_json

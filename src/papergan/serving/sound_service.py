@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from papergan.inference.sound_model import SoundGenerator
-from papergan.inference.sounds import Sounds
+from papergan.inference.sound.models import SoundGenerator
+from papergan.inference.sound.sounds import Sounds
 from papergan.messages import quoted
 from papergan.serving.service import Limits, Refused, Seed, Service, answer_json
 from papergan.serving.worker import Check

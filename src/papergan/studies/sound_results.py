@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from papergan.config.papers import citation
 from papergan.config.sound_study import SoundStudyRecipe
 from papergan.inference.model_folder import StoredModel
-from papergan.inference.sound_model import stored_sound_model
+from papergan.inference.sound.models import stored_sound_model
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import with_deviation
 from papergan.reporting.seed_groups import Measured
@@ -29,14 +29,35 @@ if TYPE_CHECKING:
 
 REAL, GRIFFIN_LIM = "real sounds", "Griffin-Lim"
 NUM_SPECTROGRAMS = 10  # in a row of the figure
-PAPERS = {"wavegan": "donahue2019", "melgan": "kumar2019"}
-KINDS = {"wavegan": "sounds from latents", "melgan": "sounds from their mel spectrograms"}
-COLUMNS = {
-    "wavegan": {
-        "inception_score": "Inception Score", "share_of_real": "share of real sounds' score",
-        "frechet": "Fréchet distance", "classes_drawn": "classes drawn",
-    },
-    "melgan": {LOG_MEL_L1: "log mel L1", "of_griffin_lim": "ratio to Griffin-Lim's", CLASS_ACCURACY: "class accuracy"},
+
+
+class SoundKind(NamedTuple):
+    """How results of a kind of system are shown. title: of their table. paper: a citation key.
+
+    columns: labels by score; the first is drawn over training. restores: its sounds are test sounds again, so that they
+    stand beside those of the Griffin-Lim algorithm.
+    """
+
+    title: str
+    paper: str
+    columns: Mapping[str, str]
+    restores: bool
+
+
+KINDS = {
+    "wavegan": SoundKind(
+        "sounds from latents", "donahue2019",
+        {
+            "inception_score": "Inception Score", "share_of_real": "share of real sounds' score",
+            "frechet": "Fréchet distance", "classes_drawn": "classes drawn",
+        },
+        restores=False,
+    ),
+    "melgan": SoundKind(
+        "sounds from their mel spectrograms", "kumar2019",
+        {LOG_MEL_L1: "log mel L1", "of_griffin_lim": "ratio to Griffin-Lim's", CLASS_ACCURACY: "class accuracy"},
+        restores=True,
+    ),
 }  # fmt: skip
 
 
@@ -63,9 +84,10 @@ def summary(groups: Sequence[SoundGroup], lines: Mapping[str, Row]) -> pd.DataFr
     """A row for each system of one kind, over seeds, and for each baseline."""
     import pandas as pd
 
-    columns = COLUMNS[groups[0].grid]
+    kind = KINDS[groups[0].grid]
+    columns = kind.columns
     rows = [_row(group, columns, lines) for group in groups]
-    if groups[0].grid == "melgan":
+    if kind.restores:
         rows += [
             {"system": name, **{label: text(line[key]) for key, label in columns.items() if key in line}}
             for name, line in lines.items()
@@ -106,7 +128,7 @@ def model_of(group: SoundGroup, sounds: SoundSplits, recipe: SoundStudyRecipe) -
     about = {
         "experiment": f"{group.trial.experiment}, {group.name}", "dataset": sounds.train.name,
         "data_digest": sounds.train.digest, "metrics": dict(result.scores), "seed": seed,
-        "provenance": dict(result.provenance), "paper": {"citation": citation(PAPERS[group.grid])},
+        "provenance": dict(result.provenance), "paper": {"citation": citation(KINDS[group.grid].paper)},
     }  # fmt: skip
     tensors = {name: tensor for name, tensor in result.tensors.items() if name.startswith("generator.")}
     return stored_sound_model(
@@ -141,16 +163,13 @@ def rows_of_sounds(
     test = sounds.test
     captions = [f"{place + 1} {test.classes[label]}" for place, label in enumerate(test.labels[:SHOWN].tolist())]
     rows = {REAL: dict(zip(captions, test.samples, strict=False))}
-    melgans = False
     for group in groups:
         shown = next((one.tensors["sounds"] for one in group.results if "sounds" in one.tensors), None)
         if shown is None:
             continue
-        restores = group.grid == "melgan"
-        melgans = melgans or restores
-        names = captions if restores else [str(place + 1) for place in range(len(shown))]
+        names = captions if KINDS[group.grid].restores else [str(place + 1) for place in range(len(shown))]
         rows[group.name] = dict(zip(names, shown, strict=False))
-    if melgans:
+    if any(KINDS[group.grid].restores and group.name in rows for group in groups):
         made = griffin_lim_sounds(test.samples[:SHOWN], mel_of(recipe), recipe.griffin_lim_iterations)
         rows[GRIFFIN_LIM] = dict(zip(captions, made, strict=False))
     return rows
@@ -192,17 +211,16 @@ def over_time(groups: Sequence[SoundGroup], lines: Mapping[str, Row], title: str
     """Scores over training, a panel for each kind of system, a line for each seed; baselines dashed."""
     from matplotlib.figure import Figure
 
-    of_kind = {"wavegan": ("inception_score", "Inception Score"), "melgan": (LOG_MEL_L1, "log mel L1")}
-    kinds = [kind for kind in of_kind if any(group.grid == kind for group in groups)]
+    kinds = list(dict.fromkeys(group.grid for group in groups))
     figure = Figure(figsize=(6 * max(1, len(kinds)), 4), layout="constrained")
     figure.suptitle(title)
     for axes, kind in zip(figure.subplots(1, max(1, len(kinds)), squeeze=False)[0], kinds, strict=False):
-        key, label = of_kind[kind]
+        key, label = next(iter(KINDS[kind].columns.items()))
         for place, group in enumerate(one for one in groups if one.grid == kind):
             for number, (_, result) in enumerate(group.done):
                 steps, values = zip(*[(row["step"], row[key]) for row in result.over_time], strict=True)
                 axes.plot(steps, values, color=f"C{place}", label=group.name if number == 0 else None)
-        if kind == "melgan":
+        if KINDS[kind].restores:
             axes.axhline(lines[GRIFFIN_LIM][LOG_MEL_L1], linestyle="--", color="grey", label=GRIFFIN_LIM)
         axes.set(xlabel="step", ylabel=label)
         axes.grid(alpha=0.3)

@@ -9,11 +9,6 @@ from typing import Any
 from papergan.inference.card_text import code, printable, text
 
 UNKNOWN = "unknown"
-TASKS = {"wavegan": "unconditional sounds", "melgan": "a vocoder: the waveform of a mel spectrogram"}
-USES = {
-    "wavegan": 'g.sample(16, seed=0).save("sounds")',
-    "melgan": "g.restore(samples)  # int16 [N, L] at g.rate\ng.vocode(log_mel)    # as g.mel makes them",
-}
 
 USE = """\
 ## Intended use, misuse and risks
@@ -24,8 +19,11 @@ back sounds that it was trained on; that was not measured here. It repeats the g
 """
 
 
-def sound_card(config: Mapping[str, Any]) -> str:
-    """The card of a stored model's configuration; what is missing there is called unknown."""
+def sound_card(config: Mapping[str, Any], task: str, use: str) -> str:
+    """The card of a stored model's configuration; what is missing there is called unknown.
+
+    task, use: what the model does, and the Python that calls it, `g` being the model.
+    """
     about, sound, system = dict(config["about"]), config["sound"], str(config["system"])
     paper = dict(about.get("paper") or {})
     front = {
@@ -38,12 +36,12 @@ def sound_card(config: Mapping[str, Any]) -> str:
         "---",
         "",
         f"# {text(about.get('experiment', system))}\n",
-        f"The system `{code(system)}` of papergan, {TASKS.get(system, 'sounds')}, {sound['length']} samples at "
+        f"The system `{code(system)}` of papergan, {task}, {sound['length']} samples at "
         f"{sound['rate']} Hz, trained on {text(about.get('dataset', 'unknown sounds'))}.\n",
         "## How to load it\n",
         "```python\nimport papergan\n",
         'g = papergan.load("path/to/this/folder")',
-        USES.get(system, ""),
+        use,
         "```\n",
         f"SHA-256 of the weights: `{code(config['digest'])}`. Nothing in the files is executed when they are loaded.\n",
         "## Training and scores\n",

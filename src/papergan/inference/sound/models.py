@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from math import prod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,8 @@ from papergan.game.priors import Uniform
 from papergan.game.sampler import CHUNK, START, Sampler
 from papergan.inference.labels import check_count
 from papergan.inference.model_folder import FORMAT, StoredModel
-from papergan.inference.sound_card import sound_card
-from papergan.inference.sounds import Sounds
+from papergan.inference.sound.card import sound_card
+from papergan.inference.sound.sounds import Sounds
 from papergan.messages import quoted
 from papergan.networks.sound.melgan import MelGANGenerator, least_frames
 from papergan.networks.sound.wavegan import WaveGANGenerator
@@ -30,12 +31,21 @@ _MAPS_AT_ONCE = 6  # as many maps as the last layer has, several times: what lie
 MOST_SAMPLES = 2**24  # of all sounds that a vocoder is given at once
 
 
-class SoundModel:
+class SoundModel(ABC):
     """A trained model of sounds, on the CPU. rate: Hz. metrics: what it was scored with; {} where that was not stored.
 
-    classes: of the sounds that it was trained on. digest: SHA-256 of its weights.
+    classes: of the sounds that it was trained on. digest: SHA-256 of its weights. task, use: for the model card, what
+    it does and how it is called.
     Raises CheckpointError where the stored weights do not fit the system that they name.
     """
+
+    task: ClassVar[str]
+    use: ClassVar[str]
+
+    @staticmethod
+    @abstractmethod
+    def network(settings: Mapping[str, Any], sound: Mapping[str, Any]) -> nn.Module:
+        """The network, its weights as they begin. settings: of the system. sound: "length", and "mel" with "bands"."""
 
     def __init__(self, stored: StoredModel) -> None:
         self.stored, config = stored, stored.config
@@ -43,7 +53,7 @@ class SoundModel:
         self.rate, self.length = int(config["sound"]["rate"]), int(config["sound"]["length"])
         self.classes = tuple(config["classes"])
         self.metrics: dict[str, float] = dict(stored.about.get("metrics", {}))
-        self.generator = new_generator(self.system, config["settings"], config["sound"])
+        self.generator = self.network(config["settings"], config["sound"])
         try:
             self.generator.load_state_dict(stored.tensors.under("generator"))
         except RuntimeError as error:
@@ -76,6 +86,13 @@ class SoundModel:
 class SoundGenerator(SoundModel):
     """A trained WaveGAN. Sound i of a seed depends on (seed, i) alone, but for the rounding of products."""
 
+    task = "unconditional sounds"
+    use = 'g.sample(16, seed=0).save("sounds")'
+
+    @staticmethod
+    def network(settings: Mapping[str, Any], sound: Mapping[str, Any]) -> nn.Module:
+        return WaveGANGenerator(int(sound["length"]), int(settings["latent_dim"]), int(settings["width"]))
+
     def __init__(self, stored: StoredModel) -> None:
         super().__init__(stored)
         prior = Uniform(int(self.stored.config["prior"]["latent_dim"]))
@@ -104,6 +121,14 @@ class SoundGenerator(SoundModel):
 
 class Vocoder(SoundModel):
     """A trained MelGAN: from mel spectrograms to sounds. mel: the spectrogram that it was trained with."""
+
+    task = "a vocoder: the waveform of a mel spectrogram"
+    use = "g.restore(samples)  # int16 [N, L] at g.rate\ng.vocode(log_mel)    # as g.mel makes them"
+
+    @staticmethod
+    def network(settings: Mapping[str, Any], sound: Mapping[str, Any]) -> nn.Module:
+        ratios, layers = tuple(settings["ratios"]), int(settings["residual_layers"])
+        return MelGANGenerator(int(sound["mel"]["bands"]), int(settings["width"]), ratios, layers)
 
     def __init__(self, stored: StoredModel) -> None:
         super().__init__(stored)
@@ -161,25 +186,12 @@ def sound_model(stored: StoredModel, device: torch.device | str = "cpu") -> Soun
 
     Raises CheckpointError for a system that this version does not know, and for a configuration that is none.
     """
-    kind = KINDS[_known(str(stored.config["system"]))]
+    kind = kind_of(str(stored.config["system"]))
     try:
         model = kind(stored)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:  # the last of torch, for sizes that are none
         raise CheckpointError(f"the configuration of this model is damaged: {quoted(str(error)):.200}") from error
     return model.to(device)
-
-
-def new_generator(system: str, settings: Mapping[str, Any], sound: Mapping[str, Any]) -> nn.Module:
-    """The network of a stored model, its weights as they begin.
-
-    settings: of the system. sound: "length", and "mel" with its "bands". Raises CheckpointError for another system.
-    """
-    if _known(system) == "wavegan":
-        return WaveGANGenerator(int(sound["length"]), int(settings["latent_dim"]), int(settings["width"]))
-    return MelGANGenerator(
-        int(sound["mel"]["bands"]), int(settings["width"]), tuple(settings["ratios"]),
-        int(settings["residual_layers"]),
-    )  # fmt: skip
 
 
 def stored_sound_model(
@@ -199,13 +211,15 @@ def stored_sound_model(
         "progress": {"step": steps}, "weights": "raw", "encoder": False, "digest": Weights(kept).digest,
         "about": dict(about),
     }  # fmt: skip
-    return StoredModel(Weights(kept), config, sound_card(config))
+    kind = kind_of(system)
+    return StoredModel(Weights(kept), config, sound_card(config, kind.task, kind.use))
 
 
-def _known(system: str) -> str:
+def kind_of(system: str) -> type[SoundGenerator | Vocoder]:
+    """The class of the models of a system. Raises CheckpointError for one that makes no sounds."""
     if system not in KINDS:
         raise CheckpointError(f"system {quoted(system)} makes no sounds in this version: {' or '.join(KINDS)}")
-    return system
+    return KINDS[system]
 
 
 def _check_size(count: int) -> None:

@@ -10,7 +10,7 @@ from papergan.errors import DataError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.samples import check_empty
 from papergan.inference.sampling import Request
-from papergan.inference.sound_model import SoundGenerator, SoundModel, Vocoder
+from papergan.inference.sound.models import SoundGenerator, SoundModel, Vocoder
 from papergan.messages import sanitise
 from papergan.sound.wav_files import SUFFIX, read_whole_sound
 
