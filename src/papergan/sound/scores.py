@@ -19,13 +19,16 @@ from papergan.sound.sounds import SoundSet
 LEAST_SHARE: Final = 0.01  # of the sounds, by which a class counts as drawn
 
 
-def sound_scores(classifier: SoundClassifier, generated: Tensor, real: SoundSet) -> dict[str, float]:
+def sound_scores(
+    classifier: SoundClassifier, generated: Tensor, real: SoundSet, known: tuple[Tensor, Tensor] | None = None
+) -> dict[str, float]:
     """Scores of generated sounds, int16 [N, L] with N >= 2, beside real ones of the same rate and length.
 
     inception_score: exp(E KL(p(y|x) || p(y))) over all N at once, 1..K; inception_score_real: of the real sounds, of
     which no generator is to be expected to have more. frechet: the squared Frechet distance of the features, biased
     upwards by about 1 / N: compare equal N only. entropy_of_classes: of the predicted classes, 0..ln K nats.
     classes_drawn: how many classes at least 1 % of the sounds are predicted to be of.
+    known: what `features_and_logits` has of the real sounds, where it is at hand.
     Raises EvaluationError for sounds of another type, length or rate, and for fewer than two.
     Source: Donahue et al. 2019 (WaveGAN), arXiv:1802.04208, section 6, for an Inception Score of a classifier of
     spectrograms; the others are this project's choice.
@@ -37,7 +40,7 @@ def sound_scores(classifier: SoundClassifier, generated: Tensor, real: SoundSet)
     if real.rate != classifier.rate:
         raise EvaluationError(f"{real.name} has {real.rate} Hz, the classifier was trained at {classifier.rate} Hz")
     features, logits = features_and_logits(classifier, generated)
-    real_features, real_logits = features_and_logits(classifier, real.samples)
+    real_features, real_logits = known or features_and_logits(classifier, real.samples)
     counts = class_counts(logits)
     return {
         "inception_score": inception_score(logits, splits=1).mean,

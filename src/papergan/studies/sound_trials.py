@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -115,7 +116,12 @@ class WaveGANTraining(SoundTraining):
         return to_samples(torch.cat(list(self.game.sampler().stream(count, seed=self.trial.seed))))
 
     def scores(self, count: int) -> Row:
-        return sound_scores(self.classifier, self.generated(count), self.sounds.test)
+        return sound_scores(self.classifier, self.generated(count), self.sounds.test, self._known)
+
+    @cached_property
+    def _known(self) -> tuple[Tensor, Tensor]:
+        """Features and logits of the real test sounds."""
+        return features_and_logits(self.classifier, self.sounds.test.samples)
 
 
 class MelGANTraining(SoundTraining):
