@@ -10,6 +10,8 @@ from helpers.toy_extractor import PixelExtractor
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.stacked_images import stacked_classes
+from papergan.extractors.feature_extractor import Features
 from papergan.game.priors import Gaussian, WithChoice
 from papergan.game.sampler import Sampler
 from papergan.pipelines.experiment.nodes import class_figures
@@ -19,6 +21,15 @@ NAMES = ("red", "green", "blue")
 GENERATOR = Weights({}, {"dataset": "toy/train", "step": "5", "images": "40", "epoch": "1.0"})
 EMPTY = torch.zeros(0, 3, 8, 8, dtype=torch.uint8)
 IMAGES = ImageSplits(*(ImageSet("toy", EMPTY, torch.zeros(0, dtype=torch.int64), NAMES) for _ in range(2)))
+
+
+class BrightChannels(PixelExtractor):
+    """Stacked classes of "dark" and "bright", a channel each."""
+
+    def __call__(self, pixels: torch.Tensor) -> Features:
+        means = pixels.float().mean((2, 3))
+        modes = (means > 128).long() @ torch.tensor([4, 2, 1])
+        return Features(means, nn.functional.one_hot(modes, 8).float())
 
 
 class Colours(nn.Module):
@@ -68,3 +79,11 @@ def test_of_any_other_generator_those_that_the_classifier_sees(drawn) -> None:
     assert grid.images[20:].max() == 0  # none is seen as blue
     assert [label.split()[0] for label in grid.row_labels] == list(NAMES)
     assert "there is no classifier" in drawn("none").caption
+
+
+def test_of_stacked_images_one_sample_of_each_mode_and_how_many_there_are(drawn) -> None:
+    grid = drawn("none", BrightChannels(class_names=stacked_classes(("dark", "bright"))))
+    assert "one sample of each mode by predicted class: 2 of 8 in 300 samples" in grid.caption
+    assert [bool(image.any()) for image in grid.images] == [False, False, True, False, True, False, False, False]
+    assert grid.images[2].float().mean((1, 2)).argmax() == 1  # dark+bright+dark: the green one
+    assert grid.row_labels == ("dark+dark+dark",)

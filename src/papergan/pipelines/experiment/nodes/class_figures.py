@@ -12,6 +12,7 @@ from papergan import systems
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.data.stacked_images import single_classes
 from papergan.evaluation.encoder_scores import decode, encode, settled_encoder
 from papergan.evaluation.image_features import features_of
 from papergan.extractors.build import extractors_of
@@ -31,6 +32,7 @@ from papergan.weights import Weights
 
 COLUMNS = 10
 MAX_ROWS, MAX_CLASSIFIED = 50, 2000
+MODE_COLUMNS = 50  # tiles of a row of stacked images' modes
 MAX_CATEGORIES, PER_CONTINUOUS = 20, 5  # rows
 FARTHEST = 2.0  # where continuous codes are taken to, beyond the 1 of training, as in figure 2 of the paper
 NUM_RECONSTRUCTED = 4 * COLUMNS
@@ -84,9 +86,11 @@ def _predicted(
 ) -> ImageGrid:
     """A row of samples of each class as predicted, and its share; black places where a class is missing.
 
-    Of more classes than MAX_ROWS the most frequent.
+    Of more classes than MAX_ROWS the most frequent; of stacked images one sample of every mode.
     """
     count, names = min(MAX_CLASSIFIED, recipe.evaluation.final_num_samples), extractor.class_names
+    if single_classes(names):
+        return _modes(recipe, sampler, extractor, progress, caption)
     pixels, logits = _logits(recipe, sampler, extractor, count, progress)
     predicted = logits.argmax(1)
     counts = torch.bincount(predicted, minlength=len(names))
@@ -100,6 +104,25 @@ def _predicted(
         f"{caption}; {count} samples by predicted class, and its share",
         columns=columns,
         row_labels=labels,
+    )
+
+
+def _modes(
+    recipe: Recipe, sampler: Sampler, extractor: FeatureExtractor, progress: Progress, caption: str
+) -> ImageGrid:
+    """The first sample of every class of stacked images, in their order; black where none of those scored is of it."""
+    count, names = recipe.evaluation.final_num_samples, extractor.class_names
+    pixels, logits = _logits(recipe, sampler, extractor, count, progress)
+    first: dict[int, int] = {}
+    for place, mode in enumerate(logits.argmax(1).tolist()):
+        first.setdefault(mode, place)
+    shown = pixels.new_zeros(len(names), *pixels.shape[1:])
+    shown[list(first)] = pixels[list(first.values())]
+    return ImageGrid(
+        shown,
+        f"{caption}; one sample of each mode by predicted class: {len(first)} of {len(names)} in {count} samples",
+        columns=MODE_COLUMNS,
+        row_labels=names[::MODE_COLUMNS],
     )
 
 
