@@ -36,6 +36,12 @@ def test_the_weights_alone_are_a_model(folder):
     assert torch.equal(whole.sample(2).tensor, alone.sample(2).tensor)
 
 
+def test_a_device_that_is_not_there_is_one_line(folder, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(RecipeError, match="^device 'cuda': torch sees no GPU"):
+        papergan.load(folder, "cuda")
+
+
 def test_defaults_are_stored_as_well(folder):
     settings = json.loads((folder / CONFIG).read_text())["settings"]
     assert settings["beta1"] == 0.5  # nobody overrode it

@@ -59,11 +59,13 @@ def test_devices():
         assert choose_device("auto").type == "cpu"
         with pytest.raises(RecipeError, match="torch sees no GPU; use 'auto' or 'cpu'"):
             choose_device("cuda")
+    with pytest.raises(RecipeError, match="device 'gpu': torch knows none of this name"):
+        choose_device("gpu")
 
 
 def test_a_gpu_beyond_those_that_are_there_is_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     assert choose_device("cuda:0") == torch.device("cuda:0")
-    with pytest.raises(RecipeError, match="'cuda:1', but torch sees 1 GPUs"):
+    with pytest.raises(RecipeError, match="device 'cuda:1': torch sees 1 GPUs"):
         choose_device("cuda:1")

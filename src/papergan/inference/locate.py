@@ -15,6 +15,7 @@ from papergan.inference.sound.models import SoundModel, sound_model
 from papergan.inference.translator import Translator
 from papergan.messages import quoted
 from papergan.project import COMMAND
+from papergan.training.numerics import choose_device
 
 
 def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator | SoundModel:
@@ -24,7 +25,8 @@ def load(source: str | os.PathLike[str], device: torch.device | str | None = Non
     source: a model folder (config.json in it), the folder of an experiment below data/06_models (its newest model), a
     file model.safetensors, "models:/NAME@ALIAS" or "models:/NAME/VERSION", "runs:/ID" (both need mlflow), or
     "hf://ORGANISATION/NAME" (needs huggingface_hub). device: None = a GPU where there is one.
-    Raises CheckpointError where there is no model, or a damaged one; RecipeError for a source that is not understood.
+    Raises CheckpointError where there is no model, or a damaged one; RecipeError for a source that is not understood
+    or a device that is not there.
     """
     stored = read_model(locate(source))
     return sound_model(stored, _chosen(device)) if "sound" in stored.config else _generator(stored, device)
@@ -39,8 +41,8 @@ def _generator(stored: StoredModel, device: torch.device | str | None) -> Genera
     return (Translator if "input" in stored.config["image"] else Generator)(stored, _chosen(device))
 
 
-def _chosen(device: torch.device | str | None) -> torch.device | str:
-    return device if device is not None else "cuda" if torch.cuda.is_available() else "cpu"
+def _chosen(device: torch.device | str | None) -> torch.device:
+    return choose_device("auto" if device is None else str(device))
 
 
 def locate(source: str | os.PathLike[str]) -> Path:

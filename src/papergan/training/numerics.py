@@ -90,15 +90,16 @@ def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
 def choose_device(wanted: str) -> torch.device:
     """The device of this name: for "auto" the GPU where there is one, otherwise as torch names devices.
 
-    Raises RecipeError where a GPU is asked for that is not there.
+    Raises RecipeError where a GPU is asked for that is not there, or torch knows no such device.
     """
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(wanted)
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise RecipeError(f"device {wanted!r}: torch knows none of this name; use 'auto', 'cpu' or 'cuda'") from None
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RecipeError(f"training.device is {wanted!r}, but torch sees no GPU; use 'auto' or 'cpu'")
+        raise RecipeError(f"device {wanted!r}: torch sees no GPU; use 'auto' or 'cpu'")
     if device.index is not None and device.index >= torch.cuda.device_count():
-        raise RecipeError(
-            f"training.device is {wanted!r}, but torch sees {torch.cuda.device_count()} GPUs, from cuda:0 on"
-        )
+        raise RecipeError(f"device {wanted!r}: torch sees {torch.cuda.device_count()} GPUs, from cuda:0 on")
     return device
