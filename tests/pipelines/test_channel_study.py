@@ -17,7 +17,7 @@ from papergan.studies import channel_trials
 from papergan.studies.channel_game import build
 from papergan.studies.channel_results import crossing, summary
 from papergan.studies.channel_trials import ChannelTraining, error_rates, generator_errors, train_system
-from papergan.studies.seed_groups import ChannelGroup, grouped
+from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.wireless.baselines import baselines
 from papergan.wireless.channels import TrueChannel, convolve
 
@@ -238,8 +238,8 @@ def test_the_table_has_means_over_seeds_beside_baselines(tmp_path):
         ]  # fmt: skip
         last = {"step": 1.0, "mean_error": 0.5, "deviation_ratio": 1.0} if one.through == "generator" else {"step": 1.0}
         last = last if one.through == "generator" else {"step": 1.0}
-        store.keep(one.key, ChannelResult([last], [], 0.1, curve))
-    groups = [group for group in grouped(ChannelGroup, trials_of(what), store) if group.grid == "awgn"]
+        store.keep(one.key, ChannelResult(over_time=[last], seconds_per_step=0.1, curve=curve))
+    groups = [group for group in grouped(NamedGroup, trials_of(what), store) if group.grid == "awgn"]
     table = summary(groups, baselines(what.channels["awgn"].model(), 4, 7, 2, (0.0, 6.0), 100), (0.0, 6.0))
     assert list(table["system"])[:3] == [
         "trained through the generator", "trained through the true channel", "4-QAM (closed form)",

@@ -19,7 +19,7 @@ from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import second_half_mean, spread_of_points_loss
 from papergan.studies.mode_results import summary
 from papergan.studies.mode_trials import log_likelihood, train_on_points
-from papergan.studies.seed_groups import ModeGroup, grouped
+from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.tracking import Tracker
 
 SMALL = {
@@ -43,7 +43,7 @@ def outcome(modes, losses=(1.0, 1.0, 1.0, 1.0), diverged=None):
     over_time = [{"step": float(step), "modes": count, **counts} for step, count in enumerate(modes)]
     names = ("discriminator.discriminator_loss", "discriminator.gradient_norm")
     rows = [{"step": 0.0, **dict(zip(names, (loss, 9.0), strict=True))} for loss in losses]
-    return ModeResult(over_time, rows, 0.01, [[0.0, 0.0]], diverged)
+    return ModeResult(over_time=over_time, losses=rows, seconds_per_step=0.01, points=[[0.0, 0.0]], diverged=diverged)
 
 
 def test_a_cell_is_a_function_of_its_seed():
@@ -91,9 +91,14 @@ def test_a_stopped_cell_goes_on_to_the_same_bits(tmp_path, monkeypatch, system):
     """Also where the points are a data set, and a step is of packs of them."""
     monkeypatch.setattr("papergan.studies.resumable.SECONDS_BETWEEN_SAVES", 0.0)
     what = recipe(
-        system=system, levels={"pairs": {"packing": 2}}, claims=[], num_points=30, scaled=False, steps=6,
+        system=system,
+        levels={"pairs": {"packing": 2}},
+        claims=[],
+        num_points=30,
+        scaled=False,
+        steps=6,
         common={"latent_dim": 2, "width": 4},
-    )  # fmt: skip
+    )
     trial, store = trials_of(what)[0], ModeTrialStore(tmp_path / "cells", tmp_path / "checkpoints")
     whole = train_on_points(trial, never, lambda row: None)
     asked = []
@@ -186,7 +191,7 @@ def test_means_over_seeds_and_the_second_half_of_training(tmp_path):
     trials, store = trials_of(what), ModeTrialStore(tmp_path, tmp_path / "work")
     for trial, modes in zip(trials, ([0, 0, 2, 3], [0, 0, 8, 8], [0, 0, 1, 2], [0, 0, 8, 8]), strict=True):
         store.keep(trial.key, outcome(modes, losses=(9.0, 9.0, 1.0, 3.0)))
-    groups = grouped(ModeGroup, trials, store)
+    groups = grouped(NamedGroup, trials, store)
     assert groups[0].over(second_half_mean("modes")).value == pytest.approx((2.5 + 1.5) / 2)
     assert spread_of_points_loss(groups[0].results[0]) == pytest.approx(
         1.0 / 8.0
@@ -201,14 +206,14 @@ def test_a_level_that_diverged_with_every_seed_is_counted_as_that(tmp_path):
     what = recipe()
     trials, store = trials_of(what), ModeTrialStore(tmp_path, tmp_path / "work")
     for place, trial in enumerate(trials):
-        said = claim_sentences(claim_results(what.claims, grouped(ModeGroup, trials, store)))
+        said = claim_sentences(claim_results(what.claims, grouped(NamedGroup, trials, store)))
         assert said == []  # while a seed of hinge, the last trial, may still come to an end
-        assert [len(group.missing) for group in grouped(ModeGroup, trials, store)] == [
+        assert [len(group.missing) for group in grouped(NamedGroup, trials, store)] == [
             2 - (place + 1) // 2,
             2 - place // 2,
         ]
         store.keep(trial.key, outcome([1, 2], diverged="diverged at step 1" if trial.level == "hinge" else None))
-    (said,) = claim_sentences(claim_results(what.claims, grouped(ModeGroup, trials, store)))
+    (said,) = claim_sentences(claim_results(what.claims, grouped(NamedGroup, trials, store)))
     assert said == "hinge is better: by modes a side diverged with every seed in 1 of 1"
 
 
@@ -218,7 +223,7 @@ def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):
     for trial in trials:
         if (trial.target, trial.level) != ("ring", "non_saturating"):
             store.keep(trial.key, outcome([1, 2]))
-    figure = mode_results.modes(grouped(ModeGroup, trials, store), what, "title")
+    figure = mode_results.modes(grouped(NamedGroup, trials, store), what, "title")
     colours = [[line.get_color() for line in axes.get_lines()] for axes in figure.axes]
     assert colours[0][0] == colours[1][1] != colours[1][0]
     (legend,) = figure.legends

@@ -73,7 +73,11 @@ def test_trials_on_points_stand_for_numbers_by_target_and_level(tmp_path):
     what, store = plan(seeds=(0,)), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
     number = NUMBER | {"measured_by": "pacgan_points/ring/gan", "metric": "modes", "value": 6.3}
     results = [
-        ModeResult([{"step": 120.0, "modes": modes, "high_quality": 0.9}], [], 0.5, [], None, {"hardware": "a machine"})
+        ModeResult(
+            over_time=[{"step": 120.0, "modes": modes, "high_quality": 0.9}],
+            seconds_per_step=0.5,
+            provenance={"hardware": "a machine"},
+        )
         for modes in (6.0, 7.0)
     ]
     published = {"lin2018": {"dataset": "points", "numbers": [number]}}

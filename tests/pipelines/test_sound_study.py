@@ -23,7 +23,7 @@ from papergan.sound.data import load_sounds
 from papergan.sound.mel import log_mel_distance
 from papergan.sound.sounds import SoundSplits, to_model_range
 from papergan.studies import sound_results, sound_trials
-from papergan.studies.seed_groups import SoundGroup, grouped
+from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.sound_trials import CLASS_ACCURACY, LOG_MEL_L1, MelGANTraining, restoration_scores
 
 SMALL = {
@@ -103,7 +103,7 @@ def test_a_stopped_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, sounds,
 
 def test_a_result_without_its_sounds_is_made_again(tmp_path, sounds):
     store = SoundTrialStore(tmp_path / "trials", tmp_path / "work")
-    store.keep("key", SoundResult([], [], 0.1, {}, {"sounds": torch.zeros(1, 8, dtype=torch.int16)}))
+    store.keep("key", SoundResult(tensors={"sounds": torch.zeros(1, 8, dtype=torch.int16)}))
     assert store.find("key") is not None
     (tmp_path / "trials/key.safetensors").write_bytes(b"\0" * 100)
     assert store.find("key") is None
@@ -113,9 +113,7 @@ def test_sounds_of_another_result_are_not_taken_for_its_own(tmp_path):
     store = SoundTrialStore(tmp_path / "trials", tmp_path / "work")
     for key in ("one", "two"):
         draw = torch.Generator().manual_seed(len(key) + ord(key[0]))
-        store.keep(
-            key, SoundResult([], [], 0.1, {}, {"sounds": torch.randint(9, (1, 8), generator=draw).to(torch.int16)})
-        )
+        store.keep(key, SoundResult(tensors={"sounds": torch.randint(9, (1, 8), generator=draw).to(torch.int16)}))
     (tmp_path / "trials/one.safetensors").write_bytes((tmp_path / "trials/two.safetensors").read_bytes())
     assert store.find("one") is None
     assert store.find("two") is not None
@@ -193,12 +191,12 @@ def test_the_table_has_means_over_seeds_beside_baselines(tmp_path, sounds):
     for one in trials_of(what, "data"):
         scores = {"inception_score": 4.0 + one.seed, "inception_score_real": 9.0, "frechet": 1.0, "classes_drawn": 8.0}
         scores = scores if one.place == "wavegan" else {LOG_MEL_L1: 0.3 + 0.1 * one.seed, CLASS_ACCURACY: 0.9}
-        store.keep(one.key, SoundResult([{"step": 1.0}], [], 0.1, scores))
+        store.keep(one.key, SoundResult(over_time=[{"step": 1.0}], seconds_per_step=0.1, scores=scores))
     lines = {
         "real sounds": {LOG_MEL_L1: 0.0, CLASS_ACCURACY: 1.0},
         "Griffin-Lim": {LOG_MEL_L1: 0.5, CLASS_ACCURACY: 0.8},
     }
-    groups = grouped(SoundGroup, trials_of(what, "data"), store)
+    groups = grouped(NamedGroup, trials_of(what, "data"), store)
     made = sound_results.summary([group for group in groups if group.grid == "wavegan"], lines)
     assert list(made["system"]) == ["wavegan", "real sounds"]
     assert list(made["Inception Score"]) == ["4.50 ± 0.707", "9.00"]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from papergan.config.papers import PaperKey
+from papergan.config.trials import TrialRecord
 from papergan.config.workers import WorkerSettings
 from papergan.training.history import Row
 from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
@@ -208,24 +209,20 @@ class ChannelTrial:
         return short_digest(about)
 
 
-@dataclass(frozen=True, eq=False)
-class ChannelResult:
-    """The result of a trial. over_time: step, error rates, and the generator's errors. losses: step, terms.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChannelResult(TrialRecord):
+    """The result of a trial. over_time: step, error rates, and the generator's errors.
 
     curve: a row for each Eb / N0: eb_n0_db, blocks, bit_errors, block_errors, bit_error_rate, block_error_rate. sent:
     [messages][n][2], the symbols of the first 16 messages. constellations: by the taps, "real" and
-    "generated", [symbols][points][2]: what arrives of QAM over them. diverged: the reason, or None.
-    provenance: hardware, versions, commit.
+    "generated", [symbols][points][2]: what arrives of QAM over them.
     """
 
-    over_time: list[Row]
-    losses: list[Row]
-    seconds_per_step: float
+    what = "result of a channel study"
+
     curve: list[Row] = field(default_factory=list)
     sent: list[list[list[float]]] = field(default_factory=list)
     constellations: Mapping[str, Mapping[str, list[list[list[float]]]]] = field(default_factory=dict)
-    diverged: str | None = None
-    provenance: dict[str, str] = field(default_factory=dict)
 
 
 def trials_of(recipe: ChannelStudyRecipe) -> list[ChannelTrial]:

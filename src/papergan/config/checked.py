@@ -22,10 +22,11 @@ from papergan.config.sound_study import SoundStudyRecipe, SoundTrial
 from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 from papergan.config.sweep import SweepSettings
 from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
+from papergan.config.trials import NamedTrial
 from papergan.validation import short_digest
 
 R = TypeVar("R")
-T = TypeVar("T", bound=ExperimentTrial | ModeTrial | ChannelTrial | SoundTrial)
+T = TypeVar("T", bound=NamedTrial)
 
 
 class Experiment(NamedTuple):

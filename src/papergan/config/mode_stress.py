@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from statistics import fmean
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from papergan.config.papers import PaperKey
 from papergan.config.study import ClaimRecipe
+from papergan.config.trials import TrialRecord
 from papergan.config.workers import WorkerSettings
 from papergan.data.images import ImageSpec
 from papergan.metrics.modes import Mixture
-from papergan.training.history import Row
 from papergan.validation import Amount, BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
 
 POINT = ImageSpec(channels=2, size=1)  # a point of the plane, as networks for images take it
@@ -128,19 +129,20 @@ class ModeTrial:
         return short_digest(about)
 
 
-@dataclass(frozen=True, eq=False)
-class ModeResult:
-    """The result of a trial. over_time: step, modes, high_quality, divergence, log_likelihood. losses: step, terms.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ModeResult(TrialRecord):
+    """The result of a trial. over_time: step, modes, high_quality, divergence, log_likelihood.
 
-    points: [N][2], the last samples. diverged: the reason, or None. provenance: hardware, versions, commit.
+    points: [N][2], the last samples.
     """
 
-    over_time: list[Row]
-    losses: list[Row]
-    seconds_per_step: float
+    what = "result of a mode stress test"
+
     points: list[list[float]] = field(default_factory=list)
-    diverged: str | None = None
-    provenance: dict[str, str] = field(default_factory=dict)
+
+    def value(self, metric: str) -> float | None:
+        """The mean of a measurement over the second half of training, which is robust to oscillation."""
+        return fmean(row[metric] for row in self.over_time[len(self.over_time) // 2 :])
 
 
 def trials_of(recipe: ModeStressRecipe) -> list[ModeTrial]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from papergan.config.papers import PaperKey
+from papergan.config.trials import TensorRecord
 from papergan.config.workers import WorkerSettings
 from papergan.sound.settings import LEAST_LENGTH, MOST_LENGTH, ClassifierSettings, MelSettings, SoundData
-from papergan.training.history import Row
 from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
 
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -169,23 +167,13 @@ class SoundTrial:
         return short_digest({**about, "settings": settings, "seed": self.seed, "data": self.data})
 
 
-@dataclass(frozen=True, eq=False)
-class SoundResult:
-    """The result of a trial. over_time: step and measurements. losses: step, terms. scores: at the end.
+class SoundResult(TensorRecord):
+    """The result of a trial.
 
-    tensors: "sounds", int16 [n, L], to look at and to listen to; and the generator's weights, "generator.NAME". digest:
-    of the tensors, where the result was kept.
-    diverged: the reason, or None. provenance: hardware, versions, commit.
+    tensors: "sounds", int16 [n, L], to look at and to listen to; and the generator's weights, "generator.NAME".
     """
 
-    over_time: list[Row]
-    losses: list[Row]
-    seconds_per_step: float
-    scores: Row = field(default_factory=dict)
-    tensors: Mapping[str, Tensor] = field(default_factory=dict)
-    digest: str = ""
-    diverged: str | None = None
-    provenance: dict[str, str] = field(default_factory=dict)
+    what = "result of a sound study"
 
 
 def trials_of(recipe: SoundStudyRecipe, data: str = "") -> list[SoundTrial]:

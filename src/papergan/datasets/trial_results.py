@@ -16,6 +16,7 @@ from papergan.config.channel_study import ChannelResult
 from papergan.config.mode_stress import ModeResult
 from papergan.config.sound_study import SoundResult
 from papergan.config.study import TrialResult
+from papergan.config.trials import TensorRecord, TrialRecord
 from papergan.datasets.atomic_file import CopiedFolderDataset
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.digested_json import DigestedJSONDataset
@@ -29,10 +30,12 @@ from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
-R = TypeVar("R")
+E = TypeVar("E")
+R = TypeVar("R", bound=TrialRecord)
+S = TypeVar("S", bound=TensorRecord)
 
 
-class TrialStore(ABC, Generic[R]):
+class TrialStore(ABC, Generic[E]):
     """Results in one folder, by the key of their trial.
 
     checkpoints: of trials that are not finished; those of a trial go when its result is kept. remote: where results and
@@ -42,7 +45,7 @@ class TrialStore(ABC, Generic[R]):
     def __init__(self, folder: Path, checkpoints: Path, remote: RemoteCopy | None = None) -> None:
         self.folder, self.checkpoints, self.remote = folder, CheckpointFolder(checkpoints, remote), remote
 
-    def find(self, key: str) -> R | None:
+    def find(self, key: str) -> E | None:
         """The result of a trial; None where it is not finished, or damaged, which is logged.
 
         Raises StorageError where the storage of copies does not answer.
@@ -57,7 +60,7 @@ class TrialStore(ABC, Generic[R]):
             logger.warning("trial %s is run again: %s", key, error)
             return None
 
-    def keep(self, key: str, result: R) -> None:
+    def keep(self, key: str, result: E) -> None:
         """Keep a result for good."""
         self._save(key, result)
         if self.remote is not None:
@@ -70,14 +73,14 @@ class TrialStore(ABC, Generic[R]):
         """The files of a result; the last is the last to be written, and makes the others count."""
 
     @abstractmethod
-    def _save(self, key: str, result: R) -> None: ...
+    def _save(self, key: str, result: E) -> None: ...
 
     @abstractmethod
-    def _clear(self, key: str, result: R) -> None:
+    def _clear(self, key: str, result: E) -> None:
         """Delete the checkpoints of a trial whose result is kept."""
 
     @abstractmethod
-    def _load(self, key: str) -> R | None:
+    def _load(self, key: str) -> E | None:
         """None where there is none. Raises PaperganError or DatasetError where it is damaged."""
 
 
@@ -113,41 +116,28 @@ class ExperimentTrialStore(TrialStore[TrialResult]):
 
 
 class RecordDataset(DigestedJSONDataset[R]):
-    """A result that is a dataclass of plain values, as JSON. Raises EvaluationError for anything else."""
+    """A result that is a dataclass of plain values, as JSON. record: its class. Raises EvaluationError for others."""
 
     remedy = "it is run again"
-    record: type[R]  # of a class below
+
+    def __init__(self, path: Path, record: type[R]) -> None:
+        super().__init__(filepath=str(path))
+        self._record, self.what = record, record.what
 
     def _to_document(self, data: R) -> dict[str, Any]:
-        return asdict(data)  # type: ignore[call-overload, no-any-return]
+        return asdict(data)
 
     def _from_document(self, document: dict[str, Any]) -> R:
         try:
-            return self.record(**document)
+            return self._record(**document)
         except TypeError as error:
             raise EvaluationError(str(error)) from error
 
 
-class ModeResultDataset(RecordDataset[ModeResult]):
-    """A ModeResult as JSON."""
-
-    what, record = "result of a mode stress test", ModeResult
-
-
-class ChannelResultDataset(RecordDataset[ChannelResult]):
-    """A ChannelResult as JSON."""
-
-    what, record = "result of a channel study", ChannelResult
-
-
-class SoundResultDataset(RecordDataset[SoundResult]):
-    """A SoundResult without its tensors as JSON."""
-
-    what, record = "result of a sound study", SoundResult
-
-
 class FileTrialStore(TrialStore[R]):
-    """Results of trials without images: <folder>/<key>.json."""
+    """Results of trials without images: <folder>/<key>.json. record: their class."""
+
+    record: type[R]
 
     @contextmanager
     def unfinished(self, key: str) -> Iterator[CheckpointStore]:
@@ -172,29 +162,14 @@ class FileTrialStore(TrialStore[R]):
     def _clear(self, key: str, result: R) -> None:
         self.checkpoints.open(key).clear()
 
-    @abstractmethod
-    def _file(self, key: str) -> DigestedJSONDataset[R]:
-        """The file of a result."""
+    def _file(self, key: str) -> RecordDataset[R]:
+        return RecordDataset(self.folder / f"{key}.json", self.record)
 
 
-class ModeTrialStore(FileTrialStore[ModeResult]):
-    """Results of trials on points."""
+class TensorTrialStore(FileTrialStore[S]):
+    """Results with tensors: <folder>/<key>.safetensors, and <key>.json, the last written last."""
 
-    def _file(self, key: str) -> ModeResultDataset:
-        return ModeResultDataset(filepath=str(self.folder / f"{key}.json"))
-
-
-class ChannelTrialStore(FileTrialStore[ChannelResult]):
-    """Results of trials of the channel study."""
-
-    def _file(self, key: str) -> ChannelResultDataset:
-        return ChannelResultDataset(filepath=str(self.folder / f"{key}.json"))
-
-
-class SoundTrialStore(FileTrialStore[SoundResult]):
-    """Results of trials of the sound study: <folder>/<key>.safetensors, and <key>.json, the last written last."""
-
-    def _load(self, key: str) -> SoundResult | None:
+    def _load(self, key: str) -> S | None:
         if (found := super()._load(key)) is None:
             return None
         weights = self._tensors(key).load()
@@ -205,16 +180,31 @@ class SoundTrialStore(FileTrialStore[SoundResult]):
     def _paths(self, key: str) -> list[Path]:
         return [self.folder / f"{key}.safetensors", *super()._paths(key)]
 
-    def _save(self, key: str, result: SoundResult) -> None:
+    def _save(self, key: str, result: S) -> None:
         weights = Weights(result.tensors)
         self._tensors(key).save(weights)
         super()._save(key, replace(result, tensors={}, digest=weights.digest))
 
-    def _file(self, key: str) -> SoundResultDataset:
-        return SoundResultDataset(filepath=str(self.folder / f"{key}.json"))
-
     def _tensors(self, key: str) -> WeightsDataset:
         return WeightsDataset(filepath=str(self._paths(key)[0]))
+
+
+class ModeTrialStore(FileTrialStore[ModeResult]):
+    """Results of trials on points."""
+
+    record = ModeResult
+
+
+class ChannelTrialStore(FileTrialStore[ChannelResult]):
+    """Results of trials of the channel study."""
+
+    record = ChannelResult
+
+
+class SoundTrialStore(TensorTrialStore[SoundResult]):
+    """Results of trials of the sound study."""
+
+    record = SoundResult
 
 
 AnyTrialStore = ExperimentTrialStore | ModeTrialStore | ChannelTrialStore | SoundTrialStore

@@ -14,7 +14,7 @@ from papergan.pipelines.groups import named_node
 from papergan.studies import channel_results
 from papergan.studies.channel_trials import ChannelTrainer
 from papergan.studies.named_trials import grouped_named, notes_of, train_named
-from papergan.studies.seed_groups import ChannelGroup, grouped
+from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
 from papergan.tracking import Tracker
@@ -37,7 +37,7 @@ def tabulate(
     study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str], baselines: Mapping[str, list[Baseline]]
 ) -> Page:
     """The page: error rates of every system over seeds, beside the baselines of its channel."""
-    groups = grouped_named(ChannelGroup, study.trials, trials, finished)
+    groups = grouped_named(study.trials, trials, finished)
     tables = [
         (
             name.replace("_", " "),
@@ -53,7 +53,7 @@ def tabulate(
     )  # fmt: skip
 
 
-def _notes(study: ChannelStudy, groups: list[ChannelGroup]) -> list[str]:
+def _notes(study: ChannelStudy, groups: list[channel_results.ChannelGroup]) -> list[str]:
     recipe, (missing, made_by) = study.recipe, notes_of(groups)
     return [
         *missing,
@@ -77,19 +77,19 @@ def draw_error_rates(
     study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str], baselines: Mapping[str, list[Baseline]]
 ) -> object:
     """A matplotlib Figure of bit and block error rates over Eb / N0."""
-    groups = grouped(ChannelGroup, study.trials, trials)
+    groups = grouped(NamedGroup, study.trials, trials)
     return channel_results.error_rates(groups, baselines, study.recipe, f"{study.name}: error rates")
 
 
 def draw_constellations(study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str]) -> object:
     """A matplotlib Figure of what arrives, by the true channel and by the generator."""
-    groups = grouped(ChannelGroup, study.trials, trials)
+    groups = grouped(NamedGroup, study.trials, trials)
     return channel_results.constellations(groups, f"{study.name}: received QAM of the first seed")
 
 
 def draw_symbols(study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str]) -> object:
     """A matplotlib Figure of the symbols that transmitters send."""
-    groups = grouped(ChannelGroup, study.trials, trials)
+    groups = grouped(NamedGroup, study.trials, trials)
     return channel_results.sent_symbols(groups, f"{study.name}: sent symbols of the first seed")
 
 

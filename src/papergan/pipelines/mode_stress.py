@@ -20,7 +20,7 @@ from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.mode_results import measures_of, summary, trial_table
 from papergan.studies.mode_trials import PointsTrainer
 from papergan.studies.named_trials import grouped_named, notes_of, train_named
-from papergan.studies.seed_groups import ModeGroup, grouped
+from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
 from papergan.tracking import Tracker
@@ -35,7 +35,7 @@ def tabulate(
     stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str], pros_and_cons: Mapping[str, Any]
 ) -> Page:
     """The page of the stress test: modes covered by every level over seeds, claims, the paper's pros and cons."""
-    recipe, groups = stress.recipe, grouped_named(ModeGroup, stress.trials, trials, finished)
+    recipe, groups = stress.recipe, grouped_named(stress.trials, trials, finished)
     statements = read_statements(pros_and_cons, recipe.paper)
     losses = {loss for statement in statements for loss in statement.loss}
     tables, more, sentences = [], [], []
@@ -53,7 +53,7 @@ def tabulate(
     )  # fmt: skip
 
 
-def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
+def _notes(stress: ModeStress, groups: list[mode_results.ModeGroup]) -> list[str]:
     recipe, (missing, made_by) = stress.recipe, notes_of(groups)
     worst = math.log(max(mixture.modes for mixture in recipe.targets.values()))
     return [
@@ -73,14 +73,14 @@ def _notes(stress: ModeStress, groups: list[ModeGroup]) -> list[str]:
 def draw_samples(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
     """A matplotlib Figure of generated points on the centres, one panel per level."""
     return mode_results.samples(
-        grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: samples of the first seed"
+        grouped(NamedGroup, stress.trials, trials), stress.recipe, f"{stress.name}: samples of the first seed"
     )
 
 
 def draw_modes(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str, str]) -> object:
     """A matplotlib Figure of the modes covered over steps."""
     return mode_results.modes(
-        grouped(ModeGroup, stress.trials, trials), stress.recipe, f"{stress.name}: modes covered over steps"
+        grouped(NamedGroup, stress.trials, trials), stress.recipe, f"{stress.name}: modes covered over steps"
     )
 
 

@@ -21,7 +21,7 @@ from papergan.sound.data import load_sounds
 from papergan.sound.sounds import SoundSplits
 from papergan.studies import sound_results
 from papergan.studies.named_trials import grouped_named, notes_of, train_named
-from papergan.studies.seed_groups import SoundGroup, grouped
+from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.sound_trials import CLASS_ACCURACY, SoundTrainer
 from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
@@ -69,7 +69,7 @@ def tabulate(
     baselines: Mapping[str, Row],
 ) -> Page:  # fmt: skip
     """The page: scores of every system over seeds, beside the baselines."""
-    groups = grouped_named(SoundGroup, _trials(study, sounds), trials, finished)
+    groups = grouped_named(_trials(study, sounds), trials, finished)
     tables = [
         (kind.title, sound_results.summary(mine, baselines))
         for system, kind in sound_results.KINDS.items()
@@ -82,7 +82,7 @@ def tabulate(
 
 
 def _notes(
-    study: SoundStudy, sounds: SoundSplits, groups: list[SoundGroup], baselines: Mapping[str, Row]
+    study: SoundStudy, sounds: SoundSplits, groups: list[sound_results.SoundGroup], baselines: Mapping[str, Row]
 ) -> list[str]:  # fmt: skip
     recipe, (missing, made_by) = study.recipe, notes_of(groups)
     accuracy = baselines[sound_results.REAL][CLASS_ACCURACY]
@@ -109,7 +109,7 @@ def gather_shown(
     study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
 ) -> dict[str, dict[str, Tensor]]:
     """Sounds int16 [L] to look at and to listen to, by what they are and their captions."""
-    return sound_results.rows_of_sounds(grouped(SoundGroup, _trials(study, sounds), trials), sounds, study.recipe)
+    return sound_results.rows_of_sounds(grouped(NamedGroup, _trials(study, sounds), trials), sounds, study.recipe)
 
 
 def draw_spectrograms(study: SoundStudy, shown: Mapping[str, Mapping[str, Tensor]]) -> object:
@@ -127,7 +127,7 @@ def draw_over_time(
     baselines: Mapping[str, Row],
 ) -> object:  # fmt: skip
     """A matplotlib Figure of scores over training."""
-    groups = grouped(SoundGroup, _trials(study, sounds), trials)
+    groups = grouped(NamedGroup, _trials(study, sounds), trials)
     return sound_results.over_time(groups, baselines, f"{study.name}: scores while training")
 
 
@@ -135,7 +135,7 @@ def package_models(
     study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
 ) -> dict[str, StoredModel]:
     """The model of each system, of its first seed that ended, which `papergan.load` reads."""
-    groups = grouped(SoundGroup, _trials(study, sounds), trials)
+    groups = grouped(NamedGroup, _trials(study, sounds), trials)
     found = {group.name: sound_results.model_of(group, sounds, study.recipe) for group in groups}
     return {name: model for name, model in found.items() if model is not None}
 

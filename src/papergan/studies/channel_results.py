@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from papergan.config.channel_study import BIT_ERRORS, BLOCK_ERRORS, ChannelResult, ChannelStudyRecipe
+from papergan.config.channel_study import BIT_ERRORS, BLOCK_ERRORS, ChannelResult, ChannelStudyRecipe, ChannelTrial
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import with_deviation
 from papergan.reporting.seed_groups import Measured, mean_over
-from papergan.studies.seed_groups import ChannelGroup
+from papergan.studies.seed_groups import NamedGroup
 from papergan.wireless.baselines import Baseline, baselines
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+ChannelGroup = NamedGroup[ChannelTrial, ChannelResult]
 
 SHOWN = 4  # values of Eb / N0 in a table, at most
 LEVELS = {BIT_ERRORS: 1e-3, BLOCK_ERRORS: 1e-2}  # whose Eb / N0 stands in the table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -50,13 +49,12 @@ def train_system(
         try:
             training.run(stop)
         except NotFiniteError as error:
-            result = ChannelResult([], [], 0.0, diverged=f"diverged at {error}")
+            result = ChannelResult(diverged=f"diverged at {error}")
         else:
             curve = [error_rates(training.game, trial, one, trial.recipe.blocks) for one in trial.settings.eb_n0_db]
             constellations = {} if trial.through != "generator" else shown_constellations(training.game, trial)
-            result = ChannelResult([], [], 0.0, curve, symbols_of(training.game, trial), constellations)
-    seconds = training.seconds / max(1, training.step)
-    return replace(result, over_time=training.over_time, losses=training.losses, seconds_per_step=seconds)
+            result = ChannelResult(curve=curve, sent=symbols_of(training.game, trial), constellations=constellations)
+    return training.recorded(result)
 
 
 class ChannelTraining(ResumableTraining):

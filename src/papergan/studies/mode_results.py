@@ -13,6 +13,7 @@ from papergan.config.mode_stress import (
     QUALITY,
     ModeResult,
     ModeStressRecipe,
+    ModeTrial,
     TargetRecipe,
 )
 from papergan.metrics.modes import mode_coverage
@@ -20,12 +21,14 @@ from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.studies.measures import last_value, second_half_mean, seconds_per_step, spread_of_points_loss
 from papergan.studies.mode_trials import log_likelihood
-from papergan.studies.seed_groups import ModeGroup
+from papergan.studies.seed_groups import NamedGroup
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
+
+ModeGroup = NamedGroup[ModeTrial, ModeResult]
 
 
 def summary(groups: Sequence[ModeGroup], mixture_recipe: TargetRecipe, recipe: ModeStressRecipe) -> pd.DataFrame:

@@ -49,9 +49,7 @@ def train_on_points(
         except NotFiniteError as error:
             diverged = f"diverged at {error}"
         points = [] if diverged else training.points(NUM_SHOWN_POINTS).tolist()
-    return ModeResult(
-        training.over_time, training.losses, training.seconds / max(1, training.step), points, diverged
-    )  # fmt: skip
+    return training.recorded(ModeResult(points=points, diverged=diverged))
 
 
 class PointsTraining(ResumableTraining):

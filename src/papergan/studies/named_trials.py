@@ -1,24 +1,21 @@
-"""Trials of points, channels and sounds in a node: run by name, grouped with why some failed, and what made them."""
+"""Trials without images in a node: run by name, grouped with why some failed, and what made them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-from papergan.config.channel_study import ChannelResult, ChannelTrial
-from papergan.config.mode_stress import ModeResult, ModeTrial
-from papergan.config.sound_study import SoundResult, SoundTrial
+from papergan.config.trials import NamedTrial, TrialRecord
 from papergan.config.workers import WorkerSettings
 from papergan.datasets.trial_results import FileTrialStore
 from papergan.studies.resumable import ResumableTrainer
-from papergan.studies.seed_groups import ChannelGroup, ModeGroup, SoundGroup, grouped
+from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.worker import failures
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 
-T = TypeVar("T", ModeTrial, ChannelTrial, SoundTrial)
-R = TypeVar("R", ModeResult, ChannelResult, SoundResult)
-G = TypeVar("G", ModeGroup, ChannelGroup, SoundGroup)
+T = TypeVar("T", bound=NamedTrial)
+R = TypeVar("R", bound=TrialRecord)
 
 
 def train_named(
@@ -33,21 +30,19 @@ def train_named(
     return {name_of(trial): failed.get(trial.key, trial.key) for trial in trials}
 
 
-def name_of(trial: ModeTrial | ChannelTrial | SoundTrial) -> str:
+def name_of(trial: NamedTrial) -> str:
     """The name of a trial, with its seed."""
     return f"{trial.name}, seed {trial.seed}"
 
 
-def grouped_named(
-    kind: Callable[..., G], trials: Sequence[T], store: FileTrialStore[R], finished: Mapping[str, str]
-) -> list[G]:
+def grouped_named(trials: Sequence[T], store: FileTrialStore[R], finished: Mapping[str, str]) -> list[NamedGroup[T, R]]:
     """The groups of trials, with why some failed. finished: of `train_named`."""
     failed = failures(finished)
     reasons = {trial.key: failed[name_of(trial)] for trial in trials if name_of(trial) in failed}
-    return grouped(kind, trials, store, reasons)
+    return grouped(NamedGroup[T, R], trials, store, reasons)
 
 
-def notes_of(groups: Sequence[G]) -> tuple[list[str], list[str]]:
+def notes_of(groups: Sequence[NamedGroup[Any, Any]]) -> tuple[list[str], list[str]]:
     """Notes of a page: how many trials are missing, for its beginning, and what made the newest, for its end."""
     missing = sum(len(group.missing) for group in groups)
     made_by = next((dict(group.results[-1].provenance) for group in reversed(groups) if group.results), {})

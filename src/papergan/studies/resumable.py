@@ -12,9 +12,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from papergan.config.channel_study import ChannelResult, ChannelTrial
-from papergan.config.mode_stress import ModeResult, ModeTrial
-from papergan.config.sound_study import SoundResult, SoundTrial
+from papergan.config.trials import NamedTrial, TrialRecord
 from papergan.datasets.trial_results import FileTrialStore
 from papergan.errors import Interrupted
 from papergan.game.game import Game
@@ -27,8 +25,8 @@ from papergan.training.history import Row, RunningMean
 SECONDS_BETWEEN_SAVES = 60.0
 
 Stop = Callable[[], int | None]
-T = TypeVar("T", ModeTrial, ChannelTrial, SoundTrial)
-R = TypeVar("R", ModeResult, ChannelResult, SoundResult)
+T = TypeVar("T", bound=NamedTrial)
+R = TypeVar("R", bound=TrialRecord)
 
 
 class ResumableTrainer(ABC, Generic[T, R]):
@@ -96,6 +94,11 @@ class ResumableTraining(ABC):
             self.step, self.seconds = until, self.seconds + time.perf_counter() - began
             self._measure()
             self._save()
+
+    def recorded(self, result: R) -> R:
+        """A result with what was measured on the way."""
+        seconds = self.seconds / max(1, self.step)
+        return replace(result, over_time=self.over_time, losses=self.losses, seconds_per_step=seconds)
 
     def train_step(self, step: int) -> None:
         """One training step, whose values are added to the running means."""

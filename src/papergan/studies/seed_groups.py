@@ -9,18 +9,17 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from papergan.config.channel_study import ChannelResult, ChannelTrial
-from papergan.config.mode_stress import ModeResult, ModeTrial
-from papergan.config.sound_study import SoundResult, SoundTrial
 from papergan.config.study import ExperimentTrial, TrialResult
+from papergan.config.trials import NamedTrial, TrialRecord
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
 from papergan.reporting.seed_groups import Measured, SeedGroup, mean_over
-from papergan.studies.measures import OF_TRAINING, is_intermediate_layer, second_half_mean
+from papergan.studies.measures import OF_TRAINING, is_intermediate_layer
 from papergan.studies.runner import ResultStore
 
-T = TypeVar("T", ExperimentTrial, ModeTrial, ChannelTrial, SoundTrial)
-R = TypeVar("R", TrialResult, ModeResult, ChannelResult, SoundResult)
+T = TypeVar("T", bound=NamedTrial)
+R = TypeVar("R", bound=TrialResult | TrialRecord)
+N = TypeVar("N", bound=TrialRecord)
 G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]
 
 
@@ -130,43 +129,19 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
                 yield protocol.label(metric), found
 
 
-class ModeGroup(TrialGroup[ModeTrial, ModeResult]):
-    """Trainings of one level on one mixture over seeds."""
+class NamedGroup(TrialGroup[T, N]):
+    """Trainings without images over seeds."""
 
     @property
     def dataset(self) -> str:
         return self.trial.grid if self.results else ""
 
     def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
-        value = self.over(second_half_mean(metric))
+        value = self.over(lambda result: result.value(metric))
         yield from [(metric, value)] if value is not None else []
 
 
-class ChannelGroup(TrialGroup[ChannelTrial, ChannelResult]):
-    """Trainings of a system for one channel through one of the ways over seeds."""
-
-    @property
-    def dataset(self) -> str:
-        return self.trial.grid if self.results else ""
-
-    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
-        value = self.over(lambda result: result.over_time[-1].get(metric))
-        yield from [(metric, value)] if value is not None else []
-
-
-class SoundGroup(TrialGroup[SoundTrial, SoundResult]):
-    """Trainings of a system on sounds over seeds."""
-
-    @property
-    def dataset(self) -> str:
-        return self.trial.grid if self.results else ""
-
-    def measured(self, metric: str) -> Iterator[tuple[str, Measured]]:
-        value = self.over(lambda result: result.scores.get(metric))
-        yield from [(metric, value)] if value is not None else []
-
-
-def ended_early(result: TrialResult | ModeResult | ChannelResult | SoundResult) -> str | None:
+def ended_early(result: TrialResult | TrialRecord) -> str | None:
     """Why a trial has no final scores: it diverged, or was pruned; None where it has."""
     return result.card.ended_early if isinstance(result, TrialResult) else result.diverged
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from papergan.config.papers import citation
-from papergan.config.sound_study import SoundStudyRecipe
+from papergan.config.sound_study import SoundResult, SoundStudyRecipe, SoundTrial
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.sound.models import stored_sound_model
 from papergan.reporting.pages import text
@@ -18,7 +18,7 @@ from papergan.reporting.seed_groups import Measured
 from papergan.sound.classifier import SoundClassifier
 from papergan.sound.mel import MelSpectrogram, griffin_lim
 from papergan.sound.sounds import SoundSplits, to_model_range, to_samples
-from papergan.studies.seed_groups import SoundGroup
+from papergan.studies.seed_groups import NamedGroup
 from papergan.studies.sound_trials import CHUNK, CLASS_ACCURACY, LOG_MEL_L1, SHOWN, restoration_scores
 from papergan.training.history import Row
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+SoundGroup = NamedGroup[SoundTrial, SoundResult]
 
 REAL, GRIFFIN_LIM = "real sounds", "Griffin-Lim"
 NUM_SPECTROGRAMS = 10  # in a row of the figure

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -64,14 +63,13 @@ def train_on_sounds(
             training.run(stop)
             scores = training.scores(trial.recipe.samples)
         except NotFiniteError as error:
-            result = SoundResult([], [], 0.0, diverged=f"diverged at {error}")
+            result = SoundResult(diverged=f"diverged at {error}")
         else:
             shown = {"sounds": training.generated(SHOWN).contiguous()}
             weights = training.game.networks["generator"].state_dict()
             shown |= {f"generator.{name}": tensor.clone() for name, tensor in weights.items()}
-            result = SoundResult([], [], 0.0, scores, shown)
-    seconds = training.seconds / max(1, training.step)
-    return replace(result, over_time=training.over_time, losses=training.losses, seconds_per_step=seconds)
+            result = SoundResult(scores=scores, tensors=shown)
+    return training.recorded(result)
 
 
 class SoundTraining(ResumableTraining):
