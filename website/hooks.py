@@ -25,6 +25,7 @@ PAPERS = (
     "docs/began.md",
     "docs/wireless_channels.md",
     "docs/sound.md",
+    "docs/vectors.md",
 )
 GUIDES = ("docs/use_a_generator.md", "docs/running.md", "docs/results.md", "docs/metrics.md")  # first; then the others
 HIDDEN = {"README.md": ["navigation"], "reference/recipes.md": ["toc"], "reference/studies.md": ["toc"]}

@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from papergan.evaluation.image_metrics import ImageMetrics, evaluate
-    from papergan.inference import Generator, Samples, SoundGenerator, Sounds, Translator, Vocoder, load
+    from papergan.inference import (
+        Generator,
+        Samples,
+        SoundGenerator,
+        Sounds,
+        Translator,
+        VectorGenerator,
+        Vectors,
+        Vocoder,
+        load,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
-    "Generator", "ImageMetrics", "Samples", "SoundGenerator", "Sounds", "Translator", "Vocoder", "evaluate", "load",
+    "Generator", "ImageMetrics", "Samples", "SoundGenerator", "Sounds", "Translator", "VectorGenerator", "Vectors",
+    "Vocoder", "evaluate", "load",
 ]  # fmt: skip
 _HOMES = {"ImageMetrics": "evaluation.image_metrics", "evaluate": "evaluation.image_metrics"}
 

@@ -60,7 +60,7 @@ def sample(
     batch_size: int, device: str | None,
 ) -> None:  # fmt: skip
     """Sample images from MODEL: PNG files, one .npz (images uint8 [N, H, W, C]), or one picture of all; of a model of
-    sounds WAV files.
+    sounds WAV files; of one of vectors a table, --out rows.csv.
     """
     from tqdm import tqdm
 
@@ -68,11 +68,15 @@ def sample(
     from papergan.inference.sampling import Request, sample_to_disk
     from papergan.inference.sound.files import sample_sounds
     from papergan.inference.sound.models import SoundModel
+    from papergan.inference.vectors import VectorGenerator, sample_rows
     from papergan.training.signals import StopRequest
 
     request = Request(number, seed, labels, truncation, kind)
-    out = out or Path({"png": "samples", "npz": "samples.npz", "grid": "samples.png"}[kind])
     generator = load(model, device)
+    if isinstance(generator, VectorGenerator):
+        click.echo(f"{number} rows of {model} in {sample_rows(generator, request, out or Path('samples.csv'))}")
+        return
+    out = out or Path({"png": "samples", "npz": "samples.npz", "grid": "samples.png"}[kind])
     if isinstance(generator, SoundModel):
         with tqdm(total=number, unit=" sounds", disable=None) as bar:
             paths = sample_sounds(generator, request, out, batch_size=batch_size, advance=bar.update)

@@ -23,6 +23,7 @@ from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 from papergan.config.sweep import SweepSettings
 from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
 from papergan.config.trials import NamedTrial
+from papergan.config.vector_study import VectorStudyRecipe, VectorTrial
 from papergan.validation import short_digest
 
 R = TypeVar("R")
@@ -60,6 +61,7 @@ Reproductions = TrialPlan[ReproductionsRecipe, ExperimentTrial]
 ModeStress = TrialPlan[ModeStressRecipe, ModeTrial]
 ChannelStudy = TrialPlan[ChannelStudyRecipe, ChannelTrial]
 SoundStudy = TrialPlan[SoundStudyRecipe, SoundTrial]
+VectorStudy = TrialPlan[VectorStudyRecipe, VectorTrial]
 
 
 class Sweep(NamedTuple):

@@ -192,6 +192,10 @@ TOOLS = {
         "WaveGAN and MelGAN on drawn sounds or your own WAV files: scores, spectrograms, a page that plays them",
         "pipelines.sound_study", "config.sound_study:SoundStudyRecipe", "hooks.study_checks:check_sound_study",
     ),
+    "vector_study": Tool(
+        "fully connected GANs on rows of a table, drawn or your own CSV or Parquet file, beside baselines",
+        "pipelines.vector_study", "config.vector_study:VectorStudyRecipe", "hooks.study_checks:check_vector_study",
+    ),
     "dirac_gan": Tool(
         "two scalars under every loss and regulariser: what converges, beside the closed forms",
         "pipelines.dirac_gan", "config.dirac:DiracRecipe",

@@ -17,6 +17,7 @@ from papergan.config.mode_stress import ModeResult
 from papergan.config.sound_study import SoundResult
 from papergan.config.study import TrialResult
 from papergan.config.trials import TensorRecord, TrialRecord
+from papergan.config.vector_study import VectorResult
 from papergan.datasets.atomic_file import CopiedFolderDataset
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.digested_json import DigestedJSONDataset
@@ -207,10 +208,16 @@ class SoundTrialStore(TensorTrialStore[SoundResult]):
     record = SoundResult
 
 
-AnyTrialStore = ExperimentTrialStore | ModeTrialStore | ChannelTrialStore | SoundTrialStore
+class VectorTrialStore(TensorTrialStore[VectorResult]):
+    """Results of trials of the vector study."""
+
+    record = VectorResult
+
+
+AnyTrialStore = ExperimentTrialStore | ModeTrialStore | ChannelTrialStore | SoundTrialStore | VectorTrialStore
 KINDS: dict[str, type[AnyTrialStore]] = {
     "experiments": ExperimentTrialStore, "modes": ModeTrialStore, "channels": ChannelTrialStore,
-    "sounds": SoundTrialStore,
+    "sounds": SoundTrialStore, "vectors": VectorTrialStore,
 }  # fmt: skip
 
 

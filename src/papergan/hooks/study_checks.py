@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from kedro.io import CatalogProtocol
 
 from papergan import systems
-from papergan.config import channel_study, mode_stress, sound_study
+from papergan.config import channel_study, mode_stress, sound_study, vector_study
 from papergan.config.channel_study import ChannelStudyRecipe
 from papergan.config.checked import (
     ChannelStudy,
@@ -22,6 +22,7 @@ from papergan.config.checked import (
     Study,
     Sweep,
     TrialPlan,
+    VectorStudy,
 )
 from papergan.config.dirac import DiracRecipe
 from papergan.config.mode_stress import ModeStressRecipe
@@ -30,6 +31,7 @@ from papergan.config.registry import discover
 from papergan.config.sound_study import SoundStudyRecipe
 from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.config.tools import ANCHORS, ReproductionsRecipe
+from papergan.config.vector_study import VectorStudyRecipe, VectorSystem
 from papergan.data.allocations import no_more_than_there_is
 from papergan.data.library import ImageLibrary
 from papergan.data.memory import check_memory
@@ -42,8 +44,11 @@ from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
 from papergan.sound.mel import mel_filters
 from papergan.studies import sound_game
+from papergan.studies.vector_trials import vector_spec
 from papergan.studies.workers import check_workers
 from papergan.training.memory import memory_errors
+from papergan.vectors.drawn_vectors import COLUMNS
+from papergan.vectors.tables import load_vectors
 
 
 def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
@@ -187,6 +192,46 @@ def check_sound_study(name: str, catalog: CatalogProtocol) -> SoundStudy:
     if errors:
         raise RecipeError("; ".join(errors))
     return TrialPlan(name, recipe, tuple(trials))
+
+
+def check_vector_study(name: str, catalog: CatalogProtocol) -> VectorStudy:
+    """The recipe of the vector study and its trials, each system built once; a table is read.
+
+    Raises RecipeError with all errors in one message.
+    """
+    recipe, errors = VectorStudyRecipe.parse(name, catalog.load(f"params:{name}")), []
+    check_workers(name, recipe.workers)
+    columns: tuple[str, ...] = COLUMNS[recipe.vectors.drawn]
+    if recipe.vectors.table is not None:
+        try:
+            columns = load_vectors(recipe.vectors).train.columns
+        except PaperganError as error:
+            errors.append(f"{name}.vectors.table: {error}")
+    for place, one in recipe.systems.items():
+        where, advice = f"{name}.systems.{place}", "lower its widths"
+        try:
+            with memory_errors(where, advice), no_more_than_there_is(where, advice):
+                systems.build(one.system, vector_spec(len(columns)), one.overrides, seed=0)
+        except RecipeError as error:
+            errors.append(f"{where}: {error}")
+        else:
+            errors += [f"{where}: {why}" for why in _not_for_vectors(one)]
+    if errors:
+        raise RecipeError("; ".join(errors))
+    return TrialPlan(name, recipe, tuple(vector_study.trials_of(recipe)))
+
+
+def _not_for_vectors(one: VectorSystem) -> Iterator[str]:
+    """Why a system that can be built for vectors is not to be trained on them."""
+    traits = systems.traits(one.system)
+    if "translates" in traits:
+        yield f"system {quoted(one.system)} translates images; give one that has latents"
+    elif systems.is_conditional(one.system, one.overrides):
+        yield "vectors have no classes; leave the override labels out"
+    if one.overrides.get("adaptive_augmentation") is not None:
+        yield "vectors cannot be augmented as images are; leave the override adaptive_augmentation out"
+    if one.normalisation == "standard" and "unbounded_output" not in traits:
+        yield f"the generator of system {quoted(one.system)} ends in tanh: leave normalisation at 'range'"
 
 
 def _libraries(catalog: CatalogProtocol) -> tuple[ImageLibrary, ModelLibrary]:

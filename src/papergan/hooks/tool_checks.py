@@ -18,6 +18,7 @@ from papergan.config.registry import LISTED, MODELS, discover, import_by_name, s
 from papergan.config.study import StudyRecipe
 from papergan.errors import CheckpointError, DataError, PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
+from papergan.inference.model_folder import output_of
 from papergan.inference.model_library import ModelLibrary
 from papergan.messages import quoted, sanitise
 from papergan.project import COMMAND
@@ -119,8 +120,8 @@ def _place(where: str, model: str, models: ModelLibrary) -> Path:
         raise CheckpointError(f"{where}: {error}{did_you_mean(model, discover(), LISTED)}") from error
     if "input" in stored.config["image"]:
         raise RecipeError(f"{where}: {quoted(model)} translates images; give a generator that has latents")
-    if "sound" in stored.config:
-        raise RecipeError(f"{where}: {quoted(model)} makes sounds; give a generator of images")
+    if (output := output_of(stored.config)) != "images":
+        raise RecipeError(f"{where}: {quoted(model)} makes {output}; give a generator of images")
     return place
 
 

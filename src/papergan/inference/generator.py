@@ -18,7 +18,7 @@ from papergan.inference.description import describe
 from papergan.inference.interpolation import latents_between
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
 from papergan.inference.levels import at_level
-from papergan.inference.model_folder import StoredModel
+from papergan.inference.model_folder import StoredModel, output_of
 from papergan.inference.samples import Samples, images_as_given
 from papergan.inference.store import restored, stored_spec
 from papergan.inference.styles import StyleMethods
@@ -43,8 +43,8 @@ class Generator(StyleMethods):
         self.stored, config, about = stored, stored.config, stored.about
         if "diverged" in config:
             raise CheckpointError(f"there is no generator in this model: its training {config['diverged']}")
-        if "sound" in config:
-            raise CheckpointError(f"this model, of system {config['system']!r}, makes sounds, and images are needed")
+        if (output := output_of(config)) != "images":
+            raise CheckpointError(f"this model, of system {config['system']!r}, makes {output}, and images are needed")
         self.system, self.digest = str(config["system"]), str(config["digest"])
         self.classes = tuple(config["classes"])
         self.conditional = bool(config["conditional"])

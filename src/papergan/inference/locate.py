@@ -13,15 +13,18 @@ from papergan.inference.generator import Generator
 from papergan.inference.model_folder import CONFIG, WEIGHTS, StoredModel, read_model
 from papergan.inference.sound.models import SoundModel, sound_model
 from papergan.inference.translator import Translator
+from papergan.inference.vectors import VectorGenerator
 from papergan.messages import quoted
 from papergan.project import COMMAND
 from papergan.training.numerics import choose_device
 
+AnyModel = Generator | SoundModel | VectorGenerator
 
-def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator | SoundModel:
+
+def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> AnyModel:
     """A trained generator, ready to sample; one that is given images is a `Translator`, ready to translate.
 
-    Models of sounds are a `SoundGenerator`, ready to sample, or a `Vocoder`.
+    Models of sounds are a `SoundGenerator`, ready to sample, or a `Vocoder`; of rows of a table a `VectorGenerator`.
     source: a model folder (config.json in it), the folder of an experiment below data/06_models (its newest model), a
     file model.safetensors, "models:/NAME@ALIAS" or "models:/NAME/VERSION", "runs:/ID" (both need mlflow), or
     "hf://ORGANISATION/NAME" (needs huggingface_hub). device: None = a GPU where there is one.
@@ -29,11 +32,13 @@ def load(source: str | os.PathLike[str], device: torch.device | str | None = Non
     or a device that is not there.
     """
     stored = read_model(locate(source))
-    return sound_model(stored, _chosen(device)) if "sound" in stored.config else _generator(stored, device)
+    if "sound" in stored.config:
+        return sound_model(stored, _chosen(device))
+    return VectorGenerator(stored, _chosen(device)) if "vector" in stored.config else _generator(stored, device)
 
 
 def load_generator(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator:
-    """As `load`, of images alone. Raises CheckpointError for a model of sounds."""
+    """As `load`, of images alone. Raises CheckpointError for a model of sounds or vectors."""
     return _generator(read_model(locate(source)), device)
 
 

@@ -43,6 +43,11 @@ class StoredModel:
         return dict(self.config.get("about", {}))
 
 
+def output_of(config: Mapping[str, Any]) -> str:
+    """What a stored model makes: "images", "sounds" or "rows of a table"."""
+    return "sounds" if "sound" in config else "rows of a table" if "vector" in config else "images"
+
+
 def write_model(folder: Path, model: StoredModel) -> None:
     """Write the files, config.json last: a folder that has it is whole.
 

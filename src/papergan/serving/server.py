@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from papergan.atomic_files import read_regular
 from papergan.errors import PaperganError, RecipeError
-from papergan.inference.generator import Generator
+from papergan.inference.locate import AnyModel
 from papergan.inference.sound.models import SoundGenerator, SoundModel
 from papergan.inference.translator import Translator
+from papergan.inference.vectors import VectorGenerator
 from papergan.messages import quoted, sanitise
 from papergan.serving.service import Limits, Refused, Service, answer_json
 from papergan.serving.sound_service import SoundService
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("page.html")
 
 
-def create_app(generator: Generator | SoundModel, limits: Limits | None = None, *, public: bool = False) -> FastAPI:
+def create_app(generator: AnyModel, limits: Limits | None = None, *, public: bool = False) -> FastAPI:
     """The application. public: answer under any name; else under those of the loopback alone.
 
     So a page from elsewhere, whose name was made to lead here, gets nothing.
@@ -61,18 +62,22 @@ def create_app(generator: Generator | SoundModel, limits: Limits | None = None, 
     return app
 
 
-def _service(generator: Generator | SoundModel, limits: Limits) -> Service:
+def _service(generator: AnyModel, limits: Limits) -> Service:
     if isinstance(generator, SoundGenerator):
         return SoundService(generator, limits)
     if isinstance(generator, SoundModel):
         raise RecipeError(
             f"system {generator.system!r} is given sounds and is not served; papergan vocode takes WAV files"
         )
+    if isinstance(generator, VectorGenerator):
+        raise RecipeError(
+            f"system {generator.system!r} makes rows of a table and is not served; papergan sample writes them"
+        )
     return TranslationService(generator, limits) if isinstance(generator, Translator) else Service(generator, limits)
 
 
 def serve(
-    generator: Generator | SoundModel, host: str = "127.0.0.1", port: int = 8000, *, limits: Limits | None = None,
+    generator: AnyModel, host: str = "127.0.0.1", port: int = 8000, *, limits: Limits | None = None,
     public: bool = False, listening: Callable[[], None] = lambda: None,
 ) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. public: allow a host that other machines can reach; there is no login.

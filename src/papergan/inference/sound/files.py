@@ -11,6 +11,7 @@ from papergan.inference.generator import Generator
 from papergan.inference.samples import check_empty
 from papergan.inference.sampling import Request
 from papergan.inference.sound.models import SoundGenerator, SoundModel, Vocoder
+from papergan.inference.vectors import VectorGenerator
 from papergan.messages import sanitise
 from papergan.sound.wav_files import SUFFIX, read_whole_sound
 
@@ -39,7 +40,7 @@ def sample_sounds(
     return paths
 
 
-def vocode_files(model: Generator | SoundModel, sounds: Path, out: Path) -> list[Path]:
+def vocode_files(model: Generator | SoundModel | VectorGenerator, sounds: Path, out: Path) -> list[Path]:
     """Restore a WAV file, or every one of a folder, from its mel spectrogram, into folder `out`; returns the paths.
 
     Sounds become mono at the model's rate. What an earlier call wrote is replaced.

@@ -1,0 +1,111 @@
+"""Settings, trials and results of the vector study: systems with fully connected networks on rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from papergan.config.papers import PaperKey
+from papergan.config.trials import TensorRecord
+from papergan.config.workers import WorkerSettings
+from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
+from papergan.vectors.settings import LEAST_ROWS, VectorData
+from papergan.vectors.vectors import Kind
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class VectorSystem(StrictModel):
+    """A system and its overrides. normalisation: of the columns, "range" where its generator ends in tanh."""
+
+    system: str = "gan"
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    normalisation: Kind = "range"
+
+
+class VectorStudyRecipe(StrictModel):
+    """The vector study. systems: by their names in the table. steps: of batch_size rows, or packs of them.
+
+    every_steps: between measurements. samples: rows that are generated for scores; at most as many as there are test
+    rows are compared.
+    """
+
+    paper: PaperKey
+    description: str = ""
+    seeds: Seeds = (0, 1, 2)
+    vectors: VectorData = VectorData()
+    systems: Annotated[dict[Name, VectorSystem], Field(min_length=1)]
+    steps: Positive
+    batch_size: BatchSize = 256
+    every_steps: Positive
+    samples: Annotated[SampleCount, Field(ge=LEAST_ROWS)] = 5000
+    workers: WorkerSettings = WorkerSettings()
+
+
+@dataclass(frozen=True)
+class VectorTrial:
+    """A system trained from one seed. place: its name in the recipe. data: the digest of the rows, once known."""
+
+    place: str
+    seed: int
+    recipe: VectorStudyRecipe
+    data: str = ""
+
+    @property
+    def settings(self) -> VectorSystem:
+        """Its entry of the recipe."""
+        return self.recipe.systems[self.place]
+
+    @property
+    def name(self) -> str:
+        """Trials that differ by their seed alone share it."""
+        return self.place
+
+    @property
+    def grid(self) -> str:
+        """The table that it belongs to: there is one."""
+        return "vectors"
+
+    @property
+    def experiment(self) -> str:
+        return "vector_study"
+
+    @property
+    def levels(self) -> dict[str, str]:
+        return {"system": self.place}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of its MLflow run."""
+        return {"system": self.settings.system}
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Parameters of its MLflow run."""
+        return {**dict(flattened("", self.settings.model_dump())), "seed": self.seed, "steps": self.recipe.steps}
+
+    @cached_property
+    def key(self) -> str:
+        """A digest, 12 hexadecimal digits, of the rows, and of all settings that determine the result beside them."""
+        about = self.recipe.model_dump(mode="json", include={"steps", "batch_size", "every_steps", "samples"})
+        settings = self.settings.model_dump(mode="json")
+        return short_digest({**about, "settings": settings, "seed": self.seed, "data": self.data})
+
+
+class VectorResult(TensorRecord):
+    """The result of a trial.
+
+    tensors: "rows", float64 [n, D] as in the table, to look at; and the weights of the sampler, "generator.NAME".
+    """
+
+    what = "result of a vector study"
+
+
+def trials_of(recipe: VectorStudyRecipe, data: str = "") -> list[VectorTrial]:
+    """Every trial, those of the first seed first. data: the digest of the rows."""
+    return [VectorTrial(place, seed, recipe, data) for seed, place in product(recipe.seeds, recipe.systems)]
