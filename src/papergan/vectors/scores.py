@@ -89,4 +89,5 @@ def _correlations(rows: Tensor) -> Tensor:
     """Pearson's, [D, D]; 0 of a column that is the same in every row."""
     centred = rows - rows.mean(0)
     unit = centred / torch.linalg.vector_norm(centred, dim=0).clamp_min(torch.finfo(rows.dtype).tiny)
-    return unit.T @ unit
+    correlations: Tensor = unit.T @ unit
+    return correlations
