@@ -95,7 +95,10 @@ def _columns(frame: pd.DataFrame, data: VectorData, path: Path) -> list[str]:
         if name not in numbers:
             raise DataError(f"{sanitise(path)}: column {quoted(name)} holds no numbers; encode it, or leave it out")
     if not numbers:
-        raise DataError(f"{sanitise(path)} has no column of numbers")
+        raise DataError(
+            f"{sanitise(path)} has no column of numbers, but {quoted(known)}; a CSV file separates columns by commas "
+            "and names them in its first line"
+        )
     if data.columns:
         return list(data.columns)
     if others := [name for name in known if name not in numbers]:
