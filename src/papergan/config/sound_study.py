@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Annotated, Literal, Self
@@ -11,10 +9,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from papergan.config.papers import PaperKey
-from papergan.config.trials import TensorRecord
+from papergan.config.trials import SystemTrial, TensorRecord
 from papergan.config.workers import WorkerSettings
 from papergan.sound.settings import LEAST_LENGTH, MOST_LENGTH, ClassifierSettings, MelSettings, SoundData
-from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
+from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictModel
 
 Width = Annotated[int, Field(ge=1, le=4096)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -111,14 +109,11 @@ class SoundStudyRecipe(StrictModel):
             raise ValueError(f"{what}: at least {least} samples for mel.fft {self.mel.fft}, got {length}")
 
 
-@dataclass(frozen=True)
-class SoundTrial:
-    """A system trained from one seed. place: its name in the recipe. data: the digest of the sounds, once known."""
+class SoundTrial(SystemTrial[SoundStudyRecipe]):
+    """A system trained from one seed."""
 
-    place: str
-    seed: int
-    recipe: SoundStudyRecipe
-    data: str = ""
+    experiment = "sound_study"
+    decides = frozenset({"mel", "classifier", "samples", "monitored_samples"})
 
     @property
     def settings(self) -> WaveGANSettings | MelGANSettings:
@@ -126,45 +121,14 @@ class SoundTrial:
         return self.recipe.systems[self.place]
 
     @property
-    def name(self) -> str:
-        """Trials that differ by their seed alone share it."""
-        return self.place
-
-    @property
     def grid(self) -> str:
         """The table that it belongs to: systems of one kind share one."""
         return self.settings.system
 
     @property
-    def experiment(self) -> str:
-        return "sound_study"
-
-    @property
-    def levels(self) -> dict[str, str]:
-        return {"system": self.place}
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Tags of its MLflow run."""
-        return {"system": self.settings.system}
-
-    @property
-    def parameters(self) -> dict[str, object]:
-        """Parameters of its MLflow run."""
-        return {**dict(flattened("", self.settings.model_dump())), "seed": self.seed}
-
-    @property
     def steps(self) -> int:
         """All training steps."""
         return self.settings.steps
-
-    @cached_property
-    def key(self) -> str:
-        """A digest, 12 hexadecimal digits, of the sounds, and of all settings that determine the result beside them."""
-        parts = {"mel", "classifier", "samples", "monitored_samples"}
-        about = self.recipe.model_dump(mode="json", include=parts)
-        settings = self.settings.model_dump(mode="json")
-        return short_digest({**about, "settings": settings, "seed": self.seed, "data": self.data})
 
 
 class SoundResult(TensorRecord):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from functools import cached_property
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
 from papergan.training.history import Row
+from papergan.validation import StrictModel, flattened, short_digest
 
 
 class NamedTrial(Protocol):
@@ -48,6 +51,65 @@ class NamedTrial(Protocol):
     def parameters(self) -> Mapping[str, object]:
         """Parameters of its MLflow run."""
         ...
+
+
+R = TypeVar("R", bound=StrictModel)
+
+
+@dataclass(frozen=True)
+class SystemTrial(ABC, Generic[R]):
+    """One of the `systems` of a study's recipe, trained from one seed; a `NamedTrial`.
+
+    place: the name of the system in the recipe. data: the digest of what it is trained on, once that is known. decides:
+    the fields of the recipe that decide the result beside the system's own settings.
+    """
+
+    experiment: ClassVar[str]
+    decides: ClassVar[frozenset[str]]
+
+    place: str
+    seed: int
+    recipe: R
+    data: str = ""
+
+    @property
+    @abstractmethod
+    def settings(self) -> StrictModel:
+        """Its entry of the recipe, which has a field `system`."""
+
+    @property
+    @abstractmethod
+    def grid(self) -> str:
+        """The table that it belongs to."""
+
+    @property
+    def name(self) -> str:
+        """Trials that differ by their seed alone share it."""
+        return self.place
+
+    @property
+    def levels(self) -> dict[str, str]:
+        return {"system": self.place}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of its MLflow run."""
+        return {"system": str(self._dumped["system"])}
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Parameters of its MLflow run."""
+        return {**dict(flattened("", self.settings.model_dump())), "seed": self.seed}
+
+    @cached_property
+    def key(self) -> str:
+        """A digest, 12 hexadecimal digits, of the data, and of all settings that determine the result beside them."""
+        about = self.recipe.model_dump(mode="json", include=set(self.decides))
+        return short_digest({**about, "settings": self._dumped, "seed": self.seed, "data": self.data})
+
+    @property
+    def _dumped(self) -> dict[str, Any]:
+        return self.settings.model_dump(mode="json")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from papergan.config.papers import PaperKey
-from papergan.config.trials import TensorRecord
+from papergan.config.trials import SystemTrial, TensorRecord
 from papergan.config.workers import WorkerSettings
-from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictModel, flattened, short_digest
+from papergan.validation import BatchSize, Positive, SampleCount, Seeds, StrictModel
 from papergan.vectors.settings import LEAST_ROWS, VectorData
 from papergan.vectors.vectors import Kind
 
@@ -47,14 +44,11 @@ class VectorStudyRecipe(StrictModel):
     workers: WorkerSettings = WorkerSettings()
 
 
-@dataclass(frozen=True)
-class VectorTrial:
-    """A system trained from one seed. place: its name in the recipe. data: the digest of the rows, once known."""
+class VectorTrial(SystemTrial[VectorStudyRecipe]):
+    """A system trained from one seed."""
 
-    place: str
-    seed: int
-    recipe: VectorStudyRecipe
-    data: str = ""
+    experiment = "vector_study"
+    decides = frozenset({"steps", "batch_size", "every_steps", "samples"})
 
     @property
     def settings(self) -> VectorSystem:
@@ -62,39 +56,9 @@ class VectorTrial:
         return self.recipe.systems[self.place]
 
     @property
-    def name(self) -> str:
-        """Trials that differ by their seed alone share it."""
-        return self.place
-
-    @property
     def grid(self) -> str:
         """The table that it belongs to: there is one."""
         return "vectors"
-
-    @property
-    def experiment(self) -> str:
-        return "vector_study"
-
-    @property
-    def levels(self) -> dict[str, str]:
-        return {"system": self.place}
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Tags of its MLflow run."""
-        return {"system": self.settings.system}
-
-    @property
-    def parameters(self) -> Mapping[str, object]:
-        """Parameters of its MLflow run."""
-        return {**dict(flattened("", self.settings.model_dump())), "seed": self.seed, "steps": self.recipe.steps}
-
-    @cached_property
-    def key(self) -> str:
-        """A digest, 12 hexadecimal digits, of the rows, and of all settings that determine the result beside them."""
-        about = self.recipe.model_dump(mode="json", include={"steps", "batch_size", "every_steps", "samples"})
-        settings = self.settings.model_dump(mode="json")
-        return short_digest({**about, "settings": settings, "seed": self.seed, "data": self.data})
 
 
 class VectorResult(TensorRecord):
