@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 import papergan
 from helpers.project_run import run_here
-from papergan.config.vector_study import VectorStudyRecipe, trials_of
+from papergan.config.vector_study import VectorResult, VectorStudyRecipe, trials_of
 from papergan.datasets.trial_results import VectorTrialStore
 from papergan.datasets.vector_splits import VectorSplitsDataset
 from papergan.errors import Interrupted, RecipeError
@@ -105,6 +105,25 @@ def test_the_table_and_the_figures(tmp_path, rows):
     assert vector_results.over_time(groups, lines, "title").axes[0].lines[-1].get_label() == "training rows"
     one_column = {"test rows": rows.test.values[:, :1], "tanh": rows.test.values[:, :1]}
     assert len(vector_results.scatter(one_column, ("x",), "title").axes[0].patches) == 40
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "said"),
+    [
+        ((0.60, 0.62), "holds"),
+        ((0.80, 0.60), "not told apart"),
+        ((0.99, 0.98), "reversed"),
+        ((0.6,), "one seed: unknown"),
+    ],
+)
+def test_a_system_that_beats_both_baselines_is_told(tmp_path, rows, accuracies, said):
+    what = recipe(seeds=list(range(len(accuracies))))
+    store = VectorTrialStore(tmp_path, tmp_path / "work")
+    for one, accuracy in zip(trials_of(what, rows.digest)[::2], accuracies, strict=True):
+        store.keep(one.key, VectorResult(over_time=[{"step": 1.0}], scores={"two_sample_accuracy": accuracy}))
+    lines = {name: {"two_sample_accuracy": value} for name, value in (("Gaussian", 0.9), ("columns independent", 0.8))}
+    table = vector_results.summary(grouped(NamedGroup, trials_of(what, rows.digest), store), lines)
+    assert table["beats both"].tolist() == ["", "", said, ""]
 
 
 def catalog(**changes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -14,12 +15,14 @@ from papergan.config.vector_study import VectorResult, VectorStudyRecipe, Vector
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.vectors import stored_vector_model
+from papergan.metrics.registry import METRICS, is_better
 from papergan.reporting.pages import text
-from papergan.reporting.pros_and_cons import with_deviation
+from papergan.reporting.pros_and_cons import HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
+from papergan.reporting.seed_groups import Measured
 from papergan.studies.seed_groups import NamedGroup
 from papergan.studies.vector_trials import SHOWN, vector_spec
 from papergan.training.history import Row
-from papergan.vectors.scores import TRAINING_ROWS, baseline_rows, vector_scores
+from papergan.vectors.scores import GAUSSIAN, INDEPENDENT, TRAINING_ROWS, baseline_rows, vector_scores
 from papergan.vectors.vectors import Normalisation, VectorSplits
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 VectorGroup = NamedGroup[VectorTrial, VectorResult]
 
 REAL: Final = "test rows"
+TWO_SAMPLE: Final = "two_sample_accuracy"
 COLUMNS: Final = {
     "frechet": "Fréchet distance", "precision": "precision", "recall": "recall", "density": "density",
     "coverage": "coverage", "two_sample_accuracy": "1-NN accuracy", "kolmogorov_smirnov": "Kolmogorov-Smirnov",
@@ -52,19 +56,30 @@ def summary(groups: Sequence[VectorGroup], lines: Mapping[str, Row]) -> pd.DataF
         {"system": name, **{label: text(line[key]) for key, label in COLUMNS.items() if key in line}}
         for name, line in lines.items()
     ]
-    return pd.DataFrame(rows + [_row(group) for group in groups]).fillna("")
+    return pd.DataFrame(rows + [_row(group, lines) for group in groups]).fillna("")
 
 
-def _row(group: VectorGroup) -> dict[str, str]:
+def _row(group: VectorGroup, lines: Mapping[str, Row]) -> dict[str, str]:
     row = {"system": group.name}
     found = {label: group.over(lambda one, key=key: one.value(key)) for key, label in COLUMNS.items()}  # type: ignore[misc]
     row |= {label: with_deviation(value) for label, value in found.items() if value is not None}
+    row["beats both"] = _beats_baselines(group, lines)
     row["seeds"] = ", ".join(str(seed) for seed, one in group.done if not one.diverged)
     row["ms a step"] = with_deviation(group.over(lambda one: 1000 * one.seconds_per_step))
     row["flags"] = "; ".join(
         [*(f"seed {seed}: {one.diverged}" for seed, one in group.done if one.diverged), *group.unfinished]
     )
     return row
+
+
+def _beats_baselines(group: VectorGroup, lines: Mapping[str, Row]) -> str:
+    """The verdict whether the 1-NN accuracy is nearer to 0.5 than those of a Gaussian and of independent columns."""
+    better = partial(is_better, METRICS[TWO_SAMPLE])
+    if (found := group.over(lambda one: one.value(TWO_SAMPLE))) is None:
+        return ""
+    baselines = [Measured(lines[name][TWO_SAMPLE], 0.0, found.runs) for name in (GAUSSIAN, INDEPENDENT)]
+    verdicts = {verdict(found, one, better) for one in baselines}
+    return next(one for one in (UNKNOWN, REVERSED, UNDECIDED, HELD) if one in verdicts)
 
 
 def trial_table(groups: Sequence[VectorGroup], lines: Mapping[str, Row]) -> pd.DataFrame:
