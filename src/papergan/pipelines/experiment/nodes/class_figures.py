@@ -32,7 +32,7 @@ from papergan.weights import Weights
 
 COLUMNS = 10
 MAX_ROWS, MAX_CLASSIFIED = 50, 2000
-MODE_COLUMNS = 50  # tiles of a row of stacked images' modes
+MODE_COLUMNS = 40  # of the modes of stacked images
 MAX_CATEGORIES, PER_CONTINUOUS = 20, 5  # rows
 FARTHEST = 2.0  # where continuous codes are taken to, beyond the 1 of training, as in figure 2 of the paper
 NUM_RECONSTRUCTED = 4 * COLUMNS
