@@ -26,7 +26,7 @@ from torch.nn.functional import softplus
 
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial, trials_of
 from papergan.config.registry import PARAMETERS
-from papergan.studies.mode_trials import PointsTraining
+from papergan.studies.points.trials import PointsTraining
 from papergan.tracking import provenance
 from papergan.training.numerics import numerics
 

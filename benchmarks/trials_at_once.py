@@ -19,7 +19,7 @@ import torch
 from papergan.config.mode_stress import ModeStressRecipe, ModeTrial, trials_of
 from papergan.datasets.trial_results import ModeTrialStore
 from papergan.studies.local_workers import LocalWorkers
-from papergan.studies.mode_trials import PointsTrainer
+from papergan.studies.points.trials import PointsTrainer
 from papergan.studies.runner import run_trials
 from papergan.studies.worker import Assignment
 from papergan.studies.workers import run_on

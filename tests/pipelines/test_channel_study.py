@@ -13,10 +13,10 @@ from papergan.errors import Interrupted, RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import active_turns, optimiser_step
 from papergan.hooks.study_checks import check_channel_study
-from papergan.studies import channel_trials
-from papergan.studies.channel_game import build
-from papergan.studies.channel_results import crossing, summary
-from papergan.studies.channel_trials import ChannelTraining, error_rates, generator_errors, train_system
+from papergan.studies.channel import trials as channel_trials
+from papergan.studies.channel.game import build
+from papergan.studies.channel.results import crossing, summary
+from papergan.studies.channel.trials import ChannelTraining, error_rates, generator_errors, train_system
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.wireless.baselines import baselines
 from papergan.wireless.channels import TrueChannel, convolve

@@ -14,11 +14,12 @@ from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import check_mode_stress
 from papergan.metrics.modes import Mixture
 from papergan.pipelines import mode_stress as nodes
-from papergan.studies import mode_results, mode_trials
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import second_half_mean, spread_of_points_loss
-from papergan.studies.mode_results import summary
-from papergan.studies.mode_trials import log_likelihood, train_on_points
+from papergan.studies.points import results as mode_results
+from papergan.studies.points import trials as mode_trials
+from papergan.studies.points.results import summary
+from papergan.studies.points.trials import log_likelihood, train_on_points
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.tracking import Tracker
 
@@ -74,7 +75,7 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
         def stream(self, count, *, seed):
             yield (Mixture.ring().sample(count, seed) / (1.25 * 2.0)).reshape(-1, 2, 1, 1)
 
-    monkeypatch.setattr("papergan.studies.mode_trials.training_step", fake_play)
+    monkeypatch.setattr("papergan.studies.points.trials.training_step", fake_play)
     monkeypatch.setattr("papergan.game.game.Game.sampler", lambda self, **_: Perfect())
     result = train_on_points(trial, never, lambda row: None)
     assert result.over_time[-1]["modes"] == 8
@@ -127,7 +128,7 @@ def test_points_of_a_data_set_are_the_only_ones_that_are_seen(monkeypatch):
         seen.append(batches[0]["image"])
         return {"discriminator.discriminator_loss": torch.zeros(())}
 
-    monkeypatch.setattr("papergan.studies.mode_trials.training_step", fake_step)
+    monkeypatch.setattr("papergan.studies.points.trials.training_step", fake_step)
     train_on_points(trials_of(what)[0], never, lambda row: None)
     points = torch.cat(seen).flatten(1)
     assert len(points) == 4 * 2 * 8  # steps, images in a pack, packs

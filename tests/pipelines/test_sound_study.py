@@ -22,9 +22,10 @@ from papergan.sound.classifier import load_classifier, train_classifier
 from papergan.sound.data import load_sounds
 from papergan.sound.mel import log_mel_distance
 from papergan.sound.sounds import SoundSplits, to_model_range
-from papergan.studies import sound_results, sound_trials
 from papergan.studies.seed_groups import NamedGroup, grouped
-from papergan.studies.sound_trials import CLASS_ACCURACY, LOG_MEL_L1, MelGANTraining, restoration_scores
+from papergan.studies.sound import results as sound_results
+from papergan.studies.sound import trials as sound_trials
+from papergan.studies.sound.trials import CLASS_ACCURACY, LOG_MEL_L1, MelGANTraining, restoration_scores
 
 SMALL = {
     "paper": "donahue2019", "seeds": [0], "sounds": {"train": 20, "test": 10, "length": 1024, "rate": 8000},

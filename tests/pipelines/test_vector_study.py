@@ -15,9 +15,9 @@ from papergan.datasets.trial_results import VectorTrialStore
 from papergan.datasets.vector_splits import VectorSplitsDataset
 from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import check_vector_study
-from papergan.studies import vector_results
 from papergan.studies.seed_groups import NamedGroup, grouped
-from papergan.studies.vector_trials import train_on_vectors
+from papergan.studies.vectors import results as vector_results
+from papergan.studies.vectors.trials import train_on_vectors
 from papergan.vectors.tables import load_vectors
 
 SMALL = {

@@ -12,7 +12,7 @@ from papergan.game.game import DiscriminatorOutput, Game, Match
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
-from papergan.studies.sound_game import build, feature_weight
+from papergan.studies.sound.game import build, feature_weight
 
 LENGTH, BANDS, HOP = 1024, 8, 16
 SMALL = {

@@ -27,7 +27,7 @@ from papergan.errors import PaperganError, RecipeError
 from papergan.inference.model_library import ModelLibrary
 from papergan.studies import workers
 from papergan.studies.experiment_trials import ExperimentTrainer
-from papergan.studies.mode_trials import PointsTrainer
+from papergan.studies.points.trials import PointsTrainer
 from papergan.studies.worker import FAILED, Assignment, Outcome, WorkerRefused, train_one
 from papergan.studies.workers import check_workers, run_on, train_all
 from papergan.tracking import Tracker

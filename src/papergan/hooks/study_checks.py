@@ -43,8 +43,8 @@ from papergan.inference.model_library import ModelLibrary
 from papergan.messages import quoted
 from papergan.reporting.published_results import published_numbers, published_rows
 from papergan.sound.mel import mel_filters
-from papergan.studies import sound_game
-from papergan.studies.vector_trials import vector_spec
+from papergan.studies.sound import game as sound_game
+from papergan.studies.vectors.trials import vector_spec
 from papergan.studies.workers import check_workers
 from papergan.training.memory import memory_errors
 from papergan.vectors.drawn_vectors import COLUMNS

@@ -11,8 +11,8 @@ from papergan.config.papers import citation
 from papergan.datasets.page import Page
 from papergan.datasets.trial_results import ChannelTrialStore
 from papergan.pipelines.groups import named_node
-from papergan.studies import channel_results
-from papergan.studies.channel_trials import ChannelTrainer
+from papergan.studies.channel import results as channel_results
+from papergan.studies.channel.trials import ChannelTrainer
 from papergan.studies.named_trials import grouped_named, notes_of, train_named
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.tables import study_page

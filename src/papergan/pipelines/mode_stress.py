@@ -15,11 +15,11 @@ from papergan.datasets.trial_results import ModeTrialStore
 from papergan.pipelines.groups import named_node
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import read_statements, statement_table
-from papergan.studies import mode_results
 from papergan.studies.claims import claim_results, claim_sentences
-from papergan.studies.mode_results import measures_of, summary, trial_table
-from papergan.studies.mode_trials import PointsTrainer
 from papergan.studies.named_trials import grouped_named, notes_of, train_named
+from papergan.studies.points import results as mode_results
+from papergan.studies.points.results import measures_of, summary, trial_table
+from papergan.studies.points.trials import PointsTrainer
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.tables import study_page
 from papergan.studies.worker import failures

@@ -19,10 +19,10 @@ from papergan.reporting.sound_page import SoundPage
 from papergan.sound.classifier import load_classifier, train_classifier
 from papergan.sound.data import load_sounds
 from papergan.sound.sounds import SoundSplits
-from papergan.studies import sound_results
 from papergan.studies.named_trials import grouped_named, notes_of, train_named
 from papergan.studies.seed_groups import NamedGroup, grouped
-from papergan.studies.sound_trials import CLASS_ACCURACY, SoundTrainer
+from papergan.studies.sound import results as sound_results
+from papergan.studies.sound.trials import CLASS_ACCURACY, SoundTrainer
 from papergan.studies.tables import study_page
 from papergan.studies.worker import failures
 from papergan.tracking import Tracker

@@ -13,11 +13,11 @@ from papergan.datasets.page import Page
 from papergan.datasets.trial_results import VectorTrialStore
 from papergan.inference.model_folder import StoredModel
 from papergan.pipelines.groups import named_node
-from papergan.studies import vector_results
 from papergan.studies.named_trials import grouped_named, notes_of, train_named
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.tables import study_page
-from papergan.studies.vector_trials import VectorTrainer
+from papergan.studies.vectors import results as vector_results
+from papergan.studies.vectors.trials import VectorTrainer
 from papergan.studies.worker import failures
 from papergan.tracking import Tracker
 from papergan.training.history import Row

@@ -20,7 +20,7 @@ from papergan.metrics.modes import mode_coverage
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.studies.measures import last_value, second_half_mean, seconds_per_step, spread_of_points_loss
-from papergan.studies.mode_trials import log_likelihood
+from papergan.studies.points.trials import log_likelihood
 from papergan.studies.seed_groups import NamedGroup
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.randomness import own_random_state, seed_for, set_seed
-from papergan.studies.channel_game import build
+from papergan.studies.channel.game import build
 from papergan.studies.resumable import ResumableTrainer, ResumableTraining, Stop
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row

@@ -20,7 +20,7 @@ from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
 from papergan.reporting.seed_groups import Measured
 from papergan.studies.seed_groups import NamedGroup
-from papergan.studies.vector_trials import SHOWN, vector_spec
+from papergan.studies.vectors.trials import SHOWN, vector_spec
 from papergan.training.history import Row
 from papergan.vectors.scores import GAUSSIAN, INDEPENDENT, TRAINING_ROWS, baseline_rows, vector_scores
 from papergan.vectors.vectors import Normalisation, VectorSplits

@@ -21,7 +21,7 @@ from papergan.sound.mel import MelSpectrogram, log_mel_distance
 from papergan.sound.scores import sound_scores
 from papergan.sound.sounds import SoundSet, SoundSplits, to_model_range, to_samples
 from papergan.studies.resumable import ResumableTrainer, ResumableTraining, Stop
-from papergan.studies.sound_game import build
+from papergan.studies.sound.game import build
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
 from papergan.training.numerics import numerics

@@ -19,7 +19,7 @@ from papergan.sound.classifier import SoundClassifier
 from papergan.sound.mel import MelSpectrogram, griffin_lim
 from papergan.sound.sounds import SoundSplits, to_model_range, to_samples
 from papergan.studies.seed_groups import NamedGroup
-from papergan.studies.sound_trials import CHUNK, CLASS_ACCURACY, LOG_MEL_L1, SHOWN, restoration_scores
+from papergan.studies.sound.trials import CHUNK, CLASS_ACCURACY, LOG_MEL_L1, SHOWN, restoration_scores
 from papergan.training.history import Row
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The channel study: its game, its trials, its tables and figures."""

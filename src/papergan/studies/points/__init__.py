@@ -1,0 +1,1 @@
+"""Tools on points of the plane: their trials, their tables and figures."""

@@ -1,0 +1,1 @@
+"""The sound study: its games, its trials, its tables and figures."""

@@ -1,0 +1,1 @@
+"""The vector study: its trials, its tables and figures."""
