@@ -58,12 +58,13 @@ def train_on_vectors(
         training = VectorTraining(trial, vectors, report, checkpoints)
         try:
             training.run(stop)
-            scores, rows = training.measure(), training.generated(SHOWN)
+            rows = training.generated(SHOWN)
         except NotFiniteError as error:
             result = VectorResult(diverged=f"diverged at {error}")
         else:
             weights = training.game.sampler().state_dict()
             kept = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+            scores = {name: value for name, value in training.over_time[-1].items() if name != "step"}
             result = VectorResult(scores=scores, tensors={"rows": rows.contiguous(), **kept})
     return training.recorded(result)
 
