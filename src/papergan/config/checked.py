@@ -22,12 +22,12 @@ from papergan.config.sound_study import SoundStudyRecipe, SoundTrial
 from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe
 from papergan.config.sweep import SweepSettings
 from papergan.config.tools import ComparisonSettings, ReproductionsRecipe
-from papergan.config.trials import NamedTrial
+from papergan.config.trials import GroupedTrial
 from papergan.config.vector_study import VectorStudyRecipe, VectorTrial
 from papergan.validation import short_digest
 
 R = TypeVar("R")
-T = TypeVar("T", bound=NamedTrial)
+T = TypeVar("T", bound=GroupedTrial)
 
 
 class Experiment(NamedTuple):

@@ -1,4 +1,4 @@
-"""What trials of games without images have in common, and what their results have: points, channels, sounds."""
+"""What trials of studies have in common, and results of those without images: points, channels, sounds, vectors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from papergan.training.history import Row
 from papergan.validation import StrictModel, flattened, short_digest
 
 
-class NamedTrial(Protocol):
-    """A training from one seed. name: without the seed; trials of one name differ by their seed alone.
+class Trial(Protocol):
+    """One training of a study. name: without the seed; trials of one name differ by their seed alone.
 
-    grid: the table that it belongs to. key: a digest of all that decides its result.
+    key: a digest of all that decides its result; trials that agree in it are run once.
     """
 
     @property
@@ -27,20 +27,7 @@ class NamedTrial(Protocol):
     def seed(self) -> int: ...
 
     @property
-    def grid(self) -> str: ...
-
-    @property
     def key(self) -> str: ...
-
-    @property
-    def experiment(self) -> str:
-        """The system, or the study."""
-        ...
-
-    @property
-    def levels(self) -> Mapping[str, str]:
-        """What it differs in from others of its table, by the name of the factor."""
-        ...
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -53,12 +40,29 @@ class NamedTrial(Protocol):
         ...
 
 
+class GroupedTrial(Trial, Protocol):
+    """A trial that is a row of a table, together with those of other seeds. grid: the table that it belongs to."""
+
+    @property
+    def grid(self) -> str: ...
+
+    @property
+    def experiment(self) -> str:
+        """The system, or the study."""
+        ...
+
+    @property
+    def levels(self) -> Mapping[str, str]:
+        """What it differs in from others of its table, by the name of the factor."""
+        ...
+
+
 R = TypeVar("R", bound=StrictModel)
 
 
 @dataclass(frozen=True)
 class SystemTrial(ABC, Generic[R]):
-    """One of the `systems` of a study's recipe, trained from one seed; a `NamedTrial`.
+    """One of the `systems` of a study's recipe, trained from one seed; a `GroupedTrial`.
 
     place: the name of the system in the recipe. data: the digest of what it is trained on, once that is known. decides:
     the fields of the recipe that decide the result beside the system's own settings.

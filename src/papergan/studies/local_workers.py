@@ -12,7 +12,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
-from papergan.studies.runner import Trial
+from papergan.config.trials import Trial
 from papergan.studies.worker import Assignment, Outcome, TrialFailed, at_work, loaded_torch, train_one
 
 DIED = "its process died: killed, or out of memory"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from papergan.config.trials import NamedTrial, TrialRecord
+from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.config.workers import WorkerSettings
 from papergan.datasets.trial_results import FileTrialStore
 from papergan.studies.resumable import ResumableTrainer
@@ -14,7 +14,7 @@ from papergan.studies.worker import failures
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 
-T = TypeVar("T", bound=NamedTrial)
+T = TypeVar("T", bound=GroupedTrial)
 R = TypeVar("R", bound=TrialRecord)
 
 
@@ -30,7 +30,7 @@ def train_named(
     return {name_of(trial): failed.get(trial.key, trial.key) for trial in trials}
 
 
-def name_of(trial: NamedTrial) -> str:
+def name_of(trial: GroupedTrial) -> str:
     """The name of a trial, with its seed."""
     return f"{trial.name}, seed {trial.seed}"
 

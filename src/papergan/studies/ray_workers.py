@@ -13,10 +13,10 @@ from concurrent.futures import Future
 from importlib.util import find_spec
 from typing import Any
 
+from papergan.config.trials import Trial
 from papergan.config.workers import WorkerSettings
 from papergan.errors import PaperganError, RecipeError
 from papergan.messages import sanitise
-from papergan.studies.runner import Trial
 from papergan.studies.worker import Assignment, Outcome, TrialFailed, WorkerRefused, train_one
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from papergan.config.trials import NamedTrial, TrialRecord
+from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.datasets.trial_results import FileTrialStore
 from papergan.errors import Interrupted
 from papergan.game.game import Game
@@ -25,7 +25,7 @@ from papergan.training.history import Row, RunningMean
 SECONDS_BETWEEN_SAVES = 60.0
 
 Stop = Callable[[], int | None]
-T = TypeVar("T", bound=NamedTrial)
+T = TypeVar("T", bound=GroupedTrial)
 R = TypeVar("R", bound=TrialRecord)
 
 

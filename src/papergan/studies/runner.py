@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
+from papergan.config.trials import Trial
 from papergan.tracking import Tracker
 
 logger = logging.getLogger(__name__)
-
-
-class Trial(Protocol):
-    """One training of a study. name: without the seed; trials of one name differ by their seed alone.
-
-    key: of all that decides its result; trials that agree in it are run once.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        """Tags of its MLflow run."""
-        ...
-
-    @property
-    def parameters(self) -> Mapping[str, object]:
-        """Parameters of its MLflow run."""
-        ...
 
 
 T = TypeVar("T", bound=Trial)

@@ -10,14 +10,14 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from papergan.config.study import ExperimentTrial, TrialResult
-from papergan.config.trials import NamedTrial, TrialRecord
+from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
 from papergan.reporting.seed_groups import Measured, SeedGroup, mean_over
 from papergan.studies.measures import OF_TRAINING, is_intermediate_layer
 from papergan.studies.runner import ResultStore
 
-T = TypeVar("T", bound=NamedTrial)
+T = TypeVar("T", bound=GroupedTrial)
 R = TypeVar("R", bound=TrialResult | TrialRecord)
 N = TypeVar("N", bound=TrialRecord)
 G = TypeVar("G", bound="TrialGroup")  # type: ignore[type-arg]

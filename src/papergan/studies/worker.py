@@ -23,10 +23,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from papergan.atomic_files import read_regular, sha256_of, write_whole
+from papergan.config.trials import Trial
 from papergan.errors import CheckpointError, Interrupted, PaperganError, StorageError
 from papergan.messages import sanitise
 from papergan.remote_copy import RemoteCopy
-from papergan.studies.runner import ResultStore, Trial
+from papergan.studies.runner import ResultStore
 from papergan.tracking import Tracker
 from papergan.validation import one_line_error
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
+from papergan.config.trials import Trial
 from papergan.config.workers import WorkerSettings
 from papergan.distributed import is_distributed
 from papergan.errors import RecipeError
 from papergan.remote_copy import RemoteCopy
 from papergan.studies.local_workers import LocalWorkers
-from papergan.studies.runner import ResultStore, Trial, run_trials
+from papergan.studies.runner import ResultStore, run_trials
 from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, loaded_torch, replay_calls
 from papergan.tracking import Tracker
 
