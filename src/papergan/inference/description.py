@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from papergan.messages import sanitise
+
 if TYPE_CHECKING:
     from papergan.inference.generator import Generator
+    from papergan.inference.model_folder import StoredModel
 
 
 SHOWN = ("fid", "is_mean", "psnr_y", "ssim_y")
@@ -27,6 +30,19 @@ def describe(generator: Generator) -> str:
         f"  digest {generator.digest[:16]}",
     ]
     return "\n".join(lines)
+
+
+def describe_plain(stored: StoredModel, what: str, parameters: int, *more: str) -> str:
+    """The same of a stored model that makes no images. what: it is, "vocoder of ...". more: lines after the first."""
+    about, config = stored.about, stored.config
+    lines = [
+        f"{about.get('experiment', config['system'])}: {config['system']} {what}, {parameters:,} parameters",
+        *(f"  {line}" for line in more),
+        f"  trained on {about.get('dataset', 'unknown data')}, {config['progress']['step']:,} steps",
+        *(f"  {name} {value:.4g}" for name, value in dict(about.get("metrics", {})).items()),
+        f"  digest {str(config['digest'])[:16]}",
+    ]
+    return "\n".join(map(sanitise, lines))
 
 
 def _given(generator: Generator) -> str:

@@ -10,7 +10,7 @@ import torch
 
 from papergan.errors import CheckpointError, RecipeError
 from papergan.inference.generator import Generator
-from papergan.inference.model_folder import CONFIG, WEIGHTS, StoredModel, read_model
+from papergan.inference.model_folder import CONFIG, WEIGHTS, StoredModel, output_of, read_model
 from papergan.inference.sound.models import SoundModel, sound_model
 from papergan.inference.translator import Translator
 from papergan.inference.vectors import VectorGenerator
@@ -32,18 +32,21 @@ def load(source: str | os.PathLike[str], device: torch.device | str | None = Non
     or a device that is not there.
     """
     stored = read_model(locate(source))
-    if "sound" in stored.config:
-        return sound_model(stored, _chosen(device))
-    return VectorGenerator(stored, _chosen(device)) if "vector" in stored.config else _generator(stored, device)
+    return _READERS[output_of(stored.config)](stored, _chosen(device))
 
 
 def load_generator(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator:
     """As `load`, of images alone. Raises CheckpointError for a model of sounds or vectors."""
-    return _generator(read_model(locate(source)), device)
+    return _generator(read_model(locate(source)), _chosen(device))
 
 
-def _generator(stored: StoredModel, device: torch.device | str | None) -> Generator:
-    return (Translator if "input" in stored.config["image"] else Generator)(stored, _chosen(device))
+def _generator(stored: StoredModel, device: torch.device) -> Generator:
+    return (Translator if "input" in stored.config["image"] else Generator)(stored, device)
+
+
+_READERS: dict[str, Callable[[StoredModel, torch.device], AnyModel]] = {
+    "images": _generator, "sounds": sound_model, "rows of a table": VectorGenerator,
+}  # fmt: skip
 
 
 def _chosen(device: torch.device | str | None) -> torch.device:

@@ -18,6 +18,7 @@ from papergan.errors import CheckpointError, RecipeError
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.inference.card_text import text
+from papergan.inference.description import describe_plain
 from papergan.inference.labels import check_count
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.plain_card import UNKNOWN, plain_card
@@ -116,16 +117,9 @@ class VectorGenerator:
         return Vectors(self.normalisation.invert(torch.cat(made).flatten(1)), self.columns)
 
     def __repr__(self) -> str:
-        about, count = self.stored.about, sum(one.numel() for one in self.sampler.parameters())
-        lines = [
-            f"{about.get('experiment', self.system)}: {self.system} generator of rows of {len(self.columns)} columns, "
-            f"{count:,} parameters",
-            f"  columns {', '.join(self.columns)}",
-            f"  trained on {about.get('dataset', 'unknown rows')}, {self.progress.step:,} steps",
-            *(f"  {name} {value:.4g}" for name, value in self.metrics.items()),
-            f"  digest {self.digest[:16]}",
-        ]
-        return "\n".join(map(sanitise, lines))
+        count = sum(one.numel() for one in self.sampler.parameters())
+        what = f"generator of rows of {len(self.columns)} columns"
+        return describe_plain(self.stored, what, count, f"columns {', '.join(self.columns)}")
 
 
 def sample_rows(model: VectorGenerator, request: Request, out: Path) -> Path:

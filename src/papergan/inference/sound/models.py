@@ -15,6 +15,7 @@ from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
 from papergan.game.priors import Uniform
 from papergan.game.sampler import CHUNK, START, Sampler
+from papergan.inference.description import describe_plain
 from papergan.inference.labels import check_count
 from papergan.inference.model_folder import FORMAT, StoredModel
 from papergan.inference.sound.card import sound_card
@@ -72,15 +73,8 @@ class SoundModel(ABC):
         return self
 
     def __repr__(self) -> str:
-        about, count = self.stored.about, sum(one.numel() for one in self.generator.parameters())
-        lines = [
-            f"{about.get('experiment', self.system)}: {self.system} generator of sounds, {self.length} samples at "
-            f"{self.rate} Hz, {count:,} parameters",
-            f"  trained on {about.get('dataset', 'unknown sounds')}, {self.stored.config['progress']['step']:,} steps",
-            *(f"  {name} {value:.4g}" for name, value in self.metrics.items()),
-            f"  digest {self.digest[:16]}",
-        ]
-        return "\n".join(lines)
+        what = f"generator of sounds, {self.length} samples at {self.rate} Hz"
+        return describe_plain(self.stored, what, sum(one.numel() for one in self.generator.parameters()))
 
 
 class SoundGenerator(SoundModel):
