@@ -19,7 +19,7 @@ from papergan.reporting.sound_page import SoundPage
 from papergan.sound.classifier import load_classifier, train_classifier
 from papergan.sound.data import load_sounds
 from papergan.sound.sounds import SoundSplits
-from papergan.studies.named_trials import grouped_named, notes_of, train_named
+from papergan.studies.named_trials import grouped_named, notes_of, packaged, train_named
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.sound import results as sound_results
 from papergan.studies.sound.trials import CLASS_ACCURACY, SoundTrainer
@@ -136,8 +136,7 @@ def package_models(
 ) -> dict[str, StoredModel]:
     """The model of each system, of its first seed that ended, which `papergan.load` reads."""
     groups = grouped(NamedGroup, _trials(study, sounds), trials)
-    found = {group.name: sound_results.model_of(group, sounds, study.recipe) for group in groups}
-    return {name: model for name, model in found.items() if model is not None}
+    return packaged(groups, lambda group: sound_results.model_of(group, sounds, study.recipe))
 
 
 def create_pipeline() -> Pipeline:

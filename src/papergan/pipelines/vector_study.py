@@ -13,7 +13,7 @@ from papergan.datasets.page import Page
 from papergan.datasets.trial_results import VectorTrialStore
 from papergan.inference.model_folder import StoredModel
 from papergan.pipelines.groups import named_node
-from papergan.studies.named_trials import grouped_named, notes_of, train_named
+from papergan.studies.named_trials import grouped_named, notes_of, packaged, train_named
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.tables import study_page
 from papergan.studies.vectors import results as vector_results
@@ -105,8 +105,7 @@ def package_models(
 ) -> dict[str, StoredModel]:
     """The model of each system, of its first seed that ended, which `papergan.load` reads."""
     groups = grouped(NamedGroup, _trials(study, vectors), trials)
-    found = {group.name: vector_results.model_of(group, vectors) for group in groups}
-    return {name: model for name, model in found.items() if model is not None}
+    return packaged(groups, lambda group: vector_results.model_of(group, vectors))
 
 
 def create_pipeline() -> Pipeline:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.config.workers import WorkerSettings
 from papergan.datasets.trial_results import FileTrialStore
+from papergan.inference.model_folder import StoredModel
 from papergan.studies.resumable import ResumableTrainer
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.worker import failures
@@ -40,6 +41,14 @@ def grouped_named(trials: Sequence[T], store: FileTrialStore[R], finished: Mappi
     failed = failures(finished)
     reasons = {trial.key: failed[name_of(trial)] for trial in trials if name_of(trial) in failed}
     return grouped(NamedGroup[T, R], trials, store, reasons)
+
+
+def packaged(
+    groups: Sequence[NamedGroup[T, R]], model_of: Callable[[NamedGroup[T, R]], StoredModel | None]
+) -> dict[str, StoredModel]:
+    """The model of each group by its name, where it has one."""
+    found = {group.name: model_of(group) for group in groups}
+    return {name: model for name, model in found.items() if model is not None}
 
 
 def notes_of(groups: Sequence[NamedGroup[Any, Any]]) -> tuple[list[str], list[str]]:
