@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from torch import Tensor
-
-from papergan.training.history import Row
 from papergan.validation import StrictModel, flattened, short_digest
+
+if TYPE_CHECKING:  # what hands out trials does not wait for torch
+    from torch import Tensor
+
+    from papergan.training.history import Row
 
 
 class Trial(Protocol):
