@@ -62,10 +62,10 @@ def test_a_class_reaches_images_and_logits():
 def test_a_block_is_the_identity_at_initialisation_and_resampling_interpolates():
     maps = torch.randn(2, 16, 8, 8)
     torch.testing.assert_close(Block(16, 2, 4)(maps), maps)
-    larger = Resample(16, up=True)(maps)
+    larger = Resample(up=True)(maps)
     expected = interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
     torch.testing.assert_close(larger[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
-    smaller = Resample(16, up=False)(torch.ones(1, 16, 8, 8))
+    smaller = Resample(up=False)(torch.ones(1, 16, 8, 8))
     torch.testing.assert_close(smaller[..., 1:-1, 1:-1], torch.ones(1, 16, 2, 2))
 
 

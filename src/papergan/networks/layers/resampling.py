@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d
+from torch.nn.functional import conv2d
+
+from papergan.game.filtering import doubled, halved
 
 LINE = (1.0, 3.0, 3.0, 1.0)
-
-
-def kernel_of(channels: int, gain: float = 1.0) -> Tensor:
-    """The filter in both directions for a convolution of each channel by itself: [channels, 1, 4, 4], sum `gain`."""
-    line = torch.tensor(LINE)
-    kernel = torch.outer(line, line) * (gain / sum(LINE) ** 2)
-    return kernel.expand(channels, 1, 4, 4).clone(memory_format=torch.contiguous_format)
 
 
 class Resample(nn.Module):
     """Twice or half as large by the filter [1, 3, 3, 1] in both directions, [B, C, H, W]; zeros beyond the border."""
 
-    kernel: Tensor
+    taps: Tensor
 
-    def __init__(self, channels: int, *, up: bool) -> None:
+    def __init__(self, *, up: bool) -> None:
         super().__init__()
-        self.register_buffer("kernel", kernel_of(channels, 4.0 if up else 1.0), persistent=False)
+        self.register_buffer("taps", torch.tensor(LINE) * ((2.0 if up else 1.0) / sum(LINE)), persistent=False)
         self.up = up
 
     def forward(self, maps: Tensor) -> Tensor:
-        kernel = self.kernel.to(maps.dtype)
-        if self.up:
-            return conv_transpose2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
-        return conv2d(maps, kernel, stride=2, padding=1, groups=maps.shape[1])
+        return (doubled if self.up else halved)(maps, self.taps.to(maps.dtype), padding=1)
 
 
 class Blur(nn.Module):
@@ -46,7 +38,9 @@ class Blur(nn.Module):
 
     def __init__(self, channels: int, padding: int) -> None:
         super().__init__()
-        self.register_buffer("kernel", kernel_of(channels), persistent=False)
+        line = torch.tensor(LINE) / sum(LINE)
+        kernel = torch.outer(line, line).expand(channels, 1, 4, 4).clone(memory_format=torch.contiguous_format)
+        self.register_buffer("kernel", kernel, persistent=False)
         self.padding = padding
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class ResNeXtGenerator(nn.Module):
         self.linear = initialised(nn.Linear(inputs, width, bias=False))
         layers: list[nn.Module] = []
         for stage in range(stages):
-            layers += [Resample(width, up=True)] if stage else []
+            layers += [Resample(up=True)] if stage else []
             layers += [Block(width, groups, stages * blocks) for _ in range(blocks)]
         self.stages = nn.Sequential(*layers)
         self.to_image = initialised(nn.Conv2d(width, images.channels, 1, bias=False))
@@ -94,7 +94,7 @@ class ResNeXtDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         for stage in range(stages):
             layers += [Block(width, groups, stages * blocks) for _ in range(blocks)]
-            layers += [Resample(width, up=False)] if stage < stages - 1 else []
+            layers += [Resample(up=False)] if stage < stages - 1 else []
         self.stages = nn.Sequential(*layers)
         self.basis = initialised(nn.Conv2d(width, width, SMALLEST, groups=width, bias=False))
         self.linear = initialised(nn.Linear(width, width if classes else 1, bias=False))

@@ -115,7 +115,7 @@ class SynthesisBlock(nn.Module):
         if inputs and residual:
             gain = HALF
             conv = EqualisedConv2d(inputs, outputs, 1, bias=False, gain=gain)
-            self.skip = nn.Sequential(conv, Resample(outputs, up=True))
+            self.skip = nn.Sequential(conv, Resample(up=True))
         self.second = StyledConv2d(outputs, outputs, style_dim, size, gain=gain, implementation=implementation)
         self.to_image = ToImage(outputs, channels, style_dim) if to_image else None
         self.num_layers = 2 if inputs else 1
@@ -157,7 +157,7 @@ class Synthesis(nn.Module):
             )
             for size, inputs, outputs in zip(sizes, [0, *widths], widths, strict=False)
         )  # fmt: skip
-        self.upsample = Resample(images.channels, up=True)
+        self.upsample = Resample(up=True)
         self.num_layers = 2 * len(sizes)
 
     def forward(self, styles: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ class StyleDiscriminator(nn.Module):
         self.blocks = nn.ModuleList(
             DiscriminatorBlock(*pair, residual=architecture == "resnet") for pair in pairwise(widths)
         )
-        self.halve = Resample(images.channels, up=False)
+        self.halve = Resample(up=False)
         self.deviation = MinibatchDeviation(group)
         self.conv = ActivatedConv2d(last + 1, last, 3)
         self.hidden = ActivatedLinear(last * SMALLEST**2, last)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, conv_transpose2d, pad
+from torch.nn.functional import pad
 
 from papergan.game.affine_resampling import warp
+from papergan.game.filtering import doubled, halved
 
 SYM6 = (
     0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633, 0.4910559419267466,
@@ -47,22 +48,18 @@ def _about(matrices: Tensor, offset: float, ratio: float, full: float, out_offse
     return (parts[1] @ matrices @ parts[0])[:, :2]
 
 
-def _filters(images: Tensor) -> tuple[Tensor, Tensor]:
-    channels, taps = images.shape[1], torch.empty(len(SYM6), device=images.device)
+def _taps(images: Tensor) -> Tensor:
+    taps = torch.empty(len(SYM6), device=images.device)
     for place, weight in enumerate(SYM6):  # filled on the device: the host sends nothing
         taps[place].fill_(weight)
-    return taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
+    return taps
 
 
 def up(images: Tensor) -> Tensor:
     """Twice as large, by the filter: [B, C, 2 S + 10, 2 S + 10]."""
-    down, right = _filters(images)
-    tall = conv_transpose2d(images, down, stride=(2, 1), groups=images.shape[1])
-    return 2.0 * conv_transpose2d(tall, right, stride=(1, 2), groups=images.shape[1])
+    return 2.0 * doubled(images, _taps(images))
 
 
 def down(images: Tensor) -> Tensor:
     """Half as large, by the filter: [B, C, (S - 10) / 2, (S - 10) / 2]."""
-    down, right = _filters(images)
-    short = conv2d(images, down, stride=(2, 1), groups=images.shape[1])
-    return 0.5 * conv2d(short, right, stride=(1, 2), groups=images.shape[1])
+    return 0.5 * halved(images, _taps(images))
