@@ -14,6 +14,7 @@ from torch.nn.functional import leaky_relu
 
 from papergan.data.images import ImageSpec
 from papergan.game.game import DiscriminatorOutput
+from papergan.networks.layers.convolution import TwiceDifferentiableConv2d
 from papergan.networks.layers.resampling import Resample
 
 SLOPE = 0.2
@@ -40,9 +41,9 @@ class Block(nn.Module):
     def __init__(self, width: int, groups: int, blocks: int) -> None:
         super().__init__()
         inner, gain = EXPANSION * width, GAIN * blocks ** (-1 / (2 * LAYERS - 2))
-        self.expand = initialised(nn.Conv2d(width, inner, 1, bias=False), gain)
-        self.grouped = initialised(nn.Conv2d(inner, inner, 3, padding=1, groups=groups, bias=False), gain)
-        self.contract = initialised(nn.Conv2d(inner, width, 1, bias=False), 0.0)
+        self.expand = initialised(TwiceDifferentiableConv2d(width, inner, 1), gain)
+        self.grouped = initialised(TwiceDifferentiableConv2d(inner, inner, 3, groups=groups), gain)
+        self.contract = initialised(TwiceDifferentiableConv2d(inner, width, 1), 0.0)
         self.first, self.second = BiasedActivation(inner), BiasedActivation(inner)
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -1,0 +1,108 @@
+"""Convolutions that are differentiated twice, as by a gradient penalty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.nn.functional import conv2d
+
+
+class TwiceDifferentiableConv2d(nn.Conv2d):
+    """nn.Conv2d of stride 1 without a bias, whose second derivative is computed by the kernels of the first on a CPU.
+
+    torch has the derivative of the slope in the weights from convolutions of batches in the place of channels, one for
+    each group. It gains where groups are many, or kernels are of one pixel, and not for an ordinary convolution:
+    benchmarks/results/filtering_cpu. Not measured on a GPU, where this is torch's.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, groups: int = 1) -> None:
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.device.type != "cpu" or not torch.is_grad_enabled():
+            return super().forward(input)
+        weight = self.weight
+        if torch.is_autocast_enabled("cpu"):
+            input, weight = (tensor.to(torch.get_autocast_dtype("cpu")) for tensor in (input, weight))
+        return _Convolution.apply(input, weight, self.padding, self.groups)  # type: ignore[no-untyped-call, no-any-return]
+
+
+class _Convolution(Function):
+    """conv(x, w). Each of the three is linear in either of its two inputs, with the other two as its derivatives."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, weight: Tensor, padding: tuple[int, int], groups: int) -> Tensor:
+        context.save_for_backward(x, weight)
+        context.how = (padding, groups)
+        return conv2d(x, weight, padding=padding, groups=groups)
+
+    @staticmethod
+    def backward(context: Any, slope: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, weight = context.saved_tensors
+        of_x, of_weight = context.needs_input_grad[:2]
+        return (
+            _SlopeOfInput.apply(slope, x, weight, *context.how) if of_x else None,  # type: ignore[no-untyped-call]
+            _SlopeOfWeight.apply(slope, x, weight, *context.how) if of_weight else None,  # type: ignore[no-untyped-call]
+            None,
+            None,
+        )
+
+
+class _SlopeOfInput(Function):
+    """The derivative in x, of which only the shape is read: linear in the slope and in the weight."""
+
+    @staticmethod
+    def forward(
+        context: Any, slope: Tensor, x: Tensor, weight: Tensor, padding: tuple[int, int], groups: int
+    ) -> Tensor:
+        context.save_for_backward(slope, weight)
+        context.how = (padding, groups)
+        return _derivatives(slope, x, weight, padding, groups, [True, False, False])[0]
+
+    @staticmethod
+    def backward(context: Any, x: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        slope, weight = context.saved_tensors
+        of_slope, _, of_weight = context.needs_input_grad[:3]
+        return (
+            _Convolution.apply(x, weight, *context.how) if of_slope else None,  # type: ignore[no-untyped-call]
+            None,
+            _SlopeOfWeight.apply(slope, x, weight, *context.how) if of_weight else None,  # type: ignore[no-untyped-call]
+            None,
+            None,
+        )
+
+
+class _SlopeOfWeight(Function):
+    """The derivative in the weight, of which only the shape is read: linear in the slope and in x."""
+
+    @staticmethod
+    def forward(
+        context: Any, slope: Tensor, x: Tensor, weight: Tensor, padding: tuple[int, int], groups: int
+    ) -> Tensor:
+        context.save_for_backward(slope, x)
+        context.how = (padding, groups)
+        return _derivatives(slope, x, weight, padding, groups, [False, True, False])[1]
+
+    @staticmethod
+    def backward(context: Any, weight: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        slope, x = context.saved_tensors
+        of_slope, of_x = context.needs_input_grad[:2]
+        return (
+            _Convolution.apply(x, weight, *context.how) if of_slope else None,  # type: ignore[no-untyped-call]
+            _SlopeOfInput.apply(slope, x, weight, *context.how) if of_x else None,  # type: ignore[no-untyped-call]
+            None,
+            None,
+            None,
+        )
+
+
+def _derivatives(
+    slope: Tensor, x: Tensor, weight: Tensor, padding: tuple[int, int], groups: int, wanted: list[bool]
+) -> tuple[Tensor, Tensor, Tensor]:
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        slope, x, weight, None, (1, 1), padding, (1, 1), False, (0, 0), groups, wanted
+    )
+    return found
