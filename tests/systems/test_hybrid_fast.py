@@ -1,4 +1,4 @@
-"""The settings of hybrid_fast that are off by default."""
+"""The settings of hybrid_fast that its study turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from papergan import systems
 from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.game import Game
-from papergan.game.schedules import HalfLife
+from papergan.game.schedules import HalfLife, PiecewiseConstant
 from papergan.objectives.adversarial import RelativisticPairing
 from papergan.objectives.gradient_penalties import R1, R2
 
@@ -29,6 +29,8 @@ def test_the_relativistic_loss_with_both_penalties_in_a_turn_of_their_own():
 
 def test_a_half_life_takes_the_place_of_the_decay():
     assert built(ema_half_life=1000.0).average.decay == HalfLife(1000.0, 0.05)
+    assert built().average.decay == HalfLife(500_000.0, 0.05)
+    assert built(ema_half_life=0.0).average.decay == PiecewiseConstant(0.999, ((6, 0.9999),))
     assert built(ema_half_life=1000.0, ema_decay=0.0).average is None
 
 
