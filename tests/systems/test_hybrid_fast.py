@@ -30,7 +30,7 @@ def test_the_relativistic_loss_with_both_penalties_in_a_turn_of_their_own():
 def test_a_half_life_takes_the_place_of_the_decay():
     assert built(ema_half_life=1000.0).average.decay == HalfLife(1000.0, 0.05)
     assert built().average.decay == HalfLife(500_000.0, 0.05)
-    assert built(ema_half_life=0.0).average.decay == PiecewiseConstant(0.999, ((6, 0.9999),))
+    assert built(ema_half_life=0.0).average.decay == PiecewiseConstant(0.999, ((2000, 0.9999),))
     assert built(ema_half_life=1000.0, ema_decay=0.0).average is None
 
 

@@ -4,7 +4,7 @@ Not from the paper: every number here is our choice. Kept from it: self-attentio
 DiffAugment, lazy R1, spectral normalisation, EMA; no labels. Changed: residual networks (Miyato et al. 2018,
 arXiv:1802.05957, table 4, generator width 256, discriminator width 128), hinge loss without gradient penalty or feature
 matching, DiffAugment's own policy without colour, three discriminator steps, twice as many fakes as reals in the
-generator's step, linear decay of the learning rate over the last 40 % of 50 000 steps, EMA by a half-life in images with
+generator's step, linear decay of the rate over the last 40 % of 50 000 steps, EMA by a half-life in images with
 the ramp of Karras et al. 2020 (arXiv:1912.04958), since one by a decay lags in a short training (`hybrid_fast_study`).
 Off by default, for that study: the relativistic pairing loss with R2 beside R1 (Huang et al. 2024, arXiv:2501.05441),
 and the average by a decay of 0.9999 after 2 000 steps.
