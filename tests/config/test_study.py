@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from papergan import systems
+from papergan.config import mode_stress, vector_study
 from papergan.config.checked import TrialPlan
 from papergan.config.study import SearchRecipe, StudyRecipe, deep_merge, search_trials, trials_of
 from papergan.errors import RecipeError
@@ -27,6 +29,13 @@ GIVEN = {
         },
     },
 }  # fmt: skip
+POINTS = mode_stress.ModeStressRecipe.parse("points", {
+    "paper": "lin2018", "steps": 4, "levels": {"gan": {}},
+    "targets": {"ring": {"kind": "ring", "modes": 8, "scale": 1.0, "deviation": 0.1}},
+})  # fmt: skip
+ROWS = vector_study.VectorStudyRecipe.parse(
+    "rows", {"paper": "lin2018", "steps": 4, "every_steps": 2, "systems": {"gan": {}}}
+)
 
 
 def trials(**changes):
@@ -78,6 +87,25 @@ def test_a_result_is_kept_as_long_as_nothing_changes_that_decides_it(common, sam
     assert (trials(common=common)[0].key == trials()[0].key) is same
     plans = [TrialPlan("a", None, tuple(some)) for some in (trials(common=common), trials())]
     assert (plans[0].digest == plans[1].digest) is same
+
+
+@pytest.mark.parametrize("kind", ["images", "points", "rows"])
+def test_a_default_of_the_system_that_changes_makes_another_trial(kind, monkeypatch):
+    """So that no result of an earlier version stands for what this one trains."""
+    made = {
+        "images": lambda: trials()[0],
+        "points": lambda: mode_stress.trials_of(POINTS)[0],
+        "rows": lambda: vector_study.trials_of(ROWS)[0],
+    }[kind]
+    before, resolve = made().key, systems.resolve
+    assert made().key == before
+    monkeypatch.setattr(systems, "resolve", lambda *given: resolve(*given) | {"ema_decay": 0.5})
+    assert made().key != before
+
+
+def test_a_setting_that_names_its_default_makes_the_same_trial():
+    named = trials(common={"training": {"epochs": 3.0}, "overrides": {"latent_dim": 100}})[0]
+    assert named.key == trials(common={"training": {"epochs": 3.0}})[0].key
 
 
 def test_a_score_that_is_off_is_no_part_of_a_result():

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from papergan import systems
 from papergan.config.papers import PaperKey
 from papergan.config.study import ClaimRecipe
 from papergan.config.trials import TrialRecord
@@ -116,10 +117,11 @@ class ModeTrial:
 
     @property
     def key(self) -> str:
-        """A digest, 12 hexadecimal digits, of all settings that determine the result."""
+        """A digest, 12 hexadecimal digits, of all settings that determine the result, the system's defaults too."""
         recipe = self.recipe
         about = {
-            "target": recipe.targets[self.target].model_dump(), "settings": dict(self.settings), "seed": self.seed,
+            "target": recipe.targets[self.target].model_dump(), "seed": self.seed,
+            "settings": systems.resolve(recipe.system, self.settings),
             **recipe.model_dump(include={"system", "steps", "batch_size", "every_steps", "samples"}),
         }  # fmt: skip
         changes = {"num_points": recipe.num_points, "scaled": recipe.scaled}

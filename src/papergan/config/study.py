@@ -163,8 +163,12 @@ class ExperimentTrial:
 
     @property
     def key(self) -> str:
-        """A digest, 12 hexadecimal digits, of all settings that determine the result; equal trials are run once."""
-        about = self.recipe.model_dump(mode="json", exclude={"description", "paper"})
+        """A digest, 12 hexadecimal digits, of all settings that determine the result; equal trials are run once.
+
+        Of the system they are all, defaults included: where a default changes, the trial is another one.
+        """
+        about = self.recipe.model_dump(mode="json", exclude={"description", "paper", "overrides"})
+        about["settings"] = self.recipe.settings()
         about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
         about |= {"pruning": self.pruning} if self.pruning else {}
         return short_digest(about)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from papergan import systems
 from papergan.config.papers import PaperKey
 from papergan.config.trials import SystemTrial, TensorRecord
 from papergan.config.workers import WorkerSettings
@@ -59,6 +60,11 @@ class VectorTrial(SystemTrial[VectorStudyRecipe]):
     def grid(self) -> str:
         """The table that it belongs to: there is one."""
         return "vectors"
+
+    @property
+    def _dumped(self) -> dict[str, Any]:
+        """With the system's defaults, which decide the result as well."""
+        return {**super()._dumped, "overrides": systems.resolve(self.settings.system, self.settings.overrides)}
 
 
 class VectorResult(TensorRecord):
