@@ -333,6 +333,12 @@ def test_a_state_that_does_not_fit_changes_nothing(game):
         assert torch.equal(tensor, before["networks"][name])
 
 
+def test_terms_of_one_kind_are_told_apart_by_their_discriminators():
+    terms = [DiscriminatorLoss(Wasserstein(), match=Match(discriminator=name)) for name in ("one", "two", "two")]
+    names = [f"d.discriminator_loss{end}" for end in ("", "_two", "_3")]
+    assert Turn("d", tuple(terms)).names == tuple(names)
+
+
 def test_two_terms_of_one_kind_are_both_reported():
     game = tiny_game(discriminator_terms=[DiscriminatorLoss(Wasserstein(), weight=0.5)])
     report = training_step(game, [real_batch()], Progress())

@@ -56,11 +56,11 @@ def test_the_numbers_of_the_authors_code():
         (group,) = optimiser.param_groups
         assert (group["lr"], group["betas"], group["weight_decay"]) == (2e-4, (0.5, 0.999), 1e-5)
     assert game.turns[0].names == (
-        "discriminator.discriminator_loss", "discriminator.discriminator_loss_2",
+        "discriminator.discriminator_loss", "discriminator.discriminator_loss_frame_discriminator",
         "discriminator.categorical_information",
     )  # fmt: skip
     assert game.turns[1].names == (
-        "generator.generator_loss", "generator.generator_loss_2", "generator.categorical_information",
+        "generator.generator_loss", "generator.generator_loss_frame_discriminator", "generator.categorical_information",
     )  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def test_the_category_is_information_and_labels_are_classes():
     assert samples.shape == (4, 3 * FRAMES, 16, 16)
     assert not torch.equal(samples, other)
     assert build(categories=0).turns[0].names == (
-        "discriminator.discriminator_loss", "discriminator.discriminator_loss_2",
+        "discriminator.discriminator_loss", "discriminator.discriminator_loss_frame_discriminator",
     )  # fmt: skip
 
 

@@ -110,10 +110,19 @@ class Turn:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the terms in reports, "player.term"; a second one of the same name is "player.term_2"."""
-        kinds = [term.name for term in self.objective]
-        places = [kinds[: place + 1].count(kind) for place, kind in enumerate(kinds)]
-        return tuple(f"{self.player}.{k}" + (f"_{n}" if n > 1 else "") for k, n in zip(kinds, places, strict=True))
+        """Names of the terms in reports, "player.term", each once.
+
+        A further one of the same kind has its discriminator behind it, "player.term_discriminator_b", or where that is
+        the same as well a number, "player.term_2".
+        """
+        found: dict[str, list[str]] = {}
+        names = []
+        for term in self.objective:
+            before = found.setdefault(term.name, [])
+            other = term.match.discriminator if term.match.discriminator not in before else len(before) + 1
+            names.append(f"{self.player}.{term.name}" + (f"_{other}" if before else ""))
+            before.append(term.match.discriminator)
+        return tuple(names)
 
     @cached_property
     def guarded(self) -> tuple[str, ...]:
