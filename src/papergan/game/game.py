@@ -18,6 +18,7 @@ from papergan.game.memory_format import to_channels_last
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Controller, Progress, Schedule
 from papergan.game.state_check import check_fit, check_optimiser
+from papergan.game.term_names import term_names
 
 if TYPE_CHECKING:
     from papergan.game.discriminator_input import DiscriminatorInput
@@ -110,19 +111,8 @@ class Turn:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the terms in reports, "player.term", each once.
-
-        A further one of the same kind has its discriminator behind it, "player.term_discriminator_b", or where that is
-        the same as well a number, "player.term_2".
-        """
-        found: dict[str, list[str]] = {}
-        names = []
-        for term in self.objective:
-            before = found.setdefault(term.name, [])
-            other = term.match.discriminator if term.match.discriminator not in before else len(before) + 1
-            names.append(f"{self.player}.{term.name}" + (f"_{other}" if before else ""))
-            before.append(term.match.discriminator)
-        return tuple(names)
+        """Names of the terms in reports, "player.term", each once."""
+        return term_names(self.player, self.objective)
 
     @cached_property
     def guarded(self) -> tuple[str, ...]:
