@@ -63,6 +63,9 @@ def test_common_lies_over_the_experiment_and_levels_over_common():
 def test_published_numbers_stand_for_what_no_level_changes():
     assert [trial.as_published for trial in trials()[:4]] == [True, False, False, False]
     assert trials(common={"overrides": {"width": 4}})[0].as_published  # a budget, said at every row
+    levels = {"long": {"training": {"epochs": 9.0}}, "small": {"training": {"batch_size": 8}}}
+    grids = {"table": {"experiments": ["one"], "factors": {"training": levels}}}
+    assert [trial.as_published for trial in trials(grids=grids)[:2]] == [True, False]
 
 
 def test_cells_of_two_grids_that_agree_are_one():

@@ -243,7 +243,7 @@ def _trial(
     where = "/".join([experiment, *levels.values()])
     recipe = Recipe.parse(where, {**given, "seed": seed})
     by_itself = Recipe.parse(experiment, deep_merge(recipes[experiment], common))
-    return ExperimentTrial(grid_name, experiment, dict(levels), recipe, recipe.settings() == by_itself.settings())
+    return ExperimentTrial(grid_name, experiment, dict(levels), recipe, recipe.variant == by_itself.variant)
 
 
 def search_trials(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) -> list[ExperimentTrial]:
