@@ -11,7 +11,7 @@ from papergan.networks.layers.convolution import TwiceDifferentiableConv2d
 
 def pair_of(kernel, groups):
     torch.manual_seed(0)
-    ours = TwiceDifferentiableConv2d(8, 16, kernel, groups=groups).double()
+    ours = TwiceDifferentiableConv2d(8, 16, kernel, padding=kernel // 2, groups=groups).double()
     theirs = nn.Conv2d(8, 16, kernel, padding=kernel // 2, groups=groups, bias=False).double()
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs

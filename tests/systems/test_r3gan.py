@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import interpolate, softplus
 
 from papergan import systems
@@ -15,6 +16,7 @@ from papergan.errors import RecipeError
 from papergan.game.schedules import CosineDecay, HalfLife, Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import set_learning_rate, set_numbers, training_step
+from papergan.networks.layers.convolution import TwiceDifferentiableConv2d
 from papergan.networks.residual.resnext import Block, Resample, ResNeXtDiscriminator, ResNeXtGenerator
 from papergan.objectives.adversarial import RelativisticPairing
 
@@ -67,6 +69,13 @@ def test_a_block_is_the_identity_at_initialisation_and_resampling_interpolates()
     torch.testing.assert_close(larger[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
     smaller = Resample(up=False)(torch.ones(1, 16, 8, 8))
     torch.testing.assert_close(smaller[..., 1:-1, 1:-1], torch.ones(1, 16, 2, 2))
+
+
+def test_what_is_exported_and_compressed_has_convolutions_of_torch():
+    networks = systems.build("r3gan", IMAGES, SMALL, seed=0).networks
+    kinds = {name: {type(one) for one in networks[name].stages.modules() if isinstance(one, nn.Conv2d)}
+             for name in ("generator", "discriminator")}  # fmt: skip
+    assert kinds == {"generator": {nn.Conv2d}, "discriminator": {TwiceDifferentiableConv2d}}
 
 
 def test_every_number_follows_half_a_cosine_over_images():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 
-FEW = 8  # channels, as of images, whose products in the order of memory would be too small
+FEW_CHANNELS = 8  # below, as of images, products in the order of memory would be too small
 
 
 def halved(maps: Tensor, taps: Tensor, *, padding: int = 0) -> Tensor:
@@ -44,13 +44,14 @@ def by_matrices(maps: Tensor, taps: Tensor, padding: int, *, up: bool) -> Tensor
 
     In the order in which the maps lie in memory, so that nothing is copied, where they are more than a few.
     """
-    down, right = (_matrix(size, taps, padding, up) for size in maps.shape[2:])
-    if maps.shape[1] < FEW or not maps.is_contiguous(memory_format=torch.channels_last):
+    height, width = maps.shape[2:]
+    down = _matrix(height, taps, padding, up)
+    right = down if width == height else _matrix(width, taps, padding, up)
+    if maps.shape[1] < FEW_CHANNELS or not maps.is_contiguous(memory_format=torch.channels_last):
         return down @ (maps @ right.t())
     rows = maps.permute(0, 2, 3, 1)
-    width, channels = rows.shape[2:]
-    tall = (down @ rows.flatten(2)).view(-1, width, channels)
-    return (right @ tall).view(-1, down.shape[0], right.shape[0], channels).permute(0, 3, 1, 2)
+    tall = (down @ rows.flatten(2)).view(-1, width, maps.shape[1])
+    return (right @ tall).view(-1, len(down), len(right), maps.shape[1]).permute(0, 3, 1, 2)
 
 
 def _matrix(size: int, taps: Tensor, padding: int, up: bool) -> Tensor:

@@ -10,7 +10,8 @@ Off by default, for that study: the relativistic pairing loss with R2 beside R1 
 and the average by a decay of 0.9999 after 2 000 steps.
 
 Deterministic on a GPU: convolutions, their second derivatives, batch norm, attention, max and mean pooling and nearest
-upsampling have such kernels in torch; the derivative of translation has none there, and the one in `game.warp` instead.
+upsampling have such kernels in torch; the derivative of translation has none there, and the one in
+`game.affine_resampling` instead.
 """
 
 from __future__ import annotations

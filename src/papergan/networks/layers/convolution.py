@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +13,16 @@ from torch.nn.functional import conv2d
 class TwiceDifferentiableConv2d(nn.Conv2d):
     """nn.Conv2d of stride 1 without a bias, whose second derivative is computed by the kernels of the first on a CPU.
 
+    [B, inputs, H, W] -> [B, outputs, H + 2 padding - kernel + 1, W + 2 padding - kernel + 1], zeros beyond the border.
     torch has the derivative of the slope in the weights from convolutions of batches in the place of channels, one for
     each group. It gains where groups are many, or kernels are of one pixel, and not for an ordinary convolution:
     benchmarks/results/filtering_cpu. Not measured on a GPU, where this is torch's.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, groups: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False)
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, padding: int = 0, groups: int = 1, bias: Literal[False] = False
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, padding=padding, groups=groups, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         if input.device.type != "cpu" or not torch.is_grad_enabled():

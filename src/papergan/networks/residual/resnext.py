@@ -38,12 +38,14 @@ class BiasedActivation(nn.Module):
 class Block(nn.Module):
     """x + conv1x1(act(grouped conv3x3(act(conv1x1(x))))), twice as wide inside; the identity at initialisation."""
 
-    def __init__(self, width: int, groups: int, blocks: int) -> None:
+    def __init__(self, width: int, groups: int, blocks: int, *, penalised: bool = False) -> None:
+        """penalised: under a gradient penalty, and so differentiated twice."""
         super().__init__()
+        convolution = TwiceDifferentiableConv2d if penalised else nn.Conv2d
         inner, gain = EXPANSION * width, GAIN * blocks ** (-1 / (2 * LAYERS - 2))
-        self.expand = initialised(TwiceDifferentiableConv2d(width, inner, 1), gain)
-        self.grouped = initialised(TwiceDifferentiableConv2d(inner, inner, 3, groups=groups), gain)
-        self.contract = initialised(TwiceDifferentiableConv2d(inner, width, 1), 0.0)
+        self.expand = initialised(convolution(width, inner, 1, bias=False), gain)
+        self.grouped = initialised(convolution(inner, inner, 3, padding=1, groups=groups, bias=False), gain)
+        self.contract = initialised(convolution(inner, width, 1, bias=False), 0.0)
         self.first, self.second = BiasedActivation(inner), BiasedActivation(inner)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -94,7 +96,7 @@ class ResNeXtDiscriminator(nn.Module):
         self.from_image = initialised(nn.Conv2d(images.channels, width, 1, bias=False))
         layers: list[nn.Module] = []
         for stage in range(stages):
-            layers += [Block(width, groups, stages * blocks) for _ in range(blocks)]
+            layers += [Block(width, groups, stages * blocks, penalised=True) for _ in range(blocks)]
             layers += [Resample(up=False)] if stage < stages - 1 else []
         self.stages = nn.Sequential(*layers)
         self.basis = initialised(nn.Conv2d(width, width, SMALLEST, groups=width, bias=False))
