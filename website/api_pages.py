@@ -11,7 +11,7 @@ INTRODUCTION = """# The library
 What `import papergan` offers, without Kedro and MLflow; how to use it:
 [use a generator](../../docs/use_a_generator.md). The other pages are the rooms below it,
 from the top down, each importing only from those below it: see
-[the house in five minutes](../../CONTRIBUTING.md#the-house-in-five-minutes).
+[architecture in five minutes](../../CONTRIBUTING.md#architecture-in-five-minutes).
 """
 
 

@@ -143,7 +143,7 @@ def test_some_trials_by_name():
     assert trials_of(recipe(scaled=False))[0].key != trials_of(recipe())[0].key
 
 
-def test_it_diverges_aloud_and_keeps_the_counts_so_far():
+def test_a_trial_that_diverges_says_so_and_keeps_the_counts_so_far():
     trial = trials_of(recipe(levels={"wild": {"learning_rate": 1e9, "loss": "wasserstein"}}, claims=[]))[0]
     result = train_on_points(trial, never, lambda row: None)
     assert result.diverged.startswith("diverged at step")

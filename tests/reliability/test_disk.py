@@ -124,7 +124,7 @@ def test_a_folder_that_vanishes_is_made_again(server, begun, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut to 0", "cut to 1 %", "cut to 50 %", "cut to 99.9 %", "flip", "swap"])
-def test_a_damaged_newest_checkpoint_is_skipped_aloud_and_nothing_is_lost(server, begun, tmp_path, damage):
+def test_a_damaged_newest_checkpoint_is_skipped_with_a_warning_and_nothing_is_lost(server, begun, tmp_path, damage):
     kind, source, expected = begun
     store = copied(source, tmp_path / "run")
     _, newest = store.steps()

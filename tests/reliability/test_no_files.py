@@ -114,5 +114,5 @@ def test_what_does_not_fit_into_memory_is_said_and_is_no_damage(tmp_path, monkey
 
 
 @pytest.fixture(autouse=True)
-def _aloud(caplog):
+def _record_warnings(caplog):
     caplog.set_level(logging.WARNING)

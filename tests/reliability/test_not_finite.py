@@ -65,7 +65,7 @@ def test_a_pixel_that_is_no_number_never_becomes_a_score(server, tmp_path, kind)
     assert '"metrics": []' in newest.state["history"]
 
 
-def test_a_score_that_is_no_number_is_left_out_aloud(server, tmp_path):
+def test_a_score_that_is_no_number_is_left_out_with_a_warning(server, tmp_path):
     folder = tmp_path / "run"
     assert server.run(Subject(str(folder), "two_player", fault="score", at=8)) == 0
     assert "evaluation at step 8: fid, kid not finite, so left out" in folder.with_suffix(".said").read_text()

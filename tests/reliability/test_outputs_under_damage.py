@@ -255,7 +255,7 @@ def generator(value: float) -> Weights:
     return Weights({"w": torch.full((4,), value)}, {"kind": "generator"})
 
 
-def test_a_card_of_another_generator_is_left_out_aloud(tmp_path, caplog):
+def test_a_card_of_another_generator_is_left_out_with_a_warning(tmp_path, caplog):
     publish(tmp_path, "1", generator(1.0), final={"domain_fid": 1.0})
     path = publish(tmp_path, "2", generator(2.0), generator(3.0).digest, final={"domain_fid": 2.0})
     (card,) = cards(tmp_path)
@@ -268,7 +268,7 @@ def test_a_card_of_another_generator_is_left_out_aloud(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("damage", ["one bit", "half of it gone", "empty"])
-def test_a_card_whose_generator_is_damaged_is_left_out_aloud(tmp_path, caplog, damage):
+def test_a_card_whose_generator_is_damaged_is_left_out_with_a_warning(tmp_path, caplog, damage):
     publish(tmp_path, "1", generator(1.0), experiment="other")
     publish(tmp_path, "1", generator(1.0))
     (path,) = (tmp_path / "models" / EXPERIMENT).rglob("generator.safetensors/*/generator.safetensors")

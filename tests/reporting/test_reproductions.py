@@ -56,7 +56,7 @@ def test_the_error_is_that_of_the_mean_over_seeds_and_of_one_run_its_own():
         (found(104.6), "not reproduced: above"),
         (found(95.4), "not reproduced: below"),
         (found(99.0, 101.0, 103.0), "reproduced"),
-        (found(20.0, 100.0, 180.0), "drowned"),
+        (found(20.0, 100.0, 180.0), "inconclusive"),
         (found(0.50049, error=None, value=0.5, precision=0.0005), "reproduced"),
         (found(0.50051, error=None, value=0.5, precision=0.0005), "not reproduced: above"),
         (found(-0.25, error=None, value=-0.25, precision=0.0), "reproduced"),

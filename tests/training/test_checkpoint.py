@@ -61,7 +61,7 @@ def test_checkpoints_of_other_images_are_not_gone_on_from(tmp_path):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.5, 0.999])
-def test_a_truncated_checkpoint_is_skipped_aloud(tmp_path, caplog, fraction):
+def test_a_truncated_checkpoint_is_skipped_with_a_warning(tmp_path, caplog, fraction):
     kept = filled(tmp_path)
     content = data(kept, 2).read_bytes()
     data(kept, 2).write_bytes(content[: int(fraction * len(content))])
@@ -261,7 +261,7 @@ def test_clear_forgets(tmp_path):
 @quickly
 @pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to zeros"])
 @pytest.mark.parametrize("what", ["manifest", "data"])
-def test_what_is_no_file_is_skipped_aloud(tmp_path, caplog, what, kind):
+def test_what_is_no_file_is_skipped_with_a_warning(tmp_path, caplog, what, kind):
     kept = filled(tmp_path)
     put(kind, data(kept, 2) if what == "data" else kept.folder / "step-000000002.json")
     with bounded():

@@ -14,7 +14,7 @@ from papergan.reporting.published_results import PublishedNumber
 if TYPE_CHECKING:
     import pandas as pd
 
-DROWNED = 0.5  # share of the published value that twice the joint error may be, before agreement says nothing
+WIDE = 0.5  # share of the published value that twice the joint error may be, before agreement says nothing
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Reproduction:
 
     @property
     def verdict(self) -> str:
-        """reproduced: within twice the joint error and the printed precision. drowned: so, but the errors are large."""
+        """reproduced: within twice the joint error and the printed precision. inconclusive: so, but the errors are large."""
         if self.value is None:
             return "not measured"
         off, allowed = self.value - self.published.value, 2 * self.joint_error + self.published.precision
         if abs(off) <= allowed:
-            drowned = 2 * self.joint_error > DROWNED * abs(self.published.value)
-            return "drowned" if drowned else "reproduced"
+            too_wide = 2 * self.joint_error > WIDE * abs(self.published.value)
+            return "inconclusive" if too_wide else "reproduced"
         return f"not reproduced: {'above' if off > 0 else 'below'}"
 
     @property
