@@ -72,7 +72,7 @@ def test_metrics_that_are_named_exist():
     known = {*METRICS, *DISCRIMINATOR_METRICS}
     assert {name for name in named if "*" not in name} <= known
     shown = {name for name in known if any(re.fullmatch(pattern.replace("*", ".*"), name) for pattern in named)}
-    assert known - shown == {"parzen_ll_historical"}  # for toys; no recipe asks for it
+    assert known == shown
 
 
 def test_every_experiment_is_named():

@@ -125,7 +125,9 @@ def _refuse_unknown_pipelines(options: dict[str, Any]) -> None:
 
 def _refuse_parts_of_no_recipe(options: dict[str, Any]) -> None:
     """Raise RecipeError for --params such as training.epochs=3, which lack the name of an experiment."""
-    given = {name: value for name, value in (options["params"] or {}).items() if name in registry.PARTS_OF_A_RECIPE}
+    known = {*registry.discover(), *registry.studies(), *registry.TOOL_PARAMETERS}
+    rest = {name: value for name, value in (options["params"] or {}).items() if name not in known}
+    given = {name: value for name, value in rest.items() if name in registry.parts_of_a_recipe()} if rest else {}
     if not given:
         return
     names = [options["pipeline"]] if options["pipeline"] else list(options["pipelines"] or [])

@@ -159,6 +159,7 @@ def test_any_experiment_takes_a_folder(cats):
             ("--pipelines", "mine", "--params", "training.epochs=3,seed=1"),
             "need the name of its experiment: --params mine.training.epochs=3,mine.seed=1",
         ),
+        (("", ""), ("--pipelines", "mine", "--params", "teacher=x"), "recipe need the name of its experiment"),
         (("", ""), ("--pipelines", "dcgan_64"), "dcgan_64.dataset: there is no folder or file"),
         (
             ("", ""),

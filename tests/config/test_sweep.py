@@ -78,6 +78,7 @@ def test_what_may_end_a_trial_early_belongs_to_its_key_and_the_budget_does_not()
         ({"objective": "domain_fd"}, "objective: no metric to be better at: 'domain_fd'; did you mean 'domain_fid'"),
         ({"objective": "domain_copy_rate"}, "no metric to be better at: 'domain_copy_rate'"),
         ({"objective": "domain_ppl", "pruner": "median"}, "domain_ppl is measured at the end alone; set pruner: none"),
+        ({"objective": "psnr_y", "pruner": "median"}, "psnr_y is measured at the end alone; set pruner: none"),
         ({"pruner": "medain"}, "s.pruner: Input should be 'none', 'median', 'hyperband' or 'asha'"),
         ({"trials": 0}, "s.trials"),
     ],

@@ -103,6 +103,13 @@ def test_texts_cannot_become_markup():
     assert 'load("a\'b`")' not in model_card(config({}), place='a"b`')
 
 
+def test_clips_in_colour_are_not_called_grey():
+    clips = config(ABOUT)
+    clips["image"] = {**clips["image"], "channels": 24, "frames": 8}
+    assert "16 x 16 pixels, colour" in model_card(clips)
+    assert "16 x 16 pixels, grey" in model_card({**clips, "image": {**clips["image"], "channels": 8}})
+
+
 def test_the_card_of_a_conditional_generator_has_a_line_for_each_class():
     measured = {
         "domain_intra_fid": 4.0, "domain_class_accuracy": 0.75, "domain_intra_fid_class_0": 3.0,

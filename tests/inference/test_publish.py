@@ -145,6 +145,7 @@ def test_what_was_published_loads_from_there(hub, folder):
     there, here = papergan.load("hf://lab/gan", "cpu"), papergan.load(folder, "cpu")
     assert there.digest == here.digest
     assert there.stored.card.encode() == hub.files["README.md"]
+    assert there.stored.picture == (folder / "samples.png").read_bytes()
     assert torch.equal(there.sample(3, seed=1).tensor, here.sample(3, seed=1).tensor)
 
 

@@ -67,6 +67,13 @@ def test_images_of_another_kind_are_refused(loaded):
         loaded("dcgan").translate(np.zeros((1, 16, 16, 3), np.uint8))
 
 
+def test_its_files_say_of_which_model_they_are_as_samples_do(loaded):
+    generator = loaded("srgan")
+    facts = generator.translate(np.zeros((1, 16, 16, 3), np.uint8)).about
+    assert facts["Model"] == generator.digest
+    assert facts.keys() == loaded("dcgan").sample(1).about.keys()
+
+
 def test_files_of_a_folder_become_files_of_the_same_name(loaded, tmp_path):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

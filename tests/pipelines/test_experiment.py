@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
+from papergan.atomic_files import write_whole
 from papergan.config.checked import Experiment
 from papergan.config.experiment import Recipe
 from papergan.data.library import ImageLibrary
@@ -24,10 +27,12 @@ from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines import experiment
 from papergan.pipelines.experiment.nodes.export import sample, swap_in_ema
 from papergan.pipelines.experiment.nodes.model import build_model
+from papergan.pipelines.experiment.nodes.scorecard import card
 from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.pipelines.experiment.restore import initial_game
 from papergan.pipelines.groups import experiment_of, group_of
-from papergan.tracking import Tracker
+from papergan.tracking import Tracker, provenance
+from papergan.weights import Weights, encode
 
 NAME = "dcgan_cifar10"
 GIVEN = {
@@ -254,6 +259,28 @@ def test_a_finished_recipe_is_only_looked_at_again(tmp_path):
     assert [row["step"] for row in listener.rows if "images_per_second" in row] == [1, 2, 3, 4]
     assert fresh.load(f"{NAME}.trained").digest == first.load(f"{NAME}.trained").digest
     assert longer.load(f"{NAME}.trained").digest != first.load(f"{NAME}.trained").digest
+
+
+def test_a_fine_tuning_does_not_go_on_where_its_start_was_trained_anew(finished, tmp_path):
+    base = tmp_path / "models" / "base"
+    write_model(base / "model" / "1" / "model", finished[0].load(f"{NAME}.model"))
+    trained = finished[0].load(f"{NAME}.trained")
+    place = base / "trained.safetensors" / "1" / "trained.safetensors"
+    for tensors in (trained.tensors, {name: tensor + 1 for name, tensor in trained.tensors.items()}):
+        write_whole(place, encode(Weights(tensors, trained.metadata)))
+        if tensors is trained.tensors:
+            run(tmp_path, "trained", fine_tuning={"model": "base"})
+    with pytest.raises(CheckpointError, match="start of a fine-tuning"):
+        run(tmp_path, "trained", fine_tuning={"model": "base"})
+
+
+def test_a_card_names_the_commit_that_trained_not_the_one_that_evaluates(finished):
+    catalog, _ = finished
+    given, trained = Experiment(NAME, Recipe.parse(NAME, GIVEN)), catalog.load(f"{NAME}.trained").metadata
+    assert catalog.load(f"{NAME}.scores").commit == json.loads(trained["made_by"])["commit"] == provenance.commit().name
+    before = {"commit": "abc", "dirty": False, "hardware": "another", "versions": {"torch": "1"}}
+    made = card(given, {**trained, "made_by": json.dumps(before)}, diverged="diverged")
+    assert {name: getattr(made, name) for name in before} == before
 
 
 def test_weights_of_another_recipe_are_refused(finished):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -212,10 +212,6 @@ TOOLS = {
 """Every tool. A new one is an entry here, its pipeline, and its parameters in conf/base/parameters_tools.yml."""
 
 LISTED = f"`{COMMAND} run` lists what there is"
-PARTS_OF_A_RECIPE = (
-    "system", "dataset", "images", "image_size", "train_limit", "subset_seed", "validation", "seed", "overrides",
-    "training", "evaluation",
-)  # fmt: skip
 MODELS = {name: tool.settings for name, tool in TOOLS.items()} | {"retention": "config.tools:RetentionRecipe"}
 TOOL_PARAMETERS = (*MODELS, *(name for tool in TOOLS.values() for name in tool.inputs))
 
@@ -224,6 +220,11 @@ def import_by_name(dotted: str) -> Any:
     """The class or function that "module:name" names, without `papergan.`."""
     module, _, name = dotted.partition(":")
     return getattr(import_module(f"papergan.{module}"), name)
+
+
+def parts_of_a_recipe() -> Collection[str]:
+    """The entries that a recipe may have."""
+    return import_by_name("config.experiment:Recipe").model_fields
 
 
 def refuse_unknown(parameters: Mapping[str, Any]) -> None:
@@ -235,7 +236,7 @@ def refuse_unknown(parameters: Mapping[str, Any]) -> None:
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
-    if name in PARTS_OF_A_RECIPE:
+    if name in parts_of_a_recipe():
         some = next(iter(discover()), "NAME")
         return f"{quoted(name)} is part of a recipe: name its experiment first, for example {some}.{name}"
     return f"unknown experiment {quoted(name)}{did_you_mean(name, known, LISTED)}"

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from papergan.errors import did_you_mean
 from papergan.messages import quoted
-from papergan.metrics.registry import METRICS, Metric, prefix_and_metric
+from papergan.metrics.registry import METRICS, OF_CLIPS, OF_TRANSLATIONS, Metric, prefix_and_metric
 from papergan.validation import Amount, Repeats, Seed, StrictModel
 
 Value = bool | int | float | str | None
@@ -28,7 +28,7 @@ EXTRACTORS = (
 )
 AT_THE_END = (
     "ppl", "ppl_w", "intra_fid", "parzen_ll_historical", "cas", "nas", "nas_real", "nas_flips", "code_error",
-    "encoder_1nn_accuracy", "reconstruction_error",
+    "encoder_1nn_accuracy", "reconstruction_error", *OF_TRANSLATIONS, *OF_CLIPS,
 )  # fmt: skip
 """Metrics that evaluations during training leave out, so that nothing can be pruned by them."""
 
@@ -103,7 +103,7 @@ class SweepSettings(StrictModel):
         if self.objective not in known:
             hint = did_you_mean(self.objective, known, "for example domain_fid, is_mean, domain_recall")
             raise ValueError(f"objective: no metric to be better at: {quoted(self.objective)}{hint}")
-        if self.pruner != "none" and self._metric[1].name in AT_THE_END:
+        if self.pruner != "none" and self.metric in AT_THE_END:
             raise ValueError(
                 f"pruner: {self.pruner} needs the objective at evaluations during training, and {self.objective} is "
                 "measured at the end alone; set pruner: none, or another objective"
@@ -115,6 +115,11 @@ class SweepSettings(StrictModel):
         found = prefix_and_metric(self.objective)
         assert found is not None
         return found
+
+    @property
+    def metric(self) -> str:
+        """The name of the objective without the prefix of its extractor."""
+        return self._metric[1].name
 
     @property
     def extractor(self) -> str | None:

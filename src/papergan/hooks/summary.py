@@ -30,7 +30,7 @@ SHOWN_FAILURES = 3  # trials that failed, in the message
 SHOWN_OUTPUTS = (
     "samples", "progress", "curves", "history", "training_log", "scores", "generator", "model", "comparison", "page",
     "plot", "neighbours", "study_table", "study_losses", "study_scores", "study_samples", "study_neighbours",
-    "sweep_page",
+    "sweep_page", "sound_page",
 )  # fmt: skip
 # figures of an experiment, which are listed on one line
 FIGURE_OUTPUTS = (
@@ -44,7 +44,7 @@ class SummaryHook:
 
     def __init__(self) -> None:
         self._mlflow: MlflowConfiguration | None = None
-        self._console_texts: dict[str, str] = {}  # console text of pages, by dataset or "table"
+        self._console_texts: dict[str, str] = {}  # console text of pages, by dataset; of comparisons the newest
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -62,7 +62,7 @@ class SummaryHook:
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
         """Keep tables for the end: of comparisons only the newest, since it has the others in it."""
         if isinstance(data, Page) and data.console:
-            what = dataset_name if dataset_name.endswith(".training_log") else "table"
+            what = "comparison" if dataset_name.endswith("comparison") else dataset_name
             self._console_texts.pop(what, None)
             self._console_texts[what] = data.console
 

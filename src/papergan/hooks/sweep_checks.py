@@ -17,6 +17,7 @@ from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import image_spec
 from papergan.messages import quoted
+from papergan.metrics.registry import OF_CLIPS, OF_CONDITIONAL, OF_TRANSLATIONS
 from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.studies.suggestions import suggested_trial
 from papergan.training.batch_plan import BatchPlan
@@ -97,6 +98,14 @@ def _find_unmeasured(sweep: Sweep, images: ImageSpec) -> Iterator[str]:
     extractor = sweep.search.extractor
     if extractor is not None and extractor not in there:
         yield f"{where} is not measured: the recipe's extractors are {', '.join(sorted(there))}"
+    conditional = systems.is_conditional(sweep.base.system, sweep.base.overrides)
+    for metrics, there_is, of in (
+        (OF_TRANSLATIONS, sweep.base.input is not None, "systems that translate images"),
+        (OF_CLIPS, images.frames > 1, "clips"),
+        (OF_CONDITIONAL, conditional, "systems that are asked for a class"),
+    ):
+        if sweep.search.metric in metrics and not there_is:
+            yield f"{where} is measured of {of} alone"
     for metric, count in COUNTS.items():
         if sweep.search.objective.endswith(metric) and not getattr(evaluation, count):
             yield f"{where} is not measured where {sweep.name}.common.evaluation.{count} is 0"

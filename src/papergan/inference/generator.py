@@ -247,6 +247,9 @@ class Generator(StyleMethods):
         chosen = arguments[1].argmax(1) if len(arguments) > 1 else None
         return self._samples(images, arguments[0], what, first, chosen)
 
+    def _facts(self, caption: str) -> dict[str, str]:
+        return {"Description": caption, "Software": f"papergan {self.stored.config['papergan']}", "Model": self.digest}
+
     def _samples(
         self, images: Tensor, latents: Tensor, what: str, first: int = 0, chosen: Tensor | None = None
     ) -> Samples:
@@ -254,6 +257,5 @@ class Generator(StyleMethods):
         caption = f"{about.get('experiment', self.system)}, trained on {about.get('dataset', '?')}; {what}"
         return Samples(
             images.clamp(-1, 1).cpu(), latents, chosen if self.conditional else None, self.classes, caption, first,
-            {"Description": caption, "Software": f"papergan {self.stored.config['papergan']}", "Model": self.digest},
-            chosen if self.num_members else None,
+            self._facts(caption), chosen if self.num_members else None,
         )  # fmt: skip

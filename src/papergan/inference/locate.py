@@ -10,7 +10,7 @@ import torch
 
 from papergan.errors import CheckpointError, RecipeError
 from papergan.inference.generator import Generator
-from papergan.inference.model_folder import CONFIG, WEIGHTS, StoredModel, output_of, read_model
+from papergan.inference.model_folder import CARD, CONFIG, PICTURE, WEIGHTS, StoredModel, output_of, read_model
 from papergan.inference.sound.models import SoundModel, sound_model
 from papergan.inference.translator import Translator
 from papergan.inference.vectors import VectorGenerator
@@ -112,9 +112,7 @@ def _from_hub(text: str) -> Path:
         raise RecipeError(f"{text}: needs huggingface_hub; pip install 'papergan[hub]'") from None
     name, _, revision = text.removeprefix("hf://").partition("@")
     try:
-        return Path(
-            snapshot_download(name, revision=revision or None, allow_patterns=["*.json", "*.md", "*.safetensors"])
-        )
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=[CONFIG, WEIGHTS, CARD, PICTURE]))
     except Exception as error:  # the library raises types of requests, of its own, and of the file system
         raise CheckpointError(f"{text}: the Hub has no such model ({str(error).splitlines()[0]:.200})") from error
 

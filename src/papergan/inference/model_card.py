@@ -102,7 +102,8 @@ def _task(config: Mapping[str, Any]) -> str:
 
 def _introduction(config: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     image, paper = config["image"], about.get("paper") or {}
-    size = f"{image['size']} x {image['size']} pixels, {'colour' if image['channels'] == 3 else 'grey'}"
+    frames = image.get("frames", 1)
+    size = f"{image['size']} x {image['size']} pixels, {'colour' if image['channels'] == 3 * frames else 'grey'}"
     of = f", after {text(_cited(paper))}" if paper else ""
     what = f"draws images from random numbers{', of a class where one is given' if config.get('conditional') else ''}"
     if (given := image.get("input")) is not None:

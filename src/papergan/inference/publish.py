@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from papergan.atomic_files import read_regular, sha256_of, write_whole
+from papergan.atomic_files import read_regular, sha256_of
 from papergan.errors import PaperganError, RecipeError
 from papergan.inference.locate import locate
 from papergan.inference.model_card import PICTURE, model_card
@@ -66,14 +66,14 @@ def publish(
     if found is None:
         raise RecipeError(f"expected hf://ORGANISATION/NAME, got {quoted(to)}")
     place = locate(folder)
-    picture = place / PICTURE if place.is_dir() and (place / PICTURE).is_file() else None
     model = read_model(place)
-    card = model.card or model_card(model.config, published, picture=picture is not None, place=to)
+    picture = model.picture
+    if not picture and place.is_dir() and (place / PICTURE).is_file():
+        picture = read_regular(place / PICTURE)
+    card = model.card or model_card(model.config, published, picture=bool(picture), place=to)
     with TemporaryDirectory(prefix="papergan-") as made:
         staged = Path(made)
-        write_model(staged, StoredModel(model.tensors, model.config, card, model.picture))
-        if picture is not None:
-            write_whole(staged / PICTURE, read_regular(picture))
+        write_model(staged, replace(model, card=card, picture=picture))
         files = tuple(
             PublishedFile(path.name, path.stat().st_size, sha256_of(path)) for path in sorted(staged.iterdir())
         )

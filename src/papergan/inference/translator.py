@@ -38,7 +38,7 @@ class Translator(Generator):
             raise RecipeError(f"translate: expected a tile of 8 pixels or more, got {tile}")
         parts = [self._whole(network, part, tile, check) for part in torch.split(given, batch_size)]
         caption = f"{self.stored.about.get('experiment', self.system)}, {direction.replace('_', ' ')}"
-        return Samples(torch.cat(parts), torch.empty(len(given), 0), caption=caption, about=self._about(caption))
+        return Samples(torch.cat(parts), torch.empty(len(given), 0), caption=caption, about=self._facts(caption))
 
     def channels_of(self, direction: str) -> int:
         """How many channels the inputs of a direction have."""
@@ -72,9 +72,6 @@ class Translator(Generator):
 
     def _refuse(self, what: str) -> NoReturn:
         raise RecipeError(f"system {self.system!r} translates images and cannot be {what}: use translate(images)")
-
-    def _about(self, caption: str) -> dict[str, str]:
-        return {"Description": caption, "Software": "papergan", "Digest": self.digest[:16]}
 
     def _network(self, direction: str) -> nn.Module:
         known = directions_of(self.sampler.generator)

@@ -88,7 +88,7 @@ def tabulate(
     made_by = dict.fromkeys(run.made_by for one in found for run in one.runs if run.made_by)
     notes = [
         "measured: mean ± standard error over seeds; of a single run its own standard error where it has one. "
-        "reproduced: within twice the joint standard error and the printed precision; inconclusive: within it, but twice "
+        "reproduced: within twice the joint standard error and the printed precision; inconclusive: so, but twice "
         "the error is more than half of the number; the error of a published number is its paper's",
         "minutes: of training a seed, on one core where nothing else is written",
         *made_by,

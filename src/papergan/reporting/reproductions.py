@@ -57,7 +57,7 @@ class Reproduction:
 
     @property
     def verdict(self) -> str:
-        """reproduced: within twice the joint error and the printed precision. inconclusive: so, but the errors are large."""
+        """reproduced: within twice the joint error and the printed precision; inconclusive: so, with large errors."""
         if self.value is None:
             return "not measured"
         off, allowed = self.value - self.published.value, 2 * self.joint_error + self.published.precision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -51,6 +52,16 @@ def facts(device: torch.device) -> dict[str, Any]:
     return {
         "commit": made_by.name, "dirty": made_by.dirty, "hardware": hardware(device), "versions": versions(),
     }  # fmt: skip
+
+
+def to_metadata(device: torch.device) -> dict[str, str]:
+    """`facts` as the metadata of a file of weights."""
+    return {"made_by": json.dumps(facts(device), sort_keys=True)}
+
+
+def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    """The `facts` of the process that wrote a file of weights; None where they were not kept."""
+    return json.loads(metadata["made_by"]) if "made_by" in metadata else None
 
 
 def note(commit: Commit, versions: Mapping[str, str]) -> str:

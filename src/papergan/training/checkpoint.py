@@ -93,7 +93,7 @@ class CheckpointStore:
         return self.folder / "images.txt"
 
     def check_images(self, digest: str) -> None:
-        """Note of which training images, and fixed networks, by one digest, the checkpoints are.
+        """Note of which training images, and trained networks that are read, by one digest, the checkpoints are.
 
         Raises CheckpointError where there are some of others: a folder of a user's may change between two runs.
         """
@@ -103,7 +103,8 @@ class CheckpointStore:
         if known != digest and self.steps():
             raise CheckpointError(
                 f"{self.folder}: the checkpoints are of other images than the data set holds now, or of another "
-                "classifier of it; put those back, or train anew with training.resume=false"
+                "trained model (classifier, teacher, start of a fine-tuning); put those back, or train anew with "
+                "training.resume=false"
             )
         if known != digest or not note.exists():
             write_whole(note, digest.encode())

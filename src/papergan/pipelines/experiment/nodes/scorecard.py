@@ -27,7 +27,8 @@ def card(
     generator_digest: str | None = None,
     remarks: Sequence[str] = (),
 ) -> ScoreCard:
-    """The score card of an experiment. trained: metadata of the trained game. sampling_seconds: of one image.
+    """The score card of an experiment. trained: metadata of the trained game, from which commit, hardware and
+    versions are: those of the training. sampling_seconds: of one image.
 
     best: by criterion, "best_fid" and "best_is".
 
@@ -46,7 +47,7 @@ def card(
         variant=recipe.variant,
         seed=recipe.seed,
         device=str(device),
-        **provenance.facts(device),
+        **(provenance.from_metadata(trained) or provenance.facts(device)),
         epochs=float(trained["epoch"]),
         steps=int(trained["step"]),
         images_seen=int(trained["images"]),

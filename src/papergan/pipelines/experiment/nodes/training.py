@@ -37,7 +37,7 @@ from papergan.pipelines.experiment.restore import (
     under_truncation,
 )
 from papergan.reporting.image_grid import ImageGrid
-from papergan.tracking import Tracker
+from papergan.tracking import Tracker, provenance
 from papergan.training.batches import Batches
 from papergan.training.best_generators import Criterion, Snapshot
 from papergan.training.callbacks import Callbacks
@@ -88,6 +88,8 @@ def train(
     networks = give_fixed_networks(game, recipe.evaluation, domain_classifier)
     if recipe.teacher is not None:
         networks["teacher"] = give_teacher(game, model_library.model(recipe.teacher))
+    if recipe.fine_tuning is not None:
+        networks["start"] = initial_state.digest
     store.check_images(_digest_of_what_is_read(images, networks))
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size,
@@ -133,7 +135,7 @@ def train(
 
 
 def _digest_of_what_is_read(images: ImageSplits, networks: Mapping[str, str]) -> str:
-    """Of the training images, and of the fixed networks where there are any."""
+    """Of the training images, and of the trained networks that are read with them, where there are any."""
     if not networks:
         return images.training_digest
     return short_digest({"images": images.training_digest, "networks": dict(networks)})
@@ -235,7 +237,7 @@ def _facts(recipe: Recipe, images: ImageSplits, training: Trainer) -> dict[str, 
         "images": progress.images, "epoch": progress.epoch, "seconds": round(training.seconds, 3),
         "device": training.game.device,
     }  # fmt: skip
-    return {name: str(fact) for name, fact in facts.items()}
+    return {name: str(fact) for name, fact in facts.items()} | provenance.to_metadata(training.game.device)
 
 
 def _prune(prune: Prune, steps: int, row: Row) -> None:
