@@ -49,8 +49,7 @@ class Generator(StyleMethods):
         self.classes = tuple(config["classes"])
         self.conditional = bool(config["conditional"])
         self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
-        self.image = stored_spec(config)
-        self.progress = Progress(**config["progress"])
+        self.image, self.progress = stored_spec(config), Progress(**config["progress"])
         self.sampler, self.encoder = restored(stored, self.image)
         # a prior that stays on the CPU, so that latents are the same on any device
         self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
