@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
@@ -16,7 +18,7 @@ from papergan.hooks.study_checks import check_channel_study
 from papergan.studies.channel import trials as channel_trials
 from papergan.studies.channel.game import build
 from papergan.studies.channel.results import crossing, summary
-from papergan.studies.channel.trials import ChannelTraining, error_rates, generator_errors, train_system
+from papergan.studies.channel.trials import ChannelTraining, error_rates, generator_errors
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.wireless.baselines import baselines
 from papergan.wireless.channels import TrueChannel, convolve
@@ -50,8 +52,13 @@ def trial(channel="rayleigh", through="generator", **changes):
     return next(one for one in trials_of(recipe(**changes)) if (one.channel, one.through) == (channel, through))
 
 
-def training(one):
-    return ChannelTraining(one, lambda row: None, None)
+def training(one, checkpoints=None):
+    return ChannelTraining(one, lambda row: None, checkpoints)
+
+
+def values_of(run, step):
+    run.train_step(step)
+    return run.running_mean.read()
 
 
 def weights(game, name):
@@ -66,11 +73,11 @@ def test_every_player_moves_in_its_phase_and_no_other(channel):
     phases = [{"discriminator", "generator"}] * 2 + [{"transmitter"}] + [{"receiver"}] * 2
     for step, movers in enumerate(phases * 2):
         before = {name: weights(run.game, name) for name in names}
-        values = run.training_values(step)
+        values = values_of(run, step)
         moved = {name for name in names if not all(map(torch.equal, before[name], weights(run.game, name)))}
         assert moved == movers
         assert {name.split(".")[0] for name in values} == movers
-        assert all(bool(value.isfinite()) for value in values.values())
+        assert all(map(isfinite, values.values()))
 
 
 def test_the_transmitter_learns_through_the_generator_alone():
@@ -106,7 +113,7 @@ def test_through_the_true_channel_there_is_no_gan():
 def test_both_losses_have_their_penalty():
     for loss, names in (("wasserstein", "gradient_penalty"), ("non_saturating", "r1")):
         run = training(trial(networks=SMALL["networks"] | {"loss": loss}))
-        assert f"discriminator.{names}" in run.training_values(0)
+        assert f"discriminator.{names}" in values_of(run, 0)
 
 
 def test_symbols_have_mean_energy_1_in_every_block():
@@ -172,7 +179,7 @@ def test_errors_are_those_of_the_receiver():
 def test_a_stopped_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, channel, through):
     monkeypatch.setattr("papergan.studies.resumable.SECONDS_BETWEEN_SAVES", 0.0)
     one, store = trial(channel, through, rounds=3), ChannelTrialStore(tmp_path / "trials", tmp_path / "work")
-    whole, asked = train_system(one, never, lambda row: None), []
+    whole, asked = training(one).run(never), []
 
     def in_the_second_round():
         asked.append(None)
@@ -180,20 +187,20 @@ def test_a_stopped_trial_goes_on_to_the_same_bits(tmp_path, monkeypatch, channel
 
     with store.unfinished(one.key) as checkpoints:
         with pytest.raises(Interrupted, match="run again to go on"):
-            train_system(one, in_the_second_round, lambda row: None, checkpoints)
+            training(one, checkpoints).run(in_the_second_round)
         assert checkpoints.steps() == [one.steps_per_round]
-        again = train_system(one, never, lambda row: None, checkpoints)
+        again = training(one, checkpoints).run(never)
     for name in ("over_time", "losses", "curve", "sent", "constellations"):
         assert getattr(again, name) == getattr(whole, name)
     store.keep(one.key, again)
     assert checkpoints.steps() == []
     assert store.find(one.key).curve == whole.curve
-    assert train_system(trial(channel, through, rounds=3, seeds=[1]), never, lambda row: None).sent != whole.sent
+    assert training(trial(channel, through, rounds=3, seeds=[1])).run(never).sent != whole.sent
 
 
 def test_golden_numbers():
     """Losses and symbols of a small game, as they were: a change of numerics is seen."""
-    result = train_system(trial(), never, lambda row: None)
+    result = training(trial()).run(never)
     assert result.losses[-1] == pytest.approx(GOLDEN, rel=1e-3, abs=1e-5)
 
 
@@ -217,7 +224,7 @@ def test_a_trial_that_diverges_says_so(monkeypatch):
         return game
 
     monkeypatch.setattr(channel_trials, "build", broken)
-    result = train_system(trial(), never, lambda row: None)
+    result = training(trial()).run(never)
     assert result.diverged == "diverged at received signals of the generator are not finite"
     assert result.curve == []
 

@@ -17,9 +17,8 @@ from papergan.pipelines import mode_stress as nodes
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import second_half_mean, spread_of_points_loss
 from papergan.studies.points import results as mode_results
-from papergan.studies.points import trials as mode_trials
 from papergan.studies.points.results import summary
-from papergan.studies.points.trials import log_likelihood, train_on_points
+from papergan.studies.points.trials import PointsTraining, log_likelihood
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.tracking import Tracker
 
@@ -33,6 +32,14 @@ SMALL = {
 
 def never():
     return None
+
+
+def ignore(row):
+    pass
+
+
+def trained(trial, stop=never, *, report=ignore, checkpoints=None):
+    return PointsTraining(trial, report, checkpoints).run(stop)
 
 
 def recipe(**changes):
@@ -49,11 +56,7 @@ def outcome(modes, losses=(1.0, 1.0, 1.0, 1.0), diverged=None):
 
 def test_a_cell_is_a_function_of_its_seed():
     trials = trials_of(recipe())
-    first, again = (
-        train_on_points(trials[0], never, lambda row: None),
-        train_on_points(trials[0], never, lambda row: None),
-    )
-    other = train_on_points(trials[2], never, lambda row: None)
+    first, again, other = (trained(trials[place]) for place in (0, 0, 2))
     assert trials[0].name == trials[2].name
     assert trials[0].key != trials[2].key
     assert first.points == again.points != other.points
@@ -77,7 +80,7 @@ def test_points_are_in_the_plane_of_the_mixture_and_the_target_is_the_mixture(mo
 
     monkeypatch.setattr("papergan.studies.points.trials.training_step", fake_play)
     monkeypatch.setattr("papergan.game.game.Game.sampler", lambda self, **_: Perfect())
-    result = train_on_points(trial, never, lambda row: None)
+    result = trained(trial)
     assert result.over_time[-1]["modes"] == 8
     assert result.over_time[-1]["high_quality"] == pytest.approx(0.989, abs=0.01)
     likelihood = log_likelihood(Mixture.ring().sample(2000, 1), Mixture.ring())
@@ -101,7 +104,7 @@ def test_a_stopped_cell_goes_on_to_the_same_bits(tmp_path, monkeypatch, system):
         common={"latent_dim": 2, "width": 4},
     )
     trial, store = trials_of(what)[0], ModeTrialStore(tmp_path / "cells", tmp_path / "checkpoints")
-    whole = train_on_points(trial, never, lambda row: None)
+    whole = trained(trial)
     asked = []
 
     def at_the_fifth_step():
@@ -110,10 +113,10 @@ def test_a_stopped_cell_goes_on_to_the_same_bits(tmp_path, monkeypatch, system):
 
     with store.unfinished(trial.key) as checkpoints:
         with pytest.raises(Interrupted, match="run again to go on"):
-            train_on_points(trial, at_the_fifth_step, lambda row: None, checkpoints)
+            trained(trial, at_the_fifth_step, checkpoints=checkpoints)
         assert checkpoints.steps() == [2, 4]
         rows = []
-        again = train_on_points(trial, never, rows.append, checkpoints)
+        again = trained(trial, report=rows.append, checkpoints=checkpoints)
         assert [row["step"] for row in rows] == [6.0]
     assert (again.over_time, again.losses, again.points) == (whole.over_time, whole.losses, whole.points)
     store.keep(trial.key, again)
@@ -129,7 +132,7 @@ def test_points_of_a_data_set_are_the_only_ones_that_are_seen(monkeypatch):
         return {"discriminator.discriminator_loss": torch.zeros(())}
 
     monkeypatch.setattr("papergan.studies.points.trials.training_step", fake_step)
-    train_on_points(trials_of(what)[0], never, lambda row: None)
+    trained(trials_of(what)[0])
     points = torch.cat(seen).flatten(1)
     assert len(points) == 4 * 2 * 8  # steps, images in a pack, packs
     assert len({tuple(point) for point in points.tolist()}) == 3
@@ -145,7 +148,7 @@ def test_some_trials_by_name():
 
 def test_a_trial_that_diverges_says_so_and_keeps_the_counts_so_far():
     trial = trials_of(recipe(levels={"wild": {"learning_rate": 1e9, "loss": "wasserstein"}}, claims=[]))[0]
-    result = train_on_points(trial, never, lambda row: None)
+    result = trained(trial)
     assert result.diverged.startswith("diverged at step")
     assert result.points == []
     assert result.over_time
@@ -159,13 +162,12 @@ def test_a_stopped_cell_is_not_kept_and_done_ones_are_not_played_again(tmp_path,
     )
     finished = []
 
-    def play_but_the_third(trial, stop, report, checkpoints):
-        finished.append(trial.key)
+    def play_but_the_third(training, stop):
+        finished.append(training.trial.key)
         if len(finished) == 3:
             raise Interrupted(15, "stopped")
-        return outcome([8.0, 8.0])
 
-    monkeypatch.setattr(mode_trials, "train_on_points", play_but_the_third)
+    monkeypatch.setattr(PointsTraining, "_train", play_but_the_third)
     with pytest.raises(Interrupted):
         nodes.run_stress_test(stress, store, Tracker())
     keys = nodes.run_stress_test(stress, store, Tracker())

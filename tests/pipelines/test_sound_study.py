@@ -25,7 +25,13 @@ from papergan.sound.sounds import SoundSplits, to_model_range
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.sound import results as sound_results
 from papergan.studies.sound import trials as sound_trials
-from papergan.studies.sound.trials import CLASS_ACCURACY, LOG_MEL_L1, MelGANTraining, restoration_scores
+from papergan.studies.sound.trials import (
+    CLASS_ACCURACY,
+    LOG_MEL_L1,
+    MelGANTraining,
+    WaveGANTraining,
+    restoration_scores,
+)
 
 SMALL = {
     "paper": "donahue2019", "seeds": [0], "sounds": {"train": 20, "test": 10, "length": 1024, "rate": 8000},
@@ -73,7 +79,8 @@ def trial(name, data, **changes):
 
 
 def trained(one, sounds, classifier, stop=never, checkpoints=None):
-    return sound_trials.train_on_sounds(one, sounds, classifier, stop, lambda row: None, checkpoints)
+    kind = WaveGANTraining if one.grid == "wavegan" else MelGANTraining
+    return kind(one, sounds, classifier, lambda row: None, checkpoints).run(stop)
 
 
 @pytest.mark.parametrize("name", ["wavegan", "melgan"])

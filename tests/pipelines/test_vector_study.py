@@ -17,7 +17,7 @@ from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import check_vector_study
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.vectors import results as vector_results
-from papergan.studies.vectors.trials import train_on_vectors
+from papergan.studies.vectors.trials import VectorTraining
 from papergan.vectors.tables import load_vectors
 
 SMALL = {
@@ -43,7 +43,7 @@ def rows():
 
 
 def trained(one, rows, stop=lambda: None, checkpoints=None):
-    return train_on_vectors(one, rows, stop, lambda row: None, checkpoints)
+    return VectorTraining(one, rows, lambda row: None, checkpoints).run(stop)
 
 
 @pytest.mark.parametrize("place", ["tanh", "packed"])

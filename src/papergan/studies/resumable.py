@@ -14,13 +14,15 @@ from torch import Tensor
 
 from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.datasets.trial_results import FileTrialStore
-from papergan.errors import Interrupted
+from papergan.errors import Interrupted, NotFiniteError
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
 from papergan.pipelines.experiment.restore import stoppable
+from papergan.randomness import own_random_state, seed_for, set_seed
 from papergan.tracking import Tracker, provenance
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
+from papergan.training.numerics import numerics
 
 SECONDS_BETWEEN_SAVES = 60.0
 
@@ -36,34 +38,35 @@ class ResumableTrainer(ABC, Generic[T, R]):
         self.trials: FileTrialStore[R] = trials
 
     @abstractmethod
-    def train(
-        self, trial: T, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None
-    ) -> R:  # fmt: skip
-        """Train a trial; the result of one that diverges says so. Raises Interrupted after a stop signal."""
+    def training(
+        self, trial: T, report: Callable[[Row], None], checkpoints: CheckpointStore | None
+    ) -> ResumableTraining[T, R]:
+        """The training of a trial."""
 
     def __call__(self, trial: T, tracker: Tracker) -> R:
-        """Train a trial and return its result, with what made it. Raises Interrupted after a stop signal."""
+        """Train a trial and return its result. Raises Interrupted after a stop signal."""
         with stoppable(trial.name) as stop, self.trials.unfinished(trial.key) as checkpoints:
-            result = self.train(trial, stop, tracker.report, checkpoints)
-        return replace(result, provenance=made_by())
+            return self.training(trial, tracker.report, checkpoints).run(stop)
 
     def data_digest(self, trial: T) -> str:
         """The empty text, since what is trained on is drawn and no images are read."""
         return ""
 
 
-class ResumableTraining(ABC):
+class ResumableTraining(ABC, Generic[T, R]):
     """A game at a step of its training. over_time, losses: rows of every measurement so far; seconds: of steps.
 
-    name: of the trial. steps: all of them; every_steps: between measurements. report: called after each of them.
-    checkpoints: where the training goes on from if it was stopped, to the same bits; None begins anew.
+    record: the class of its result. steps: all of them; every_steps: between measurements. report: called after each
+    of them. checkpoints: where the training goes on from if it was stopped, to the same bits; None begins anew.
     """
 
+    record: type[R]
+
     def __init__(
-        self, game: Game, name: str, steps: int, every_steps: int, report: Callable[[Row], None],
+        self, game: Game, trial: T, steps: int, every_steps: int, report: Callable[[Row], None],
         checkpoints: CheckpointStore | None,
     ) -> None:  # fmt: skip
-        self.game, self.name, self.steps, self.every_steps = game, name, steps, every_steps
+        self.game, self.trial, self.steps, self.every_steps = game, trial, steps, every_steps
         self.report, self.checkpoints = report, checkpoints
         self.running_mean, self.guard = RunningMean(), NonFiniteGuard(game.device)
         self.step, self.seconds, self.saved = 0, 0.0, time.monotonic()
@@ -72,14 +75,38 @@ class ResumableTraining(ABC):
 
     @abstractmethod
     def training_values(self, step: int) -> dict[str, Tensor]:
-        """One training step; its random numbers are a function of (seed, step). Returns what `training_step` does."""
+        """One training step, for which the random state is set. Returns what `training_step` does."""
 
     @abstractmethod
     def measure(self) -> Row:
         """A measurement after `self.step` steps. Raises NotFiniteError."""
 
-    def run(self, stop: Stop) -> None:
-        """Train to the end, from the newest checkpoint. Raises Interrupted after a stop signal, NotFiniteError."""
+    @abstractmethod
+    def result(self) -> R:
+        """What the last step left, without what was measured on the way. Raises NotFiniteError."""
+
+    def run(self, stop: Stop) -> R:
+        """Train to the end, from the newest checkpoint; the result of a training that diverges says so.
+
+        stop: the number of a stop signal, or None. Raises Interrupted after one.
+        """
+        with numerics("float32", deterministic=False), own_random_state("cpu"):
+            try:
+                self._train(stop)
+                result = self.result()
+            except NotFiniteError as error:
+                result = self.record(diverged=f"diverged at {error}")
+        return replace(
+            result, over_time=self.over_time, losses=self.losses, seconds_per_step=self.seconds / max(1, self.step),
+            provenance=made_by(),
+        )  # fmt: skip
+
+    def train_step(self, step: int) -> None:
+        """One training step, whose values are added to the running means; a function of (seed, step)."""
+        set_seed(seed_for(self.trial.seed, "step", step), "cpu")
+        self.running_mean.add(self.training_values(step))
+
+    def _train(self, stop: Stop) -> None:
         if not self._resume():
             self._measure()
         while self.step < self.steps:
@@ -90,19 +117,10 @@ class ResumableTraining(ABC):
                 if (number := stop()) is not None:
                     break
             if number is not None:  # what came after the last measurement is done again
-                raise Interrupted(number, f"stopped by signal {number} in {self.name}; run again to go on")
+                raise Interrupted(number, f"stopped by signal {number} in {self.trial.name}; run again to go on")
             self.step, self.seconds = until, self.seconds + time.perf_counter() - began
             self._measure()
             self._save()
-
-    def recorded(self, result: R) -> R:
-        """A result with what was measured on the way."""
-        seconds = self.seconds / max(1, self.step)
-        return replace(result, over_time=self.over_time, losses=self.losses, seconds_per_step=seconds)
-
-    def train_step(self, step: int) -> None:
-        """One training step, whose values are added to the running means."""
-        self.running_mean.add(self.training_values(step))
 
     def _measure(self) -> None:
         self.guard.check()

@@ -12,12 +12,11 @@ from papergan.errors import NotFiniteError
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.randomness import own_random_state, seed_for, set_seed
+from papergan.randomness import seed_for
 from papergan.studies.channel.game import build
-from papergan.studies.resumable import ResumableTrainer, ResumableTraining, Stop
+from papergan.studies.resumable import ResumableTrainer, ResumableTraining
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
-from papergan.training.numerics import numerics
 from papergan.wireless.channels import convolve
 from papergan.wireless.modulation import constellation
 
@@ -31,39 +30,21 @@ SHOWN_TAPS, SHOWN_POINTS = 4, 320  # of the constellations: taps, points of each
 class ChannelTrainer(ResumableTrainer[ChannelTrial, ChannelResult]):
     """Trains communication systems."""
 
-    def train(
-        self, trial: ChannelTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None
-    ) -> ChannelResult:  # fmt: skip
-        return train_system(trial, stop, report, checkpoints)
+    def training(
+        self, trial: ChannelTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None
+    ) -> ChannelTraining:
+        return ChannelTraining(trial, report, checkpoints)
 
 
-def train_system(
-    trial: ChannelTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None = None
-) -> ChannelResult:
-    """Train a transmitter and a receiver, and count their errors over the true channel at each Eb / N0.
+class ChannelTraining(ResumableTraining[ChannelTrial, ChannelResult]):
+    """The game of a transmitter and a receiver, measured over the true channel after every few rounds."""
 
-    Arguments and what is raised as for `ResumableTraining`; the result of a trial that diverges says so.
-    """
-    with numerics("float32", deterministic=False), own_random_state("cpu"):
-        training = ChannelTraining(trial, report, checkpoints)
-        try:
-            training.run(stop)
-        except NotFiniteError as error:
-            result = ChannelResult(diverged=f"diverged at {error}")
-        else:
-            curve = [error_rates(training.game, trial, one, trial.recipe.blocks) for one in trial.settings.eb_n0_db]
-            constellations = {} if trial.through != "generator" else shown_constellations(training.game, trial)
-            result = ChannelResult(curve=curve, sent=symbols_of(training.game, trial), constellations=constellations)
-    return training.recorded(result)
-
-
-class ChannelTraining(ResumableTraining):
-    """The game of a trial, measured over the true channel after every few rounds."""
+    record = ChannelResult
 
     def __init__(self, trial: ChannelTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None) -> None:
-        self.trial, self.recipe, self.channel = trial, trial.recipe, trial.model
+        self.recipe = trial.recipe
         every = trial.recipe.every_rounds * trial.steps_per_round
-        super().__init__(build(trial), trial.name, trial.steps, every, report, checkpoints)
+        super().__init__(build(trial), trial, trial.steps, every, report, checkpoints)
 
     def measure(self) -> Row:
         """The error rates at the Eb / N0 of training, and the generator's errors where there is one."""
@@ -71,8 +52,14 @@ class ChannelTraining(ResumableTraining):
         found = {name: row[name] for name in (BIT_ERRORS, BLOCK_ERRORS)}
         return found | (generator_errors(self.game, self.trial) if self.trial.through == "generator" else {})
 
+    def result(self) -> ChannelResult:
+        """The errors over the true channel at each Eb / N0, and the symbols to look at."""
+        game, trial = self.game, self.trial
+        curve = [error_rates(game, trial, one, trial.recipe.blocks) for one in trial.settings.eb_n0_db]
+        constellations = {} if trial.through != "generator" else shown_constellations(game, trial)
+        return ChannelResult(curve=curve, sent=symbols_of(game, trial), constellations=constellations)
+
     def training_values(self, step: int) -> dict[str, Tensor]:
-        set_seed(seed_for(self.trial.seed, "step", step), "cpu")
         if step % self.trial.steps_per_round < self.trial.channel_steps:
             batches = [self._signals(step, index) for index in range(self.recipe.networks.critic_steps)]
         else:

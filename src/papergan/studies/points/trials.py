@@ -14,11 +14,10 @@ from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
 from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.metrics.parzen import parzen_score
-from papergan.randomness import own_random_state, seed_for, set_seed
-from papergan.studies.resumable import ResumableTrainer, ResumableTraining, Stop
+from papergan.randomness import seed_for
+from papergan.studies.resumable import ResumableTrainer, ResumableTraining
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
-from papergan.training.numerics import numerics
 
 MARGIN = 1.25  # the outermost centre lies at 1 / MARGIN of the generator's range, that of tanh
 NUM_SHOWN_POINTS = 1000  # points that are kept for the picture
@@ -27,43 +26,26 @@ NUM_SHOWN_POINTS = 1000  # points that are kept for the picture
 class PointsTrainer(ResumableTrainer[ModeTrial, ModeResult]):
     """Trains on points."""
 
-    def train(
-        self, trial: ModeTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None
-    ) -> ModeResult:  # fmt: skip
-        return train_on_points(trial, stop, report, checkpoints)
+    def training(
+        self, trial: ModeTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None
+    ) -> PointsTraining:
+        return PointsTraining(trial, report, checkpoints)
 
 
-def train_on_points(
-    trial: ModeTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None = None
-) -> ModeResult:
-    """Train on points and count modes.
-
-    report: called after every count. stop: the number of a stop signal, or None. checkpoints: where the trial goes on
-    from if it was stopped, to the same bits; None begins anew.
-    Raises Interrupted after a stop signal; the result of a trial that diverges says so.
-    """
-    training, diverged = PointsTraining(trial, report, checkpoints), None
-    with numerics("float32", deterministic=False), own_random_state("cpu"):
-        try:
-            training.run(stop)
-        except NotFiniteError as error:
-            diverged = f"diverged at {error}"
-        points = [] if diverged else training.points(NUM_SHOWN_POINTS).tolist()
-    return training.recorded(ModeResult(points=points, diverged=diverged))
-
-
-class PointsTraining(ResumableTraining):
+class PointsTraining(ResumableTraining[ModeTrial, ModeResult]):
     """A game on points, whose covered modes are counted."""
 
+    record = ModeResult
+
     def __init__(self, trial: ModeTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None) -> None:
-        self.trial, self.recipe = trial, trial.recipe
+        self.recipe = trial.recipe
         self.mixture = self.recipe.targets[trial.target].mixture()
         self.scale = MARGIN * float(self.mixture.centres.abs().max()) if self.recipe.scaled else 1.0
         self.data = None
         if self.recipe.num_points is not None:
             self.data = self.mixture.sample(self.recipe.num_points, seed_for(trial.seed, "points"))
         game = systems.build(self.recipe.system, POINT, trial.settings, seed=trial.seed)
-        super().__init__(game, trial.name, self.recipe.steps, self.recipe.every_steps, report, checkpoints)
+        super().__init__(game, trial, self.recipe.steps, self.recipe.every_steps, report, checkpoints)
 
     def points(self, count: int) -> Tensor:
         """Generated points [count, 2] in the plane of the mixture. Raises NotFiniteError."""
@@ -78,9 +60,11 @@ class PointsTraining(ResumableTraining):
         counted = {MODES: float(found.modes), QUALITY: found.high_quality, DIVERGENCE: found.divergence}
         return {**counted, LIKELIHOOD: density}
 
+    def result(self) -> ModeResult:
+        return ModeResult(points=self.points(NUM_SHOWN_POINTS).tolist())
+
     def training_values(self, step: int) -> dict[str, Tensor]:
         game, size = self.game, self.recipe.batch_size * self.game.images_per_score
-        set_seed(seed_for(self.trial.seed, "step", step), "cpu")
         batches = [{"image": self._batch(size, step, index)} for index in range(game.batches_per_step)]
         progress = Progress(step, step * size * game.batches_per_step)
         return training_step(game, batches, progress, self.guard)

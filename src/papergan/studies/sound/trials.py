@@ -11,20 +11,18 @@ from torch import Tensor
 
 from papergan.config.sound_study import MelGANSettings, SoundResult, SoundTrial, WaveGANSettings
 from papergan.datasets.trial_results import FileTrialStore
-from papergan.errors import NotFiniteError
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.randomness import own_random_state, seed_for, set_seed
+from papergan.randomness import seed_for
 from papergan.sound.classifier import SoundClassifier, features_and_logits, load_classifier
 from papergan.sound.mel import MelSpectrogram, log_mel_distance
 from papergan.sound.scores import sound_scores
 from papergan.sound.sounds import SoundSet, SoundSplits, to_model_range, to_samples
-from papergan.studies.resumable import ResumableTrainer, ResumableTraining, Stop
+from papergan.studies.resumable import ResumableTrainer, ResumableTraining
 from papergan.studies.sound.game import build
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
-from papergan.training.numerics import numerics
 from papergan.weights import Weights
 
 CHUNK = 100  # sounds that a generator makes at once
@@ -39,51 +37,37 @@ class SoundTrainer(ResumableTrainer[SoundTrial, SoundResult]):
         super().__init__(trials)
         self.sounds, self.classifier = sounds, classifier
 
-    def train(
-        self, trial: SoundTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None
-    ) -> SoundResult:  # fmt: skip
-        return train_on_sounds(trial, self.sounds, load_classifier(self.classifier), stop, report, checkpoints)
+    def training(
+        self, trial: SoundTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None
+    ) -> SoundTraining:
+        kind = WaveGANTraining if isinstance(trial.settings, WaveGANSettings) else MelGANTraining
+        return kind(trial, self.sounds, load_classifier(self.classifier), report, checkpoints)
 
     def data_digest(self, trial: SoundTrial) -> str:
         return self.sounds.digest
 
 
-def train_on_sounds(
-    trial: SoundTrial, sounds: SoundSplits, classifier: SoundClassifier, stop: Stop, report: Callable[[Row], None],
-    checkpoints: CheckpointStore | None = None,
-) -> SoundResult:  # fmt: skip
-    """Train a system, and score what its generator makes.
-
-    Arguments and what is raised as for `ResumableTraining`; the result of a trial that diverges says so.
-    """
-    with numerics("float32", deterministic=False), own_random_state("cpu"):
-        kind = WaveGANTraining if isinstance(trial.settings, WaveGANSettings) else MelGANTraining
-        training = kind(trial, sounds, classifier, report, checkpoints)
-        try:
-            training.run(stop)
-            scores = training.scores(trial.recipe.samples)
-        except NotFiniteError as error:
-            result = SoundResult(diverged=f"diverged at {error}")
-        else:
-            shown = {"sounds": training.generated(SHOWN).contiguous()}
-            weights = training.game.networks["generator"].state_dict()
-            shown |= {f"generator.{name}": tensor.clone() for name, tensor in weights.items()}
-            result = SoundResult(scores=scores, tensors=shown)
-    return training.recorded(result)
-
-
-class SoundTraining(ResumableTraining):
+class SoundTraining(ResumableTraining[SoundTrial, SoundResult]):
     """A game on sounds, whose generator is measured at intervals."""
+
+    record = SoundResult
 
     def __init__(
         self, trial: SoundTrial, sounds: SoundSplits, classifier: SoundClassifier, report: Callable[[Row], None],
         checkpoints: CheckpointStore | None,
     ) -> None:  # fmt: skip
-        self.trial, self.sounds, self.classifier = trial, sounds, classifier
-        super().__init__(build(trial), trial.name, trial.steps, trial.settings.every_steps, report, checkpoints)
+        self.sounds, self.classifier = sounds, classifier
+        super().__init__(build(trial), trial, trial.steps, trial.settings.every_steps, report, checkpoints)
 
     def measure(self) -> Row:
         return self.scores(self.trial.recipe.monitored_samples)
+
+    def result(self) -> SoundResult:
+        scores = self.scores(self.trial.recipe.samples)
+        shown = {"sounds": self.generated(SHOWN).contiguous()}
+        weights = self.game.networks["generator"].state_dict()
+        shown |= {f"generator.{name}": tensor.clone() for name, tensor in weights.items()}
+        return SoundResult(scores=scores, tensors=shown)
 
     @abstractmethod
     def scores(self, count: int) -> Row:
@@ -106,7 +90,6 @@ class WaveGANTraining(SoundTraining):
     def training_values(self, step: int) -> dict[str, Tensor]:
         settings = self.trial.settings
         assert isinstance(settings, WaveGANSettings)
-        set_seed(seed_for(self.trial.seed, "step", step), "cpu")
         batches = [{"sound": to_model_range(self.drawn(step, index)[0])} for index in range(settings.critic_steps)]
         return training_step(self.game, batches, Progress(step, step * settings.batch_size), self.guard)
 
@@ -141,7 +124,6 @@ class MelGANTraining(SoundTraining):
         starts = torch.randint(spare + 1, (len(whole), 1), generator=draw)
         segments = whole.gather(1, starts + torch.arange(settings.segment))
         sound = to_model_range(segments)
-        set_seed(seed_for(self.trial.seed, "step", step), "cpu")
         batch = {"sound": sound, "mel": self.mel(sound)}
         return training_step(self.game, [batch], Progress(step, step * settings.batch_size), self.guard)
 

@@ -14,11 +14,10 @@ from papergan.datasets.trial_results import FileTrialStore
 from papergan.errors import NotFiniteError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import training_step
-from papergan.randomness import own_random_state, seed_for, set_seed
-from papergan.studies.resumable import ResumableTrainer, ResumableTraining, Stop
+from papergan.randomness import seed_for
+from papergan.studies.resumable import ResumableTrainer, ResumableTraining
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row
-from papergan.training.numerics import numerics
 from papergan.vectors.scores import vector_scores
 from papergan.vectors.vectors import Normalisation, VectorSplits
 
@@ -37,54 +36,39 @@ class VectorTrainer(ResumableTrainer[VectorTrial, VectorResult]):
         super().__init__(trials)
         self.vectors = vectors
 
-    def train(
-        self, trial: VectorTrial, stop: Stop, report: Callable[[Row], None], checkpoints: CheckpointStore | None
-    ) -> VectorResult:  # fmt: skip
-        return train_on_vectors(trial, self.vectors, stop, report, checkpoints)
+    def training(
+        self, trial: VectorTrial, report: Callable[[Row], None], checkpoints: CheckpointStore | None
+    ) -> VectorTraining:
+        return VectorTraining(trial, self.vectors, report, checkpoints)
 
     def data_digest(self, trial: VectorTrial) -> str:
         return self.vectors.digest
 
 
-def train_on_vectors(
-    trial: VectorTrial, vectors: VectorSplits, stop: Stop, report: Callable[[Row], None],
-    checkpoints: CheckpointStore | None = None,
-) -> VectorResult:  # fmt: skip
-    """Train a system, and score what its generator makes.
-
-    Arguments and what is raised as for `ResumableTraining`; the result of a trial that diverges says so.
-    """
-    with numerics("float32", deterministic=False), own_random_state("cpu"):
-        training = VectorTraining(trial, vectors, report, checkpoints)
-        try:
-            training.run(stop)
-            rows = training.generated(SHOWN)
-        except NotFiniteError as error:
-            result = VectorResult(diverged=f"diverged at {error}")
-        else:
-            weights = training.game.sampler().state_dict()
-            kept = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
-            scores = {name: value for name, value in training.over_time[-1].items() if name != "step"}
-            result = VectorResult(scores=scores, tensors={"rows": rows.contiguous(), **kept})
-    return training.recorded(result)
-
-
-class VectorTraining(ResumableTraining):
+class VectorTraining(ResumableTraining[VectorTrial, VectorResult]):
     """A game on rows, whose generator is measured at intervals."""
+
+    record = VectorResult
 
     def __init__(
         self, trial: VectorTrial, vectors: VectorSplits, report: Callable[[Row], None],
         checkpoints: CheckpointStore | None,
     ) -> None:  # fmt: skip
-        self.trial, self.recipe, self.vectors = trial, trial.recipe, vectors
+        self.recipe, self.vectors = trial.recipe, vectors
         self.normalisation = Normalisation.of(vectors.train, trial.settings.normalisation)
         self.normalised = self.normalisation.apply(vectors.train.values)
         spec = vector_spec(len(vectors.train.columns))
         game = systems.build(trial.settings.system, spec, trial.settings.overrides, seed=trial.seed)
-        super().__init__(game, trial.name, self.recipe.steps, self.recipe.every_steps, report, checkpoints)
+        super().__init__(game, trial, self.recipe.steps, self.recipe.every_steps, report, checkpoints)
 
     def measure(self) -> Row:
         return vector_scores(self.generated(self.recipe.samples), self.vectors)
+
+    def result(self) -> VectorResult:
+        rows, weights = self.generated(SHOWN), self.game.sampler().state_dict()
+        kept = {name: tensor.detach().cpu().clone() for name, tensor in weights.items()}
+        scores = {name: value for name, value in self.over_time[-1].items() if name != "step"}
+        return VectorResult(scores=scores, tensors={"rows": rows.contiguous(), **kept})
 
     def generated(self, count: int) -> Tensor:
         """The first `count` rows that are scored, float64 [count, D] as in the table. Raises NotFiniteError."""
@@ -95,7 +79,6 @@ class VectorTraining(ResumableTraining):
 
     def training_values(self, step: int) -> dict[str, Tensor]:
         game, size = self.game, self.recipe.batch_size * self.game.images_per_score
-        set_seed(seed_for(self.trial.seed, "step", step), "cpu")
         batches = [{"image": self._batch(size, step, index)} for index in range(game.batches_per_step)]
         return training_step(game, batches, Progress(step, step * size * game.batches_per_step), self.guard)
 
