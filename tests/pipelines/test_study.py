@@ -306,6 +306,17 @@ def fake_groups(finished, values):
     return [group for group in groups if group.grid == "table_1"]
 
 
+def test_each_seed_that_ended_early_is_flagged_with_its_own_reason(finished):
+    groups = fake_groups(finished, {})
+    wild = next(group for group in groups if group.name == "plain/wild")
+    (_, first), (_, second) = wild.done
+    pruned = second.card.model_copy(update={"diverged": None, "pruned": "behind at epoch 3"})
+    other = replace(second, card=pruned)
+    group = replace(wild, done=((0, first), (1, other)), missing=(2,))
+    assert group.flags == f"seed 0: {first.card.diverged}; seed 1: behind at epoch 3; not done yet: seeds 2"
+    assert summary([group], [])["flags"].tolist() == [group.flags]
+
+
 @pytest.mark.parametrize(
     ("plain", "mixed", "verdict"),
     [

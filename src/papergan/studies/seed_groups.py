@@ -57,6 +57,12 @@ class TrialGroup(ABC, Generic[T, R]):
         return [*texts, f"not done yet: seeds {', '.join(rest)}"] if rest else texts
 
     @property
+    def flags(self) -> str:
+        """Why seeds have no final scores: they diverged or were pruned, each with its reason, or are unfinished."""
+        early = [f"seed {seed}: {why}" for seed, result in self.done if (why := ended_early(result)) is not None]
+        return "; ".join([*early, *self.unfinished])
+
+    @property
     @abstractmethod
     def dataset(self) -> str:
         """The data set; "" where no trial is finished."""

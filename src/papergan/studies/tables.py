@@ -79,7 +79,7 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
             mine = group.over(measure)
             line[kind] = f"{mine.value / fastest[kind]:.2f}x" if mine and fastest[kind] else ""
         line["checkerboard"] = with_deviation(group.over(checkerboard_of_samples))
-        line["flags"] = _flags(group)
+        line["flags"] = group.flags
         if published:
             line["note"] = "; ".join(row.remark for row in _stands_for(group, published) if row.remark)
     return pd.DataFrame([*lines, *_baseline_lines(groups)])
@@ -122,14 +122,6 @@ def _best(group: ExperimentGroup, metric: str, prefix: str) -> str:
     found = group.seeds.best(which, f"{prefix}{metric}") if which else None
     epochs = ", ".join(f"{best.epoch:g}" for best in group.seeds.best_scores(which)) if found else ""
     return f"{with_deviation(found)} @ {epochs}" if found else ""
-
-
-def _flags(group: ExperimentGroup) -> str:
-    flags = []
-    if group.seeds.diverged:
-        seeds = ", ".join(str(card.seed) for card in group.seeds.diverged)
-        flags.append(f"seeds {seeds}: {group.seeds.diverged[-1].ended_early}")
-    return "; ".join([*flags, *group.unfinished])
 
 
 def _fastest(groups: Sequence[ExperimentGroup], measure: TrialMeasure) -> float:

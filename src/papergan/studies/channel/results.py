@@ -56,9 +56,7 @@ def summary(groups: Sequence[ChannelGroup], lines: Sequence[Baseline], grid: Seq
             )
         row["mean error"] = with_deviation(group.over(lambda one: one.over_time[-1].get("mean_error")))
         row["noise ratio"] = with_deviation(group.over(lambda one: one.over_time[-1].get("deviation_ratio")))
-        row["flags"] = "; ".join(
-            [*(f"seed {seed}: {one.diverged}" for seed, one in group.done if one.diverged), *group.unfinished]
-        )
+        row["flags"] = group.flags
         rows.append(row)
     for name in dict.fromkeys(line.name for line in lines):
         mine = [line for line in lines if line.name == name]

@@ -57,8 +57,7 @@ def summary(groups: Sequence[ModeGroup], mixture_recipe: TargetRecipe, recipe: M
             row[label] = with_deviation(group.over(measure))
         cost = group.over(seconds_per_step)
         row["time per step"] = f"{cost.value / fastest:.2f}x" if cost and fastest else ""
-        diverged = [f"seed {seed}: {result.diverged}" for seed, result in group.done if result.diverged]
-        row["flags"] = "; ".join([*diverged, *group.unfinished])
+        row["flags"] = group.flags
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
 

@@ -106,9 +106,7 @@ def _row(group: SoundGroup, columns: Mapping[str, str], lines: Mapping[str, Row]
     for key, label in columns.items():
         row[label] = with_deviation(_measured(group, key, lines))
     row["ms a step"] = with_deviation(group.over(lambda one: 1000 * one.seconds_per_step))
-    row["flags"] = "; ".join(
-        [*(f"seed {seed}: {one.diverged}" for seed, one in group.done if one.diverged), *group.unfinished]
-    )
+    row["flags"] = group.flags
     return row
 
 

@@ -66,9 +66,7 @@ def _row(group: VectorGroup, lines: Mapping[str, Row]) -> dict[str, str]:
     row["beats both"] = _beats_baselines(group, lines)
     row["seeds"] = ", ".join(str(seed) for seed, one in group.done if not one.diverged)
     row["ms a step"] = with_deviation(group.over(lambda one: 1000 * one.seconds_per_step))
-    row["flags"] = "; ".join(
-        [*(f"seed {seed}: {one.diverged}" for seed, one in group.done if one.diverged), *group.unfinished]
-    )
+    row["flags"] = group.flags
     return row
 
 
