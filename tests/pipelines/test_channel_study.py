@@ -17,7 +17,7 @@ from papergan.game.training_step import active_turns, optimiser_step
 from papergan.hooks.study_checks import check_channel_study
 from papergan.studies.channel import trials as channel_trials
 from papergan.studies.channel.game import build
-from papergan.studies.channel.results import crossing, summary
+from papergan.studies.channel.results import constellations, crossing, sent_symbols, summary
 from papergan.studies.channel.trials import ChannelTraining, error_rates, generator_errors
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.wireless.baselines import baselines
@@ -255,6 +255,23 @@ def test_the_table_has_means_over_seeds_beside_baselines(tmp_path):
     assert table["BER 6 dB"][2] == "0.00239"
     assert table["mean error"][0] == "0.5 ± 0"
     assert table["mean error"][1] == ""
+
+
+def test_pictures_are_of_the_first_seed_that_ended(tmp_path):
+    what, store = recipe(seeds=[0, 1]), ChannelTrialStore(tmp_path, tmp_path / "work")
+    for one in trials_of(what):
+        if one.seed == 0 or one.channel == "awgn":
+            store.keep(one.key, ChannelResult(diverged="diverged at step 1"))
+        else:
+            cloud = {"h = 1": {"real": [[[1.0, 0.0]]], "generated": [[[0.0, 1.0]]]}}
+            gan = one.through == "generator"
+            store.keep(one.key, ChannelResult(sent=[[[0.5, 0.5]]], constellations=cloud if gan else {}))
+    groups = grouped(NamedGroup, trials_of(what), store)
+    panels = [axes for axes in constellations(groups, "title").axes if axes.get_visible()]
+    assert [axes.collections[0].get_offsets().tolist() for axes in panels] == [[[1.0, 0.0]], [[0.0, 1.0]]] * 2
+    assert [axes.get_ylabel().split(",")[0] for axes in sent_symbols(groups, "title").axes] == [
+        "rayleigh", "rayleigh", "selective", "selective",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
@@ -218,6 +220,24 @@ def test_a_level_that_diverged_with_every_seed_is_counted_as_that(tmp_path):
         store.keep(trial.key, outcome([1, 2], diverged="diverged at step 1" if trial.level == "hinge" else None))
     (said,) = claim_sentences(claim_results(what.claims, grouped(NamedGroup, trials, store)))
     assert said == "hinge is better: by modes a side diverged with every seed in 1 of 1"
+
+
+def test_where_the_first_seed_diverged_samples_are_of_the_next(tmp_path):
+    what = recipe()
+    trials, store = trials_of(what), ModeTrialStore(tmp_path, tmp_path / "work")
+    for trial in trials:
+        early = trial.level == "hinge" or trial.seed == 0
+        result = outcome([1, 2], diverged=f"diverged at step {trial.seed}" if early else None)
+        store.keep(trial.key, replace(result, points=[] if early else [[0.5, 0.5]]))
+    one, hinge = groups = grouped(NamedGroup, trials, store)
+    seed, result = one.first_ended
+    assert (seed, result.points, one.ended) == (1, [[0.5, 0.5]], True)
+    assert (hinge.first_ended, hinge.ended) == (None, False)
+    assert hinge.flags == "seed 0: diverged at step 0; seed 1: diverged at step 1"
+    drawn, empty = mode_results.samples(groups, what, "title").axes
+    assert drawn.collections[1].get_offsets().tolist() == [[0.5, 0.5]]
+    assert [text.get_text() for text in empty.texts] == ["diverged"]
+    assert [text.get_text() for text in drawn.texts] == []
 
 
 def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):

@@ -44,20 +44,20 @@ def losses(groups: Sequence[ExperimentGroup], title: str) -> Figure:
 
 
 def samples(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Samples of 25 latents, of the first seed that finished."""
+    """Samples of 25 latents, of the first seed that ended."""
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
-        images = next((result.samples for result in group.results if result.samples is not None), None)
+        images = group.first_ended and group.first_ended[1].samples
         _show(axes, group, None if images is None else images[:SAMPLES], 5)
 
     return _multiples(groups, title, plot, 3.4)
 
 
 def neighbours(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Eight samples, each to the left of its three nearest training images; of the first seed that finished."""
+    """Eight samples, each to the left of its three nearest training images; of the first seed that ended."""
 
     def plot(axes: Axes, group: ExperimentGroup) -> None:
-        images = next((result.neighbours for result in group.results if result.neighbours is not None), None)
+        images = group.first_ended and group.first_ended[1].neighbours
         _show(axes, group, None if images is None else images[:, : 1 + NEAREST].flatten(0, 1), 2 * (1 + NEAREST))
 
     return _multiples(groups, title, plot, 2.4)

@@ -78,9 +78,14 @@ class TrialGroup(ABC, Generic[T, R]):
         return next(iter(self.trial.levels.values())) if len(self.trial.levels) == 1 else None
 
     @property
+    def first_ended(self) -> tuple[int, R] | None:
+        """The first seed that finished without diverging, and its result; None where none did."""
+        return next(((seed, result) for seed, result in self.done if ended_early(result) is None), None)
+
+    @property
     def ended(self) -> bool:
         """Whether a seed finished without diverging."""
-        return any(ended_early(result) is None for result in self.results)
+        return self.first_ended is not None
 
     @property
     def settled(self) -> bool:

@@ -164,19 +164,19 @@ def _mean_at(group: ChannelGroup, which: str, eb_n0_db: float) -> Measured | Non
 def constellations(groups: Sequence[ChannelGroup], title: str) -> Figure:
     """What arrives of QAM by the true channel and by the generator, two rows per channel, a column per taps.
 
-    Of the first finished seed; colours are sent symbols.
+    Of the first seed that ended; colours are sent symbols.
     """
     from matplotlib.figure import Figure
 
-    shown = [group for group in groups if group.results and group.results[0].constellations]
-    columns = max((len(group.results[0].constellations) for group in shown), default=1)
-    figure = Figure(figsize=(3 * columns, 6 * max(1, len(shown)) + 0.5), layout="constrained")
+    found = [(group, result.constellations) for group, result in _first_ended(groups) if result.constellations]
+    columns = max((len(constellations) for _, constellations in found), default=1)
+    figure = Figure(figsize=(3 * columns, 6 * max(1, len(found)) + 0.5), layout="constrained")
     figure.suptitle(title)
-    panels = figure.subplots(2 * max(1, len(shown)), columns, squeeze=False)
+    panels = figure.subplots(2 * max(1, len(found)), columns, squeeze=False)
     for axes in panels.flat:
         axes.set_visible(False)
-    for place, group in enumerate(shown):
-        for column, (name, points) in enumerate(group.results[0].constellations.items()):
+    for place, (group, constellations) in enumerate(found):
+        for column, (name, points) in enumerate(constellations.items()):
             limit = 1.15 * max(abs(x) for row in points["real"] for pair in row for x in pair)
             for row, which in enumerate(("real", "generated")):
                 axes = panels[2 * place + row, column]
@@ -184,6 +184,10 @@ def constellations(groups: Sequence[ChannelGroup], title: str) -> Figure:
                 _points(axes, points[which], limit)
                 axes.set_title(f"{group.grid.replace('_', ' ')}, {which}\n{name}", fontsize="x-small")
     return figure
+
+
+def _first_ended(groups: Sequence[ChannelGroup]) -> list[tuple[ChannelGroup, ChannelResult]]:
+    return [(group, found[1]) for group in groups if (found := group.first_ended) is not None]
 
 
 def _points(axes: Axes, points: Sequence[Sequence[Sequence[float]]], limit: float) -> None:
@@ -194,16 +198,19 @@ def _points(axes: Axes, points: Sequence[Sequence[Sequence[float]]], limit: floa
 
 
 def sent_symbols(groups: Sequence[ChannelGroup], title: str) -> Figure:
-    """The symbols that transmitters send: rows are systems, columns places in a block, colours messages."""
+    """The symbols that transmitters send: rows are systems, columns places in a block, colours messages.
+
+    Of the first seed that ended.
+    """
     from matplotlib.figure import Figure
 
-    shown = [group for group in groups if group.results and group.results[0].sent]
-    columns = max((len(group.results[0].sent[0]) for group in shown), default=1)
-    figure = Figure(figsize=(1.7 * columns, 1.9 * max(1, len(shown)) + 0.5), layout="constrained")
+    found = _first_ended(groups)
+    columns = max((len(result.sent[0]) for _, result in found), default=1)
+    figure = Figure(figsize=(1.7 * columns, 1.9 * max(1, len(found)) + 0.5), layout="constrained")
     figure.suptitle(title)
-    panels = figure.subplots(max(1, len(shown)), columns, squeeze=False)
-    for row, group in zip(panels, shown, strict=False):
-        sent = group.results[0].sent
+    panels = figure.subplots(max(1, len(found)), columns, squeeze=False)
+    for row, (group, result) in zip(panels, found, strict=False):
+        sent = result.sent
         limit = 1.15 * max(abs(x) for block in sent for pair in block for x in pair)
         for place, axes in enumerate(row):
             _points(axes, [[block[place]] for block in sent], limit)

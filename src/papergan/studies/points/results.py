@@ -97,7 +97,7 @@ COLUMNS = 6
 
 
 def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> Figure:
-    """Generated points on the centres of the modes, a panel per target and level; of the first finished seed."""
+    """Generated points on the centres of the modes, a panel per target and level; of the first seed that ended."""
     from matplotlib.figure import Figure
 
     shown = [group for group in groups if group.results]
@@ -109,7 +109,8 @@ def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -
         centres = recipe.targets[group.grid].mixture().centres
         limit = 1.25 * float(centres.abs().max())
         axes.scatter(centres[:, 0], centres[:, 1], s=60, facecolors="none", edgecolors="tab:red", linewidths=0.6)
-        if points := group.results[0].points:
+        if found := group.first_ended:
+            points = found[1].points
             axes.scatter([x for x, _ in points], [y for _, y in points], s=1.5, color="tab:blue", alpha=0.5)
         else:
             axes.text(0, 0, "diverged", ha="center", va="center")

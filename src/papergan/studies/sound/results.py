@@ -120,9 +120,9 @@ def _measured(group: SoundGroup, key: str, lines: Mapping[str, Row]) -> Measured
 
 def model_of(group: SoundGroup, sounds: SoundSplits, recipe: SoundStudyRecipe) -> StoredModel | None:
     """The model of the first seed that ended; None where none did."""
-    seed, result = next(((seed, one) for seed, one in group.done if one.tensors), (0, None))
-    if result is None:
+    if group.first_ended is None:
         return None
+    seed, result = group.first_ended
     settings = group.trial.settings
     sound = {"rate": sounds.train.rate, "length": sounds.train.length, "mel": recipe.mel.model_dump()}
     about = {
@@ -164,9 +164,9 @@ def rows_of_sounds(
     captions = [f"{place + 1} {test.classes[label]}" for place, label in enumerate(test.labels[:SHOWN].tolist())]
     rows = {REAL: dict(zip(captions, test.samples, strict=False))}
     for group in groups:
-        shown = next((one.tensors["sounds"] for one in group.results if "sounds" in one.tensors), None)
-        if shown is None:
+        if group.first_ended is None:
             continue
+        shown = group.first_ended[1].tensors["sounds"]
         names = captions if KINDS[group.grid].restores else [str(place + 1) for place in range(len(shown))]
         rows[group.name] = dict(zip(names, shown, strict=False))
     if any(KINDS[group.grid].restores and group.name in rows for group in groups):

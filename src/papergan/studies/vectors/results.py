@@ -98,9 +98,9 @@ def trial_table(groups: Sequence[VectorGroup], lines: Mapping[str, Row]) -> pd.D
 
 def model_of(group: VectorGroup, vectors: VectorSplits) -> StoredModel | None:
     """The model of the first seed that ended, which `papergan.load` reads; None where none did."""
-    seed, result = next(((seed, one) for seed, one in group.done if one.tensors), (0, None))
-    if result is None:
+    if group.first_ended is None:
         return None
+    seed, result = group.first_ended
     trial, columns = group.trial, vectors.train.columns
     spec, settings = vector_spec(len(columns)), trial.settings
     about = {
@@ -119,8 +119,8 @@ def model_of(group: VectorGroup, vectors: VectorSplits) -> StoredModel | None:
 
 def rows_shown(groups: Sequence[VectorGroup], vectors: VectorSplits) -> dict[str, Tensor]:
     """Rows [n, D] to look at by what they are: test rows, then of each system those of the first seed that ended."""
-    found = {group.name: next((one.tensors["rows"] for one in group.results if one.tensors), None) for group in groups}
-    return {REAL: vectors.test.values[:SHOWN], **{name: rows for name, rows in found.items() if rows is not None}}
+    ended = {group.name: found[1] for group in groups if (found := group.first_ended) is not None}
+    return {REAL: vectors.test.values[:SHOWN], **{name: result.tensors["rows"] for name, result in ended.items()}}
 
 
 def scatter(shown: Mapping[str, Tensor], columns: Sequence[str], title: str) -> Figure:
