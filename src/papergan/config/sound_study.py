@@ -127,7 +127,6 @@ class SoundTrial(SystemTrial[SoundStudyRecipe]):
 
     @property
     def steps(self) -> int:
-        """All training steps."""
         return self.settings.steps
 
 

@@ -89,6 +89,11 @@ class SystemTrial(ABC, Generic[R]):
         """The table that it belongs to."""
 
     @property
+    @abstractmethod
+    def steps(self) -> int:
+        """All training steps."""
+
+    @property
     def name(self) -> str:
         """Trials that differ by their seed alone share it."""
         return self.place

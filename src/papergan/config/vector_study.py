@@ -62,6 +62,10 @@ class VectorTrial(SystemTrial[VectorStudyRecipe]):
         return "vectors"
 
     @property
+    def steps(self) -> int:
+        return self.recipe.steps
+
+    @property
     def _dumped(self) -> dict[str, Any]:
         """With the system's defaults, which decide the result as well."""
         return {**super()._dumped, "overrides": systems.resolve(self.settings.system, self.settings.overrides)}

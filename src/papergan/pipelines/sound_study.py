@@ -19,7 +19,7 @@ from papergan.reporting.sound_page import SoundPage
 from papergan.sound.classifier import load_classifier, train_classifier
 from papergan.sound.data import load_sounds
 from papergan.sound.sounds import SoundSplits
-from papergan.studies.named_trials import grouped_named, notes_of, packaged, train_named
+from papergan.studies.named_trials import grouped_named, notes_of, packaged, train_named, trial_table
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.sound import results as sound_results
 from papergan.studies.sound.trials import CLASS_ACCURACY, SoundTrainer
@@ -77,7 +77,7 @@ def tabulate(
     ]
     return study_page(
         tables, [], f"{study.name}: {study.recipe.description}", _notes(study, sounds, groups, baselines),
-        sound_results.trial_table(groups, baselines), sentences=[" ".join(one) for one in failures(finished).items()],
+        trial_table(groups, baselines), sentences=[" ".join(one) for one in failures(finished).items()],
     )  # fmt: skip
 
 

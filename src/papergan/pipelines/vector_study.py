@@ -13,7 +13,7 @@ from papergan.datasets.page import Page
 from papergan.datasets.trial_results import VectorTrialStore
 from papergan.inference.model_folder import StoredModel
 from papergan.pipelines.groups import named_node
-from papergan.studies.named_trials import grouped_named, notes_of, packaged, train_named
+from papergan.studies.named_trials import grouped_named, notes_of, packaged, train_named, trial_table
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.tables import study_page
 from papergan.studies.vectors import results as vector_results
@@ -59,7 +59,7 @@ def tabulate(
     return study_page(
         [(vectors.train.name.rpartition("/")[0], vector_results.summary(groups, baselines))], [],
         f"{study.name}: {study.recipe.description}", _notes(study, vectors, groups),
-        vector_results.trial_table(groups, baselines), sentences=[" ".join(one) for one in failures(finished).items()],
+        trial_table(groups, baselines), sentences=[" ".join(one) for one in failures(finished).items()],
     )  # fmt: skip
 
 

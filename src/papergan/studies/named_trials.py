@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from papergan.config.trials import GroupedTrial, TrialRecord
+from papergan.config.papers import citation
+from papergan.config.trials import GroupedTrial, SystemTrial, TensorRecord, TrialRecord
 from papergan.config.workers import WorkerSettings
 from papergan.datasets.trial_results import FileTrialStore
 from papergan.inference.model_folder import StoredModel
+from papergan.sound.sounds import SoundSet
 from papergan.studies.resumable import ResumableTrainer
 from papergan.studies.seed_groups import NamedGroup, grouped
 from papergan.studies.worker import failures
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
+from papergan.training.history import Row
+from papergan.vectors.vectors import VectorSet
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 T = TypeVar("T", bound=GroupedTrial)
 R = TypeVar("R", bound=TrialRecord)
+S = TypeVar("S", bound=SystemTrial[Any])
+N = TypeVar("N", bound=TensorRecord)
 
 
 def train_named(
@@ -49,6 +59,40 @@ def packaged(
     """The model of each group by its name, where it has one."""
     found = {group.name: model_of(group) for group in groups}
     return {name: model for name, model in found.items() if model is not None}
+
+
+def about_model(group: NamedGroup[S, N], seed: int, data: SoundSet | VectorSet, paper: str) -> dict[str, Any]:
+    """What a model of a group says of itself. seed: of the model. data: trained on. paper: a citation key."""
+    result = dict(group.done)[seed]
+    return {
+        "experiment": f"{group.trial.experiment}, {group.name}", "dataset": data.name, "data_digest": data.digest,
+        "metrics": dict(result.scores), "seed": seed, "provenance": dict(result.provenance),
+        "paper": {"citation": citation(paper)},
+    }  # fmt: skip
+
+
+def trial_table(groups: Sequence[NamedGroup[S, N]], baselines: Mapping[str, Row]) -> pd.DataFrame:
+    """A row for every trial of a system and every baseline, with all its scores."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = [
+        {
+            "system": group.name, "kind": group.trial.tags["system"], "seed": seed, "diverged": result.diverged,
+            "steps": group.trial.steps, **result.scores, "seconds_per_step": result.seconds_per_step,
+            **result.provenance,
+        }
+        for group in groups
+        for seed, result in group.done
+    ]  # fmt: skip
+    return pd.DataFrame(rows + [{"system": name, **line} for name, line in baselines.items()])
+
+
+def plot_seeds(axes: Axes, groups: Sequence[NamedGroup[T, R]], metric: str) -> None:
+    """Plot a measurement over steps: a colour for each group, a line for each seed."""
+    for place, group in enumerate(groups):
+        for number, result in enumerate(group.results):
+            steps, values = zip(*[(row["step"], row[metric]) for row in result.over_time], strict=True)
+            axes.plot(steps, values, color=f"C{place}", label=group.name if number == 0 else None)
 
 
 def notes_of(groups: Sequence[NamedGroup[Any, Any]]) -> tuple[list[str], list[str]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from papergan.config.papers import citation
 from papergan.config.sound_study import SoundResult, SoundStudyRecipe, SoundTrial
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.sound.models import stored_sound_model
@@ -18,6 +17,7 @@ from papergan.reporting.seed_groups import Measured
 from papergan.sound.classifier import SoundClassifier
 from papergan.sound.mel import MelSpectrogram, griffin_lim
 from papergan.sound.sounds import SoundSplits, to_model_range, to_samples
+from papergan.studies.named_trials import about_model, plot_seeds
 from papergan.studies.seed_groups import NamedGroup
 from papergan.studies.sound.trials import CHUNK, CLASS_ACCURACY, LOG_MEL_L1, SHOWN, restoration_scores
 from papergan.training.history import Row
@@ -125,32 +125,12 @@ def model_of(group: SoundGroup, sounds: SoundSplits, recipe: SoundStudyRecipe) -
     seed, result = group.first_ended
     settings = group.trial.settings
     sound = {"rate": sounds.train.rate, "length": sounds.train.length, "mel": recipe.mel.model_dump()}
-    about = {
-        "experiment": f"{group.trial.experiment}, {group.name}", "dataset": sounds.train.name,
-        "data_digest": sounds.train.digest, "metrics": dict(result.scores), "seed": seed,
-        "provenance": dict(result.provenance), "paper": {"citation": citation(KINDS[group.grid].paper)},
-    }  # fmt: skip
     tensors = {name: tensor for name, tensor in result.tensors.items() if name.startswith("generator.")}
     return stored_sound_model(
         tensors, system=group.grid, settings=settings.model_dump(mode="json"), sound=sound,
-        classes=sounds.train.classes, steps=settings.steps, about=about,
+        classes=sounds.train.classes, steps=settings.steps,
+        about=about_model(group, seed, sounds.train, KINDS[group.grid].paper),
     )  # fmt: skip
-
-
-def trial_table(groups: Sequence[SoundGroup], lines: Mapping[str, Row]) -> pd.DataFrame:
-    """A row for every trial and baseline with all its scores."""
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = [
-        {
-            "system": group.name, "kind": group.grid, "seed": seed, "diverged": result.diverged,
-            "steps": group.trial.steps, **result.scores, "seconds_per_step": result.seconds_per_step,
-            **result.provenance,
-        }
-        for group in groups
-        for seed, result in group.done
-    ]  # fmt: skip
-    return pd.DataFrame(rows + [{"system": name, **line} for name, line in lines.items()])
 
 
 def rows_of_sounds(
@@ -216,10 +196,7 @@ def over_time(groups: Sequence[SoundGroup], lines: Mapping[str, Row], title: str
     figure.suptitle(title)
     for axes, kind in zip(figure.subplots(1, max(1, len(kinds)), squeeze=False)[0], kinds, strict=False):
         key, label = next(iter(KINDS[kind].columns.items()))
-        for place, group in enumerate(one for one in groups if one.grid == kind):
-            for number, (_, result) in enumerate(group.done):
-                steps, values = zip(*[(row["step"], row[key]) for row in result.over_time], strict=True)
-                axes.plot(steps, values, color=f"C{place}", label=group.name if number == 0 else None)
+        plot_seeds(axes, [group for group in groups if group.grid == kind], key)
         if KINDS[kind].restores:
             axes.axhline(lines[GRIFFIN_LIM][LOG_MEL_L1], linestyle="--", color="grey", label=GRIFFIN_LIM)
         axes.set(xlabel="step", ylabel=label)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor
 
 from papergan import systems
-from papergan.config.papers import citation
 from papergan.config.vector_study import VectorResult, VectorStudyRecipe, VectorTrial
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import StoredModel
@@ -19,6 +18,7 @@ from papergan.metrics.registry import METRICS, is_better
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
 from papergan.reporting.seed_groups import Measured
+from papergan.studies.named_trials import about_model, plot_seeds
 from papergan.studies.seed_groups import NamedGroup
 from papergan.studies.vectors.trials import SHOWN, vector_spec
 from papergan.training.history import Row
@@ -80,22 +80,6 @@ def _beats_baselines(group: VectorGroup, lines: Mapping[str, Row]) -> str:
     return next(one for one in (UNKNOWN, REVERSED, UNDECIDED, HELD) if one in verdicts)
 
 
-def trial_table(groups: Sequence[VectorGroup], lines: Mapping[str, Row]) -> pd.DataFrame:
-    """A row for every trial and baseline with all its scores."""
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = [
-        {
-            "system": group.name, "kind": group.trial.settings.system, "seed": seed, "diverged": result.diverged,
-            "steps": group.trial.recipe.steps, **result.scores, "seconds_per_step": result.seconds_per_step,
-            **result.provenance,
-        }
-        for group in groups
-        for seed, result in group.done
-    ]  # fmt: skip
-    return pd.DataFrame(rows + [{"system": name, **line} for name, line in lines.items()])
-
-
 def model_of(group: VectorGroup, vectors: VectorSplits) -> StoredModel | None:
     """The model of the first seed that ended, which `papergan.load` reads; None where none did."""
     if group.first_ended is None:
@@ -103,17 +87,13 @@ def model_of(group: VectorGroup, vectors: VectorSplits) -> StoredModel | None:
     seed, result = group.first_ended
     trial, columns = group.trial, vectors.train.columns
     spec, settings = vector_spec(len(columns)), trial.settings
-    about = {
-        "experiment": f"{trial.experiment}, {group.name}", "dataset": vectors.train.name,
-        "data_digest": vectors.train.digest, "metrics": dict(result.scores), "seed": seed,
-        "provenance": dict(result.provenance), "paper": {"citation": citation(trial.recipe.paper)},
-    }  # fmt: skip
     return stored_vector_model(
         systems.build(settings.system, spec, settings.overrides, seed=seed),
         {name: tensor for name, tensor in result.tensors.items() if name != "rows"},
         system=settings.system, overrides=settings.overrides, image=spec, columns=columns,
         normalisation=Normalisation.of(vectors.train, settings.normalisation),
-        progress=Progress(trial.recipe.steps, trial.recipe.steps * trial.recipe.batch_size), about=about,
+        progress=Progress(trial.steps, trial.steps * trial.recipe.batch_size),
+        about=about_model(group, seed, vectors.train, trial.recipe.paper),
     )  # fmt: skip
 
 
@@ -165,10 +145,7 @@ def over_time(groups: Sequence[VectorGroup], lines: Mapping[str, Row], title: st
     figure = Figure(figsize=(11, 4), layout="constrained")
     figure.suptitle(title)
     for axes, key in zip(figure.subplots(1, 2), ("frechet", "coverage"), strict=True):
-        for place, group in enumerate(groups):
-            for number, (_, result) in enumerate(group.done):
-                steps, values = zip(*[(row["step"], row[key]) for row in result.over_time], strict=True)
-                axes.plot(steps, values, color=f"C{place}", label=group.name if number == 0 else None)
+        plot_seeds(axes, groups, key)
         axes.axhline(lines[TRAINING_ROWS][key], linestyle="--", color="grey", label=TRAINING_ROWS)
         axes.set(xlabel="step", ylabel=COLUMNS[key])
         axes.grid(alpha=0.3)
