@@ -84,7 +84,7 @@ def sample(
         return
     with StopRequest().installed() as stop, tqdm(total=number, unit=" images", disable=None) as bar:
         done = sample_to_disk(
-            generator, request, out, batch_size=batch_size, should_stop=lambda: stop() is not None, advance=bar.update
+            generator, request, out, batch_size=batch_size, should_stop=stop.requested, advance=bar.update
         )
     if done is None:
         signal_number = stop() or signal.SIGINT

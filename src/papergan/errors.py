@@ -34,6 +34,10 @@ class EvaluationError(PaperganError):
     """A metric cannot be computed as asked, for example because pretrained weights are missing."""
 
 
+class EvaluationStopped(EvaluationError):
+    """Evaluation was asked to stop; a part of the images has no score, so none is returned."""
+
+
 class NotFiniteError(PaperganError, ArithmeticError):
     """A loss or a gradient became NaN or infinite; checkpoints are from before that step."""
 

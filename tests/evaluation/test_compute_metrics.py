@@ -11,12 +11,12 @@ from torch import Tensor
 from helpers.toy_extractor import PixelExtractor
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.data.stacked_images import stacked_classes
-from papergan.errors import EvaluationError
+from papergan.errors import EvaluationError, EvaluationStopped
 from papergan.evaluation.compute_metrics import score_features
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules, Split
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference, References, reference_rows
-from papergan.extractors.feature_extractor import EvaluationStopped, FeatureExtractor, Features
+from papergan.extractors.feature_extractor import FeatureExtractor, Features
 from papergan.metrics.random_subsets import kept_of, random_rows
 from papergan.metrics.registry import METRICS
 from papergan.weights import Weights

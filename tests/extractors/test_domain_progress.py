@@ -14,10 +14,9 @@ from extractors.test_domain_classifier import patches, unlabelled
 from papergan.config.evaluation import DomainClassifierSettings
 from papergan.data.images import ImageSplits
 from papergan.datasets.feature_cache import FeatureCache, UnfinishedWork
-from papergan.errors import Interrupted
+from papergan.errors import EvaluationStopped, Interrupted
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier
-from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.pipelines.experiment.nodes import references
 from papergan.weights import Weights
 

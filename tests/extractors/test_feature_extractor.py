@@ -5,15 +5,8 @@ import torch
 from torch import Tensor
 
 from helpers.toy_extractor import PixelExtractor
-from papergan.errors import EvaluationError
-from papergan.extractors.feature_extractor import (
-    EvaluationStopped,
-    batches_of,
-    check_pixels,
-    check_values,
-    full_precision,
-    no_logits,
-)
+from papergan.errors import EvaluationError, EvaluationStopped
+from papergan.extractors.feature_extractor import batches_of, check_pixels, check_values, full_precision, no_logits
 from papergan.training.numerics import float32_products
 
 

@@ -16,13 +16,12 @@ from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.distributed import evaluator as distributed_evaluator
 from papergan.distributed.evaluator import SampleChunks, evaluator_of
-from papergan.errors import NotFiniteError
+from papergan.errors import EvaluationStopped, NotFiniteError
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_features import SampleFeatures
 from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.extractors.build import extractors_of
 from papergan.extractors.domain_classifier import KIND, DomainClassifier
-from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.game.schedules import Progress
 from papergan.training.batches import Batches
 from papergan.training.callbacks import Callbacks

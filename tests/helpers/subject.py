@@ -23,8 +23,7 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from helpers import faults, kinds
-from papergan.errors import Interrupted, PaperganError
-from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.errors import EvaluationStopped, Interrupted, PaperganError
 from papergan.image_range import to_pixels
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from papergan.data.images import ImageSet
-from papergan.errors import EvaluationError
+from papergan.errors import EvaluationError, EvaluationStopped
 from papergan.extractors import domain_training
-from papergan.extractors.feature_extractor import EvaluationStopped
 from papergan.metrics.conditional import classification_accuracy_score, naive_augmentation_score
 from papergan.weights import Weights
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from papergan.errors import EvaluationError
-from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.errors import EvaluationError, EvaluationStopped
 from papergan.metrics.detection import Detection, detection, detector_scores, real_and_generated, train_detector
 from papergan.metrics.discriminator import membership_auc, roc_auc
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from papergan.errors import EvaluationError
-from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.errors import EvaluationError, EvaluationStopped
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import Expansion, frechet_deviation, frechet_distance
 

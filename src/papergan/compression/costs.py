@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from papergan.compression.onnx_quantisation import OnnxGenerator
 from papergan.compression.variants import Variant
 from papergan.compression.weight_pruning import zero_share
-from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.extractors.feature_extractor import stop_if_requested
 from papergan.reporting.model_summary import macs_of
 
 ROUNDS, LEAST_SECONDS = 15, 0.02  # of each time; a round repeats what takes less
@@ -92,8 +92,7 @@ def measure_seconds(
             call()
         repeats = {key: max(1, round(LEAST_SECONDS / seconds_of(call, 1))) for key, call in calls.items()}
         for _ in range(rounds):
-            if should_stop():
-                raise EvaluationStopped
+            stop_if_requested(should_stop, "while times were measured")
             for key, call in calls.items():
                 found[key].append(seconds_of(call, repeats[key]))
     finally:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.errors import EvaluationStopped
 from papergan.weights import Weights
 
 STEP = "step"

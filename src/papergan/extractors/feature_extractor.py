@@ -14,17 +14,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from papergan.errors import EvaluationError
+from papergan.errors import EvaluationError, EvaluationStopped
 from papergan.training.numerics import float32_products
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_REPORTS = 30.0
-
-
-class EvaluationStopped(EvaluationError):
-    """Evaluation was asked to stop; a part of the images has no score, so none is returned."""
 
 
 class Features(NamedTuple):

@@ -31,12 +31,12 @@ from papergan.inference.model_card import model_card
 from papergan.inference.model_folder import StoredModel, read_model
 from papergan.pipelines.experiment.nodes.ingestion import ingest, normalise
 from papergan.pipelines.experiment.nodes.references import build_reference, train_domain_classifier
-from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.pipelines.groups import named_node
 from papergan.reporting.compression import CompressionResult, Timing, compression_table, draw_front
 from papergan.reporting.image_grid import ImageGrid
 from papergan.reporting.pages import console_table
 from papergan.tracking import provenance
+from papergan.training.signals import stoppable
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def measure_variants(
         path_samples=0, cas_samples=0, nas_samples=0,
     )  # fmt: skip
     with stoppable("the measurement of compressed generators") as stop:
-        should_stop = partial(stop_requested, stop)
+        should_stop = stop.requested
         scores = {
             name: _scores(variant, [replace(rules, seed=seed) for seed in plan.recipe.seeds], evaluator,
                           references, feature_cache, should_stop)

@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 
 import torch
 from kedro.pipeline import Pipeline
@@ -24,7 +23,6 @@ from papergan.inference.generator import Generator
 from papergan.inference.model_folder import StoredModel, read_model
 from papergan.metrics.detection import detection, detector_scores, real_and_generated, train_detector
 from papergan.metrics.random_subsets import random_rows
-from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.pipelines.groups import named_node
 from papergan.reporting.detection import (
     MEASURES,
@@ -36,7 +34,7 @@ from papergan.reporting.detection import (
 from papergan.reporting.pages import console_table
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
-from papergan.training.signals import StopRequest
+from papergan.training.signals import StopRequest, stoppable
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -105,7 +103,7 @@ def _results(
         settings = plan.recipe
         detector = train_detector(
             sets["train"], sets["test"], epochs=settings.epochs, width=settings.width, seed=seed, flip=settings.flip,
-            device=device, should_stop=partial(stop_requested, stop),
+            device=device, should_stop=stop.requested,
         )  # fmt: skip
         of_real = detector_scores(detector, real["test"], device)
         found = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -20,13 +19,13 @@ from papergan.evaluation.scorecard import ImageScores
 from papergan.extractors.build import extractors_of, fastest
 from papergan.pipelines.experiment.nodes.figures import neighbours_grid
 from papergan.pipelines.experiment.nodes.references import classifier_of, evaluator_against, features_of_sets
-from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.pipelines.groups import named_node
 from papergan.reporting.image_grid import ImageGrid
 from papergan.reporting.pages import console_table
 from papergan.tracking import provenance
 from papergan.tracking.provenance import Commit
 from papergan.training.numerics import choose_device
+from papergan.training.signals import stoppable
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache:
         evaluator = evaluator_against(
             real, held_out, settings, device, classifier, feature_cache, floor_samples=len(images.fake), stop=stop
         )
-        should_stop = partial(stop_requested, stop)
+        should_stop = stop.requested
         metrics = evaluator.score([images.fake.images], rules, should_stop=should_stop, what=images.fake.name)
         real_scores = real_rows(real, held_out, evaluator.references, rules, device, should_stop)
     return ImageScores(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline
@@ -28,10 +27,10 @@ from papergan.evaluation.metric_sanity import (
 )  # fmt: skip
 from papergan.metrics.registry import prefix_and_metric
 from papergan.pipelines.experiment.nodes.references import classifier_of, evaluator_against
-from papergan.pipelines.experiment.restore import stop_requested, stoppable
 from papergan.pipelines.groups import named_node
 from papergan.tracking import provenance
 from papergan.training.numerics import choose_device
+from papergan.training.signals import stoppable
 from papergan.weights import Weights
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: Featur
             stop=stop,
         )  # fmt: skip
         return sanity_cases(
-            images, evaluator, rules, should_stop=partial(stop_requested, stop),
+            images, evaluator, rules, should_stop=stop.requested,
             on_case=lambda case: logger.info("%s %g done", case.corruption, case.strength),
         )  # fmt: skip
 

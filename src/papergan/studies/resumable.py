@@ -17,12 +17,12 @@ from papergan.datasets.trial_results import FileTrialStore
 from papergan.errors import Interrupted, NotFiniteError
 from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
-from papergan.pipelines.experiment.restore import stoppable
 from papergan.randomness import own_random_state, seed_for, set_seed
 from papergan.tracking import Tracker, provenance
 from papergan.training.checkpoint import CheckpointStore
 from papergan.training.history import Row, RunningMean
 from papergan.training.numerics import numerics
+from papergan.training.signals import stoppable
 
 SECONDS_BETWEEN_SAVES = 60.0
 

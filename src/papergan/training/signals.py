@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from papergan.errors import EvaluationStopped, Interrupted
+
 
 class StopRequest:
     """The signal handler; calling it returns the number of the stop signal, or None. A second signal acts at once."""
@@ -17,6 +19,10 @@ class StopRequest:
 
     def __call__(self) -> int | None:
         return self.signal_number
+
+    def requested(self) -> bool:
+        """Whether a stop signal was received; for `should_stop`."""
+        return self.signal_number is not None
 
     @contextmanager
     def installed(self) -> Iterator[StopRequest]:
@@ -34,3 +40,19 @@ class StopRequest:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+@contextmanager
+def stoppable(work: str) -> Iterator[StopRequest]:
+    """Raise Interrupted after a stop signal: between two batches inside the block, or at its end.
+
+    work: what is stopped, for the message.
+    """
+    with StopRequest().installed() as stop:
+        try:
+            yield stop
+        except EvaluationStopped:
+            if stop() is None:
+                raise
+        if (number := stop()) is not None:  # also where the work ended before it checked
+            raise Interrupted(number, f"stopped by signal {number} in {work}; run again to go on from there")

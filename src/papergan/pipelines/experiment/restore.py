@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -13,15 +13,13 @@ from papergan import systems
 from papergan.compression.fine_tuning import with_fixed_zeros
 from papergan.config.experiment import Recipe
 from papergan.data.images import ImageSpec, ImageSplits
-from papergan.errors import CheckpointError, Interrupted
-from papergan.extractors.feature_extractor import EvaluationStopped
+from papergan.errors import CheckpointError
 from papergan.game.game import Game
 from papergan.game.priors import InputImages
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.training.numerics import numerics
 from papergan.training.process_group import device_here
-from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
 
@@ -131,27 +129,6 @@ def progress_of(weights: Weights) -> Progress:
     """The training progress at which these weights were saved."""
     about = weights.metadata
     return Progress(int(about["step"]), int(about["images"]), float(about["epoch"]))
-
-
-@contextmanager
-def stoppable(work: str) -> Iterator[StopRequest]:
-    """Raise Interrupted after a stop signal: between two batches inside the block, or at its end.
-
-    work: what is stopped, for the message.
-    """
-    with StopRequest().installed() as stop:
-        try:
-            yield stop
-        except EvaluationStopped:
-            if stop() is None:
-                raise
-        if (number := stop()) is not None:  # also where the work ended before it checked
-            raise Interrupted(number, f"stopped by signal {number} in {work}; run again to go on from there")
-
-
-def stop_requested(stop: StopRequest) -> bool:
-    """Whether a stop signal was received; for `should_stop`."""
-    return stop() is not None
 
 
 def _check(recipe: Recipe, weights: Weights) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 
 import torch
 
@@ -29,7 +28,7 @@ from papergan.image_range import to_pixels
 from papergan.metrics.lpips import lpips_of
 from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, directions_of
 from papergan.pipelines.experiment.nodes.references import cached_rows, classifier_of, evaluator_against
-from papergan.pipelines.experiment.restore import device_of, progress_of, stop_requested, under_truncation
+from papergan.pipelines.experiment.restore import device_of, progress_of, under_truncation
 from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
@@ -66,7 +65,7 @@ class LatentScorer(Scorer):
         return [held.protocol(self.rules) for held in self.evaluator.references.values()]
 
     def score(self, sampler: Sampler, what: str) -> dict[str, float]:
-        progress, should_stop = progress_of(self.generator), partial(stop_requested, self.stop)
+        progress, should_stop = progress_of(self.generator), self.stop.requested
         sampler = under_truncation(self.recipe, sampler, self.rules.truncation, progress)
         return self.evaluator.score_sampler(sampler, self.rules, progress=progress, should_stop=should_stop, what=what)
 
@@ -81,13 +80,13 @@ class ClipScorer(LatentScorer):
     test: ClipTest
 
     def score(self, sampler: Sampler, what: str) -> dict[str, float]:
-        progress, should_stop = progress_of(self.generator), partial(stop_requested, self.stop)
+        progress, should_stop = progress_of(self.generator), self.stop.requested
         stream = sampler.stream(self.rules.num_samples, seed=self.rules.seed, progress=progress)
         clips = torch.cat([to_pixels(part).cpu() for part in stream])
         return super().score(sampler, what) | self.test.score(clips, what, should_stop)
 
     def baseline_rows(self) -> tuple[RealRow, ...]:
-        return (self.test.real_row(tuple(self.protocols), partial(stop_requested, self.stop)),)
+        return (self.test.real_row(tuple(self.protocols), self.stop.requested),)
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class TranslationScorer(Scorer):
         return [protocol for test in self.tests.values() for protocol in test.protocols]
 
     def score(self, sampler: Sampler, what: str) -> dict[str, float]:
-        networks, should_stop = directions_of(sampler.generator), partial(stop_requested, self.stop)
+        networks, should_stop = directions_of(sampler.generator), self.stop.requested
         scores: dict[str, float] = {}
         for direction, test in self.tests.items():
             back = networks.get(B_TO_A if direction == A_TO_B else A_TO_B)
@@ -119,7 +118,7 @@ class TranslationScorer(Scorer):
             "rows": "baselines", "inputs": test.inputs.digest, "name": test.inputs.name, "target": test.target.digest,
             "classes": test.classes, "protocols": [asdict(one) for one in test.protocols],
         }  # fmt: skip
-        return cached_rows(self.cache, made_from, lambda: test.baseline_rows(partial(stop_requested, self.stop)))
+        return cached_rows(self.cache, made_from, lambda: test.baseline_rows(self.stop.requested))
 
 
 def scorer_of(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSplits
 from papergan.datasets.feature_cache import FeatureCache
@@ -18,16 +16,10 @@ from papergan.pipelines.experiment.nodes.discriminator_metrics import (
 )
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
-from papergan.pipelines.experiment.restore import (
-    load_generator,
-    numerics_of,
-    progress_of,
-    stop_requested,
-    stoppable,
-    trained_game,
-)
+from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of, trained_game
 from papergan.pipelines.experiment.scorers import scorer_of
 from papergan.training.memory import memory_errors
+from papergan.training.signals import stoppable
 from papergan.weights import Weights
 
 UNTRAINED = "no accuracy of a discriminator, since none is trained"
@@ -72,7 +64,7 @@ def evaluate(
                 sampler = load_generator(recipe, generator, snapshots.under(name), images=images)
                 metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
-        game, should_stop = trained_game(recipe, trained, images), partial(stop_requested, stop)
+        game, should_stop = trained_game(recipe, trained, images), stop.requested
         of_discriminator = measure_discriminator(
             game, images, count=settings.discriminator_samples, seed=recipe.seed,
             batch_size=settings.batch_size, progress=progress_of(trained), should_stop=should_stop,

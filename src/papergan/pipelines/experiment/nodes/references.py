@@ -29,8 +29,8 @@ from papergan.extractors.domain_classifier import BY_CHANNEL
 from papergan.extractors.domain_progress import Resuming
 from papergan.extractors.domain_training import train_domain_classifier as train_classifier
 from papergan.extractors.feature_extractor import FeatureExtractor
-from papergan.pipelines.experiment.restore import device_of, stop_requested, stoppable
-from papergan.training.signals import StopRequest
+from papergan.pipelines.experiment.restore import device_of
+from papergan.training.signals import StopRequest, stoppable
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def classifier_of(
             train, test, epochs=settings.epochs,
             widths=[settings.width * factor for factor in (1, 2, 4, 8)], seed=settings.seed, device=device,
             flip=settings.horizontal_flip, deterministic=deterministic,
-            resuming=Resuming(draft.load(), draft.save, lambda: stop_requested(stop)),
+            resuming=Resuming(draft.load(), draft.save, stop.requested),
             on_epoch=lambda epoch, numbers: logger.info(
                 "  epoch %d of %d: %.1f %% of the training images right",
                 epoch, settings.epochs, 100 * numbers["accuracy"],
@@ -163,7 +163,7 @@ def features_of_sets(
     """Features of sets of real images by this extractor, cached or computed."""
 
     def compute(images: ImageSet) -> Callable[[], Weights]:
-        return lambda: ImageFeatures.of(images, extractor, batch_size, lambda: stop_requested(stop)).to_weights()
+        return lambda: ImageFeatures.of(images, extractor, batch_size, stop.requested).to_weights()
 
     facts = ExtractorFacts.of(extractor)
     return [cached_features(cache, facts, some.name, some.digest, len(some), compute(some)) for some in sets]
@@ -181,7 +181,7 @@ def score_real_images(
         real, held_out = reference_and_held_out(images, rules.reference_split)
         with stoppable("the scores of real images") as stop:
             return real_rows(
-                real, held_out, reference, rules, device_of(recipe), lambda: stop_requested(stop), images.validation,
+                real, held_out, reference, rules, device_of(recipe), stop.requested, images.validation,
                 conditional=conditional,
             )  # fmt: skip
 

@@ -28,14 +28,7 @@ from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
-from papergan.pipelines.experiment.restore import (
-    initial_game,
-    spec_facts,
-    state_of,
-    stop_requested,
-    stoppable,
-    under_truncation,
-)
+from papergan.pipelines.experiment.restore import initial_game, spec_facts, state_of, under_truncation
 from papergan.reporting.image_grid import ImageGrid
 from papergan.tracking import Tracker, provenance
 from papergan.training.batches import Batches
@@ -45,7 +38,7 @@ from papergan.training.history import History, Row
 from papergan.training.leader import Leader
 from papergan.training.process_group import current
 from papergan.training.sample_history import SampleHistory
-from papergan.training.signals import StopRequest
+from papergan.training.signals import StopRequest, stoppable
 from papergan.training.train_settings import TrainSettings
 from papergan.training.trainer import Trainer
 from papergan.validation import short_digest
@@ -181,7 +174,7 @@ class Evaluation:
         settings, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
         caption = sample_caption(self.experiment.name, self.images.train.name, progress)
         tracker.picture(ImageGrid(generate_samples(sampler, seed, progress), caption), progress.step)
-        rules, should_stop = settings.rules_while_training(seed), partial(stop_requested, stop)
+        rules, should_stop = settings.rules_while_training(seed), stop.requested
         what = f"samples of epoch {progress.epoch:g}"
         sampler = under_truncation(self.experiment.recipe, sampler, rules.truncation, progress)
         scores = self.evaluator.score_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)

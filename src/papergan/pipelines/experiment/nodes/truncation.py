@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,15 +18,9 @@ from papergan.game.sampler import Sampler
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.nodes.divergence import no_figure, unless_diverged
 from papergan.pipelines.experiment.nodes.export import sample_caption
-from papergan.pipelines.experiment.restore import (
-    device_of,
-    load_generator,
-    progress_of,
-    stop_requested,
-    stoppable,
-    under_truncation,
-)
+from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, under_truncation
 from papergan.reporting.image_grid import make_grid
+from papergan.training.signals import stoppable
 from papergan.weights import Weights
 
 THRESHOLDS = (0.2, 0.5, 1.0, 1.5, 2.0, None)
@@ -64,7 +57,7 @@ def sweep_truncation(
             rows.append(to_pixels(torch.cat(list(shown)), rules.quantisation).cpu())
             scores.append(evaluator.score_sampler(
                 truncated, replace(rules, truncation=threshold), progress=progress,
-                should_stop=partial(stop_requested, stop), what=f"samples truncated at {threshold}",
+                should_stop=stop.requested, what=f"samples truncated at {threshold}",
             ))  # fmt: skip
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     return _figure(
