@@ -49,7 +49,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch):
             "evaluation": {"final_num_samples": 300},
         })  # fmt: skip
         sampler = Sampler(WithChoice(Gaussian(2), 3), Colours())
-        monkeypatch.setattr(class_figures, "load_generator", lambda *_: sampler)
+        monkeypatch.setattr(class_figures, "exported_sampler", lambda *_: sampler)
         monkeypatch.setattr(class_figures, "extractors_of", lambda *_: list(extractors))
         return class_figures.draw_by_class(Experiment("toy", recipe), IMAGES, Weights({}), GENERATOR)
 

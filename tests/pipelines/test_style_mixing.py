@@ -28,7 +28,7 @@ def draw(monkeypatch):
     def drawn(sampler: Sampler):
         training = SimpleNamespace(precision="float32", deterministic=False)
         given = SimpleNamespace(name="small", recipe=SimpleNamespace(seed=3, training=training))
-        monkeypatch.setattr(style_mixing, "load_generator", lambda *given: sampler)
+        monkeypatch.setattr(style_mixing, "exported_sampler", lambda *given: sampler)
         return style_mixing.draw_style_mixing(given, Weights({}, ABOUT))
 
     return drawn

@@ -23,7 +23,7 @@ from papergan.inference.model_library import ModelLibrary
 from papergan.metrics.lpips import lpips_of
 from papergan.pipelines import experiment, study
 from papergan.pipelines.experiment.nodes.evaluation import evaluate
-from papergan.pipelines.experiment.restore import load_generator
+from papergan.pipelines.experiment.restore import exported_sampler
 from papergan.reporting.comparison_page import comparison_html
 from papergan.reporting.comparison_table import comparison_table
 from papergan.studies.experiment_trials import ExperimentTrainer
@@ -164,7 +164,7 @@ def test_the_inputs_over_time_are_those_that_every_frame_translates(pairs, domai
         grid, frames = made.load(f"{name}.over_time"), made.load(f"{name}.frames")
         assert (grid.row_labels[0], len(grid.row_labels)) == ("input", 1 + len(frames.tensors))
         assert "the same inputs" in grid.caption
-        generator = load_generator(made.load(f"params:{name}").recipe, made.load(f"{name}.generator")).generator
+        generator = exported_sampler(made.load(f"params:{name}").recipe, made.load(f"{name}.generator")).generator
         small = grid.images[:8, :, ::4, ::4] if name == "srgan_cifar10" else grid.images[:8]
         assert torch.equal(translated(generator, small, torch.device("cpu")), grid.images[-8:])
 
@@ -189,7 +189,9 @@ def test_lpips_is_measured_where_its_files_are_named(pairs, tmp_path):
     before, translations = pairs.load(f"{name}.scores"), pairs.load(f"{name}.translations")
     assert {key: value for key, value in card.final.items() if key != "lpips"} == before.final
     lpips, wanted, bicubic = lpips_of(settings, 32), images.test.images[:100], card.real_rows[-1]
-    made = translated(load_generator(recipe, given[4]).generator, images.inputs.test.images[:100], torch.device("cpu"))
+    made = translated(
+        exported_sampler(recipe, given[4]).generator, images.inputs.test.images[:100], torch.device("cpu")
+    )
     assert torch.equal(made[:12], translations.images[24:36])
     assert card.final["lpips"] == pytest.approx(lpips.mean(made, wanted))
     assert (bicubic.name, "lpips" in bicubic.metrics) == ("bicubic", True)

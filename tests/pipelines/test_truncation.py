@@ -60,7 +60,7 @@ def test_every_threshold_of_the_sweep_has_its_own_statistics(sampler, monkeypatc
             scored.append((rules.truncation, sampler))
             return dict.fromkeys(("precision", "recall", "density", "coverage", "fid"), 0.0)
 
-    monkeypatch.setattr(truncation, "load_generator", lambda *given: sampler)
+    monkeypatch.setattr(truncation, "exported_sampler", lambda *given: sampler)
     monkeypatch.setattr(truncation, "Evaluator", Evaluator)
     monkeypatch.setattr(truncation, "extractors_of", lambda *given: [])
     monkeypatch.setattr(truncation, "fastest", lambda _: SimpleNamespace(name="domain", metric_prefix=""))

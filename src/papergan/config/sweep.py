@@ -14,7 +14,7 @@ from papergan.metrics.registry import METRICS, OF_CLIPS, OF_TRANSLATIONS, Metric
 from papergan.validation import Amount, Repeats, Seed, StrictModel
 
 Value = bool | int | float | str | None
-Sampler = Literal["tpe", "random"]
+SamplerName = Literal["tpe", "random"]
 Pruner = Literal["none", "median", "hyperband", "asha"]
 # prefixes of the metrics of every extractor
 EXTRACTORS = (
@@ -87,7 +87,7 @@ class SweepSettings(StrictModel):
     experiment: str
     space: Annotated[dict[str, Parameter], Field(min_length=1, max_length=100)]
     objective: str
-    sampler: Sampler = "tpe"
+    sampler: SamplerName = "tpe"
     pruner: Pruner = "none"
     trials: Repeats
     minutes: Amount | None = None

@@ -17,7 +17,7 @@ from papergan.errors import RecipeError, StorageError
 from papergan.inference.generator import Generator
 from papergan.inference.labels import check_count
 from papergan.inference.samples import Samples, check_empty
-from papergan.inference.unfinished_archive import Row, UnfinishedArchive
+from papergan.inference.unfinished_archive import RowFormat, UnfinishedArchive
 from papergan.messages import quoted
 
 REQUEST = "request.json"  # beside the samples: what they are samples of
@@ -139,9 +139,9 @@ def _write_npz(
         return archive.finish(request.n)
 
 
-def _rows(generator: Generator) -> dict[str, Row]:
+def _rows(generator: Generator) -> dict[str, RowFormat]:
     image = generator.image
-    rows: dict[str, Row] = {"images": (np.dtype(np.uint8), (image.size, image.size, image.channels))}
+    rows: dict[str, RowFormat] = {"images": (np.dtype(np.uint8), (image.size, image.size, image.channels))}
     return rows | ({"labels": (np.dtype(np.int64), ())} if generator.conditional else {})
 
 

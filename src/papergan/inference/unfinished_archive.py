@@ -16,7 +16,7 @@ from papergan.errors import StorageError
 from papergan.file_locks import take
 
 Array = np.ndarray[Any, Any]
-Row = tuple[np.dtype[Any], tuple[int, ...]]  # type and shape of one row
+RowFormat = tuple[np.dtype[Any], tuple[int, ...]]  # type and shape of one row
 
 LOCK, PROGRESS = "lock", "progress.json"
 
@@ -28,7 +28,7 @@ class UnfinishedArchive:
     are whole. What lies behind them is cut off by the next one.
     """
 
-    def __init__(self, target: Path, rows: Mapping[str, Row]) -> None:
+    def __init__(self, target: Path, rows: Mapping[str, RowFormat]) -> None:
         """rows: the arrays of the archive by name, and what one row of each is."""
         self.target, self.rows = target, rows
         self.folder = target.with_name(f"{target.name}.unfinished")

@@ -98,7 +98,7 @@ class ResumableTraining(ABC, Generic[T, R]):
                 result = self.record(diverged=f"diverged at {error}")
         return replace(
             result, over_time=self.over_time, losses=self.losses, seconds_per_step=self.seconds / max(1, self.step),
-            provenance=made_by(),
+            provenance=cpu_provenance(),
         )  # fmt: skip
 
     def train_step(self, step: int) -> None:
@@ -146,7 +146,7 @@ class ResumableTraining(ABC, Generic[T, R]):
         return True
 
 
-def made_by() -> dict[str, str]:
+def cpu_provenance() -> dict[str, str]:
     """Hardware, versions and commit of a trial on the CPU, for its result."""
     commit = provenance.commit()
     text = f"{commit.name[:12]}{' with uncommitted changes' if commit.dirty else ''}"

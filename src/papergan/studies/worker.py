@@ -65,7 +65,7 @@ class WorkerRefused(PaperganError):
     """A worker is not what the head needs: other code, other data, another disk. Nothing is trained then."""
 
 
-class Trainer(Protocol[T, R]):
+class TrialTrainer(Protocol[T, R]):
     """The protocol of what trains trials."""
 
     def __call__(self, trial: T, tracker: Tracker) -> R:
@@ -133,7 +133,7 @@ class Assignment(Generic[T, R]):
     of the head's environment, where a worker's own has none of them.
     """
 
-    trainer: Trainer[T, R]
+    trainer: TrialTrainer[T, R]
     store: ResultStore[R]
     threads: int
     note: Path
@@ -191,7 +191,7 @@ def train_one(assignment: Assignment[T, R], trial: T, digest: str) -> Outcome:
 _trainers: dict[str, Any] = {}  # by the token of their assignment: one, with the images it has loaded
 
 
-def _trainer(assignment: Assignment[T, R]) -> Trainer[T, R]:
+def _trainer(assignment: Assignment[T, R]) -> TrialTrainer[T, R]:
     if assignment.token not in _trainers:
         _check(assignment)
         for name, value in assignment.variables.items():
@@ -200,7 +200,7 @@ def _trainer(assignment: Assignment[T, R]) -> Trainer[T, R]:
         _trainers[assignment.token] = assignment.trainer
         if (torch := loaded_torch()) is not None:
             torch.set_num_threads(assignment.threads)
-    trainer: Trainer[T, R] = _trainers[assignment.token]
+    trainer: TrialTrainer[T, R] = _trainers[assignment.token]
     return trainer
 
 

@@ -18,7 +18,7 @@ from papergan.errors import RecipeError
 from papergan.remote_copy import RemoteCopy
 from papergan.studies.local_workers import LocalWorkers
 from papergan.studies.runner import ResultStore, run_trials
-from papergan.studies.worker import FAILED, Assignment, Outcome, Trainer, TrialFailed, loaded_torch, replay_calls
+from papergan.studies.worker import FAILED, Assignment, Outcome, TrialFailed, TrialTrainer, loaded_torch, replay_calls
 from papergan.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Store(ResultStore[R], Protocol[R]):
 
 
 def train_all(
-    settings: WorkerSettings, trials: Iterable[T], trainer: Trainer[T, R], store: Store[R], tracker: Tracker
+    settings: WorkerSettings, trials: Iterable[T], trainer: TrialTrainer[T, R], store: Store[R], tracker: Tracker
 ) -> dict[str, str]:
     """Train every trial whose result is not in the store, where the settings say.
 
@@ -70,7 +70,7 @@ def train_all(
 
 
 @contextmanager
-def _assignment(settings: WorkerSettings, trainer: Trainer[T, R], store: Store[R]) -> Iterator[Assignment[T, R]]:
+def _assignment(settings: WorkerSettings, trainer: TrialTrainer[T, R], store: Store[R]) -> Iterator[Assignment[T, R]]:
     here = 1 if (torch := loaded_torch()) is None else torch.get_num_threads()
     threads = settings.cpus if settings.ray else here // (settings.jobs or 1)
     assignment = Assignment(trainer, store, max(1, int(threads)), store.folder / ".head", store.remote)

@@ -78,14 +78,14 @@ def trained_game(recipe: Recipe, trained: Weights, images: ImageSplits | None = 
     return game
 
 
-def load_generator(
+def exported_sampler(
     recipe: Recipe,
     generator: Weights,
     tensors: Mapping[str, Tensor] | None = None,
     *,
     images: ImageSplits | None = None,
 ) -> Sampler:
-    """Load an exported generator for sampling. tensors: other weights of it. images: see `new_game`."""
+    """The sampler of an exported generator. tensors: other weights of it. images: see `new_game`."""
     _check(recipe, generator)
     sampler = new_game(recipe, spec_of(generator), images).sampler(averaged=False)
     sampler.load_state_dict(dict(generator.tensors if tensors is None else tensors))

@@ -71,13 +71,13 @@ def griffin_lim_sounds(samples: Tensor, mel: MelSpectrogram, iterations: int) ->
 
 def baselines(recipe: SoundStudyRecipe, sounds: SoundSplits, classifier: SoundClassifier) -> dict[str, Row]:
     """The scores of real test sounds, and of the Griffin-Lim algorithm on their mel spectrograms."""
-    mel, test = mel_of(recipe), sounds.test
+    mel, test = mel_spectrogram_of(recipe), sounds.test
     made = griffin_lim_sounds(test.samples[: recipe.samples], mel, recipe.griffin_lim_iterations)
     real = restoration_scores(test.samples[: recipe.samples], test, mel, classifier)
     return {REAL: real, GRIFFIN_LIM: restoration_scores(made, test, mel, classifier)}
 
 
-def mel_of(recipe: SoundStudyRecipe) -> MelSpectrogram:
+def mel_spectrogram_of(recipe: SoundStudyRecipe) -> MelSpectrogram:
     """The mel spectrogram of the recipe's sounds."""
     return MelSpectrogram(recipe.sounds.rate, recipe.mel.fft, recipe.mel.hop, recipe.mel.bands)
 
@@ -150,7 +150,7 @@ def rows_of_sounds(
         names = captions if KINDS[group.grid].restores else [str(place + 1) for place in range(len(shown))]
         rows[group.name] = dict(zip(names, shown, strict=False))
     if any(KINDS[group.grid].restores and group.name in rows for group in groups):
-        made = griffin_lim_sounds(test.samples[:SHOWN], mel_of(recipe), recipe.griffin_lim_iterations)
+        made = griffin_lim_sounds(test.samples[:SHOWN], mel_spectrogram_of(recipe), recipe.griffin_lim_iterations)
         rows[GRIFFIN_LIM] = dict(zip(captions, made, strict=False))
     return rows
 
@@ -159,7 +159,7 @@ def spectrograms(rows: Mapping[str, Mapping[str, Tensor]], recipe: SoundStudyRec
     """Log mel spectrograms of the first ten of each row of `rows_of_sounds`, and their waveforms above them."""
     from matplotlib.figure import Figure
 
-    mel = mel_of(recipe)
+    mel = mel_spectrogram_of(recipe)
     figure = Figure(figsize=(1.7 * NUM_SPECTROGRAMS, 2.3 * len(rows) + 0.6), layout="constrained")
     figure.suptitle(title)
     panels = figure.subplots(

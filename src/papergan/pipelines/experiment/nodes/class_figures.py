@@ -26,7 +26,7 @@ from papergan.metrics.conditional import class_accuracies
 from papergan.objectives.mutual_information import WithCodes
 from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
-from papergan.pipelines.experiment.restore import device_of, load_generator, numerics_of, progress_of, trained_game
+from papergan.pipelines.experiment.restore import device_of, exported_sampler, numerics_of, progress_of, trained_game
 from papergan.reporting.image_grid import ImageGrid, num_frames
 from papergan.weights import Weights
 
@@ -49,7 +49,7 @@ def draw_by_class(
     Of any other the class that the data set's classifier predicts; without one the plain grid, which says why.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
-    sampler = load_generator(recipe, generator)
+    sampler = exported_sampler(recipe, generator)
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     extractors = [e for e in extractors_of(recipe.evaluation, device_of(recipe), domain_classifier) if e.class_names]
     if systems.is_conditional(recipe.system, recipe.overrides):
@@ -149,7 +149,7 @@ def _first(pixels: Tensor, count: int) -> Tensor:
     return torch.cat([pixels[:count], pixels.new_zeros(missing, *pixels.shape[1:])])
 
 
-class Row(NamedTuple):
+class LabelledRow(NamedTuple):
     """A row of a figure: its label, and ten images, uint8 [10, C, S, S]."""
 
     label: str
@@ -164,7 +164,7 @@ def draw_codes(experiment: Experiment, images: ImageSplits, trained: Weights, ge
     """
     recipe, progress = experiment.recipe, progress_of(generator)
     with numerics_of(recipe):
-        of_codes = code_rows(load_generator(recipe, generator), recipe.seed, progress)
+        of_codes = code_rows(exported_sampler(recipe, generator), recipe.seed, progress)
         of_encoder = reconstruction_rows(trained_game(recipe, trained), images, recipe.evaluation.batch_size)
     rows = of_codes + of_encoder
     if not rows:
@@ -175,7 +175,7 @@ def draw_codes(experiment: Experiment, images: ImageSplits, trained: Weights, ge
     return ImageGrid(pixels, caption, columns=COLUMNS, row_labels=labels)
 
 
-def code_rows(sampler: Sampler, seed: int, progress: Progress) -> list[Row]:
+def code_rows(sampler: Sampler, seed: int, progress: Progress) -> list[LabelledRow]:
     """A row for each category, and rows along each continuous code; none where the prior has no codes.
 
     Source: Chen et al. 2016, figure 2.
@@ -194,10 +194,10 @@ def code_rows(sampler: Sampler, seed: int, progress: Progress) -> list[Row]:
             row = torch.cat([noise[one], drawn[one], codes[one]]).repeat(COLUMNS, 1)
             row[:, place - prior.continuous] = torch.linspace(-FARTHEST, FARTHEST, COLUMNS, device=row.device)
             rows.append((f"continuous {place + 1}", row))
-    return [Row(label, to_pixels(sampler.decode(row)).cpu()) for label, row in rows]
+    return [LabelledRow(label, to_pixels(sampler.decode(row)).cpu()) for label, row in rows]
 
 
-def reconstruction_rows(game: Game, images: ImageSplits, batch_size: int) -> list[Row]:
+def reconstruction_rows(game: Game, images: ImageSplits, batch_size: int) -> list[LabelledRow]:
     """Rows of the first test images, each above a row of their reconstructions; none without such an encoder."""
     if game.encoder is None:
         return []
@@ -210,4 +210,4 @@ def reconstruction_rows(game: Game, images: ImageSplits, batch_size: int) -> lis
         return []
     shown = to_pixels(decode(game, latents, batch_size))
     pairs = zip(torch.split(some.images, COLUMNS), torch.split(shown, COLUMNS), strict=True)
-    return [Row(*row) for pair in pairs for row in zip(("test images", "reconstructed"), pair, strict=True)]
+    return [LabelledRow(*row) for pair in pairs for row in zip(("test images", "reconstructed"), pair, strict=True)]

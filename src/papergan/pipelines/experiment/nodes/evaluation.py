@@ -16,7 +16,7 @@ from papergan.pipelines.experiment.nodes.discriminator_metrics import (
 )
 from papergan.pipelines.experiment.nodes.divergence import divergence_of
 from papergan.pipelines.experiment.nodes.scorecard import card
-from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of, trained_game
+from papergan.pipelines.experiment.restore import exported_sampler, numerics_of, progress_of, trained_game
 from papergan.pipelines.experiment.scorers import scorer_of
 from papergan.training.memory import memory_errors
 from papergan.training.signals import stoppable
@@ -46,7 +46,7 @@ def evaluate(
     settings = recipe.evaluation
     memory = memory_errors("the final evaluation", f"lower evaluation.batch_size (now {settings.batch_size})")
     with memory, numerics_of(recipe), stoppable("the final evaluation") as stop:
-        sampler = load_generator(recipe, generator, images=images)
+        sampler = exported_sampler(recipe, generator, images=images)
         scorer = scorer_of(
             experiment, images, domain_classifier, reference, generator, sampler, feature_cache, stop
         )  # fmt: skip
@@ -61,7 +61,7 @@ def evaluate(
             step, epoch = int(snapshots.metadata[f"{name}.step"]), float(snapshots.metadata[f"{name}.epoch"])
             metrics = final
             if step != int(generator.metadata["step"]):
-                sampler = load_generator(recipe, generator, snapshots.under(name), images=images)
+                sampler = exported_sampler(recipe, generator, snapshots.under(name), images=images)
                 metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
         game, should_stop = trained_game(recipe, trained, images), stop.requested

@@ -11,7 +11,7 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.nodes.divergence import no_picture, no_weights, unless_diverged
-from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of, trained_game
+from papergan.pipelines.experiment.restore import exported_sampler, numerics_of, progress_of, trained_game
 from papergan.reporting.image_grid import ImageGrid
 from papergan.training.export import export_generator
 from papergan.weights import Weights
@@ -45,7 +45,7 @@ def sample(experiment: Experiment, images: ImageSplits, generator: Weights) -> I
     """64 images of fixed latents: the same ones at every evaluation and in every run of this recipe."""
     progress = progress_of(generator)
     with numerics_of(experiment.recipe):
-        sampler = load_generator(experiment.recipe, generator, images=images)
+        sampler = exported_sampler(experiment.recipe, generator, images=images)
         pixels = generate_samples(sampler, experiment.recipe.seed, progress)
     return ImageGrid(pixels, sample_caption(experiment.name, generator.metadata["dataset"], progress))
 

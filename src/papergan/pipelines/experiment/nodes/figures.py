@@ -17,7 +17,7 @@ from papergan.metrics.nearest_neighbours import nearest
 from papergan.networks.autoencoders.autoencoder import Autoencoder
 from papergan.pipelines.experiment.nodes.divergence import no_animation, no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
-from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, trained_game
+from papergan.pipelines.experiment.restore import device_of, exported_sampler, progress_of, trained_game
 from papergan.reporting.image_grid import Animation, ImageGrid
 from papergan.weights import Weights
 
@@ -69,7 +69,7 @@ def interpolate(experiment: Experiment, images: ImageSplits, trained: Weights, g
     Where the discriminator is an autoencoder, also interpolations between the codes of test images, and to their
     mirror images.
     """
-    sampler, progress = load_generator(experiment.recipe, generator), progress_of(generator)
+    sampler, progress = exported_sampler(experiment.recipe, generator), progress_of(generator)
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
     game = trained_game(experiment.recipe, trained)
     discriminator = game.networks[game.showcase.discriminator]
@@ -120,7 +120,7 @@ def draw_neighbours(
 ) -> ImageGrid:
     """Eight samples, each beside the real images of the reference that are nearest to it."""
     recipe = experiment.recipe
-    sampler = load_generator(recipe, generator, images=images)
+    sampler = exported_sampler(recipe, generator, images=images)
     samples = generate_samples(sampler, recipe.seed, progress_of(generator))
     extractor = fastest(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
     held = reference[extractor.name]

@@ -10,7 +10,7 @@ from papergan.image_range import to_pixels
 from papergan.objectives.clips import ClipGenerator
 from papergan.pipelines.experiment.nodes.divergence import no_animation, unless_diverged
 from papergan.pipelines.experiment.nodes.export import generate_samples, sample_caption
-from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of
+from papergan.pipelines.experiment.restore import exported_sampler, numerics_of, progress_of
 from papergan.reporting.image_grid import Animation, playing
 from papergan.weights import Weights
 
@@ -22,7 +22,7 @@ def play_clips(experiment: Experiment, images: ImageSplits, generator: Weights) 
     """The clips of the 64 fixed latents, all playing at once."""
     progress = progress_of(generator)
     with numerics_of(experiment.recipe):
-        sampler = load_generator(experiment.recipe, generator, images=images)
+        sampler = exported_sampler(experiment.recipe, generator, images=images)
         clips = generate_samples(sampler, experiment.recipe.seed, progress)
     return playing(clips, sample_caption(experiment.name, generator.metadata["dataset"], progress))
 
@@ -31,7 +31,7 @@ def play_clips(experiment: Experiment, images: ImageSplits, generator: Weights) 
 def swap_codes(experiment: Experiment, generator: Weights) -> Animation:
     """Eight contents with eight motions: a row has one content, a column one motion."""
     recipe, progress = experiment.recipe, progress_of(generator)
-    sampler = load_generator(recipe, generator)
+    sampler = exported_sampler(recipe, generator)
     network = sampler.generator
     assert isinstance(network, ClipGenerator)  # the trait "needs_clips" of its system says so
     latents, *classes = sampler.latents(NUM_SWAPPED, recipe.seed, "swapped codes", progress=progress)

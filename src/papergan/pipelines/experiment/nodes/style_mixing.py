@@ -8,7 +8,7 @@ from papergan.image_range import to_pixels
 from papergan.inference.styles import mixing_images, mixing_legend
 from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import sample_caption
-from papergan.pipelines.experiment.restore import load_generator, numerics_of, progress_of
+from papergan.pipelines.experiment.restore import exported_sampler, numerics_of, progress_of
 from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
 
@@ -22,7 +22,7 @@ def draw_style_mixing(experiment: Experiment, generator: Weights) -> ImageGrid:
     Where the generator has no styles, the caption says so.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
-    sampler = load_generator(recipe, generator)
+    sampler = exported_sampler(recipe, generator)
     network = sampler.generator
     if not isinstance(network, StyleGenerator):
         return no_picture(experiment, "its generator has no styles")

@@ -16,7 +16,7 @@ from papergan.networks.image_to_image.directions import A_TO_B, B_TO_A, directio
 from papergan.pipelines.experiment.nodes.divergence import no_picture, unless_diverged
 from papergan.pipelines.experiment.nodes.export import sample_caption
 from papergan.pipelines.experiment.nodes.figures import LATENTS_PER_ROW, rows_over_time
-from papergan.pipelines.experiment.restore import device_of, load_generator, numerics_of, progress_of
+from papergan.pipelines.experiment.restore import device_of, exported_sampler, numerics_of, progress_of
 from papergan.reporting.image_grid import ImageGrid
 from papergan.weights import Weights
 
@@ -31,7 +31,7 @@ def draw_translations(experiment: Experiment, images: ImageSplits, generator: We
     """
     recipe, splits, progress = experiment.recipe, images.inputs, progress_of(generator)
     assert splits is not None
-    sampler, device, spec = load_generator(recipe, generator, images=images), device_of(recipe), images.spec
+    sampler, device, spec = exported_sampler(recipe, generator, images=images), device_of(recipe), images.spec
     inputs, target = splits.test.images[:NUM_SHOWN], images.test.images[:NUM_SHOWN]
     networks = directions_of(sampler.generator)
     with numerics_of(recipe):

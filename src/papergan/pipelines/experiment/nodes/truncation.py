@@ -18,7 +18,7 @@ from papergan.game.sampler import Sampler
 from papergan.image_range import to_pixels
 from papergan.pipelines.experiment.nodes.divergence import no_figure, unless_diverged
 from papergan.pipelines.experiment.nodes.export import sample_caption
-from papergan.pipelines.experiment.restore import device_of, load_generator, progress_of, under_truncation
+from papergan.pipelines.experiment.restore import device_of, exported_sampler, progress_of, under_truncation
 from papergan.reporting.image_grid import make_grid
 from papergan.training.signals import stoppable
 from papergan.weights import Weights
@@ -41,7 +41,7 @@ def sweep_truncation(
     Returns a matplotlib Figure; where the prior cannot be truncated it shows one row.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
-    sampler = load_generator(recipe, generator)
+    sampler = exported_sampler(recipe, generator)
     device = device_of(recipe)
     extractor = fastest(extractors_of(recipe.evaluation, device, domain_classifier))
     evaluator = Evaluator([extractor], reference, device=device, batch_size=recipe.evaluation.batch_size)
