@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from papergan.errors import DataError, EvaluationError
-from papergan.sound.classifier import _varied, accuracy, features_and_logits, load_classifier, train_classifier
+from papergan.sound.classifier import _varied, features_and_logits, load_classifier, train_classifier
 from papergan.sound.drawn_sounds import drawn_sounds
 from papergan.sound.settings import ClassifierSettings, MelSettings
 from papergan.sound.sounds import SoundSet, to_model_range
@@ -26,7 +26,8 @@ def weights():
 
 
 def test_it_learns_the_classes(weights):
-    assert accuracy(load_classifier(weights), TEST) > 0.6  # chance is 0.1
+    _, logits = features_and_logits(load_classifier(weights), TEST.samples)
+    assert (logits.argmax(1) == TEST.labels).double().mean() > 0.6  # chance is 0.1
 
 
 def test_it_is_the_same_every_time_and_leaves_the_ambient_state(weights):
@@ -58,15 +59,6 @@ def test_features_and_logits_are_those_of_all_sounds_in_parts(weights):
     sounds = to_model_range(TRAIN.samples)
     assert torch.allclose(features, classifier.features(sounds), atol=1e-4)
     assert torch.allclose(logits, classifier(sounds), atol=1e-4)
-
-
-def test_accuracy_is_the_share_of_right_classes(weights):
-    classifier = load_classifier(weights)
-    _, logits = features_and_logits(classifier, TEST.samples)
-    found = logits.argmax(1)
-    assert accuracy(classifier, replace(TEST, labels=found)) == 1.0
-    wrong = torch.where(torch.arange(100) < 30, (found + 1) % 10, found)
-    assert accuracy(classifier, replace(TEST, labels=wrong)) == pytest.approx(0.7)
 
 
 QUIET = (-2000.0, -2000.0)  # dB: none in float32
@@ -126,15 +118,6 @@ def test_too_few_sounds_or_classes_are_refused():
 def test_other_weights_are_refused(weights, metadata, message):
     with pytest.raises(EvaluationError, match=message):
         load_classifier(Weights(weights.tensors, {**weights.metadata, **metadata}))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"rate": 4000}, {"classes": tuple("abcdefghij")}, {"samples": TEST.samples[:0], "labels": TEST.labels[:0]}],
-)
-def test_accuracy_of_other_sounds_is_refused(weights, change):
-    with pytest.raises(EvaluationError, match="10 classes at 8000 Hz"):
-        accuracy(load_classifier(weights), replace(TEST, **change))
 
 
 def test_few_sounds_are_gone_through_until_there_were_enough_steps():

@@ -14,7 +14,6 @@ from papergan.wireless.channels import Channel, TrueChannel, convolve, noise_dev
 from papergan.wireless.modulation import (
     awgn_bit_error_rate,
     constellation,
-    detect,
     matched_filter_bound,
     modulate,
     over_rayleigh,
@@ -28,6 +27,12 @@ AWGN, RAYLEIGH, SELECTIVE = Channel("awgn"), Channel("rayleigh"), Channel("frequ
 def sampled(rate, count):
     """Five standard errors of a share of `count` independent events."""
     return 5 * math.sqrt(rate * (1 - rate) / count)
+
+
+def detect(signal, order):
+    """The bits, [B, N log2(order)], of the constellation's symbols that are nearest to a signal [B, N, 2]."""
+    nearest = torch.cdist(signal, constellation(order)).argmin(-1)
+    return messages_of(int(math.log2(order)))[nearest].flatten(1)
 
 
 @pytest.mark.parametrize("order", [2, 4, 16])

@@ -53,7 +53,6 @@ class Variant:
     """
 
     name: str
-    compression: Compression
     model: StoredModel | None
     onnx: bytes | None
     sampler: Sampler
@@ -149,9 +148,9 @@ def _variant(model: StoredModel, name: str, what: Compression, seed: int, thread
     generator = Generator(model)
     progress, sampler = generator.progress, generator.sampler
     if what.precision == "bfloat16":
-        return Variant(name, what, model, None, Sampler(sampler.prior, Autocast(sampler.generator)), progress)
+        return Variant(name, model, None, Sampler(sampler.prior, Autocast(sampler.generator)), progress)
     if what.precision == "float32":
-        return Variant(name, what, model, exported(generator, "onnx", name) if to_onnx else None, sampler, progress)
+        return Variant(name, model, exported(generator, "onnx", name) if to_onnx else None, sampler, progress)
     onnx = exported(generator, "onnx", name)
     if what.precision == "int8_dynamic":
         onnx = quantise(onnx, "dynamic")
@@ -159,4 +158,4 @@ def _variant(model: StoredModel, name: str, what: Compression, seed: int, thread
         latents = sampler.latents(what.calibration, seed, "calibration", progress=progress)
         parts = zip(*(torch.split(part, CALIBRATION_BATCH) for part in latents), strict=True)
         onnx = quantise(onnx, "static", [as_inputs(input_names(generator), part) for part in parts])
-    return Variant(name, what, None, onnx, Sampler(sampler.prior, OnnxGenerator(onnx, threads)), progress)
+    return Variant(name, None, onnx, Sampler(sampler.prior, OnnxGenerator(onnx, threads)), progress)

@@ -84,15 +84,27 @@ class StyleMethods:
         Coarse styles are of the left. Raises RecipeError as `mix` does.
         """
         check_count(n)
-        return _mixing_grid(self._generator, seeds, n, layer, truncation)
+        generator, network = self._generator, styled(self._generator, "mixing_grid")
+        first = checked_layer(network, layer)
+        coarse, fine = (_styles_of(generator, network, n, seed, truncation) for seed in seeds)
+        images = mixing_images(network, coarse, fine, first).cpu()
+        caption = f"{_name(generator)}: seed {seeds[0]} on the left, {seeds[1]} above; {mixing_legend(first)}"
+        return Grid(ImageGrid(to_pixels(images), caption, columns=n + 1), 2)
 
+    @torch.no_grad()
     def truncation_strip(self, n: int = 4, *, seed: int = 0, psis: Sequence[float] = PSIS) -> Grid:
         """A picture: a row for each of n samples, a column for each psi; 0 is the mean style, below it the opposite.
 
         Raises RecipeError where the generator has no styles.
         """
         check_count(n)
-        return _truncation_strip(self._generator, n, seed, psis)
+        network = styled(self._generator, "truncation_strip")
+        if not psis:
+            raise RecipeError("psis: expected factors of truncation, (0.0, 0.5, 1.0) for example, got none")
+        styles = _styles_of(self._generator, network, n, seed, None)
+        rows = torch.stack([network.synthesise(network.truncate(styles, psi)).float() for psi in psis], dim=1)
+        caption = f"{_name(self._generator)}: psi {', '.join(f'{psi:g}' for psi in psis)}"
+        return Grid(ImageGrid(to_pixels(rows.flatten(0, 1).clamp(-1, 1).cpu()), caption, columns=len(psis)), 2)
 
 
 def styled(generator: Generator, what: str) -> StyleGenerator:
@@ -153,31 +165,8 @@ def mixing_legend(layer: int) -> str:
     return f"styles of layers 0 to {layer - 1} from the left, of the others from above"
 
 
-def _mixing_grid(
-    generator: Generator, seeds: tuple[int, int], n: int, layer: int | None, truncation: float | None
-) -> Grid:
-    """The picture of `Generator.mixing_grid`."""
-    network = styled(generator, "mixing_grid")
-    first = checked_layer(network, layer)
-    coarse, fine = (_styles_of(generator, network, n, seed, truncation) for seed in seeds)
-    images = mixing_images(network, coarse, fine, first).cpu()
-    name = generator.stored.about.get("experiment", generator.system)
-    caption = f"{name}: seed {seeds[0]} on the left, {seeds[1]} above; {mixing_legend(first)}"
-    return Grid(ImageGrid(to_pixels(images), caption, columns=n + 1), 2)
-
-
-def _truncation_strip(generator: Generator, n: int, seed: int, psis: Sequence[float]) -> Grid:
-    """The picture of `Generator.truncation_strip`."""
-    network = styled(generator, "truncation_strip")
-    if not psis:
-        raise RecipeError("psis: expected factors of truncation, (0.0, 0.5, 1.0) for example, got none")
-    styles = _styles_of(generator, network, n, seed, None)
-    with torch.no_grad():
-        rows = torch.stack([network.synthesise(network.truncate(styles, psi)).float() for psi in psis], dim=1)
-    caption = (
-        f"{generator.stored.about.get('experiment', generator.system)}: psi {', '.join(f'{psi:g}' for psi in psis)}"
-    )
-    return Grid(ImageGrid(to_pixels(rows.flatten(0, 1).clamp(-1, 1).cpu()), caption, columns=len(psis)), 2)
+def _name(generator: Generator) -> object:
+    return generator.stored.about.get("experiment", generator.system)
 
 
 def _styles_of(generator: Generator, network: StyleGenerator, n: int, seed: int, truncation: float | None) -> Tensor:

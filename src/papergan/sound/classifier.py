@@ -112,20 +112,6 @@ def load_classifier(weights: Weights, device: torch.device | str = "cpu") -> Sou
     return network.eval().requires_grad_(False).to(device)
 
 
-def accuracy(classifier: SoundClassifier, sounds: SoundSet) -> float:
-    """The share of sounds, 0..1, whose largest logit is that of their class.
-
-    Raises EvaluationError for no sounds, and for sounds of another rate or other classes.
-    """
-    if sounds.rate != classifier.rate or sounds.classes != classifier.classes or not len(sounds):
-        raise EvaluationError(
-            f"{sounds.name}: the {KIND} knows {len(classifier.classes)} classes at {classifier.rate} Hz; got "
-            f"{len(sounds)} sounds of {len(sounds.classes)} classes at {sounds.rate} Hz, which must be the same ones"
-        )
-    _, logits = features_and_logits(classifier, sounds.samples)
-    return float((logits.argmax(1) == sounds.labels).double().mean())
-
-
 @torch.no_grad()
 def features_and_logits(classifier: SoundClassifier, samples: Tensor) -> tuple[Tensor, Tensor]:
     """Features [N, D] and logits [N, K], float32 on the CPU, of sounds int16 [N, L], a few at a time."""

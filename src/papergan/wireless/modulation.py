@@ -1,4 +1,4 @@
-"""Square QAM with `Gray` labels and coherent detection: modulator, detector, bit error rates in closed form.
+"""Square QAM with `Gray` labels and coherent detection: modulator, bit error rates in closed form.
 
 Energy per bit Eb, noise of N0 / 2 in each real dimension. `Gray` labels: those of neighbouring amplitudes differ by one
 bit. Source: Proakis and Salehi 2008, Digital Communications, 5th edition, sections 4.3, 13.3,
@@ -40,14 +40,6 @@ def modulate(bits: Tensor, order: Order) -> Tensor:
     half = per_symbol // 2
     symbols = torch.stack([_amplitudes(groups[..., :half]), _amplitudes(groups[..., half:])], dim=-1)
     return symbols / math.sqrt(2 * (4**half - 1) / 3)
-
-
-def detect(signal: Tensor, order: Order) -> Tensor:
-    """The bits, [B, N log2(order)], of the constellation's symbols that are nearest to a signal [B, N, 2]."""
-    points = constellation(order)
-    nearest = (signal[..., None, :] - points).square().sum(-1).argmin(-1)
-    places = reversed(range(int(math.log2(order))))
-    return torch.stack([(nearest >> place) & 1 for place in places], dim=-1).flatten(1).float()
 
 
 def _amplitudes(bits: Tensor) -> Tensor:

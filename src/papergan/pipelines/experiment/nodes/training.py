@@ -102,10 +102,9 @@ def train(
         experiment.name, len(images.train), images.train.name, settings.steps, game.device, recipe.fingerprint,
     )  # fmt: skip
     with stoppable("training") as stop:
-        evaluation = Evaluation(experiment, images, evaluator)
         callbacks = Callbacks(
             report=tracker.report,
-            evaluate=partial(evaluation, stop, tracker),
+            evaluate=partial(_evaluate, experiment, images, evaluator, stop, tracker),
             evaluated=partial(_report_evaluation, tracker, partial(_prune, prune, settings.steps)),
             resumed=partial(_replay, tracker, partial(_prune, prune, settings.steps)),
             stop=stop,
@@ -164,24 +163,21 @@ def train_settings_of(
     )
 
 
-class Evaluation:
+def _evaluate(
+    experiment: Experiment, images: ImageSplits, evaluator: Evaluator, stop: StopRequest, tracker: Tracker,
+    sampler: Sampler, game: Game, progress: Progress,
+) -> Row:  # fmt: skip
     """An evaluation during training: scores of the exported generator, and metrics of the discriminator."""
-
-    def __init__(self, experiment: Experiment, images: ImageSplits, evaluator: Evaluator) -> None:
-        self.experiment, self.images, self.evaluator = experiment, images, evaluator
-
-    def __call__(self, stop: StopRequest, tracker: Tracker, sampler: Sampler, game: Game, progress: Progress) -> Row:
-        settings, seed = self.experiment.recipe.evaluation, self.experiment.recipe.seed
-        caption = sample_caption(self.experiment.name, self.images.train.name, progress)
-        tracker.picture(ImageGrid(generate_samples(sampler, seed, progress), caption), progress.step)
-        rules, should_stop = settings.rules_while_training(seed), stop.requested
-        what = f"samples of epoch {progress.epoch:g}"
-        sampler = under_truncation(self.experiment.recipe, sampler, rules.truncation, progress)
-        scores = self.evaluator.score_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
-        return scores | measure_discriminator(
-            game, self.images, count=settings.discriminator_samples, seed=seed, batch_size=settings.batch_size,
-            progress=progress, should_stop=should_stop,
-        )  # fmt: skip
+    recipe = experiment.recipe
+    caption = sample_caption(experiment.name, images.train.name, progress)
+    tracker.picture(ImageGrid(generate_samples(sampler, recipe.seed, progress), caption), progress.step)
+    rules, what = recipe.evaluation.rules_while_training(recipe.seed), f"samples of epoch {progress.epoch:g}"
+    sampler = under_truncation(recipe, sampler, rules.truncation, progress)
+    scores = evaluator.score_sampler(sampler, rules, progress=progress, should_stop=stop.requested, what=what)
+    return scores | measure_discriminator(
+        game, images, count=recipe.evaluation.discriminator_samples, seed=recipe.seed,
+        batch_size=recipe.evaluation.batch_size, progress=progress, should_stop=stop.requested,
+    )  # fmt: skip
 
 
 def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
