@@ -10,7 +10,7 @@ from papergan.data.images import ImageSpec
 from papergan.game.priors import one_hot
 from papergan.game.schedules import Progress
 from papergan.networks.video.mocogan import ClipDiscriminator, FrameDiscriminator, MoCoGANGenerator
-from papergan.objectives.clips import ClipLatents, ClipLayout, ClipParts, frame_of
+from papergan.objectives.clips import ClipLatents, ClipLayout, frame_of
 
 LAYOUT = ClipLayout(content=5, motion=3, frames=4, categories=2)
 
@@ -89,18 +89,20 @@ def test_a_layout_of_other_clips_is_refused():
         MoCoGANGenerator(clips_of(frames=5), LAYOUT)
 
 
-def test_parts_of_a_latent_are_split_joined_and_swapped():
-    drawn, other = latents(), latents().flip(0)
+def test_parts_of_a_latent_are_split_joined_and_crossed():
+    drawn = latents()
     parts = LAYOUT.split(drawn)
     assert [tuple(part.shape) for part in parts] == [(6, 5), (6, 5, 3), (6, 2)]
     assert torch.equal(LAYOUT.join(parts), drawn)
     assert torch.equal(parts.category.sum(1), torch.ones(6))
-    theirs = LAYOUT.split(other)
-    swapped = LAYOUT.split(LAYOUT.swap_content(drawn, other))
-    for found, wanted in zip(swapped, ClipParts(theirs.content, parts.motion, parts.category), strict=True):
-        assert torch.equal(found, wanted)
-    assert torch.equal(LAYOUT.swap_motion(drawn, other), LAYOUT.swap_content(other, drawn))
-    assert torch.equal(LAYOUT.swap_content(drawn, drawn), drawn)
+    crossed = LAYOUT.split(LAYOUT.crossed(drawn))
+    assert len(parts.category.unique(dim=0)) == 2  # so that one category for all is none of each latent's own
+    for row in range(6):
+        for column in range(6):
+            place = 6 * row + column
+            assert torch.equal(crossed.content[place], parts.content[row])
+            assert torch.equal(crossed.motion[place], parts.motion[column])
+            assert torch.equal(crossed.category[place], parts.category[0])
 
 
 def test_content_and_category_are_the_same_in_all_frames():
@@ -109,7 +111,7 @@ def test_content_and_category_are_the_same_in_all_frames():
     assert codes.shape == (6, 4, 5 + 2 + 3)
     for place in range(4):
         assert torch.equal(codes[:, place, :7], torch.cat([parts.content, parts.category], 1))
-    swapped = network.codes(LAYOUT.swap_content(drawn, drawn.flip(0)))
+    swapped = network.codes(LAYOUT.join(parts._replace(content=parts.content.flip(0))))
     assert torch.equal(swapped[..., 5:], codes[..., 5:])
     assert torch.equal(swapped[..., :5], codes.flip(0)[..., :5])
 

@@ -92,6 +92,10 @@ def test_clips_play_and_codes_are_swapped(finished):
     clips, swapped = (finished.load(f"{NAME}.{name}") for name in ("clips", "swapped_codes"))
     assert [grid.images.shape for grid in clips.grids] == [(64, 1, 32, 32)] * 2
     assert [grid.images.shape for grid in swapped.grids] == [(64, 1, 32, 32)] * 2
+    assert swapped.grids[0].caption.endswith("each column one motion code, all of one category")
+    rows = swapped.grids[0].images.unflatten(0, (8, 8))
+    assert not torch.equal(rows[0], rows[1])
+    assert not torch.equal(rows[:, 0], rows[:, 1])
     samples = finished.load(f"{NAME}.samples").images
     assert num_frames(samples.shape[1]) == 2
     assert torch.equal(samples[:, 1:], clips.grids[1].images)

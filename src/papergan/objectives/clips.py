@@ -60,13 +60,16 @@ class ClipLayout:
         """The latents [B, latent_dim] of these parts; undoes `split`."""
         return torch.cat([parts.content, parts.motion.flatten(1), parts.category], dim=1)
 
-    def swap_content(self, latents: Tensor, other: Tensor) -> Tensor:
-        """The motion and the category of `latents` with the content of `other`, [B, latent_dim] each."""
-        return self.join(self.split(latents)._replace(content=self.split(other).content))
+    def crossed(self, latents: Tensor) -> Tensor:
+        """Every content of `latents` [B, latent_dim] with every motion, [B * B, latent_dim]; motions change fastest.
 
-    def swap_motion(self, latents: Tensor, other: Tensor) -> Tensor:
-        """The content of `latents` with the motion and the category of `other`, [B, latent_dim] each."""
-        return self.swap_content(other, latents)
+        All have the category of the first, so that nothing but content and motion differs.
+        """
+        parts, count = self.split(latents), len(latents)
+        category = parts.category[:1].expand(count * count, -1)
+        return self.join(
+            ClipParts(parts.content.repeat_interleave(count, 0), parts.motion.repeat(count, 1, 1), category)
+        )
 
 
 class ClipLatents(WithCategory):

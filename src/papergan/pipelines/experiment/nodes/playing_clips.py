@@ -29,15 +29,15 @@ def play_clips(experiment: Experiment, images: ImageSplits, generator: Weights) 
 
 @unless_diverged(no_animation)
 def swap_codes(experiment: Experiment, generator: Weights) -> Animation:
-    """Eight contents with eight motions: a row has one content, a column one motion."""
+    """Eight contents with eight motions: a row has one content, a column one motion, all of them one category."""
     recipe, progress = experiment.recipe, progress_of(generator)
     sampler = exported_sampler(recipe, generator)
     network = sampler.generator
     assert isinstance(network, ClipGenerator)  # the trait "needs_clips" of its system says so
     latents, *classes = sampler.latents(NUM_SWAPPED, recipe.seed, "swapped codes", progress=progress)
-    motions = latents.repeat(NUM_SWAPPED, 1)
-    swapped = network.layout.swap_content(motions, latents.repeat_interleave(NUM_SWAPPED, 0))
+    swapped = network.layout.crossed(latents)
     with numerics_of(recipe), torch.inference_mode():
-        clips = to_pixels(sampler.decode(swapped, *(one.repeat(NUM_SWAPPED, 1) for one in classes))).cpu()
+        clips = to_pixels(sampler.decode(swapped, *(one[:1].expand(len(swapped), -1) for one in classes))).cpu()
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress)
-    return playing(clips, f"{caption}; each row one content code, each column one motion code", NUM_SWAPPED)
+    explained = f"{caption}; each row one content code, each column one motion code, all of one category"
+    return playing(clips, explained, NUM_SWAPPED)
