@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -60,6 +62,18 @@ def test_sizes_are_those_of_the_authors_code():
     convolutions = [layer for layer in layers if hasattr(layer, "kernel_size")]
     assert len(convolutions) == 14
     assert all(one.bias is None for one in convolutions)
+
+
+def test_weights_begin_within_bounds_of_input_channels_and_kernel():
+    torch.manual_seed(0)
+    images, layout = clips_of(32, channels=1, frames=8), ClipLayout(50, 10, 8, 6)
+    made = MoCoGANGenerator(images, layout, 32)
+    networks = (made, ClipDiscriminator(images, 32, categories=6), FrameDiscriminator(images.frame, 32))
+    for layer in (layer for network in networks for layer in network.modules() if hasattr(layer, "kernel_size")):
+        bound = (layer.in_channels * math.prod(layer.kernel_size)) ** -0.5
+        assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.1)
+        assert layer.weight.abs().max() <= bound
+    assert made(latents(16, layout)).abs().max() < 0.9  # nothing is saturated at the start
 
 
 @pytest.mark.parametrize(("size", "frames", "channels"), [(16, 2, 1), (16, 5, 3), (32, 16, 3), (64, 7, 1)])
