@@ -15,6 +15,7 @@ from papergan.errors import Interrupted, RecipeError
 from papergan.game.schedules import Progress
 from papergan.game.training_step import active_turns, optimiser_step
 from papergan.hooks.study_checks import check_channel_study
+from papergan.studies.channel import results as channel_results
 from papergan.studies.channel import trials as channel_trials
 from papergan.studies.channel.game import build
 from papergan.studies.channel.results import constellations, crossing, sent_symbols, summary
@@ -145,13 +146,17 @@ def test_a_generator_that_is_the_channel_has_no_errors(monkeypatch):
     game = build(one)
 
     class Perfect(torch.nn.Module):
+        beside = 0.0
+
         def forward(self, noise, sent, pilot):
-            return convolve(sent, pilot.reshape(len(pilot), -1, 2)) + one.deviation(6.0) * noise
+            return convolve(sent, pilot.reshape(len(pilot), -1, 2)) + one.deviation(6.0) * noise + self.beside
 
     game.networks["generator"] = Perfect()
     found = generator_errors(game, one)
-    assert found["mean_error"] < 0.08  # the deviation of a mean of a hundred
+    assert found["mean_error"] < 0.02  # and not 0.05, the deviation of a mean of a hundred
     assert found["deviation_ratio"] == pytest.approx(1.0, abs=0.02)
+    game.networks["generator"].beside = 0.1
+    assert generator_errors(game, one)["mean_error"] == pytest.approx(0.1 / 0.75**0.5, rel=0.1)  # of h * x, 1.5^2 / 3
 
 
 def test_errors_are_those_of_the_receiver():
@@ -240,8 +245,8 @@ def test_the_table_has_means_over_seeds_beside_baselines(tmp_path):
     for one in trials_of(what):
         rate = 0.1 + 0.1 * one.seed
         curve = [
-            {"eb_n0_db": at, "block_errors": 1.0, BIT_ERRORS: rate, BLOCK_ERRORS: rate}
-            for at in (0.0, 6.0)
+            {"eb_n0_db": at, "block_errors": errors, BIT_ERRORS: rate, BLOCK_ERRORS: rate}
+            for at, errors in ((0.0, 14.0), (6.0, 15.0))
         ]  # fmt: skip
         last = {"step": 1.0, "mean_error": 0.5, "deviation_ratio": 1.0} if one.through == "generator" else {"step": 1.0}
         last = last if one.through == "generator" else {"step": 1.0}
@@ -251,8 +256,11 @@ def test_the_table_has_means_over_seeds_beside_baselines(tmp_path):
     assert list(table["system"])[:3] == [
         "trained through the generator", "trained through the true channel", "4-QAM (closed form)",
     ]  # fmt: skip
-    assert table["BER 6 dB"][0] == "0.15 ± 0.0707"
+    assert table["BER 6 dB"][0] == table["BLER 6 dB"][0] == "0.15 ± 0.0707"
+    assert table["BER 0 dB"][0] == table["BLER 0 dB"][0] == "0.15 ± 0.0707 (few)"  # 28 of both seeds
     assert table["BER 6 dB"][2] == "0.00239"
+    assert table["BER 6 dB"][5].endswith(" (few)")  # of a hundred blocks of maximum likelihood
+    assert list(table["BLER 0 dB"])[2:5] == [cell.removesuffix(" (few)") for cell in list(table["BLER 0 dB"])[2:5]]
     assert table["mean error"][0] == "0.5 ± 0"
     assert table["mean error"][1] == ""
 
@@ -272,6 +280,18 @@ def test_pictures_are_of_the_first_seed_that_ended(tmp_path):
     assert [axes.get_ylabel().split(",")[0] for axes in sent_symbols(groups, "title").axes] == [
         "rayleigh", "rayleigh", "selective", "selective",
     ]  # fmt: skip
+
+
+def test_a_baseline_has_one_colour_in_all_panels():
+    what = recipe()
+    lines = {name: baselines(one.model(), 4, 7, 2, (0.0, 6.0), 100) for name, one in what.channels.items()}
+    colours: dict[str, set[str]] = {}
+    for axes in channel_results.error_rates([], lines, what, "rates").axes:
+        for line in axes.get_lines():
+            colours.setdefault(line.get_label(), set()).add(line.get_color())
+    assert "4-QAM, OFDM" in colours
+    assert [len(found) for found in colours.values()] == [1] * len(colours)
+    assert len(set.union(*colours.values())) == len(colours)
 
 
 @pytest.mark.parametrize(

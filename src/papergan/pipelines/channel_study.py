@@ -59,7 +59,7 @@ def _notes(study: ChannelStudy, groups: list[channel_results.ChannelGroup]) -> l
         *missing,
         f"{recipe.bits} bits in {recipe.symbols} complex symbols of mean energy 1; the Hamming code sends its words by "
         f"{'BPSK' if recipe.code_order == 2 else '4-QAM'} in as many; {recipe.blocks} blocks at each Eb / N0; 0: no "
-        "error was seen",
+        f"error was seen;{channel_results.FEW}: counted from fewer than {channel_results.LEAST_ERRORS} wrong blocks",
         "mean error: of the generator's mean over noise, relative to the signal; noise ratio: the deviation of its "
         "noise, divided by the true one; both at the Eb / N0 that it was trained at",
         "the receiver knows the taps of every baseline, and as the received pilot those of trained systems: "

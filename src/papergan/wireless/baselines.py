@@ -26,13 +26,16 @@ CANDIDATE_NUMBERS = 2_000_000  # of received candidates in memory at once
 
 @dataclass(frozen=True)
 class Baseline:
-    """Error rates of a system at an Eb / N0, in dB. block: None where it is not known. simulated: or closed form."""
+    """Error rates of a system at an Eb / N0, in dB. block: None where it is not known.
+
+    blocks: that were simulated; 0 = closed form.
+    """
 
     name: str
     eb_n0_db: float
     bit: float
     block: float | None = None
-    simulated: bool = False
+    blocks: int = 0
 
 
 def baselines(
@@ -44,7 +47,7 @@ def baselines(
         rows += _closed_forms(channel, bits, symbols, one)
         if bits <= MAX_MESSAGE_BITS:
             bit, block = simulate_most_likely(channel, code_book(bits, code_order), bits, one, blocks)
-            rows.append(Baseline("Hamming (7, 4), maximum likelihood", one, bit, block, simulated=True))
+            rows.append(Baseline("Hamming (7, 4), maximum likelihood", one, bit, block, blocks))
     return rows
 
 

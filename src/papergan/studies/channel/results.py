@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ChannelGroup = NamedGroup[ChannelTrial, ChannelResult]
 
 SHOWN = 4  # values of Eb / N0 in a table, at most
+LEAST_ERRORS = 30  # wrong blocks, below which a rate is marked: its relative deviation is above 18 %
+FEW = " (few)"  # the mark
 LEVELS = {BIT_ERRORS: 1e-3, BLOCK_ERRORS: 1e-2}  # whose Eb / N0 stands in the table
 SYMBOLS = {BIT_ERRORS: "BER", BLOCK_ERRORS: "BLER"}
 WAYS = {"generator": "trained through the generator", "true_channel": "trained through the true channel"}
@@ -48,7 +50,10 @@ def summary(groups: Sequence[ChannelGroup], lines: Sequence[Baseline], grid: Seq
         row = {"system": WAYS[group.trial.through]}
         for which, symbol in SYMBOLS.items():
             row |= {
-                f"{symbol} {value:g} dB": with_deviation(group.over(lambda one: rate_at(one, which, value)))  # noqa: B023
+                f"{symbol} {value:g} dB": _counted(
+                    with_deviation(group.over(lambda one: rate_at(one, which, value))),  # noqa: B023
+                    group.over(lambda one: rate_at(one, "block_errors", value)),  # noqa: B023
+                )
                 for value in shown
             }
             row[_crossing_label(which)] = with_deviation(
@@ -60,14 +65,22 @@ def summary(groups: Sequence[ChannelGroup], lines: Sequence[Baseline], grid: Seq
         rows.append(row)
     for name in dict.fromkeys(line.name for line in lines):
         mine = [line for line in lines if line.name == name]
-        row = {"system": f"{name} ({'simulated' if mine[0].simulated else 'closed form'})"}
+        row = {"system": f"{name} ({'simulated' if mine[0].blocks else 'closed form'})"}
+        errors = {one.eb_n0_db: Measured(one.blocks * (one.block or 0.0), None, 1) for one in mine if one.blocks}
         for which, symbol in SYMBOLS.items():
             rates = {line.eb_n0_db: line.bit if which == BIT_ERRORS else line.block for line in mine}
             known = {at: rate for at, rate in rates.items() if rate is not None}
-            row |= {f"{symbol} {value:g} dB": text(known.get(value)) for value in shown}
+            row |= {
+                f"{symbol} {value:g} dB": _counted(text(known.get(value)), errors.get(value)) for value in shown
+            }  # fmt: skip
             row[_crossing_label(which)] = text(crossing(list(known), list(known.values()), LEVELS[which]))
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
+
+
+def _counted(cell: str, errors: Measured | None) -> str:
+    """The text of a rate, marked where it was counted from few errors. errors: wrong blocks; None in closed form."""
+    return cell + FEW if errors is not None and errors.value * errors.runs < LEAST_ERRORS else cell
 
 
 def _crossing_label(which: str) -> str:
@@ -127,26 +140,30 @@ def error_rates(
     figure = Figure(figsize=(11, 4 * len(recipe.channels)), layout="constrained")
     figure.suptitle(title)
     panels = figure.subplots(len(recipe.channels), 2, squeeze=False)
+    names = dict.fromkeys(line.name for found in lines.values() for line in found)
+    colours = {name: f"C{place}" for place, name in enumerate(names, len(WAYS))}
     for row, channel in zip(panels, recipe.channels, strict=True):
         mine = [group for group in groups if group.grid == channel]
         for axes, which in zip(row, SYMBOLS, strict=True):
-            _rates(axes, mine, lines[channel], which)
+            _rates(axes, mine, lines[channel], which, colours)
             axes.set(title=channel.replace("_", " "), xlabel="Eb / N0, dB", ylabel=f"{which.replace('_', ' ')}")
             axes.grid(alpha=0.3, which="both")
             axes.legend(fontsize="x-small")
     return figure
 
 
-def _rates(axes: Axes, groups: Sequence[ChannelGroup], lines: Sequence[Baseline], which: str) -> None:
+def _rates(
+    axes: Axes, groups: Sequence[ChannelGroup], lines: Sequence[Baseline], which: str, colours: Mapping[str, str]
+) -> None:  # fmt: skip
     smallest = 1.0
-    for place, name in enumerate(dict.fromkeys(line.name for line in lines)):
+    for name in dict.fromkeys(line.name for line in lines):
         rates = {
             line.eb_n0_db: rate
             for line in lines
             if line.name == name and (rate := line.bit if which == BIT_ERRORS else line.block)
         }
         if rates:
-            axes.semilogy(rates.keys(), rates.values(), "--", color=f"C{place + 2}", label=name, linewidth=1)
+            axes.semilogy(rates.keys(), rates.values(), "--", color=colours[name], label=name, linewidth=1)
     for place, group in enumerate(groups):
         grid = sorted({row["eb_n0_db"] for result in group.results for row in result.curve})
         found = {at: mean.value for at in grid if (mean := _mean_at(group, which, at)) is not None and mean.value > 0}

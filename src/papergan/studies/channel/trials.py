@@ -140,8 +140,9 @@ def error_rates(game: Game, trial: ChannelTrial, eb_n0_db: float, blocks: int) -
 def generator_errors(game: Game, trial: ChannelTrial) -> Row:
     """How far the generator is from the true channel, over random symbols and taps.
 
-    mean_error: the root mean square of E_z G(z, x, p) - h * x, divided by that of h * x; of DRAWS draws, whose noise it
-    has in it. deviation_ratio: the root mean square of the deviation of G over z, divided by that of the true noise.
+    mean_error: the root mean square of E_z G(z, x, p) - h * x, divided by that of h * x. The mean is of DRAWS draws;
+    what their noise adds to its square, the variance over DRAWS, is subtracted, and 0 is the least.
+    deviation_ratio: the root mean square of the deviation of G over z, divided by that of the true noise.
     """
     draw = torch.Generator().manual_seed(seed_for(trial.seed, "generator errors"))
     sent = random_symbols(CONDITIONS, signal_length(trial), draw)
@@ -152,8 +153,10 @@ def generator_errors(game: Game, trial: ChannelTrial) -> Row:
     made = made.reshape(CONDITIONS, DRAWS, *truth.shape[1:])
     if not bool(made.isfinite().all()):
         raise NotFiniteError("received signals of the generator are not finite")
-    error = (made.mean(1) - truth).square().mean().sqrt() / truth.square().mean().sqrt()
-    ratio = made.var(1).mean().sqrt() / trial.deviation(trial.settings.generator_eb_n0_db)
+    variance = made.var(1).mean()
+    off = ((made.mean(1) - truth).square().mean() - variance / DRAWS).clamp_min(0.0)
+    error = off.sqrt() / truth.square().mean().sqrt()
+    ratio = variance.sqrt() / trial.deviation(trial.settings.generator_eb_n0_db)
     return {"mean_error": float(error), "deviation_ratio": float(ratio)}
 
 
