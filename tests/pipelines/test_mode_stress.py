@@ -14,7 +14,7 @@ from papergan.config.mode_stress import ModeResult, ModeStressRecipe, trials_of
 from papergan.datasets.trial_results import ModeTrialStore
 from papergan.errors import Interrupted, RecipeError
 from papergan.hooks.study_checks import check_mode_stress
-from papergan.metrics.modes import Mixture
+from papergan.metrics.modes import Mixture, mode_coverage
 from papergan.pipelines import mode_stress as nodes
 from papergan.studies.claims import claim_results, claim_sentences
 from papergan.studies.measures import second_half_mean, spread_of_points_loss
@@ -235,9 +235,24 @@ def test_where_the_first_seed_diverged_samples_are_of_the_next(tmp_path):
     assert (hinge.first_ended, hinge.ended) == (None, False)
     assert hinge.flags == "seed 0: diverged at step 0; seed 1: diverged at step 1"
     drawn, empty = mode_results.samples(groups, what, "title").axes
-    assert drawn.collections[1].get_offsets().tolist() == [[0.5, 0.5]]
+    assert drawn.collections[0].get_offsets().tolist() == [[0.5, 0.5]]
     assert [text.get_text() for text in empty.texts] == ["diverged"]
     assert [text.get_text() for text in drawn.texts] == []
+
+
+def test_circles_have_the_radius_within_which_a_mode_is_covered(tmp_path):
+    what, store = recipe(), ModeTrialStore(tmp_path, tmp_path / "checkpoints")
+    for trial in trials_of(what):
+        store.keep(trial.key, outcome([1]))
+    groups = grouped(NamedGroup, trials_of(what), store)
+    for group, axes in zip(groups, mode_results.samples(groups, what, "title").axes, strict=True):
+        mixture = what.targets[group.grid].mixture()
+        assert len(axes.patches) == len(mixture.centres)
+        for circle, centre in zip(axes.patches, mixture.centres.tolist(), strict=True):
+            assert circle.center == tuple(centre)
+            for share, covered in ((0.99, 1), (1.01, 0)):
+                point = torch.tensor([[centre[0] + share * circle.radius, centre[1]]])
+                assert mode_coverage(point, mixture).modes == covered
 
 
 def test_a_level_keeps_its_colour_and_all_are_in_the_legend(tmp_path):

@@ -12,6 +12,8 @@ from papergan.errors import EvaluationError
 from papergan.metrics.arrays import Array, as_tensor
 from papergan.randomness import seed_for
 
+WITHIN = 3.0  # deviations of a mode, as far as a sample of high quality may be from its centre
+
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
@@ -66,7 +68,7 @@ class ModeCoverage:
     divergence: float
 
 
-def mode_coverage(samples: Array, mixture: Mixture, within: float = 3.0) -> ModeCoverage:
+def mode_coverage(samples: Array, mixture: Mixture, within: float = WITHIN) -> ModeCoverage:
     """How many modes samples [N, 2] reach, how many samples are near one, and how evenly the modes share those.
 
     A sample is of high quality if |x - nearest centre| <= within * deviation. A mode is covered if at least one such

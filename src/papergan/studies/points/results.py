@@ -16,7 +16,7 @@ from papergan.config.mode_stress import (
     ModeTrial,
     TargetRecipe,
 )
-from papergan.metrics.modes import mode_coverage
+from papergan.metrics.modes import WITHIN, mode_coverage
 from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.studies.measures import last_value, second_half_mean, seconds_per_step, spread_of_points_loss
@@ -97,8 +97,12 @@ COLUMNS = 6
 
 
 def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -> Figure:
-    """Generated points on the centres of the modes, a panel per target and level; of the first seed that ended."""
+    """Generated points on the centres of the modes, a panel per target and level; of the first seed that ended.
+
+    A circle has what counts as near its mode.
+    """
     from matplotlib.figure import Figure
+    from matplotlib.patches import Circle
 
     shown = [group for group in groups if group.results]
     rows = max(1, -(-len(shown) // COLUMNS))
@@ -106,9 +110,10 @@ def samples(groups: Sequence[ModeGroup], recipe: ModeStressRecipe, title: str) -
     figure.suptitle(title)
     for place, group in enumerate(shown, 1):
         axes = figure.add_subplot(rows, COLUMNS, place)
-        centres = recipe.targets[group.grid].mixture().centres
-        limit = 1.25 * float(centres.abs().max())
-        axes.scatter(centres[:, 0], centres[:, 1], s=60, facecolors="none", edgecolors="tab:red", linewidths=0.6)
+        mixture = recipe.targets[group.grid].mixture()
+        limit = 1.25 * float(mixture.centres.abs().max())
+        for x, y in mixture.centres.tolist():
+            axes.add_patch(Circle((x, y), WITHIN * mixture.deviation, fill=False, edgecolor="tab:red", linewidth=0.6))
         if found := group.first_ended:
             points = found[1].points
             axes.scatter([x for x, _ in points], [y for _, y in points], s=1.5, color="tab:blue", alpha=0.5)
