@@ -6,9 +6,12 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from math import exp, isfinite, log
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from papergan.atomic_files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Axis = Sequence[tuple[float, Mapping[str, Any]]]  # value, and the figures of that cell
 
@@ -22,6 +25,7 @@ MEASURES: dict[str, Callable[[Mapping[str, Any]], float]] = {
     "kept for the backward pass, MiB": lambda cell: cell["kept_bytes"] / 2**20,
     "MFLOP per image": lambda cell: cell["mean_flops"] / cell["images_per_step"] / 1e6,
 }
+LEAST_FITTED = 3  # values of an axis, below which a line through them is no fit
 DRAWN = ("milliseconds per image", "memory of training, MiB")
 
 
@@ -36,14 +40,19 @@ def power_law(points: Sequence[tuple[float, float]]) -> tuple[float, float] | No
     return slope, exp(mean_y - slope * mean_x)
 
 
+def fitted(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """The power law of an axis; None for fewer than `LEAST_FITTED` values, through two of which a line always goes."""
+    return power_law(points) if len({x for x, _ in points}) >= LEAST_FITTED else None
+
+
 def table(axes: Mapping[str, Axis]) -> str:
-    """Markdown: the cells of each axis, then the exponent over the whole axis and between its last two values."""
+    """Markdown: the cells of each axis, then the exponents of its fit and between its last two values."""
     parts = [_where(axes)]
     for axis, cells in axes.items():
         head = [f"## {AXES[axis]}", "", f"| {axis} | {' | '.join(MEASURES)} |", "|---" * (1 + len(MEASURES)) + "|"]
         lines = [f"| {x:g} | {' | '.join(f'{m(cell):.4g}' for m in MEASURES.values())} |" for x, cell in cells]
         series = [[(x, measure(cell)) for x, cell in cells] for measure in MEASURES.values()]
-        fits = [("exponent", power_law), ("exponent of the last two", lambda points: power_law(sorted(points)[-2:]))]
+        fits = [("exponent", fitted), ("exponent of the last two", lambda points: power_law(sorted(points)[-2:]))]
         lines += [f"| {name} | {' | '.join(_slope(fit(points)) for points in series)} |" for name, fit in fits]
         parts.append("\n".join([*head, *lines]))
     return "\n\n".join(parts)
@@ -63,9 +72,18 @@ def _where(axes: Mapping[str, Axis]) -> str:
 
 
 def draw(axes: Mapping[str, Axis], place: Path) -> None:
-    """One panel per axis and measure, both logarithmic, with the power law as a dashed line; written as PNG.
+    """Write `figure_of` the axes as PNG."""
+    figure = figure_of(axes)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=100)
+    write_whole(place, picture.getvalue())
 
-    Points of 0, which have no logarithm, are left out.
+
+def figure_of(axes: Mapping[str, Axis]) -> Figure:
+    """One panel per axis and measure, both logarithmic, with the power law as a dashed line.
+
+    Points of 0, which have no logarithm, are left out. Where there are too few values for a power law, what is measured
+    is on a linear axis from 0.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullLocator
@@ -79,18 +97,19 @@ def draw(axes: Mapping[str, Axis], place: Path) -> None:
                 continue
             values = [x for x, _ in points]
             panel.loglog(values, [y for _, y in points], "o-")
-            if (law := power_law(points)) is not None:
+            if (law := fitted(points)) is not None:
                 panel.loglog(values, [law[1] * x ** law[0] for x in values], "--", label=f"~ {axis}^{law[0]:.2f}")
                 panel.legend()
+                panel.yaxis.set_major_formatter("{x:g}")
+                panel.yaxis.set_minor_formatter("{x:g}")
+                panel.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            else:
+                panel.set_yscale("linear")
+                panel.set_ylim(bottom=0)
             panel.set_xticks(values, [f"{x:g}" for x in values])
             panel.xaxis.set_minor_locator(NullLocator())
-            panel.yaxis.set_major_formatter("{x:g}")
-            panel.yaxis.set_minor_formatter("{x:g}")
-            panel.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
             panel.set_xlabel(AXES[axis])
             panel.set_ylabel(name)
             panel.grid(visible=True, alpha=0.3)
     figure.suptitle(_where(axes))
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=100)
-    write_whole(place, picture.getvalue())
+    return figure

@@ -187,6 +187,23 @@ def test_a_power_law_is_found(benchmarks):
     assert power_law([(8, 1.0), (8, 2.0)]) is None
 
 
+def test_two_values_are_no_fit(benchmarks):
+    from growth import figure_of, table
+
+    cell = {
+        "memory_of_training": 2**20, "kept_bytes": 1, "mean_flops": 1, "images_per_step": 1, "hardware": "a core",
+        "commit": "0" * 40, "dirty": False, "experiment": "dcgan", "precision": "float32", "versions": {"torch": "2"},
+    }  # fmt: skip
+    many, two = ([(x, cell | {"images_per_second": 100.0 * x}) for x in values] for values in ((1, 2, 4), (1, 2)))
+    axes = {"batch": many, "ranks": two}
+    found = [line for line in table(axes).splitlines() if line.startswith("| exponent |")]
+    assert [line.split("|")[2].strip() for line in found] == ["-1.00", ""]
+    panels = figure_of(axes).axes
+    assert [len(panel.get_lines()) for panel in panels] == [2, 1] * 2
+    assert [panel.get_yscale() for panel in panels] == ["log", "linear"] * 2
+    assert panels[1].get_ylim()[0] == 0
+
+
 @pytest.mark.slow
 def test_a_sweep_goes_on_where_it_was_stopped(benchmarks, tmp_path, capsys):
     import scaling
