@@ -59,3 +59,13 @@ def test_what_needs_no_derivative_gets_none():
     (slope,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
     assert slope.shape == x.shape
     assert layer.weight.grad is None
+
+
+def test_its_derivatives_are_its_own_on_every_device():
+    layer = pair_of(3, 4)[0].to("meta")
+    x = torch.randn(2, 8, 4, 4, dtype=torch.float64, device="meta", requires_grad=True)
+    after = layer(x)
+    assert type(after.grad_fn).__name__ == "_ConvolutionBackward"
+    (slope,) = torch.autograd.grad(after.pow(3).sum(), x, create_graph=True)
+    slope.square().sum().backward()
+    assert layer.weight.grad.shape == layer.weight.shape

@@ -64,12 +64,12 @@ def test_the_filter_by_hand():
     line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
     spike = torch.zeros(1, 2, 7, 7)
     spike[0, 1, 3, 3] = 1.0
-    blurred = Blur(2, 2)(spike)
+    blurred = Blur(2)(spike)
     assert blurred.shape == (1, 2, 8, 8)
     assert not blurred[0, 0].any()
     torch.testing.assert_close(blurred[0, 1, 2:6, 2:6], torch.outer(line, line))
     flat = torch.ones(1, 2, 8, 8)
-    for layer in (Resample(up=True), Resample(up=False), Blur(2, 1)):
+    for layer in (Resample(up=True), Resample(up=False), Blur(1)):
         torch.testing.assert_close(layer(flat)[:, :, 2:-2, 2:-2], torch.ones_like(layer(flat)[:, :, 2:-2, 2:-2]))
     assert Resample(up=True)(flat).shape[2:] == (16, 16)
     assert Resample(up=False)(flat).shape[2:] == (4, 4)
@@ -78,7 +78,7 @@ def test_the_filter_by_hand():
 def test_transposed_convolution_then_blur_is_upsampling_then_convolution():
     """Both are linear and commute away from the border; the filter after a transposed convolution has a gain of 4."""
     maps, weight, _ = setup_of()
-    ours = 4 * Blur(5, 1)(conv_transpose2d(maps, weight.transpose(0, 1), stride=2))
+    ours = 4 * Blur(1)(conv_transpose2d(maps, weight.transpose(0, 1), stride=2))
     direct = conv2d(Resample(up=True)(maps), weight.flip((2, 3)), padding=1)
     torch.testing.assert_close(ours[:, :, 2:-2, 2:-2], direct[:, :, 2:-2, 2:-2], rtol=1e-4, atol=1e-4)
 
@@ -88,7 +88,7 @@ def test_a_convolution_that_halves_filters_first():
     layer = ActivatedConv2d(3, 4, 3, gain=0.5, down=True)
     torch.nn.init.normal_(layer.bias)
     maps = torch.randn(2, 3, 8, 8)
-    wanted = conv2d(Blur(3, 2)(maps), layer.weight / math.sqrt(27), layer.bias, stride=2)
+    wanted = conv2d(Blur(2)(maps), layer.weight / math.sqrt(27), layer.bias, stride=2)
     torch.testing.assert_close(layer(maps), 0.5 * math.sqrt(2) * leaky_relu(wanted, 0.2))
     assert layer(maps).shape == (2, 4, 4, 4)
 

@@ -11,12 +11,12 @@ from torch.nn.functional import conv2d
 
 
 class TwiceDifferentiableConv2d(nn.Conv2d):
-    """nn.Conv2d of stride 1 without a bias, whose second derivative is computed by the kernels of the first on a CPU.
+    """nn.Conv2d of stride 1 without a bias, whose second derivative is computed by the kernels of the first.
 
     [B, inputs, H, W] -> [B, outputs, H + 2 padding - kernel + 1, W + 2 padding - kernel + 1], zeros beyond the border.
     torch has the derivative of the slope in the weights from convolutions of batches in the place of channels, one for
     each group. It gains where groups are many, or kernels are of one pixel, and not for an ordinary convolution:
-    benchmarks/results/filtering_cpu. Not measured on a GPU, where this is torch's.
+    benchmarks/results/filtering_cpu. Not measured on a GPU.
     """
 
     def __init__(
@@ -25,11 +25,11 @@ class TwiceDifferentiableConv2d(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, padding=padding, groups=groups, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.device.type != "cpu" or not torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
             return super().forward(input)
-        weight = self.weight
-        if torch.is_autocast_enabled("cpu"):
-            input, weight = (tensor.to(torch.get_autocast_dtype("cpu")) for tensor in (input, weight))
+        weight, device = self.weight, input.device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            input, weight = (tensor.to(torch.get_autocast_dtype(device)) for tensor in (input, weight))
         return _Convolution.apply(input, weight, self.padding, self.groups)  # type: ignore[no-untyped-call, no-any-return]
 
 

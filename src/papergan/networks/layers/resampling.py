@@ -1,12 +1,11 @@
-"""Feature maps twice or half as large by the low-pass filter [1, 3, 3, 1]."""
+"""Feature maps through the low-pass filter [1, 3, 3, 1]: twice or half as large, or of the same resolution."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
 
-from papergan.game.filtering import doubled, halved
+from papergan.game.filtering import blurred, doubled, halved
 
 LINE = (1.0, 3.0, 3.0, 1.0)
 
@@ -34,14 +33,12 @@ class Blur(nn.Module):
     Source: Karras et al. 2019 (arXiv:1812.04948), section 2; this filter in the authors' code of StyleGAN2.
     """
 
-    kernel: Tensor
+    taps: Tensor
 
-    def __init__(self, channels: int, padding: int) -> None:
+    def __init__(self, padding: int) -> None:
         super().__init__()
-        line = torch.tensor(LINE) / sum(LINE)
-        kernel = torch.outer(line, line).expand(channels, 1, 4, 4).clone(memory_format=torch.contiguous_format)
-        self.register_buffer("kernel", kernel, persistent=False)
+        self.register_buffer("taps", torch.tensor(LINE) / sum(LINE), persistent=False)
         self.padding = padding
 
     def forward(self, maps: Tensor) -> Tensor:
-        return conv2d(maps, self.kernel.to(maps.dtype), padding=self.padding, groups=maps.shape[1])
+        return blurred(maps, self.taps.to(maps.dtype), padding=self.padding)

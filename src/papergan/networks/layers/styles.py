@@ -37,7 +37,7 @@ class ActivatedConv2d(EqualisedConv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int, *, gain: float = 1.0, down: bool = False) -> None:
         super().__init__(inputs, outputs, kernel, gain=gain * GAIN)
         self.bias_gain = gain * GAIN
-        self.blur = Blur(inputs, kernel // 2 + 1) if down else None
+        self.blur = Blur(kernel // 2 + 1) if down else None
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.weight * self.scale, None if self.bias is None else self.bias * self.bias_gain

@@ -46,7 +46,7 @@ class Doubled(EqualisedConv2d):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, bias=False, gain=GAIN)
-        self.blur = Blur(outputs, 1)
+        self.blur = Blur(1)
 
     def forward(self, x: Tensor) -> Tensor:
         weight = (4 * self.scale * self.weight).transpose(0, 1)

@@ -66,7 +66,7 @@ class StyledConv2d(nn.Module):
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise = Noise(size)
-        self.blur = Blur(outputs, 1) if up else None
+        self.blur = Blur(1) if up else None
         self.gain, self.implementation = gain * GAIN, implementation
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
