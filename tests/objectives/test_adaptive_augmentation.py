@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers.small_systems import small, system_of
 from helpers.tiny_game import real_batch, tiny_game
@@ -13,7 +14,7 @@ from papergan.errors import RecipeError
 from papergan.game.schedules import LinearDecay, Progress
 from papergan.game.training_step import training_step
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
-from papergan.objectives.adaptive_augmentation.resampling import down, resampled, up
+from papergan.objectives.adaptive_augmentation.resampling import down, mirrored, resampled, up
 from papergan.objectives.adaptive_augmentation.transformations import GROUPS, AdaptiveAugment
 
 
@@ -70,6 +71,29 @@ def test_whole_pixels_shift_by_at_most_an_eighth():
         assert len(shifts) == 1
         found |= set(shifts)
     assert {down for down, _ in found} == {right for _, right in found} == set(range(-2, 3))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 16])
+def test_images_are_mirrored_as_torch_does_but_with_a_derivative_that_is_deterministic(size):
+    x, margin = images(2, size=size).requires_grad_(), size // 2
+    ours, theirs = mirrored(x, margin), torch.nn.functional.pad(x, (margin,) * 4, mode="reflect")
+    assert torch.equal(ours, theirs)
+    weights = torch.randn_like(ours)
+    slopes = [torch.autograd.grad((one * weights).sum(), x)[0] for one in (ours, theirs)]
+    torch.testing.assert_close(*slopes)
+
+
+class NoTorchPadding(TorchDispatchMode):
+    """Fails where torch mirrors: a GPU has no deterministic kernel for the derivative."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert "pad" not in func.name(), func
+        return func(*args, **(kwargs or {}))
+
+
+def test_torch_mirrors_nothing():
+    with NoTorchPadding():
+        augmented("bgc", images(2))
 
 
 def smooth(size=32):

@@ -54,6 +54,8 @@ MOVING = {
     "began": {"encoder_weights": "none"},
     "began_original": {"stall_window": 8},
     "began_v3": {},
+    "r3gan": {"width": 64, "decay_images": 64.0},
+    "stylegan2": {"adaptive_augmentation": "bgc"},
 }
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from papergan.game.affine_resampling import warp
 from papergan.game.filtering import doubled, halved
@@ -29,14 +28,25 @@ def resampled(images: Tensor, matrices: Tensor) -> Tensor:
     """Resample [B, C, S, S] at [B, 3, 3] from output to input coordinates; beyond the border images are mirrored."""
     size, taps = images.shape[-1], len(SYM6)
     margin = size // 2
-    mirrored = pad(images, (margin,) * 4, mode="reflect") if margin else images
-    large = up(mirrored)
+    large = up(mirrored(images, margin))
     inner = 2 * size + taps - 2
     # A filter that is not symmetric moves what it makes: coordinates are taken about its centre of mass.
     middle = sum(place * weight for place, weight in enumerate(SYM6)) / sum(SYM6) - (taps - 1) / 2
     offset, ratio, full = 2 * middle / large.shape[-1], size * 2 / large.shape[-1], inner / (2 * size)
     affine = _about(matrices, offset, ratio, full, 2 * middle / inner)
     return down(warp(large, affine, mode="bilinear", padding="reflection", size=inner))
+
+
+def mirrored(images: Tensor, margin: int) -> Tensor:
+    """Images continued by their mirror image about the outermost pixels: [B, C, S + 2 margin, S + 2 margin].
+
+    As pad(mode="reflect") of torch does, whose derivative has no deterministic kernel on a GPU.
+    """
+    for axis in (2, 3):
+        before = images.narrow(axis, 1, margin).flip(axis)
+        after = images.narrow(axis, images.shape[axis] - 1 - margin, margin).flip(axis)
+        images = torch.cat([before, images, after], dim=axis)
+    return images
 
 
 def _about(matrices: Tensor, offset: float, ratio: float, full: float, out_offset: float) -> Tensor:
