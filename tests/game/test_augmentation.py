@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from papergan.game.affine_resampling import warp
+from papergan.game import affine_resampling
+from papergan.game.affine_resampling import BYTES_AT_ONCE, transposed_in_order, warp
 from papergan.game.augmentation import DiffAugment, color, cutout, rotation, translation
 
 
@@ -126,3 +131,38 @@ def test_a_plus_sign_separates_steps_too():
 def test_unknown_policies_are_refused_with_close_matches(policy):
     with pytest.raises(ValueError, match="unknown augmentation"):
         DiffAugment(policy)
+
+
+class LivingBytes(TorchDispatchMode):
+    """The most bytes of tensors that lived at once, of those that were made inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.living, self.most = [], 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        self.living = [one for one in self.living if one() is not None] + [weakref.ref(result)]
+        storages = [living().untyped_storage() for living in self.living]
+        self.most = max(self.most, sum({one._cdata: one.nbytes() for one in storages}.values()))
+        return result
+
+
+def test_an_ordered_derivative_holds_no_more_than_it_says_whatever_the_sizes():
+    for inputs, outputs in ((138, 74), (32, 32), (64, 256)):  # the first is ADA's for images of 32x32
+        gradient = torch.empty(8, 3, outputs, outputs, device="meta")
+        grid = torch.empty(8, outputs, outputs, 2, device="meta")
+        with LivingBytes() as memory:
+            transposed_in_order(gradient, grid, torch.Size((8, 3, inputs, inputs)), 0, 2)
+        own = 8 * 3 * inputs**2 * 4 + 2 * gradient.nbytes
+        assert 0.1 * BYTES_AT_ONCE < memory.most < BYTES_AT_ONCE + own
+
+
+@pytest.mark.parametrize("limit", [1, 5000, 2**28])
+def test_an_ordered_derivative_is_the_same_in_parts(limit, monkeypatch):
+    monkeypatch.setattr(affine_resampling, "BYTES_AT_ONCE", limit)
+    torch.manual_seed(0)
+    shape, gradient = torch.Size((3, 2, 7, 7)), torch.randn(3, 2, 5, 5)
+    grid = functional.affine_grid(torch.randn(3, 2, 3), [3, 2, 5, 5], align_corners=False)
+    wanted, _ = torch.ops.aten.grid_sampler_2d_backward(gradient, torch.empty(shape), grid, 0, 2, False, [True, False])
+    torch.testing.assert_close(transposed_in_order(gradient, grid, shape, 0, 2), wanted, rtol=1e-5, atol=1e-5)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 _MODES = {"bilinear": 0, "nearest": 1}
 _PADDINGS = {"zeros": 0, "border": 1, "reflection": 2}
-_IMAGES_AT_ONCE = 16  # whose matrices are held, 12 S^4 bytes each: 200 MB for 32x32 pixels
+BYTES_AT_ONCE = 2**28  # of the matrices of `transposed_in_order`, which are taken in parts
 
 
 def warp(
@@ -74,12 +74,21 @@ def transposed_in_order(gradient: Tensor, grid: Tensor, shape: torch.Size, mode:
 
     torch's kernel adds in any order on a GPU, and refuses where that is forbidden. Here it is a product with the matrix
     of the resampling, whose rows are what becomes of an image that is 1 at one pixel and 0 elsewhere. The product is
-    in float64, so that no switch for float32 takes digits from it.
+    in float64, so that no switch for float32 takes digits from it. Rows and images are taken in parts of at most
+    BYTES_AT_ONCE: a whole matrix has 12 S^2 S'^2 bytes, 1.2 GB where ADA resamples images of 32x32 pixels.
     """
-    count = shape[2] * shape[3]
-    pixels = torch.eye(count, dtype=gradient.dtype, device=gradient.device).view(1, count, *shape[2:])
-    parts = []
-    for some, where in zip(torch.split(gradient, _IMAGES_AT_ONCE), torch.split(grid, _IMAGES_AT_ONCE), strict=True):
-        matrix = torch.grid_sampler_2d(pixels.expand(len(some), -1, -1, -1), where, mode, padding, False)
-        parts.append(torch.einsum("bcij,bpij->bcp", some.double(), matrix.double()))
-    return torch.cat(parts).view(shape).to(gradient.dtype)
+    count, inputs, outputs = len(gradient), shape[2] * shape[3], grid.shape[1] * grid.shape[2]
+    row = 12 * outputs  # bytes: float32, and float64
+    rows = min(inputs, max(1, BYTES_AT_ONCE // (row + 4 * inputs)))
+    images = max(1, (BYTES_AT_ONCE - 4 * rows * inputs) // (rows * row))
+    pixels, transposed = gradient.new_empty(rows, inputs), gradient.new_empty(*shape[:2], inputs)
+    for first in range(0, inputs, rows):
+        some = pixels.zero_()[: inputs - first]
+        some.diagonal(first).fill_(1.0)
+        for one in range(0, count, images):
+            now = slice(one, one + images)
+            spots = some.view(1, -1, *shape[2:]).expand(len(grid[now]), -1, -1, -1)
+            matrix = torch.grid_sampler_2d(spots, grid[now], mode, padding, False)
+            product = gradient[now].double().flatten(2) @ matrix.double().flatten(2).mT
+            transposed[now, :, first : first + rows] = product.to(gradient.dtype)
+    return transposed.view(shape)
