@@ -16,6 +16,7 @@ from papergan.game.training_step import training_step
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
 from papergan.objectives.adaptive_augmentation.resampling import down, mirrored, resampled, up
 from papergan.objectives.adaptive_augmentation.transformations import GROUPS, AdaptiveAugment
+from papergan.objectives.gradient_penalties import lazy_penalties
 
 
 def images(count=32, size=16, channels=3):
@@ -168,9 +169,9 @@ def test_it_is_linear_in_the_images_and_differentiable_twice():
     torch.testing.assert_close(both, after.detach() + 2 * augmented("bg", images(4).flip(0)), atol=1e-4, rtol=0)
 
 
-def played(steps, logit, **settings):
+def played(steps, logit, lazy_turns=(), **settings):
     """p after each step of a game whose discriminator gives all real images this logit."""
-    game, found = tiny_game(), []
+    game, found = tiny_game(lazy_turns=lazy_turns), []
     probability = AugmentationProbability(**settings)
     game.controllers = {"augmentation": probability}
     game.augment = AdaptiveAugment(probability, "bc")
@@ -194,6 +195,13 @@ def test_p_rises_by_its_speed_while_real_logits_are_positive_and_falls_otherwise
     assert down == pytest.approx([0.5, 0.3, 0.3, 0.1])
     assert played(4, logit=2.0, interval=1, images=float(count))[0][-1] == 1.0
     assert played(4, logit=-2.0, interval=1, images=float(count))[0][-1] == 0.0
+
+
+@pytest.mark.parametrize("interval", [1, 2])
+def test_a_turn_of_lazy_regularisation_is_no_step_of_p(interval):
+    count = len(real_batch()["image"])
+    lazy, _ = played(8, 2.0, lazy_penalties(interval, r1=1.0), interval=4, images=100.0 * count)
+    assert lazy == pytest.approx([0, 0, 0, 0.04, 0.04, 0.04, 0.04, 0.08])
 
 
 def test_its_state_is_in_the_games_state():

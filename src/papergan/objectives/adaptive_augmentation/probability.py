@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from papergan.game.game import Match
+from papergan.game.game import Match, Turn
 from papergan.game.schedules import Progress, Schedule, value
 from papergan.game.sharding import all_gather, batch_mean
 from papergan.game.step_context import StepContext
@@ -16,7 +16,9 @@ class AugmentationProbability(nn.Module):
 
     r_t = E[sign D(x)] over `interval` steps of the discriminator; then p <- clip(p + sign(r_t - target) n / images)
     to 0..1, with n the real images of the interval: `images` of them take p from 0 to 1. All on the device.
-    Source: Karras et al. 2020, arXiv:2006.06676, section 3.2 (target 0.6, interval 4, 500 000 images).
+    Source: Karras et al. 2020, arXiv:2006.06676, section 3.2 (target 0.6, interval 4, 500 000 images). The authors'
+    code clips p at 0 alone, here it is clipped at 1 too. A turn of lazy regularisation is no step of p in either; in the
+    authors' code its signs enter the mean, here they do not.
     """
 
     on_device = True
@@ -45,7 +47,7 @@ class AugmentationProbability(nn.Module):
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
         """Count the signs of the discriminator's logits after its steps, and move p at the end of an interval."""
-        if player != self._discriminator(context):
+        if context.turn is not self._training(context):
             return
         scores = context.discriminated_real(self.match).score
         self.signs.add_(batch_mean(scores.sign().double()))
@@ -56,10 +58,10 @@ class AugmentationProbability(nn.Module):
         self.signs.mul_(1.0 - due)
         self.steps.mul_(1.0 - due)
 
-    def _discriminator(self, context: StepContext) -> str | None:
-        """The player that trains the discriminator of the match."""
-        players = context.game.players.items()
-        return next((name for name, player in players if self.match.discriminator in player.networks), None)
+    def _training(self, context: StepContext) -> Turn | None:
+        """The turn that trains the discriminator of the match: the first one; those that follow regularise it."""
+        players = context.game.players
+        return next((t for t in context.game.turns if self.match.discriminator in players[t.player].networks), None)
 
     def report(self) -> dict[str, Tensor]:
         """The value of p."""
