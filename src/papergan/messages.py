@@ -28,6 +28,13 @@ def sanitise(something: object) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
+def first_cause(error: BaseException) -> str:
+    """The error that the others followed upon, in one line of at most 300 characters."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_SHOWN]
+
+
 @contextmanager
 def quiet_libraries(*loggers: str, level: int = logging.CRITICAL) -> Iterator[None]:
     """No warnings inside the block, and of these loggers nothing below `level`; both are as before afterwards."""

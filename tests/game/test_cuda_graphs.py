@@ -161,18 +161,37 @@ def test_knobs_move_on_while_iterations_are_repeated():
     assert recorded.engine.repeated == 8
 
 
-def test_where_a_momentum_moves_recordings_are_made_anew():
-    def game() -> Game:
-        plain = tiny_game(average=None)
-        momentum = PiecewiseConstant(0.5, ((8, 0.75),))
-        players = {name: replace(one, schedules={"momentum": momentum}) for name, one in plain.players.items()}
-        return Game(plain.networks, players, plain.turns)
+def with_momentum(momentum) -> Game:
+    plain = tiny_game(average=None)
+    players = {name: replace(one, schedules={"momentum": momentum}) for name, one in plain.players.items()}
+    return Game(plain.networks, players, plain.turns)
 
-    straight, recorded = played(game()), captured(game())
+
+def test_where_a_momentum_moves_recordings_are_made_anew():
+    momentum = PiecewiseConstant(0.5, ((8, 0.75),))
+    straight, recorded = played(with_momentum(momentum)), captured(with_momentum(momentum))
     assert run(recorded, "tiny", 16) == run(straight, "tiny", 16)
     assert_same(recorded, straight)
     assert recorded.engine.played == 2 * 5
     assert recorded.engine.repeated == 16 - 2 * 5 + 2
+
+
+def test_one_warning_says_that_a_momentum_moves_in_every_step(caplog):
+    until = 2 * cuda_graphs.PATIENCE
+    recorded = captured(with_momentum(LinearDecay(0.5, 0, until)))
+    run(recorded, "tiny", until)
+    assert not recorded._recordings
+    (line,) = [record.message for record in caplog.records]
+    assert line.startswith("Running without CUDA graphs for now: ")
+    run(recorded, "tiny", until + 6, first=until)
+    assert recorded._recordings
+
+
+def test_no_warning_comes_where_a_momentum_moves_now_and_then(caplog):
+    recorded = captured(with_momentum(StepDecay(0.5, every_epochs=0.5)))  # of ten steps
+    run(recorded, "tiny", 5 * (cuda_graphs.PATIENCE + 2))
+    assert recorded.engine.repeated == cuda_graphs.PATIENCE + 2
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def no_refill(patch: pytest.MonkeyPatch) -> None:

@@ -27,10 +27,12 @@ from papergan.game.training_step import (
     set_numbers,
     training_step,
 )  # fmt: skip
+from papergan.messages import first_cause
 
 logger = logging.getLogger(__name__)
 
 WARM_UP = 3  # eager iterations of a kind before its recording: kernels are chosen, optimisers make their state
+PATIENCE = 8  # resets after which nothing had been recorded, until a warning says so
 
 
 class Engine(Protocol):
@@ -103,7 +105,7 @@ class GraphedStep:
     The state of the eager run is kept. Where anything cannot be recorded or differs, all iterations that follow run
     eagerly, and one warning says why. Optimisers' numbers other than the learning rate are fixed in a recording: where
     one of them changes (`Player.schedules`), recordings are dropped and made anew; so they are where a network changes
-    that follows the progress, see `FollowsProgress`.
+    that follows the progress, see `FollowsProgress`. Where that leaves nothing recorded for long, one warning says so.
     exact: whether "the same" means the same bits; see `StateSnapshot.first_difference` otherwise. engine: becomes None
     when recordings are given up. `Trainer` makes one where `training.cuda_graphs` asks for it and the device is a GPU.
     """
@@ -114,6 +116,7 @@ class GraphedStep:
         self.game, self.guard, self.autocast, self.exact = game, guard, autocast, exact
         self.engine: Engine | None = engine
         self._numbers: list[tuple[float, ...]] = []
+        self._patience = PATIENCE
         self.reset()
 
     def reset(self) -> None:
@@ -132,6 +135,7 @@ class GraphedStep:
         of_players = (set_numbers(self.game, name, progress) for name in self.game.players)
         numbers = [self.game.set_progress(progress), *of_players]
         if numbers != self._numbers:
+            self._warn_of_changes()
             self.reset()
             self._numbers = numbers
         iteration = Iteration(active_turns(self.game, progress), batches, progress, seed)
@@ -140,6 +144,12 @@ class GraphedStep:
         if recording is None:
             return self._warm_up(iteration)
         return self._replay(recording, iteration) if recording.checked else self._verify(recording, iteration)
+
+    def _warn_of_changes(self) -> None:
+        """Say, once, that numbers change too often for anything to be recorded."""
+        self._patience = PATIENCE if self._recordings and self._patience > 0 else self._patience - 1
+        if self._patience == 0:
+            logger.warning("Running without CUDA graphs for now: numbers that a recording fixes change too often")
 
     def _run_eagerly(self, iteration: Iteration) -> Report:
         def work() -> Report:
@@ -173,7 +183,7 @@ class GraphedStep:
             repeat, report = self.engine.record(work)
             self._scalars.refill(iteration.progress)
         except Exception as error:  # whatever it is: a fault of the game itself shows in the eager run, which is next
-            self._fall_back(_first_cause(error))
+            self._fall_back(first_cause(error))
         else:
             self._recordings[iteration.kind] = Recording(own, repeat, report)
 
@@ -246,10 +256,3 @@ def _recordable(optimisers: Iterable[Optimizer]) -> Iterator[None]:
     finally:
         for group, settings in zip(groups, kept, strict=True):
             group.update(settings)
-
-
-def _first_cause(error: BaseException) -> str:
-    """The first error of a failed recording, in one line; ending the recording raises another one on top."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

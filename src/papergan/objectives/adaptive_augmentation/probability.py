@@ -17,8 +17,8 @@ class AugmentationProbability(nn.Module):
     r_t = E[sign D(x)] over `interval` steps of the discriminator; then p <- clip(p + sign(r_t - target) n / images)
     to 0..1, with n the real images of the interval: `images` of them take p from 0 to 1. All on the device.
     Source: Karras et al. 2020, arXiv:2006.06676, section 3.2 (target 0.6, interval 4, 500 000 images). The authors'
-    code clips p at 0 alone, here it is clipped at 1 too. A turn of lazy regularisation is no step of p in either; in the
-    authors' code its signs enter the mean, here they do not.
+    code clips p at 0 alone, here it is clipped at 1 too. A turn of lazy regularisation is no step of p in either; there
+    its signs enter the mean, here they do not.
     """
 
     on_device = True
