@@ -89,6 +89,17 @@ def test_warp_without_motion_is_the_identity():
         torch.testing.assert_close(warp(x, affine, mode=mode, padding=padding), x, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [None, 9])
+def test_warp_takes_the_coordinates_of_torch(size):
+    affine = torch.eye(2, 3) + 0.3 * torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0))
+    x, side = images(4)[..., :20], size or 32
+    grid = functional.affine_grid(affine, [4, 3, side, size or 20], align_corners=False)
+    wanted = functional.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+    torch.testing.assert_close(
+        warp(x, affine, mode="bilinear", padding="reflection", size=size), wanted, atol=1e-4, rtol=0
+    )
+
+
 def test_warp_has_first_and_second_derivatives():
     x = torch.rand(2, 1, 5, 5, dtype=torch.float64).float().requires_grad_()
     affine = torch.tensor([[[0.9, -0.2, 0.1], [0.2, 0.9, -0.1]]]).repeat(2, 1, 1)

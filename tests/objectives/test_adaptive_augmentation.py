@@ -13,8 +13,9 @@ from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.schedules import LinearDecay, Progress
 from papergan.game.training_step import training_step
+from papergan.objectives.adaptive_augmentation.matrices import product
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
-from papergan.objectives.adaptive_augmentation.resampling import down, mirrored, resampled, up
+from papergan.objectives.adaptive_augmentation.resampling import _about, down, mirrored, resampled, up
 from papergan.objectives.adaptive_augmentation.transformations import GROUPS, AdaptiveAugment
 from papergan.objectives.gradient_penalties import lazy_penalties
 
@@ -95,6 +96,23 @@ class NoTorchPadding(TorchDispatchMode):
 def test_torch_mirrors_nothing():
     with NoTorchPadding():
         augmented("bgc", images(2))
+
+
+class NoProducts(TorchDispatchMode):
+    """Fails where torch calls a kernel of products, which TF32 may round."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func.name().split("::")[1].split(".")[0] not in ("mm", "bmm", "addmm", "baddbmm"), func
+        return func(*args, **(kwargs or {}))
+
+
+def test_coordinates_and_matrices_of_colours_are_no_products_that_tf32_rounds():
+    matrices = torch.eye(3).repeat(4, 1, 1)
+    with NoProducts():
+        augmented("bc", images(4, channels=1))
+        _about(matrices, 0.1, 1.0, 1.0, 0.1)
+    left, right = torch.randn(2, 5, 3, 3)
+    torch.testing.assert_close(product(left, right), left @ right)
 
 
 def smooth(size=32):

@@ -29,10 +29,19 @@ def warp(
     size: of the output, pixels; None for that of the images.
     """
     with torch.autocast(images.device.type, enabled=False):
-        shape = list(images.shape if size is None else (*images.shape[:2], size, size))
-        grid = torch.nn.functional.affine_grid(affine.detach(), shape, align_corners=False)
+        grid = _grid(affine.detach(), size or images.shape[2], size or images.shape[3])
         warped: Tensor = _Resample.apply(images.float(), grid, _MODES[mode], _PADDINGS[padding])  # type: ignore[no-untyped-call]
     return warped.to(images.dtype)
+
+
+def _grid(affine: Tensor, height: int, width: int) -> Tensor:
+    """The places of the output's pixels in the input, [B, H, W, 2].
+
+    torch's affine_grid is a product of matrices, which TF32 would round to 1/2048 of the image.
+    """
+    down, right = ((torch.arange(n, dtype=affine.dtype, device=affine.device) * 2 + 1) / n - 1 for n in (height, width))
+    of_right, of_down, move = affine[:, None, None].unbind(-1)
+    return of_right * right[:, None] + of_down * down[:, None, None] + move
 
 
 class _Resample(torch.autograd.Function):

@@ -121,7 +121,7 @@ class Turn:
 
     @cached_property
     def differentiated(self) -> frozenset[Side]:
-        """The images with respect to which a term takes gradients; their discriminator's pass stays in float32."""
+        """The images with respect to which a term takes gradients; their discriminator's pass has no autocast."""
         return frozenset(term.differentiates for term in self.objective if term.differentiates)
 
 

@@ -1,4 +1,8 @@
-"""Gradient penalties on the discriminator: two-sided, local, R1. Always computed in float32."""
+"""Gradient penalties on the discriminator: two-sided, local, R1.
+
+Without autocast whatever the precision of the networks: in float32, with products in TF32 on a GPU where the recipe's
+precision has them (tf32 and bfloat16, see `numerics`).
+"""
 
 from __future__ import annotations
 

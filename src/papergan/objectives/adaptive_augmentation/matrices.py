@@ -40,6 +40,11 @@ def _matrix(draw: Draws, rows: list[list[Tensor | float]]) -> Tensor:
     return torch.stack([torch.stack([zero + cell for cell in row], dim=-1) for row in rows], dim=-2)
 
 
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """The product of small matrices [B, N, N], number by number: not by a kernel of products, which TF32 may round."""
+    return (left[..., :, :, None] * right[..., None, :, :]).sum(dim=-2)
+
+
 # Geometry: matrices from output to input coordinates, the image in [-1, 1].
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from papergan.game.affine_resampling import warp
 from papergan.game.filtering import doubled, halved
+from papergan.objectives.adaptive_augmentation.matrices import product
 
 SYM6 = (
     0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633, 0.4910559419267466,
@@ -55,7 +56,7 @@ def _about(matrices: Tensor, offset: float, ratio: float, full: float, out_offse
     for part, scale, move in zip(parts, (full, ratio), (-out_offset * full, offset), strict=True):
         part[:2, :2].mul_(scale)
         part[:2, 2].fill_(move)
-    return (parts[1] @ matrices @ parts[0])[:, :2]
+    return product(product(parts[1], matrices), parts[0])[:, :2]
 
 
 def _taps(images: Tensor) -> Tensor:

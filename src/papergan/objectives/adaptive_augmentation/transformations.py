@@ -14,7 +14,7 @@ from torch import Tensor
 from papergan.errors import did_you_mean
 from papergan.game.game import Game
 from papergan.messages import quoted
-from papergan.objectives.adaptive_augmentation.matrices import COLOUR, GEOMETRY, Draws, cut_out, recoloured
+from papergan.objectives.adaptive_augmentation.matrices import COLOUR, GEOMETRY, Draws, cut_out, product, recoloured
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
 from papergan.objectives.adaptive_augmentation.resampling import moved_pixels, resampled
 
@@ -70,7 +70,9 @@ class AdaptiveAugment:
         whole: Tensor | None = None
         for name in names:
             matrix = (GEOMETRY | COLOUR)[name](self._draws(images, name))
-            whole = matrix if whole is None else matrix @ whole if name in COLOUR else whole @ matrix
+            if whole is not None:
+                matrix = product(matrix, whole) if name in COLOUR else product(whole, matrix)
+            whole = matrix
         assert whole is not None
         return whole
 
