@@ -30,6 +30,16 @@ def test_conditional_batch_norm_begins_as_batch_norm_and_then_has_a_scale_and_a_
         torch.testing.assert_close(norm(x, classes)[image], by_hand)
 
 
+def test_conditional_batch_norm_keeps_small_gains_under_autocast():
+    norm, x = ConditionalBatchNorm2d(3, 2), torch.randn(64, 3, 16, 16).bfloat16()
+    nn.init.constant_(norm.gain.weight, 0.001)
+    with torch.autocast("cpu", torch.bfloat16):
+        after = norm(x, torch.eye(2).repeat(32, 1))
+    assert after.dtype is torch.bfloat16
+    plain = nn.BatchNorm2d(3)(x.float())
+    assert float((after.float() * plain).sum() / plain.square().sum()) == pytest.approx(1.001, abs=1e-4)
+
+
 @pytest.mark.parametrize("spectral", [False, True])
 @pytest.mark.parametrize("pool", ["sum", "mean"])
 def test_the_logit_is_a_linear_one_plus_the_inner_product_with_the_class(pool, spectral):

@@ -32,8 +32,8 @@ def training_step(
 
     batches: `game.batches_per_step` real batches; the r-th repeat of every turn sees the r-th.
     guard: checks every optimiser step for what is not finite, without reading the device now.
-    autocast: the precision of networks, for example torch.bfloat16; penalties and scores stay in float32, whose products
-    on a GPU may be of TF32 (`numerics`).
+    autocast: the precision of networks, for example torch.bfloat16; penalties and scores stay in float32, with
+    products that may be of TF32 on a GPU (`numerics`).
     All are scalars on the device, by "player.term"; nothing is synchronised.
     """
     game.set_progress(progress)
