@@ -37,7 +37,7 @@ def warp(
 def _grid(affine: Tensor, height: int, width: int) -> Tensor:
     """The places of the output's pixels in the input, [B, H, W, 2].
 
-    torch's affine_grid is a product of matrices, which TF32 would round to 1/2048 of the image.
+    torch's affine_grid is a product of matrices, which TF32 would round to ten bits.
     """
     down, right = ((torch.arange(n, dtype=affine.dtype, device=affine.device) * 2 + 1) / n - 1 for n in (height, width))
     of_right, of_down, move = affine[:, None, None].unbind(-1)
