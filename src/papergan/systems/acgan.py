@@ -2,7 +2,7 @@
 
 The class is an input of the generator alone; the discriminator says of an image whether it is real and of which class
 it is, and both players minimise the cross-entropy of that class (section 3, eqs. 2 and 3).
-There is no code by the authors. From the appendix's table for CIFAR-10, in which two public reimplementations agree:
+There is no code by the authors. From the appendix's table for CIFAR-10, at second hand and not held against the paper:
 the maps, kernels and strides of both networks, BatchNorm, LeakyReLU(0.2), dropout 0.5 of what every convolution of the
 discriminator gives, an input of the generator of 110 numbers, weights N(0, 0.02), Adam 2e-4 (0.5, 0.999), the middle
 one of the three rates that the table has.

@@ -10,9 +10,11 @@ What the paper has for ImageNet and this script leaves off is a setting: a share
 the latent for every block (`hierarchical`), self-attention at half resolution, orthogonal regularisation (weight 1e-4
 in the paper, of all weights but class embeddings). StudioGAN's version for CIFAR-10 is recipe biggan_studiogan_cifar10.
 Deviations: the discriminator scores reals and fakes apart, theirs together, so that its singular vectors move twice a
-step; vectors of spectral norms begin after 15 iterations, and are copied into the average, not averaged; samples have
-BatchNorm's statistics of many batches (the paper's appendix C.1), where the script samples with those of the batch at
-hand. With `orthogonal` and per-layer embeddings these are left out, where the code, against its own comment, has them.
+step; vectors of spectral norms begin after 15 iterations, and are copied into the average, not averaged, their epsilon
+is 1e-12, theirs 1e-8 and StudioGAN's 1e-6; BatchNorm sees batches of 50, where the script's two GPUs see 25 each;
+samples have BatchNorm's statistics of many batches (the paper's appendix C.1), where the script samples with those of
+the batch at hand. With `orthogonal` and per-layer embeddings these are left out, where the code, against its own
+comment, has them.
 Deterministic on a GPU: as `hybrid_fast`; products and softmax of attention have such kernels in torch as well.
 """
 

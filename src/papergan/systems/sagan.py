@@ -8,9 +8,11 @@ SAGAN.yaml): residual ones of width 256 and 128, attention after the generator's
 first, orthogonal initialisation, BatchNorm's epsilon 1e-4, every layer normalised, those of conditional BatchNorm among
 them; latents N(0, I) of dimension 128, classes drawn evenly. Its optimisation is in the recipe.
 The paper contradicts its code in Adam's beta2, 0.9 and TensorFlow's usual 0.999; the paper is followed.
-Deviations: vectors of spectral norms begin after 15 iterations, theirs are random; the discriminator's singular vectors
-move once for reals and once for fakes, as StudioGAN's. Skips of the discriminator's blocks carry their input, as in
-Miyato's code; StudioGAN's carry relu of it, which its ReLU in place makes of the input (benchmarks/peers).
+Deviations: vectors of spectral norms begin after 15 iterations, theirs are random, and have the epsilon 1e-12, theirs
+1e-6; samples have BatchNorm's running statistics, StudioGAN's benchmark has standing ones (-std_stat); the
+discriminator's singular vectors move once for reals and once for fakes, as StudioGAN's. Skips of the discriminator's
+blocks carry their input, as in Miyato's code; StudioGAN's carry relu of it, which its ReLU in place makes of the input
+(benchmarks/peers).
 Deterministic on a GPU: as `hybrid_fast`; products and softmax of attention have such kernels in torch as well.
 """
 

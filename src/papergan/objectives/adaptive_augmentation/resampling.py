@@ -1,6 +1,8 @@
 """Resampling of images between their pixels, through the low-pass filter of a wavelet; differentiable twice.
 
-Source: Karras et al. 2020, arXiv:2006.06676, appendix B.
+Source: Karras et al. 2020, arXiv:2006.06676, appendix B. Deviations from the authors' code and R3GAN's: coordinates are
+about the filter's centre of mass, tap 5.098, where theirs are about its middle, 5.5; images are mirrored for half of
+their size, theirs for up to one pixel less than all of it.
 """
 
 from __future__ import annotations
