@@ -10,8 +10,8 @@ class ConditionalBatchNorm2d(nn.Module):
     """(1 + gain(c)) * BN(x) + bias(c): BatchNorm without weights of its own, then a scale and a shift by condition.
 
     x: [B, C, H, W]; c: [B, condition_dim]. gain and bias are linear without a bias and begin at 0; of one-hot classes
-    they are one vector per class, gamma_c = 1 + gain and beta_c, so that the layer begins as plain BatchNorm. In
-    float32 without autocast, rounded once to the type of x, as torch's BatchNorm with weights is.
+    they are one vector per class, gamma_c = 1 + gain and beta_c, so that the layer begins as plain BatchNorm. Scale
+    and shift are applied in float32, rounded once to the type of x, as torch's BatchNorm with weights is.
     Source: Dumoulin et al. 2017 (arXiv:1610.07629), eq. 5; for generators Miyato and Koyama 2018 (arXiv:1802.05637).
     """
 
@@ -24,9 +24,9 @@ class ConditionalBatchNorm2d(nn.Module):
         nn.init.zeros_(self.bias.weight)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        gain, shift = self.gain(condition)[:, :, None, None], self.bias(condition)[:, :, None, None]
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 knows no number between 1 and 1 + 1/128
-            scale, shift = 1 + self.gain(condition.float()), self.bias(condition.float())
-            out: Tensor = self.norm(x.float()) * scale[:, :, None, None] + shift[:, :, None, None]
+            out: Tensor = self.norm(x.float()) * (1 + gain.float()) + shift.float()
         return out.to(x.dtype)
 
 
