@@ -64,6 +64,9 @@ class StubTrainer:
     def data_digest(self, trial: StubTrial) -> str:
         return self.digest
 
+    def check(self, trial: StubTrial, found: str) -> None:
+        pass
+
     def __call__(self, trial: StubTrial, tracker: Tracker) -> str:
         attempt = len(list(self.folder.glob(f"{trial.key}.*")))
         (self.folder / f"{trial.key}.{attempt}").touch()

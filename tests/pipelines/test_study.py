@@ -11,9 +11,10 @@ from kedro.io import DataCatalog, MemoryDataset
 
 from papergan.config.checked import Study, TrialPlan
 from papergan.config.study import ClaimRecipe, StudyRecipe, trials_of
+from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.trial_results import ExperimentTrialStore
-from papergan.errors import Interrupted, PaperganError, RecipeError
+from papergan.errors import CheckpointError, Interrupted, PaperganError, RecipeError
 from papergan.hooks.study_checks import _check_tables
 from papergan.hooks.summary import DivergenceHook
 from papergan.inference.model_library import ModelLibrary
@@ -22,7 +23,9 @@ from papergan.pipelines.experiment.nodes import training
 from papergan.reporting.published_results import PublishedRow
 from papergan.studies import figures
 from papergan.studies.claims import claim_results, claim_sentences
+from papergan.studies.experiment_trials import ExperimentTrainer
 from papergan.studies.measures import fid_on_the_way, player_losses, spread_of_loss
+from papergan.studies.runner import run_trials
 from papergan.studies.seed_groups import ExperimentGroup, grouped, groups_by_table
 from papergan.studies.tables import measures_of, summary
 from papergan.tracking import Tracker
@@ -282,6 +285,38 @@ def test_an_interrupted_study_goes_on_where_it_was(tmp_path, monkeypatch):
     catalog = run(tmp_path, listener, grids=grids, claims=[])
     assert [name for name, _ in listener.trials] == ["plain/seed 1"]
     assert catalog.load(f"{NAME}.study_table").markdown.count("| plain | 0, 1 |") == 1
+
+
+def test_a_result_of_other_images_or_models_than_there_are_now_is_refused(finished, tmp_path, monkeypatch):
+    trial = the_study().trials[0]
+    result = store(finished[0]).find(trial.key)
+    folders = CheckpointFolder(tmp_path / "work"), ModelLibrary(tmp_path)
+    trainer = ExperimentTrainer(shapes(tmp_path), FeatureCache(tmp_path), *folders)
+    trainer.check(trial, result)
+    of_a_path = replace(trial, recipe=trial.recipe.model_copy(update={"dataset": str(tmp_path)}))
+    monkeypatch.setattr(ExperimentTrainer, "data_digest", lambda self, trial: result.card.data_digest)
+    trainer.check(of_a_path, result)
+    monkeypatch.setattr(ExperimentTrainer, "data_digest", lambda self, trial: "another")
+    with pytest.raises(CheckpointError, match="of other images than there are now.*delete that folder"):
+        trainer.check(of_a_path, result)
+    monkeypatch.setattr(training, "model_digests", lambda recipe, library: {"teacher": "another"})
+    with pytest.raises(CheckpointError, match="of other teacher than"):
+        trainer.check(trial, result)
+    kept = replace(result, card=result.card.model_copy(update={"models": {"teacher": "another"}}))
+    trainer.check(trial, kept)
+    with pytest.raises(CheckpointError, match="of other teacher than"):
+        run_trials([trial], trainer, store(finished[0]), Tracker(), check=trainer.check)
+
+
+def test_a_relative_path_is_another_data_set_in_another_folder(tmp_path, monkeypatch):
+    trial = the_study().trials[0]
+    trial = replace(trial, recipe=trial.recipe.model_copy(update={"dataset": "./cats"}))
+    keys = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        keys.append(trial.key)
+    assert keys[0] != keys[1]
 
 
 def test_a_damaged_result_is_played_again(tmp_path, caplog):

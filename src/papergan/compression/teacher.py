@@ -42,12 +42,11 @@ def teacher_network(stored: StoredModel, game: Game) -> nn.Module:
     return theirs.generator
 
 
-def give_teacher(game: Game, stored: StoredModel) -> str:
-    """Give a game its teacher; returns the digest of the teacher's weights. Raises as `teacher_network` does."""
+def give_teacher(game: Game, stored: StoredModel) -> None:
+    """Give a game its teacher. Raises as `teacher_network` does."""
     network = teacher_network(stored, game)
     for teacher in teachers_of(game.turns):
         teacher.use(network)
-    return str(stored.config["digest"])
 
 
 def _prior_text(prior: nn.Module) -> str:

@@ -62,6 +62,7 @@ class ScoreCard(Document):
     generator_digest: of the generator that `final` is about, `Weights.digest`; None where a run diverged before it had
     one.
     variant: the recipe without its seed, `Recipe.variant`. real_rows: real images scored by the same rules.
+    models: digests of the trained models that the training read, by their part in it: teacher, start.
     commit: of this project; dirty: with changes that are in no commit. training_seconds: without evaluation.
     sampling_seconds: of one image by the published generator, in the batches in which it is evaluated; None where a run
     diverged.
@@ -72,6 +73,7 @@ class ScoreCard(Document):
     paper: str
     dataset: str
     data_digest: str
+    models: dict[str, str] = Field(default_factory=dict)
     recipe_fingerprint: str
     variant: str
     seed: int

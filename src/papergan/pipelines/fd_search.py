@@ -57,7 +57,7 @@ def search(
             chosen[trial.experiment] = differences
 
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
-    run_trials(candidates(), trainer, trials, tracker, note)
+    run_trials(candidates(), trainer, trials, tracker, note, trainer.check)
     return trace, chosen
 
 

@@ -43,7 +43,8 @@ def run_sweep(
     """
     suggestions = SuggestedTrials(sweep)
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
-    run_trials(suggestions, partial(trainer, prune=suggestions.prune), trials, tracker, suggestions.record)
+    train = partial(trainer, prune=suggestions.prune)
+    run_trials(suggestions, train, trials, tracker, suggestions.record, trainer.check)
     return *of_study.where_kept(with_trials(sweep, suggestions.study).trials, trainer), suggestions.study
 
 

@@ -7,8 +7,10 @@ from papergan.config.experiment import Recipe
 from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.data.images import ImageSplits
 from papergan.data.library import ImageLibrary
+from papergan.data.own_declaration import is_path
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache, SharedFeatureCache
+from papergan.errors import CheckpointError
 from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines.experiment.nodes import evaluation, export, figures, ingestion, model, references, training
 from papergan.pipelines.experiment.nodes.scorecard import card
@@ -44,6 +46,19 @@ class ExperimentTrainer:
     def data_digest(self, trial: ExperimentTrial) -> str:
         """The digest of all that the trial's training reads: its images, and the inputs of a translation."""
         return self._of(trial.recipe).training_digest
+
+    def check(self, trial: ExperimentTrial, found: TrialResult) -> None:
+        """Raise CheckpointError where images of a path, or a trained model, are others than the result is of."""
+        recipe, card = trial.recipe, found.card
+        models = training.model_digests(recipe, self.models)
+        other = [part for part, digest in models.items() if card.models.get(part) != digest]
+        if is_path(recipe.dataset) and card.data_digest != self.data_digest(trial):
+            other.insert(0, "images")
+        if other:
+            raise CheckpointError(
+                f"{trial.name}, seed {trial.seed}: its finished result {trial.key} is of other {' and '.join(other)} "
+                "than there are now: put those back, or delete that folder of results to train it anew"
+            )
 
     def subset_of(self, trial: ExperimentTrial) -> tuple[str, list[int]] | None:
         """Name and indices of the trial's training images; None where it trains on all of the data set."""

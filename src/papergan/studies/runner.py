@@ -34,12 +34,14 @@ def run_trials(
     store: ResultStore[R],
     tracker: Tracker,
     on_result: Callable[[T, R], None] = lambda trial, result: None,
+    check: Callable[[T, R], None] = lambda trial, found: None,
 ) -> dict[str, R]:
     """Run every trial whose result is not in the store; returns all results by key.
 
     trials: the next one is taken from it when the result of the last is kept and passed to `on_result`, so that it may
     be a generator that decides by results: a search, a sweep. train: a trial to its result; where it is interrupted
     nothing is kept, and the same call goes on from there. tracker: of the study; each trial has a run inside it.
+    check: raises where a result that was found is of other data than the trial reads now.
     """
     results: dict[str, R] = {}
     for trial in trials:
@@ -50,6 +52,8 @@ def run_trials(
                 with tracker.nested(f"{trial.name}/seed {trial.seed}", trial.parameters, trial.tags) as nested:
                     found = train(trial, nested)
                 store.keep(trial.key, found)
+            else:
+                check(trial, found)
             results[trial.key] = found
         on_result(trial, results[trial.key])
     return results

@@ -76,6 +76,10 @@ class TrialTrainer(Protocol[T, R]):
         """The digest of the images that a trial trains on; "" where it reads none."""
         ...
 
+    def check(self, trial: T, found: Any) -> None:
+        """Raise CheckpointError where a stored result is of other data than the trial reads now."""
+        ...
+
 
 class Recorder(Tracker):
     """Keeps what a trial reports, for the one process that writes to MLflow."""

@@ -63,10 +63,10 @@ def train_all(
     error ends a study that trains in this process.
     """
     if settings.none:
-        run_trials(trials, trainer, store, tracker)
+        run_trials(trials, trainer, store, tracker, check=trainer.check)
         return {}
     with _assignment(settings, trainer, store) as assignment, _opened(settings, assignment) as workers:
-        return run_on(workers, trials, trainer.data_digest, store, tracker)
+        return run_on(workers, trials, trainer.data_digest, store, tracker, trainer.check)
 
 
 @contextmanager
@@ -98,15 +98,18 @@ def _opened(settings: WorkerSettings, assignment: Assignment[T, R]) -> Iterator[
 
 
 def run_on(
-    workers: Workers[T], trials: Iterable[T], digest: Callable[[T], str], store: Store[R], tracker: Tracker
-) -> dict[str, str]:
+    workers: Workers[T], trials: Iterable[T], digest: Callable[[T], str], store: Store[R], tracker: Tracker,
+    check: Callable[[T, R], None] = lambda trial, found: None,
+) -> dict[str, str]:  # fmt: skip
     """Have workers train every trial whose result is not in the store, in any order. Returns why some failed, by key.
+
+    check: as of `run_trials`.
 
     This process alone reports to the tracker, of each trial when it has ended. Raises what ends all of them.
     """
     ended: SimpleQueue[tuple[T, Future[Outcome]]] = SimpleQueue()
     failed: dict[str, str] = {}
-    rest, running = _wanted(trials, store), 0
+    rest, running = _wanted(trials, store, check), 0
     while True:
         while running < workers.room and (trial := next(rest, None)) is not None:
             workers.submit(trial, digest(trial)).add_done_callback(partial(_note, ended, trial))
@@ -126,17 +129,20 @@ def _note(ended: SimpleQueue[tuple[T, Future[Outcome]]], trial: T, future: Futur
     ended.put((trial, future))
 
 
-def _wanted(trials: Iterable[T], store: Store[R]) -> Iterator[T]:
+def _wanted(trials: Iterable[T], store: Store[R], check: Callable[[T, R], None]) -> Iterator[T]:
     """Trials without a result, each once."""
     seen: set[str] = set()
     for trial in trials:
         if trial.key in seen:
             continue
         seen.add(trial.key)
-        found = store.find(trial.key) is not None
-        logger.info("%s, seed %d: %s", trial.name, trial.seed, "finished already" if found else "handed to a worker")
-        if not found:
+        found = store.find(trial.key)
+        state = "handed to a worker" if found is None else "finished already"
+        logger.info("%s, seed %d: %s", trial.name, trial.seed, state)
+        if found is None:
             yield trial
+        else:
+            check(trial, found)
 
 
 def _log(trial: T, outcome: Outcome, tracker: Tracker) -> None:

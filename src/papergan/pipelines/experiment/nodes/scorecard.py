@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from papergan import systems
@@ -43,6 +44,7 @@ def card(
         paper=recipe.paper,
         dataset=trained["dataset"],
         data_digest=trained["data_digest"],
+        models=json.loads(trained.get("models", "{}")),
         recipe_fingerprint=recipe.fingerprint,
         variant=recipe.variant,
         seed=recipe.seed,

@@ -80,10 +80,9 @@ def train(
             store.clear()
     networks = give_fixed_networks(game, recipe.evaluation, domain_classifier)
     if recipe.teacher is not None:
-        networks["teacher"] = give_teacher(game, model_library.model(recipe.teacher))
-    if recipe.fine_tuning is not None:
-        networks["start"] = initial_state.digest
-    store.check_images(_digest_of_what_is_read(images, networks))
+        give_teacher(game, model_library.model(recipe.teacher))
+    models = model_digests(recipe, model_library)
+    store.check_images(_digest_of_what_is_read(images, networks | models))
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size,
         batch_sizes=recipe.training.batch_sizes, seed=recipe.seed, device=game.device,
@@ -111,19 +110,29 @@ def train(
             leader=Leader(process_group, _follower_message(recipe, images)),
         )
         training = Trainer(game, batches, settings, store, callbacks)
+        tensors, why = dict[str, Tensor](), dict[str, str]()
         try:
             training.run()
-            trained = _trained(recipe, images, training)
+            tensors = state_of(training.game)
         except NotFiniteError as error:
             logger.error("%s diverged at %s", experiment.name, error)
-            trained = _ended_early(recipe, images, training, diverged=f"diverged at {error}")
+            why = {"diverged": f"diverged at {error}"}
         except Pruned as ended:
             logger.info("%s: %s", experiment.name, ended)
-            trained = _ended_early(recipe, images, training, pruned=str(ended))
+            why = {"pruned": str(ended)}
+    facts = {"kind": "trained game", **_facts(recipe, images, training), "models": json.dumps(models)}
+    trained = Weights(tensors, facts | why)
     frames = frames_of(training.sample_history)
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
         frames = no_weights(experiment, reason)
     return training.history, snapshots_of(training.best.snapshots), frames, trained
+
+
+def model_digests(recipe: Recipe, library: ModelLibrary) -> dict[str, str]:
+    """Digests of the trained models that the recipe's training reads, by their part in it: teacher, start."""
+    start = None if recipe.fine_tuning is None else recipe.fine_tuning.model
+    named = {"teacher": recipe.teacher, "start": start}
+    return {part: str(library.model(name).config["digest"]) for part, name in named.items() if name is not None}
 
 
 def _digest_of_what_is_read(images: ImageSplits, networks: Mapping[str, str]) -> str:
@@ -199,14 +208,6 @@ def frames_of(sample_history: SampleHistory) -> Weights:
         tensors[name], metadata[name] = frame.images, str(frame.epoch)
         metadata |= {f"{name}.{what}": str(value) for what, value in frame.at.items()}
     return Weights(tensors, metadata)
-
-
-def _trained(recipe: Recipe, images: ImageSplits, training: Trainer) -> Weights:
-    return Weights(state_of(training.game), {"kind": "trained game", **_facts(recipe, images, training)})
-
-
-def _ended_early(recipe: Recipe, images: ImageSplits, training: Trainer, **why: str) -> Weights:
-    return Weights({}, {"kind": "trained game", **_facts(recipe, images, training), **why})
 
 
 def _follower_message(recipe: Recipe, images: ImageSplits) -> dict[str, Any]:
