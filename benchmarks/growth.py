@@ -105,7 +105,7 @@ def figure_of(axes: Mapping[str, Axis]) -> Figure:
                 panel.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
             else:
                 panel.set_yscale("linear")
-                panel.set_ylim(bottom=0)
+                panel.set_ylim(0, 1.1 * max(y for _, y in points))
             panel.set_xticks(values, [f"{x:g}" for x in values])
             panel.xaxis.set_minor_locator(NullLocator())
             panel.set_xlabel(AXES[axis])
