@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from papergan.metrics.registry import METRICS
 from papergan.reporting.compression import (
     QUALITY,
@@ -50,3 +52,12 @@ def test_the_table_has_ratios_to_the_baseline_and_says_what_was_not_possible():
 def test_the_figure_names_every_variant_that_was_measured():
     axes = draw_front(RESULTS, 1, "t").axes[0]
     assert {text.get_text() for text in axes.texts} == {"float32", "half"}
+
+
+def test_labels_of_near_points_do_not_lie_on_one_another():
+    near = [result(f"a_variant_{n}", seconds=0.001 * (1 + 0.05 * n), fid=(50.0,), size=1) for n in range(4)]
+    figure = draw_front([*RESULTS, *near], 1, "t")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 6
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))

@@ -12,7 +12,10 @@ from papergan.metrics.registry import prefix_and_metric
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import BboxBase
 
+LABEL_HEIGHTS = (4, -11, 15, -22)  # of a point's label above it, in points; the first that is free
 QUALITY = ("fid", "kid_mean", "is_mean", "precision", "recall")  # of the table; results.json has all
 
 
@@ -132,10 +135,11 @@ def draw_front(results: Sequence[CompressionResult], batch: int, title: str) -> 
         if metric and (best := one.fastest(batch)) is not None and (value := one.mean(metric)) is not None
     ]
     points = [(1e3 * best.seconds, value) for _, best, value in shown]
+    labels = []
     for (one, best, _), (x, y) in zip(shown, points, strict=True):
         mark, colour = ("o", "tab:blue") if best.runtime.startswith("torch") else ("s", "tab:orange")
         axes.plot(x, y, mark, color=colour)
-        axes.annotate(one.name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        labels.append(axes.annotate(one.name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8))
     front = sorted(points[n] for n in pareto_front(points))
     if front:
         axes.plot(*zip(*front, strict=True), color="tab:gray", linewidth=1, zorder=0)
@@ -148,4 +152,18 @@ def draw_front(results: Sequence[CompressionResult], batch: int, title: str) -> 
     axes.plot([], [], color="tab:gray", label="none is better in both")
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3, which="both")
+    _set_apart(figure, labels)
     return figure
+
+
+def _set_apart(figure: Figure, labels: Sequence[Annotation]) -> None:
+    """Move labels that would lie on one another below their points, or farther above or below; leftmost first."""
+    figure.draw_without_rendering()  # now it is known where the points lie
+    placed: list[BboxBase] = []
+    for label in sorted(labels, key=lambda one: one.xy[0]):
+        for height in LABEL_HEIGHTS:
+            label.set_position((5, height))
+            box = label.get_window_extent()
+            if not any(box.overlaps(other) for other in placed):
+                break
+        placed.append(box)
