@@ -78,7 +78,9 @@ def test_the_page_says_what_does_not_hold():
     assert "holds" in rows["right"].split("|")[-2]
     assert "0.000 ± 0.500i" in rows["wrong"]
     assert "does not" not in rows["bare"]
-    assert nodes.draw_trajectories(what, nodes.run_dirac_gan(what)).axes
+    figure = nodes.draw_trajectories(what, nodes.run_dirac_gan(what))
+    assert figure.axes[-1].get_ylabel() == "step of (theta, psi)"
+    assert figure.axes[-1].get_ylim() == (0, 400)
 
 
 @pytest.mark.parametrize(

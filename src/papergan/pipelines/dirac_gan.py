@@ -75,7 +75,8 @@ def _pair(values: tuple[Complex, Complex] | None) -> str:
 
 def draw_trajectories(dirac: Dirac, results: Sequence[DiracResult]) -> object:
     """A matplotlib Figure of the trajectories, and of the distances beside the closed forms."""
-    return dirac_figure.trajectories(results, dirac.recipe, "Dirac-GAN: measured (blue) and closed form (red, dashed)")
+    title = "Dirac-GAN: (theta, psi) by step; distances, measured (blue) and of the closed form (red, dashed)"
+    return dirac_figure.trajectories(results, dirac.recipe, title)
 
 
 def create_pipeline() -> Pipeline:

@@ -12,13 +12,14 @@ from papergan.studies.dirac import closed_form
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
 COLUMNS = 5
 
 
 def trajectories(results: Sequence[DiracResult], recipe: DiracRecipe, title: str) -> Figure:
-    """Two panels a variant: (theta, psi) over training, and its distance from the equilibrium beside the closed form's.
+    """Two panels a variant: (theta, psi), coloured by step, and its distance from the equilibrium.
 
     The closed form's line falls as the spectral radius of one linearised step, to the power of steps.
     """
@@ -32,16 +33,17 @@ def trajectories(results: Sequence[DiracResult], recipe: DiracRecipe, title: str
         axes.set_visible(False)
     for place, result in enumerate(results):
         row, column = divmod(place, COLUMNS)
-        _plane(grid[2 * row, column], result)
+        shown = _plane(grid[2 * row, column], result, recipe.steps)
         _distance(grid[2 * row + 1, column], result, recipe)
+    figure.colorbar(shown, ax=grid, label="step of (theta, psi)", fraction=0.02, shrink=0.3, anchor=(0.0, 1.0))
     return figure
 
 
-def _plane(axes: Axes, result: DiracResult) -> None:
+def _plane(axes: Axes, result: DiracResult, steps: int) -> PathCollection:
     points = np.array(result.trajectory)
     axes.set_visible(True)
-    axes.plot(points[:, 0], points[:, 1], color="tab:blue", linewidth=0.5)
-    axes.scatter(points[:, 0], points[:, 1], c=np.arange(len(points)), s=3, cmap="viridis")
+    axes.plot(points[:, 0], points[:, 1], color="0.7", linewidth=0.5)
+    shown = axes.scatter(points[:, 0], points[:, 1], c=np.arange(len(points)), s=3, cmap="viridis", vmin=0, vmax=steps)
     axes.plot(*points[0], "o", color="tab:orange", markersize=4)
     axes.plot(0, 0, "+", color="tab:red", markersize=9)
     limit = 1.1 * float(np.abs(points).max())
@@ -50,6 +52,7 @@ def _plane(axes: Axes, result: DiracResult) -> None:
     axes.set_ylabel("psi", fontsize="x-small")
     axes.tick_params(labelsize="xx-small")
     axes.set_title(result.variant.replace("_", " "), fontsize="small")
+    return shown
 
 
 def _distance(axes: Axes, result: DiracResult, recipe: DiracRecipe) -> None:
