@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ from papergan.pipelines.experiment.nodes.training import train_settings_of
 from papergan.pipelines.experiment.restore import initial_game
 from papergan.pipelines.groups import experiment_of, group_of
 from papergan.tracking import Tracker, provenance
-from papergan.weights import Weights, encode
+from papergan.weights import encode
 
 NAME = "dcgan_cifar10"
 GIVEN = {
@@ -263,13 +264,12 @@ def test_a_finished_recipe_is_only_looked_at_again(tmp_path):
 
 def test_a_fine_tuning_does_not_go_on_where_its_start_was_trained_anew(finished, tmp_path):
     base = tmp_path / "models" / "base"
-    write_model(base / "model" / "1" / "model", finished[0].load(f"{NAME}.model"))
-    trained = finished[0].load(f"{NAME}.trained")
-    place = base / "trained.safetensors" / "1" / "trained.safetensors"
-    for tensors in (trained.tensors, {name: tensor + 1 for name, tensor in trained.tensors.items()}):
-        write_whole(place, encode(Weights(tensors, trained.metadata)))
-        if tensors is trained.tensors:
-            run(tmp_path, "trained", fine_tuning={"model": "base"})
+    model, trained = (finished[0].load(f"{NAME}.{what}") for what in ("model", "trained"))
+    write_whole(base / "trained.safetensors" / "1" / "trained.safetensors", encode(trained))
+    write_model(base / "model" / "1" / "model", model)
+    made, _ = run(tmp_path, "trained", fine_tuning={"model": "base"})
+    assert json.loads(made.load(f"{NAME}.trained").metadata["models"]) == {"start": model.config["digest"]}
+    write_model(base / "model" / "2" / "model", replace(model, config={**model.config, "digest": "another"}))
     with pytest.raises(CheckpointError, match="start of a fine-tuning"):
         run(tmp_path, "trained", fine_tuning={"model": "base"})
 

@@ -41,6 +41,9 @@ def search(monkeypatch):
         def __init__(self, *_):
             pass
 
+        def check(self, trial, found):
+            pass
+
         def __call__(self, trial, tracker):
             finished.append((trial.experiment, int(trial.levels["FD"])))
             return outcomes[finished[-1]]

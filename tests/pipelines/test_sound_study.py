@@ -154,7 +154,7 @@ def test_melgan_trains_on_segments_of_the_sounds_and_their_spectrograms(sounds, 
 
 
 def test_what_is_as_it_was_has_no_distance_and_noise_has_one(sounds, classifier):
-    mel = sound_results.mel_of(recipe())
+    mel = sound_results.mel_spectrogram_of(recipe())
     same = restoration_scores(sounds.test.samples, sounds.test, mel, classifier)
     assert same[LOG_MEL_L1] == 0.0
     draw = torch.Generator().manual_seed(0)

@@ -17,7 +17,7 @@ from papergan import systems
 from papergan.errors import RecipeError
 
 SUFFIXES = {
-    ".cfg", ".css", ".csv", ".gitignore", ".gitkeep", ".ini", ".ipynb", ".json", ".md", ".py", ".sh", ".telemetry",
+    ".cff", ".cfg", ".css", ".csv", ".gitignore", ".gitkeep", ".ini", ".ipynb", ".json", ".md", ".py", ".sh", ".telemetry",
     ".toml", ".txt", ".typed", ".yaml", ".yml", "",
 }  # fmt: skip
 PICTURES = {".png": b"\x89PNG\r\n\x1a\n", ".gif": b"GIF89a"}  # what a file of each begins with
