@@ -17,8 +17,8 @@ from papergan import systems
 from papergan.errors import RecipeError
 
 SUFFIXES = {
-    ".cff", ".cfg", ".css", ".csv", ".gitignore", ".gitkeep", ".ini", ".ipynb", ".json", ".md", ".py", ".sh", ".telemetry",
-    ".toml", ".txt", ".typed", ".yaml", ".yml", "",
+    ".cff", ".cfg", ".css", ".csv", ".gitignore", ".gitkeep", ".ini", ".ipynb", ".json", ".md", ".py", ".sh",
+    ".telemetry", ".toml", ".txt", ".typed", ".yaml", ".yml", "",
 }  # fmt: skip
 PICTURES = {".png": b"\x89PNG\r\n\x1a\n", ".gif": b"GIF89a"}  # what a file of each begins with
 SCRIPTS = {"LICENSE", "Makefile", ".ci/run"}

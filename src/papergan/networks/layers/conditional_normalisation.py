@@ -10,8 +10,8 @@ class ConditionalBatchNorm2d(nn.Module):
     """(1 + gain(c)) * BN(x) + bias(c): BatchNorm without weights of its own, then a scale and a shift by condition.
 
     x: [B, C, H, W]; c: [B, condition_dim]. gain and bias are linear without a bias and begin at 0; of one-hot classes
-    they are one vector per class, gamma_c = 1 + gain and beta_c, so that the layer begins as plain BatchNorm. Scale
-    and shift are applied in float32, rounded once to the type of x, as torch's BatchNorm with weights is.
+    they are one vector per class, gamma_c = 1 + gain and beta_c, so that the layer begins as plain BatchNorm. Under
+    autocast 1 + gain, which bfloat16 rounds to steps of 1/128, is never formed.
     Source: Dumoulin et al. 2017 (arXiv:1610.07629), eq. 5; for generators Miyato and Koyama 2018 (arXiv:1802.05637).
     """
 
@@ -25,9 +25,8 @@ class ConditionalBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         gain, shift = self.gain(condition)[:, :, None, None], self.bias(condition)[:, :, None, None]
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 knows no number between 1 and 1 + 1/128
-            out: Tensor = self.norm(x.float()) * (1 + gain.float()) + shift.float()
-        return out.to(x.dtype)
+        normed = self.norm(x)
+        return torch.addcmul(normed + shift, normed, gain)
 
 
 def batch_norm(channels: int, condition_dim: int = 0) -> nn.Module:
