@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -222,9 +222,10 @@ def import_by_name(dotted: str) -> Any:
     return getattr(import_module(f"papergan.{module}"), name)
 
 
-def parts_of_a_recipe() -> Collection[str]:
+def parts_of_a_recipe() -> Mapping[str, Any]:
     """The entries that a recipe may have."""
-    return import_by_name("config.experiment:Recipe").model_fields
+    fields: Mapping[str, Any] = import_by_name("config.experiment:Recipe").model_fields
+    return fields
 
 
 def refuse_unknown(parameters: Mapping[str, Any]) -> None:
