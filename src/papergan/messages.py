@@ -29,7 +29,7 @@ def sanitise(something: object) -> str:
 
 
 def first_cause(error: BaseException) -> str:
-    """The error that the others followed upon, in one line of at most 300 characters."""
+    """The first error of a chain of errors, in one line of at most 300 characters."""
     while error.__context__ is not None:
         error = error.__context__
     return " ".join(f"{type(error).__name__}: {error}".split())[:_SHOWN]

@@ -299,7 +299,7 @@ def test_a_result_of_other_images_or_models_than_there_are_now_is_refused(finish
     monkeypatch.setattr(ExperimentTrainer, "data_digest", lambda self, trial: "another")
     with pytest.raises(CheckpointError, match="of other images than there are now.*delete that folder"):
         trainer.check(of_a_path, result)
-    monkeypatch.setattr(training, "model_digests", lambda recipe, library: {"teacher": "another"})
+    monkeypatch.setattr(training, "digests_of", lambda models: {"teacher": "another"})
     with pytest.raises(CheckpointError, match="of other teacher than"):
         trainer.check(trial, result)
     kept = replace(result, card=result.card.model_copy(update={"models": {"teacher": "another"}}))

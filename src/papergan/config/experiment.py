@@ -180,7 +180,7 @@ class Recipe(StrictModel):
         return {
             "system": self.system,
             "settings": self.settings(),
-            "dataset": [absolute(self.dataset), self.image_size, self.train_limit, *subset],
+            "dataset": [absolute_dataset(self.dataset), self.image_size, self.train_limit, *subset],
             "training": training,
         }
 
@@ -200,7 +200,7 @@ class Recipe(StrictModel):
 INPUT_EXAMPLE = "{kind: downsampled, factor: 4}"
 
 
-def absolute(dataset: str) -> str:
+def absolute_dataset(dataset: str) -> str:
     """A path as an absolute one, so that the folder in which a command is typed makes no other experiment."""
     return str(Path(dataset).expanduser().absolute()) if is_path(dataset) and "://" not in dataset else dataset
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from papergan.config.experiment import Recipe, absolute
+from papergan.config.experiment import Recipe, absolute_dataset
 from papergan.config.papers import PaperKey
 from papergan.config.sweep import SweepSettings
 from papergan.config.workers import WorkerSettings
@@ -168,7 +168,7 @@ class ExperimentTrial:
         Of the system they are all, defaults included: where a default changes, the trial is another one.
         """
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper", "overrides"})
-        about["settings"], about["dataset"] = self.recipe.settings(), absolute(self.recipe.dataset)
+        about["settings"], about["dataset"] = self.recipe.settings(), absolute_dataset(self.recipe.dataset)
         about["training"] = {name: value for name, value in about["training"].items() if name not in EXECUTION_SETTINGS}
         about |= {"pruning": self.pruning} if self.pruning else {}
         return short_digest(about)

@@ -106,9 +106,9 @@ def _find_unmeasured(sweep: Sweep, images: ImageSpec) -> Iterator[str]:
     ):
         if sweep.search.metric in metrics and not there_is:
             yield f"{where} is measured of {of} alone"
-    for metric, count in COUNTS.items():
-        if sweep.search.objective.endswith(metric) and not getattr(evaluation, count):
-            yield f"{where} is not measured where {sweep.name}.common.evaluation.{count} is 0"
+    count = COUNTS.get(sweep.search.metric)
+    if count is not None and not getattr(evaluation, count):
+        yield f"{where} is not measured where {sweep.name}.common.evaluation.{count} is 0"
 
 
 def _evaluations(recipe: Recipe, images: ImageSpec, published: int | None, library: ImageLibrary) -> int:

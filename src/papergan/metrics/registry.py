@@ -146,6 +146,7 @@ BEST_AT_HALF = ("membership_auc",)
 TO_INPUTS = "b_to_a"  # stands before the metrics of a translation's way back, to the input images of the recipe
 
 
+# metrics that no other generators have
 OF_TRANSLATIONS = ("psnr", "ssim", "psnr_y", "ssim_y", "lpips", "target_share", "cycle_error")
 OF_CLIPS = ("content_kept", "motion_recognised")
 OF_CONDITIONAL = ("intra_fid", "class_accuracy", "cas", "nas", "nas_real", "nas_flips")

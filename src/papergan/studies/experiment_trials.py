@@ -50,8 +50,8 @@ class ExperimentTrainer:
     def check(self, trial: ExperimentTrial, found: TrialResult) -> None:
         """Raise CheckpointError where images of a path, or a trained model, are others than the result is of."""
         recipe, card = trial.recipe, found.card
-        models = training.model_digests(recipe, self.models)
-        other = [part for part, digest in models.items() if card.models.get(part) != digest]
+        digests = training.digests_of(training.trained_models(recipe, self.models))
+        other = [part for part, digest in digests.items() if card.models.get(part) != digest]
         if is_path(recipe.dataset) and card.data_digest != self.data_digest(trial):
             other.insert(0, "images")
         if other:

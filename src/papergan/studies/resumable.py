@@ -53,7 +53,7 @@ class ResumableTrainer(ABC, Generic[T, R]):
         return ""
 
     def check(self, trial: T, found: R) -> None:
-        """Nothing: the key of a trial without images has the digest of its data."""
+        """Accept a stored result: the key of a trial without images has the digest of its data."""
 
 
 class ResumableTraining(ABC, Generic[T, R]):

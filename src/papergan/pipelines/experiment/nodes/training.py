@@ -24,6 +24,7 @@ from papergan.extractors.fixed_networks import give_fixed_networks
 from papergan.game.game import Game
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
+from papergan.inference.model_folder import StoredModel
 from papergan.inference.model_library import ModelLibrary
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.divergence import divergence_of, no_weights
@@ -79,10 +80,11 @@ def train(
         with store.locked():
             store.clear()
     networks = give_fixed_networks(game, recipe.evaluation, domain_classifier)
-    if recipe.teacher is not None:
-        give_teacher(game, model_library.model(recipe.teacher))
-    models = model_digests(recipe, model_library)
-    store.check_images(_digest_of_what_is_read(images, networks | models))
+    models = trained_models(recipe, model_library)
+    if "teacher" in models:
+        give_teacher(game, models["teacher"])
+    digests = digests_of(models)
+    store.check_images(_digest_of_what_is_read(images, networks | digests))
     batches = Batches(
         images.train.images, images.train.labels, batch_size=recipe.training.batch_size,
         batch_sizes=recipe.training.batch_sizes, seed=recipe.seed, device=game.device,
@@ -120,7 +122,7 @@ def train(
         except Pruned as ended:
             logger.info("%s: %s", experiment.name, ended)
             why = {"pruned": str(ended)}
-    facts = {"kind": "trained game", **_facts(recipe, images, training), "models": json.dumps(models)}
+    facts = {"kind": "trained game", **_facts(recipe, images, training), "models": json.dumps(digests)}
     trained = Weights(tensors, facts | why)
     frames = frames_of(training.sample_history)
     if not frames.tensors and (reason := divergence_of(trained)) is not None:
@@ -128,11 +130,16 @@ def train(
     return training.history, snapshots_of(training.best.snapshots), frames, trained
 
 
-def model_digests(recipe: Recipe, library: ModelLibrary) -> dict[str, str]:
-    """Digests of the trained models that the recipe's training reads, by their part in it: teacher, start."""
+def trained_models(recipe: Recipe, library: ModelLibrary) -> dict[str, StoredModel]:
+    """The trained models that the recipe's training reads, by their part in it: teacher, start."""
     start = None if recipe.fine_tuning is None else recipe.fine_tuning.model
     named = {"teacher": recipe.teacher, "start": start}
-    return {part: str(library.model(name).config["digest"]) for part, name in named.items() if name is not None}
+    return {part: library.model(name) for part, name in named.items() if name is not None}
+
+
+def digests_of(models: Mapping[str, StoredModel]) -> dict[str, str]:
+    """The digests of the weights of models, by the same names."""
+    return {part: str(model.config["digest"]) for part, model in models.items()}
 
 
 def _digest_of_what_is_read(images: ImageSplits, networks: Mapping[str, str]) -> str:
