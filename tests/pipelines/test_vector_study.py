@@ -169,3 +169,15 @@ def test_the_pipeline_on_a_table_of_ones_own(monkeypatch, tmp_path):
     assert model.sample(3).columns == ("a", "b", "c", "d")
     shown = [load_file(path)["rows"] for path in folder.glob("trials/*.safetensors")]
     assert any(torch.allclose(model.sample(5, seed=0).values, rows[:5]) for rows in shown)  # as it was scored
+
+
+def test_a_trial_that_diverged_before_its_first_measurement_has_no_curve(tmp_path, rows):
+    what, store = recipe(), VectorTrialStore(tmp_path, tmp_path / "work")
+    done = [{"step": 0.0, "frechet": 1.0, "coverage": 0.0}]
+    for one in trials_of(what, rows.digest):
+        ended = {"over_time": done} if one.place == "tanh" else {"diverged": "diverged at generated rows"}
+        store.keep(one.key, VectorResult(**ended))
+    groups = grouped(NamedGroup, trials_of(what, rows.digest), store)
+    figure = vector_results.over_time(groups, vector_results.baselines(what, rows), "title")
+    drawn = {line.get_label(): len(line.get_xdata()) for line in figure.axes[0].lines}
+    assert drawn == {"tanh": 1, "packed": 0, "training rows": 2}

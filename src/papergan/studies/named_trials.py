@@ -88,10 +88,11 @@ def trial_table(groups: Sequence[NamedGroup[S, N]], baselines: Mapping[str, Row]
 
 
 def plot_seeds(axes: Axes, groups: Sequence[NamedGroup[T, R]], metric: str) -> None:
-    """Plot a measurement over steps: a colour for each group, a line for each seed."""
+    """Plot a measurement over steps: a colour for each group, a line for each seed, none where it was never taken."""
     for place, group in enumerate(groups):
         for number, result in enumerate(group.results):
-            steps, values = zip(*[(row["step"], row[metric]) for row in result.over_time], strict=True)
+            steps = [row["step"] for row in result.over_time]
+            values = [row[metric] for row in result.over_time]
             axes.plot(steps, values, color=f"C{place}", label=group.name if number == 0 else None)
 
 
