@@ -274,11 +274,11 @@ def test_a_fine_tuning_does_not_go_on_where_its_start_was_trained_anew(finished,
         run(tmp_path, "trained", fine_tuning={"model": "base"})
 
 
-def test_a_card_names_the_commit_that_trained_not_the_one_that_evaluates(finished):
+def test_a_card_names_the_commit_and_the_device_of_the_training_not_of_the_evaluation(finished):
     catalog, _ = finished
     given, trained = Experiment(NAME, Recipe.parse(NAME, GIVEN)), catalog.load(f"{NAME}.trained").metadata
     assert catalog.load(f"{NAME}.scores").commit == json.loads(trained["made_by"])["commit"] == provenance.commit().name
-    before = {"commit": "abc", "dirty": False, "hardware": "another", "versions": {"torch": "1"}}
+    before = {"commit": "abc", "dirty": False, "device": "cuda", "hardware": "another", "versions": {"torch": "1"}}
     made = card(given, {**trained, "made_by": json.dumps(before)}, diverged="diverged")
     assert {name: getattr(made, name) for name in before} == before
 

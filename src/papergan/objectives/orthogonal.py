@@ -31,7 +31,8 @@ class OrthogonalRegularisation(Term):
 
     without: parts of the names of weights that are left out, those of class embeddings in the authors' code. That code
     adds beta * 2 (W W^T o (1 - I)) W to the gradient, half of the equation's: its strength is twice this weight.
-    Always in float32. Source: Brock et al. 2019 (arXiv:1809.11096), eq. 3, beta 1e-4.
+    Without autocast, in float32 or on a GPU TF32 (see `numerics`). Source: Brock et al. 2019
+    (arXiv:1809.11096), eq. 3, beta 1e-4.
     """
 
     without: frozenset[str] = frozenset()

@@ -55,13 +55,13 @@ def facts(device: torch.device) -> dict[str, Any]:
 
 
 def to_metadata(device: torch.device) -> dict[str, str]:
-    """`facts` as the metadata of a file of weights."""
-    return {"made_by": json.dumps(facts(device), sort_keys=True)}
+    """The device and its `facts` as the metadata of a file of weights."""
+    return {"made_by": json.dumps({"device": str(device), **facts(device)}, sort_keys=True)}
 
 
-def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any] | None:
-    """The `facts` of the process that wrote a file of weights; None where they were not kept."""
-    return json.loads(metadata["made_by"]) if "made_by" in metadata else None
+def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What `to_metadata` said of the process that wrote a file of weights; empty where they were not kept."""
+    return dict(json.loads(metadata.get("made_by", "{}")))
 
 
 def note(commit: Commit, versions: Mapping[str, str]) -> str:

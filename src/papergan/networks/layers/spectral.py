@@ -21,7 +21,8 @@ class SpectralNorm(nn.Module):
     operator of a linear layer has the norm 1; one of k x k weights, stride s and zero padding, transposed or not, at
     most ceil(k / s), since no more of its places in either direction share a pixel.
     One iteration per forward pass in training mode, none in evaluation mode; the singular vectors are buffers.
-    Always in float32: torch's own version runs its products in the autocast type, where sigma keeps three digits.
+    Without autocast, in float32 or on a GPU TF32 (see `numerics`): torch's own version runs its products in the
+    autocast type, where sigma keeps three digits.
     """
 
     left: Tensor

@@ -28,8 +28,8 @@ def card(
     generator_digest: str | None = None,
     remarks: Sequence[str] = (),
 ) -> ScoreCard:
-    """The score card of an experiment. trained: metadata of the trained game, from which commit, hardware and
-    versions are: those of the training. sampling_seconds: of one image.
+    """The score card of an experiment. trained: metadata of the trained game, from which commit, device, hardware
+    and versions are: those of the training. sampling_seconds: of one image.
 
     best: by criterion, "best_fid" and "best_is".
 
@@ -48,8 +48,7 @@ def card(
         recipe_fingerprint=recipe.fingerprint,
         variant=recipe.variant,
         seed=recipe.seed,
-        device=str(device),
-        **(provenance.from_metadata(trained) or provenance.facts(device)),
+        **({"device": str(device), **provenance.facts(device)} | provenance.from_metadata(trained)),
         epochs=float(trained["epoch"]),
         steps=int(trained["step"]),
         images_seen=int(trained["images"]),
