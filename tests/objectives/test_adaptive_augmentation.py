@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from helpers.small_systems import small, system_of
+from helpers.small_systems import small, spec, system_of
 from helpers.tiny_game import real_batch, tiny_game
 from papergan import systems
 from papergan.data.images import ImageSpec
@@ -254,8 +254,29 @@ def test_what_is_wrong_is_named(make, message):
         make()
 
 
-@pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "dcgan_labels", "gan"])
-def test_every_system_has_it_by_one_setting(name):
+REFUSED = {
+    "cyclegan": "translates images", "dcgan_diffaugment": "augments images itself",
+    "gmmn": "no discriminator is trained", "hybrid": "augments images itself",
+    "hybrid_fast": "augments images itself", "inpainting_gan": "translates images",
+    "pix2pix": "translates images", "r3gan": "augments images itself", "realness_gan": "a distribution over outcomes",
+    "srgan": "translates images",
+}  # fmt: skip
+"""Systems that ADA is nothing for, and why."""
+OF_CLIPS = "mocogan"
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_systems_that_cannot_have_it_refuse_it(name):
+    with pytest.raises(RecipeError, match=REFUSED[name]):
+        systems.build(name, spec(name), small(name) | {"adaptive_augmentation": "bgc"}, seed=0)
+
+
+ITS_OWN = ["wgan_gp", "dcgan_labels", "gan", "began", "pacgan", "bigan", "projection_gan"]
+ALL = sorted(set(systems.names()) - REFUSED.keys() - {OF_CLIPS} - set(ITS_OWN))
+
+
+@pytest.mark.parametrize("name", ITS_OWN + [pytest.param(one, marks=pytest.mark.every_system) for one in ALL])
+def test_every_other_system_has_it_by_one_setting(name):
     spec, settings = ImageSpec(3, 32, 4), small(name) | {"adaptive_augmentation": "bgc"}
     game = systems.build(system_of(name), spec, settings, seed=0)
     real = {"image": images(4, 32), "label": torch.arange(4)}
@@ -266,6 +287,13 @@ def test_every_system_has_it_by_one_setting(name):
         systems.build(system_of(name), spec, small(name) | {"adaptive_augmentation": "x"}, seed=0)
 
 
-def test_a_system_that_augments_images_itself_refuses_it():
-    with pytest.raises(RecipeError, match="augments images itself, by DiffAugment"):
-        systems.build("hybrid_fast", ImageSpec(3, 32), small("hybrid_fast") | {"adaptive_augmentation": "bgc"}, seed=0)
+def test_a_pack_of_images_counts_as_all_of_them():
+    moved = []
+    for packing in (1, 4):
+        settings = small("dcgan") | {"adaptive_augmentation": "b", "packing": packing}
+        game = systems.build("dcgan", ImageSpec(3, 32), settings, seed=0)
+        game.controllers["augmentation"].p.fill_(0.5)
+        for step in range(4):
+            training_step(game, [{"image": images(8, 32)}], Progress(step, 0))
+        moved.append(abs(float(game.controllers["augmentation"].p) - 0.5))
+    assert moved == pytest.approx([4 * 8 / 500_000] * 2)

@@ -1,4 +1,4 @@
-"""Gradient penalties on the discriminator: two-sided, local, R1.
+"""Gradient penalties on the discriminator: two-sided, local, R1, R2.
 
 Without autocast whatever the precision of the networks: in float32, with products in TF32 on a GPU where the recipe's
 precision has them (tf32 and bfloat16, see `numerics`).

@@ -165,6 +165,11 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
             f"system {name!r} translates images; say which: `input` of the recipe" if images.input is None
             else f"system {name!r} makes images from latents and has no use for input images"
         )  # fmt: skip
+    if images.input is not None and settings.get(ADAPTIVE) is not None:
+        raise RecipeError(
+            f"system {name!r} translates images: adaptive_augmentation would move the image and leave its input where "
+            "it is; leave it out"
+        )
     try:
         what, advice = f"building system {name!r}", "lower the sizes in its overrides"
         with seeded(seed, "weights"), memory_errors(what, advice), no_more_than_there_is(what, advice):

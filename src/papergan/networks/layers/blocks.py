@@ -96,7 +96,7 @@ class SelfAttention(nn.Module):
 class Discriminator(nn.Module, ABC):
     """The base class of discriminators: a trunk that ends in a feature map and a head that scores it.
 
-    trunk: images [B, C, S, S] -> features [B, F, S/8, S/8]. head: features -> logits [B].
+    trunk: images [B, C, S, S] -> features [B, F, s, s], s smaller than S. head: features -> logits [B].
     """
 
     @abstractmethod

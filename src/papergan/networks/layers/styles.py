@@ -77,10 +77,11 @@ class Mapping(nn.Module):
 
     def forward(self, latent: Tensor | None, classes: Tensor | None = None) -> Tensor:
         given = latent if latent is not None else classes
-        assert given is not None
+        if given is None or (self.embedding is not None and classes is None):
+            raise ValueError("a network that is conditional on classes needs them")
         with torch.autocast(given.device.type, enabled=False):
             parts = [] if latent is None else [self.norm(latent.float())]
-            if self.embedding is not None and classes is not None:
+            if self.embedding is not None and classes is not None:  # both or neither
                 parts.append(self.norm(self.embedding(classes.float())))
             style: Tensor = self.layers(torch.cat(parts, dim=1))
         return style

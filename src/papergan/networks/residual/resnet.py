@@ -99,7 +99,9 @@ class ResNetDiscriminator(Discriminator):
     def forward(self, images: Tensor, classes: Tensor | None = None) -> DiscriminatorOutput:
         features = self.trunk(images)
         logits = self.head(features)
-        if self.embedding is not None and classes is not None:
+        if self.embedding is not None:
+            if classes is None:
+                raise ValueError("a projection discriminator needs the classes of its images")
             logits = logits + (self.embedding(self.pooled(features)) * classes).sum(1)
         return DiscriminatorOutput(logits, (features,))
 

@@ -224,6 +224,6 @@ class StyleDiscriminator(nn.Module):
                 maps = maps + self.from_image[place](images)
         with torch.autocast(maps.device.type, enabled=False):
             score = self.out(self.hidden(self.conv(self.deviation(maps.float())).flatten(1)))
-        if self.classes is not None and classes is not None:
+        if self.classes is not None:
             score = (score * self.classes(None, classes)).sum(dim=1, keepdim=True) / math.sqrt(score.shape[1])
         return DiscriminatorOutput(score.squeeze(1), (maps,))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from papergan.game.game import Match, Turn
+from papergan.game.game import Game, Match, Turn
 from papergan.game.schedules import Progress, Schedule, value
-from papergan.game.sharding import all_gather, batch_mean
+from papergan.game.sharding import batch_mean, global_count
 from papergan.game.step_context import StepContext
 
 
@@ -18,7 +18,8 @@ class AugmentationProbability(nn.Module):
     to 0..1, with n the real images of the interval: `images` of them take p from 0 to 1. All on the device.
     Source: Karras et al. 2020, arXiv:2006.06676, section 3.2 (target 0.6, interval 4, 500 000 images). The authors'
     code clips p at 0 alone, here it is clipped at 1 too. A turn of lazy regularisation is no step of p in either; there
-    its signs enter the mean, here they do not.
+    its signs enter the mean, here they do not. The zero of critics and energies is arbitrary, so that r_t says less of
+    them than of logits, which the paper has.
     """
 
     on_device = True
@@ -47,21 +48,25 @@ class AugmentationProbability(nn.Module):
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
         """Count the signs of the discriminator's logits after its steps, and move p at the end of an interval."""
-        if context.turn is not self._training(context):
+        if context.turn is not self.training_turn(context.game):
             return
         scores = context.discriminated_real(self.match).score
         self.signs.add_(batch_mean(scores.sign().double()))
         self.steps.add_(1.0)
         due = (self.steps == self.interval).double()
-        rate = len(all_gather(scores.detach())) * self.interval / self.images
+        rate = global_count(len(scores)) * self._images_per_score * self.interval / self.images
         self.p.add_(due * rate * (self.signs / self.interval - self.target).sign()).clamp_(0.0, 1.0)
         self.signs.mul_(1.0 - due)
         self.steps.mul_(1.0 - due)
 
-    def _training(self, context: StepContext) -> Turn | None:
+    @property
+    def _images_per_score(self) -> int:
+        given = self.match.discriminator_input
+        return 1 if given is None else given.images_per_score
+
+    def training_turn(self, game: Game) -> Turn | None:
         """The turn that trains the discriminator of the match: the first one; those that follow regularise it."""
-        players = context.game.players
-        return next((t for t in context.game.turns if self.match.discriminator in players[t.player].networks), None)
+        return next((t for t in game.turns if self.match.discriminator in game.players[t.player].networks), None)
 
     def report(self) -> dict[str, Tensor]:
         """The value of p."""

@@ -17,6 +17,7 @@ from papergan.messages import quoted
 from papergan.objectives.adaptive_augmentation.matrices import COLOUR, GEOMETRY, Draws, cut_out, product, recoloured
 from papergan.objectives.adaptive_augmentation.probability import AugmentationProbability, ScheduledProbability
 from papergan.objectives.adaptive_augmentation.resampling import moved_pixels, resampled
+from papergan.objectives.realness import Realness
 
 GROUPS = {
     "b": ("flip", "quarter_turns", "whole_pixels"),
@@ -80,13 +81,21 @@ class AdaptiveAugment:
 def with_adaptive_augmentation(game: Game, pipeline: str) -> Game:
     """The game with ADA before every discriminator; p follows the one of the showcase.
 
-    Raises ValueError for an unknown transformation, and for a game that augments images already.
+    Raises ValueError for an unknown transformation, for a game that augments images already, and for one whose
+    discriminator has no scores with a sign: one that is not trained, or whose scores are distributions.
     """
     if game.augment is not None:
         raise ValueError(
             f"adaptive_augmentation: the system augments images itself, by {game.augment}; switch that off"
         )
     probability = AugmentationProbability(match=game.showcase)
+    turn = probability.training_turn(game)
+    if turn is None or any(isinstance(getattr(term, "loss", None), Realness) for term in turn.objective):
+        raise ValueError(
+            "adaptive_augmentation follows the signs of the discriminator's scores, and here "
+            + ("no discriminator is trained" if turn is None else "a score is a distribution over outcomes")
+            + "; leave it out"
+        )
     game.augment = AdaptiveAugment(probability, pipeline)
     game.controllers = {**game.controllers, "augmentation": probability}
     return game

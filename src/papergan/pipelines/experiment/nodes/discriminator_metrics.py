@@ -35,8 +35,9 @@ def measure_discriminator(
 
     Real images are drawn by `seed`, since sets may be sorted by class. Both networks are the raw ones, not averaged, in
     evaluation mode; images without augmentation. A discriminator of images with classes is given the class of each
-    real image, and that of which each image was generated. Nothing for one of image and latent, since its score is not
-    one of the image, for one whose scores are vectors, of which none is higher, and for one that nothing trains.
+    real image, and that of which each image was generated. Nothing for one of image and latent or of several packed
+    images, since its score is not one of an image, for one whose scores are vectors, of which none is higher, and for
+    one that nothing trains.
     """
     given_to = game.showcase.discriminator_input or images_only
     labelled = isinstance(given_to, Labelled)
