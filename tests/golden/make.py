@@ -66,7 +66,10 @@ def inputs_of(system: str) -> Tensor | None:
     return pixels_of_inputs(spec_of(system), len(IMAGES))
 
 
-def train(game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images, inputs: Tensor | None = None) -> Numbers:
+def train(
+    game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images, labels: Tensor = IMAGES.labels,
+    inputs: Tensor | None = None,
+) -> Numbers:  # fmt: skip
     """Every number that training reports, and what became of the weights.
 
     moved.*: distance of a network's parameters from their first values; size.*: their norm; buffers.*: the norm of what
@@ -86,7 +89,6 @@ def train(game: Game, *, steps: int = STEPS, pixels: Tensor = IMAGES.images, inp
         norms = {name: _norm(tensors) for name, tensors in parts.items() if tensors}
         rows.append({name: number for name, number in row.items() if name != "images_per_second"} | norms)
 
-    labels = torch.zeros(len(pixels), dtype=torch.int64)
     batches = Batches(pixels, labels, batch_size=BATCH_SIZE, seed=SEED, device="cpu", flip=True, inputs=inputs)
     settings = TrainSettings(steps=steps, seed=SEED, report_every=1, save_minutes=60)
     with tempfile.TemporaryDirectory() as folder:

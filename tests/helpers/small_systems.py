@@ -33,8 +33,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "progan": {"stable_images": 8, "fade_images": 16},
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {  # games of a system with other settings, tested as systems are
+    "biggan_shared": (
+        "biggan",
+        {"latent_dim": 16, "shared_dim": 8, "hierarchical": True, "attention": True, "orthogonal": 0.1, "ema_start": 2},
+    ),
     "dcgan_labels": ("dcgan", {"labels": "maps"}),
     "mocogan_labels": ("mocogan", {"labels": "category"}),
+    "r3gan_schedules": ("r3gan", {"width": 16, "decay_images": 64.0, "half_life": 100.0}),
     "stylegan2_labels": ("stylegan2", {"labels": "projection"}),
     "wgan_gp_labels": ("wgan_gp", {"labels": "projection"}),
 }

@@ -3,17 +3,27 @@
 import copy
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from helpers.small_systems import FROM_LATENTS
+from helpers.small_systems import FROM_LATENTS, VARIANTS, small, system_of
+from inference.conftest import model_of
+from papergan import systems
 from papergan.errors import DataError, RecipeError
 from papergan.game.priors import one_hot, slerp
 from papergan.game.sampler import CHUNK, Sampler
 from papergan.inference import Generator, load
+from papergan.inference.model_folder import write_model
 from papergan.inference.truncation import BATCH_SIZE, KEPT
+from papergan.weights import Weights
+
+CONDITIONAL = [
+    name for name in [*FROM_LATENTS, *VARIANTS]
+    if systems.is_conditional(system_of(name), small(name))
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FROM_LATENTS)
@@ -68,6 +78,21 @@ class TestLabels:
         generator = loaded("dcgan_labels")
         one, other = (generator.sample(2, labels=label).tensor for label in (0, 1))
         assert not torch.allclose(one, other)
+
+    @pytest.mark.parametrize("name", CONDITIONAL)
+    def test_they_decide_the_image_of_every_conditional_system(self, name, tmp_path):
+        model, draw = model_of(name), torch.Generator().manual_seed(0)
+        moved = {  # what classes do to maps begins at 0 in some networks
+            key: tensor + 0.3 * torch.randn(tensor.shape, generator=draw) if key.endswith("weight") else tensor
+            for key, tensor in model.tensors.tensors.items()
+        }
+        write_model(tmp_path / name, replace(model, tensors=Weights(moved, model.tensors.metadata)))
+        generator = load(tmp_path / name, "cpu")
+        both = generator.sample(4, seed=0, labels=[0, 1])
+        zeros = generator.sample(4, seed=0, labels=[0])
+        assert both.labels.tolist() == [0, 1, 0, 1]
+        assert torch.equal(both.tensor[::2], zeros.tensor[::2])
+        assert not torch.allclose(both.tensor[1::2], zeros.tensor[1::2], atol=1e-4)
 
     @pytest.mark.parametrize(
         ("labels", "message"),

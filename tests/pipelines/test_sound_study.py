@@ -270,6 +270,23 @@ def test_bad_settings_are_refused_in_one_line(changes, text):
     assert "\n" not in str(refused.value)
 
 
+def test_what_ignores_the_sound_that_is_asked_for_is_scored_too(sounds, classifier):
+    lines = sound_results.baselines(recipe(), sounds, classifier)
+    assert list(lines) == ["real sounds", "Griffin-Lim", sound_results.SAME_CLASS, sound_results.MEDIAN]
+    assert lines["real sounds"][LOG_MEL_L1] == 0 < lines[sound_results.MEDIAN][LOG_MEL_L1]
+    kept = {
+        tuple(one): int(label) for one, label in zip(sounds.train.samples.tolist(), sounds.train.labels, strict=True)
+    }
+    chosen = sound_results.sounds_of_the_same_classes(sounds, 10)
+    assert [kept[tuple(one)] for one in chosen.tolist()] == sounds.test.labels[:10].tolist()
+    mel = sound_results.mel_spectrogram_of(recipe())
+    seen, wanted = mel(to_model_range(sounds.train.samples[:10])), mel(to_model_range(sounds.test.samples[:10]))
+    median = torch.quantile(
+        seen, 0.45, dim=0, interpolation="nearest"
+    )  # of ten, the fifth: the lower one, as torch has
+    assert lines[sound_results.MEDIAN][LOG_MEL_L1] == pytest.approx(float((median - wanted).abs().mean()), rel=1e-4)
+
+
 def test_from_the_command_to_sounds_that_can_be_used(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERGAN_WORKSPACE", str(tmp_path))
     run_here("sound_study")

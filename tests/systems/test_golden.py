@@ -42,7 +42,9 @@ def test_no_file_is_of_a_system_that_is_gone():
 
 
 def test_any_number_of_players_is_noted():
-    numbers = make.train(kinds.build("several_players"), steps=2, pixels=kinds.images("several_players"))
+    pixels = kinds.images("several_players")
+    labels = torch.zeros(len(pixels), dtype=torch.int64)
+    numbers = make.train(kinds.build("several_players"), steps=2, pixels=pixels, labels=labels)
     assert {"d1.discriminator_loss", "g2.feature_matching", "moved.g1", "moved.g2", "moved.average"} <= numbers.keys()
     assert numbers["d2.discriminator_loss"][1] is None  # moves in every second step
 

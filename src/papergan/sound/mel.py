@@ -27,7 +27,7 @@ class MelSpectrogram(nn.Module):
     Raises RecipeError where a window is shorter than a hop, and where a band has no frequency of the transform; forward
     raises ValueError for sounds that are too short to be reflected or for a frame.
     Source: Slaney 1998, "Auditory Toolbox", Interval Research report 1998-010; framing: Kumar et al. 2019 (MelGAN),
-    arXiv:1910.06711, the authors' code [memory].
+    arXiv:1910.06711, `Audio2Mel` of the authors' code.
     """
 
     window: Tensor
@@ -150,7 +150,7 @@ def _with_phases(magnitudes: Tensor, spectrum: Tensor) -> Tensor:
 
 
 def log_mel_distance(a: Tensor, b: Tensor) -> float:
-    """The mean absolute difference of two log-mel spectrograms of the same shape, in nats."""
+    """The mean absolute difference of two log-mel spectrograms of the same shape, in nepers."""
     if a.shape != b.shape:
         raise ValueError(f"log-mel spectrograms of shapes {tuple(a.shape)} and {tuple(b.shape)} do not compare")
     return float((a - b).abs().double().mean())

@@ -15,7 +15,7 @@ from papergan.reporting.pages import text
 from papergan.reporting.pros_and_cons import with_deviation
 from papergan.reporting.seed_groups import Measured
 from papergan.sound.classifier import SoundClassifier
-from papergan.sound.mel import MelSpectrogram, griffin_lim
+from papergan.sound.mel import MelSpectrogram, griffin_lim, log_mel_distance
 from papergan.sound.sounds import SoundSplits, to_model_range, to_samples
 from papergan.studies.named_trials import about_model, plot_seeds
 from papergan.studies.seed_groups import NamedGroup
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SoundGroup = NamedGroup[SoundTrial, SoundResult]
 
 REAL, GRIFFIN_LIM = "real sounds", "Griffin-Lim"
+SAME_CLASS, MEDIAN = "another sound of its class", "median spectrogram"
 NUM_SPECTROGRAMS = 10  # in a row of the figure
 
 
@@ -70,11 +71,33 @@ def griffin_lim_sounds(samples: Tensor, mel: MelSpectrogram, iterations: int) ->
 
 
 def baselines(recipe: SoundStudyRecipe, sounds: SoundSplits, classifier: SoundClassifier) -> dict[str, Row]:
-    """The scores of real test sounds, and of the Griffin-Lim algorithm on their mel spectrograms."""
-    mel, test = mel_spectrogram_of(recipe), sounds.test
-    made = griffin_lim_sounds(test.samples[: recipe.samples], mel, recipe.griffin_lim_iterations)
-    real = restoration_scores(test.samples[: recipe.samples], test, mel, classifier)
-    return {REAL: real, GRIFFIN_LIM: restoration_scores(made, test, mel, classifier)}
+    """The scores of what stands in the place of test sounds, by its name.
+
+    These sounds themselves; what the Griffin-Lim algorithm makes of their mel spectrograms; for each a training sound
+    of its class; and the median of the spectrograms of as many training sounds, the same for all. A generator that
+    comes no nearer than the last two makes nothing of its input.
+    """
+    mel, test, count = mel_spectrogram_of(recipe), sounds.test, recipe.samples
+    instead = {
+        REAL: test.samples[:count],
+        GRIFFIN_LIM: griffin_lim_sounds(test.samples[:count], mel, recipe.griffin_lim_iterations),
+        SAME_CLASS: sounds_of_the_same_classes(sounds, count),
+    }
+    scores = {name: restoration_scores(made, test, mel, classifier) for name, made in instead.items()}
+    median = mel(to_model_range(sounds.train.samples[:count])).median(dim=0, keepdim=True).values
+    wanted = mel(to_model_range(test.samples[:count]))
+    return scores | {MEDIAN: {LOG_MEL_L1: log_mel_distance(median.expand_as(wanted), wanted)}}
+
+
+def sounds_of_the_same_classes(sounds: SoundSplits, count: int) -> Tensor:
+    """For each of the first test sounds a training sound of its class, in their order and from the start again."""
+    rows = [(sounds.train.labels == label).nonzero().flatten() for label in range(len(sounds.train.classes))]
+    taken = [0] * len(rows)
+    chosen = []
+    for label in sounds.test.labels[:count].tolist():
+        chosen.append(int(rows[label][taken[label] % len(rows[label])]))
+        taken[label] += 1
+    return sounds.train.samples[chosen]
 
 
 def mel_spectrogram_of(recipe: SoundStudyRecipe) -> MelSpectrogram:
@@ -198,7 +221,8 @@ def over_time(groups: Sequence[SoundGroup], lines: Mapping[str, Row], title: str
         key, label = next(iter(KINDS[kind].columns.items()))
         plot_seeds(axes, [group for group in groups if group.grid == kind], key)
         if KINDS[kind].restores:
-            axes.axhline(lines[GRIFFIN_LIM][LOG_MEL_L1], linestyle="--", color="grey", label=GRIFFIN_LIM)
+            for name, style in {GRIFFIN_LIM: "--", SAME_CLASS: "-.", MEDIAN: ":"}.items():
+                axes.axhline(lines[name][LOG_MEL_L1], linestyle=style, color="grey", label=name)
         axes.set(xlabel="step", ylabel=label)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
