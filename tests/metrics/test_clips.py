@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from papergan.errors import EvaluationError
-from papergan.metrics.clips import content_kept, motion_recognised
+from papergan.metrics.clips import content_kept, motion_entropy, motion_recognised
 
 
 def sure_of(*classes: int, among: int) -> torch.Tensor:
@@ -24,6 +24,14 @@ def test_a_motion_counts_whatever_it_is_that_moves():
     assert motion_recognised(torch.cat([undecided, between]), 2) == 0.5
     assert motion_recognised(sure_of(3, among=4), 2) == 1.0
     assert motion_recognised(torch.tensor([[0.0, 2.1, 0.0, 2.1]]), 2) == 0.0  # 0.89
+
+
+def test_motions_of_clips_are_spread_or_are_one():
+    assert motion_entropy(sure_of(1, 3, 1, among=4), 2) == pytest.approx(0.0, abs=1e-6)  # motion 1 of either content
+    assert motion_entropy(sure_of(0, 3, among=4), 2) == pytest.approx(1.0, abs=1e-6)
+    assert motion_entropy(sure_of(0, 0, 0, 1, among=2), 2) == pytest.approx(0.8113, abs=1e-4)  # in bits: of 3/4 and 1/4
+    with pytest.raises(EvaluationError, match="needs two of them"):
+        motion_entropy(torch.zeros(1, 1), 1)
 
 
 @pytest.mark.parametrize("wrong", [torch.zeros(2, 3), torch.zeros(0, 2, 3), torch.zeros(2, 3, 4, 5)])

@@ -77,7 +77,7 @@ def test_content_and_motion_are_scored_beside_those_of_real_clips(finished):
     assert 0.0 <= card.final["content_kept"] <= 1.0
     assert 0.0 <= card.final["motion_recognised"] <= 1.0
     (real,) = (row for row in card.real_rows if row.name == "real test clips")
-    assert set(real.metrics) == {"content_kept", "motion_recognised"}
+    assert set(real.metrics) == {"content_kept", "motion_recognised", "motion_entropy"}
 
 
 def test_a_row_of_a_class_is_as_wide_as_ten_frames(finished):

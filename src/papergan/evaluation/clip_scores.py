@@ -1,4 +1,4 @@
-"""Scores of clips of moving images: content that stays, and motion that is recognised."""
+"""Scores of clips of moving images: content that stays, motion that is recognised, and how it is spread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from papergan.evaluation.image_features import features_of
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.scorecard import RealRow
 from papergan.extractors.feature_extractor import FeatureExtractor
-from papergan.metrics.clips import content_kept, motion_recognised
+from papergan.metrics.clips import content_kept, motion_entropy, motion_recognised
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,11 @@ class ClipTest:
             return features_of(extractor, images, self.batch_size, should_stop, what=what).logits
 
         apart = clips.reshape(len(clips) * frames, -1, *clips.shape[2:])
+        of_clips = logits(self.of_clips, clips)
         return {
             "content_kept": content_kept(logits(self.of_frames, apart).reshape(len(clips), frames, -1)),
-            "motion_recognised": motion_recognised(logits(self.of_clips, clips), len(MOTIONS)),
+            "motion_recognised": motion_recognised(of_clips, len(MOTIONS)),
+            "motion_entropy": motion_entropy(of_clips, len(MOTIONS)),
         }
 
     def real_row(self, protocols: tuple[Protocol, ...], should_stop: Callable[[], bool]) -> RealRow:

@@ -1,7 +1,8 @@
-"""Metrics of clips: whether content stays the same over a clip, and whether its motion is one of the known ones."""
+"""Metrics of clips: whether content stays the same over a clip, and whether its motion is a known one."""
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import torch
@@ -30,11 +31,27 @@ def motion_recognised(logits: Array, motions: int) -> float:
     logits: [N, K * motions], of the classes of content with motion, the motion changing fastest. The probability of a
     motion is the sum of those of its classes. Raises EvaluationError for other shapes.
     """
+    return float((_of_motions(logits, motions).amax(1) >= SURE).double().mean())
+
+
+def motion_entropy(logits: Array, motions: int) -> float:
+    """The entropy of the motions of clips, divided by its maximum: 0..1; 0 where all move one way, 1 where all alike.
+
+    Of the mean over clips of the probabilities of `motion_recognised`, which one clip for all satisfies as well; logits
+    as there. Raises EvaluationError for other shapes, and for fewer than two motions.
+    """
+    if motions < 2:
+        raise EvaluationError(f"the entropy of motions needs two of them, got {motions}")
+    shares = _of_motions(logits, motions).mean(0)
+    return float(torch.special.entr(shares).sum() / math.log(motions))
+
+
+def _of_motions(logits: Array, motions: int) -> torch.Tensor:
+    """Probabilities of motions, [N, motions]."""
     checked = _checked(logits, 2)
     if checked.shape[1] % motions:
         raise EvaluationError(f"logits must be of classes with {motions} motions each, got {checked.shape[1]}")
-    of_motions = checked.softmax(1).reshape(len(checked), -1, motions).sum(1)
-    return float((of_motions.amax(1) >= SURE).double().mean())
+    return checked.softmax(1).reshape(len(checked), -1, motions).sum(1)
 
 
 def _checked(logits: Array, dimensions: int) -> torch.Tensor:

@@ -115,6 +115,7 @@ _ALL = (
     ),
     Metric("content_kept", "clips whose content stays the same", "higher", "content_kept@{num_samples}", "", (), False),
     Metric("motion_recognised", "clips whose motion is recognised", "higher", "motion@{num_samples}", "", (), False),
+    Metric("motion_entropy", "entropy of clips' motions", "higher", "motion_entropy@{num_samples}", "", (), False),
     Metric("ms_ssim", "MS-SSIM of pairs", "real", "ms_ssim@{similarity_pairs}", "", ("similarity_pairs",), False),
     Metric(
         "parzen_ll_historical", "Parzen log-likelihood", "higher", "parzen@{parzen_samples}",
@@ -148,7 +149,7 @@ TO_INPUTS = "b_to_a"  # stands before the metrics of a translation's way back, t
 
 # metrics that no other generators have
 OF_TRANSLATIONS = ("psnr", "ssim", "psnr_y", "ssim_y", "lpips", "target_share", "cycle_error")
-OF_CLIPS = ("content_kept", "motion_recognised")
+OF_CLIPS = ("content_kept", "motion_recognised", "motion_entropy")
 OF_CONDITIONAL = ("intra_fid", "class_accuracy", "cas", "nas", "nas_real", "nas_flips")
 BY_CLASS = ("intra_fid", "class_accuracy")  # which stand beside their values for each class
 

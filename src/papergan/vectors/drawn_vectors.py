@@ -37,7 +37,7 @@ def _swiss_roll(count: int, draw: torch.Generator) -> Tensor:
 
 
 def _two_moons(count: int, draw: torch.Generator) -> Tensor:
-    """Two half circles of radius 1 that reach into each other, each with half of the points, float64 [count, 2].
+    """Two half circles of radius 1 that reach into each other, each point on either with probability 1/2: [count, 2].
 
     Source: the form that scikit-learn's make_moons has.
     """

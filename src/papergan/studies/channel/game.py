@@ -6,10 +6,10 @@ the true channel makes of the transmitter's signals. Rounds of three phases, as 
 Source: Ye et al. 2020, arXiv:1903.02551, and the authors' code (github.com/haoyye/End2End_GAN).
 
 Taken from the code: the generator of GAN_Rayleigh.py (three layers of 128 units, noise of 16 numbers for each symbol),
-the phases of a round and their order, batches of 320 blocks, the Eb / N0 of training, half of the generator's signals
-drawn at random and half sent by the transmitter with noise of 0.1, the taps of End2EndConvMultipath.py, and the pilot
-of both scripts with fading, which is the taps themselves; the standard loss with one step of the discriminator for
-each of the generator, as in the three End2EndConv scripts. `loss: wasserstein` is the loss of GAN_Rayleigh.py: WGAN-GP
+the phases of a round and their order, batches of 320 blocks (1 000 for multipath there), the Eb / N0 of training, half
+of the generator's signals drawn at random and half sent by the transmitter with noise of 0.1, the taps of
+End2EndConvMultipath.py, and the pilot of both scripts with fading, which is the taps themselves; the standard loss with
+one step of the discriminator for each of the generator, as in the three End2EndConv scripts. `loss: wasserstein` is the loss of GAN_Rayleigh.py: WGAN-GP
 with weight 5, ten steps, Adam 1e-4 with betas 0.5 and 0.9, batches of 512, 32 units in the discriminator.
 Deviations: blocks of 4 bits in 7 symbols for the code's 128 or 64 bits in as many symbols, so that a transmitter and a
 receiver of a few fully connected layers do; a discriminator with R1, where the code's averages features over the
@@ -17,7 +17,8 @@ batch; phases of equal length in all rounds, where the code's grow; random signa
 1.5]^2, where the code's have steps of 0.1; a power constraint on the block, where the code has one on each of its real
 and imaginary parts; inputs are not divided by 3 and 4, since symbols have mean energy 1; fewer steps at higher rates
 that fall, see conf/base/parameters_tools.yml. The code's Rayleigh and multipath scripts have half the energy of its
-AWGN script for the same noise, so that their Eb / N0 is 3 dB less than they name; here it is what is named.
+AWGN script for the same noise, so that their Eb / N0 is 3 dB less than they name; here it is what is named. Its test
+over multipath divides the noise's variance by 1 + CP / N, for the cyclic prefix that OFDM pays; here OFDM pays for it.
 """
 
 from __future__ import annotations
