@@ -9,8 +9,9 @@ Taken from the code: the generator of GAN_Rayleigh.py (three layers of 128 units
 the phases of a round and their order, batches of 320 blocks (1 000 for multipath there), the Eb / N0 of training, half
 of the generator's signals drawn at random and half sent by the transmitter with noise of 0.1, the taps of
 End2EndConvMultipath.py, and the pilot of both scripts with fading, which is the taps themselves; the standard loss with
-one step of the discriminator for each of the generator, as in the three End2EndConv scripts. `loss: wasserstein` is the loss of GAN_Rayleigh.py: WGAN-GP
-with weight 5, ten steps, Adam 1e-4 with betas 0.5 and 0.9, batches of 512, 32 units in the discriminator.
+one step of the discriminator for each of the generator, as in the three End2EndConv scripts. `loss: wasserstein` is the
+loss of GAN_Rayleigh.py: WGAN-GP with weight 5, ten steps, Adam 1e-4 with betas 0.5 and 0.9, batches of 512, 32 units in
+the discriminator.
 Deviations: blocks of 4 bits in 7 symbols for the code's 128 or 64 bits in as many symbols, so that a transmitter and a
 receiver of a few fully connected layers do; a discriminator with R1, where the code's averages features over the
 batch; phases of equal length in all rounds, where the code's grow; random signals from the continuous square [-1.5,
