@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from papergan.game.game import Game, Turn, always
 from papergan.game.schedules import Progress
 from papergan.objectives.gradient_penalties import R1, GradientPenalty
+from papergan.training.cost import FlopCounter
 
 PENALTIES = (GradientPenalty, R1)
 PERIOD = 5040  # steps; every interval up to ten, 12, 16 and more divides it
@@ -29,22 +28,16 @@ class Counts(NamedTuple):
     kept_bytes: int
 
 
-class Counter(TorchDispatchMode):
-    """Adds up FLOPs of convolutions and products, as torch knows them (2 per multiplication), and operators.
-
-    Operators are those below autograd that compute: views are none. torch's FlopCounterMode fails under autograd.grad.
-    """
+class Counter(FlopCounter):
+    """Adds up FLOPs and operators; operators are those below autograd that compute: views are none."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.flops, self.operators = 0, 0
+        self.operators = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
         self.operators += not func.is_view
-        if (count := flop_registry.get(func._overloadpacket)) is not None:
-            self.flops += int(count(*args, **(kwargs or {}), out_val=result))
-        return result
+        return super().__torch_dispatch__(func, types, args, kwargs)
 
 
 def count(game: Game, training_step: Callable[[Game], object]) -> Counts:

@@ -52,6 +52,21 @@ def test_flops_of_a_product_and_of_its_two_gradients():
     assert counter.flops == 3 * 2 * 3 * 5 * 7
 
 
+@pytest.mark.parametrize("layer", [
+    nn.Conv2d(8, 12, 3, groups=4, bias=False), nn.Conv2d(8, 12, 3, stride=2, bias=False),
+    nn.ConvTranspose2d(8, 12, 4, stride=2, groups=2, bias=False),
+])  # fmt: skip
+def test_either_derivative_of_a_convolution_costs_what_it_does(layer):
+    maps = torch.rand(2, 8, 10, 10, requires_grad=True)
+    with FlopCounter() as forward:
+        out = layer(maps).sum()
+    with FlopCounter() as both:
+        torch.autograd.grad(out, [maps, layer.weight], retain_graph=True)
+    with FlopCounter() as one:
+        torch.autograd.grad(out, maps)
+    assert both.flops == 2 * one.flops == 2 * forward.flops > 0
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0.2, "0 seconds"), (1, "1 second"), (40, "40 seconds"), (90, "1.5 minutes"), (61, "1 minute"),

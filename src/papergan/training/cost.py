@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import conv_flop_count, flop_registry
 
 from papergan.game.game import Game
 from papergan.game.schedules import Progress
@@ -30,7 +30,11 @@ class StepCost(NamedTuple):
 
 
 class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up FLOPs of convolutions and matrix products, two per multiplication; also inside `autograd.grad`."""
+    """Adds up FLOPs of convolutions and matrix products, two per multiplication; also inside `autograd.grad`.
+
+    As torch counts them, except that of a grouped convolution torch counts the derivative in the weights as if every
+    channel met every other one. Here either derivative costs what the convolution does.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -38,9 +42,18 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if (count := flop_registry.get(func._overloadpacket)) is not None:
+        if func is torch.ops.aten.convolution_backward.default:
+            self.flops += _flops_of_derivatives(*args)
+        elif (count := flop_registry.get(func._overloadpacket)) is not None:
             self.flops += int(count(*args, **(kwargs or {}), out_val=result))
         return result
+
+
+def _flops_of_derivatives(slope: Tensor, x: Tensor, weight: Tensor, *settings: Any) -> int:
+    """FLOPs of a convolution's derivatives in its input and its weight, as far as they are wanted."""
+    transposed, wanted = settings[4], settings[7]
+    once: int = conv_flop_count(list(x.shape), list(weight.shape), list(slope.shape), transposed=transposed)
+    return once * int(sum(wanted[:2]))
 
 
 def measure_step(
