@@ -88,6 +88,23 @@ def test_the_faults_of_all_experiments_are_on_one_line(tmp_path):
             "mine.evaluation: nas_samples: 20 generated images, a share of 0.75, leave places for 7 of 20 real ones: "
             "raise it to 60",
         ),
+        (
+            {
+                "system": "srgan",
+                "overrides": {"width": 8, "discriminator_width": 8, "blocks": 1},
+                "input": {"kind": "downsampled", "factor": 4},
+                "evaluation": {"inception": False, "truncation": 0.5},
+            },
+            "mine.evaluation.truncation: latents of InputImages cannot be truncated",
+        ),
+        (
+            {
+                "system": "srgan",
+                "overrides": {"adaptive_augmentation": "b"},
+                "input": {"kind": "downsampled", "factor": 4},
+            },
+            "mine.overrides: system 'srgan' translates images: adaptive_augmentation would move the image",
+        ),
         ({"image_size": 9}, "cannot be built for 3x9x9 images"),
         ({"system": "hybird"}, "unknown system 'hybird'; did you mean 'hybrid'"),
     ],

@@ -158,6 +158,7 @@ def find_experiment_errors(
         yield from collect_error(f"{name}.checkpoints", lambda: _check_room(recipe, games[0], checkpoints))
     yield from _find_memory_errors(name, recipe, games)
     for game in games:
+        yield from collect_error(f"{name}.evaluation.truncation", partial(draw_latent, recipe, game))
         for kind in sorted({one.kind for one in fixed_features(game)}):
             yield from collect_error(f"{name}.overrides.content", partial(check_fixed, kind, recipe.evaluation))
         yield from find_packing_errors(name, training, game.images_per_score, left)
@@ -190,10 +191,13 @@ def _how_to_give(name: str, recipe: Recipe) -> str:
 
 
 def build_on_cpu(recipe: Recipe, images: ImageSpec) -> Game:
-    """Build the game on the CPU, and sample one latent, to find errors before the run."""
-    game = systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
+    """Build the game on the CPU, to find errors before the run."""
+    return systems.build(recipe.system, images, recipe.overrides, seed=recipe.seed)
+
+
+def draw_latent(recipe: Recipe, game: Game) -> None:
+    """Draw one latent as evaluations do. Raises RecipeError where the prior cannot be truncated."""
     game.sampler().latents(1, recipe.seed, "preflight", progress=Progress(), truncation=recipe.evaluation.truncation)
-    return game
 
 
 def _check_room(recipe: Recipe, game: Game, checkpoints: CheckpointFolder) -> None:
