@@ -8,9 +8,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers.small_systems import small, spec, system_of
 from helpers.tiny_game import real_batch, tiny_game
+from helpers.training_run import digest
 from papergan import systems
 from papergan.data.images import ImageSpec
-from papergan.errors import RecipeError
+from papergan.errors import Interrupted, RecipeError
 from papergan.game.schedules import LinearDecay, Progress
 from papergan.game.training_step import training_step
 from papergan.objectives.adaptive_augmentation.matrices import product
@@ -18,6 +19,11 @@ from papergan.objectives.adaptive_augmentation.probability import AugmentationPr
 from papergan.objectives.adaptive_augmentation.resampling import _about, down, mirrored, resampled, up
 from papergan.objectives.adaptive_augmentation.transformations import GROUPS, AdaptiveAugment
 from papergan.objectives.gradient_penalties import lazy_penalties
+from papergan.training.batches import Batches
+from papergan.training.callbacks import Callbacks
+from papergan.training.checkpoint import CheckpointStore
+from papergan.training.train_settings import TrainSettings
+from papergan.training.trainer import Trainer
 
 
 def images(count=32, size=16, channels=3):
@@ -229,6 +235,32 @@ def test_its_state_is_in_the_games_state():
     controller = other.controllers["augmentation"]
     assert float(controller.p) == 0.25
     assert float(controller.steps) == 3.0
+
+
+def test_a_training_that_was_stopped_goes_on_with_its_p(tmp_path):
+    def train(folder, stop_after=None):
+        game = systems.build("dcgan", ImageSpec(3, 16), small("dcgan") | {"adaptive_augmentation": "bgc"}, seed=0)
+        controller, moves = game.controllers["augmentation"], iter(range(100))
+        controller.images = 100.0  # p moves by 0.16 every four steps
+        controller.p.fill_(0.5)
+        pixels = torch.randint(256, (16, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        batches = Batches(pixels, torch.zeros(16, dtype=torch.int64), batch_size=4, seed=0, device="cpu", flip=False)
+        stop = Callbacks(stop=lambda: 15 if next(moves) == stop_after else None)
+        training = Trainer(
+            game, batches, TrainSettings(steps=14, seed=0), CheckpointStore(tmp_path / folder, "x"), stop
+        )
+        try:
+            training.run()
+        except Interrupted:
+            assert stop_after is not None
+        return digest(training), float(controller.p)
+
+    whole, p = train("whole")
+    train("stopped", stop_after=5)
+    resumed, again = train("stopped")
+    assert again == p
+    assert p != 0.5
+    assert resumed == whole
 
 
 def test_a_probability_may_follow_a_schedule():
