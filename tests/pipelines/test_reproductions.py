@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -46,11 +47,17 @@ def plan(seeds=(0, 1), **changes):
     return TrialPlan("reproductions", recipe, tuple(trials_of("reproductions", study, RECIPES)))
 
 
-def card_of(trial, value, **changes):
-    return score_card(
-        experiment="gan_mnist", recipe_fingerprint=trial.recipe.fingerprint, seed=trial.seed, final={"ms_ssim": value},
-        training_seconds=120.0, **changes,
-    )  # fmt: skip
+def card_of(trial, value, *, rules=None, **changes):
+    """A card of the whole budget and the recipe's rules, but for what is changed. rules: of them, what is changed."""
+    wanted = asdict(trial.recipe.evaluation.rules(trial.seed)) | (rules or {})
+    (protocol,) = score_card().protocols
+    about = {
+        "experiment": "gan_mnist", "recipe_fingerprint": trial.recipe.fingerprint, "seed": trial.seed,
+        "final": {"ms_ssim": value, "domain_num_samples": float(wanted["num_samples"])}, "training_seconds": 120.0,
+        "epochs": trial.recipe.training.epochs, "steps": 39050,
+        "protocols": [asdict(protocol) | wanted],
+    }  # fmt: skip
+    return score_card(**about | changes)
 
 
 def points(folder, *finished):
@@ -89,7 +96,12 @@ def test_trials_on_points_stand_for_numbers_by_target_and_level(tmp_path):
 def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
     what, store = plan(), ExperimentTrialStore(tmp_path / "trials", tmp_path / "checkpoints")
     cards = {str(trial.seed): card_of(trial, 4.0 + trial.seed) for trial in what.trials}
-    cards["other budget"] = score_card(experiment="gan_mnist", final={"ms_ssim": 99.0})
+    short, twice = {"epochs": 2.0, "steps": 1562}, {"epochs": 100.0, "steps": 78100}
+    for name, changes in {
+        "shorter": short, "longer": twice, "fewer samples": {"rules": {"num_samples": 1000}},
+        "other split": {"rules": {"reference_split": "test"}}, "other recipe": {"recipe_fingerprint": "f" * 12},
+    }.items():  # fmt: skip
+        cards = {name: card_of(what.trials[0], 99.0, **changes)} | cards
     dirac = [
         DiracResult(
             variant="r1", eigenvalues=(Complex(-0.5, -0.1), Complex(-0.5, 0.1)), step_radius=0.9,

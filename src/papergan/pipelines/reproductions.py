@@ -46,8 +46,7 @@ def train_reproductions(
     Returns where the result of each trained one is kept, or why it failed, by its name and seed. Raises Interrupted
     after a stop signal; the same command goes on from there.
     """
-    done = {card.recipe_fingerprint for card in score_cards.values()}
-    wanted = [trial for trial in plan.trials if trial.recipe.fingerprint not in done]
+    wanted = [trial for trial in plan.trials if not any(_is_of(card, trial) for card in score_cards.values())]
     if plan.recipe.finished_only:
         wanted = [trial for trial in wanted if trials.find(trial.key) is not None]
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
@@ -112,20 +111,44 @@ def _by_source(
     anchors: Mapping[str, Mapping[str, float]],
 ) -> dict[str, list[MeasuredRun]]:  # fmt: skip
     """Measured runs by experiment or tool; of a recipe's cards the first. A run that diverged has no numbers."""
-    fingerprints = {trial.recipe.fingerprint: trial for trial in trials}
-    mine: dict[str, ScoreCard] = {}
+    mine: dict[str, tuple[str, ScoreCard]] = {}
     for card in cards:
-        if card.recipe_fingerprint in fingerprints:
-            mine.setdefault(card.recipe_fingerprint, card)
+        for trial in trials:
+            if _is_of(card, trial):
+                mine.setdefault(trial.key, (trial.experiment, card))
     found: dict[str, list[MeasuredRun]] = {}
-    for fingerprint, card in mine.items():
-        found.setdefault(fingerprints[fingerprint].experiment, []).append(run_of_card(card))
+    for experiment, card in mine.values():
+        found.setdefault(experiment, []).append(run_of_card(card))
     for result in dirac:
         found[f"dirac_gan/{result.variant}"] = [run_of_dirac(result)]
     for name, values in anchors.items():
         errors = {key.removesuffix("_error"): value for key, value in values.items() if key.endswith("_error")}
         found[f"anchors/{name}"] = [MeasuredRun(0, values, errors, None, "")]
     return {name: sorted(runs, key=lambda run: run.seed) for name, runs in found.items()}
+
+
+RULES = ("num_samples", "reference_split", "truncation", "quantisation", "parzen_samples", "parzen_validation")
+"""Rules of an evaluation that a number depends on."""
+
+
+def _is_of(card: ScoreCard, trial: ExperimentTrial) -> bool:
+    """Whether a card is of this trial: recipe and seed, the whole budget and no more, and the same rules."""
+    recipe = trial.recipe
+    if card.recipe_fingerprint != recipe.fingerprint:
+        return False
+    if card.ended_early is None:
+        budget, rules = recipe.training, recipe.evaluation.rules(recipe.seed)
+        rules = rules.within(rules.num_samples, rules.num_samples)
+        steps, images = card.steps, card.images_seen
+        wanted = next(
+            total * steps / done
+            for total, done in ((budget.steps, steps), (budget.images, images), (budget.epochs, card.epochs))
+            if total is not None
+        )
+        if abs(wanted - steps) >= 1.0:  # budgets in epochs and images are rounded to steps
+            return False
+        return all(getattr(one, rule) == getattr(rules, rule) for one in card.protocols for rule in RULES)
+    return True
 
 
 def _of_points(points: ModeStress, store: ModeTrialStore) -> dict[str, list[MeasuredRun]]:
