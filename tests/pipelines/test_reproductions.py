@@ -85,11 +85,11 @@ def test_trials_on_points_stand_for_numbers_by_target_and_level(tmp_path):
             seconds_per_step=0.5,
             provenance={"hardware": "a machine"},
         )
-        for modes in (6.0, 7.0)
+        for modes in (6.0, 6.1)
     ]
     published = {"lin2018": {"dataset": "points", "numbers": [number]}}
     page = nodes.tabulate(what, store, {}, {}, {}, [], *points(tmp_path, *results), published)
-    assert "| 6.30 ± 1.00 | 6.50 ± 0.5 | 0, 1 | reproduced | 1.00 |" in page.markdown
+    assert "| 6.30 ± 1.00 | 6.05 ± 0.05 | 0, 1 | reproduced | 1.00 |" in page.markdown
     assert "pacgan_points.only=[ring/gan]" in page.markdown
 
 
@@ -110,7 +110,7 @@ def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
     ]  # fmt: skip
     anchors = {"k-means": {"parzen_ll_historical": 20.0, "parzen_ll_historical_error": 0.5}}
     page = nodes.tabulate(what, store, {}, cards, anchors, dirac, *points(tmp_path), PUBLISHED)
-    assert "3 of 4 published numbers measured, of 1 papers; 2 reproduced, of 1 papers" in page.console
+    assert "3 of 4 published numbers measured, of 1 papers; 1 reproduced, of 1 papers" in page.console
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.markdown.splitlines() if line[:1] == "|"]
     header, _, trained, closed, real, missing = rows
     cell = dict(zip(header, trained, strict=True))
@@ -118,7 +118,7 @@ def test_the_page_joins_cards_of_experiments_dirac_gan_and_anchors(tmp_path):
     assert dict(zip(header, closed, strict=True))["measured"] == "-0.5"
     assert dict(zip(header, real, strict=True))["measured"] == "20.00 ± 0.5"
     assert [dict(zip(header, row, strict=True))["verdict"] for row in rows[2:]] == [
-        "reproduced", "reproduced", "not reproduced: above", "not measured",
+        "inconclusive", "reproduced", "not reproduced: above", "not measured",  # two seeds, half of 5 apart by chance
     ]  # fmt: skip
     assert missing[1].startswith("none")
     assert "kedro run --pipelines gan_mnist --params gan_mnist.seed=0" in page.markdown

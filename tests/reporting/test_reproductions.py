@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from math import sqrt
+from math import hypot, sqrt
 
 import pytest
 import yaml
@@ -39,11 +39,16 @@ def found(*values, **changes):
     return Reproduction(number(**changes), tuple(run(value, seed) for seed, value in enumerate(values)))
 
 
+def closed_form(value):
+    published = number(error=None, value=0.5, precision=0.0005)
+    return Reproduction(published, (MeasuredRun(0, {"ll": value}, {}, None, ""),))
+
+
 def test_the_error_is_that_of_the_mean_over_seeds_and_of_one_run_its_own():
     three = found(90.0, 100.0, 110.0)
     assert three.value == pytest.approx(100.0)
     assert three.error == pytest.approx(10.0 / sqrt(3))
-    assert three.joint_error == pytest.approx(sqrt(4.0 + 100.0 / 3))
+    assert three.joint_error == pytest.approx(hypot(2.0, 4.3027 / 2 * 10.0 / sqrt(3)), rel=1e-4)  # of Student's t
     assert found(90.0).error is None
     assert Reproduction(number(), (run(90.0, ll=1.5),)).error == 1.5
 
@@ -52,14 +57,19 @@ def test_the_error_is_that_of_the_mean_over_seeds_and_of_one_run_its_own():
     ("what", "verdict"),
     [
         (found(), "not measured"),
-        (found(104.4), "reproduced"),  # twice 2, and 0.5
-        (found(104.6), "not reproduced: above"),
-        (found(95.4), "not reproduced: below"),
+        (found(104.4), "reproduced, by one seed"),  # twice 2, and 0.5
+        (found(104.6), "not reproduced: above, by one seed"),
+        (found(95.4), "not reproduced: below, by one seed"),
+        (found(104.6, runs=10), "reproduced"),  # one run differs from a mean of ten by more than the mean does
+        (found(115.4, runs=10), "reproduced"),  # 2.262 * 2 * sqrt(11), and 0.5
+        (found(115.6, runs=10), "not reproduced: above"),
+        (found(104.0, 106.0), "reproduced"),  # of two runs a deviation is a guess: 12.7 times the error
+        (found(104.0, 105.0, 106.0, error=None), "not reproduced: above"),
         (found(99.0, 101.0, 103.0), "reproduced"),
         (found(20.0, 100.0, 180.0), "inconclusive"),
-        (found(0.50049, error=None, value=0.5, precision=0.0005), "reproduced"),
-        (found(0.50051, error=None, value=0.5, precision=0.0005), "not reproduced: above"),
-        (found(-0.25, error=None, value=-0.25, precision=0.0), "reproduced"),
+        (closed_form(0.50049), "reproduced"),
+        (closed_form(0.50051), "not reproduced: above"),
+        (found(-0.25, error=None, value=-0.25, precision=0.0), "reproduced, by one seed"),
     ],
 )
 def test_a_verdict_goes_by_twice_the_joint_error_and_the_printed_precision(what, verdict):
@@ -75,7 +85,7 @@ def test_runs_are_joined_by_what_measured_them_and_count_where_they_have_the_met
     table = reproduction_table([mine, nothing], {"li2015": "Li et al. 2015"}, {"gmmn": "run gmmn", "cgan": "run cgan"})
     assert table.loc[0, "published"] == "100.00 ± 2.00"
     assert table.loc[0, "measured"] == "100.00"
-    assert list(table["verdict"]) == ["reproduced", "not measured"]
+    assert list(table["verdict"]) == ["reproduced, by one seed", "not measured"]
     assert run_table([mine, nothing]).to_dict("records")[0]["value"] == 100.0
 
 

@@ -88,7 +88,8 @@ def tabulate(
     notes = [
         "measured: mean ± standard error over seeds; of a single run its own standard error where it has one. "
         "reproduced: within twice the joint standard error and the printed precision; inconclusive: so, but twice "
-        "the error is more than half of the number; the error of a published number is its paper's",
+        "the error is more than half of the number; the error of a published number is its paper's; errors over few "
+        "runs are widened as Student's distribution has it; by one seed: nothing says how far others would be from it",
         "minutes: of training a seed, on one core where nothing else is written",
         *made_by,
         *map(citation, papers),

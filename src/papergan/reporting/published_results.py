@@ -63,6 +63,7 @@ class _Number(_Strict):
     place: str = Field(min_length=1)
     value: float
     error: float | None = Field(default=None, gt=0)
+    runs: int | None = Field(default=None, ge=2)
     precision: float = Field(ge=0)
     measured_by: str = Field(min_length=1)
     metric: str = Field(min_length=1)
@@ -74,7 +75,8 @@ class PublishedNumber(_Number):
     """One number with a public protocol, to be reproduced.
 
     paper: citation key. number: what it is of. place: where it stands in the paper, "table 1".
-    error: the standard error that the paper gives, of the mean over its runs, or over test images; None for none.
+    error: the standard error that the paper gives, of the mean over its `runs`, or where these are None over test
+    images; None for none.
     precision: half a unit of the last printed digit, or what a closed form is measured to.
     measured_by: an experiment, "tool/variant" or "tool/target/level". metric: in its score card or results.
     protocol: of the paper. differs: what we do otherwise.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from papergan.reporting.published_results import PublishedNumber
 if TYPE_CHECKING:
     import pandas as pd
 
+REPRODUCED = "reproduced"
 WIDE = 0.5  # share of the published value that twice the joint error may be, before agreement says nothing
 
 
@@ -52,19 +53,41 @@ class Reproduction:
 
     @property
     def joint_error(self) -> float:
-        """sqrt(published error^2 + measured error^2); an unknown error counts as 0."""
-        return sqrt((self.published.error or 0.0) ** 2 + (self.error or 0.0) ** 2)
+        """sqrt(published error^2 + measured error^2), of which twice is what chance allows in 95 of 100 cases.
+
+        An error of a mean over n runs is widened by t / 2, t the 97.5 % quantile of Student's distribution with n - 1
+        degrees of freedom: 2.15 times for three, 6.35 for two. Of one run of ours beside a mean over n published ones
+        the error is theirs times sqrt(n). An unknown error counts as 0.
+        """
+        error, runs = self.published.error or 0.0, self.published.runs
+        theirs = error * _widened(runs)
+        if len(self.runs) > 1:
+            return hypot(theirs, (self.error or 0.0) * _widened(len(self.runs)))
+        return hypot(theirs, theirs * sqrt(runs) if runs else self.error or 0.0)
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether one training stands for the number, and nothing says how far others would be from it."""
+        return len(self.runs) == 1 and self.runs[0].minutes is not None and self.published.runs is None
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether measured and published agree within twice the joint error and the printed precision."""
+        if self.value is None:
+            return None
+        return abs(self.value - self.published.value) <= 2 * self.joint_error + self.published.precision
 
     @property
     def verdict(self) -> str:
-        """reproduced: within twice the joint error and the printed precision; inconclusive: so, with large errors."""
+        """reproduced: they agree; inconclusive: so, with large errors; not reproduced. Whether by one seed alone."""
         if self.value is None:
             return "not measured"
-        off, allowed = self.value - self.published.value, 2 * self.joint_error + self.published.precision
-        if abs(off) <= allowed:
+        if self.agrees:
             too_wide = 2 * self.joint_error > WIDE * abs(self.published.value)
-            return "inconclusive" if too_wide else "reproduced"
-        return f"not reproduced: {'above' if off > 0 else 'below'}"
+            found = "inconclusive" if too_wide else REPRODUCED
+        else:
+            found = f"not reproduced: {'above' if self.value > self.published.value else 'below'}"
+        return f"{found}, by one seed" if self.one_seed else found
 
     @property
     def _metric(self) -> str:
@@ -73,6 +96,13 @@ class Reproduction:
     @property
     def _values(self) -> list[float]:
         return [run.values[self._metric] for run in self.runs]
+
+
+def _widened(runs: int | None) -> float:
+    """What an error of a mean over runs is multiplied by, so that twice of it is its 95 % interval; None: 1."""
+    from scipy.stats import t  # type: ignore[import-untyped]
+
+    return float(t.ppf(0.975, runs - 1)) / 2 if runs else 1.0
 
 
 def reproductions(
@@ -88,7 +118,7 @@ def reproductions(
 def summary(found: Sequence[Reproduction]) -> str:
     """One sentence: how many numbers of how many papers were measured, and how many were reproduced."""
     measured = [one for one in found if one.runs]
-    same = [one for one in measured if one.verdict == "reproduced"]
+    same = [one for one in measured if one.verdict.startswith(REPRODUCED)]
     papers = {one.published.paper for one in measured}
     return (
         f"{len(measured)} of {len(found)} published numbers measured, of {len(papers)} papers; "
