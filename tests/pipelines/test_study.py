@@ -352,12 +352,28 @@ def test_each_seed_that_ended_early_is_flagged_with_its_own_reason(finished):
     assert summary([group], [])["flags"].tolist() == [group.flags]
 
 
+def test_seeds_that_another_network_scored_do_not_count(finished):
+    group = next(one for one in fake_groups(finished, {}) if one.name == "plain/own")
+    (_, first), second = group.done
+    rules = [replace(one, extractor_digest="0" * 64) for one in first.card.protocols]
+    other = replace(first, card=first.card.model_copy(update={"protocols": tuple(rules)}))
+    mixed = replace(group, done=((0, other), second))
+    assert [card.seed for card in mixed.seeds.finished] == [1]
+    assert mixed.flags == "scored by other rules or networks, not counted: seeds 0"
+    assert group.flags == ""
+    apart = [replace(group, done=((0, other),)), replace(group, done=(second,))]
+    headers = [name for name in summary(apart, []).columns if name.startswith("domain_fid@")]
+    assert len(headers) == 2
+    assert all("extractor_digest" in name for name in headers)
+
+
 @pytest.mark.parametrize(
     ("plain", "mixed", "verdict"),
     [
         ((100.0, 102.0), (50.0, 51.0), "it holds in 1 of 2"),
+        ((60.0, 66.0), (50.0, 51.0), "it is undecided in 1 of 2"),
         ((50.0, 51.0), (100.0, 102.0), "it is reversed in 1 of 2"),
-        ((50.0, 90.0), (40.0, 85.0), "seeds drown it in 1 of 2"),
+        ((50.0, 90.0), (40.0, 85.0), "it is undecided in 1 of 2"),
     ],
 )
 def test_a_claim_holds_where_the_difference_is_beyond_the_spread_of_seeds(finished, plain, mixed, verdict):
@@ -411,7 +427,7 @@ def test_what_a_training_gives_away_is_less_where_it_is_better(finished):
     )
     (said,) = claim_sentences(claim_results([claim], groups, []))
     held = "by membership_auc it holds in 1 of 1; by copies it holds in 1 of 1"
-    assert said == f"c: {held}; by pixel_copies seeds drown it in 1 of 1"
+    assert said == f"c: {held}; by pixel_copies it is undecided in 1 of 1"
 
 
 def test_experiments_of_several_numbers_of_images_share_a_table(finished):

@@ -9,10 +9,12 @@ import yaml
 
 from helpers.cards import Card, card, demo_card, metrics, protocol
 from papergan.errors import EvaluationError
+from papergan.metrics.registry import METRICS
 from papergan.reporting.column_headers import TRANSLATED, is_headline
 from papergan.reporting.comparison_table import comparison_table
 from papergan.reporting.published_results import PublishedRow, published_rows
 from papergan.reporting.rendering import is_derived, to_console
+from papergan.reporting.seed_groups import Measured, ranks
 
 FILE = Path(__file__).parents[2] / "conf" / "base" / "published.yml"
 INCEPTION_FID = "fid@10000v50000-train-inception"
@@ -269,6 +271,12 @@ def test_ranks_say_when_a_difference_is_inside_the_noise(published: tuple[Publis
     table = comparison_table(published, cards)
     found = {name: proposed(table, name)[f"{INCEPTION_FID} rank"] for name in cards}
     assert found == {"hybrid_cifar10": "1-2", "hybrid_all": "1-2", "hybrid_fast": "3"}
+
+
+def test_ranks_of_what_is_best_at_half_go_by_the_distance_from_there():
+    metric = METRICS["two_sample_accuracy"]
+    either_side = [Measured(0.40, 0.01, 3), Measured(0.61, 0.01, 3), Measured(0.80, 0.01, 3)]
+    assert ranks(metric, either_side) == ["1-2", "1-2", "3"]
 
 
 REAL_ROWS = [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from operator import gt
 from pathlib import Path
 
 import pytest
 import yaml
 
 from papergan.errors import EvaluationError
-from papergan.reporting.pros_and_cons import Measure, read_statements, statement_table, verdict
+from papergan.reporting.pros_and_cons import Measure, read_statements, statement_table, verdict, verdict_by
 from papergan.reporting.seed_groups import Measured
 
 FILE = Path(__file__).resolve().parents[2] / "conf/base/pros_and_cons.yml"
@@ -44,6 +46,33 @@ def test_one_seed_tells_nothing():
     (row,) = statement_table(statements(), gauges(8.0, 4.0, runs=1)).to_dict("records")
     assert row["verdict"] == "one seed: unknown (1 of 1)"
     assert verdict(Measured(1.0, None, 3), Measured(2.0, 0.1, 3), lambda a, b: a < b) == "one seed: unknown"
+
+
+def test_two_seeds_must_differ_by_more_than_three():
+    """Of two a deviation is a guess: by Welch's t-test they decide at 3.04 deviations of the difference, not at 2."""
+
+    def of(value, runs):
+        return Measured(value, 1.0, runs)
+
+    assert verdict(of(4.1, 2), of(0.0, 2), gt) == "not told apart"
+    assert verdict(of(4.4, 2), of(0.0, 2), gt) == "holds"
+    assert verdict(of(2.9, 3), of(0.0, 3), gt) == "holds"
+    assert verdict(of(2.7, 3), of(0.0, 3), gt) == "not told apart"
+    same = Measured(1.0, 0.0, 2)
+    assert verdict(same, replace(same, value=2.0), gt) == "reversed"
+    assert verdict(same, same, gt) == "not told apart"
+
+
+def test_what_is_best_at_half_is_compared_by_its_distance_from_there():
+    def at(value):
+        return Measured(value, 0.01, 3)
+
+    for metric in ("two_sample_accuracy", "membership_auc"):
+        assert verdict_by(metric, at(0.40), at(0.60)) == "not told apart"
+        assert verdict_by(metric, at(0.40), at(0.602)) == "not told apart"
+        assert verdict_by(metric, at(0.45), at(0.60)) == "holds"
+        assert verdict_by(metric, at(0.60), at(0.45)) == "reversed"
+    assert verdict_by("fid", at(1.0), at(2.0)) == "holds"
 
 
 def test_what_nothing_measures_stays_in_the_table():

@@ -179,6 +179,11 @@ def prefix_and_metric(name: str) -> tuple[str, Metric] | None:
     return None
 
 
+def is_best_at_half(name: str) -> bool:
+    """Whether a metric, of METRICS or of the discriminator, is best at 0.5, by its name without a prefix."""
+    return name in BEST_AT_HALF or (name in METRICS and METRICS[name].better == "half")
+
+
 def is_better(metric: Metric, new: float, old: float) -> bool:
     """Whether `new` is strictly better. Raises ValueError for a metric of which no value is best in itself."""
     if metric.better == "real":

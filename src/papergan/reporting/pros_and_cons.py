@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import hypot
 from operator import gt, lt
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from papergan.errors import EvaluationError
+from papergan.metrics.registry import METRICS, is_best_at_half, is_better
 from papergan.reporting.pages import plus_minus
-from papergan.reporting.seed_groups import SIGMAS, Measured
+from papergan.reporting.seed_groups import SIGMAS, Measured, off_half
 from papergan.validation import Positive, StrictModel, validation_errors
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SIGNIFICANT = 0.05  # p of a t-test
 HELD, REVERSED, UNDECIDED, UNKNOWN = "holds", "reversed", "not told apart", "one seed: unknown"
 ALL_DIVERGED = "a side diverged with every seed"
 Property = Literal["collapse", "stability", "cost", "quality"]
@@ -60,12 +63,33 @@ def read_statements(given: Mapping[str, Any], paper: str) -> list[Statement]:
 
 
 def verdict(one: Measured, other: Measured, is_better: Callable[[float, float], bool]) -> str:
-    """Whether `one` is better by more than two standard deviations, over seeds, of the difference, or as much worse."""
+    """Whether `one` is better by more than chance, or as much worse.
+
+    That is by more than two standard deviations, over seeds, of the difference, and by Welch's t-test at 5 %, which
+    asks for more where there are but two seeds.
+    """
     if min(one.runs, other.runs) < 2 or one.deviation is None or other.deviation is None:
         return UNKNOWN
-    if abs(one.value - other.value) <= SIGMAS * hypot(one.deviation, other.deviation):
+    if abs(one.value - other.value) <= SIGMAS * hypot(one.deviation, other.deviation) or _alike(one, other):
         return UNDECIDED
     return HELD if is_better(one.value, other.value) else REVERSED
+
+
+def _alike(one: Measured, other: Measured) -> bool:
+    """Whether Welch's t-test finds no difference of means at 5 %; values without any deviation differ."""
+    from scipy.stats import ttest_ind_from_stats  # type: ignore[import-untyped]
+
+    if not one.deviation and not other.deviation:
+        return False
+    statistics = (one.value, one.deviation, one.runs, other.value, other.deviation, other.runs)
+    return bool(ttest_ind_from_stats(*statistics, equal_var=False).pvalue > SIGNIFICANT)
+
+
+def verdict_by(metric: str, one: Measured, other: Measured) -> str:
+    """`verdict` by what is better in a metric of METRICS or BEST_AT_HALF; where that is 0.5, by distances from it."""
+    if is_best_at_half(metric):
+        return verdict(off_half(one), off_half(other), lt)
+    return verdict(one, other, partial(is_better, METRICS[metric]))
 
 
 def with_deviation(value: Measured | None) -> str:

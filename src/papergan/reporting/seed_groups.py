@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, sqrt
 from statistics import fmean, stdev
 
@@ -36,7 +36,7 @@ class SeedGroup:
     @property
     def key(self) -> tuple[object, ...]:
         """What no other group has."""
-        return self.newest.experiment, self.newest.dataset, self.newest.variant, *_kind(self.newest)
+        return self.newest.experiment, self.newest.dataset, self.newest.variant, *kind_of_card(self.newest)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
@@ -110,8 +110,8 @@ def _groups(cards: Sequence[ScoreCard]) -> list[SeedGroup]:
     kinds: dict[tuple[object, ...], dict[int, ScoreCard]] = {}
     for card in cards:
         if card.diverged is None:
-            kind = kinds.pop(_kind(card), {})
-            kinds[_kind(card)] = {**kind, card.seed: card}  # the newest kind is the last one
+            kind = kinds.pop(kind_of_card(card), {})
+            kinds[kind_of_card(card)] = {**kind, card.seed: card}  # the newest kind is the last one
             failed.pop(card.seed, None)
     diverged = tuple(failed[seed] for seed in sorted(failed))
     if not kinds:
@@ -161,8 +161,8 @@ def _facts(card: ScoreCard) -> dict[str, str]:
     return facts
 
 
-def _kind(card: ScoreCard) -> tuple[object, ...]:
-    """The budget, and the rules without their seed, which must agree within a group."""
+def kind_of_card(card: ScoreCard) -> tuple[object, ...]:
+    """The budget of a card, and its rules without their seed: what must agree within a group."""
     rules = sorted(repr({**vars(protocol), "seed": None}) for protocol in card.protocols)
     return card.steps, card.epochs, *rules
 
@@ -193,4 +193,10 @@ def _rank(metric: Metric, values: Sequence[Measured], place: int) -> str:
 
 def _ahead(metric: Metric, one: Measured, other: Measured) -> bool:
     noise = SIGMAS * hypot(one.deviation or 0.0, other.deviation or 0.0)
-    return is_better(metric, one.value, other.value) and abs(one.value - other.value) > noise
+    apart = off_half(one).value - off_half(other).value if metric.better == "half" else one.value - other.value
+    return is_better(metric, one.value, other.value) and abs(apart) > noise
+
+
+def off_half(measured: Measured) -> Measured:
+    """The distance of a value from 0.5, for metrics that are best there; the less the better."""
+    return replace(measured, value=abs(measured.value - 0.5))

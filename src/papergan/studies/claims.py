@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import gt, lt
 from typing import TYPE_CHECKING, Any
 
 from papergan.config.study import HIGHER_IS_BETTER, ClaimRecipe
-from papergan.metrics.registry import METRICS, is_better
-from papergan.reporting.pros_and_cons import ALL_DIVERGED, HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
+from papergan.metrics.registry import METRICS, is_best_at_half
+from papergan.reporting.pros_and_cons import (
+    ALL_DIVERGED,
+    HELD,
+    REVERSED,
+    UNDECIDED,
+    UNKNOWN,
+    verdict,
+    verdict_by,
+    with_deviation,
+)
 from papergan.reporting.published_results import PublishedRow
 from papergan.reporting.seed_groups import Measured
 from papergan.studies.seed_groups import ExperimentGroup, TrialGroup, groups_by_table
@@ -47,11 +55,11 @@ class ClaimResult:
 
     @property
     def verdict(self) -> str:
-        """Whether the difference is beyond two standard deviations of it over seeds, and in which direction."""
+        """Whether the difference is more than chance, and in which direction, see `verdict`."""
         if self.one is None or self.other is None:
             return ALL_DIVERGED
-        if self.metric in METRICS:
-            return verdict(self.one, self.other, partial(is_better, METRICS[self.metric]))
+        if self.metric in METRICS or is_best_at_half(self.metric):
+            return verdict_by(self.metric, self.one, self.other)
         return verdict(self.one, self.other, gt if self.metric in HIGHER_IS_BETTER else lt)
 
 
@@ -115,7 +123,7 @@ def _published_change(metric: str, one: AnyGroup, other: AnyGroup, published: Se
 
 
 def claim_table(results: Sequence[ClaimResult]) -> pd.DataFrame:
-    """A row per comparison; changes are in percent of the baseline, as papers give them."""
+    """A row per comparison; seeds of either side; changes are in percent of the baseline, as papers give them."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -123,11 +131,18 @@ def claim_table(results: Sequence[ClaimResult]) -> pd.DataFrame:
             "claim": result.claim, "grid": result.treatment.grid, "data set": result.treatment.dataset,
             "treatment": result.treatment.name, "baseline": result.baseline.name, "metric": result.label,
             "value": with_deviation(result.one), "of the baseline": with_deviation(result.other),
+            "seeds": f"{_seeds(result.one, result.treatment)}, {_seeds(result.other, result.baseline)}",
             "change %": _percent(result.change), "published change %": _percent(result.published),
             "verdict": result.verdict,
         }
         for result in results
     )  # fmt: skip
+
+
+def _seeds(value: Measured | None, group: AnyGroup) -> str:
+    """How many seeds stand behind a value: "3", or "2 of 3" where others diverged or are not done."""
+    behind, planned = 0 if value is None else value.runs, len(group.done) + len(group.missing)
+    return str(behind) if behind == planned else f"{behind} of {planned}"
 
 
 def _percent(value: float | None) -> str:
@@ -151,7 +166,7 @@ def verdict_counts(verdicts: Mapping[str, int]) -> str:
     phrases = {
         HELD: "it holds",
         REVERSED: "it is reversed",
-        UNDECIDED: "seeds drown it",
+        UNDECIDED: "it is undecided",
         UNKNOWN: "one seed tells nothing",
         ALL_DIVERGED: ALL_DIVERGED,
     }

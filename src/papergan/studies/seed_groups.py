@@ -13,7 +13,7 @@ from papergan.config.study import ExperimentTrial, TrialResult
 from papergan.config.trials import GroupedTrial, TrialRecord
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import METRICS
-from papergan.reporting.seed_groups import Measured, SeedGroup, mean_over
+from papergan.reporting.seed_groups import Measured, SeedGroup, kind_of_card, mean_over
 from papergan.studies.measures import OF_TRAINING, is_intermediate_layer
 from papergan.studies.runner import ResultStore
 
@@ -119,7 +119,16 @@ class ExperimentGroup(TrialGroup[ExperimentTrial, TrialResult]):
             raise ValueError(f"{self.name}: no trial of it is finished")
         finished = tuple(card for card in cards if card.ended_early is None)
         failed = tuple(card for card in cards if card.ended_early is not None)
-        return SeedGroup((finished or failed)[-1], finished, failed)
+        alike = tuple(card for card in finished if kind_of_card(card) == kind_of_card(finished[-1]))
+        return SeedGroup((finished or failed)[-1], alike, failed)
+
+    @property
+    def flags(self) -> str:
+        """As of any group; and of seeds that do not count, since they were scored by other rules than the last one."""
+        counted = {card.seed for card in self.seeds.finished} if self.results else set()
+        others = [str(seed) for seed, one in self.done if ended_early(one) is None and seed not in counted]
+        rules = f"scored by other rules or networks, not counted: seeds {', '.join(others)}" if others else ""
+        return "; ".join(filter(None, [super().flags, rules]))
 
     def scored(self, metric: str) -> Iterator[tuple[Protocol, Measured]]:
         """A metric by each extractor; one that needs none once, each way of a translation. metric: without a prefix."""

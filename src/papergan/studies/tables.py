@@ -9,6 +9,7 @@ from papergan.datasets.page import Page
 from papergan.evaluation.scorecard import RealRow, ScoreCard
 from papergan.evaluation.translation_baselines import BASELINES
 from papergan.metrics.registry import METRICS
+from papergan.reporting.column_headers import column_headers
 from papergan.reporting.pages import console_table, plus_minus, text
 from papergan.reporting.pros_and_cons import Measure, with_deviation
 from papergan.reporting.published_results import PublishedRow
@@ -50,14 +51,16 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
     import pandas as pd
 
     lines = [_head(group, published) for group in groups]
+    headers = column_headers([protocol for group in groups for protocol in group.seeds.protocols])
     for metric in SHOWN_METRICS:
         columns: dict[str, dict[int, Measured]] = {}
         bests: dict[tuple[str, int], str] = {}
         for place, group in enumerate(groups):
             for protocol, found in group.scored(metric):
                 if metric == "fid" or not is_intermediate_layer(protocol.metric_prefix):
-                    columns.setdefault(protocol.label(metric), {})[place] = found
-                    bests[protocol.label(metric), place] = _best(group, metric, protocol.metric_prefix)
+                    label = headers[protocol.comparability_digest(METRICS[metric]), metric]
+                    columns.setdefault(label, {})[place] = found
+                    bests[label, place] = _best(group, metric, protocol.metric_prefix)
         for label, values in columns.items():
             ranked = metric in RANKED and min(value.runs for value in values.values()) > 1
             places = ranks(METRICS[metric], list(values.values())) if ranked else [""] * len(values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -14,9 +13,8 @@ from papergan.config.vector_study import VectorResult, VectorStudyRecipe, Vector
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.vectors import stored_vector_model
-from papergan.metrics.registry import METRICS, is_better
 from papergan.reporting.pages import text
-from papergan.reporting.pros_and_cons import HELD, REVERSED, UNDECIDED, UNKNOWN, verdict, with_deviation
+from papergan.reporting.pros_and_cons import HELD, REVERSED, UNDECIDED, UNKNOWN, verdict_by, with_deviation
 from papergan.reporting.seed_groups import Measured
 from papergan.studies.named_trials import about_model, plot_seeds
 from papergan.studies.seed_groups import NamedGroup
@@ -72,11 +70,10 @@ def _row(group: VectorGroup, lines: Mapping[str, Row]) -> dict[str, str]:
 
 def _beats_baselines(group: VectorGroup, lines: Mapping[str, Row]) -> str:
     """The verdict whether the 1-NN accuracy is nearer to 0.5 than those of a Gaussian and of independent columns."""
-    better = partial(is_better, METRICS[TWO_SAMPLE])
     if (found := group.over(lambda one: one.value(TWO_SAMPLE))) is None:
         return ""
     baselines = [Measured(lines[name][TWO_SAMPLE], 0.0, found.runs) for name in (GAUSSIAN, INDEPENDENT)]
-    verdicts = {verdict(found, one, better) for one in baselines}
+    verdicts = {verdict_by(TWO_SAMPLE, found, one) for one in baselines}
     return next(one for one in (UNKNOWN, REVERSED, UNDECIDED, HELD) if one in verdicts)
 
 
