@@ -51,8 +51,8 @@ def score_features(
     """Every score of samples by the features of one extractor, behind its prefix; see METRICS for the names.
 
     groups: those that are computed. "fid", with its floor; "kid"; "deviations" of both, where the rules have a
-    bootstrap; "neighbours", precision to two-sample accuracy; "is", with the data set's own classes; "copies", where
-    images are held out.
+    bootstrap; "neighbours", precision to two-sample accuracy; "is", with the data set's own classes; "copies" of
+    training images, whichever split is the reference, where there are training and test images.
     statistics: of all the features, where they are known already.
 
     Where a metric takes fewer samples than there are, these are drawn by the rules' seed, never the first ones.
@@ -79,11 +79,12 @@ def score_features(
         scores |= _inception_scores(features.logits, rules)
     if "is" in groups and reference.extractor.class_names:
         scores |= _classes(features.logits, reference)
-    if "copies" in groups and rules.memorisation_samples and reference.held_out is not None:
+    train, test = reference.train_and_test
+    if "copies" in groups and rules.memorisation_samples and train is not None and test is not None:
         stop_if_requested(should_stop, "before the memorisation")
-        held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
+        unseen = test.some(rules.memorisation_samples).features.to(device)
         mine = _random_subset(rows, rules.memorisation_samples, rules, "memorisation")
-        scores |= asdict(memorisation(mine, held_out, real))
+        scores |= asdict(memorisation(mine, unseen, train.features.features.to(device)))
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 

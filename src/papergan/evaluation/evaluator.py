@@ -15,7 +15,7 @@ from papergan.evaluation.compute_metrics import MetricValues, score_classes, sco
 from papergan.evaluation.image_features import SampleFeatures, extract_features
 from papergan.evaluation.pixel_metrics import num_images_kept, score_pixels
 from papergan.evaluation.protocol import EvaluationRules
-from papergan.evaluation.reference import References, check_references
+from papergan.evaluation.reference import References, check_references, train_and_test
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
@@ -132,7 +132,7 @@ class Evaluator:
 
     def _train_and_test(self, rules: EvaluationRules, what: str, setting: str) -> tuple[ImageSet, ImageSet]:
         """Real training and test images. Raises EvaluationError where one of them is missing."""
-        train, test = (self.real, self.held_out) if rules.reference_split == "train" else (self.held_out, self.real)
+        train, test = train_and_test(rules.reference_split, self.real, self.held_out)
         if train is None or test is None:
             raise EvaluationError(f"{what} needs real training and test images; set {setting} to 0")
         return train, test

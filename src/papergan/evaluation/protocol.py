@@ -144,7 +144,12 @@ class Protocol(EvaluationRules):
         prefix = self.metric_prefix if metric.of_features else self._direction
         network = "-inception" if metric.of_features and self.extractor == "inception" else ""
         truncated = "" if self.truncation is None else f"-t{self.truncation:g}"
-        return f"{prefix}{metric.pattern.format(**vars(self))}{network}{truncated}"
+        return f"{prefix}{metric.pattern.format(**vars(self), train_count=self.train_count)}{network}{truncated}"
+
+    @property
+    def train_count(self) -> int:
+        """Training images, among which copies are looked for, whichever split is the reference."""
+        return self.reference_count if self.reference_split == "train" else self.held_out_count
 
     @property
     def _direction(self) -> str:

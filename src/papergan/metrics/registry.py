@@ -20,7 +20,7 @@ class Metric:
 
     name: what it is called behind the extractor's prefix, "kid_mean" of "domain_kid_mean". title: for people.
     better: lower, higher, nearest to one half, or nearest to the value that real images have. pattern: of its label,
-    fields of a Protocol in braces. deviation: the metric that is its standard deviation. rules: what it depends on in
+    fields of a Protocol in braces, and its `train_count`. deviation: the metric that is its standard deviation. rules: what it depends on in
     a Protocol besides what all depend on. of_features: False for what is measured without an extractor.
     """
 
@@ -40,7 +40,7 @@ class Metric:
 
 _REAL = "{num_samples}v{reference_count}-{reference_split}"
 _EQUAL = "{manifold_samples}v{manifold_samples}-{reference_split}"
-_COPIES = "{memorisation_samples}v{reference_count}-{reference_split}"
+_COPIES = "{memorisation_samples}v{train_count}-train"
 _MANIFOLD, _COPIED = ("manifold_samples",), ("memorisation_samples", *HELD_OUT)
 _NAS = "{nas_samples}/{nas_share:g}/{nas_epochs}x{nas_width}"
 _AUGMENTED = ("nas_samples", "nas_share", "nas_epochs", "nas_width")
