@@ -97,6 +97,19 @@ def test_what_takes_long_is_measured_where_it_is_asked_for(splits: ImageSplits) 
     assert copies["domain_distance_ratio"] == 0
 
 
+def test_copies_are_of_training_images_whichever_split_is_the_reference(splits: ImageSplits) -> None:
+    extractor, groups = PixelExtractor(), ["copies"]
+    rules = replace(RULES, memorisation_samples=50)
+    for some, wanted in ((splits.train, 1), (splits.test, 0)):
+        features = extractor(some.images[:90])
+        by_train, by_test = (
+            score_features(features, reference(splits, extractor, split=split)["domain"], rules, groups=groups)
+            for split in ("train", "test")
+        )
+        assert by_test == by_train
+        assert by_test["domain_copy_rate"] == pytest.approx(wanted, abs=0.1)
+
+
 def test_modes_are_counted_of_stacked_images_alone(splits: ImageSplits) -> None:
     plain, joint = PixelExtractor(class_names=NAMES), PixelExtractor(class_names=stacked_classes(("0", "1")))
     rules = replace(RULES, bootstrap=0)

@@ -9,6 +9,7 @@ from torch import nn
 import papergan
 from papergan.errors import DataError, EvaluationError
 from papergan.evaluation.image_metrics import ImageMetrics, evaluate
+from papergan.extractors.feature_extractor import CustomExtractor
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
 
@@ -175,3 +176,7 @@ def test_an_unknown_count_and_an_unknown_extractor_are_refused():
         evaluate(images(20, 0), images(20, 1), extractor="inceptoin")
     with pytest.raises(EvaluationError, match=r"expected features \[20, D\]"):
         ImageMetrics(lambda values: values.mean()[None, None]).update(images(20, 0), real=True)
+    for features, logits in ((4, 5), (5, 4), (4, 4)):
+        extractor = CustomExtractor(lambda values, f=features, g=logits: (torch.zeros(f, 2), torch.zeros(g, 3)))
+        with pytest.raises(EvaluationError, match=rf"expected .* got \[{features}, 2\], and .* got \[{logits}, 3\]$"):
+            extractor.extract_float(torch.zeros(5, 3, 8, 8))

@@ -35,6 +35,15 @@ def test_copies_and_mirrored_copies_are_found_and_strangers_are_not() -> None:
     assert strangers["pixel_distance_ratio"] == pytest.approx(1, abs=0.05)
 
 
+def test_copies_are_of_training_images_and_likelihoods_of_test_images_whichever_split_is_the_reference() -> None:
+    rules = replace(RULES, parzen_samples=60)
+    for fakes, wanted in ((REAL[:60], 1), (HELD_OUT, 0)):
+        by_train = score_pixels(fakes, REAL, HELD_OUT, rules)
+        by_test = score_pixels(fakes, HELD_OUT, REAL, replace(rules, reference_split="test"))
+        assert by_test == by_train
+        assert by_test["pixel_copy_rate"] == pytest.approx(wanted, abs=0.1)
+
+
 def test_one_image_over_and_over_is_alike() -> None:
     same = score_pixels(REAL[:1].expand(60, -1, -1, -1), REAL, HELD_OUT, RULES)
     assert same["ms_ssim"] == pytest.approx(1)

@@ -30,6 +30,22 @@ def test_labels() -> None:
     assert dataclasses.replace(inception, truncation=0.7).label("fid") == "fid@10000v50000-train-inception-t0.7"
 
 
+def test_the_label_of_copies_names_the_training_images_that_they_are_of() -> None:
+    by_test = dataclasses.replace(
+        DOMAIN, reference_split="test", reference_count=10000, held_out_digest="b" * 64, held_out_count=50000
+    )
+    for name in ("copy_rate", "distance_ratio", "pixel_copy_rate", "pixel_distance_ratio"):
+        assert by_test.label(name) == DOMAIN.label(name)
+    assert by_test.label("fid") == "domain_fid@5000v10000-test"
+
+
+def test_path_lengths_have_no_truncation() -> None:
+    truncated = dataclasses.replace(DOMAIN, truncation=0.5)
+    for name in ("ppl", "ppl_w"):
+        assert truncated.label(name) == DOMAIN.label(name) == f"domain_{name}@200"
+        assert truncated.comparability_digest(METRICS[name]) == DOMAIN.comparability_digest(METRICS[name])
+
+
 def test_the_label_of_augmentation_has_the_share_of_generated_images() -> None:
     augmented = dataclasses.replace(DOMAIN, nas_samples=900, nas_share=0.25, nas_epochs=4, nas_width=16)
     assert augmented.label("nas_real") == "nas_real@900/0.25/4x16"

@@ -84,6 +84,15 @@ def test_held_against_the_test_set_the_training_set_is_what_an_honest_generator_
     rules = replace(RULES, reference_split="test")
     honest, copies = real_rows(TEST, TRAIN, references(TEST, TRAIN, rules), rules)
     assert (honest.name, copies.name) == ("real training set", "test copies")
+    assert honest.metrics["domain_copy_rate"] == honest.metrics["pixel_copy_rate"] == 1  # what a photocopier reaches
+    assert copies.metrics["pixel_copy_rate"] < 0.2
+
+
+def test_a_parzen_window_is_of_training_images_where_the_test_set_is_the_reference_too() -> None:
+    rules = replace(RULES, reference_split="test", parzen_samples=60, parzen_bandwidths=(0.2, 0.3))
+    honest, copies = real_rows(TEST, TRAIN, references(TEST, TRAIN, rules), rules)
+    assert "parzen_ll_historical" not in copies.metrics
+    assert honest.metrics["parzen_bandwidth"] in (0.2, 0.3)
 
 
 def test_without_held_out_images_there_are_only_copies() -> None:

@@ -7,7 +7,12 @@ from torch import Tensor
 
 from papergan.errors import EvaluationError
 from papergan.metrics import kernel_distance as kernel_distance_module
-from papergan.metrics.kernel_distance import _multinomial_counts, kernel_distance, kernel_distance_deviation
+from papergan.metrics.kernel_distance import (
+    KernelDistance,
+    _multinomial_counts,
+    kernel_distance,
+    kernel_distance_deviation,
+)
 from papergan.randomness import seed_for
 
 
@@ -129,6 +134,33 @@ def test_the_deviation_predicts_that_of_fresh_draws() -> None:
         assert low < np.mean(predicted) / fresh < high
 
 
+@pytest.mark.parametrize("subsets", [5, 10])
+def test_the_deviation_of_the_mean_over_subsets_has_that_of_their_draw(subsets: int) -> None:
+    """Fakes and subsets drawn anew 300 times against the same reals."""
+    real = random(200, 6, seed=13)
+
+    def drawn(seed: int) -> tuple[Tensor, KernelDistance]:
+        fake = random(200, 6, seed=seed) + 0.5
+        return fake, kernel_distance(fake, real, subsets=subsets, subset_size=20, seed=seed)
+
+    fresh = np.var([drawn(1000 + s)[1].mean for s in range(300)], ddof=1)
+    found = [drawn(2000 + s) for s in range(40)]
+    whole, of_fakes = (
+        np.mean(
+            [kernel_distance_deviation(fake, real, kernel=kernel and one, resamples=50) ** 2 for fake, one in found]
+        )
+        for kernel in (True, None)
+    )
+    assert whole / fresh == pytest.approx(1, abs=0.4)  # of variances
+    assert of_fakes / fresh < 0.5
+
+
+def test_the_draw_of_one_subset_has_no_deviation_that_is_known() -> None:
+    fake, real = random(40, 3, seed=11), random(30, 3, seed=12) + 0.4
+    kernel = kernel_distance(fake, real, subsets=1, subset_size=10)
+    assert kernel_distance_deviation(fake, real, kernel=kernel) == kernel_distance_deviation(fake, real)
+
+
 def test_the_deviation_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     fake, real = random(101, 4, seed=14), random(70, 4, seed=15)
     expected = kernel_distance_deviation(fake, real)
@@ -143,7 +175,7 @@ def test_the_deviation_of_too_many_fakes_is_that_of_some_drawn_by_the_seed() -> 
     everything = kernel_distance_deviation(fake, real, resamples=200)
     assert one != other
     assert one == kernel_distance_deviation(fake, real, limit=100, seed=0, resamples=200)
-    assert one / everything == pytest.approx(10**0.5, rel=0.5)
+    assert one / everything == pytest.approx(1, rel=0.2)  # of all thousand, not of the hundred
     assert kernel_distance_deviation(fake, real, limit=1000) == kernel_distance_deviation(fake, real)
 
 

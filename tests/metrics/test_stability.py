@@ -34,6 +34,11 @@ CALM = [1.0] * 9
         (CALM, [9.0, 0.1] + [1.0] * 7, "epoch 6: the generator's loss is 10.0 times"),
         ([1.0] * 5 + [float("nan")] + [1.0] * 3, CALM, "epoch 6: a loss is not finite"),
         (CALM, [1.0] * 8 + [float("inf")], "epoch 9: a loss is not finite"),
+        ([-1.0] * 9, CALM, None),  # a critic's: below 0.1 is not won
+        ([-1.0] * 5 + [0.01] * 4, CALM, None),
+        (CALM, [-1.0] * 9, None),  # no growth
+        (CALM, [1.0, 0.0] + [1.0] * 7, None),  # no multiple of zero
+        (CALM, [-1.0, 0.01] + [1.0] * 7, None),
     ],
 )
 def test_cases(discriminator, generator, fault):

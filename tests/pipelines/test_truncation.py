@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from helpers.toy_extractor import PixelExtractor
 from papergan import systems
 from papergan.config.experiment import Recipe
-from papergan.data.images import ImageSpec
+from papergan.data.images import ImageSet, ImageSpec
+from papergan.evaluation.evaluator import Evaluator
+from papergan.evaluation.protocol import EvaluationRules
+from papergan.evaluation.reference import ExtractorFacts, ImageFeatures, Reference
 from papergan.game.schedules import Progress
+from papergan.image_range import to_pixels
+from papergan.metrics.sampler_path_length import sampler_path_length
 from papergan.pipelines.experiment.nodes import truncation
 from papergan.pipelines.experiment.restore import under_truncation
+from papergan.pipelines.experiment.scorers import ClipScorer, LatentScorer
+from papergan.training.signals import StopRequest
 from papergan.weights import Weights
 
 RECIPE = Recipe.parse(
@@ -47,6 +56,37 @@ def test_statistics_are_of_the_truncated_latents_and_the_sampler_is_left(sampler
     sampler.estimate_batch_norm(batches=3, batch_size=5, seed=0, progress=Progress())
     assert (statistics(truncated) - statistics(sampler)).abs().max() > 1e-3
     assert under_truncation(RECIPE, sampler, None, Progress()) is sampler
+
+
+RULES = EvaluationRules(
+    num_samples=30, truncation=0.3, quantisation="truncate", path_samples=20, manifold_samples=10, kid_subset_size=10
+)
+GENERATOR = Weights({}, {"step": "1", "images": "5", "epoch": "0.1"})
+
+
+def test_path_lengths_are_of_latents_and_statistics_without_truncation(sampler):
+    progress, extractor = Progress(1, 5, 0.1), PixelExtractor()
+    pixels = torch.randint(0, 256, (40, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    real = ImageFeatures.of(ImageSet("toy", pixels, torch.zeros(40, dtype=torch.int64)), extractor, 40)
+    reference = {"domain": Reference.between(ExtractorFacts.of(extractor), real, None, "train", 10)}
+    scorer = LatentScorer(RECIPE, RULES, Evaluator([extractor], reference), GENERATOR, StopRequest())
+    of = partial(sampler_path_length, extractor=extractor, count=20, seed=0, progress=progress)
+    found = scorer.score(sampler, "samples")["domain_ppl"]
+    assert found == of(sampler)
+    assert found != of(under_truncation(RECIPE, sampler, 0.3, progress))
+
+
+def test_what_is_seen_over_time_is_of_the_same_samples_as_all_else(sampler):
+    seen = []
+    evaluator = SimpleNamespace(score_sampler=lambda sampler, rules, **more: {"fid": 1.0})
+    test = SimpleNamespace(score=lambda clips, *more: seen.append(clips) or {"content_kept": 1.0})
+    scorer = ClipScorer(RECIPE, RULES, evaluator, GENERATOR, StopRequest(), test)
+    assert scorer.score(sampler, "samples") == {"fid": 1.0, "content_kept": 1.0}
+    progress = Progress(1, 5, 0.1)
+    truncated = under_truncation(RECIPE, sampler, 0.3, progress)
+    (samples,) = truncated.stream(30, seed=0, progress=progress, truncation=0.3)
+    assert torch.equal(seen[0], to_pixels(samples, "truncate"))
+    assert not torch.equal(seen[0], to_pixels(samples))
 
 
 def test_every_threshold_of_the_sweep_has_its_own_statistics(sampler, monkeypatch):

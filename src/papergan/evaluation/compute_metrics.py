@@ -26,7 +26,7 @@ from papergan.metrics.conditional import class_accuracies, intra_class_distances
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_deviation, frechet_distance
 from papergan.metrics.inception_score import inception_score, modified_inception_score
-from papergan.metrics.kernel_distance import kernel_distance, kernel_distance_deviation
+from papergan.metrics.kernel_distance import KernelDistance, kernel_distance, kernel_distance_deviation
 from papergan.metrics.memorisation import memorisation
 from papergan.metrics.nearest_neighbours import neighbourhoods
 from papergan.metrics.random_subsets import random_rows
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 MetricValues = dict[str, float]
 Group = Literal["fid", "kid", "deviations", "neighbours", "is", "copies"]
 GROUPS: tuple[Group, ...] = get_args(Group)
+SCORED_AS = 2  # part of the keys of kept scores; counts up where a metric becomes another number
 
 
 def score_features(
@@ -51,8 +52,8 @@ def score_features(
     """Every score of samples by the features of one extractor, behind its prefix; see METRICS for the names.
 
     groups: those that are computed. "fid", with its floor; "kid"; "deviations" of both, where the rules have a
-    bootstrap; "neighbours", precision to two-sample accuracy; "is", with the data set's own classes; "copies", where
-    images are held out.
+    bootstrap; "neighbours", precision to two-sample accuracy; "is", with the data set's own classes; "copies" of
+    training images, whichever split is the reference, where there are training and test images.
     statistics: of all the features, where they are known already.
 
     Where a metric takes fewer samples than there are, these are drawn by the rules' seed, never the first ones.
@@ -64,10 +65,13 @@ def score_features(
     scores = {"num_samples": float(rules.num_samples)}
     if "fid" in groups:
         scores |= _frechet_distance(statistics or FeatureStatistics.of(rows), reference)
-    if "kid" in groups:
-        scores |= _kernel_distance(rows, real, rules)
-    if "deviations" in groups and rules.bootstrap:
-        scores |= _deviations(rows, real, reference, rules, should_stop)
+    deviations = "deviations" in groups and rules.bootstrap > 0
+    if "kid" in groups or deviations:
+        kernel = kernel_distance(
+            rows, real, subsets=rules.kid_subsets, subset_size=rules.kid_subset_size, seed=rules.seed
+        )
+        scores |= {"kid_mean": kernel.mean, "kid_std": kernel.std} if "kid" in groups else {}
+        scores |= _deviations(rows, real, reference, kernel, rules, should_stop) if deviations else {}
     if "fid" in groups:
         scores |= _floor(rows, reference, rules, should_stop)
     if "neighbours" in groups:
@@ -79,11 +83,12 @@ def score_features(
         scores |= _inception_scores(features.logits, rules)
     if "is" in groups and reference.extractor.class_names:
         scores |= _classes(features.logits, reference)
-    if "copies" in groups and rules.memorisation_samples and reference.held_out is not None:
+    train, test = reference.train_and_test
+    if "copies" in groups and rules.memorisation_samples and train is not None and test is not None:
         stop_if_requested(should_stop, "before the memorisation")
-        held_out = reference.held_out.some(rules.memorisation_samples).features.to(device)
+        unseen = test.some(rules.memorisation_samples).features.to(device)
         mine = _random_subset(rows, rules.memorisation_samples, rules, "memorisation")
-        scores |= asdict(memorisation(mine, held_out, real))
+        scores |= asdict(memorisation(mine, unseen, train.features.features.to(device)))
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}
 
 
@@ -118,22 +123,18 @@ def _frechet_distance(statistics: FeatureStatistics, reference: Reference) -> Me
     return {"fid": frechet_distance(statistics, reference.real.statistics.to(statistics.mean.device))}
 
 
-def _kernel_distance(features: Tensor, real: Tensor, rules: EvaluationRules) -> MetricValues:
-    kernel = kernel_distance(
-        features, real, subsets=rules.kid_subsets, subset_size=rules.kid_subset_size, seed=rules.seed
-    )
-    return {"kid_mean": kernel.mean, "kid_std": kernel.std}
-
-
 def _deviations(
-    features: Tensor, real: Tensor, reference: Reference, rules: EvaluationRules, should_stop: Callable[[], bool] | None
-) -> MetricValues:
+    features: Tensor, real: Tensor, reference: Reference, kernel: KernelDistance, rules: EvaluationRules,
+    should_stop: Callable[[], bool] | None,
+) -> MetricValues:  # fmt: skip
     target = reference.real.statistics.to(features.device if features.device.type in ("cpu", "cuda") else "cpu")
     return {
         "fid_bootstrap": frechet_deviation(
             features, target, resamples=rules.bootstrap, seed=rules.seed, should_stop=should_stop
         ),
-        "kid_bootstrap": kernel_distance_deviation(features, real, resamples=rules.bootstrap, seed=rules.seed),
+        "kid_bootstrap": kernel_distance_deviation(
+            features, real, kernel=kernel, resamples=rules.bootstrap, seed=rules.seed
+        ),
     }
 
 

@@ -15,7 +15,7 @@ from papergan.evaluation.compute_metrics import MetricValues, score_classes, sco
 from papergan.evaluation.image_features import SampleFeatures, extract_features
 from papergan.evaluation.pixel_metrics import num_images_kept, score_pixels
 from papergan.evaluation.protocol import EvaluationRules
-from papergan.evaluation.reference import References, check_references
+from papergan.evaluation.reference import References, check_references, train_and_test
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
@@ -79,8 +79,13 @@ class Evaluator:
         progress: Progress,
         should_stop: Stop = None,
         what: str = "samples",
+        untruncated: Sampler | None = None,
     ) -> MetricValues:
-        """Every score of a generator that the rules ask for, the path lengths too. progress: of the training."""
+        """Every score of a generator that the rules ask for, the path lengths too. progress: of the training.
+
+        untruncated: what path lengths are of, which no truncation is part of, where BatchNorm's statistics in
+        `sampler` are those of truncated latents; None = `sampler`.
+        """
         features = self.extract_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
         if self.conditional:
             labels = sampler.choices(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
@@ -88,7 +93,9 @@ class Evaluator:
         scores = self.score_features(features, rules, should_stop)
         for extractor in self.extractors if rules.path_samples else ():
             for name, measure in (("ppl", sampler_path_length), ("ppl_w", style_path_length)):
-                length = measure(sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=progress)
+                length = measure(
+                    untruncated or sampler, extractor, count=rules.path_samples, seed=rules.seed, progress=progress
+                )
                 scores |= {} if length is None else {f"{extractor.metric_prefix}{name}": length}
         if self.conditional and rules.cas_samples:
             learnt = self._labelled_samples(rules.cas_samples, sampler, rules, progress)
@@ -132,7 +139,7 @@ class Evaluator:
 
     def _train_and_test(self, rules: EvaluationRules, what: str, setting: str) -> tuple[ImageSet, ImageSet]:
         """Real training and test images. Raises EvaluationError where one of them is missing."""
-        train, test = (self.real, self.held_out) if rules.reference_split == "train" else (self.held_out, self.real)
+        train, test = train_and_test(rules.reference_split, self.real, self.held_out)
         if train is None or test is None:
             raise EvaluationError(f"{what} needs real training and test images; set {setting} to 0")
         return train, test

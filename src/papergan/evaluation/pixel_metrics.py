@@ -9,7 +9,7 @@ from torch import Tensor
 
 from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import EvaluationRules
-from papergan.evaluation.reference import DRAW_SEED, reference_rows
+from papergan.evaluation.reference import DRAW_SEED, reference_rows, train_and_test
 from papergan.metrics.memorisation import memorisation, pixel_vectors
 from papergan.metrics.ms_ssim import WINDOW, mean_pair_similarity
 from papergan.metrics.parzen import parzen_score
@@ -32,8 +32,9 @@ def score_pixels(
 
     pixels: generated images, in any order; real, held_out: the real images of the reference split and of the other
     one; validation: those by which the bandwidth of the Parzen window is chosen, where the rules say so; all uint8
-    [N, C, S, S] of one size; no memorisation without held-out images. What is compared of `pixels`, pairs as well, is
-    drawn by the rules' seed. Training images count mirrored as well: a mirrored copy is a copy.
+    [N, C, S, S] of one size. Copies are of training images and likelihoods are of test images, whichever split is the
+    reference; neither where one is missing. What is compared of `pixels`, pairs as well, is drawn by the rules' seed.
+    Training images count mirrored as well: a mirrored copy is a copy.
     Raises EvaluationError where sizes differ, and where there are fewer validation images than the rules want.
     """
     shapes = [tuple(some.shape[1:]) for some in (pixels, real, held_out) if some is not None]
@@ -44,12 +45,15 @@ def score_pixels(
     if len(pixels) > 1 and pixels.shape[-1] >= WINDOW:
         pairs = order(len(pixels), rules.seed, "pairs")[: 2 * rules.similarity_pairs]
         scores["ms_ssim"] = mean_pair_similarity(pixels[pairs])
-    if rules.memorisation_samples and held_out is not None:
+    train, test = train_and_test(rules.reference_split, real, held_out)
+    if train is None or test is None:
+        return scores
+    if rules.memorisation_samples:
         some = pixels[random_rows(len(pixels), rules.memorisation_samples, rules.seed, "pixel memorisation")]
-        scores |= _memorisation(some, real, held_out, device)
-    if rules.parzen_samples and held_out is not None:
+        scores |= _memorisation(some, train, test, device)
+    if rules.parzen_samples:
         some = pixels[random_rows(len(pixels), rules.parzen_samples, rules.seed, "parzen")]
-        scores |= _parzen(some, *_parzen_points(held_out, validation, rules.parzen_validation), rules, device)
+        scores |= _parzen(some, *_parzen_points(test, validation, rules.parzen_validation), rules, device)
     return scores
 
 
@@ -58,18 +62,18 @@ def num_images_kept(rules: EvaluationRules) -> int:
     return max(rules.memorisation_samples, rules.parzen_samples, 2 * rules.similarity_pairs)
 
 
-def _memorisation(pixels: Tensor, real: Tensor, held_out: Tensor, device: torch.device | str) -> dict[str, float]:
-    some = held_out[reference_rows(len(held_out), len(pixels))]
+def _memorisation(pixels: Tensor, train: Tensor, test: Tensor, device: torch.device | str) -> dict[str, float]:
+    some = test[reference_rows(len(test), len(pixels))]
     fake, unseen = (pixel_vectors(part.to(device)) for part in (pixels, some))
     at_once = max(1, BYTES_AT_ONCE // (8 * fake.shape[1]))  # twice, since mirrored, and four bytes each
-    parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(real, at_once))
+    parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(train, at_once))
     return {f"pixel_{name}": value for name, value in asdict(memorisation(fake, unseen, parts)).items()}
 
 
-def _parzen_points(held_out: Tensor, validation: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
+def _parzen_points(test: Tensor, validation: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
     """The images by which the bandwidth is chosen, and those whose likelihood is taken.
 
-    The first `count` validation images and all held-out ones; for a count of 0 two halves of some of the latter, drawn.
+    The first `count` validation images and all test images; for a count of 0 two halves of some of the latter, drawn.
     """
     if count:
         found = 0 if validation is None else len(validation)
@@ -77,11 +81,11 @@ def _parzen_points(held_out: Tensor, validation: Tensor | None, count: int) -> t
             raise EvaluationError(
                 f"parzen_validation wants {count} validation images, there are {found}; set `validation` of the recipe"
             )
-        return validation[:count], held_out
-    rows = reference_rows(len(held_out), 2 * MAX_PARZEN_SAMPLES)
+        return validation[:count], test
+    rows = reference_rows(len(test), 2 * MAX_PARZEN_SAMPLES)
     rows = rows[order(len(rows), DRAW_SEED, "halves")]  # where all are taken, they are as they lay
     half = len(rows) // 2
-    return held_out[rows[:half]], held_out[rows[half:]]
+    return test[rows[:half]], test[rows[half:]]
 
 
 def _parzen(

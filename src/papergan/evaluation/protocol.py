@@ -26,14 +26,14 @@ class EvaluationRules:
     Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
     images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
     Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
-    for; path_samples, of the path length; parzen_samples, of the Parzen window; bootstrap, resamples for the deviations
-    of FID (of 1000 pairs each) and KID; of conditional generators class_samples, images of all classes together behind
-    the distances within classes, and cas_samples, images from which a classifier learns: one of cas_width in its stem,
-    over cas_epochs, cas_flip: mirrored images too; nas_samples, images with which one of nas_width learns beside the
-    real training images over nas_epochs, the share nas_share of all that it sees; nas_flip: one of mirrored real images
-    is compared too. parzen_bandwidths: those of which the likeliest is taken.
+    for; path_samples, of the path length, which has no truncation; parzen_samples, of the Parzen window; bootstrap,
+    resamples for the deviations of FID (of 1000 pairs each) and KID; of conditional generators class_samples, images of
+    all classes together behind the distances within classes, and cas_samples, images from which a classifier learns:
+    one of cas_width in its stem, over cas_epochs, cas_flip: mirrored images too; nas_samples, images with which one of
+    nas_width learns beside the real training images over nas_epochs, the share nas_share of all that it sees; nas_flip:
+    one of mirrored real images is compared too. parzen_bandwidths: those of which the likeliest is taken.
     parzen_validation: the first images of the validation split, by which it is chosen, the likelihood then being that
-    of all held-out images; 0 = a thousand held-out images for either.
+    of all test images; 0 = a thousand test images for either.
     """
 
     num_samples: int
@@ -143,8 +143,13 @@ class Protocol(EvaluationRules):
         metric = COLUMNS[name]
         prefix = self.metric_prefix if metric.of_features else self._direction
         network = "-inception" if metric.of_features and self.extractor == "inception" else ""
-        truncated = "" if self.truncation is None else f"-t{self.truncation:g}"
-        return f"{prefix}{metric.pattern.format(**vars(self))}{network}{truncated}"
+        truncated = "" if self.truncation is None or not metric.truncated else f"-t{self.truncation:g}"
+        return f"{prefix}{metric.pattern.format(**vars(self), train_count=self.train_count)}{network}{truncated}"
+
+    @property
+    def train_count(self) -> int:
+        """Training images, among which copies are looked for, whichever split is the reference."""
+        return self.reference_count if self.reference_split == "train" else self.held_out_count
 
     @property
     def _direction(self) -> str:

@@ -13,7 +13,7 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.image_features import SampleFeatures
 from papergan.evaluation.protocol import EvaluationRules
-from papergan.evaluation.reference import Reference, References, reference_rows
+from papergan.evaluation.reference import Reference, References, reference_rows, train_and_test
 from papergan.evaluation.scorecard import RealRow
 from papergan.extractors.feature_extractor import Features
 from papergan.metrics.random_subsets import resampled_rows
@@ -36,11 +36,12 @@ def real_rows(
     protocols then say so, and this row stands in columns of its own. Copies are drawn with replacement, as by a
     generator that shows a random training image for every latent, and independently of those real images that a
     metric draws to stand for all: what is copied is only now and then what it is compared with. A Parzen window of the
-    held-out images is left out: it is at these that its likelihood would be taken.
+    test images is left out: it is at these that its likelihood would be taken.
     conditional: by the metrics of conditional generators too, each image asked for as its own class. A classifier
     learns from the row of training images alone, as many as of samples, in place of samples.
     """
     split = rules.reference_split
+    train, _ = train_and_test(split, real, held_out)
     other = {"train": "real test set", "test": "real training set"}[split]
     rows = []
     evaluator = Evaluator((), references, real=real, held_out=held_out, validation=validation, device=device)
@@ -49,13 +50,13 @@ def real_rows(
         if images is None:
             continue
         taken = copied if images is real else reference_rows(len(images), rules.num_samples)
-        mine = replace(rules, parzen_samples=rules.parzen_samples if images is real else 0)
+        mine = replace(rules, parzen_samples=rules.parzen_samples if images is train else 0)
         mine = mine.within(len(taken), len(real))
         features = {name: _features(held, taken, of_real=images is real) for name, held in references.items()}
         labels = images.labels[taken] if conditional else None
         samples = SampleFeatures(features, images.images[taken], len(taken), labels)
         metrics = evaluator.score_features(samples, mine, should_stop)
-        if conditional and rules.cas_samples and (images is real) == (split == "train"):
+        if conditional and rules.cas_samples and images is train:
             learnt = images.taken(resampled_rows(len(images), rules.cas_samples, rules.seed, "taught"), images.name)
             metrics["cas"] = evaluator.classification_accuracy(learnt, rules, should_stop)
         protocols = tuple(reference.protocol(mine) for reference in references.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from papergan.metrics.frechet_distance import frechet_distance
 from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
+Some = TypeVar("Some")
 
 STORED_KIND = "sight"  # in files; an old name, kept so that features that are stored are found
 DRAW_SEED = 0  # which real images stand for all of them, where not all are needed
@@ -125,6 +127,11 @@ class Reference:
         logger.info("%sfid of %d images of %s: %.4g", extractor.metric_prefix, some.count, held_out.name, floor)
         return cls(extractor, split, real, held_out, floor, some.count)
 
+    @property
+    def train_and_test(self) -> tuple[ImageFeatures | None, ImageFeatures | None]:
+        """Features of the training and of the test images, whichever of them samples are compared with."""
+        return train_and_test(self.split, self.real, self.held_out)
+
     def floor_at(self, count: int) -> tuple[float | None, int]:
         """The floor for `count` samples, and the number of held-out images behind it: as many, where there are.
 
@@ -170,6 +177,11 @@ References = Mapping[str, Reference]  # by the extractor's name
 def reference_and_held_out(images: ImageSplits, reference: Split) -> tuple[ImageSet, ImageSet]:
     """The split that samples are compared with, and the other one, which is held out."""
     return (images.train, images.test) if reference == "train" else (images.test, images.train)
+
+
+def train_and_test(reference: Split, real: Some, held_out: Some) -> tuple[Some, Some]:
+    """Training and test images, or anything of them, of the reference split and of the other one."""
+    return (real, held_out) if reference == "train" else (held_out, real)
 
 
 def check_references(extractors: Iterable[FeatureExtractor], references: References) -> None:

@@ -191,9 +191,10 @@ class CustomExtractor:
         check_values(values)
         output = self._network(values.to(self.device, torch.float32))
         features, logits = output if isinstance(output, tuple) else (output, no_logits(output))
-        if features.ndim != 2 or logits.ndim != 2 or len(features) != len(values) != len(logits) != len(values):
+        if features.ndim != 2 or logits.ndim != 2 or {len(features), len(logits)} != {len(values)}:
             raise EvaluationError(
-                f"extractor {self.name}: expected features [{len(values)}, D], got {list(features.shape)}"
+                f"extractor {self.name}: expected features [{len(values)}, D], got {list(features.shape)}, "
+                f"and logits [{len(values)}, K], got {list(logits.shape)}"
             )
         self.dimension, self.has_logits = features.shape[1], logits.shape[1] > 0
         return Features(features.float(), logits.float())

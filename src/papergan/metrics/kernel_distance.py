@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +22,7 @@ LARGEST_IN_FLOAT32 = 64.0  # |x| |y| / D, up to which float32 is off by less tha
 class KernelDistance:
     """A kernel distance.
 
-    mean, std: of MMD^2 over the subsets, ddof 0; both zero in expectation for one law, mean may be negative.
+    mean, std: of MMD^2 over the `subsets`, ddof 0; the mean is zero in expectation for one law and may be negative.
 
     std is the spread of the distances of small subsets, NOT a standard error of the mean: the subsets overlap, and
     it does not shrink with more of them. For an error see `kernel_distance_deviation`.
@@ -29,6 +30,12 @@ class KernelDistance:
 
     mean: float
     std: float
+    subsets: int
+
+    @property
+    def deviation_of_draws(self) -> float:
+        """Standard deviation that the mean owes to which subsets were drawn, std / (subsets - 1)^(1/2); 0 of one."""
+        return self.std / (self.subsets - 1) ** 0.5 if self.subsets > 1 else 0.0
 
 
 def kernel_distance(
@@ -57,19 +64,24 @@ def kernel_distance(
     with full_precision(fake.device):
         parts = [_discrepancy(_subset(fake, size, draw), _subset(real, size, draw)) for _ in range(subsets)]
     values = torch.stack(parts)
-    return KernelDistance(float(values.mean()), float(values.std(correction=0)))
+    return KernelDistance(float(values.mean()), float(values.std(correction=0)), subsets)
 
 
 def kernel_distance_deviation(
-    fake: Array, real: Array, *, resamples: int = 20, seed: int = 0, limit: int = 10_000
-) -> float:
-    """Standard deviation that the kernel distance owes to the choice of fakes, by the bootstrap; the reals are fixed.
+    fake: Array, real: Array, *, kernel: KernelDistance | None = None, resamples: int = 20, seed: int = 0,
+    limit: int = 10_000,
+) -> float:  # fmt: skip
+    """Standard deviation of a kernel distance over the choice of fakes and of subsets; the reals are fixed.
 
     For multinomial counts w of n = min(N, limit) fakes (all, or drawn by the seed) the distance is, up to a constant,
     sum_{i != j} w_i w_j k(x_i, x_j) / sum_{i != j} w_i w_j - 2 sum_ij w_i k(x_i, y_j) / (n M);
-    a fake is never paired with its own copy, which would raise every resample. The deviation (ddof 1) of that over
+    a fake is never paired with its own copy, which would raise every resample. The deviation s (ddof 1) of that over
     the `resamples` belongs to ONE distance of all n fakes to all M reals. It is right where the laws differ; where
-    they are the same the first-order term vanishes and the bootstrap is too large, by at most sqrt(3).
+    they are the same the first-order term vanishes and the bootstrap is too large, by at most sqrt(3). For N > limit it
+    is multiplied by (n / N)^(1/2), the rate of that term, which is too large again where the laws are the same.
+    kernel: the distance, of these very sets, that the deviation is of; None = that of all pairs. The mean over subsets
+    is in expectation over their draw the distance of all pairs, so that its variance is the sum of two: s^2, and that
+    of the draw, std^2 / (subsets - 1). Of one subset the latter is not known and left out.
     Raises EvaluationError as `kernel_distance`, and for fewer than 10 fakes or 2 resamples.
     Source: Efron 1979, Ann. Statist. 7, section 2, applied to the U-statistic of Gretton et al. 2012, Lemma 6.
     """
@@ -77,6 +89,7 @@ def kernel_distance_deviation(
     _check(fake, real, at_least=FEWEST_TO_RESAMPLE)
     if resamples < 2:
         raise EvaluationError(f"a deviation needs at least 2 resamples, got {resamples}")
+    total = len(fake)
     fake, real = _precise_enough(_some(fake, limit, seed), real)
     count = len(fake)
     weights = _multinomial_counts(count, resamples, seed).to(fake)
@@ -85,12 +98,13 @@ def kernel_distance_deviation(
     with full_precision(fake.device):
         for start in range(0, count, ROWS_PER_BLOCK):
             rows, weight = fake[start : start + ROWS_PER_BLOCK], weights[:, start : start + ROWS_PER_BLOCK]
-            kernel = _kernel(rows, fake)
-            kernel.diagonal(start).zero_()
-            among += (weight @ kernel).mul_(weights).sum(1, dtype=torch.float64)
+            pairs_of = _kernel(rows, fake)
+            pairs_of.diagonal(start).zero_()
+            among += (weight @ pairs_of).mul_(weights).sum(1, dtype=torch.float64)
             across += weight.double() @ _kernel(rows, real).mean(1, dtype=torch.float64)
     pairs = count**2 - weights.double().square().sum(1)
-    return float((among / pairs - 2 * across / count).std())
+    of_all = float((among / pairs - 2 * across / count).std()) * (count / total) ** 0.5
+    return math.hypot(of_all, 0.0 if kernel is None else kernel.deviation_of_draws)
 
 
 def _discrepancy(fake: Tensor, real: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ def random_rows(total: int, count: int, seed: int, *purpose: str | int) -> Tenso
     """Rows drawn without replacement, int64 [min(count, total)]; all of them, in order, where `count` reaches them.
 
     Another purpose is another draw, independent of the first, and so is the draw of real images by
-    `papergan.evaluation.reference.drawn`.
+    `papergan.evaluation.reference.reference_rows`.
     """
     return torch.arange(total) if count >= total else order(total, seed, *purpose)[:count]
 

@@ -20,8 +20,9 @@ class Metric:
 
     name: what it is called behind the extractor's prefix, "kid_mean" of "domain_kid_mean". title: for people.
     better: lower, higher, nearest to one half, or nearest to the value that real images have. pattern: of its label,
-    fields of a Protocol in braces. deviation: the metric that is its standard deviation. rules: what it depends on in
-    a Protocol besides what all depend on. of_features: False for what is measured without an extractor.
+    fields of a Protocol in braces, and its `train_count`. deviation: the metric that is its standard deviation. rules:
+    what it depends on in a Protocol besides what all depend on. of_features: False for what is measured without an
+    extractor. truncated: False for what is measured of latents as they are drawn, whatever the truncation.
     """
 
     name: str
@@ -31,16 +32,18 @@ class Metric:
     deviation: str = ""
     rules: tuple[str, ...] = ()
     of_features: bool = True
+    truncated: bool = True
 
     @property
     def depends_on(self) -> tuple[str, ...]:
         """The fields of a Protocol that must agree before two values may share a column."""
-        return (*(EXTRACTOR if self.of_features else ()), *COMMON, *self.rules)
+        common = [field for field in COMMON if self.truncated or field != "truncation"]
+        return (*(EXTRACTOR if self.of_features else ()), *common, *self.rules)
 
 
 _REAL = "{num_samples}v{reference_count}-{reference_split}"
 _EQUAL = "{manifold_samples}v{manifold_samples}-{reference_split}"
-_COPIES = "{memorisation_samples}v{reference_count}-{reference_split}"
+_COPIES = "{memorisation_samples}v{train_count}-train"
 _MANIFOLD, _COPIED = ("manifold_samples",), ("memorisation_samples", *HELD_OUT)
 _NAS = "{nas_samples}/{nas_share:g}/{nas_epochs}x{nas_width}"
 _AUGMENTED = ("nas_samples", "nas_share", "nas_epochs", "nas_width")
@@ -74,9 +77,10 @@ _ALL = (
     Metric("class_accuracy", "accuracy of the class asked for", "higher", "class_accuracy@{num_samples}"),
     Metric("stacked_modes", "modes of stacked images", "higher", "stacked_modes@{num_samples}"),
     Metric("stacked_divergence", "divergence of the modes from even ones", "lower", "stacked_divergence@{num_samples}"),
-    Metric("ppl", "perceptual path length", "lower", "ppl@{path_samples}", "", ("path_samples",)),
+    Metric("ppl", "perceptual path length", "lower", "ppl@{path_samples}", "", ("path_samples",), truncated=False),
     Metric(
-        "ppl_w", "perceptual path length between styles", "lower", "ppl_w@{path_samples}", "", ("path_samples",)
+        "ppl_w", "perceptual path length between styles", "lower", "ppl_w@{path_samples}", "", ("path_samples",),
+        truncated=False,
     ),
     Metric("copy_rate", "copy rate, features", "real", f"copies@{_COPIES}", "", _COPIED),
     Metric("distance_ratio", "distance to training images, features", "real", f"nn_ratio@{_COPIES}", "", _COPIED),

@@ -25,7 +25,8 @@ def sampler_path_length(
 
     The perceptual distance is the squared distance of the extractor's features, not LPIPS, so that values of
     different extractors, and those of papers, are not comparable; the name carries the extractor. Only the latent
-    moves; labels and other arguments of the generator stay. None for a prior that has no way between two latents.
+    moves; labels and other arguments of the generator stay. Latents are of the prior as it is, z ~ P(z) as published:
+    no truncation. None for a prior that has no way between two latents.
     """
     if not isinstance(sampler.prior, Prior):
         return None

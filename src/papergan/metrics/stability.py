@@ -24,7 +24,8 @@ class StabilityRule(StrictModel):
 
     A training is unstable where, in later epochs, a loss is not finite; or the discriminator's is below `won_below` in
     `won_for` epochs in a row, so that the generator learns nothing; or the generator's is more than `growth` times what
-    it was in epoch `growth_since`.
+    it was in epoch `growth_since`. The last two are of losses from zero up: they say nothing of one that is negative in
+    any epoch, as a critic's is, whose zero is no bound, and no loss is a multiple of one that was zero.
     """
 
     after_epoch: Positive = 30
@@ -42,6 +43,7 @@ def instability(losses: Sequence[Row], rule: StabilityRule) -> str | None:
     discriminator = _by_epoch(losses, "discriminator.discriminator_loss")
     generator = _by_epoch(losses, "generator.generator_loss")
     before = generator.get(rule.growth_since)
+    can_win, can_grow = (not any(value < 0 for value in one.values()) for one in (discriminator, generator))
     won = 0
     for epoch in sorted(set(discriminator) | set(generator)):
         if epoch <= rule.after_epoch:
@@ -49,10 +51,10 @@ def instability(losses: Sequence[Row], rule: StabilityRule) -> str | None:
         mine, theirs = discriminator.get(epoch, 0.0), generator.get(epoch, 0.0)
         if not (isfinite(mine) and isfinite(theirs)):
             return f"epoch {epoch}: a loss is not finite"
-        won = won + 1 if epoch in discriminator and mine < rule.won_below else 0
+        won = won + 1 if can_win and epoch in discriminator and mine < rule.won_below else 0
         if won >= rule.won_for:
             return f"epoch {epoch}: the discriminator's loss is below {rule.won_below:g} for {won} epochs"
-        if before is not None and theirs > rule.growth * before:
+        if can_grow and before and theirs > rule.growth * before:
             return (
                 f"epoch {epoch}: the generator's loss is {theirs / before:.1f} times that of epoch {rule.growth_since}"
             )

@@ -24,6 +24,7 @@ from papergan.datasets.feature_cache import FeatureCache
 from papergan.datasets.page import Page
 from papergan.distributed.evaluator import evaluator_of
 from papergan.errors import CheckpointError, RecipeError
+from papergan.evaluation.compute_metrics import SCORED_AS
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import EvaluationRules
 from papergan.evaluation.reference import References
@@ -144,7 +145,7 @@ def _scores(
 
     def kept(rules: EvaluationRules) -> dict[str, float]:
         protocols = {name: asdict(held.protocol(rules)) for name, held in references.items()}
-        about = {"variant": digest, "protocols": protocols, "rules": asdict(rules)}
+        about = {"variant": digest, "protocols": protocols, "rules": asdict(rules), "scored_as": SCORED_AS}
         weights = cache.get_or_compute("compressed_scores", about, partial(make, rules))
         return dict(json.loads(weights.metadata["scores"]))
 

@@ -84,7 +84,8 @@ def measured(name: str, rows: Sequence[Mapping[str, float]]) -> Measured | None:
     if len(values) > 1:
         return Measured(mean, sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1)), len(values))
     found = prefix_and_metric(name)
-    deviation = rows[0].get(f"{found[0]}{found[1].deviation}") if found and found[1].deviation else None
+    (row,) = (row for row in rows if name in row)
+    deviation = row.get(f"{found[0]}{found[1].deviation}") if found and found[1].deviation else None
     return Measured(mean, deviation, 1)
 
 

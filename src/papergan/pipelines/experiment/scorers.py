@@ -65,9 +65,15 @@ class LatentScorer(Scorer):
         return [held.protocol(self.rules) for held in self.evaluator.references.values()]
 
     def score(self, sampler: Sampler, what: str) -> dict[str, float]:
-        progress, should_stop = progress_of(self.generator), self.stop.requested
-        sampler = under_truncation(self.recipe, sampler, self.rules.truncation, progress)
-        return self.evaluator.score_sampler(sampler, self.rules, progress=progress, should_stop=should_stop, what=what)
+        truncated = under_truncation(self.recipe, sampler, self.rules.truncation, progress_of(self.generator))
+        return self._scores(truncated, sampler, what)
+
+    def _scores(self, sampler: Sampler, untruncated: Sampler, what: str) -> dict[str, float]:
+        """Every score of a generator. untruncated: the same one, see `Evaluator.score_sampler`."""
+        return self.evaluator.score_sampler(
+            sampler, self.rules, progress=progress_of(self.generator), should_stop=self.stop.requested, what=what,
+            untruncated=untruncated,
+        )  # fmt: skip
 
     def baseline_rows(self) -> tuple[RealRow, ...]:
         return ()
@@ -75,15 +81,15 @@ class LatentScorer(Scorer):
 
 @dataclass(frozen=True)
 class ClipScorer(LatentScorer):
-    """Scores samples that are clips of moving images, by what is seen over time as well."""
+    """Scores samples that are clips of moving images, by what is seen over time as well, of the same samples."""
 
     test: ClipTest
 
-    def score(self, sampler: Sampler, what: str) -> dict[str, float]:
-        progress, should_stop = progress_of(self.generator), self.stop.requested
-        stream = sampler.stream(self.rules.num_samples, seed=self.rules.seed, progress=progress)
-        clips = torch.cat([to_pixels(part).cpu() for part in stream])
-        return super().score(sampler, what) | self.test.score(clips, what, should_stop)
+    def _scores(self, sampler: Sampler, untruncated: Sampler, what: str) -> dict[str, float]:
+        rules, progress = self.rules, progress_of(self.generator)
+        stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
+        clips = torch.cat([to_pixels(part, rules.quantisation).cpu() for part in stream])
+        return super()._scores(sampler, untruncated, what) | self.test.score(clips, what, self.stop.requested)
 
     def baseline_rows(self) -> tuple[RealRow, ...]:
         return (self.test.real_row(tuple(self.protocols), self.stop.requested),)

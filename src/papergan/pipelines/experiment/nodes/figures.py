@@ -7,8 +7,9 @@ from torch import Tensor
 
 from papergan.config.checked import Experiment
 from papergan.data.images import ImageSet, ImageSplits
+from papergan.errors import EvaluationError
 from papergan.evaluation.image_features import features_of
-from papergan.evaluation.reference import ImageFeatures, References, reference_and_held_out
+from papergan.evaluation.reference import ImageFeatures, References
 from papergan.extractors.build import extractors_of, fastest
 from papergan.extractors.feature_extractor import FeatureExtractor
 from papergan.image_range import to_model_range, to_pixels
@@ -118,15 +119,17 @@ def most_asymmetric(images: Tensor, count: int) -> Tensor:
 def draw_neighbours(
     experiment: Experiment, images: ImageSplits, domain_classifier: Weights, reference: References, generator: Weights
 ) -> ImageGrid:
-    """Eight samples, each beside the real images of the reference that are nearest to it."""
+    """Eight samples, each beside the training images that are nearest to it, whichever split is the reference."""
     recipe = experiment.recipe
     sampler = exported_sampler(recipe, generator, images=images)
     samples = generate_samples(sampler, recipe.seed, progress_of(generator))
     extractor = fastest(extractors_of(recipe.evaluation, device_of(recipe), domain_classifier))
     held = reference[extractor.name]
     caption = sample_caption(experiment.name, generator.metadata["dataset"], progress_of(generator))
-    real, _ = reference_and_held_out(images, held.split)
-    return neighbours_grid(samples, real, held.real, extractor, caption)
+    known, _ = held.train_and_test
+    if known is None:
+        raise EvaluationError(f"the reference {held.real.name} was made without training images; build it again")
+    return neighbours_grid(samples, images.train, known, extractor, caption)
 
 
 def neighbours_grid(

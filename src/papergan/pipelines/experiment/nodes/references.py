@@ -19,6 +19,7 @@ from papergan.data.preparation import prepare
 from papergan.data.stacked_images import channels_apart, single_classes
 from papergan.datasets.feature_cache import FeatureCache, UnfinishedWork
 from papergan.datasets.references import cached_features
+from papergan.evaluation.compute_metrics import SCORED_AS
 from papergan.evaluation.evaluator import Evaluator
 from papergan.evaluation.protocol import Split
 from papergan.evaluation.real_image_scores import real_rows
@@ -199,5 +200,5 @@ def cached_rows(
     def encoded() -> Weights:
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in make()])})
 
-    kept = cache.get_or_compute("real_rows", made_from, encoded)
+    kept = cache.get_or_compute("real_rows", {**made_from, "scored_as": SCORED_AS}, encoded)
     return tuple(RealRow.model_validate(row) for row in json.loads(kept.metadata["rows"]))
