@@ -60,7 +60,7 @@ def to_metadata(device: torch.device) -> dict[str, str]:
 
 
 def from_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """What `to_metadata` said of the process that wrote a file of weights; empty where they were not kept."""
+    """What `to_metadata` noted in a file of weights; empty where nothing was."""
     return dict(json.loads(metadata.get("made_by", "{}")))
 
 
