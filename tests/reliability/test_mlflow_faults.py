@@ -30,7 +30,7 @@ def free_port() -> int:
 @pytest.mark.reliability
 def test_a_locked_database_is_one_warning_and_the_numbers_arrive_later(tmp_path, caplog, monkeypatch):
     tracker = MlflowStore(configuration(tmp_path)).begin("tahvili2025", "a", {})
-    monkeypatch.setattr("papergan.tracking.mlflow_tracker.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("papergan.tracking.waiting_calls.RETRY_SECONDS", 0.0)
     monkeypatch.setattr("papergan.tracking.mlflow_tracker.FLUSH_SECONDS", 0.0)
     holder = sqlite3.connect(tmp_path / "mlruns" / "mlflow.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

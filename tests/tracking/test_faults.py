@@ -14,7 +14,7 @@ import torch
 from mlflow import MlflowClient
 
 from papergan.reporting.image_grid import ImageGrid
-from papergan.tracking import database, mlflow_tracker
+from papergan.tracking import database, mlflow_tracker, waiting_calls
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.mlflow_store import MlflowStore
 
@@ -157,7 +157,7 @@ def test_a_run_cannot_begin_and_that_is_known_within_seconds(fault, new_database
 
 
 def test_what_mlflow_refuses_for_good_holds_nothing_up(store, tmp_path, said, monkeypatch):
-    monkeypatch.setattr(mlflow_tracker, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(waiting_calls, "RETRY_SECONDS", 0.0)
     tracker = store.begin("tahvili2025", "a", {})
     tracker.parameters({"width": 8})
     tracker.parameters({"width": 9})  # a parameter has one value for ever
@@ -172,3 +172,98 @@ def test_what_mlflow_refuses_for_good_holds_nothing_up(store, tmp_path, said, mo
     assert (run.info.status, run.data.params["width"], run.data.tags["told"]) == ("FINISHED", "8", "yes")
     assert len(client.get_metric_history(tracker.run_id, "loss")) == 8
     assert len(said()) == 1
+
+
+def refusing(monkeypatch, method, refuses):
+    """The client's calls of a method from now on, with those that `refuses` chooses refused; what was offered."""
+    from mlflow.exceptions import MlflowException
+
+    offered, take = [], getattr(MlflowClient, method)
+
+    def call(self, *given, **named):
+        offered.append(named or given)
+        if refuses(*given, **named):
+            raise MlflowException("no")
+        return take(self, *given, **named)
+
+    monkeypatch.setattr(MlflowClient, method, call)
+    return offered
+
+
+def test_one_refused_call_costs_nothing_but_itself_also_where_only_the_end_is_left(store, tmp_path, said, monkeypatch):
+    tracker = store.begin("tahvili2025", "a", {})
+    refusing(monkeypatch, "log_batch", lambda *_, metrics=(), **__: any(one.key == "loss" for one in metrics))
+    tracker.report({"step": 1, "loss": 1.0})  # a pause of a minute, in which the run ends
+    tracker.report({"step": 2, "fid": 2.0})
+    tracker.parameters({"width": 8})
+    tracker.artifact(tmp_path / "nothing.txt", "outputs")
+    tracker.tags({"told": "yes"})
+    tracker.text("recipe.json", "{}")
+    tracker.finish("FINISHED")
+    store.run_locks.release(tracker.run_id)
+    client = MlflowClient(store.configuration.tracking_uri)
+    run = client.get_run(tracker.run_id)
+    assert (run.info.status, run.data.params, run.data.tags["told"]) == ("FINISHED", {"width": "8"}, "yes")
+    assert list(run.data.metrics.values()) == [2.0]
+    assert [entry.path for entry in client.list_artifacts(tracker.run_id) if not entry.is_dir] == ["recipe.json"]
+    assert len(said()) == 1
+
+
+def test_numbers_that_mlflow_refuses_for_good_are_offered_three_times_and_once_at_the_end(
+    store, said, monkeypatch, caplog
+):
+    monkeypatch.setattr(waiting_calls, "RETRY_SECONDS", 0.0)
+    tracker = store.begin("tahvili2025", "a", {})
+    offered = refusing(monkeypatch, "log_batch", lambda *_, metrics=(), **__: bool(metrics))
+    with caplog.at_level(logging.INFO, logger="papergan"):
+        tracker.report({"step": 1, "loss": 1.0})
+        for step in range(5):
+            tracker.tags({"step": str(step)})
+        assert len([one for one in offered if "metrics" in one]) == waiting_calls.ATTEMPTS
+        monkeypatch.setattr(waiting_calls, "RETRY_SECONDS", 60.0)
+        tracker.report({"step": 2, "loss": 1.0, "fid": 1.0})
+        tracker.finish("FINISHED")
+    assert len([one for one in offered if "metrics" in one]) == waiting_calls.ATTEMPTS + 2
+    assert caplog.messages[-1].startswith("MLflow never took 3 numbers and 0 other things")
+    store.run_locks.release(tracker.run_id)
+
+
+def test_a_refused_tag_does_not_come_after_a_newer_one(store, monkeypatch):
+    monkeypatch.setattr(waiting_calls, "RETRY_SECONDS", 0.0)
+    tracker = store.begin("tahvili2025", "a", {})
+    refusals = iter([True])
+    refusing(monkeypatch, "log_batch", lambda *_, **__: next(refusals, False))
+    tracker.tags({"step": "1"})
+    tracker.tags({"step": "2"})
+    tracker.finish("FINISHED")
+    store.run_locks.release(tracker.run_id)
+    assert MlflowClient(store.configuration.tracking_uri).get_run(tracker.run_id).data.tags["step"] == "2"
+
+
+def test_a_server_that_is_away_is_asked_once_before_each_pause_and_loses_nothing(monkeypatch):
+    from requests.exceptions import ConnectionError as NoConnection
+
+    monkeypatch.setattr(waiting_calls, "RETRY_SECONDS", 0.0)
+    calls, asked, taken = waiting_calls.WaitingCalls(), [], []
+    away = [True]
+
+    def call(number):
+        asked.append(number)
+        if away[0]:
+            raise RuntimeError("as MLflow wraps it") from NoConnection("nobody")
+        taken.append(number)
+
+    for number in range(4):
+        calls.add(lambda number=number: call(number))
+    for _ in range(5):
+        calls.make()
+    assert asked == [0] * 5
+    assert calls.not_taken == (0, 4)
+    assert calls.unreachable
+    calls.make(last=True)
+    assert asked == [0] * 6 + [1]  # one that takes too long by itself holds nothing up at the end
+    away[0] = False
+    calls.make(last=True)
+    assert taken == [0, 1, 2, 3]
+    assert calls.not_taken == (0, 0)
+    assert not calls.unreachable

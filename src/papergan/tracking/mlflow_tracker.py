@@ -9,19 +9,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from papergan.errors import Interrupted, PaperganError
 from papergan.evaluation.scorecard import ScoreCard
-from papergan.messages import sanitise
 from papergan.reporting.image_grid import ImageGrid, encode_png
-from papergan.tracking.database import suppressed_mlflow_logs
 from papergan.tracking.metric_names import with_sections
 from papergan.tracking.model_registry import log_generator
 from papergan.tracking.run_content import protocol_parameters, summary_metrics
 from papergan.tracking.system_metrics import Monitor
 from papergan.tracking.tracker import Tracker
+from papergan.tracking.waiting_calls import WaitingCalls
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Begin = Callable[[str, Mapping[str, str], float | None], "tuple[MlflowTracker, Callable[[], None]]"]
 FLUSH_SECONDS = 5.0  # between two writes: one costs as much as many steps on a GPU
-RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a server that is away blocks for 20 seconds
-ATTEMPTS = 3  # at what is no number while MLflow is there: the fault may be its own
 BATCH = 1000  # what MLflow takes at once
 MAX_PARAMETER = 6000
 NEWEST_SAMPLES = "samples.png"
@@ -44,8 +42,8 @@ class MlflowTracker(Tracker):
 
     Where MLflow fails, one warning is logged, training goes on, and MLflow is not called for a while, which is
     twice as long each time. Numbers, parameters, tags, texts and files are kept until MLflow has taken them, and
-    offered a last time at the end; what is no number at most three times where MLflow is there and refuses it. Pictures
-    of samples are not kept, and trials of a study that begin meanwhile have no run.
+    offered a last time at the end; at most three times where MLflow is there and refuses them, which holds up nothing
+    else. Pictures of samples are not kept, and trials of a study that begin meanwhile have no run.
     """
 
     def __init__(
@@ -58,22 +56,20 @@ class MlflowTracker(Tracker):
         experiment_id: str = "0",
     ) -> None:
         """begin: starts a nested run, by name, tags and time. check: raises quickly where MLflow would fail slowly."""
-        self.client, self.run_id, self._begin, self._check = client, run_id, begin, check
+        self.client, self.run_id, self._begin = client, run_id, begin
         self.experiment_id = experiment_id
         self._monitor: Monitor | None = None
         self.discarded = False
         self.has_content = False  # numbers or trials: what a run is kept for when it fails
         self.status: Status | None = None
-        self._waiting: list[Metric] = []
-        self._queued_calls: list[tuple[Callable[[], object], int]] = []  # calls but for metrics, and attempts so far
-        self._next_write, self._next_try, self._patience = 0.0, 0.0, RETRY_SECONDS
-        self._warned = self._unreachable = False
-        self._dropped_calls = 0
+        self._numbers: list[Metric] = []  # in no call yet
+        self._calls = WaitingCalls(check)
+        self._next_write = 0.0
 
     def report(self, row: Mapping[str, float]) -> None:
         """Log every number of the row at `row["step"]`, under MLflow's names; written within seconds, not at once."""
         self.has_content = True
-        self._waiting += self._metrics(row)
+        self._numbers += self._metrics(row)
         if time.monotonic() >= self._next_write:
             self._catch_up()
 
@@ -82,7 +78,7 @@ class MlflowTracker(Tracker):
         self.has_content = True
         last = 0
         for row in rows:
-            self._waiting += self._metrics(row)
+            self._numbers += self._metrics(row)
             last = max(last, int(row["step"]))
         self.tags({"resumed_from_step": str(last)})
         self._catch_up()
@@ -93,12 +89,13 @@ class MlflowTracker(Tracker):
             path, newest = Path(folder) / f"step-{step:09d}.png", Path(folder) / NEWEST_SAMPLES
             for file in (path, newest):
                 file.write_bytes(encode_png(grid.picture(scale=2), {"Description": grid.caption}))
-            if self._may_try() and self._try_call(lambda: self.client.log_artifact(self.run_id, str(path), "samples")):
-                self._try_call(lambda: self.client.log_artifact(self.run_id, str(newest)))
+            take, run_id = self.client.log_artifact, self.run_id
+            if self._calls.may_try and self._calls.make_now(lambda: take(run_id, str(path), "samples")):
+                self._calls.make_now(lambda: take(run_id, str(newest)))
 
     def text(self, name: str, text: str) -> None:
         """Log a text file, for content that is too long for a parameter."""
-        self._enqueue(lambda: self.client.log_text(self.run_id, text, name))
+        self._enqueue(lambda: self.client.log_text(self.run_id, text, name), order=f"text {name}")
 
     def artifact(self, path: Path, folder: str) -> None:
         """Log a file, or all files of a folder, into a folder of the run; "" is its root."""
@@ -132,7 +129,7 @@ class MlflowTracker(Tracker):
         from mlflow.entities import RunTag
 
         tags = [RunTag(name, value) for name, value in values.items()]
-        self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags))
+        self._enqueue(lambda: self.client.log_batch(self.run_id, tags=tags), order="tags")
 
     def scores(self, card: ScoreCard) -> None:
         """Log metrics `summary/*` at the last step, parameters `protocol.*`, and the tag `pruned` where it was."""
@@ -167,9 +164,9 @@ class MlflowTracker(Tracker):
         self, name: str, tags: Mapping[str, str], began: float | None
     ) -> tuple[MlflowTracker, Callable[[], None]] | None:
         found: list[tuple[MlflowTracker, Callable[[], None]]] = []
-        if self._begin is not None and self._may_try():
+        if self._begin is not None and self._calls.may_try:
             begin = self._begin
-            self._try_call(lambda: found.append(begin(name, tags, began)))
+            self._calls.make_now(lambda: found.append(begin(name, tags, began)))
         return found[0] if found else None
 
     def start_system_metrics(self, every_seconds: float) -> None:
@@ -188,8 +185,8 @@ class MlflowTracker(Tracker):
         interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
         self.discarded = isinstance(error, PaperganError) and not interrupted and not self.has_content
         self.finish("KILLED" if interrupted else "FAILED")
-        if self.discarded and not self._unreachable:
-            self._try_call(lambda: self.client.delete_run(self.run_id))
+        if self.discarded and not self._calls.unreachable:
+            self._calls.make_now(lambda: self.client.delete_run(self.run_id))
 
     def finish(self, status: Status) -> None:
         """Write all pending data, then end the run. Only the first call counts."""
@@ -197,13 +194,13 @@ class MlflowTracker(Tracker):
             return
         if self._monitor is not None:
             self._monitor.stop()
-        self.status, self._next_try = status, 0.0
-        self._catch_up()
-        if not self._unreachable:
-            self._try_call(lambda: self.client.set_terminated(self.run_id, status))
-        others = len(self._queued_calls) + self._dropped_calls
-        if self._waiting or others:
-            lost = f"{len(self._waiting)} numbers and {others} other things"
+        self.status = status
+        self._catch_up(last=True)
+        if not self._calls.unreachable:
+            self._calls.make_now(lambda: self.client.set_terminated(self.run_id, status))
+        numbers, others = self._calls.not_taken
+        if numbers or others:
+            lost = f"{numbers} numbers and {others} other things"
             logger.info("MLflow never took %s of this run; history.csv and the outputs have them", lost)
 
     def _metrics(self, row: Mapping[str, float]) -> list[Metric]:
@@ -213,48 +210,18 @@ class MlflowTracker(Tracker):
         numbers = {name: float(value) for name, value in with_sections(row).items() if math.isfinite(value)}
         return [Metric(name, value, now, step) for name, value in numbers.items()]
 
-    def _enqueue(self, call: Callable[[], object]) -> None:
-        self._queued_calls.append((call, 0))
+    def _enqueue(self, call: Callable[[], object], *, order: str = "") -> None:
+        self._calls.add(call, order=order)
         self._catch_up()
 
-    def _may_try(self) -> bool:
-        return time.monotonic() >= self._next_try
-
-    def _catch_up(self) -> None:
-        """Write pending metrics, then the other calls in order, until one fails."""
-        if not self._may_try():
+    def _catch_up(self, *, last: bool = False) -> None:
+        """Write the numbers that are in no call yet, and all that waits."""
+        if not (last or self._calls.may_try):
             return
         self._next_write = time.monotonic() + FLUSH_SECONDS
-        while self._waiting:
-            some = self._waiting[:BATCH]
-            if not self._try_call(lambda some=some: self.client.log_batch(self.run_id, metrics=some)):  # type: ignore[misc]
-                return
-            del self._waiting[:BATCH]
-        while self._queued_calls:
-            call, offered = self._queued_calls.pop(0)
-            if not self._try_call(call):
-                offered += not self._unreachable
-                if offered < ATTEMPTS:
-                    self._queued_calls.insert(0, (call, offered))
-                else:
-                    self._dropped_calls += 1
-                return
-        self._patience = RETRY_SECONDS
-
-    def _try_call(self, call: Callable[[], object]) -> bool:
-        """Call MLflow; whether it succeeded. Every exception (disk, lock, server) is caught."""
-        self._unreachable = True
-        try:
-            with suppressed_mlflow_logs():
-                self._check()
-                self._unreachable = False
-                call()
-        except Exception as error:
-            self._next_try = time.monotonic() + self._patience
-            self._patience *= 2
-            if not self._warned:
-                first = str(error).partition("\n")[0]
-                logger.warning("MLflow failed, the run goes on without it: %s", sanitise(first or type(error).__name__))
-            self._warned = True
-            return False
-        return True
+        for start in range(0, len(self._numbers), BATCH):
+            some = self._numbers[start : start + BATCH]
+            write = partial(self.client.log_batch, self.run_id, metrics=some)
+            self._calls.add(write, numbers=len(some))
+        self._numbers = []
+        self._calls.make(last=last)

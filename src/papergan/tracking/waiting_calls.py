@@ -1,0 +1,145 @@
+"""Calls that wait until MLflow takes them, with a pause after each failure."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from papergan.messages import sanitise
+from papergan.tracking.database import suppressed_mlflow_logs
+
+logger = logging.getLogger(__name__)
+
+Call = Callable[[], object]
+RETRY_SECONDS = 60.0  # after a failure, then twice as long each time: a server that is away blocks for 20 seconds
+ATTEMPTS = 3  # at a call that MLflow refuses while it is there: the fault may be its own
+_NOBODY = frozenset({"ConnectionError", "Timeout", "TimeoutError"})  # Python's own, and those of requests
+IN_VAIN = 2  # calls in a row at the end that find nobody: a single one may take too long by itself
+
+
+class _Refused(Exception):
+    """MLflow answered, and did not take the call."""
+
+
+class _Away(Exception):
+    """There was no answer. at_once: the check before the call found that."""
+
+    def __init__(self, *, at_once: bool) -> None:
+        self.at_once = at_once
+
+
+@dataclass(eq=False)
+class _Waiting:
+    call: Call
+    numbers: int
+    order: str
+    refused: int = 0
+
+
+class WaitingCalls:
+    """Calls in the order in which they were added. No exception of theirs is raised; the first one is logged.
+
+    A call that is refused leaves the way free for those behind it, and is offered ATTEMPTS times, with pauses. Where
+    nobody answers all of them wait. check: raises quickly where a call would fail slowly.
+    """
+
+    def __init__(self, check: Call = lambda: None) -> None:
+        self._check = check
+        self._calls: list[_Waiting] = []
+        self._next_try, self._patience = 0.0, RETRY_SECONDS
+        self._warned = False
+        self._dropped = [0, 0]
+        self.unreachable = False  # whether the newest call found nobody
+
+    @property
+    def may_try(self) -> bool:
+        """Whether no pause is on."""
+        return time.monotonic() >= self._next_try
+
+    @property
+    def not_taken(self) -> tuple[int, int]:
+        """How many numbers, and calls of other content, were never taken so far."""
+        numbers, others = self._dropped
+        return numbers + sum(one.numbers for one in self._calls), others + sum(not one.numbers for one in self._calls)
+
+    def add(self, call: Call, *, numbers: int = 0, order: str = "") -> None:
+        """Let a call wait for `make`. numbers: how many it writes; 0 where it writes anything else.
+
+        order: calls of the same name, if any, are not made while one before them waits, since the later one counts.
+        """
+        self._calls.append(_Waiting(call, numbers, order))
+
+    def make(self, *, last: bool = False) -> None:
+        """Make the calls, unless a pause is on. last: also in a pause, and each that waits is offered."""
+        if not (last or self.may_try):
+            return
+        failed, in_vain, held = False, 0, set[str]()
+        for one in list(self._calls):
+            if one.order in held and not last:
+                continue
+            try:
+                self._offer(one.call)
+            except _Refused:
+                failed, in_vain = True, 0
+                one.refused += 1
+                if one.refused == ATTEMPTS:
+                    self._dropped[0 if one.numbers else 1] += one.numbers or 1
+                    self._calls.remove(one)
+                elif one.order:
+                    held.add(one.order)
+            except _Away as away:
+                failed, in_vain = True, in_vain + 1
+                if away.at_once or not last or in_vain == IN_VAIN:
+                    break
+            else:
+                in_vain = 0
+                self._calls.remove(one)
+        if failed:
+            self._pause()
+        else:
+            self._patience = RETRY_SECONDS
+
+    def make_now(self, call: Call) -> bool:
+        """Make one call that does not wait; whether it was taken."""
+        try:
+            self._offer(call)
+        except (_Refused, _Away):
+            self._pause()
+            return False
+        return True
+
+    def _pause(self) -> None:
+        self._next_try = time.monotonic() + self._patience
+        self._patience *= 2
+
+    def _offer(self, call: Call) -> None:
+        """Make a call. Every exception (disk, lock, server) becomes one of the two here."""
+        checked = False
+        try:
+            with suppressed_mlflow_logs():
+                self._check()
+                checked = True
+                call()
+        except Exception as error:
+            self.unreachable = not checked or _found_nobody(error)
+            if not self._warned:
+                first = str(error).partition("\n")[0]
+                logger.warning("MLflow failed, the run goes on without it: %s", sanitise(first or type(error).__name__))
+            self._warned = True
+            if self.unreachable:
+                raise _Away(at_once=not checked) from None
+            raise _Refused from None
+        self.unreachable = False
+
+
+def _found_nobody(error: BaseException | None) -> bool:
+    """Whether a server did not answer, or a database could not be had, as MLflow wraps it."""
+    while error is not None:
+        if not _NOBODY.isdisjoint(kind.__name__ for kind in type(error).__mro__):
+            return True
+        if getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
