@@ -7,7 +7,7 @@ import torch
 
 import papergan
 from helpers.small_systems import spec
-from papergan import systems
+from papergan import atomic_files, systems
 from papergan.compression.costs import costs_of, measure_seconds, peak_bytes
 from papergan.compression.variants import Compression, compress
 from papergan.compression.weight_pruning import prune_weights, zero_share
@@ -53,6 +53,12 @@ def test_lower_precision_moves_images_a_little(model, original, precision, level
     moved = float((images_of(variant) - images_of(original)).abs().max()) * 127.5
     assert 0.0 < moved < levels
     assert (variant.model is None) == precision.startswith("int8")
+
+
+def test_a_quantised_file_may_be_larger_than_a_document(model, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setitem(atomic_files.read_regular.__kwdefaults__, "most", 50)  # bytes
+    assert len(compress(model, "dynamic", Compression(precision="int8_dynamic")).onnx) > 50
 
 
 def test_half_of_the_bytes_in_bfloat16_and_it_loads(model, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.small_systems import spec
-from papergan import systems
+from papergan import atomic_files, systems
 from papergan.errors import CheckpointError
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import write_model
@@ -47,7 +47,8 @@ def test_a_model_that_is_not_there_and_one_that_diverged(tmp_path):
         library.model("mine")
 
 
-def test_the_networks_of_a_training_are_its_newest(tmp_path):
+def test_the_networks_of_a_training_are_its_newest_and_may_be_large(tmp_path, monkeypatch):
+    monkeypatch.setitem(atomic_files.read_regular.__kwdefaults__, "most", 50)  # bytes of a document
     library, name = ModelLibrary(tmp_path), "trained.safetensors"
     with pytest.raises(CheckpointError, match="the discriminator is needed too"):
         library.networks("mine")

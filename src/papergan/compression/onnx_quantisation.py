@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from papergan.atomic_files import read_regular
+from papergan.data.memory import read_into_memory
 from papergan.errors import RecipeError
 from papergan.inference.export import onnx_session
 
@@ -43,7 +43,7 @@ def quantise(
                 ready, made, _Calibration(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
                 weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
             )  # fmt: skip
-        return read_regular(made)
+        return read_into_memory(made)
 
 
 class _Calibration:

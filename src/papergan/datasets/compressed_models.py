@@ -9,7 +9,8 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from papergan.atomic_files import read_regular, write_whole
+from papergan.atomic_files import write_whole
+from papergan.data.memory import read_into_memory
 from papergan.inference.model_folder import CONFIG, StoredModel, read_model, write_model
 
 ONNX = "model.onnx"
@@ -42,7 +43,7 @@ class CompressedModelsDataset(AbstractDataset[Mapping[str, CompressedFiles], dic
 
     def _read(self, place: Path) -> CompressedFiles:
         model = read_model(place) if (place / CONFIG).is_file() else None
-        return CompressedFiles(model, read_regular(place / ONNX) if (place / ONNX).is_file() else None)
+        return CompressedFiles(model, read_into_memory(place / ONNX) if (place / ONNX).is_file() else None)
 
     def _exists(self) -> bool:
         return self.folder.is_dir() and any(self.folder.rglob(CONFIG))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from papergan.atomic_files import read_regular
+from papergan.data.memory import read_into_memory
 from papergan.errors import CheckpointError
 from papergan.inference.locate import locate
 from papergan.inference.model_folder import StoredModel, read_model
@@ -55,4 +55,4 @@ class ModelLibrary:
                 f"{self.folder / name / TRAINED} does not exist: the discriminator is needed too, which only an "
                 f"experiment that was trained here has; {COMMAND} run --pipelines NAME trains one"
             )
-        return decode(read_regular(found[-1]), found[-1])
+        return decode(read_into_memory(found[-1]), found[-1])
