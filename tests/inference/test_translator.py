@@ -35,6 +35,18 @@ def test_images_of_other_sizes_are_made_at_their_own(loaded):
     assert loaded("pix2pix").translate(np.zeros((1, 40, 17, 3), np.uint8)).images.shape == (1, 40, 17, 3)
 
 
+def test_images_may_be_smaller_than_what_a_network_adds_to_them(loaded, monkeypatch):
+    translator, images = loaded("srgan"), torch.rand(1, 3, 9, 20) * 2 - 1
+    given, network = [], translator.sampler.generator
+    monkeypatch.setattr(network, "multiple_of", 64)
+    hook = network.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
+    assert translator.translate(images).images.shape == (1, 18, 40, 3)
+    assert translator.translate(images, tile=8).images.shape == (1, 18, 40, 3)  # its last tile has 4 columns
+    hook.remove()
+    mirrored = np.pad(images.numpy(), ((0, 0), (0, 0), (0, 55), (0, 44)), mode="reflect")
+    assert torch.equal(given[0], torch.from_numpy(mirrored))
+
+
 def test_tiles_are_put_together_to_the_whole(loaded):
     translator, images = loaded("srgan"), torch.rand(1, 3, 100, 90) * 2 - 1
     whole, tiled = (translator.translate(images, tile=tile).tensor for tile in (None, 40))

@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from papergan.errors import RecipeError
 from papergan.image_range import to_model_range
@@ -124,10 +123,17 @@ class Translator(Generator):
         assert isinstance(self.sampler.generator, ImageToImage)
         unit = self.sampler.generator.multiple_of
         below, right = -height % unit, -width % unit
-        mirrored = pad(images, (0, right, 0, below), mode="reflect") if below or right else images
+        rows, columns = _reflected(height, height + below), _reflected(width, width + right)
+        mirrored = images[:, :, rows][..., columns] if below or right else images
         made: Tensor = network(mirrored.to(self.device)).float().cpu()
         scale = made.shape[2] // mirrored.shape[2]
         return made[:, :, : height * scale, : width * scale].clamp(-1.0, 1.0)
+
+
+def _reflected(length: int, wanted: int) -> Tensor:
+    """Indices of 0 to length - 1 and on to `wanted` of them, there and back without repeating an end, int64."""
+    period = max(1, 2 * (length - 1))
+    return length - 1 - (torch.arange(wanted) % period - (length - 1)).abs()
 
 
 def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:
