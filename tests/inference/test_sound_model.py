@@ -51,6 +51,13 @@ def test_sounds_depend_on_the_seed_and_their_number_alone(generator):
         generator.sample(0)
 
 
+def test_latents_are_drawn_on_the_cpu_wherever_the_network_lies(generator, monkeypatch):
+    elsewhere = SoundGenerator(stored("wavegan")).to("meta")  # which holds no numbers: any device but the CPU
+    monkeypatch.setattr(elsewhere, "device", torch.device("cpu"))
+    monkeypatch.setattr(elsewhere.sampler, "decode", generator.sampler.decode)
+    assert torch.equal(elsewhere.sample(2, seed=3).samples, generator.sample(2, seed=3).samples)
+
+
 def test_wav_files_hold_the_samples(generator, tmp_path):
     made = generator.sample(2, seed=1)
     paths = made.save(tmp_path / "out")

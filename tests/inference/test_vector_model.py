@@ -58,6 +58,14 @@ def test_a_stored_model_makes_the_rows_of_its_network_on_the_scale_of_its_table(
     assert "columns height, weight | kg" in repr(model)
 
 
+def test_latents_are_drawn_on_the_cpu_wherever_the_network_lies(stored, monkeypatch):
+    here, elsewhere = VectorGenerator(stored), VectorGenerator(stored)
+    elsewhere.to("meta")  # which holds no numbers: any device but the CPU
+    monkeypatch.setattr(elsewhere, "device", torch.device("cpu"))
+    monkeypatch.setattr(elsewhere.sampler, "decode", here.sampler.decode)
+    assert torch.equal(elsewhere.sample(5, seed=1).values, here.sample(5, seed=1).values)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "npy"])
 def test_tables_hold_every_digit(folder, tmp_path, suffix):
     rows, path = papergan.load(folder).sample(10), tmp_path / f"rows.{suffix}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from papergan.atomic_files import write_whole
 from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
 from papergan.game.game import Game
+from papergan.game.sampler import CHUNK, Sampler
 from papergan.game.schedules import Progress
 from papergan.inference.card_text import text
 from papergan.inference.description import describe_plain
@@ -79,8 +81,9 @@ class Vectors:
 
 
 class VectorGenerator:
-    """A trained generator of vectors. Row i of a seed depends on (seed, i) alone, but for the rounding of products.
+    """A trained generator of vectors. Row i of a seed depends on (seed, i) alone.
 
+    Neither the number of rows nor the device changes it, but for the rounding of products.
     metrics: what it was scored with; {} where that was not stored. digest: SHA-256 of its weights.
     Raises CheckpointError where the stored weights do not fit the system that they name.
     """
@@ -101,6 +104,8 @@ class VectorGenerator:
                 "the configuration of this model is damaged: its columns are not those of its network"
             )
         self.sampler, _ = restored(stored, stored_spec(config))
+        # a prior that stays on the CPU, so that latents are the same on any device
+        self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
         self.to(device)
 
     def to(self, device: torch.device | str) -> VectorGenerator:
@@ -113,8 +118,13 @@ class VectorGenerator:
         """`n` rows, all held in memory. Raises RecipeError for a wrong count, DataError where they do not fit."""
         check_count(n)
         check_memory(f"{n} rows at once", 32 * n * len(self.columns), "take fewer")
-        made = [part.cpu() for part in self.sampler.stream(n, seed=seed, progress=self.progress)]
+        made = [self._chunk(chunk, min(CHUNK, n - chunk * CHUNK), seed) for chunk in range(-(-n // CHUNK))]
         return Vectors(self.normalisation.invert(torch.cat(made).flatten(1)), self.columns)
+
+    def _chunk(self, chunk: int, count: int, seed: int) -> Tensor:
+        """The first rows of one chunk, as the network makes them."""
+        drawn = self._on_cpu.latents(CHUNK, seed, "samples", chunk, progress=self.progress)
+        return self.sampler.decode(*(part[:count].to(self.device) for part in drawn)).cpu()
 
     def __repr__(self) -> str:
         count = sum(one.numel() for one in self.sampler.parameters())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from math import prod
@@ -78,7 +79,10 @@ class SoundModel(ABC):
 
 
 class SoundGenerator(SoundModel):
-    """A trained WaveGAN. Sound i of a seed depends on (seed, i) alone, but for the rounding of products."""
+    """A trained WaveGAN. Sound i of a seed depends on (seed, i) alone.
+
+    Neither the number of sounds nor the device changes it, but for the rounding of products.
+    """
 
     task = "unconditional sounds"
     use = 'g.sample(16, seed=0).save("sounds")'
@@ -91,6 +95,8 @@ class SoundGenerator(SoundModel):
         super().__init__(stored)
         prior = Uniform(int(self.stored.config["prior"]["latent_dim"]))
         self.networks = self.sampler = Sampler(prior, self.generator)
+        # a prior that stays on the CPU, so that latents are the same on any device
+        self._on_cpu = Sampler(copy.deepcopy(prior), nn.Flatten())
 
     def sample(self, n: int = 1, *, seed: int = 0) -> Sounds:
         """`n` sounds, all held in memory. Raises RecipeError for a wrong count, DataError where they do not fit."""
@@ -107,10 +113,10 @@ class SoundGenerator(SoundModel):
 
     def _stream(self, n: int, seed: int, batch_size: int) -> Iterator[Sounds]:
         for chunk, start in enumerate(range(0, n, CHUNK)):
-            (latents,) = self.sampler.latents(CHUNK, seed, "samples", chunk, progress=START)
+            (latents,) = self._on_cpu.latents(CHUNK, seed, "samples", chunk, progress=START)
             for place in range(0, min(CHUNK, n - start), batch_size):
                 rows = latents[place : min(place + batch_size, n - start)]
-                yield Sounds(to_samples(self.sampler.decode(rows).cpu()), self.rate, start + place)
+                yield Sounds(to_samples(self.sampler.decode(rows.to(self.device)).cpu()), self.rate, start + place)
 
 
 class Vocoder(SoundModel):
