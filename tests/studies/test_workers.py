@@ -82,7 +82,7 @@ def test_every_result_is_there_once_whatever_dies_and_in_whatever_order_they_end
     assert sorted(row["value"] for row in runs.rows) == sorted(trial.number for trial in trials)
     assert all(time.time() - 60 < began < time.time() for began in runs.began)
     assert len(list((folder / "began").glob("*.*"))) == len(trials) + 2  # none was begun again without need
-    assert not (folder / ".head").exists()
+    assert not list(folder.glob(".head*"))
     assert train(folder, trials, tracker=(again := Runs())) == {}
     assert again.names == []
 
@@ -154,6 +154,17 @@ def test_a_worker_that_is_not_as_the_head_refuses(folder, changes, said):
     with pytest.raises(WorkerRefused, match=said) as refused:
         train_one(replace(assignment, packages=packages, **changes), StubTrial(0), "")
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_two_heads_on_one_study_do_not_lose_each_others_workers(folder):
+    trainer, store = StubTrainer(folder / "began"), StubStore(folder)
+    with workers._assignment(TWO, trainer, store) as first:
+        with workers._assignment(TWO, trainer, store) as second:
+            train_one(first, StubTrial(0), "")
+            train_one(second, StubTrial(1), "")
+        train_one(first, StubTrial(2), "")
+    assert results_in(folder) == {"00000": "0", "00001": "1", "00002": "4"}
+    assert not list(folder.glob(".head*"))
 
 
 def points(tmp_path, seeds: int, steps: int = 40):

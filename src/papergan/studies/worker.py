@@ -133,7 +133,7 @@ class Outcome:
 class Assignment(Generic[T, R]):
     """What every worker of a study gets. trainer: pickled; each worker uses one. threads: of each trial.
 
-    note: a file that the head wrote with `token` in it. remote: where that and all results are copied to. variables:
+    note: a file of this head alone, with `token` in it. remote: where that and all results are copied to. variables:
     of the head's environment, where a worker's own has none of them.
     """
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from secrets import token_hex
 from typing import Protocol, TypeVar
 
 from papergan.config.trials import Trial
@@ -73,7 +74,9 @@ def train_all(
 def _assignment(settings: WorkerSettings, trainer: TrialTrainer[T, R], store: Store[R]) -> Iterator[Assignment[T, R]]:
     here = 1 if (torch := loaded_torch()) is None else torch.get_num_threads()
     threads = settings.cpus if settings.ray else here // (settings.jobs or 1)
-    assignment = Assignment(trainer, store, max(1, int(threads)), store.folder / ".head", store.remote)
+    token = token_hex(8)  # in the name too: another head may be at work on the same study
+    note = store.folder / f".head-{token}"
+    assignment = Assignment(trainer, store, max(1, int(threads)), note, store.remote, token)
     assignment.publish()
     try:
         yield assignment
