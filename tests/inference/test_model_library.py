@@ -10,7 +10,7 @@ from papergan import atomic_files, systems
 from papergan.errors import CheckpointError
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import write_model
-from papergan.inference.model_library import ModelLibrary
+from papergan.inference.model_library import ModelLibrary, name_of
 from papergan.inference.store import diverged_model, stored_model
 from papergan.weights import Weights, encode
 
@@ -45,6 +45,24 @@ def test_a_model_that_is_not_there_and_one_that_diverged(tmp_path):
     )
     with pytest.raises(CheckpointError, match="diverged at step 3"):
         library.model("mine")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("dcgan_cifar10", "dcgan_cifar10"),
+        ("data/06_models/dcgan_cifar10/", "dcgan_cifar10"),
+        ("data/06_models/dcgan_cifar10/model/2026-01-01T00.00.00.000Z/model", "dcgan_cifar10_2026-01-01T00.00.00.000Z"),
+        ("/a/b/model/2026/model/model.safetensors", "b_2026"),
+        ("/elsewhere/mine/model.safetensors", "mine"),
+        ("models:/dcgan/3", "dcgan_3"),
+        ("models:/dcgan@best", "dcgan@best"),
+        ("hf://somebody/dcgan", "dcgan"),
+        ("runs:/0123", "0123"),
+    ],
+)
+def test_names_of_models_are_those_of_their_experiments(source, name):
+    assert name_of(source) == name
 
 
 def test_the_networks_of_a_training_are_its_newest_and_may_be_large(tmp_path, monkeypatch):

@@ -9,9 +9,9 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from papergan.atomic_files import write_whole
+from papergan.atomic_files import storage_errors, write_whole
 from papergan.data.memory import read_into_memory
-from papergan.inference.model_folder import CONFIG, StoredModel, read_model, write_model
+from papergan.inference.model_folder import CARD, CONFIG, PICTURE, WEIGHTS, StoredModel, read_model, write_model
 
 ONNX = "model.onnx"
 
@@ -25,13 +25,21 @@ class CompressedFiles:
 
 
 class CompressedModelsDataset(AbstractDataset[Mapping[str, CompressedFiles], dict[str, CompressedFiles]]):
-    """One folder per variant, by its name; what an earlier run saved under other names stays."""
+    """One folder per variant, by its name; what an earlier run saved under other names stays.
+
+    Of an earlier variant of the same name nothing stays, in the one form or the other.
+    """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self.folder, self.metadata = Path(filepath), metadata
 
     def save(self, data: Mapping[str, CompressedFiles]) -> None:
         for name, files in data.items():
+            earlier = [ONNX] if files.onnx is None else []
+            earlier += [CONFIG, WEIGHTS, CARD, PICTURE] if files.model is None else []
+            with storage_errors(self.folder / name):
+                for file in earlier:
+                    (self.folder / name / file).unlink(missing_ok=True)
             if files.onnx is not None:
                 write_whole(self.folder / name / ONNX, files.onnx)
             if files.model is not None:

@@ -19,7 +19,7 @@ from papergan.config.study import StudyRecipe
 from papergan.errors import CheckpointError, DataError, PaperganError, RecipeError, did_you_mean
 from papergan.hooks.experiment_checks import locate_weights
 from papergan.inference.model_folder import output_of
-from papergan.inference.model_library import ModelLibrary
+from papergan.inference.model_library import ModelLibrary, name_of
 from papergan.messages import quoted, sanitise
 from papergan.project import COMMAND
 from papergan.training.numerics import choose_device
@@ -76,7 +76,7 @@ def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
     named |= {f"{name}.variants.{key}.model": one.model for key, one in recipe.variants.items() if one.model}
     models: ModelLibrary = catalog.load("model_library")
     places = {model: _place(where, model, models) for where, model in named.items()}
-    return CompressionPlan(recipe, Path(recipe.model).name or recipe.model, places)
+    return CompressionPlan(recipe, name_of(recipe.model), places)
 
 
 def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
@@ -96,7 +96,7 @@ def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
     places: dict[str, Path] = {}
     trained_on: dict[str, object] = {}
     for model in recipe.models:
-        where, short = f"{name}.models", Path(model).name or model
+        where, short = f"{name}.models", name_of(model)
         places[short] = _place(where, model, models)
         images = images_of(models.model(model))
         if images is None:

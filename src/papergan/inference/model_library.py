@@ -8,12 +8,28 @@ from pathlib import Path
 from papergan.data.memory import read_into_memory
 from papergan.errors import CheckpointError
 from papergan.inference.locate import locate
-from papergan.inference.model_folder import StoredModel, read_model
+from papergan.inference.model_folder import WEIGHTS, StoredModel, read_model
 from papergan.messages import quoted
 from papergan.project import COMMAND
 from papergan.weights import Weights, decode
 
 TRAINED = "trained.safetensors"
+
+
+def name_of(source: str) -> str:
+    """A short name of what `papergan.load` takes, as the name of a folder: of an experiment where it can be seen.
+
+    `.../<experiment>/model/<version>/model`, as experiments write them, is `<experiment>_<version>`; version N of a
+    registered model is `<name>_<N>`; any other folder, file or address is its last part.
+    """
+    if source.startswith("models:/"):
+        return "_".join(source.removeprefix("models:/").strip("/").split("/")) or source
+    parts = list(Path(source).expanduser().absolute().parts if ":" not in source else Path(source).parts)
+    if parts[-1] == WEIGHTS and len(parts) > 1:
+        parts.pop()
+    if len(parts) > 3 and parts[-1] == parts[-3] == "model":
+        return f"{parts[-4]}_{parts[-2]}"
+    return parts[-1]
 
 
 @dataclass(frozen=True)
