@@ -73,6 +73,12 @@ class TestLabels:
         assert generator.sample(5, labels=["cat", 0]).labels.tolist() == [1, 0, 1, 0, 1]
         assert generator.sample(2, labels="7").labels.tolist() == [2, 2]  # the class of this name, not the eighth
         assert generator.sample(2, labels="1").labels.tolist() == [1, 1]
+        assert generator.sample(2, labels=["          1", "0000000000000 "]).labels.tolist() == [1, 0]
+
+    @pytest.mark.parametrize(("label", "said"), [("0000000012", "class 12 does not"), ("1" * 5000, "unknown class")])
+    def test_numbers_are_read_whole_or_refused(self, loaded, label, said):
+        with pytest.raises(RecipeError, match=said):
+            loaded("dcgan_labels").sample(2, labels=label)
 
     def test_they_decide_the_image(self, loaded):
         generator = loaded("dcgan_labels")

@@ -12,6 +12,7 @@ from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
 
 MAX_SAMPLES = 10**9 - 1  # file names have up to nine digits
+MAX_DIGITS = 20  # of the number of a class
 Labels = int | str | Sequence[int | str] | None
 Members = int | Sequence[int] | Tensor | None
 
@@ -56,9 +57,10 @@ def _index(label: int | str, classes: Sequence[str], num_classes: int) -> int:
     if isinstance(label, str):
         if label in classes:
             return list(classes).index(label)
-        if not label.strip().isdecimal():
+        digits = label.strip()
+        if not digits.isdecimal() or len(digits) > MAX_DIGITS:
             raise RecipeError(f"unknown class {quoted(label)}{did_you_mean(label, classes)}")
-        label = int(label[:9])
+        label = int(digits)
     try:
         number = operator.index(label)
     except (TypeError, ValueError):
