@@ -58,6 +58,8 @@ def test_it_answers_with_pngs_and_refuses_in_one_line(logged, monkeypatch):
         model.predict({"n": [1], "label": ["cta"]})
     with pytest.raises(Exception, match="at most 1000 samples"):
         model.predict({"n": [2000], "label": [None]})
+    with pytest.raises(Exception, match="n of 1 or more"):
+        model.predict({"n": [1000000, -1000000], "label": [None, None]})
 
 
 def test_papergan_loads_it_by_alias_and_by_run(logged, monkeypatch):

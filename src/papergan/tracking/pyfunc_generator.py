@@ -42,8 +42,11 @@ class GeneratorModel(PythonModel):  # type: ignore[misc]
         from papergan.errors import RecipeError
 
         given = {"seed": 0, "truncation": 0.0, "format": "png", **(params or {})}
-        if given["format"] not in FORMATS or int(model_input["n"].sum()) > MAX_SAMPLES:
-            raise RecipeError(f"expected format {' or '.join(FORMATS)} and at most {MAX_SAMPLES} samples at once")
+        counts = [int(n) for n in model_input["n"]]
+        if given["format"] not in FORMATS or min(counts, default=1) < 1 or sum(counts) > MAX_SAMPLES:
+            raise RecipeError(
+                f"expected format {' or '.join(FORMATS)}, n of 1 or more, and at most {MAX_SAMPLES} samples at once"
+            )
         lines: list[dict[str, Any]] = []
         for row, line in enumerate(model_input.to_dict("records")):
             label = line.get("label")
