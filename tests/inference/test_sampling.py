@@ -1,5 +1,6 @@
 """Samples on disk, through the command `papergan`."""
 
+import errno
 import json
 import os
 import signal
@@ -139,6 +140,20 @@ class TestInterrupted:
         refused = papergan("sample", folder_of("dcgan"), "-n", 12, "--format", "npz", "--out", out)
         assert (refused.exit_code, message in refused.output) == (1, True)
         assert len(refused.output.strip().splitlines()) == 1
+
+    def test_a_disk_that_is_full_at_the_end_is_one_line_and_the_next_goes_on(self, folder_of, tmp_path, monkeypatch):
+        def full(file, **arrays):
+            file.write(b"PK")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        order, savez = ("sample", folder_of("dcgan"), "-n", 5, "--format", "npz", "--out", tmp_path / "s.npz"), np.savez
+        monkeypatch.setattr(np, "savez", full)
+        refused = papergan(*order)
+        assert (refused.exit_code, "s.npz: cannot be written (No space left on device" in refused.output) == (1, True)
+        assert len(refused.output.strip().splitlines()) == 1
+        assert not (tmp_path / "s.npz").exists()
+        monkeypatch.setattr(np, "savez", savez)
+        assert papergan(*order).exit_code == 0
 
     def test_two_processes_do_not_write_one_archive(self, folder_of, tmp_path):
         (tmp_path / "s.npz.unfinished").mkdir()

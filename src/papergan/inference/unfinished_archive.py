@@ -85,11 +85,12 @@ class UnfinishedArchive:
 
     def finish(self, count: int) -> Path:
         """Write the first `count` rows as the archive, whole or not at all, and remove the folder."""
-        arrays: dict[str, Any] = {
-            name: np.memmap(self._path(name), dtype, "r", shape=(count, *shape))
-            for name, (dtype, shape) in self.rows.items()
-        }
-        write_whole(self.target, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        with storage_errors(self.target, count * self.row_bytes):  # write_whole lets those of a function pass
+            arrays: dict[str, Any] = {
+                name: np.memmap(self._path(name), dtype, "r", shape=(count, *shape))
+                for name, (dtype, shape) in self.rows.items()
+            }
+            write_whole(self.target, lambda file: np.savez(file, allow_pickle=False, **arrays))
         with storage_errors(self.folder):
             (self.folder / PROGRESS).unlink()  # the first, since it counts the others' rows
             for path in self.folder.iterdir():
