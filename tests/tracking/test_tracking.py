@@ -19,7 +19,7 @@ from PIL import Image
 from papergan.config.experiment import Recipe
 from papergan.errors import Interrupted, StorageError
 from papergan.reporting.image_grid import ImageGrid
-from papergan.tracking import system_metrics
+from papergan.tracking import mlflow_store, system_metrics
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.interface import ui_options
 from papergan.tracking.mlflow_store import MlflowStore, RunLocks
@@ -225,6 +225,22 @@ def test_runs_of_earlier_versions_are_found_where_they_are(store):
     assert name == "Song and Kim 2023: GANs on limited data"
     fresh.finish("FINISHED")
     store.run_locks.release(fresh.run_id)
+
+
+def test_a_run_is_found_behind_many_of_its_trials_and_many_dead_ones_are_buried(store, monkeypatch):
+    monkeypatch.setattr(mlflow_store, "PAGE", 2)
+    study = store.begin("song2023", "a_study", {"study": "abc"}, "study")
+    for number in range(5):
+        _, release = study._begin(f"trial {number}", {}, None)
+        release()
+    study.finish("FINISHED")
+    store.run_locks.release(study.run_id)
+    again = store.begin("song2023", "a_study", {"study": "abc"}, "study")
+    assert again.run_id == study.run_id
+    store.run_locks.release(study.run_id)
+    client = MlflowClient(store.configuration.tracking_uri)
+    inside = client.search_runs([again.experiment_id], f"tags.`mlflow.parentRunId` = '{study.run_id}'")
+    assert [run.info.status for run in inside] == ["KILLED"] * 5
 
 
 def test_an_mlflow_experiment_has_a_description_that_is_left_to_its_user(store):

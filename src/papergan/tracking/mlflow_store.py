@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PAGE = 1000  # runs that a search gives at once
+
 
 class MlflowStore:
     """The store of mlflow.yml. Nothing is created or imported before the first run."""
@@ -113,7 +115,7 @@ class MlflowStore:
         if resume_tag is None:
             return None
         wanted = f"tags.`papergan.experiment` = '{experiment}' and tags.`{resume_tag}` = '{tags[resume_tag]}'"
-        runs = client.search_runs(experiment_ids, wanted, order_by=["attributes.start_time DESC"])
+        runs = _found(client, experiment_ids, wanted, ["attributes.start_time DESC"])
         run = next((run for run in runs if "mlflow.parentRunId" not in run.data.tags), None)
         if run is None or self.run_locks.is_running(run.info.run_id):
             return None
@@ -123,11 +125,22 @@ class MlflowStore:
     def _mark_killed(self, client: MlflowClient, experiment_ids: list[str], experiment: str) -> None:
         """Mark RUNNING runs of this experiment on this machine whose lock is free as KILLED."""
         wanted = f"attributes.status = 'RUNNING' and tags.`papergan.experiment` = '{experiment}'"
-        for run in client.search_runs(experiment_ids, wanted):
+        for run in list(_found(client, experiment_ids, wanted)):  # all, since marking moves the pages
             here = run.data.tags.get("host") == socket.gethostname()
             if here and not self.run_locks.is_running(run.info.run_id):
                 client.set_terminated(run.info.run_id, "KILLED")
                 logger.info("MLflow run %s was killed earlier; it is marked so now", run.info.run_id)
+
+
+def _found(
+    client: MlflowClient, experiment_ids: list[str], wanted: str, order: list[str] | None = None
+) -> Iterator[Run]:
+    """The runs of a search, of all its pages."""
+    token = None
+    while token != "":
+        page = client.search_runs(experiment_ids, wanted, max_results=PAGE, order_by=order, page_token=token)
+        yield from page
+        token = page.token or ""
 
 
 def _new_experiment(client: MlflowClient, name: str, location: str | None, tags: dict[str, str]) -> str:
