@@ -218,7 +218,7 @@ def serve(model: str, host: str, port: int, public: bool, device: str | None) ->
     from papergan.serving import server
 
     def announce() -> None:
-        click.echo(f"http://{host}:{port} serves {model}; Ctrl-C ends it")
+        click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port} serves {model}; Ctrl-C ends it")
 
     server.serve(load(model, device), host, port, public=public, listening=announce)
 

@@ -15,11 +15,14 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from papergan.command_line import main
 from papergan.errors import RecipeError
 from papergan.game.sampler import Sampler
 from papergan.inference import Generator, load
+from papergan.serving import server
 from papergan.serving.server import PAGE, create_app, serve
 from papergan.serving.service import Limits
 
@@ -364,3 +367,10 @@ def test_a_missing_package_is_one_line(loaded, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(RecipeError, match=r"^serving needs fastapi and uvicorn: pip install 'papergan\[serve\]'$"):
         serve(loaded("dcgan"))
+
+
+@pytest.mark.parametrize(("host", "address"), [("::1", "http://[::1]:8000"), ("127.0.0.1", "http://127.0.0.1:8000")])
+def test_the_command_shows_an_address_that_a_browser_takes(folder_of, monkeypatch, host, address):
+    monkeypatch.setattr(server, "serve", lambda *_, listening, **__: listening())
+    shown = CliRunner().invoke(main, ["serve", str(folder_of("dcgan")), "--host", host])
+    assert shown.output.startswith(f"{address} serves ")
