@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +10,7 @@ import papergan
 from helpers.small_systems import spec
 from papergan import atomic_files, systems
 from papergan.compression.costs import costs_of, measure_seconds, peak_bytes
+from papergan.compression.onnx_quantisation import quantise
 from papergan.compression.variants import Compression, compress
 from papergan.compression.weight_pruning import prune_weights, zero_share
 from papergan.errors import RecipeError
@@ -18,15 +20,19 @@ from papergan.inference.model_folder import StoredModel, encode_model, write_mod
 from papergan.inference.store import stored_model
 
 
-@pytest.fixture(scope="module")
-def model() -> StoredModel:
-    images, overrides = spec("dcgan", size=16), {"width": 8, "latent_dim": 4}
-    game = systems.build("dcgan", images, overrides, seed=1)
+def model_of(system: str) -> StoredModel:
+    images, overrides = spec(system, size=16), {"width": 8, "latent_dim": 4}
+    game = systems.build(system, images, overrides, seed=1)
     game.sampler().estimate_batch_norm(batches=2, batch_size=16, seed=0)
     return stored_model(
-        game, game.sampler().state_dict(), system="dcgan", overrides=overrides, image=images, classes=[],
+        game, game.sampler().state_dict(), system=system, overrides=overrides, image=images, classes=[],
         progress=Progress(5, 20, 0.5), weights="raw", about={"experiment": "tiny", "metrics": {"domain_fid": 12.5}},
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> StoredModel:
+    return model_of("dcgan")
 
 
 def images_of(variant, count=32):
@@ -45,12 +51,14 @@ def test_as_it_was_trained_is_the_model_itself(model, original):
 
 
 @pytest.mark.parametrize(
-    ("precision", "levels"), [("bfloat16", 3.0), ("int8_dynamic", 6.0), ("int8_static", 10.0)]
-)  # fmt: skip
-def test_lower_precision_moves_images_a_little(model, original, precision, levels):
+    ("system", "precision", "levels"),
+    [("dcgan", "bfloat16", 3.0), ("wgan_gp", "int8_dynamic", 40.0), ("dcgan", "int8_static", 10.0)],
+)
+def test_lower_precision_moves_images_a_little(system, precision, levels):
     pytest.importorskip("onnxruntime")
+    model = model_of(system)
     variant = compress(model, precision, Compression(precision=precision, calibration=64))
-    moved = float((images_of(variant) - images_of(original)).abs().max()) * 127.5
+    moved = float((images_of(variant) - images_of(compress(model, "as", Compression()))).abs().max()) * 127.5
     assert 0.0 < moved < levels
     assert (variant.model is None) == precision.startswith("int8")
 
@@ -58,7 +66,24 @@ def test_lower_precision_moves_images_a_little(model, original, precision, level
 def test_a_quantised_file_may_be_larger_than_a_document(model, monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.setitem(atomic_files.read_regular.__kwdefaults__, "most", 50)  # bytes
-    assert len(compress(model, "dynamic", Compression(precision="int8_dynamic")).onnx) > 50
+    assert len(compress(model, "static", Compression(precision="int8_static", calibration=64)).onnx) > 50
+
+
+def test_a_generator_of_which_nothing_is_quantised_is_refused():
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from onnx import TensorProto, helper
+
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [2, 3, 4, 4], np.ones(96, np.float32))
+    ends = [helper.make_tensor_value_info(*end) for end in (("z", 1, [1, 2, 4, 4]), ("x", 1, [1, 3, 7, 7]))]
+    graph = helper.make_graph(
+        [helper.make_node("ConvTranspose", ["z", "w"], ["x"])], "transposed", ends[:1], ends[1:], [weight]
+    )
+    given = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    with pytest.raises(RecipeError, match="no layer of this generator in the way 'dynamic'"):
+        quantise(given, "dynamic")
+    made = onnx.load_from_string(quantise(given, "static", [{"z": np.ones((1, 2, 4, 4), np.float32)}]))
+    assert {one.name: list(one.dims) for one in made.graph.initializer}["w_scale"] == [3]  # of each output channel
 
 
 def test_half_of_the_bytes_in_bfloat16_and_it_loads(model, tmp_path):

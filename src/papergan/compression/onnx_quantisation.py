@@ -16,18 +16,25 @@ from papergan.errors import RecipeError
 from papergan.inference.export import onnx_session
 
 Quantisation = Literal["dynamic", "static"]
+_OPERATORS: dict[Quantisation, frozenset[str]] = {
+    "dynamic": frozenset({"DynamicQuantizeLinear"}),
+    "static": frozenset({"DequantizeLinear"}),
+}  # of which a file has some where anything was quantised
 
 
 def quantise(
     content: bytes, how: Quantisation, calibration: Sequence[dict[str, np.ndarray[Any, Any]]] = ()
 ) -> bytes:  # fmt: skip
-    """An ONNX file with weights of 8 bits, one scale per output channel.
+    """An ONNX file with weights of 8 bits.
 
-    dynamic: activations are quantised while it runs, by their range in each batch. static: by ranges that the inputs
-    of `calibration` show, between quantise and dequantise nodes.
-    Raises RecipeError where the packages are missing.
+    dynamic: activations are quantised while it runs, by their range in each batch. ONNX Runtime has products so, with
+    one scale per output channel, and convolutions, with one scale per layer; transposed convolutions stay in float32.
+    static: activations by ranges that the inputs of `calibration` show, between quantise and dequantise nodes; one
+    scale per output channel, of transposed convolutions too.
+    Raises RecipeError where the packages are missing, and where no layer of the file can be quantised so.
     """
     try:
+        import onnx
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
@@ -43,7 +50,12 @@ def quantise(
                 ready, made, _Calibration(calibration), quant_format=QuantFormat.QDQ, per_channel=True,
                 weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
             )  # fmt: skip
-        return read_into_memory(made)
+        quantised = read_into_memory(made)
+    if not _OPERATORS[how] & {node.op_type for node in onnx.load_from_string(quantised).graph.node}:
+        raise RecipeError(
+            f"ONNX Runtime quantises no layer of this generator in the way {how!r}; leave the variant out"
+        )
+    return quantised
 
 
 class _Calibration:
