@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from papergan.evaluation.protocol import Protocol
 from papergan.metrics.registry import COLUMNS, METRICS, TO_INPUTS
@@ -15,8 +15,11 @@ OF_TRANSLATIONS_ALONE = ("psnr_y", "psnr", "lpips", "target_share", "cycle_error
 _IN_HEADERS = {metric.pattern.split("@")[0]: metric for metric in METRICS.values()}
 
 
-def column_headers(protocols: Sequence[Protocol]) -> Headers:
-    """Headers by (comparability digest, metric): the label, with the differing rules where several keys share it."""
+def column_headers(protocols: Sequence[Protocol], ignoring: Collection[str] = ()) -> Headers:
+    """Headers by (comparability digest, metric): the label, with the differing rules where several keys share it.
+
+    ignoring: rules that may differ in one column.
+    """
     by_label: dict[tuple[str, str], dict[str, Protocol]] = {}
     for protocol in protocols:
         for name, metric in COLUMNS.items():
@@ -24,7 +27,8 @@ def column_headers(protocols: Sequence[Protocol]) -> Headers:
     headers = {}
     for (name, label), sharing in by_label.items():
         values = {digest: protocol.comparability_key(COLUMNS[name]) for digest, protocol in sharing.items()}
-        differing = [field for field in COLUMNS[name].depends_on if len({v[field] for v in values.values()}) > 1]
+        fields = [field for field in COLUMNS[name].depends_on if field not in ignoring]
+        differing = [field for field in fields if len({v[field] for v in values.values()}) > 1]
         for digest, key in values.items():
             parts = [f"{field} {_short(field, key[field])}" for field in differing]
             headers[digest, name] = f"{label} [{', '.join(parts)}]" if parts else label

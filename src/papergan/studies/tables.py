@@ -34,6 +34,8 @@ SHOWN_METRICS = (
     "nas_real", "nas_flips", "nas", "copy_rate", "distance_ratio", "two_sample_accuracy",
 )  # fmt: skip
 BEST = {"fid": "fid", "is_mean": "is"}  # metrics of which score cards have the best epoch, and under which name
+OF_IMAGES = ("reference_name", "reference_digest", "reference_count", "held_out_digest", "held_out_count")
+"""Rules that name real images: subsets of one data set, which a factor chooses, share a table and its columns."""
 RANKED = ("fid", "is_mean", "recall", "coverage")
 SPEEDS: dict[str, TrialMeasure] = {"time": seconds_per_image, "sampling": sampling_seconds}
 
@@ -51,7 +53,7 @@ def summary(groups: Sequence[ExperimentGroup], published: Sequence[PublishedRow]
     import pandas as pd
 
     lines = [_head(group, published) for group in groups]
-    headers = column_headers([protocol for group in groups for protocol in group.seeds.protocols])
+    headers = column_headers([protocol for group in groups for protocol in group.seeds.protocols], OF_IMAGES)
     for metric in SHOWN_METRICS:
         columns: dict[str, dict[int, Measured]] = {}
         bests: dict[tuple[str, int], str] = {}
