@@ -92,6 +92,7 @@ WRONG = {
     "without base": (members(("conf/demo/catalog.yml", 3)), "there is no folder 'base'"),
     "too large": (members(("conf/base/catalog.yml", LARGEST + 1)), "more than 16 MB"),
     "out of its folder": (members(("../../outside.yml", 3)), "outside"),
+    "at the root": (members(("/outside.yml", 3)), "outside"),
 }
 
 

@@ -103,7 +103,7 @@ class TestLabels:
     @pytest.mark.parametrize(
         ("labels", "message"),
         [("cta", "did you mean 'cat'"), (3, "class 3 does not exist"), (-1, "class -1"), ([], "empty"), (None, None),
-         ([None], "names or numbers"), ("9" * 5000, "does not exist")],
+         ([None], "names or numbers"), ("9" * 15, "does not exist"), ("9" * 5000, "unknown class")],
     )  # fmt: skip
     def test_what_is_no_class_is_refused(self, labels, message, loaded):
         generator = loaded("dcgan_labels")
