@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from helpers.small_systems import small, spec
+from helpers.small_systems import pixels_of_inputs, small, spec
 from helpers.tiny_game import TinyDiscriminator, TinyGenerator, tiny_game
 from papergan import systems
 from papergan.data.drawn.shapes import synthetic_shapes
@@ -139,6 +139,11 @@ def build(kind: str) -> Game:
     if kind in TINY:
         return TINY[kind]()
     return systems.build(kind, spec(kind, size=16), small(kind), seed=0)
+
+
+def inputs(kind: str, count: int) -> Tensor | None:
+    """Inputs of these images for a system that translates, uint8; None for any other."""
+    return None if kind in TINY else pixels_of_inputs(spec(kind, size=16), count)
 
 
 def images(kind: str) -> Tensor:

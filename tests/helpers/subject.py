@@ -57,8 +57,9 @@ class Subject:
     def training(self, stop: Any = lambda: None, **callbacks: Any) -> Trainer:
         game, pixels = kinds.build(self.kind), kinds.images(self.kind)
         batches = Batches(
-            pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=8, seed=3, device="cpu", flip=True
-        )
+            pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=8, seed=3, device="cpu", flip=True,
+            inputs=kinds.inputs(self.kind, len(pixels)),
+        )  # fmt: skip
 
         def dawdle() -> int | None:
             time.sleep(self.step_seconds)

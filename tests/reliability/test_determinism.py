@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from helpers import kinds
-from helpers.small_systems import each_system, pixels_of_inputs, spec
+from helpers.small_systems import each_system
 from helpers.subject import outcome
 from papergan.config.experiment import Recipe
 from papergan.data.drawn.shapes import synthetic_shapes
@@ -41,7 +41,7 @@ def trained(folder: Path, kind: str, *, deterministic: bool = False, augment=Non
     game.augment = augment or game.augment
     batches = Batches(
         pixels, torch.zeros(len(pixels), dtype=torch.int64), batch_size=4, seed=3, device="cpu", flip=True,
-        inputs=None if kind in kinds.TINY else pixels_of_inputs(spec(kind, size=16), len(pixels)),
+        inputs=kinds.inputs(kind, len(pixels)),
     )  # fmt: skip
     settings = replace(PLAN, deterministic=deterministic)
     training = Trainer(game, batches, settings, CheckpointStore(folder, "recipe"), Callbacks())
