@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Collection, Iterator
 
@@ -33,6 +34,13 @@ class Sampler(nn.Module):
     @property
     def device(self) -> torch.device:
         return next(self.generator.parameters(), torch.empty(0)).device
+
+    def drawing_on_cpu(self) -> Sampler:
+        """A copy of its prior that stays on the CPU, so that latents of a seed are the same on any device.
+
+        It makes no images: its generator flattens latents.
+        """
+        return Sampler(copy.deepcopy(self.prior).to("cpu"), nn.Flatten())
 
     @torch.no_grad()
     def stream(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
@@ -51,8 +50,7 @@ class Generator(StyleMethods):
         self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
         self.image, self.progress = stored_spec(config), Progress(**config["progress"])
         self.sampler, self.encoder = restored(stored, self.image)
-        # a prior that stays on the CPU, so that latents are the same on any device
-        self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
+        self._on_cpu = self.sampler.drawing_on_cpu()
         self._newest_chunk: tuple[tuple[int, int, float | None], tuple[Tensor, ...]] | None = None
         self.to(device)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from papergan.atomic_files import write_whole
 from papergan.data.images import ImageSpec
 from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
 from papergan.game.game import Game
-from papergan.game.sampler import CHUNK, Sampler
+from papergan.game.sampler import CHUNK
 from papergan.game.schedules import Progress
 from papergan.inference.card_text import text
 from papergan.inference.description import describe_plain
@@ -104,8 +103,7 @@ class VectorGenerator:
                 "the configuration of this model is damaged: its columns are not those of its network"
             )
         self.sampler, _ = restored(stored, stored_spec(config))
-        # a prior that stays on the CPU, so that latents are the same on any device
-        self._on_cpu = Sampler(copy.deepcopy(self.sampler.prior), nn.Flatten())
+        self._on_cpu = self.sampler.drawing_on_cpu()
         self.to(device)
 
     def to(self, device: torch.device | str) -> VectorGenerator:

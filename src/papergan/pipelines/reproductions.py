@@ -134,22 +134,20 @@ RULES = ("num_samples", "reference_split", "truncation", "quantisation", "parzen
 
 def _is_of(card: ScoreCard, trial: ExperimentTrial) -> bool:
     """Whether a card is of this trial: recipe and seed, the whole budget and no more, and the same rules."""
-    recipe = trial.recipe
+    recipe, steps = trial.recipe, card.steps
     if card.recipe_fingerprint != recipe.fingerprint:
         return False
-    if card.ended_early is None:
-        budget, rules = recipe.training, recipe.evaluation.rules(recipe.seed)
-        rules = rules.within(rules.num_samples, rules.num_samples)
-        steps, images = card.steps, card.images_seen
-        wanted = next(
-            total * steps / done
-            for total, done in ((budget.steps, steps), (budget.images, images), (budget.epochs, card.epochs))
-            if total is not None
-        )
-        if abs(wanted - steps) >= 1.0:  # budgets in epochs and images are rounded to steps
-            return False
-        return all(getattr(one, rule) == getattr(rules, rule) for one in card.protocols for rule in RULES)
-    return True
+    if card.ended_early is not None:
+        return True
+    budget, rules = recipe.training, recipe.evaluation.rules(recipe.seed)
+    rules = rules.within(rules.num_samples, rules.num_samples)
+    wanted = next(
+        total * steps / done
+        for total, done in ((budget.steps, steps), (budget.images, card.images_seen), (budget.epochs, card.epochs))
+        if total is not None
+    )
+    whole = abs(wanted - steps) < 1.0  # budgets in epochs and images are rounded to steps
+    return whole and all(getattr(one, rule) == getattr(rules, rule) for one in card.protocols for rule in RULES)
 
 
 def _of_points(points: ModeStress, store: ModeTrialStore) -> dict[str, list[MeasuredRun]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from math import prod
@@ -95,8 +94,7 @@ class SoundGenerator(SoundModel):
         super().__init__(stored)
         prior = Uniform(int(self.stored.config["prior"]["latent_dim"]))
         self.networks = self.sampler = Sampler(prior, self.generator)
-        # a prior that stays on the CPU, so that latents are the same on any device
-        self._on_cpu = Sampler(copy.deepcopy(prior), nn.Flatten())
+        self._on_cpu = self.sampler.drawing_on_cpu()
 
     def sample(self, n: int = 1, *, seed: int = 0) -> Sounds:
         """`n` sounds, all held in memory. Raises RecipeError for a wrong count, DataError where they do not fit."""
