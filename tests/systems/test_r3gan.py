@@ -49,8 +49,8 @@ def test_fakes_have_the_classes_of_the_reals_that_they_are_paired_with():
 
 
 def test_a_class_reaches_images_and_logits():
-    generator = ResNeXtGenerator(IMAGES, 5, 16, 2, 1, classes=4)
-    discriminator = ResNeXtDiscriminator(IMAGES, 16, 2, 1, classes=4)
+    generator = ResNeXtGenerator(IMAGES, 5, 16, 1, classes=4)
+    discriminator = ResNeXtDiscriminator(IMAGES, 16, 1, classes=4)
     latent, classes = torch.randn(1, 5).expand(4, -1), torch.eye(4)
     images = generator(latent, classes)
     assert images.shape == (4, 3, 8, 8)
@@ -63,12 +63,41 @@ def test_a_class_reaches_images_and_logits():
 
 def test_a_block_is_the_identity_at_initialisation_and_resampling_interpolates():
     maps = torch.randn(2, 16, 8, 8)
-    torch.testing.assert_close(Block(16, 2, 4)(maps), maps)
+    torch.testing.assert_close(Block(16, 4)(maps), maps)
     larger = Resample(up=True)(maps)
     expected = interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
     torch.testing.assert_close(larger[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
     smaller = Resample(up=False)(torch.ones(1, 16, 8, 8))
     torch.testing.assert_close(smaller[..., 1:-1, 1:-1], torch.ones(1, 16, 2, 2))
+
+
+def test_stages_may_have_widths_of_their_own():
+    generator = ResNeXtGenerator(IMAGES, 5, [24, 16], 1, classes=4)
+    discriminator = ResNeXtDiscriminator(IMAGES, [24, 16], 1, classes=4)
+    (change,), (back,) = ([layer for layer in network.stages if isinstance(layer, nn.Conv2d)]
+                          for network in (generator, discriminator))  # fmt: skip
+    assert (change.weight.shape, back.weight.shape) == ((16, 24, 1, 1), (24, 16, 1, 1))
+    assert [type(layer) for layer in generator.stages] == [Block, nn.Conv2d, Resample, Block]
+    assert [type(layer) for layer in discriminator.stages] == [Block, Resample, TwiceDifferentiableConv2d, Block]
+    images = generator(torch.randn(3, 5), torch.eye(4)[:3])
+    assert images.shape == (3, 3, 8, 8)
+    assert discriminator(images, torch.eye(4)[:3]).score.shape == (3,)
+    assert discriminator.linear.weight.shape == (24, 24)
+
+
+def test_a_width_for_all_stages_is_the_same_as_a_list_of_it():
+    one, listed = (systems.build("r3gan", IMAGES, {**SMALL, "width": width}, seed=0) for width in (16, [16, 16]))
+    for name, value in one.networks.state_dict().items():
+        torch.testing.assert_close(listed.networks.state_dict()[name], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [([16, 16, 16], "width has 3 numbers, where images of 8 pixels have 2 stages"), ([16, 12], "multiple of 8")],
+)
+def test_widths_that_fit_no_stages_are_refused(width, said):
+    with pytest.raises(RecipeError, match=said):
+        systems.build("r3gan", IMAGES, {**SMALL, "width": width}, seed=0)
 
 
 def test_what_is_exported_and_compressed_has_convolutions_of_torch():

@@ -34,6 +34,7 @@ from papergan.objectives.adversarial import RelativisticPairing
 from papergan.objectives.gradient_penalties import R1, R2
 
 TRAITS = frozenset({"needs_labels", "unbounded_output"})
+Width = Annotated[int, Field(ge=8, multiple_of=8)]
 COLOURS = ("brightness", "contrast", "luma_flip", "hue", "saturation")
 
 
@@ -41,7 +42,7 @@ def build(
     images: ImageSpec,
     *,
     latent_dim: Annotated[int, Field(ge=1)] = 64,
-    width: Annotated[int, Field(ge=8, multiple_of=8)] = 768,
+    width: Width | list[Width] = 768,
     blocks: Annotated[int, Field(ge=1, le=100)] = 2,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     final_learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
@@ -55,9 +56,9 @@ def build(
 ) -> Game:
     """Build the game. A group of the convolutions is 8 channels of `width`, twice as many inside a block.
 
+    width: of every stage, or a list from the stage of 4x4 on (their preset for 64x64 is 768 four times, then 384).
     augmentation: the last probability, 0 = none. half_life: the last one. decay_images: over which all schedules run.
     """
-    groups = width // 8
     decay = CosineDecay(learning_rate, final_learning_rate, decay_images)
     beta = CosineDecay(beta2, final_beta2, decay_images)
     weight = CosineDecay(gamma, final_gamma, decay_images)
@@ -72,8 +73,8 @@ def build(
         networks=nn.ModuleDict(
             {
                 "prior": WithChoice(Gaussian(latent_dim), images.num_classes, from_batch=True),
-                "generator": ResNeXtGenerator(images, latent_dim, width, groups, blocks, classes=images.num_classes),
-                "discriminator": ResNeXtDiscriminator(images, width, groups, blocks, classes=images.num_classes),
+                "generator": ResNeXtGenerator(images, latent_dim, width, blocks, classes=images.num_classes),
+                "discriminator": ResNeXtDiscriminator(images, width, blocks, classes=images.num_classes),
             }
         ),
         players=players,

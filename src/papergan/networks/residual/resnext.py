@@ -2,11 +2,14 @@
 
 Source: Huang et al. 2024 (R3GAN), arXiv:2501.05441, section 4 and its code. Initialisation follows Zhang et al. 2019
 (Fixup), arXiv:1901.09321: the last convolution of every block is zero, the others shrink with the number of blocks.
+A stage of another width than its neighbour is reached by a 1x1 convolution, on the smaller side of the resampling.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +24,7 @@ SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
 EXPANSION = 2  # channels inside a block, of those outside
 LAYERS = 3  # convolutions of a block
+GROUP = 8  # channels outside a block for each group inside it
 SMALLEST = 4  # pixels of the first feature maps
 
 
@@ -38,13 +42,13 @@ class BiasedActivation(nn.Module):
 class Block(nn.Module):
     """x + conv1x1(act(grouped conv3x3(act(conv1x1(x))))), twice as wide inside; the identity at initialisation."""
 
-    def __init__(self, width: int, groups: int, blocks: int, *, penalised: bool = False) -> None:
-        """penalised: under a gradient penalty, and so differentiated twice."""
+    def __init__(self, width: int, blocks: int, *, penalised: bool = False) -> None:
+        """blocks: of the whole network. penalised: under a gradient penalty, and so differentiated twice."""
         super().__init__()
         convolution = TwiceDifferentiableConv2d if penalised else nn.Conv2d
         inner, gain = EXPANSION * width, GAIN * blocks ** (-1 / (2 * LAYERS - 2))
         self.expand = initialised(convolution(width, inner, 1, bias=False), gain)
-        self.grouped = initialised(convolution(inner, inner, 3, padding=1, groups=groups, bias=False), gain)
+        self.grouped = initialised(convolution(inner, inner, 3, padding=1, groups=width // GROUP, bias=False), gain)
         self.contract = initialised(convolution(inner, width, 1, bias=False), 0.0)
         self.first, self.second = BiasedActivation(inner), BiasedActivation(inner)
 
@@ -57,24 +61,24 @@ class Block(nn.Module):
 class ResNeXtGenerator(nn.Module):
     """Latents [B, latent_dim], and one-hot classes [B, K] where there are any, to images [B, C, S, S], not bounded.
 
-    S = 4 * 2^k. width: channels of every stage. groups: of the 3x3 convolutions. blocks: in a stage.
+    S = 4 * 2^k. width: channels of every stage, or of each from 4x4 on; multiples of 8. blocks: in a stage.
     """
 
     def __init__(
-        self, images: ImageSpec, latent_dim: int, width: int, groups: int, blocks: int, *, classes: int = 0
+        self, images: ImageSpec, latent_dim: int, width: int | Sequence[int], blocks: int, *, classes: int = 0
     ) -> None:
         super().__init__()
-        stages = stages_of(images)
+        widths = stage_widths(images, width)
         self.embedding = initialised(nn.Linear(classes, latent_dim, bias=False)) if classes else None
         inputs = latent_dim * (2 if classes else 1)
-        self.basis = nn.Parameter(torch.randn(width, SMALLEST, SMALLEST))
-        self.linear = initialised(nn.Linear(inputs, width, bias=False))
+        self.basis = nn.Parameter(torch.randn(widths[0], SMALLEST, SMALLEST))
+        self.linear = initialised(nn.Linear(inputs, widths[0], bias=False))
         layers: list[nn.Module] = []
-        for stage in range(stages):
-            layers += [Resample(up=True)] if stage else []
-            layers += [Block(width, groups, stages * blocks) for _ in range(blocks)]
+        for before, own in pairwise([widths[0], *widths]):
+            layers += changed_width(before, own) + ([Resample(up=True)] if layers else [])
+            layers += [Block(own, len(widths) * blocks) for _ in range(blocks)]
         self.stages = nn.Sequential(*layers)
-        self.to_image = initialised(nn.Conv2d(width, images.channels, 1, bias=False))
+        self.to_image = initialised(nn.Conv2d(widths[-1], images.channels, 1, bias=False))
 
     def forward(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
@@ -87,21 +91,23 @@ class ResNeXtGenerator(nn.Module):
 class ResNeXtDiscriminator(nn.Module):
     """Images [B, C, S, S], and one-hot classes [B, K] where there are any, to logits [B].
 
-    With classes the score is the inner product of the features with the embedding of the class.
+    With classes the score is the inner product of the features with the embedding of the class. width: channels of
+    every stage, or of each from 4x4 on, as the generator has them. blocks: in a stage.
     """
 
-    def __init__(self, images: ImageSpec, width: int, groups: int, blocks: int, *, classes: int = 0) -> None:
+    def __init__(self, images: ImageSpec, width: int | Sequence[int], blocks: int, *, classes: int = 0) -> None:
         super().__init__()
-        stages = stages_of(images)
-        self.from_image = initialised(nn.Conv2d(images.channels, width, 1, bias=False))
+        widths = stage_widths(images, width)
+        last = widths[0]
+        self.from_image = initialised(nn.Conv2d(images.channels, widths[-1], 1, bias=False))
         layers: list[nn.Module] = []
-        for stage in range(stages):
-            layers += [Block(width, groups, stages * blocks, penalised=True) for _ in range(blocks)]
-            layers += [Resample(up=False)] if stage < stages - 1 else []
+        for before, own in pairwise([widths[-1], *reversed(widths)]):
+            layers += ([Resample(up=False)] if layers else []) + changed_width(before, own, penalised=True)
+            layers += [Block(own, len(widths) * blocks, penalised=True) for _ in range(blocks)]
         self.stages = nn.Sequential(*layers)
-        self.basis = initialised(nn.Conv2d(width, width, SMALLEST, groups=width, bias=False))
-        self.linear = initialised(nn.Linear(width, width if classes else 1, bias=False))
-        self.embedding = initialised(nn.Linear(classes, width, bias=False), 1 / math.sqrt(width)) if classes else None
+        self.basis = initialised(nn.Conv2d(last, last, SMALLEST, groups=last, bias=False))
+        self.linear = initialised(nn.Linear(last, last if classes else 1, bias=False))
+        self.embedding = initialised(nn.Linear(classes, last, bias=False), 1 / math.sqrt(last)) if classes else None
 
     def forward(self, images: Tensor, classes: Tensor | None = None) -> DiscriminatorOutput:
         maps = self.stages(self.from_image(images))
@@ -111,12 +117,27 @@ class ResNeXtDiscriminator(nn.Module):
         return DiscriminatorOutput(features.squeeze(1), (maps,))
 
 
-def stages_of(images: ImageSpec) -> int:
-    """The number of sizes from 4 to that of the images. Raises ValueError where it is no power of two from 4 on."""
+def changed_width(before: int, own: int, *, penalised: bool = False) -> list[nn.Module]:
+    """A 1x1 convolution from `before` channels to `own`; nothing where they are as many."""
+    convolution = TwiceDifferentiableConv2d if penalised else nn.Conv2d
+    return [initialised(convolution(before, own, 1, bias=False))] if own != before else []
+
+
+def stage_widths(images: ImageSpec, width: int | Sequence[int]) -> list[int]:
+    """The channels of each stage, from 4x4 to the size of the images: one number for all, or as many as there are.
+
+    Raises ValueError where the size is no power of two from 4 on, or there are more or fewer numbers than stages.
+    """
     stages = int(math.log2(max(1, images.size // SMALLEST))) + 1
     if images.size != SMALLEST * 2 ** (stages - 1):
         raise ValueError(f"these networks double 4x4 maps: the size must be 4 times a power of two, got {images.size}")
-    return stages
+    widths = [width] * stages if isinstance(width, int) else list(width)
+    if len(widths) != stages:
+        raise ValueError(
+            f"overrides.width has {len(widths)} numbers, where images of {images.size} pixels have {stages} stages, "
+            "from 4x4 on: give as many, or one for all"
+        )
+    return widths
 
 
 @torch.no_grad()
