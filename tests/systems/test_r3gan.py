@@ -93,7 +93,10 @@ def test_a_width_for_all_stages_is_the_same_as_a_list_of_it():
 
 @pytest.mark.parametrize(
     ("width", "said"),
-    [([16, 16, 16], "width has 3 numbers, where images of 8 pixels have 2 stages"), ([16, 12], "multiple of 8")],
+    [
+        ([16, 16, 16], "width has 3 numbers, where images of 8 pixels have 2 stages"),
+        ([16, 12], "'width.list.1' of system 'r3gan': Input should be a multiple of 8, got 12"),
+    ],
 )
 def test_widths_that_fit_no_stages_are_refused(width, said):
     with pytest.raises(RecipeError, match=said):

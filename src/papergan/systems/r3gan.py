@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 from torch import nn
 
 from papergan.data.images import ImageSpec
@@ -35,6 +35,10 @@ from papergan.objectives.gradient_penalties import R1, R2
 
 TRAITS = frozenset({"needs_labels", "unbounded_output"})
 Width = Annotated[int, Field(ge=8, multiple_of=8)]
+Widths = Annotated[  # the tags make an error name the one that was given, and not what it might have been besides
+    Annotated[Width, Tag("number")] | Annotated[list[Width], Tag("list")],
+    Discriminator(lambda given: "list" if isinstance(given, list) else "number"),
+]
 COLOURS = ("brightness", "contrast", "luma_flip", "hue", "saturation")
 
 
@@ -42,7 +46,7 @@ def build(
     images: ImageSpec,
     *,
     latent_dim: Annotated[int, Field(ge=1)] = 64,
-    width: Width | list[Width] = 768,
+    width: Widths = 768,
     blocks: Annotated[int, Field(ge=1, le=100)] = 2,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     final_learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
