@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
-from helpers.small_systems import spec
+from helpers.small_systems import FROM_LATENTS, VARIANTS, small, spec, system_of
 from papergan import systems
 from papergan.compression.teacher import give_teacher, teacher_network
 from papergan.config.checked import Experiment
@@ -21,7 +22,7 @@ from papergan.game.training_step import training_step
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.model_library import ModelLibrary
 from papergan.inference.store import stored_model
-from papergan.objectives.distillation import Distillation, teachers_of
+from papergan.objectives.distillation import Distillation, teacher_of
 from papergan.objectives.fixed_features import with_stand_ins
 from papergan.pipelines.experiment.nodes.model import build_model
 
@@ -76,7 +77,7 @@ def test_the_distances_are_those_of_the_formulas(teacher):
 def test_a_student_comes_closer_and_the_teacher_does_not_move(teacher):
     game = student({"pixels": 100.0}, learning_rate=0.002)
     give_teacher(game, teacher)
-    network = teachers_of(game.turns)[0]._network
+    network = teacher_of(game)._network
     before = {name: t.clone() for name, t in network.state_dict().items()}
     torch.manual_seed(0)
     found = [
@@ -115,6 +116,58 @@ def test_every_kind_of_discriminator_input_is_taught(system, more, adversarial):
     assert all(torch.isfinite(value) for value in values.values())
 
 
+TAUGHT_BY_IMAGES = [name for name in FROM_LATENTS if name not in ("cgan", "gmmn", "maxout_gan")]
+
+
+@pytest.mark.parametrize(
+    "name", [*TAUGHT_BY_IMAGES, "stylegan2_labels", "mocogan_labels", "dcgan_ada", "hybrid_without_r1"]
+)
+def test_no_image_of_the_data_is_trained_on_against_a_teacher(name):
+    system, overrides = {
+        "dcgan_ada": ("dcgan", {"adaptive_augmentation": "bg"}), "hybrid_without_r1": ("hybrid", {"r1": 0.0}),
+    }.get(name, (system_of(name), {}))  # fmt: skip
+    game, images = against_its_own(system, {**small(name if name in VARIANTS else system), **overrides}), spec(system)
+    batch = images.random_batch(12)
+    batches = [{**batch, "image": torch.full_like(batch["image"], torch.nan)}] * game.batches_per_step
+    values = training_step(game, batches, Progress())
+    assert all(torch.isfinite(value) for value in values.values()), values
+    states = {**game.networks.state_dict(), **{f"{key}.{n}": t for key, one in game.controllers.items()
+                                               for n, t in one.state_dict().items()}}  # fmt: skip
+    assert [key for key, tensor in states.items() if not torch.isfinite(tensor).all()] == []
+
+
+def against_its_own(system, overrides):
+    """A game against a teacher, in whose place its own generator is."""
+    given = {**overrides, "distillation": {"adversarial": "teacher"}}
+    return with_stand_ins(systems.build(system, spec(system), given, seed=0))
+
+
+def test_classes_of_the_real_side_are_those_that_the_teacher_was_asked_for():
+    game = against_its_own("acgan", small("acgan"))
+    term = terms_of(game)["real_class_loss"]
+    context = StepContext(game, game.turns[0], spec("acgan").random_batch(12), Progress())
+    asked = context.latent(term.match)[1].argmax(1)
+    assert context.labels(term.match).tolist() == asked.tolist() != context.batch["label"].tolist()
+    logits = context.discriminated_real(term.match).features[-1].float()
+    assert term(context).item() == pytest.approx(cross_entropy(logits, asked).item())
+
+
+def test_several_fakes_for_each_real_image_have_one_image_of_the_teacher():
+    game = against_its_own("hybrid_fast", small("hybrid_fast"))
+    turn = next(turn for turn in game.turns if turn.fakes_per_real == 2)
+    context = StepContext(game, turn, spec("hybrid_fast").random_batch(6), Progress())
+    shown, made = context.real(game.showcase), context.fake(game.showcase)
+    assert (len(shown), len(made)) == (6, 12)
+
+
+@pytest.mark.parametrize("system", ["ali", "bigan", "bigan_mlp"])
+def test_an_encoder_learns_from_the_teachers_images(system):
+    game = against_its_own(system, small(system))
+    before = {name: tensor.clone() for name, tensor in game.networks["encoder"].named_parameters()}
+    training_step(game, [spec(system).random_batch(8)] * game.batches_per_step, Progress())
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in game.networks["encoder"].named_parameters())
+
+
 @pytest.mark.parametrize("adversarial", ["data", "teacher"])
 def test_a_model_is_built_and_summed_up_without_its_teacher(tmp_path, adversarial):
     recipe = Recipe.parse("student", {
@@ -140,7 +193,7 @@ def test_a_game_without_a_teacher_is_what_it_was():
     [
         ("dcgan", {"distillation": {"pixels": 0.0}}, "the teacher has no part in it"),
         ("dcgan", {"distillation": {"pixel": 1.0}}, "pixels"),
-        ("r3gan", {"distillation": {"adversarial": "teacher"}}, "r1 takes the gradient"),
+        ("maxout_gan", {"distillation": {"adversarial": "teacher"}}, "the first weights of this system are set"),
     ],
 )
 def test_what_cannot_be_taught_is_refused(system, overrides, message):

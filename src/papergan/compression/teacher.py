@@ -11,7 +11,7 @@ from papergan.game.priors import Prior
 from papergan.game.schedules import Progress
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.store import restored, stored_spec
-from papergan.objectives.distillation import teachers_of
+from papergan.objectives.distillation import teacher_of
 
 
 def teacher_network(stored: StoredModel, game: Game) -> nn.Module:
@@ -44,8 +44,8 @@ def teacher_network(stored: StoredModel, game: Game) -> nn.Module:
 
 def give_teacher(game: Game, stored: StoredModel) -> None:
     """Give a game its teacher. Raises as `teacher_network` does."""
-    network = teacher_network(stored, game)
-    for teacher in teachers_of(game.turns):
+    network, teacher = teacher_network(stored, game), teacher_of(game)
+    if teacher:
         teacher.use(network)
 
 

@@ -28,6 +28,14 @@ class DiscriminatorInput(Protocol):
     def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]: ...
 
 
+class RealSource(Protocol):
+    """Images [B, C, S, S] in [-1, 1], float32, and their classes, int64 [B], in the place of those of a batch of B."""
+
+    def images(self, context: StepContext) -> Tensor: ...
+
+    def labels(self, context: StepContext) -> Tensor: ...
+
+
 class ImagesOnly:
     """Augmented images alone, [B, C, S, S]."""
 
@@ -66,7 +74,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images with one-hot classes [B, K]: those of the data, and those that the prior drew.
+    """Images with one-hot classes [B, K]: those of the real images, and those that the prior drew.
 
     The prior's draw is (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
     """
@@ -75,7 +83,7 @@ class Labelled:
 
     def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
         classes = context.latent(match)[1].shape[1]
-        return context.augmented_real(match), one_hot(context.batch["label"], classes)
+        return context.augmented_real(match), one_hot(context.labels(match), classes)
 
     def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
         return context.augmented_fake(match), context.latent(match)[1]

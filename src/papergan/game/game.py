@@ -21,7 +21,7 @@ from papergan.game.state_check import check_fit, check_optimiser
 from papergan.game.term_names import term_names
 
 if TYPE_CHECKING:
-    from papergan.game.discriminator_input import DiscriminatorInput
+    from papergan.game.discriminator_input import DiscriminatorInput, RealSource
     from papergan.game.terms import Term
 
 Augmentation = Callable[[Tensor], Tensor]
@@ -133,6 +133,7 @@ class Game:
     source are exported. average: the exponential moving average of what is exported, or None. encoder: the network
     that reads real images, with a method `encode`: images [B, C, S, S] -> EncoderOutput; or None. start_from: sets what
     the weights before the first step owe to the training images, uint8 [N, C, S, S]; None where that is nothing.
+    reals: what is real to all terms in the place of the showcase's images of the batch; None = those of the batch.
     Raises ValueError where a player, a turn or the showcase names what does not exist.
     """
 
@@ -145,6 +146,7 @@ class Game:
     average: EMA | None = None
     encoder: str | None = None
     start_from: Callable[[Tensor], None] | None = None
+    reals: RealSource | None = None
 
     def __post_init__(self) -> None:
         parts = dict(self.networks.named_modules())

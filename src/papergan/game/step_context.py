@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from papergan.game.discriminator_input import images_only
+from papergan.game.discriminator_input import RealSource, images_only
 from papergan.game.game import DiscriminatorOutput, Game, Match, Side, Turn
 from papergan.game.priors import Prior
 from papergan.game.schedules import GraphScalars, Progress, Schedule, value
@@ -56,7 +56,17 @@ class StepContext:
 
     def real(self, match: Match) -> Tensor:
         """Real images as ingested, [B, C, S, S] in [-1, 1]; R1 takes its gradient here, before augmentation."""
-        return self.cached("real", match.real, compute=lambda: self._leaf("real", self.batch[match.real]))
+
+        def given() -> Tensor:
+            reals = self._reals(match)
+            return self._leaf("real", self.batch[match.real] if reals is None else reals.images(self))
+
+        return self.cached("real", match.real, compute=given)
+
+    def labels(self, match: Match) -> Tensor:
+        """The classes of the real images, int64 [B]."""
+        reals = self._reals(match)
+        return self.batch["label"] if reals is None else reals.labels(self)
 
     def latent(self, match: Match) -> tuple[Tensor, ...]:
         """The generator's arguments: latents drawn by a prior, or a batch entry where the source is one of its keys."""
@@ -121,6 +131,9 @@ class StepContext:
     def scores(self, match: Match) -> Scores:
         """The logits of both sides, computed lazily."""
         return Scores(lambda: self.discriminated_real(match).score, lambda: self.discriminated_fake(match).score)
+
+    def _reals(self, match: Match) -> RealSource | None:
+        return self.game.reals if match.real == self.game.showcase.real else None
 
     def _augmented(self, images: Tensor) -> Tensor:
         return images if self.game.augment is None else self.game.augment(images)

@@ -13,7 +13,7 @@ from papergan.game.terms import Term
 
 @dataclass(frozen=True)
 class RealClassLoss(Term):
-    """E[-log P(C = c | x_real)], c the class of the data: at least 0, log K of a guess. The first half of -L_C.
+    """E[-log P(C = c | x_real)], c the class of the real image: at least 0, log K of a guess. The first half of -L_C.
 
     The discriminator's last features are the logits of the class, [B, K]. Constant for a generator.
     Source: Odena et al. 2017 (AC-GAN, arXiv:1610.09585), eq. 3.
@@ -21,7 +21,7 @@ class RealClassLoss(Term):
 
     def __call__(self, context: StepContext) -> Tensor:
         read = context.discriminated_real(self.match).features[-1].float()
-        return cross_entropy(read, context.batch["label"])
+        return cross_entropy(read, context.labels(self.match))
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from papergan.game.discriminator_input import DiscriminatorInput, images_only
-from papergan.game.game import Game, Match, Turn, always
+from papergan.game.game import Game, Match, always
 from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
 from papergan.validation import StrictModel
@@ -70,13 +69,6 @@ class Teacher:
 
         return context.cached("teacher", match.source, compute=generate)
 
-    def augmented(self, context: StepContext, match: Match) -> Tensor:
-        """Its augmented images, the input of a discriminator."""
-        augment, images = context.game.augment, self.images(context, match)
-        if augment is None:
-            return images
-        return context.cached("teacher", "augmented", match.source, compute=lambda: augment(images))
-
 
 @dataclass(frozen=True)
 class TeacherDistance(Term):
@@ -118,31 +110,27 @@ class TeacherFeatureDistance(Term):
 
 @dataclass(frozen=True)
 class TeacherAsReal:
-    """The teacher's image on the real side, with the classes or latents that it was made of.
+    """The teacher's images as the real ones of all terms, with the classes that they were made of.
 
+    One of each real image's place in the batch, of the first of its latents where there are several fakes for it.
     Source: Chang and Lu 2020 (arXiv:2009.13829), section 3.1, adversarial distillation loss.
     """
 
     teacher: Teacher
-    inputs: DiscriminatorInput = images_only
+    match: Match
 
-    @property
-    def images_per_score(self) -> int:
-        return self.inputs.images_per_score
+    def images(self, context: StepContext) -> Tensor:
+        return self.teacher.images(context, self.match)[:: context.turn.fakes_per_real]
 
-    def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
-        first, *rest = self.inputs.fake(context, match)
-        return self.teacher.augmented(context, match).reshape(first.shape), *rest
-
-    def fake(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
-        return self.inputs.fake(context, match)
+    def labels(self, context: StepContext) -> Tensor:
+        return context.latent(self.match)[-1].argmax(1)[:: context.turn.fakes_per_real]
 
 
 def with_distillation(game: Game, settings: Distillation) -> Game:
     """The game whose generator learns from a teacher too, in the turns of its player that are taken in every step.
 
-    Raises ValueError where the game has no such turn, and where a term looks at real images that the discriminator is
-    not shown.
+    Against the teacher no image of the data reaches a term, a controller or the augmentation. Raises ValueError where
+    the game has no such turn, and against the teacher where the first weights are set from the data.
     """
     teacher, match = Teacher(), game.showcase
     terms: list[Term] = []
@@ -157,26 +145,15 @@ def with_distillation(game: Game, settings: Distillation) -> Game:
     turns = list(game.turns)
     for place in places:
         turns[place] = replace(turns[place], objective=(*turns[place].objective, *terms))
-    if settings.adversarial == "teacher":
-        turns = [_against(turn, teacher, match) for turn in turns]
-    return replace(game, turns=tuple(turns))
+    reals = TeacherAsReal(teacher, match) if settings.adversarial == "teacher" else None
+    if reals and game.start_from:
+        raise ValueError("distillation.adversarial: teacher cannot be: the first weights of this system are set from "
+                         "the images of the data")  # fmt: skip
+    return replace(game, turns=tuple(turns), reals=reals)
 
 
-def _against(turn: Turn, teacher: Teacher, match: Match) -> Turn:
-    """The turn with the teacher's images in the place of real ones."""
-    if "real" in turn.differentiated:
-        names = ", ".join(term.name for term in turn.objective if term.differentiates == "real")
-        raise ValueError(f"distillation.adversarial: teacher has no real images, of which {names} takes the gradient")
-    inputs = TeacherAsReal(teacher, match.discriminator_input or images_only)
-    taught = replace(match, discriminator_input=inputs)
-    return replace(turn, objective=tuple(replace(t, match=taught) if t.match == match else t for t in turn.objective))
-
-
-def teachers_of(turns: Sequence[Turn]) -> list[Teacher]:
-    """The teacher of a game's turns, or none."""
-    found: dict[int, Teacher] = {}
-    for turn in turns:
-        for term in turn.objective:
-            held: list[Any] = [getattr(term, "teacher", None), getattr(term.match.discriminator_input, "teacher", None)]
-            found |= {id(one): one for one in held if isinstance(one, Teacher)}
-    return list(found.values())
+def teacher_of(game: Game) -> Teacher | None:
+    """The teacher that a game's generator learns from, or None."""
+    held = [game.reals, *(term for turn in game.turns for term in turn.objective)]
+    found = (getattr(one, "teacher", None) for one in held)
+    return next((one for one in found if isinstance(one, Teacher)), None)

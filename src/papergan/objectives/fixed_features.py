@@ -10,7 +10,7 @@ from torch import Tensor
 from papergan.game.game import Game
 from papergan.game.step_context import StepContext
 from papergan.game.terms import Term
-from papergan.objectives.distillation import teachers_of
+from papergan.objectives.distillation import teacher_of
 
 Maps = tuple[Tensor, ...]
 
@@ -63,6 +63,6 @@ def with_stand_ins(game: Game) -> Game:
     """The game with its pixels for fixed features, and its own generator for a teacher: to try and time its steps."""
     for features in fixed_features(game):
         features.use(lambda images: (images,))
-    for teacher in teachers_of(game.turns):
+    if teacher := teacher_of(game):
         teacher.use(game.networks[game.showcase.generator])
     return game
