@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
+from helpers.small_systems import small
 from papergan import systems
 from papergan.data.images import ImageSet, ImageSpec, ImageSplits
 from papergan.game.discriminator_input import Labelled
@@ -19,6 +22,7 @@ from papergan.pipelines.experiment.nodes.discriminator_metrics import (
 )
 
 CLASSES = tuple("abcde")
+AT: dict[str, Any] = {"training_batch_size": 8, "progress": Progress()}
 
 
 def sorted_by_class(name: str, of_each: int, seed: int) -> ImageSet:
@@ -34,7 +38,7 @@ def judged():
     game = systems.build("dcgan", ImageSpec(3, 16, 5), {"width": 4, "latent_dim": 4}, seed=0).to("cpu")
 
     def ask(seed: int = 0, count: int = 400):
-        return measure_discriminator(game, images, count=count, seed=seed, batch_size=250, progress=Progress())
+        return measure_discriminator(game, images, count=count, seed=seed, batch_size=250, **AT)
 
     return ask
 
@@ -85,7 +89,7 @@ def test_a_discriminator_with_classes_is_told_that_of_each_image(shift, accuracy
     moves = Player(("discriminator",), lambda _: torch.optim.SGD([torch.zeros(1)], 0.1))
     turn = Turn("discriminator", (DiscriminatorLoss(NonSaturating(), match=Match()),))
     game = Game(networks, {"discriminator": moves}, [turn], showcase=Match(discriminator_input=Labelled()))
-    found = measure_discriminator(game, images, count=300, seed=0, batch_size=70, progress=Progress())
+    found = measure_discriminator(game, images, count=300, seed=0, batch_size=70, **AT)
     assert found["discriminator_accuracy_zero"] == accuracy
     assert found["membership_auc"] == pytest.approx(0.5, abs=0.08)
     assert found["discriminator_held_out_gap"] == pytest.approx(0, abs=0.01)
@@ -94,7 +98,7 @@ def test_a_discriminator_with_classes_is_told_that_of_each_image(shift, accuracy
 def test_of_pairs_of_image_and_latent_nothing_is_said():
     images = ImageSplits(sorted_by_class("toy/train", 20, 0), sorted_by_class("toy/test", 20, 1))
     game = systems.build("bigan", ImageSpec(3, 16, 5), {"width": 4, "latent_dim": 4}, seed=0)
-    assert measure_discriminator(game, images, count=20, seed=0, batch_size=20, progress=Progress()) == {}
+    assert measure_discriminator(game, images, count=20, seed=0, batch_size=20, **AT) == {}
 
 
 def test_of_one_that_nothing_trains_nothing_is_said():
@@ -103,5 +107,21 @@ def test_of_one_that_nothing_trains_nothing_is_said():
     small = {"width": 4, "discriminator_width": 4, "blocks": 1, "pretraining_steps": 0}
     alone, both = (systems.build("srgan", spec, {**small, "adversarial": weight}, seed=0) for weight in (0.0, 0.1))
     assert [discriminator_is_trained(game) for game in (alone, both)] == [False, True]
-    assert measure_discriminator(alone, images, count=20, seed=0, batch_size=20, progress=Progress()) == {}
-    assert "membership_auc" in measure_discriminator(both, images, count=20, seed=0, batch_size=20, progress=Progress())
+    assert measure_discriminator(alone, images, count=20, seed=0, batch_size=20, **AT) == {}
+    assert "membership_auc" in measure_discriminator(both, images, count=20, seed=0, batch_size=20, **AT)
+
+
+@pytest.mark.parametrize(("system", "overrides"), [("improved_gan", {"width": 4}), ("stylegan2", {})])
+def test_one_that_compares_images_has_the_batches_of_its_training_whatever_those_of_the_evaluation(system, overrides):
+    images = ImageSplits(sorted_by_class("toy/train", 40, 0), sorted_by_class("toy/test", 20, 1))
+    game = systems.build(system, ImageSpec(3, 16, 5), {**small(system), **overrides}, seed=0).to("cpu")
+    asked = {"count": 70, "seed": 0, "progress": Progress()}
+    found = [
+        measure_discriminator(game, images, batch_size=size, training_batch_size=of_training, **asked)
+        for size, of_training in ((250, 16), (33, 16), (33, 64))
+    ]
+    assert found[0] == found[1] != found[2]
+    discriminator, shown = game.networks["discriminator"].eval(), list[torch.Tensor]()
+    discriminator.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    measure_discriminator(game, images, batch_size=250, training_batch_size=16, **asked)
+    assert [len(batch) for batch in shown] == [16] * 4 * 3  # the last 6 of 70 are no full batch

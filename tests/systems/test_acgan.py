@@ -88,9 +88,8 @@ def test_noise_and_dropout_are_the_discriminators_and_only_while_it_learns() -> 
 def test_its_discriminator_is_measured_as_any_other() -> None:
     pixels = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8)
     images = ImageSet("noise", pixels, torch.arange(20) % 4, tuple("abcd"))
-    measured = measure_discriminator(
-        game_of(), ImageSplits(images, images), count=20, seed=0, batch_size=8, progress=Progress()
-    )
+    asked = {"count": 20, "seed": 0, "batch_size": 8, "training_batch_size": 8, "progress": Progress()}
+    measured = measure_discriminator(game_of(), ImageSplits(images, images), **asked)
     assert 0 <= measured["discriminator_accuracy_zero"] <= 1
     assert measured["membership_auc"] == 0.5  # both splits are the same images
 

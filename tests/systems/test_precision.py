@@ -22,13 +22,17 @@ from papergan.evaluation.image_features import features_of
 from papergan.extractors.domain_classifier import DomainExtractor
 from papergan.extractors.domain_training import train_domain_classifier
 from papergan.game.schedules import Progress
+from papergan.game.step_context import StepContext
 from papergan.game.training_step import optimiser_step, training_step
 from papergan.image_range import to_pixels
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.metrics.frechet_distance import frechet_distance
+from papergan.networks.layers.drawing import MinibatchDiscrimination
 from papergan.networks.layers.spectral import SpectralNorm
 from papergan.objectives.gradient_penalties import R1, R2, GradientPenalty, LocalGradientPenalty
-from papergan.objectives.mixture import Members
+from papergan.objectives.learned_priors import CommonFeatures, GaussianMixture
+from papergan.objectives.mixture import Members, MixturePayoff
+from papergan.objectives.realness import skewed
 from papergan.objectives.stein import SteinGradient
 from papergan.training.batches import Batches
 
@@ -144,6 +148,49 @@ def test_only_the_side_that_a_penalty_differentiates_stays_in_float32(penalties,
     optimiser_step(game, turn, batch, Progress(), None, torch.bfloat16)
     assert seen == exact  # the real side first
     assert made == {torch.bfloat16}
+
+
+PRODUCTS: dict[str, Callable[[], Tensor]] = {  # of this project's own formulas, in which bfloat16 would be too coarse
+    "mixture payoff": lambda: mixture_payoff(torch.tensor([0.501, 0.5, 0.499])),
+    "minibatch discrimination": lambda: MinibatchDiscrimination(64)(1 + 0.003 * torch.randn(8, 64))[:, 64:],
+    "skewed anchor": lambda: skewed(torch.linspace(0.0, 1.0, 20), 0.3),
+    "mixture of Gaussians": lambda: GaussianMixture(8, 5)(6, Progress())[0],
+    "common features": lambda: CommonFeatures(8, 1)(6, Progress())[0],
+    "Stein direction": lambda: stein_gradient(),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_formulas_are_in_float32_under_autocast_too(name):
+    found = list[Tensor]()
+    for autocast in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            found.append(PRODUCTS[name]())
+    assert found[1].dtype == torch.float32
+    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=1e-7)
+
+
+def mixture_payoff(payoffs: Tensor) -> Tensor:
+    """The gradient of the mixture's logits where each generator has the same payoff against all discriminators."""
+    game = systems.build("mix_wgan", spec("mix_wgan", size=16), small("mix_wgan"), seed=0)
+    context = StepContext(game, game.turns[-1], spec("mix_wgan", size=16).random_batch(6), Progress())
+    (term,) = (term for term in game.turns[-1].objective if isinstance(term, MixturePayoff))
+    logits = game.networks["prior"].weights.logits.requires_grad_()
+    with patch.object(MixturePayoff, "_row", lambda *_: payoffs):
+        value = term(context)
+    with torch.autocast("cpu", enabled=False):  # as training steps differentiate
+        value.backward()
+    assert logits.grad is not None
+    return logits.grad
+
+
+def stein_gradient() -> Tensor:
+    """The direction of a kernel whose numbers bfloat16 cannot tell apart."""
+    game = systems.build("steingan", spec("steingan", size=16), small("steingan"), seed=0)
+    (term,) = (term for turn in game.turns for term in turn.objective if isinstance(term, SteinGradient))
+    context = StepContext(game, game.turns[-1], spec("steingan", size=16).random_batch(6), Progress())
+    return term._direction(context, context.batch["image"])
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from papergan.game.game import Game
 from papergan.game.schedules import Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
+from papergan.image_range import to_model_range
 from papergan.networks.style_based.growth import Growing
 from papergan.pipelines.experiment.nodes.discriminator_metrics import measure_discriminator
 from papergan.pipelines.experiment.nodes.figures import animate
@@ -162,8 +163,28 @@ def test_the_discriminator_is_measured_in_a_fade():
             for seed, name in enumerate(("train", "test"))]  # fmt: skip
     game = build()
     steps(game, 0, 5)
-    found = measure_discriminator(game, ImageSplits(*sets), count=6, seed=0, batch_size=3, progress=Progress(5, 20))
+    found = measure_discriminator(
+        game, ImageSplits(*sets), count=6, seed=0, batch_size=3, training_batch_size=8, progress=Progress(5, 20)
+    )
     assert {"discriminator_accuracy_zero", "membership_auc"} <= found.keys()
+
+
+def test_real_images_are_judged_at_the_level_that_they_have_in_training():
+    game = build()
+    steps(game, 0, 2)
+    discriminator = game.networks["discriminator"]
+    discriminator.set_level(0.5)
+    pixels = batch_of_bytes(0)
+    images = ImageSet("noise", pixels, torch.zeros(6, dtype=torch.long), ("one",))
+    shown = list[torch.Tensor]()
+    discriminator.register_forward_pre_hook(lambda _, given: shown.append(given[0].clone()))
+    asked = {"count": 6, "seed": 0, "batch_size": 6, "training_batch_size": 6, "progress": Progress(2, 8)}
+    measure_discriminator(game, ImageSplits(images, images), **asked)
+    expected = discriminator.blended(to_model_range(pixels))
+    assert not torch.allclose(expected, to_model_range(pixels))
+    for real in shown[1:]:  # the first are generated
+        found = (real[:, None] - expected[None]).abs().amax((2, 3, 4)) < 1e-6
+        assert found.sum(1).tolist() == [1] * 6  # in any order
 
 
 def batch_of_bytes(seed: int) -> torch.Tensor:

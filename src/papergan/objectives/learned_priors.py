@@ -44,7 +44,8 @@ class GaussianMixture(Prior):
     def _of(self, epsilon: Tensor) -> tuple[Tensor, ...]:
         chosen = per_image(self._choose, len(epsilon))
         member = one_hot(chosen, self.components).to(self.mean.dtype)  # [B, K]
-        return (member @ self.mean + (member @ self.deviation) * epsilon,)  # products: their gradients are the same
+        with torch.autocast(epsilon.device.type, enabled=False):  # products, whose gradients are the same each time
+            return (member @ self.mean + (member @ self.deviation) * epsilon,)
 
     def _choose(self, count: int) -> Tensor:
         if self.each_once:
@@ -85,7 +86,8 @@ class CommonFeatures(Prior):
         return self._of(*self.unit.truncated(count, progress, threshold))
 
     def _of(self, x: Tensor) -> tuple[Tensor, ...]:
-        z: Tensor = self.activation(self.map(x))
+        with torch.autocast(x.device.type, enabled=False):
+            z: Tensor = self.activation(self.map(x))
         if self.rescaling == "none":
             return (z,)
         numbers = self.latent_dim if self.rescaling == "per_dimension" else 1

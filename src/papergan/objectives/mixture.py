@@ -108,8 +108,9 @@ class MixturePayoff(Term):
         fakes = torch.cat([make(z).float() for make, z in zip(generators.members, latents, strict=True)])
         real, sizes = context.augmented_real(self.match), [len(z) for z in latents]
         payoff = torch.stack([self._row(critic, real, fakes, sizes) for critic in critics.members])
-        weights: Tensor = prior.weights() @ payoff.T @ context.network("discriminator_weights")()
-        return weights
+        with torch.autocast(payoff.device.type, enabled=False):  # weights learn from small differences of payoffs
+            value: Tensor = prior.weights() @ payoff.T @ context.network("discriminator_weights")()
+        return value
 
     def _row(self, critic: nn.Module, real: Tensor, fakes: Tensor, sizes: list[int]) -> Tensor:
         """The payoffs of this critic against all generators, [T]."""

@@ -43,7 +43,8 @@ def skewed(anchor: Tensor, by: float) -> Tensor:
     position = ((atoms + by).clamp(-1.0, 1.0) + 1.0) / 2.0 * (outcomes - 1)  # in steps between atoms
     steps = torch.arange(outcomes, device=anchor.device)
     shares = (1.0 - (position[:, None] - steps).abs()).clamp_min(0.0)  # [from, to]
-    return anchor @ shares
+    with torch.autocast(anchor.device.type, enabled=False):
+        return anchor @ shares
 
 
 @dataclass(frozen=True)

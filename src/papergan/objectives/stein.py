@@ -55,8 +55,8 @@ class SteinGradient(Term):
             squared = (codes[:, None] - all_gather(codes.detach())[None]).square().sum(2)
             kernel = torch.exp(-squared / bandwidth(all_gather(squared.detach())))
             (towards,) = torch.autograd.grad(kernel.sum(), here)
-        slopes = all_gather(slope.flatten(1))
-        return stein_direction(slopes, kernel.detach(), -towards.flatten(1))
+            slopes = all_gather(slope.flatten(1))
+            return stein_direction(slopes, kernel.detach(), -towards.flatten(1))
 
 
 class SlowWhenAhead(nn.Module):

@@ -50,6 +50,7 @@ class MinibatchDiscrimination(nn.Module):
 
     M_i = f(x_i) T, T [A, kernels, dimensions]; o(x_i)_b = sum_{j != i} exp(-|M_ib - M_jb|), concatenated to f(x_i).
     distance: "l1" as its source has it, or "l2", which gan_optimisation_review (section IV.B) also names.
+    In float32 whatever the precision, since images of a batch that collapses differ by less than bfloat16 tells apart.
     Source: Salimans et al. 2016 (arXiv:1606.03498), section 3.2, 100 kernels of 5 dimensions in its authors' code.
     """
 
@@ -61,7 +62,8 @@ class MinibatchDiscrimination(nn.Module):
         self.map = nn.Parameter(torch.empty(features, kernels, dimensions).normal_(0.0, 0.02))
 
     def forward(self, features: Tensor) -> Tensor:
-        mine = torch.einsum("ba,akd->bkd", features.float(), self.map.float())
+        with torch.autocast(features.device.type, enabled=False):
+            mine = torch.einsum("ba,akd->bkd", features.float(), self.map.float())
         differences = mine[:, None] - all_gather(mine)[None]  # [B, all, kernels, dimensions]
         if self.distance == "l1":
             distances = differences.abs().sum(-1)

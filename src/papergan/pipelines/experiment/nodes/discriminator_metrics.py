@@ -16,6 +16,9 @@ from papergan.game.schedules import Progress
 from papergan.image_range import to_model_range
 from papergan.metrics.discriminator import discriminator_accuracy, membership_auc
 from papergan.metrics.random_subsets import random_rows
+from papergan.networks.layers.drawing import MinibatchDiscrimination
+from papergan.networks.layers.equalised import MinibatchDeviation
+from papergan.networks.style_based.growth import Growing
 
 PURPOSE = "judged"  # in the seed of the random subset; changing it would change the subset
 
@@ -28,6 +31,7 @@ def measure_discriminator(
     count: int,
     seed: int,
     batch_size: int,
+    training_batch_size: int,
     progress: Progress,
     should_stop: Callable[[], bool] | None = None,
 ) -> dict[str, float]:
@@ -35,15 +39,18 @@ def measure_discriminator(
 
     Real images are drawn by `seed`, since sets may be sorted by class. Both networks are the raw ones, not averaged, in
     evaluation mode; images without augmentation. A discriminator of images with classes is given the class of each
-    real image, and that of which each image was generated. Nothing for one of image and latent or of several packed
-    images, since its score is not one of an image, for one whose scores are vectors, of which none is higher, and for
-    one that nothing trains.
+    real image, and that of which each image was generated; one that grows, real images of its level. One that compares
+    the images of a batch is given full batches of `training_batch_size`, on which its scores depend, as in training.
+    Nothing for one of image and latent or of several packed images, since its score is not one of an image, for one
+    whose scores are vectors, of which none is higher, and for one that nothing trains.
     """
     given_to = game.showcase.discriminator_input or images_only
     labelled = isinstance(given_to, Labelled)
     if not isinstance(given_to, Labelled | ImagesOnly) or not discriminator_is_trained(game):
         return {}
     discriminator, classes = game.networks[game.showcase.discriminator], len(images.train.classes)
+    compares = any(isinstance(layer, MinibatchDeviation | MinibatchDiscrimination) for layer in discriminator.modules())
+    batch_size = training_batch_size if compares else batch_size
     was_training = discriminator.training
     discriminator.eval()
 
@@ -57,15 +64,23 @@ def measure_discriminator(
             found.append(discriminator(*given).score.float().cpu())
         return torch.cat(found)
 
+    def full_batches(images: int) -> int:
+        return images // batch_size * batch_size if compares and images > batch_size else images
+
+    def shown(pixels: Tensor) -> Tensor:
+        real = to_model_range(pixels.to(game.device))
+        return discriminator.blended(real) if isinstance(discriminator, Growing) else real
+
     def of_real(real: ImageSet, split: str) -> Tensor:
         rows = random_rows(len(real), count, seed, PURPOSE, split)
+        rows = rows[: full_batches(len(rows))]
         batches = batches_of(real.images[rows], batch_size, should_stop, what=f"{real.name} by the discriminator")
-        shown = (to_model_range(batch.to(game.device)) for batch in batches)
-        return scores(shown, real.labels[rows] if labelled else None)
+        return scores(map(shown, batches), real.labels[rows] if labelled else None)
 
     try:
-        sampler, number = game.sampler(averaged=False), min(count, len(images.train))
-        stream = sampler.stream(number, seed=seed, progress=progress)
+        sampler, number = game.sampler(averaged=False), full_batches(min(count, len(images.train)))
+        stream: Iterable[Tensor] = sampler.stream(number, seed=seed, progress=progress)
+        stream = torch.cat(list(stream)) if compares else stream  # its parts are of another size
         given = sampler.choices(number, seed=seed, progress=progress) if labelled else None
         fake = scores(batches_of(stream, batch_size, should_stop, what="samples"), given)
         if fake.ndim > 1:

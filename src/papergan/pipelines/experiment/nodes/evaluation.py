@@ -67,7 +67,8 @@ def evaluate(
         game, should_stop = trained_game(recipe, trained, images), stop.requested
         of_discriminator = measure_discriminator(
             game, images, count=settings.discriminator_samples, seed=recipe.seed,
-            batch_size=settings.batch_size, progress=progress_of(trained), should_stop=should_stop,
+            batch_size=settings.batch_size, training_batch_size=recipe.training.batch_size,
+            progress=progress_of(trained), should_stop=should_stop,
         )  # fmt: skip
         of_encoder = score_encoder(game, images, batch_size=settings.batch_size, should_stop=should_stop)
         real_rows += scorer.baseline_rows()
