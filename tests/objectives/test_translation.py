@@ -1,5 +1,6 @@
 """Terms of translations by hand, the pool of earlier images, and what a local discriminator sees."""
 
+import pytest
 import torch
 
 from helpers.small_systems import small, spec, with_input
@@ -8,6 +9,8 @@ from papergan.game.game import Match
 from papergan.game.schedules import LinearEpochDecay, Progress
 from papergan.game.step_context import StepContext
 from papergan.game.training_step import training_step
+from papergan.networks.image_to_image.translation import UNet
+from papergan.networks.layers.drawing import Dropout
 from papergan.objectives.image_pool import ImagePool
 from papergan.objectives.inpainting import around
 from papergan.objectives.translation import CycleConsistency, IdentityMapping, PairDistance
@@ -110,3 +113,9 @@ def test_srgan_learns_by_the_squared_error_alone_at_first():
 def test_a_rate_is_constant_and_then_falls_to_nothing():
     rate = LinearEpochDecay(0.2, 100.0, 100.0)
     assert [rate(Progress(epoch=epoch)) for epoch in (0, 100, 150, 200, 300)] == [0.2, 0.2, 0.1, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(8, [1, 1, 1, 0, 0, 0, 0, 0]), (4, [1, 1, 1, 0]), (2, [1, 0])])
+def test_the_three_innermost_enlargements_of_a_u_net_have_dropout_but_never_the_last(depth, expected):
+    network = UNet(3, 3, 4, depth, dropout=0.5, kind="batch")
+    assert [sum(isinstance(layer, Dropout) for layer in stage) for stage in network.up] == expected

@@ -83,8 +83,8 @@ class UNet(ImageToImage):
     """Images [B, C', S, S] -> images [B, C, S, S] in [-1, 1]: halved `depth` times and enlarged again, with skips.
 
     Convolutions 4x4 of stride 2, LeakyReLU 0.2 on the way down, ReLU up; widths w, 2 w, 4 w, 8 w, 8 w ...; each map on
-    the way up meets the one of its size on the way down. dropout: of the three innermost enlargements, also when images
-    are made, in the place of latents. Source: Isola et al. 2017 (arXiv:1611.07004), section 6.1.1; its code.
+    the way up meets the one of its size on the way down. dropout: of the three innermost enlargements in training, in
+    the place of latents. Source: Isola et al. 2017 (arXiv:1611.07004), section 6.1.1; its code.
     Raises ValueError where S is no multiple of 2^depth.
     """
 
@@ -106,7 +106,7 @@ class UNet(ImageToImage):
                 nn.ReLU(),
                 nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=kind == "instance" or stage == 0),
                 *(maybe(stage > 0, lambda after=after: norm(kind, after))),  # type: ignore[misc]
-                *maybe(dropout > 0 and depth - 4 <= stage < depth - 1 and stage > 0, lambda: Dropout(dropout)),
+                *maybe(dropout > 0 and stage >= max(1, depth - 3), lambda: Dropout(dropout)),
             ))  # fmt: skip
         self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
         normal_initialisation(self)
