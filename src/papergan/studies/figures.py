@@ -74,7 +74,10 @@ def _show(axes: Axes, group: ExperimentGroup, images: Tensor | None, columns: in
 
 
 def scores(groups: Sequence[ExperimentGroup], title: str) -> Figure:
-    """Metrics over epochs, a panel for each grid, data set and metric, a line for each group: the mean over seeds."""
+    """Metrics over epochs, a panel for each grid, data set and metric, a line for each group: the mean over seeds.
+
+    It is taken where all seeds have a value: they may have been evaluated at other epochs, or have ended early.
+    """
     from matplotlib.figure import Figure
 
     parts = groups_by_table(groups)
@@ -127,8 +130,9 @@ def _plot(axes: Axes, lines: Sequence[Line], label: str, colour: str, style: str
         return
     for line in lines if len(lines) > 1 else ():
         axes.plot([epoch for epoch, _ in line], [value for _, value in line], color=colour, alpha=0.25, linewidth=0.6)
-    epochs = [epoch for epoch, _ in min(lines, key=len)]
-    means = [fmean(line[place][1] for line in lines) for place in range(len(epochs))]
+    values = [dict(line) for line in lines]
+    epochs = [epoch for epoch in values[0] if all(epoch in others for others in values)]
+    means = [fmean(of_seed[epoch] for of_seed in values) for epoch in epochs]
     axes.plot(epochs, means, style, color=colour, linewidth=1.4, label=label, marker="." if len(epochs) < 10 else "")
 
 
