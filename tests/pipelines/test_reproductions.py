@@ -13,10 +13,11 @@ from kedro.io import DataCatalog, MemoryDataset
 from helpers.project_run import PROJECT, score_card
 from papergan.config.checked import TrialPlan
 from papergan.config.dirac import Complex, DiracResult
+from papergan.config.grid import GridRecipe
 from papergan.config.mode_stress import ModeResult, ModeStressRecipe
 from papergan.config.mode_stress import trials_of as mode_trials
 from papergan.config.registry import discover
-from papergan.config.study import GridRecipe, StudyRecipe, trials_of
+from papergan.config.study import StudyRecipe, trials_of
 from papergan.config.tools import ReproductionsRecipe
 from papergan.data.images import ImageSet, ImageSplits
 from papergan.datasets.trial_results import ExperimentTrialStore, ModeTrialStore

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from papergan.config.experiment import Recipe, absolute_dataset
+from papergan.config.grid import GridRecipe, Names, Tree
 from papergan.config.papers import PaperKey
 from papergan.config.sweep import SweepSettings
 from papergan.config.workers import WorkerSettings
@@ -22,8 +23,6 @@ from papergan.metrics.stability import StabilityRule
 from papergan.training.history import History
 from papergan.validation import Seed, Seeds, StrictModel, deep_merge, short_digest
 
-Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
-Tree = dict[str, Any]  # part of a recipe, as YAML has it
 HIGHER_IS_BETTER = ("modes", "high_quality")  # measures of the mode stress test
 MEASURES = (
     "checkerboard",
@@ -34,13 +33,6 @@ MEASURES = (
     "copies",
     "pixel_copies",
 )  # of a study's own tables, beside METRICS; less is better
-
-
-class GridRecipe(StrictModel):
-    """A grid of trials: experiments x all combinations of levels. factors: `{factor: {level: part of a recipe}}`."""
-
-    experiments: Names
-    factors: dict[str, dict[str, Tree]] = Field(default_factory=dict)
 
 
 class ClaimRecipe(StrictModel):

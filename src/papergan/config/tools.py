@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from papergan.config.grid import Names
 from papergan.config.papers import PaperKey
-from papergan.config.study import Names
 from papergan.config.workers import WorkerSettings
 from papergan.validation import MAX_COUNT, Positive, Seeds, StrictModel
 

@@ -11,10 +11,9 @@ from papergan.errors import EvaluationError
 from papergan.evaluation.protocol import Protocol
 from papergan.messages import sanitise
 from papergan.metrics.registry import (
-    AUXILIARY_METRICS,
-    DISCRIMINATOR_METRICS,
     METRICS,
     Metric,
+    is_score,
     metric_and_class,
     prefix_and_metric,
 )
@@ -152,9 +151,7 @@ def _check_name(name: str, prefixes: Set[str], metrics: Mapping[str, float]) -> 
     of_one_class = metric_and_class(name)
     found = prefix_and_metric(name if of_one_class is None else of_one_class[0])
     if found is None:
-        if name not in DISCRIMINATOR_METRICS and not any(
-            name == one or name.endswith(f"_{one}") for one in AUXILIARY_METRICS
-        ):
+        if not is_score(name):
             raise ValueError(f"unknown metric {name}")
     elif found[1].of_features and found[0] not in prefixes:
         count = metrics.get(f"{found[0]}num_samples")

@@ -25,11 +25,12 @@ from papergan.config.checked import (
     VectorStudy,
 )
 from papergan.config.dirac import DiracRecipe
+from papergan.config.grid import GridRecipe
 from papergan.config.mode_stress import ModeStressRecipe
 from papergan.config.papers import find_paper
 from papergan.config.registry import discover
 from papergan.config.sound_study import SoundStudyRecipe
-from papergan.config.study import ExperimentTrial, GridRecipe, SearchRecipe, StudyRecipe, search_trials, trials_of
+from papergan.config.study import ExperimentTrial, SearchRecipe, StudyRecipe, search_trials, trials_of
 from papergan.config.tools import ANCHORS, ReproductionsRecipe
 from papergan.config.vector_study import VectorStudyRecipe, VectorSystem
 from papergan.data.allocations import no_more_than_there_is

@@ -183,6 +183,13 @@ def prefix_and_metric(name: str) -> tuple[str, Metric] | None:
     return None
 
 
+def is_score(name: str) -> bool:
+    """Whether a score card may have a number of this name: a metric, of one class, of the discriminator, auxiliary."""
+    auxiliary = any(name == one or name.endswith(f"_{one}") for one in AUXILIARY_METRICS)
+    of_images = prefix_and_metric(name) is not None or metric_and_class(name) is not None
+    return of_images or auxiliary or name in DISCRIMINATOR_METRICS
+
+
 def is_best_at_half(name: str) -> bool:
     """Whether a metric, of METRICS or of the discriminator, is best at 0.5, by its name without a prefix."""
     return name in BEST_AT_HALF or (name in METRICS and METRICS[name].better == "half")

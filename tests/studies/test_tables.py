@@ -1,0 +1,45 @@
+"""Columns of a study's tables: every factor has one of its own."""
+
+import pytest
+
+from helpers.cards import card
+from papergan.config.grid import COLUMNS
+from papergan.config.study import StudyRecipe, TrialResult, trials_of
+from papergan.errors import RecipeError
+from papergan.evaluation.scorecard import ScoreCard
+from papergan.metrics.registry import is_score
+from papergan.reporting.published_results import PublishedRow
+from papergan.studies.seed_groups import ExperimentGroup
+from papergan.studies.tables import summary, trial_table
+from papergan.training.history import History
+
+RECIPES = {"one": {"paper": "song2023", "system": "dcgan", "dataset": "cifar10", "training": {"epochs": 1.0}}}
+
+
+def study(*factors):
+    levels = {factor: {"narrow": {"overrides": {"width": 8}}, "wide": {}} for factor in factors}
+    grids = {"table": {"experiments": ["one"], "factors": levels}}
+    return StudyRecipe.parse("study", {"paper": "song2023", "seeds": [0], "grids": grids})
+
+
+@pytest.mark.parametrize(
+    "factor",
+    ["sampling", "seeds", "experiment", "time", "note", "D accuracy", "domain_fid", "precision", "num_samples"],
+)
+def test_a_factor_cannot_have_the_name_of_another_column(factor):
+    with pytest.raises(RecipeError) as caught:
+        study("width", factor)
+    assert str(caught.value) == (
+        f"study.grids.table.factors: tables have another column {factor!r}; give the factor another name"
+    )
+
+
+def test_all_columns_are_known_as_such():
+    trial = trials_of("study", study("width"), RECIPES)[1]
+    scores = ScoreCard.read("one", card("one", variant=trial.recipe.variant) | {"pruned": "pruned at epoch 1"})
+    group = ExperimentGroup(trial, ((0, TrialResult(scores, History())),), ())
+    published = [PublishedRow("song2023", "Table I", "cifar10", "fid", "r", 1.0, note="n", experiments=("one",))]
+    names = {*summary([group], published).columns, *trial_table([group]).columns} - {"width"}
+    named = {name for name in names if not is_score(name) and "@" not in name and "published" not in name}
+    named -= {name for name in names if name.startswith(("best_fid.", "best_is."))}
+    assert named == COLUMNS
