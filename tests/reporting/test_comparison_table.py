@@ -247,6 +247,28 @@ def test_every_variant_budget_and_set_of_rules_has_a_row_of_its_own(published: t
     assert alone["variant"].fillna("").eq("").all()
 
 
+@pytest.mark.parametrize(
+    ("notes", "variants"),
+    [
+        ((["widths=[64, 256]"], ["widths=[64, 512]"]), ["widths [64, 512]", "widths [64, 256]"]),
+        (
+            (["mix={'pixels': 10.0, 'rate': 1.0}", "a=(1, 2)"], ["mix={'pixels': 5.0, 'rate': 1.0}", "a=(1, 2)"]),
+            ["mix {'pixels': 5.0, 'rate': 1.0}", "mix {'pixels': 10.0, 'rate': 1.0}"],
+        ),
+        (
+            (["a=1", "b=[['x, y=1'], 2]", "c=3"], ["a=1", "b=[['x, y=2'], 2]"]),
+            ["b [['x, y=2'], 2], c as the paper has it", "b [['x, y=1'], 2], c 3"],
+        ),
+    ],
+)
+def test_a_variant_is_told_by_the_whole_value_of_what_differs(notes, variants):
+    cards = {
+        str(place): card("gmmn_mnist", notes=[f"with {', '.join(settings)}"], variant=f"{place}" * 12)
+        for place, settings in enumerate(notes)
+    }
+    assert comparison_table([], cards)["variant"].tolist() == variants
+
+
 def test_a_seed_that_diverged_is_counted_and_not_averaged(published: tuple[PublishedRow, ...]) -> None:
     failed = card(seed=2, diverged="diverged at step 7", final={}, best_fid=None, best_is=None, protocols=[])
     row = proposed(comparison_table(published, {**seeds(29.0, 31.0), "failed": failed}), "hybrid_cifar10")

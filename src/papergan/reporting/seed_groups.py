@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import hypot, sqrt
@@ -10,6 +11,9 @@ from statistics import fmean, stdev
 from papergan.evaluation.protocol import Protocol
 from papergan.evaluation.scorecard import BestScore, ScoreCard, protocols_of
 from papergan.metrics.registry import METRICS, Metric, is_better, prefix_and_metric
+
+BETWEEN_SETTINGS = re.compile(r", (?=\w+=)(?![^\[{(]*[\]})])")
+"""The comma before "name=" in "widths=[64, 256], rate={'a': 1, 'b': 2}", where no bracket is open."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def _variant(group: SeedGroup, siblings: Sequence[SeedGroup]) -> str:
 def _facts(card: ScoreCard) -> dict[str, str]:
     """Settings that differ from the system's, the budget and the rules of a card, by name."""
     settings = [note.removeprefix("with ") for note in card.notes if note.startswith("with ")]
-    pairs = (setting.partition("=") for line in settings for setting in line.split(", "))
+    pairs = (setting.partition("=") for line in settings for setting in BETWEEN_SETTINGS.split(line))
     facts = {name: value for name, _, value in pairs}
     facts |= {"epochs": f"{card.epochs:g}", "steps": str(card.steps)}
     for protocol in card.protocols:
