@@ -6,6 +6,7 @@ import pytest
 
 from helpers.small_systems import small, spec, system_of
 from papergan import systems
+from papergan.data.images import ImageSpec
 from papergan.game.schedules import Progress
 from papergan.inference import Generator, load
 from papergan.inference.model_folder import StoredModel, write_model
@@ -14,8 +15,8 @@ from papergan.inference.store import stored_model
 CLASSES = ("airplane", "cat", "7")
 
 
-def model_of(name: str, *, size: int = 16) -> StoredModel:
-    images = spec(name, size=size, classes=len(CLASSES))
+def model_of(name: str, *, size: int = 16, images: ImageSpec | None = None) -> StoredModel:
+    images = images or spec(name, size=size, classes=len(CLASSES))
     game = systems.build(system_of(name), images, small(name), seed=3)
     return stored_model(
         game, game.sampler().state_dict(), system=system_of(name), overrides=small(name), image=images, classes=CLASSES,

@@ -18,10 +18,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from inference.conftest import model_of
 from papergan.command_line import main
+from papergan.data.images import ImageSpec
 from papergan.errors import RecipeError
 from papergan.game.sampler import Sampler
 from papergan.inference import Generator, load
+from papergan.inference.model_folder import write_model
 from papergan.serving import server
 from papergan.serving.server import PAGE, create_app, serve
 from papergan.serving.service import Limits
@@ -73,6 +76,21 @@ def test_the_way_between_two_seeds(client, loaded):
     start = generator.sample(1, seed=4)
     assert {one["label"] for one in own} == {start.name_of(0)}
     assert len(own) == 9
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_clips_are_film_strips(colours, tmp_path):
+    write_model(tmp_path / "clips", model_of("mocogan", images=ImageSpec(4 * colours, 16, frames=4)))
+    generator = load(tmp_path / "clips", "cpu")
+    wanted = [np.asarray(strip) for strip in generator.sample(2).pil()]
+    assert wanted[0].shape[:2] == (16, 64)
+    with testclient.TestClient(create_app(generator, LIMITS), base_url="http://localhost") as client:
+        for path, body in (("/sample", {"n": 2}), ("/interpolate", {"seeds": [0, 1], "steps": 3})):
+            answer = client.post(path, json={**body, "format": "json"})
+            assert answer.status_code == 200, answer.text
+            strips = [picture(base64.b64decode(one["png"])) for one in answer.json()["images"]]
+            assert np.array_equal(strips[0], wanted[0])
+            assert {strip.shape for strip in strips} == {wanted[0].shape}
 
 
 def test_card_health_and_model(client, loaded):

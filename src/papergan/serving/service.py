@@ -15,7 +15,7 @@ from pydantic import Field
 from papergan.inference.generator import Generator
 from papergan.inference.samples import Samples
 from papergan.messages import quoted, sanitise
-from papergan.reporting.image_grid import encode_png, make_grid
+from papergan.reporting.image_grid import encode_png, film_strips, make_grid
 from papergan.serving.worker import Check, Worker
 from papergan.validation import StrictModel
 
@@ -204,7 +204,7 @@ def _encoded(samples: Samples, kind: Format, digest: str) -> bytes:
             "index": samples.first + index, "label": None if samples.labels is None else samples.name_of(index),
             "png": base64.b64encode(encode_png(image, samples.about)).decode(),
         }
-        for index, image in enumerate(samples.pixels)
+        for index, image in enumerate(film_strips(samples.pixels))
     ]  # fmt: skip
     return json.dumps({"digest": digest, "images": images}).encode()
 
