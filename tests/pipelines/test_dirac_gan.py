@@ -14,6 +14,7 @@ from papergan.errors import RecipeError
 from papergan.hooks.tool_checks import check_settings
 from papergan.pipelines import dirac_gan as nodes
 from papergan.studies.dirac import Linearised, build, closed_form, gradient_field, run_variant
+from papergan.studies.measures import run_of_dirac
 
 
 def recipe(steps=40, **variants):
@@ -81,6 +82,33 @@ def test_the_page_says_what_does_not_hold():
     figure = nodes.draw_trajectories(what, nodes.run_dirac_gan(what))
     assert figure.axes[-1].get_ylabel() == "step of (theta, psi)"
     assert figure.axes[-1].get_ylim() == (0, 400)
+
+
+def test_a_variant_that_diverges_ends_there_and_the_page_has_all(tmp_path):
+    what = Dirac(recipe(
+        steps=400, right={"r1": 1.0, "converges": True}, strong={"r1": 30.0, "converges": True}, bare={"r1": 30.0},
+        huge={"r1": 1e6, "discriminator_steps": 10}, rough={"loss": "wasserstein", "gradient_penalty": 1e6},
+    ))  # fmt: skip
+    results = {result.variant: result for result in nodes.run_dirac_gan(what)}
+    strong, huge = results["strong"], results["huge"]
+    assert not strong.converged
+    assert len(strong.trajectory) == strong.diverged_at < 400
+    assert np.isfinite(strong.trajectory).all()
+    np.testing.assert_allclose([complex(*value).real for value in strong.eigenvalues], [-29.992, -0.008], atol=1e-3)
+    assert run_of_dirac(strong).values.keys() == {"real_part", "lower_real_part", "imaginary_part", "step_radius"}
+    assert (huge.diverged_at, huge.trajectory, huge.step_radius) == (1, ((1.0, 1.0),), None)
+    assert results["rough"].diverged_at is not None
+    assert results["right"].diverged_at is None
+    page = nodes.tabulate(what, [*results.values()])
+    rows = {line.split("|")[1].strip(): line for line in page.markdown.splitlines() if line.startswith("| ")}
+    assert f"| diverged at step {strong.diverged_at} | no | yes | does not hold |" in rows["strong"]
+    assert "| yes | yes | holds |" in rows["right"]
+    figure = nodes.draw_trajectories(what, [*results.values()])
+    assert [axes.get_title() for axes in figure.axes[:3]] == [
+        "right", f"strong\ndiverged at step {strong.diverged_at}", f"bare\ndiverged at step {strong.diverged_at}",
+    ]  # fmt: skip
+    assert max(figure.axes[1].get_xlim()) < 100
+    figure.savefig(tmp_path / "figure.png")
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,9 @@ class DiracResult(BaseModel):
     """The result of one variant.
 
     eigenvalues: of the Jacobian of the gradient vector field at the equilibrium, measured; None where a penalty has no
-    derivative there. step_radius: the spectral radius of one training step there, likewise. trajectory: (theta, psi)
-    before the first step and after each.
+    derivative there. step_radius: the spectral radius of one training step there, likewise; None too where such a step
+    overflows. trajectory: (theta, psi) before the first step and after each; where a step made them infinite or NaN it
+    ends before that one, `diverged_at`, counted from 1.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -63,14 +64,15 @@ class DiracResult(BaseModel):
     eigenvalues: tuple[Complex, Complex] | None
     step_radius: float | None
     trajectory: tuple[tuple[float, float], ...]
+    diverged_at: int | None = None
 
     @property
     def distance(self) -> float:
-        """The largest distance from the equilibrium in the last tenth of the steps."""
+        """The largest distance from the equilibrium in the last tenth of the trajectory."""
         last = self.trajectory[-max(1, len(self.trajectory) // 10) :]
         return float(np.linalg.norm(last, axis=1).max())
 
     @property
     def converged(self) -> bool:
-        """Whether `distance` is below one hundredth of that of the start."""
-        return self.distance < 0.01 * float(np.linalg.norm(self.trajectory[0]))
+        """Whether it did not diverge, and `distance` is below one hundredth of that of the start."""
+        return self.diverged_at is None and self.distance < 0.01 * float(np.linalg.norm(self.trajectory[0]))

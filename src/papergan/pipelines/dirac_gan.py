@@ -33,9 +33,11 @@ def tabulate(dirac: Dirac, results: Sequence[DiracResult]) -> Page:
     notes = [
         "eigenvalues: of the Jacobian of the gradient vector field at the equilibrium (0, 0), measured by central "
         "differences of optimiser steps, beside the paper's formulas; none for penalties without a derivative there",
-        "radius: the largest modulus of the eigenvalues of one training step (D, then G), below 1 where it converges",
+        "radius: the largest modulus of the eigenvalues of one training step (D, then G), below 1 where it converges; "
+        "none where the step overflows",
         f"distance: the largest of the last tenth of {recipe.steps} steps of gradient descent at rate "
-        f"{recipe.learning_rate:g} from {recipe.start}; converged: below one hundredth of the start's",
+        f"{recipe.learning_rate:g} from {recipe.start}; converges: below one hundredth of the start's; diverged: theta "
+        "or psi became infinite or NaN in this step, and training ended there",
         citation(recipe.paper),
         ", ".join(f"{name} {version}" for name, version in sorted(provenance.versions().items())),
     ]
@@ -52,7 +54,7 @@ def _row(result: DiracResult, recipe: DiracRecipe) -> dict[str, Any]:
         "closed form": _pair(None if theory is None else theory.eigenvalues),
         "radius": "" if result.step_radius is None else f"{result.step_radius:.4f}",
         "closed-form radius": "" if radius is None else f"{radius:.4f}",
-        "distance": text(result.distance),
+        "distance": text(result.distance) if result.diverged_at is None else f"diverged at step {result.diverged_at}",
         "converges": _yes_or_no(result.converged),
         "as the paper states": "" if published is None else _yes_or_no(published),
         "verdict": "" if published is None else ("holds" if published == result.converged else "does not hold"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 
 import numpy as np
 import torch
@@ -96,16 +97,16 @@ def run_variant(name: str, recipe: DiracRecipe) -> DiracResult:
     with numerics("float32", deterministic=False), own_random_state("cpu"):
         torch.manual_seed(seed_for(0, "dirac"))
         trajectory = _trajectory(build(variant, recipe.learning_rate), recipe)
-        if not has_derivative(variant):
-            return DiracResult(variant=name, eigenvalues=None, step_radius=None, trajectory=trajectory)
-        field = partial(gradient_field, build(variant.model_copy(update={"clip": 0.0}), 1.0))
-        step = partial(_after_step, build(variant, recipe.learning_rate))
+        diverged_at = len(trajectory) if len(trajectory) <= recipe.steps else None
+        eigenvalues, step_radius = None, None
+        if has_derivative(variant):
+            field = partial(gradient_field, build(variant.model_copy(update={"clip": 0.0}), 1.0))
+            step = partial(_after_step, build(variant, recipe.learning_rate))
+            eigenvalues, step_radius = eigenvalues_of(_jacobian(field)), spectral_radius(_jacobian(step))
         return DiracResult(
-            variant=name,
-            eigenvalues=eigenvalues_of(_jacobian(field)),
-            step_radius=float(np.abs(np.linalg.eigvals(_jacobian(step))).max()),
-            trajectory=trajectory,
-        )
+            variant=name, eigenvalues=eigenvalues, step_radius=step_radius, trajectory=trajectory,
+            diverged_at=diverged_at,
+        )  # fmt: skip
 
 
 def gradient_field(game: Game, point: np.ndarray) -> np.ndarray:
@@ -119,11 +120,14 @@ def gradient_field(game: Game, point: np.ndarray) -> np.ndarray:
 
 
 def _trajectory(game: Game, recipe: DiracRecipe) -> tuple[tuple[float, float], ...]:
+    """(theta, psi) before the first step and after each, up to the last finite point."""
     _place(game, np.array(recipe.start))
     batches, points = [_batch()] * game.batches_per_step, [recipe.start]
     for step in range(recipe.steps):
         training_step(game, batches, Progress(step, step * NODES))
         theta, psi = _point(game)
+        if not (isfinite(theta) and isfinite(psi)):
+            break
         points.append((float(theta), float(psi)))
     return tuple(points)
 
@@ -170,12 +174,16 @@ class Linearised:
         """The roots damping / 2 -+ sqrt(damping^2 / 4 - slope^2)."""
         return eigenvalues_of(np.array([[0.0, -self.slope], [self.slope, self.damping]]))
 
-    def step_radius(self, learning_rate: float, discriminator_steps: int) -> float:
-        """The spectral radius of one training step: D's steps, then G's. Below 1: converges; 1 or more: does not."""
+    def step_radius(self, learning_rate: float, discriminator_steps: int) -> float | None:
+        """The spectral radius of one training step: D's steps, then G's. Below 1: converges; 1 or more: does not.
+
+        None where the step overflows.
+        """
         of_d = np.array([[1.0, 0.0], [learning_rate * self.slope, 1.0 + learning_rate * self.damping]])
         of_g = np.array([[1.0, -learning_rate * self.slope], [0.0, 1.0]])
-        step = of_g @ np.linalg.matrix_power(of_d, discriminator_steps)
-        return float(np.abs(np.linalg.eigvals(step)).max())
+        with np.errstate(over="ignore", invalid="ignore"):
+            step = of_g @ np.linalg.matrix_power(of_d, discriminator_steps)
+        return spectral_radius(step)
 
 
 def closed_form(variant: DiracVariant) -> Linearised | None:
@@ -189,6 +197,11 @@ def closed_form(variant: DiracVariant) -> Linearised | None:
 def has_derivative(variant: DiracVariant) -> bool:
     """Whether the gradient vector field has a Jacobian at psi = 0; (|psi| - 1)^2 has none."""
     return not (variant.gradient_penalty or variant.local_gradient_penalty)
+
+
+def spectral_radius(matrix: np.ndarray) -> float | None:
+    """The largest modulus of the eigenvalues; None for a matrix that is not finite."""
+    return float(np.abs(np.linalg.eigvals(matrix)).max()) if np.isfinite(matrix).all() else None
 
 
 def eigenvalues_of(matrix: np.ndarray) -> tuple[Complex, Complex]:

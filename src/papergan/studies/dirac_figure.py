@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 5
+FARTHEST = 20.0  # from the equilibrium that is shown; diverging variants leave the panels
 
 
 def trajectories(results: Sequence[DiracResult], recipe: DiracRecipe, title: str) -> Figure:
     """Two panels a variant: (theta, psi), coloured by step, and its distance from the equilibrium.
 
-    The closed form's line falls as the spectral radius of one linearised step, to the power of steps.
+    The closed form's line falls as the spectral radius of one linearised step, to the power of steps. The title of a
+    variant that diverged says at which step, in red.
     """
     from matplotlib.figure import Figure
 
@@ -46,12 +48,14 @@ def _plane(axes: Axes, result: DiracResult, steps: int) -> PathCollection:
     shown = axes.scatter(points[:, 0], points[:, 1], c=np.arange(len(points)), s=3, cmap="viridis", vmin=0, vmax=steps)
     axes.plot(*points[0], "o", color="tab:orange", markersize=4)
     axes.plot(0, 0, "+", color="tab:red", markersize=9)
-    limit = 1.1 * float(np.abs(points).max())
+    limit = 1.1 * min(float(np.abs(points).max()), max(FARTHEST, float(np.abs(points[0]).max())))
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.set_xlabel("theta", fontsize="x-small")
     axes.set_ylabel("psi", fontsize="x-small")
     axes.tick_params(labelsize="xx-small")
     axes.set_title(result.variant.replace("_", " "), fontsize="small")
+    if result.diverged_at is not None:
+        axes.set_title(f"{axes.get_title()}\ndiverged at step {result.diverged_at}", fontsize="small", color="tab:red")
     return shown
 
 
@@ -61,10 +65,13 @@ def _distance(axes: Axes, result: DiracResult, recipe: DiracRecipe) -> None:
     axes.set_visible(True)
     axes.semilogy(steps, np.maximum(distance, 1e-8), color="tab:blue", linewidth=0.8)
     variant = recipe.variants[result.variant]
-    if (theory := closed_form(variant)) is not None:
-        radius = theory.step_radius(recipe.learning_rate, variant.discriminator_steps)
-        axes.semilogy(steps, np.maximum(distance[0] * radius**steps, 1e-8), "--", color="tab:red", linewidth=0.8)
-    axes.set_ylim(1e-8 / 2, 20)
+    theory = closed_form(variant)
+    radius = None if theory is None else theory.step_radius(recipe.learning_rate, variant.discriminator_steps)
+    if radius is not None:
+        with np.errstate(over="ignore"):
+            line = np.maximum(distance[0] * radius**steps, 1e-8)
+        axes.semilogy(steps, line, "--", color="tab:red", linewidth=0.8)
+    axes.set_ylim(1e-8 / 2, FARTHEST)
     axes.set_xlabel("step", fontsize="x-small")
     axes.set_ylabel("distance", fontsize="x-small")
     axes.tick_params(labelsize="xx-small")

@@ -143,8 +143,8 @@ def made_by(card: ScoreCard) -> str:
 
 
 def run_of_dirac(result: DiracResult) -> MeasuredRun:
-    """Eigenvalues at the equilibrium by part, the spectral radius of a step, and the distance at the end."""
-    values = {"distance": result.distance}
+    """Eigenvalues at the equilibrium by part, the spectral radius of a step, and the distance where it has an end."""
+    values = {"distance": result.distance} if result.diverged_at is None else {}
     if result.eigenvalues is not None:
         low, high = result.eigenvalues
         values |= {"real_part": high.real, "lower_real_part": low.real, "imaginary_part": high.imaginary}
