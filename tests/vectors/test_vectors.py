@@ -98,6 +98,31 @@ def test_what_cannot_be_used_is_one_line(tmp_path, frame):
         data(columns=["x"])
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("height,weight\n" + "150,50,0\n" * 200, 2),
+        ("height,weight\n150,50,0\n" + "150,50\n" * 200, 2),
+        ('\n"height, cm",weight\n \n\n' + "150,50,0\n" * 200, 5),
+        ("height,weight\n" + "150,50\n" * 200 + "150,50,0\n", 202),
+    ],
+)
+def test_rows_of_more_fields_than_the_header_are_refused_with_their_line(content, line, tmp_path):
+    (tmp_path / "rows.csv").write_text(content)
+    with pytest.raises(DataError, match=rf"rows\.csv cannot .*Expected 2 fields in line {line}, saw 3") as caught:
+        load_vectors(data(table=str(tmp_path / "rows.csv")))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["\n \nheight,weight\n\n", "\ufeffheight,weight\r\n"])
+def test_blank_lines_and_what_spreadsheets_write_are_read(content, tmp_path):
+    rows = "".join(f"{row},{row * row}\n" for row in range(200))
+    (tmp_path / "rows.csv").write_text(content + rows, newline="")
+    found = load_vectors(data(table=str(tmp_path / "rows.csv")))
+    assert found.train.columns == ("height", "weight")
+    assert all(weight == height**2 for height, weight in found.train.values.tolist())
+
+
 @pytest.mark.parametrize("kind", ["standard", "range"])
 def test_normalised_rows_come_back(kind):
     rows = load_vectors(data(train=300, test=30)).train

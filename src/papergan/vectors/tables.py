@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import logging
 from pathlib import Path
@@ -73,11 +74,27 @@ def _read(path: Path) -> pd.DataFrame:
         raise DataError(f"{sanitise(path)}: a table is a file {' or '.join(SUFFIXES)}")
     if not path.is_file():
         raise DataError(f"{sanitise(path)}: there is no such file")
-    content = io.BytesIO(read_into_memory(path))
+    content = read_into_memory(path)
     try:
-        return pd.read_csv(content) if suffix == ".csv" else pd.read_parquet(content)
-    except (ValueError, OSError, NotImplementedError) as error:  # of pandas and pyarrow, whose errors are such
+        if suffix == ".parquet":
+            return pd.read_parquet(io.BytesIO(content))
+        _check_first_row(content)
+        return pd.read_csv(io.BytesIO(content), index_col=False)
+    except (ValueError, OSError, NotImplementedError, csv.Error) as error:  # the first three of pandas and pyarrow
         raise DataError(f"{sanitise(path)} cannot be read as {suffix[1:]}: {quoted(str(error)):.200}") from error
+
+
+def _check_first_row(content: bytes) -> None:
+    """Raise ValueError where the first row of a CSV file has more fields than the header; pandas refuses later ones.
+
+    It would take the first column for an index, or leave the last one out.
+    """
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline=""))
+    rows = (row for row in reader if "".join(row).strip() or len(row) > 1)  # not of blank lines
+    header, first = next(rows, []), next(rows, [])
+    if len(first) > len(header):
+        fields = f"Expected {len(header)} fields in line {reader.line_num}, saw {len(first)}"
+        raise ValueError(f"{fields}; name every column in the header")
 
 
 def _columns(frame: pd.DataFrame, data: VectorData, path: Path) -> list[str]:
