@@ -120,7 +120,7 @@ LOOKED_AT_BEFORE = {  # by file: what is opened there, and why it is a regular f
     "data/download.py": {"_opener().open": "an answer from the network"},
     "datasets/picture.py": {"Image.open": "bytes that were read"},
     "hooks/config_loader.py": {
-        "OmegaConf.load": "configuration that Kedro has opened before", "tarfile.open": "of open_regular",
+        "OmegaConf.load": "configuration that Kedro has opened before", "tarfile.open": "bytes that were read",
     },
     "hooks/experiment_checks.py": {"checkpoints.open": "opens a store, no file"},
     "hooks/validation.py": {"checkpoints.open": "opens a store, no file"},

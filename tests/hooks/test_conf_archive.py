@@ -6,6 +6,8 @@ import gzip
 import io
 import shutil
 import tarfile
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,66 @@ def members(*files: tuple[str, int]) -> bytes:
             member.size = size
             tar.addfile(member, io.BytesIO(bytes(size)))
     return content.getvalue()
+
+
+def changed(content: bytes, place: int) -> bytes:
+    """The bytes with one bit flipped."""
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def cut_into(content: bytes, place: int) -> bytes:
+    """A gzip stream with what is no block of one after the first bytes."""
+    stream = zlib.compressobj(0, wbits=31)
+    return stream.compress(content[:place]) + stream.flush(zlib.Z_SYNC_FLUSH) + b"\x06" * 100
+
+
+FILES = ("conf/base/catalog.yml", 3), ("conf/base/parameters.yml", 3)
+TAR = gzip.decompress(members(*FILES))
+STORED = gzip.compress(TAR, 0)  # no byte is compressed: a bit of it is one of the content
+HUGE = tarfile.TarInfo("x")
+HUGE.type, HUGE.size = tarfile.XHDTYPE, 1 << 70
+DAMAGED = {
+    "a bit of a setting": changed(STORED, STORED.index(TAR) + 512),
+    "a bit of the second header": changed(STORED, STORED.index(TAR) + 1024),
+    "a part of the compressed stream": cut_into(gzip.decompress(members(("conf/base/catalog.yml", 90_000))), 60_000),
+    "a bit of the checksum": changed(STORED, len(STORED) - 8),
+    "a bit of the length": changed(STORED, len(STORED) - 1),
+    "bytes after its end": STORED + b"more",
+    "a second header that is none": gzip.compress(changed(TAR, 1024)),
+    "no end": gzip.compress(TAR[:2048]),
+    "half an end": gzip.compress(TAR[:2560]),
+    "files after its end": gzip.compress(TAR + TAR),
+    "a header of a size beyond all": gzip.compress(HUGE.tobuf(tarfile.GNU_FORMAT) + TAR),
+    "a name that is none": members(("conf/base/\xe9\0.yml", 3)),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_archive_is_refused(tmp_path, kind):
+    path = tmp_path / "conf.tar.gz"
+    path.write_bytes(STORED)
+    assert Path(folder_of(str(path), "base"), "base", "catalog.yml").read_bytes() == bytes(3)
+    path.write_bytes(DAMAGED[kind])
+    with pytest.raises(RecipeError, match="expected a folder of configuration or a .tar.gz of one"):
+        folder_of(str(path), "base")
+
+
+def test_a_long_name_takes_no_memory(tmp_path):
+    member = tarfile.TarInfo("x")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 10 * LARGEST
+    path = tmp_path / "conf.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(member.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(10):
+            file.write(b"a" * LARGEST)
+        file.write(TAR)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecipeError, match="more than 16 MB"):
+            folder_of(str(path), "base")
+        assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST
+    finally:
+        tracemalloc.stop()
 
 
 WRONG = {

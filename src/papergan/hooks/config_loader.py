@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +21,7 @@ from papergan.messages import quoted
 from papergan.validation import one_line_error
 
 LARGEST = 16_000_000  # bytes of an archive; configuration is text
+END = bytes(2 * tarfile.BLOCKSIZE)  # what a tar ends with; more zeros may follow
 _UNPACKED: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
 REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro goes on without the other kinds
 
@@ -145,7 +149,7 @@ def folder_of(conf_source: str, base: str) -> str:
     folder.mkdir(exist_ok=True)
     try:
         _unpack(path, folder)
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error, tarfile.TarError) as error:
         raise RecipeError(
             f"{path}: expected a folder of configuration or a .tar.gz of one, as `kedro package` writes: "
             f"{one_line_error(error)}"
@@ -159,20 +163,37 @@ def folder_of(conf_source: str, base: str) -> str:
 def _unpack(path: Path, folder: Path) -> None:
     """Write the files and folders of an archive into a folder; nothing else, and nothing outside of it.
 
-    By hand, since the filters of tarfile came with Python 3.11.4.
+    By hand, since the filters of tarfile came with Python 3.11.4. Files may be there already when it raises.
     """
-    with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:gz") as archive:
+    content = _decompress(path)
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         size = 0
         for member in archive:
-            size += max(member.size, 512)  # of the header, so that many empty files are many bytes too
+            size += max(member.size, tarfile.BLOCKSIZE)  # a sparse file's size is not that of its bytes here
             if size > LARGEST:
-                raise tarfile.TarError(f"it holds more than {LARGEST // 1_000_000} MB")
+                raise _too_large()
             place = (folder / member.name).resolve()
             if not place.is_relative_to(folder.resolve()):
                 raise tarfile.TarError(f"{member.name!r} is outside of its folder")
             if member.isdir():
                 place.mkdir(parents=True, exist_ok=True)
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None:
+            file = archive.extractfile(member) if member.isfile() else None
+            if file is not None:
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(content.read())
+                place.write_bytes(file.read())
+        rest = content[archive.offset :]  # tarfile stops without a word at a header that is damaged
+    if not rest.startswith(END) or rest.strip(b"\0"):
+        raise tarfile.TarError("it is damaged: it cannot be read to its end")
+
+
+def _decompress(path: Path) -> bytes:
+    """The tar in a .tar.gz, read to the end of the file, where gzip keeps its checksum and length."""
+    with open_regular(path) as file, gzip.GzipFile(fileobj=file) as stream:
+        content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise _too_large()
+    return content
+
+
+def _too_large() -> tarfile.TarError:
+    return tarfile.TarError(f"it holds more than {LARGEST // 1_000_000} MB")
