@@ -9,6 +9,7 @@ import fsspec.implementations.local
 import pytest
 import torch
 
+from helpers.project_run import command_here
 from papergan.config.mode_stress import ModeResult
 from papergan.datasets.checkpoints import CheckpointFolder
 from papergan.datasets.feature_cache import FeatureCache, SharedFeatureCache
@@ -120,6 +121,40 @@ def test_only_a_url_is_taken(monkeypatch):
         monkeypatch.setenv("PAPERGAN_REMOTE", wrong)
         with pytest.raises(RecipeError, match="PAPERGAN_REMOTE=.* is no URL of fsspec; expected"):
             url_from("PAPERGAN_REMOTE")
+
+
+ACCOUNT = "me:s3cret"
+
+
+@pytest.mark.parametrize("url", [f"ftp://{ACCOUNT}@host/papergan", f"ftp://{ACCOUNT}@@host/papergan", "a+b://me:@host"])
+def test_an_address_with_a_password_is_refused(tmp_path, url):
+    with pytest.raises(
+        RecipeError, match="must have no password in it.*: FSSPEC_(FTP|A\\+B), ~/.config/fsspec"
+    ) as error:
+        RemoteCopy(tmp_path, url)
+    assert "s3cret" not in str(error.value)
+    assert "me" not in str(error.value).partition(": a copy's")[0]
+
+
+def test_an_address_with_a_user_alone_is_taken(tmp_path):
+    for url in ("ftp://me@host:21/papergan", "abfs://container@account.dfs.core.windows.net/papergan"):
+        assert RemoteCopy(tmp_path, url).url == url
+
+
+def test_the_command_refuses_an_address_with_a_password_in_one_line(monkeypatch):
+    monkeypatch.setenv("PAPERGAN_REMOTE", f"ftp://{ACCOUNT}@127.0.0.1:9/papergan")
+    done = command_here("run", "--pipelines", "mode_stress_test", "--env", "test")
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("papergan: ftp://127.0.0.1:9/papergan: a copy's address")
+    assert "s3cret" not in done.output
+
+
+def test_an_error_shows_no_password(monkeypatch):
+    monkeypatch.setenv("PAPERGAN_REMOTE", f"ftp://{ACCOUNT}@host /papergan")
+    with pytest.raises(RecipeError, match="is no URL") as error:
+        url_from("PAPERGAN_REMOTE")
+    assert "ftp://host /papergan" in str(error.value)
 
 
 def test_checkpoints_go_on_on_another_machine(machines):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SHOWN = 300
 _QUOTED = 120
+_FIRST = 200
+_ACCOUNT = re.compile(r"""(?<=://)[^\s"'/@:]*:[^\s"']*@""")
 
 
 def quoted(something: object) -> str:
@@ -21,18 +24,31 @@ def quoted(something: object) -> str:
 
 
 def sanitise(something: object) -> str:
-    r"""Its text, printable and on one line: `a\nb` for two lines. Of a very long one, only the two ends."""
-    text = str(something)
+    r"""Its text, printable and on one line: `a\nb` for two lines. Of a very long one, only the two ends.
+
+    Without passwords, as in `without_password`: errors of libraries have whole addresses in them.
+    """
+    text = without_password(str(something))
     if len(text) > 2 * _SHOWN:
         text = f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def without_password(text: str) -> str:
+    """The text without the "user:password@" of any address in it; one without a password stays as it is."""
+    return _ACCOUNT.sub("", text)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, of at most 200 characters; its type where it has none."""
+    return sanitise(next(iter(str(error).strip().splitlines()), type(error).__name__))[:_FIRST]
 
 
 def first_cause(error: BaseException) -> str:
     """The first error of a chain of errors, in one line of at most 300 characters."""
     while error.__context__ is not None:
         error = error.__context__
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_SHOWN]
+    return without_password(" ".join(f"{type(error).__name__}: {error}".split()))[:_SHOWN]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 from papergan.atomic_files import read_regular, write_whole
 from papergan.errors import RecipeError, StorageError
-from papergan.messages import quoted, sanitise
+from papergan.messages import quoted, sanitise, without_password
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://\S+")
 _WITHOUT_FOLDERS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "memory"}
@@ -27,10 +27,20 @@ class RemoteCopy:
 
     Credentials are those that the package of the URL's protocol finds (for s3:// that of AWS: its variables, its
     files). Every method raises StorageError where the storage does not answer or refuses.
+    Raises RecipeError for a URL with a password, which would be sent to workers with the rest.
     """
 
     root: Path
     url: str
+
+    def __post_init__(self) -> None:
+        if (shown := without_password(self.url)) != self.url:
+            variable = f"FSSPEC_{self.url.partition(':')[0].upper()}"
+            raise RecipeError(
+                f"{shown}: a copy's address (PAPERGAN_REMOTE) must have no password in it, which would be passed on to "
+                f"workers; leave it to the protocol's package on each machine, or to fsspec: {variable}, "
+                "~/.config/fsspec"
+            )
 
     def fetch(self, path: Path) -> bool:
         """Replace the file at `path` by its copy; returns False, and changes nothing, where there is none."""

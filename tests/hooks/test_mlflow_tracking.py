@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from mlflow import MlflowClient
 
@@ -9,6 +11,7 @@ from helpers.project_run import EXPERIMENT, run_here
 from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, StorageError
 from papergan.hooks.summary import mlflow_lines
+from papergan.messages import first_cause, first_line, quoted, sanitise
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.tracker import run_places
 
@@ -39,6 +42,14 @@ def test_a_run_begins_with_its_data_set(tmp_path, monkeypatch):
     assert run_places == {EXPERIMENT: (group.experiment_id, run.info.run_id)}
 
 
+@pytest.mark.parametrize("show", [sanitise, first_line, quoted, first_cause])
+def test_an_error_of_mlflow_is_shown_without_the_password_of_its_address(show):
+    text = "API request to https://{}host:80/api/2.0 failed with exception postgresql+psycopg://{}host/mlflow me@host"
+    shown = show(ValueError(text.format(*["me:s3cret@"] * 2)))
+    assert "s3cret" not in shown
+    assert text.format("", "")[:100] in shown
+
+
 def test_the_end_of_a_command_says_where_its_runs_are_seen():
     run_places.clear()
     run_places.update(a=("3", "first"), b=("3", "second"))
@@ -53,5 +64,14 @@ def test_the_end_of_a_command_says_where_its_runs_are_seen():
     ]
     server = MlflowConfiguration("https://mlflow.org", "artifacts", interface="https://mlflow.org")
     assert next(mlflow_lines(server))[1].startswith("https://mlflow.org/#/experiments/3/runs?")
+    account = "me:s3cret"
+    server = replace(server, tracking_uri=f"https://{account}@mlflow.org", interface=f"https://{account}@mlflow.org")
+    assert next(mlflow_lines(server))[1].startswith("https://mlflow.org/#/experiments/3/runs?")
+    database = MlflowConfiguration(f"postgresql+psycopg://{account}@host/mlflow", "artifacts")
+    assert next(mlflow_lines(database))[1].endswith(
+        'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI" --host 127.0.0.1'
+    )
+    open_to_all = replace(database, tracking_uri="postgresql://me@host/mlflow")
+    assert "--backend-store-uri postgresql://me@host/mlflow" in next(mlflow_lines(open_to_all))[1]
     run_places.clear()
     assert len(list(mlflow_lines(local))) == 1

@@ -20,6 +20,7 @@ from papergan.config.registry import is_dry_run
 from papergan.datasets.page import Page, PageDataset
 from papergan.errors import NotFiniteError, PaperganError
 from papergan.hooks.mlflow_tracking import file_of
+from papergan.messages import without_password
 from papergan.pipelines.groups import experiment_of
 from papergan.project import IN_CHECKOUT
 from papergan.tracking.configuration import MlflowConfiguration, parse
@@ -106,10 +107,11 @@ def mlflow_lines(mlflow: MlflowConfiguration) -> Iterator[tuple[str, str]]:
     """Label and text: the command that starts MLflow's interface, and the addresses of the runs of this command."""
     if (options := ui_options(mlflow)) is not None:
         yield "MLflow:", f"{_program('mlflow')} {options}"
+    interface = without_password(mlflow.interface)
     for experiment_id in dict.fromkeys(experiment_id for experiment_id, _ in run_places.values()):
-        yield "  all runs:", f"{mlflow.interface}/{table_page(experiment_id)}"
+        yield "  all runs:", f"{interface}/{table_page(experiment_id)}"
     for experiment_id, run_id in run_places.values():
-        yield "  this run:", f"{mlflow.interface}/{run_page(experiment_id, run_id)}"
+        yield "  this run:", f"{interface}/{run_page(experiment_id, run_id)}"
 
 
 def _program(name: str) -> str:

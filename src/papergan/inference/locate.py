@@ -14,7 +14,7 @@ from papergan.inference.model_folder import CARD, CONFIG, PICTURE, WEIGHTS, Stor
 from papergan.inference.sound.models import SoundModel, sound_model
 from papergan.inference.translator import Translator
 from papergan.inference.vectors import VectorGenerator
-from papergan.messages import quoted
+from papergan.messages import first_line, quoted
 from papergan.project import COMMAND
 from papergan.training.numerics import choose_device
 
@@ -98,7 +98,7 @@ def _from_mlflow(text: str) -> Path:
             place = f"models:/{outputs.model_outputs[-1].model_id}"
         folder = Path(download_artifacts(artifact_uri=place))
     except (MlflowException, OSError) as error:
-        raise CheckpointError(f"{text}: MLflow has no such model ({str(error).splitlines()[0]:.200})") from error
+        raise CheckpointError(f"{text}: MLflow has no such model ({first_line(error)})") from error
     found = sorted(folder.rglob(CONFIG))
     if not found:
         raise CheckpointError(f"{text} holds no model of papergan")
@@ -114,7 +114,7 @@ def _from_hub(text: str) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=[CONFIG, WEIGHTS, CARD, PICTURE]))
     except Exception as error:  # the library raises types of requests, of its own, and of the file system
-        raise CheckpointError(f"{text}: the Hub has no such model ({str(error).splitlines()[0]:.200})") from error
+        raise CheckpointError(f"{text}: the Hub has no such model ({first_line(error)})") from error
 
 
 _FETCH: dict[str, Callable[[str], Path]] = {

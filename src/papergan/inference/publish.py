@@ -13,7 +13,7 @@ from papergan.errors import PaperganError, RecipeError
 from papergan.inference.locate import locate
 from papergan.inference.model_card import PICTURE, model_card
 from papergan.inference.model_folder import CARD, StoredModel, read_model, write_model
-from papergan.messages import quoted, sanitise
+from papergan.messages import first_line, quoted
 from papergan.reporting.published_results import PublishedRow
 
 HEAD = 30  # lines of the card that are shown
@@ -101,5 +101,4 @@ def _why(name: str, error: Exception) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403) or type(error).__name__ == "LocalTokenNotFoundError":
         return f"hf://{name}: not logged in, or not allowed to write there; run `hf auth login` with such a token"
-    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return f"hf://{name}: the Hub could not take it ({sanitise(first):.200}); what was sent before may be there"
+    return f"hf://{name}: the Hub could not take it ({first_line(error)}); what was sent before may be there"

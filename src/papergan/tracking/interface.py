@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass
 
 from papergan.config.papers import find_paper
-from papergan.tracking.configuration import MlflowConfiguration
+from papergan.messages import without_password
+from papergan.tracking.configuration import VARIABLE, MlflowConfiguration
 from papergan.tracking.database import PREFIX
 
 EARLIER_PREFIX = "papergan"  # experiments were called papergan/tahvili2025
@@ -69,13 +70,16 @@ def table_view() -> tuple[str, str]:
 
 
 def ui_options(configuration: MlflowConfiguration) -> str | None:
-    """Options of `mlflow` that show the store in a browser on this machine; None for a server, which shows itself."""
+    """Options of `mlflow` that show the store in a browser on this machine; None for a server, which shows itself.
+
+    An address with a password is not written out: it is left to the shell, to take it from MLflow's variable.
+    """
     uri, address = configuration.tracking_uri, configuration.interface
     if uri == address or uri.startswith(("http:", "https:", "databricks")):
         return None
-    local = uri.replace(f"{PREFIX}{os.getcwd()}/", PREFIX)
+    shown = uri.replace(f"{PREFIX}{os.getcwd()}/", PREFIX) if without_password(uri) == uri else f'"${VARIABLE}"'
     host, _, port = address.removeprefix("http://").rpartition(":")
-    return f"ui --backend-store-uri {local} --host {host}" + ("" if port == "5000" else f" --port {port}")
+    return f"ui --backend-store-uri {shown} --host {host}" + ("" if port == "5000" else f" --port {port}")
 
 
 def table_page(experiment_id: str) -> str:
