@@ -11,6 +11,7 @@ import click
 
 from papergan.errors import Interrupted, PaperganError
 from papergan.inference.sampling import FORMATS
+from papergan.messages import on_one_line
 
 Named = Literal["inception", "torchvision"]
 
@@ -100,7 +101,8 @@ def info(model: str, card: bool) -> None:
     from papergan.inference.locate import load
 
     generator = load(model, "cpu")
-    click.echo(generator.stored.card if card and generator.stored.card else repr(generator))
+    written = "\n".join(map(on_one_line, generator.stored.card.splitlines())) if card else ""
+    click.echo(written or repr(generator))
 
 
 @main.command()

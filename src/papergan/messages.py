@@ -31,6 +31,11 @@ def sanitise(something: object) -> str:
     text = without_password(str(something))
     if len(text) > 2 * _SHOWN:
         text = f"{text[:_SHOWN]}...{text[-_SHOWN:]}"
+    return on_one_line(text)
+
+
+def on_one_line(text: str) -> str:
+    r"""The text with all that is not printable as Python writes it: `\n`, `\x1b`."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 

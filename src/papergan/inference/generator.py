@@ -12,16 +12,16 @@ from papergan.data.memory import check_memory
 from papergan.errors import CheckpointError, RecipeError
 from papergan.game.priors import WithChoice, one_hot
 from papergan.game.sampler import CHUNK, Sampler
-from papergan.game.schedules import Progress
 from papergan.inference.description import describe
 from papergan.inference.interpolation import latents_between
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
 from papergan.inference.levels import at_level
 from papergan.inference.model_folder import StoredModel, output_of
 from papergan.inference.samples import Samples, images_as_given
-from papergan.inference.store import restored, stored_spec
+from papergan.inference.store import restored, stored_progress, stored_spec
 from papergan.inference.styles import StyleMethods
 from papergan.inference.truncation import TruncatedSamplers
+from papergan.messages import sanitise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,14 +41,15 @@ class Generator(StyleMethods):
     def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
         self.stored, config, about = stored, stored.config, stored.about
         if "diverged" in config:
-            raise CheckpointError(f"there is no generator in this model: its training {config['diverged']}")
+            raise CheckpointError(f"there is no generator in this model: its training {sanitise(config['diverged'])}")
         if (output := output_of(config)) != "images":
             raise CheckpointError(f"this model, of system {config['system']!r}, makes {output}, and images are needed")
         self.system, self.digest = str(config["system"]), str(config["digest"])
-        self.classes = tuple(config["classes"])
+        self.classes = tuple(map(str, config["classes"]))
         self.conditional = bool(config["conditional"])
         self.recipe, self.metrics, self.protocol = (dict(about.get(n, {})) for n in ("recipe", "metrics", "protocol"))
-        self.image, self.progress = stored_spec(config), Progress(**config["progress"])
+        self.image, self.progress = stored_spec(config), stored_progress(config)
+        self.latent_dim = int(config["prior"]["latent_dim"])
         self.sampler, self.encoder = restored(stored, self.image)
         self._on_cpu = self.sampler.drawing_on_cpu()
         self._newest_chunk: tuple[tuple[int, int, float | None], tuple[Tensor, ...]] | None = None
@@ -66,10 +67,6 @@ class Generator(StyleMethods):
     def at_level(self, level: float) -> Generator:
         """The same at level n, of 4 * 2^n pixels in images of the same size, or n + alpha; see `levels.at_level`."""
         return Generator(at_level(self.stored, self.sampler.generator, level), self.device)
-
-    @property
-    def latent_dim(self) -> int:
-        return int(self.stored.config["prior"]["latent_dim"])
 
     @property
     def num_members(self) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
-from papergan.errors import CheckpointError, RecipeError
+from papergan.errors import CheckpointError, PaperganError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.model_folder import CARD, CONFIG, PICTURE, WEIGHTS, StoredModel, output_of, read_model
 from papergan.inference.sound.models import SoundModel, sound_model
@@ -19,6 +20,9 @@ from papergan.project import COMMAND
 from papergan.training.numerics import choose_device
 
 AnyModel = Generator | SoundModel | VectorGenerator
+G = TypeVar("G", Generator, VectorGenerator)
+# what networks of impossible sizes raise, and settings of a wrong type
+DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> AnyModel:
@@ -41,11 +45,27 @@ def load_generator(source: str | os.PathLike[str], device: torch.device | str | 
 
 
 def _generator(stored: StoredModel, device: torch.device) -> Generator:
-    return (Translator if "input" in stored.config["image"] else Generator)(stored, device)
+    return _built(Translator if "input" in stored.config["image"] else Generator, stored, device)
+
+
+def _vectors(stored: StoredModel, device: torch.device) -> VectorGenerator:
+    return _built(VectorGenerator, stored, device)
+
+
+def _built(kind: type[G], stored: StoredModel, device: torch.device) -> G:
+    """The model of a configuration that anybody may have written; CheckpointError where it describes none."""
+    try:
+        model = kind(stored)
+    except PaperganError:
+        raise
+    except DAMAGED as error:
+        raise CheckpointError(f"the configuration of this model is damaged: {quoted(str(error)):.200}") from error
+    model.to(device)
+    return model
 
 
 _READERS: dict[str, Callable[[StoredModel, torch.device], AnyModel]] = {
-    "images": _generator, "sounds": sound_model, "rows of a table": VectorGenerator,
+    "images": _generator, "sounds": sound_model, "rows of a table": _vectors,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from papergan.data.memory import read_into_memory
 from papergan.errors import CheckpointError
 from papergan.inference.locate import locate
 from papergan.inference.model_folder import WEIGHTS, StoredModel, read_model
-from papergan.messages import quoted
+from papergan.messages import quoted, sanitise
 from papergan.project import COMMAND
 from papergan.weights import Weights, decode
 
@@ -57,7 +57,9 @@ class ModelLibrary:
         """The newest model of this name. Raises as `place` does, and CheckpointError for a damaged or diverged one."""
         stored = read_model(self.place(name))
         if "diverged" in stored.config:
-            raise CheckpointError(f"model {quoted(name)} has no generator: its training {stored.config['diverged']}")
+            raise CheckpointError(
+                f"model {quoted(name)} has no generator: its training {sanitise(stored.config['diverged'])}"
+            )
         return stored
 
     def networks(self, name: str) -> Weights:

@@ -13,7 +13,7 @@ from papergan.errors import PaperganError, RecipeError
 from papergan.inference.locate import locate
 from papergan.inference.model_card import PICTURE, model_card
 from papergan.inference.model_folder import CARD, StoredModel, read_model, write_model
-from papergan.messages import first_line, quoted
+from papergan.messages import first_line, on_one_line, quoted
 from papergan.reporting.published_results import PublishedRow
 
 HEAD = 30  # lines of the card that are shown
@@ -45,7 +45,7 @@ class Publication:
     def __str__(self) -> str:
         done = f"sent to {self.to}: {self.link}" if self.link else f"nothing was sent; {self.to} would get:"
         files = (f"  {one.name:<20} {one.size:>12,} bytes  sha256 {one.digest}" for one in self.files)
-        head = (f"  | {line}".rstrip() for line in self.card.splitlines()[:HEAD])
+        head = (f"  | {on_one_line(line)}".rstrip() for line in self.card.splitlines()[:HEAD])
         return "\n".join([done, *files, f"  {CARD} begins:", *head])
 
 

@@ -106,6 +106,12 @@ def stored_spec(config: Mapping[str, Any]) -> ImageSpec:
     return ImageSpec(channels, size, classes, made, int(image.get("frames", 1)))
 
 
+def stored_progress(config: Mapping[str, Any]) -> Progress:
+    """The progress of training at which a stored model was exported."""
+    given = Progress(**config["progress"])
+    return Progress(int(given.step), int(given.images), float(given.epoch))
+
+
 def restored(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, LatentEncoder | None]:
     """The sampler, and the encoder where there is one, of a stored model, in evaluation mode on the CPU.
 

@@ -24,7 +24,7 @@ from papergan.inference.labels import check_count
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.plain_card import UNKNOWN, plain_card
 from papergan.inference.sampling import Request
-from papergan.inference.store import restored, stored_model, stored_spec
+from papergan.inference.store import restored, stored_model, stored_progress, stored_spec
 from papergan.messages import quoted, sanitise
 from papergan.vectors.vectors import Normalisation
 
@@ -91,7 +91,7 @@ class VectorGenerator:
         self.stored, config = stored, stored.config
         self.system, self.digest = str(config["system"]), str(config["digest"])
         self.metrics: dict[str, float] = dict(stored.about.get("metrics", {}))
-        self.progress = Progress(**config["progress"])
+        self.progress = stored_progress(config)
         try:
             self.columns = tuple(map(str, config["vector"]["columns"]))
             self.normalisation = Normalisation.stored(config["vector"])
