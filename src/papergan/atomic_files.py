@@ -74,6 +74,31 @@ def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def reading_errors(path: Path) -> Iterator[None]:
+    """Convert OSErrors inside the block to StorageError: for looks at folders, which may be closed to this user."""
+    try:
+        yield
+    except StorageError:  # complete already
+        raise
+    except OSError as error:
+        raise StorageError(f"{sanitise(path)} cannot be read: {error.strerror or error}") from error
+
+
+def path_from(given: str | os.PathLike[str]) -> Path:
+    """The path that a user gave, there or not, with the home of `~`.
+
+    Raises RecipeError where nothing can be: too long a name, nobody's home, a folder that is closed to this user.
+    """
+    try:
+        path = Path(given).expanduser()
+        path.resolve().exists()
+    except (OSError, RuntimeError, ValueError) as error:  # the last of a null character
+        why = sanitise(getattr(error, "strerror", None) or error)
+        raise RecipeError(f"{quoted(os.fspath(given))} cannot be a folder or file: {why}") from error
+    return path
+
+
 def check_room(path: Path, size: int, what: str) -> None:
     """Raise StorageError unless `size` bytes are free where `path` would be. what: is to be kept there, in words."""
     free = free_bytes(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 import click
 
+from papergan.atomic_files import path_from, reading_errors
 from papergan.errors import Interrupted, PaperganError
 from papergan.inference.sampling import FORMATS
 from papergan.messages import on_one_line
@@ -33,6 +35,13 @@ class OneLineErrors(click.Group):
             ctx.exit(int(stop.code or 1))
 
 
+class Target(click.Path):
+    """The path of an option that says where to write, with the home of `~`, which not every shell puts there."""
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        return path_from(value)
+
+
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="papergan")
 def main() -> None:
@@ -52,7 +61,7 @@ device = click.option("--device", default=None, help="cpu, cuda, cuda:1; a GPU w
 @click.option("--seed", default=0, show_default=True, help="Sample i depends on the seed and i alone.")
 @click.option("--class", "--labels", "labels", multiple=True, help="A class by name or number; several in turn.")
 @click.option("--truncation", type=float, default=None, help="Threshold of the latents: lower is truer, less varied.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for PNGs, else a file.")
+@click.option("--out", type=Target(), default=None, help="Folder for PNGs, else a file.")
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="png", show_default=True)
 @click.option("--batch-size", default=256, show_default=True, type=click.IntRange(1, 100_000))
 @device
@@ -138,9 +147,10 @@ def evaluate(
 
 def _holds_images(text: str) -> bool:
     """Whether this is a folder or file of images, not a model."""
-    path = Path(text).expanduser()
+    path = path_from(text)
     if path.is_dir():
-        return not (path / "config.json").exists() and not (path / "model").is_dir()
+        with reading_errors(path):
+            return not (path / "config.json").exists() and not (path / "model").is_dir()
     return path.suffix in (".npz", ".npy", ".parquet")
 
 
@@ -153,7 +163,7 @@ def _samples(model: str, number: int, seed: int, device: str) -> Any:
 @main.command()
 @model
 @click.option("--to", "kind", type=click.Choice(("onnx", "pt2")), default="onnx", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="The file to write.")
+@click.option("--out", type=Target(), default=None, help="The file to write.")
 def export(model: str, kind: str, out: Path | None) -> None:
     """Write MODEL as ONNX or as a torch.export program, verified before it is written."""
     from papergan.inference.export import export_model
@@ -166,7 +176,7 @@ def export(model: str, kind: str, out: Path | None) -> None:
 @main.command()
 @model
 @click.argument("images", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("translated"), show_default=True, help="A folder.")
+@click.option("--out", type=Target(), default=Path("translated"), show_default=True, help="A folder.")
 @click.option("--direction", type=click.Choice(("a_to_b", "b_to_a")), default="a_to_b", show_default=True)
 @click.option("--tile", type=click.IntRange(8), default=None, help="Translate in squares of so many pixels.")
 @device
@@ -197,7 +207,7 @@ def measure(model: str, images: Path, tile: int | None, device: str | None) -> N
 @main.command()
 @model
 @click.argument("sounds", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("vocoded"), show_default=True, help="A folder.")
+@click.option("--out", type=Target(), default=Path("vocoded"), show_default=True, help="A folder.")
 @device
 def vocode(model: str, sounds: Path, out: Path, device: str | None) -> None:
     """Restore SOUNDS, a WAV file or those of a folder, from their mel spectrograms with MODEL, a vocoder."""

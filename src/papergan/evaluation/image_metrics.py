@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from papergan.atomic_files import path_from
 from papergan.data.folder import read_images
 from papergan.data.images import ImageSet
 from papergan.errors import EvaluationError
@@ -204,7 +205,7 @@ def image_set(images: Images, name: str, size: int | None = None) -> ImageSet:
     if isinstance(images, ImageSet):
         return images
     if isinstance(images, str | Path):
-        return read_images(Path(images).expanduser(), name=name, size=size)
+        return read_images(path_from(images), name=name, size=size)
     channels_last = not isinstance(images, Tensor)
     pixels = torch.as_tensor(images).cpu()
     if channels_last and pixels.ndim == 3:

@@ -9,6 +9,7 @@ from typing import Any
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from papergan.atomic_files import path_from
 from papergan.config.checked import CompressionPlan, DetectionPlan, Images, Sanity, Settings
 from papergan.config.compression import CompressionSettings
 from papergan.config.detection import DetectionSettings, images_of
@@ -96,8 +97,9 @@ def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
     places: dict[str, Path] = {}
     trained_on: dict[str, object] = {}
     for model in recipe.models:
-        where, short = f"{name}.models", name_of(model)
-        places[short] = _place(where, model, models)
+        where = f"{name}.models"
+        place, short = _place(where, model, models), name_of(model)
+        places[short] = place
         images = images_of(models.model(model))
         if images is None:
             raise CheckpointError(f"{where}: {quoted(model)} does not say what it was trained on; take another model")
@@ -118,6 +120,8 @@ def _place(where: str, model: str, models: ModelLibrary) -> Path:
         place, stored = models.place(model), models.model(model)
     except CheckpointError as error:
         raise CheckpointError(f"{where}: {error}{did_you_mean(model, discover(), LISTED)}") from error
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from error
     if "input" in stored.config["image"]:
         raise RecipeError(f"{where}: {quoted(model)} translates images; give a generator that has latents")
     if (output := output_of(stored.config)) != "images":
@@ -133,12 +137,10 @@ def path_of(name: str, given: Any) -> Path:
             f"{COMMAND} run --pipelines evaluate_images --params real=DIR,fake=DIR"
         )
     try:
-        path = Path(given).expanduser().resolve()
-        there = path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # too long a name, an unknown user's home, a null character
-        why = sanitise(getattr(error, "strerror", None) or error)
-        raise DataError(f"{name}: {quoted(given)} cannot be a folder or file: {why}") from error
-    if not there:
+        path = path_from(given).resolve()
+    except RecipeError as error:
+        raise DataError(f"{name}: {error}") from error
+    if not path.exists():
         raise DataError(f"{name}: there is no folder or file {sanitise(path)}")
     return path
 

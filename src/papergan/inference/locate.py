@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from papergan.atomic_files import path_from, reading_errors
 from papergan.errors import CheckpointError, PaperganError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.model_folder import CARD, CONFIG, PICTURE, WEIGHTS, StoredModel, output_of, read_model
@@ -74,7 +75,10 @@ def _chosen(device: torch.device | str | None) -> torch.device:
 
 
 def locate(source: str | os.PathLike[str]) -> Path:
-    """The folder or file that `source` names, fetched where it is elsewhere."""
+    """The folder or file that `source` names, fetched where it is elsewhere. Raises as `load` for a source.
+
+    StorageError where it is a folder that may not be read.
+    """
     text = os.fspath(source)
     for scheme, fetch in _FETCH.items():
         if text.startswith(scheme):
@@ -82,10 +86,11 @@ def locate(source: str | os.PathLike[str]) -> Path:
     if "://" in text or text.startswith(("models:", "runs:")):
         known = ", ".join(f"{scheme}..." for scheme in _FETCH)
         raise RecipeError(f"{quoted(text)} is no place of a model; give a folder, a file, or {known}")
-    path = Path(text).expanduser()
+    path = path_from(text)
     if not path.exists():
         raise CheckpointError(f"{path} does not exist; `{COMMAND} run --pipelines NAME` writes a model at its end")
-    return newest_model(path) if path.is_dir() else path
+    with reading_errors(path):
+        return newest_model(path) if path.is_dir() else path
 
 
 def newest_model(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from papergan.atomic_files import path_from
 from papergan.data.memory import read_into_memory
 from papergan.errors import CheckpointError
 from papergan.inference.locate import locate
@@ -43,10 +44,10 @@ class ModelLibrary:
 
         Raises CheckpointError where there is none, RecipeError for a source that is not understood.
         """
-        of_experiment = self.folder / name
+        of_experiment = path_from(self.folder / name)
         if of_experiment.is_dir():
             return locate(of_experiment)
-        if ":" not in name and not Path(name).expanduser().exists():
+        if ":" not in name and not path_from(name).exists():
             raise CheckpointError(
                 f"there is no trained model {quoted(name)}: train it first, "
                 f"`{COMMAND} run --pipelines {name}`, or give a model folder"

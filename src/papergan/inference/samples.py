@@ -137,8 +137,16 @@ class Grid:
 
 def check_empty(folder: Path) -> None:
     """Raise StorageError where something stands at `folder` that is not an empty folder."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StorageError(f"{folder} exists and is not an empty folder; name another one, or empty it")
+    with storage_errors(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StorageError(f"{folder} exists and is not an empty folder; name another one, or empty it")
+
+
+def check_no_folder(path: Path) -> None:
+    """Raise StorageError where a folder stands at the path of a file that is to be written."""
+    with storage_errors(path):
+        if path.is_dir():
+            raise StorageError(f"{path} is a folder, expected a file to write; name one with --out")
 
 
 def images_as_given(images: Any, image: ImageSpec) -> Tensor:

@@ -16,7 +16,7 @@ from papergan.atomic_files import check_room, read_regular, storage_errors, writ
 from papergan.errors import RecipeError, StorageError
 from papergan.inference.generator import Generator
 from papergan.inference.labels import check_count
-from papergan.inference.samples import Samples, check_empty
+from papergan.inference.samples import Samples, check_empty, check_no_folder
 from papergan.inference.unfinished_archive import RowFormat, UnfinishedArchive
 from papergan.messages import quoted
 
@@ -66,11 +66,12 @@ def _write_pngs(
     advance: Callable[[int], object],
 ) -> Path | None:  # fmt: skip
     _stream(generator, request, batch_size, 0)  # a wrong request is refused before anything is written
-    if (out / REQUEST).exists():
-        _check_request(generator, request, out, "name another folder")
-    else:
-        check_empty(out)
-    done = _count_pngs(out, request.n)
+    with storage_errors(out):
+        if (out / REQUEST).exists():
+            _check_request(generator, request, out, "name another folder")
+        else:
+            check_empty(out)
+        done = _count_pngs(out, request.n)
     each = max(BLOCK, generator.image.channels * generator.image.size**2 + 256)
     check_room(out / "000000.png", (request.n - done) * each, f"{request.n} images")
     _note_request(generator, request, out)
@@ -122,6 +123,7 @@ def _write_npz(
 ) -> Path | None:  # fmt: skip
     """One archive: `images` uint8 [N, H, W, C], and `labels` int64 [N] where there are classes."""
     _stream(generator, request, batch_size, 0)  # a wrong request is refused before anything is written
+    check_no_folder(out)
     archive = UnfinishedArchive(out, _rows(generator))
     with archive.locked():
         if (archive.folder / REQUEST).exists():
@@ -151,6 +153,7 @@ def _write_grid(
 ) -> Path | None:  # fmt: skip
     if request.n > MOST_IN_A_GRID:
         raise RecipeError(f"a grid of {request.n} images is too large; take at most {MOST_IN_A_GRID}")
+    check_no_folder(out)
     parts = []
     for part in _stream(generator, request, batch_size, 0):
         if should_stop():

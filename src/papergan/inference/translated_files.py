@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from papergan.atomic_files import check_regular, write_whole
+from papergan.atomic_files import check_regular, reading_errors, write_whole
 from papergan.data.decoding import decode_whole
 from papergan.data.folder import IMAGE_SUFFIXES
 from papergan.data.images import Picture
@@ -60,7 +60,9 @@ def image_files(images: Path) -> list[Path]:
     """The file, or the image files of a folder by name. Raises DataError where there are none."""
     if images.is_file():
         return [images]
-    files = sorted(path for path in images.iterdir() if path.is_file() and path.name.lower().endswith(IMAGE_SUFFIXES))
+    with reading_errors(images):
+        found = sorted(path for path in images.iterdir() if path.name.lower().endswith(IMAGE_SUFFIXES))
+        files = [path for path in found if path.is_file()]
     if not files:
         raise DataError(f"{images} holds no images ({', '.join(IMAGE_SUFFIXES)})")
     return files

@@ -23,6 +23,7 @@ from papergan.inference.description import describe_plain
 from papergan.inference.labels import check_count
 from papergan.inference.model_folder import StoredModel
 from papergan.inference.plain_card import UNKNOWN, plain_card
+from papergan.inference.samples import check_no_folder
 from papergan.inference.sampling import Request
 from papergan.inference.store import restored, stored_model, stored_progress, stored_spec
 from papergan.messages import quoted, sanitise
@@ -139,6 +140,7 @@ def sample_rows(model: VectorGenerator, request: Request, out: Path) -> Path:
         raise RecipeError("a model of vectors writes one table: leave --class, --truncation and --format out")
     if out.suffix.lower() not in SUFFIXES:
         raise RecipeError(f"--out {sanitise(out)}: rows are written to {', '.join(SUFFIXES)}")
+    check_no_folder(out)
     return model.sample(request.n, seed=request.seed).save(out)
 
 

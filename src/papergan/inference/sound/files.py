@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from papergan.atomic_files import check_room, write_whole
+from papergan.atomic_files import check_room, reading_errors, write_whole
 from papergan.errors import DataError, RecipeError
 from papergan.inference.generator import Generator
 from papergan.inference.samples import check_empty
@@ -65,7 +65,8 @@ def vocode_files(model: Generator | SoundModel | VectorGenerator, sounds: Path, 
 
 def _in_folder(folder: Path) -> list[Path]:
     """The WAV files of a folder that are not hidden, by name. Raises DataError where there are none."""
-    found = [one for one in folder.iterdir() if one.is_file()] if folder.is_dir() else []
+    with reading_errors(folder):
+        found = [one for one in folder.iterdir() if one.is_file()] if folder.is_dir() else []
     files = sorted(one for one in found if one.suffix.lower() == SUFFIX and not one.name.startswith("."))
     if not files:
         raise DataError(f"{sanitise(folder)} holds no WAV files")
