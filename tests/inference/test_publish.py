@@ -5,6 +5,7 @@ import hashlib
 import json
 import sys
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,9 +15,12 @@ import torch
 
 import papergan
 from inference.conftest import model_of
+from inference.sound_models import stored
+from inference.test_vector_model import vector_model
 from papergan.errors import CheckpointError, RecipeError
-from papergan.inference.model_folder import write_model
+from papergan.inference.model_folder import StoredModel, encode_model, write_model
 from papergan.inference.publish import PublishError, publish
+from papergan.inference.store import diverged_model
 
 COMMIT = "a" * 40
 
@@ -206,3 +210,39 @@ def test_a_missing_package_is_one_line(folder, monkeypatch):
     with pytest.raises(RecipeError, match=r"^publishing needs huggingface_hub: pip install 'papergan\[hub\]'$"):
         publish(folder, "hf://lab/gan", dry_run=False)
     assert publish(folder, "hf://lab/gan").link is None
+
+
+def published_alone(model: StoredModel, folder: Path) -> str:
+    """The card of a file of weights that is published without its folder."""
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(encode_model(model))
+    return publish(folder / "model.safetensors", "hf://lab/gan").card
+
+
+@pytest.mark.parametrize("system", ["wavegan", "melgan", "gan"])
+def test_a_file_of_sounds_or_vectors_gets_the_card_that_its_folder_has(system, tmp_path):
+    model = vector_model() if system == "gan" else stored(system)
+    card = published_alone(model, tmp_path / "m")
+    # the settings in a file are sorted
+    lines, wanted = (
+        sorted(line.rstrip(",") for line in text.splitlines())
+        for text in (card, model.card.replace("path/to/this/folder", "hf://lab/gan"))
+    )
+    assert lines == wanted
+    assert 'papergan.load("hf://lab/gan")' in card
+
+
+def test_a_model_without_a_generator_is_refused(tmp_path):
+    model = diverged_model("dcgan", "diverged at step 5", {})
+    with pytest.raises(CheckpointError, match="no generator in this model: its training diverged at step 5"):
+        published_alone(model, tmp_path / "file")
+    write_model(tmp_path / "folder", model)
+    with pytest.raises(CheckpointError, match="no generator in this model"):
+        publish(tmp_path / "folder", "hf://lab/gan")
+
+
+@pytest.mark.parametrize("changes", [{"image": {}}, {"about": {"metrics": {"fid": "abc"}}}, {"sound": {}}])
+def test_a_card_of_an_odd_configuration_is_one_line(changes, tmp_path):
+    model = model_of("dcgan") if "sound" not in changes else stored("wavegan")
+    with pytest.raises(CheckpointError, match="the configuration of this model is damaged"):
+        published_alone(replace(model, config={**model.config, **changes}), tmp_path / "m")

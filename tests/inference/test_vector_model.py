@@ -27,14 +27,18 @@ SMALL = {"latent_dim": 2, "width": 4}
 SCALE = Normalisation(torch.tensor([100.0, -5.0], dtype=torch.float64), torch.tensor([10.0, 0.5], dtype=torch.float64))
 
 
-@pytest.fixture(scope="module")
-def stored():
+def vector_model() -> StoredModel:
     game = systems.build("gan", ImageSpec(2, 1), SMALL, seed=0)
     return stored_vector_model(
         game, game.sampler().state_dict(), system="gan", overrides=SMALL, image=ImageSpec(2, 1),
         columns=("height", "weight | kg"), normalisation=SCALE, progress=Progress(7, 70),
         about={"experiment": "mine", "dataset": "people/train", "metrics": {"frechet": 0.25}, "seed": 3},
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stored():
+    return vector_model()
 
 
 @pytest.fixture

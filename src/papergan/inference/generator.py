@@ -16,12 +16,11 @@ from papergan.inference.description import describe
 from papergan.inference.interpolation import latents_between
 from papergan.inference.labels import Labels, Members, check_count, label_indices, member_indices
 from papergan.inference.levels import at_level
-from papergan.inference.model_folder import StoredModel, output_of
+from papergan.inference.model_folder import StoredModel, output_of, refuse_diverged
 from papergan.inference.samples import Samples, images_as_given
 from papergan.inference.store import restored, stored_progress, stored_spec
 from papergan.inference.styles import StyleMethods
 from papergan.inference.truncation import TruncatedSamplers
-from papergan.messages import sanitise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,8 +39,7 @@ class Generator(StyleMethods):
 
     def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
         self.stored, config, about = stored, stored.config, stored.about
-        if "diverged" in config:
-            raise CheckpointError(f"there is no generator in this model: its training {sanitise(config['diverged'])}")
+        refuse_diverged(config)
         if (output := output_of(config)) != "images":
             raise CheckpointError(f"this model, of system {config['system']!r}, makes {output}, and images are needed")
         self.system, self.digest = str(config["system"]), str(config["digest"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,15 +55,21 @@ def _vectors(stored: StoredModel, device: torch.device) -> VectorGenerator:
 
 
 def _built(kind: type[G], stored: StoredModel, device: torch.device) -> G:
-    """The model of a configuration that anybody may have written; CheckpointError where it describes none."""
-    try:
+    with configuration_errors():
         model = kind(stored)
+    model.to(device)
+    return model
+
+
+@contextmanager
+def configuration_errors() -> Iterator[None]:
+    """Convert errors inside the block to CheckpointError: it reads a configuration that anybody may have written."""
+    try:
+        yield
     except PaperganError:
         raise
     except DAMAGED as error:
         raise CheckpointError(f"the configuration of this model is damaged: {quoted(str(error)):.200}") from error
-    model.to(device)
-    return model
 
 
 _READERS: dict[str, Callable[[StoredModel, torch.device], AnyModel]] = {

@@ -48,6 +48,12 @@ def output_of(config: Mapping[str, Any]) -> str:
     return "sounds" if "sound" in config else "rows of a table" if "vector" in config else "images"
 
 
+def refuse_diverged(config: Mapping[str, Any]) -> None:
+    """Raise CheckpointError for the model of a training that diverged, which has no generator in it."""
+    if "diverged" in config:
+        raise CheckpointError(f"there is no generator in this model: its training {sanitise(config['diverged'])}")
+
+
 def write_model(folder: Path, model: StoredModel) -> None:
     """Write the files, config.json last: a folder that has it is whole.
 

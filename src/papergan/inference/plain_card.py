@@ -9,17 +9,18 @@ from typing import Any
 from papergan.inference.card_text import code, printable, text
 
 UNKNOWN = "unknown"
+HERE = "path/to/this/folder"
 
 
 def plain_card(
     config: Mapping[str, Any], *, tags: Sequence[str], what: str, use: str, risks: str, facts: Mapping[str, object],
-    shown: Mapping[str, Any],
+    shown: Mapping[str, Any], place: str,
 ) -> str:  # fmt: skip
     """The card of a stored model's configuration; what is missing there is called unknown.
 
     tags: of the Hub, beside "gan", "pytorch" and the system. what: the model makes, and from which data. use: the
     Python that calls it, `g` being the model. risks: the section on its use. facts: rows of the table before the
-    scores. shown: of the configuration, as JSON.
+    scores. shown: of the configuration, as JSON. place: of the model, as `papergan.load` takes it.
     """
     about, system = dict(config["about"]), str(config["system"])
     paper = dict(about.get("paper") or {})
@@ -41,7 +42,7 @@ def plain_card(
         f"The system `{code(system)}` of papergan, {what}.\n",
         "## How to load it\n",
         "```python\nimport papergan\n",
-        'g = papergan.load("path/to/this/folder")',
+        f'g = papergan.load("{code(place)}")',
         use,
         "```\n",
         f"SHA-256 of the weights: `{code(config['digest'])}`. Nothing in the files is executed when they are loaded.\n",

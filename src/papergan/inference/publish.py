@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from papergan.atomic_files import read_regular, sha256_of
 from papergan.errors import PaperganError, RecipeError
-from papergan.inference.locate import locate
-from papergan.inference.model_card import PICTURE, model_card
-from papergan.inference.model_folder import CARD, StoredModel, read_model, write_model
+from papergan.inference.cards import card_of
+from papergan.inference.locate import configuration_errors, locate
+from papergan.inference.model_folder import CARD, PICTURE, StoredModel, read_model, refuse_diverged, write_model
 from papergan.messages import first_line, on_one_line, quoted
 from papergan.reporting.published_results import PublishedRow
 
@@ -59,7 +59,8 @@ def publish(
     and a picture `samples.png` are sent, no other file. A model without a card gets one, with these published numbers.
     to: "hf://ORGANISATION/NAME", made where it does not exist; private: visible to the organisation alone then.
     The token is that of `hf auth login`.
-    Raises RecipeError for a wrong name and a missing package, CheckpointError for a damaged model, PublishError where
+    Raises RecipeError for a wrong name and a missing package, CheckpointError for a damaged model, or one
+    whose training diverged, PublishError where
     the Hub refuses.
     """
     found = re.fullmatch(NAME, to)
@@ -70,7 +71,9 @@ def publish(
     picture = model.picture
     if not picture and place.is_dir() and (place / PICTURE).is_file():
         picture = read_regular(place / PICTURE)
-    card = model.card or model_card(model.config, published, picture=bool(picture), place=to)
+    refuse_diverged(model.config)
+    with configuration_errors():
+        card = model.card or card_of(model.config, published, picture=bool(picture), place=to)
     with TemporaryDirectory(prefix="papergan-") as made:
         staged = Path(made)
         write_model(staged, replace(model, card=card, picture=picture))

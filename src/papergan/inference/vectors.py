@@ -22,7 +22,7 @@ from papergan.inference.card_text import text
 from papergan.inference.description import describe_plain
 from papergan.inference.labels import check_count
 from papergan.inference.model_folder import StoredModel
-from papergan.inference.plain_card import UNKNOWN, plain_card
+from papergan.inference.plain_card import HERE, UNKNOWN, plain_card
 from papergan.inference.samples import check_no_folder
 from papergan.inference.sampling import Request
 from papergan.inference.store import restored, stored_model, stored_progress, stored_spec
@@ -158,10 +158,11 @@ def stored_vector_model(
         about=about,
     )  # fmt: skip
     config = {**stored.config, "vector": {"columns": list(columns), **normalisation.config}}
-    return StoredModel(stored.tensors, config, _card(config))
+    return StoredModel(stored.tensors, config, vector_card(config))
 
 
-def _card(config: Mapping[str, Any]) -> str:
+def vector_card(config: Mapping[str, Any], place: str = HERE) -> str:
+    """The card of a stored model's configuration; what is missing there is unknown. place: as for `plain_card`."""
     about, columns = dict(config["about"]), config["vector"]["columns"]
     return plain_card(
         config, tags=["tabular"], use='g.sample(1000, seed=0).save("rows.csv")', risks=RISKS,
@@ -171,5 +172,5 @@ def _card(config: Mapping[str, Any]) -> str:
             "rows": about.get("dataset", UNKNOWN), "digest of the training rows": about.get("data_digest", UNKNOWN),
             "columns": ", ".join(columns),
         },
-        shown={"settings": config["settings"], "vector": config["vector"]},
+        shown={"settings": config["settings"], "vector": config["vector"]}, place=place,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from papergan.inference.card_text import text
-from papergan.inference.plain_card import UNKNOWN, plain_card
+from papergan.inference.plain_card import HERE, UNKNOWN, plain_card
 
 RISKS = """\
 ## Intended use, misuse and risks
@@ -17,10 +17,10 @@ back sounds that it was trained on; that was not measured here. It repeats the g
 """
 
 
-def sound_card(config: Mapping[str, Any], task: str, use: str) -> str:
+def sound_card(config: Mapping[str, Any], task: str, use: str, place: str = HERE) -> str:
     """The card of a stored model's configuration; what is missing there is called unknown.
 
-    task, use: what the model does, and the Python that calls it, `g` being the model.
+    task, use: what the model does, and the Python that calls it, `g` being the model. place: as for `plain_card`.
     """
     about, sound = dict(config["about"]), config["sound"]
     return plain_card(
@@ -31,5 +31,5 @@ def sound_card(config: Mapping[str, Any], task: str, use: str) -> str:
             "sounds": about.get("dataset", UNKNOWN), "digest of the sounds": about.get("data_digest", UNKNOWN),
             "classes": ", ".join(config["classes"]),
         },
-        shown={"settings": config["settings"], "sound": sound},
+        shown={"settings": config["settings"], "sound": sound}, place=place,
     )  # fmt: skip
