@@ -138,7 +138,13 @@ def print_evaluation(how: EvaluationSettings, real: int) -> None:
     timed(
         f"the discriminator on 3 times {count} images",
         lambda: measure_discriminator(
-            game, splits, count=count, seed=0, batch_size=how.batch_size, progress=Progress()
+            game,
+            splits,
+            count=count,
+            seed=0,
+            batch_size=how.batch_size,
+            training_batch_size=how.batch_size,
+            progress=Progress(),
         ),
     )
     print(f"| all | {sum(parts.values()):.1f} |")

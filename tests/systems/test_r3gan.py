@@ -86,21 +86,22 @@ def test_stages_may_have_widths_of_their_own():
 
 
 def test_a_width_for_all_stages_is_the_same_as_a_list_of_it():
-    one, listed = (systems.build("r3gan", IMAGES, {**SMALL, "width": width}, seed=0) for width in (16, [16, 16]))
+    one, listed = (systems.build("r3gan", IMAGES, {**SMALL, **widths}, seed=0)
+                   for widths in ({"width": 16}, {"width": 24, "stage_widths": [16, 16]}))  # fmt: skip
     for name, value in one.networks.state_dict().items():
         torch.testing.assert_close(listed.networks.state_dict()[name], value, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
-    ("width", "said"),
+    ("widths", "said"),
     [
-        ([16, 16, 16], "width has 3 numbers, where images of 8 pixels have 2 stages"),
-        ([16, 12], "'width.list.1' of system 'r3gan': Input should be a multiple of 8, got 12"),
+        ([16, 16, 16], "stage_widths has 3 numbers, where images of 8 pixels have 2 stages"),
+        ([16, 12], "setting 'stage_widths.1' of system 'r3gan': Input should be a multiple of 8, got 12"),
     ],
 )
-def test_widths_that_fit_no_stages_are_refused(width, said):
+def test_widths_that_fit_no_stages_are_refused(widths, said):
     with pytest.raises(RecipeError, match=said):
-        systems.build("r3gan", IMAGES, {**SMALL, "width": width}, seed=0)
+        systems.build("r3gan", IMAGES, {**SMALL, "stage_widths": widths}, seed=0)
 
 
 def test_what_is_exported_and_compressed_has_convolutions_of_torch():

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field
 from torch import nn
 
 from papergan.data.images import ImageSpec
@@ -35,10 +35,6 @@ from papergan.objectives.gradient_penalties import R1, R2
 
 TRAITS = frozenset({"needs_labels", "unbounded_output"})
 Width = Annotated[int, Field(ge=8, multiple_of=8)]
-Widths = Annotated[  # the tags make an error name the one that was given, and not what it might have been besides
-    Annotated[Width, Tag("number")] | Annotated[list[Width], Tag("list")],
-    Discriminator(lambda given: "list" if isinstance(given, list) else "number"),
-]
 COLOURS = ("brightness", "contrast", "luma_flip", "hue", "saturation")
 
 
@@ -46,7 +42,8 @@ def build(
     images: ImageSpec,
     *,
     latent_dim: Annotated[int, Field(ge=1)] = 64,
-    width: Widths = 768,
+    width: Width = 768,
+    stage_widths: Annotated[tuple[Width, ...], Field(strict=False)] = (),
     blocks: Annotated[int, Field(ge=1, le=100)] = 2,
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     final_learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
@@ -60,9 +57,10 @@ def build(
 ) -> Game:
     """Build the game. A group of the convolutions is 8 channels of `width`, twice as many inside a block.
 
-    width: of every stage, or a list from the stage of 4x4 on (their preset for 64x64 is 768 four times, then 384).
+    width: of every stage. stage_widths: of each in its place, from 4x4 on; their preset for 64x64 ends with 384.
     augmentation: the last probability, 0 = none. half_life: the last one. decay_images: over which all schedules run.
     """
+    widths = stage_widths or width
     decay = CosineDecay(learning_rate, final_learning_rate, decay_images)
     beta = CosineDecay(beta2, final_beta2, decay_images)
     weight = CosineDecay(gamma, final_gamma, decay_images)
@@ -77,8 +75,8 @@ def build(
         networks=nn.ModuleDict(
             {
                 "prior": WithChoice(Gaussian(latent_dim), images.num_classes, from_batch=True),
-                "generator": ResNeXtGenerator(images, latent_dim, width, blocks, classes=images.num_classes),
-                "discriminator": ResNeXtDiscriminator(images, width, blocks, classes=images.num_classes),
+                "generator": ResNeXtGenerator(images, latent_dim, widths, blocks, classes=images.num_classes),
+                "discriminator": ResNeXtDiscriminator(images, widths, blocks, classes=images.num_classes),
             }
         ),
         players=players,

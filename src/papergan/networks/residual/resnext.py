@@ -134,8 +134,8 @@ def stage_widths(images: ImageSpec, width: int | Sequence[int]) -> list[int]:
     widths = [width] * stages if isinstance(width, int) else list(width)
     if len(widths) != stages:
         raise ValueError(
-            f"overrides.width has {len(widths)} numbers, where images of {images.size} pixels have {stages} stages, "
-            "from 4x4 on: give as many, or one for all"
+            f"stage_widths has {len(widths)} numbers, where images of {images.size} pixels have {stages} stages, "
+            "from 4x4 on: give as many, or width alone"
         )
     return widths
 
