@@ -103,3 +103,9 @@ def test_an_average_by_its_half_life_weighs_a_step_by_its_own_images():
 def test_too_few_images_for_the_largest_batch_are_refused():
     with pytest.raises(DataError, match="10 images cannot fill a batch of 12: lower training.batch_size"):
         BatchPlan(10, BatchSizes(4, {20: 12}))
+
+
+def test_the_size_at_so_many_images_is_that_of_the_newest_batch():
+    sizes = BatchSizes(4, {10: 8})  # three batches of 4, the last of which begins before 10 and ends at 12
+    assert [sizes.at(images) for images in (0, 4, 12, 13, 20, 28)] == [4, 4, 4, 8, 8, 8]
+    assert BatchSizes(3).at(0) == BatchSizes(3).at(30) == 3

@@ -7,6 +7,9 @@ from typing import Any
 
 from papergan.messages import sanitise
 
+UNKNOWN = "unknown"
+HERE = "path/to/this/folder"  # of a model that was not published
+
 
 def text(value: object) -> str:
     """On one line, and neither a cell of a table nor HTML."""

@@ -16,13 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from papergan.inference.card_text import code, printable, text
+from papergan.inference.card_text import HERE, UNKNOWN, code, printable, text
 from papergan.inference.compression_section import compression_section
+from papergan.inference.model_folder import PICTURE
 from papergan.metrics.registry import DISCRIMINATOR_METRICS, METRICS, metric_and_class, of_class, prefix_and_metric
 from papergan.reporting.published_results import PublishedRow
 
-UNKNOWN = "unknown"
-PICTURE = "samples.png"
 COPIES = ("copy_rate", "distance_ratio", "membership_auc")  # ends of the names
 OF_PAIRS = {"psnr_y": "psnr_y", "ssim_y": "ssim_y"}
 COMPARABLE = {"fid": "fid", "is": "is_mean", **OF_PAIRS}  # published metrics, and what they are called here
@@ -58,7 +57,7 @@ On deception, on privacy and on openness in medicine after Purwono et al. 2025, 
 
 def model_card(
     config: Mapping[str, Any], published: Sequence[PublishedRow] = (), *, picture: bool = False,
-    place: str = "path/to/this/folder",
+    place: str = HERE,
 ) -> str:  # fmt: skip
     """The card of a stored model's configuration; what is missing there is left out or called unknown.
 

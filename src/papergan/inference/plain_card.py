@@ -6,10 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from papergan.inference.card_text import code, printable, text
-
-UNKNOWN = "unknown"
-HERE = "path/to/this/folder"
+from papergan.inference.card_text import UNKNOWN, code, printable, text
 
 
 def plain_card(

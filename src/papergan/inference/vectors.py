@@ -18,11 +18,11 @@ from papergan.errors import CheckpointError, RecipeError
 from papergan.game.game import Game
 from papergan.game.sampler import CHUNK
 from papergan.game.schedules import Progress
-from papergan.inference.card_text import text
+from papergan.inference.card_text import HERE, UNKNOWN, text
 from papergan.inference.description import describe_plain
 from papergan.inference.labels import check_count
 from papergan.inference.model_folder import StoredModel
-from papergan.inference.plain_card import HERE, UNKNOWN, plain_card
+from papergan.inference.plain_card import plain_card
 from papergan.inference.samples import check_no_folder
 from papergan.inference.sampling import Request
 from papergan.inference.store import restored, stored_model, stored_progress, stored_spec

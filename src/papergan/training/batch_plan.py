@@ -41,6 +41,10 @@ class BatchSizes:
         """Every size, in order."""
         return self.size, *(size for _, size in sorted(self.changes.items()))
 
+    def at(self, images: int) -> int:
+        """The size of the newest batch after so many images; that of the first one before any."""
+        return next(size for first, before, size in reversed(self.stretches) if before < images or not first)
+
     def before(self, batch: int) -> int:
         """Images before this batch."""
         first, images, size = next(one for one in reversed(self.stretches) if one[0] <= batch)

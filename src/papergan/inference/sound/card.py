@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from papergan.inference.card_text import text
-from papergan.inference.plain_card import HERE, UNKNOWN, plain_card
+from papergan.inference.card_text import HERE, UNKNOWN, text
+from papergan.inference.plain_card import plain_card
 
 RISKS = """\
 ## Intended use, misuse and risks

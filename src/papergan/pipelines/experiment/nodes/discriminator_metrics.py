@@ -64,8 +64,8 @@ def measure_discriminator(
             found.append(discriminator(*given).score.float().cpu())
         return torch.cat(found)
 
-    def full_batches(images: int) -> int:
-        return images // batch_size * batch_size if compares and images > batch_size else images
+    def full_batches(total: int) -> int:
+        return total // batch_size * batch_size if compares and total > batch_size else total
 
     def shown(pixels: Tensor) -> Tensor:
         real = to_model_range(pixels.to(game.device))

@@ -65,10 +65,11 @@ def evaluate(
                 metrics = score(sampler, f"samples of the {name.replace('_', ' ')} generator")
             best[name] = BestScore(step=step, epoch=epoch, **metrics)
         game, should_stop = trained_game(recipe, trained, images), stop.requested
+        progress = progress_of(trained)
         of_discriminator = measure_discriminator(
             game, images, count=settings.discriminator_samples, seed=recipe.seed,
-            batch_size=settings.batch_size, training_batch_size=recipe.training.batch_size,
-            progress=progress_of(trained), should_stop=should_stop,
+            batch_size=settings.batch_size, training_batch_size=recipe.training.sizes.at(progress.images),
+            progress=progress, should_stop=should_stop,
         )  # fmt: skip
         of_encoder = score_encoder(game, images, batch_size=settings.batch_size, should_stop=should_stop)
         real_rows += scorer.baseline_rows()

@@ -192,8 +192,8 @@ def _evaluate(
     scores = evaluator.score_sampler(sampler, rules, progress=progress, should_stop=stop.requested, what=what)
     return scores | measure_discriminator(
         game, images, count=recipe.evaluation.discriminator_samples, seed=recipe.seed,
-        batch_size=recipe.evaluation.batch_size, training_batch_size=recipe.training.batch_size, progress=progress,
-        should_stop=stop.requested,
+        batch_size=recipe.evaluation.batch_size, training_batch_size=recipe.training.sizes.at(progress.images),
+        progress=progress, should_stop=stop.requested,
     )  # fmt: skip
 
 
