@@ -12,6 +12,7 @@ _SHOWN = 300
 _QUOTED = 120
 _FIRST = 200
 _ACCOUNT = re.compile(r"""(?<=://)[^\s"'/@:]*:[^\s"']*@""")
+_SECRET = re.compile(r"""([?&](?:password|passwd|pwd|token|secret|sig|sslpassword)=)[^\s"'&#]+""", re.IGNORECASE)
 
 
 def quoted(something: object) -> str:
@@ -40,8 +41,11 @@ def on_one_line(text: str) -> str:
 
 
 def without_password(text: str) -> str:
-    """The text without the "user:password@" of any address in it; one without a password stays as it is."""
-    return _ACCOUNT.sub("", text)
+    """The text with passwords in addresses masked: no "user:password@", and `?password=***` (token, secret, sig).
+
+    A text without a password is returned unchanged.
+    """
+    return _SECRET.sub(r"\1***", _ACCOUNT.sub("", text))
 
 
 def first_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from helpers.project_run import EXPERIMENT, run_here
 from papergan.data.library import ImageLibrary
 from papergan.errors import PaperganError, StorageError
 from papergan.hooks.summary import mlflow_lines
-from papergan.messages import first_cause, first_line, quoted, sanitise
+from papergan.messages import first_cause, first_line, quoted, sanitise, without_password
 from papergan.tracking.configuration import MlflowConfiguration
 from papergan.tracking.tracker import run_places
 
@@ -50,6 +50,13 @@ def test_an_error_of_mlflow_is_shown_without_the_password_of_its_address(show):
     assert text.format("", "")[:100] in shown
 
 
+@pytest.mark.parametrize("name", ["password", "PASSWORD", "token", "sig"])
+def test_a_password_in_the_query_of_an_address_is_masked(name):
+    text = "no answer from postgresql://host/mlflow?user=me&{}={}&sslmode=require and https://host/x?{}={}"
+    assert without_password(text.format(*[name, "s3cret"] * 2)) == text.format(*[name, "***"] * 2)
+    assert without_password("https://host/x?compass=1&word=2") == "https://host/x?compass=1&word=2"
+
+
 def test_the_end_of_a_command_says_where_its_runs_are_seen():
     run_places.clear()
     run_places.update(a=("3", "first"), b=("3", "second"))
@@ -71,6 +78,8 @@ def test_the_end_of_a_command_says_where_its_runs_are_seen():
     assert next(mlflow_lines(database))[1].endswith(
         'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI" --host 127.0.0.1'
     )
+    in_query = replace(database, tracking_uri="postgresql://host/mlflow?password=s3cret")
+    assert '"$MLFLOW_TRACKING_URI"' in next(mlflow_lines(in_query))[1]
     open_to_all = replace(database, tracking_uri="postgresql://me@host/mlflow")
     assert "--backend-store-uri postgresql://me@host/mlflow" in next(mlflow_lines(open_to_all))[1]
     run_places.clear()

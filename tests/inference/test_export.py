@@ -13,7 +13,7 @@ from torch import nn
 from helpers.small_systems import each_system, small, spec, system_of
 from inference.conftest import CLASSES, model_of
 from papergan import systems
-from papergan.errors import RecipeError
+from papergan.errors import RecipeError, StorageError
 from papergan.game.priors import WithChoice
 from papergan.inference import Generator, export
 from papergan.inference.export import check_deviation, export_model, folded, input_names
@@ -161,5 +161,7 @@ def test_wrong_requests(loaded, tmp_path, monkeypatch):
         raise ValueError("first line\nsecond")
 
     monkeypatch.setattr(export, "_program", fails)
+    with pytest.raises(StorageError, match="is a folder, expected a file to write; name one with --out"):
+        export_model(loaded("dcgan"), tmp_path, "pt2")
     with pytest.raises(RecipeError, match=r"^system 'dcgan' cannot be exported to pt2: first line\\nsecond$"):
         export_model(loaded("dcgan"), tmp_path / "model", "pt2")

@@ -17,6 +17,7 @@ from papergan.atomic_files import write_whole
 from papergan.errors import RecipeError
 from papergan.game.priors import InputImages, WithChoice, one_hot
 from papergan.inference.generator import Generator
+from papergan.inference.samples import check_no_folder
 from papergan.inference.store import restored
 from papergan.messages import quiet_libraries, quoted, sanitise
 
@@ -51,9 +52,10 @@ def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Pa
     has several generators. The output `images` is that of `Generator.decode`. Weights are those of the model folder,
     in evaluation mode and float32, with spectral normalisation folded in; the batch may have any size.
     Raises RecipeError where a package is missing, the system cannot be exported, or the file that would be written
-    computes other images than the generator.
+    computes other images than the generator; StorageError where `path` is a folder, before any work.
     """
     path = Path(path).expanduser()
+    check_no_folder(path)
     write_whole(path, exported(generator, to, f"{path}, {to}"))
     return path
 
