@@ -1,4 +1,4 @@
-"""Conversion of what metrics take: torch tensors or NumPy arrays."""
+"""Conversion of the inputs of metrics: torch tensors or NumPy arrays."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NUMBERS = frozenset(str(dtype).removeprefix("torch.") for dtype in (*_WHOLE, *_
 
 
 def as_tensor(values: object, what: str) -> Tensor:
-    """A tensor or a NumPy array of whole or floating numbers, as a tensor of the same numbers and type.
+    """A tensor or a NumPy array of integers or floats, as a tensor of the same values and type.
 
     values: of any shape; a tensor is returned as it is. An array becomes a tensor on the CPU that shares its memory,
-    unless torch cannot hold that: read-only, backwards or of another byte order, it is copied. what: it is, in the
-    message ("fake features").
+    unless torch cannot share it: a read-only array, or one with negative strides or another byte order, is copied.
+    what: the name of the values in the message ("fake features").
     Raises EvaluationError for anything else: lists, masked arrays, and numbers that are boolean, complex, unsigned of
     more than 8 bits, of more than 64 bits, or objects.
     """

@@ -1,6 +1,6 @@
-"""Counts of the classes that a generator draws: entropy, coverage and divergence from those of real images.
+"""Counts of the classes that a generator produces: entropy, coverage and divergence from those of real images.
 
-What collapses within a class (one horse, drawn a thousand times) goes unnoticed, and so do the classifier's mistakes:
+Collapse within a class (one horse, generated a thousand times) goes unnoticed, and so do the classifier's mistakes:
 compare with the counts of real images, not with their labels.
 """
 
@@ -16,7 +16,7 @@ from papergan.metrics.arrays import Array, as_tensor
 
 
 def class_counts(logits: Array) -> Tensor:
-    """Images per predicted class, int64 [K], on the CPU. logits [N, K]: the largest one is the class.
+    """Images per predicted class, int64 [K], on the CPU. logits [N, K]: the largest one gives the class.
 
     Raises EvaluationError for other shapes, no images, fewer than two classes, and for NaN or infinity.
     """
@@ -29,21 +29,21 @@ def class_counts(logits: Array) -> Tensor:
 
 
 def classes_covered(counts: Tensor) -> int:
-    """How many classes hold more than 1 / (10 K) of the images, a tenth of a fair share."""
+    """The number of classes that hold more than 1 / (10 K) of the images, a tenth of a fair share."""
     return int((_shares(counts) > 1 / (10 * len(counts))).sum())
 
 
 def class_entropy(counts: Tensor) -> float:
-    """-sum_k p_k ln p_k / ln K of the predicted shares p: 0 for one class, 1 for all K alike."""
+    """-sum_k p_k ln p_k / ln K of the predicted shares p: 0 for one class, 1 for equal shares of all K."""
     shares = _shares(counts)
     return -float(torch.xlogy(shares, shares).sum()) / math.log(len(counts)) + 0.0  # never -0.0
 
 
 def divergence_from_even(counts: Tensor) -> float:
-    """KL(p || u) = sum_k p_k ln(p_k K) in nats of the predicted shares p from even ones u, 0..ln K; 0 is best.
+    """KL(p || u) = sum_k p_k ln(p_k K) in nats of the predicted shares p from uniform u, 0..ln K; 0 is best.
 
-    N images of the even law itself reach about (K - 1) / (2 N). Source: Lin et al. 2018 (PacGAN), arXiv:1712.04086,
-    section 4.2, in the direction and against the shares of its code.
+    N images of the uniform distribution itself reach about (K - 1) / (2 N). Source: Lin et al. 2018 (PacGAN),
+    arXiv:1712.04086, section 4.2, in the direction and with the reference shares of its code.
     """
     shares = _shares(counts)
     return max(float(torch.xlogy(shares, shares * len(counts)).sum()), 0.0)
@@ -52,8 +52,8 @@ def divergence_from_even(counts: Tensor) -> float:
 def class_divergence(counts: Tensor, reference: Tensor) -> float:
     """KL(p || q) = sum_k p_k ln(p_k / q_k) >= 0 in nats, p the shares of these counts and q those of the reference.
 
-    Both get one pseudo-count in all, 1/K for each class: p_k = (n_k + 1/K) / (N + 1). It keeps the divergence
-    finite where the reference lacks a class, and fades with N. Raises EvaluationError for other classes.
+    Both get one pseudo-count in total, 1/K for each class: p_k = (n_k + 1/K) / (N + 1). It keeps the divergence
+    finite where the reference lacks a class, and fades with N. Raises EvaluationError for different numbers of classes.
     Source: design of this project.
     """
     if len(counts) != len(reference):

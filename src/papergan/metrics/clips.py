@@ -10,16 +10,16 @@ import torch
 from papergan.errors import EvaluationError
 from papergan.metrics.arrays import Array, as_tensor
 
-SURE: Final = 0.9  # the least probability of a motion that counts as recognised
+SURE: Final = 0.9  # the smallest probability of a motion that counts as recognised
 
 
 def content_kept(logits: Array) -> float:
-    """The share of clips, 0..1, all of whose frames a classifier of single frames takes for one and the same class.
+    """The share of clips, 0..1, all of whose frames a classifier of single frames assigns to the same class.
 
     logits: [N, T, K], of T frames of each of N clips. A classifier errs on real frames too: compare with the value that
-    real clips have. A still picture has 1. Raises EvaluationError for other shapes.
+    real clips have. A still image scores 1. Raises EvaluationError for other shapes.
     After the content consistency of Tulyakov et al. 2018 (MoCoGAN), arXiv:1707.04993, section 4.1, which is a distance
-    of features of faces; here classes have the place of persons.
+    of features of faces; here classes take the place of persons.
     """
     found = _checked(logits, 3).argmax(2)
     return float((found == found[:, :1]).all(1).double().mean())
@@ -35,10 +35,10 @@ def motion_recognised(logits: Array, motions: int) -> float:
 
 
 def motion_entropy(logits: Array, motions: int) -> float:
-    """The entropy of the motions of clips, divided by its maximum: 0..1; 0 where all move one way, 1 where all alike.
+    """The entropy of the motions of clips, divided by its maximum: 0..1; 0 = all the same, 1 = equally frequent.
 
-    Of the mean over clips of the probabilities of `motion_recognised`, which one clip for all satisfies as well; logits
-    as there. Raises EvaluationError for other shapes, and for fewer than two motions.
+    Computed from the mean over clips of the probabilities of `motion_recognised`, so that one undecided clip, repeated
+    for all, can score as high; logits as there. Raises EvaluationError for other shapes and fewer than two motions.
     """
     if motions < 2:
         raise EvaluationError(f"the entropy of motions needs two of them, got {motions}")

@@ -1,4 +1,4 @@
-"""Metrics of a conditional generator: distances within classes, classes as asked for, what classifiers learn."""
+"""Metrics of a conditional generator: distances within classes, class accuracy, classifiers trained on its images."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def statistics_by_class(features: Array, labels: Tensor, num_classes: int) -> li
 def intra_class_distances(generated: Sequence[FeatureStatistics], real: Sequence[FeatureStatistics]) -> list[float]:
     """Frechet distance of generated from real images of each class; the mean of these K distances is the intra-FID.
 
-    intra-FID = 1/K sum_c d^2(features of generated images asked to be of class c, features of real images of class c).
-    Each distance is biased upwards by the few images of one class: compare equal counts only. It sees what collapses
-    within a class, and images of another class than was asked for; the FID of all classes together sees neither.
+    intra-FID = 1/K sum_c d^2(features of images generated for class c, features of real images of class c).
+    Each distance is biased upwards by the few images of one class: compare equal counts only. It detects collapse
+    within a class, and images of another class than the requested one; the FID of all classes together detects neither.
     generated, real: by class, see `statistics_by_class`. Raises EvaluationError as `frechet_distance`.
     Source: Miyato and Koyama 2018, arXiv:1802.05637, section 5.1.
     """
@@ -42,11 +42,11 @@ def intra_class_distances(generated: Sequence[FeatureStatistics], real: Sequence
 def class_accuracies(logits: Array, labels: Tensor, num_classes: int) -> Tensor:
     """Share of the images of each class that a classifier assigns to it, float64 [K]; NaN for a class without images.
 
-    logits [N, K]: of the data set's classifier on generated images; labels int64 [N]: the classes that these were asked
-    for. A classifier errs on real images too: compare with the value that real images have. One image for each class,
-    drawn over and over, is not noticed.
+    logits [N, K]: of the data set's classifier on generated images; labels int64 [N]: the requested classes. A
+    classifier errs on real images too: compare with the value that real images have. One image per class, generated
+    over and over, goes unnoticed.
     Raises EvaluationError for other shapes. Source: Odena et al. 2017, arXiv:1610.09585, section 4.2, with a classifier
-    of the data set in the place of Inception.
+    of the data set instead of Inception.
     """
     logits = as_tensor(logits, "logits")
     if logits.ndim != 2 or logits.shape[1] != num_classes:
@@ -74,13 +74,13 @@ def classification_accuracy_score(
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
 ) -> float:
-    """CAS: the accuracy, 0..1, on real `test` images of a classifier of `generated` images with their given classes.
+    """CAS: the accuracy, 0..1, on real `test` images of a classifier trained on `generated` images and their classes.
 
-    It is as high as that of a classifier of as many real images only where images of every class are right, varied and
-    of the real law: the measure of a conditional generator that no single class can hide from.
-    The classifier and its training are those of `DomainClassifier`, of `width` in its stem, in the place of the
+    It is as high as for a classifier trained on as many real images only if the images of every class are right, varied
+    and distributed like real ones: a measure of a conditional generator that no single class can hide from.
+    The classifier and its training are those of `DomainClassifier`, of `width` in its stem, instead of the
     paper's ResNet-50, so values hold for this classifier and this number of images.
-    Raises EvaluationError where both have other classes or sizes, EvaluationStopped once `should_stop()` is true.
+    Raises EvaluationError where both differ in classes or sizes, EvaluationStopped once `should_stop()` is true.
     Source: Ravuri and Vinyals 2019, arXiv:1905.10887, section 3.
     """
     return _accuracy_after(generated, test, epochs, width, flip, seed, device, should_stop)
@@ -99,14 +99,14 @@ def naive_augmentation_score(
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
 ) -> float:
-    """NAS: the accuracy, 0..1, on real `test` images of a classifier of real images with generated ones beside them.
+    """NAS: the accuracy, 0..1, on real `test` images of a classifier trained on real and generated images.
 
-    The classifier sees `images` images in each epoch: the generated ones once, and in all other places the real ones in
-    turn. Without `generated` they are real alone, which is what NAS is compared with: for the same `images`, `epochs`
-    and `seed` both have the same gradient steps in batches of one size. Augmentation helps where NAS is higher.
-    flip: mirrored in every other epoch. Images are shifted by up to 2 pixels in any case. The classifier is that of
-    `classification_accuracy_score`; the paper's is a ResNet-50.
-    Raises EvaluationError where both have other classes or sizes, and where not every real image has a place, and
+    The classifier sees `images` images in each epoch: the generated ones once, and for the rest the real ones in turn.
+    Without `generated` all are real, which is the baseline for NAS: for the same `images`, `epochs` and `seed` both
+    take the same gradient steps with the same batch size. Augmentation helps if NAS is higher.
+    flip: images are mirrored in every other epoch. They are shifted by up to 2 pixels in any case. The classifier is
+    that of `classification_accuracy_score`; the paper's is a ResNet-50.
+    Raises EvaluationError where both differ in classes or sizes, and where not every real image has a place, and
     EvaluationStopped once `should_stop()` is true.
     Source: Ravuri and Vinyals 2019, arXiv:1905.10887, which names the score; equal steps are our choice.
     """

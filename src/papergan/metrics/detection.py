@@ -1,4 +1,4 @@
-"""A detector of generated images: a classifier of real and generated ones, and how it takes those of any generator."""
+"""A detector of generated images: a classifier of real and generated ones, and its performance on any generator."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def train_detector(
     device: torch.device | str = "cpu",
     should_stop: Callable[[], bool] | None = None,
 ) -> Weights:
-    """A classifier of images of `real_and_generated`; both kinds alike many, or it is biased towards one.
+    """Train a classifier on images of `real_and_generated`; unequal numbers of both kinds bias it towards one.
 
     The classifier and its training are those of `DomainClassifier`, `width` in its stem: shifts by up to 2 pixels, and
-    flips where `flip` says so. Source: Wang et al. 2020, arXiv:1912.11035, with a smaller network in the place of their
+    flips if `flip` is set. Source: Wang et al. 2020, arXiv:1912.11035, with a smaller network instead of their
     ResNet-50 and without their blur and JPEG.
     Raises EvaluationError where both differ in size, EvaluationStopped once `should_stop()` is true.
     """
@@ -51,7 +51,7 @@ def train_detector(
 def detector_scores(detector: Weights, images: Tensor, device: torch.device | str = "cpu") -> Tensor:
     """The logit of "generated" minus that of "real", float32 [N], on the host, of uint8 [N, C, S, S]; 0 = undecided.
 
-    Raises EvaluationError for images of another size than the detector has learned from.
+    Raises EvaluationError for images of another size than the detector was trained on.
     """
     extractor = DomainExtractor.from_weights(detector, device)
     logits = torch.cat([extractor(batch).logits.cpu() for batch in torch.split(images, AT_ONCE)])
@@ -60,10 +60,10 @@ def detector_scores(detector: Weights, images: Tensor, device: torch.device | st
 
 @dataclass(frozen=True)
 class Detection:
-    """How a detector does on the images of one generator.
+    """The performance of a detector on the images of one generator.
 
     accuracy: (detected + 1 - false_alarms) / 2, 0..1, 0.5 = chance. detected: share of the generated images that it
-    takes for such; false_alarms: of the real ones. auc: the area under the ROC curve, which no threshold decides.
+    classifies as generated; false_alarms: of the real ones. auc: the area under the ROC curve, over all thresholds.
     """
 
     accuracy: float
@@ -73,10 +73,10 @@ class Detection:
 
 
 def detection(real_scores: Array, generated_scores: Array) -> Detection:
-    """The rates of a detector whose scores are above 0 for what it takes for generated.
+    """The rates of a detector that classifies images with scores above 0 as generated.
 
-    real_scores [N], generated_scores [M]: of images that it has not learned from. An accuracy at chance beside an AUC
-    near 1 is of a detector that tells the two apart by another threshold than it has learned, as across generators.
+    real_scores [N], generated_scores [M]: of images it was not trained on. An accuracy at chance with an AUC near 1
+    means that the detector separates the two at another threshold than it has learned, as happens across generators.
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
     """
     real, generated = checked_scores(real_scores, "real scores"), checked_scores(generated_scores, "generated scores")

@@ -23,7 +23,7 @@ class DiscriminatorAccuracy:
     gap: float
 
     def as_metrics(self) -> dict[str, float]:
-        """The names under which score cards and logs hold them."""
+        """The values by the names that score cards and logs use."""
         return {
             "discriminator_accuracy_zero": self.at_zero,
             "discriminator_accuracy_midpoint": self.at_midpoint,
@@ -58,11 +58,11 @@ def _balanced(real: Tensor, fake: Tensor, threshold: float) -> float:
 def membership_auc(members: Array, others: Array) -> float:
     """Area under the ROC curve of "a higher score means it was trained on", 0..1; 0.5 is chance.
 
-    AUC = P[score of a member > score of another] + 1/2 P[equal] = U / (N M), Mann-Whitney's U from ranks, exactly.
+    AUC = P[score of a member > score of a non-member] + 1/2 P[equal] = U / (N M), Mann-Whitney's U from ranks, exactly.
     members [N]: the discriminator's scores on images it was trained on; others [M]: on real images held out from
     training, same source and same preparation, without augmentation. Any increasing map of the scores (logits,
-    probabilities, a critic's drift) leaves it as it is. It is what a white-box attacker reaches who ranks by score;
-    near 0.5 rules out this attack, not others, and says nothing about what the generator copies.
+    probabilities, a critic's drift) leaves it as it is. It is what a white-box attacker who ranks by score achieves;
+    near 0.5 rules out this attack, not others, and gives no information about what the generator copies.
     purwono2025 (ethics) warns that a GAN may remember its training data and leak it; this is one way to measure it.
     Raises EvaluationError for scores that are empty, not one per image, or not finite.
     Source: Hayes et al. 2019 (LOGAN), arXiv:1705.07663, the white-box attack; Mann and Whitney 1947 for U.
@@ -80,7 +80,7 @@ def roc_auc(positives: Array, negatives: Array) -> float:
     ranked = theirs.to(mine.device).sort().values
     below = torch.searchsorted(ranked, mine, right=False).sum()
     not_above = torch.searchsorted(ranked, mine, right=True).sum()
-    return int(below + not_above) / (2 * len(mine) * len(theirs))  # whole numbers until here: ties cost nothing
+    return int(below + not_above) / (2 * len(mine) * len(theirs))  # integers up to here: ties are exact
 
 
 def checked_scores(scores: Array, name: str) -> Tensor:

@@ -14,8 +14,8 @@ def code_error(codes: Array, labels: Array, known_codes: Array, known_labels: Ar
     """Error of a categorical code as a class label, 0..1; the share of images whose code stands for another class.
 
     Each value of the code stands for the class that most of the known images with it have, the first one of several;
-    a value that no known image has is an error. codes [N], known_codes [M]: integers from 0 on; labels likewise.
-    Raises EvaluationError for what is empty or of different lengths.
+    a value that no known image has counts as an error. codes [N], known_codes [M]: integers from 0 on; labels likewise.
+    Raises EvaluationError for empty input and for different lengths.
     Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), section 7.2, which matches "each category to a digit type".
     """
     codes, labels = _paired(codes, labels, "codes")
@@ -30,7 +30,7 @@ def nearest_neighbour_accuracy(features: Array, labels: Array, known_features: A
     """Share of images whose label is that of the nearest known image, 0..1; Euclidean distances.
 
     features [N, F], known_features [M, F]: float32. labels [N], known_labels [M]: integers.
-    Raises EvaluationError for what is empty, of different lengths, or not finite.
+    Raises EvaluationError for empty input, different lengths, and values that are not finite.
     Source: Donahue et al. 2017 (BiGAN, arXiv:1605.09782), section 4.1 and table 1.
     """
     features, labels = _paired(features, labels, "features")
@@ -40,9 +40,9 @@ def nearest_neighbour_accuracy(features: Array, labels: Array, known_features: A
 
 
 def reconstruction_error(images: Array, reconstructions: Array) -> float:
-    """The mean of ||x - G(E(x))||, the Euclidean distance of an image from its reconstruction, pixels in [0, 1].
+    """The mean of ||x - G(E(x))||, the Euclidean distance between an image and its reconstruction, pixels in [0, 1].
 
-    images, reconstructions: [N, C, S, S] in [-1, 1]. Raises EvaluationError for what is empty or of different shapes.
+    images, reconstructions: [N, C, S, S] in [-1, 1]. Raises EvaluationError for empty input and for different shapes.
     Source: Donahue et al. 2017, "EGr" of the authors' code.
     """
     images, reconstructions = as_tensor(images, "images"), as_tensor(reconstructions, "reconstructions")

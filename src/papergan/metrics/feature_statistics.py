@@ -33,7 +33,7 @@ class FeatureStatistics:
 
     @classmethod
     def of(cls, features: Array) -> FeatureStatistics:
-        """The statistics of features [N, D] that are all at hand, gathered where they lie.
+        """The statistics of features [N, D] that are all available, computed on their device.
 
         Raises EvaluationError as `update` does.
         """
@@ -66,7 +66,7 @@ class FeatureStatistics:
 
     @property
     def covariance(self) -> Tensor:
-        """Scatter / (N - 1), float64 [D, D]. Raises EvaluationError for fewer than two features, and for infinity."""
+        """Scatter / (N - 1), float64 [D, D]. EvaluationError for fewer than two features, NaN or infinity."""
         if self.count < 2:
             raise EvaluationError(f"a covariance needs at least 2 features, got {self.count}")
         covariance = self.scatter / (self.count - 1)
@@ -78,15 +78,15 @@ class FeatureStatistics:
     def root(self) -> Tensor:
         """R [D, rank] with R R^T = covariance, float64; directions below rounding level are left out.
 
-        Computed once: a reference is compared with many samples. Raises EvaluationError for what is no covariance.
+        Computed once: a reference is compared with many samples. Raises EvaluationError if it is no covariance.
         """
-        covariance = self.covariance  # takes in what is pending, which forgets the root
+        covariance = self.covariance  # absorbs pending features, which resets the root
         if self._root is None:
             self._root = _root(covariance)
         return self._root
 
     def update(self, features: Array) -> None:
-        """Take in [B, D], any float type. Raises EvaluationError for other shapes, and for NaN or infinity."""
+        """Add features [B, D] of any float type. Raises EvaluationError for other shapes, and for NaN or infinity."""
         features = as_tensor(features, "features")
         if features.ndim != 2 or features.shape[1] != self.dimension:
             raise EvaluationError(f"features must be [B, {self.dimension}], got {tuple(features.shape)}")
@@ -95,7 +95,7 @@ class FeatureStatistics:
         self._pending.append(features.detach())
         if sum(len(part) for part in self._pending) >= ROWS_PER_UPDATE:
             self._absorb_pending()
-        else:  # what waits must not change where the caller fills the same memory again
+        else:  # pending features must not change when the caller reuses the memory
             self._pending[-1] = self._pending[-1].clone()
 
     def merge(self, other: FeatureStatistics) -> FeatureStatistics:
@@ -106,7 +106,7 @@ class FeatureStatistics:
         return merged
 
     def to(self, device: torch.device | str) -> FeatureStatistics:
-        """The same statistics, held on `device`; these themselves where they are there already."""
+        """The same statistics on `device`; this object itself if they are there already."""
         if torch.device(device) == self._mean.device:
             return self
         return FeatureStatistics.from_tensors({name: t.to(device) for name, t in self.to_tensors().items()})

@@ -14,8 +14,8 @@ from papergan.metrics.arrays import Array, as_tensor
 from papergan.metrics.feature_statistics import FeatureStatistics
 from papergan.randomness import seed_for
 
-TOLERANCE = 1e-10  # of what is added up, the error that the quick way may have by its own estimate
-ROUNDINGS = 5  # of the norm, over D^(1/2), that an eigenvalue is off by on average: three times what was measured
+TOLERANCE = 1e-10  # of the sum of the terms: the largest estimated error of the fast method
+ROUNDINGS = 5  # of the norm, over D^(1/2): mean error of an eigenvalue, three times the measured one
 PAIRS = 1000  # of samples, held in float64 at once
 
 
@@ -25,14 +25,14 @@ def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     d^2 = |m_a - m_b|^2 + tr(S_a) + tr(S_b) - 2 tr((S_a S_b)^(1/2)).
     With a root S_b = R R^T the last trace is the sum of the roots of the eigenvalues of R^T S_a R. Where that would
     lose digits, because some of them are close to 0, it is the nuclear norm |R_a^T R|_*, which is slower and does not
-    square what is small. Roots are cut at rounding level. Either way, and either way round, the error is below 1e-10 of
-    1 + tr(S_a) + tr(S_b), also for covariances that are singular; a root of the product S_a S_b itself is off by 1e-3
-    there. Except where one covariance is singular but for rounding, with eigenvalues below 1e-8 of its largest and not
-    0 (float32 features of low rank), and the other has those directions: a covariance in float64 knows them to half
-    the digits, and the error is below 2 D eps^(1/2) (|S_a|^(1/2) tr(S_b)^(1/2) + |S_b|^(1/2) tr(S_a)^(1/2)), |S| the
-    largest eigenvalue, eps = 2.2e-16; found: 1e-8 to 2e-6 of tr(S_a) + tr(S_b). Laws that lack the same directions
-    keep 1e-10.
-    The root of b is kept with it: let b be what many are compared with.
+    square small values. Roots are cut at rounding level. By either method, and in either order of a and b, the error is
+    below 1e-10 of 1 + tr(S_a) + tr(S_b), also for singular covariances; a root of the product S_a S_b itself is off by
+    1e-3 there. The exception: one covariance is singular up to rounding, with eigenvalues below 1e-8 of its largest and
+    not 0 (float32 features of low rank), and the other has those directions. A covariance in float64 determines them to
+    half the digits, and the error is below 2 D eps^(1/2) (|S_a|^(1/2) tr(S_b)^(1/2) + |S_b|^(1/2) tr(S_a)^(1/2)), |S|
+    the largest eigenvalue, eps = 2.2e-16; found: 1e-8 to 2e-6 of tr(S_a) + tr(S_b). Distributions that lack the same
+    directions keep 1e-10.
+    The root of b is kept with b: pass as b the one that many are compared with.
     Covariances are divided by N - 1. The distance is biased upwards by roughly 1/N: compare equal counts only.
     Raises EvaluationError for different dimensions, fewer than two samples, and anything that is not finite.
     Source: Heusel et al. 2017, arXiv:1706.08500, eq. 6; Dowson and Landau 1982, eq. 4.
@@ -59,17 +59,17 @@ def frechet_deviation(
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
 ) -> float:
-    """Standard deviation that the Frechet distance of `features` [N, D] from `real` owes to the choice of samples.
+    """Standard deviation of the Frechet distance of `features` [N, D] from `real` due to the choice of samples.
 
-    The real images stay, since they are the same ones for every model. With f and h of `Expansion`, the variance to
-    second order is E f^2 / N + E h^2 / (2 N^2). The mean of f^2 over the samples exceeds E f^2 by E h^2 / N, since f is
-    taken at their own law: that is taken off, down to 0. E h^2 is the mean over PAIRS random pairs of different samples
-    for each of `resamples`.
-    Valid near the floor, where a bootstrap is about twice too large and for N near D tenfold, because its duplicates
-    look like missing directions, and far from it. Against fresh draws of normal features of equal spread it is right
-    within 15 % on average for N >= 10 D, up to 1.4 times too large for N = 1.5 D; of real images, within 35 %. Near the
-    floor it is up to 1.6 times too large, and one estimate scatters by half, where a few directions hold most of
-    the variance; with heavy tails (kurtosis 11 in every direction at once) it is up to 2.8 times too large, a
+    The real images are fixed, since they are the same ones for every model. With f and h of `Expansion`, the variance
+    to second order is E f^2 / N + E h^2 / (2 N^2). The mean of f^2 over the samples exceeds E f^2 by E h^2 / N, since f
+    is taken at their own empirical distribution: the excess is subtracted, down to 0. E h^2 is the mean over PAIRS
+    random pairs of different samples for each of `resamples`.
+    Valid far from the floor and near it, where a bootstrap is about twice too large, and tenfold for N near D, because
+    its duplicates look like missing directions. Compared with fresh draws of normal features of equal spread it is
+    right within 15 % on average for N >= 10 D, up to 1.4 times too large for N = 1.5 D; for real images, within 35 %.
+    Near the floor it is up to 1.6 times too large, and one estimate scatters by half, where a few directions hold most
+    of the variance; with heavy tails (kurtosis 11 in every direction at once) it is up to 2.8 times too large, a
     bootstrap 3.5 times. See benchmarks/frechet_deviation.py.
     Raises EvaluationError for fewer than one of `resamples` or two samples, and as `frechet_distance`;
     EvaluationStopped between two of `resamples` once `should_stop()` is true.
@@ -109,13 +109,13 @@ def _from_eigenvalues(a: FeatureStatistics, b: FeatureStatistics, tolerance: flo
 
 
 class Expansion:
-    """First and second derivative of d^2(P, real) at the law P of the samples, in directions of point masses.
+    """First and second derivative of d^2(P, real) at the samples' distribution P, in directions of point masses.
 
     With c = x - m_a, S_b = R R^T, R^T S_a R = U L U^T, s = L^(1/2) and u(x) = U^T R^T c,
     f(x) = 2 (m_a - m_b).c + |c|^2 - sum_i u_i^2 / s_i, up to a constant;
     h(x, y) = 2 sum_i u_i v_i / s_i + sum_ij (u_i u_j - L_ij) (v_i v_j - L_ij) / (s_i s_j (s_i + s_j)), v = u(y),
     so that d^2 of N samples is d^2(P) + 1/N sum_i f(x_i) + 1/(2 N^2) sum_ij h(x_i, x_j) + ... Directions in which P or
-    the real images are flat to rounding are left out. All in float64, where the samples' statistics lie.
+    the real images are flat to rounding are left out. All in float64, on the device of the samples' statistics.
     Raises EvaluationError for different dimensions, and as `FeatureStatistics.root` does.
     Source: eq. 6 of Heusel et al. 2017, arXiv:1706.08500, by the derivatives of tr(M^(1/2)) (Bhatia 1997, Matrix
     Analysis, theorem V.3.3).

@@ -53,13 +53,13 @@ def inception_score(logits: Array, splits: int = 10, seed: int = 0) -> Inception
 
 
 def modified_inception_score(logits: Array) -> float:
-    """DeLiGAN's m-IS: how differently images of one class are seen; 1 where all look alike, without upper bound.
+    """DeLiGAN's m-IS: how differently images of one class are classified; 1 if all look alike, no upper bound.
 
     mean over c of exp(E_i E_j KL(p(y|x_i) || p(y|x_j))), x_i and x_j both predicted (largest logit) as class c, over
     the classes c that occur. In closed form the exponent is mean_i sum_y p_i log p_i - sum_y mean(p) mean(log p).
-    logits: [N, K] before softmax, samples of the generator only. Pairs i = j count, as in the paper's code. It takes
-    every difference between predictions for diversity, a blurred image beside a sharp one too, and grows with the
-    classifier's doubts: read it next to the value of real images, never alone.
+    logits: [N, K] before softmax, samples of the generator only. Pairs i = j count, as in the paper's code. It counts
+    every difference between predictions as diversity, even between a blurred and a sharp image, and grows with the
+    classifier's uncertainty: read it next to the value of real images, never alone.
     Raises EvaluationError for other shapes, and for logits that are not finite or too far apart for the exponential.
     Source: Gurumurthy et al. 2017 (DeLiGAN), arXiv:1706.02071, section 4.1.
     """

@@ -14,7 +14,7 @@ from papergan.metrics.arrays import Array, as_tensor
 from papergan.randomness import seed_for
 
 ROWS_PER_BLOCK = 512  # a block of kernel values is [512, N]: 100 MB for 50 000 images
-FEWEST_TO_RESAMPLE = 10  # of two fakes every second resample is one fake twice, which leaves no pair
+FEWEST_TO_RESAMPLE = 10  # with two fakes, every second resample is one fake twice, which leaves no pair
 LARGEST_IN_FLOAT32 = 64.0  # |x| |y| / D, up to which float32 is off by less than a thousandth of the std
 
 
@@ -22,10 +22,11 @@ LARGEST_IN_FLOAT32 = 64.0  # |x| |y| / D, up to which float32 is off by less tha
 class KernelDistance:
     """A kernel distance.
 
-    mean, std: of MMD^2 over the `subsets`, ddof 0; the mean is zero in expectation for one law and may be negative.
+    mean, std: of MMD^2 over the `subsets`, ddof 0; the mean is zero in expectation for equal distributions and may be
+    negative.
 
-    std is the spread of the distances of small subsets, NOT a standard error of the mean: the subsets overlap, and
-    it does not shrink with more of them. For an error see `kernel_distance_deviation`.
+    std is the spread of the distances of small subsets, NOT a standard error of the mean: the subsets overlap, and it
+    does not shrink with more of them. For an error see `kernel_distance_deviation`.
     """
 
     mean: float
@@ -34,23 +35,23 @@ class KernelDistance:
 
     @property
     def deviation_of_draws(self) -> float:
-        """Standard deviation that the mean owes to which subsets were drawn, std / (subsets - 1)^(1/2); 0 of one."""
+        """Standard deviation of the mean due to the choice of subsets, std / (subsets - 1)^(1/2); 0 for one."""
         return self.std / (self.subsets - 1) ** 0.5 if self.subsets > 1 else 0.0
 
 
 def kernel_distance(
     fake: Array, real: Array, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> KernelDistance:
-    """Squared maximum mean discrepancy of features with a cubic kernel; 0 = the same law, without bias in N.
+    """Squared maximum mean discrepancy of features with a cubic kernel; 0 = equal distributions, unbiased in N.
 
     MMD^2 = E k(x, x') + E k(y, y') - 2 E k(x, y),  k(x, y) = (x.y / D + 1)^3,
     over pairs of different samples (i != j) within a set and over all pairs across, averaged over `subsets` pairs of
     subsets of n = min(subset_size, N, M) rows drawn without replacement.
-    fake [N, D], real [M, D]: any float type. seed: of the subsets, whatever was drawn before. The kernel is not
-    invariant to translation, so that features keep their offset: where products of two of them exceed 64 D, the cube
-    is taken in float64, else in float32, which is quicker and off by less than a thousandth of the std.
+    fake [N, D], real [M, D]: any float type. seed: of the subsets, independent of earlier draws. The kernel is
+    not invariant to translation, so features keep their offset: where products of two of them exceed 64 D, the cube is
+    taken in float64, else in float32, which is faster and off by less than a thousandth of the std.
     purwono2025 prints the formula with the signs reversed and without the factor 2 (II.C, eq. 4), so that better
-    generators would score higher; the one of the sources is implemented.
+    generators would score higher; the formula of the sources is implemented.
     Raises EvaluationError for fewer than two samples, different dimensions, and features that are not finite.
     Source: Binkowski et al. 2018, arXiv:1801.01401, section 4; Gretton et al. 2012, JMLR 13, Lemma 6 (unbiased).
     """
@@ -76,12 +77,12 @@ def kernel_distance_deviation(
     For multinomial counts w of n = min(N, limit) fakes (all, or drawn by the seed) the distance is, up to a constant,
     sum_{i != j} w_i w_j k(x_i, x_j) / sum_{i != j} w_i w_j - 2 sum_ij w_i k(x_i, y_j) / (n M);
     a fake is never paired with its own copy, which would raise every resample. The deviation s (ddof 1) of that over
-    the `resamples` belongs to ONE distance of all n fakes to all M reals. It is right where the laws differ; where
-    they are the same the first-order term vanishes and the bootstrap is too large, by at most sqrt(3). For N > limit it
-    is multiplied by (n / N)^(1/2), the rate of that term, which is too large again where the laws are the same.
-    kernel: the distance, of these very sets, that the deviation is of; None = that of all pairs. The mean over subsets
-    is in expectation over their draw the distance of all pairs, so that its variance is the sum of two: s^2, and that
-    of the draw, std^2 / (subsets - 1). Of one subset the latter is not known and left out.
+    the `resamples` belongs to ONE distance of all n fakes to all M reals. It is right where the distributions
+    differ; where they are equal the first-order term vanishes and the bootstrap is too large, by at most sqrt(3). For
+    N > limit it is multiplied by (n / N)^(1/2), the rate of that term, again too large for equal distributions.
+    kernel: the distance of these same sets whose deviation is wanted; None = that of all pairs. In expectation over the
+    draw of subsets their mean is the distance of all pairs, so its variance is the sum of s^2 and that of the draw,
+    std^2 / (subsets - 1). For one subset the latter is not known and left out.
     Raises EvaluationError as `kernel_distance`, and for fewer than 10 fakes or 2 resamples.
     Source: Efron 1979, Ann. Statist. 7, section 2, applied to the U-statistic of Gretton et al. 2012, Lemma 6.
     """
@@ -124,10 +125,10 @@ def _kernel(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _precise_enough(fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-    """Both on one device, as float32 where the kernel keeps its digits in that, else as float64.
+    """Both on one device, as float32 where the kernel keeps its digits, else as float64.
 
-    k = (z + 1)^3 with z = |x|^2 / D about c^2 for features of offset c, while what distinguishes two laws is about
-    3 z^2 / (D^(1/2) n): float32 loses it from z = 10^4 on.
+    k = (z + 1)^3 with z = |x|^2 / D about c^2 for features of offset c, while what distinguishes two distributions is
+    about 3 z^2 / (D^(1/2) n): float32 loses it from z = 10^4 on.
     """
     largest = [float(torch.linalg.vector_norm(some.float(), dim=1).max()) for some in (fake, real)]
     if largest[0] * largest[1] <= LARGEST_IN_FLOAT32 * fake.shape[1]:

@@ -1,4 +1,4 @@
-"""LPIPS: how far apart the two images of a pair are in the features of a network, weighted by what people see."""
+"""LPIPS: the distance between the two images of a pair in a network's features, weighted to match human perception."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ WITHOUT = "do without LPIPS: leave evaluation.lpips_weights and evaluation.lpips
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network of torchvision. layers: of its `features`, those whose outputs are compared, after their activations.
+    """A network of torchvision. layers: those of its `features` whose outputs, after activation, are compared.
 
-    channels: of each. smallest: the side of the smallest images that it takes. file: its weights. linear: the weights
-    of the channels.
+    channels: of each layer. smallest: the side of the smallest images that it accepts. file: its weights. linear: the
+    weights of the channels.
     """
 
     layers: tuple[int, ...]
@@ -70,13 +70,13 @@ BACKBONES = {
 
 
 class LPIPS(nn.Module):
-    """LPIPS of pairs, version 0.1: images [B, 1 or 3, H, W] in [-1, 1], twice, to distances [B]; 0 = the same.
+    """LPIPS of pairs, version 0.1: two batches [B, 1 or 3, H, W] in [-1, 1] to distances [B]; 0 = identical.
 
     d(x, x') = sum_l 1 / (H_l W_l) sum_hw sum_c w_lc (y_lhwc - y'_lhwc)^2, where y_l are the outputs of layer l, of unit
-    length over the channels at every place, and w_l the weights of its channels. Images are not resized: distances of
-    different sizes cannot be compared. Grey images are repeated to three channels.
+    length over the channels at every position, and w_l the weights of its channels. Images are not resized: distances
+    of different sizes cannot be compared. Grey images are repeated to three channels.
     network: "alex" or "vgg". backbone_digest, weights_digest: SHA-256 of the two files.
-    Source: Zhang et al. 2018, arXiv:1801.03924, eq. 1, with the weights of squares as its code has them.
+    Source: Zhang et al. 2018, arXiv:1801.03924, eq. 1, with weights on the squares as in its code.
     """
 
     shift: Tensor
@@ -86,7 +86,7 @@ class LPIPS(nn.Module):
         self, network: str, features: nn.Sequential, weights: Sequence[Tensor], *, backbone_digest: str = "",
         weights_digest: str = "",
     ) -> None:  # fmt: skip
-        """features: the backbone's. weights: of the channels, [1, C_l, 1, 1] for each layer that is compared."""
+        """features: the backbone's. weights: of the channels, [1, C_l, 1, 1] for each compared layer."""
         super().__init__()
         self.network, self.backbone_digest, self.weights_digest = network, backbone_digest, weights_digest
         ends = [layer + 1 for layer in BACKBONES[network].layers]
@@ -116,9 +116,9 @@ class LPIPS(nn.Module):
 
 
 def lpips_of(settings: ExtractorSettings, size: int, device: torch.device | str = "cpu") -> LPIPS | None:
-    """LPIPS by the files of these settings, for images of `size` pixels; None where they name no weights.
+    """LPIPS with the files of these settings, for images of `size` pixels; None if they name no weights.
 
-    Raises EvaluationError, in one line, for a file that is missing or another one, and for images that are too small.
+    Raises EvaluationError, in one line, for a missing or wrong file, and for images that are too small.
     """
     if settings.lpips_weights is None:
         return None

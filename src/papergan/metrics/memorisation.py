@@ -19,8 +19,8 @@ from papergan.metrics.nearest_neighbours import nearest
 class Memorisation:
     """Copies among generated images.
 
-    copy_rate: 0..1, about the quantile for a generator that copies nothing. distance_ratio: 1 = as unseen images, 0 =
-    copies.
+    copy_rate: 0..1, about the quantile for a generator that copies nothing. distance_ratio: 1 = like unseen images,
+    0 = copies.
     """
 
     copy_rate: float
@@ -36,10 +36,10 @@ def memorisation(
     copy_rate = share of fakes with d < the `quantile` of d over the held-out vectors (interpolated), or with d = 0;
     distance_ratio = median d of the fakes / median d of the held-out.
     fake [N, D], held_out [M, D], train [T, D], or parts of it that need not fit into memory together: features or
-    `pixel_vectors`, any float type. A sample of the same law
-    scores about `quantile` and 1, however large T is; a real image the split has in both parts lowers the bar for all.
+    `pixel_vectors`, any float type. A sample of the same distribution scores about `quantile` and 1, however large T
+    is; a real image that is in both parts of the split lowers the threshold for all.
     Features find shifted copies, pixels find blurred ones, mirrored training vectors find flipped ones: use all three.
-    Fakes far from everything score 0 too, so low is good only next to a good distance of the two laws.
+    Fakes far from everything score 0 too, so a low value is good only next to a good distance of the distributions.
     Raises EvaluationError for a quantile outside (0, 1), for held-out vectors half of which are training vectors,
     for empty sets, different dimensions, and vectors that are not finite.
     Source: design of this project; purwono2025, section V.E, names the risk without a measure. Compare Meehan et
@@ -59,7 +59,7 @@ def memorisation(
 
 
 def _distances(fake: Tensor, held_out: Tensor, train: Array | Iterable[Array], block: int) -> tuple[Tensor, Tensor]:
-    """Of both to their nearest training vector, float64 [N] and [M]."""
+    """Distances of both to their nearest training vector, float64 [N] and [M]."""
     found = [torch.full((len(some),), torch.inf, device=some.device) for some in (fake, held_out)]
     in_parts = isinstance(train, Iterable) and not isinstance(train, Tensor | np.ndarray)
     for part in train if in_parts else [train]:

@@ -1,4 +1,4 @@
-"""Counts of modes for mixtures of Gaussians in the plane, whose modes are known."""
+"""Mode coverage of mixtures of Gaussians in the plane, whose modes are known."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from papergan.errors import EvaluationError
 from papergan.metrics.arrays import Array, as_tensor
 from papergan.randomness import seed_for
 
-WITHIN = 3.0  # deviations of a mode, as far as a sample of high quality may be from its centre
+WITHIN = 3.0  # in deviations of a mode: how far a high-quality sample may be from its centre
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """K round Gaussians of equal weight. centres: float [K, 2]. deviation: of every mode, in either direction."""
+    """K round Gaussians of equal weight. centres: float [K, 2]. deviation: of every mode, in both directions."""
 
     centres: Tensor
     deviation: float
@@ -49,7 +49,7 @@ class Mixture:
         return cls(torch.cartesian_prod(line, line), deviation)
 
     def sample(self, count: int, seed: int) -> Tensor:
-        """float32 [count, 2]; every point picks its mode by itself, so that the shares vary as in a real data set."""
+        """float32 [count, 2]; points pick their modes independently, so that shares vary as in a real data set."""
         draw = torch.Generator().manual_seed(seed_for(seed, "mixture"))
         chosen = torch.randint(len(self.centres), (count,), generator=draw)
         noise = torch.randn(count, 2, generator=draw, dtype=torch.float64)
@@ -60,7 +60,7 @@ class Mixture:
 class ModeCoverage:
     """Coverage of the modes of a mixture.
 
-    modes: covered ones, 0..K. high_quality: share of the samples, 0..1. divergence: 0..ln K nats, 0 is best.
+    modes: number covered, 0..K. high_quality: share of the samples, 0..1. divergence: 0..ln K nats, 0 is best.
     """
 
     modes: int
@@ -73,7 +73,7 @@ def mode_coverage(samples: Array, mixture: Mixture, within: float = WITHIN) -> M
 
     A sample is of high quality if |x - nearest centre| <= within * deviation. A mode is covered if at least one such
     sample is nearest to it. divergence = KL(q || uniform) = sum_k q_k ln(q_k K), q_k = mode k's share of the samples
-    of high quality; ln K (the worst, all in one mode) where there is no such sample.
+    of high quality; ln K (the worst, all in one mode) if there is no such sample.
     Samples of the mixture itself reach high_quality = 1 - exp(-within^2 / 2), 0.989 for 3 deviations, never 1, and a
     divergence of about (K - 1) / (2 N); report both next to a generator's.
     Raises EvaluationError for other shapes, no samples, and samples that are not finite.

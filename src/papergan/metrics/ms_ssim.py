@@ -1,4 +1,4 @@
-"""Diversity by multi-scale structural similarity: how alike two images of one generator are on average."""
+"""Diversity by multi-scale structural similarity: how similar two images of one generator are on average."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAIRS_AT_ONCE = 64  # in float64, with a dozen intermediate images each
 
 
 def num_scales(size: int) -> int:
-    """How many scales an image of `size` pixels has: halvings (rounded down) that leave 11 pixels, at most 5.
+    """The number of scales of an image of `size` pixels: halvings (rounded down) that leave 11 pixels, at most 5.
 
     11-21 pixels: 1, 22-43: 2 (so 28 and 32), 44-87: 3 (64), 88-175: 4 (128), from 176: 5.
     Raises EvaluationError below 11 pixels.
@@ -58,7 +58,7 @@ def ms_ssim(first: Array, second: Array) -> Tensor:
 
 
 def mean_pair_similarity(pixels: Array) -> float:
-    """Mean MS-SSIM of image 2i with image 2i + 1, 0..1; lower = more diverse. The last of an odd number is left out.
+    """Mean MS-SSIM of image 2i with image 2i + 1, 0..1; lower = more diverse. A last unpaired image is left out.
 
     pixels: uint8 [N, C, S, S]. It notices only a near-total collapse: report it next to the value of real images.
     Raises EvaluationError for fewer than two images, other types and shapes, and images below 11 pixels.
@@ -76,7 +76,7 @@ def mean_pair_similarity(pixels: Array) -> float:
 
 
 def luminance_and_contrast(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Both at every window, each [B, C, S - 10, S - 10]."""
+    """Luminance and contrast of every window, each [B, C, S - 10, S - 10]."""
     mean_1, mean_2 = _blur(first), _blur(second)
     variances = _blur(first.square()) - mean_1.square() + _blur(second.square()) - mean_2.square()
     covariance = _blur(first * second) - mean_1 * mean_2

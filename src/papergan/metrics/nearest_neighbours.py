@@ -13,13 +13,14 @@ from papergan.extractors.feature_extractor import full_precision
 from papergan.metrics.arrays import Array, as_tensor
 from papergan.metrics.pairwise_distances import SPARE, nearest_by_differences, pair_blocks, squared_distances
 
-FARTHEST = 2.0**62  # whose square is a float32 number with room for sums
+FARTHEST = 2.0**62  # its square fits into float32, with room for sums
 
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """Scores from nearest neighbours, shares in 0..1; of one law the accuracy is about 0.5 and the density, which alone
-    may exceed 1, about 1.
+    """Scores from nearest neighbours, shares in 0..1.
+
+    For one distribution the accuracy is about 0.5 and the density, which alone may exceed 1, about 1.
     """
 
     precision: float
@@ -36,10 +37,10 @@ def neighbourhoods(
 
     B_k(x): the ball around x up to its k-th nearest neighbour in its own set, x itself not counted, border included.
     precision = share of fakes inside any B_k(real), recall = share of REALS inside any B_k(FAKE), k = manifold_k;
-    density = mean over fakes of (number of B_k(real) around it) / k, coverage = share of B_k(real) that hold a fake,
-    k = density_k. two_sample_accuracy = 1/2 (share of fakes whose nearest other sample is fake + share of reals whose
-    nearest is real), a tie counting half: 0.5 = one law, whatever the counts, -> 1 for a collapse, -> 0 for copies.
-    purwono2025 repeats its precision (II.C, eq. 5) as recall (eq. 6); the recall of the source is implemented.
+    density = mean over fakes of (number of B_k(real) around it) / k, coverage = share of B_k(real) that hold a fake, k
+    = density_k. two_sample_accuracy = 1/2 (share of fakes whose nearest other sample is fake + share of reals whose
+    nearest is real), a tie counting half: 0.5 = equal distributions, whatever the counts, -> 1 for a collapse, -> 0 for
+    copies. purwono2025 repeats its precision (II.C, eq. 5) as recall (eq. 6); the recall of the source is implemented.
     fake [N, D], real [M, D]: taken as float32. All but the accuracy depend on N and M: compare equal counts only.
     Raises EvaluationError for too few samples for k, different dimensions, and features that are not finite.
     Source: Kynkaanniemi et al. 2019, arXiv:1904.06991, section 2; Naeem et al. 2020, arXiv:2002.09797, section 3.2;
@@ -78,9 +79,9 @@ def nearest(
 ) -> tuple[Tensor, Tensor]:
     """The k rows of `base` nearest to every query: squared Euclidean distances and indices, nearest first.
 
-    queries [Q, D], base [M, D] -> float32 [Q, k] ascending, int64 [Q, k]. Exact for any float32 vectors, tight clusters
-    far apart and outliers among them: candidates are found by products about the mean of base, with a bound on what
-    rounding can hide; their distances are computed from differences, so that a copy is at exactly 0; and a row whose
+    queries [Q, D], base [M, D] -> float32 [Q, k] ascending, int64 [Q, k]. Exact for any float32 vectors, even
+    tight clusters far apart and outliers: candidates are found by products centred on the mean of base, with a bound on
+    the rounding error; their distances are computed from differences, so that a copy is at exactly 0; and a row whose
     neighbours the bound does not settle is searched again by float64 products, and then by differences alone.
     exclude_self: queries is base, and no row is its own neighbour (its duplicates may be).
     Raises EvaluationError for fewer than k neighbours, different dimensions, and vectors that are not finite,
@@ -117,7 +118,7 @@ class _Candidates:
         return self.settled(block)
 
     def update(self, rows: slice, first_column: int, least: Tensor) -> None:
-        """Take in a block of lower bounds [R, C], of these rows of the queries and of columns from there on."""
+        """Add a block of lower bounds [R, C], of these rows of the queries and of columns from first_column on."""
         count = self._least.shape[1]
         values, columns = least.topk(min(count, least.shape[1]), dim=1, largest=False)
         values = torch.cat([self._least[rows], values], dim=1)
@@ -151,7 +152,7 @@ class _Candidates:
 
 
 def _hide(least: Tensor, columns: Tensor) -> None:
-    """Put infinity where row r meets column `columns[r]`, int64 [R]; those that are not in this block are nowhere."""
+    """Put infinity where row r meets column `columns[r]`, int64 [R]; columns outside this block are skipped."""
     rows = ((columns >= 0) & (columns < least.shape[1])).nonzero()[:, 0]
     least[rows, columns[rows]] = torch.inf
 

@@ -1,4 +1,4 @@
-"""PSNR and SSIM: how alike an image and the one that it should be are."""
+"""PSNR and SSIM: how similar an image is to its target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LUMA = (65.481, 128.553, 24.966)  # per 255 of red, green and blue, on 16: ITU-R
 
 
 def luma(images: Array) -> Tensor:
-    """The Y channel in studio range, 16..235, of RGB 0..255: [B, 3, S, S] -> float64 [B, 1, S, S]; grey as it is.
+    """The Y channel in studio range, 16..235, of RGB 0..255: [B, 3, S, S] -> float64 [B, 1, S, S]; grey unchanged.
 
     The convention of super-resolution. Source: ITU-R BT.601, as MATLAB's rgb2ycbcr, without its rounding.
     """
@@ -27,7 +27,7 @@ def luma(images: Array) -> Tensor:
 def psnr(first: Array, second: Array) -> Tensor:
     """Peak signal-to-noise ratio of each pair, 10 log10(255^2 / mean squared difference), dB: float64 [B].
 
-    first, second: 0..255, [B, C, S, S]. Of equal images it is that of a difference of 1e-10, 148 dB, not infinity.
+    first, second: 0..255, [B, C, S, S]. Equal images get the value of a difference of 1e-10, 148 dB, not infinity.
     Raises EvaluationError for different shapes.
     """
     one, other = _pair(first, second)
@@ -38,8 +38,8 @@ def psnr(first: Array, second: Array) -> Tensor:
 def ssim(first: Array, second: Array) -> Tensor:
     """Structural similarity of each pair, 1 = identical: float64 [B].
 
-    The mean over channels and windows of l * cs, as `ms_ssim` has them at its first scale: a gaussian window of 11 x 11
-    (sigma 1.5), only where it lies inside, constants for 0..255.
+    The mean over channels and windows of l * cs, as in `ms_ssim` at its first scale: a gaussian window of 11 x 11
+    (sigma 1.5), only where it lies inside the image, constants for 0..255.
     Raises EvaluationError for different shapes, and images below 11 pixels.
     Source: Wang et al. 2004, "Image quality assessment", eqs. 13 to 17.
     """

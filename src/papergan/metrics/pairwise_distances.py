@@ -1,5 +1,6 @@
-"""Squared distances of all pairs of two sets, block by block, with bounds of their rounding errors; and a search for
-nearest neighbours by differences alone, for the few vectors that products cannot separate.
+"""Squared distances of all pairs of two sets, block by block, with bounds on their rounding errors.
+
+And a search for nearest neighbours by differences alone, for the few vectors that products cannot separate.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from torch import Tensor
 
 PAIRS_AT_ONCE = 2048  # whose differences are held in float64
 ROWS_AT_ONCE, COLUMNS_AT_ONCE = 64, 4096  # of a search by differences alone
-SPARE = 4  # candidates beyond k: square roots can make two distances one
+SPARE = 4  # candidates beyond k: square roots can make two distances equal
 PROJECTED = 1e-12  # of the largest norm: more than what float64 loses of a projection
 ROUNDINGS = 84  # epsilons of |x|^2 + |y|^2: more than products lose of a squared distance, at any dimension here
 CROWDED = 0.005  # share of a block's pairs: if more are within the bounds, the block is computed more finely
-TO_FLOAT32 = 1 + 2.0**-23  # what is no more than this times a float32 number may be rounded to it
+TO_FLOAT32 = 1 + 2.0**-23  # a number up to this times a float32 number may be rounded to it
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ class PairBlock:
     column_slack: Tensor
 
     def within(self, *radii: Tensor) -> list[Tensor]:
-        """For each radii, whether squared distance <= squared radius, bool [R, C]. Exact, however close it is.
+        """For each of the radii, whether squared distance <= squared radius, bool [R, C]. Exact, however close it is.
 
-        radii: float32 that broadcasts to [R, C]. Pairs that are between the bounds for any of them are computed from
-        differences. Where those are many, the bounds are drawn closer first, by float64 products.
+        radii: squared, float32 that broadcasts to [R, C]. Pairs that are between the bounds for any of them are
+        computed from differences. If there are many, the bounds are first tightened by float64 products.
         """
         most = self.least + self.row_slack + self.column_slack
         inside = [self.least <= squares * TO_FLOAT32 for squares in radii]
@@ -59,7 +60,7 @@ class PairBlock:
         return block
 
     def _exact(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Of pairs of rows and columns of this block; those of identical vectors need no differences."""
+        """Exact squared distances of pairs of this block; those of identical vectors need no differences."""
         x, y = self.queries[self.rows], self.base[self.columns]
         found = x.new_zeros(len(rows))
         if len(rows) <= CROWDED * self.least.numel():
@@ -71,7 +72,7 @@ class PairBlock:
 
 
 def pair_blocks(queries: Tensor, base: Tensor, block: int, dtype: torch.dtype = torch.float32) -> Iterator[PairBlock]:
-    """|x|^2 + |y|^2 - 2 x.y, block by block; about the mean of base, as a common offset would eat the digits.
+    """|x|^2 + |y|^2 - 2 x.y, block by block; centred on the mean of base, as a common offset would cost digits.
 
     queries [Q, D], base [M, D]: float32. dtype: of the products, float32 or float64.
     """
@@ -93,7 +94,7 @@ def pair_blocks(queries: Tensor, base: Tensor, block: int, dtype: torch.dtype = 
 def squared_distances(a: Tensor, rows: Tensor, b: Tensor, columns: Tensor) -> Tensor:
     """|a[row] - b[column]|^2 of each pair, float32.
 
-    By way of float64, so that a pair gives the same bits wherever it is; two distances are equal where float32 says so.
+    Computed in float64, so that a pair gives the same bits wherever it is; distances are equal if float32 says so.
     """
     parts = zip(torch.split(rows, PAIRS_AT_ONCE), torch.split(columns, PAIRS_AT_ONCE), strict=True)
     return torch.cat([(a[row].double() - b[column].double()).square().sum(1).float() for row, column in parts])
@@ -112,7 +113,7 @@ def nearest_by_differences(
     """The k rows of `base` nearest to every query, float32 squared distances [Q, k] ascending and int64 [Q, k].
 
     queries [Q, D], base [M, D]: float32. reach: float32 [Q], squared distances within which k neighbours are known to
-    lie. own: int64 [Q], rows of base that are no neighbours. Vectors are sorted by their projection p.x on one random
+    lie. own: int64 [Q], rows of base that do not count. Vectors are sorted by their projection p.x on one random
     direction; as |p.x - p.y| <= |x - y|, only base vectors in a window as wide as the reach are compared, which leaves
     a cluster to itself. The worst case, a window that holds everything, takes Q M D differences.
     """
@@ -140,7 +141,7 @@ def nearest_by_differences(
 
 
 def _nearest_of(queries: Tensor, base: Tensor, columns: Tensor, k: int, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Among these rows of base; hidden: bool [Q, C], pairs that do not count. Indices are into `columns`."""
+    """The nearest of these rows of base; hidden: bool [Q, C], pairs that do not count. Indices are into `columns`."""
     distances = torch.cat(
         [
             torch.cdist(queries.double(), base[some].double(), compute_mode="donot_use_mm_for_euclid_dist")

@@ -1,4 +1,4 @@
-"""Log-likelihood under a Parzen window of the samples: historical, for comparison with the first papers only."""
+"""Log-likelihood under a Parzen window on the samples: historical, only for comparison with the first papers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parzen_log_likelihood(samples: Array, test: Array, bandwidth: float) -> tupl
     log p(x) = log 1/N sum_i exp(-|x - s_i|^2 / (2 h^2)) - D/2 log(2 pi h^2), h = bandwidth, distances in float64.
     samples [N, D], test [M, D]: flattened images, with values in 0..1 to compare with the papers: a factor c on every
     value subtracts D log c. The error is the deviation (ddof 0) of log p(x) over the test points, over sqrt(M).
-    Historical: do not rank models by it. It rewards covering, not looking real: k-means centroids score higher than
+    Historical: do not rank models by it. It rewards coverage, not realism: k-means centroids score higher than
     real training images, and in hundreds of dimensions no affordable number of samples makes it a likelihood
     (Theis et al. 2016, arXiv:1511.01844, on Parzen window estimates).
     Raises EvaluationError for other shapes, no points, values that are not finite, and bandwidths <= 0.
@@ -34,7 +34,7 @@ def parzen_log_likelihood(samples: Array, test: Array, bandwidth: float) -> tupl
 
 
 def choose_bandwidth(samples: Array, validation: Array, candidates: Sequence[float] = BANDWIDTHS) -> float:
-    """The bandwidth h under which held-out real images are likeliest; the first of equals.
+    """The bandwidth h under which held-out real images are most likely; the first one of a tie.
 
     validation [M, D]: neither the test images nor those the model was trained on (1000 in the paper's script).
     The default candidates are for values in 0..1. Raises EvaluationError as `parzen_log_likelihood` does.
@@ -57,7 +57,7 @@ def _log_densities(samples: Array, points: Array, bandwidths: Sequence[float]) -
         lengths = block.square().sum(dim=1, keepdim=True) + samples.square().sum(dim=1)
         distances = torch.addmm(lengths, block, samples.T, alpha=-2).clamp_min_(0)
         nearest = distances.amin(dim=1)
-        # what is left behind the nearest lies in 0..1 under the exponential, where float32 has digits enough
+        # relative to the nearest, exponentials lie in 0..1, where float32 has enough digits
         further = distances.sub_(nearest[:, None]).float()
         sums = [torch.exp(further * (-0.5 / (h * h))).sum(dim=1).double().log() for h in bandwidths]
         blocks.append(torch.stack([s - nearest / (2 * h * h) for s, h in zip(sums, bandwidths, strict=True)]))
@@ -97,13 +97,13 @@ def parzen_anchors(
     iterations: int = 20,
     bandwidths: Sequence[float] = BANDWIDTHS,
 ) -> dict[str, ParzenScore]:
-    """The scores of "training images" and of "k-means", by the rules by which a generator's samples are scored.
+    """The scores of "training images" and of "k-means", computed like those of a generator's samples.
 
-    train [N, D], validation [V, D], test [M, D]: flattened images with values in 0..1. samples: how many training
-    images are drawn by `seed`, and how many centroids are found, starting from these. The bandwidth is chosen on the
-    validation images. That centroids, which are blurred and of no use as images, outdo the images themselves is why
-    this likelihood ranks nothing. Raises EvaluationError where there are fewer training images than samples.
-    Source: Theis, van den Oord and Bethge 2016, arXiv:1511.01844, table 1, which says of neither how it was done.
+    train [N, D], validation [V, D], test [M, D]: flattened images with values in 0..1. samples: the number of
+    training images drawn with `seed`, and of centroids, which start from these. The bandwidth is chosen on the
+    validation images. Centroids, which are blurred and useless as images, outperform the images themselves: this is
+    why the likelihood ranks nothing. Raises EvaluationError if there are fewer training images than samples.
+    Source: Theis, van den Oord and Bethge 2016, arXiv:1511.01844, table 1, which does not describe how either was done.
     """
     train = as_tensor(train, "training images")
     if len(train) < samples:
@@ -114,7 +114,7 @@ def parzen_anchors(
 
 
 def parzen_score(samples: Array, validation: Array, test: Array, bandwidths: Sequence[float]) -> ParzenScore:
-    """The likelihood of the test points, by the bandwidth that the validation points choose.
+    """The likelihood of the test points, with the bandwidth chosen on the validation points.
 
     Raises EvaluationError as `parzen_log_likelihood` does.
     """
@@ -123,9 +123,9 @@ def parzen_score(samples: Array, validation: Array, test: Array, bandwidths: Seq
 
 
 def k_means(points: Tensor, centroids: Tensor, iterations: int) -> Tensor:
-    """Centroids [K, D] of points [N, D] after so many iterations from given ones, or once none moves; float32.
+    """Centroids [K, D] of points [N, D] after this many iterations from given ones, or once none moves; float32.
 
-    Each point belongs to its nearest centroid, each centroid becomes the mean of its points; one without any stays.
+    Each point belongs to its nearest centroid, each centroid becomes the mean of its points, if it has any.
     Source: Lloyd 1982, IEEE Transactions on Information Theory 28(2).
     """
     points, centroids = points.float(), centroids.float()

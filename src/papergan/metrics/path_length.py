@@ -27,13 +27,13 @@ def path_lengths(
     l = |f(G(z(t))) - f(G(z(t + epsilon)))|^2 / epsilon^2 with z(t) = between(start, end, t), f = embed, G = generate.
     start, end: latents [B, Z]. position: t [B] in [0, 1). between: gets float64 [B, Z], [B, Z], [B]; spherical for a
     Gaussian latent, linear for a uniform one (`Prior.between`). generate: float32 latents -> float images, the same
-    images for the same latents. embed: images -> features [B, D]; numbers of different features never compare, and
-    the paper's are those of LPIPS.
+    images for the same latents. embed: images -> features [B, D]; values of different features are not comparable,
+    and the paper's are those of LPIPS.
     Images stay floats: one step changes them by far less than a grey level, so that rounding to bytes turns almost
     every length into 0 and the others into enormous ones. Float32 leaves about three digits of a single length, more
     of the mean. G(z) = W z on straight paths has the length |W (z1 - z0)|^2.
     gan_optimisation_review (section III, item 5) calls it a metric of diversity, lower = more diverse. It measures the
-    smoothness of the latent space: a collapsed generator, which draws one image only, reaches the perfect 0.
+    smoothness of the latent space: a collapsed generator, which generates only one image, reaches the perfect 0.
     Raises EvaluationError for other shapes, positions outside [0, 1), images of bytes, and anything not finite.
     Source: Karras et al. 2019, arXiv:1812.04948, section 4.1.
     """
@@ -55,7 +55,7 @@ def path_lengths(
 
 
 def trimmed_mean(lengths: Array, low: float = 0.01, high: float = 0.99) -> float:
-    """Mean of the lengths [N] from the `low` to the `high` quantile, both included: PPL is that of path lengths.
+    """Mean of the lengths [N] from the `low` to the `high` quantile, both included: PPL is this mean of path lengths.
 
     The quantiles are lengths that occur: the one at or below `low`, the one at or above `high`, so that fewer than
     about 100 lengths are all kept. Raises EvaluationError for no lengths, and unless 0 <= low <= high <= 1.

@@ -18,9 +18,9 @@ def order(total: int, seed: int, *purpose: str | int) -> Tensor:
 
 
 def random_rows(total: int, count: int, seed: int, *purpose: str | int) -> Tensor:
-    """Rows drawn without replacement, int64 [min(count, total)]; all of them, in order, where `count` reaches them.
+    """Rows drawn without replacement, int64 [min(count, total)]; all of them, in order, if `count` reaches them.
 
-    Another purpose is another draw, independent of the first, and so is the draw of real images by
+    A different purpose gives an independent draw, and so does the draw of real images by
     `papergan.evaluation.reference.reference_rows`.
     """
     return torch.arange(total) if count >= total else order(total, seed, *purpose)[:count]
@@ -33,7 +33,7 @@ def resampled_rows(total: int, count: int, seed: int, *purpose: str | int) -> Te
 
 
 def keys(seed: int, start: int, stop: int) -> Tensor:
-    """Keys of places start to stop - 1 of a stream, float64 [stop - start] in 0..1, a function of (seed, place)."""
+    """Random keys of positions start to stop - 1 of a stream, float64 [stop - start] in 0..1, from (seed, position)."""
     first, last = start // BLOCK, -(-stop // BLOCK)
     blocks = [
         torch.rand(
@@ -45,18 +45,18 @@ def keys(seed: int, start: int, stop: int) -> Tensor:
 
 
 def kept_of(total: int, count: int, seed: int) -> Tensor:
-    """Places, in order, that a Reservoir of `count` keeps of a stream of `total` images, int64 [min(count, total)]."""
+    """Positions, in order, that a Reservoir of `count` keeps of a stream of `total`, int64 [min(count, total)]."""
     return keys(seed, 0, total).topk(min(count, total), largest=False).indices.sort().values
 
 
 class Reservoir:
     """Images drawn without replacement from a stream of unknown length, in the stream's order.
 
-    Those with the smallest keys stay. A key is a function of (seed, place), so that the draw depends neither on how the
-    stream is cut nor on which process has which part of it: the `m` images that belong to the draw of the whole stream
-    are also the draw of `m` images from the part that they lie in. first: the place of the first image that is offered.
-    Holds twice `count` images and a batch at most.
-    Source: Vitter 1985, ACM TOMS 11(1), who keeps a sample of each beginning of a stream; keys as in Efraimidis and
+    Those with the smallest keys stay. A key is a function of (seed, position), so that the draw depends neither on how
+    the stream is split nor on which process has which part of it: the `m` images of a part that belong to the draw of
+    the whole stream are also the draw of `m` images from that part. first: the position of the first image that is
+    offered. Holds twice `count` images and a batch at most.
+    Source: Vitter 1985, ACM TOMS 11(1), who keeps a sample of each prefix of a stream; keys as in Efraimidis and
     Spirakis 2006, Information Processing Letters 97(5), with equal weights.
     """
 
@@ -67,7 +67,7 @@ class Reservoir:
         self._parts: list[Tensor] = []
 
     def offer(self, pixels: Tensor) -> None:
-        """The next images of the stream, [B, ...] on any device."""
+        """Offer the next images of the stream, [B, ...] on any device."""
         if not self.count:
             return
         start, self._place = self._place, self._place + len(pixels)

@@ -18,11 +18,11 @@ EXTRACTOR = ("extractor", "extractor_digest", "preprocessing")
 class Metric:
     """One number of a score card.
 
-    name: what it is called behind the extractor's prefix, "kid_mean" of "domain_kid_mean". title: for people.
-    better: lower, higher, nearest to one half, or nearest to the value that real images have. pattern: of its label,
-    fields of a Protocol in braces, and its `train_count`. deviation: the metric that is its standard deviation. rules:
-    what it depends on in a Protocol besides what all depend on. of_features: False for what is measured without an
-    extractor. truncated: False for what is measured of latents as they are drawn, whatever the truncation.
+    name: without the extractor's prefix, "kid_mean" of "domain_kid_mean". title: for people. better: lower, higher,
+    nearest to one half, or nearest to the value that real images have. pattern: of its label, with fields of a Protocol
+    and its `train_count` in braces. deviation: the metric that is its standard deviation. rules: fields of a Protocol
+    that it depends on in addition to the common ones. of_features: False if it is measured without an extractor.
+    truncated: False if it is measured on untruncated latents, whatever the truncation.
     """
 
     name: str
@@ -138,7 +138,7 @@ AUXILIARY_METRICS = (  # no columns of their own
     *(m.deviation for m in _ALL if m.deviation),
 )  # fmt: skip
 FLOOR = Metric("fid_floor", "Frechet distance of held-out images", "real", "", "", (*HELD_OUT, "floor_count"))
-COLUMNS = {**METRICS, FLOOR.name: FLOOR}  # what has a header in the table
+COLUMNS = {**METRICS, FLOOR.name: FLOOR}  # all that have a header in the table
 
 DISCRIMINATOR_METRICS = {
     "discriminator_accuracy_zero": "discriminator accuracy at 0",
@@ -148,14 +148,14 @@ DISCRIMINATOR_METRICS = {
     "membership_auc": "membership inference AUC",
 }
 BEST_AT_HALF = ("membership_auc",)
-TO_INPUTS = "b_to_a"  # stands before the metrics of a translation's way back, to the input images of the recipe
+TO_INPUTS = "b_to_a"  # prefix of the metrics of a translation's reverse direction, to the input images of the recipe
 
 
 # metrics that no other generators have
 OF_TRANSLATIONS = ("psnr", "ssim", "psnr_y", "ssim_y", "lpips", "target_share", "cycle_error")
 OF_CLIPS = ("content_kept", "motion_recognised", "motion_entropy")
 OF_CONDITIONAL = ("intra_fid", "class_accuracy", "cas", "nas", "nas_real", "nas_flips")
-BY_CLASS = ("intra_fid", "class_accuracy")  # which stand beside their values for each class
+BY_CLASS = ("intra_fid", "class_accuracy")  # which are reported alongside their values for each class
 
 
 def of_class(name: str, label: int) -> str:
@@ -170,9 +170,9 @@ def metric_and_class(name: str) -> tuple[str, int] | None:
 
 
 def prefix_and_metric(name: str) -> tuple[str, Metric] | None:
-    """`("domain_", kid_mean)` for "domain_kid_mean"; None for a name that is no metric of METRICS.
+    """`("domain_", kid_mean)` for "domain_kid_mean"; None for a name that is not in METRICS.
 
-    Of the way back of a translation `("b_to_a_domain_", kid_mean)`, and `("b_to_a_", cycle_error)`.
+    For a translation's reverse direction `("b_to_a_domain_", kid_mean)`, and `("b_to_a_", cycle_error)`.
     """
     plain = name.removeprefix(f"{TO_INPUTS}_")
     if plain in METRICS:
@@ -184,7 +184,7 @@ def prefix_and_metric(name: str) -> tuple[str, Metric] | None:
 
 
 def is_score(name: str) -> bool:
-    """Whether a score card may have a number of this name: a metric, of one class, of the discriminator, auxiliary."""
+    """Whether a score card may have a number of this name: a metric, one of a class or the discriminator, auxiliary."""
     auxiliary = any(name == one or name.endswith(f"_{one}") for one in AUXILIARY_METRICS)
     of_images = prefix_and_metric(name) is not None or metric_and_class(name) is not None
     return of_images or auxiliary or name in DISCRIMINATOR_METRICS
@@ -196,7 +196,7 @@ def is_best_at_half(name: str) -> bool:
 
 
 def is_better(metric: Metric, new: float, old: float) -> bool:
-    """Whether `new` is strictly better. Raises ValueError for a metric of which no value is best in itself."""
+    """Whether `new` is strictly better. Raises ValueError for a metric with no best value of its own."""
     if metric.better == "real":
         raise ValueError(f"{metric.name} is best where it is that of real images; neither value is better in itself")
     if metric.better == "half":

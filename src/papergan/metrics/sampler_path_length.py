@@ -24,9 +24,9 @@ def sampler_path_length(
     """Perceptual path length over `count` paths between latents of the sampler's prior; see `path_lengths`.
 
     The perceptual distance is the squared distance of the extractor's features, not LPIPS, so that values of
-    different extractors, and those of papers, are not comparable; the name carries the extractor. Only the latent
-    moves; labels and other arguments of the generator stay. Latents are of the prior as it is, z ~ P(z) as published:
-    no truncation. None for a prior that has no way between two latents.
+    different extractors, and those of papers, are not comparable; the metric's name includes the extractor. Only the
+    latent changes; labels and other arguments of the generator stay fixed. Latents come from the untruncated prior,
+    z ~ P(z) as published. None for a prior that cannot interpolate between two latents.
     """
     if not isinstance(sampler.prior, Prior):
         return None
@@ -38,7 +38,7 @@ def sampler_path_length(
 def style_path_length(
     sampler: Sampler, extractor: FeatureExtractor, *, count: int, seed: int, progress: Progress
 ) -> float | None:
-    """As `sampler_path_length`, between the styles of the same latents, on straight lines; both ends have their class.
+    """As `sampler_path_length`, between the styles of the same latents, on straight lines; each end has its own class.
 
     None for a generator without styles. Source: Karras et al. 2019 (arXiv:1812.04948), section 4.1, l_W.
     """
@@ -62,7 +62,7 @@ def _trimmed_mean(
     make: Callable[..., Tensor], extractor: FeatureExtractor, between: Callable[[Tensor, Tensor, Tensor], Tensor],
     start: tuple[Tensor, ...], end: Tensor, seed: int,
 ) -> float:  # fmt: skip
-    """PPL of paths from start[0] to `end`; the rest of start are further arguments, which stay."""
+    """PPL of paths from start[0] to `end`; the rest of start are further arguments, kept fixed."""
     count, device = len(end), end.device
     position = torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(device)
     lengths = []

@@ -1,7 +1,7 @@
-"""Stability of a training: the epoch in which it becomes unstable, and the spread of its losses.
+"""Stability of a training run: the epoch in which it becomes unstable, and the spread of its losses.
 
 song2023, section 3.1: its hyperparameter "is incremented by 1 until no instability problem occurs beyond epoch 30".
-The paper does not define instability; the rule in numbers is ours.
+The paper does not define instability; the numerical rule is ours.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from papergan.validation import Amount, Positive, StrictModel
 
 
 class StabilityRule(StrictModel):
-    """The rule by which a training counts as unstable.
+    """The rule by which a training run counts as unstable.
 
-    after_epoch: what happens before does not count. Losses are the adversarial ones alone, means over an epoch.
+    after_epoch: epochs up to this one do not count. Losses are only the adversarial ones, averaged over an epoch.
 
-    A training is unstable where, in later epochs, a loss is not finite; or the discriminator's is below `won_below` in
-    `won_for` epochs in a row, so that the generator learns nothing; or the generator's is more than `growth` times what
-    it was in epoch `growth_since`. The last two are of losses from zero up: they say nothing of one that is negative in
-    any epoch, as a critic's is, whose zero is no bound, and no loss is a multiple of one that was zero.
+    A training run is unstable if, in later epochs, a loss is not finite; or the discriminator's is below `won_below` in
+    `won_for` epochs in a row, so that the generator learns nothing; or the generator's is more than `growth` times its
+    value in epoch `growth_since`. The last two are for losses bounded below by zero: they do not apply to a loss that
+    is negative in any epoch, such as a critic's, nor does the last one where the earlier loss is zero.
     """
 
     after_epoch: Positive = 30
@@ -36,7 +36,7 @@ class StabilityRule(StrictModel):
 
 
 def instability(losses: Sequence[Row], rule: StabilityRule) -> str | None:
-    """What went wrong first, and in which epoch; None where nothing did.
+    """The first instability and its epoch; None if there is none.
 
     losses: reports with a fractional `epoch`, "discriminator.discriminator_loss" and "generator.generator_loss".
     """
@@ -78,8 +78,8 @@ def reports_by_epoch(reports: Sequence[Row]) -> dict[int, list[Row]]:
 def late_spread(losses: Sequence[float], *, relative: bool = False) -> float | None:
     """The standard deviation of a loss over the second half of its reports; None for fewer than two.
 
-    relative: over the range of all reports, from the least to the greatest, so that losses of another scale or about
-    another value can be held against it; None where all are the same.
+    relative: divided by the range of all reports, from the least to the greatest, so that losses of different scale or
+    offset can be compared; None if all are the same.
     """
     late = losses[len(losses) // 2 :]
     if len(late) < 2:

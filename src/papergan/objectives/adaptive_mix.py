@@ -19,8 +19,8 @@ class FeatureShrinkage(Term):
 
     x~ = lambda x + (1 - lambda) x[pi], one lambda ~ Beta(alpha, alpha) per call, pi a permutation of the batch;
     value = 1 - mean_B cos(v(x~), stop_gradient(lambda v(x) + (1 - lambda) v(x)[pi] + noise_std * N(0, 1))), v the
-    discriminator's deepest features, flattened; in [0, 2]. v(x) is what the adversarial loss computed already,
-    so the cost is one more pass. Mixing happens after augmentation.
+    discriminator's deepest features, flattened; in [0, 2]. v(x) is reused from the adversarial loss, so the
+    cost is one more pass. Mixing happens after augmentation.
     Source: Liu et al. 2023 (arXiv:2303.01559), as tahvili2025 (section V.B) describes it: real pairs, discriminator
     only; `networks.mixing` has the form of the authors' code, where the logits are mixed as well.
     """
@@ -40,12 +40,12 @@ class FeatureShrinkage(Term):
 
 
 def noise_like(rows: Tensor) -> Tensor:
-    """N(0, 1) of the shape [B, D] of `rows`, drawn row by row."""
+    """N(0, 1) noise with the shape [B, D] of `rows`, drawn row by row."""
     return per_image(lambda n: torch.randn(n, rows.shape[1], dtype=rows.dtype, device=rows.device), len(rows))
 
 
 def beta(alpha: float, device: torch.device) -> Tensor:
-    """One draw of Beta(alpha, alpha), a scalar on the device; by the ratio of two gamma draws."""
+    """One draw from Beta(alpha, alpha), a scalar on the device; from the ratio of two gamma draws."""
     if alpha == 1.0:
         return torch.rand((), device=device)
     gammas = torch._standard_gamma(torch.full((2,), alpha, device=device))

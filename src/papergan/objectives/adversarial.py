@@ -1,4 +1,4 @@
-"""Adversarial losses of both players on scores of real and generated images; logits, higher = more real."""
+"""Adversarial losses of both players on scores of real and generated images: logits, higher = more real."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class NonSaturating:
     """The non-saturating loss, binary cross-entropy on logits; G minimises -E log D(G(z)) = E softplus(-score).
 
     real_target: the discriminator's target for real images, below 1 for one-sided label smoothing (Salimans et al.
-    2016, arXiv:1606.03498, section 3.4). fake_target: that for generated ones, above 0 where both sides are smoothed
-    (gan_optimisation_review, section II.E, calls this one-sided).
+    2016, arXiv:1606.03498, section 3.4). fake_target: its target for generated ones, above 0 where both sides are
+    smoothed (gan_optimisation_review, section II.E, calls this one-sided).
     Source: Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
     """
 
@@ -109,7 +109,7 @@ class RelativisticPairing:
     """The relativistic pairing loss (RpGAN) of the i-th real and the i-th generated score.
 
     D minimises E softplus(-(score(x) - score(G(z)))); G minimises E softplus(score(x) - score(G(z))).
-    The batches must be of one size. Source: Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2024 (R3GAN),
+    The batches must be of the same size. Source: Jolicoeur-Martineau 2018, arXiv:1807.00734; Huang et al. 2024 (R3GAN),
     arXiv:2501.05441, eq. 2, f(t) = -log(1 + exp(-t)).
     """
 
@@ -122,7 +122,7 @@ class RelativisticPairing:
 
 @dataclass(frozen=True)
 class SwappedSides:
-    """Cross-entropy with swapped labels for a generating player on whom both sides depend.
+    """Cross-entropy with swapped labels for a generating player on which both sides depend.
 
     D as in NonSaturating; G minimises E softplus(score(real side)) + E softplus(-score(generated side)).
     Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), algorithm 1.

@@ -17,9 +17,9 @@ from papergan.game.terms import BothScores
 class Equilibrium(nn.Module):
     """The balance k: k_{t+1} = clip(k_t + gain (gamma L(x) - L(G(z))), 0, 1), after every generator step; k_0 = 0.
 
-    L is the mean error of reconstruction, minus the mean score. L(x) is that of the discriminator's last step and
-    L(G(z)) that of the generator's, with the discriminator's update between them. Its value is k; it also reports the
-    measure of convergence M = L(x) + |gamma L(x) - L(G(z))|. All on the device, in float64.
+    L is the mean reconstruction error, minus the mean score. L(x) is taken from the discriminator's last step and
+    L(G(z)) from the generator's, with the discriminator's update between them. Its value is k; it also reports the
+    measure of convergence M = L(x) + |gamma L(x) - L(G(z))|. Everything stays on the device, in float64.
     Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 3.4; zaika2025, section 3.2 and its code.
     """
 
@@ -54,11 +54,11 @@ class Equilibrium(nn.Module):
 
 
 class HalvingWhenStalled(nn.Module):
-    """A learning rate that halves whenever the measure of convergence stalls; a controller, all of it on the device.
+    """A learning rate that halves whenever the measure of convergence stalls; a controller that stays on the device.
 
-    M is averaged over `window` iterations at a time. Where that mean is at least `tolerance` times the one before, the
-    rate halves, down to `smallest`. It observes after its `balance`: it is later in a game's controllers.
-    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 4.1, which does not say what a stall is.
+    M is averaged over `window` iterations at a time. Where that mean is at least `tolerance` times the previous one,
+    the rate halves, down to `smallest`. It observes after its `balance`, so it comes later in a game's controllers.
+    Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), section 4.1, which does not define a stall.
     """
 
     on_device = True
@@ -78,7 +78,7 @@ class HalvingWhenStalled(nn.Module):
     ) -> None:
         super().__init__()
         self.window, self.tolerance, self.smallest = window, tolerance, smallest
-        self._balance = (balance,)  # a tuple, so that its buffers are not this module's too
+        self._balance = (balance,)  # a tuple, so that its buffers do not become this module's
         self.register_buffer("rate", torch.tensor(rate, dtype=torch.float32))
         self.register_buffer("total", torch.zeros((), dtype=torch.float64))
         self.register_buffer("before", torch.full((), torch.finfo(torch.float64).max, dtype=torch.float64))

@@ -1,4 +1,4 @@
-"""The cross-entropy of classes that a discriminator reads off images: AC-GAN's class loss, one term for each side."""
+"""The cross-entropy of classes that a discriminator predicts: AC-GAN's class loss, one term for each side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from papergan.game.terms import Term
 
 @dataclass(frozen=True)
 class RealClassLoss(Term):
-    """E[-log P(C = c | x_real)], c the class of the real image: at least 0, log K of a guess. The first half of -L_C.
+    """E[-log P(C = c | x_real)], c the class of the real image: at least 0, log K for a guess. The first half of -L_C.
 
     The discriminator's last features are the logits of the class, [B, K]. Constant for a generator.
     Source: Odena et al. 2017 (AC-GAN, arXiv:1610.09585), eq. 3.
@@ -26,7 +26,7 @@ class RealClassLoss(Term):
 
 @dataclass(frozen=True)
 class FakeClassLoss(Term):
-    """E[-log P(C = c | x_fake)], c the class that was asked for: at least 0, log K of a guess. The second half of -L_C.
+    """E[-log P(C = c | x_fake)], c the requested class: at least 0, log K for a guess. The second half of -L_C.
 
     The discriminator's last features are the logits of the class, [B, K], and the prior's draw is (latent, one-hot
     classes). Source: as `RealClassLoss`.

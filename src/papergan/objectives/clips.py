@@ -1,4 +1,4 @@
-"""Latents of clips, of content, motion and category, and the one frame of a clip that an image discriminator sees."""
+"""Latents of clips (content, motion and category), and the one frame of a clip that an image discriminator sees."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from papergan.objectives.mutual_information import WithCategory
 class ClipParts(NamedTuple):
     """The parts of latents of clips of T frames.
 
-    content: [B, C], one of a clip. motion: [B, T + 1, M]; [:, 0] is the state from which motion begins, [:, 1 + t] the
+    content: [B, C], one per clip. motion: [B, T + 1, M]; [:, 0] is the initial state of the motion, [:, 1 + t] the
     noise of frame t, counted from 0. category: one-hot [B, K]; [B, 0] where there are no categories.
     """
 
@@ -32,8 +32,8 @@ class ClipParts(NamedTuple):
 class ClipLayout:
     """Where content, motion and category lie in a latent of a clip: [B, content + (frames + 1) * motion + categories].
 
-    content, motion: numbers of a content code, and of motion noise for each frame. frames: of a clip. categories: 0 =
-    none. The state from which motion begins lies before the noise of the first frame.
+    content, motion: sizes of a content code, and of the motion noise of each frame. frames: of a clip. categories: 0 =
+    none. The initial state of the motion comes before the noise of the first frame.
     """
 
     content: int
@@ -57,7 +57,7 @@ class ClipLayout:
         return ClipParts(content, torch.unflatten(motion, 1, (self.frames + 1, self.motion)), category)
 
     def join(self, parts: ClipParts) -> Tensor:
-        """The latents [B, latent_dim] of these parts; undoes `split`."""
+        """The latents [B, latent_dim] of these parts; the inverse of `split`."""
         return torch.cat([parts.content, parts.motion.flatten(1), parts.category], dim=1)
 
     def crossed(self, latents: Tensor) -> Tensor:
@@ -75,9 +75,9 @@ class ClipLayout:
 class ClipLatents(WithCategory):
     """Content and motion ~ N(0, I) and a uniform category in one latent, float32 [count, layout.latent_dim].
 
-    Only content and motion are truncated. An interpolation goes along a great circle for these and along a straight
-    line between categories. Source: Tulyakov et al. 2018 (MoCoGAN, arXiv:1707.04993), section 3; the state from which
-    motion begins is drawn as well, as the authors' code has it.
+    Only content and motion are truncated. Interpolation is spherical for these and linear between categories. Source:
+    Tulyakov et al. 2018 (MoCoGAN, arXiv:1707.04993), section 3; the initial state of the motion is drawn as well, as
+    in the authors' code.
     """
 
     def __init__(self, layout: ClipLayout) -> None:
@@ -108,7 +108,7 @@ class ClipLatents(WithCategory):
 
 
 class ClipGenerator(nn.Module):
-    """The base class of generators of clips. layout: of their latents, by which content and motion are exchanged."""
+    """The base class of generators of clips. layout: of their latents, used to exchange content and motion."""
 
     layout: ClipLayout
 
@@ -116,7 +116,7 @@ class ClipGenerator(nn.Module):
 def frame_of(clips: Tensor, places: Tensor, frames: int) -> Tensor:
     """One frame of each clip: clips [B, T * C, S, S] and places int64 [B] in 0..T - 1 -> [B, C, S, S].
 
-    The device is not read.
+    Reads nothing back from the device.
     """
     apart = torch.unflatten(clips, 1, (frames, clips.shape[1] // frames))
     wanted = places.view(-1, 1, 1, 1, 1).expand(-1, 1, *apart.shape[2:])
@@ -125,10 +125,10 @@ def frame_of(clips: Tensor, places: Tensor, frames: int) -> Tensor:
 
 @dataclass(frozen=True)
 class OneFrame:
-    """The input of an image discriminator: one frame of each clip, drawn evenly in every optimiser step.
+    """The input of an image discriminator: one frame of each clip, drawn uniformly in every optimiser step.
 
-    Those of the real and of the generated clip are drawn independently of each other, as all that a step draws: a
-    function of the step's seed. Source: Tulyakov et al. 2018 (MoCoGAN, arXiv:1707.04993), section 3, S_1.
+    The frames of real and of generated clips are drawn independently of each other and, like every draw of a step, as
+    a function of the step's seed. Source: Tulyakov et al. 2018 (MoCoGAN, arXiv:1707.04993), section 3, S_1.
     """
 
     images_per_score: ClassVar[int] = 1

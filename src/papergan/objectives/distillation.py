@@ -1,4 +1,4 @@
-"""Knowledge distillation of a generator: the terms by which a student imitates a teacher on the same latents."""
+"""Knowledge distillation of a generator: terms that make a student imitate a teacher on the same latents."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ Weight = Annotated[float, Field(ge=0.0)]
 class Distillation(StrictModel):
     """How a student learns from its teacher; a setting of every system whose generator is given latents.
 
-    pixels: weight of the L1 distance between the images of both for the same latents. features: of the L1 distance
-    between the discriminator's features of both. adversarial: the discriminator tells the student's images from those
-    of the data, or from the teacher's, in which case nothing but the teacher's images is looked at (a black box).
+    pixels: weight of the L1 distance between the student's and the teacher's images for the same latents. features:
+    weight of the L1 distance between the discriminator's features of these images. adversarial: the discriminator
+    distinguishes the student's images from the data, or from the teacher's images; in the latter case only the
+    teacher's images are used (a black box).
     Sources: Aguinaldo et al. 2019, arXiv:1902.00159 (pixels, there squared, and an adversarial loss against data);
     Chang and Lu 2020 (TinyGAN), arXiv:2009.13829, section 3 and their code (pixels, features, and adversarial losses
-    against the teacher and, with a fifth of the weight, against data; the weight of the pixels falls to 0 there).
+    against the teacher and, with a fifth of the weight, against data; there the weight of the pixels decays to 0).
     """
 
     pixels: Weight = 1.0
@@ -41,23 +42,23 @@ class Distillation(StrictModel):
 
 
 class Teacher:
-    """A trained generator that never moves, called as the student is: latents -> float [B, C, S, S] in [-1, 1].
+    """A trained generator with frozen weights, called like the student: latents -> float [B, C, S, S] in [-1, 1].
 
-    No module: it is in no player, checkpoint or model folder. Which one, a recipe says, so `use` gives it to a game
-    that trains; one that only samples does without.
+    Not a module: it belongs to no player, checkpoint or model folder. The recipe names the teacher, so `use` gives it
+    to a game that trains; a game that only samples needs none.
     """
 
     def __init__(self) -> None:
         self._network: Callable[..., Tensor] | None = None
 
     def use(self, network: Callable[..., Tensor]) -> None:
-        """Take the images of this network from now on; it is frozen, in evaluation mode, on the game's device."""
+        """Use the images of this network from now on; it is frozen, in evaluation mode, on the game's device."""
         self._network = network
 
     def images(self, context: StepContext, match: Match) -> Tensor:
-        """Its images of the latents that the student of this match has in this step, float32, without a gradient.
+        """The teacher's images for the student's latents of this match and step, float32, without a gradient.
 
-        Raises ValueError before a network was given.
+        Raises ValueError if no network has been given.
         """
         if self._network is None:
             raise ValueError("the teacher of a distillation was not given")
@@ -72,7 +73,7 @@ class Teacher:
 
 @dataclass(frozen=True)
 class TeacherDistance(Term):
-    """mean |G(z) - T(z)| over everything, T the teacher.
+    """mean |G(z) - T(z)| over all elements, T the teacher.
 
     Source: Chang and Lu 2020 (arXiv:2009.13829), section 3.1, pixel-level distillation loss.
     """
@@ -85,10 +86,10 @@ class TeacherDistance(Term):
 
 @dataclass(frozen=True)
 class TeacherFeatureDistance(Term):
-    """mean over layers of mean |f(G(z)) - f(T(z))|, f the discriminator's features of images that are not augmented.
+    """mean over layers of mean |f(G(z)) - f(T(z))|, f the discriminator's features of unaugmented images.
 
     Source: Chang and Lu 2020 (arXiv:2009.13829), section 3.1, feature-level distillation loss, there a weighted sum
-    over layers. The side of the teacher is a constant. Raises ValueError for a discriminator that has no features.
+    over layers. The teacher's side is a constant. Raises ValueError for a discriminator that has no features.
     """
 
     teacher: Teacher
@@ -110,9 +111,9 @@ class TeacherFeatureDistance(Term):
 
 @dataclass(frozen=True)
 class TeacherAsReal:
-    """The teacher's images as the real ones of all terms, with the classes that they were made of.
+    """The teacher's images as the real ones of all terms, with the classes that they were generated for.
 
-    One of each real image's place in the batch, of the first of its latents where there are several fakes for it.
+    One for each real image of the batch, from the first of its latents if there are several fakes per real image.
     Source: Chang and Lu 2020 (arXiv:2009.13829), section 3.1, adversarial distillation loss.
     """
 
@@ -127,10 +128,10 @@ class TeacherAsReal:
 
 
 def with_distillation(game: Game, settings: Distillation) -> Game:
-    """The game whose generator learns from a teacher too, in the turns of its player that are taken in every step.
+    """The game with a generator that also learns from a teacher, in those of its turns that are taken in every step.
 
-    Against the teacher no image of the data reaches a term, a controller or the augmentation. Raises ValueError where
-    the game has no such turn, and against the teacher where the first weights are set from the data.
+    With adversarial "teacher", no image of the data reaches a term, a controller or the augmentation. Raises ValueError
+    if the game has no such turn, and, with adversarial "teacher", if the initial weights are set from the data.
     """
     teacher, match = Teacher(), game.showcase
     terms: list[Term] = []

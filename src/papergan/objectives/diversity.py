@@ -16,9 +16,10 @@ from papergan.game.terms import Term
 class Diversity(Term):
     """-mean |G(z) - G(z')|_1 / (|z - z'|_1 + 1e-5), z' the latent after z in the batch; for the generator.
 
-    Means over pixels and over latent numbers. Images of different latents are pushed apart, so that few modes cost.
-    Source: Mao et al. 2019 (mode seeking, arXiv:1903.05628), eq. 2, whose weight is 1; there it is a ratio to be
-    maximised. gan_optimisation_review, section II.E, names diversity regularisation and has no equation.
+    Norms are means over pixels and over latent dimensions. Images of different latents are pushed apart, which
+    penalises covering few modes. Source: Mao et al. 2019 (mode seeking, arXiv:1903.05628), eq. 2, whose weight is 1;
+    there it is a ratio to be maximised. gan_optimisation_review, section II.E, names diversity regularisation without
+    an equation.
     """
 
     def __call__(self, context: StepContext) -> Tensor:

@@ -12,7 +12,7 @@ from papergan.game.terms import Term
 
 @dataclass(frozen=True)
 class Drift(Term):
-    """mean_B f(x)^2 at real images x; weight is epsilon. A Wasserstein critic's scores have no other level.
+    """mean_B f(x)^2 at real images x; weight is epsilon. Nothing else fixes the level of a Wasserstein critic's scores.
 
     Source: Karras et al. 2018 (arXiv:1710.10196), appendix A.1, epsilon 0.001.
     """

@@ -13,11 +13,12 @@ from papergan.game.terms import Term
 
 @dataclass(frozen=True)
 class LiteralEdge(Term):
-    """mean_B sum_pixels (G(z) - x)^2, as song2023 has its edge loss, eq. 3.
+    """mean_B sum_pixels (G(z) - x)^2, the edge loss of song2023, eq. 3, taken literally.
 
-    There are no edges in it, and x is any real image of the batch. It does not depend on the discriminator's weights:
-    its gradient there is exactly zero, so it cannot slow the discriminator down, as section 3.3 says. The generator
-    it pulls towards the mean image. With weight -1 it is what the discriminator, who maximises eq. 3, reports.
+    It contains no edges, and x is an arbitrary real image of the batch. It does not depend on the discriminator's
+    weights: its gradient there is exactly zero, so it cannot slow the discriminator down, as section 3.3 says it does.
+    It pulls the generator towards the mean image. With weight -1 it is the value that the discriminator, which
+    maximises eq. 3, reports.
     """
 
     def __call__(self, context: StepContext) -> Tensor:
@@ -28,8 +29,8 @@ class LiteralEdge(Term):
 class SobelEdge(Term):
     """mean (S(G(z)) - S(x))^2, S the Sobel magnitude; for the generator.
 
-    What song2023 says its eq. 3 does: the difference between edges of generated and real images. x is the real
-    image at the same place of the batch.
+    It follows song2023's description of eq. 3: the difference between edges of generated and real images. x is the real
+    image at the same position in the batch.
     """
 
     def __call__(self, context: StepContext) -> Tensor:

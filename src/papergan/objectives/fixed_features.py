@@ -1,4 +1,4 @@
-"""A distance of features by a network that never moves, which a game is given after it is built."""
+"""A distance between features of a frozen network, which a game is given after it is built."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Maps = tuple[Tensor, ...]
 
 
 class FixedFeatures:
-    """Maps of images by a fixed network of this kind, float [B, C, S, S] in [-1, 1] -> maps [B, K, H, W].
+    """Feature maps of images by a frozen network of this kind, float [B, C, S, S] in [-1, 1] -> maps [B, K, H, W].
 
-    No module: the network is in no checkpoint, no model folder and no player. It is built from files or data that a
-    system's settings do not hold, so `use` gives it to a game that trains; one that only samples does without.
+    Not a module: the network belongs to no checkpoint, model folder or player. It is built from files or data that a
+    system's settings do not hold, so `use` gives it to a game that trains; a game that only samples needs none.
     """
 
     def __init__(self, kind: str) -> None:
@@ -27,11 +27,11 @@ class FixedFeatures:
         self._network: Callable[[Tensor], Maps] | None = None
 
     def use(self, network: Callable[[Tensor], Maps]) -> None:
-        """Take the maps of this network from now on; it is frozen, in evaluation mode, on the game's device."""
+        """Use the maps of this network from now on; it is frozen, in evaluation mode, on the game's device."""
         self._network = network
 
     def __call__(self, images: Tensor) -> Maps:
-        """Raises ValueError before a network was given."""
+        """The maps of these images. Raises ValueError if no network has been given."""
         if self._network is None:
             raise ValueError(f"the network of the fixed features {self.kind!r} was not given")
         return self._network(images)
@@ -39,9 +39,9 @@ class FixedFeatures:
 
 @dataclass(frozen=True)
 class FixedFeatureDistance(Term):
-    """sum over maps of mean over places of sum_k (f_k(G(x)) - f_k(y))^2, y the image that belongs to the input x.
+    """sum over maps of mean over positions of sum_k (f_k(G(x)) - f_k(y))^2, y the image paired with the input x.
 
-    Source: Ledig et al. 2017 (arXiv:1609.04802), eq. 5, there of one map of VGG19. The side of y is a constant.
+    Source: Ledig et al. 2017 (arXiv:1609.04802), eq. 5, there for one map of VGG19. The side of y is a constant.
     """
 
     features: FixedFeatures
@@ -54,13 +54,13 @@ class FixedFeatureDistance(Term):
 
 
 def fixed_features(game: Game) -> list[FixedFeatures]:
-    """All that the terms of a game need, in order."""
+    """All fixed features that the terms of a game need, in order."""
     terms = (term for turn in game.turns for term in turn.objective)
     return [term.features for term in terms if isinstance(term, FixedFeatureDistance)]
 
 
 def with_stand_ins(game: Game) -> Game:
-    """The game with its pixels for fixed features, and its own generator for a teacher: to try and time its steps."""
+    """The game with pixels as fixed features, and its own generator as a teacher, to try and time its steps."""
     for features in fixed_features(game):
         features.use(lambda images: (images,))
     if teacher := teacher_of(game):

@@ -24,19 +24,19 @@ class HistoricalAverage(nn.Module):
 
     def __init__(self, player: str, networks: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.player, self._networks = player, tuple(networks)  # a tuple, so that they are no parts of this
+        self.player, self._networks = player, tuple(networks)  # a tuple, so that they are not submodules of this
         self.register_buffer("moves", torch.zeros(()))
         for place, weight in enumerate(self.weights):
             self.register_buffer(f"mean_{place}", weight.detach().clone())
 
     @property
     def weights(self) -> list[nn.Parameter]:
-        """The present weights of the player."""
+        """The current weights of the player."""
         return [weight for network in self._networks for weight in network.parameters()]
 
     @property
     def means(self) -> list[Tensor]:
-        """The mean of each weight, in their order."""
+        """The mean of each weight, in the order of the weights."""
         return [getattr(self, f"mean_{place}") for place in range(len(self.weights))]
 
     def forward(self, progress: Progress) -> float:
@@ -45,11 +45,11 @@ class HistoricalAverage(nn.Module):
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
-        """Take the player's weights into the mean, after its step."""
+        """Add the player's weights to the mean, after its step."""
         if player == self.player:
             self.moves += 1
             for mean, weight in zip(self.means, self.weights, strict=True):
-                mean.add_((weight - mean) / (self.moves + 1))  # the first weights of all count as well
+                mean.add_((weight - mean) / (self.moves + 1))  # the initial weights count as well
 
     def distance(self) -> Tensor:
         """The sum of (theta - mean)^2, a scalar with the gradient for the weights."""
@@ -57,7 +57,7 @@ class HistoricalAverage(nn.Module):
         return torch.stack(squares).sum().float()
 
     def report(self) -> dict[str, Tensor]:
-        """Empty: its term is reported as every term is."""
+        """Empty: its term is reported like every other term."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""A pool of earlier generated images, from which a discriminator is shown some in the place of new ones."""
+"""A pool of earlier generated images, some of which a discriminator is shown instead of new ones."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from papergan.game.step_context import StepContext
 
 
 class ImagePool(nn.Module):
-    """The newest generated images and some before them; a controller, so that checkpoints have it.
+    """The newest generated images and some earlier ones; a controller, so that checkpoints include it.
 
-    The first `capacity` images are shown and kept. After that each is shown itself, or, with probability 1/2, a random
-    one of the pool is shown, whose place it takes.
-    Source: Shrivastava et al. 2017 (arXiv:1612.07828), section 2.3, as Zhu et al. 2017 (arXiv:1703.10593) have it, with
-    a capacity of 50.
+    The first `capacity` images are shown and kept. After that, each image is shown itself, or, with probability 1/2,
+    replaces a random image of the pool, which is shown instead.
+    Source: Shrivastava et al. 2017 (arXiv:1612.07828), section 2.3, as in Zhu et al. 2017 (arXiv:1703.10593), with a
+    capacity of 50.
     """
 
     images: Tensor
@@ -29,7 +29,7 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def exchanged(self, images: Tensor) -> Tensor:
-        """What is shown in the place of new images [B, C, S, S], float32; ranks have one pool together."""
+        """The images to show instead of new images [B, C, S, S], float32; all ranks share one pool."""
         whole, shown = all_gather(images.detach().float()), []
         for image in whole:
             if self.filled < self.capacity:
@@ -46,27 +46,27 @@ class ImagePool(nn.Module):
         return torch.stack(shown[first : first + len(images)])
 
     def forward(self, progress: Progress) -> float:
-        """How many images are kept."""
+        """The number of images kept."""
         return float(self.filled)
 
     def observe(self, player: str, context: StepContext) -> None:
-        """Nothing: images come by `exchanged`."""
+        """Do nothing: images arrive through `exchanged`."""
 
     def report(self) -> dict[str, Tensor]:
-        """Nothing."""
+        """Empty."""
         return {}
 
     def get_extra_state(self) -> Tensor:
-        """How many there are; part of `state_dict`."""
+        """The number of images kept; part of `state_dict`."""
         return torch.tensor(self.filled)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Set how many there are."""
+        """Set the number of images kept."""
         self.filled = int(state)
 
 
 class Pooled:
-    """The input of a discriminator in its own turn: real images, and generated ones by a pool."""
+    """The input of a discriminator in its own turn: real images, and generated ones through a pool."""
 
     images_per_score = 1
 

@@ -14,14 +14,14 @@ from papergan.game.terms import Term
 
 
 def mask_of(inputs: Tensor) -> Tensor:
-    """The last channel of [B, C + 1, S, S] as 1 where pixels are missing, and 0 elsewhere: [B, 1, S, S]."""
+    """The mask in the last channel of [B, C + 1, S, S]: 1 where pixels are missing, 0 elsewhere: [B, 1, S, S]."""
     return (inputs[:, -1:] > 0).to(inputs.dtype)
 
 
 def around(images: Tensor, mask: Tensor, side: int) -> Tensor:
-    """The square of `side` pixels around the middle of each hole, moved inside where it would leave the image.
+    """The square of `side` pixels around the centre of each hole, shifted inwards where it would leave the image.
 
-    images [B, C, S, S], mask [B, 1, S, S] of one hole each -> [B, C, side, side]; the device is not read.
+    images [B, C, S, S], mask [B, 1, S, S] with one hole each -> [B, C, side, side]; reads nothing back from the device.
     """
     size = images.shape[-1]
     corners = []

@@ -1,4 +1,4 @@
-"""Priors that learn with the generator: a mixture of Gaussians, and a linear map of common features."""
+"""Priors that are trained with the generator: a mixture of Gaussians, and a linear map of common features."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ PriorActivation = Literal["none", "tanh"]
 
 
 class GaussianMixture(Prior):
-    """z = mean_i + deviation_i * epsilon, epsilon ~ N(0, I), float32 [count, latent_dim]; means and deviations learn.
+    """z = mean_i + deviation_i * epsilon, epsilon ~ N(0, I), float32 [count, latent_dim].
 
-    components: K, all equally likely. each_once: the n-th latent of a batch is of component n mod K instead, so that a
-    batch of K has each exactly once, as in the authors' code. Means begin ~ U(-1, 1), deviations ~ U(-s, s).
+    Means and deviations are trained; initial means ~ U(-1, 1), deviations ~ U(-s, s). components: K, all equally
+    likely. each_once: the n-th latent of a batch is from component n mod K instead, so that a batch of K has each
+    exactly once, as in the authors' code.
     Source: Gurumurthy et al. 2017 (DeLiGAN, arXiv:1706.02071), eqs. 2 to 4.
     """
 
@@ -38,13 +39,13 @@ class GaussianMixture(Prior):
         return self._of(*self.unit(count, progress))
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """Truncated in epsilon alone; every component keeps its probability."""
+        """Truncates epsilon only; every component keeps its probability."""
         return self._of(*self.unit.truncated(count, progress, threshold))
 
     def _of(self, epsilon: Tensor) -> tuple[Tensor, ...]:
         chosen = per_image(self._choose, len(epsilon))
         member = one_hot(chosen, self.components).to(self.mean.dtype)  # [B, K]
-        with torch.autocast(epsilon.device.type, enabled=False):  # products, whose gradients are the same each time
+        with torch.autocast(epsilon.device.type, enabled=False):  # products, whose gradients are deterministic
             return (member @ self.mean + (member @ self.deviation) * epsilon,)
 
     def _choose(self, count: int) -> Tensor:
@@ -54,15 +55,15 @@ class GaussianMixture(Prior):
 
 
 class CommonFeatures(Prior):
-    """z = W x + b, x ~ N(0, I_N), then mean rescaling; float32 [count, N + feature_differences]. W and b learn.
+    """z = W x + b, x ~ N(0, I_N), then mean rescaling; float32 [count, N + feature_differences]; W, b are trained.
 
-    size: N. feature_differences: FD, None = no map, z = x [count, N]. activation: of the map, "none" literally.
+    size: N. feature_differences: FD, None = no map, z = x [count, N]. activation: of the map; "none" is literal.
     rescaling: mu ~ U(-1, 1) is added to z, one number per latent ("scalar"; "each latent vector has a unique average",
-    eq. 2) or one per number of it ("per_dimension"); "replace" puts mu in the place of the latent's mean, as the
-    document's introduction has it; "none" leaves z.
-    W and b begin as torch's linear layer does, U(-1/sqrt(N), 1/sqrt(N)).
+    eq. 2) or one per dimension of it ("per_dimension"); "replace" replaces the latent's mean by mu, as in the paper's
+    introduction; "none" leaves z unchanged.
+    W and b are initialised like torch's linear layer, U(-1/sqrt(N), 1/sqrt(N)).
     Source: song2023, sections 3.1 and 3.2, eqs. 1 and 2. Its eq. 1 sums over N + 1 numbers and has N outputs; the
-    text has N and N + FD, which is taken here.
+    text has N and N + FD, which is used here.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class CommonFeatures(Prior):
         return self._of(*self.unit(count, progress))
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """Narrower in x alone; mu as ever."""
+        """Truncates x only; mu is drawn as before."""
         return self._of(*self.unit.truncated(count, progress, threshold))
 
     def _of(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -100,7 +101,7 @@ class CommonFeatures(Prior):
 class DeviationRegulariser(Term):
     """mean (1 - deviation)^2 over all components and dimensions of a GaussianMixture; for the generator.
 
-    Without it deviations go to 0, and a component to one image. Source: Gurumurthy et al. 2017 (DeLiGAN,
+    Without it, deviations shrink to 0, and a component to one image. Source: Gurumurthy et al. 2017 (DeLiGAN,
     arXiv:1706.02071), eq. 8.
     """
 

@@ -40,7 +40,7 @@ class MixtureWeights(nn.Module):
 
 
 class MixturePrior(WithChoice):
-    """A prior with the generator of each image, drawn by the mixture's weights: (z, one-hot [count, T])."""
+    """A prior that also draws the generator of each image, by the mixture's weights: (z, one-hot [count, T])."""
 
     def __init__(self, latents: Prior, count: int) -> None:
         super().__init__(latents, count)
@@ -57,8 +57,8 @@ class MixturePrior(WithChoice):
 class MixtureGenerator(Members):
     """Latent [B, Z] and one-hot members [B, T] -> images [B, C, S, S].
 
-    In evaluation mode each member makes its own images alone; in training mode all of them, so that each one's
-    BatchNorm sees a whole batch, and in an exported graph, whose shapes cannot depend on data.
+    In evaluation mode each member generates only its own images; in training mode every member generates all of them,
+    so that its BatchNorm sees a whole batch; so does an exported graph, whose shapes cannot depend on data.
     """
 
     def forward(self, latent: Tensor, chosen: Tensor) -> Tensor:
@@ -87,8 +87,8 @@ class MixtureDiscriminator(Members):
 class MixturePayoff(Term):
     """sum_ij w_i w_j F_ij, F_ij the loss of generator i against discriminator j; for either player.
 
-    Row n of the batch is made by generator n mod T, every discriminator scores all of it and the real images: F_ij is
-    estimated from B / T samples. Shared out over ranks it is the same where T divides each rank's share.
+    Row n of the batch comes from generator n mod T; every discriminator scores the whole batch and the real images, so
+    F_ij is estimated from B / T samples. Split over ranks, it is the same if T divides each rank's share.
     Source: Arora et al. 2017 (arXiv:1703.00573), eq. 4 and its section 5.
     """
 
@@ -122,7 +122,7 @@ class MixturePayoff(Term):
 
 
 class ComputedScores(NamedTuple):
-    """Scores of both sides, computed already."""
+    """Precomputed scores of both sides."""
 
     real: Tensor
     fake: Tensor
@@ -130,7 +130,7 @@ class ComputedScores(NamedTuple):
 
 @dataclass(frozen=True)
 class EvenWeights(Term):
-    """-1/T sum_i log w_i: keeps a mixture's weights away from 0. Arora et al. 2017, section 5; of `network`."""
+    """-1/T sum_i log w_i of `network`: keeps a mixture's weights away from 0. Arora et al. 2017, section 5."""
 
     network: str
 

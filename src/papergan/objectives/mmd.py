@@ -13,16 +13,16 @@ from torch.autograd.function import once_differentiable
 from papergan.game.sharding import all_gather
 from papergan.game.terms import BothScores
 
-SMALLEST = 1e-12  # of a squared discrepancy under a root, whose slope has no bound at 0
+SMALLEST = 1e-12  # least squared discrepancy under a root, whose gradient is unbounded at 0
 
 ROWS_AT_ONCE = 128
 
 
 def squared_discrepancy(x: Tensor, y: Tensor, bandwidths: tuple[float, ...], *, biased: bool = False) -> Tensor:
-    """An estimate of MMD^2 of two samples, [M, D] and [N, D], a scalar; the unbiased one may be below 0.
+    """An estimate of MMD^2 between two samples, [M, D] and [N, D], a scalar; the unbiased one may be below 0.
 
     1/(M(M-1)) sum_{i != j} k(x_i, x_j) + 1/(N(N-1)) sum_{i != j} k(y_i, y_j) - 2/(MN) sum k(x_i, y_j), with
-    k(a, b) = sum_s exp(-|a - b|^2 / (2 s^2)) over the bandwidths s. biased: with the pairs i = j, over M^2 and N^2.
+    k(a, b) = sum_s exp(-|a - b|^2 / (2 s^2)) over the bandwidths s. biased: includes the pairs i = j, over M^2 and N^2.
     Differentiable once; in float32 at least, whatever the precision of the networks.
     Source: Gretton et al. 2012, JMLR 13, eqs. 3 and 5 (the biased one).
     Raises ValueError for a sample of one, which has no pairs.
@@ -37,7 +37,7 @@ def squared_discrepancy(x: Tensor, y: Tensor, bandwidths: tuple[float, ...], *, 
 
 
 def _mean_of_pairs(rows: Tensor, bandwidths: tuple[float, ...], *, biased: bool) -> Tensor:
-    """The mean of k over the pairs of a sample. By its symmetry half of the gradient is that of the first argument."""
+    """The mean of k over the pairs of a sample. By symmetry, half of the gradient is that of the first argument."""
     count, half = len(rows), _sum_of_kernel(rows, rows.detach(), bandwidths)
     total = 2.0 * half - half.detach()
     return total / count**2 if biased else (total - count * len(bandwidths)) / (count * (count - 1))
@@ -49,10 +49,10 @@ def _sum_of_kernel(x: Tensor, y: Tensor, bandwidths: tuple[float, ...]) -> Tenso
 
 
 class _KernelSum(Function):
-    """sum_ij k(x_i, y_j), with its gradient sum_j A_ij (y_j - x_i), A = sum_s k_s / s^2, taken along on the way.
+    """sum_ij k(x_i, y_j), with its gradient sum_j A_ij (y_j - x_i), A = sum_s k_s / s^2, computed in the same pass.
 
-    Written out and in blocks of rows that fit a cache: autograd would keep two matrices for each bandwidth, and what
-    takes time here is memory.
+    Written out, in blocks of rows that fit a cache: autograd would keep two matrices for each bandwidth, and the time
+    here goes into memory access.
     """
 
     @staticmethod
@@ -86,11 +86,11 @@ class _KernelSum(Function):
 class Discrepancy:
     """The MMD loss: G minimises MMD^2 between the scores of real and generated images; D maximises it.
 
-    Scores are vectors, [B, K], or numbers. The whole batch counts, on all devices together. biased: see
-    `squared_discrepancy`. root: MMD in the place of MMD^2, of the biased estimate, since the other may be below 0.
+    Scores are vectors, [B, K], or numbers. Computed over the whole batch of all devices together. biased: see
+    `squared_discrepancy`. root: MMD instead of MMD^2, from the biased estimate, since the unbiased one may be below 0.
     Source: Li et al. 2017 (MMD GAN, arXiv:1705.08584), eq. 3, with the mixture of Gaussian kernels of Li, Swersky and
-    Zemel 2015 (arXiv:1502.02761), section 4; without the autoencoder of the former.
-    gan_optimisation_review, section II.A.6, names it and has no equation.
+    Zemel 2015 (arXiv:1502.02761), section 4; without the autoencoder of the former. gan_optimisation_review, section
+    II.A.6, names it without an equation.
     """
 
     bandwidths: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)

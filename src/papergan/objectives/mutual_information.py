@@ -1,4 +1,4 @@
-"""A prior with codes, and the mutual information of codes and images, bounded by a discriminator that reads them."""
+"""A prior with codes, and the mutual information of codes and images, bounded by a discriminator that reads codes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class WithCategory(Prior, ABC):
 class WithCodes(WithCategory):
     """Noise, a categorical and continuous codes in one latent: (z, one-hot of `categories`, `continuous` ~ U(-1, 1)).
 
-    float32 [count, noise.latent_dim + categories + continuous]. Only z is truncated. An interpolation is a straight
-    line, and passes between categories. Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), sections 5 and 7.2.
+    float32 [count, noise.latent_dim + categories + continuous]. Only z is truncated. Interpolation is linear,
+    also between categories. Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), sections 5 and 7.2.
     """
 
     def __init__(self, noise: Prior, categories: int, continuous: int) -> None:
@@ -72,10 +72,10 @@ class CategoricalInformation(Term):
 
 @dataclass(frozen=True)
 class ContinuousInformation(Term):
-    """-L_I of the continuous codes: 1/2 sum_j E[(c_j - m_j)^2 - c_j^2], m what is read of them. For both players.
+    """-L_I of the continuous codes: 1/2 sum_j E[(c_j - m_j)^2 - c_j^2], m the prediction of c. For both players.
 
-    Q is N(m, 1), of fixed deviation, and H(c) is taken as the cross-entropy with N(0, 1), both as the authors' code has
-    it. The prior is a `WithCodes`, and the discriminator's last features [B, K + C] are K logits and m.
+    Q is N(m, 1), of fixed deviation, and H(c) is taken as the cross-entropy with N(0, 1), both as in the authors' code.
+    The prior is a `WithCodes`, and the discriminator's last features [B, K + C] are K logits and m.
     Source: Chen et al. 2016 (InfoGAN, arXiv:1606.03657), eq. 5.
     """
 

@@ -13,7 +13,7 @@ from papergan.game.terms import Term
 
 
 def orthogonality(weights: Collection[Tensor]) -> Tensor:
-    """Sum over W of ||W W^T o (1 - I)||_F^2, W as a matrix [outputs, rest]; weights below two axes have no part.
+    """Sum over W of ||W W^T o (1 - I)||_F^2, W as a matrix [outputs, rest]; weights below two axes are left out.
 
     A float32 scalar. Source: Brock et al. 2019 (arXiv:1809.11096), eq. 3, where W is [inputs, outputs].
     """
@@ -27,11 +27,12 @@ def orthogonality(weights: Collection[Tensor]) -> Tensor:
 
 @dataclass(frozen=True)
 class OrthogonalRegularisation(Term):
-    """beta ||W W^T o (1 - I)||_F^2 over the generator's weights, as they are before spectral normalisation.
+    """beta ||W W^T o (1 - I)||_F^2 over the generator's weights, before spectral normalisation.
 
-    without: parts of the names of weights that are left out, those of class embeddings in the authors' code. That code
-    adds beta * 2 (W W^T o (1 - I)) W to the gradient, half of the equation's: its strength is twice this weight.
-    Without autocast, in float32 or on a GPU TF32 (see `numerics`). Source: Brock et al. 2019
+    without: parts of the names of weights to leave out. The paper leaves out class embeddings, the authors' code only
+    the shared one. That code adds beta * 2 (W W^T o (1 - I)) W to the gradient, half of the equation's: a weight there
+    has half of the effect that it has here.
+    Computed without autocast, in float32 or, on a GPU, TF32 (see `numerics`). Source: Brock et al. 2019
     (arXiv:1809.11096), eq. 3, beta 1e-4.
     """
 

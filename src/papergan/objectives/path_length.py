@@ -1,4 +1,4 @@
-"""Path length regularisation: steps in W move the image as far everywhere, and in every direction."""
+"""Path length regularisation: a step in W changes the image equally everywhere, and in every direction."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MeanPathLength(nn.Module):
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
-        """Take the lengths of a step on `PathLength` into the mean, after it."""
+        """Update the mean with the lengths of a step on `PathLength`, after it."""
         for term in context.turn.objective:
             if isinstance(term, PathLength) and term.mean is self:
                 self.mean.copy_(term.next_mean(context))
@@ -46,10 +46,10 @@ class MeanPathLength(nn.Module):
 class PathLength(Term):
     """mean_B (|J_w^T y| - a)^2, J_w^T y = grad_w (g(w) . y), y ~ N(0, I) / sqrt(H W), a the running mean of lengths.
 
-    w: styles of every layer, mixed where styles are mixed; |.|^2 is the sum over the numbers of a style, the mean over
-    layers, as in the authors' code. a has this step's lengths in it, with their gradient. mean: the controller of a.
-    shrink: lengths are of every shrink-th latent of the batch. Taken every n-th iteration, its weight is n times 2, the
-    paper's. Source: Karras et al. 2020 (arXiv:1912.04958), section 3.2 and appendix B; the code of StyleGAN2-ADA.
+    w: styles of every layer, mixed where styles are mixed; |.|^2 is summed over the dimensions of a style and averaged
+    over layers, as in the authors' code. a includes this step's lengths, with their gradient. mean: the controller of
+    a. shrink: lengths are of every shrink-th latent of the batch. Taken every n-th iteration, its weight is n times 2,
+    the paper's. Source: Karras et al. 2020 (arXiv:1912.04958), section 3.2 and appendix B; the code of StyleGAN2-ADA.
     """
 
     mean: MeanPathLength = field(default_factory=MeanPathLength)
@@ -59,7 +59,7 @@ class PathLength(Term):
         return (self.lengths(context) - self.next_mean(context)).square().mean()
 
     def next_mean(self, context: StepContext) -> Tensor:
-        """The running mean with the lengths of this step, of all ranks."""
+        """The running mean including the lengths of this step, of all ranks."""
         return torch.lerp(self.mean.mean, batch_mean(self.lengths(context)), self.mean.decay)
 
     def lengths(self, context: StepContext) -> Tensor:
@@ -72,14 +72,14 @@ class PathLength(Term):
         some = [part[:: self.shrink] for part in context.latent(self.match)]
         with torch.autocast(some[0].device.type, enabled=False):
             styles = generator.styles(*some)
-            if not styles.requires_grad:  # of a mapping that does not learn now
+            if not styles.requires_grad:  # from a mapping that is not being trained
                 styles = styles.detach().requires_grad_()
             images = generator.synthesise(styles)
             return path_lengths(images, styles)
 
 
 def path_lengths(images: Tensor, styles: Tensor) -> Tensor:
-    """|J_w^T y| of images [B, C, H, W] that were made of styles [B, L, W]: [B], differentiable."""
+    """|J_w^T y| of images [B, C, H, W] that were generated from styles [B, L, W]: [B], differentiable."""
     y = per_image(lambda n: torch.randn(n, *images.shape[1:], device=images.device), len(images))
     y = y / math.sqrt(images.shape[2] * images.shape[3])
     (gradient,) = torch.autograd.grad((images * y).sum(), styles, create_graph=True)

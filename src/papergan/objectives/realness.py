@@ -1,4 +1,4 @@
-"""RealnessGAN: the loss of scores that are distributions over outcomes, against anchor distributions."""
+"""RealnessGAN: the loss for scores that are distributions over outcomes, compared with anchor distributions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ DRAWS = 1000
 def anchors(outcomes: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Anchor distributions (of fakes, of reals), [outcomes] each: histograms of 1 000 draws of N(0, 0.1) and U(-1, 1).
 
-    Draws, bins and numbers are those of the authors' code. Since bins span the draws, the deviation 0.1 does not count:
-    fakes have a bell over all outcomes.
+    Draws, bins and numbers are those of the authors' code. Since the bins span the draws, the deviation 0.1 has no
+    effect: the anchor of fakes is a bell over all outcomes.
     """
     normal = 0.1 * torch.randn(DRAWS, device=device)
     uniform = torch.rand(DRAWS, device=device) * 2.0 - 1.0
@@ -26,17 +26,17 @@ def anchors(outcomes: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def histogram(draws: Tensor, outcomes: int) -> Tensor:
-    """The normalised histogram of the draws [N] in equal bins from the least to the greatest of them, [outcomes]."""
+    """The normalised histogram of the draws [N] in equal bins from their minimum to their maximum, [outcomes]."""
     least, greatest = draws.aminmax()
     place = ((draws - least) / (greatest - least) * outcomes).floor().clamp_max(outcomes - 1)
     return one_hot(place, outcomes).mean(0)
 
 
 def skewed(anchor: Tensor, by: float) -> Tensor:
-    """The anchor on atoms that are shifted by `by`, clamped to [-1, 1] and shared out to the two nearest atoms.
+    """The anchor with its atoms shifted by `by`, clamped to [-1, 1] and distributed to the two nearest atoms.
 
-    anchor: [outcomes], on atoms evenly from -1 to 1. Bellemare et al. 2017, arXiv:1707.06887, algorithm 1, as the
-    authors of RealnessGAN use it.
+    anchor: [outcomes], on atoms evenly spaced from -1 to 1. Bellemare et al. 2017, arXiv:1707.06887, algorithm 1, as
+    the authors of RealnessGAN use it.
     """
     outcomes = len(anchor)
     atoms = torch.linspace(-1.0, 1.0, outcomes, device=anchor.device)
@@ -53,9 +53,9 @@ class Realness:
 
     D minimises H(A1 up, p(x)) + H(A0 down, p(G(z))), up and down: skewed by +1 and -1, H the cross-entropy.
     G minimises by objective 1: -H(A0 down, p(G(z))); 2: that + H(p(x), p(G(z))); 3: that of 1 + H(A1 up, p(G(z))).
-    For objective 2 p(x) is a constant of the generator. KL divergences in the paper, which differ by what is constant
-    for the player who minimises. Source: Xiangli et al. 2020 (arXiv:2002.05512), eqs. 3, 4 and 18 to 20; skewing and
-    anchors from its code.
+    For objective 2, p(x) is a constant for the generator. The paper has KL divergences, which differ by terms that are
+    constant for the minimising player. Source: Xiangli et al. 2020 (arXiv:2002.05512), eqs. 3, 4 and 18 to 20; skewing
+    and anchors from its code.
     """
 
     objective: Literal[1, 2, 3] = 2

@@ -37,7 +37,7 @@ class SteinGradient(Term):
     """-mean_B G(z) . phi(G(z)), phi a constant: the generator moves its samples along Stein variational gradients.
 
     log p(x) is the score, minus the energy. k(x, x') = exp(-|c(x) - c(x')|^2 / h) on codes c, the deepest features, and
-    sum_j grad_{x_j} k(x_j, x_i) is taken as -grad_{x_i} sum_j k(x_i, x_j), equal where codes are the images themselves.
+    sum_j grad_{x_j} k(x_j, x_i) is taken as -grad_{x_i} sum_j k(x_i, x_j), equal if codes are the images themselves.
     Source: Wang and Liu 2016 (SteinGAN, arXiv:1611.01722), algorithm 1.
     """
 
@@ -62,8 +62,8 @@ class SteinGradient(Term):
 class SlowWhenAhead(nn.Module):
     """A learning rate: `slow` where real images have no more energy than generated ones, `fast` otherwise.
 
-    By the energies of the discriminator's last step; a controller, all of it on the device. Source: the code of Wang
-    and Liu 2016 (SteinGAN, arXiv:1611.01722).
+    Based on the energies in the discriminator's last step; a controller that stays on the device. Source: the code of
+    Wang and Liu 2016 (SteinGAN, arXiv:1611.01722).
     """
 
     on_device = True
@@ -75,7 +75,7 @@ class SlowWhenAhead(nn.Module):
         self.register_buffer("rate", torch.tensor(fast))
 
     def forward(self, progress: Progress) -> Tensor:
-        """The present rate, a float32 scalar."""
+        """The current rate, a float32 scalar."""
         return self.rate
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Terms of translations: distances of pairs, of their features, cycle consistency, and identity."""
+"""Terms for image translation: distances of pairs and of their features, cycle consistency, and identity."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Distance = Literal["l1", "l2"]
 
 
 def distance(first: Tensor, second: Tensor, kind: Distance) -> Tensor:
-    """Mean |a - b|, or mean (a - b)^2, over everything, in float32."""
+    """Mean |a - b|, or mean (a - b)^2, over all elements, in float32."""
     difference = first.float() - second.float()
     return difference.abs().mean() if kind == "l1" else difference.square().mean()
 
 
 @dataclass(frozen=True)
 class PairDistance(Term):
-    """mean |G(x) - y|, or its square, y the image that belongs to the input x.
+    """mean |G(x) - y|, or its square, y the image paired with the input x.
 
     Source: Isola et al. 2017 (arXiv:1611.07004), eq. 3; Ledig et al. 2017 (arXiv:1609.04802), eq. 4.
     """
@@ -34,7 +34,7 @@ class PairDistance(Term):
 
 @dataclass(frozen=True)
 class CycleConsistency(Term):
-    """mean |F(G(x)) - x|: translated, and back again by the network `back`.
+    """mean |F(G(x)) - x|: x is translated, and translated back by the network `back`.
 
     Source: Zhu et al. 2017 (arXiv:1703.10593), eq. 2, one of its two halves.
     """
@@ -48,7 +48,7 @@ class CycleConsistency(Term):
 
 @dataclass(frozen=True)
 class IdentityMapping(Term):
-    """mean |G(y) - y|: images that are of the target domain already are left as they are.
+    """mean |G(y) - y|: images that are already in the target domain should stay as they are.
 
     Source: Zhu et al. 2017 (arXiv:1703.10593), section 5.2.
     """
@@ -60,10 +60,10 @@ class IdentityMapping(Term):
 
 @dataclass(frozen=True)
 class PairFeatureDistance(Term):
-    """mean over layers of mean |f(G(x)) - f(y)|, f the discriminator's features, y the image that belongs to x.
+    """mean over layers of mean |f(G(x)) - f(y)|, f the discriminator's features, y the image paired with x.
 
-    Source: Larsen et al. 2016 (arXiv:1512.09300), eq. 7, as an L1 distance over all layers, as Wang et al. 2018
-    (arXiv:1711.11585), eq. 4, have it. The side of y is a constant.
+    Source: Larsen et al. 2016 (arXiv:1512.09300), eq. 7, as an L1 distance over all layers, as in Wang et al. 2018
+    (arXiv:1711.11585), eq. 4. The side of y is a constant.
     """
 
     def __call__(self, context: StepContext) -> Tensor:

@@ -1,8 +1,8 @@
 """One file per paper. The file's name is the system's name; there is no registry.
 
 Each file has a docstring (paper, identifier, what is reproduced, every deviation, what is deterministic on a GPU) and
-`build(images: ImageSpec, *, <the paper's numbers as keyword arguments with defaults>) -> Game`. Where a system is an
-exception to what holds of all others, its file says so: `TRAITS = frozenset({...})` of the names in `KNOWN_TRAITS`.
+`build(images: ImageSpec, *, <the paper's numbers as keyword arguments with defaults>) -> Game`. A system that differs
+from the others in a general property declares it in its file: `TRAITS = frozenset({...})`, names of `KNOWN_TRAITS`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> ModuleType:
-    """The module of a system. Raises RecipeError for an unknown name, with close matches; never an import path."""
+    """The module of a system, never by an import path. Raises RecipeError for an unknown name, with close matches."""
     if name in RENAMED:
         raise RecipeError(f"system {quoted(name)} is {RENAMED[name]} now")
     if name not in names():
@@ -46,7 +46,7 @@ def find(name: str) -> ModuleType:
 
 
 RENAMED = {"dcgan_labels": "'dcgan' with the overrides labels: maps and, as its default was, width: 64"}
-"""Systems of earlier versions, and what they are now."""
+"""Systems of earlier versions, and their replacements."""
 
 KNOWN_TRAITS = {
     "codes": "its latents have codes, or a network inverts its generator: there is a picture of them",
@@ -57,7 +57,7 @@ KNOWN_TRAITS = {
     "translates": "its generator translates images, `input` of the recipe, where others are given latents",
     "unbounded_output": "its generator's images may leave [-1, 1], and are clipped where they become pixels",
 }
-"""What a system may declare of itself in `TRAITS`, and what that means."""
+"""The traits that a system may declare in `TRAITS`, and their meaning."""
 
 
 def traits(name: str) -> frozenset[str]:
@@ -74,9 +74,9 @@ def traits(name: str) -> frozenset[str]:
 
 
 def is_conditional(name: str, overrides: Mapping[str, Any]) -> bool:
-    """Whether the generator of a system is asked for a class, which its prior, a `WithChoice`, draws else.
+    """Whether a system's generator takes a class; unless one is requested, its prior, a `WithChoice`, draws it.
 
-    Its file says so, or its setting `labels`, which says how labels enter the networks; none = not at all.
+    Declared by its file, or by its setting `labels`, which says how labels enter the networks; none = not at all.
     Raises RecipeError as `resolve` does.
     """
     return "needs_labels" in traits(name) or resolve(name, overrides).get(LABELS, "none") != "none"
@@ -86,9 +86,9 @@ def is_conditional(name: str, overrides: Mapping[str, Any]) -> bool:
 def settings_model(name: str) -> type[BaseModel]:
     """The keyword arguments of a system's `build` as a strict model: names, types and the paper's numbers.
 
-    And what every system has: adaptive_augmentation, the transformations of `AdaptiveAugment`, None = none;
-    convolution, that of the generator or of all networks, see `with_separable_convolutions`; distillation, how the
-    generator learns from a teacher, None = not.
+    In addition, the settings of every system: adaptive_augmentation, the transformations of `AdaptiveAugment`, None =
+    none; convolution, its kind in the generator or in all networks, see `with_separable_convolutions`; distillation,
+    how the generator learns from a teacher, None = it does not.
     """
     build = find(name).build
     hints = get_type_hints(build, include_extras=True)
@@ -113,7 +113,7 @@ ADDED = {
     ADAPTIVE: None, CONVOLUTION: "standard", DISTILLATION: None, "discriminator_width": None, "packing": 1,
     LABELS: "none",
 }  # fmt: skip
-"""Settings that systems did not always have, and what switches them off."""
+"""Settings that were added later, and the values that switch them off."""
 
 UPPER_BOUNDS = dict.fromkeys(
     (
@@ -122,9 +122,9 @@ UPPER_BOUNDS = dict.fromkeys(
     ),
     1000,
 )  # fmt: skip
-"""Of what a step does as often as its setting says, or in memory that grows with it: a thousand, and else MAX_COUNT."""
+"""Bounds of settings that multiply the work or the memory of a step: a thousand; MAX_COUNT for all other settings."""
 
-MIN_DIVISOR = 1e-30  # what is divided by less overflows
+MIN_DIVISOR = 1e-30  # dividing by less overflows
 
 
 def _at_most(value: Any, info: ValidationInfo) -> Any:
@@ -137,7 +137,7 @@ def _at_most(value: Any, info: ValidationInfo) -> Any:
 
 
 def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a system, overrides among them. Raises RecipeError naming every wrong one, with close matches."""
+    """All settings of a system, including overrides. Raises RecipeError naming every wrong one, with close matches."""
     model = settings_model(name)
     try:
         settings = model.model_validate(dict(overrides)).model_dump()
@@ -147,14 +147,14 @@ def resolve(name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_off(model: type[BaseModel], key: str, value: Any) -> bool:
-    """Whether a setting that was added later is off, by default: what is digested is then what it was before."""
+    """Whether a setting that was added later is off by default, and left out so that digests stay as they were."""
     return key in ADDED and value == ADDED[key] == model.model_fields[key].default
 
 
 def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: int) -> Game:
     """The game of a system for these images, its weights drawn from `seed`, on the CPU.
 
-    Raises RecipeError where the settings do not fit each other or the images, their classes among them, and
+    Raises RecipeError where the settings do not fit each other or the images (including their classes), and
     MemoryShortError where the weights do not fit into memory.
     """
     settings = resolve(name, overrides)
@@ -180,7 +180,7 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
             game = game if taught is None else with_distillation(game, Distillation(**taught))
             return game if pipeline is None else with_adaptive_augmentation(game, pipeline)
     except (ValueError, RuntimeError, TypeError) as error:
-        if not isinstance(error, ValueError) and "overflow" not in str(error).lower():  # as torch has it: 64 bits
+        if not isinstance(error, ValueError) and "overflow" not in str(error).lower():  # torch's message beyond 64 bits
             raise
         raise RecipeError(
             f"system {name!r} cannot be built for {images.channels}x{images.size}x{images.size} images: "
@@ -189,7 +189,7 @@ def build(name: str, images: ImageSpec, overrides: Mapping[str, Any], *, seed: i
 
 
 def _without_labels(name: str, labels: str | None, images: ImageSpec) -> str:
-    """Why a conditional system is not built for images without classes. labels: its setting, where it has one."""
+    """Why a conditional system cannot be built for images without classes. labels: its setting, if it has one."""
     setting, instead = ("", "") if labels is None else (f" with labels: {labels}", ", or set labels: none")
     return (
         f"system {name!r}{setting} cannot be built for {images.channels}x{images.size}x{images.size} images: it needs "

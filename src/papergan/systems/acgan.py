@@ -1,18 +1,20 @@
 """AC-GAN on CIFAR-10. Odena, Olah and Shlens 2017, arXiv:1610.09585.
 
-The class is an input of the generator alone; the discriminator says of an image whether it is real and of which class
-it is, and both players minimise the cross-entropy of that class (section 3, eqs. 2 and 3).
-There is no code by the authors. From the appendix's table for CIFAR-10, at second hand and not held against the paper:
-the maps, kernels and strides of both networks, BatchNorm, LeakyReLU(0.2), dropout 0.5 of what every convolution of the
-discriminator gives, an input of the generator of 110 numbers, weights N(0, 0.02), Adam 2e-4 (0.5, 0.999), the middle
-one of the three rates that the table has.
-From memory of that table, not verified: activation noise of deviation 0, 0.1 or 0.2, of which 0.1 is the default here.
+Only the generator is given the class; the discriminator predicts whether an image is real and which class it belongs
+to, and both players minimise the cross-entropy of that class (section 3, eqs. 2 and 3).
+The authors published no code. From the appendix's table for CIFAR-10, at second hand and not checked against the paper:
+the feature maps, kernels and strides of both networks, BatchNorm, LeakyReLU(0.2), dropout 0.5 on the output of every
+convolution of the discriminator, a generator input of 110 numbers, weights N(0, 0.02), Adam 2e-4 (0.5, 0.999), the
+middle one of the table's three rates.
+From memory of that table, not verified: activation noise of standard deviation 0, 0.1 or 0.2, of which 0.1 is the
+default here.
 Our choices, where it is silent: 100 of the 110 numbers are latents N(0, I), ten the one-hot class; the noise is added
-to the images that the discriminator is shown; padding keeps sides; generated classes are drawn evenly; weights of
-BatchNorm begin as DCGAN's. Batch 100 and 50 000 steps are in the recipe.
-Deviations: the generator minimises the non-saturating loss, where the paper's L_S is that of both (every
-reimplementation does so); its turn is without the class loss of real images, which does not depend on it.
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+to the images shown to the discriminator; padding keeps the image size; generated classes are drawn uniformly; BatchNorm
+weights are initialised as in DCGAN. Batch 100 and 50 000 steps are in the recipe.
+Deviations: the generator minimises the non-saturating loss, where the paper's L_S is the objective of both players
+(every reimplementation does so); its turn omits the class loss of real images, which does not depend on it.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ def build(
 ) -> Game:
     """Build the game.
 
-    latent_dim: without the class. class_weight: of the class loss in both players' turns. dropout, noise: of the
-    discriminator.
+    latent_dim: size of the latent without the class. class_weight: of the class loss in both players' turns. dropout,
+    noise: in the discriminator.
     """
     of_fakes = FakeClassLoss(weight=class_weight)
     return two_player(

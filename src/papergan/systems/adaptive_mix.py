@@ -1,14 +1,14 @@
 """AdaptiveMix on WGAN-GP. Liu et al. 2023, arXiv:2303.01559.
 
-Reproduced: the authors' code for generation: images, features and logits are mixed within a batch of real and within
-one of generated images, and features of mixed images are pulled towards mixed features, in both players' steps (see
-`networks.mixing`); noise 0.05, one lambda ~ Beta(1, 1) per batch, weight 1.
-The row of 30.85 in tahvili2025's table V is their WGAN-GP with AdaptiveMix, beside 38.63 for their own WGAN-GP; no
-code of it is released. So the rest is `wgan_gp_conv` as `wgan_gp_again_cifar10` has it: DCGAN networks without
-BatchNorm in the critic, lambda 10, Adam 1e-4 (0.5, 0.9), five steps to one.
-Deviations: theirs is built on StyleGAN2 where it is released. The penalty is taken on the mixed logits, so that an
-image's slope has parts of another's.
-Deterministic on a GPU: convolutions, their second derivatives and batch norm have such kernels in torch.
+Reproduced, from the authors' code for generation: images, features and logits are mixed within a batch of real images
+and within a batch of generated ones, and features of mixed images are pulled towards mixed features, in both players'
+steps (see `networks.mixing`); noise 0.05, one lambda ~ Beta(1, 1) per batch, weight 1.
+The row with 30.85 in tahvili2025's table V is their WGAN-GP with AdaptiveMix, next to 38.63 for their own WGAN-GP; its
+code is not released. The rest is therefore `wgan_gp_conv` in the configuration of `wgan_gp_again_cifar10`: DCGAN
+networks without BatchNorm in the critic, lambda 10, Adam 1e-4 (0.5, 0.9), five critic steps per generator step.
+Deviations: their released code is built on StyleGAN2. The penalty is computed on the mixed logits, so that an image's
+gradient contains parts of another image's.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, their second derivatives and batch norm.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
 """ALI, adversarially learned inference. Dumoulin et al. 2017, arXiv:1606.00704.
 
-Reproduced: an encoder q(z | x) = N(mu(x), sigma(x)^2) that learns with the generator, a discriminator of pairs (image,
-latent), and the game of its algorithm 1: each side of the generating player wants to be taken for the other; Adam 1e-4
-with beta1 0.5, latents N(0, I) of dimension 64, no BatchNorm in the discriminator. Batch 100 is in the recipe.
-Deviations: DCGAN-like networks of three stages, with LeakyReLU in the place of the paper's maxout and of its 1x1
-convolutions; images in [-1, 1] with tanh; weights N(0, 0.02), theirs 0.01; no noise is added to images; dropout 0.2
-after all layers of the discriminator but the first, theirs 0.2 on its inputs and 0.5 after its layers.
-Reported accuracy of the discriminator: none, since its input is pairs.
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+Reproduced: an encoder q(z | x) = N(mu(x), sigma(x)^2) trained together with the generator, a discriminator of (image,
+latent) pairs, and the game of the paper's algorithm 1, in which the encoder's and the generator's pairs are each
+trained to be taken for the other's; Adam 1e-4 with beta1 0.5, latents N(0, I) of dimension 64, no BatchNorm in the
+discriminator. Batch 100 is in the recipe.
+Deviations: DCGAN-like networks of three stages, with LeakyReLU instead of the paper's maxout and 1x1 convolutions;
+images in [-1, 1] with tanh; weights N(0, 0.02), theirs 0.01; no noise is added to images; dropout 0.2 after all layers
+of the discriminator but the first, theirs 0.2 on its inputs and 0.5 after its layers.
+No discriminator accuracy is reported, since its inputs are pairs.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations

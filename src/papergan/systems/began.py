@@ -1,19 +1,20 @@
-"""BEGAN with a ResNet18 autoencoder, zaika2025, as its code listing has it where that differs from its text.
+"""BEGAN with a ResNet18 autoencoder, zaika2025, following its code listing where that differs from its text.
 
-Reproduced from the code: generator and decoder of one kind, with BatchNorm and ReLU before the first transposed
-convolution; 48 latents, N(0, I); an encoder of ResNet18 with ImageNet weights whose first convolution is drawn anew;
-Xavier weights with gain 0.02 in generator and decoder alone; L1 error; Adam with 1e-4 for the generator and 1e-5 for
-the discriminator, betas 0.5 and 0.999; gamma 0.5, lambda_k 0.001, k from 0 and within [0, 1]; real and generated images
-in passes of their own, each with its BatchNorm statistics; new latents for the generator's step, whose loss moves k.
-Batch 64, 64x64 pixels, the incomplete last batch and 8 epochs are in the recipe. No average, no augmentation.
-Deviations: none known. ResNet18's classifier is kept and never learns, as in the code.
+Reproduced from the code: generator and decoder of the same architecture, with BatchNorm and ReLU before the first
+transposed convolution; 48-dimensional latents, N(0, I); a ResNet18 encoder with ImageNet weights and a newly
+initialised first convolution; Xavier weights with gain 0.02 in generator and decoder only; L1 error; Adam with 1e-4 for
+the generator and 1e-5 for the discriminator, betas 0.5 and 0.999; gamma 0.5, lambda_k 0.001, k from 0 and within [0,
+1]; real and generated images in separate forward passes, each with its own BatchNorm statistics; new latents for the
+generator's step, whose loss updates k.
+Batch 64, 64x64 pixels, the incomplete last batch and 8 epochs are in the recipe. No weight averaging, no augmentation.
+Deviations: none known. ResNet18's classifier is kept but never trained, as in the code.
 
-Contradictions in the paper: its text draws 64 latents, uniformly (recipe began_text); its variable lr is never used;
-section 3.2 compares reconstructions of generated images with real ones; it says that the small learning rate of the
-discriminator cured mode collapse and measures nothing (recipe began_dlr).
+Contradictions in the paper: its text draws 64-dimensional latents uniformly (recipe began_text); its variable lr is
+never used; section 3.2 compares reconstructions of generated images with real ones; it says that the small learning
+rate of the discriminator cured mode collapse but measures nothing (recipe began_dlr).
 
-Deterministic on a GPU: convolutions of both kinds, batch norm, products, max pooling and averages have such kernels in
-torch.
+Deterministic on a GPU: torch has deterministic kernels for convolutions of both kinds, batch norm, matrix products, max
+pooling and averages.
 """
 
 from __future__ import annotations

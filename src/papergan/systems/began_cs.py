@@ -3,12 +3,13 @@
 Reproduced: BEGAN with a constraint on its latent space, alpha mean |E(G(z)) - z| in the discriminator's objective,
 alpha 0.1, code and latent of 64 dimensions, U(-1, 1), n = 128, gamma 0.5, lambda_k 0.001, Adam 1e-4. zaika2025
 describes it in section 1.2.5 as not having solved mode collapse and in section 2.2 as free of it.
-Deviations: the autoencoder is BEGAN's own; the authors' code has another one of four blocks, doubled by 1x1
-convolutions, draws one latent for both steps, measures the error as an L2 norm over the batch, and moves k by losses
-computed anew.
-Our choice: the learning rate stays as it is unless stall_window says otherwise. Batch 64 is in the recipe.
+Deviations: the autoencoder is BEGAN's own; the authors' code has a different one of four blocks, doubled by 1x1
+convolutions, draws one latent for both steps, measures the error as an L2 norm over the batch, and updates k with
+recomputed losses.
+Our choice: the learning rate stays constant unless stall_window is set. Batch 64 is in the recipe.
 
-Deterministic on a GPU: convolutions, products and nearest neighbours have such kernels in torch.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, matrix products and nearest-neighbour
+upsampling.
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
 """BEGAN as published. Berthelot, Schumm and Metz 2017, arXiv:1703.10717.
 
 Reproduced: a convolutional autoencoder with ELU and without normalisation (figure 1: two 3x3 convolutions per
-resolution, n more channels at each halving, nearest neighbours on the way up), a generator of the decoder's kind;
-latent and code of one dimension, U(-1, 1); L1 error; gamma 0.5, lambda_k 0.001; Adam 1e-4, halved when the measure of
-convergence stalls. No tanh on the last layer. The row of 5.62 (Inception Score on CIFAR-10) of tahvili2025 is this
-paper's.
+resolution, n more channels at each halving, nearest-neighbour upsampling), a generator with the decoder's architecture;
+latent and code of the same dimension, U(-1, 1); L1 error; gamma 0.5, lambda_k 0.001; Adam 1e-4, halved when the measure
+of convergence stalls. No tanh on the last layer. The row with 5.62 (Inception Score on CIFAR-10) in tahvili2025 comes
+from this paper.
 Deviations: no vanishing residuals and no skip connections, which the paper offers as options.
-Our choices, where the paper is silent: n = 128 and 64 latents at 32x32; Adam's betas 0.5 and 0.999; what a stall is
-(see `HalvingWhenStalled`); new latents for the generator's step, as the paper's z_D and z_G read, while public code
-uses one draw for both. Batch 16 is in the recipe.
+Our choices, where the paper is silent: n = 128 and 64-dimensional latents at 32x32; Adam's betas 0.5 and 0.999; the
+definition of a stall (see `HalvingWhenStalled`); new latents for the generator's step, as the paper's z_D and z_G
+suggest, while public code uses one draw for both. Batch 16 is in the recipe.
 
-Deterministic on a GPU: convolutions, products and nearest neighbours have such kernels in torch.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, matrix products and nearest-neighbour
+upsampling.
 """
 
 from __future__ import annotations

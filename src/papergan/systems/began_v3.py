@@ -1,13 +1,15 @@
 """BEGAN v3. Park, Huh and Kim 2020, Avoiding Mode Collapse in GANs Using Variational Inference, Electronics 9, 688.
 
-Reproduced, as zaika2025 describes it in section 2.2: BEGAN-CS whose autoencoder is variational. The encoder gives
-mu and log sigma^2, the code is drawn from N(mu, sigma^2), and the discriminator also minimises the divergence of that
-law from N(0, I); LeakyReLU instead of ELU; latents N(0, I), the law that the codes are drawn to.
-Our choices, since neither paper gives them: the weight of the divergence (0.001, summed over the code's
-dimensions, on real images), LeakyReLU's slope 0.2, and that the constraint compares latents with mu. Everything else
-is BEGAN-CS's.
+Reproduced, as zaika2025 describes it in section 2.2: BEGAN-CS with a variational autoencoder. The encoder outputs mu
+and log sigma^2, the code is drawn from N(mu, sigma^2), and the discriminator also minimises the divergence of that
+distribution from N(0, I); LeakyReLU instead of ELU; latents N(0, I), the distribution that the codes are pulled
+towards.
+Our choices, since neither paper gives them: the weight of the divergence (0.001, summed over the code's dimensions, on
+real images), LeakyReLU's slope 0.2, and that the constraint compares latents with mu. Everything else is as in
+BEGAN-CS.
 
-Deterministic on a GPU: convolutions, products and nearest neighbours have such kernels in torch.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, matrix products and nearest-neighbour
+upsampling.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """BiGAN. Donahue, Krähenbühl and Darrell 2017, arXiv:1605.09782.
 
-Reproduced: as `ali`, which was found at the same time, with an encoder that is a function, E(x), and no distribution
-(its section 3); Adam 2e-4 with beta1 0.5 and batch 128 (in the recipe) as in the authors' code.
-Deviations: the networks are those of `ali`, so that the two differ by the encoder alone; latents are N(0, I) of
-dimension 64, theirs U(-1, 1) of dimension 50 on MNIST; neither weight decay (theirs 2.5e-5) nor a
-decay of the learning rate. It is in no table of tahvili2025; zaika2025 describes it.
-Deterministic on a GPU: what `ali` is made of.
+Reproduced: as `ali`, which was proposed at the same time, but with a deterministic encoder E(x) (its section 3); Adam
+2e-4 with beta1 0.5 and batch 128 (in the recipe) as in the authors' code.
+Deviations: the networks are those of `ali`, so that the two differ only in the encoder; latents are N(0, I) of
+dimension 64, theirs U(-1, 1) of dimension 50 on MNIST; no weight decay (theirs 2.5e-5) and no decay of the learning
+rate. It is in no table of tahvili2025; zaika2025 describes it.
+Deterministic on a GPU: as `ali`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """Build the game, as `ali`."""
+    """Build the game of `ali` with a deterministic encoder."""
     return assemble(
         images, latent_dim, width, stochastic=False, dropout=dropout, learning_rate=learning_rate, beta1=beta1
     )  # fmt: skip

@@ -3,14 +3,15 @@
 Reproduced, every number from the authors' code (jeffdonahue/bigan, train_mnist.sh): latents U(-1, 1) of dimension 50;
 fully connected networks of width 1 024, see `networks.bigan_mlp`; Adam 2e-4 with beta1 0.5 and weight decay 2.5e-5 for
 all; after 200 epochs the rate falls exponentially to a hundredth over 200 more. objective: "bigan", generator and
-encoder against a discriminator of pairs; "latent_regressor", a GAN on images, whose encoder learns to tell the latent
-of a generated image by cross-entropy; "joint_latent_regressor", where the generator minimises a quarter of it as well.
-Batch 128 and 400 epochs are in the recipes.
-Deviations: the authors move all players at once, on the same latents; here the discriminator moves first (with the
-encoder of "latent_regressor"), then the generator on latents of its own. Of table 1, the features of a discriminator
-and the autoencoders are not here.
-What is published is the accuracy of the nearest training image's class in the encoder's last hidden layer (table 1).
-Deterministic on a GPU: products and batch norm have such kernels in torch.
+encoder against a discriminator of pairs; "latent_regressor", a GAN on images whose encoder learns to predict the latent
+of a generated image with a cross-entropy loss; "joint_latent_regressor", where the generator also minimises a quarter
+of that loss. Batch 128 and 400 epochs are in the recipes.
+Deviations: the authors update all players at once, on the same latents; here the discriminator is updated first
+(together with the encoder of "latent_regressor"), then the generator on new latents. The discriminator features and the
+autoencoders of table 1 are not implemented.
+The published measure is the accuracy of a nearest-neighbour classifier in the encoder's last hidden layer (table 1):
+each image gets the class of its nearest training image.
+Deterministic on a GPU: torch has deterministic kernels for matrix products and batch norm.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def build(
     decay_from_epoch: Annotated[int, Field(ge=0)] = 200,
     decay_epochs: Annotated[int, Field(ge=1)] = 200,
 ) -> Game:
-    """Build the game. regression_weight: in the generator's objective, of "joint_latent_regressor" alone."""
+    """Build the game. regression_weight: in the generator's objective, only of "joint_latent_regressor"."""
     pairs = objective == "bigan"
     match = Match(discriminator_input=Pairs() if pairs else None)
     optimiser = adam(learning_rate, (beta1, 0.999), weight_decay=weight_decay)
@@ -92,7 +93,7 @@ def build(
 
 @dataclass(frozen=True)
 class LatentRegression(Term):
-    """Cross-entropy of (z + 1) / 2 and what the encoder reads of G(z), the mean over batch and dimensions.
+    """Cross-entropy of (z + 1) / 2 and the encoder's prediction from G(z), averaged over batch and dimensions.
 
     Source: Donahue et al. 2017, section 4 ("latent regressor"); the form for uniform latents as in the authors' code.
     """

@@ -1,21 +1,24 @@
 """BigGAN. Brock, Donahue and Simonyan 2019, arXiv:1809.11096, as its code trains it on CIFAR-10.
 
 Reproduced, every number from the first author's PyTorch code (ajbrock/BigGAN-PyTorch, scripts/launch_cifar_ema.sh and
-the defaults of its parser): residual networks of width 4 x 64 in both, no attention; conditional BatchNorm, an
-embedding of the class for each layer, none shared, and no chunks of the latent; the projection discriminator; spectral
-normalisation of both, embeddings of the generator aside; weights N(0, 0.02), biases as torch draws them; hinge loss;
-latents N(0, I) of dimension 128, classes drawn evenly; Adam 2e-4 (0, 0.999) for both, four steps of the discriminator;
-an average of the generator, decay 0.9999, from step 1 000 on. Batch 50 and 500 epochs are in the recipe.
-What the paper has for ImageNet and this script leaves off is a setting: a shared embedding (`shared_dim`), chunks of
-the latent for every block (`hierarchical`), self-attention at half resolution, orthogonal regularisation (weight 1e-4
-in the paper, of all weights but class embeddings). StudioGAN's version for CIFAR-10 is recipe biggan_studiogan_cifar10.
-Deviations: the discriminator scores reals and fakes apart, theirs together, so that its singular vectors move twice a
-step; vectors of spectral norms begin after 15 iterations, and are copied into the average, not averaged, their epsilon
-is 1e-12, theirs 1e-8 and StudioGAN's 1e-6; BatchNorm sees batches of 50, where the script's two GPUs see 25 each;
-samples have BatchNorm's statistics of many batches (the paper's appendix C.1), where the script samples with those of
-the batch at hand. With `orthogonal` and per-layer embeddings these are left out, where the code, against its own
-comment, has them.
-Deterministic on a GPU: as `hybrid_fast`; products and softmax of attention have such kernels in torch as well.
+the defaults of its parser): residual networks of width 4 x 64, no attention; conditional BatchNorm with a class
+embedding for each layer, none shared, and no splitting of the latent into chunks; the projection discriminator;
+spectral normalisation of both networks except for the generator's embeddings; weights N(0, 0.02), biases initialised as
+torch does by default; hinge loss; latents N(0, I) of dimension 128, classes drawn uniformly; Adam 2e-4 (0, 0.999) for
+both, four discriminator steps per generator step; a moving average of the generator, decay 0.9999, from step 1 000 on.
+Batch 50 and 500 epochs are in the recipe.
+Parts that the paper uses for ImageNet and this script leaves out are available as settings: a shared embedding
+(`shared_dim`), chunks of the latent for every block (`hierarchical`), self-attention at half resolution, orthogonal
+regularisation (weight 1e-4 in the paper, of all weights but class embeddings). StudioGAN's version for CIFAR-10 is
+recipe biggan_studiogan_cifar10.
+Deviations: the discriminator scores reals and fakes in separate passes, theirs in one, so that its singular vectors are
+updated twice per step; the singular vectors of spectral normalisation start from 15 power iterations, and are copied
+into the average, not averaged; their epsilon is 1e-12, theirs 1e-8 and StudioGAN's 1e-6; BatchNorm sees batches of 50,
+where the script's two GPUs see 25 each; samples use BatchNorm statistics of many batches (the paper's appendix C.1),
+where the script samples with those of the current batch. With `orthogonal`, per-layer embeddings are not regularised,
+whereas the code, contrary to its own comment, regularises them.
+Deterministic on a GPU: as `hybrid_fast`; torch also has deterministic kernels for the matrix products and softmax of
+attention.
 """
 
 from __future__ import annotations
@@ -69,10 +72,10 @@ def build(
 ) -> Game:
     """Build the game.
 
-    shared_dim: of the embedding of classes that all layers share, 0 for one of each layer. hierarchical: whether a
-    chunk of the latent goes to every block. orthogonal: weight of the regularisation, see `OrthogonalRegularisation`.
-    augmentation: DiffAugment's policy, "none" without. ema_decay: 0 without. ema_start: until that step the average is
-    the present weights.
+    shared_dim: size of the class embedding that all layers share, 0 for one per layer. hierarchical: whether every
+    block gets a chunk of the latent. orthogonal: weight of the regularisation, see `OrthogonalRegularisation`.
+    augmentation: DiffAugment's policy, "none" = off. ema_decay: 0 = no average. ema_start: until that step the average
+    equals the current weights.
     """
     match, betas = Match(discriminator_input=Labelled()), (beta1, beta2)
     generator = BigGANGenerator(

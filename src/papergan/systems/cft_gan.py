@@ -3,17 +3,17 @@
 Song and Kim, GAN-based Image Generation Techniques Exploiting Latent Vector Distribution and Edge Loss Methods on
 Limited Datasets. The paper names no system; this name is ours.
 
-Reproduced, each part with a switch: latents through a linear layer N -> N + FD that learns with the generator (eq. 1);
-a random mean from [-1, 1] for every latent (eq. 2); the edge loss (eq. 3) literally; Adam 1e-2. Batch 32 is in the
+Reproduced, each part with a switch: latents through a linear layer N -> N + FD that is trained with the generator (eq.
+1); a random mean from [-1, 1] for every latent (eq. 2); the edge loss (eq. 3) literally; Adam 1e-2. Batch 32 is in the
 recipe.
-Deviations: none known of what is stated. edge_loss "literal" is eq. 3, a sum of squared differences of pixels to an
+Deviations: none known from what is stated. edge_loss "literal" is eq. 3, a sum of squared pixel differences to an
 unrelated real image, without edges in it and without a gradient for the discriminator; "sobel" is what the words of
 section 3.3 describe, for the generator; "discriminator" shows edges to the discriminator, so that it can take shape
 into account as section 3.3 says it does. The last two are ours.
 Our choices, where the paper is silent (networks, image size, N, loss, betas, weight of the edge loss): the networks of
-`dcgan` with width 64, N = 100, non-saturating cross-entropy, betas 0.5 and 0.999, weight 1, FD = 1 as its search
+`dcgan` with width 64, N = 100, non-saturating cross-entropy, betas 0.5 and 0.999, weight 1, FD = 1, where its search
 begins; `kedro run --pipelines fd_search` is that search.
-Deterministic on a GPU: what `dcgan` is made of, a linear layer and sums.
+Deterministic on a GPU: as `dcgan`; it adds a linear layer and sums.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def build(
 ) -> Game:
     """Build the game.
 
-    latent_dim: N. feature_differences: FD, unused without common_features. edge_weight: of either loss.
+    latent_dim: N. feature_differences: FD, unused without common_features. edge_weight: used if edge_loss is literal or
+    sobel.
     """
     input_images = replace(images, channels=images.channels + 1) if edge_loss == "discriminator" else images
     differences = feature_differences if common_features else None

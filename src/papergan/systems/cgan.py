@@ -1,16 +1,16 @@
 """Conditional GAN. Mirza and Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784.
 
-Reproduced: its section 4.1. Latents in the unit hypercube, U(0, 1)^100, go through a ReLU layer of 200, one-hot classes
-through one of 1 000, both through a joint one of 1 200 to sigmoids; the discriminator maps pixels to 240 maxout units
-of 5 pieces, classes to 50 of 5, both to 240 of 4, and these to a logit. SGD on batches of 100, rate .1 / 1.00004^step,
-at least 1e-6, momentum from .5 to .7, dropout .5 in both players.
+Reproduced: its section 4.1. Latents from the unit hypercube, U(0, 1)^100, pass through a ReLU layer of 200 units,
+one-hot classes through one of 1 000, both through a joint one of 1 200 to sigmoid outputs; the discriminator maps
+pixels to 240 maxout units of 5 pieces, classes to 50 of 5, both to 240 of 4, and these to a logit. SGD on batches of
+100, rate .1 / 1.00004^step, at least 1e-6, momentum from .5 to .7, dropout .5 in both players.
 Our choices, where it is silent: what it shares with Goodfellow et al. 2014, its reference, is as in that paper's code,
-see `maxout_gan`: first weights in U(-.05, .05) and U(-.005, .005), biases of the sigmoids from the mean pixels, halved
-cross-entropy, momentum growing over 250 epochs. Dropout is of hidden units, the inputs of the last two layers, not of
-pixels, latents or classes. Generated classes are drawn evenly, in training and in samples.
+see `maxout_gan`: initial weights in U(-.05, .05) and U(-.005, .005), biases of the sigmoids from the mean pixels,
+halved cross-entropy, momentum growing over 250 epochs. Dropout is applied to hidden units, the inputs of the last two
+layers, not to pixels, latents or classes. Generated classes are drawn uniformly, in training and in samples.
 Deviations: images are in [-1, 1] here and mapped, as in `maxout_gan`. The paper stops where the likelihood of
-validation images is best; the recipe says how long it trains, and the last weights count.
-Deterministic on a GPU: products, sums, maxima and elementwise functions have such kernels in torch.
+validation images is highest; here the recipe sets the training length, and the last weights are used.
+Deterministic on a GPU: torch has deterministic kernels for matrix products, sums, maxima and elementwise functions.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def build(
     final_momentum: Share = 0.7,
     momentum_epochs: Annotated[int, Field(ge=2)] = 250,
 ) -> Game:
-    """Build the game; settings as those of `maxout_gan`."""
+    """Build the game; for the settings see `maxout_gan`."""
     generator = LabelledRectifiedGenerator(images, latent_dim, latent_width, class_width, joint_width, dropout)
     discriminator = LabelledMaxoutDiscriminator(
         images, discriminator_width, discriminator_class_width, discriminator_joint_width, dropout,

@@ -1,13 +1,14 @@
 """CycleGAN: translation between two domains without pairs. Zhu et al. 2017, arXiv:1703.10593.
 
-Reproduced, from the paper and its authors' code: two ResNet generators, two patch discriminators, instance norm;
-least squares, halved in the discriminators' steps and whole in the generators'; cycle consistency 10 each way, identity
-half of that; a pool of 50 generated images for each discriminator; Adam 2e-4 (0.5, 0.999), constant for
-`constant_epochs` and then linearly to 0 within `decay_epochs`; the generators' step first, one each; weights
-N(0, 0.02). Batch 1 is in the recipe. Six blocks are of images of 128 pixels, nine of 256.
-Deviations: the discriminators see what the generators make after their step, theirs what they made before it; the rate
-falls with every step rather than with every epoch.
-Deterministic on a GPU: convolutions, transposed ones, instance norm; mirrored borders have no such kernel in torch.
+Reproduced, from the paper and its authors' code: two ResNet generators, two patch discriminators, instance norm; the
+least-squares loss, halved in the discriminators' steps but not in the generators'; cycle consistency with weight 10
+each way, identity loss with half of that; a pool of 50 generated images for each discriminator; Adam 2e-4 (0.5, 0.999),
+constant for `constant_epochs` and then decaying linearly to 0 over `decay_epochs`; one step each, the generators'
+first; weights N(0, 0.02). Batch 1 is in the recipe. Six blocks are for images of 128 pixels, nine for 256.
+Deviations: the discriminators see images generated after the generators' step, theirs images generated before it; the
+rate decays with every step rather than with every epoch.
+Deterministic on a GPU: convolutions, transposed convolutions and instance norm; torch has no deterministic kernel for
+reflection padding.
 """
 
 from __future__ import annotations
@@ -48,9 +49,10 @@ def build(
     constant_epochs: Annotated[float, Field(ge=0.0)] = 100.0,
     decay_epochs: Annotated[float, Field(gt=0.0)] = 100.0,
 ) -> Game:
-    """Build the game, from the input images (A) to those of the data set (B), and back.
+    """Build the game that translates the input images (A) to those of the data set (B), and back.
 
-    identity: times `cycle`. discriminator_layers: halvings of the discriminators. pool: images in each.
+    identity: weight as a multiple of `cycle`. discriminator_layers: halvings of the resolution in the discriminators.
+    pool: images in each pool.
     """
     given, channels, size = only_input(images, 4), images.channels, images.size
     if (given.channels, given.size) != (channels, size):

@@ -1,14 +1,16 @@
 """DCGAN. Radford, Metz and Chintala 2015, arXiv:1511.06434.
 
-Reproduced: networks with BatchNorm in both (not on the discriminator's input), N(0, 0.02) weights, latent U(-1, 1) of
+Reproduced: BatchNorm in both networks (not on the discriminator's input), N(0, 0.02) weights, latent U(-1, 1) of
 dimension 100, non-saturating binary cross-entropy, Adam 2e-4 with beta1 0.5.
 Deviations: one stage fewer by default, since images are 32x32 and the paper's are 64x64 (`stages=4`); the discriminator
-ends in a linear layer on the flattened last map, as the paper's text says and much code does not. Batch 128 is in the
+ends in a linear layer on the flattened last map, as the paper's text says, unlike much code. Batch 128 is in the
 recipe. `prior=gaussian` draws latents from N(0, I), as song2023 does.
-With labels: the row of 6.58 in tahvili2025's table IV is from the SteinGAN paper (Wang and Liu 2016, arXiv:1611.01722),
-which names DCGAN with labels and does not say how they enter. Our choice, `labels: maps`: the class as constant maps
-before every layer of the generator and every convolution of the discriminator; generated classes are drawn evenly.
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products all have such kernels in torch.
+With labels: the row with 6.58 in tahvili2025's table IV is from the SteinGAN paper (Wang and Liu 2016,
+arXiv:1611.01722), which names DCGAN with labels and does not say how they enter. Our choice, `labels: maps`: the class
+as constant maps before every layer of the generator and every convolution of the discriminator; generated classes are
+drawn uniformly.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations
@@ -51,12 +53,12 @@ def build(
 ) -> Game:
     """Build the game.
 
-    The paper's numbers. discriminator_width: None = that of the generator. stages: doublings of the resolution.
-    normalisation: of both. upsampling, dropout: the generator's.
+    The defaults are the paper's numbers. discriminator_width: None = the generator's. stages: doublings of the
+    resolution. normalisation: in both networks. upsampling, dropout: the generator's.
 
-    optimiser_name: of both players. discriminator_learning_rate: None = that of the generator. spectral: normalises the
-    discriminator in the place of BatchNorm, for the protocol that rows of table V share. labels: how they enter both
-    networks. packing: images, with labels each with its class, per score.
+    optimiser_name: for both players. discriminator_learning_rate: None = the generator's. spectral: spectral
+    normalisation of the discriminator instead of BatchNorm, for the protocol that rows of table V share. labels: how
+    they enter both networks. packing: images per score, each with its class if there are labels.
     """
     latents = Uniform(latent_dim) if prior == "uniform" else Gaussian(latent_dim)
     return two_player(

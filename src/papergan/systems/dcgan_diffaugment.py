@@ -1,12 +1,11 @@
-"""DCGAN for few images: DiffAugment, hinge loss, lazy R1 and an average of the generator. Zhao et al. 2020,
-arXiv:2006.10738.
+"""DCGAN for few images: DiffAugment, hinge loss, lazy R1, weight averaging. Zhao et al. 2020, arXiv:2006.10738.
 
 Reproduced: DiffAugment, before every discriminator and in both players' steps, with its authors' policy of colour,
-translation and cutout. Our choice is everything else: the networks of DCGAN (Radford et al. 2015, arXiv:1511.06434),
-without normalisation in the discriminator, which R1 (Mescheder et al. 2018, arXiv:1801.04406) regularises in every
-16th step; hinge loss; Adam 2e-4 (0, 0.99); EMA 0.995, for runs of thousands of steps.
-Deterministic on a GPU: convolutions of both kinds, their second derivatives, batch norm and products have such kernels
-in torch; the derivative of translation has none there, and the one in `game.affine_resampling` instead.
+translation and cutout. Everything else is our choice: the networks of DCGAN (Radford et al. 2015, arXiv:1511.06434),
+without normalisation in the discriminator, which R1 (Mescheder et al. 2018, arXiv:1801.04406) regularises in every 16th
+step; hinge loss; Adam 2e-4 (0, 0.99); EMA 0.995, for runs of thousands of steps.
+Deterministic on a GPU: torch has deterministic kernels for convolutions of both kinds, their second derivatives, batch
+norm and matrix products; it has none for the derivative of translation, for which `game.affine_resampling` has one.
 """
 
 from __future__ import annotations
@@ -41,7 +40,10 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99,
 ) -> Game:
-    """A weight or decay of 0, or an `augmentation` of "none", switches a part off. stages: doublings of size."""
+    """Build the game.
+
+    A weight or decay of 0, or an `augmentation` of "none", switches a part off. stages: doublings of the resolution.
+    """
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width, stages=stages),
         discriminator=DCGANDiscriminator(images, width, stages=stages, normalisation="none"),

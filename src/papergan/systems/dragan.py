@@ -1,12 +1,13 @@
 """DRAGAN. Kodali, Abernethy, Hays and Kira 2017, arXiv:1705.07215.
 
-Reproduced: the non-saturating loss with a penalty on the discriminator's slope near real images (its section 2.3),
-lambda 10, one step each, perturbation and Adam 1e-4 (0.5, 0.9) as in the authors' code, where noise is drawn from
-U[0, 1) times half the batch's deviation, so that it is not centred, and the slope is taken at a point between an image
+Reproduced: the non-saturating loss with a penalty on the discriminator's gradient near real images (its section 2.3),
+lambda 10, one step each, perturbation and Adam 1e-4 (0.5, 0.9) as in the authors' code, where noise is U[0, 1) times
+half the batch's standard deviation, so that it is not centred, and the gradient is taken at a point between an image
 and its perturbed version.
 Our choices: DCGAN networks of three stages without BatchNorm in the discriminator, latents N(0, I) of dimension 100;
-the paper's CIFAR-10 networks are DCGAN's and no more is said of them. Deviations: none known beside these.
-Deterministic on a GPU: convolutions, their second derivatives and batch norm have such kernels in torch.
+the paper says of its CIFAR-10 networks only that they are DCGAN's.
+Deviations: none known besides these.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, their second derivatives and batch norm.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """EIGGAN-inspired reconstruction from the abstract alone, the only part of the paper that is available.
 
 tahvili2025 describes EIGGAN (CMC 2024, 80(1), 105-118) as spatial attention blocks, parallel residual operations and a
-composite loss; the paper's body was not at hand and its repository holds equations of metrics alone.
+composite loss; the full text was not available, and its repository holds only equations of metrics.
 Reproduced: those three names. Spatial attention is CBAM's (Woo et al. 2018, arXiv:1807.06521), parallel residual
-operations are two paths of upsampling that are added, the composite loss is Wasserstein with gradient penalty and a
-feature-matching term.
+operations are two upsampling paths whose outputs are added, the composite loss is Wasserstein with gradient penalty and
+a feature-matching term.
 Our choices: everything else: DCGAN networks, lambda 10, weight 0.1 of feature matching, Adam 1e-4 (0.5, 0.9), latents
-N(0, I) of dimension 100, one step each. No number of its is in tahvili2025's tables; do not take ours for its.
-Deviations: unknown. Deterministic on a GPU: convolutions, their second derivatives, batch norm and upsampling to the
-nearest have such kernels in torch.
+N(0, I) of dimension 100, one step each. tahvili2025's tables contain none of its numbers; do not take ours for its.
+Deviations: unknown.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, their second derivatives, batch norm and
+nearest-neighbour upsampling.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""The standard GAN of gan_optimisation_review on fully connected networks, every part of it exchangeable.
+"""The standard GAN of gan_optimisation_review on fully connected networks, with every part exchangeable.
 
 Goodfellow et al. 2014, arXiv:1406.2661, in the form in which gan_optimisation_review, section VI, trains it on MNIST:
 cross-entropy, Adam 2e-4 with beta1 0.5 for both players, the discriminator first; dropout is one of its tests.
-Reproduced: what the paper states. Deviations: dropout, of 0.3, is in the discriminator by default, where Goodfellow
-et al. have it; section II.E.4 places it in the generator, which is setting `dropout`; studies compare the two by name.
+Reproduced: what the paper states.
+Deviations: dropout of 0.3 is in the discriminator by default, as in Goodfellow et al.; section II.E.4 places it in the
+generator (setting `dropout`); studies compare the two by name.
 Our choices, where it is silent: hidden layers of 256, 512 and 1 024 (generator) and of 512 and 256 (discriminator),
-LeakyReLU 0.2, latents N(0, I) of dimension 100, the share that is dropped, the non-saturating form of the generator's
-loss. Batch 64 is in the recipe.
-Losses, activations, normalisation, optimisers and regularisers are settings, one of each that gan_optimisation_review
-names, for its comparisons; defaults of theirs are from their own papers (see each part's docstring).
-Deterministic on a GPU: products, sums and elementwise functions have such kernels in torch.
+LeakyReLU 0.2, latents N(0, I) of dimension 100, the dropout rate, the non-saturating form of the generator's loss.
+Batch 64 is in the recipe.
+For its comparisons, the losses, activations, normalisation, optimisers and regularisers that gan_optimisation_review
+names are settings; their defaults are from their own papers (see each part's docstring).
+Deterministic on a GPU: torch has deterministic kernels for matrix products, sums and elementwise functions.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from papergan.objectives.mmd import Discrepancy
 from papergan.validation import Packing
 
 LossName = Literal["non_saturating", "minimax", "wasserstein", "least_squares", "hinge", "mmd"]
-EMBEDDING = 16  # numbers that the discriminator makes of an image for the discrepancy
+EMBEDDING = 16  # outputs of the discriminator per image for the MMD loss
 
 
 def build(
@@ -73,7 +74,7 @@ def build(
     images per score.
 
     fake_target, real_target, aim, half: a, b, c and the generator's factor of least squares (see `LeastSquares`); the
-    first two smooth the labels of the non-saturating loss. Raises ValueError where a loss does not have one of them.
+    first two smooth the labels of the non-saturating loss. Raises ValueError if the loss does not have one of them.
     """
     match = Match(discriminator_input=packed(packing))
     discriminator_terms: list[Term] = (
@@ -104,7 +105,7 @@ def build(
 
 
 def loss_of(name: LossName, real_target: float, fake_target: float, *, aim: float = 1.0, half: bool = True) -> Loss:
-    """The loss of this name. Raises ValueError where settings are given that it does not have."""
+    """The loss of this name. Raises ValueError for settings that it does not have."""
     if name == "least_squares":
         return LeastSquares(fake_target, real_target, aim, half)
     if (aim, half) != (1.0, True):

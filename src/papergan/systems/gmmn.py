@@ -1,20 +1,21 @@
 """GMMN. Li, Swersky and Zemel 2015, Generative Moment Matching Networks, arXiv:1502.02761.
 
-Reproduced: a network from U(-1, 1)^10 through ReLU layers of 64, 256, 256 and 1 024 to sigmoids, which minimises the
-root of the biased MMD^2 of a batch of samples and a batch of data under a sum of Gaussian kernels: of pixels
-(`autoencoder` false), or of the codes of an autoencoder, whose decoder makes images of generated codes. The autoencoder
-(784-1024-32, sigmoids, dropout .2 and .5 of the encoder's inputs) is trained first: each pair of layers by itself, then
-all of it, then never again; it is part of every checkpoint and of the exported generator. Numbers are those of the
-authors' code (yujiali/gmmn, train.py and core/generative.py; yujiali/pynn and yujiali/pyopt for layers and optimiser):
-kernels exp(-|x - y|^2 / (2 v)) of pixels or codes in 0..1, whose v they call sigma; weights N(0, 1 / inputs); SGD of
-rate 2 and momentum .9, from step 10 000 on .2 and .99. Their loss weight of 1 000 and their division by the batch of 1
-000 are one factor of 1, `loss_weight`. Dropout rescales nothing: codes are those of the weights as they are.
+Reproduced: a network that maps U(-1, 1)^10 through ReLU layers of 64, 256, 256 and 1 024 to sigmoids and minimises the
+root of the biased MMD^2 between a batch of samples and a batch of data under a sum of Gaussian kernels: of pixels
+(`autoencoder` false), or of the codes of an autoencoder whose decoder turns generated codes into images. The
+autoencoder (784-1024-32, sigmoids, dropout .2 and .5 of the encoder's inputs) is trained first, each pair of layers by
+itself and then as a whole, and is frozen afterwards; it is part of every checkpoint and of the exported generator.
+Numbers are those of the authors' code (yujiali/gmmn, train.py and core/generative.py; yujiali/pynn and yujiali/pyopt
+for layers and optimiser): kernels exp(-|x - y|^2 / (2 v)) of pixels or codes in 0..1, whose v they call sigma; weights
+N(0, 1 / inputs); SGD of rate 2 and momentum .9, from step 10 000 on .2 and .99. Their loss weight of 1 000 and their
+division by the batch size of 1 000 amount to a factor of 1, `loss_weight`. Dropout does not rescale: codes are computed
+with the weights as they are.
 Deviations: images are in [-1, 1] here and are mapped to 0..1 before anything is compared. The velocity of momentum is
-torch's, in units of the gradient, so that a change of the rate acts on it at once. The autoencoder keeps its last
-weights, theirs those of the least training error at every hundredth step, measured with the encoder's weights over (1 -
-dropout); theirs also go over from layer to layer in that scale. Its batch is every `autoencoder_every`-th image of the
-larger batch of the second stage.
-Deterministic on a GPU: products, sums and elementwise functions have such kernels in torch.
+torch's, in units of the gradient, so that a change of the rate takes effect at once. The autoencoder keeps its last
+weights; theirs keeps those with the lowest training error, taken at every hundredth step and measured with the
+encoder's weights over (1 - dropout), and passes from layer to layer in that scale. Its batch is every
+`autoencoder_every`-th image of the larger batch of the second stage.
+Deterministic on a GPU: torch has deterministic kernels for matrix products, sums and elementwise functions.
 """
 
 from __future__ import annotations
@@ -68,9 +69,9 @@ def build(
     autoencoder_steps: Width = 3000,
     autoencoder_every: Width = 10,
 ) -> Game:
-    """Build the game. autoencoder_steps: of each of its stages, one for each pair of layers and one for all of it.
+    """Build the game. autoencoder_steps: of each of its stages, one per pair of layers and one for the whole.
 
-    Raises ValueError where the encoder has not one dropout for each width.
+    Raises ValueError unless the encoder has one dropout for each width.
     """
     variances = tuple(variance**0.5 for variance in kernel_variances)
     loss = Discrepancy(variances, root=True)
@@ -93,7 +94,7 @@ def build(
     return _game(generator, encoder, latent_dim, players, tuple(turns))
 
 
-DROP = 10_000  # the generator's step, from 1, from which the rate is a tenth and 1 - momentum as well
+DROP = 10_000  # the generator's step, counted from 1, from which the rate and 1 - momentum are a tenth
 
 
 def _generator(network: str, rate: float, momentum: float, *, first: int) -> Player:
@@ -133,9 +134,9 @@ def _game(
 
 @dataclass(frozen=True)
 class LayerReconstruction(Term):
-    """The cross-entropy of one layer's input and what the decoder's layer makes of its noisy output.
+    """The cross-entropy between one layer's input and its reconstruction by the decoder from its noisy output.
 
-    The layers before it are as they are, without dropout. every: the share of the batch, one image of so many.
+    The layers before it are applied without dropout. every: only every n-th image of the batch is used.
     """
 
     layer: int
@@ -152,7 +153,7 @@ class LayerReconstruction(Term):
 
 @dataclass(frozen=True)
 class Reconstruction(Term):
-    """The cross-entropy of pixels and their reconstruction, with dropout in the encoder. every: as before."""
+    """The cross-entropy of pixels and their reconstruction, with dropout in the encoder. every: as above."""
 
     every: int
 

@@ -1,13 +1,15 @@
 """A GAN with the hinge loss. Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, eqs. 16 and 17.
 
-Reproduced: the loss. The row of 42.40 in tahvili2025's table V names EBGAN for it, which is another system; the number
-is the one that the RealnessGAN paper (Xiangli et al. 2020, arXiv:2002.05512) has for this loss on CIFAR-10.
-Networks and optimiser are that paper's protocol, from its released code: DCGAN networks of width 128, spectral
+Reproduced: the loss. The row with 42.40 in tahvili2025's table V attributes it to EBGAN, which is another system; the
+number is the one that the RealnessGAN paper (Xiangli et al. 2020, arXiv:2002.05512) gives for this loss on CIFAR-10.
+Networks and optimiser follow that paper's protocol, from its released code: DCGAN networks of width 128, spectral
 normalisation without BatchNorm in the discriminator, latents N(0, I) of dimension 128, Adam 1e-4 (0.5, 0.999), batch 32
 (in the recipe), one step each.
-Ours, off by default: `labels: maps`, as `dcgan` has them.
-Deviations: from the loss's own paper in all of that. Not verified: that the table for CIFAR-10 has that protocol.
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+Ours, off by default: `labels: maps`, as in `dcgan`.
+Deviations: all of that deviates from the loss's own paper. Not verified: that the table for CIFAR-10 uses that
+protocol.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ def build(
 ) -> Game:
     """Build the game.
 
-    spectral: false gives the discriminator BatchNorm instead, as DCGAN has it. labels: how they enter both networks.
+    spectral: false gives the discriminator BatchNorm instead, as in DCGAN. labels: how they enter both networks.
     """
     return assemble(
         images, Hinge(), latent_dim=latent_dim, width=width, spectral=spectral, learning_rate=learning_rate,
@@ -51,7 +53,7 @@ def assemble(
     images: ImageSpec, loss: Loss, *, latent_dim: int, width: int, spectral: bool, learning_rate: float, beta1: float,
     labels: ClassMaps = "none",
 ) -> Game:  # fmt: skip
-    """A scalar loss on the networks that rows of table V share. labels: as `dcgan` has them."""
+    """The game of a scalar loss on the networks that rows of table V share. labels: as in `dcgan`."""
     latents = Gaussian(latent_dim)
     return two_player(
         generator=GENERATORS[labels](images, latent_dim, width),

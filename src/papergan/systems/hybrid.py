@@ -2,7 +2,7 @@
 
 Tahvili, Nemati and Basiri 2025, IMPCS 21:1-11, doi 10.71856/IMPCS.2025.1215292 (tahvili2025).
 
-Reproduced, as the paper says: transposed-convolution generator with BatchNorm and tanh, convolutional discriminator
+Reproduced, as the paper states: transposed-convolution generator with BatchNorm and tanh, convolutional discriminator
 with spectral normalisation, self-attention in both (V.A, V.C); Wasserstein loss with gradient penalty (V.F); R1 (V.C);
 feature matching in the generator's objective (V.C); AdaptiveMix on pairs of real images in the discriminator (V.B);
 DiffAugment with rotation, colour and cropping on real and fake (IV.C, V.D); EMA with decay 0.999 for all evaluation
@@ -12,16 +12,16 @@ Our choices, because the paper does not say: the SNDCGAN networks and their widt
 half resolution; lambda 10, taken between augmented images; R1's gamma 0.1, every 16th step; feature matching weight 1,
 L1 of batch means of the last feature map; AdaptiveMix weight 1, cosine, noise 0.05, Beta(1, 1); rotation by 15 degrees,
 cropping as a shift by an eighth; Adam 2e-4 (0, 0.9); halving every 200 epochs; one critic step; no horizontal flips;
-BatchNorm statistics of the average re-estimated before use; no labels.
+the average's BatchNorm statistics re-estimated before use; no labels.
 
 Contradictions in the paper: its eq. 1 is the minimax loss and V.F the Wasserstein loss (`loss` chooses; the recipes
-hybrid_logistic and hybrid_minimax have the others); R1 pulls the critic's slope to 0, the gradient penalty to 1, and
+hybrid_logistic and hybrid_minimax use the others); R1 pulls the critic's slope to 0, the gradient penalty to 1, and
 spectral normalisation bounds it by 1; its description of DiffAugment (rotation, cropping) is not the method it cites
 (`augmentation: color,translation,cutout` is); its AdaptiveMix is not the authors' (`adaptive_mix: official` is).
 
-Deterministic on a GPU: convolutions of both kinds, their second derivatives, batch norm, attention and max pooling have
-such kernels in torch; the derivative of rotation and cropping has none there, and the one in
-`game.affine_resampling` instead.
+Deterministic on a GPU: torch has deterministic kernels for convolutions of both kinds, their second derivatives, batch
+norm, attention and max pooling; it has none for the derivative of rotation and cropping, for which
+`game.affine_resampling` has one.
 """
 
 from __future__ import annotations

@@ -4,14 +4,15 @@ Not from the paper: every number here is our choice. Kept from it: self-attentio
 DiffAugment, lazy R1, spectral normalisation, EMA; no labels. Changed: residual networks (Miyato et al. 2018,
 arXiv:1802.05957, table 4, generator width 256, discriminator width 128), hinge loss without gradient penalty or feature
 matching, DiffAugment's own policy without colour, three discriminator steps, twice as many fakes as reals in the
-generator's step, linear decay of the rate over the last 40 % of 50 000 steps, EMA by a half-life in images with
-the ramp of Karras et al. 2020 (arXiv:1912.04958), since one by a decay lags in a short training (`hybrid_fast_study`).
-Off by default, for that study: the relativistic pairing loss with R2 beside R1 (Huang et al. 2024, arXiv:2501.05441),
-and the average by a decay of 0.9999 after 2 000 steps.
+generator's step, linear decay of the learning rate over the last 40 % of 50 000 steps, an EMA with a half-life in
+images and the ramp of Karras et al. 2020 (arXiv:1912.04958), since one with a fixed decay lags in a short training run
+(`hybrid_fast_study`).
+Off by default, for that study: the relativistic pairing loss with R2 in addition to R1 (Huang et al. 2024,
+arXiv:2501.05441), and the EMA with a decay of 0.9999 after 2 000 steps.
 
-Deterministic on a GPU: convolutions, their second derivatives, batch norm, attention, max and mean pooling and nearest
-upsampling have such kernels in torch; the derivative of translation has none there, and the one in
-`game.affine_resampling` instead.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, their second derivatives, batch norm,
+attention, max and mean pooling and nearest-neighbour upsampling; it has none for the derivative of translation, for
+which `game.affine_resampling` has one.
 """
 
 from __future__ import annotations
@@ -61,10 +62,10 @@ def build(
     discriminator_steps: Annotated[int, Field(ge=1)] = 3,
     fakes_per_real: Annotated[int, Field(ge=1)] = 2,
 ) -> Game:
-    """A weight or decay of 0, or an `augmentation` of "none", switches a component off.
+    """Build the game. A weight or decay of 0, or an `augmentation` of "none", switches a component off.
 
-    r1_interval: steps from one turn of the penalties R1 and R2 to the next, by which their weights are multiplied.
-    ema_half_life: in images; 0 = the decay and its warm-up are used.
+    r1_interval: steps between two turns of the penalties R1 and R2, and the factor by which their weights are
+    multiplied. ema_half_life: in images; 0 = the decay and its warm-up are used.
     """
     if loss == "relativistic" and fakes_per_real != 1:
         raise ValueError(

@@ -3,13 +3,14 @@
 Reproduced: mini-batch discrimination (section 3.2, 100 kernels of 5 dimensions), feature matching in the generator's
 objective (3.1), one-sided label smoothing to 0.9 (3.4), historical averaging for both players (3.3); Adam 3e-4 with
 beta1 0.5 and batch 100 (in the recipe) as in the authors' code.
-Our choices: DCGAN networks of three stages; weight 1 of feature matching, beside the adversarial loss; weight 1e-3 of
-historical averaging, which the paper does not state; latents U(-1, 1) of dimension 100.
+Our choices: DCGAN networks of three stages; feature matching with weight 1, added to the adversarial loss; historical
+averaging with weight 1e-3, which the paper does not state; latents U(-1, 1) of dimension 100.
 Deviations: theirs has nine convolutions with weight normalisation, noise and dropout; no semi-supervised classes; no
-virtual batch normalisation (3.5). The row of 4.36 in tahvili2025's table IV, as the BEGAN paper quotes it, is the
+virtual batch normalisation (3.5). The row with 4.36 in tahvili2025's table IV, as the BEGAN paper quotes it, is the
 paper's model without labels ("-L" of its table 3), which has neither feature matching nor historical averaging; with
 the latter ("-L+HA") the WGAN-GP paper quotes 6.86. Weights of 0 leave both out.
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations

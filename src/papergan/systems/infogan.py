@@ -1,16 +1,17 @@
 """InfoGAN on MNIST. Chen, Duan, Houthooft, Schulman, Sutskever and Abbeel 2016, arXiv:1606.03657.
 
-Reproduced, every number from the authors' code (openai/InfoGAN, launchers/run_mnist_exp.py): 62 noise variables
-U(-1, 1), a categorical code of 10 values and two continuous ones U(-1, 1); the networks of the paper's appendix C.1,
-weights N(0, 0.02); the non-saturating loss; the bound of the mutual information of both kinds of code, each with weight
-1, in the losses of both players; Adam with beta1 0.5, 2e-4 for the discriminator with what reads the codes, 1e-3 for
+Reproduced, every number from the authors' code (openai/InfoGAN, launchers/run_mnist_exp.py): 62 noise variables U(-1,
+1), a categorical code of 10 values and two continuous ones U(-1, 1); the networks of the paper's appendix C.1, weights
+N(0, 0.02); the non-saturating loss; the bound on the mutual information of both kinds of code, each with weight 1, in
+the losses of both players; Adam with beta1 0.5, 2e-4 for the discriminator and the layers that read the codes, 1e-3 for
 the generator. Batch 128 and 50 times 100 steps are in the recipe.
-The paper contradicts its code in two points: section 6 scales the information of continuous codes down, the code does
+The paper contradicts its code on two points: section 6 scales the information of continuous codes down, the code does
 not; LeakyReLU has slope 0.1 in the appendix, 0.01 in the code. The code is followed.
-Deviations, neither of which can change a result: layers before BatchNorm are without biases; the second half of the
-authors' output for continuous codes, a deviation that is never read, is left out.
-What is published of MNIST is the error of the categorical code as a class label, about 5 % (section 7.2).
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+Deviations, neither of which can change a result: layers before BatchNorm have no biases; the second half of the
+authors' output for continuous codes, a standard deviation that is never read, is left out.
+The published result on MNIST is the error of the categorical code as a class label, about 5 % (section 7.2).
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def build(
     discriminator_learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """Build the game. latent_dim: of the noise. *_weight: of the information, in the losses of both players."""
+    """Build the game. latent_dim: of the noise. *_weight: of the mutual information, in both players' losses."""
     information = (
         CategoricalInformation(weight=categorical_weight),
         ContinuousInformation(weight=continuous_weight),

@@ -1,12 +1,13 @@
 """A GAN that fills holes. Pathak et al. 2016, arXiv:1604.07379; Iizuka et al. 2017, doi:10.1145/3072959.3073659.
 
-Of the first (context encoders): 0.999 times the squared error of what is missing, 0.001 times the adversarial loss,
-Adam 2e-4 (0.5, 0.999) for the generator and a tenth of it for the discriminator; only the hole is the generator's. Of
-the second: one discriminator for the whole image and one for the hole and what is around it. Both scores count here,
-where theirs are joined by a linear layer. Reconstruction first, alone, for `pretraining_steps`.
+From the first (context encoders): 0.999 times the squared error of the missing pixels, 0.001 times the adversarial
+loss, Adam 2e-4 (0.5, 0.999) for the generator and a tenth of it for the discriminator; the generator's pixels are used
+only in the hole. From the second: one discriminator for the whole image and one for the hole and its surroundings. Both
+scores enter the loss here, where theirs are joined by a linear layer. Training starts with reconstruction alone, for
+`pretraining_steps`.
 Deviations: the network is CycleGAN's residual one on the image and its mask, so that images may have any size that is a
 multiple of 4; theirs have a bottleneck of vectors, or dilated convolutions. Holes are squares of one size.
-Deterministic on a GPU: all but mirrored borders, for which torch has no such kernel.
+Deterministic on a GPU: everything except reflection padding, for which torch has no deterministic kernel.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def build(
 ) -> Game:
     """Build the game. hole: side of what the local discriminator sees, at least `input.hole` of the recipe.
 
-    discriminator_layers, local_layers: halvings of the global and of the local discriminator.
+    discriminator_layers, local_layers: halvings of the resolution in the global and in the local discriminator.
     """
     given, channels, size = only_input(images, 4), images.channels, images.size
     if (given.channels, given.size) != (channels + 1, size):

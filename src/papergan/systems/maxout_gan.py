@@ -1,16 +1,17 @@
-"""The first GAN on MNIST, with its own networks. Goodfellow et al. 2014, arXiv:1406.2661.
+"""The original GAN on MNIST, with its own networks. Goodfellow et al. 2014, arXiv:1406.2661.
 
 Reproduced: mnist.yaml of the authors' code (goodfeli/adversarial, with its __init__.py and sgd.py, and pylearn2): a
 generator from U(-sqrt 3, sqrt 3)^100 through two ReLU layers of 1 200 to sigmoids whose biases start at the logits of
 the mean pixels, other weights in U(-.05, .05); a discriminator of two maxout layers of 240 units of 5 pieces, weights
-in U(-.005, .005), whose inputs are kept with probability .8 (pixels) and .5, times 1.25 and 2, in either player's step;
-the discriminator's cross-entropy halved, the generator's non-saturating; one step of either on every batch of 100, both
-with SGD of rate .1 / 1.000004^step, at least 1e-6, and momentum from .5 in the first epoch linearly to .7 in the 250th.
-Deviations: images are in [-1, 1] here; sigmoids are mapped there and the discriminator maps images back to 0..1, so
-that it computes the same. Their training has no end, and the paper does not say when they stopped: it ends with the
-250th epoch, where momentum has grown, in the recipe. The velocity of momentum is torch's, in units of the gradient: the
-decay of the rate acts on it at once.
-Deterministic on a GPU: products, sums, maxima and elementwise functions have such kernels in torch.
+in U(-.005, .005), whose inputs are kept with probability .8 (pixels) and .5 and scaled by 1.25 and 2, in both players'
+steps; the discriminator's cross-entropy halved, the generator's non-saturating; one step of each player on every batch
+of 100, both with SGD of rate .1 / 1.000004^step, at least 1e-6, and momentum growing linearly from .5 in the first
+epoch to .7 in the 250th.
+Deviations: images are in [-1, 1] here; sigmoids are mapped to that range and the discriminator maps images back to
+0..1, so that it computes the same. Their training has no end, and the paper does not say when they stopped; in the
+recipe it ends with the 250th epoch, when momentum has reached its final value. The velocity of momentum is torch's, in
+units of the gradient, so that the decay of the rate takes effect at once.
+Deterministic on a GPU: torch has deterministic kernels for matrix products, sums, maxima and elementwise functions.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ def build(
     final_momentum: Share = 0.7,
     momentum_epochs: Annotated[int, Field(ge=2)] = 250,
 ) -> Game:
-    """Build the game. *_range: of the first weights, U(-r, r). decay: what the rate is divided by after every step.
+    """Build the game. *_range: r of the initial weights, U(-r, r). decay: divisor of the rate after every step.
 
-    momentum_epochs: the epoch, from 1, in which the momentum reaches its final value.
+    momentum_epochs: the epoch, counted from 1, in which the momentum reaches its final value.
     """
     generator = uniform_initialisation(RectifiedGenerator(images, latent_dim, width), generator_range)
     discriminator = MaxoutDiscriminator(
@@ -84,7 +85,7 @@ def assemble(
     momentum: EpochRamp,
     discriminator_input: DiscriminatorInput | None = None,
 ) -> Game:
-    """The game of these networks: halved cross-entropy, SGD with momentum, biases of the output from the marginals."""
+    """The game on these networks: halved cross-entropy, SGD with momentum, output biases from the marginals."""
     match = Match(discriminator_input=discriminator_input)
     optimiser, schedules = sgd(rate.initial, momentum.initial), {"momentum": momentum}
     loss = NonSaturating()

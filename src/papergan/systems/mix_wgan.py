@@ -1,13 +1,15 @@
 """MIX+WGAN. Arora, Ge, Liang, Ma and Zhang 2017, arXiv:1703.00573.
 
-Reproduced: five generators and five critics, mixture weights softmax of logits that begin equal and learn with their
-player, the payoff of every pair weighed by both (eq. 4), the regulariser -1/T sum log w that keeps weights from 0, its
-weight 0.1; samples come from generator i with probability w_i. WGAN's loss, clipping and RMSProp, see `wgan`.
+Reproduced: five generators and five critics, mixture weights that are the softmax of initially equal logits and are
+trained with their player, the payoff of every pair weighted by both (eq. 4), the regulariser -1/T sum log w that keeps
+weights away from 0, with weight 0.1; samples come from generator i with probability w_i. WGAN's loss, clipping and
+RMSProp, see `wgan`.
 Our choices: WGAN's DCGAN networks at half its width; each generator makes a fifth of the batch, so that a payoff is
-estimated from fewer samples and a step costs five critics and not twenty-five.
-Deviations: the authors' released code is MIX+DCGAN with labels; the row of 4.04 in tahvili2025's table IV is their
-MIX+WGAN, of which no settings are given.
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+estimated from fewer samples and a step costs five critics rather than twenty-five.
+Deviations: the authors' released code is MIX+DCGAN with labels; the row with 4.04 in tahvili2025's table IV is their
+MIX+WGAN, for which no settings are given.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def build(
     even: Annotated[float, Field(ge=0.0)] = 0.1,
     learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
 ) -> Game:
-    """Build the game. components: T, of either kind. even: weight of the regulariser."""
+    """Build the game. components: T, the number of generators and of critics. even: weight of the regulariser."""
 
     def clip_members(network: nn.Module) -> None:
         if isinstance(network, Members):  # not the mixture's weights

@@ -1,22 +1,23 @@
-"""MoCoGAN, clips of a content and a motion. Tulyakov, Liu, Yang and Kautz 2018, arXiv:1707.04993.
+"""MoCoGAN: video clips from codes of content and motion. Tulyakov, Liu, Yang and Kautz 2018, arXiv:1707.04993.
 
-One content code of a clip and a code of motion for each frame, the states of a GRU over noise, become frames by one
-image generator; a discriminator sees one frame of a clip, another one the whole clip (section 3).
+An image generator makes each frame from the clip's content code and the frame's motion code, the state of a GRU over
+noise; one discriminator sees a single frame of a clip, another the whole clip (section 3).
 From the authors' code (sergeytulyakov/mocogan, train.py, trainers.py, models.py): content 50, motion 10, 6 categories;
 the GRU's first state ~ N(0, I), drawn with the rest of the latent; the networks, PatchImageDiscriminator and
 CategoricalVideoDiscriminator; binary cross-entropy; Adam 2e-4 (0.5, 0.999) with weight decay 1e-5 for all networks.
-From memory, not verified: noise of deviation 0.1 before the discriminators' convolutions (the code's own default is
-none) and batches of 32 clips and 32 images, of the authors' instructions; and what is said of the paper below.
-The paper contradicts its code in two points. The category is an input of the GRU in the paper and of the image
-generator in the code, which is followed. The bound of the category's mutual information is maximised by generator and
-discriminator in the paper, as in InfoGAN, which is followed; in the code by the generator alone, and the discriminator
-learns categories only from labels, here with labels: category.
-Deviations: the image discriminator sees a frame of each clip that the other one sees, real and generated, and both
-learn from the same generated clips in one optimiser step; the code draws frames of other clips, and takes a step for
-each. Sides other than 64 have more or fewer stages, as `ClipDiscriminator` says. Sampling from longer videos, every
-second frame of them, is a matter of the data.
-Deterministic on a GPU: convolutions, transposed ones, 3-D ones, batch norm, products and gathering have such kernels
-in torch.
+From memory, not verified: noise of standard deviation 0.1 before the discriminators' convolutions (the code's own
+default is none) and batches of 32 clips and 32 images, from the authors' instructions; and the statements about the
+paper below.
+The paper contradicts its code on two points. The category is an input of the GRU in the paper and of the image
+generator in the code; the code is followed. The bound on the category's mutual information is maximised by generator
+and discriminator in the paper, as in InfoGAN; this is followed. In the code only the generator maximises it, and the
+discriminator learns categories only from labels, here with labels: category.
+Deviations: the image discriminator sees one frame of each clip that the video discriminator sees, real and generated,
+and both learn from the same generated clips in one optimiser step; the code draws frames of other clips, and takes a
+step for each. Image sizes other than 64 have more or fewer stages, see `ClipDiscriminator`. Taking every second frame
+of longer videos is left to the data.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed and 3-D convolutions, batch norm,
+matrix products and gathering.
 """
 
 from __future__ import annotations
@@ -57,10 +58,11 @@ def build(
 ) -> Game:
     """Build the game.
 
-    content_dim, motion_dim: numbers of the content code, and of the motion of a frame. categories: of a code that is
+    content_dim, motion_dim: sizes of the content code, and of the motion code of a frame. categories: of a code that is
     learned without labels; 0 = none. labels: category = the code is the class, and `categories` is not used: the clip
-    discriminator learns classes from real clips, the generator from what it reads of generated ones. category_weight:
-    of the code's information, or of the class loss. noise: of both discriminators. weight_decay: of all networks.
+    discriminator learns classes from real clips, the generator from its class predictions on generated ones.
+    category_weight: of the code's mutual information, or of the class loss. noise: in both discriminators.
+    weight_decay: of all networks.
     """
     if images.frames < 2:
         raise ValueError(

@@ -1,13 +1,13 @@
 """PacGAN on points of the plane. Lin et al. 2018, arXiv:1712.04086, table 1.
 
 Reproduced from the authors' code, `synthetic_data_experiments`: a generator of four hidden layers of 400 with BatchNorm
-and ReLU, linear at its end; a discriminator of three layers of 200 maxout units of five pieces, given m points at once
-(`packing`; 1 is the plain GAN); weights N(0, 0.02), latents N(0, I) of dimension 2, the non-saturating loss, Adam 1e-4
-with beta1 0.8. Data, batches and steps are in the tool's recipe, pacgan_points.
-Deviations: the players move one after the other, the generator with latents of its own, where the code takes both
-gradients of one forward pass; the generator's batch statistics are of all m points of a pack, where the code takes
-them of each place in the pack apart.
-Deterministic on a GPU: products, sums, batch norm and elementwise functions have such kernels in torch.
+and ReLU and a linear output layer; a discriminator of three layers of 200 maxout units of five pieces, given m points
+at once (`packing`; 1 is the plain GAN); weights N(0, 0.02), latents N(0, I) of dimension 2, the non-saturating loss,
+Adam 1e-4 with beta1 0.8. Data, batches and steps are in the tool's recipe, pacgan_points.
+Deviations: the players are updated one after the other, the generator on new latents, where the code takes both
+gradients from one forward pass; the generator's batch statistics are of all m points of a pack, where the code computes
+them for each position in the pack separately.
+Deterministic on a GPU: torch has deterministic kernels for matrix products, sums, batch norm and elementwise functions.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.8,
 ) -> Game:
-    """Build the game. The paper's numbers. packing: points per score. pieces: of a maxout unit."""
+    """Build the game. The defaults are the paper's numbers. packing: points per score. pieces: of a maxout unit."""
     return two_player(
         generator=PointGenerator(images, latent_dim, width),
         discriminator=PointDiscriminator(images.packed(packing), discriminator_width, pieces),

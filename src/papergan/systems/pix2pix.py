@@ -1,12 +1,13 @@
-"""pix2pix: translation learnt from pairs. Isola et al. 2017, arXiv:1611.07004.
+"""pix2pix: image translation learnt from pairs. Isola et al. 2017, arXiv:1611.07004.
 
-Reproduced, from the paper and its authors' code: a U-Net with dropout 0.5 in the place of latents against a patch
-discriminator that sees the input beside the image; cross-entropy, halved in the discriminator's step, and 100 times the
-L1 distance to the image of the pair; Adam 2e-4 (0.5, 0.999); one step each, the discriminator first; weights
-N(0, 0.02). Batch 1 is in the recipe. Depth 8 is of images of 256 pixels; the default goes down to one pixel.
-Deviations: dropout is off when images are evaluated or exported, where theirs stays on; statistics of BatchNorm are
-then of many batches, where theirs are of the one image.
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+Reproduced, from the paper and its authors' code: a U-Net with dropout 0.5 instead of latents against a patch
+discriminator that sees the input next to the image; cross-entropy, halved in the discriminator's step, plus 100 times
+the L1 distance to the pair's target image; Adam 2e-4 (0.5, 0.999); one step each, the discriminator first; weights N(0,
+0.02). Batch 1 is in the recipe. Depth 8 is for images of 256 pixels; the default goes down to one pixel.
+Deviations: dropout is off when images are evaluated or exported, where theirs stays on; BatchNorm then uses statistics
+of many batches, where theirs uses those of the single image.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 2e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5,
 ) -> Game:
-    """Build the game. depth: halvings of the U-Net; 0 = down to one pixel. discriminator_layers: halvings there.
+    """Build the game. depth: halvings of the U-Net; 0 = down to one pixel. l1, adversarial: the generator's weights.
 
-    l1, adversarial: weights of the generator's terms.
+    discriminator_layers: halvings of the resolution in the discriminator.
     """
     given = only_input(images, 2**depth if depth else 2)
     if given.size != images.size:

@@ -2,20 +2,21 @@
 
 Reproduced, every number from the authors' code (tkarras/progressive_growing_of_gans, branch original-theano-version,
 config.py, "CIFAR10 inception scores", and train.py and network.py): generator and discriminator grow from 4x4 pixels,
-400 000 real images at each size and 400 000 while the next one fades in, real images blended alike; 4096 / 2^stage
-feature maps, at most 128; equalised learning rates, pixel normalisation in the generator and of the latents, N(0, I) of
-dimension 128, the deviation over the whole batch before the discriminator's last layers; WGAN-GP with lambda 10 and
-target 750, (|gradient| - 750)^2 / 750^2, drift 0.001; Adam 1e-3 (0, 0.99) without warm-up, one step each; an average of
-the generator, decay 0.999. Batch 16 at every size and 20 million images are in the recipe.
-Settings that the code has for other data: a learning rate for each size (`learning_rates`), another size to begin with
-(`first_size`), and, in the recipe, a batch for each (`training.batch_sizes`, by real images seen: the n-th level after
-the first begins to fade in at n stable_images + (n - 1) fade_images). With `stable_images` and `fade_images` 0 nothing
-grows, the ablation of section 6.1.
-Deviations: the generator's step comes after the discriminator's, with latents of its own, where theirs come at once
-from the same; moments of Adam are kept where theirs begin anew with every stage, though those of new layers begin with
-these; real images of a fade are not rounded to bytes; the average takes in the weights after each step, theirs those
-before; equalised rates are by the formula, theirs by the root mean square of the weights that were drawn.
-Deterministic on a GPU: convolutions, their second derivatives, averages over squares of pixels, nearest neighbours.
+400 000 real images at each size and 400 000 while the next one fades in, with real images blended likewise; 4096 /
+2^stage feature maps, at most 128; equalised learning rates, pixel normalisation in the generator and of the latents,
+N(0, I) of dimension 128, the standard deviation over the whole batch before the discriminator's last layers; WGAN-GP
+with lambda 10 and target 750, (|gradient| - 750)^2 / 750^2, drift 0.001; Adam 1e-3 (0, 0.99) without warm-up, one step
+each; a moving average of the generator, decay 0.999. Batch 16 at every size and 20 million images are in the recipe.
+Settings that the code has for other data: a learning rate for each size (`learning_rates`), another initial size
+(`first_size`), and, in the recipe, a batch size for each (`training.batch_sizes`, by real images seen: the n-th level
+after the first begins to fade in at n stable_images + (n - 1) fade_images). With `stable_images` and `fade_images` 0
+nothing grows, the ablation of section 6.1.
+Deviations: the generator's step comes after the discriminator's, on new latents, where theirs are taken at once on the
+same latents; Adam's moments are kept, where theirs are reset with every stage, though those of new layers begin with
+these; real images are not rounded to bytes during a fade; the average includes the weights after each step, theirs
+those before; equalised learning rates use the formula, theirs the root mean square of the initial weights.
+Deterministic on a GPU: convolutions, their second derivatives, averages over squares of pixels, nearest-neighbour
+upsampling.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ Images = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True)
 class GrownImages(ImagesOnly):
-    """Augmented images, the real ones as they are at the discriminator's level; the generator's are so already."""
+    """Augmented images, the real ones blended for the discriminator's level; generated ones already have that level."""
 
     def real(self, context: StepContext, match: Match) -> tuple[Tensor, ...]:
         discriminator = context.network(match.discriminator)
@@ -79,8 +80,8 @@ def build(
     """Build the game.
 
     base_width, max_width: feature maps at a size, see `feature_maps`. stable_images, fade_images: real images at each
-    size, and while the next one fades in. learning_rates: one for each size from `first_size` on, in the place of
-    `learning_rate`. penalty: lambda. target: the norm that the gradient is drawn to. ema_decay: 0 without.
+    size, and while the next one fades in. learning_rates: one for each size from `first_size` on, instead of
+    `learning_rate`. penalty: lambda. target: the norm that the gradient is pulled towards. ema_decay: 0 = no average.
     """
     if first_size > images.size:
         raise ValueError(f"first_size is {first_size} pixels, more than the images have; take at most {images.size}")

@@ -2,14 +2,14 @@
 
 Reproduced, from the authors' code (configs/sn_cifar10_conditional.yml): residual networks of width 256 and 128,
 conditional BatchNorm in the generator's blocks, not in its last layer; spectral normalisation of every layer of the
-discriminator, its embedding of classes among them; the logit is a linear one plus the inner product of features and the
-embedding of the class; hinge loss, latents N(0, I) of dimension 128, Adam 2e-4 (0, 0.9) decaying linearly to 0 from the
-first step on over 50 000 steps, five steps of the discriminator, twice as many fakes as reals in the generator's step,
-classes of fakes drawn evenly. Batch 64 is in the recipe.
-Deviations: the discriminator moves first, in theirs the generator does; its linear layer has a bias, which theirs has
-not; BatchNorm's epsilon is 1e-5, theirs 2e-5; pixels x of real images are x / 127.5 - 1, theirs x / 128 - 1 plus
-U(0, 1/128).
-Ours, off by default: an average of the generator and DiffAugment.
+discriminator, including its class embedding; the logit is a linear one plus the inner product of features and class
+embedding; hinge loss, latents N(0, I) of dimension 128, Adam 2e-4 (0, 0.9) decaying linearly to 0 from the first step
+on over 50 000 steps, five discriminator steps per generator step, twice as many fakes as reals in the generator's step,
+classes of fakes drawn uniformly. Batch 64 is in the recipe.
+Deviations: the discriminator is updated first, in theirs the generator; its linear layer has a bias, theirs has none;
+BatchNorm's epsilon is 1e-5, theirs 2e-5; pixels x of real images are x / 127.5 - 1, theirs x / 128 - 1 plus U(0,
+1/128).
+Ours, off by default: a moving average of the generator and DiffAugment.
 Deterministic on a GPU: as `hybrid_fast`.
 """
 
@@ -47,7 +47,7 @@ def build(
     augmentation: str = "none",
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0,
 ) -> Game:
-    """Build the game. augmentation: DiffAugment's policy, "none" without. ema_decay: of the generator, 0 without."""
+    """Build the game. augmentation: DiffAugment's policy, "none" = off. ema_decay: of the generator, 0 = no average."""
     classes, rate = images.num_classes, LinearDecay(learning_rate, 0, decay_to_step)
     return two_player(
         generator=ResNetGenerator(images, latent_dim, generator_width, classes=classes),

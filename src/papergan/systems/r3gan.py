@@ -2,13 +2,14 @@
 
 Reproduced, from the authors' code (preset CIFAR10, with labels): the relativistic pairing loss with R1 and R2; residual
 networks without normalisation (`papergan.networks.residual.resnext`), four stages of width 768, 96 groups and two
-blocks; latents N(0, I) of dimension 64 and as many numbers of the class; the fakes have the classes of the reals that
-they are paired with; Adam with beta1 0; over 20 million images, by half a cosine: rate 2e-4 to 5e-5, gamma 0.05 to
-0.005, beta2 0.9 to 0.99, the probability of augmentation 0 to 0.55, the average's half-life 0 to 5 million images;
+blocks; latents N(0, I) of dimension 64 and a class embedding of the same size; the fakes have the classes of the reals
+that they are paired with; Adam with beta1 0; over 20 million images, along half a cosine: rate 2e-4 to 5e-5, gamma 0.05
+to 0.005, beta2 0.9 to 0.99, augmentation probability 0 to 0.55, the average's half-life 0 to 5 million images;
 augmentation of pixels, geometry, colours (each with half of the probability) and cutout; no bound on the generator's
-images. Batch 512 is in the recipe. Deviations: the generator's step sees the discriminator's real images, theirs others
-of the same distribution; the augmentation's probability is that of the step before; the average's half-life counts
-images as `HalfLife` does. Deterministic on a GPU: convolutions, transposed ones, products, and the resampling of
+images. Batch 512 is in the recipe.
+Deviations: the generator's step sees the discriminator's real images, theirs others of the same distribution; the
+augmentation probability is that of the previous step; the average's half-life counts images as `HalfLife` does.
+Deterministic on a GPU: convolutions, transposed convolutions, matrix products, and the resampling of
 `affine_resampling`.
 """
 
@@ -57,8 +58,8 @@ def build(
 ) -> Game:
     """Build the game. A group of the convolutions is 8 channels of `width`, twice as many inside a block.
 
-    width: of every stage. stage_widths: of each in its place, from 4x4 on; their preset for 64x64 ends with 384.
-    augmentation: the last probability, 0 = none. half_life: the last one. decay_images: over which all schedules run.
+    width: of every stage. stage_widths: one for each stage instead, from 4x4 on; their preset for 64x64 ends with 384.
+    augmentation: the final probability, 0 = none. half_life: the final one. decay_images: length of all schedules.
     """
     widths = stage_widths or width
     decay = CosineDecay(learning_rate, final_learning_rate, decay_images)

@@ -3,17 +3,19 @@
 Reproduced: spectral normalisation and self-attention in both networks, hinge loss, conditional BatchNorm and the
 projection discriminator; by default the paper's optimisation: two learning rates, 1e-4 for the generator and 4e-4 for
 the discriminator, Adam (0, 0.9), one step each (sections 3 and 4).
-The paper has no CIFAR-10. Networks for it are those of StudioGAN (Kang et al. 2023, arXiv:2206.09479, configs/CIFAR10/
-SAGAN.yaml): residual ones of width 256 and 128, attention after the generator's second block and the discriminator's
-first, orthogonal initialisation, BatchNorm's epsilon 1e-4, every layer normalised, those of conditional BatchNorm among
-them; latents N(0, I) of dimension 128, classes drawn evenly. Its optimisation is in the recipe.
+The paper does not use CIFAR-10. The networks for it are those of StudioGAN (Kang et al. 2023, arXiv:2206.09479,
+configs/CIFAR10/SAGAN.yaml): residual networks of width 256 and 128, attention after the generator's second block and
+the discriminator's first, orthogonal initialisation, BatchNorm's epsilon 1e-4, spectral normalisation of every layer,
+including those of conditional BatchNorm; latents N(0, I) of dimension 128, classes drawn uniformly. StudioGAN's
+optimisation is in the recipe.
 The paper contradicts its code in Adam's beta2, 0.9 and TensorFlow's usual 0.999; the paper is followed.
-Deviations: vectors of spectral norms begin after 15 iterations, theirs are random, and have the epsilon 1e-12, theirs
-1e-6; samples have BatchNorm's running statistics, StudioGAN's benchmark has standing ones (-std_stat); the
-discriminator's singular vectors move once for reals and once for fakes, as StudioGAN's. Skips of the discriminator's
-blocks carry their input, as in Miyato's code; StudioGAN's carry relu of it, which its ReLU in place makes of the input
-(benchmarks/peers).
-Deterministic on a GPU: as `hybrid_fast`; products and softmax of attention have such kernels in torch as well.
+Deviations: the singular vectors of spectral normalisation start from 15 power iterations, theirs are random, and the
+epsilon is 1e-12, theirs 1e-6; samples use BatchNorm's running statistics, StudioGAN's benchmark standing statistics
+(-std_stat); the discriminator's singular vectors are updated once for reals and once for fakes, as in StudioGAN. Skip
+connections of the discriminator's blocks carry the block's input, as in Miyato's code; StudioGAN's carry its ReLU,
+because an in-place ReLU overwrites the input (benchmarks/peers).
+Deterministic on a GPU: as `hybrid_fast`; torch also has deterministic kernels for the matrix products and softmax of
+attention.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """SRGAN: super-resolution. Ledig et al. 2017, arXiv:1609.04802.
 
-Reproduced: SRResNet of 16 blocks of width 64, trained alone by the squared error for `pretraining_steps`; then against
+Reproduced: SRResNet of 16 blocks of width 64, trained alone on the squared error for `pretraining_steps`; then against
 the paper's discriminator with a content loss and 1e-3 times the adversarial one, non-saturating, one step each, the
 discriminator first; Adam 1e-4 (0.9, 0.999), in the second stage 1e-4 for `steps_at_full_rate`, then a tenth of it.
 Batch 16 is in the recipe. With `adversarial: 0` it is SRResNet alone.
-The content loss of the paper's SRGAN is `vgg19`: the squared distance of the maps of VGG19's conv5_4 after activation,
-divided by 12.75 (sections 2.2.1 and 3.2), with `content_weight: 1.0` and `pixel_weight: 0.0`; it needs a file of these
-weights, `evaluation.vgg19_weights`. `pixels` is its SRGAN-MSE.
-Deviations: VGG19's input is normalised as its weights were trained, the paper says nothing of it. Where no weights of
-others are wanted, the content loss is of the data set's own classifier, `domain_classifier`, the mean squared distance
-of the maps of its groups, or `discriminator`, the L1 distance of the discriminator's features at the two images of a
-pair; each with a small part of the squared error. Inputs are in [-1, 1], theirs in [0, 1]. The optimiser's moments go
-on in the second stage.
-Deterministic on a GPU: convolutions, batch norm and products have such kernels in torch.
+The content loss of the paper's SRGAN is `vgg19`: the squared distance between the feature maps of VGG19's conv5_4 after
+activation, divided by 12.75 (sections 2.2.1 and 3.2), with `content_weight: 1.0` and `pixel_weight: 0.0`; it needs a
+file with these weights, `evaluation.vgg19_weights`. The paper's SRGAN-MSE is `pixels`.
+Deviations: VGG19's input is normalised as in the training of its weights, which the paper does not mention. To avoid
+third-party weights, the content loss can use the data set's own classifier, `domain_classifier`, the mean squared
+distance between the feature maps of its groups, or `discriminator`, the L1 distance between the discriminator's
+features of the two images of a pair; each with a small part of the squared error. Inputs are in [-1, 1], theirs in [0,
+1]. The optimiser's moments carry over to the second stage.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, batch norm and matrix products.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def build(
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-4,
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9,
 ) -> Game:
-    """Build the game. blocks: of the generator. pretraining_steps: by the squared error alone.
+    """Build the game. blocks: of the generator. pretraining_steps: on the squared error alone.
 
-    content: of the second stage; content_weight: its weight; pixel_weight: of the squared error beside a content of
-    features. adversarial: 0 leaves the second stage out, and the discriminator unused.
+    content: loss of the second stage; content_weight: its weight; pixel_weight: of the squared error that is added to a
+    content loss on features. adversarial: 0 leaves the second stage out, and the discriminator unused.
     """
     given, match, loss = only_input(images), Match(), NonSaturating()
     pixels = PairDistance("l2", match=match)

@@ -1,14 +1,14 @@
 """SteinGAN. Wang and Liu 2016, arXiv:1611.01722.
 
 Reproduced: an autoencoder's energy as the discriminator, which minimises E(x) - 0.3 E(G(z)); a generator that moves its
-samples along Stein variational gradients of that energy, kernel on codes with the median's bandwidth (its algorithm 1);
-the discriminator's Adam 5e-4, and 1e-4 while real images have no more energy than generated ones; the generator's Adam
-1e-3; beta1 0.5 for both; latents U(-1, 1) of dimension 100. Batch 100 is in the recipe.
-Deviations: the authors' autoencoder has tied weights, dropout and weight decay, and for CIFAR-10 labels: theirs is the
-row of 6.35 in tahvili2025's table IV, of which no code is released. Here it is BEGAN's encoder and decoder, without
-labels. Full Stein gradients, where the released code for CelebA takes the nearest neighbour's repulsion alone.
-Deterministic on a GPU: convolutions, upsampling to the nearest and products have such kernels in torch; the median's
-gradient is not taken.
+samples along Stein variational gradients of that energy, with a kernel on codes and the median as bandwidth (its
+algorithm 1); Adam 5e-4 for the discriminator, and 1e-4 while real images have no more energy than generated ones; Adam
+1e-3 for the generator; beta1 0.5 for both; latents U(-1, 1) of dimension 100. Batch 100 is in the recipe.
+Deviations: the authors' autoencoder has tied weights, dropout and weight decay, and for CIFAR-10 labels: that model is
+the row with 6.35 in tahvili2025's table IV, and its code is not released. Here it is BEGAN's encoder and decoder,
+without labels. Full Stein gradients, where the released code for CelebA uses only the nearest neighbour's repulsion.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, nearest-neighbour upsampling and matrix
+products; the median's gradient is not taken.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def build(
 ) -> Game:
     """Build the game.
 
-    share: how much the energy of generated images counts. slow_learning_rate: the discriminator's while ahead.
+    share: weight of the energy of generated images. slow_learning_rate: the discriminator's while it is ahead.
     """
     rate = SlowWhenAhead(discriminator_learning_rate, slow_learning_rate)
     energy = EnergyAutoencoder(ELUEncoder(images, latent_dim, width), ELUDecoder(images, latent_dim, width))

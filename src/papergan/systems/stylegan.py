@@ -3,14 +3,14 @@
 Reproduced, from the paper and the authors' code (NVlabs/stylegan, train.py and networks_stylegan.py): latents N(0, I)
 of dimension 512, normalised; a mapping of 8 layers with a hundredth of the learning rate; a learned constant of 4x4;
 after every layer noise with a strength per channel, leaky ReLU 0.2, instance normalisation and a style; 16384 / size
-feature maps, at most 512; the mini-batch deviation in groups of 4; style mixing 0.9; the non-saturating logistic loss
-with R1 of gamma 10 in every step; Adam 1e-3 (0, 0.99), their rate below 128x128; the average's half-life of 10 000
-images; the running mean of w with decay 0.995, for truncation.
+feature maps, at most 512; the mini-batch standard deviation in groups of 4; style mixing 0.9; the non-saturating
+logistic loss with R1 of gamma 10 in every step; Adam 1e-3 (0, 0.99), their rate below 128x128; a half-life of 10 000
+images for the average; the running mean of w with decay 0.995, for truncation.
 Deviations: no progressive growing, the networks have their full size from the beginning (`structure = "fixed"` of their
-code, and StyleGAN2's in the end); convolution and change of resolution are one step with the filter [1, 3, 3, 1], which
-is theirs but at the border; biases of mapping and discriminator are multiplied by sqrt(2), as in StyleGAN2's code; the
-discriminator moves first, in theirs the generator does; in evaluation noise is a fixed map; the mean of w is
-re-estimated for the averaged weights at export. Lazy R1 is a setting of ours, `r1_interval`.
+code, and eventually StyleGAN2's choice); convolution and change of resolution are one operation with the filter [1, 3,
+3, 1], which equals theirs except at the border; biases of mapping and discriminator are multiplied by sqrt(2), as in
+StyleGAN2's code; the discriminator is updated first, in theirs the generator; in evaluation noise is a fixed map; the
+mean of w is re-estimated for the averaged weights at export. Lazy R1 is a setting of ours, `r1_interval`.
 Deterministic on a GPU: as `stylegan2`.
 """
 
@@ -57,9 +57,9 @@ def build(
 ) -> Game:
     """Build the game.
 
-    latent_dim: numbers of z and of w. base_width, max_width: feature maps at a size, see `channels_at`. style_mixing:
-    its probability. r1: gamma. r1_interval: 1 = in every step; else in every n-th, n-fold, with the rate and betas of
-    `lazy_adam`. half_life: of the average in images, 0 without.
+    latent_dim: dimension of z and of w. base_width, max_width: feature maps at a size, see `channels_at`. style_mixing:
+    its probability. r1: gamma. r1_interval: 1 = in every step; else in every n-th step with n times the weight, and
+    with the rate and betas of `lazy_adam`. half_life: of the average in images, 0 = no average.
     """
     betas, lazy = (beta1, beta2), r1_interval > 1
     return two_player(

@@ -1,21 +1,21 @@
 """StyleGAN2 with adaptive discriminator augmentation. Karras et al. 2020, arXiv:1912.04958 and arXiv:2006.06676.
 
 Reproduced, by default every number of the authors' code for CIFAR-10 (NVlabs/stylegan2-ada-pytorch, `--cfg=cifar`):
-latents and styles of 512 numbers, a mapping of 2 layers with a hundredth of the learning rate, modulated convolutions
+latents and styles of dimension 512, a mapping of 2 layers with a hundredth of the learning rate, modulated convolutions
 with demodulation, noise inputs, the skip generator and the discriminator without skips, 32768 / size feature maps, at
-most 512, the filter [1, 3, 3, 1], the mini-batch deviation in groups of 32; the non-saturating logistic loss, R1 of
-gamma 0.01 every 16th step; Adam 0.0025 (0, 0.99) with the correction for lazy regularisation, c = k / (k + 1): rate
-times c, betas to the power of c, for the generator (k = 4) also where its penalty is off, as in their code; the
-average's half-life of 500 000 images with a ramp of 0.05; the running mean of w with decay 0.995. With labels: an
-embedding of the class beside the latent, a mapping of the class for the discriminator. Augmentation is the setting
+most 512, the filter [1, 3, 3, 1], the mini-batch standard deviation in groups of 32; the non-saturating logistic loss,
+R1 of gamma 0.01 every 16th step; Adam 0.0025 (0, 0.99) with the correction for lazy regularisation, c = k / (k + 1):
+rate times c, betas to the power of c, for the generator (k = 4) also where its penalty is off, as in their code; the
+average's half-life of 500 000 images with a ramp of 0.05; the running mean of w with decay 0.995. With labels: a class
+embedding concatenated to the latent, a mapping of the class for the discriminator. Augmentation is the setting
 `adaptive_augmentation: bgc`, batch 64 and 100 million images are in the recipe.
 Settings for other data, off there: style mixing, path length regularisation (weight 2, every 4th step, half a batch,
 decay 0.01), residual networks.
-Deviations: the discriminator moves first, in theirs the generator does; float32 or bfloat16 where they have float16,
+Deviations: the discriminator is updated first, in theirs the generator; float32 or bfloat16 where they have float16,
 with activations clamped to 256; in evaluation noise is a fixed map, so that an image is a function of its latent, where
-theirs is drawn anew for FID; of a batch every second latent has its path length taken, theirs the first half; the mean
-of w is re-estimated for the averaged weights at export, theirs is copied.
-Deterministic on a GPU: convolutions of both kinds, their second derivatives, products.
+theirs is redrawn for FID; path lengths are computed for every second latent of a batch, theirs for the first half; the
+mean of w is re-estimated for the averaged weights at export, theirs is copied.
+Deterministic on a GPU: convolutions of both kinds, their second derivatives, matrix products.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def build(
 ) -> Game:
     """Build the game.
 
-    latent_dim: numbers of z and of w. base_width, max_width: feature maps at a size, see `channels_at`. style_mixing:
-    its probability. r1: gamma. path_length: weight of the regularisation. *_interval: steps from one turn of the
-    penalty to the next, by which its weight is multiplied. half_life: of the average in images, 0 without; ramp: its
-    largest share of the images seen, 0 = no ramp.
+    latent_dim: dimension of z and of w. base_width, max_width: feature maps at a size, see `channels_at`. style_mixing:
+    its probability. r1: gamma. path_length: weight of the regularisation. *_interval: steps between two turns of the
+    penalty, and the factor by which its weight is multiplied. half_life: of the average in images, 0 = no average;
+    ramp: its largest share of the images seen, 0 = no ramp.
     """
     classes = images.num_classes if labels == "projection" else 0
     match = Match(discriminator_input=Labelled()) if classes else Match()

@@ -1,13 +1,14 @@
 """WGAN. Arjovsky, Chintala and Bottou 2017, arXiv:1701.07875.
 
-Reproduced: Wasserstein loss, weights of the critic clipped to +-0.01 after each of its steps, those of BatchNorm too
-as in the authors' code, five steps to one of the generator, RMSProp 5e-5 for both (algorithm 1), DCGAN networks with
-BatchNorm in both, latents N(0, I) of dimension 100 as in the authors' code. Batch 64 is in the recipe.
-Deviations: their code moves the critic a hundred times in each of the first 25 iterations and in every 500th, which
-the paper does not mention and this does not do; networks of three stages, for images of 32x32.
+Reproduced: Wasserstein loss, weights of the critic clipped to +-0.01 after each of its steps, including those of
+BatchNorm as in the authors' code, five critic steps per generator step, RMSProp 5e-5 for both (algorithm 1), DCGAN
+networks with BatchNorm in both, latents N(0, I) of dimension 100 as in the authors' code. Batch 64 is in the recipe.
+Deviations: their code takes a hundred critic steps in each of the first 25 iterations and in every 500th, which the
+paper does not mention and this system does not do; networks of three stages, for images of 32x32.
 `spectral=true` is the network that rows of tahvili2025's table V share; it makes clipping nearly moot, since a
 normalised weight has no scale.
-Deterministic on a GPU: convolutions, transposed ones, batch norm and products have such kernels in torch.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, transposed convolutions, batch norm and matrix
+products.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def build(
     critic_steps: Annotated[int, Field(ge=1)] = 5,
     learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5,
 ) -> Game:
-    """Build the game. The paper's numbers. normalisation: the critic's."""
+    """Build the game. The defaults are the paper's numbers. normalisation: the critic's."""
     return two_player(
         generator=DCGANGenerator(images, latent_dim, width),
         discriminator=DCGANDiscriminator(images, width, normalisation=normalisation, spectral=spectral),

@@ -5,11 +5,11 @@ positions), Wasserstein loss, gradient penalty of eq. 3 with lambda 10, five cri
 decay of the learning rate to 0 over 100 000 generator steps, a generator batch of twice the critic's. Batch 64 is in
 the recipe.
 Ours, off by default: `labels: projection` (Miyato and Koyama 2018, arXiv:1802.05637), where generated images have the
-classes of the real ones that they are compared with, at which the penalty is taken; the paper's own way with labels is
-an auxiliary classifier (Odena et al. 2017), which this is not.
+classes of the real ones that they are compared with, and the penalty is computed for these classes; the paper itself
+uses labels through an auxiliary classifier (Odena et al. 2017), which this is not.
 Deviations: no dequantisation noise on real images; by default no labels (the paper's unsupervised setting).
-Deterministic on a GPU: convolutions, their second derivatives, batch norm, nearest upsampling and mean pooling all have
-such kernels in torch.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, their second derivatives, batch norm,
+nearest-neighbour upsampling and mean pooling.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def build(
     labels: Literal["none", "projection"] = "none",
     packing: Packing = 1,
 ) -> Game:
-    """Build the game.
+    """Build the game. The defaults are the paper's numbers.
 
-    The paper's numbers. labels: projection is conditional BatchNorm and a projection discriminator. packing: images,
-    with labels each with its class, per score of the critic.
+    labels: projection = conditional BatchNorm and a projection discriminator. packing: images per score of the critic,
+    each with its class if there are labels.
     """
     rate, shown = LinearDecay(learning_rate, 0, decay_to_step), images.packed(packing)
     latents, conditional = Gaussian(latent_dim), labels == "projection"

@@ -1,15 +1,15 @@
-"""WGAN-GP on convolutional networks, for the guises in which tahvili2025's tables show it.
+"""WGAN-GP on convolutional networks, in the variants that appear in tahvili2025's tables.
 
 Gulrajani et al. 2017, arXiv:1704.00028. Reproduced: Wasserstein loss, gradient penalty of eq. 3 with lambda 10, no
-BatchNorm in the critic, five steps of it to one of the generator, Adam 1e-4 (0.5, 0.9) (algorithm 1 has beta1 0 since
-its second version; the authors' convolutional script for CIFAR-10 has 0.5), latents N(0, I) of dimension 128.
-Ours, off by default: `labels: maps`, as `dcgan` has them; generated images have the classes of the real ones that they
-are compared with, at which the penalty is taken.
-Deviations: DCGAN networks k4 in the place of the script's k5; no learning-rate decay, as in that script.
-Which row it is, is in the recipe: `wgan_gp_conv_cifar10` the one of 6.40, `wgan_gp_single_cifar10` that of 5.99 from
-the DRAGAN paper, with one step each, `wgan_gp_sn_cifar10` that of 41.86 on the networks that rows of table V share,
-`wgan_gp_again_cifar10` the "re-implemented" one of 38.63. `wgan_gp` is the residual network of its own paper.
-Deterministic on a GPU: convolutions, their second derivatives and batch norm have such kernels in torch.
+BatchNorm in the critic, five critic steps per generator step, Adam 1e-4 (0.5, 0.9) (algorithm 1 has beta1 0 since its
+second version; the authors' convolutional script for CIFAR-10 has 0.5), latents N(0, I) of dimension 128.
+Ours, off by default: `labels: maps`, as in `dcgan`; generated images have the classes of the real ones that they are
+compared with, and the penalty is computed for these classes.
+Deviations: DCGAN networks k4 instead of the script's k5; no learning-rate decay, as in that script.
+The recipe determines the row: `wgan_gp_conv_cifar10` is the one with 6.40, `wgan_gp_single_cifar10` the one with 5.99
+from the DRAGAN paper, with one step each, `wgan_gp_sn_cifar10` the one with 41.86 on the networks that rows of table V
+share, `wgan_gp_again_cifar10` the "re-implemented" one with 38.63. `wgan_gp` is the residual network of its own paper.
+Deterministic on a GPU: torch has deterministic kernels for convolutions, their second derivatives and batch norm.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def build(
 ) -> Game:
     """Build the game.
 
-    penalty: lambda. spectral: the critic's weights are normalised, which no WGAN-GP of its authors has.
-    labels: how they enter both networks. packing: images, with labels each with its class, per score.
+    penalty: lambda. spectral: spectral normalisation of the critic, which no WGAN-GP of its authors has. labels: how
+    they enter both networks. packing: images per score, each with its class if there are labels.
     """
     match = Match(discriminator_input=packed(packing, None if labels == "none" else Labelled()))
     latents = Gaussian(latent_dim)

@@ -1,1 +1,1 @@
-"""Adaptive discriminator augmentation (ADA): its transformations, and the probability that they follow."""
+"""Adaptive discriminator augmentation (ADA): its transformations, and the probability of applying them."""

@@ -15,7 +15,7 @@ from papergan.game.sharding import per_image
 
 
 class Draws:
-    """Random numbers of one call, [B] each; where a transformation is not applied they are its identity."""
+    """Random numbers of one call, [B] each; where a transformation is not applied, its identity value is used."""
 
     def __init__(self, images: Tensor, p: Tensor) -> None:
         self.count, self.size, self.p, self.images = len(images), images.shape[-1], p, images
@@ -41,7 +41,7 @@ def _matrix(draw: Draws, rows: list[list[Tensor | float]]) -> Tensor:
 
 
 def product(left: Tensor, right: Tensor) -> Tensor:
-    """The product of small matrices [B, N, N], number by number: not by a kernel of products, which TF32 may round."""
+    """The product of small matrices [B, N, N], without a matrix-product kernel, which TF32 may round."""
     return (left[..., :, :, None] * right[..., None, :, :]).sum(dim=-2)
 
 
@@ -63,7 +63,7 @@ def _quarter_turns(draw: Draws) -> Tensor:
 
 
 def _moved(draw: Draws, right: Tensor, down: Tensor) -> Tensor:
-    """By so many pixels."""
+    """A shift by this many pixels."""
     share = 2.0 / draw.size
     return _matrix(draw, [[1.0, 0.0, -share * right], [0.0, 1.0, -share * down], [0.0, 0.0, 1.0]])
 
@@ -80,7 +80,7 @@ def _scale(draw: Draws) -> Tensor:
 
 
 def _rotation(draw: Draws) -> Tensor:
-    """Before and after the stretch, each with 1 - sqrt(1 - p), so that both together have p."""
+    """A rotation before and after the stretch, each with probability 1 - sqrt(1 - p), so that both together have p."""
     each = 1.0 - (1.0 - draw.p).sqrt()
     return _turned(draw, draw.where((draw.uniform() * 2 - 1) * math.pi, 0.0, each))
 
@@ -156,7 +156,7 @@ COLOUR: dict[str, Callable[[Draws], Tensor]] = {
 
 
 def recoloured(images: Tensor, matrices: Tensor) -> Tensor:
-    """Colours of [B, 3, S, S] by [B, 4, 4]; of one channel the mean of what grey becomes, as the paper has it."""
+    """Transform colours [B, 3, S, S] by [B, 4, 4]; one channel becomes the mean of changed grey, as in the paper."""
     if images.shape[1] == 1:
         grey = matrices[:, :3].mean(dim=1)
         return images * grey[:, :3].sum(dim=1)[:, None, None, None] + grey[:, 3][:, None, None, None]
@@ -165,7 +165,7 @@ def recoloured(images: Tensor, matrices: Tensor) -> Tensor:
 
 
 def cut_out(draw: Draws) -> Tensor:
-    """A square of half the size is 0 (mid-grey), its centre anywhere."""
+    """Set a square of half the size to 0 (mid-grey), its centre anywhere."""
     size, images = draw.size, draw.images
     pixels = (torch.arange(size, device=images.device, dtype=images.dtype) + 0.5) / size
     half = 0.25 * draw.where(torch.ones_like(draw.uniform()), 0.0)

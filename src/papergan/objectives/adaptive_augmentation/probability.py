@@ -12,14 +12,14 @@ from papergan.game.step_context import StepContext
 
 
 class AugmentationProbability(nn.Module):
-    """The controller of ADA: p rises while D's logits of real images are too often positive, and falls otherwise.
+    """The controller of ADA: p rises while D's logits on real images are too often positive, and falls otherwise.
 
     r_t = E[sign D(x)] over `interval` steps of the discriminator; then p <- clip(p + sign(r_t - target) n / images)
-    to 0..1, with n the real images of the interval: `images` of them take p from 0 to 1. All on the device.
+    to 0..1, with n the real images of the interval: `images` of them take p from 0 to 1. Stays on the device.
     Source: Karras et al. 2020, arXiv:2006.06676, section 3.2 (target 0.6, interval 4, 500 000 images). The authors'
-    code clips p at 0 alone, here it is clipped at 1 too. A turn of lazy regularisation is no step of p in either; there
-    its signs enter the mean, here they do not. The zero of critics and energies is arbitrary, so that r_t says less of
-    them than of logits, which the paper has.
+    code clips p only at 0, here it is clipped at 1 too. A turn of lazy regularisation is no step of p in either; there
+    its signs enter the mean, here they do not. The zero of critics and energies is arbitrary, so that r_t is less
+    informative for them than for logits, which the paper has.
     """
 
     on_device = True
@@ -47,7 +47,7 @@ class AugmentationProbability(nn.Module):
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
-        """Count the signs of the discriminator's logits after its steps, and move p at the end of an interval."""
+        """Count the signs of the discriminator's logits after its steps, and update p at the end of an interval."""
         if context.turn is not self.training_turn(context.game):
             return
         scores = context.discriminated_real(self.match).score
@@ -74,7 +74,7 @@ class AugmentationProbability(nn.Module):
 
 
 class ScheduledProbability(nn.Module):
-    """A probability of augmentation that follows a schedule of the training's progress; p of the step before."""
+    """An augmentation probability that follows a schedule of the training progress; p is that of the previous step."""
 
     on_device = True
     p: Tensor
@@ -90,7 +90,7 @@ class ScheduledProbability(nn.Module):
 
     @torch.no_grad()
     def observe(self, player: str, context: StepContext) -> None:
-        """Take the schedule's present value."""
+        """Set p to the schedule's current value."""
         now = context.value(self.schedule)
         self.p.copy_(now) if isinstance(now, Tensor) else self.p.fill_(now)
 

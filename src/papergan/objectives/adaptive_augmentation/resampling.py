@@ -1,8 +1,8 @@
 """Resampling of images between their pixels, through the low-pass filter of a wavelet; differentiable twice.
 
 Source: Karras et al. 2020, arXiv:2006.06676, appendix B. Deviations from the authors' code and R3GAN's: coordinates are
-about the filter's centre of mass, tap 5.098, where theirs are about its middle, 5.5; images are mirrored for half of
-their size, theirs for up to one pixel less than all of it.
+relative to the filter's centre of mass, tap 5.098, theirs to its middle, 5.5; images are mirrored over half of their
+size, theirs over up to one pixel less than all of it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ SYM6 = (
     0.787641141030194, 0.3379294217276218, -0.07263752278646252, -0.021060292512300564, 0.04472490177066578,
     0.0017677118642428036, -0.007800708325034148,
 )  # fmt: skip
-"""The low-pass filter of Daubechies' symlet with six vanishing moments, of unit norm: up and down again is nothing."""
+"""The low-pass filter of Daubechies' symlet with six vanishing moments, of unit norm: up and down is the identity."""
 
 
 def moved_pixels(images: Tensor, matrices: Tensor) -> Tensor:
-    """As `resampled`, where the output's pixels are pixels of the input: no filter."""
+    """As `resampled`, but for output pixels that coincide with input pixels: no filter."""
     return warp(images, matrices[:, :2], mode="nearest", padding="reflection")
 
 
 def resampled(images: Tensor, matrices: Tensor) -> Tensor:
-    """Resample [B, C, S, S] at [B, 3, 3] from output to input coordinates; beyond the border images are mirrored."""
+    """Resample [B, C, S, S] by [B, 3, 3] from output to input coordinates; images are mirrored beyond the border."""
     size, taps = images.shape[-1], len(SYM6)
     margin = size // 2
     large = up(mirrored(images, margin))
     inner = 2 * size + taps - 2
-    # A filter that is not symmetric moves what it makes: coordinates are taken about its centre of mass.
+    # An asymmetric filter shifts its output: coordinates are taken relative to its centre of mass.
     middle = sum(place * weight for place, weight in enumerate(SYM6)) / sum(SYM6) - (taps - 1) / 2
     offset, ratio, full = 2 * middle / large.shape[-1], size * 2 / large.shape[-1], inner / (2 * size)
     affine = _about(matrices, offset, ratio, full, 2 * middle / inner)
@@ -41,9 +41,9 @@ def resampled(images: Tensor, matrices: Tensor) -> Tensor:
 
 
 def mirrored(images: Tensor, margin: int) -> Tensor:
-    """Images continued by their mirror image about the outermost pixels: [B, C, S + 2 margin, S + 2 margin].
+    """Images padded with their mirror image about the outermost pixels: [B, C, S + 2 margin, S + 2 margin].
 
-    As pad(mode="reflect") of torch does, whose derivative has no deterministic kernel on a GPU.
+    Like pad(mode="reflect") of torch, whose derivative has no deterministic kernel on a GPU.
     """
     for axis in (2, 3):
         before = images.narrow(axis, 1, margin).flip(axis)
@@ -69,10 +69,10 @@ def _taps(images: Tensor) -> Tensor:
 
 
 def up(images: Tensor) -> Tensor:
-    """Twice as large, by the filter: [B, C, 2 S + 10, 2 S + 10]."""
+    """Upsample by a factor of two with the filter: [B, C, 2 S + 10, 2 S + 10]."""
     return 2.0 * doubled(images, _taps(images))
 
 
 def down(images: Tensor) -> Tensor:
-    """Half as large, by the filter: [B, C, (S - 10) / 2, (S - 10) / 2]."""
+    """Downsample by a factor of two with the filter: [B, C, (S - 10) / 2, (S - 10) / 2]."""
     return 0.5 * halved(images, _taps(images))

@@ -31,10 +31,10 @@ GROUPS = {
 class AdaptiveAugment:
     """An augmentation that applies each transformation to each image with probability p.
 
-    pipeline: letters of GROUPS, "bgc", or names of transformations, separated by + signs. probability: of a controller
-    of the game, which holds `p`. shares: of p that some have, by name; 1 for all others. Images [B, C, S, S] of 1 or 3
-    channels; linear in them, so differentiable any number of times. Values may leave [-1, 1]. Raises ValueError for an
-    unknown transformation.
+    pipeline: letters of GROUPS, "bgc", or names of transformations, separated by + signs. probability: the game's
+    controller that holds `p`. shares: fractions of p for some of them, by name; 1 for all others. Images [B, C, S, S]
+    of 1 or 3 channels; linear in them, so differentiable any number of times. Values may leave [-1, 1]. Raises
+    ValueError for an unknown transformation.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class AdaptiveAugment:
 
 
 def with_adaptive_augmentation(game: Game, pipeline: str) -> Game:
-    """The game with ADA before every discriminator; p follows the one of the showcase.
+    """The game with ADA before every discriminator; p follows the showcase's discriminator.
 
     Raises ValueError for an unknown transformation, for a game that augments images already, and for one whose
     discriminator has no scores with a sign: one that is not trained, or whose scores are distributions.
