@@ -28,7 +28,7 @@ _HOMES = {"ImageMetrics": "evaluation.image_metrics", "evaluate": "evaluation.im
 
 
 def __getattr__(name: str) -> Any:
-    """`papergan.load` and the others, imported when they are first asked for: they need torch."""
+    """Import `papergan.load` and the other public names on first access, because they need torch."""
     if name in __all__:
         return getattr(import_module(f"papergan.{_HOMES.get(name, 'inference')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

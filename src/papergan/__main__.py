@@ -1,6 +1,6 @@
-"""`python -m papergan` is `kedro` for this project, wherever it is started; `torchrun -m papergan` on devices.
+"""`python -m papergan` is `kedro` for this project, from any directory; `torchrun -m papergan` for several devices.
 
-Without the name of a command it is `kedro run`. Installed from a wheel, the commands are `run` and `clean`.
+Without a command it is `kedro run`. When installed from a wheel, the commands are `run` and `clean`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from papergan.project import CONFIGURATION, IN_CHECKOUT, PROJECT, check_configur
 
 
 def main() -> None:
-    """Run the command line given, `run` where it names no command; with several processes, rank 0 runs it."""
+    """Run the given command line, `run` if it names no command; with several processes, rank 0 runs it."""
     os.chdir(PROJECT)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as papergan.settings, which followers never load
     if not is_distributed():
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """Run Kedro's command line in the project folder; without a checkout, the commands of `papergan.cli` alone."""
+    """Run Kedro's command line in the project folder; without a checkout, only the commands of `papergan.cli`."""
     given = sys.argv[1:]
     arguments = given if given and not given[0].startswith("-") else ["run", *given]
     try:
@@ -34,7 +34,7 @@ def run() -> None:
         sys.stderr.write(f"papergan: {error}\n")
         sys.exit(1)
     if IN_CHECKOUT:
-        from kedro.framework.cli.cli import KedroCLI  # here, because followers do without it
+        from kedro.framework.cli.cli import KedroCLI  # here, because followers do not need it
 
         KedroCLI(project_path=PROJECT)(args=arguments)
     else:
@@ -42,7 +42,7 @@ def run() -> None:
 
 
 def _run_installed(arguments: list[str]) -> None:
-    """As Kedro runs a packaged project: it has no pyproject.toml, so the package is named to Kedro here."""
+    """Run as a packaged Kedro project: it has no pyproject.toml, so Kedro gets the package name here."""
     os.environ.setdefault("KEDRO_LOGGING_CONFIG", str(CONFIGURATION / "logging.yml"))  # read when Kedro is imported
     from kedro.framework.project import configure_project
 

@@ -19,19 +19,19 @@ from papergan.messages import quoted, sanitise
 
 _ASIDE = ".part"
 _ABANDONED_SECONDS = 3600.0
-DOCUMENT_BYTES = 64 << 20  # a JSON, CSV or page of ours has a few megabytes at most
-# A pipe that nobody writes to, and a terminal, are opened at once, and refused then.
+DOCUMENT_BYTES = 64 << 20  # JSON, CSV and HTML files of this project have a few megabytes at most
+# Opening a pipe without a writer, or a terminal, must not block; it is rejected afterwards.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _READ = os.O_RDONLY | _AT_ONCE | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], Any]) -> None:
-    """Write `path` atomically: no reader and no crash sees a part of it.
+    """Write `path` atomically: readers never see a partial file, not even after a crash.
 
     content: the bytes, or a function that writes them into an open binary file. The file gets the permissions that
-    the umask leaves, as with `open`. What a killed process left aside for the same `path` is swept after an hour.
-    Raises StorageError when the disk is full or the folder is read-only, and lets pass what a function raises; what
-    stood at `path` before is then untouched.
+    the umask leaves, as with `open`. Temporary files that killed processes left for the same `path` are removed after
+    an hour. Raises StorageError if the disk is full or the folder is read-only; exceptions from a function are passed
+    on. In both cases an existing file at `path` is untouched.
     """
     size = None if callable(content) else len(content)
     with storage_errors(path, size):
@@ -61,7 +61,7 @@ def write_whole(path: Path, content: bytes | memoryview | Callable[[IO[bytes]], 
 
 @contextlib.contextmanager
 def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
-    """Convert OSErrors inside the block to StorageError. size: bytes that were to be written, where known."""
+    """Convert OSErrors inside the block to StorageError. size: bytes that were to be written, if known."""
     try:
         yield
     except StorageError:  # complete already
@@ -76,7 +76,7 @@ def storage_errors(path: Path, size: int | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading_errors(path: Path) -> Iterator[None]:
-    """Convert OSErrors inside the block to StorageError: for looks at folders, which may be closed to this user."""
+    """Convert OSErrors inside the block to StorageError: for reading folders, which this user may not be allowed to."""
     try:
         yield
     except StorageError:  # complete already
@@ -86,30 +86,30 @@ def reading_errors(path: Path) -> Iterator[None]:
 
 
 def path_from(given: str | os.PathLike[str]) -> Path:
-    """The path that a user gave, there or not, with the home of `~`.
+    """The path that a user gave, existing or not, with `~` expanded.
 
-    Raises RecipeError where nothing can be: too long a name, nobody's home, a folder that is closed to this user.
+    Raises RecipeError if it is impossible: a name too long, the home of no user, a folder that this user may not read.
     """
     try:
         path = Path(given).expanduser()
         path.resolve().exists()
-    except (OSError, RuntimeError, ValueError) as error:  # the last of a null character
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: a null character
         why = sanitise(getattr(error, "strerror", None) or error)
         raise RecipeError(f"{quoted(os.fspath(given))} cannot be a folder or file: {why}") from error
     return path
 
 
 def check_room(path: Path, size: int, what: str) -> None:
-    """Raise StorageError unless `size` bytes are free where `path` would be. what: is to be kept there, in words."""
+    """Raise StorageError unless `size` bytes are free at `path`. what: what will be stored there, for the message."""
     free = free_bytes(path)
     if free is not None and free < size:
         raise StorageError(f"{path}: {what} may take {size} bytes, {free} are free; make room (`kedro clean` helps)")
 
 
 def folder_from(variable: str) -> Path | None:
-    """The folder that an environment variable names, there or not yet; None where it is not set, or empty.
+    """The folder that an environment variable names, existing or not; None if it is unset or empty.
 
-    Raises RecipeError where something that is no folder stands at it or above it.
+    Raises RecipeError if the path or one of its parents is not a folder.
     """
     given = os.environ.get(variable, "").strip()
     if not given:
@@ -117,7 +117,7 @@ def folder_from(variable: str) -> Path | None:
     try:
         folder = Path(given).expanduser().resolve()
         there = next(place for place in (folder, *folder.parents) if place.exists())
-    except (OSError, RuntimeError, ValueError) as error:  # too long a name, a home of nobody, a null character
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, the home of no user, a null character
         why = sanitise(getattr(error, "strerror", None) or error)
         raise RecipeError(f"{variable}={quoted(given)} cannot be a folder ({why}); name one, or unset it") from error
     if not there.is_dir():
@@ -126,7 +126,7 @@ def folder_from(variable: str) -> Path | None:
 
 
 def free_bytes(path: Path) -> int | None:
-    """Bytes left where `path` would be, as its nearest existing folder knows; None where no disk answers."""
+    """Free bytes at `path`, measured at its nearest existing parent folder; None if no disk answers."""
     for folder in path.absolute().parents:
         with contextlib.suppress(OSError):
             return shutil.disk_usage(folder).free
@@ -134,16 +134,16 @@ def free_bytes(path: Path) -> int | None:
 
 
 def _sweep_abandoned(path: Path) -> None:
-    """Remove what writers of `path` left aside when they were killed; a live writer's file is younger."""
+    """Remove temporary files that killed writers of `path` left; a live writer's file is younger."""
     for entry in os.scandir(path.parent):
         if entry.name.startswith(f".{path.name}.") and entry.name.endswith(_ASIDE):
-            with contextlib.suppress(OSError):  # another process was quicker, or it is another user's
+            with contextlib.suppress(OSError):  # another process was faster, or it is another user's
                 if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
                     os.unlink(entry.path)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut. Windows cannot open a folder, and orders renames itself."""
+    """Make a rename in `folder` survive a power failure. Windows cannot open a folder, and orders renames itself."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -154,10 +154,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_regular(path: Path, *, most: int = DOCUMENT_BYTES) -> bytes:
-    """All bytes of a regular file, also where links lead to it.
+    """All bytes of a regular file; links to one are followed.
 
-    most: bytes; a larger one is refused before memory is given to it. Raises StorageError as `open_regular` does, where
-    it is larger, and where it grows meanwhile; any other OSError where it cannot be opened or read.
+    most: bytes; a larger file is rejected before memory is allocated. Raises StorageError as `open_regular` does, if
+    the file is larger, and if it grows meanwhile; any other OSError if it cannot be opened or read.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -170,9 +170,9 @@ def read_regular(path: Path, *, most: int = DOCUMENT_BYTES) -> bytes:
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """A regular file, open for reading. The open file is checked, so it cannot be replaced in between.
+    """A regular file, open for reading. The check is on the open file, so it cannot be replaced in between.
 
-    Raises StorageError for anything else: a pipe would block, a device may have no end. Else OSError, as `open` does.
+    Raises StorageError for anything else: a pipe would block, a device may never end. Otherwise OSError, as `open`.
     """
     descriptor = os.open(path, _READ)
     try:
@@ -184,13 +184,13 @@ def open_regular(path: Path) -> BufferedReader:
 
 
 def check_regular(path: Path) -> None:
-    """Raise what `open_regular` raises: for what a library opens by its path."""
+    """Raise what `open_regular` raises: for files that a library opens by path."""
     with open_regular(path):
         pass
 
 
 def refuse_irregular(path: Path, descriptor: int) -> None:
-    """Raise StorageError unless what was opened is a regular file. path: for the message."""
+    """Raise StorageError unless the open descriptor is a regular file. path: for the message."""
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         what = {stat.S_IFIFO: "a named pipe", stat.S_IFDIR: "a folder"}.get(stat.S_IFMT(mode), "a device or a socket")

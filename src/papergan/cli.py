@@ -31,28 +31,28 @@ from papergan.messages import quoted, sanitise
 from papergan.validation import flattened, one_line_error
 
 DRY_RUNNER = "papergan.runner.DryRunner"
-RUNNER = "papergan.runner.ExperimentRunner"  # by name: it needs torch, and a misspelt name does not
+RUNNER = "papergan.runner.ExperimentRunner"  # by name: importing it loads torch, not needed to reject a misspelt name
 PARTS = {
     **{name: name for name in ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")},
     "namespaces": "node_namespaces",
-}  # options of the command, and what they are called in Pipeline.filter
+}  # options of the command, and their names in Pipeline.filter
 
 
 class OneLineCommand(click.Command):
     """Shows a PaperganError as one line and exits with 1; bugs keep their traceback.
 
-    Ctrl-C ends with 130 and SIGTERM with 143, whichever node is at work, so that a scheduler sees what happened.
+    Ctrl-C exits with 130 and SIGTERM with 143, whichever node is running, so that a scheduler sees what happened.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the options as click does; errors of Kedro's option parsers are shown as one line too."""
+        """Parse the options as click does; errors from Kedro's option parsers are shown as one line too."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             raise click.UsageError(sanitise(error.format_message()), error.ctx) from error
         except (click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # a parser that is given just anything may raise anything
+        except Exception as error:  # given arbitrary input, a parser may raise anything
             why = one_line_error(getattr(error, "message", error))
             if not isinstance(error, click.ClickException):
                 why += "; --params takes key=value,key=value, each value as YAML has it"
@@ -60,7 +60,7 @@ class OneLineCommand(click.Command):
             ctx.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; where several processes were started with it, rank 0 does."""
+        """Run the command; if several processes were started, only rank 0 runs it."""
         if is_distributed():
             from papergan.distributed.follower import run_distributed  # here, because it needs torch
 
@@ -105,7 +105,7 @@ cli.add_command(clean)
 
 
 def _runner(options: dict[str, Any]) -> str:
-    """The runner's name. Takes the option `dry_run` away, which Kedro's command does not know."""
+    """The runner's name. Removes the option `dry_run`, which Kedro's command does not know."""
     if not options.pop("dry_run"):
         return str(options["runner"] or RUNNER)
     if options["runner"]:
@@ -137,7 +137,7 @@ def _refuse_parts_of_no_recipe(options: dict[str, Any]) -> None:
 
 
 def _hint(name: str, known: Iterable[str], environment: str | None) -> str:
-    """Close matches, or where a user's own pipelines are that this environment leaves out."""
+    """Close matches, or the Kedro environment that has a pipeline of this name, if it is not the current one."""
     others = [one for one in registry.environments_with(name) if one != (environment or "local")]
     if others:
         return f": it is in conf/{others[0]}; run it with --env {others[0]}"
@@ -145,7 +145,7 @@ def _hint(name: str, known: Iterable[str], environment: str | None) -> str:
 
 
 def _choose_pipelines(options: dict[str, Any]) -> None:
-    """Take the pipelines that the named nodes and datasets belong to, where none is named: as Kedro-Viz suggests it."""
+    """If no pipeline is named, choose those of the named nodes and datasets: Kedro-Viz suggests such commands."""
     names = [name for option in PARTS if option != "tags" for name in options[option] or ()]
     owners = dict.fromkeys(name.partition(".")[0] for name in names)
     if owners and not options["pipeline"] and not options["pipelines"]:
@@ -174,14 +174,14 @@ def _refuse_unknown_parts(options: dict[str, Any]) -> None:
 
 
 def _closest_nodes(wanted: dict[str, Any], pipeline: Pipeline) -> str:
-    """Close matches for the first name of a node that the pipeline does not have."""
+    """Close matches for the first named node that the pipeline does not have."""
     given = [name for part in ("node_names", "from_nodes", "to_nodes") for name in wanted.get(part, ())]
     known = [node.name for node in pipeline.nodes]
     return next((did_you_mean(name, known) for name in given if name not in known), "")
 
 
 def _refuse_unknown_runner(name: str) -> None:
-    """Raise RecipeError for a name that is no runner, and for runners that use several processes."""
+    """Raise RecipeError for a name that is not a runner, and for runners that use several processes."""
     try:
         runner = load_obj(name, "kedro.runner")
     except Exception as error:  # an import may raise anything
@@ -197,13 +197,13 @@ def _refuse_unknown_runner(name: str) -> None:
 
 def _cause(error: BaseException) -> PaperganError | None:
     """The user error behind an exception; None for a bug."""
-    if isinstance(error, DatasetError) and error.__cause__ is None:  # Kedro's own complaint, about catalog or versions
+    if isinstance(error, DatasetError) and error.__cause__ is None:  # Kedro's own error, about the catalog or versions
         return RecipeError(one_line_error(error))
     return known_cause(error)
 
 
 def _show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """The excepthook: shows a user error of Kedro's other commands as one line too."""
+    """The excepthook: shows a user error in Kedro's other commands as one line too."""
     known = _cause(error)
     if known is None:
         _default_excepthook(kind, error, trace)
@@ -218,7 +218,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if is_distributed():
         from papergan.training.process_group import is_broken
 
-        if is_broken():  # torchrun ends whoever is left of a process group with SIGTERM; this one is about to say why
+        if is_broken():  # torchrun sends SIGTERM to the survivors of a broken group; this process is about to say why
             return
     raise Interrupted(number, f"stopped by signal {number}")
 

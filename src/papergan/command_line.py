@@ -19,7 +19,7 @@ Named = Literal["inception", "torchvision"]
 
 
 class OneLineErrors(click.Group):
-    """A group whose commands show a PaperganError as one line and exit with 1; bugs keep their traceback."""
+    """A command group that shows a PaperganError as one line and exits with 1; bugs keep their traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -36,7 +36,7 @@ class OneLineErrors(click.Group):
 
 
 class Target(click.Path):
-    """The path of an option that says where to write, with the home of `~`, which not every shell puts there."""
+    """The output path given as an option, with `~` expanded, which not every shell does."""
 
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         return path_from(value)
@@ -69,8 +69,8 @@ def sample(
     model: str, number: int, seed: int, labels: tuple[str, ...], truncation: float | None, out: Path | None, kind: str,
     batch_size: int, device: str | None,
 ) -> None:  # fmt: skip
-    """Sample images from MODEL: PNG files, one .npz (images uint8 [N, H, W, C]), or one picture of all; of a model of
-    sounds WAV files; of one of vectors a table, --out rows.csv.
+    """Sample images from MODEL: PNG files, one .npz (images uint8 [N, H, W, C]), or one picture of all. A model of
+    sounds gives WAV files, a model of vectors a table, --out rows.csv.
     """
     from tqdm import tqdm
 
@@ -106,7 +106,7 @@ def sample(
 @model
 @click.option("--card", is_flag=True, help="Print the whole model card.")
 def info(model: str, card: bool) -> None:
-    """Print system, data, metrics and digest of MODEL."""
+    """Print the system, data, metrics and digest of MODEL."""
     from papergan.inference.locate import load
 
     generator = load(model, "cpu")
@@ -183,7 +183,7 @@ def export(model: str, kind: str, out: Path | None) -> None:
 def translate(
     model: str, images: Path, out: Path, direction: Literal["a_to_b", "b_to_a"], tile: int | None, device: str | None
 ) -> None:
-    """Translate IMAGES, a file or the files of a folder, of any size, with MODEL; one PNG each, of the same name."""
+    """Translate IMAGES, a file or all files of a folder, of any size, with MODEL; one PNG of the same name for each."""
     from papergan.inference.locate import load_generator
     from papergan.inference.translated_files import translate_files
 
@@ -197,7 +197,7 @@ def translate(
 @click.option("--tile", type=click.IntRange(8), default=None, help="Translate in squares of so many pixels.")
 @device
 def measure(model: str, images: Path, tile: int | None, device: str | None) -> None:
-    """PSNR and SSIM of MODEL on IMAGES, a file or the files of a folder, of any size, damaged as its recipe does."""
+    """PSNR and SSIM of MODEL on IMAGES, a file or all files of a folder, of any size, degraded as in its recipe."""
     from papergan.inference.locate import load_generator
     from papergan.inference.measured_files import as_text, measure_files
 
@@ -210,7 +210,7 @@ def measure(model: str, images: Path, tile: int | None, device: str | None) -> N
 @click.option("--out", type=Target(), default=Path("vocoded"), show_default=True, help="A folder.")
 @device
 def vocode(model: str, sounds: Path, out: Path, device: str | None) -> None:
-    """Restore SOUNDS, a WAV file or those of a folder, from their mel spectrograms with MODEL, a vocoder."""
+    """Restore SOUNDS, a WAV file or all of a folder, from their mel spectrograms with MODEL, a vocoder."""
     from papergan.inference.locate import load
     from papergan.inference.sound.files import vocode_files
 
@@ -225,7 +225,7 @@ def vocode(model: str, sounds: Path, out: Path, device: str | None) -> None:
 @click.option("--public", is_flag=True, help="Allow a host that other machines reach; there is no login.")
 @device
 def serve(model: str, host: str, port: int, public: bool, device: str | None) -> None:
-    """Serve MODEL over HTTP, with a page to look at it."""
+    """Serve MODEL over HTTP, with a web page to try it out."""
     from papergan.inference.locate import load
     from papergan.serving import server
 
@@ -241,7 +241,7 @@ def serve(model: str, host: str, port: int, public: bool, device: str | None) ->
 @click.option("--send", is_flag=True, help="Really send; without it, what would be sent is shown.")
 @click.option("--private", is_flag=True)
 def publish(model: str, to: str, send: bool, private: bool) -> None:
-    """Send MODEL with its card to the Hugging Face Hub; without --send, show what would be sent."""
+    """Upload MODEL with its card to the Hugging Face Hub; without --send, show what would be uploaded."""
     from papergan.inference import publish as hub
 
     click.echo(str(hub.publish(model, to, dry_run=not send, private=private)))

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 class PaperganError(Exception):
-    """An error that the user can put right; shown as one line, without a traceback."""
+    """An error that the user can fix; shown as one line, without a traceback."""
 
 
 class RecipeError(PaperganError, ValueError):
@@ -15,44 +15,44 @@ class RecipeError(PaperganError, ValueError):
 
 
 class DataError(PaperganError, ValueError):
-    """Images are missing, damaged, or not what their declaration says."""
+    """Data are missing, damaged, larger than the memory, or not what their declaration says."""
 
 
 class CheckpointError(PaperganError):
-    """A checkpoint is damaged, foreign, or cannot be written."""
+    """A checkpoint is damaged, belongs to something else, or cannot be written."""
 
 
 class StorageError(PaperganError, OSError):
-    """A file cannot be read or written: a full disk, a read-only folder; what stood there before is untouched."""
+    """A file cannot be read or written: a full disk, a read-only folder; an existing file there is untouched."""
 
 
 class MemoryShortError(PaperganError):
-    """The device or the host has too little memory for what the recipe asks."""
+    """The device or the host has too little memory for the recipe."""
 
 
 class EvaluationError(PaperganError):
-    """A metric cannot be computed as asked, for example because pretrained weights are missing."""
+    """A metric cannot be computed as requested, for example because pretrained weights are missing."""
 
 
 class EvaluationStopped(EvaluationError):
-    """Evaluation was asked to stop; a part of the images has no score, so none is returned."""
+    """Evaluation was asked to stop; some images were not evaluated yet, so no score is returned."""
 
 
 class NotFiniteError(PaperganError, ArithmeticError):
-    """A loss or a gradient became NaN or infinite; checkpoints are from before that step."""
+    """A loss, gradient, weight or generated image is NaN or infinite; checkpoints are from before that step."""
 
 
 class Pruned(Exception):
-    """A training ends early, since other trials of its study are ahead of it; no error."""
+    """A training run ends early because other trials of its study are ahead of it; not an error."""
 
 
-_LONGEST = 100  # characters of a name that are looked at and shown
+_LONGEST = 100  # characters of a name that are compared and shown
 
 
 def did_you_mean(name: str, known: Iterable[str], instead: str = "") -> str:
-    """`"; did you mean 'wgan_gp'?"` where something known is close to `name`, else the list of what is known.
+    """`"; did you mean 'wgan_gp'?"` if a known name is close to `name`, else the list of known names.
 
-    instead: of the list, where that is long.
+    instead: text shown in place of a list that would be long.
     """
     known = sorted(one[:_LONGEST] for one in known)
     matches = get_close_matches(name[:_LONGEST], known, n=3, cutoff=0.6)
@@ -64,7 +64,7 @@ def did_you_mean(name: str, known: Iterable[str], instead: str = "") -> str:
 
 
 def known_cause(error: BaseException | None) -> PaperganError | None:
-    """The error for the user, also where something else, such as Kedro, wrapped it into one of its own."""
+    """The user's error, also if other code, such as Kedro, wrapped it in an exception of its own."""
     while error is not None and not isinstance(error, PaperganError):
         error = error.__cause__
     return error

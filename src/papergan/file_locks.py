@@ -1,6 +1,6 @@
 """File locks, which the kernel releases however their process ends.
 
-A lock's file may lie where others write, so it is opened without following links and nothing in it is cut off.
+A lock file may lie where others can write, so it is opened without following links and without truncating it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _NOTE = 200  # bytes of a note that are read
 
 
 def take(path: Path, *, wait: bool = False) -> IO[str]:
-    """The lock's file, made where there is none; the lock is held until it is closed or the process ends.
+    """Take a lock and return its file, created if missing; it is held until the file is closed or the process ends.
 
-    wait: until others give it up. Else raises BlockingIOError where another process has it; StorageError where a link
-    or anything but a regular file is in its place, which is left as it is; OSError where it cannot be opened.
+    wait: until others release it. Otherwise raises BlockingIOError if another process holds it; StorageError if a link
+    or anything but a regular file is in its place, which is left as it is; OSError if it cannot be opened.
     """
     file = _opened(path, os.O_RDWR | os.O_CREAT)
     try:
@@ -35,17 +35,17 @@ def take(path: Path, *, wait: bool = False) -> IO[str]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds this lock. Raises FileNotFoundError where there is none, and what `take` raises."""
+    """Whether a process holds this lock. Raises FileNotFoundError if there is no lock file, and what `take` raises."""
     with _opened(path, os.O_RDONLY) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two who look do not see each other
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two checks at once do not see each other
         except BlockingIOError:
             return True
     return False
 
 
 def write_note(file: IO[str], text: str) -> None:
-    """Describe the holder of the lock for others. file: of `take`."""
+    """Describe the holder of the lock for others. file: as returned by `take`."""
     file.seek(0)
     file.truncate()
     file.write(text)
@@ -53,7 +53,7 @@ def write_note(file: IO[str], text: str) -> None:
 
 
 def read_note(path: Path) -> str:
-    """What the holder of a lock noted, on one line; empty where there is nothing."""
+    """The note of a lock's holder, on one line; empty if there is none."""
     with _opened(path, os.O_RDONLY) as file:
         return sanitise(file.read(_NOTE).strip())
 

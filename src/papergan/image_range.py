@@ -18,10 +18,10 @@ def to_model_range(pixels: Tensor) -> Tensor:
 
 
 def to_pixels(images: Tensor, quantisation: Quantisation = "round") -> Tensor:
-    """Float [-1, 1] -> uint8 0..255. round: to the nearest; truncate: downwards, as some peers do (`.byte()`).
+    """Float [-1, 1] -> uint8 0..255. round: to the nearest; truncate: downwards, as some other code does (`.byte()`).
 
-    Truncation darkens every image by half a grey level on average, which the scores can see. The device is read.
-    Raises NotFiniteError where a value is NaN or infinite: as a byte it would look like any other.
+    Truncation darkens every image by half a grey level on average, which changes the scores. Synchronises with the
+    device. Raises NotFiniteError if a value is NaN or infinite: as a byte it would look like any other.
     """
     if not bool(torch.isfinite(images).all()):
         raise NotFiniteError(f"generated images {list(images.shape)} hold values that are NaN or infinite")

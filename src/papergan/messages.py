@@ -1,4 +1,4 @@
-"""Quoting of foreign text (names, keys, errors from files) in messages: printable, on one line, bounded."""
+"""Quoting of untrusted text (names, keys, errors from files) in messages: printable, on one line, of bounded length."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _SECRET = re.compile(r"""([?&](?:password|passwd|pwd|token|secret|sig|sslpasswor
 
 
 def quoted(something: object) -> str:
-    """What was given, as Python writes it, for a message: of more than 120 characters only the beginning."""
+    """The `repr` of a value for a message, truncated to 120 characters."""
     try:
         text = sanitise(repr(something))
-    except (ValueError, RecursionError):  # whole numbers beyond 4300 digits, trees beyond the interpreter's depth
+    except (ValueError, RecursionError):  # integers of more than 4300 digits, trees deeper than the recursion limit
         text = f"something too large to be shown, of type {type(something).__name__}"
     return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}..."
 
 
 def sanitise(something: object) -> str:
-    r"""Its text, printable and on one line: `a\nb` for two lines. Of a very long one, only the two ends.
+    r"""The text of an object, printable and on one line: `a\nb` for two lines. A very long one keeps only its two ends.
 
-    Without passwords, as in `without_password`: errors of libraries have whole addresses in them.
+    Passwords are removed as by `without_password`: errors from libraries may contain whole URLs.
     """
     text = without_password(str(something))
     if len(text) > 2 * _SHOWN:
@@ -36,7 +36,7 @@ def sanitise(something: object) -> str:
 
 
 def on_one_line(text: str) -> str:
-    r"""The text with all that is not printable as Python writes it: `\n`, `\x1b`."""
+    r"""The text with every unprintable character escaped as in Python: `\n`, `\x1b`."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
@@ -49,7 +49,7 @@ def without_password(text: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, of at most 200 characters; its type where it has none."""
+    """The first line of an error's message, of at most 200 characters; the error's type if it has no message."""
     return sanitise(next(iter(str(error).strip().splitlines()), type(error).__name__))[:_FIRST]
 
 
@@ -62,7 +62,7 @@ def first_cause(error: BaseException) -> str:
 
 @contextmanager
 def quiet_libraries(*loggers: str, level: int = logging.CRITICAL) -> Iterator[None]:
-    """No warnings inside the block, and of these loggers nothing below `level`; both are as before afterwards."""
+    """Suppress warnings and messages of these loggers below `level` inside the block; restore both afterwards."""
     found = [logging.getLogger(name) for name in loggers]
     before = [one.level for one in found]
     for one in found:

@@ -13,7 +13,7 @@ from papergan.pipelines.overview import overview
 
 
 class LazyPipelines(Mapping[str, Pipeline]):
-    """Pipelines by name, each made when it is first asked for: there are a hundred, and a command needs one or two."""
+    """Pipelines by name, each created on first access: there are a hundred, and a command needs one or two."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Pipeline]]) -> None:
         self._makers = makers
@@ -32,7 +32,7 @@ class LazyPipelines(Mapping[str, Pipeline]):
 
 
 def register_pipelines() -> Mapping[str, Pipeline]:
-    """All pipelines by name; an experiment's goes from raw data to the comparison table."""
+    """All pipelines by name; an experiment's pipeline goes from raw data to the comparison table."""
     makers: dict[str, Callable[[], Pipeline]] = {}
     for name in registry.discover():
         makers[name] = partial(experiment.create_pipeline, name)

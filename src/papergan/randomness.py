@@ -17,10 +17,10 @@ def seed_for(seed: int, *purpose: str | int) -> int:
 
 
 def set_seed(seed: int, device: torch.device | str) -> None:
-    """Set the ambient random state of the CPU, and of every GPU where this device is one.
+    """Set the ambient random state of the CPU, and of every GPU if this device is one.
 
-    As torch.manual_seed does, without what that spends on devices that are not in use: a stack trace each, in every
-    step of a small game a seventh of its time.
+    The same as torch.manual_seed, but without its overhead for unused devices: one stack trace each, which in a small
+    game takes a seventh of every step's time.
     """
     if torch.device(device).type == "cpu":
         torch.default_generator.manual_seed(seed)
@@ -30,20 +30,20 @@ def set_seed(seed: int, device: torch.device | str) -> None:
 
 @contextmanager
 def seeded(seed: int, *purpose: str | int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Draw from the random state of this purpose inside the block; put the ambient state back afterwards."""
+    """Draw from the random state of this purpose inside the block; restore the ambient state afterwards."""
     with own_random_state(device):
         set_seed(seed_for(seed, *purpose), device)
         yield
 
 
 def random_state(device: torch.device | str) -> tuple[Tensor, ...]:
-    """The ambient random state of the CPU, and of this device where it is a GPU; for `set_random_state`."""
+    """The ambient random state of the CPU, and of this device if it is a GPU; for `set_random_state`."""
     device = torch.device(device)
     return (torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else []))
 
 
 def set_random_state(state: tuple[Tensor, ...], device: torch.device | str) -> None:
-    """Set the ambient random state to what `random_state` of this device returned."""
+    """Set the ambient random state to one that `random_state` returned for this device."""
     torch.set_rng_state(state[0])
     if len(state) > 1:
         torch.cuda.set_rng_state(state[1], device)

@@ -1,4 +1,4 @@
-"""A copy of a folder's files at a URL of fsspec, such as s3://bucket/papergan, for machines that share no disk."""
+"""A copy of a folder's files at an fsspec URL, such as s3://bucket/papergan, for machines that share no disk."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from papergan.messages import quoted, sanitise, without_password
 
 _URL = re.compile(r"[a-z][a-z0-9+]*://\S+")
 _WITHOUT_FOLDERS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "memory"}
-_LARGEST = 1 << 40  # bytes of a file that is sent; the disk it lies on is the limit
+_LARGEST = 1 << 40  # bytes of an uploaded file; in practice its disk is the limit
 
 
 @dataclass(frozen=True)
 class RemoteCopy:
-    """Files below `root`, copied one by one to and from `url`, where they have the same names below it.
+    """Files below `root`, copied one by one to and from `url`, with the same relative paths.
 
-    Credentials are those that the package of the URL's protocol finds (for s3:// that of AWS: its variables, its
-    files). Every method raises StorageError where the storage does not answer or refuses.
+    Credentials are those that the protocol's package finds (for s3:// the environment variables and files of AWS).
+    Every method raises StorageError if the storage does not answer or denies access.
     Raises RecipeError for a URL with a password, which would be sent to workers with the rest.
     """
 
@@ -43,7 +43,7 @@ class RemoteCopy:
             )
 
     def fetch(self, path: Path) -> bool:
-        """Replace the file at `path` by its copy; returns False, and changes nothing, where there is none."""
+        """Replace the file at `path` with its copy; returns False, and changes nothing, if there is no copy."""
         with self._storage(path, "read") as (system, address):
             try:
                 content: bytes = system.cat_file(address)
@@ -53,14 +53,14 @@ class RemoteCopy:
         return True
 
     def send(self, path: Path) -> None:
-        """Copy the file at `path`, in place of an older copy."""
+        """Upload the file at `path`, replacing an older copy."""
         content = read_regular(path, most=_LARGEST)
         with self._storage(path, "written") as (system, address):
             self._make_folder(system, address)
             system.pipe_file(address, content)
 
     def send_first(self, path: Path) -> bool:
-        """Copy the file at `path` unless there is a copy; returns whether there was none. Of two senders one wins."""
+        """Upload the file at `path` unless there is a copy; returns whether it did. Of two senders only one does."""
         content = read_regular(path, most=_LARGEST)
         with self._storage(path, "written") as (system, address):
             self._make_folder(system, address)
@@ -81,7 +81,7 @@ class RemoteCopy:
         return True
 
     def names(self, folder: Path) -> list[str]:
-        """The names of the files in the copy of a folder, sorted; none where there is no such copy."""
+        """The names of the files in the copy of a folder, sorted; empty if there is no such copy."""
         with self._storage(folder, "listed") as (system, address):
             system.invalidate_cache()
             try:
@@ -99,21 +99,21 @@ class RemoteCopy:
                 return
 
     def _make_folder(self, system: Any, address: str) -> None:
-        """Make the folder of a file, where the storage has folders: in others this would make a bucket."""
+        """Create a file's folder if the storage has folders: in others this would create a bucket."""
         if self.url.partition("://")[0] not in _WITHOUT_FOLDERS:
             system.makedirs(posixpath.dirname(address), exist_ok=True)
 
     @contextmanager
     def _storage(self, path: Path, done: str) -> Iterator[tuple[Any, str]]:
-        """The file system, and the address of a file's copy in it. done: what cannot be, for the message."""
+        """The file system, and the address of a file's copy in it. done: the failed action, for the error message."""
         import fsspec
 
         url = "/".join((self.url.rstrip("/"), *path.relative_to(self.root).parts))
         try:
             yield fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:  # no package, or none of such a name, for this protocol
+        except (ImportError, ValueError) as error:  # the protocol's package is missing, or there is no such protocol
             raise StorageError(f"{self.url}: {sanitise(error)}") from error
-        except Exception as error:  # each protocol's package has exceptions of its own; each means the same here
+        except Exception as error:  # each protocol's package has its own exceptions; all mean the same here
             reason = sanitise(getattr(error, "strerror", None) or error) or type(error).__name__
             raise StorageError(
                 f"{url}: cannot be {done} ({reason}); see to the storage and its credentials, and run again"
@@ -121,9 +121,9 @@ class RemoteCopy:
 
 
 def url_from(variable: str) -> str | None:
-    """The URL of fsspec that an environment variable holds; None where it is not set, or empty.
+    """The fsspec URL in an environment variable; None if it is unset or empty.
 
-    Raises RecipeError where it is none.
+    Raises RecipeError if the value is not such a URL.
     """
     given = os.environ.get(variable, "").strip()
     if given and _URL.fullmatch(given) is None:
@@ -135,7 +135,7 @@ def url_from(variable: str) -> str | None:
 
 def check_remote_copy(copy: RemoteCopy) -> None:
     """Raise StorageError unless a file can be written to the storage, listed, read and removed again."""
-    probe = copy.root / f".papergan-probe-{secrets.token_hex(8)}"  # of this process: others may probe as well
+    probe = copy.root / f".papergan-probe-{secrets.token_hex(8)}"  # unique to this process: others may probe as well
     write_whole(probe, b"papergan")
     try:
         copy.send(probe)

@@ -21,9 +21,9 @@ from papergan.training.process_group import ProcessGroupError, is_broken
 class ExperimentRunner(SequentialRunner):
     """Runs the nodes of each experiment together, in the order in which they were named.
 
-    Kedro's runner ends at the first error. Here an experiment that ends in one its user can act on (weights are
-    missing, memory is short) lets the others go on, and the error is raised at the end. A disk that is full, other
-    processes that are lost, and errors of the program end everything at once.
+    Kedro's runner stops at the first error. Here, if an experiment fails with an error that its user can act on
+    (missing weights, too little memory), the others go on and the error is raised at the end. A full disk, lost
+    processes, and errors of the program end everything at once.
     """
 
     @property
@@ -64,7 +64,7 @@ class DryRunner(SequentialRunner):
     """Runs no node: for `kedro run --dry-run`, whose checks and plan come from the hooks before a run."""
 
     def __str__(self) -> str:
-        """The name by which hooks know a dry run, and what Kedro-Viz recognises a sequential runner by."""
+        """The name by which hooks recognise a dry run, and Kedro-Viz a sequential runner."""
         return f"{DRY_RUN}, a kedro.runner.sequential_runner.SequentialRunner object"
 
     def _run(self, *arguments: Any, **options: Any) -> None:
@@ -72,7 +72,7 @@ class DryRunner(SequentialRunner):
 
 
 def _by_experiment(pipeline: Pipeline) -> dict[str, Pipeline]:
-    """The pipeline split by experiment; nodes that belong to none come first, under ""."""
+    """The pipeline split by experiment; nodes of no experiment come first, under ""."""
     nodes: dict[str, list[Node]] = {}
     for node in pipeline.nodes:
         nodes.setdefault(experiment_of(node.namespace), []).append(node)

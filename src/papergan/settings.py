@@ -10,13 +10,13 @@ from papergan.atomic_files import folder_from
 from papergan.project import CONFIGURATION, IN_CHECKOUT, PROJECT
 from papergan.remote_copy import url_from
 
-# Telemetry of Kedro and MLflow is off; set before either reads it.
+# Turn off the telemetry of Kedro and MLflow, before either reads its setting.
 for _variable in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
     os.environ.setdefault(_variable, "true")
-# Threads that wait sleep: where something else wants a core too, OpenMP's default of spinning made a step on two busy
+# Waiting threads sleep: when other processes need the CPU too, OpenMP's default of spinning made a step on two busy
 # cores ten times as slow. Read once, when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Without this MLflow configures logging itself, and logs every step of the creation of its database.
+# Without this, MLflow configures logging itself, and logs every step of creating its database.
 os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
 logging.captureWarnings(True)  # to where conf/logging.yml sends them
 
@@ -30,12 +30,12 @@ from papergan.hooks import (  # noqa: E402 - after the switches above
 
 
 def workspace() -> str:
-    """The folder of data/ and mlruns/: the one in PAPERGAN_WORKSPACE, else the project's. Always absolute."""
+    """The folder that holds data/ and mlruns/: PAPERGAN_WORKSPACE, else the project's folder. Always absolute."""
     return (folder_from("PAPERGAN_WORKSPACE") or PROJECT).as_posix()
 
 
 def remote_copy() -> dict[str, str | None]:
-    """Where results of trials are copied to as well: the URL of fsspec in PAPERGAN_REMOTE, or nowhere."""
+    """Where results of trials are also copied to: the fsspec URL in PAPERGAN_REMOTE, or nowhere."""
     return {"root": workspace(), "url": url_from("PAPERGAN_REMOTE")}
 
 
@@ -45,22 +45,22 @@ def _has_folder(name: str) -> bool:
 
 
 def emoji() -> str:
-    """The data set of song2023's emoji: the user's own if present, else those of a font."""
+    """The emoji data set of song2023: the user's own if present, else emoji from a font."""
     return "emoji" if _has_folder("emoji") else "emoji_noto"
 
 
 def fingerprints() -> str:
-    """The data set of gan_optimisation_review: a user's SOCOFing where there is one, else drawn fingerprints."""
+    """The data set of gan_optimisation_review: the user's SOCOFing if present, else synthetic fingerprints."""
     return "socofing" if _has_folder("socofing") else "fingerprints_synthetic"
 
 
-# Pluggy calls the last one first: nothing is tracked or printed for a recipe that is refused, and the error of a run
-# that diverged is raised last.
+# Pluggy calls the last one first: nothing is tracked or printed for an invalid recipe, and the error of a diverged run
+# is raised last.
 HOOKS = (DivergenceHook(), SummaryHook(), MlflowHook(), ValidationHook())
 
 # papergan reads kedro-mlflow's mlflow.yml and serves `kedro mlflow ui`, but tracks through its own hook: one MLflow run
-# per experiment instead of one per command, with a status that is true after Ctrl-C and after a kill as well.
-# Kedro-Viz's hook writes into projects, and as a wheel there is none.
+# per experiment instead of one per command, with a status that is also correct after Ctrl-C and after a kill.
+# Kedro-Viz's hook writes into the project folder, which does not exist when installed from a wheel.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow", "kedro-telemetry", *(() if IN_CHECKOUT else ("kedro-viz",)))
 
 if not IN_CHECKOUT:  # else Kedro's own default, "conf"
@@ -78,6 +78,6 @@ CONFIG_LOADER_ARGS = {
         "remote_copy": remote_copy,
         "emoji": emoji,
         "fingerprints": fingerprints,
-        "conf_source": CONFIGURATION.as_posix,  # of other loaders than ReadableConfigLoader, which has its own folder
+        "conf_source": CONFIGURATION.as_posix,  # for loaders other than ReadableConfigLoader, which has its own folder
     },
 }

@@ -1,4 +1,4 @@
-"""Base class and types of the strict pydantic models of YAML files, and the formatting of their errors."""
+"""Base class and types of the strict pydantic models for YAML files, and the formatting of their errors."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from papergan.messages import quoted, sanitise
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-# Upper bounds, far beyond any real experiment, that refuse typing errors before memory is allocated.
+# Upper bounds, far beyond any real experiment, that reject typing errors before memory is allocated.
 MAX_COUNT = 10**9
-Packing = Annotated[int, Field(ge=1, le=64)]  # images that a discriminator sees at once
-Positive = Annotated[int, Field(ge=1, le=MAX_COUNT)]  # a count of what is done one after the other
-SampleCount = Annotated[int, Field(ge=1, le=10_000_000)]  # images that a number is taken of
+Packing = Annotated[int, Field(ge=1, le=64)]  # images that a discriminator sees together
+Positive = Annotated[int, Field(ge=1, le=MAX_COUNT)]  # a number of consecutive steps, epochs, ...
+SampleCount = Annotated[int, Field(ge=1, le=10_000_000)]  # images that a metric is computed from
 Repeats = Annotated[int, Field(ge=1, le=10_000)]  # resamples, splits, epochs of a classifier
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 Size = Annotated[int, Field(ge=1, le=4096)]  # of an image, pixels
 Amount = Annotated[float, Field(gt=0, le=1e6)]  # of epochs, minutes, or a length
-Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]  # what torch's generators take
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**64)]  # accepted by torch's generators
 
 
 def _reject_duplicates(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -51,17 +51,17 @@ Seeds = Annotated[
 
 
 class StrictModel(BaseModel):
-    """Refuses unknown keys with close matches, YAML's 10 for "10", true for 1, and numbers that are not finite."""
+    """Rejects unknown keys, naming close matches, YAML's 10 for "10", true for 1, and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     RENAMED: ClassVar[Mapping[str, str]] = {}
-    """Keys of earlier versions, and what they are called now."""
+    """Keys of earlier versions, and their present names."""
 
     @model_validator(mode="wrap")
     @classmethod
     def _no_unknown_keys(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        """Report unknown keys together with errors in the values of the known ones; checks across keys are left out."""
+        """Report unknown keys together with errors in the values of known ones; checks across keys are then skipped."""
         known = cls.model_fields
         unknown = sorted({str(key) for key in given if key not in known}) if isinstance(given, Mapping) else []
         if not unknown:
@@ -90,7 +90,7 @@ class StrictModel(BaseModel):
 
 
 def _as_init_error(detail: ErrorDetails) -> InitErrorDetails:
-    """An error of pydantic in the form in which it can be raised again."""
+    """A pydantic error in the form in which it can be raised again."""
     return InitErrorDetails(
         type=PydanticCustomError(detail["type"], detail["msg"]), loc=detail["loc"], input=detail["input"]
     )
@@ -119,7 +119,7 @@ def format_validation_error(detail: ErrorDetails) -> str:
 
 
 def _hint(kind: str, given: object) -> str:
-    """A hint for values that YAML reads as another type than intended, such as 1e-4; else ""."""
+    """A hint for values that YAML reads as an unintended type, such as 1e-4; else ""."""
     if kind == "string_type" and isinstance(given, int | float):
         return ": write it in quotes"
     if not isinstance(given, str) or not re.fullmatch(_NUMBERS.get(kind, ""), given):
@@ -132,7 +132,7 @@ _NUMBERS = {"int_type": r"[+-]?\d+", "float_type": r"[+-]?(\d+\.?\d*|\.\d+)([eE]
 
 
 def one_line_error(error: object) -> str:
-    """The message of an error on one line; for a YAML error with line and column in the file."""
+    """The message of an error on one line; for a YAML error, with line and column in the file."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     if mark is not None and problem:
         error = f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
@@ -140,7 +140,7 @@ def one_line_error(error: object) -> str:
 
 
 def short_digest(tree: object) -> str:
-    """A digest, 12 hexadecimal digits, of plain values: the same for equal ones, whatever the order of keys."""
+    """A digest of plain values, 12 hexadecimal digits: equal for equal values, whatever the order of keys."""
     return sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -154,7 +154,7 @@ def flattened(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, objec
 
 
 def deep_merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `overlay` in their place; mappings are merged, everything else is replaced."""
+    """`base` updated with `overlay`; mappings are merged, everything else is replaced."""
     merged = dict(base)
     for key, value in overlay.items():
         old = merged.get(key)

@@ -19,7 +19,7 @@ from papergan.messages import sanitise
 class Weights:
     """Tensors by name, and metadata as text.
 
-    tensors: any dtype and shape, on any device. metadata: text only, as safetensors demands.
+    tensors: any dtype and shape, on any device. metadata: text only, as safetensors requires.
     """
 
     tensors: Mapping[str, Tensor]
@@ -43,9 +43,9 @@ class Weights:
 def safetensors_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     """A safetensors file: the same bytes for the same content, in every process.
 
-    tensors: contiguous and on the host, no two of which share memory. The library writes metadata in the random order
-    of a hash map; here the JSON header is written anew with its keys in order, and everything behind it stays as it is:
-    8 bytes of length, low byte first, the header padded with spaces to a multiple of 8, then the tensors, whose offsets
+    tensors: contiguous, on the host, and without shared memory. The library writes metadata in the random order of a
+    hash map; here the JSON header is rewritten with sorted keys, and everything after it is unchanged. The format:
+    8 bytes of length, little-endian, the header padded with spaces to a multiple of 8, then the tensors, whose offsets
     count from the header's end (safetensors' README, "Format").
     """
     from safetensors.torch import save
@@ -60,8 +60,8 @@ def safetensors_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
 
 
 def encode(weights: Weights) -> bytes:
-    """The bytes of a safetensors file, the same for the same weights, wherever and however they lie in memory."""
-    # A copy of each, since safetensors refuses tensors that share memory.
+    """The bytes of a safetensors file, the same for the same weights on any device and in any memory layout."""
+    # A copy of each, since safetensors rejects tensors that share memory.
     tensors = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in weights.tensors.items()
@@ -75,11 +75,11 @@ def decode(content: bytes, path: Path) -> Weights:
     from safetensors.torch import load
 
     try:
-        weights = Weights(load(content))  # refuses lengths and offsets beyond the content
+        weights = Weights(load(content))  # rejects lengths and offsets beyond the content
         length = int.from_bytes(content[:8], "little")
         about = dict(json.loads(content[8 : 8 + length]).get("__metadata__", {}))
         found, found_about = weights.digest, _digest_of({k: v for k, v in about.items() if k != "metadata_digest"})
-    except Exception as error:  # safetensors, json and torch raise many types on garbage; each means the same here
+    except Exception as error:  # safetensors, json and torch raise many types on invalid data; all mean the same
         raise CheckpointError(f"{path} is not a whole safetensors file ({sanitise(error)}); make it again") from error
     recorded, recorded_about = about.pop("digest", None), about.pop("metadata_digest", None)
     if found != recorded:

@@ -1,4 +1,4 @@
-"""Scores of clips of moving images: content that stays, motion that is recognised, and how it is spread."""
+"""Scores of video clips: constant content, recognised motion, and the entropy of motions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from papergan.metrics.clips import content_kept, motion_entropy, motion_recognis
 
 @dataclass(frozen=True)
 class ClipTest:
-    """What scores clips. of_frames: a classifier of single frames by what moves; of_clips: of clips, see MOTIONS.
+    """Scores clips. of_frames: a classifier of single frames by what moves; of_clips: of whole clips, see MOTIONS.
 
-    real: clips whose scores stand beside those of generated ones.
+    real: clips whose scores are reported alongside those of generated clips.
     """
 
     of_frames: FeatureExtractor

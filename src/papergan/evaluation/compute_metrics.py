@@ -1,4 +1,4 @@
-"""Scores computed from the features of samples and of the reference, those of conditional generators by class too."""
+"""Scores computed from the features of samples and of the reference; for conditional generators also by class."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 MetricValues = dict[str, float]
 Group = Literal["fid", "kid", "deviations", "neighbours", "is", "copies"]
 GROUPS: tuple[Group, ...] = get_args(Group)
-SCORED_AS = 2  # part of the keys of kept scores; counts up where a metric becomes another number
+SCORED_AS = 2  # part of the keys of cached scores; incremented when the value of a metric changes
 
 
 def score_features(
@@ -49,14 +49,14 @@ def score_features(
     groups: Collection[Group] = GROUPS,
     statistics: FeatureStatistics | None = None,
 ) -> MetricValues:
-    """Every score of samples by the features of one extractor, behind its prefix; see METRICS for the names.
+    """Every score of samples by the features of one extractor, with its prefix; see METRICS for the names.
 
-    groups: those that are computed. "fid", with its floor; "kid"; "deviations" of both, where the rules have a
-    bootstrap; "neighbours", precision to two-sample accuracy; "is", with the data set's own classes; "copies" of
-    training images, whichever split is the reference, where there are training and test images.
-    statistics: of all the features, where they are known already.
+    groups: the metrics to compute. "fid", with its floor; "kid"; "deviations" of both, if the rules have a bootstrap;
+    "neighbours", precision to two-sample accuracy; "is", with metrics of the data set's own classes; "copies" of
+    training images, whichever split is the reference, if there are training and test images.
+    statistics: of all the features, if already known.
 
-    Where a metric takes fewer samples than there are, these are drawn by the rules' seed, never the first ones.
+    If a metric uses fewer samples than there are, these are drawn by the rules' seed, never the first ones.
     device: where to compute; all pairs of samples and real images are compared, which takes a GPU a moment.
     Raises EvaluationStopped, between two metrics, once `should_stop()` is true.
     """
@@ -93,7 +93,7 @@ def score_features(
 
 
 def _random_subset(rows: Tensor, count: int, rules: EvaluationRules, purpose: str) -> Tensor:
-    """`count` of the generated rows, on their device; all where there are no more."""
+    """`count` of the generated rows, drawn at random, on their device; all if there are no more."""
     if count >= len(rows):
         return rows
     return rows[random_rows(len(rows), count, rules.seed, purpose).to(rows.device)]
@@ -102,7 +102,7 @@ def _random_subset(rows: Tensor, count: int, rules: EvaluationRules, purpose: st
 def _floor(
     features: Tensor, reference: Reference, rules: EvaluationRules, should_stop: Callable[[], bool] | None
 ) -> MetricValues:
-    """The floor at this number of samples, and where that many are not held out, the distance of a draw as large."""
+    """The floor at this number of samples; with fewer held-out images, also the distance of a draw of their number."""
     floor, count = reference.floor_at(len(features))
     if floor is None:
         return {}
@@ -143,7 +143,7 @@ def _inception_scores(logits: Tensor, rules: EvaluationRules) -> MetricValues:
     scores = {"is_mean": score.mean, "is_std": score.std, "log_is": score.log_mean}
     try:
         scores["modified_is"] = modified_inception_score(logits)
-    except EvaluationError as error:  # logits of an early generator can be too far apart for an exponential
+    except EvaluationError as error:  # an early generator's logits can be too far apart for an exponential
         logger.warning("left out: %s", error)
     return scores
 
@@ -167,11 +167,11 @@ def score_classes(
     num_classes: int,
     rules: EvaluationRules,
 ) -> dict[str, float]:
-    """`class_accuracy` where the extractor knows the classes, `intra_fid` where the rules ask for it, by one extractor.
+    """`class_accuracy` if the extractor knows the classes, and `intra_fid` if the rules require it, by one extractor.
 
-    With the distances also both values of every class. labels: int64 [N], the classes that were asked for. real: gives
-    the statistics of the real images of each class, asked for only where they are needed.
-    A class with fewer than two images leaves the distances out, and a line says so.
+    With the latter, also both values for every class. labels: int64 [N], the classes that samples are conditioned on.
+    real: returns the statistics of the real images of each class, called only if needed.
+    If a class has fewer than two images, the distances are left out with a warning.
     """
     scores: dict[str, float] = {}
     by_class: dict[str, list[float]] = {}
@@ -195,6 +195,6 @@ def score_classes(
         of_class(name, label): value
         for name, values in by_class.items()
         for label, value in enumerate(values)
-        if value == value  # a class that was never drawn has no accuracy
+        if value == value  # a class without samples has no accuracy
     }
     return {f"{reference.extractor.metric_prefix}{name}": value for name, value in scores.items()}

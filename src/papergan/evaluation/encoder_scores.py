@@ -1,4 +1,4 @@
-"""The scores of a game that reads real images: of its categorical code, its features, its reconstructions."""
+"""The scores of a game's encoder: of its categorical code, its features, its reconstructions."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Stop = Callable[[], bool] | None
 
 
 def score_encoder(game: Game, images: ImageSplits, *, batch_size: int, should_stop: Stop = None) -> MetricValues:
-    """Every score of the game's encoder: test images are those that are read, training images the known ones.
+    """Every score of the game's encoder: test images are evaluated, training images are the labelled references.
 
-    Nothing where the game has none. `code_error` where it reads a categorical code, `encoder_1nn_accuracy`, both of
-    images with classes alone; `reconstruction_error` where it inverts the generator, which is the raw one.
-    Images without augmentation. Raises EvaluationStopped once `should_stop()` is true.
+    Empty if the game has no encoder. `code_error` if it predicts a categorical code, and `encoder_1nn_accuracy`, both
+    only for images with classes; `reconstruction_error` if it inverts the generator, here the raw generator.
+    Images are not augmented. Raises EvaluationStopped once `should_stop()` is true.
     """
     if game.encoder is None:
         return {}
@@ -48,10 +48,10 @@ def score_encoder(game: Game, images: ImageSplits, *, batch_size: int, should_st
 
 @torch.no_grad()
 def settled_encoder(game: Game, images: ImageSet, batch_size: int) -> nn.Module:
-    """A copy of the game's encoder in evaluation mode, its BatchNorm statistics those of real images alone.
+    """A copy of the game's encoder in evaluation mode, with BatchNorm statistics of real images alone.
 
-    While training, a discriminator that encodes sees real and generated batches, each normalised by itself; running
-    statistics are a mixture of both, which is the law of neither. They become the mean over at most 100 batches.
+    In training, a discriminator that encodes sees real and generated batches, each normalised separately; its running
+    statistics are a mixture that fits neither. Here they become the mean over at most 100 batches.
     """
     assert game.encoder is not None
     encoder = copy.deepcopy(game.networks[game.encoder]).eval()
@@ -69,7 +69,7 @@ def settled_encoder(game: Game, images: ImageSet, batch_size: int) -> nn.Module:
 
 @torch.no_grad()
 def encode(encoder: nn.Module, images: ImageSet, batch_size: int, should_stop: Stop = None) -> EncoderOutput:
-    """What the encoder reads from all of these images, float32 on the host."""
+    """The encoder's output for all of these images, float32 on the host."""
     batches = batches_of(images.images, batch_size, should_stop, what=f"{images.name} by the encoder")
     columns = zip(*(_encoded(encoder, batch) for batch in batches), strict=True)
     return EncoderOutput(*(None if parts[0] is None else torch.cat(parts) for parts in columns))  # type: ignore[arg-type]

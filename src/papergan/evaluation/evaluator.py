@@ -1,4 +1,4 @@
-"""The evaluator: extractors, references and a device; the one way from images or a generator to scores."""
+"""The evaluator: extractors, references and a device; all scores of images or a generator are computed by it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Stop = Callable[[], bool] | None
 class Evaluator:
     """Scores images and generators against references.
 
-    extractors: may be none where only features that are known already are scored. real, held_out: the images of the
-    reference split and of the other one, for the metrics of pixels; without `real` these are left out. validation:
-    those by which the bandwidth of a Parzen window is chosen, where the rules want any. conditional: whether
-    generators are asked for the classes of `real`. device: where metrics are computed; all pairs of samples and real
-    images are compared, which takes a GPU a moment.
-    Raises EvaluationError where the reference of an extractor is missing or of another one.
+    extractors: may be empty if only precomputed features are scored. real, held_out: the images of the reference split
+    and of the other split, for pixel metrics; without `real` these are left out. validation: images for choosing the
+    bandwidth of a Parzen window, if the rules require any. conditional: whether generators are conditional on the
+    classes of `real`. device: where metrics are computed; all pairs of samples and real images are compared, which
+    takes a GPU a moment.
+    Raises EvaluationError if the reference of an extractor is missing or belongs to another extractor.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Evaluator:
         self.real, self.held_out, self.validation, self.conditional = real, held_out, validation, conditional
         self.device, self.batch_size = device, batch_size
         self._by_class: dict[str, list[FeatureStatistics]] = {}  # of the real images, by extractor
-        self._without_generated: dict[EvaluationRules, MetricValues] = {}  # what augmentation is compared with
+        self._without_generated: dict[EvaluationRules, MetricValues] = {}  # accuracies without generated images
 
     def score(
         self,
@@ -65,7 +65,7 @@ class Evaluator:
         should_stop: Stop = None,
         what: str = "samples",
     ) -> MetricValues:
-        """Every score of uint8 [B, C, S, S], in batches, that the rules ask for. what: they are, for people.
+        """Every score that the rules require of uint8 [B, C, S, S], in batches. what: their name in messages.
 
         Raises EvaluationStopped once `should_stop()` is true.
         """
@@ -81,9 +81,9 @@ class Evaluator:
         what: str = "samples",
         untruncated: Sampler | None = None,
     ) -> MetricValues:
-        """Every score of a generator that the rules ask for, the path lengths too. progress: of the training.
+        """Every score of a generator that the rules require, including path lengths. progress: of the training.
 
-        untruncated: what path lengths are of, which no truncation is part of, where BatchNorm's statistics in
+        untruncated: the sampler for path lengths, which are measured without truncation, if BatchNorm's statistics in
         `sampler` are those of truncated latents; None = `sampler`.
         """
         features = self.extract_sampler(sampler, rules, progress=progress, should_stop=should_stop, what=what)
@@ -108,7 +108,7 @@ class Evaluator:
     def classification_accuracy(self, images: ImageSet, rules: EvaluationRules, should_stop: Stop = None) -> float:
         """CAS of images with their classes, on the real test set, see `classification_accuracy_score`.
 
-        Raises EvaluationError where there is no test set, EvaluationStopped once `should_stop()` is true.
+        Raises EvaluationError if there is no test set, EvaluationStopped once `should_stop()` is true.
         """
         _, test = self._train_and_test(rules, "the classification accuracy score", "cas_samples")
         return classification_accuracy_score(
@@ -119,10 +119,10 @@ class Evaluator:
     def augmentation_accuracies(
         self, images: ImageSet, rules: EvaluationRules, should_stop: Stop = None
     ) -> MetricValues:
-        """Test accuracies after the real training images alone, mirrored ones too, and `images` beside them.
+        """Test accuracies after training on real images alone, with mirrored ones, and with `images` added.
 
-        `nas_real`, `nas_flips` where the rules have it, and `nas`; see `naive_augmentation_score`.
-        Raises EvaluationError where there is no test set, EvaluationStopped once `should_stop()` is true.
+        `nas_real`, `nas_flips` if the rules include it, and `nas`; see `naive_augmentation_score`.
+        Raises EvaluationError if there is no test set, EvaluationStopped once `should_stop()` is true.
         """
         train, test = self._train_and_test(rules, "the naive augmentation score", "nas_samples")
 
@@ -138,14 +138,14 @@ class Evaluator:
         return self._without_generated[rules] | {"nas": accuracy(images, False)}
 
     def _train_and_test(self, rules: EvaluationRules, what: str, setting: str) -> tuple[ImageSet, ImageSet]:
-        """Real training and test images. Raises EvaluationError where one of them is missing."""
+        """Real training and test images. Raises EvaluationError if one of them is missing."""
         train, test = train_and_test(rules.reference_split, self.real, self.held_out)
         if train is None or test is None:
             raise EvaluationError(f"{what} needs real training and test images; set {setting} to 0")
         return train, test
 
     def _labelled_samples(self, count: int, sampler: Sampler, rules: EvaluationRules, progress: Progress) -> ImageSet:
-        """`count` samples from which a classifier learns, with the classes that they were asked for."""
+        """`count` samples for training a classifier, with the classes that they are conditioned on."""
         assert self.real is not None
         seed, truncation = rules.seed, rules.truncation
         stream = sampler.stream(count, seed=seed, progress=progress, truncation=truncation)
@@ -172,13 +172,13 @@ class Evaluator:
         should_stop: Stop = None,
         what: str = "samples",
     ) -> SampleFeatures:
-        """`extract` of the samples that the rules ask for, drawn and rounded as the rules say."""
+        """`extract` for the samples that the rules require, generated and rounded as the rules specify."""
         stream = sampler.stream(rules.num_samples, seed=rules.seed, progress=progress, truncation=rules.truncation)
         pixels = (to_pixels(batch, rules.quantisation) for batch in stream)
         return self.extract(pixels, rules, should_stop=should_stop, what=what)
 
     def score_features(self, samples: SampleFeatures, rules: EvaluationRules, should_stop: Stop = None) -> MetricValues:
-        """Every score of features that were extracted before, and of the pixels that were kept beside them."""
+        """Every score of previously extracted features, and of the pixels that were kept with them."""
         scores: MetricValues = {}
         for name, features in samples.features.items():
             scores |= score_features(features, self.references[name], rules, self.device, should_stop)
@@ -195,7 +195,7 @@ class Evaluator:
         return scores
 
     def _real_classes(self, extractor: str) -> list[FeatureStatistics]:
-        """Statistics of the real images of each class, kept, and their roots with them."""
+        """Statistics of the real images of each class, cached together with their matrix square roots."""
         assert self.real is not None
         if extractor not in self._by_class:
             rows = self.references[extractor].real.features.features

@@ -1,4 +1,4 @@
-"""Features of images: one pass over them with every extractor."""
+"""Features of images: one pass over the images with every extractor."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from papergan.metrics.random_subsets import Reservoir
 
 @dataclass(frozen=True, eq=False)
 class SampleFeatures:
-    """Features of a stream of images by every extractor, and a draw of the images.
+    """Features of a stream of images by every extractor, and a random subset of the images.
 
-    features: by the extractor's name, one row per image, on the host. pixels: a draw of the images themselves, in their
-    order, uint8 [n, C, S, S]. count: how many there were. labels: int64 [N], the classes that a conditional generator
-    was asked for; None for any other.
+    features: by the extractor's name, one row per image, on the host. pixels: a random subset of the images, in their
+    order, uint8 [n, C, S, S]. count: number of images in the stream. labels: int64 [N], the classes that a conditional
+    generator was conditioned on; None for any other.
     """
 
     features: dict[str, Features]
@@ -40,11 +40,11 @@ def extract_features(
     should_stop: Callable[[], bool] | None = None,
     what: str = "images",
 ) -> SampleFeatures:
-    """Go once through uint8 [N, C, S, S], or a stream of such tensors, with every extractor.
+    """Apply every extractor in one pass over uint8 [N, C, S, S], or a stream of such tensors.
 
     keep: how many images to keep, drawn without replacement by `seed` (see Reservoir: the stream may end anywhere).
-    first: the place of its first image, where this is a part of a longer stream. total, what: for the progress bar.
-    Raises EvaluationError where there are no images, EvaluationStopped once `should_stop()` is true.
+    first: the position of the first image, if this is a part of a longer stream. total, what: for the progress bar.
+    Raises EvaluationError if there are no images, EvaluationStopped once `should_stop()` is true.
     """
     rows: dict[str, list[Features]] = {extractor.name: [] for extractor in extractors}
     reservoir = Reservoir(keep, seed, first)

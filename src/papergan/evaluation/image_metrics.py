@@ -1,4 +1,4 @@
-"""The metrics of this project for anybody's images: arrays, tensors, folders, archives; and as an object in a loop."""
+"""The metrics of this project for any images: arrays, tensors, folders, archives; and as an object for a loop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Named = Literal["inception", "torchvision"]
 REAL, FAKE = True, False
-KINDS = tuple(group for group in GROUPS if group != "copies")  # of a loop, in which no images are held out
+KINDS = tuple(group for group in GROUPS if group != "copies")  # for a loop, where no images are held out
 
 
 def evaluate(
@@ -43,11 +43,11 @@ def evaluate(
     """Every metric of `fake` against `real`: FID, KID, IS, precision, recall, density, coverage, copies, MS-SSIM.
 
     fake, real, held_out: uint8 arrays [N, H, W, C] or tensors [N, C, H, W], an `ImageSet`, or a folder or file as
-    `papergan.data.folder.read_images` takes them. held_out: further real images, for copy rates and the FID that unseen
-    real images reach ("fid_floor"). extractor: "inception" (torch-fidelity's weights, from `weights`, torch's cache, or
-    downloaded), "torchvision", or a network of one's own, see `CustomExtractor`, whose metrics are "custom_fid" and so
-    on. size: to which images of files are resized. counts: fields of `EvaluationRules`, for example kid_subsets=50.
-    Raises DataError and EvaluationError, one line each, for images and counts that do not fit.
+    accepted by `papergan.data.folder.read_images`. held_out: further real images, for copy rates and the FID that
+    unseen real images reach ("fid_floor"). extractor: "inception" (torch-fidelity's weights, from `weights`, torch's
+    cache, or downloaded), "torchvision", or your own network, see `CustomExtractor`, with metrics named "custom_fid"
+    and so on. size: to which images from files are resized. counts: fields of `EvaluationRules`, for example
+    kid_subsets=50. Raises DataError and EvaluationError, one line each, for images and counts that do not fit.
     """
     sides = {"fake": fake, "real": real} | ({} if held_out is None else {"held_out": held_out})
     sets = {name: image_set(images, name, size) for name, images in sides.items()}
@@ -67,10 +67,10 @@ def evaluate(
 
 
 class ImageMetrics:
-    """Metrics of generated against real images that arrive in batches, for somebody's own training loop.
+    """Metrics of generated against real images that arrive in batches, for your own training loop.
 
-    As torchmetrics has it: `update(images, real=...)`, `compute()`, `reset()`, `merge_state(other)`. Images are not
-    kept, so that metrics of pixels are left out.
+    The interface is that of torchmetrics: `update(images, real=...)`, `compute()`, `reset()`, `merge_state(other)`.
+    Images are not kept, so pixel metrics are left out.
 
         metrics = ImageMetrics("inception", metrics=("fid",), device="cuda")
         for batch in loader: metrics.update(batch, real=True)       # uint8 [B, C, H, W]
@@ -85,9 +85,9 @@ class ImageMetrics:
     ) -> None:  # fmt: skip
         """metrics: "fid", "kid", "deviations" (of both), "neighbours" (precision, recall, density, coverage) and "is".
 
-        "fid" alone takes the same memory for any number of images, 8 D^2 bytes for either side: 34 MB for Inception.
+        "fid" alone takes the same memory for any number of images, 8 D^2 bytes for each side: 34 MB for Inception.
         "kid", "deviations" and "neighbours" keep features, 4 D bytes for each image, and "is" logits, 4 K bytes: with
-        Inception 82 MB and 40 MB for 10 000 images. reset_real: whether `reset` forgets the real images as well.
+        Inception 82 MB and 40 MB for 10 000 images. reset_real: whether `reset` also discards the real images.
         counts: fields of `EvaluationRules`.
         """
         unknown = sorted(set(metrics) - set(KINDS))
@@ -99,7 +99,7 @@ class ImageMetrics:
         self._reference: Reference | None = None
 
     def update(self, images: Tensor | np.ndarray[Any, Any], *, real: bool) -> None:
-        """Take in a batch: uint8 tensor [B, C, H, W] or array [B, H, W, C]."""
+        """Add a batch: uint8 tensor [B, C, H, W] or array [B, H, W, C]."""
         batch = image_set(images, "real" if real else "fake")
         seen = extract_features([batch.images], [self.extractor])
         self._sides[real].add(seen.features[self.extractor.name])
@@ -107,7 +107,7 @@ class ImageMetrics:
             self._reference = None
 
     def compute(self) -> MetricValues:
-        """The metrics of all images so far. Raises EvaluationError where one side has no images."""
+        """The metrics of all images so far. Raises EvaluationError if one side has no images."""
         real, fake = (self._features(side) for side in (REAL, FAKE))
         if self._reference is None:
             facts = ImageFeatures("real", "", real, self._sides[REAL].statistics)
@@ -118,15 +118,15 @@ class ImageMetrics:
         )
 
     def reset(self) -> None:
-        """Forget the generated images, and the real ones where `reset_real` says so."""
+        """Discard the generated images, and the real ones if `reset_real` is set."""
         self._sides[FAKE] = self._nothing()
         if self.reset_real:
             self._sides[REAL], self._reference = self._nothing(), None
 
     def merge_state(self, other: ImageMetrics) -> None:
-        """Take in all images that another object has seen, which is left as it is.
+        """Add all images that another object has seen; that object is not changed.
 
-        Raises EvaluationError where that has another extractor or other metrics.
+        Raises EvaluationError if it has another extractor or other metrics.
         """
         mine, theirs = (
             (one.extractor.name, one.extractor.digest, one.extractor.preprocessing) for one in (self, other)
@@ -134,14 +134,14 @@ class ImageMetrics:
         if mine != theirs or self.metrics != other.metrics:
             raise EvaluationError("merge_state: expected an object with the same extractor and the same metrics")
         if not any(len(side) for side in self._sides.values()):
-            self.extractor = other.extractor  # a network of one's own is known to have logits once it has run
+            self.extractor = other.extractor  # whether a custom network has logits is known once it has run
         for side, merged in self._sides.items():
             merged.merge(other._sides[side])
         self._reference = None
 
     @property
     def nbytes(self) -> int:
-        """Bytes of what is kept of the images so far."""
+        """Bytes of memory kept for the images so far."""
         return sum(side.nbytes for side in self._sides.values())
 
     def _nothing(self) -> KeptFeatures:
@@ -155,11 +155,11 @@ class ImageMetrics:
 
 
 class KeptFeatures:
-    """What is kept of the features of a stream of images: running sums, and rows where they are asked for."""
+    """Kept features of a stream of images: running sums, and optionally rows."""
 
     def __init__(self, device: torch.device | str, *, rows: bool, logits: bool) -> None:
-        self._place = device if torch.device(device).type in ("cpu", "cuda") else "cpu"  # others have no float64
-        self.statistics = FeatureStatistics(0, self._place)  # the first batch says how many features there are
+        self._place = device if torch.device(device).type in ("cpu", "cuda") else "cpu"  # other devices have no float64
+        self.statistics = FeatureStatistics(0, self._place)  # the first batch sets the number of features
         self._parts: list[Features] = []
         self._rows, self._logits = rows, logits
 
@@ -167,7 +167,7 @@ class KeptFeatures:
         return sum(len(part.features) for part in self._parts)
 
     def add(self, seen: Features) -> None:
-        """Take in a batch; what is not kept becomes a tensor without columns."""
+        """Add a batch; parts that are not kept become tensors without columns."""
         if not self._parts:
             self.statistics = FeatureStatistics(seen.features.shape[1], self._place)
         self.statistics.update(seen.features)
@@ -178,7 +178,7 @@ class KeptFeatures:
         self._parts.append(Features(features, logits))
 
     def merge(self, other: KeptFeatures) -> None:
-        """Take in what another stream kept."""
+        """Add the kept features of another stream."""
         if not other._parts:
             return
         if self._parts:
@@ -188,7 +188,7 @@ class KeptFeatures:
         self._parts.extend(other._parts)
 
     def joined(self) -> Features:
-        """One row for each image, in one piece from now on."""
+        """One row for each image; concatenates the kept parts."""
         if len(self._parts) > 1:
             self._parts = [Features(*(torch.cat(rows) for rows in zip(*self._parts, strict=True)))]
         return self._parts[0]
@@ -201,7 +201,7 @@ class KeptFeatures:
 
 
 def image_set(images: Images, name: str, size: int | None = None) -> ImageSet:
-    """Images as this project holds them. Raises DataError for other types, shapes and ranges."""
+    """Images as an ImageSet. Raises DataError for other types, shapes and ranges."""
     if isinstance(images, ImageSet):
         return images
     if isinstance(images, str | Path):
@@ -218,7 +218,7 @@ def image_set(images: Images, name: str, size: int | None = None) -> ImageSet:
 def extractor_named(
     extractor: Named | Network, weights: str | None = None, device: torch.device | str = "cpu"
 ) -> FeatureExtractor:
-    """A feature extractor by name, or a network as one. Raises EvaluationError where weights are missing."""
+    """A feature extractor by name, or a network as one. Raises EvaluationError if weights are missing."""
     if not isinstance(extractor, str):
         return CustomExtractor(extractor, device)
     if extractor not in ("inception", "torchvision"):
@@ -228,7 +228,7 @@ def extractor_named(
 
 
 def rules_of(num_fake: int, num_real: int, seed: int, counts: dict[str, int]) -> EvaluationRules:
-    """The rules of this project's final evaluations for so many images; counts: what is asked for otherwise."""
+    """The rules of this project's final evaluations for these numbers of images. counts: overrides of the rules."""
     known = {"memorisation_samples": 1000, "bootstrap": 20, **counts}
     try:
         rules = EvaluationRules(num_samples=num_fake, seed=seed, **known)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Checks of the metrics themselves: each is computed of real images that are corrupted more and more."""
+"""Sanity checks of the metrics: each is computed on real images with increasing corruption."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from papergan.randomness import seed_for
 
 @dataclass(frozen=True)
 class Corruption:
-    """One kind of damage at several strengths, the first of which is none.
+    """One kind of corruption at several strengths, the first of which is none.
 
-    name, unit: for tables and figures. apply: `count` images uint8 [count, C, S, S] of these splits at this strength;
-    held-out ones are damaged, so that without damage they are what the best possible generator could draw.
+    name, unit: for tables and figures. apply: returns `count` images uint8 [count, C, S, S] of these splits at this
+    strength; held-out images are corrupted, so that without corruption they are what a perfect generator could produce.
     """
 
     name: str
@@ -42,7 +42,7 @@ def undamaged(images: ImageSplits, count: int) -> Tensor:
 
 
 def max_images(test: ImageSet) -> int:
-    """How many images a case can have at most, so that a fifth of the classes still fills it without duplicates."""
+    """The largest number of images per case such that a fifth of the classes still fills it without duplicates."""
     sizes = torch.bincount(test.labels, minlength=max(1, len(test.classes)))
     return int(sizes[: _kept(len(sizes), 0.8)].sum())
 
@@ -110,14 +110,14 @@ CORRUPTIONS = (
 
 Direction = Literal["up", "down"]
 
-# What is promised of every data set. The list was settled while looking at CIFAR-10, FashionMNIST, MNIST and the drawn
-# shapes: that it holds there guards against regressions and is no independent evidence; another data set is. Three
-# promises were dropped because they failed: a falling FID under copies (drawn shapes: a few copies are as random a draw
-# as a few test images), fewer classes covered under dropped classes (CIFAR-10: the classifier's mistakes fill them),
-# and a falling two-sample accuracy under copies (where it compares 2 000 of 50 000 training images, it meets the
-# originals of one copy in twenty-five: 0.50 becomes 0.49, with a deviation of 0.01). What is missing here is not
-# noticed reliably: precision never sees a missing class, the Inception Score no duplicates, and only the distances to
-# training images know a copy from a success.
+# The behaviour expected on every data set. The list was chosen while looking at CIFAR-10, FashionMNIST, MNIST and the
+# drawn shapes: that it holds there guards against regressions but is no independent evidence; on another data set it
+# is. Three expectations were dropped because they failed: a falling FID under copies (drawn shapes: a few copies are as
+# random a draw as a few test images), fewer classes covered under dropped classes (CIFAR-10: the classifier's mistakes
+# fill them), and a falling two-sample accuracy under copies (when it compares 2 000 of 50 000 training images, these
+# include the originals of one copy in twenty-five: 0.50 becomes 0.49, with a deviation of 0.01). Whatever is not listed
+# is not detected reliably: precision never sees a missing class, the Inception Score never sees duplicates, and only
+# the distances to training images distinguish a copy from a success.
 _EXPECTED: dict[str, dict[str, Direction]] = {
     "blur": {"fid": "up", "kid_mean": "up", "recall": "down", "coverage": "down"},
     "noise": {"fid": "up", "kid_mean": "up", "recall": "down", "coverage": "down"},
@@ -136,7 +136,7 @@ SLACK = 0.03  # of the range of a series
 
 
 class Case(BaseModel):
-    """One kind of damage at one strength, and the value of every metric."""
+    """One kind of corruption at one strength, and the value of every metric."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -153,7 +153,7 @@ def sanity_cases(
     should_stop: Callable[[], bool] | None = None,
     on_case: Callable[[Case], None] = lambda case: None,
 ) -> tuple[Case, ...]:
-    """Every corruption at every strength, scored like samples of so many images; `on_case` is called with each."""
+    """Every corruption at every strength, scored like as many samples; `on_case` is called with each case."""
     cases: list[Case] = []
     for corruption in CORRUPTIONS:
         for strength in corruption.strengths:
@@ -172,7 +172,7 @@ def series(cases: Sequence[Case], corruption: str, name: str) -> tuple[list[floa
 
 
 def violations(cases: Sequence[Case]) -> list[tuple[str, str, Direction]]:
-    """(corruption, metric with its prefix, direction) wherever a metric does not move as EXPECTED_DIRECTIONS has it."""
+    """(corruption, metric with its prefix, direction) for every metric that violates EXPECTED_DIRECTIONS."""
     found = []
     for (corruption, metric), direction in EXPECTED_DIRECTIONS.items():
         for name in sorted({name for case in cases for name in case.metrics}):
@@ -186,10 +186,10 @@ def violations(cases: Sequence[Case]) -> list[tuple[str, str, Direction]]:
 
 
 def is_monotone(values: Sequence[float], direction: Direction) -> bool:
-    """The right way from the first to the last, and never back by more than 3 % of the way from least to most.
+    """Whether values move in this direction from first to last, and never back by more than 3 % of their range.
 
-    So much is sampling noise where a damage is too weak to be seen. The slack was added after coverage rose from 0.969
-    to 0.975 under weak noise on MNIST; it is needed there alone.
+    This much is sampling noise if a corruption is too weak to be seen. The slack was added after coverage rose from
+    0.969 to 0.975 under weak noise on MNIST; it is needed only there.
     """
     sign = 1 if direction == "up" else -1
     steps = [sign * (after - before) for before, after in pairwise(values)]
@@ -197,7 +197,7 @@ def is_monotone(values: Sequence[float], direction: Direction) -> bool:
 
 
 def as_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """For a table: one row per case, one column per metric."""
+    """Rows for a table: one row per case, one column per metric."""
     names = sorted({name for case in cases for name in case.metrics}, key=_place)
     kept = [name for name in names if prefix_and_metric(name) is not None]
     return [
@@ -207,6 +207,6 @@ def as_rows(cases: Sequence[Case]) -> list[dict[str, Any]]:
 
 
 def _place(name: str) -> tuple[bool, str, int]:
-    """By extractor, then as METRICS has them; what needs no extractor comes last."""
+    """Sort key: by extractor, then in the order of METRICS; metrics without an extractor come last."""
     known = prefix_and_metric(name)
     return (not known[1].of_features, known[0], list(METRICS).index(known[1].name)) if known else (True, name, 0)

@@ -1,4 +1,4 @@
-"""Metrics of pixels, which need no extractor: similarity of samples, copies of training images, Parzen window."""
+"""Pixel metrics, which need no extractor: similarity of samples, copies of training images, Parzen window."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def score_pixels(
     *,
     validation: Tensor | None = None,
 ) -> dict[str, float]:
-    """`ms_ssim`, and where asked for `pixel_copy_rate`, `pixel_distance_ratio` and `parzen_ll_historical`.
+    """`ms_ssim`, and if requested `pixel_copy_rate`, `pixel_distance_ratio` and `parzen_ll_historical`.
 
     pixels: generated images, in any order; real, held_out: the real images of the reference split and of the other
-    one; validation: those by which the bandwidth of the Parzen window is chosen, where the rules say so; all uint8
-    [N, C, S, S] of one size. Copies are of training images and likelihoods are of test images, whichever split is the
-    reference; neither where one is missing. What is compared of `pixels`, pairs as well, is drawn by the rules' seed.
-    Training images count mirrored as well: a mirrored copy is a copy.
-    Raises EvaluationError where sizes differ, and where there are fewer validation images than the rules want.
+    split; validation: images for choosing the bandwidth of the Parzen window, if the rules say so; all uint8
+    [N, C, S, S] of one size. Copies are searched among training images and likelihoods taken on test images, whichever
+    split is the reference; both are left out if a split is missing. Subsets and pairs of `pixels` are drawn by the
+    rules' seed. Training images are also compared mirrored: a mirrored copy is a copy.
+    Raises EvaluationError if sizes differ, or there are fewer validation images than the rules require.
     """
     shapes = [tuple(some.shape[1:]) for some in (pixels, real, held_out) if some is not None]
     if len(set(shapes)) > 1:
@@ -58,22 +58,22 @@ def score_pixels(
 
 
 def num_images_kept(rules: EvaluationRules) -> int:
-    """How many generated images `score_pixels` takes."""
+    """How many generated images `score_pixels` uses."""
     return max(rules.memorisation_samples, rules.parzen_samples, 2 * rules.similarity_pairs)
 
 
 def _memorisation(pixels: Tensor, train: Tensor, test: Tensor, device: torch.device | str) -> dict[str, float]:
     some = test[reference_rows(len(test), len(pixels))]
     fake, unseen = (pixel_vectors(part.to(device)) for part in (pixels, some))
-    at_once = max(1, BYTES_AT_ONCE // (8 * fake.shape[1]))  # twice, since mirrored, and four bytes each
+    at_once = max(1, BYTES_AT_ONCE // (8 * fake.shape[1]))  # twice, for mirrored images, and four bytes per value
     parts = (pixel_vectors(part.to(device), mirror=True) for part in torch.split(train, at_once))
     return {f"pixel_{name}": value for name, value in asdict(memorisation(fake, unseen, parts)).items()}
 
 
 def _parzen_points(test: Tensor, validation: Tensor | None, count: int) -> tuple[Tensor, Tensor]:
-    """The images by which the bandwidth is chosen, and those whose likelihood is taken.
+    """The images for choosing the bandwidth, and those whose likelihood is taken.
 
-    The first `count` validation images and all test images; for a count of 0 two halves of some of the latter, drawn.
+    The first `count` validation images and all test images; for a count of 0, two random halves of some test images.
     """
     if count:
         found = 0 if validation is None else len(validation)
@@ -83,7 +83,7 @@ def _parzen_points(test: Tensor, validation: Tensor | None, count: int) -> tuple
             )
         return validation[:count], test
     rows = reference_rows(len(test), 2 * MAX_PARZEN_SAMPLES)
-    rows = rows[order(len(rows), DRAW_SEED, "halves")]  # where all are taken, they are as they lay
+    rows = rows[order(len(rows), DRAW_SEED, "halves")]  # needed if all are taken, which leaves them in order
     half = len(rows) // 2
     return test[rows[:half]], test[rows[half:]]
 

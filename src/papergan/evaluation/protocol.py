@@ -20,20 +20,20 @@ class EvaluationRules:
     """The rules of an evaluation: how many images, how they are drawn, and the counts of every metric.
 
     num_samples: generated images. reference_split: which real images they are compared with. weights: the averaged
-    ("ema") or the moving ("raw") generator. truncation: threshold of the latents, None = the prior as it is.
-    quantisation: how images become bytes. seed: of the latents, and of every draw of generated images where a metric
-    takes some of them only (real images have one draw for all, `reference.reference_rows`). inception_splits: of the
-    Inception Score. kid_subsets, kid_subset_size: of the kernel distance. manifold_samples: generated and real
-    images behind precision, recall, density, coverage and the two-sample accuracy. similarity_pairs: of MS-SSIM.
-    Zero leaves out what it counts: memorisation_samples, generated images whose nearest training images are looked
-    for; path_samples, of the path length, which has no truncation; parzen_samples, of the Parzen window; bootstrap,
-    resamples for the deviations of FID (of 1000 pairs each) and KID; of conditional generators class_samples, images of
-    all classes together behind the distances within classes, and cas_samples, images from which a classifier learns:
-    one of cas_width in its stem, over cas_epochs, cas_flip: mirrored images too; nas_samples, images with which one of
-    nas_width learns beside the real training images over nas_epochs, the share nas_share of all that it sees; nas_flip:
-    one of mirrored real images is compared too. parzen_bandwidths: those of which the likeliest is taken.
-    parzen_validation: the first images of the validation split, by which it is chosen, the likelihood then being that
-    of all test images; 0 = a thousand test images for either.
+    ("ema") or the raw ("raw") generator. truncation: threshold of the latents, None = no truncation. quantisation: how
+    images become bytes. seed: of the latents, and of every draw of generated images if a metric uses only some of them
+    (real images have one draw for all runs, `reference.reference_rows`). inception_splits: for the Inception Score.
+    kid_subsets, kid_subset_size: for the kernel distance. manifold_samples: generated and real images for precision,
+    recall, density, coverage and the two-sample accuracy. similarity_pairs: for MS-SSIM.
+    For the following counts zero turns the metric off. memorisation_samples: generated images whose nearest training
+    images are searched. path_samples: for the path length, which is measured without truncation. parzen_samples: for
+    the Parzen window. bootstrap: resamples for the deviations of FID (of 1000 pairs each) and KID. For conditional
+    generators, class_samples: images of all classes together for the distances within classes. cas_samples: images on
+    which a classifier is trained, with cas_width in its stem, over cas_epochs; cas_flip: also on mirrored images.
+    nas_samples: images on which a classifier of nas_width is trained together with the real training images over
+    nas_epochs, as the share nas_share of all images that it sees; nas_flip: also compare with mirrored real images.
+    parzen_bandwidths: candidates, of which the likeliest is used. parzen_validation: the number of first images of the
+    validation split that choose it, with the likelihood of all test images; 0 = a thousand test images for either.
     """
 
     num_samples: int
@@ -70,11 +70,11 @@ class EvaluationRules:
 
     @property
     def nas_images(self) -> int:
-        """Images, real and generated, that a classifier of the naive augmentation score sees in each epoch."""
+        """Images, real and generated, that a classifier for the naive augmentation score sees in each epoch."""
         return round(self.nas_samples / self.nas_share) if self.nas_samples else 0
 
     def within(self, num_generated: int, num_real: int) -> EvaluationRules:
-        """The same rules, with no count beyond the images that there are."""
+        """The same rules, with counts limited to the available images."""
         fewest = min(num_generated, num_real)
         return EvaluationRules(**asdict(self) | {
             "num_samples": num_generated,
@@ -93,11 +93,11 @@ class Protocol(EvaluationRules):
     """The rules, the extractor and the real images that a number was measured with.
 
     extractor: "inception", "domain", ...; extractor_digest: SHA-256 of its weights. reference_name, _digest, _count:
-    the real images. held_out_digest, held_out_count: the held-out ones, "" and 0 where there are none, on which copy
-    rates, the Parzen window and the floor depend; floor_count: of them, those behind the floor. direction: "b_to_a" of
-    the way back of a translation, "" of anything else. lpips_network, _backbone_digest, _weights_digest: of LPIPS, ""
-    where it is not measured.
-    Raises EvaluationError for one that was stored before protocols said what was held out.
+    the real images. held_out_digest, held_out_count: the held-out images, "" and 0 if there are none, on which copy
+    rates, the Parzen window and the floor depend; floor_count: held-out images used for the floor. direction: "b_to_a"
+    for the way back of a translation, "" otherwise. lpips_network, _backbone_digest, _weights_digest: of
+    LPIPS, "" if it is not measured.
+    Raises EvaluationError for a protocol stored by a version that did not record the held-out images.
     """
 
     extractor: str
@@ -124,16 +124,16 @@ class Protocol(EvaluationRules):
 
     @property
     def source(self) -> str:
-        """What the metrics are by: "inception", "domain", and of the way back of a translation "b_to_a_domain"."""
+        """The source of the metrics: "inception", "domain", or for a translation's way back "b_to_a_domain"."""
         return f"{self._direction}{self.extractor}"
 
     @property
     def metric_prefix(self) -> str:
-        """What stands before this extractor's metrics: "" for Inception, else for example "domain_"."""
+        """The prefix of this extractor's metrics: "" for Inception, else for example "domain_"."""
         return f"{self._direction}{'' if self.extractor == 'inception' else f'{self.extractor}_'}"
 
     def name_of(self, metric: Metric) -> str:
-        """The name under which scores have a metric: with this extractor's prefix, where it is one of features."""
+        """The name of a metric in scores: with this extractor's prefix if it is a metric of features."""
         return f"{self.metric_prefix if metric.of_features else self._direction}{metric.name}"
 
     def label(self, name: str) -> str:
@@ -148,7 +148,7 @@ class Protocol(EvaluationRules):
 
     @property
     def train_count(self) -> int:
-        """Training images, among which copies are looked for, whichever split is the reference."""
+        """The number of training images, among which copies are searched, whichever split is the reference."""
         return self.reference_count if self.reference_split == "train" else self.held_out_count
 
     @property
@@ -156,10 +156,10 @@ class Protocol(EvaluationRules):
         return f"{self.direction}_" if self.direction else ""
 
     def comparability_key(self, metric: Metric) -> dict[str, str | int | float | None]:
-        """What must agree before two values of this metric may share a column.
+        """The settings that must agree for two values of this metric to share a column.
 
-        `weights` and `seed` are not among it: they say which model and which draw was measured, not how; the table
-        shows them in columns of their own.
+        `weights` and `seed` are not included: they determine which model and which draw was measured, not how; the
+        table shows them in columns of their own.
         """
         return {name: getattr(self, name) for name in metric.depends_on}
 

@@ -1,4 +1,4 @@
-"""Scores of real images in place of samples, for comparison: held-out images, and copies of the reference."""
+"""Scores of real images instead of samples, for comparison: held-out images, and copies of the reference."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def real_rows(
     *,
     conditional: bool = False,
 ) -> tuple[RealRow, ...]:
-    """The images that are held out, if any, and copies of the reference, as many of each as a model is scored by.
+    """Scores of held-out images, if any, and of copies of the reference, as many of each as samples of a model.
 
-    Held-out images are drawn without replacement; where there are fewer than `rules.num_samples`, all there are: the
-    protocols then say so, and this row stands in columns of its own. Copies are drawn with replacement, as by a
-    generator that shows a random training image for every latent, and independently of those real images that a
-    metric draws to stand for all: what is copied is only now and then what it is compared with. A Parzen window of the
-    test images is left out: it is at these that its likelihood would be taken.
-    conditional: by the metrics of conditional generators too, each image asked for as its own class. A classifier
-    learns from the row of training images alone, as many as of samples, in place of samples.
+    Held-out images are drawn without replacement; if there are fewer than `rules.num_samples`, all are used: the
+    protocols then record this, and the row gets columns of its own. Copies are drawn with replacement, as by a
+    generator that returns a random training image for every latent, and independently of the subset of real images
+    that a metric uses: a copied image is only sometimes in that subset. A Parzen window on the test images is left
+    out, since its likelihood would be taken at the same images.
+    conditional: also the metrics of conditional generators, with each image's own class as its condition. A classifier
+    is trained only for the row of training images, on as many of them as samples otherwise.
     """
     split = rules.reference_split
     train, _ = train_and_test(split, real, held_out)

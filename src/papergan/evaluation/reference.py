@@ -22,8 +22,8 @@ from papergan.weights import Weights
 logger = logging.getLogger(__name__)
 Some = TypeVar("Some")
 
-STORED_KIND = "sight"  # in files; an old name, kept so that features that are stored are found
-DRAW_SEED = 0  # which real images stand for all of them, where not all are needed
+STORED_KIND = "sight"  # in files; an old name, kept so that stored features are found
+DRAW_SEED = 0  # for the subset of real images used if not all are needed
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ExtractorFacts:
 
     @classmethod
     def of(cls, extractor: FeatureExtractor) -> ExtractorFacts:
-        """Its facts."""
+        """The facts of this extractor."""
         return cls(**{name: getattr(extractor, name) for name in cls.__dataclass_fields__})
 
 
@@ -71,18 +71,18 @@ class ImageFeatures:
         return cls(images.name, images.digest, rows, FeatureStatistics.of(rows.features))
 
     def some(self, count: int) -> Features:
-        """`count` of the rows, the same ones every time, drawn without replacement; all where there are no more."""
+        """`count` of the rows, the same ones every time, drawn without replacement; all if there are no more."""
         rows = reference_rows(len(self), count)
         return Features(self.features.features[rows], self.features.logits[rows])
 
     def to_weights(self) -> Weights:
-        """For storage; the inverse of `from_weights`."""
+        """Convert to weights for storage; the inverse of `from_weights`."""
         tensors = {"features": self.features.features, "logits": self.features.logits, **self.statistics.to_tensors()}
         return Weights(tensors, {"kind": STORED_KIND, "name": self.name, "images": self.digest})
 
     @classmethod
     def from_weights(cls, weights: Weights) -> ImageFeatures:
-        """Read what `to_weights` wrote. Raises EvaluationError for any other file."""
+        """Read features stored by `to_weights`. Raises EvaluationError for any other file."""
         about, tensors = weights.metadata, weights.tensors
         if (
             about.get("kind") != STORED_KIND
@@ -96,10 +96,10 @@ class ImageFeatures:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The features by one extractor of the real images that samples are compared with.
+    """One extractor's features of the real images that samples are compared with.
 
-    real: the images of `split`. held_out: those of the other one, None where there are none. floor: Frechet distance
-    of `floor_count` held-out images from the real ones, what samples of their law reach at that size; see `floor_at`.
+    real: the images of `split`. held_out: those of the other split, None if there are none. floor: Frechet distance of
+    `floor_count` held-out images from the real ones, which perfect samples reach at that size; see `floor_at`.
     """
 
     extractor: ExtractorFacts
@@ -119,7 +119,7 @@ class Reference:
         split: Split,
         floor_samples: int,
     ) -> Reference:
-        """floor_samples: how many held-out images the floor is taken from, since the distance depends on the count."""
+        """floor_samples: number of held-out images for the floor, since the distance depends on the count."""
         if held_out is None:
             return cls(extractor, split, real, None, None, 0)
         some = FeatureStatistics.of(held_out.some(floor_samples).features)
@@ -129,11 +129,11 @@ class Reference:
 
     @property
     def train_and_test(self) -> tuple[ImageFeatures | None, ImageFeatures | None]:
-        """Features of the training and of the test images, whichever of them samples are compared with."""
+        """Features of the training images and of the test images, whichever split is the reference."""
         return train_and_test(self.split, self.real, self.held_out)
 
     def floor_at(self, count: int) -> tuple[float | None, int]:
-        """The floor for `count` samples, and the number of held-out images behind it: as many, where there are.
+        """The floor for `count` samples, and the number of held-out images behind it: as many if available.
 
         A Frechet distance falls with the number of samples, so only distances at equal counts may be divided.
         """
@@ -145,7 +145,7 @@ class Reference:
         return self._floors[count], count
 
     def protocol(self, rules: EvaluationRules) -> Protocol:
-        """These rules with this extractor and these real images."""
+        """The protocol of these rules with this extractor and these real images."""
         return Protocol(
             **asdict(rules.within(rules.num_samples, len(self.real))),
             extractor=self.extractor.name,
@@ -160,7 +160,7 @@ class Reference:
         )
 
     def check(self, extractor: FeatureExtractor) -> None:
-        """Raise EvaluationError unless this reference was made with exactly this extractor."""
+        """Raise EvaluationError unless this reference was computed with exactly this extractor."""
         mine, theirs = (
             (facts.name, facts.digest, facts.preprocessing) for facts in (self.extractor, ExtractorFacts.of(extractor))
         )
@@ -175,17 +175,17 @@ References = Mapping[str, Reference]  # by the extractor's name
 
 
 def reference_and_held_out(images: ImageSplits, reference: Split) -> tuple[ImageSet, ImageSet]:
-    """The split that samples are compared with, and the other one, which is held out."""
+    """The split that samples are compared with, and the other split, which is held out."""
     return (images.train, images.test) if reference == "train" else (images.test, images.train)
 
 
 def train_and_test(reference: Split, real: Some, held_out: Some) -> tuple[Some, Some]:
-    """Training and test images, or anything of them, of the reference split and of the other one."""
+    """Reorder reference and held-out images, or values derived from them, as training and test."""
     return (real, held_out) if reference == "train" else (held_out, real)
 
 
 def check_references(extractors: Iterable[FeatureExtractor], references: References) -> None:
-    """Raise EvaluationError where the reference of an extractor is missing or of another one."""
+    """Raise EvaluationError if the reference of an extractor is missing or belongs to another extractor."""
     for extractor in extractors:
         if extractor.name not in references:
             raise EvaluationError(f"there is no reference for the extractor {extractor.name!r}; build it first")
@@ -193,10 +193,10 @@ def check_references(extractors: Iterable[FeatureExtractor], references: Referen
 
 
 def reference_rows(total: int, count: int) -> Tensor:
-    """Indices int64 [min(count, total)] of real images that stand for all; in order where all are taken.
+    """Indices int64 [min(count, total)] of a fixed random subset of real images; in order if all are taken.
 
-    The same ones whatever the rules' seed, so that all runs are held against the same images. Generated images are
-    drawn by `papergan.metrics.random_subsets`, independently of these.
+    The same whatever the rules' seed, so that all runs are compared with the same images. Generated images are drawn by
+    `papergan.metrics.random_subsets`, independently of these.
     """
     if count >= total:
         return torch.arange(total)

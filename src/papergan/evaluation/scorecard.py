@@ -20,16 +20,16 @@ from papergan.metrics.registry import (
 
 
 class Document(BaseModel):
-    """The base of what is stored as JSON: refuses unknown keys, and numbers that are not finite."""
+    """The base class of JSON documents: rejects unknown keys, and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RealRow(Document):
-    """Scores of real images in place of samples.
+    """Scores of real images instead of samples.
 
-    name: "real test set", what an honest generator could reach; "train copies", what a photocopier does reach.
-    dataset: of the images. protocols, metrics: as in a score card; the number of samples is that of the row.
+    name: "real test set", what an honest generator could reach; "train copies", what a copying generator reaches.
+    dataset: of the images. protocols, metrics: as in a score card, with this row's number of samples.
     """
 
     name: str
@@ -39,7 +39,7 @@ class RealRow(Document):
 
 
 class BestScore(BaseModel):
-    """Where a metric was at its best during training; all metrics of that moment stand beside `epoch` and `step`."""
+    """The point in training at which a metric was best: `epoch`, `step`, and all metrics at that point."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     __pydantic_extra__: dict[str, float] = Field(init=False)
@@ -54,16 +54,16 @@ class BestScore(BaseModel):
 
 
 class ScoreCard(Document):
-    """One run. dataset: as its image set names itself. diverged: None, or what happened and at which step.
-    pruned: None, or at which evaluation the sweep that it is a trial of ended it.
+    """The scores of one run. dataset: the name of its image set. diverged: None, or what happened and at which step.
+    pruned: None, or at which evaluation the sweep that this trial belongs to ended it.
 
-    final: metrics at the end of training, empty where there are none. best_fid, best_is: see BestScore.
-    generator_digest: of the generator that `final` is about, `Weights.digest`; None where a run diverged before it had
+    final: metrics at the end of training, empty if there are none. best_fid, best_is: see BestScore.
+    generator_digest: `Weights.digest` of the generator that `final` describes; None if a run diverged before it had
     one.
     variant: the recipe without its seed, `Recipe.variant`. real_rows: real images scored by the same rules.
-    models: digests of the trained models that the training read, by their part in it: teacher, start.
-    commit: of this project; dirty: with changes that are in no commit. training_seconds: without evaluation.
-    sampling_seconds: of one image by the published generator, in the batches in which it is evaluated; None where a run
+    models: digests of the trained models used in training, by role: teacher, start.
+    commit: of this project; dirty: whether there were uncommitted changes. training_seconds: without evaluation.
+    sampling_seconds: for one image of the published generator, at the batch size of its evaluation; None if a run
     diverged.
     """
 
@@ -104,23 +104,23 @@ class ScoreCard(Document):
         except ValidationError as error:
             first = error.errors()[0]
             what = f"{'.'.join(map(str, first['loc'])) or 'card'}: {first['msg']}"
-        except EvaluationError as error:  # of a protocol
+        except EvaluationError as error:  # from a protocol
             what = str(error)
         raise EvaluationError(f"scores of {sanitise(name)}: {sanitise(what)}; evaluate the run again")
 
     @property
     def run(self) -> str:
-        """Which run this is of; a later card of the same run replaces it."""
+        """The identity of the run; a later card of the same run replaces this one."""
         return f"{self.experiment} on {self.dataset}, variant {self.variant}, seed {self.seed}"
 
     @property
     def ended_early(self) -> str | None:
-        """Why there are no final scores: it diverged, or was pruned; None where there are."""
+        """Why there are no final scores: the run diverged or was pruned; None if there are."""
         return self.diverged or self.pruned
 
     @property
     def best(self) -> dict[str, BestScore]:
-        """When it was at its best, by criterion, "fid" and "is"; without those that nothing was measured of."""
+        """The best points of the run by criterion, "fid" and "is", without criteria that were not measured."""
         found = {"fid": self.best_fid, "is": self.best_is}
         return {which: moment for which, moment in found.items() if moment is not None}
 
@@ -140,14 +140,14 @@ class ScoreCard(Document):
 
 
 def protocols_of(protocols: Sequence[Protocol], metrics: Mapping[str, float]) -> Iterator[Protocol]:
-    """Those under which these metrics were measured: same extractor, same number of samples."""
+    """The protocols under which these metrics were measured: same extractor, same number of samples."""
     for protocol in protocols:
         if metrics.get(f"{protocol.metric_prefix}num_samples") == protocol.num_samples:
             yield protocol
 
 
 def _check_name(name: str, prefixes: Set[str], metrics: Mapping[str, float]) -> None:
-    """Raise ValueError for a name that is no metric's, and for a metric under no protocol."""
+    """Raise ValueError for an unknown metric name, and for a metric without a protocol."""
     of_one_class = metric_and_class(name)
     found = prefix_and_metric(name if of_one_class is None else of_one_class[0])
     if found is None:
@@ -162,7 +162,7 @@ class ImageScores(Document):
     """The result of `evaluate_images`: scores of images, and how they were computed.
 
     fake, real, held_out: the images, by path; counts and digests are in the protocols and in `fake_digest`.
-    real_rows: the held-out and the real images in the place of the fakes, by the same rules.
+    real_rows: scores of the held-out and the real images instead of the fakes, by the same rules.
     """
 
     fake: str
@@ -178,7 +178,7 @@ class ImageScores(Document):
     versions: dict[str, str]
 
     def as_rows(self) -> list[dict[str, Any]]:
-        """For a table: one row per metric, with its label, its value, and what real images have in its place."""
+        """Rows for a table: one row per metric, with its label, its value, and the values of real images."""
         rows = []
         for label, name, metric, prefix in self._labelled():
             row: dict[str, Any] = {"metric": metric.title, "protocol": label, "value": self.metrics[name]}
@@ -187,7 +187,7 @@ class ImageScores(Document):
         return rows
 
     def floors(self) -> list[str]:
-        """Each Frechet distance compared with that of as many held-out images, as text; [] where none are held out."""
+        """Each Frechet distance compared with that of as many held-out images, as text; [] if none are held out."""
         sentences = []
         for protocol in self.protocols:
             name = f"{protocol.metric_prefix}fid"

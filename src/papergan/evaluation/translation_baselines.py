@@ -1,4 +1,4 @@
-"""What does without a network, beside which a translation is measured: enlargement, fillings of holes, the input."""
+"""Baselines without a network for translations: upscaling, filling of holes, the input itself."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 from papergan.data.degradations import BATCH, grey, resampled
 
 BASELINES = ("bicubic", "mean fill", "nearest fill", "input")
-AT_ONCE = 256  # images whose holes are filled
+AT_ONCE = 256  # images whose holes are filled together
 
 
 def baselines(inputs: Tensor, channels: int, shape: tuple[int, int]) -> Iterator[tuple[str, Tensor]]:
-    """What does without a network, by name: images uint8 [N, channels, *shape] made of the inputs.
+    """Baseline images by name: uint8 [N, channels, *shape], made from the inputs without a network.
 
-    Smaller inputs are enlarged, "bicubic"; holes are filled by the mean of what is there, "mean fill", and by the
-    nearest pixel that is there, "nearest fill"; any others are left as they are, "input".
+    Smaller inputs are upscaled, "bicubic"; holes are filled with the mean of known pixels, "mean fill", and with the
+    nearest known pixel, "nearest fill"; other inputs are unchanged, "input".
     """
     if inputs.shape[1] == channels + 1:
         yield "mean fill", torch.cat([_mean_fill(part) for part in torch.split(inputs, BATCH)])
@@ -38,7 +38,7 @@ def _mean_fill(inputs: Tensor) -> Tensor:
 
 
 def _nearest_fill(inputs: Tensor) -> Tensor:
-    """Every missing pixel is the nearest one that is there, by the city-block distance, grown from the hole's edge."""
+    """Fill every missing pixel with the nearest known one by city-block distance, growing from the hole's edge."""
     images, missing = inputs[:, :-1].clone(), inputs[:, -1:] > 0
     for _ in range(2 * inputs.shape[-1]):
         if not bool(missing.any()):
@@ -46,7 +46,7 @@ def _nearest_fill(inputs: Tensor) -> Tensor:
         for shift, axis in ((1, 2), (-1, 2), (1, 3), (-1, 3)):
             there = (~missing).roll(shift, axis)
             edge = 0 if shift == 1 else inputs.shape[-1] - 1
-            there.select(axis, edge).fill_(False)  # what was rolled in from the other side
+            there.select(axis, edge).fill_(False)  # wrapped around from the other side
             filled = missing & there
             images = torch.where(filled, images.roll(shift, axis), images)
             missing = missing & ~filled

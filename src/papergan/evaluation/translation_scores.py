@@ -1,4 +1,4 @@
-"""Scores of a translation on test images: those of generated images, of pairs, classes and cycles."""
+"""Scores of a translation on test images: scores of generated images, pairs, classes and cycles."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from papergan.metrics.ms_ssim import WINDOW
 from papergan.metrics.pair_similarity import luma, psnr, ssim
 from papergan.metrics.registry import TO_INPUTS
 
-AT_ONCE = 256  # images through a network
+AT_ONCE = 256  # images per batch
 Stop = Callable[[], bool] | None
 
 
 @dataclass(frozen=True)
 class TranslationTest:
-    """What one direction is tested on: the first `num_samples` test images of its inputs.
+    """The test of one direction of a translation, on the first `num_samples` test images of its inputs.
 
-    target: what they become, of the test split. evaluator: against real images of that kind. rules: of the evaluation.
-    classes: those that the target's data set was cut down to, or none. lpips: by which pairs are compared too. back:
-    whether this is the way back to the recipe's input images, whose metrics are called so.
+    target: the images that inputs become, test split. evaluator: against real images of that kind. rules: of the
+    evaluation. classes: those that the target's data set was restricted to, or none. lpips: for comparing pairs, or
+    None. back: whether this is the direction back to the recipe's input images, whose metrics have a prefix.
     """
 
     target: ImageSet
@@ -45,12 +45,12 @@ class TranslationTest:
 
     @property
     def given(self) -> Tensor:
-        """The inputs that are translated, uint8 [N, C', S', S']."""
+        """The inputs to translate, uint8 [N, C', S', S']."""
         return self.inputs.images[: self.rules.num_samples]
 
     @cached_property
     def protocols(self) -> tuple[Protocol, ...]:
-        """Of these scores, by extractor."""
+        """The protocols of these scores, one per extractor."""
         found = [held.protocol(self._rules) for held in self.evaluator.references.values()]
         if self.back:
             found = [replace(one, direction=TO_INPUTS) for one in found]
@@ -65,14 +65,14 @@ class TranslationTest:
     def score(
         self, network: nn.Module, back: nn.Module | None, device: torch.device, stop: Stop, what: str
     ) -> dict[str, float]:
-        """Every score of what the network makes of the inputs. back: the other direction, for the error of a cycle."""
+        """Every score of the network's translations of the inputs. back: the other direction, for the cycle error."""
         scores = self.score_images(translated(network, self.given, device), stop, what)
         if back is not None:
             scores[self._named("cycle_error")] = cycle_error(network, back, self.given, device)
         return scores
 
     def score_images(self, made: Tensor, stop: Stop, what: str) -> dict[str, float]:
-        """Every score of translated images, uint8 [N, C, S, S]: the evaluator's, those of pairs, and of classes."""
+        """Every score of translated images, uint8 [N, C, S, S]: the evaluator's, pair scores, and class scores."""
         features = self.evaluator.extract(torch.split(made, AT_ONCE), self._rules, should_stop=stop, what=what)
         scores = self.evaluator.score_features(features, self._rules, stop)
         scores |= self._of_classes(features.features)
@@ -83,7 +83,7 @@ class TranslationTest:
         return {self._named(name): value for name, value in scores.items()}
 
     def baseline_rows(self, stop: Stop = None) -> tuple[RealRow, ...]:
-        """The scores of what does without a network, beside those of the generator in tables."""
+        """The scores of baselines without a network, listed next to the generator's in tables."""
         spec = self.target.spec
         return tuple(
             RealRow(
@@ -98,18 +98,18 @@ class TranslationTest:
 
     @cached_property
     def _rules(self) -> EvaluationRules:
-        """The rules, with no count beyond the images that there are."""
+        """The rules, with counts limited to the available images."""
         known = [len(held.real) for held in self.evaluator.references.values()]
         return self.rules.within(len(self.given), min([len(self.target), *known]))
 
     @property
     def _border(self) -> int:
-        """What is cut off before pairs are compared: the factor of super-resolution, as its papers do; else nothing."""
+        """Pixels cropped before pairs are compared: the factor of super-resolution, as in its papers; else none."""
         factor = self.target.spec.size // self.inputs.spec.size
         return factor if factor > 1 else 0
 
     def _of_classes(self, features: Mapping[str, Features]) -> dict[str, float]:
-        """The share that a classifier of all of the data set's classes takes for one of the target's."""
+        """The share that a classifier of all the data set's classes assigns to one of the target's classes."""
         scores = {}
         for extractor in self.evaluator.extractors:
             names = extractor.class_names
@@ -123,7 +123,7 @@ class TranslationTest:
 def pair_scores(made: Tensor, wanted: Tensor, border: int = 0) -> dict[str, float]:
     """Means over pairs of uint8 [N, C, H, W]: psnr and ssim of all channels, psnr_y and ssim_y of the luminance.
 
-    border: pixels that are cut off at each side before. No SSIM of images that are below 11 pixels then.
+    border: pixels cropped from each side first. SSIM is left out for images that are then below 11 pixels.
     """
     sums: dict[str, list[Tensor]] = {}
     for one, other in zip(torch.split(made, AT_ONCE), torch.split(wanted, AT_ONCE), strict=True):
@@ -139,7 +139,7 @@ def pair_scores(made: Tensor, wanted: Tensor, border: int = 0) -> dict[str, floa
 
 @torch.no_grad()
 def translated(network: nn.Module, inputs: Tensor, device: torch.device) -> Tensor:
-    """uint8 [N, C', S', S'] through a network in evaluation mode, as bytes on the host."""
+    """Translate uint8 [N, C', S', S'] by a network in evaluation mode; returns bytes on the host."""
     was_training = network.training
     network.eval()
     try:
@@ -151,7 +151,7 @@ def translated(network: nn.Module, inputs: Tensor, device: torch.device) -> Tens
 
 @torch.no_grad()
 def cycle_error(there: nn.Module, back: nn.Module, inputs: Tensor, device: torch.device) -> float:
-    """Mean |F(G(x)) - x| of inputs uint8 [N, C, S, S], in grey levels of 255, without rounding between."""
+    """Mean |F(G(x)) - x| of inputs uint8 [N, C, S, S], in grey levels of 255, without intermediate rounding."""
     total = 0.0
     for part in torch.split(inputs, AT_ONCE):
         given = to_model_range(part.to(device))

@@ -1,1 +1,1 @@
-"""The kernel: a GAN as a game of players with optimisers, turns and objectives. It knows no system and no paper."""
+"""The core: a GAN as a game of players with optimisers, turns and objectives, independent of any system or paper."""

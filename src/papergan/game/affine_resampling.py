@@ -1,7 +1,7 @@
 """Resampling of images on an affine grid, differentiable twice in the images.
 
-torch's grid_sample has no second derivative on most devices, which gradient penalties through an augmentation need.
-Resampling is linear in the images, so its derivative is its transpose and the derivative of that is resampling again.
+Gradient penalties through an augmentation need a second derivative, which torch's grid_sample lacks on most devices.
+Resampling is linear in the images, so its derivative is its transpose, whose derivative is resampling again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 _MODES = {"bilinear": 0, "nearest": 1}
 _PADDINGS = {"zeros": 0, "border": 1, "reflection": 2}
-BYTES_AT_ONCE = 2**28  # of the matrices of `transposed_in_order`, which are taken in parts
+BYTES_AT_ONCE = 2**28  # of the matrices in `transposed_in_order`, which are processed in parts
 
 
 def warp(
@@ -24,9 +24,9 @@ def warp(
     padding: Literal["zeros", "border", "reflection"],
     size: int | None = None,
 ) -> Tensor:
-    """Resample images [B, C, S, S] at affine [B, 2, 3] of the output's coordinates; image edges are at -1, 1.
+    """Resample images [B, C, S, S] at an affine map [B, 2, 3] of the output's coordinates; image edges are at -1, 1.
 
-    size: of the output, pixels; None for that of the images.
+    size: of the output, in pixels; None for the size of the images.
     """
     with torch.autocast(images.device.type, enabled=False):
         grid = _grid(affine.detach(), size or images.shape[2], size or images.shape[3])
@@ -35,9 +35,9 @@ def warp(
 
 
 def _grid(affine: Tensor, height: int, width: int) -> Tensor:
-    """The places of the output's pixels in the input, [B, H, W, 2].
+    """The input coordinates of the output's pixels, [B, H, W, 2].
 
-    torch's affine_grid is a product of matrices, which TF32 would round to ten bits.
+    torch's affine_grid is a matrix product, which TF32 would round to ten bits.
     """
     down, right = ((torch.arange(n, dtype=affine.dtype, device=affine.device) * 2 + 1) / n - 1 for n in (height, width))
     of_right, of_down, move = affine[:, None, None].unbind(-1)
@@ -79,12 +79,12 @@ class _Transpose(torch.autograd.Function):
 
 
 def transposed_in_order(gradient: Tensor, grid: Tensor, shape: torch.Size, mode: int, padding: int) -> Tensor:
-    """The transpose of the resampling of images of this shape, each sum in an order that never changes.
+    """The transpose of the resampling of images of this shape, summed in a fixed order (deterministic).
 
-    torch's kernel adds in any order on a GPU, and refuses where that is forbidden. Here it is a product with the matrix
-    of the resampling, whose rows are what becomes of an image that is 1 at one pixel and 0 elsewhere. The product is
-    in float64, so that no switch for float32 takes digits from it. Rows and images are taken in parts of at most
-    BYTES_AT_ONCE: a whole matrix has 12 S^2 S'^2 bytes, 1.2 GB where ADA resamples images of 32x32 pixels.
+    torch's kernel adds in any order on a GPU, and raises an error under deterministic algorithms. Here the transpose is
+    a product with the matrix of the resampling; each row is the result for an image that is 1 at one pixel and 0
+    elsewhere. The product is in float64, so no setting for float32 reduces its precision. Rows and images are processed
+    in parts of at most BYTES_AT_ONCE: a whole matrix has 12 S^2 S'^2 bytes, 1.2 GB when ADA resamples 32x32 images.
     """
     count, inputs, outputs = len(gradient), shape[2] * shape[3], grid.shape[1] * grid.shape[2]
     row = 12 * outputs  # bytes: float32, and float64

@@ -1,7 +1,7 @@
 """Differentiable augmentation of real and generated images (Zhao et al. 2020, arXiv:2006.10738).
 
-Every image gets its own draw, always (there is no probability of skipping). Gradients flow through, twice
-differentiable, so that R1 may be taken before the augmentation. Values may leave [-1, 1]; they are not clamped.
+Every image is always augmented, with its own random draw (no probability of skipping). The augmentation is twice
+differentiable, so R1 may be taken before it. Values may leave [-1, 1]; they are not clamped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def color(images: Tensor) -> Tensor:
 
 
 def translation(images: Tensor, ratio: float = 0.125) -> Tensor:
-    """Shift by whole pixels, each way uniform in -s..s, s = int(size * ratio + 0.5); what enters is 0 (mid-grey)."""
+    """Shift by whole pixels, uniform in -s..s on each axis, s = int(size * ratio + 0.5); filled with 0 (mid-grey)."""
     size = images.shape[-1]
     reach = int(size * ratio + 0.5)
     shift = per_image(lambda n: torch.randint(-reach, reach + 1, (n, 2), device=images.device), len(images))
@@ -39,7 +39,7 @@ def translation(images: Tensor, ratio: float = 0.125) -> Tensor:
 
 
 def cutout(images: Tensor, ratio: float = 0.5) -> Tensor:
-    """Set one square of side int(size * ratio + 0.5) to 0, its centre anywhere, clipped at the border."""
+    """Set one square of side int(size * ratio + 0.5) to 0, centred anywhere, clipped at the border."""
     size = images.shape[-1]
     side = int(size * ratio + 0.5)
     places = size + (1 - side % 2)
@@ -51,7 +51,7 @@ def cutout(images: Tensor, ratio: float = 0.5) -> Tensor:
 
 
 def rotation(images: Tensor, degrees: float = 15.0) -> Tensor:
-    """Rotation by U(-degrees, degrees) about the centre, bilinear, reflected at the border."""
+    """Rotate by U(-degrees, degrees) about the centre, bilinear, reflected at the border."""
     angle = (_uniform(images).flatten() * 2.0 - 1.0) * math.radians(degrees)
     affine = _affine(images, cosine=angle.cos(), sine=angle.sin(), shift=0.0)
     return warp(images, affine, mode="bilinear", padding="reflection")
@@ -60,7 +60,7 @@ def rotation(images: Tensor, degrees: float = 15.0) -> Tensor:
 STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "color": color,
     "translation": translation,
-    "crop": translation,  # at a fixed size: a shift loses what leaves the frame
+    "crop": translation,  # at a fixed size, cropping is a shift that loses what leaves the frame
     "cutout": cutout,
     "rotation": rotation,
 }
@@ -69,7 +69,7 @@ STEPS: dict[str, Callable[[Tensor], Tensor]] = {
 class DiffAugment:
     """Applies the steps of a policy such as "color,translation,cutout" in the order given.
 
-    A plus sign separates as well, because a comma ends a value on Kedro's command line.
+    A plus sign also separates steps, because a comma ends a value on Kedro's command line.
     Raises ValueError for an unknown or an empty policy.
     """
 

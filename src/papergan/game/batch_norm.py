@@ -10,12 +10,12 @@ from papergan.game.sharding import batch_mean, global_count, is_shared
 
 
 class _OverRanks(_BatchNorm):
-    """BatchNorm whose mean and variance are those of all ranks' images.
+    """BatchNorm with the mean and variance of all ranks' images.
 
-    The mean first, then the mean square about it: exact where the difference of raw moments loses digits.
+    The mean is computed first, then the mean square about it: a difference of raw moments would lose digits.
 
-    The running variance is the unbiased one of the whole batch, as torch has it. Without an active shard, and in
-    evaluation mode, it is torch's own. torch's SyncBatchNorm takes no tensors on a CPU.
+    The running variance is the unbiased one of the whole batch, as in torch. Without an active shard, and in
+    evaluation mode, this is torch's own layer. torch's SyncBatchNorm does not accept tensors on a CPU.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -63,10 +63,10 @@ _SHARED: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def share_batch_norm(module: nn.Module) -> None:
-    """Turn every BatchNorm in `module` into a synchronised one. Weights, buffers and their names stay.
+    """Turn every BatchNorm in `module` into a synchronised one. Weights, buffers and their names are kept.
 
-    The layers change their class in place, because optimisers and averages hold what they are made of.
-    Raises ValueError for a kind of BatchNorm that has no such class.
+    The layers change their class in place, because optimisers and averages refer to their tensors.
+    Raises ValueError for a kind of BatchNorm without a synchronised version.
     """
     for layer in module.modules():
         if type(layer) in _SHARED:

@@ -31,22 +31,22 @@ from papergan.messages import first_cause
 
 logger = logging.getLogger(__name__)
 
-WARM_UP = 3  # eager iterations of a kind before its recording: kernels are chosen, optimisers make their state
-PATIENCE = 8  # resets after which nothing had been recorded, until a warning says so
+WARM_UP = 3  # eager iterations of a kind before its recording: kernels are chosen, optimisers create their state
+PATIENCE = 8  # consecutive resets without a recording before a warning
 
 
 class Engine(Protocol):
     """Records work on the device and replays it."""
 
     def run(self, work: Callable[[], Report]) -> Report:
-        """Do the work now, on the stream of the recordings, which sets up what they need."""
+        """Do the work now, on the recordings' stream, to set up what they need."""
 
     def record(self, work: Callable[[], Report]) -> tuple[Callable[[], None], Report]:
         """Record the work without doing it. Returns a function that replays it, and the tensors that it writes."""
 
 
 class CudaEngine:
-    """The engine of CUDA graphs, on a stream of their own; they share one memory pool, since one runs at a time."""
+    """The CUDA graph engine, on its own stream; graphs share one memory pool, since only one runs at a time."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -82,7 +82,7 @@ class Iteration:
 
     @property
     def kind(self) -> object:
-        """The key of the recording that serves this iteration: its turns, and the shapes of its batches."""
+        """The key of the recording for this iteration: its turns, and the shapes of its batches."""
         shapes = tuple((name, tensor.shape) for batch in self.batches for name, tensor in batch.items())
         return tuple(map(id, self.turns)), shapes
 
@@ -100,14 +100,14 @@ class Recording:
 class GraphedStep:
     """Wraps `training_step`: records an iteration of each kind, verifies the recording, and replays it from then on.
 
-    The first three iterations of a kind run eagerly, the next one is recorded besides, and the one after it is both
-    replayed and run eagerly, from the same state: only where both give the same does the recording serve from then on.
-    The state of the eager run is kept. Where anything cannot be recorded or differs, all iterations that follow run
-    eagerly, and one warning says why. Optimisers' numbers other than the learning rate are fixed in a recording: where
-    one of them changes (`Player.schedules`), recordings are dropped and made anew; so they are where a network changes
-    that follows the progress, see `FollowsProgress`. Where that leaves nothing recorded for long, one warning says so.
-    exact: whether "the same" means the same bits; see `StateSnapshot.first_difference` otherwise. engine: becomes None
-    when recordings are given up. `Trainer` makes one where `training.cuda_graphs` asks for it and the device is a GPU.
+    The first three iterations of a kind run eagerly, the next one is also recorded, and the one after it is both
+    replayed and run eagerly, from the same state: the recording is used from then on only if both give the same result.
+    The state of the eager run is kept. If anything cannot be recorded or differs, all further iterations run eagerly,
+    and one warning says why. Optimiser hyperparameters other than the learning rate are fixed in a recording: when one
+    changes (`Player.schedules`), recordings are dropped and made again; likewise when a network that follows the
+    progress changes, see `FollowsProgress`. If this leaves nothing recorded for long, one warning says so.
+    exact: whether "the same" means bit-identical; see `StateSnapshot.first_difference` otherwise. engine: becomes None
+    when recording is given up. `Trainer` creates this if `training.cuda_graphs` is set and the device is a GPU.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class GraphedStep:
         return self._replay(recording, iteration) if recording.checked else self._verify(recording, iteration)
 
     def _warn_of_changes(self) -> None:
-        """Say, once, that numbers change too often for anything to be recorded."""
+        """Warn, once, that hyperparameters change too often for anything to be recorded."""
         self._patience = PATIENCE if self._recordings and self._patience > 0 else self._patience - 1
         if self._patience == 0:
             logger.warning("Running without CUDA graphs for now: numbers that a recording fixes change too often")
@@ -161,7 +161,7 @@ class GraphedStep:
         return work() if self.engine is None else self.engine.run(work)
 
     def _warm_up(self, iteration: Iteration) -> Report:
-        """Run eagerly, and record the iteration where this kind has run often enough."""
+        """Run eagerly, and record the iteration if this kind has run often enough."""
         kind, before = iteration.kind, addresses(self.game, self.guard)
         if self._eager_runs[kind] == WARM_UP:
             self._record(iteration)
@@ -182,13 +182,13 @@ class GraphedStep:
         try:
             repeat, report = self.engine.record(work)
             self._scalars.refill(iteration.progress)
-        except Exception as error:  # whatever it is: a fault of the game itself shows in the eager run, which is next
+        except Exception as error:  # any kind: a bug in the game itself shows in the eager run, which is next
             self._fall_back(first_cause(error))
         else:
             self._recordings[iteration.kind] = Recording(own, repeat, report)
 
     def _replay(self, recording: Recording, iteration: Iteration) -> Report:
-        """Copy batches and schedules to where the recording reads them, replay it, and update the learning rates."""
+        """Copy batches and schedules into the recording's tensors, replay it, and update the learning rates."""
         pairs = zip(recording.batches, iteration.batches, strict=True)
         copies = [(own[name], given[name]) for own, given in pairs for name in own]
         torch._foreach_copy_([own for own, _ in copies], [given for _, given in copies])
@@ -200,7 +200,7 @@ class GraphedStep:
         return recording.report
 
     def _verify(self, recording: Recording, iteration: Iteration) -> Report:
-        """Replay and run eagerly from the same state; compare. The state of the eager run stays."""
+        """Replay and run eagerly from the same state, and compare. The state of the eager run is kept."""
         begin = StateSnapshot(self.game, self.guard)
         try:
             report, found = self._compare(recording, iteration, begin)
@@ -218,7 +218,7 @@ class GraphedStep:
         return report
 
     def _compare(self, recording: Recording, iteration: Iteration, begin: StateSnapshot) -> tuple[Report, str | None]:
-        """The report of the eager run, and where the replay differs from it; None where it does not."""
+        """The report of the eager run, and where the replay differs from it; None if it does not."""
         repeated = StateSnapshot(self.game, self.guard, self._replay(recording, iteration))
         begin.restore()
         again = None
@@ -231,7 +231,7 @@ class GraphedStep:
         return report, found and f"a repeated iteration came to something else than the same one run eagerly: {found}"
 
     def _obstacle(self) -> str | None:
-        """Why this game cannot be recorded, as far as that is known beforehand; None where nothing is known."""
+        """Why this game cannot be recorded, as far as known beforehand; None if no reason is known."""
         if is_shared():
             return "each batch is shared out to several processes"
         others = [name for name, one in self.game.controllers.items() if not getattr(one, "on_device", False)]
@@ -251,7 +251,7 @@ def _recordable(optimisers: Iterable[Optimizer]) -> Iterator[None]:
     try:
         for group in groups:
             if "capturable" in group:
-                group["capturable"] = group["params"][0].is_cuda  # torch refuses it elsewhere
+                group["capturable"] = group["params"][0].is_cuda  # torch rejects it elsewhere
         yield
     finally:
         for group, settings in zip(groups, kept, strict=True):

@@ -1,4 +1,4 @@
-"""Inputs of a discriminator: images alone, pairs of image and latent, images with classes, several of them packed."""
+"""Inputs of a discriminator: images alone, pairs of image and latent, images with classes, packs of several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class DiscriminatorInput(Protocol):
     """The discriminator's arguments for each side; hashable, since its outputs are cached by match.
 
-    images_per_score: how many images of the batch one score is of.
+    images_per_score: how many images of the batch share one score.
     """
 
     @property
@@ -29,7 +29,7 @@ class DiscriminatorInput(Protocol):
 
 
 class RealSource(Protocol):
-    """Images [B, C, S, S] in [-1, 1], float32, and their classes, int64 [B], in the place of those of a batch of B."""
+    """Images [B, C, S, S] in [-1, 1], float32, and their classes, int64 [B], that replace those of a batch of B."""
 
     def images(self, context: StepContext) -> Tensor: ...
 
@@ -74,9 +74,9 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images with one-hot classes [B, K]: those of the real images, and those that the prior drew.
+    """Images with one-hot classes [B, K]: those of the real images, and those drawn by the prior.
 
-    The prior's draw is (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
+    The prior draws (latent, classes). Source: Mirza and Osindero 2014, arXiv:1411.1784, eq. 2.
     """
 
     images_per_score: ClassVar[int] = 1
@@ -91,7 +91,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class WithInput:
-    """Images beside the input that belongs to them: (y, x) on the real side, (G(x), x) on the generated one."""
+    """Images with the input that belongs to them: (y, x) on the real side, (G(x), x) on the generated side."""
 
     images_per_score: ClassVar[int] = 1
 
@@ -106,7 +106,7 @@ class WithInput:
 class Packed:
     """Groups of images that get one score together, concatenated along the channels: [B, C, ...] -> [B/m, m C, ...].
 
-    Whatever else belongs to an image, classes or latents, is concatenated with it. The discriminator is one for
+    Classes or latents that belong to the images are concatenated too. The discriminator is one for
     `ImageSpec.packed(m)`. A step of B real images has B/m scores. Source: Lin et al. 2018, arXiv:1712.04086, section 2.
     """
 
@@ -127,5 +127,5 @@ class Packed:
 
 
 def packed(count: int, inputs: DiscriminatorInput | None = None) -> DiscriminatorInput | None:
-    """The input of a discriminator of `count` images at once; of one image, `inputs` as they are."""
+    """The input of a discriminator that sees `count` images at once; for one image, `inputs` unchanged."""
     return inputs if count == 1 else Packed(count, inputs or images_only)

@@ -17,8 +17,8 @@ class EMA:
     """Exponential moving average: theta_ema <- decay * theta_ema + (1 - decay) * theta, after every training step.
 
     In float32. decay: in [0, 1), a constant or a schedule. Source: Karras et al. 2018, arXiv:1710.10196, section 3.
-    Weights are averaged; buffers (BatchNorm's running statistics) are copied from the generator in training, and are to
-    be re-estimated with `Sampler.estimate_batch_norm` before anything is sampled for evaluation or export.
+    Weights are averaged; buffers (BatchNorm's running statistics) are copied from the generator in training, and must
+    be re-estimated with `Sampler.estimate_batch_norm` before sampling for evaluation or export.
     """
 
     def __init__(self, decay: Schedule = 0.999) -> None:
@@ -27,16 +27,16 @@ class EMA:
         self.decay = decay
 
     def follow(self, source: Sampler) -> None:
-        """Start at the present weights of `source`, and average that from now on."""
+        """Start at the present weights of `source`, and average its weights from now on."""
         self.source = source
         self.sampler = copy.deepcopy(source).requires_grad_(False).eval()
 
     @torch.no_grad()
     def update(self, progress: Progress | GraphScalars) -> None:
-        """Take the present weights into the average."""
+        """Update the average with the present weights."""
         averaged, moving = _tensors(self.sampler), _tensors(self.source)
         share = value(self._share if callable(self.decay) else 1.0 - self.decay, progress)
-        if isinstance(share, Tensor):  # torch has this for a tensor per tensor only; the same bits
+        if isinstance(share, Tensor):  # torch takes tensor weights only as a list; bit-identical
             torch._foreach_lerp_(averaged[0], moving[0], [share] * len(moving[0]))
         else:
             torch._foreach_lerp_(averaged[0], moving[0], share)
@@ -44,7 +44,7 @@ class EMA:
             torch._foreach_copy_(averaged[1], moving[1])
 
     def _share(self, progress: Progress) -> float:
-        """1 - decay, taken in double precision: next to 1, float32 would keep three digits of it."""
+        """1 - decay, computed in double precision: for a decay near 1, float32 would keep three digits of it."""
         assert callable(self.decay)
         return 1.0 - self.decay(progress)
 

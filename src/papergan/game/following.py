@@ -1,4 +1,4 @@
-"""Networks that become other ones as training goes on."""
+"""Networks whose computation changes as training progresses."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from papergan.game.schedules import Progress
 
 
 class FollowsProgress(ABC):
-    """A network whose computation depends on the progress of training: one that grows, say.
+    """A network whose computation depends on the progress of training, for example one that grows.
 
-    It keeps on the host what its computation branches on, and in a buffer what a stored network must know of it.
+    Values that its computation branches on are kept on the host; what a stored network needs is kept in a buffer.
     """
 
     @abstractmethod
     def set_progress(self, progress: Progress) -> float:
-        """Become what the network is at this progress, without waiting for the device.
+        """Change to the network of this progress, without waiting for the device.
 
-        Called before every training step, on the network that trains and on its average. Returns the number that the
-        computation depends on: recordings of steps (CUDA graphs) are of one such number.
+        Called before every training step, on the trained network and on its average. Returns the number that the
+        computation depends on: a recorded step (CUDA graph) is valid for one such number.
         """
 
     def report(self) -> Mapping[str, float]:
-        """What the network is at now, for reports: numbers of the host by name, {"level": 1.5}; none by default."""
+        """The present state of the network, for reports: host numbers by name, {"level": 1.5}; none by default."""
         return {}
 
 
 def following_in(networks: nn.Module) -> list[FollowsProgress]:
-    """The networks among these modules, and their parts, that follow the progress."""
+    """All of these modules and their submodules that follow the progress."""
     return [one for one in networks.modules() if isinstance(one, FollowsProgress)]

@@ -41,10 +41,10 @@ class DiscriminatorOutput(NamedTuple):
 
 
 class EncoderOutput(NamedTuple):
-    """What a network reads from images: the output of the `encode` of `Game.encoder`.
+    """The output of an encoder: of `encode` of the network `Game.encoder`.
 
-    features: [B, F], in which nearest neighbours are looked for. latent: the generator's only argument, [B, Z], where
-    the network inverts the generator. logits: [B, K] of a categorical code, where there is one.
+    features: [B, F], for nearest-neighbour search. latent: the generator's only argument, [B, Z], if the network
+    inverts the generator. logits: [B, K] of a categorical code, if there is one.
     """
 
     features: Tensor
@@ -54,7 +54,7 @@ class EncoderOutput(NamedTuple):
 
 @dataclass(frozen=True)
 class Match:
-    """A pairing of generator and discriminator: from which source, against which real data, with which input.
+    """A pairing of a generator and a discriminator, with the generator's source, the real data and the input.
 
     source: a network that is a prior, or a key of the batch (another domain's images). real: a key of the batch.
     discriminator_input: the discriminator's input; None for the augmented images.
@@ -69,11 +69,11 @@ class Match:
 
 @dataclass(frozen=True)
 class Player:
-    """Networks with one optimiser, the schedules of its numbers, and the constraints applied after each step.
+    """Networks with one optimiser, its schedules, and the constraints applied after each step.
 
-    networks: names, or paths of parts of them, "generator.decoder". schedules: of any other number of the optimiser, by
-    its name in torch's parameter groups ("momentum", "weight_decay"), and of Adam's by "beta1" and "beta2".
-    max_gradient_norm: gradients whose joint norm is larger are scaled down to it; None = never.
+    networks: names, or paths of submodules, "generator.decoder". schedules: of other hyperparameters of the optimiser,
+    by name in torch's parameter groups ("momentum", "weight_decay"), and for Adam's betas by "beta1" and "beta2".
+    max_gradient_norm: gradients with a larger joint norm are scaled down to it; None = never.
     """
 
     networks: tuple[str, ...]
@@ -93,8 +93,8 @@ def always(progress: Progress) -> bool:
 class Turn:
     """An optimiser step of one player on the sum of these terms.
 
-    repeats: optimiser steps per training step; the r-th repeat of every turn sees the r-th real batch of it, so that a
-    training step draws as many batches as its most repeated turn (n_critic), and an epoch is counted by the critic's.
+    repeats: optimiser steps per training step; the r-th repeat of every turn sees the step's r-th real batch, so a
+    training step draws as many batches as its most repeated turn takes (n_critic), and epochs are counted by these.
     fakes_per_real: generated images per real image of the batch. when: in which training steps the turn is active; a
     player may have several turns (lazy regularisation).
     """
@@ -111,12 +111,12 @@ class Turn:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the terms in reports, "player.term", each once."""
+        """Unique names of the terms in reports, "player.term"."""
         return term_names(self.player, self.objective)
 
     @cached_property
     def guarded(self) -> tuple[str, ...]:
-        """Names of the values that `NonFiniteGuard` checks: the terms, and the norm of all gradients."""
+        """Names of the values that `NonFiniteGuard` checks: the terms, and the joint norm of all gradients."""
         return (*self.names, f"{self.player}.gradient_norm")
 
     @cached_property
@@ -129,12 +129,12 @@ class Turn:
 class Game:
     """A GAN: networks by name, the players that train them, their turns in order, and the generator that is exported.
 
-    augment: what every discriminator's images go through, real and fake alike. showcase: the match whose generator and
-    source are exported. average: the exponential moving average of what is exported, or None. encoder: the network
-    that reads real images, with a method `encode`: images [B, C, S, S] -> EncoderOutput; or None. start_from: sets what
-    the weights before the first step owe to the training images, uint8 [N, C, S, S]; None where that is nothing.
-    reals: what is real to all terms in the place of the showcase's images of the batch; None = those of the batch.
-    Raises ValueError where a player, a turn or the showcase names what does not exist.
+    augment: applied to every discriminator's images, real and fake alike. showcase: the match whose generator and
+    source are exported. average: the exponential moving average of the exported networks, or None. encoder: the network
+    that encodes real images, by a method `encode`: images [B, C, S, S] -> EncoderOutput; or None. start_from: sets
+    initial weights that depend on the training images, uint8 [N, C, S, S]; None if none do.
+    reals: replaces the showcase's real images of the batch for all terms; None = the images of the batch.
+    Raises ValueError if a player, a turn or the showcase names something that does not exist.
     """
 
     networks: nn.ModuleDict
@@ -168,12 +168,12 @@ class Game:
             self.average.follow(self.sampler(averaged=False))
 
     def set_progress(self, progress: Progress) -> tuple[float, ...]:
-        """Bring the networks that follow the progress to this one, before a training step; see `FollowsProgress`."""
+        """Update the networks that follow the progress, before a training step; see `FollowsProgress`."""
         averaged = following_in(self.average.sampler) if self._following and self.average else []
         return tuple(one.set_progress(progress) for one in (*self._following, *averaged))
 
     def progress_report(self) -> dict[str, float]:
-        """What the networks that follow the progress are at, "networks.level"; nothing is read from the device."""
+        """The state of the networks that follow the progress, "networks.level"; does not read the device."""
         return {f"networks.{name}": number for one in self._following for name, number in one.report().items()}
 
     @property
@@ -182,7 +182,7 @@ class Game:
 
     @property
     def images_per_score(self) -> int:
-        """How many images a batch must be a multiple of: those that one score of a discriminator is of."""
+        """The number that batch sizes must be a multiple of: how many images share one discriminator score."""
         matches = [self.showcase, *(term.match for turn in self.turns for term in turn.objective)]
         return math.lcm(*(one.discriminator_input.images_per_score for one in matches if one.discriminator_input))
 
@@ -192,7 +192,7 @@ class Game:
 
     @contextmanager
     def learning(self, player: str) -> Iterator[list[nn.Parameter]]:
-        """Inside the block only the weights of this player require gradients. This is the whole detach policy."""
+        """Let only this player's weights require gradients inside the block. This is the whole detach policy."""
         weights = [weight for group in self.optimisers[player].param_groups for weight in group["params"]]
         for weight in weights:
             weight.requires_grad_(True)
@@ -203,18 +203,18 @@ class Game:
                 weight.requires_grad_(False)
 
     def sampler(self, *, averaged: bool = True) -> Sampler:
-        """The prior and the generator of the showcase; the average of both where the game keeps one."""
+        """The prior and the generator of the showcase; their average if the game keeps one."""
         if averaged and self.average is not None:
             return self.average.sampler
         return Sampler(self.networks[self.showcase.source], self.networks[self.showcase.generator])
 
     def to(self, device: torch.device | str) -> Game:
-        """Move everything to a device, convolutions of images in channels-last memory; before the first step."""
+        """Move everything to a device, 2-D convolutions in channels-last memory; call it before the first step."""
         modules = [self.networks, *(one for one in self.controllers.values() if isinstance(one, nn.Module))]
         for module in [*modules, *([] if self.average is None else [self.average.sampler])]:
             to_channels_last(module, device)
         for group in (group for one in self.optimisers.values() for group in one.param_groups):
-            if "capturable" in group and not group.get("fused"):  # else it would count its steps on the host
+            if "capturable" in group and not group.get("fused"):  # otherwise it counts its steps on the host
                 group["capturable"] = torch.device(device).type == "cuda"
         return self
 
@@ -228,9 +228,9 @@ class Game:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the state of a game that was built alike.
+        """Load the state of a game that was built in the same way.
 
-        Raises ValueError naming what is missing, too much or of another shape, before anything is changed.
+        Raises ValueError naming missing or unexpected entries, or those of another shape, before changing anything.
         """
         check_fit("networks", self.networks.state_dict(), state["networks"])
         check_fit("average", self.average.state_dict() if self.average else {}, state["average"])
@@ -248,7 +248,7 @@ class Game:
 
 
 def _numbers_of(optimiser: torch.optim.Optimizer) -> set[str]:
-    """The names of an optimiser's numbers that may have a schedule, the learning rate, which has its own, aside."""
+    """Names of the optimiser's hyperparameters that may have a schedule, besides the learning rate with its own."""
     defaults = optimiser.defaults
     numbers = {key for key, value in defaults.items() if type(value) in (int, float) and key != "lr"}
     return numbers | ({"beta1", "beta2"} if "betas" in defaults else set())

@@ -1,4 +1,4 @@
-"""The memory of weights: channels-last for layers of images, which GPUs convolve faster."""
+"""The memory format of weights: channels-last for 2-D convolutions, which is faster on GPUs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from torch import nn
 
 
 def to_channels_last(module: nn.Module, device: torch.device | str) -> None:
-    """Move a module to a device, its tensors of four axes in channels-last memory.
+    """Move a module to a device, with its four-dimensional tensors in channels-last memory.
 
-    Where there are tensors of five axes, those of 3-D convolutions, for which torch has no such format, these are moved
-    as they are.
+    Five-dimensional tensors, those of 3-D convolutions, have no such format in torch and are moved as they are.
     """
     if all(tensor.dim() != 5 for tensor in (*module.parameters(), *module.buffers())):
         module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -21,10 +21,10 @@ ADVICE = "Checkpoints are from before that. Lower the learning rate or the weigh
 
 
 class NonFiniteGuard:
-    """Keeps on the device the first optimiser step whose loss or gradient was NaN or infinite.
+    """Records on the device the first optimiser step whose loss or gradient was NaN or infinite.
 
-    Read by `check`, at reports and saves. `register_steps` is the host's part of it and `record_step` the device's,
-    which works in place, so that it can be part of a CUDA graph.
+    `check` reads the record, at reports and saves. `register_steps` runs on the host, `record_step` on the device; it
+    works in place, so it can be part of a CUDA graph.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -34,7 +34,7 @@ class NonFiniteGuard:
         self._first = torch.full((), -1, dtype=torch.int64, device=device)
 
     def register_steps(self, step: int, turns: Sequence[Turn]) -> None:
-        """Register the optimiser steps of training step `step`, in their order, before they are taken."""
+        """Register the optimiser steps of training step `step`, in order, before they are taken."""
         for turn in turns:
             self._pending_steps += [(step, turn.player, turn.guarded)] * turn.repeats
 
@@ -49,11 +49,11 @@ class NonFiniteGuard:
         self._count += 1
 
     def tensors(self) -> list[Tensor]:
-        """The tensors of its state, all on the device."""
+        """The tensors of the guard's state, all on the device."""
         return [self._count, self._first, *self._values.values()]
 
     def check(self) -> None:
-        """Read the device. Raises NotFiniteError naming the first bad step since the last check, and its values."""
+        """Read the record. Raises NotFiniteError naming the first bad step since the last check, and its values."""
         first = int(self._first)
         if first >= 0:
             step, player, names = self._pending_steps[first]
@@ -67,8 +67,8 @@ class NonFiniteGuard:
 def check_finite(step: int, state: Mapping[str, Any]) -> None:
     """Raise NotFiniteError naming an entry of a game's state that is NaN or infinite after `step` steps.
 
-    A finite loss does not say that the weights are: an update may overflow, and the next loss comes after the save.
-    The device is read once.
+    A finite loss does not imply finite weights: an update may overflow, and the next loss comes after the save.
+    Synchronises with the device once.
     """
     entries = list(_numbers("", state))
     names, tensors = [name for name, _ in entries], [tensor for _, tensor in entries]
@@ -79,7 +79,7 @@ def check_finite(step: int, state: Mapping[str, Any]) -> None:
 
 
 def finite_only(metrics: Mapping[str, float], what: str) -> dict[str, float]:
-    """The metrics that are finite; the others are left out, with a warning that names them."""
+    """The finite metrics; the others are left out, with a warning that names them."""
     missing = sorted(name for name, value in metrics.items() if not math.isfinite(value))
     if missing:
         logger.warning("%s: %s not finite, so left out", what, ", ".join(missing))
@@ -87,7 +87,7 @@ def finite_only(metrics: Mapping[str, float], what: str) -> dict[str, float]:
 
 
 def _numbers(place: str, state: Any) -> Iterator[tuple[str, Tensor]]:
-    """Every floating-point tensor and number below `state`, with its path."""
+    """Every floating-point tensor and number in the nested `state`, with its path."""
     if isinstance(state, Mapping):
         for name, value in state.items():
             yield from _numbers(f"{place}.{name}" if place else str(name), value)
@@ -99,6 +99,6 @@ def _numbers(place: str, state: Any) -> Iterator[tuple[str, Tensor]]:
 
 
 def _are_finite(tensors: list[Tensor]) -> list[Tensor]:
-    """A boolean scalar each, on the first one's device: the largest magnitude is finite if, and only if, all are."""
+    """One boolean scalar per tensor, on the first one's device: the maximum norm is finite if and only if all are."""
     device = tensors[0].device
     return [torch.isfinite(norm).to(device) for norm in torch._foreach_norm(tensors, torch.inf)]

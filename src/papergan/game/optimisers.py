@@ -23,7 +23,7 @@ def adam(
 ) -> Optimiser:
     """Adam (Kingma and Ba 2015, arXiv:1412.6980) with the fused kernel.
 
-    weight_decay: times the weights is added to their gradients, before Adam scales them.
+    weight_decay: this multiple of the weights is added to their gradients, before Adam scales them.
     """
 
     def over(weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -35,10 +35,10 @@ def adam(
 
 
 def lazy_adam(learning_rate: float, betas: tuple[float, float], interval: int) -> Optimiser:
-    """Adam that takes a step more in every `interval`-th iteration: rate c, betas to the power of c, c = k / (k + 1).
+    """Adam for an extra step in every `interval`-th iteration: rate times c, betas to the power of c, c = k / (k + 1).
 
-    So an iteration has, over time, the rate and the moving averages that it would have without the further steps.
-    The source is that of `schedules.EveryNSteps`, appendix B.
+    k is the interval. So the rate and the moving averages per iteration are, over time, the same as without the extra
+    steps. Source: as `schedules.EveryNSteps`, appendix B.
     """
     share = interval / (interval + 1)
     return adam(learning_rate * share, (betas[0] ** share, betas[1] ** share))
@@ -54,9 +54,9 @@ def sgd(learning_rate: float, momentum: float = 0.0) -> Optimiser:
 
 
 def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimiser:
-    """An optimiser by name. learning_rate: for Adadelta a factor of its steps, whose own is 1.
+    """An optimiser by name. learning_rate: for Adadelta a factor on its steps, 1 = plain Adadelta.
 
-    adam: beta1 given, beta2 0.999. sgd: none but the rate. momentum: 0.9, Polyak 1964. rmsprop: decay 0.99, Hinton 2012
+    adam: beta1 given, beta2 0.999. sgd: no other setting. momentum: 0.9, Polyak 1964. rmsprop: decay 0.99, Hinton 2012
     (lecture 6e). adagrad: Duchi, Hazan and Singer 2011, JMLR 12. adadelta: rho 0.95, epsilon 1e-6, Zeiler 2012,
     arXiv:1212.5701. Raises ValueError for another name.
     """
@@ -80,7 +80,7 @@ def optimiser(name: Name, learning_rate: float, *, beta1: float = 0.5) -> Optimi
 class Clip:
     """Weight clipping to [-limit, limit], a constraint that is applied after every step of a player.
 
-    All weights, those of BatchNorm too. Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, limit 0.01.
+    Applies to all weights, also of BatchNorm. Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1, limit 0.01.
     """
 
     def __init__(self, limit: float) -> None:
@@ -90,6 +90,6 @@ class Clip:
 
     @torch.no_grad()
     def __call__(self, network: nn.Module) -> None:
-        """Change the weights in place."""
+        """Clip the weights in place."""
         torch._foreach_clamp_min_(list(network.parameters()), -self.limit)
         torch._foreach_clamp_max_(list(network.parameters()), self.limit)

@@ -1,4 +1,4 @@
-"""Priors: networks that draw the generator's arguments. One may have weights, which a player may train."""
+"""Priors: networks that draw the generator's arguments. A prior may have weights, which a player may train."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from papergan.image_range import to_model_range
 class Prior(nn.Module):
     """The base class: draws `count` latents as a tuple of the generator's arguments, on the device of its buffers.
 
-    truncates: whether a truncation is of its latents; else the generator truncates what it makes of them, as one with
-    styles does, and has an argument `truncation` for that.
+    truncates: whether truncation applies to the latents; otherwise the generator applies it, for example to its styles,
+    and has an argument `truncation` for that.
     """
 
     where: Tensor
@@ -32,7 +32,7 @@ class Prior(nn.Module):
         self.register_buffer("where", torch.zeros(()), persistent=False)
 
     def for_batch(self, batch: Mapping[str, Tensor], count: int, progress: Progress) -> tuple[Tensor, ...]:
-        """As `forward`, in a training step on this batch of real images, which a prior may look at; most do not."""
+        """As `forward`, in a training step on this batch of real images, which a prior may use; most do not."""
         latents: tuple[Tensor, ...] = self(count, progress)
         return latents
 
@@ -40,7 +40,7 @@ class Prior(nn.Module):
         """As `forward`, from the prior truncated to [-threshold, threshold] in every component.
 
         The lower the threshold, the higher the fidelity and the lower the diversity.
-        Raises RecipeError where this prior has no such law.
+        Raises RecipeError if this prior cannot be truncated.
         Source: Brock et al. 2019, arXiv:1809.11096, section 3.1, the truncation trick.
         """
         raise RecipeError(f"latents of {type(self).__name__} cannot be truncated; leave evaluation.truncation out")
@@ -57,7 +57,7 @@ class Gaussian(Prior):
         return (per_image(lambda n: torch.randn(n, self.latent_dim, device=self.where.device), count),)
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """By inverse transform sampling: z = sqrt(2) erfinv(u erf(t / sqrt(2))), u ~ U(-1, 1)."""
+        """Inverse transform sampling: z = sqrt(2) erfinv(u erf(t / sqrt(2))), u ~ U(-1, 1)."""
         u = per_image(lambda n: torch.rand(n, self.latent_dim, device=self.where.device), count) * 2.0 - 1.0
         return (math.sqrt(2) * torch.erfinv(u * math.erf(threshold / math.sqrt(2))),)
 
@@ -78,7 +78,7 @@ class Uniform(Prior):
         return ((drawn if self.positive else drawn * 2.0 - 1.0) * self.limit,)
 
     def truncated(self, count: int, progress: Progress, threshold: float) -> tuple[Tensor, ...]:
-        """As the prior with a limit of t; the prior itself for a threshold of its limit and more."""
+        """The same prior with a limit of t; unchanged for a threshold at or above its limit."""
         return tuple(z * min(threshold / self.limit, 1.0) for z in self(count, progress))
 
 
@@ -86,7 +86,7 @@ class WithChoice(Prior):
     """A prior with a uniform categorical variable: (z, one-hot [count, choices]). Only z is truncated.
 
     from_batch: whether, in a training step, the choices are the classes of the real images, `label` of the batch, so
-    that fakes have the classes of the reals that they are compared with; else they are drawn there too.
+    that fakes have the classes of the reals that they are compared with; otherwise they are drawn there too.
     """
 
     def __init__(self, latents: Prior, choices: int, *, from_batch: bool = False) -> None:
@@ -95,20 +95,20 @@ class WithChoice(Prior):
         self.truncates = latents.truncates
 
     def chosen(self, count: int) -> Tensor:
-        """The choices, int64 [count], uniform."""
+        """Draw choices uniformly, int64 [count]."""
         return per_image(lambda n: torch.randint(self.choices, (n,), device=self.where.device), count)
 
     def with_choice(self, latents: tuple[Tensor, ...], chosen: Tensor) -> tuple[Tensor, ...]:
-        """A draw of this prior with given choices, int64 [count], in the place of those that it drew."""
+        """A draw of this prior with its choices replaced by the given ones, int64 [count]."""
         return (*latents[:-1], one_hot(chosen.to(latents[0].device), self.choices))
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
         return (*self.latents(count, progress), one_hot(self.chosen(count), self.choices))
 
     def for_batch(self, batch: Mapping[str, Tensor], count: int, progress: Progress) -> tuple[Tensor, ...]:
-        """With `from_batch` the classes of the batch, each in a row where there are several fakes per real image.
+        """With `from_batch`, use the classes of the batch, repeated if there are several fakes per real image.
 
-        In a row, so that the shards of a batch draw what the whole batch would.
+        Repetitions are adjacent, so that the shards of a batch draw what the whole batch would.
         """
         if not self.from_batch:
             return super().for_batch(batch, count, progress)
@@ -123,10 +123,10 @@ class WithChoice(Prior):
 
 
 class InputImages(Prior):
-    """Images that a generator translates, [count, C, S, S] in [-1, 1]: in training those of the batch, `input` there.
+    """Images for a generator to translate, [count, C, S, S] in [-1, 1]: in training, `input` of the batch.
 
-    Outside training they are drawn with replacement from those that `show` was given, test images; before that there is
-    one grey image. They stay on the host and are no part of the weights. `latent_dim`: how many numbers an image has.
+    Outside training they are drawn with replacement from the test images given to `show`; before that there is one grey
+    image. They stay on the host and are not part of the weights. `latent_dim`: the number of values in an image.
     """
 
     def __init__(self, channels: int, size: int) -> None:
@@ -134,7 +134,7 @@ class InputImages(Prior):
         self.images = torch.full((1, channels, size, size), 128, dtype=torch.uint8)
 
     def show(self, images: Tensor) -> None:
-        """Draw from these from now on, uint8 [N, C, S, S]."""
+        """Draw from these images from now on, uint8 [N, C, S, S]."""
         self.images = images
 
     def forward(self, count: int, progress: Progress) -> tuple[Tensor, ...]:
@@ -157,8 +157,8 @@ def one_hot(chosen: Tensor, choices: int) -> Tensor:
 def slerp(start: Tensor, end: Tensor, position: Tensor) -> Tensor:
     """Spherical interpolation: [sin((1 - t) w) a + sin(t w) b] / sin(w), w the angle between a and b.
 
-    start, end: [B, Z]; position: [B] in 0..1. A straight line where the two are parallel or opposite, since no great
-    circle is singled out there. Source: Shoemake 1985, section 3.3; White 2016, arXiv:1609.04468, section 2.1.
+    start, end: [B, Z]; position: [B] in 0..1. A straight line if the two are parallel or opposite, where no unique
+    great circle exists. Source: Shoemake 1985, section 3.3; White 2016, arXiv:1609.04468, section 2.1.
     """
     position = position[:, None].to(start)
     cosine = torch.cosine_similarity(start, end, dim=1)[:, None].clamp(-1, 1)

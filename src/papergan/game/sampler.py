@@ -16,18 +16,18 @@ from papergan.randomness import random_state, seeded, set_random_state
 
 START = Progress()
 CHUNK = 500  # images per seed; fixed, so that samples depend on neither the batch size nor the number of devices
-ON_A_CPU = 50  # of them at once: what lies between two layers fits its caches, which takes a third less time
+ON_A_CPU = 50  # images at once on a CPU: activations fit its caches, which takes a third less time
 
 
 class Sampler(nn.Module):
-    """A generator with its prior. Its `state_dict` is what is saved as the final generator."""
+    """A generator with its prior. Its `state_dict` is saved as the final generator."""
 
     def __init__(self, prior: nn.Module, generator: nn.Module) -> None:
         super().__init__()
         self.prior, self.generator = prior, generator
 
     def forward(self, count: int, progress: Progress = START) -> Tensor:
-        """`count` images, float32 [count, C, S, S] in [-1, 1], from the ambient random state."""
+        """Generate `count` images, float32 [count, C, S, S] in [-1, 1], from the ambient random state."""
         images: Tensor = self.generator(*self.prior(count, progress))
         return images.float()
 
@@ -36,7 +36,7 @@ class Sampler(nn.Module):
         return next(self.generator.parameters(), torch.empty(0)).device
 
     def drawing_on_cpu(self) -> Sampler:
-        """A copy of its prior that stays on the CPU, so that latents of a seed are the same on any device.
+        """A sampler with a copy of the prior on the CPU, so that the latents of a seed are the same on any device.
 
         It makes no images: its generator flattens latents.
         """
@@ -57,8 +57,8 @@ class Sampler(nn.Module):
 
         Image i is a function of (weights, seed, truncation, i): a longer stream begins with the shorter one. The
         ambient random state and the training mode are left as they were. truncation: see `Prior.truncated`.
-        chunks: only these of them, by their number from 0; None for all. choices: int64 [L], classes or members that
-        the images take in turn, where the prior is a `WithChoice`; None = as it draws them.
+        chunks: generate only these chunks, numbered from 0; None for all. choices: int64 [L], classes or members that
+        the images take in turn, if the prior is a `WithChoice`; None = as the prior draws them.
         """
         was_training = self.training
         self.eval()
@@ -77,7 +77,7 @@ class Sampler(nn.Module):
     def choices(
         self, count: int, *, seed: int, progress: Progress = START, truncation: float | None = None
     ) -> Tensor | None:
-        """The classes, or members, of the images of `stream`, int64 [count], on the host; None where there are none."""
+        """The classes, or members, of the images of `stream`, int64 [count], on the host; None if there are none."""
         if not isinstance(self.prior, WithChoice):
             return None
         chunks = range(-(-count // CHUNK))
@@ -87,7 +87,7 @@ class Sampler(nn.Module):
     def with_choices(self, latent: tuple[Tensor, ...], choices: Tensor, first: int = 0) -> tuple[Tensor, ...]:
         """The generator's arguments with given choices, int64 [L], in turn; first: index of the first image.
 
-        Raises RecipeError where the prior has no choice.
+        Raises RecipeError if the prior has no choice.
         """
         if not isinstance(self.prior, WithChoice):
             raise RecipeError(f"{type(self.prior).__name__} draws neither classes nor members; leave labels out")
@@ -96,9 +96,9 @@ class Sampler(nn.Module):
 
     @torch.no_grad()
     def decode(self, *latent: Tensor, truncation: float | None = None) -> Tensor:
-        """Images of the generator's arguments, [B, ...] each, some at once: float32 [B, C, S, S] in [-1, 1].
+        """Images from the generator's arguments, [B, ...] each, in parts: float32 [B, C, S, S] in [-1, 1].
 
-        truncation: for a generator that truncates by itself, see `Prior.truncates`; others have it in their latents.
+        truncation: for a generator that truncates by itself, see `Prior.truncates`; otherwise it is in the latents.
         """
         at_once = ON_A_CPU if self.device.type == "cpu" else CHUNK
         parts = zip(*(torch.split(part, at_once) for part in latent), strict=True)
@@ -107,7 +107,7 @@ class Sampler(nn.Module):
 
     @property
     def generator_truncates(self) -> bool:
-        """Whether a truncation is of the generator's styles, by a factor psi, and not of the prior's latents."""
+        """Whether truncation applies to the generator's styles, by a factor psi, and not to the prior's latents."""
         return isinstance(self.prior, Prior) and not self.prior.truncates
 
     @torch.no_grad()
@@ -129,8 +129,8 @@ class Sampler(nn.Module):
     def interpolate(self, rows: int, steps: int, *, seed: int, progress: Progress = START) -> Tensor:
         """Interpolate between `rows` pairs of latents, `steps` images each with ends: float32 [rows * steps, C, S, S].
 
-        Along the prior's own way, see `Prior.between`; a straight line where the source is no Prior. Only the latent
-        moves: labels and other arguments of the generator stay those of the start. In evaluation mode.
+        Interpolates as the prior does, see `Prior.between`; linearly if the source is not a Prior. Only the latent
+        changes: labels and other arguments of the generator stay those of the start. In evaluation mode.
         """
         start, end = (self.latents(rows, seed, f"way {which}", progress=progress) for which in ("start", "end"))
         between = self.prior.between if isinstance(self.prior, Prior) else _straight
@@ -151,8 +151,8 @@ class Sampler(nn.Module):
         """Re-estimate BatchNorm's running statistics under the present weights ("standing statistics").
 
         The statistics become the plain mean over `batches` batches of the batch mean and unbiased batch variance.
-        Weights that are averages never saw data, so statistics copied from the generator that did may tint images
-        (Brock et al. 2019, arXiv:1809.11096, appendix C.1). Does nothing where there is no BatchNorm.
+        Averaged weights never processed data, so statistics copied from the generator that did may tint images
+        (Brock et al. 2019, arXiv:1809.11096, appendix C.1). Does nothing if there is no BatchNorm.
         truncation: of the latents, see `Prior.truncated`.
         """
         steps = self.batch_norm_steps(
@@ -164,9 +164,9 @@ class Sampler(nn.Module):
     def batch_norm_steps(
         self, *, batches: int, batch_size: int, seed: int, progress: Progress = START, truncation: float | None = None
     ) -> Iterator[int]:
-        """`estimate_batch_norm` in steps of one batch, for who must be able to wait: yields the batches done.
+        """`estimate_batch_norm` in steps of one batch, for callers that may have to pause: yields the batches done.
 
-        The ambient random state is left alone between two steps. Until the last step is done the statistics are of the
+        The ambient random state is unchanged between steps. Until the last step, the statistics are those of the
         batches so far and the generator is in training mode.
         """
         norms = [m for m in self.generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
@@ -192,7 +192,7 @@ class Sampler(nn.Module):
 
 
 def measure_sampling_seconds(sampler: Sampler, *, seed: int, progress: Progress = START, chunks: int = 1) -> float:
-    """The sampling time of one image in seconds, in evaluation mode and chunks of 500; the first does not count."""
+    """The sampling time of one image in seconds, in evaluation mode and chunks of 500; the first chunk is not timed."""
     stream = sampler.stream((1 + chunks) * CHUNK, seed=seed, progress=progress)
     next(stream)
     _wait(sampler.device)

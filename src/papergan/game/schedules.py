@@ -18,7 +18,7 @@ class Progress(NamedTuple):
     """The progress of training before a step.
 
     step: training steps done. images: real images drawn. epoch: passes over the real set,
-    fractional. coming: real images that the step is going to draw; None where every step draws as many. There is no
+    fractional. coming: real images that the step is about to draw; None if all steps draw equally many. There is no
     total: schedules are absolute, so that a finished run can be extended.
     """
 
@@ -41,12 +41,12 @@ class UnrecordableError(Exception):
 class GraphScalars:
     """Replaces `Progress` while a CUDA graph is recorded: the values of schedules become scalars on the device.
 
-    A number that the host reads while recording would be repeated for ever. So nothing can be read here except
-    through `value`, which gives a schedule as a float32 scalar on the device; `refill` sets those before a replay.
+    A number that the host reads while recording would be repeated for ever. So nothing can be read here except through
+    `value`, which returns a schedule's value as a float32 scalar on the device; `refill` sets these before a replay.
     """
 
     def __init__(self, device: torch.device) -> None:
-        # One tensor from before the recording, since what is made while recording is made anew at every repetition.
+        # One tensor from before the recording, since tensors created while recording are recreated at every replay.
         self._scalars = torch.zeros(_MAX_SCHEDULES, device=device)
         self._places: dict[Callable[[Progress], float], int] = {}
         self._values: dict[int, float] = {}
@@ -60,7 +60,7 @@ class GraphScalars:
         return self._scalars[self._places.setdefault(schedule, len(self._places))]
 
     def refill(self, progress: Progress) -> None:
-        """Set every scalar to the present value of its schedule, where it changed. The host does not wait."""
+        """Set every scalar whose schedule changed to its present value. The host does not wait."""
         for schedule, place in self._places.items():
             now = schedule(progress)
             if isinstance(now, Tensor):
@@ -109,7 +109,7 @@ class LinearDecay:
 
 @dataclass(frozen=True)
 class LinearEpochDecay:
-    """Linear decay by passes over the data: initial for `constant` epochs, then linearly to 0 within `decay` epochs."""
+    """Linear decay by epochs: initial for `constant` epochs, then linearly to 0 within `decay` epochs."""
 
     initial: float
     constant: float
@@ -121,9 +121,9 @@ class LinearEpochDecay:
 
 @dataclass(frozen=True)
 class EpochDecay:
-    """Exponential decay by the epoch: initial until epoch `start`, initial * share^(n / epochs) in the n-th after it.
+    """Exponential decay by epochs: initial until epoch `start`, initial * share^(n / epochs) in the n-th after it.
 
-    After `epochs` of them the value has become initial * share, and stays there.
+    After `epochs` such epochs the value is initial * share, and stays there.
     """
 
     initial: float
@@ -138,7 +138,7 @@ class EpochDecay:
 
 @dataclass(frozen=True)
 class CosineDecay:
-    """Half a cosine over real images seen: initial at 0, final from `images` on; final may be more than initial."""
+    """Cosine schedule over real images seen: initial at 0, final from `images` on; final may exceed initial."""
 
     initial: float
     final: float
@@ -153,10 +153,10 @@ class CosineDecay:
 class HalfLife:
     """Decay of an average by its half-life in images: 0.5^(b / max(min(images, ramp * shown), 1e-8)).
 
-    b: real images of this step, the mean so far where all draw as many; shown: those before it. So the average does
-    not depend on the batch size. images: may be a schedule. ramp: the longest half-life as a share of what was shown,
-    often 0.05, so that early weights are forgotten; None for no ramp. Before the second step it is 0: b is not known,
-    and the average begins with the weights after the first.
+    b: real images of this step, the mean so far if all steps draw equally many; shown: real images before it. So the
+    average does not depend on the batch size. images: may be a schedule. ramp: the longest half-life as a share of the
+    images shown, often 0.05, so that early weights are forgotten; None for no ramp. Before the second step the decay
+    is 0: b is not known, and the average begins with the weights after the first.
     Raises ValueError for a half-life or a ramp that is not above 0.
     Source: Karras et al. 2020, arXiv:1912.04958, published training loop.
     """
@@ -180,7 +180,7 @@ class HalfLife:
 
 @dataclass(frozen=True)
 class PiecewiseConstant:
-    """Initial, and from each step on the value that `changes` gives with it, (step, value) in order of the steps."""
+    """Piecewise constant: initial, then from each step of `changes` on its value; (step, value), sorted by step."""
 
     initial: float
     changes: tuple[tuple[int, float], ...]
@@ -203,7 +203,7 @@ class ExponentialDecay:
 
 @dataclass(frozen=True)
 class EpochRamp:
-    """From initial in epoch 0 linearly, by a step with each epoch, to final in epoch `last`, then final."""
+    """Linear from initial in epoch 0 to final in epoch `last`, changing once per epoch, then final."""
 
     initial: float
     final: float
@@ -215,7 +215,7 @@ class EpochRamp:
 
 @dataclass(frozen=True)
 class Between:
-    """True from step `first` on, up to and without step `end`; None = for ever: one stage of several."""
+    """True from step `first` up to but excluding step `end`, None = for ever: one stage of several."""
 
     first: int
     end: int | None = None
@@ -241,9 +241,9 @@ class EveryNSteps:
 class Controller(Protocol):
     """A schedule with state that observes the training; its state is part of every checkpoint.
 
-    One that is a `nn.Module`, its state buffers, moves to the device with the game.
-    A class that says `on_device = True` promises that its state is tensors on the game's device, changed in place only,
-    that `state_dict` gives those very tensors, and that no method but `load_state_dict` reads them, or progress, on the
+    A controller that is an `nn.Module`, with its state in buffers, moves to the device with the game.
+    A class with `on_device = True` promises that its state is tensors on the game's device, changed only in place, that
+    `state_dict` returns these very tensors, and that no method but `load_state_dict` reads them, or progress, on the
     host; its value is a float32 scalar. Games with any other controller are not recorded as CUDA graphs.
     """
 

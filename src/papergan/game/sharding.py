@@ -1,12 +1,12 @@
-"""Data parallelism: the shards of a batch, and the collective operations that make their results those of the batch.
+"""Data parallelism: the shards of a batch, and collective operations that give the same results as the whole batch.
 
 Every rank takes the same steps with the same random state on its own rows. Objectives are means over the batch, so
 with equal shares L = mean_r L_r. `all_gather` and `batch_mean` make ranks depend on each other; a backward pass then
-gives rank r the gradient of sum_s L_s with respect to what it holds, and the mean of that over ranks, which
-`average_over_ranks` takes, is the gradient of L with respect to the weights that all ranks share.
+gives rank r the gradient of sum_s L_s with respect to its own tensors. `average_over_ranks` takes the mean of these
+gradients over ranks, which is the gradient of L with respect to the weights that all ranks share.
 
 Without an active shard every function here is the identity, or the plain mean. A controller that observes values must
-take `batch_mean` of them, or ranks would diverge. Only `training_step` is sharded: evaluation and sampling never are.
+take their `batch_mean`, or ranks would diverge. Only `training_step` is sharded, never evaluation or sampling.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _active: Shard | None = None
 
 @contextmanager
 def use_shard(shard: Shard) -> Iterator[None]:
-    """Inside the block, batches are this shard of larger ones."""
+    """Treat batches inside the block as this shard of larger ones."""
     global _active
     before, _active = _active, shard
     try:
@@ -54,10 +54,10 @@ def is_shared() -> bool:
 
 
 def per_image(sample: Callable[[int], Tensor], count: int, dim: int = 0) -> Tensor:
-    """Random numbers for this rank's `count` images: drawn for the whole batch, of which this rank's are taken.
+    """Random numbers for this rank's `count` images: drawn for the whole batch, then cut to this rank's rows.
 
-    sample: returns a tensor whose axis `dim` has as many entries as it is given. Every rank has the same random state
-    and moves it alike, so that what the ranks hold together is what one process would have drawn.
+    sample: takes a number and returns a tensor with that many entries along axis `dim`. Every rank has the same random
+    state and advances it equally, so all ranks together hold what one process would have drawn.
     """
     if _active is None:
         return sample(count)
@@ -66,7 +66,7 @@ def per_image(sample: Callable[[int], Tensor], count: int, dim: int = 0) -> Tens
 
 
 def all_gather(rows: Tensor) -> Tensor:
-    """Gather the rows of all ranks in their order, [world * B, ...]; differentiable any number of times."""
+    """Gather the rows of all ranks in rank order, [world * B, ...]; differentiable any number of times."""
     if _active is None:
         return rows
     before, after = _active.rank * len(rows), (_active.world - 1 - _active.rank) * len(rows)
@@ -75,26 +75,26 @@ def all_gather(rows: Tensor) -> Tensor:
 
 
 def batch_mean(values: Tensor, dim: int | tuple[int, ...] = 0) -> Tensor:
-    """Mean of all ranks' values over these axes, the batch's among them; differentiable any number of times."""
+    """Mean of all ranks' values over axes that include the batch axis; differentiable any number of times."""
     mean = values.mean(dim)
     return mean if _active is None else _summed(mean, _active) / _active.world
 
 
 def first_row(count: int) -> int:
-    """Index in the whole batch of this rank's first row, where each rank has `count` rows."""
+    """Index of this rank's first row in the whole batch, if each rank has `count` rows."""
     return 0 if _active is None else _active.rank * count
 
 
 def global_count(count: int) -> int:
-    """The number of rows of all ranks together, where this one has `count`."""
+    """The number of rows of all ranks together, if this one has `count`."""
     return count if _active is None else count * _active.world
 
 
 def average_over_ranks(gradients: Sequence[Tensor], values: Tensor) -> Tensor:
-    """Average gradients over ranks in place, and return the average of `values`, the same bits on every rank.
+    """Average gradients over ranks in place, and return the average of `values`, bit-identical on every rank.
 
-    After the backward pass, before anything is read of it. One sum per type of number, however many tensors there are.
-    A weight without a gradient is not among `gradients`, on any rank, and stays without.
+    Call it after the backward pass, before reading any gradient. It takes one all-reduce per dtype, however many
+    tensors there are. A weight without a gradient is in `gradients` on no rank, and remains without one.
     """
     if _active is None:
         return values

@@ -12,7 +12,7 @@ _SHOWN = 3
 
 
 def check_fit(what: str, own: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
-    """Raise ValueError naming the first entries of `theirs` that are missing, too many, or of another shape."""
+    """Raise ValueError naming the first entries of `theirs` that are missing, unexpected, or of another shape."""
     errors = list(_differences(own, theirs))
     if errors:
         more = f" and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
@@ -20,7 +20,7 @@ def check_fit(what: str, own: Mapping[str, Any], theirs: Mapping[str, Any]) -> N
 
 
 def check_optimiser(what: str, optimiser: Optimizer, state: Mapping[str, Any]) -> None:
-    """Check the state of an optimiser, as `check_fit`: torch checks the number of entries, not their shapes."""
+    """Check the state of an optimiser, like `check_fit`: torch checks the number of entries, not their shapes."""
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     indices = [index for group in state["param_groups"] for index in group["params"]]
     if len(weights) != len(indices):

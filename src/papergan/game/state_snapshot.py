@@ -1,4 +1,4 @@
-"""Snapshots of a game's state in memory, to be restored, or to compare replayed with eager training steps."""
+"""Snapshots of a game's state in memory, to restore it, or to compare replayed with eager training steps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from papergan.game.game import Game
 from papergan.game.nan_guard import NonFiniteGuard
 
 _COMPARED = ("networks.", "average.", "report.")
-SHARE = 0.01  # of how far it moved; an old batch or old random numbers take a discriminator farther away than that
-TIMES = 3.0  # how much farther from each other than two eager runs an eager run and a replay may be
+SHARE = 0.01  # of the distance moved; a stale batch or stale random numbers change a discriminator more than that
+TIMES = 3.0  # allowed distance between an eager run and a replay, as a multiple of that between two eager runs
 
 
 class StateSnapshot:
-    """Copies of every tensor that a training step may change, and of its report."""
+    """Copies of every tensor that a training step may change, and of the step's report."""
 
     def __init__(self, game: Game, guard: NonFiniteGuard, report: Mapping[str, Tensor] = MappingProxyType({})) -> None:
         self._own = dict(_tensors(game, guard))
@@ -32,7 +32,7 @@ class StateSnapshot:
             tensor.copy_(self.kept[name])
 
     def first_different_bit(self, other: StateSnapshot) -> str | None:
-        """The first tensor in which the two differ by a single bit, with its numbers where it is one; None if none."""
+        """The first tensor in which the two differ by any bit, with both values if it is a scalar; None if none."""
         for name, mine in self.kept.items():
             if not torch.equal(mine, other.kept[name]):
                 return (
@@ -45,9 +45,9 @@ class StateSnapshot:
     def first_difference(self, begin: StateSnapshot, once: StateSnapshot, again: StateSnapshot) -> str | None:
         """The first part that differs from an eager run by more than two eager runs allow; None if none does.
 
-        All start at `begin`. Kernels that add in any order do not come to the same bits twice. So each network, the
-        average, and each number of the report may be away from `once` by one percent of how far that moved and by three
-        times as far as the two eager runs are from each other.
+        All start at `begin`. Kernels that add in any order do not give the same bits twice. So the distance of each
+        network, the average, and each number of the report from `once` may be up to one percent of how far that moved
+        plus three times the distance between the two eager runs.
         """
         for part in dict.fromkeys(_part(name) for name in self.kept if name.startswith(_COMPARED)):
             names = [name for name, mine in self.kept.items() if _part(name) == part and mine.is_floating_point()]

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Scores:
-    """The scores of one match, computed lazily: a generator's loss that ignores `real` never pays for it."""
+    """The scores of one match, computed lazily: a generator loss that ignores `real` does not pay for it."""
 
     def __init__(self, real: Callable[[], Tensor], fake: Callable[[], Tensor]) -> None:
         self._real, self._fake = real, fake
@@ -47,7 +47,7 @@ class StepContext:
         return self._memo[key]  # type: ignore[no-any-return]
 
     def network(self, name: str) -> nn.Module:
-        """The network of a name, or a part of one by its path, "generator.a_to_b"."""
+        """A network by name, or a submodule by its path, "generator.a_to_b"."""
         return self.game.networks.get_submodule(name)
 
     def value(self, schedule: Schedule) -> float | Tensor:
@@ -55,7 +55,7 @@ class StepContext:
         return value(schedule, self.progress)
 
     def real(self, match: Match) -> Tensor:
-        """Real images as ingested, [B, C, S, S] in [-1, 1]; R1 takes its gradient here, before augmentation."""
+        """Real images, not augmented, [B, C, S, S] in [-1, 1]; R1 takes its gradient here."""
 
         def given() -> Tensor:
             reals = self._reals(match)
@@ -69,7 +69,7 @@ class StepContext:
         return self.batch["label"] if reals is None else reals.labels(self)
 
     def latent(self, match: Match) -> tuple[Tensor, ...]:
-        """The generator's arguments: latents drawn by a prior, or a batch entry where the source is one of its keys."""
+        """The generator's arguments: latents drawn by a prior, or a batch entry if the source is a key of the batch."""
 
         def sample_latents() -> tuple[Tensor, ...]:
             if match.source in self.batch:
@@ -84,7 +84,7 @@ class StepContext:
         return self.cached("latent", match.source, compute=sample_latents)
 
     def fake(self, match: Match) -> Tensor:
-        """G(z) as the generator made it, float32 [B, C, S, S] in [-1, 1], before augmentation.
+        """Generated images G(z), float32 [B, C, S, S] in [-1, 1], before augmentation.
 
         In float32 whatever the precision of the networks: augmentation must not treat fakes more coarsely than reals.
         """
@@ -146,8 +146,8 @@ class StepContext:
     def _discriminate_side(
         self, side: Side, match: Match, inputs: Callable[[Match], tuple[Tensor, ...]]
     ) -> DiscriminatorOutput:
-        """In float32 where a term takes the gradient with respect to this side's images."""
-        given = inputs(match)  # what generates them keeps the precision of the networks
+        """The discriminator's output for one side, in float32 if a term takes the gradient in this side's images."""
+        given = inputs(match)  # the networks that make these keep their precision
         if side not in self.turn.differentiated:
             return self.discriminate(match, *given)
         with torch.autocast(self.game.device.type, enabled=False):

@@ -11,7 +11,7 @@ from papergan.game.sharding import batch_mean, per_image
 
 
 class StyleLatents(Gaussian):
-    """z ~ N(0, I) of a generator that truncates in W: latents are the same under any psi."""
+    """z ~ N(0, I) for a generator that truncates in W: latents are the same under any psi."""
 
     truncates = False
 
@@ -20,12 +20,12 @@ class StyleLatents(Gaussian):
 
 
 class StyleGenerator(nn.Module):
-    """G(z) = g(w, ..., w) with w = f(z): latents [B, Z], and one-hot classes [B, K] where there are any, to images.
+    """G(z) = g(w, ..., w) with w = f(z): latents [B, Z], and one-hot classes [B, K] if there are any, to images.
 
-    mapping: latents, classes -> w [B, W]. synthesis: styles [B, L, W] of its `num_layers` layers -> images
-    [B, C, S, S], not bounded. mixing: the probability of style mixing while training: layers from a random one on have
-    the styles of another latent; one draw for a batch. decay: of the running mean of w, which only training moves.
-    Truncation: w' = mean + psi (w - mean); `estimate_mean` before that, where weights are averages.
+    mapping: latents, classes -> w [B, W]. synthesis: styles [B, L, W] for its `num_layers` layers -> images
+    [B, C, S, S], unbounded. mixing: the probability of style mixing in training: from a random layer on, layers use
+    the styles of another latent; drawn once per batch. decay: of the running mean of w, updated only in training.
+    Truncation: w' = mean + psi (w - mean); if weights are averages, call `estimate_mean` first.
     Source: Karras et al. 2019 (arXiv:1812.04948), sections 2 and 3.1, appendix B.
     """
 
@@ -40,20 +40,20 @@ class StyleGenerator(nn.Module):
 
     @property
     def num_layers(self) -> int:
-        """How many layers take a style, those that make pixels of feature maps not counted."""
+        """The number of layers that take a style, not counting those that turn feature maps into pixels."""
         return int(self.synthesis.num_layers)  # type: ignore[arg-type]
 
     def map(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
-        """W of latents, [B, W], float32."""
+        """Latents to w, [B, W], float32."""
         style: Tensor = self.mapping(latent, classes)
         return style
 
     def truncate(self, style: Tensor, psi: float) -> Tensor:
-        """W' = mean + psi (w - mean), the same shape [..., W]; 0: the mean, 1: as it was."""
+        """Truncate in W: mean + psi (w - mean), the same shape [..., W]; psi 0 gives the mean, 1 changes nothing."""
         return self.mean_style + psi * (style - self.mean_style)
 
     def synthesise(self, styles: Tensor) -> Tensor:
-        """Images of styles, [B, W] for all layers or [B, L, W] for each."""
+        """Images from styles, [B, W] for all layers or [B, L, W] for each."""
         images: Tensor = self.synthesis(styles if styles.dim() == 3 else self.for_layers(styles))
         return images
 
@@ -62,7 +62,7 @@ class StyleGenerator(nn.Module):
         return style[:, None].expand(-1, self.num_layers, -1)
 
     def styles(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
-        """The styles of a batch, [B, L, W]; in training mixed, and taken into the running mean."""
+        """The styles of a batch, [B, L, W]; in training, mixed, and the running mean of w is updated."""
         style = self.map(latent, classes)
         styles = self.for_layers(style)
         if not self.training:
@@ -72,7 +72,7 @@ class StyleGenerator(nn.Module):
         return self._mixed(styles, latent, classes) if self.mixing else styles
 
     def _mixed(self, styles: Tensor, latent: Tensor, classes: Tensor | None) -> Tensor:
-        """Styles of another latent from layer 1 to L - 1 on, uniform, with the probability of mixing."""
+        """With the mixing probability, use another latent's styles from a layer drawn uniformly from 1..L - 1 on."""
         device, layers = latent.device, self.num_layers
         other = self.map(per_image(lambda n: torch.randn(n, latent.shape[1], device=device), len(latent)), classes)
         first = torch.randint(1, layers, (), device=device)
@@ -81,11 +81,11 @@ class StyleGenerator(nn.Module):
         return torch.where(of_other[:, None], other[:, None], styles)
 
     def forward(self, latent: Tensor, classes: Tensor | None = None, truncation: float | None = None) -> Tensor:
-        """Images. truncation: psi, None = 1."""
+        """Generate images. truncation: psi, None = 1."""
         styles = self.styles(latent, classes)
         return self.synthesise(styles if truncation is None else self.truncate(styles, truncation))
 
     @torch.no_grad()
     def estimate_mean(self, latent: Tensor, classes: Tensor | None = None) -> None:
-        """Make the mean of w that of these latents, under the present weights."""
+        """Set the mean of w to the mean over these latents, under the present weights."""
         self.mean_style.copy_(self.map(latent, classes).mean(0))

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def term_names(player: str, terms: Sequence[Term]) -> tuple[str, ...]:
-    """Names of the terms of a turn, "player.term", each once.
+    """Unique names of the terms of a turn, "player.term".
 
-    A further one of the same kind has its discriminator behind it, "player.term_discriminator_b", or where that is the
-    same as well a number, "player.term_2".
+    Further terms of the same kind get the name of their discriminator as a suffix, "player.term_discriminator_b", or,
+    if that is the same too, a number, "player.term_2".
     """
     found: dict[str, list[str]] = {}  # discriminators, by kind
     names = []

@@ -1,4 +1,4 @@
-"""Terms: scalars that a player minimises. Those of every game are here, others in `objectives`."""
+"""Terms: scalars that a player minimises. Terms common to all games are here, others in `objectives`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Loss(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Term(ABC):
-    """The base class: one equation on a `StepContext`, without networks; a player minimises weight * value."""
+    """The base class: one equation on a `StepContext`, without own networks; a player minimises weight * value."""
 
     differentiates: ClassVar[Side | None] = None  # the images with respect to which it takes gradients
 
@@ -74,9 +74,9 @@ class GeneratorLoss(Term):
 
 @dataclass(frozen=True)
 class Extra(Term):
-    """A scalar that the discriminator computes besides, by its key in `DiscriminatorOutput.extras`.
+    """An additional scalar computed by the discriminator, by its key in `DiscriminatorOutput.extras`.
 
-    real, fake: for which side; both are summed.
+    real, fake: on which side; if both, they are summed.
     """
 
     key: str

@@ -26,15 +26,15 @@ def training_step(
     guard: NonFiniteGuard | None = None,
     autocast: torch.dtype | None = None,
 ) -> Report:
-    """Run every turn that is active once, or `repeats` times.
+    """Run every active turn once, or `repeats` times.
 
-    Returns each term's weighted value, each player's gradient norm and what controllers report.
+    Returns each term's weighted value, each player's gradient norm and the values reported by controllers.
 
     batches: `game.batches_per_step` real batches; the r-th repeat of every turn sees the r-th.
-    guard: checks every optimiser step for what is not finite, without reading the device now.
+    guard: checks every optimiser step for values that are not finite, without synchronising with the device.
     autocast: the precision of networks, for example torch.bfloat16; penalties and scores stay in float32, with
-    products that may be of TF32 on a GPU (`numerics`).
-    All are scalars on the device, by "player.term"; nothing is synchronised.
+    products that may be in TF32 on a GPU (`numerics`).
+    All results are scalars on the device, by "player.term"; nothing is synchronised.
     """
     game.set_progress(progress)
     turns = active_turns(game, progress)
@@ -44,7 +44,7 @@ def training_step(
 
 
 def active_turns(game: Game, progress: Progress) -> tuple[Turn, ...]:
-    """The turns of this training step."""
+    """The turns that are active in this training step."""
     return tuple(turn for turn in game.turns if turn.when(progress))
 
 
@@ -56,7 +56,7 @@ def run_turns(
     guard: NonFiniteGuard | None,
     autocast: torch.dtype | None,
 ) -> Report:
-    """Run these turns as `training_step` does, without announcing them to the guard. All of it can be recorded."""
+    """Run these turns as `training_step` does, without registering them with the guard. All of it can be recorded."""
     report: Report = {}
     for turn in turns:
         for batch in batches[: turn.repeats]:
@@ -76,7 +76,7 @@ def optimiser_step(
     guard: NonFiniteGuard | None,
     autocast: torch.dtype | None,
 ) -> Report:
-    """One optimiser step of the player of `turn`, on one batch; reports as `training_step`."""
+    """Take one optimiser step of the player of `turn`, on one batch; returns a report as `training_step` does."""
     player, optimiser = game.players[turn.player], game.optimisers[turn.player]
     context = StepContext(game, turn, batch, progress)
     with game.learning(turn.player) as weights:
@@ -111,7 +111,7 @@ def optimiser_step(
 
 
 def set_learning_rate(game: Game, name: str, progress: Progress | GraphScalars) -> None:
-    """Set the learning rate of this player's optimiser to the present value of its schedule, where it has one."""
+    """Set the learning rate of this player's optimiser to the present value of its schedule, if it has one."""
     player, optimiser = game.players[name], game.optimisers[name]
     if player.learning_rate is not None:
         for group in optimiser.param_groups:
@@ -119,9 +119,9 @@ def set_learning_rate(game: Game, name: str, progress: Progress | GraphScalars) 
 
 
 def set_numbers(game: Game, name: str, progress: Progress) -> tuple[float, ...]:
-    """Set the other numbers of this player's optimiser to the present values of their schedules, and return them.
+    """Set the optimiser's other hyperparameters to the present values of their schedules, and return these values.
 
-    torch reads them on the host: a recording is of one set of them, see `GraphedStep`.
+    torch reads them on the host: a recording is valid for one set of values, see `GraphedStep`.
     """
     present = {key: float(value(schedule, progress)) for key, schedule in game.players[name].schedules.items()}
     for group in game.optimisers[name].param_groups if present else ():

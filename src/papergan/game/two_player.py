@@ -41,8 +41,8 @@ def two_player(
 
     *_terms: what each player minimises besides the loss. *_learning_rate: a schedule instead of the optimiser's rate.
     discriminator_constraints: applied to its weights after each of its steps.
-    fakes_per_real: generated images per real one in the generator's turn. A prior's weights learn with the generator.
-    match: of the loss, and what is exported; terms have their own. encoder: see `Game`.
+    fakes_per_real: generated images per real one in the generator's turn. A prior's weights train with the generator.
+    match: used for the loss and the export; terms have their own. encoder: see `Game`.
     """
     match = match or Match()
     discriminator_loss, generator_loss = DiscriminatorLoss(loss, match=match), GeneratorLoss(loss, match=match)

@@ -1,4 +1,4 @@
-"""Trained generators as a library: load, sample, interpolate, invert, translate, export; without Kedro and MLflow."""
+"""Use of trained generators: load, sample, interpolate, invert, translate, export; without Kedro and MLflow."""
 
 from papergan.inference.generator import Generator
 from papergan.inference.locate import load

@@ -1,4 +1,4 @@
-"""Texts of a model card: what a model says of itself, on one line each, and never Markdown or HTML of its own."""
+"""Sanitising of the model's own texts for its card: on one line each, without Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from papergan.messages import sanitise
 
 UNKNOWN = "unknown"
-HERE = "path/to/this/folder"  # of a model that was not published
+HERE = "path/to/this/folder"  # for a model that was not published
 
 
 def text(value: object) -> str:
-    """On one line, and neither a cell of a table nor HTML."""
+    """A value as text on one line, with table separators and HTML escaped."""
     return sanitise(value).replace("|", "\\|").replace("<", "&lt;")
 
 
 def code(value: object) -> str:
-    """As it may stand in code."""
+    """A value as text that is safe in Markdown code."""
     return sanitise(value).replace("`", "'").replace('"', "'")
 
 
 def printable(value: Any) -> Any:
-    """The same JSON with texts on one line each."""
+    """The same JSON value with every text on one line."""
     if isinstance(value, Mapping):
         return {sanitise(key): printable(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

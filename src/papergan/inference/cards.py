@@ -1,4 +1,4 @@
-"""The model card of any stored model: of images, of sounds, or of rows of a table."""
+"""The model card of any stored model: a model of images, of sounds, or of table rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from papergan.reporting.published_results import PublishedRow
 
 
 def card_of(config: Mapping[str, Any], published: Sequence[PublishedRow], *, picture: bool, place: str) -> str:
-    """The card of a stored model's configuration, as `model_card`; published numbers and a picture are of images alone.
+    """The card from a stored model's configuration; `published` and `picture` apply to image models, see `model_card`.
 
     Raises CheckpointError for a system of sounds that this version does not know.
     """

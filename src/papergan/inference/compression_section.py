@@ -1,4 +1,4 @@
-"""The section of a model card that says from what a generator was compressed, and how."""
+"""The section of a model card that states from which model a generator was compressed, and how."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from papergan.inference.card_text import code, text
 
 
 def compression_section(about: Mapping[str, Any]) -> str:
-    """From what it was compressed, taught or fine-tuned, and how; "" where it was not."""
+    """From which model it was compressed, distilled or fine-tuned, and how; "" if it was not."""
     done, recipe = about.get("compression"), about.get("recipe") or {}
     if not done:
         learned = "\n\n".join(filter(None, (_taught(recipe), _fine_tuned(recipe))))

@@ -1,4 +1,4 @@
-"""A generator in a few lines, for people."""
+"""A short text description of a generator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = ("fid", "is_mean", "psnr_y", "ssim_y")
 
 
 def describe(generator: Generator) -> str:
-    """What it makes, from what it was trained, its latents and classes, its scores, its digest."""
+    """Describe its images, training data, latents and classes, scores and digest."""
     about = generator.stored.about
     size = f"{generator.image.channels}x{generator.image.size}x{generator.image.size}"
     count = sum(parameter.numel() for parameter in generator.sampler.generator.parameters())
@@ -33,7 +33,7 @@ def describe(generator: Generator) -> str:
 
 
 def describe_plain(stored: StoredModel, what: str, parameters: int, *more: str) -> str:
-    """The same of a stored model that makes no images. what: it is, "vocoder of ...". more: lines after the first."""
+    """The same for a stored model that makes no images. what: it is, "vocoder of ...". more: lines after the first."""
     about, config = stored.about, stored.config
     steps = _number(config["progress"].get("step"), ",")
     lines = [
@@ -47,7 +47,7 @@ def describe_plain(stored: StoredModel, what: str, parameters: int, *more: str) 
 
 
 def _number(value: object, form: str) -> str:
-    """A number in a form; what is none as it is, since the model may be of anybody."""
+    """A formatted number; anything else is quoted as it is, since the model may come from anyone."""
     try:
         return format(value, form)
     except (TypeError, ValueError, OverflowError):
@@ -55,7 +55,7 @@ def _number(value: object, form: str) -> str:
 
 
 def _given(generator: Generator) -> str:
-    """What images are made from; of two domains, which they are."""
+    """What images are made from; for a translation between two domains, their names."""
     images, recipe = generator.image.input, generator.recipe
     if images is None:
         classes = ", ".join(generator.classes) if generator.conditional else "none"

@@ -1,4 +1,4 @@
-"""Trained generators as ONNX and torch.export files: no randomness in them, verified before they are written."""
+"""Trained generators as ONNX and torch.export files: deterministic, and verified before they are written."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from papergan.inference.store import restored
 from papergan.messages import quiet_libraries, quoted, sanitise
 
 OPSET = 18
-COUNT, BATCHES = 64, (64, 7)  # latents that a file is verified on, and in which batches; the last of 7 is one alone
-TOLERANCE = 1e-4  # of the largest value; a step of an image of bytes is 8e-3
+COUNT, BATCHES = 64, (64, 7)  # latents that a file is verified on, and batch sizes; with 7, the last is one alone
+TOLERANCE = 1e-4  # of the largest value; a grey level of a uint8 image is 8e-3
 
 Run = Callable[..., Tensor]
 
 
 class Decoder(nn.Module):
-    """What is exported: latent float32 [B, Z], and class or member int64 [B] where there is one -> images.
+    """The exported network: latent float32 [B, Z], and class or member int64 [B] if there is one -> images.
 
     images: float32 [B, C, S, S] in [-1, 1]. choices: number of classes or of members; 0 for none.
     """
@@ -47,12 +47,12 @@ class Decoder(nn.Module):
 def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Path:
     """Write a generator as ONNX, or as a program of torch.export ("pt2"); returns the path.
 
-    Inputs are `input`, images float32 [batch, C, S, S] in [-1, 1], of one that translates; else `latent` float32
-    [batch, Z], and int64 [batch]: `label` where there are classes, `member` where a mixture
-    has several generators. The output `images` is that of `Generator.decode`. Weights are those of the model folder,
-    in evaluation mode and float32, with spectral normalisation folded in; the batch may have any size.
-    Raises RecipeError where a package is missing, the system cannot be exported, or the file that would be written
-    computes other images than the generator; StorageError where `path` is a folder, before any work.
+    The input of a translator is `input`, images float32 [batch, C, S, S] in [-1, 1]; other generators have `latent`
+    float32 [batch, Z], and int64 [batch]: `label` if there are classes, `member` if a mixture has several generators.
+    The output `images` is the output of `Generator.decode`. Weights are those of the model folder, in evaluation mode
+    and float32, with spectral normalisation folded in; the batch may have any size.
+    Raises RecipeError if a package is missing, the system cannot be exported, or the file to be written computes other
+    images than the generator; StorageError if `path` is a folder, before any work.
     """
     path = Path(path).expanduser()
     check_no_folder(path)
@@ -61,11 +61,11 @@ def export_model(generator: Generator, path: str | Path, to: str = "onnx") -> Pa
 
 
 def exported(generator: Generator, to: str, what: str) -> bytes:
-    """The file that `export_model` writes; raises as it does. what: it is, for people."""
+    """The file that `export_model` writes; raises as it does. what: its name in messages."""
     if to not in _FORMATS:
         raise RecipeError(f"expected format {', '.join(_FORMATS)}, got {quoted(to)}")
     sampler, _ = restored(generator.stored, generator.image)
-    if isinstance(sampler.prior, InputImages):  # verified on noise, where latents are drawn otherwise
+    if isinstance(sampler.prior, InputImages):  # verified on noise images instead of latents
         shape, draw = (COUNT, *sampler.prior.images.shape[1:]), torch.Generator().manual_seed(0)
         sampler.prior.show(torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8))
     arguments = sampler.latents(COUNT, 0, "export", progress=generator.progress)
@@ -88,7 +88,7 @@ def exported(generator: Generator, to: str, what: str) -> bytes:
 
 
 def check_deviation(run: Run, inputs: tuple[Tensor, ...], wanted: Tensor, what: str) -> None:
-    """Raise RecipeError unless `run` makes the images `wanted` of these inputs, in every size of a batch."""
+    """Raise RecipeError unless `run` makes the images `wanted` from these inputs, at every batch size of BATCHES."""
     most = TOLERANCE * float(wanted.abs().max())
     for size in BATCHES:
         parts = zip(*(torch.split(one, size) for one in inputs), strict=True)
@@ -99,7 +99,7 @@ def check_deviation(run: Run, inputs: tuple[Tensor, ...], wanted: Tensor, what: 
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """The network with its parametrisations, spectral normalisation among them, multiplied out in place."""
+    """Fold parametrisations, such as spectral normalisation, into the network's weights, in place."""
     for layer in list(network.modules()):
         if parametrize.is_parametrized(layer):
             assert isinstance(layer.parametrizations, nn.ModuleDict)
@@ -109,7 +109,7 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 def input_names(generator: Generator) -> tuple[str, ...]:
-    """Names of an exported file's inputs, in their order."""
+    """Names of an exported file's inputs, in order."""
     if isinstance(generator.sampler.prior, InputImages):
         return ("input",)
     if not isinstance(generator.sampler.prior, WithChoice):
@@ -121,13 +121,13 @@ def _program(decoder: Decoder, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     batch = Dim("batch")
     program = torch.export.export(decoder, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # paths of this machine
+        node.meta.pop("stack_trace", None)  # contains paths of this machine
     return program
 
 
 def _to_onnx(program: ExportedProgram, generator: Generator) -> bytes:
     import onnx
-    import onnxruntime  # noqa: F401  before the work
+    import onnxruntime  # noqa: F401  fail before the work
     import onnxscript  # noqa: F401
 
     exported = torch.onnx.export(
@@ -144,7 +144,7 @@ def _to_onnx(program: ExportedProgram, generator: Generator) -> bytes:
 
 
 def onnx_session(content: bytes, threads: int = 0) -> Any:
-    """ONNX Runtime's session of a file, on the CPU. threads: within a layer; 0 = as many as it sees fit."""
+    """An ONNX Runtime session for a file, on the CPU. threads: within an operator; 0 = ONNX Runtime's choice."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -173,7 +173,7 @@ def _run_pt2(content: bytes) -> Run:
 
 
 def _about(generator: Generator) -> dict[str, str]:
-    """What goes with the file; classes as a list in JSON."""
+    """The metadata of the file; classes as a JSON list."""
     classes = json.dumps(generator.classes if generator.conditional else ())
     version = str(generator.stored.config["papergan"])
     return {"papergan": version, "system": generator.system, "digest": generator.digest, "classes": classes}
@@ -183,7 +183,7 @@ def _missing(error: ImportError) -> RecipeError:
     return RecipeError(f"this format needs {error.name or error}: pip install 'papergan[onnx]'")
 
 
-EXPORTERS = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")  # a faulty file is found by running it
+EXPORTERS = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")  # silenced: each file is verified
 
 
 _FORMATS: dict[str, tuple[Callable[[ExportedProgram, Generator], bytes], Callable[[bytes], Run]]] = {

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class Generator(StyleMethods):
-    """A trained generator, ready to use. Sample i of a seed depends on (seed, i) alone.
+    """A trained generator, ready to use. Sample i of a seed depends only on (seed, i).
 
-    Neither the number of samples nor the batch size nor the device changes it, but for the rounding of products.
-    recipe, metrics, protocol: what it was trained and measured with; {} where that was not stored. digest: SHA-256 of
-    its weights.
-    Raises CheckpointError where the stored weights do not fit the system that they name.
+    Neither the number of samples nor the batch size nor the device changes it, except for rounding.
+    recipe, metrics, protocol: how it was trained and measured; {} if that was not stored. digest: SHA-256 of its
+    weights.
+    Raises CheckpointError if the stored weights do not fit the system that they name.
     """
 
     def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
@@ -63,19 +63,19 @@ class Generator(StyleMethods):
         return self
 
     def at_level(self, level: float) -> Generator:
-        """The same at level n, of 4 * 2^n pixels in images of the same size, or n + alpha; see `levels.at_level`."""
+        """The same at level n, images of 4 * 2^n pixels enlarged to full size, or n + alpha; see `levels.at_level`."""
         return Generator(at_level(self.stored, self.sampler.generator, level), self.device)
 
     @property
     def num_members(self) -> int:
-        """How many generators a mixture has, of which one makes each image; 0 where there is no mixture."""
+        """The number of generators of a mixture, of which one makes each image; 0 if it is not a mixture."""
         prior = self._on_cpu.prior
         return prior.choices if isinstance(prior, WithChoice) and not self.conditional else 0
 
     def prepare(self, truncation: float | None, check: Callable[[], None] = lambda: None) -> None:
         """Re-estimate BatchNorm's statistics under a truncation, as its first use does; the newest 8 are kept.
 
-        check: called after every batch of the estimate, so that it may raise; the next call goes on from there.
+        check: called after every batch of the estimate; it may raise, and the next call continues from there.
         Raises RecipeError as `stream` does for a truncation.
         """
         self._truncated.at(truncation, check)
@@ -84,9 +84,9 @@ class Generator(StyleMethods):
         self, n: int = 1, *, seed: int = 0, labels: Labels = None, truncation: float | None = None,
         batch_size: int = 256,
     ) -> Samples:  # fmt: skip
-        """`n` samples. See `stream`; all of them are held in memory.
+        """`n` samples, see `stream`; all are held in memory.
 
-        Raises DataError where they do not fit.
+        Raises DataError if they do not fit.
         """
         check_count(n)
         each = 9 * self.image.channels * self.image.size**2 + 8 * self.latent_dim  # float32, twice, and bytes
@@ -102,9 +102,9 @@ class Generator(StyleMethods):
 
         labels: a class by name or number, or several, which the samples take in turn; None = as the prior draws them.
         truncation: threshold of the latents (Brock et al. 2019, arXiv:1809.11096, section 3.1); BatchNorm's statistics
-        are re-estimated under it; with styles psi, see `StyleGenerator`. None = the prior as it is.
-        Raises RecipeError for a wrong count, a label that this generator does not know, more labels than samples, a
-        truncation that its prior does not know.
+        are re-estimated under it; with styles psi, see `StyleGenerator`. None = no truncation.
+        Raises RecipeError for an invalid count, a label that this generator does not know, more labels than samples, or
+        a truncation that its prior does not support.
         """
         check_count(n)
         if first < 0 or batch_size < 1:
@@ -130,11 +130,11 @@ class Generator(StyleMethods):
         self, latents: Array, *, labels: Labels = None, members: Members = None, truncation: float | None = None,
         batch_size: int = 256,
     ) -> Samples:  # fmt: skip
-        """Images of given latents, float [N, Z] or [Z].
+        """Images from given latents, float [N, Z] or [Z].
 
-        labels: as for `sample`, in turn; a generator with classes needs them. members: which generator of a mixture
-        makes each, in turn; a mixture needs them, `Samples.members` has those of samples.
-        truncation: BatchNorm's statistics are those under it; the latents are taken as they are given.
+        labels: as for `sample`, in turn; required for a generator with classes. members: which generator of a mixture
+        makes each, in turn; required for a mixture; `Samples.members` has those of samples.
+        truncation: selects BatchNorm's statistics; the latents are used as given.
         Raises RecipeError for another shape, for numbers that are not finite, for labels and members that do not fit,
         and for a truncation as `stream` does.
         """
@@ -148,13 +148,13 @@ class Generator(StyleMethods):
         self, a: Array, b: Array, *, steps: int = 9, mode: str = "prior", labels: Labels = None,
         members: Members = None, truncation: float | None = None,
     ) -> Samples:  # fmt: skip
-        """Images on the way from latents `a` to `b`, both ends included: `steps` for each pair, pair after pair.
+        """Interpolated images between latents `a` and `b`, both ends included: `steps` for each pair, pair after pair.
 
-        Only the latent moves, so that neighbouring images are close: a class, or a member of a mixture, has no way to
-        another one, and each way keeps its own. labels, members: one for each pair, in turn, as for `decode`.
+        Only the latent changes, so neighbouring images are similar: classes and members of a mixture cannot be
+        interpolated, and each pair keeps its own. labels, members: one for each pair, in turn, as for `decode`.
         a, b: [Z] or [N, Z]. mode: "slerp" (spherical), "linear", or "prior": slerp for Gaussian latents, else linear.
-        truncation: as for `decode`; with ends of `sample(..., truncation=t)` the way begins and ends at those samples.
-        Raises RecipeError as `decode` does, and where the two have different numbers of latents.
+        truncation: as for `decode`; with latents from `sample(..., truncation=t)` both ends are those samples.
+        Raises RecipeError as `decode` does, and if the two have different numbers of latents.
         """
         between = self.latents_between(a, b, steps=steps, mode=mode)
         chosen = self._choices("interpolate", labels, members)
@@ -168,10 +168,10 @@ class Generator(StyleMethods):
 
     @torch.no_grad()
     def invert(self, images: Array, *, batch_size: int = 256) -> Tensor:
-        """Latents float32 [N, Z] of images, by the system's own encoder: the mean where it is stochastic.
+        """Latents float32 [N, Z] of images, by the system's own encoder: the mean if it is stochastic.
 
         images: uint8 [N, H, W, C] or float [N, C, H, W] in [-1, 1], of the generator's size.
-        Raises RecipeError where the system has no encoder, or for other images.
+        Raises RecipeError if the system has no encoder, or for other images.
         """
         if self.encoder is None:
             raise RecipeError(f"system {self.system!r} has no encoder; those that invert images are ali, bigan and "
@@ -180,7 +180,7 @@ class Generator(StyleMethods):
         return torch.cat([self.encoder.mean(part.float().to(self.device)).cpu() for part in given])
 
     def translate(self, images: Any, **how: Any) -> Samples:
-        """Images translated by a generator that is given images, a `Translator`; RecipeError for any other."""
+        """Translate images, if this is a `Translator`; raises RecipeError for any other generator."""
         raise RecipeError(f"system {self.system!r} makes images from latents and translates none; use sample()")
 
     def __repr__(self) -> str:
@@ -192,7 +192,7 @@ class Generator(StyleMethods):
         return label_indices(labels, self.classes, self.image.num_classes)
 
     def _choices(self, what: str, labels: Labels, members: Members) -> Tensor | None:
-        """Numbers of classes or of members that rows take in turn; None where the generator has neither."""
+        """Indices of classes or of members that rows take in turn; None if the generator has neither."""
         classes, made_by = self._labels(labels), member_indices(members, self.num_members)
         if self.conditional and classes is None:
             raise RecipeError(f"{what}: this generator has classes; say which: labels=0, a name, or one for each")
@@ -202,7 +202,7 @@ class Generator(StyleMethods):
         return classes if self.conditional else made_by
 
     def _images_of(self, z: Tensor, chosen: Tensor | None, truncation: float | None, batch_size: int = 256) -> Samples:
-        """Images of latents [N, Z] and of the class or member of each, int64 [N]."""
+        """Images from latents [N, Z] and the class or member of each, int64 [N]."""
         sampler = self._truncated.at(truncation)
         arguments = (z,) if chosen is None else (z, one_hot(chosen, self.num_members or self.image.num_classes))
         parts = zip(*(torch.split(part, batch_size) for part in arguments), strict=True)
@@ -218,7 +218,7 @@ class Generator(StyleMethods):
         return tuple(torch.cat(rows) for rows in zip(*parts, strict=True))
 
     def _chunk(self, chunk: int, seed: int, truncation: float | None) -> tuple[Tensor, ...]:
-        """The arguments of one chunk, on the CPU; the newest is kept, since several batches lie in it."""
+        """The arguments of one chunk, on the CPU; the newest is cached, since several batches may lie in it."""
         key = (chunk, seed, truncation)
         if self._newest_chunk is None or self._newest_chunk[0] != key:
             drawn = self._on_cpu.latents(CHUNK, seed, "samples", chunk, progress=self.progress, truncation=truncation)

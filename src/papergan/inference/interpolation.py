@@ -1,4 +1,4 @@
-"""Ways between latents: those of the prior, spherical and straight ones."""
+"""Interpolation between latents: as the prior defines it, spherical or linear."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MODES = ("prior", "slerp", "linear")
 
 
 def latents_between(prior: nn.Module, start: Tensor, end: Tensor, *, steps: int, mode: str) -> Tensor:
-    """`steps` latents from each of `start` to that of `end`, [N, Z] each, both included: float32 [N * steps, Z].
+    """`steps` latents from each row of `start` to that of `end`, [N, Z] each, both included: float32 [N * steps, Z].
 
-    mode: "slerp", "linear", or "prior", as the prior has it. Raises RecipeError for another mode, fewer than two steps,
-    and where there are not as many ends as starts.
+    mode: "slerp", "linear", or "prior", as the prior defines it. Raises RecipeError for another mode, fewer than two
+    steps, and different numbers of starts and ends.
     """
     if mode not in MODES:
         raise RecipeError(f"interpolate: expected mode {', '.join(MODES)}, got {quoted(mode)}")

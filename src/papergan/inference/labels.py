@@ -1,4 +1,4 @@
-"""Class labels and members of a mixture as people give them: names or numbers, one or several."""
+"""Class labels and members of a mixture as given by users: names or numbers, one or several."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
 
 MAX_SAMPLES = 10**9 - 1  # file names have up to nine digits
-MAX_DIGITS = 20  # of the number of a class
+MAX_DIGITS = 20  # of a class number
 Labels = int | str | Sequence[int | str] | None
 Members = int | Sequence[int] | Tensor | None
 
@@ -20,14 +20,14 @@ Members = int | Sequence[int] | Tensor | None
 def label_indices(labels: Labels, classes: Sequence[str], num_classes: int) -> Tensor | None:
     """Indices int64 [L] of classes by name or number; None for None.
 
-    A name wins over a number: "7" is the class named 7 where there is one, else class 7.
+    Names take precedence over numbers: "7" is the class named 7 if there is one, else class 7.
     Raises RecipeError for a class that does not exist, with close matches, and for an empty list.
     """
     if labels is None:
         return None
     try:
         given: list[int | str] = [labels] if isinstance(labels, str) else list(labels)  # type: ignore[arg-type]
-    except TypeError:  # one number, of whatever library
+    except TypeError:  # one number, from any library
         given = [labels]  # type: ignore[list-item]
     if not given:
         raise RecipeError("labels: expected one class or more, got an empty list; leave labels out for all of them")
@@ -37,7 +37,7 @@ def label_indices(labels: Labels, classes: Sequence[str], num_classes: int) -> T
 def member_indices(members: Members, count: int) -> Tensor | None:
     """Indices int64 [L] of the members of a mixture of `count` generators; None for None.
 
-    Raises RecipeError where there is no mixture (count 0), and for what is no number of a member.
+    Raises RecipeError if there is no mixture (count 0), and for anything but the number of a member.
     """
     if members is None:
         return None

@@ -1,4 +1,4 @@
-"""Stored generators that grew, at another level."""
+"""Progressively grown generators at another level."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from papergan.weights import Weights
 
 
 def at_level(stored: StoredModel, network: nn.Module, level: float) -> StoredModel:
-    """The model with its generator at another level, and the digest of that; network: the generator.
+    """The model with its generator at another level, and the new digest. network: the generator.
 
     Raises RecipeError for a generator that does not grow, and for a level that it does not have.
     """

@@ -23,26 +23,26 @@ from papergan.training.numerics import choose_device
 
 AnyModel = Generator | SoundModel | VectorGenerator
 G = TypeVar("G", Generator, VectorGenerator)
-# what networks of impossible sizes raise, and settings of a wrong type
+# raised by networks of impossible sizes, and by settings of a wrong type
 DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 def load(source: str | os.PathLike[str], device: torch.device | str | None = None) -> AnyModel:
-    """A trained generator, ready to sample; one that is given images is a `Translator`, ready to translate.
+    """Load a trained generator, ready to sample; if its input is images, a `Translator`, ready to translate.
 
-    Models of sounds are a `SoundGenerator`, ready to sample, or a `Vocoder`; of rows of a table a `VectorGenerator`.
+    Sound models are a `SoundGenerator`, ready to sample, or a `Vocoder`; models of table rows a `VectorGenerator`.
     source: a model folder (config.json in it), the folder of an experiment below data/06_models (its newest model), a
     file model.safetensors, "models:/NAME@ALIAS" or "models:/NAME/VERSION", "runs:/ID" (both need mlflow), or
-    "hf://ORGANISATION/NAME" (needs huggingface_hub). device: None = a GPU where there is one.
-    Raises CheckpointError where there is no model, or a damaged one; RecipeError for a source that is not understood
-    or a device that is not there.
+    "hf://ORGANISATION/NAME[@REVISION]" (needs huggingface_hub). device: None = a GPU if there is one.
+    Raises CheckpointError if there is no model, or a damaged one; RecipeError for an unknown kind of source or a device
+    that does not exist.
     """
     stored = read_model(locate(source))
     return _READERS[output_of(stored.config)](stored, _chosen(device))
 
 
 def load_generator(source: str | os.PathLike[str], device: torch.device | str | None = None) -> Generator:
-    """As `load`, of images alone. Raises CheckpointError for a model of sounds or vectors."""
+    """As `load`, only for image models. Raises CheckpointError for a model of sounds or vectors."""
     return _generator(read_model(locate(source)), _chosen(device))
 
 
@@ -63,7 +63,7 @@ def _built(kind: type[G], stored: StoredModel, device: torch.device) -> G:
 
 @contextmanager
 def configuration_errors() -> Iterator[None]:
-    """Convert errors inside the block to CheckpointError: it reads a configuration that anybody may have written."""
+    """Convert errors inside the block to CheckpointError, for reading a configuration that anyone may have written."""
     try:
         yield
     except PaperganError:
@@ -82,9 +82,9 @@ def _chosen(device: torch.device | str | None) -> torch.device:
 
 
 def locate(source: str | os.PathLike[str]) -> Path:
-    """The folder or file that `source` names, fetched where it is elsewhere. Raises as `load` for a source.
+    """The folder or file that `source` names, downloaded if it is remote. Raises as `load` for a source.
 
-    StorageError where it is a folder that may not be read.
+    Raises StorageError for a folder that cannot be read.
     """
     text = os.fspath(source)
     for scheme, fetch in _FETCH.items():
@@ -101,10 +101,10 @@ def locate(source: str | os.PathLike[str]) -> Path:
 
 
 def newest_model(folder: Path) -> Path:
-    """The model folder that `folder` is, or the newest one below it. Raises CheckpointError where there is none."""
+    """`folder` itself if it is a model folder, or the newest one below it. Raises CheckpointError if there is none."""
     if (folder / CONFIG).is_file() or (folder / WEIGHTS).is_file():
         return folder
-    # an experiment's folder has model/<version>/model/, versions named by their time
+    # an experiment's folder has model/<version>/model/, with versions named by time
     found = sorted(folder.glob(f"model/*/model/{CONFIG}")) or sorted(folder.glob(f"*/model/{CONFIG}"))
     if not found:
         raise CheckpointError(
@@ -145,7 +145,7 @@ def _from_hub(text: str) -> Path:
     name, _, revision = text.removeprefix("hf://").partition("@")
     try:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=[CONFIG, WEIGHTS, CARD, PICTURE]))
-    except Exception as error:  # the library raises types of requests, of its own, and of the file system
+    except Exception as error:  # the library raises exceptions of requests, its own, and of the file system
         raise CheckpointError(f"{text}: the Hub has no such model ({first_line(error)})") from error
 
 

@@ -1,4 +1,4 @@
-"""Measurement of a translator on image files of one's own: damaged as in training, translated, and compared."""
+"""Measurement of a translator on the user's image files: degraded as in training, translated, and compared."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Scores = dict[str, float]
 def measure_files(generator: Generator, images: Path, *, tile: int | None = None) -> tuple[int, dict[str, Scores]]:
     """The number of images, and mean PSNR and SSIM of the translator, "translated", and of each baseline.
 
-    Every image file of a folder, or one file, of any size, is made the input as the recipe makes its own, and what the
-    translator makes of that is compared with the image. For super-resolution, sides are cut down to multiples of the
-    factor, and as many pixels at each border left out of the comparison, as its papers do.
-    Raises RecipeError where the generator does not restore images, DataError for a file that is no image.
+    Every image file of a folder, or one file, of any size, is degraded as in the recipe, and the translator's result is
+    compared with the image. For super-resolution, sides are cropped to multiples of the factor, and as many pixels at
+    each border are left out of the comparison, as in its papers.
+    Raises RecipeError if the generator does not restore images, DataError for a file that is not an image.
     """
     degradation = degradation_of(generator)
     assert isinstance(generator, Translator)
@@ -47,9 +47,9 @@ def measure_files(generator: Generator, images: Path, *, tile: int | None = None
 
 
 def degradation_of(generator: Generator) -> Degradation:
-    """How the recipe of a stored translator makes its inputs of images.
+    """The degradation by which the recipe of a stored translator makes its inputs from images.
 
-    Raises RecipeError where they are not made so, where that was not stored, and for holes, whose place is drawn.
+    Raises RecipeError if inputs are not made from images, if that was not stored, and for randomly placed holes.
     """
     given = generator.recipe.get("input")
     try:
@@ -65,7 +65,7 @@ def degradation_of(generator: Generator) -> Degradation:
 
 
 def as_text(count: int, scores: dict[str, Scores]) -> str:
-    """A table: a line each for the translator and the baselines."""
+    """A text table with one line each for the translator and the baselines."""
     names = [name for name in ("psnr_y", "ssim_y", "psnr", "ssim") if name in scores["translated"]]
     lines = [f"{count} images", f"{'':12}" + "".join(f"{name:>10}" for name in names)]
     for row, values in scores.items():

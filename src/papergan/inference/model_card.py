@@ -1,6 +1,6 @@
-"""The model card: what a trained generator is, in Markdown with the front matter of the Hugging Face Hub.
+"""The model card: a description of a trained generator, in Markdown with the front matter of the Hugging Face Hub.
 
-Everything comes from `config.json`. Entries of its `about` that are read, each of which may be missing:
+Everything comes from `config.json`. The following entries of its `about` are read; each may be missing:
 
 experiment: name. recipe: settings by section. paper: {key, title, authors, year, link}. dataset: name. data_digest.
 data_license: of the training images. license: of the weights, an identifier of the Hub. protocol: by extractor, fields
@@ -22,9 +22,9 @@ from papergan.inference.model_folder import PICTURE
 from papergan.metrics.registry import DISCRIMINATOR_METRICS, METRICS, metric_and_class, of_class, prefix_and_metric
 from papergan.reporting.published_results import PublishedRow
 
-COPIES = ("copy_rate", "distance_ratio", "membership_auc")  # ends of the names
+COPIES = ("copy_rate", "distance_ratio", "membership_auc")  # suffixes of metric names
 OF_PAIRS = {"psnr_y": "psnr_y", "ssim_y": "ssim_y"}
-COMPARABLE = {"fid": "fid", "is": "is_mean", **OF_PAIRS}  # published metrics, and what they are called here
+COMPARABLE = {"fid": "fid", "is": "is_mean", **OF_PAIRS}  # published metrics, and their names here
 PUBLISHED = (
     "Published numbers rarely name their samples, splits, reference images and weights of Inception: compare with "
     "care. Numbers by other extractors (`domain_fid`) have no published counterpart."
@@ -59,10 +59,10 @@ def model_card(
     config: Mapping[str, Any], published: Sequence[PublishedRow] = (), *, picture: bool = False,
     place: str = HERE,
 ) -> str:  # fmt: skip
-    """The card of a stored model's configuration; what is missing there is left out or called unknown.
+    """The card from a stored model's configuration; missing entries are left out or called unknown.
 
-    published: rows besides those of `about`. picture: whether samples.png lies beside the card. place: of the model,
-    as `papergan.load` takes it.
+    published: rows in addition to those of `about`. picture: whether samples.png is next to the card. place: of the
+    model, as accepted by `papergan.load`.
     """
     about = dict(config.get("about", {}))
     rows = [*about.get("published", ()), *map(asdict, published)]
@@ -79,7 +79,7 @@ def model_card(
 
 
 def _front_matter(config: Mapping[str, Any], about: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
-    """YAML, of which JSON is a part."""
+    """The YAML front matter, written as JSON, a subset of YAML."""
     entries = {
         "license": about.get("license", UNKNOWN),
         "library_name": "papergan",
@@ -93,7 +93,7 @@ def _front_matter(config: Mapping[str, Any], about: Mapping[str, Any], metrics: 
 
 
 def _task(config: Mapping[str, Any]) -> str:
-    """The Hub's name of what it does; "" where there is none."""
+    """The Hub's name of the model's task; "" if there is none."""
     if "input" in config["image"]:
         return "image-to-image"
     return "" if config.get("conditional") else "unconditional-image-generation"
@@ -162,7 +162,7 @@ def _numbers(about: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
 
 
 def _by_class(config: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
-    """A line for each class of a conditional generator, of what was measured within it; "" for any other."""
+    """For a conditional generator, a line for each class with the metrics measured within it; "" for any other."""
     found = {name: one for name in metrics if (one := metric_and_class(name)) is not None}
     if not found:
         return ""
@@ -217,7 +217,7 @@ def _citation(about: Mapping[str, Any]) -> str:
 
 
 def _cited(paper: Mapping[str, Any]) -> str:
-    """As "Tahvili et al. 2025"; the key where authors are unknown."""
+    """The citation, as in "Tahvili et al. 2025"; the paper's key if the authors are unknown."""
     authors = paper.get("authors") or ()
     names = [authors] if isinstance(authors, str) else [str(one).partition(",")[0] for one in authors]
     if not names:
@@ -236,7 +236,7 @@ def _prefixes(metrics: Mapping[str, float]) -> set[str]:
 
 
 def _value(metrics: Mapping[str, float], name: str) -> str:
-    """The value, with its standard deviation where that was stored."""
+    """The value of a metric, with its standard deviation if that was stored."""
     found = prefix_and_metric(name)
     deviation = metrics.get(f"{found[0]}{found[1].deviation}") if found and found[1].deviation else None
     return f"{metrics[name]:.4g}" if deviation is None else f"{metrics[name]:.4g} ± {deviation:.2g}"

@@ -21,16 +21,16 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "format": int, "papergan": str, "system": str, "settings": dict, "image": dict, "prior": dict, "classes": list,
     "conditional": bool, "progress": dict, "weights": str, "encoder": bool, "digest": str,
 }  # fmt: skip
-"""Entries of config.json that loading needs, and their types; `about` holds everything else."""
+"""Entries of config.json required for loading, and their types; `about` holds everything else."""
 
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
-    """A generator as it is stored.
+    """A generator in its stored form.
 
     tensors: names begin with "generator.", "prior." or "encoder.". config: the entries of FIELDS, from which the
-    networks are built; and `about`, what is to be known of it: recipe, data set, protocols, metrics, versions.
-    card: the model card, Markdown; "" where only the file of weights is at hand. picture: samples.png, b"" = none.
+    networks are built; and `about`, information on the model: recipe, data set, protocols, metrics, versions.
+    card: the model card, Markdown; "" if only the file of weights is available. picture: samples.png, b"" = none.
     """
 
     tensors: Weights
@@ -49,15 +49,15 @@ def output_of(config: Mapping[str, Any]) -> str:
 
 
 def refuse_diverged(config: Mapping[str, Any]) -> None:
-    """Raise CheckpointError for the model of a training that diverged, which has no generator in it."""
+    """Raise CheckpointError for the model of a diverged training run, which contains no generator."""
     if "diverged" in config:
         raise CheckpointError(f"there is no generator in this model: its training {sanitise(config['diverged'])}")
 
 
 def write_model(folder: Path, model: StoredModel) -> None:
-    """Write the files, config.json last: a folder that has it is whole.
+    """Write the files, config.json last: a folder that has it is complete.
 
-    Raises StorageError where the disk refuses.
+    Raises StorageError if the disk cannot be written.
     """
     files = {WEIGHTS: encode_model(model), CARD: model.card.encode()} | (
         {PICTURE: model.picture} if model.picture else {}
@@ -69,14 +69,14 @@ def write_model(folder: Path, model: StoredModel) -> None:
 
 
 def encode_model(model: StoredModel) -> bytes:
-    """The file of weights, which holds the configuration as well and can be loaded alone."""
+    """The file of weights, which also holds the configuration and can be loaded alone."""
     return encode(Weights(model.tensors.tensors, {"config": json.dumps(model.config, sort_keys=True)}))
 
 
 def read_model(path: Path) -> StoredModel:
-    """The model in a folder, or in a file of weights alone, verified: one flipped bit is noticed.
+    """Read and verify the model in a folder, or in a file of weights alone: even one flipped bit is detected.
 
-    Raises CheckpointError where something is missing, damaged, or of a newer version of papergan.
+    Raises CheckpointError if something is missing, damaged, or from a newer version of papergan.
     """
     if path.is_dir():
         return _read_folder(path)
@@ -125,7 +125,7 @@ def _read_file(path: Path, content: bytes) -> StoredModel:
     missing = [name for name, kind in FIELDS.items() if not isinstance(config.get(name), kind)]
     if missing:
         raise CheckpointError(f"{path}: its configuration lacks {', '.join(missing)}, or has something else there")
-    if encode(weights) != content:  # bits that no digest covers, such as the padding of the header
+    if encode(weights) != content:  # changes that no digest covers, such as in the header's padding
         raise CheckpointError(f"{path} is damaged: its bytes are not those that were saved; get it again")
     return StoredModel(weights, config)
 

@@ -1,4 +1,4 @@
-"""Trained models by name: those of experiments that were trained here, and all that `load` understands."""
+"""Trained models by name: those of experiments trained here, and any source that `load` accepts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ TRAINED = "trained.safetensors"
 
 
 def name_of(source: str) -> str:
-    """A short name of what `papergan.load` takes, as the name of a folder: of an experiment where it can be seen.
+    """A short name, usable for a folder, of a source for `papergan.load`: with the experiment if it can be inferred.
 
-    `.../<experiment>/model/<version>/model`, as experiments write them, is `<experiment>_<version>`; version N of a
-    registered model is `<name>_<N>`; any other folder, file or address is its last part.
+    `.../<experiment>/model/<version>/model`, as written by experiments, becomes `<experiment>_<version>`; version N of
+    a registered model becomes `<name>_<N>`; any other folder, file or address its last part.
     """
     if source.startswith("models:/"):
         return "_".join(source.removeprefix("models:/").strip("/").split("/")) or source
@@ -35,14 +35,14 @@ def name_of(source: str) -> str:
 
 @dataclass(frozen=True)
 class ModelLibrary:
-    """Models by the name of the experiment that trained them. folder: of all experiments, data/06_models."""
+    """Models by the name of the experiment that trained them. folder: the folder of all experiments, data/06_models."""
 
     folder: Path
 
     def place(self, name: str) -> Path:
-        """The model folder or file of an experiment, or of what `papergan.load` takes.
+        """The model folder or file of an experiment, or of a source for `papergan.load`.
 
-        Raises CheckpointError where there is none, RecipeError for a source that is not understood.
+        Raises CheckpointError if there is none, RecipeError for an unknown kind of source.
         """
         of_experiment = path_from(self.folder / name)
         if of_experiment.is_dir():
@@ -64,9 +64,9 @@ class ModelLibrary:
         return stored
 
     def networks(self, name: str) -> Weights:
-        """The weights of all networks of an experiment as its newest training left them: "networks.<name>".
+        """The weights of all networks of an experiment after its newest training run: "networks.<name>".
 
-        Raises CheckpointError where it was not trained here: a model folder has the generator alone.
+        Raises CheckpointError if it was not trained here: a model folder has only the generator.
         """
         found = sorted((self.folder / name).glob(f"{TRAINED}/*/{TRAINED}"))
         if not found:

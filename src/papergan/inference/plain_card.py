@@ -13,11 +13,11 @@ def plain_card(
     config: Mapping[str, Any], *, tags: Sequence[str], what: str, use: str, risks: str, facts: Mapping[str, object],
     shown: Mapping[str, Any], place: str,
 ) -> str:  # fmt: skip
-    """The card of a stored model's configuration; what is missing there is called unknown.
+    """The card from a stored model's configuration; missing entries are called unknown.
 
-    tags: of the Hub, beside "gan", "pytorch" and the system. what: the model makes, and from which data. use: the
-    Python that calls it, `g` being the model. risks: the section on its use. facts: rows of the table before the
-    scores. shown: of the configuration, as JSON. place: of the model, as `papergan.load` takes it.
+    tags: for the Hub, besides "gan", "pytorch" and the system. what: what the model makes, and from which data. use:
+    the Python code that calls it, with `g` the model. risks: the section on its use. facts: rows of the table before
+    the scores. shown: the part of the configuration shown as JSON. place: of the model, as for `papergan.load`.
     """
     about, system = dict(config["about"]), str(config["system"])
     paper = dict(about.get("paper") or {})

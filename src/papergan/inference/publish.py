@@ -1,4 +1,4 @@
-"""Publishing a model folder to the Hugging Face Hub: what would be sent, and sending it."""
+"""Publishing a model folder to the Hugging Face Hub: preview and upload."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME = r"hf://([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})"
 
 
 class PublishError(PaperganError):
-    """The Hub cannot be reached, knows no login, or refuses."""
+    """The Hub cannot be reached, there is no valid login, or the upload is rejected."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class Publication:
-    """What goes to the Hub. link: of the commit; None where nothing was sent."""
+    """The files for the Hub. link: of the commit; None if nothing was sent."""
 
     to: str
     files: tuple[PublishedFile, ...]
@@ -53,15 +53,14 @@ def publish(
     folder: str | Path, to: str, *, dry_run: bool = True, private: bool = False,
     published: Sequence[PublishedRow] = (),
 ) -> Publication:  # fmt: skip
-    """Send a model to the Hub, or with `dry_run` say what would be sent.
+    """Send a model to the Hub, or with `dry_run` show what would be sent.
 
-    folder: any place that `papergan.load` takes; the model is verified first. Its weights, its configuration, its card
-    and a picture `samples.png` are sent, no other file. A model without a card gets one, with these published numbers.
-    to: "hf://ORGANISATION/NAME", made where it does not exist; private: visible to the organisation alone then.
-    The token is that of `hf auth login`.
-    Raises RecipeError for a wrong name and a missing package, CheckpointError for a damaged model, or one
-    whose training diverged, PublishError where
-    the Hub refuses.
+    folder: any source that `papergan.load` takes; the model is verified first. Its weights, configuration, card and a
+    picture `samples.png` are sent, no other file. A model without a card gets one, with these published numbers.
+    to: "hf://ORGANISATION/NAME", created if it does not exist; private: in that case, visible only to the organisation.
+    The token is the one of `hf auth login`.
+    Raises RecipeError for an invalid name or a missing package, CheckpointError for a damaged model, or one whose
+    training diverged, PublishError if the Hub rejects the upload.
     """
     found = re.fullmatch(NAME, to)
     if found is None:
@@ -95,7 +94,7 @@ def _send(folder: Path, name: str, private: bool, model: StoredModel) -> str:
         api = HfApi()
         api.create_repo(name, private=private, exist_ok=True)
         sent = api.upload_folder(repo_id=name, folder_path=folder, commit_message=f"Model {digest}")
-    except Exception as error:  # the library raises types of its own, of its client, and of the file system
+    except Exception as error:  # the library raises its own exceptions, those of its client, and of the file system
         raise PublishError(_why(name, error)) from error
     return str(sent.commit_url)
 

@@ -1,4 +1,4 @@
-"""Samples of a generator: images, latents and labels, and ways to look at them and to save them."""
+"""Samples of a generator: images, latents and labels, and methods to display and save them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What a generator made.
+    """Images made by a generator.
 
-    tensor: float32 [N, C, H, W] in [-1, 1], on the host. latents: float32 [N, Z]. labels: int64 [N], None where the
-    generator knows no classes. names: of the classes. first: index of the first of them in the stream of its seed.
-    members: int64 [N], which generator of a mixture made each; None where there is one.
+    tensor: float32 [N, C, H, W] in [-1, 1], on the host. latents: float32 [N, Z]. labels: int64 [N], None if the
+    generator has no classes. names: of the classes. first: index of the first sample in the stream of its seed.
+    members: int64 [N], which generator of a mixture made each; None if there is only one.
     """
 
     tensor: Tensor
@@ -49,31 +49,31 @@ class Samples:
 
     @property
     def images(self) -> np.ndarray[Any, Any]:
-        """uint8 [N, H, W, C], as NumPy, PIL and matplotlib have images."""
+        """uint8 [N, H, W, C], the layout of NumPy, PIL and matplotlib."""
         return self.pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
     def pil(self) -> list[Image]:
-        """Each image as a PIL image, "L" or "RGB"; of clips the film strip."""
+        """Each image as a PIL image, "L" or "RGB"; for clips, the film strip."""
         from PIL import Image
 
         shown = film_strips(self.pixels).permute(0, 2, 3, 1).contiguous().numpy()
         return [Image.fromarray(one[:, :, 0] if one.shape[2] == 1 else one) for one in shown]
 
     def grid(self, columns: int | None = None, scale: int = 2) -> Grid:
-        """All of them in one picture. columns: None = as near to a square as it gets."""
+        """All samples in one picture. columns: None = as near to a square as possible."""
         return Grid(ImageGrid(self.pixels, self.caption, columns), scale)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write each as folder/000000.png, numbered by its index in the stream; returns the paths. Clips: film strips.
 
-        Raises StorageError where the folder is there and not empty, or the disk refuses.
+        Raises StorageError if the folder exists and is not empty, or the disk cannot be written.
         """
         folder = Path(folder).expanduser()
         check_empty(folder)
         return self.write(folder)
 
     def write(self, folder: Path) -> list[Path]:
-        """As `save`, beside what the folder holds already. Each file is whole or absent, but not synced to disk."""
+        """As `save`, but into a folder that may hold other files. Each file is complete or absent, but not synced."""
         paths = [folder / self.file_name(index) for index in range(len(self))]
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -84,20 +84,20 @@ class Samples:
         return paths
 
     def file_name(self, index: int) -> str:
-        """The file name of one of them: 000012.png, or 000012-cat.png where there are classes."""
+        """The file name of one sample: 000012.png, or 000012-cat.png if there are classes."""
         if self.labels is None:
             return f"{self.first + index:06d}.png"
         return f"{self.first + index:06d}-{re.sub(r'[^0-9A-Za-z_-]', '_', self.name_of(index))}.png"
 
     def name_of(self, index: int) -> str:
-        """The name of the class of one of them; "class 3" where classes have no names."""
+        """The class name of one sample; "class 3" if classes have no names."""
         assert self.labels is not None
         label = int(self.labels[index])
         return self.names[label] if label < len(self.names) else f"class {label}"
 
     @staticmethod
     def join(parts: list[Samples]) -> Samples:
-        """Parts of one stream, in their order."""
+        """Concatenate parts of one stream, in order."""
         first, labels = parts[0], [part.labels for part in parts if part.labels is not None]
         members = [part.members for part in parts if part.members is not None]
         return Samples(
@@ -119,7 +119,7 @@ class Grid:
         return encode_png(self.content.picture(scale=self.scale), {"Description": self.content.caption})
 
     def save(self, path: str | Path) -> Path:
-        """Write the PNG; what stood there is replaced. Raises StorageError where the disk refuses."""
+        """Write the PNG, replacing an existing file. Raises StorageError if the disk cannot be written."""
         path = Path(path).expanduser()
         write_whole(path, self.png())
         return path
@@ -136,21 +136,21 @@ class Grid:
 
 
 def check_empty(folder: Path) -> None:
-    """Raise StorageError where something stands at `folder` that is not an empty folder."""
+    """Raise StorageError if `folder` exists and is not an empty folder."""
     with storage_errors(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise StorageError(f"{folder} exists and is not an empty folder; name another one, or empty it")
 
 
 def check_no_folder(path: Path) -> None:
-    """Raise StorageError where a folder stands at the path of a file that is to be written."""
+    """Raise StorageError if the path of a file to be written is a folder."""
     with storage_errors(path):
         if path.is_dir():
             raise StorageError(f"{path} is a folder, expected a file to write; name one with --out")
 
 
 def images_as_given(images: Any, image: ImageSpec) -> Tensor:
-    """Images float [N, C, H, W] in [-1, 1] of bytes [N, H, W, C] or of such floats. Raises RecipeError for others."""
+    """Images as float [N, C, H, W] in [-1, 1], from bytes [N, H, W, C] or such floats. Else raises RecipeError."""
     given = torch.as_tensor(images)
     if given.dtype == torch.uint8 and given.dim() == 4:
         given = to_model_range(given.permute(0, 3, 1, 2))

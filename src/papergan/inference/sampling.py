@@ -1,4 +1,4 @@
-"""Sampling to disk: PNG files, one .npz, or a grid; what is interrupted goes on where it was."""
+"""Sampling to disk: PNG files, one .npz, or a grid; interrupted sampling continues where it stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from papergan.inference.samples import Samples, check_empty, check_no_folder
 from papergan.inference.unfinished_archive import RowFormat, UnfinishedArchive
 from papergan.messages import quoted
 
-REQUEST = "request.json"  # beside the samples: what they are samples of
+REQUEST = "request.json"  # next to the samples: the request that they belong to
 FORMATS = ("png", "npz", "grid")
 BLOCK = 4096  # bytes that the smallest file takes on most disks
 MOST_IN_A_GRID = 10_000
@@ -51,11 +51,11 @@ def sample_to_disk(
     should_stop: Callable[[], bool] = lambda: False,
     advance: Callable[[int], object] = lambda count: None,
 ) -> Path | None:
-    """Write the samples of a request; returns the folder or file, None where it was stopped before the end.
+    """Write the samples of a request; returns the folder or file, None if it was stopped before the end.
 
-    out: a folder for "png", which is new, empty, or of the same request that was interrupted; else a file.
-    advance: called with the number of samples that were added, the ones of an earlier call among them.
-    Raises StorageError where `out` holds something else or the disk has no room, RecipeError as `Generator.stream`.
+    out: for "png" a folder that is new, empty, or left by the same interrupted request; else a file.
+    advance: called with the number of samples added, including those of an earlier call.
+    Raises StorageError if `out` holds something else or the disk has no room, RecipeError as `Generator.stream`.
     """
     write = {"png": _write_pngs, "npz": _write_npz, "grid": _write_grid}[request.format]
     return write(generator, request, out, batch_size, should_stop, advance)
@@ -65,7 +65,7 @@ def _write_pngs(
     generator: Generator, request: Request, out: Path, batch_size: int, should_stop: Callable[[], bool],
     advance: Callable[[int], object],
 ) -> Path | None:  # fmt: skip
-    _stream(generator, request, batch_size, 0)  # a wrong request is refused before anything is written
+    _stream(generator, request, batch_size, 0)  # reject an invalid request before anything is written
     with storage_errors(out):
         if (out / REQUEST).exists():
             _check_request(generator, request, out, "name another folder")
@@ -90,7 +90,7 @@ def _write_pngs(
 
 
 def _count_pngs(out: Path, most: int) -> int:
-    """The number of samples that an earlier call wrote, without a gap, at most `most`."""
+    """The number of samples without a gap that an earlier call wrote, at most `most`."""
     numbers = {int(found.group()) for file in out.glob("*.png") if (found := re.match(r"[0-9]+", file.name))}
     return next((index for index in range(most) if index not in numbers), most)
 
@@ -100,7 +100,7 @@ def _settings(generator: Generator, request: Request) -> dict[str, Any]:
 
 
 def _check_request(generator: Generator, request: Request, folder: Path, advice: str) -> None:
-    """Raise StorageError where a folder holds samples of another request, but for their number."""
+    """Raise StorageError if a folder holds samples of a request that differs in more than their number."""
     wanted, path = _settings(generator, request), folder / REQUEST
     with storage_errors(path):
         try:
@@ -121,15 +121,15 @@ def _write_npz(
     generator: Generator, request: Request, out: Path, batch_size: int, should_stop: Callable[[], bool],
     advance: Callable[[int], object],
 ) -> Path | None:  # fmt: skip
-    """One archive: `images` uint8 [N, H, W, C], and `labels` int64 [N] where there are classes."""
-    _stream(generator, request, batch_size, 0)  # a wrong request is refused before anything is written
+    """One archive: `images` uint8 [N, H, W, C], and `labels` int64 [N] if there are classes."""
+    _stream(generator, request, batch_size, 0)  # reject an invalid request before anything is written
     check_no_folder(out)
     archive = UnfinishedArchive(out, _rows(generator))
     with archive.locked():
         if (archive.folder / REQUEST).exists():
             _check_request(generator, request, archive.folder, "name another file, or remove that folder")
         done = min(archive.count(), request.n)
-        check_room(out, (2 * request.n - done) * archive.row_bytes, f"{request.n} images")  # rows, and the archive
+        check_room(out, (2 * request.n - done) * archive.row_bytes, f"{request.n} images")  # rows and archive
         _note_request(generator, request, archive.folder)
         advance(done)
         for part in _stream(generator, request, batch_size, done) if done < request.n else ():

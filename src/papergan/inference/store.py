@@ -1,4 +1,4 @@
-"""Trained games to stored models, and stored models to networks."""
+"""Conversion of trained games to stored models, and of stored models to networks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def stored_model(
     game: Game, exported: Mapping[str, Tensor], *, system: str, overrides: Mapping[str, Any], image: ImageSpec,
     classes: Sequence[str], progress: Progress, weights: str, about: Mapping[str, Any],
 ) -> StoredModel:  # fmt: skip
-    """The exported generator of a game, its encoder where it has one, and its configuration.
+    """The stored form of a game's exported generator, its encoder if it has one, and its configuration.
 
-    game: as training left it. exported: `state_dict` of the exported sampler. overrides: settings of the system that
-    differ from its defaults; all are stored, so that later defaults change nothing. weights: "ema" or "raw".
-    about: for people and for tables, any JSON.
+    game: after training. exported: `state_dict` of the exported sampler. overrides: settings of the system that differ
+    from its defaults; all settings are stored, so that later defaults change nothing. weights: "ema" or "raw".
+    about: information for readers and tables, any JSON.
     """
     prior, encoder = game.networks[game.showcase.source], _encoder(game)
     tensors = dict(exported)
@@ -63,9 +63,9 @@ def changed_model(
     stored: StoredModel, tensors: Mapping[str, Tensor] | None = None, settings: Mapping[str, Any] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> StoredModel:  # fmt: skip
-    """The model with other weights, settings or facts; without a card and a picture, which were of the one before.
+    """The model with other weights, settings or `about`; without card and picture, which described the old model.
 
-    It has no encoder: that was of the generator as it was.
+    It has no encoder either, since that belonged to the old generator.
     """
     kept = {
         name: tensor.detach().cpu().contiguous()
@@ -81,7 +81,7 @@ def changed_model(
 
 
 def diverged_model(system: str, reason: str, about: Mapping[str, Any]) -> StoredModel:
-    """A model without weights, of a training that diverged; loading it raises CheckpointError with the reason."""
+    """A model without weights, for a diverged training run; loading it raises CheckpointError with the reason."""
     config = {
         "format": FORMAT, "papergan": papergan.__version__, "system": system, "settings": {}, "image": {}, "prior": {},
         "classes": [], "conditional": False, "progress": {}, "weights": "raw", "encoder": False,
@@ -93,13 +93,13 @@ def diverged_model(system: str, reason: str, about: Mapping[str, Any]) -> Stored
 
 
 def _encoder(game: Game) -> LatentEncoder | None:
-    """The network from images to latents; None where the game has none that inverts its generator."""
+    """The network from images to latents; None if the game has none that inverts its generator."""
     found = game.networks[game.encoder] if game.encoder else None
     return found if isinstance(found, LatentEncoder) else None
 
 
 def stored_spec(config: Mapping[str, Any]) -> ImageSpec:
-    """The kind of image of a stored model, with that of its inputs where it translates."""
+    """The image spec of a stored model, with that of its inputs if it translates."""
     image, given = config["image"], config["image"].get("input")
     made = None if given is None else ImageSpec(int(given["channels"]), int(given["size"]))
     channels, size, classes = (int(image[name]) for name in ("channels", "size", "num_classes"))
@@ -113,9 +113,9 @@ def stored_progress(config: Mapping[str, Any]) -> Progress:
 
 
 def restored(stored: StoredModel, image: ImageSpec) -> tuple[Sampler, LatentEncoder | None]:
-    """The sampler, and the encoder where there is one, of a stored model, in evaluation mode on the CPU.
+    """The sampler, and the encoder if there is one, of a stored model, in evaluation mode on the CPU.
 
-    Raises CheckpointError where the weights do not fit the system that they name.
+    Raises CheckpointError if the weights do not fit the system that they name.
     """
     config, tensors = stored.config, stored.tensors
     game = systems.build(config["system"], image, config["settings"], seed=0)

@@ -1,4 +1,4 @@
-"""What a generator with styles can do besides: latents to styles, styles to images, mixing, truncation side by side."""
+"""Further methods of style-based generators: latents to styles, styles to images, style mixing, truncation strips."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PSIS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
 
 
 class StyleMethods:
-    """What `Generator` has besides for a network with styles; RecipeError for any other."""
+    """Methods of `Generator` for a style-based network; they raise RecipeError for any other."""
 
     @property
     def _generator(self) -> Generator:
@@ -31,9 +31,9 @@ class StyleMethods:
 
     @torch.no_grad()
     def map(self, latents: Array, *, labels: Labels = None) -> Tensor:
-        """Styles w of latents [N, Z] or [Z]: float32 [N, W], of a generator with styles. labels: as for `decode`.
+        """Styles w of latents [N, Z] or [Z]: float32 [N, W], for a generator with styles. labels: as for `decode`.
 
-        Raises RecipeError where the generator has no styles, and as `decode` does.
+        Raises RecipeError if the generator has no styles, and as `decode` does.
         """
         whole = self._generator
         network, z, chosen = styled(whole, "map"), whole._checked(latents), whole._choices("map", labels, None)
@@ -44,10 +44,10 @@ class StyleMethods:
 
     @torch.no_grad()
     def synthesise(self, w: Array, *, truncation: float | None = None, batch_size: int = 256) -> Samples:
-        """Images of styles: [N, W] for all layers, or [N, L, W] for each, the 4x4 maps' first.
+        """Images from styles: [N, W] for all layers, or [N, L, W] for each, from the 4x4 maps on.
 
         The samples' latents are these styles. truncation: psi, mean + psi (w - mean), any number; None = 1.
-        Raises RecipeError where the generator has no styles, and for others than such.
+        Raises RecipeError if the generator has no styles, and for styles of another shape.
         """
         network = styled(self._generator, "synthesise")
         parts = torch.split(checked_styles(network, torch.as_tensor(w)), batch_size)
@@ -56,10 +56,10 @@ class StyleMethods:
         return self._generator._samples(torch.cat(images), torch.cat(parts), "given styles")
 
     def mix(self, coarse: Array, fine: Array, *, layer: int | None = None, truncation: float | None = None) -> Samples:
-        """Images with the styles of w `coarse` [N, W] before a layer, of w `fine` [N, W] from it on.
+        """Images with style `coarse` [N, W] before a layer and style `fine` [N, W] from it on.
 
-        layer: from 0, the 4x4 maps'; None = half of all. truncation: as for `synthesise`.
-        Raises RecipeError as `synthesise` does, and for a layer that would leave one side without any.
+        layer: counted from 0, the first at 4x4; None = half of all. truncation: as for `synthesise`.
+        Raises RecipeError as `synthesise` does, and for a layer that would leave one side without layers.
         """
         network = styled(self._generator, "mix")
         first, second = (checked_styles(network, torch.as_tensor(w)) for w in (coarse, fine))
@@ -81,7 +81,7 @@ class StyleMethods:
     ) -> Grid:
         """A picture: n samples of the first seed on the left, n of the second above, each pair mixed, see `mix`.
 
-        Coarse styles are of the left. Raises RecipeError as `mix` does.
+        Coarse styles are those of the left. Raises RecipeError as `mix` does.
         """
         check_count(n)
         generator, network = self._generator, styled(self._generator, "mixing_grid")
@@ -95,7 +95,7 @@ class StyleMethods:
     def truncation_strip(self, n: int = 4, *, seed: int = 0, psis: Sequence[float] = PSIS) -> Grid:
         """A picture: a row for each of n samples, a column for each psi; 0 is the mean style, below it the opposite.
 
-        Raises RecipeError where the generator has no styles.
+        Raises RecipeError if the generator has no styles.
         """
         check_count(n)
         network = styled(self._generator, "truncation_strip")
@@ -108,7 +108,7 @@ class StyleMethods:
 
 
 def styled(generator: Generator, what: str) -> StyleGenerator:
-    """The network of a generator with styles. Raises RecipeError for another, naming `what` was asked for."""
+    """The network of a generator with styles. Raises RecipeError for others. what: the operation, for the message."""
     network = generator.sampler.generator
     if not isinstance(network, StyleGenerator):
         raise RecipeError(
@@ -118,7 +118,7 @@ def styled(generator: Generator, what: str) -> StyleGenerator:
 
 
 def checked_styles(network: StyleGenerator, styles: Tensor) -> Tensor:
-    """Styles as float32 [N, W] or [N, L, W]. Raises RecipeError for another shape, or what is not finite."""
+    """Styles as float32 [N, W] or [N, L, W]. Raises RecipeError for another shape, or values that are not finite."""
     w = torch.as_tensor(styles, dtype=torch.float32).detach()
     layers, dim = network.num_layers, len(network.mean_style)
     shapes = (w.dim() == 2 and w.shape[1] == dim) or (w.dim() == 3 and w.shape[1:] == (layers, dim))
@@ -128,7 +128,7 @@ def checked_styles(network: StyleGenerator, styles: Tensor) -> Tensor:
 
 
 def checked_layer(network: StyleGenerator, layer: int | None) -> int:
-    """The first layer of the fine styles, half of all for None. Raises RecipeError for one that leaves a side empty."""
+    """The first layer with fine styles; None = half of all. Raises RecipeError if one side would have no layers."""
     if layer is None:
         return network.num_layers // 2
     if not 1 <= layer < network.num_layers:
@@ -139,17 +139,17 @@ def checked_layer(network: StyleGenerator, layer: int | None) -> int:
 
 
 def mixed(network: StyleGenerator, coarse: Tensor, fine: Tensor, layer: int) -> Tensor:
-    """Styles [N, L, W] of w [N, W]: those of `coarse` before `layer`, from 0 at 4x4, of `fine` from it on."""
+    """Styles [N, L, W] from w [N, W]: `coarse` before `layer`, counted from 0 at 4x4, `fine` from it on."""
     is_fine = (torch.arange(network.num_layers, device=coarse.device) >= layer)[:, None]
     return torch.where(is_fine, fine[:, None], coarse[:, None])
 
 
 @torch.no_grad()
 def mixing_images(network: StyleGenerator, coarse: Tensor, fine: Tensor, layer: int) -> Tensor:
-    """Images of a table, row by row, float [(N + 1)(M + 1), C, S, S] in [-1, 1].
+    """The images of a style-mixing table, row by row, float [(N + 1)(M + 1), C, S, S] in [-1, 1].
 
     The first row has the images of `fine` [M, W], the first column those of `coarse` [N, W], the corner is black; each
-    other image has the coarse styles of its row and the fine ones of its column.
+    other image has the coarse styles of its row and the fine styles of its column.
     Source: Karras et al. 2019 (arXiv:1812.04948), figure 3.
     """
     top = network.synthesise(fine)
@@ -161,7 +161,7 @@ def mixing_images(network: StyleGenerator, coarse: Tensor, fine: Tensor, layer: 
 
 
 def mixing_legend(layer: int) -> str:
-    """What the table of `mixing_images` shows, for its caption."""
+    """The caption of the table of `mixing_images`."""
     return f"styles of layers 0 to {layer - 1} from the left, of the others from above"
 
 
@@ -170,7 +170,7 @@ def _name(generator: Generator) -> object:
 
 
 def _styles_of(generator: Generator, network: StyleGenerator, n: int, seed: int, truncation: float | None) -> Tensor:
-    """W of the first n samples of a seed, on the generator's device."""
+    """The styles w of the first n samples of a seed, on the generator's device."""
     samples: Samples = generator.sample(n, seed=seed)
     labels = None if samples.labels is None else samples.labels.tolist()
     styles = generator.map(samples.latents, labels=labels).to(generator.device)

@@ -21,11 +21,11 @@ from papergan.reporting.image_grid import encode_png
 def translate_files(generator: Generator, images: Path, out: Path, *, direction: str, tile: int | None) -> list[Path]:
     """Translate a file, or every image file of a folder, each at its own size, into folder `out`; returns the paths.
 
-    Images become grey or RGB, as the generator's inputs are; what is transparent lies on white. What an earlier call
-    wrote is replaced.
-    Raises RecipeError where the generator translates nothing, or inputs that are no pictures, where an image is too
-    small, and where two results, or a result and an image, would be one file; DataError for a file that is no image;
-    StorageError where the disk refuses.
+    Images are converted to grey or RGB, like the generator's inputs; transparency is filled with white. Results of an
+    earlier call are replaced.
+    Raises RecipeError if the generator is not a translator, or its inputs are not pictures, if an image is too small,
+    and if two results, or a result and an image, would be one file; DataError for a file that is not an image;
+    StorageError if the disk cannot be written.
     """
     if not isinstance(generator, Translator):
         raise RecipeError(f"system {generator.system!r} makes images from latents; papergan sample shows them")
@@ -43,7 +43,7 @@ def translate_files(generator: Generator, images: Path, out: Path, *, direction:
 
 
 def _targets(files: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Each result, and the file that it is made of. Raises RecipeError where one would take the place of another."""
+    """Each result file, and its source file. Raises RecipeError if one would overwrite another."""
     targets: dict[Path, Path] = {}
     originals = {file.resolve() for file in files}
     for file in files:
@@ -57,7 +57,7 @@ def _targets(files: Sequence[Path], out: Path) -> dict[Path, Path]:
 
 
 def image_files(images: Path) -> list[Path]:
-    """The file, or the image files of a folder by name. Raises DataError where there are none."""
+    """The file, or the image files of a folder, sorted by name. Raises DataError if there are none."""
     if images.is_file():
         return [images]
     with reading_errors(images):
@@ -69,6 +69,6 @@ def image_files(images: Path) -> list[Path]:
 
 
 def read_image(file: Path, channels: int) -> np.ndarray:
-    """uint8 [H, W, C] of a file, grey for one channel, else RGB; what is transparent lies on white."""
+    """uint8 [H, W, C] of a file, grey for one channel, else RGB; transparency is filled with white."""
     check_regular(file)
     return decode_whole(Picture(sanitise(file), file), "L" if channels == 1 else "RGB", "white")

@@ -1,4 +1,4 @@
-"""A trained generator that is given images: translation of images of any size that its network takes."""
+"""A trained generator whose input is images: translation of images of any size that its network takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARGIN = 32  # pixels of the input around a tile that are translated with it and
 
 
 class Translator(Generator):
-    """A `Generator` whose input is images. What needs latents is refused with one line."""
+    """A `Generator` whose input is images. Methods that need latents raise a one-line error."""
 
     def translate(  # type: ignore[override]
         self, images: Any, *, direction: str = A_TO_B, batch_size: int = 64,
@@ -26,10 +26,10 @@ class Translator(Generator):
     ) -> Samples:  # fmt: skip
         """Translate images uint8 [N, H, W, C] or float [N, C, H, W] in [-1, 1], of the input's channels.
 
-        direction: "b_to_a" translates back, where the system learnt that. H and W may be other than those of training
-        where the network is convolutional; borders are mirrored up to what it can divide. tile: translate squares of so
-        many pixels, with 32 around them, and put them together, for images that do not fit into memory; where the
-        network normalises over an image, its tiles then differ a little in tone. check: called before every tile.
+        direction: "b_to_a" translates back, if the system learnt that. H and W may differ from those of training if the
+        network is convolutional; borders are mirrored up to a size that it can divide. tile: translate squares of this
+        many pixels, with 32 around them, and join them, for images that do not fit into memory; if the network
+        normalises over an image, its tiles then differ slightly in tone. check: called before every tile.
         Raises RecipeError for images of another kind, and for a direction that was not learnt.
         """
         given, network = self._given(images, direction), self._network(direction)
@@ -40,12 +40,12 @@ class Translator(Generator):
         return Samples(torch.cat(parts), torch.empty(len(given), 0), caption=caption, about=self._facts(caption))
 
     def channels_of(self, direction: str) -> int:
-        """How many channels the inputs of a direction have."""
+        """The number of channels of a direction's inputs."""
         assert self.image.input is not None
         return self.image.channels if direction == B_TO_A else self.image.input.channels
 
     def check_takes_pictures(self, direction: str) -> None:
-        """Raise RecipeError for a direction that was not learnt, or whose inputs are no grey or colour pictures."""
+        """Raise RecipeError for a direction that was not learnt, or whose inputs are not grey or colour pictures."""
         self._network(direction)
         if (channels := self.channels_of(direction)) not in (1, 3):
             raise RecipeError(
@@ -131,7 +131,7 @@ class Translator(Generator):
 
 
 def _reflected(length: int, wanted: int) -> Tensor:
-    """Indices of 0 to length - 1 and on to `wanted` of them, there and back without repeating an end, int64."""
+    """`wanted` indices, 0 to length - 1 and then reflected back and forth without repeating an end, int64."""
     period = max(1, 2 * (length - 1))
     return length - 1 - (torch.arange(wanted) % period - (length - 1)).abs()
 

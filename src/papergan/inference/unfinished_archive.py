@@ -1,4 +1,4 @@
-"""An archive of samples that is not complete yet: rows on disk beside it, and a record of how many are whole."""
+"""An incomplete archive of samples: rows on disk next to it, and a record of how many are complete."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LOCK, PROGRESS = "lock", "progress.json"
 
 
 class UnfinishedArchive:
-    """The folder `NAME.npz.unfinished`, one file of rows for each array, until `finish` makes NAME.npz of them.
+    """The folder `NAME.npz.unfinished`, one file of rows for each array, until `finish` combines them into NAME.npz.
 
-    Rows are synced to the disk before the record counts them, so that whatever ended the writer, those that it counts
-    are whole. What lies behind them is cut off by the next one.
+    Rows are synced to disk before the record counts them, so counted rows are complete, whatever ended the writer. The
+    next writer cuts off anything after them.
     """
 
     def __init__(self, target: Path, rows: Mapping[str, RowFormat]) -> None:
-        """rows: the arrays of the archive by name, and what one row of each is."""
+        """rows: the arrays of the archive by name, with the type and shape of one row."""
         self.target, self.rows = target, rows
         self.folder = target.with_name(f"{target.name}.unfinished")
 
@@ -40,7 +40,7 @@ class UnfinishedArchive:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out of the folder. Raises StorageError where one is writing."""
+        """Keep other processes out of the folder. Raises StorageError if another one is writing."""
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -50,13 +50,13 @@ class UnfinishedArchive:
         try:
             yield
         finally:
-            if [path.name for path in self.folder.iterdir()] == [LOCK]:  # done, or nothing begun
+            if [path.name for path in self.folder.iterdir()] == [LOCK]:  # finished, or nothing written
                 (self.folder / LOCK).unlink()
                 self.folder.rmdir()
             lock.close()
 
     def count(self) -> int:
-        """How many rows are whole, which is where writing goes on. Raises StorageError where files were shortened."""
+        """The number of complete rows, where writing continues. Raises StorageError if files were truncated."""
         path = self.folder / PROGRESS
         if not path.exists():
             return 0
@@ -70,7 +70,7 @@ class UnfinishedArchive:
         return done
 
     def append(self, parts: Mapping[str, Array], done: int) -> int:
-        """Add rows behind the first `done`, uint8 or int64 [B, ...] for each array; returns their new number."""
+        """Append rows after the first `done`, uint8 or int64 [B, ...] for each array; returns their new number."""
         with storage_errors(self.folder):
             for name, part in parts.items():
                 with self._path(name).open("r+b" if done else "wb") as file:
@@ -84,15 +84,15 @@ class UnfinishedArchive:
         return done
 
     def finish(self, count: int) -> Path:
-        """Write the first `count` rows as the archive, whole or not at all, and remove the folder."""
-        with storage_errors(self.target, count * self.row_bytes):  # write_whole lets those of a function pass
+        """Write the first `count` rows as the archive, atomically, and remove the folder."""
+        with storage_errors(self.target, count * self.row_bytes):  # write_whole passes on a function's errors
             arrays: dict[str, Any] = {
                 name: np.memmap(self._path(name), dtype, "r", shape=(count, *shape))
                 for name, (dtype, shape) in self.rows.items()
             }
             write_whole(self.target, lambda file: np.savez(file, allow_pickle=False, **arrays))
         with storage_errors(self.folder):
-            (self.folder / PROGRESS).unlink()  # the first, since it counts the others' rows
+            (self.folder / PROGRESS).unlink()  # first, since it counts the rows of the others
             for path in self.folder.iterdir():
                 if path.name != LOCK:
                     path.unlink()

@@ -1,4 +1,4 @@
-"""Trained generators of vectors: rows of a table, with the column names and the scale of what they were trained on."""
+"""Trained generators of vectors: table rows with the column names and the scale of the training data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ whole numbers, bounds and rules between columns are not kept.
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """What a model made. values: float64 [N, D], as in the table that it was trained on. columns: D names."""
+    """Rows made by a model. values: float64 [N, D], in the scale of the training table. columns: D names."""
 
     values: Tensor
     columns: tuple[str, ...]
@@ -60,9 +60,9 @@ class Vectors:
         return pd.DataFrame(self.values.numpy(), columns=list(self.columns))
 
     def save(self, path: str | Path) -> Path:
-        """Write a .csv, .parquet or .npy file, which replaces one of this name; returns its path.
+        """Write a .csv, .parquet or .npy file, replacing an existing one; returns its path.
 
-        Raises RecipeError for another ending, StorageError where the disk refuses.
+        Raises RecipeError for another suffix, StorageError if the disk cannot be written.
         """
         import numpy as np
 
@@ -81,11 +81,11 @@ class Vectors:
 
 
 class VectorGenerator:
-    """A trained generator of vectors. Row i of a seed depends on (seed, i) alone.
+    """A trained generator of vectors. Row i of a seed depends only on (seed, i).
 
-    Neither the number of rows nor the device changes it, but for the rounding of products.
-    metrics: what it was scored with; {} where that was not stored. digest: SHA-256 of its weights.
-    Raises CheckpointError where the stored weights do not fit the system that they name.
+    Neither the number of rows nor the device changes it, except for rounding.
+    metrics: its scores; {} if they were not stored. digest: SHA-256 of its weights.
+    Raises CheckpointError if the stored weights do not fit the system that they name.
     """
 
     def __init__(self, stored: StoredModel, device: torch.device | str = "cpu") -> None:
@@ -96,7 +96,7 @@ class VectorGenerator:
         try:
             self.columns = tuple(map(str, config["vector"]["columns"]))
             self.normalisation = Normalisation.stored(config["vector"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # the last of torch
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # RuntimeError: from torch
             raise CheckpointError(f"the configuration of this model is damaged: {quoted(str(error)):.200}") from error
         sizes = {len(self.columns), len(self.normalisation.centre), len(self.normalisation.scale)}
         if sizes != {int(config["image"]["channels"])}:
@@ -114,14 +114,14 @@ class VectorGenerator:
         return self
 
     def sample(self, n: int = 1, *, seed: int = 0) -> Vectors:
-        """`n` rows, all held in memory. Raises RecipeError for a wrong count, DataError where they do not fit."""
+        """`n` rows, all held in memory. Raises RecipeError for an invalid count, DataError if they do not fit."""
         check_count(n)
         check_memory(f"{n} rows at once", 32 * n * len(self.columns), "take fewer")
         made = [self._chunk(chunk, min(CHUNK, n - chunk * CHUNK), seed) for chunk in range(-(-n // CHUNK))]
         return Vectors(self.normalisation.invert(torch.cat(made).flatten(1)), self.columns)
 
     def _chunk(self, chunk: int, count: int, seed: int) -> Tensor:
-        """The first rows of one chunk, as the network makes them."""
+        """The first rows of one chunk, as output by the network."""
         drawn = self._on_cpu.latents(CHUNK, seed, "samples", chunk, progress=self.progress)
         return self.sampler.decode(*(part[:count].to(self.device) for part in drawn)).cpu()
 
@@ -134,7 +134,7 @@ class VectorGenerator:
 def sample_rows(model: VectorGenerator, request: Request, out: Path) -> Path:
     """Write the rows of a request to a file; returns its path.
 
-    Raises RecipeError for what only generators of images know, and as `Vectors.save`.
+    Raises RecipeError for options of image generators, and as `Vectors.save`.
     """
     if request.labels or request.truncation is not None or request.format != "png":
         raise RecipeError("a model of vectors writes one table: leave --class, --truncation and --format out")
@@ -162,7 +162,7 @@ def stored_vector_model(
 
 
 def vector_card(config: Mapping[str, Any], place: str = HERE) -> str:
-    """The card of a stored model's configuration; what is missing there is unknown. place: as for `plain_card`."""
+    """The card from a stored model's configuration; missing entries are unknown. place: as for `plain_card`."""
     about, columns = dict(config["about"]), config["vector"]["columns"]
     return plain_card(
         config, tags=["tabular"], use='g.sample(1000, seed=0).save("rows.csv")', risks=RISKS,

@@ -1,1 +1,1 @@
-"""Generators and discriminators, each in the form that a paper or its authors' code gives it."""
+"""Generators and discriminators, each as specified by a paper or its authors' code."""

@@ -1,4 +1,4 @@
-"""A discriminator whose input has the edges of the image as one more channel."""
+"""A discriminator that gets the edges of the image as an additional channel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from papergan.game.game import DiscriminatorOutput
 class EdgeAware(nn.Module):
     """Wraps a discriminator of C + 1 channels: its input is the image and its Sobel magnitude, [B, C + 1, S, S].
 
-    Not of song2023, whose edge loss has no gradient for the discriminator: this one can take edges into account.
+    Not part of song2023, whose edge loss has no gradient for the discriminator: this discriminator can use edges.
     """
 
     def __init__(self, discriminator: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""AdaptiveMix as its authors' code has it: images, features and logits are mixed inside the discriminator."""
+"""AdaptiveMix as in the authors' code: images, features and logits are mixed inside the discriminator."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class MixingDiscriminator(nn.Module):
     x~ = lambda x + (1 - lambda) x[pi], one lambda ~ Beta(alpha, alpha) per call. The logit becomes
     c(lambda v(x) + (1 - lambda) v(x)[pi]) + c(v(x~)), in training mode only; in evaluation mode it is c(v(x)).
     extras["mixing"] = -mean_B cos(v(x~), stop_gradient(lambda v(x) + (1 - lambda) v(x)[pi] + noise_std * N(0, 1))).
-    Source: Liu et al. 2023 (arXiv:2303.01559) and its released training code for generation, where v(x[pi]) is computed
-    anew; here it is v(x)[pi], which is the same because the trunk processes each image alone.
+    Source: Liu et al. 2023 (arXiv:2303.01559) and its released training code for generation, which recomputes v(x[pi]);
+    here it is v(x)[pi], which is the same because the trunk processes each image independently.
     """
 
     def __init__(self, discriminator: Discriminator, alpha: float = 1.0, noise_std: float = 0.05) -> None:

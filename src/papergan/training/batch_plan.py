@@ -1,4 +1,4 @@
-"""The plan of the batches of a training: which rows of which epoch batch k has, where batch sizes may change."""
+"""The batch plan of a training run: which rows of which epoch are in batch k, with batch sizes that may change."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from papergan.errors import DataError
 
 
 def batches_per_epoch(count: int, batch_size: int, *, drop_last: bool) -> int:
-    """How many batches `count` images make; drop_last: whether what is left over makes no batch of its own."""
+    """The number of batches from `count` images; drop_last: whether an incomplete last batch is dropped."""
     return count // batch_size if drop_last else -(-count // batch_size)
 
 
 @dataclass(frozen=True)
 class BatchSizes:
-    """Batch sizes: `size`, and from so many real images on that of `changes`, in order of these numbers.
+    """Batch sizes: `size` at first, then those of `changes`, a mapping from real images seen to a new size.
 
-    A change comes with the first batch that begins at that number of images or after it.
+    A change takes effect with the first batch that begins at or after that number of images.
     """
 
     size: int
@@ -28,7 +28,7 @@ class BatchSizes:
 
     @cached_property
     def stretches(self) -> list[tuple[int, int, int]]:
-        """The batches of one size in a row: the first one, the images before it, and the size."""
+        """Runs of batches of one size, in order: the first batch, the images before it, and the size."""
         found = [(0, 0, self.size)]
         for images, size in sorted(self.changes.items()):
             first, before, old = found[-1]
@@ -42,7 +42,7 @@ class BatchSizes:
         return self.size, *(size for _, size in sorted(self.changes.items()))
 
     def at(self, images: int) -> int:
-        """The size of the newest batch after so many images; that of the first one before any."""
+        """The size of the latest batch after this many images; of the first batch before any."""
         return next(size for first, before, size in reversed(self.stretches) if before < images or not first)
 
     def before(self, batch: int) -> int:
@@ -51,13 +51,13 @@ class BatchSizes:
         return images + (batch - first) * size
 
     def until(self, images: int) -> int:
-        """The number of batches that so many images take."""
+        """The number of batches that contain this many images."""
         first, before, size = next(one for one in reversed(self.stretches) if one[1] < images or not one[0])
         return first - (before - images) // size
 
 
 class Place(NamedTuple):
-    """The place of a batch: `size` images of epoch `epoch`, from the one that is `first` in the epoch's order."""
+    """The position of a batch: `size` images of epoch `epoch`, from position `first` of the epoch's order on."""
 
     epoch: int
     first: int
@@ -65,9 +65,9 @@ class Place(NamedTuple):
 
 
 class _Stretch(NamedTuple):
-    """Batches of one size: the first, in which epoch it is, and what of that epoch came before.
+    """A run of batches of one size: the first batch, its epoch, and how many images of that epoch precede it (offset).
 
-    per_epoch: in a whole epoch; left: in what is left of the first one.
+    per_epoch: batches in a whole epoch; left: batches in the rest of the first epoch.
     """
 
     first: int
@@ -80,12 +80,12 @@ class _Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The batches of a set of `images`: batch k is a function of k, however often a training was interrupted.
+    """The batches of a set of `images`: batch k is a function of k, however often training was interrupted.
 
-    drop_last: whether the images that are left over at the end of an epoch make no batch, or a smaller one. Where the
-    size changes in the middle of an epoch, what is left of it makes batches of the new size; an epoch is over where the
-    next batch, by the size of the last one, does not fit.
-    Raises DataError where there are fewer images than one batch.
+    drop_last: whether images left over at the end of an epoch are dropped, or make a smaller batch. If the size changes
+    in the middle of an epoch, the rest of the epoch makes batches of the new size; an epoch ends when the next batch,
+    of the last one's size, does not fit.
+    Raises DataError if there are fewer images than one batch.
     """
 
     images: int
@@ -112,7 +112,7 @@ class BatchPlan:
 
     @staticmethod
     def _start_of(stretch: _Stretch, batch: int) -> tuple[int, int]:
-        """The epoch of a batch, and the images of the epoch before it, by the sizes of this stretch."""
+        """The epoch of a batch, and the images of the epoch before it, with the sizes of this stretch."""
         place = batch - stretch.first
         if place < stretch.left:
             return stretch.epoch, stretch.offset + place * stretch.size
@@ -128,20 +128,20 @@ class BatchPlan:
         return self._stretches[0].per_epoch
 
     def place(self, batch: int) -> Place:
-        """The place of this batch."""
+        """The position of this batch."""
         stretch = self._stretch(batch)
         epoch, first = self._start_of(stretch, batch)
         return Place(epoch, first, min(stretch.size, self.images - first))
 
     def before(self, batch: int) -> int:
-        """Images that were drawn before this batch."""
+        """Images drawn before this batch."""
         if self.drop_last:
             return self.sizes.before(batch)
         epoch, first, _ = self.place(batch)  # then there is one size
         return epoch * self.images + first
 
     def epoch(self, batch: int) -> Fraction:
-        """Epochs before this batch: whole ones, and the share of its own, by batches."""
+        """Epochs before this batch: whole epochs plus the share of its own, by batches."""
         stretch = self._stretch(batch)
         epoch, first = self._start_of(stretch, batch)
         before = stretch.offset if epoch == stretch.epoch else 0
@@ -156,5 +156,5 @@ class BatchPlan:
         return stretch.first + (stretch.left + (further - 1) * stretch.per_epoch if further else 0)
 
     def passed(self, batch: int, interval: int) -> int:
-        """How often as large a share of an epoch has passed before this batch as `interval` of the first size are."""
+        """Intervals completed before this batch; each is the share of an epoch of `interval` first-size batches."""
         return int(self.epoch(batch) * self.per_epoch / interval)

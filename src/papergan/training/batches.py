@@ -18,16 +18,16 @@ from papergan.training.batch_plan import BatchPlan, BatchSizes
 
 
 class Batches:
-    """Batches of real images, shuffled anew in every epoch.
+    """Batches of real images, reshuffled in every epoch.
 
-    images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, drawn anew per epoch.
+    images: uint8 [N, C, S, S]; labels: int64 [N]. flip: mirror each image with probability 1/2, redrawn every epoch.
     inputs: uint8 [M, C', S', S'], the input images of a translation; paired: whether input i belongs to image i, and is
-    mirrored with it. Unpaired ones are shuffled and mirrored on their own, in passes of their own.
-    batch_size: of all ranks together; batch_sizes: others, each from so many real images on. drop_last: whether the
-    images that are left over at the end of an epoch make no batch, or a smaller one. shard: the rows of each batch that
-    are returned; None for all of them.
-    Raises DataError where shapes or types are others, or there are fewer images than one batch, RecipeError where
-    the ranks cannot share a batch evenly.
+    mirrored with it. Unpaired inputs are shuffled and mirrored independently, in passes of their own.
+    batch_size: of all ranks together; batch_sizes: later sizes, by the number of real images from which they apply.
+    drop_last: whether images left over at the end of an epoch are dropped, or make a smaller batch. shard: the rows of
+    each batch that are returned; None for all.
+    Raises DataError for other shapes or types, or fewer images than one batch, RecipeError if the ranks cannot share a
+    batch evenly.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Batches:
     def at(self, index: int) -> dict[str, Tensor]:
         """Batch `index`, or this rank's rows: image float32 [B, C, S, S] in [-1, 1], channels last; label int64 [B].
 
-        And input, of the input images, where there are any.
+        Also input, the batch of input images, if there are any.
         """
         epoch, first, count = self.plan.place(index)
         if epoch != self._epoch:
@@ -94,11 +94,11 @@ class Batches:
         return images.contiguous(memory_format=torch.channels_last)
 
     def of_step(self, step: int, count: int) -> list[dict[str, Tensor]]:
-        """The batches of training step `step`, where a step draws `count` of them."""
+        """The batches of training step `step`, if a step draws `count` batches."""
         return [self.at(step * count + repeat) for repeat in range(count)]
 
     def progress(self, step: int, count: int) -> Progress:
-        """The progress before training step `step`, where a step draws `count` batches."""
+        """The progress before training step `step`, if a step draws `count` batches."""
         first = step * count
         images, epoch = self.plan.before(first), float(self.plan.epoch(first))
         changing = len(self.plan.sizes.all) > 1
@@ -109,12 +109,12 @@ class Batches:
         return step - ceil(self.plan.first_of(self.plan.place(step * count).epoch) / count)
 
     def are_due(self, step: int, count: int, every: int) -> bool:
-        """Whether step `step - 1` completed as large a share of an epoch as `every` steps of the first size are."""
+        """Whether step `step - 1` completed an interval: the share of an epoch of `every` steps of the first size."""
         before, now = ((step + each) * count for each in (-1, 0))
         return step > 0 and self.plan.passed(now, every * count) > self.plan.passed(before, every * count)
 
     def _shuffle(self, epoch: int) -> None:
-        """On the host, so that the order does not depend on the device; moved there once per epoch."""
+        """Shuffle on the host, so that the order does not depend on the device; moved there once per epoch."""
         generator = torch.Generator().manual_seed(seed_for(self.seed, "epoch", epoch))
         count = len(self.images)
         self._order = torch.randperm(count, generator=generator).to(self.images.device)
@@ -123,14 +123,14 @@ class Batches:
 
 
 class _Passes:
-    """Places in a set that is passed over again and again, shuffled anew each time; a function of (seed, place)."""
+    """Repeated passes over a set, reshuffled each time; each row is a function of (seed, position)."""
 
     def __init__(self, count: int, seed: int, device: torch.device) -> None:
         self.count, self.seed, self.device = count, seed, device
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def rows(self, start: int, count: int) -> tuple[Tensor, Tensor]:
-        """Places `start` to `start + count` of all passes, in a row: indices int64, and which are mirrored."""
+        """Positions `start` to `start + count` of all passes in sequence: indices int64, and which are mirrored."""
         parts = []
         while count:
             number, place = divmod(start, self.count)

@@ -1,4 +1,4 @@
-"""The best generators so far by metrics that are evaluated during training."""
+"""The best generators so far, by metrics evaluated during training."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Snapshot:
 
 
 class BestGenerators:
-    """Keeps one snapshot per criterion, for example the lowest FID and the highest IS, of different epochs."""
+    """Keeps one snapshot per criterion, for example of the lowest FID and the highest IS, from different epochs."""
 
     def __init__(self, criteria: Mapping[str, Criterion]) -> None:
         self.criteria = dict(criteria)
         self.snapshots: dict[str, Snapshot] = {}
 
     def consider(self, sampler: Sampler, metrics: Mapping[str, float], progress: Progress) -> None:
-        """Keep this generator for every criterion by which it is better. A metric that is missing changes nothing."""
+        """Keep this generator for every criterion by which it is better. A missing metric changes nothing."""
         for name, criterion in self.criteria.items():
             if criterion.metric not in metrics:
                 continue

@@ -14,12 +14,12 @@ from papergan.training.leader import Leader
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Functions that the trainer calls: with reports, to evaluate, and to ask whether it must stop.
+    """Functions that the trainer calls: with reports, to evaluate, and to check whether it must stop.
 
     report: gets each row of losses. evaluate: returns metrics of a generator that was exported for it, and of the
     game's discriminator; evaluated: gets the row of these metrics. resumed: gets the history from before this process.
-    stop: returns the number of a signal that asks to stop, or None; called before every step. others: the leader of
-    further processes that run the same steps on other rows of each batch, by default of none.
+    stop: returns the number of the stop signal received, or None; called before every step. leader: leads further
+    processes that run the same steps on other rows of each batch; by default there are none.
     """
 
     report: Callable[[Row], None] = lambda row: None

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state that was read back and verified."""
+    """A state that was read from disk and verified."""
 
     step: int
     state: dict[str, Any]
@@ -42,32 +42,32 @@ def checkpoint_bytes(game: Game) -> int:
 
 
 class CheckpointStore:
-    """The checkpoints of one recipe of one experiment, in a folder of their own named by the recipe's fingerprint.
+    """The checkpoints of one recipe of one experiment, in their own folder, named by the recipe's fingerprint.
 
-    A checkpoint exists once its manifest does: {step, bytes, sha256, fingerprint, ...}. The data lie in a file that is
-    named by step and digest, so that a step saved twice never stands between two files. One whose bytes do not match
-    is skipped with a warning and the one before it is used; CheckpointError where all are damaged.
-    `keep` whole ones are kept; an older one is deleted only after a newer one is verified.
+    A checkpoint exists once its manifest does: {step, bytes, sha256, fingerprint, ...}. The data are in a file named by
+    step and digest, so that saving a step twice never leaves a mixture of two files. A checkpoint whose bytes do not
+    match is skipped with a warning and the one before it is used; CheckpointError if all are damaged.
+    `keep` intact checkpoints are kept; an older one is deleted only after a newer one is verified.
     """
 
     def __init__(self, folder: Path, fingerprint: str, keep: int = 2) -> None:
         if keep < 2:
             raise ValueError(f"keep at least 2 checkpoints, got {keep}: the newest may be damaged")
         self.folder, self.fingerprint, self.keep = folder / fingerprint, fingerprint, keep
-        self._damaged: set[int] = set()  # steps found so by `latest`; they do not count as kept
+        self._damaged: set[int] = set()  # steps that `latest` found damaged; they do not count as kept
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One writer per recipe: the kernel holds the lock, and drops it however the process ends.
+        """Lock the checkpoints for one writer: the kernel releases the lock however the process ends.
 
-        Raises CheckpointError naming the holder, StorageError where the folder cannot be written, or a link or anything
+        Raises CheckpointError naming the holder, StorageError if the folder cannot be written, or a link or anything
         but a file is in the lock's place.
         """
         with self._take("lock"):
             yield
 
     def reserve(self) -> IO[str]:
-        """Keep other runs of the recipe out from before the training until after it: a lock, held until it is closed.
+        """Exclude other runs of the recipe, also before and after the training: a lock, held until it is closed.
 
         Raises as `locked` does.
         """
@@ -89,13 +89,13 @@ class CheckpointStore:
 
     @property
     def images_note(self) -> Path:
-        """The file that says which images the checkpoints are of."""
+        """The file that records which images the checkpoints were trained on."""
         return self.folder / "images.txt"
 
     def check_images(self, digest: str) -> None:
-        """Note of which training images, and trained networks that are read, by one digest, the checkpoints are.
+        """Record the training images, and any trained networks used, of the checkpoints, by one digest.
 
-        Raises CheckpointError where there are some of others: a folder of a user's may change between two runs.
+        Raises CheckpointError if existing checkpoints have another digest: a user's folder may change between two runs.
         """
         note = self.images_note
         with storage_errors(note):
@@ -110,7 +110,7 @@ class CheckpointStore:
             write_whole(note, digest.encode())
 
     def save(self, step: int, state: Mapping[str, Any], **facts: Any) -> None:
-        """Write the state of `step`; `facts` go into the manifest. Raises StorageError where the disk will not."""
+        """Write the state of `step`; `facts` go into the manifest. Raises StorageError if it cannot be written."""
         buffer = io.BytesIO()
         torch.save(dict(state), buffer)
         content = buffer.getbuffer()
@@ -129,9 +129,9 @@ class CheckpointStore:
         return steps_among(path.name for path in self.folder.glob("step-*.json"))
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; None where there never was one.
+        """The newest intact checkpoint; None if there is no checkpoint at all.
 
-        Raises CheckpointError where there are some and none is whole, or where one may not be read.
+        Raises CheckpointError if there are checkpoints but none is intact, or one cannot be read.
         """
         steps = self.steps()
         for step in reversed(steps):
@@ -141,7 +141,7 @@ class CheckpointStore:
                 raise CheckpointError(
                     f"{self._manifest(step)}: cannot be read ({str(error) or 'out of memory'})"
                 ) from error
-            except Exception as error:  # whatever a cut, altered or hostile file makes a decoder raise
+            except Exception as error:  # a truncated, altered or malicious file may make a decoder raise anything
                 reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
                 logger.warning("damaged checkpoint skipped: %s: %s", self._manifest(step), reason)
                 self._damaged.add(step)
@@ -162,7 +162,7 @@ class CheckpointStore:
         return read_state(self.folder, step, self.fingerprint)
 
     def _retire(self) -> None:
-        """Delete checkpoints older than the newest `keep` complete ones, and damaged ones once there are so many."""
+        """Delete checkpoints older than the newest `keep` intact ones, and damaged ones once there are that many."""
         steps = self.steps()
         kept = [step for step in steps if step not in self._damaged][-self.keep :]
         for step in steps:

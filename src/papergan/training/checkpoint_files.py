@@ -20,7 +20,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Manifest(NamedTuple):
-    """A manifest of this step and recipe. data: the file, of at most `bytes` bytes and with the digest `sha256`."""
+    """The manifest of a checkpoint. data: its file, of at most `bytes` bytes and with the digest `sha256`."""
 
     data: Path
     bytes: int
@@ -28,7 +28,7 @@ class Manifest(NamedTuple):
 
 
 def steps_among(names: Iterable[str]) -> list[int]:
-    """Steps that have a manifest among files of these names, oldest first."""
+    """Steps that have a manifest among these file names, oldest first."""
     found = (_MANIFEST.fullmatch(name) for name in names)
     return sorted(int(one[1]) for one in found if one)
 
@@ -39,14 +39,14 @@ def manifest_at(folder: Path, step: int) -> Path:
 
 
 def data_at(folder: Path, step: int, sha256: str) -> Path:
-    """The path of the data with this digest. Raises ValueError unless it is a digest, since it is part of the path."""
+    """The path of the data with this digest. Raises ValueError for anything but a digest, as it is part of the path."""
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{sha256[:80]!r} is no SHA-256")
     return folder / f"step-{step:09d}-{sha256[:12]}.pt"
 
 
 def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
-    """The manifest of a step. Raises one of many types where it is missing, damaged, or of another step or recipe."""
+    """The manifest of a step. Raises various exceptions if it is missing, damaged, or of another step or recipe."""
     manifest = json.loads(read_regular(manifest_at(folder, step)))
     sha256, size = str(manifest["sha256"]), manifest["bytes"]
     if manifest["step"] != step:
@@ -59,7 +59,7 @@ def read_manifest(folder: Path, step: int, fingerprint: str) -> Manifest:
 
 
 def read_state(folder: Path, step: int, fingerprint: str) -> dict[str, Any]:
-    """The state of a step. Raises one of many types where it is not whole, PermissionError or MemoryError otherwise."""
+    """The state of a step. Raises various exceptions if it is damaged, PermissionError or MemoryError otherwise."""
     manifest = read_manifest(folder, step, fingerprint)
     content = read_regular(manifest.data, most=manifest.bytes)
     found = hashlib.sha256(content).hexdigest()
@@ -72,7 +72,7 @@ def read_state(folder: Path, step: int, fingerprint: str) -> dict[str, Any]:
 
 
 def referenced_data(folder: Path, step: int) -> set[Path]:
-    """The data file that a manifest names; all files of its step where it is unreadable, to be safe."""
+    """The data file that a manifest names; if it is unreadable, all files of its step, to be safe."""
     try:
         manifest = json.loads(read_regular(manifest_at(folder, step)))
         return {data_at(folder, step, str(manifest["sha256"]))}

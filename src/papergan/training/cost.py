@@ -1,4 +1,4 @@
-"""What a training step costs on this machine: seconds, FLOPs and memory, measured on random images."""
+"""The cost of a training step on this machine: seconds, FLOPs and memory, measured on random images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from papergan.training.numerics import Precision, autocast_type, numerics
 
 
 class StepCost(NamedTuple):
-    """Of a mean training step. seconds: median. steps: how many were timed. peak_bytes: of the process, or the GPU."""
+    """The cost of a training step. seconds: median. steps: number of timed steps. peak_bytes: of the process or GPU."""
 
     seconds: float
     steps: int
@@ -32,8 +32,8 @@ class StepCost(NamedTuple):
 class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up FLOPs of convolutions and matrix products, two per multiplication; also inside `autograd.grad`.
 
-    As torch counts them, except that of a grouped convolution torch counts the derivative in the weights as if every
-    channel met every other one. Here either derivative costs what the convolution does.
+    Counts as torch does, except for grouped convolutions: there torch counts the derivative in the weights as if all
+    channels were connected. Here each derivative costs as much as the convolution.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _flops_of_derivatives(slope: Tensor, x: Tensor, weight: Tensor, *settings: Any) -> int:
-    """FLOPs of a convolution's derivatives in its input and its weight, as far as they are wanted."""
+    """FLOPs of a convolution's derivatives in its input and its weight, if requested."""
     transposed, wanted = settings[4], settings[7]
     once: int = conv_flop_count(list(x.shape), list(weight.shape), list(slope.shape), transposed=transposed)
     return once * int(sum(wanted[:2]))
@@ -60,11 +60,11 @@ def measure_step(
     game: Game, batch: Mapping[str, Tensor], *, precision: Precision = "float32", deterministic: bool = False,
     enough: float = 0.0, limit: float = 10.0, count_flops: bool = False, images: int = 0,
 ) -> StepCost:  # fmt: skip
-    """The cost of a step of `game`, which is trained by it: give one that is thrown away.
+    """Measure the cost of a step of `game`. This trains the game: pass one that is discarded afterwards.
 
-    batch: what every step sees, on the game's device. The first step warms up and is not timed, unless it takes longer
-    than `limit` seconds or at most `enough`, when it is the only one; others are timed for `limit` seconds, ten at
-    most. images: shown before, which networks that grow go by. The ambient random state is left as it was.
+    batch: used in every step, on the game's device. The first step is a warm-up and is not timed, unless it takes at
+    least `limit` seconds or at most `enough`: then it is the only step. Further steps are timed for `limit` seconds, at
+    most ten. images: images shown before, which set the level of growing networks. Restores the ambient random state.
     """
     device = game.device
     with numerics(precision, deterministic=deterministic), own_random_state(device):
@@ -97,7 +97,7 @@ def _peak_bytes(device: torch.device) -> int:
 
 
 def duration(seconds: float) -> str:
-    """An estimate in words, to two digits at most: "40 seconds", "5 minutes", "3.5 hours", "17 days"."""
+    """A duration in words, to at most two digits: "40 seconds", "5 minutes", "3.5 hours", "17 days"."""
     for unit, size in (("year", 365 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         if seconds >= size or unit == "second":
             value = seconds / size

@@ -9,7 +9,7 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.game.style_generator import StyleGenerator
 
-NUM_STYLES = 10_000  # of which the mean is taken
+NUM_STYLES = 10_000  # over which the mean is taken
 
 
 def export_generator(
@@ -23,10 +23,10 @@ def export_generator(
 ) -> Sampler:
     """A copy of the averaged generator in evaluation mode, with statistics re-estimated under its own weights.
 
-    These are BatchNorm's, and the mean of the styles of a `StyleGenerator`.
+    These are BatchNorm's statistics, and the mean style of a `StyleGenerator`.
 
-    Where the game keeps no average, or `averaged` is false, it is a copy of the generator in training, whose statistics
-    are its own already. The game is left as it is.
+    If the game keeps no average, or `averaged` is false, it is a copy of the generator in training, whose statistics
+    are already its own. The game is not changed.
     """
     sampler = copy.deepcopy(game.sampler(averaged=averaged)).requires_grad_(False)
     if averaged and game.average is not None:

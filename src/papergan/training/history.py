@@ -1,4 +1,4 @@
-"""The history of a training run: rows of losses and metrics, the same however often it was interrupted."""
+"""The history of a training run: rows of losses and metrics, the same however often the run was interrupted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ReportAs = Literal["means", "step"]
 
 
 class RunningMean:
-    """Running means of scalars on the device; the host waits once, when they are read.
+    """Running means of scalars on the device; the host waits only once, when they are read.
 
-    newest: nothing is summed, only the newest values count.
+    newest: keep only the newest values instead of means.
     """
 
     def __init__(self, *, newest: bool = False) -> None:
@@ -55,7 +55,7 @@ class RunningMean:
 
 
 class History:
-    """Rows by step: `losses` at every report, `metrics` at every evaluation. It travels inside the checkpoint."""
+    """Rows by step: `losses` at every report, `metrics` at every evaluation. Stored inside the checkpoint."""
 
     def __init__(self) -> None:
         self.losses: list[Row] = []

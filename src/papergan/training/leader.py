@@ -16,9 +16,8 @@ from papergan.training.process_group import Command, ProcessGroup
 class Leader:
     """Synchronises a `Trainer` with the followers of a process group; by default there are none.
 
-    about: what followers build the same game from. Only the leader decides whether there is another step, when it
-    evaluates, saves or stops. A follower runs only the steps that were announced, so that no two processes can be at
-    different places.
+    about: what followers build the same game from. Only the leader decides whether there is another step, and when to
+    evaluate, save or stop. A follower runs only announced steps, so no two processes can be at different steps.
     """
 
     def __init__(

@@ -12,16 +12,16 @@ from papergan.errors import MemoryShortError
 
 @contextmanager
 def memory_errors(what: str, advice: str) -> Iterator[None]:
-    """Raise MemoryShortError where the device or the host runs out of memory inside the block.
+    """Raise MemoryShortError if the device or the host runs out of memory inside the block.
 
-    Nothing is made smaller behind the user's back: another batch size is another experiment.
-    what: was being done. advice: the setting to lower.
+    Nothing is reduced automatically: another batch size is another experiment.
+    what: what was being done. advice: the setting to lower.
     """
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise MemoryShortError(f"out of memory while {what}: {advice}") from error
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # torch has no type of its own for the host's memory
+        if "can't allocate memory" not in str(error):  # torch has no exception type for the host's memory
             raise
         raise MemoryShortError(f"out of memory while {what}: {advice}") from error

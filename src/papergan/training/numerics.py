@@ -13,9 +13,9 @@ from pydantic import Field
 
 from papergan.errors import RecipeError
 
-# torch reads it once, at the first matrix product on a GPU, whether or not that one has to be deterministic: setting it
-# when training begins is too late, since the domain classifier comes before. This module is imported before any product
-# of ours. The price is 24 MB of GPU memory at most.
+# torch reads it once, at the first matrix product on a GPU, whether or not that product must be deterministic: setting
+# it when training begins is too late, since the domain classifier runs before. This module is imported before any
+# matrix product of this project. The cost is 24 MB of GPU memory at most.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 Precision = Literal["float32", "tf32", "bfloat16"]
@@ -25,17 +25,17 @@ _NO_KERNEL = re.compile(r"(\S+) does not have a deterministic implementation")
 
 
 def autocast_type(precision: Precision) -> torch.dtype | None:
-    """The type of the networks' products under autocast; None where they stay in float32."""
+    """The autocast dtype of the networks; None if they stay in float32."""
     return torch.bfloat16 if precision == "bfloat16" else None
 
 
 @contextmanager
 def numerics(precision: Precision, *, deterministic: bool) -> Iterator[None]:
-    """Set torch's switches for a training run, and put them back.
+    """Set torch's numerical settings for a training run, and restore them afterwards.
 
     float32: products in float32. tf32: with 10 bits of mantissa on a GPU. bfloat16: autocast, and tf32 for the rest.
-    deterministic: the same numbers again on the same GPU model and versions. Raises RecipeError, in place of torch's
-    RuntimeError, where an operation inside the block has no kernel that can promise that.
+    deterministic: reproducible numbers on the same GPU model and versions. Raises RecipeError, instead of torch's
+    RuntimeError, if an operation inside the block has no deterministic kernel.
     """
     with float32_products("ieee" if precision == "float32" else "tf32"), _kernels(deterministic=deterministic):
         yield
@@ -76,7 +76,7 @@ def _not_deterministic(message: str) -> str | None:
 def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
     """Set the precision of float32 matrix products and convolutions on a GPU: exact, or with 10 bits of mantissa.
 
-    The one place that sets it: torch has an older interface as well, and raises where the two are mixed.
+    Set it only here: torch also has an older interface, and raises an error if the two are mixed.
     """
     matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = (matmul.fp32_precision, convolution.fp32_precision)
@@ -88,9 +88,9 @@ def float32_products(kind: Literal["ieee", "tf32"]) -> Iterator[None]:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The device of this name: for "auto" the GPU where there is one, otherwise as torch names devices.
+    """The device of this name: "auto" is the GPU if there is one, other names are torch's.
 
-    Raises RecipeError where a GPU is asked for that is not there, or torch knows no such device.
+    Raises RecipeError if the requested GPU does not exist, or torch knows no such device.
     """
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,4 @@
-"""The process group of one experiment: rank 0 leads, the others follow, and a lost process is noticed."""
+"""The process group of one experiment: rank 0 leads, the others follow, and a lost process is detected."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from papergan.errors import PaperganError, RecipeError
 from papergan.game.sharding import Shard
 from papergan.training.numerics import choose_device
 
-FOLLOWER_TIMEOUT = timedelta(days=7)  # followers wait while the leader evaluates, draws, saves
-STEP_TIMEOUT = timedelta(hours=1)  # between two sums of gradients; a GPU's ranks notice a lost peer by it at the latest
+FOLLOWER_TIMEOUT = timedelta(days=7)  # followers wait while the leader evaluates, plots, saves
+STEP_TIMEOUT = timedelta(hours=1)  # between two gradient sums; on GPUs, the longest time to notice a lost peer
 _PIECE = 256 * 2**20  # bytes sent at once
 _NAMES = ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _LOST = re.compile(
@@ -43,7 +43,7 @@ class Command(IntEnum):
 
 
 class Message(NamedTuple):
-    """A command of the leader with its arguments. number: of a step, or of a wave of samples."""
+    """A command of the leader with its arguments. number: of the step, or of the wave of samples."""
 
     command: Command
     number: int
@@ -53,8 +53,8 @@ class Message(NamedTuple):
 class ProcessGroup:
     """This process's rank in the group, and the messages between leader and followers.
 
-    Messages travel between hosts' memories (gloo), beside whatever sums the gradients. They are numbers, and what
-    `torch.load` reads with weights_only=True: nothing that is sent can run.
+    Messages are exchanged in host memory (gloo), separately from gradient sums. They consist of numbers, and data that
+    `torch.load` reads with weights_only=True: nothing that is sent can execute code.
     """
 
     def __init__(self, rank: int, world: int, local_rank: int, local_world: int) -> None:
@@ -79,7 +79,7 @@ class ProcessGroup:
 
     @contextmanager
     def exchange(self) -> Iterator[None]:
-        """Collective operations. Raises ProcessGroupError where a process is lost, and once an exchange failed."""
+        """Wrap collective operations. Raises ProcessGroupError if a process is lost or an earlier exchange failed."""
         if self.broken and not self._depth:
             raise ProcessGroupError(
                 f"{self}: out of step with the other processes after an error; run the same command again"
@@ -136,7 +136,7 @@ class ProcessGroup:
             return _unpacked(packed)
 
     def leave(self) -> None:
-        """Leave the group; the leader ends the followers first. They notice by themselves where it is lost."""
+        """Leave the group; the leader ends the followers first. If it is lost, they notice by themselves."""
         global _current
         _current = None
         if self.broken:
@@ -156,7 +156,7 @@ _current: ProcessGroup | None = None
 
 
 def current() -> ProcessGroup | None:
-    """The process group that this process joined; None where it did not."""
+    """The process group that this process joined; None if it joined none."""
     return _current
 
 
@@ -166,7 +166,7 @@ def is_broken() -> bool:
 
 
 def join() -> ProcessGroup:
-    """Join the processes that `torchrun` started. Raises ProcessGroupError where they cannot be reached."""
+    """Join the processes that `torchrun` started. Raises ProcessGroupError if they cannot be reached."""
     global _current
     absent = [name for name in _NAMES if name != "MASTER_ADDR" and not os.environ.get(name, "").isdigit()]
     if absent:
@@ -176,7 +176,7 @@ def join() -> ProcessGroup:
         )
     rank, local_rank, local_world, world = (int(os.environ[name]) for name in _NAMES[:4])
     if local_world == world and os.path.exists("/sys/class/net/lo"):
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nothing of one machine's business goes over a network
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # on one machine, use the loopback interface only
     try:
         distributed.init_process_group("gloo", timeout=FOLLOWER_TIMEOUT)
     except (RuntimeError, ValueError) as error:
@@ -186,9 +186,9 @@ def join() -> ProcessGroup:
 
 
 def device_here(wanted: str) -> torch.device:
-    """The device of this process, as `choose_device`; each of several on one machine has a GPU of its own.
+    """The device of this process, as `choose_device`; each of several processes on one machine has its own GPU.
 
-    Raises RecipeError where there are not enough, or one GPU is asked for by number.
+    Raises RecipeError if there are not enough GPUs, or one is requested by number.
     """
     device, process_group = choose_device(wanted), current()
     if process_group is None or device.type != "cuda":
@@ -208,7 +208,7 @@ def device_here(wanted: str) -> torch.device:
 
 
 def check_devices(experiment: str, devices: int) -> None:
-    """Raise RecipeError, with the right command, where the number of processes is not the recipe's devices."""
+    """Raise RecipeError, with the correct command, if the number of processes differs from the recipe's devices."""
     world = 1 if (process_group := current()) is None else process_group.world
     if world == devices:
         return
@@ -223,14 +223,14 @@ def check_devices(experiment: str, devices: int) -> None:
 
 
 def _lost(error: RuntimeError) -> str | None:
-    """The message of a library about a lost peer; None for any other error."""
+    """The message of an error about a lost peer; None for any other error."""
     if isinstance(error, distributed.DistError) or _LOST.search(str(error)):
         return _in_short(error)
     return None
 
 
 def _in_short(error: Exception) -> str:
-    """The first sentence of an error, without the place in the library's source code."""
+    """The first sentence of an error, without the location in the library's source code."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return re.sub(r"^\[\S+:\d+\]\s*", "", first).split(". ")[0][:200]
 

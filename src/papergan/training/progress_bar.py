@@ -1,4 +1,4 @@
-"""Progress of a training: a bar on a terminal, a log line every half minute elsewhere."""
+"""Display of training progress: a bar on a terminal, otherwise a log line every half minute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class ProgressBar:
-    """The progress of `steps` steps, of which `done` were done before. what: is trained. unit: of a step."""
+    """The progress of `steps` steps, of which `done` were done before. what: name of the work. unit: name of a step."""
 
     def __init__(self, steps: int, done: int, what: str = "training", unit: str = "step") -> None:
         self.steps, self.what, self.unit = steps, what, unit
@@ -39,20 +39,20 @@ class ProgressBar:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Inside the block the bar is off the screen, so that log lines and other bars have a line of their own."""
+        """Hide the bar inside the block, so that log lines and other bars have their own line."""
         self._bar.clear()
         yield
         self._bar.refresh()
 
     def report(self, row: Mapping[str, float], seconds_per_step: float) -> None:
-        """Show the losses of a report, and what networks that follow the progress are at. row: as in the history."""
+        """Show the losses of a report, and the state of networks that follow the progress. row: as in the history."""
         shown = {name.split(".")[0]: f"{row[name]:.3f}" for name in row if name.endswith("_loss")}
         shown |= {name.split(".")[1]: f"{row[name]:.4g}" for name in row if name.startswith("networks.")}
         shown["img/s"] = f"{row['images_per_second']:.0f}"
         self.show(int(row["step"]), seconds_per_step, shown)
 
     def show(self, step: int, seconds_per_step: float, facts: Mapping[str, str] | None = None) -> None:
-        """Show facts beside the bar; where there is none, log them with the time left, at most every half minute."""
+        """Show facts next to the bar; without a bar, log them with the time left, at most every half minute."""
         if facts:
             self._bar.set_postfix(facts, refresh=False)
         if self._bar.disable and time.monotonic() - self._logged_at >= SECONDS_BETWEEN_LINES:

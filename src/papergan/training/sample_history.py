@@ -14,7 +14,7 @@ from papergan.game.sampler import Sampler
 from papergan.game.schedules import Progress
 from papergan.image_range import to_pixels
 
-NUM_SHOWN = 64  # as many as the grid of samples shows, and the same ones
+NUM_SHOWN = 64  # the same samples as in the sample grid
 MAX_FRAMES = 32
 NOTHING: Mapping[str, float] = MappingProxyType({})
 
@@ -23,7 +23,7 @@ NOTHING: Mapping[str, float] = MappingProxyType({})
 class Frame:
     """The samples of one evaluation: images uint8 [64, C, S, S] of the fixed latents.
 
-    at: what networks that grow were at, {"networks.level": 1.5}.
+    at: the levels of growing networks, {"networks.level": 1.5}.
     """
 
     step: int
@@ -33,7 +33,7 @@ class Frame:
 
 
 class SampleHistory:
-    """At most 32 frames; where there would be more, every second one is dropped, and the newest stays."""
+    """At most 32 frames; when there would be more, every second one is dropped, and the newest is kept."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []

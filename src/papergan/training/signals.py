@@ -1,4 +1,4 @@
-"""Handling of SIGINT and SIGTERM: a flag that is read between two training steps or evaluation batches."""
+"""Handling of SIGINT and SIGTERM: a flag that is read between training steps or evaluation batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from papergan.errors import EvaluationStopped, Interrupted
 
 
 class StopRequest:
-    """The signal handler; calling it returns the number of the stop signal, or None. A second signal acts at once."""
+    """The signal handler; calling it returns the number of the stop signal, or None. A second signal stops at once."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -26,7 +26,7 @@ class StopRequest:
 
     @contextmanager
     def installed(self) -> Iterator[StopRequest]:
-        """Handle SIGINT and SIGTERM inside the block; in any thread but the main one, do nothing."""
+        """Handle SIGINT and SIGTERM inside the block; does nothing outside the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
@@ -44,9 +44,9 @@ class StopRequest:
 
 @contextmanager
 def stoppable(work: str) -> Iterator[StopRequest]:
-    """Raise Interrupted after a stop signal: between two batches inside the block, or at its end.
+    """Raise Interrupted after a stop signal: between batches inside the block, or at its end.
 
-    work: what is stopped, for the message.
+    work: name of the work, for the message.
     """
     with StopRequest().installed() as stop:
         try:
@@ -54,5 +54,5 @@ def stoppable(work: str) -> Iterator[StopRequest]:
         except EvaluationStopped:
             if stop() is None:
                 raise
-        if (number := stop()) is not None:  # also where the work ended before it checked
+        if (number := stop()) is not None:  # also if the work ended before it checked
             raise Interrupted(number, f"stopped by signal {number} in {work}; run again to go on from there")

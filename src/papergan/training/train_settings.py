@@ -14,14 +14,13 @@ from papergan.training.numerics import Precision
 class TrainSettings:
     """The settings of a training run, apart from the game and the images.
 
-    steps: training steps in all. report_as: means since the last report, or the values of the reported step
-    alone, its number counted anew in every epoch, as the scripts of papers print them. evaluate_every: steps between
-    evaluations, 0 for none (the end is always evaluated); where batch sizes change, as large a share of an epoch as so
-    many steps are of the first size. save_minutes: wall-clock minutes between checkpoints.
+    steps: total training steps. report_as: means since the last report, or only the values of the reported step,
+    with steps counted from the start of each epoch, as the scripts of papers print them. evaluate_every: steps between
+    evaluations, 0 for none (the end is always evaluated); if batch sizes change, the interval is the share of an epoch
+    that this many steps of the first size take. save_minutes: wall-clock minutes between checkpoints.
     keep: best generators by metric. batch_norm_batches: for re-estimating BatchNorm of an averaged generator.
-    averaged: whether the average is evaluated, where the game keeps one. cuda_graphs: record steps on a GPU, see
-    `GraphedStep`. rules: under which evaluation measures; numbers measured under other rules before are not mixed with
-    those to come.
+    averaged: whether the average is evaluated, if the game keeps one. cuda_graphs: record steps on a GPU, see
+    `GraphedStep`. rules: the evaluation rules; metrics measured under other rules before are not mixed with new ones.
     """
 
     steps: int

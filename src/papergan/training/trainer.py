@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 class Trainer:
     """Trains a game on real images for `settings.steps` steps, from the newest checkpoint.
 
-    Every step draws its randomness from (settings.seed, step) and its real batches from (seed, index): a run that was
-    stopped and resumed is, on a CPU, bit for bit the run that never was.
+    Every step draws its randomness from (settings.seed, step) and its real batches from (seed, index): on a CPU, a run
+    that was stopped and resumed is bit-identical to an uninterrupted one.
     """
 
     def __init__(
@@ -65,9 +65,10 @@ class Trainer:
     def run(self) -> None:
         """Train until the last step.
 
-        Raises NotFiniteError at the first report after a loss, gradient or weight is not finite, Interrupted after a
-        stop signal, MemoryShortError (all leave a checkpoint that can be resumed), CheckpointError where checkpoints
-        are damaged or locked, StorageError where they cannot be written.
+        Raises NotFiniteError at the first report, evaluation or save after a loss or gradient is not finite (weights:
+        at evaluations and saves), Interrupted after a stop signal, when a checkpoint has been saved, MemoryShortError,
+        CheckpointError if checkpoints are damaged or locked, StorageError if they cannot be written. The newest
+        checkpoint, if there is one, can be resumed after all of them but CheckpointError.
         """
         precise = numerics(self.settings.precision, deterministic=self.settings.deterministic)
         with self.store.locked(), precise, own_random_state(self.game.device):
@@ -156,7 +157,7 @@ class Trainer:
         self.callbacks.evaluated(row)
 
     def _count_time(self) -> None:
-        """Add the time since the last call to the training time; evaluation does not count."""
+        """Add the time since the last call to the training time, which excludes evaluation."""
         now = time.perf_counter()
         self.seconds += now - self._started
         self._started = now
@@ -170,7 +171,7 @@ class Trainer:
             raise Interrupted(number, f"stopped by signal {number} at step {self.step}; run again to go on from there")
 
     def save(self) -> None:
-        """Write a checkpoint of this moment, unless there is one; never of weights that are not finite."""
+        """Write a checkpoint of the present state, unless it exists; never with weights that are not finite."""
         game = self.game.state_dict()
         self._check_finite(game)
         self._count_time()
@@ -217,7 +218,7 @@ class Trainer:
             raise CheckpointError(
                 f"{self.store.folder}: step {checkpoint.step} is of another game or version: {one_line_error(error)}"
             ) from error
-        if state["rules"] != self.settings.rules:  # those numbers must not be compared with the coming ones
+        if state["rules"] != self.settings.rules:  # those metrics must not be compared with new ones
             logger.warning("Evaluated under other rules before: %d evaluations are dropped", len(self.history.metrics))
             self.history.metrics, self.evaluated = [], 0
             self.best, self.sample_history = BestGenerators(self.settings.keep), SampleHistory()

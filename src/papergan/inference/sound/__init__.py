@@ -1,1 +1,1 @@
-"""Trained models of sounds: load, sample, restore, WAV files, the model card."""
+"""Trained sound models: load, sample, restore, WAV files, the model card."""

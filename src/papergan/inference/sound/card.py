@@ -1,4 +1,4 @@
-"""The model card of a model of sounds."""
+"""The model card of a sound model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ back sounds that it was trained on; that was not measured here. It repeats the g
 
 
 def sound_card(config: Mapping[str, Any], task: str, use: str, place: str = HERE) -> str:
-    """The card of a stored model's configuration; what is missing there is called unknown.
+    """The card from a stored model's configuration; missing entries are called unknown.
 
-    task, use: what the model does, and the Python that calls it, `g` being the model. place: as for `plain_card`.
+    task, use: what the model does, and the Python code that calls it, with `g` the model. place: as for `plain_card`.
     """
     about, sound = dict(config["about"]), config["sound"]
     return plain_card(

@@ -1,4 +1,4 @@
-"""WAV files of what a model of sounds makes: samples of a generator, and sounds that a vocoder restores."""
+"""WAV files from sound models: samples of a generator, and sounds restored by a vocoder."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def sample_sounds(
 ) -> list[Path]:  # fmt: skip
     """Write the sounds of a request as WAV files into folder `out`, new or empty; returns the paths.
 
-    advance: called with the number of sounds that were written.
+    advance: called with the number of sounds written.
 
-    Raises RecipeError for a vocoder, and for what only generators of images know: labels, truncation and formats;
-    StorageError where the folder holds something or the disk refuses.
+    Raises RecipeError for a vocoder, and for options of image generators: labels, truncation and formats; StorageError
+    if the folder is not empty or the disk cannot be written.
     """
     if not isinstance(model, SoundGenerator):
         raise RecipeError(f"system {model.system!r} is given sounds and cannot be sampled: use papergan vocode")
@@ -43,9 +43,9 @@ def sample_sounds(
 def vocode_files(model: Generator | SoundModel | VectorGenerator, sounds: Path, out: Path) -> list[Path]:
     """Restore a WAV file, or every one of a folder, from its mel spectrogram, into folder `out`; returns the paths.
 
-    Sounds become mono at the model's rate. What an earlier call wrote is replaced.
-    Raises RecipeError for a model that is no vocoder, sounds that are too short, and where a result would take the
-    place of its sound; DataError for a file that is no sound; StorageError where the disk refuses.
+    Sounds are converted to mono at the model's rate. Results of an earlier call are replaced.
+    Raises RecipeError for a model that is not a vocoder, sounds that are too short, and a result that would overwrite
+    its input; DataError for a file that is not a sound; StorageError if the disk cannot be written.
     """
     if not isinstance(model, Vocoder):
         raise RecipeError(f"system {model.system!r} is no vocoder; papergan sample shows what it makes")
@@ -64,7 +64,7 @@ def vocode_files(model: Generator | SoundModel | VectorGenerator, sounds: Path, 
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """The WAV files of a folder that are not hidden, by name. Raises DataError where there are none."""
+    """The WAV files of a folder that are not hidden, sorted by name. Raises DataError if there are none."""
     with reading_errors(folder):
         found = [one for one in folder.iterdir() if one.is_file()] if folder.is_dir() else []
     files = sorted(one for one in found if one.suffix.lower() == SUFFIX and not one.name.startswith("."))

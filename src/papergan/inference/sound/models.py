@@ -1,4 +1,4 @@
-"""Trained models of sounds: a generator that makes them from latents, and a vocoder that restores them."""
+"""Trained sound models: a generator that makes sounds from latents, and a vocoder that restores them."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from papergan.sound.mel import MelSpectrogram
 from papergan.sound.sounds import to_model_range, to_samples
 from papergan.weights import Weights
 
-AT_ONCE = 100  # sounds
-_MAPS_AT_ONCE = 6  # as many maps as the last layer has, several times: what lies in memory with its input and output
-MOST_SAMPLES = 2**24  # of all sounds that a vocoder is given at once
+AT_ONCE = 100  # sounds per batch
+_MAPS_AT_ONCE = 6  # maps in memory, as a multiple of those of the last layer, including its input and output
+MOST_SAMPLES = 2**24  # of all sounds passed to a vocoder at once
 
 
 class SoundModel(ABC):
-    """A trained model of sounds, on the CPU. rate: Hz. metrics: what it was scored with; {} where that was not stored.
+    """A trained sound model, on the CPU. rate: Hz. metrics: its scores; {} if they were not stored.
 
     classes: of the sounds that it was trained on. digest: SHA-256 of its weights. task, use: for the model card, what
     it does and how it is called.
-    Raises CheckpointError where the stored weights do not fit the system that they name.
+    Raises CheckpointError if the stored weights do not fit the system that they name.
     """
 
     task: ClassVar[str]
@@ -46,7 +46,7 @@ class SoundModel(ABC):
     @staticmethod
     @abstractmethod
     def network(settings: Mapping[str, Any], sound: Mapping[str, Any]) -> nn.Module:
-        """The network, its weights as they begin. settings: of the system. sound: "length", and "mel" with "bands"."""
+        """The network with initial weights. settings: of the system. sound: "length", and "mel" with "bands"."""
 
     def __init__(self, stored: StoredModel) -> None:
         self.stored, config = stored, stored.config
@@ -63,7 +63,7 @@ class SoundModel(ABC):
                 f"{quoted(str(error).splitlines()[-1].strip())}; use version {config['papergan']}"
             ) from error
         self.generator.requires_grad_(False).eval()
-        self.networks: nn.Module = self.generator  # all that a device holds
+        self.networks: nn.Module = self.generator  # everything that is moved to a device
         self.device = torch.device("cpu")
 
     def to(self, device: torch.device | str) -> Self:
@@ -78,9 +78,9 @@ class SoundModel(ABC):
 
 
 class SoundGenerator(SoundModel):
-    """A trained WaveGAN. Sound i of a seed depends on (seed, i) alone.
+    """A trained WaveGAN. Sound i of a seed depends only on (seed, i).
 
-    Neither the number of sounds nor the device changes it, but for the rounding of products.
+    Neither the number of sounds nor the device changes it, except for rounding.
     """
 
     task = "unconditional sounds"
@@ -97,13 +97,13 @@ class SoundGenerator(SoundModel):
         self._on_cpu = self.sampler.drawing_on_cpu()
 
     def sample(self, n: int = 1, *, seed: int = 0) -> Sounds:
-        """`n` sounds, all held in memory. Raises RecipeError for a wrong count, DataError where they do not fit."""
+        """`n` sounds, all held in memory. Raises RecipeError for an invalid count, DataError if they do not fit."""
         check_count(n)
         check_memory(f"{n} sounds at once", 4 * n * self.length, "take fewer, or use stream()")
         return Sounds(torch.cat([part.samples for part in self.stream(n, seed=seed)]), self.rate)
 
     def stream(self, n: int, *, seed: int = 0, batch_size: int = 256) -> Iterator[Sounds]:
-        """The same sounds in batches of at most `batch_size`. Raises RecipeError for a wrong count."""
+        """The same sounds in batches of at most `batch_size`. Raises RecipeError for an invalid count."""
         check_count(n)
         if batch_size < 1:
             raise RecipeError(f"expected batch_size >= 1, got {batch_size}")
@@ -142,9 +142,9 @@ class Vocoder(SoundModel):
 
     @torch.no_grad()
     def vocode(self, log_mel: Tensor) -> Sounds:
-        """The sounds of log mel spectrograms, float [N, bands, T], as `mel` makes them. T: `least_frames` or more.
+        """Sounds from log mel spectrograms, float [N, bands, T], as computed by `mel`. T: `least_frames` or more.
 
-        Raises RecipeError for another shape, or numbers that are not finite, DataError where memory does not suffice.
+        Raises RecipeError for another shape, or numbers that are not finite, DataError if memory is insufficient.
         """
         bands, hop, least = self.mel.bands, self.mel.hop, self.least_frames
         if log_mel.dim() != 3 or log_mel.shape[1] != bands or log_mel.shape[2] < least or not len(log_mel):
@@ -161,9 +161,9 @@ class Vocoder(SoundModel):
 
     @torch.no_grad()
     def restore(self, samples: Tensor) -> Sounds:
-        """The sounds of the mel spectrograms of these sounds, int16 [N, L] at `rate`: copy synthesis.
+        """Sounds from the mel spectrograms of these sounds, int16 [N, L] at `rate`: copy synthesis.
 
-        L is cut to a multiple of the hop. Raises RecipeError for another kind of sounds, and too short ones.
+        L is cut to a multiple of the hop. Raises RecipeError for another dtype or shape, and for sounds too short.
         """
         hop, least = self.mel.hop, self.least_samples
         if samples.dtype != torch.int16 or samples.dim() != 2 or samples.shape[1] < least:
@@ -180,14 +180,14 @@ KINDS: dict[str, type[SoundGenerator | Vocoder]] = {"wavegan": SoundGenerator, "
 
 
 def sound_model(stored: StoredModel, device: torch.device | str = "cpu") -> SoundGenerator | Vocoder:
-    """The model of sounds that is stored.
+    """The sound model of a stored model.
 
-    Raises CheckpointError for a system that this version does not know, and for a configuration that is none.
+    Raises CheckpointError for a system that this version does not know, and for an invalid configuration.
     """
     kind = kind_of(str(stored.config["system"]))
     try:
         model = kind(stored)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # the last of torch, for sizes that are none
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # RuntimeError: from torch, for invalid sizes
         raise CheckpointError(f"the configuration of this model is damaged: {quoted(str(error)):.200}") from error
     return model.to(device)
 
@@ -196,7 +196,7 @@ def stored_sound_model(
     tensors: Mapping[str, Tensor], *, system: str, settings: Mapping[str, Any], sound: Mapping[str, Any],
     classes: tuple[str, ...], steps: int, about: Mapping[str, Any],
 ) -> StoredModel:  # fmt: skip
-    """The stored form of a model of sounds, with its card.
+    """The stored form of a sound model, with its card.
 
     tensors: of its generator, "generator.NAME". settings: of the system. sound: rate, length and mel settings. about:
     any JSON: experiment, paper, dataset, data_digest, metrics, seed, versions.
@@ -214,7 +214,7 @@ def stored_sound_model(
 
 
 def kind_of(system: str) -> type[SoundGenerator | Vocoder]:
-    """The class of the models of a system. Raises CheckpointError for one that makes no sounds."""
+    """The model class of a system. Raises CheckpointError for a system that makes no sounds."""
     if system not in KINDS:
         raise CheckpointError(f"system {quoted(system)} makes no sounds in this version: {' or '.join(KINDS)}")
     return KINDS[system]

@@ -15,7 +15,7 @@ from papergan.sound.wav_files import wav_bytes
 
 @dataclass(frozen=True, eq=False)
 class Sounds:
-    """What a model made. samples: int16 [N, L], on the host. rate: samples a second, Hz. first: index of the first."""
+    """Sounds from a model. samples: int16 [N, L], on the host. rate: sampling rate, Hz. first: index of the first."""
 
     samples: Tensor
     rate: int
@@ -26,7 +26,7 @@ class Sounds:
 
     @property
     def seconds(self) -> float:
-        """The length of each."""
+        """The length of each sound."""
         return self.samples.shape[1] / self.rate
 
     @property
@@ -35,20 +35,20 @@ class Sounds:
         return to_model_range(self.samples)
 
     def wav(self, index: int) -> bytes:
-        """The content of a WAV file of one of them."""
+        """The content of the WAV file of one sound."""
         return wav_bytes(self.samples[index], self.rate)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write each as folder/000000.wav, numbered by its index; returns the paths.
+        """Write each sound as folder/000000.wav, numbered by its index; returns the paths.
 
-        Raises StorageError where the folder is there and not empty, or the disk refuses.
+        Raises StorageError if the folder exists and is not empty, or the disk cannot be written.
         """
         folder = Path(folder).expanduser()
         check_empty(folder)
         return self.write(folder)
 
     def write(self, folder: Path) -> list[Path]:
-        """As `save`, beside what the folder holds already."""
+        """As `save`, but into a folder that may hold other files."""
         paths = [folder / f"{self.first + index:06d}.wav" for index in range(len(self))]
         for index, path in enumerate(paths):
             write_whole(path, self.wav(index))

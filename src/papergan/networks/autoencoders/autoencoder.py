@@ -37,9 +37,9 @@ class Autoencoder(nn.Module):
     def between(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
         """Decoded interpolations between the codes of two images, both ends included: [B * steps, C, S, S], row by row.
 
-        D(slerp(E(a), E(b), t)), t from 0 to 1. Between an image and its mirror image the middle belongs to neither
-        side: how BEGAN with Slerp turns faces to the front, as zaika2025 describes at the end of its first section. In
-        evaluation mode, since with a batch's statistics a way would depend on the others; the mode is left as it was.
+        D(slerp(E(a), E(b), t)), t from 0 to 1. Between an image and its mirror image, the midpoint belongs to neither
+        side: this is how BEGAN with Slerp turns faces to the front, as described at the end of zaika2025's first
+        section. In evaluation mode, since batch statistics would make rows depend on each other; the mode is restored.
         """
         was_training = self.training
         self.eval()
@@ -61,8 +61,8 @@ class DeconvolutionalDecoder(nn.Module):
     """Codes [B, code_dim] -> images [B, C, S, S] in [-1, 1]: the generator and the decoder of zaika2025.
 
     Linear to [S/8 * width, 4, 4], BatchNorm and ReLU (in the code, not in the text), then transposed convolutions k4 s2
-    that halve the channels, each with BatchNorm and ReLU but the last, which has tanh. At 64x64 and width 64: 512
-    channels at 4x4. Weights Xavier normal with gain 0.02, biases 0.
+    that halve the channels, each with BatchNorm and ReLU except the last, which has tanh. At 64x64 and width 64: 512
+    channels at 4x4. Weights are Xavier normal with gain 0.02, biases 0.
     """
 
     def __init__(self, images: ImageSpec, code_dim: int, width: int = 64) -> None:
@@ -83,7 +83,7 @@ class DeconvolutionalDecoder(nn.Module):
 
 
 def doublings(images: ImageSpec) -> int:
-    """The number of doublings from 4x4 to S. Raises ValueError where S is not 8, 16, 32, ..."""
+    """The number of doublings from 4x4 to S. Raises ValueError if S is not 8, 16, 32, ..."""
     stages = (images.size // 4).bit_length() - 1
     if stages < 1 or 4 * 2**stages != images.size:
         raise ValueError(f"this network needs an image size of 4 times a power of 2, at least 8, got {images.size}")

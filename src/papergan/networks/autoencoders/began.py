@@ -20,8 +20,8 @@ ActivationFactory = Callable[[], nn.Module]
 class ELUEncoder(nn.Module):
     """Images [B, C, S, S] -> codes [B, code_dim].
 
-    A convolution to n channels; at the i-th resolution two to i * n, the second with stride 2 but at the last, which is
-    8x8; then linear. n is `width`. Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), figure 1.
+    A convolution to n channels; at the i-th resolution two to i * n, the second with stride 2 except at the last, 8x8;
+    then linear. n is `width`. Source: Berthelot, Schumm and Metz 2017 (arXiv:1703.10717), figure 1.
     """
 
     def __init__(self, images: ImageSpec, code_dim: int, width: int, activation: ActivationFactory = nn.ELU) -> None:
@@ -67,7 +67,7 @@ class ELUDecoder(nn.Module):
 
 
 class VariationalAutoencoder(Autoencoder):
-    """As `Autoencoder`, its code drawn from N(mu, sigma^2); the encoder gives mu and log sigma^2, [B, 2 F].
+    """An `Autoencoder` with its code drawn from N(mu, sigma^2); the encoder returns mu and log sigma^2, [B, 2 F].
 
     In evaluation mode the code is mu. features are (mu,); extras["divergence"] = mean_B KL(N(mu, sigma^2) | N(0, I)),
     1/2 sum_F (mu^2 + sigma^2 - 1 - log sigma^2).
@@ -84,13 +84,13 @@ class VariationalAutoencoder(Autoencoder):
         return DiscriminatorOutput(self.score(images, code), (mean,), {"divergence": divergence})
 
     def encode(self, images: Tensor) -> Tensor:
-        """Codes [B, F]: mu."""
+        """Mean codes mu, [B, F]."""
         mean: Tensor = self.encoder(images).chunk(2, dim=1)[0]
         return mean
 
 
 def _levels(images: ImageSpec) -> int:
-    """The number of resolutions from S down to 8. Raises ValueError where S is not 8, 16, 32, ..."""
+    """The number of resolutions from S down to 8. Raises ValueError if S is not 8, 16, 32, ..."""
     levels = (images.size // SMALLEST).bit_length()
     if not levels or SMALLEST * 2 ** (levels - 1) != images.size:
         raise ValueError(f"this network needs an image size of 8 times a power of 2, got {images.size}")

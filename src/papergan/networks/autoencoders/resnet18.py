@@ -1,4 +1,4 @@
-"""The encoder of zaika2025: torchvision's ResNet18 whose first convolution is new."""
+"""The encoder of zaika2025: torchvision's ResNet18 with a replaced first convolution."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ CODE_DIM = 512
 class ResNet18Encoder(nn.Module):
     """Images [B, C, S, S] -> [B, 512].
 
-    weights: "imagenet" (torchvision's IMAGENET1K_V1, which its "DEFAULT" is; downloaded once), "none" (as torchvision
-    draws them), or the path of a file of such weights. The first convolution (k7 s2) is put in after loading, as in the
-    document's code, so that it is always drawn anew; the classifier stays and never learns. BatchNorm keeps its
-    pretrained statistics. Raises RecipeError where weights cannot be had; nothing takes their place.
+    weights: "imagenet" (torchvision's IMAGENET1K_V1, its "DEFAULT"; downloaded once), "none" (torchvision's random
+    initialisation), or the path of a file with such weights. The first convolution (k7 s2) is replaced after loading,
+    as in the document's code, so it always starts from random weights; the classifier remains and is never trained.
+    BatchNorm keeps its pretrained statistics. Raises RecipeError if weights are unavailable; there is no fallback.
     Source: He et al. 2016 (arXiv:1512.03385); zaika2025, its code listing.
     """
 
     def __init__(self, images: ImageSpec, weights: str = "none") -> None:
         super().__init__()
-        from torchvision.models import resnet18  # not on every machine that trains other systems
+        from torchvision.models import resnet18  # not installed on every machine that trains other systems
 
         self.model = resnet18(weights=None)
         if weights != "none":
@@ -57,7 +57,7 @@ def _read(weights: str, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not isinstance(found, Mapping):
             raise ValueError(f"expected tensors by name, found a {type(found).__name__}")
         check_fit("ResNet18", own, found)
-    except Exception as error:  # a network, a file and a decoder fail in many ways; every one ends the run
+    except Exception as error:  # download, file and decoder fail in many ways; each ends the run
         reason = one_line_error(error)[:200]
         raise RecipeError(f"ResNet18 weights {weights!r} cannot be had ({reason}): {advice}") from error
     return found

@@ -1,4 +1,4 @@
-"""The networks of AC-GAN on CIFAR-10: a generator of classes, and a discriminator that names them."""
+"""The networks of AC-GAN on CIFAR-10: a class-conditional generator, and a discriminator that classifies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from papergan.networks.layers.drawing import Dropout, GaussianNoise
 class ACGANGenerator(nn.Module):
     """Latent [B, latent_dim] and one-hot classes [B, K] -> images [B, C, S, S] in [-1, 1].
 
-    Both in one vector: linear to 4 * width maps of side S/8, ReLU; three transposed convolutions k5 s2, to 2 * width,
-    width and C maps, BatchNorm and ReLU after the first two, tanh at the end.
+    Both are concatenated; linear to 4 * width maps of side S/8, ReLU; three transposed convolutions k5 s2, to
+    2 * width, width and C maps, BatchNorm and ReLU after the first two, tanh at the end.
     Source: Odena et al. 2017 (arXiv:1610.09585), the appendix's table for CIFAR-10, width 96.
     """
 
@@ -43,9 +43,9 @@ class ACGANGenerator(nn.Module):
 class ACGANDiscriminator(nn.Module):
     """Images [B, C, S, S] -> logits [B]; the last features are the logits of the class, [B, K].
 
-    Six convolutions k3 of strides 2, 1, 2, 1, 2, 1 to width, 2 * width, ... 32 * width maps, each with BatchNorm, but
-    the first, LeakyReLU(0.2) and dropout; one linear layer to all logits. noise: the deviation of what is added to the
-    images. Source: as `ACGANGenerator`, width 16.
+    Six convolutions k3 of strides 2, 1, 2, 1, 2, 1 to width, 2 * width, ... 32 * width maps, each with BatchNorm
+    (except the first), LeakyReLU(0.2) and dropout; one linear layer to all logits. noise: standard deviation of the
+    noise added to the images. Source: as `ACGANGenerator`, width 16.
     """
 
     def __init__(self, images: ImageSpec, width: int = 16, *, dropout: float = 0.5, noise: float = 0.1) -> None:

@@ -1,6 +1,6 @@
-"""The networks of DCGAN with the class of every image as constant maps before every layer.
+"""The networks of DCGAN with the class of every image as constant maps in the input of every layer.
 
-Mirza and Osindero 2014 (arXiv:1411.1784) in convolutional form: how labels enter a DCGAN no paper says.
+Mirza and Osindero 2014 (arXiv:1411.1784) in convolutional form: no paper specifies how labels enter a DCGAN.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def with_class(maps: Tensor, classes: Tensor) -> Tensor:
 class LabelledGenerator(nn.Module):
     """Latent [B, latent_dim] and one-hot classes [B, K] -> images [B, C, S, S] in [-1, 1].
 
-    As `DCGANGenerator`, with its settings, the class before every layer.
+    As `DCGANGenerator`, with its settings, and the class in the input of every layer.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class LabelledGenerator(nn.Module):
 class LabelledDiscriminator(nn.Module):
     """Images [B, C, S, S] and one-hot classes [B, K] -> logits [B]; features are the last map.
 
-    As `DCGANDiscriminator`, with its settings and a bias in every convolution that is not normalised spectrally, the
-    class before every convolution.
+    As `DCGANDiscriminator`, with its settings, the class in the input of every convolution, and a bias in every
+    convolution that is not spectrally normalised.
     """
 
     def __init__(

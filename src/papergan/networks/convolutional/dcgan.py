@@ -1,4 +1,4 @@
-"""The networks of DCGAN, at 32x32 with three stages, at 64x64 with four as in its paper."""
+"""The networks of DCGAN: three stages at 32x32, four at 64x64 as in its paper."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class DCGANGenerator(nn.Module):
     """Latent [B, latent_dim] -> images [B, C, S, S] in [-1, 1].
 
     A transposed convolution from 1x1 to S/2^stages, then one upsampling per stage, channels halved each time down to
-    width before the last; normalisation and ReLU but for the last, which has tanh. up: how a stage doubles the
-    resolution. dropout: after every stage but the last, of whole maps.
+    width before the last; normalisation and ReLU except for the last, which has tanh. up: how a stage doubles the
+    resolution. dropout: of whole maps, after every stage but the last.
     Source: Radford et al. 2015 (arXiv:1511.06434), section 3.
     """
 
@@ -66,9 +66,9 @@ class DCGANDiscriminator(ConvolutionalDiscriminator):
     """Images [B, C, S, S] -> logits [B]; features are the last map, of side S/2^stages and width 2^(stages - 1) maps.
 
     Convolutions k4 s2, LeakyReLU(0.2), then linear. normalisation: of all but the first, as in the paper; a critic with
-    a gradient penalty must go without BatchNorm (Gulrajani et al. 2017, section 4). spectral: all weights are
-    normalised, without biases and other normalisation. minibatch: the samples of a batch are compared before the last
-    layer. outputs: scores are [B, outputs] where there are several.
+    a gradient penalty must not have BatchNorm (Gulrajani et al. 2017, section 4). spectral: spectral normalisation of
+    all weights, without biases and other normalisation. minibatch: minibatch discrimination before the last layer.
+    outputs: scores are [B, outputs] if there are several.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A generator with spatial attention and parallel residual paths, as EIGGAN's abstract names them."""
+"""A generator with spatial attention and parallel residual paths, the components named in EIGGAN's abstract."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SpatialAttention(nn.Module):
 
 
 class ParallelUp(nn.Module):
-    """Twice the resolution by two paths at once, added: a transposed convolution k4 s2, and 1x1 after the nearest."""
+    """Doubles the resolution by the sum of two paths: a transposed convolution k4 s2, and nearest x2 with a 1x1."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class ParallelUp(nn.Module):
 
 
 class EIGGANGenerator(nn.Module):
-    """Latent [B, latent_dim] -> images [B, C, S, S] in [-1, 1]: DCGAN's stages with both, attention at S/2."""
+    """Latent [B, latent_dim] -> images [B, C, S, S] in [-1, 1]: DCGAN with parallel paths, and attention at S/2."""
 
     def __init__(self, images: ImageSpec, latent_dim: int, width: int = 64) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""An encoder from images to latents, and a discriminator of pairs of both: what ALI and BiGAN add to DCGAN."""
+"""An encoder from images to latents, and a discriminator of image-latent pairs: what ALI and BiGAN add to DCGAN."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class LatentEncoder(nn.Module, ABC):
 
     @abstractmethod
     def latents(self, features: Tensor) -> Tensor:
-        """The latents, float32 [B, Z], of a stochastic encoder their mean."""
+        """The latents, float32 [B, Z]; their mean if the encoder is stochastic."""
 
     def mean(self, images: Tensor) -> Tensor:
-        """The latents of images, of a stochastic encoder their mean."""
+        """The latents of images; their mean if the encoder is stochastic."""
         return self.latents(self.features(images))
 
     def encode(self, images: Tensor) -> EncoderOutput:
@@ -38,7 +38,7 @@ class LatentEncoder(nn.Module, ABC):
 class Encoder(LatentEncoder):
     """Images [B, C, S, S] -> latents [B, latent_dim]: three convolutions k4 s2 with BatchNorm, then linear.
 
-    stochastic: z = mu + sigma * epsilon, epsilon ~ N(0, I), both from the image; else z = mu.
+    stochastic: z = mu + sigma * epsilon, epsilon ~ N(0, I), mu and sigma from the image; else z = mu.
     Source: Dumoulin et al. 2017 (ALI, arXiv:1606.00704), section 2.2; Donahue et al. 2017 (BiGAN, arXiv:1605.09782).
     """
 
@@ -62,7 +62,7 @@ class Encoder(LatentEncoder):
         return code.chunk(2, dim=1)[0] if self.stochastic else code
 
     def code(self, features: Tensor) -> Tensor:
-        """Output of the last layer: [B, latent_dim]; of a stochastic encoder mean and log deviation, twice as long."""
+        """Output of the last layer: [B, latent_dim]; if stochastic, mean and log standard deviation, twice as long."""
         code: Tensor = self.linear(features).float()
         return code
 
@@ -81,9 +81,9 @@ def _down(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class PairDiscriminator(nn.Module):
-    """Images [B, C, S, S] and latents [B, Z] -> logits [B]; features are the joint ones, [B, 16 * width].
+    """Images [B, C, S, S] and latents [B, Z] -> logits [B]; features are the joint features, [B, 16 * width].
 
-    The images through three convolutions k4 s2, the latents through two linear layers, then two on both together;
+    Three convolutions k4 s2 for the images, two linear layers for the latents, then two linear layers for both;
     LeakyReLU(0.2) and dropout, no BatchNorm. Source: as `Encoder`; ALI's maxout layers are LeakyReLU here.
     """
 

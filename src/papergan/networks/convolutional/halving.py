@@ -1,4 +1,4 @@
-"""DCGAN's networks for images of any size: every stage halves it, rounded up, so that 28 becomes 14, 7 and 4."""
+"""DCGAN's networks for images of any size: every stage halves the size, rounded up, so 28 becomes 14, 7 and 4."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STD = 0.02
 
 
 def halved(size: int, times: int) -> list[int]:
-    """`size`, and what is left of it after each halving, rounded up."""
+    """`size`, and the size after each halving, rounded up."""
     sizes = [size]
     for _ in range(times):
         sizes.append(-(-sizes[-1] // 2))
@@ -25,8 +25,8 @@ class HalvingGenerator(nn.Module):
 
     Linear to `width * 2^3` maps, then transposed convolutions of stride 2, each to half as many maps and twice the
     size or one less; BatchNorm and ReLU between, tanh at the end. refine: three doublings down to `width` maps, which
-    a convolution of stride 1 turns into the image; else four, the last to the image. kernel: of all, odd.
-    Weights N(0, 0.02), of convolutions cut off at two deviations.
+    a convolution of stride 1 turns into the image; else four, the last to the image. kernel: size of all kernels, odd.
+    Weights are N(0, 0.02), for convolutions truncated at two standard deviations.
     Source: the code of Lin et al. 2018 (PacGAN, arXiv:1712.04086) for stacked MNIST.
     """
 
@@ -58,7 +58,7 @@ class HalvingGenerator(nn.Module):
 class HalvingDiscriminator(ConvolutionalDiscriminator):
     """Images [B, C, S, S] -> logits [B]; features are the last map, of `width * 2^(stages - 1)` maps.
 
-    Convolutions of stride 2, BatchNorm, LeakyReLU, then linear. normalise_first: BatchNorm after the first one too.
+    Convolutions of stride 2, BatchNorm, LeakyReLU, then linear. normalise_first: BatchNorm also after the first.
     Weights and source as HalvingGenerator.
     """
 

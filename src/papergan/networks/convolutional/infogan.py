@@ -1,6 +1,6 @@
-"""The networks of InfoGAN on MNIST: a generator of codes, and a discriminator that reads them.
+"""The networks of InfoGAN on MNIST: a generator with latent codes, and a discriminator that recovers them.
 
-Layers before BatchNorm are without the authors' biases, which it takes away again.
+Layers before BatchNorm are without the authors' biases, which BatchNorm would cancel.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ SLOPE = 0.01  # of LeakyReLU
 class InfoGANGenerator(nn.Module):
     """Latents [B, inputs], noise and codes, -> images [B, C, S, S] in [-1, 1].
 
-    Two linear layers, of 16 * width and to 2 * width maps of a quarter of the side, then two transposed convolutions
-    k4 s2; BatchNorm and ReLU after all but the last, whose y becomes 2 sigmoid(y) - 1 = tanh(y / 2).
+    Two linear layers, to 16 * width and to 2 * width maps of a quarter of the side, then two transposed convolutions
+    k4 s2; BatchNorm and ReLU after all but the last, whose output y becomes 2 sigmoid(y) - 1 = tanh(y / 2).
     Source: Chen et al. 2016 (arXiv:1606.03657), appendix C.1.
     """
 
@@ -47,11 +47,11 @@ class InfoGANGenerator(nn.Module):
 
 
 class InfoGANDiscriminator(nn.Module):
-    """Images [B, C, S, S] -> logits [B]; the last features are what it reads of the codes, [B, K + C].
+    """Images [B, C, S, S] -> logits [B]; the last features are its estimate of the codes, [B, K + C].
 
-    The first K of these are logits of the categorical code, the others means of the continuous ones. Two convolutions
-    k4 s2 and a linear layer are common to both outputs, a linear layer more is the codes'; LeakyReLU(0.01), and
-    BatchNorm but after the first. Images are shown to it in [0, 1]. Source: as `InfoGANGenerator`.
+    The first K of these are logits of the categorical code, the others means of the continuous codes. Two convolutions
+    k4 s2 and a linear layer are shared by both outputs, the codes have one more linear layer; LeakyReLU(0.01), and
+    BatchNorm except after the first. Images are rescaled to [0, 1]. Source: as `InfoGANGenerator`.
     """
 
     def __init__(self, images: ImageSpec, categories: int, continuous: int, width: int = 64) -> None:
@@ -83,13 +83,13 @@ class InfoGANDiscriminator(nn.Module):
         return DiscriminatorOutput(score.squeeze(1), (features, self.codes(features)))
 
     def encode(self, images: Tensor) -> EncoderOutput:
-        """The common features, [B, 16 * width], and the logits of the categorical code, [B, K]."""
+        """The shared features, [B, 16 * width], and the logits of the categorical code, [B, K]."""
         features, codes = self(images).features
         return EncoderOutput(features.float(), logits=codes[:, : self.categories].float())
 
 
 def _initialise(network: nn.Module) -> None:
-    """As `normal_initialisation`, BatchNorm of vectors too; weights of convolutions from within two deviations."""
+    """As `normal_initialisation`, for BatchNorm of vectors too; weights of convolutions truncated at two deviations."""
     normal_initialisation(network)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d):

@@ -1,6 +1,6 @@
 """The fully connected networks of BiGAN on MNIST: generator, encoder, and a discriminator of images or of pairs.
 
-Layers are without biases, BatchNorm without gain and bias, and images are seen in [0, 1], as in the authors' code.
+Layers have no biases, BatchNorm has no gain and bias, and images are rescaled to [0, 1], as in the authors' code.
 Source: Donahue et al. 2017 (arXiv:1605.09782), appendix, and the authors' code: net.py.
 """
 
@@ -20,9 +20,9 @@ SLOPE = 0.2  # of LeakyReLU
 class BiGANGenerator(nn.Module):
     """Latents [B, Z] -> images [B, C, S, S] in [-1, 1]: two hidden layers with BatchNorm and ReLU.
 
-    The last layer's y becomes 2 sigmoid(y) - 1 = tanh(y / 2).
+    The last layer's output y becomes 2 sigmoid(y) - 1 = tanh(y / 2).
 
-    The second hidden layer sees the latents too, by weights of its own.
+    The second hidden layer also gets the latents, through weights of its own.
     """
 
     def __init__(self, images: ImageSpec, latent_dim: int, width: int = 1024) -> None:
@@ -45,7 +45,7 @@ class BiGANEncoder(LatentEncoder):
 
     Two hidden layers with LeakyReLU(0.2), BatchNorm in the second.
 
-    zero: the last layer begins at 0, as the authors have it where the encoder is a regressor.
+    zero: the last layer is initialised to 0, as in the authors' code if the encoder is a regressor.
     """
 
     def __init__(self, images: ImageSpec, latent_dim: int, width: int = 1024, *, zero: bool = False) -> None:
@@ -69,9 +69,9 @@ class BiGANEncoder(LatentEncoder):
 
 
 class BiGANDiscriminator(nn.Module):
-    """Images [B, C, S, S], and latents [B, Z] where latent_dim says so, -> logits [B]; the last layer begins at 0.
+    """Images [B, C, S, S], and latents [B, Z] if latent_dim is given, -> logits [B]; the last layer starts at 0.
 
-    The second hidden layer sees the latents, by weights of its own. Features are that layer's, [B, width].
+    The second hidden layer gets the latents, through weights of its own. Features are that layer's, [B, width].
     """
 
     def __init__(self, images: ImageSpec, latent_dim: int | None, width: int = 1024) -> None:
@@ -85,7 +85,7 @@ class BiGANDiscriminator(nn.Module):
 
 
 class _Hidden(nn.Module):
-    """Images, and perhaps latents, -> the second hidden layer, [B, width]."""
+    """Images, and optionally latents, -> the second hidden layer, [B, width]."""
 
     def __init__(self, images: ImageSpec, width: int, latent_dim: int | None = None) -> None:
         super().__init__()

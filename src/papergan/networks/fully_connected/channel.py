@@ -1,7 +1,7 @@
 """Networks of the channel GAN: a transmitter, a receiver, and a conditional generator and discriminator of signals.
 
-Signals are float32 [B, n, 2], real and imaginary parts in the last axis. The generator and the discriminator have the
-same layers at every time, each over a window of its neighbours; windows of 1 are fully connected layers per symbol.
+Signals are float32 [B, n, 2], real and imaginary parts in the last axis. The generator and the discriminator apply the
+same layers at every time, each to a window of neighbours; windows of 1 are fully connected layers per symbol.
 Source: Ye et al. 2020, arXiv:1903.02551; sizes of generator and discriminator from the authors' GAN_Rayleigh.py.
 """
 
@@ -19,9 +19,9 @@ from papergan.game.game import DiscriminatorOutput
 
 
 class WindowedLinear(nn.Linear):
-    """A convolution over time: [B, T, C] -> [B, T, outputs], of `window` neighbours, an odd number; zeros outside.
+    """A convolution over time: [B, T, C] -> [B, T, outputs], over `window` neighbours, an odd number; zeros outside.
 
-    Weights N(0, 2 / inputs), biases 0, as the authors have them.
+    Weights N(0, 2 / inputs), biases 0, as in the authors' code.
     """
 
     def __init__(self, inputs: int, outputs: int, window: int = 1) -> None:
@@ -38,7 +38,7 @@ class WindowedLinear(nn.Linear):
 
 
 def layers(inputs: int, widths: Sequence[int], outputs: int, windows: Sequence[int]) -> nn.Sequential:
-    """Hidden layers of these widths with ReLU, and a linear one. windows: one for each layer."""
+    """Hidden layers of these widths with ReLU, and a linear layer. windows: one for each layer."""
     sizes = list(pairwise([inputs, *widths, outputs]))
     made: list[nn.Module] = []
     for (before, after), window in zip(sizes, windows, strict=True):
@@ -49,7 +49,7 @@ def layers(inputs: int, widths: Sequence[int], outputs: int, windows: Sequence[i
 class ChannelGenerator(nn.Module):
     """The generator of received signals: noise [B, T, Z], sent [B, n, 2], pilot [B, P] -> received [B, T, 2].
 
-    The sent signal is continued by zeros to the T samples that arrive; each time is given the whole pilot.
+    The sent signal is padded with zeros to the T received samples; each time gets the whole pilot.
     """
 
     def __init__(self, noise_depth: int, pilot_size: int, width: int, windows: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from papergan.networks.fully_connected.sigmoid import SigmoidImages, rectified, 
 from papergan.networks.layers.blocks import Module
 from papergan.networks.layers.drawing import Dropout
 
-SMALLEST_MEAN = 1e-7  # of a pixel that is never or always black, whose bias would have no bound
+SMALLEST_MEAN = 1e-7  # for pixels that are always black or always white, whose bias would be unbounded
 
 
 class Maxout(nn.Module):
@@ -41,7 +41,7 @@ def uniform_initialisation(network: Module, limit: float) -> Module:
 class MaxoutDiscriminator(nn.Module):
     """Images [B, C, S, S] -> logits [B]: two maxout layers and a linear one, on pixels in 0..1.
 
-    Features are the second layer's. input_dropout: of pixels. dropout: of what the second and the last layer get.
+    Features are the second layer's output. input_dropout: of pixels. dropout: of inputs to the second and last layer.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class RectifiedGenerator(nn.Module):
 class LabelledRectifiedGenerator(nn.Module):
     """Latent [B, latent_dim] and one-hot classes [B, K] -> images in [-1, 1].
 
-    Each has a ReLU layer of its own, both together one more, then sigmoids. dropout: of the inputs of the last two.
+    A ReLU layer for each, one more for both together, then sigmoids. dropout: of the inputs of the last two layers.
     Source: Mirza and Osindero 2014 (arXiv:1411.1784), section 4.1.
     """
 
@@ -97,9 +97,9 @@ class LabelledRectifiedGenerator(nn.Module):
 
 
 class LabelledMaxoutDiscriminator(nn.Module):
-    """Images [B, C, S, S] and one-hot classes [B, K] -> logits [B]; maxout layers of each, one of both, a linear one.
+    """Images [B, C, S, S] and one-hot classes [B, K] -> logits [B]: maxout layers for each, one for both, one linear.
 
-    dropout: of the inputs of the last two. Source: Mirza and Osindero 2014 (arXiv:1411.1784), section 4.1.
+    dropout: of the inputs of the last two layers. Source: Mirza and Osindero 2014 (arXiv:1411.1784), section 4.1.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class LabelledMaxoutDiscriminator(nn.Module):
 
 
 def set_marginals(output: SigmoidImages, images: Tensor) -> None:
-    """Set the bias of the sigmoids to the logits of the mean of every pixel of uint8 [N, C, S, S]."""
+    """Set the biases of the sigmoids to the logits of each pixel's mean over uint8 [N, C, S, S]."""
     mean = images.double().mean(0).div(255.0).clamp(SMALLEST_MEAN, 1.0 - SMALLEST_MEAN)
     with torch.no_grad():
         output.linear.bias.copy_(mean.logit().flatten())

@@ -43,10 +43,10 @@ class MLPGenerator(nn.Module):
 
 
 class MLPDiscriminator(nn.Module):
-    """Images [B, C, S, S] -> logits [B], or [B, outputs] of more than one; features are the last hidden layer's.
+    """Images [B, C, S, S] -> logits [B], or [B, outputs] for several outputs; features are the last hidden layer's.
 
-    Hidden layers of 2 times width and width. minibatch: compares the samples of a batch before the last layer, by
-    so many kernels.
+    Hidden layers of 2 times width and width. minibatch: minibatch discrimination before the last layer, with this many
+    kernels.
     """
 
     def __init__(

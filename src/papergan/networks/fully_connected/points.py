@@ -1,4 +1,4 @@
-"""The fully connected networks of PacGAN for points of the plane: a linear generator's output, maxout in the other."""
+"""The fully connected networks of PacGAN for points of the plane: a generator and a maxout discriminator."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from papergan.networks.fully_connected.maxout import Maxout
 
 
 class PointGenerator(nn.Module):
-    """Latent [B, latent_dim] -> points as images [B, C, S, S], without bounds.
+    """Latent [B, latent_dim] -> points as images [B, C, S, S], unbounded.
 
-    Four hidden layers with BatchNorm, whose statistics move by 0.05 at every step, and ReLU; a linear one at the end.
+    Four hidden layers with BatchNorm, of momentum 0.05, and ReLU; a linear layer at the end.
     Weights N(0, 0.02). Source: the code of Lin et al. 2018 (PacGAN, arXiv:1712.04086).
     """
 
@@ -34,7 +34,7 @@ class PointGenerator(nn.Module):
 
 
 class PointDiscriminator(nn.Module):
-    """Points as images [B, C, S, S] -> logits [B]: three maxout layers and a linear one; features are the last one's.
+    """Points as images [B, C, S, S] -> logits [B]: three maxout layers and a linear head; features are its input.
 
     Weights N(0, 0.02). Source: as PointGenerator.
     """

@@ -1,4 +1,4 @@
-"""Fully connected networks whose images and codes are sigmoids: those of the first generative networks on MNIST."""
+"""Fully connected networks with sigmoid outputs and codes, as in the first generative networks on MNIST."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from papergan.networks.layers.blocks import Module
 
 
 def unit_vectors(images: Tensor) -> Tensor:
-    """Images [B, C, S, S] in [-1, 1] -> pixels [B, C * S * S] in 0..1, in which the first papers measure."""
+    """Images [B, C, S, S] in [-1, 1] -> pixels [B, C * S * S] in 0..1, the scale of the first papers' measurements."""
     return images.flatten(1).add(1.0).mul(0.5)
 
 
@@ -62,8 +62,8 @@ class PixelVectors(nn.Module):
 class SigmoidEncoder(nn.Module):
     """An encoder as a discriminator: the score of an image is its code, [B, widths[-1]] in 0..1; sigmoid layers.
 
-    dropout: what share of each layer's input is left out while the autoencoder is trained, and never else; nothing is
-    rescaled for it, then or later.
+    dropout: the share of each layer's input that is dropped, only while the autoencoder is trained, and never with any
+    rescaling.
     """
 
     def __init__(self, images: ImageSpec, widths: Sequence[int], dropout: Sequence[float]) -> None:
@@ -79,13 +79,13 @@ class SigmoidEncoder(nn.Module):
         return DiscriminatorOutput(self.up_to(len(self.layers), unit_vectors(images)))
 
     def up_to(self, layer: int, vectors: Tensor) -> Tensor:
-        """The input of this layer for pixels [B, D] in 0..1, without dropout: the code for the last one plus one."""
+        """The input of this layer for pixels [B, D] in 0..1, without dropout; the code for one past the last layer."""
         for one in self.layers[:layer]:
             vectors = one(vectors).sigmoid()
         return vectors
 
     def noisy(self, layer: int, inputs: Tensor) -> Tensor:
-        """The output of this layer for inputs of which a share is left out."""
+        """The output of this layer with dropout on its inputs."""
         size, share = inputs.shape[1], self.dropout[layer]
         kept = per_image(lambda n: torch.rand(n, size, device=inputs.device), len(inputs)) >= share
         output: Tensor = self.layers[layer](inputs * kept).sigmoid()
@@ -115,7 +115,7 @@ class SigmoidDecoder(nn.Module):
 
 
 class Decoded(nn.Module):
-    """A generator of codes and the decoder that makes images of them: the generator of a model in code space."""
+    """A generator of codes followed by the decoder to images: the generator of a model in code space."""
 
     def __init__(self, codes: nn.Module, decoder: SigmoidDecoder) -> None:
         super().__init__()
@@ -127,5 +127,5 @@ class Decoded(nn.Module):
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """The binary cross-entropy of [B, D] with targets in 0..1, summed over D, its mean over the batch; float32."""
+    """The binary cross-entropy of [B, D] with targets in 0..1, summed over D and averaged over the batch; float32."""
     return binary_cross_entropy_with_logits(logits.float(), targets.float(), reduction="sum") / len(targets)

@@ -1,4 +1,4 @@
-"""What all networks that are given images have in common: their directions, and which sizes they take."""
+"""Base classes of networks whose input is images: their directions, and the input sizes that they take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ A_TO_B, B_TO_A = "a_to_b", "b_to_a"
 class ImageToImage(nn.Module):
     """The base class of networks whose input is images [B, C', S, S], or of any height and width.
 
-    multiple_of: what height and width of an input must be multiples of.
+    multiple_of: height and width of an input must be multiples of this.
     """
 
     multiple_of = 1
@@ -24,9 +24,9 @@ class ImageToImage(nn.Module):
 
 
 class BothDirections(ImageToImage):
-    """A translator to the images of the data set, and one back from them; forward is the first.
+    """A translator to the data set's images, and one back; calling it applies the first.
 
-    a_to_b: from the input images to those of the data set. b_to_a: the other way.
+    a_to_b: from the input images to those of the data set. b_to_a: the reverse.
     """
 
     def __init__(self, a_to_b: ImageToImage, b_to_a: ImageToImage) -> None:
@@ -44,7 +44,7 @@ class BothDirections(ImageToImage):
 
 
 def directions_of(generator: nn.Module) -> Mapping[str, nn.Module]:
-    """The directions of the generator of a game that translates. Raises TypeError for one of latents."""
+    """The directions of a generator that translates images. Raises TypeError for a generator of latents."""
     if not isinstance(generator, ImageToImage):
         raise TypeError(f"{type(generator).__name__} is given no images")
     return generator.directions

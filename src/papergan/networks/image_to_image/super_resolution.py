@@ -1,4 +1,4 @@
-"""SRResNet, and the discriminator of SRGAN (Ledig et al. 2017)."""
+"""SRResNet and the discriminator of SRGAN (Ledig et al. 2017)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class _Block(nn.Module):
 
 
 class SRResNet(ImageToImage):
-    """Images [B, C', S, S] in [-1, 1] -> [B, C, f S, f S], not bounded: super-resolution by f = 2, 4 or 8.
+    """Images [B, C', S, S] in [-1, 1] -> [B, C, f S, f S], unbounded: super-resolution by f = 2, 4 or 8.
 
-    9x9 convolution to `width` maps, PReLU; `blocks` residual blocks and one more convolution, skipped by a sum; for
-    each doubling a convolution to four times the maps, PixelShuffle, PReLU; 9x9 convolution to the image.
+    9x9 convolution to `width` maps, PReLU; `blocks` residual blocks and one more convolution, with a skip connection;
+    for each doubling a convolution to four times the maps, PixelShuffle, PReLU; 9x9 convolution to the image.
     Source: Ledig et al. 2017 (arXiv:1609.04802), figure 4: 16 blocks of width 64.
-    Raises ValueError where the factor is no power of two.
+    Raises ValueError if the factor is not a power of two.
     """
 
     def __init__(self, inputs: ImageSpec, images: ImageSpec, width: int, blocks: int) -> None:
@@ -60,9 +60,9 @@ class SRResNet(ImageToImage):
 class SRDiscriminator(nn.Module):
     """Images [B, C, S, S] -> logits [B]; features are the maps of every stage.
 
-    Convolutions 3x3 to w, 2 w, 4 w, 8 w maps, each again with stride 2, BatchNorm on all but the first, LeakyReLU 0.2,
-    then linear layers of 16 w and 1. Source: Ledig et al. 2017 (arXiv:1609.04802), figure 4: w = 64.
-    Raises ValueError where S is no multiple of 16.
+    Convolutions 3x3 to w, 2 w, 4 w, 8 w maps, each followed by one of stride 2, BatchNorm on all but the first,
+    LeakyReLU 0.2, then linear layers to 16 w and 1. Source: Ledig et al. 2017 (arXiv:1609.04802), figure 4: w = 64.
+    Raises ValueError if S is not a multiple of 16.
     """
 
     def __init__(self, images: ImageSpec, width: int) -> None:

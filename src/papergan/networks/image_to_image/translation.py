@@ -19,12 +19,12 @@ MapNorm = Literal["instance", "batch"]
 
 
 def norm(kind: MapNorm, channels: int) -> nn.Module:
-    """Normalisation of maps: of each map of each image, without weights, or over the batch."""
+    """A normalisation layer for maps: instance normalisation without weights, or BatchNorm."""
     return nn.InstanceNorm2d(channels) if kind == "instance" else nn.BatchNorm2d(channels)
 
 
 def only_input(images: ImageSpec, multiple: int = 1) -> ImageSpec:
-    """The kind of image that is translated. Raises ValueError where none is, or the size is no such multiple."""
+    """The spec of the input images. Raises ValueError if there are none, or the size is not such a multiple."""
     if images.input is None:
         raise ValueError("a network that translates needs to know its input images")
     if images.size % multiple:
@@ -33,7 +33,7 @@ def only_input(images: ImageSpec, multiple: int = 1) -> ImageSpec:
 
 
 class ResidualBlock(nn.Module):
-    """x + f(x), f two 3x3 convolutions with normalisation, borders mirrored, ReLU between: [B, C, S, S], same shape.
+    """x + f(x), f two 3x3 convolutions with normalisation, reflection padding, ReLU between: [B, C, S, S], same shape.
 
     Source: Zhu et al. 2017 (arXiv:1703.10593), appendix 7.2, after Johnson et al. 2016.
     """
@@ -55,7 +55,7 @@ class ResNetTranslator(ImageToImage):
     """Images [B, C', S, S] -> images [B, C, S, S] in [-1, 1], for any S that is a multiple of 4.
 
     c7s1-w, d2w, d4w, `blocks` residual blocks, u2w, uw, c7s1-C: convolutions of 7x7 and of stride 2, transposed ones of
-    stride 2, normalised, ReLU, tanh at the end. Source: Zhu et al. 2017 (arXiv:1703.10593), appendix 7.2; its code.
+    stride 2, normalisation, ReLU, tanh at the end. Source: Zhu et al. 2017 (arXiv:1703.10593), appendix 7.2; its code.
     """
 
     multiple_of = 4
@@ -80,12 +80,12 @@ class ResNetTranslator(ImageToImage):
 
 
 class UNet(ImageToImage):
-    """Images [B, C', S, S] -> images [B, C, S, S] in [-1, 1]: halved `depth` times and enlarged again, with skips.
+    """Images [B, C', S, S] -> images [B, C, S, S] in [-1, 1]: `depth` halvings, then doublings, with skip connections.
 
     Convolutions 4x4 of stride 2, LeakyReLU 0.2 on the way down, ReLU up; widths w, 2 w, 4 w, 8 w, 8 w ...; each map on
-    the way up meets the one of its size on the way down. dropout: of the three innermost enlargements in training, in
-    the place of latents. Source: Isola et al. 2017 (arXiv:1611.07004), section 6.1.1; its code.
-    Raises ValueError where S is no multiple of 2^depth.
+    the way up is joined with the map of its size on the way down. dropout: of the three innermost doublings in
+    training, instead of latents. Source: Isola et al. 2017 (arXiv:1611.07004), section 6.1.1; its code.
+    Raises ValueError if S is not a multiple of 2^depth.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int, *, dropout: float, kind: MapNorm) -> None:
@@ -124,12 +124,12 @@ class UNet(ImageToImage):
 
 
 class PatchDiscriminator(nn.Module):
-    """Images [B, C, S, S], and further ones of that size beside them -> logits [B, P], one for each patch.
+    """Images [B, C, S, S], concatenated with any further ones of that size, -> logits [B, P], one for each patch.
 
     Convolutions 4x4: `layers` of stride 2, one of stride 1, and one to the logits; widths w, 2 w, 4 w, 8 w, 8 w ...,
-    LeakyReLU 0.2, all but the first normalised. Three layers see patches of 70x70 pixels, two 34x34, one 16x16.
+    LeakyReLU 0.2, all but the first normalised. With three layers patches are 70x70 pixels, with two 34x34, one 16x16.
     Source: Isola et al. 2017 (arXiv:1611.07004), section 6.1.2; Zhu et al. 2017 (arXiv:1703.10593), appendix 7.2.
-    Raises ValueError where S is too small.
+    Raises ValueError if S is too small.
     """
 
     def __init__(self, channels: int, size: int, width: int, layers: int, kind: MapNorm) -> None:
@@ -160,7 +160,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class FilledIn(ImageToImage):
-    """Images with a mask as their last channel -> images: what the mask hides is the network's, the rest as it was.
+    """Images with a mask as their last channel -> images: the network fills masked pixels, the rest is unchanged.
 
     m f(x, m) + (1 - m) x, m 1 where pixels are missing: [B, C + 1, S, S] in [-1, 1] -> [B, C, S, S].
     """

@@ -1,1 +1,1 @@
-"""Layers and other building blocks that several networks are made of."""
+"""Layers and other building blocks shared by several networks."""

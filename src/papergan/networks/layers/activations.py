@@ -1,4 +1,4 @@
-"""Activations by name: gan_optimisation_review, eqs. 6 to 9. Softmax (eq. 10) is in classifiers."""
+"""Activations by name: gan_optimisation_review, eqs. 6 to 9. Softmax (eq. 10) is in the classifiers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Activation = Literal["relu", "leaky_relu", "sigmoid", "tanh"]
 def activation(name: Activation, slope: float = 0.2) -> nn.Module:
     """1 / (1 + e^-x) for sigmoid, max(0, x) for relu, max(0, x) + slope min(0, x) for leaky_relu, and tanh.
 
-    Raises ValueError for another name.
+    Raises ValueError for any other name.
     """
     if name == "relu":
         return nn.ReLU(inplace=True)

@@ -1,4 +1,4 @@
-"""Building blocks of several networks: initialisation, self-attention, and the base class of discriminators."""
+"""Building blocks shared by several networks: initialisation, self-attention, and the base class of discriminators."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def normal_initialisation(network: Module) -> Module:
 
 
 def orthogonal_initialisation(network: Module) -> Module:
-    """Weights of convolutions and linear layers orthogonal, as matrices [outputs, rest], biases 0; BatchNorm is left.
+    """Weights of convolutions and linear layers orthogonal, as matrices [outputs, rest], biases 0; BatchNorm unchanged.
 
     Saxe et al. 2014 (arXiv:1312.6120). Applied before spectral normalisation.
     """
@@ -48,7 +48,7 @@ def orthogonal_initialisation(network: Module) -> Module:
 
 
 def normalise_spectrally(network: Module, *, without: Collection[nn.Module] = ()) -> Module:
-    """Spectral normalisation of every convolution and linear layer. without: layers that are left as they are."""
+    """Apply spectral normalisation to every convolution and linear layer. without: layers that are left out."""
     left = {id(layer) for layer in without}
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
     for layer in layers:
@@ -58,7 +58,7 @@ def normalise_spectrally(network: Module, *, without: Collection[nn.Module] = ()
 
 
 def set_batch_norm_epsilon(network: Module, epsilon: float) -> Module:
-    """What every BatchNorm adds to the variance; torch has 1e-5."""
+    """Set the constant that every BatchNorm adds to the variance; torch's default is 1e-5."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eps = epsilon
@@ -66,7 +66,7 @@ def set_batch_norm_epsilon(network: Module, epsilon: float) -> Module:
 
 
 class SelfAttention(nn.Module):
-    """out = x + gamma * o(softmax(theta(x)^T phi(x)) g(x)), gamma a scalar that begins at 0.
+    """out = x + gamma * o(softmax(theta(x)^T phi(x)) g(x)), gamma a scalar initialised to 0.
 
     x: [B, C, H, W], C a multiple of 8. 1x1 convolutions without bias: theta and phi to C/8, g to C/2, o back to C; phi
     and g are max-pooled by 2, as in the authors' code. Source: Zhang et al. 2019 (arXiv:1805.08318), eqs. 1 to 3.
@@ -113,9 +113,9 @@ class Discriminator(nn.Module, ABC):
 
 
 class ConvolutionalDiscriminator(Discriminator):
-    """A discriminator of `layers`, whose output is its features, and of `linear` on these, flattened.
+    """A discriminator with convolutional `layers`, whose output is its features, then `linear` on flattened features.
 
-    Scores are [B], or [B, outputs] where `linear` has several.
+    Scores are [B], or [B, outputs] if `linear` has several.
     """
 
     layers: nn.Module
@@ -131,14 +131,14 @@ class ConvolutionalDiscriminator(Discriminator):
 
 
 def eighth(images: ImageSpec) -> int:
-    """The side of the smallest feature map, S/8. Raises ValueError where S is not a multiple of 8, at least 16."""
+    """The side of the smallest feature map, S/8. Raises ValueError if S is not a multiple of 8, at least 16."""
     return smallest(images, 3)
 
 
 def smallest(images: ImageSpec, stages: int) -> int:
-    """The side of the feature map after so many halvings, S/2^stages; at least 2.
+    """The side of the feature map after all halvings, S/2^stages; at least 2.
 
-    Raises ValueError where S is not such a multiple.
+    Raises ValueError if S is not such a multiple.
     """
     factor = 1 << stages
     if images.size % factor or images.size < 2 * factor:

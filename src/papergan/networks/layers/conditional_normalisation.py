@@ -9,9 +9,9 @@ from torch import Tensor, nn
 class ConditionalBatchNorm2d(nn.Module):
     """(1 + gain(c)) * BN(x) + bias(c): BatchNorm without weights of its own, then a scale and a shift by condition.
 
-    x: [B, C, H, W]; c: [B, condition_dim]. gain and bias are linear without a bias and begin at 0; of one-hot classes
-    they are one vector per class, gamma_c = 1 + gain and beta_c, so that the layer begins as plain BatchNorm. Under
-    autocast 1 + gain, which bfloat16 rounds to steps of 1/128, is never formed.
+    x: [B, C, H, W]; c: [B, condition_dim]. gain and bias are linear without a bias and initialised to 0; for one-hot
+    classes they are one vector per class, gamma_c = 1 + gain and beta_c, so the layer begins as plain BatchNorm. Under
+    autocast 1 + gain, which bfloat16 rounds to steps of 1/128, is never computed.
     Source: Dumoulin et al. 2017 (arXiv:1610.07629), eq. 5; for generators Miyato and Koyama 2018 (arXiv:1802.05637).
     """
 
@@ -30,11 +30,11 @@ class ConditionalBatchNorm2d(nn.Module):
 
 
 def batch_norm(channels: int, condition_dim: int = 0) -> nn.Module:
-    """BatchNorm, conditional where there is a condition; `apply_norm` calls either."""
+    """BatchNorm, conditional if there is a condition; `apply_norm` calls either kind."""
     return ConditionalBatchNorm2d(channels, condition_dim) if condition_dim else nn.BatchNorm2d(channels)
 
 
 def apply_norm(norm: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
-    """A layer of `batch_norm` on [B, C, H, W]; condition: [B, condition_dim], None of a plain one."""
+    """Apply a layer of `batch_norm` to [B, C, H, W]; condition: [B, condition_dim], None for plain BatchNorm."""
     out: Tensor = norm(x) if condition is None else norm(x, condition)
     return out

@@ -1,4 +1,4 @@
-"""Convolutions that are differentiated twice, as by a gradient penalty."""
+"""Convolutions that are differentiated twice, as in a gradient penalty."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.nn.functional import conv2d
 
 
 class TwiceDifferentiableConv2d(nn.Conv2d):
-    """nn.Conv2d of stride 1 without a bias, whose second derivative is computed by the kernels of the first.
+    """nn.Conv2d of stride 1 without a bias, whose second derivative uses the kernels of the first.
 
     [B, inputs, H, W] -> [B, outputs, H + 2 padding - kernel + 1, W + 2 padding - kernel + 1], zeros beyond the border.
-    torch has the derivative of the slope in the weights from convolutions of batches in the place of channels, one for
-    each group. It gains where groups are many, or kernels are of one pixel, and not for an ordinary convolution:
+    torch computes the derivative of the slope in the weights by convolutions with batch and channels exchanged, one for
+    each group. This layer is faster for many groups or 1x1 kernels, not for an ordinary convolution:
     benchmarks/results/filtering_cpu. Not measured on a GPU.
     """
 
@@ -34,7 +34,7 @@ class TwiceDifferentiableConv2d(nn.Conv2d):
 
 
 class _Convolution(Function):
-    """conv(x, w). Each of the three is linear in either of its two inputs, with the other two as its derivatives."""
+    """conv(x, w). Each of the three functions is bilinear, and its derivatives are the other two."""
 
     @staticmethod
     def forward(context: Any, x: Tensor, weight: Tensor, padding: tuple[int, int], groups: int) -> Tensor:
@@ -55,7 +55,7 @@ class _Convolution(Function):
 
 
 class _SlopeOfInput(Function):
-    """The derivative in x, of which only the shape is read: linear in the slope and in the weight."""
+    """The derivative in x: bilinear in the slope and the weight. Only the shape of x is read."""
 
     @staticmethod
     def forward(
@@ -79,7 +79,7 @@ class _SlopeOfInput(Function):
 
 
 class _SlopeOfWeight(Function):
-    """The derivative in the weight, of which only the shape is read: linear in the slope and in x."""
+    """The derivative in the weight: bilinear in the slope and x. Only the shape of the weight is read."""
 
     @staticmethod
     def forward(

@@ -1,4 +1,4 @@
-"""Dropout, noise and minibatch discrimination, with the same results on one device and on several."""
+"""Dropout, noise and minibatch discrimination that give the same results on one device and on several."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from papergan.game.sharding import all_gather, per_image
 
 
 class Dropout(nn.Module):
-    """x * mask / (1 - p), mask Bernoulli(1 - p), while training; x otherwise. Drawn image by image.
+    """x * mask / (1 - p), mask Bernoulli(1 - p), in training; x otherwise. Drawn image by image.
 
-    whole_maps: a map is kept or left out as a whole (Tompson et al. 2015, arXiv:1411.4280), for convolutions.
+    whole_maps: each map is kept or dropped as a whole (Tompson et al. 2015, arXiv:1411.4280), for convolutions.
     Source: Srivastava et al. 2014, JMLR 15, section 4, with the scaling at training time.
     """
 
@@ -32,7 +32,7 @@ class Dropout(nn.Module):
 
 
 class GaussianNoise(nn.Module):
-    """x + N(0, deviation^2) of every number while training; x otherwise. Drawn image by image."""
+    """x + N(0, deviation^2) noise on every value in training; x otherwise. Drawn image by image."""
 
     def __init__(self, deviation: float) -> None:
         super().__init__()
@@ -49,8 +49,8 @@ class MinibatchDiscrimination(nn.Module):
     """Features [B, A] -> [B, A + kernels]: the similarity of each sample to the others of its batch.
 
     M_i = f(x_i) T, T [A, kernels, dimensions]; o(x_i)_b = sum_{j != i} exp(-|M_ib - M_jb|), concatenated to f(x_i).
-    distance: "l1" as its source has it, or "l2", which gan_optimisation_review (section IV.B) also names.
-    In float32 whatever the precision, since images of a batch that collapses differ by less than bfloat16 tells apart.
+    distance: "l1" as in its source, or "l2", which gan_optimisation_review (section IV.B) also names.
+    In float32 whatever the precision, since images of a collapsing batch differ by less than bfloat16 resolves.
     Source: Salimans et al. 2016 (arXiv:1606.03498), section 3.2, 100 kernels of 5 dimensions in its authors' code.
     """
 
@@ -68,6 +68,6 @@ class MinibatchDiscrimination(nn.Module):
         if self.distance == "l1":
             distances = differences.abs().sum(-1)
         else:
-            distances = (differences.square().sum(-1) + 1e-12).sqrt()  # differentiable where they are equal
+            distances = (differences.square().sum(-1) + 1e-12).sqrt()  # differentiable also if they are equal
         near = torch.exp(-distances).sum(1) - 1.0  # each is at distance 0 from itself
         return torch.cat([features, near.to(features.dtype)], dim=1)

@@ -10,14 +10,14 @@ from torch.nn.functional import conv2d, linear
 
 from papergan.game.sharding import all_gather, first_row, global_count
 
-SLOPE, GAIN = 0.2, math.sqrt(2)  # of LeakyReLU, and what keeps the deviation of maps after it
+SLOPE, GAIN = 0.2, math.sqrt(2)  # of LeakyReLU; the gain keeps the standard deviation of maps after it
 
 
 class EqualisedLinear(nn.Linear):
     """y = c W x + rate b with W ~ N(0, 1 / rate), c = rate gain / sqrt(inputs): [..., inputs] -> [..., outputs].
 
     So every weight has the same dynamic range and, under an optimiser that normalises gradients, the same speed.
-    gain: the standard deviation of y for x ~ N(0, 1). rate: the factor of the learning rate. offset: the bias at first.
+    gain: the standard deviation of y for x ~ N(0, 1). rate: a factor on the learning rate. offset: the initial bias.
     Source: Karras et al. 2018 (arXiv:1710.10196), section 4.1; the rate, Karras et al. 2019 (arXiv:1812.04948), C.
     """
 
@@ -33,7 +33,7 @@ class EqualisedLinear(nn.Linear):
 
 
 class EqualisedConv2d(nn.Conv2d):
-    """A convolution of stride 1 by c W, W ~ N(0, 1), c = gain / sqrt(inputs k^2): [B, inputs, S, S], same size.
+    """A convolution of stride 1 with c W, W ~ N(0, 1), c = gain / sqrt(inputs k^2): [B, inputs, S, S], same size.
 
     k must be odd. gain and source as in `EqualisedLinear`.
     """
@@ -64,11 +64,11 @@ class PixelNorm(nn.Module):
 
 
 class MinibatchDeviation(nn.Module):
-    """One more map, the mean over channels and pixels of the standard deviation over a group: [B, C, S, S] -> C + 1.
+    """Appends a map: the mean over channels and pixels of the standard deviation over a group: [B, C, S, S] -> C + 1.
 
-    group: images compared with each other, the b-th with those B / group further on; None = the whole batch. A batch
-    that is no multiple of it is compared whole. channels: maps added, of as many shares of the channels. On several
-    devices the batch is that of all of them together.
+    group: size of a group, the b-th image with those B / group further on; None = the whole batch. A batch that is not
+    a multiple of it is one group. channels: maps appended, each for an equal share of the channels. On several devices
+    the batch is the joint batch of all devices.
     Source: Karras et al. 2018 (arXiv:1710.10196), section 3; groups as in the authors' code of StyleGAN2.
     """
 

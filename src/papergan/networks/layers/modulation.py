@@ -1,4 +1,4 @@
-"""Convolutions with weights that a style scales anew for each image (Karras et al. 2020, arXiv:1912.04958)."""
+"""Convolutions whose weights a style scales for each image (Karras et al. 2020, arXiv:1912.04958)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def modulated_convolution(
 
     x: [B, I, S, S]. weight: [O, I, k, k], k odd. styles: [B, I]. Returns [B, O, S, S]; with `up`, for k = 3, the
     transposed convolution of stride 2, [B, O, 2 S + 1, 2 S + 1], to be blurred. Differentiable any number of times.
-    implementation: "scaled" convolves all images by the same weights, maps being scaled by s before and by the
-    demodulation after it, since both are constant over pixels; "grouped" makes the weights of every image and convolves
-    each image by its own. The two agree up to rounding; benchmarks/modulation.py has what they cost.
+    implementation: "scaled" convolves all images with the same weights, and scales maps by s before and by the
+    demodulation after it, since both are constant over pixels; "grouped" computes the weights of every image and
+    convolves each image with its own. The two agree up to rounding; benchmarks/modulation.py compares their cost.
     """
     if implementation == "grouped":
         own = weight[None] * (gain * styles)[:, None, :, None, None]  # [B, O, I, k, k]
@@ -44,14 +44,14 @@ def modulated_convolution(
 
 
 def _convolved(x: Tensor, weight: Tensor, up: bool, groups: int = 1) -> Tensor:
-    """weight: [O, I, k, k] of one group; of several [groups * O, I, k, k], or [groups * I, O, k, k] where `up`."""
+    """weight: [O, I, k, k] for one group; for several, [groups * O, I, k, k], or [groups * I, O, k, k] if `up`."""
     if not up:
         return conv2d(x, weight, padding=weight.shape[-1] // 2, groups=groups)
     return conv_transpose2d(x, weight.transpose(0, 1) if groups == 1 else weight, stride=2, groups=groups)
 
 
 def _each_by_its_own(x: Tensor, weights: Tensor, up: bool) -> Tensor:
-    """Image b by weights b, [B, O, I, k, k], as groups of one convolution."""
+    """Convolve image b with weights b, [B, O, I, k, k], as groups of one convolution."""
     count = len(x)
     if count == 1:
         return _convolved(x, weights[0], up)

@@ -16,9 +16,9 @@ def normalised(layer: nn.Module, kind: Normalisation, features: int, *, maps: bo
     """A convolution or linear layer and its normalisation: a list for a Sequential.
 
     kind: batch (Ioffe and Szegedy 2015), layer (Ba et al. 2016; over all maps of an image), instance (Ulyanov et al.
-    2016; over each map of an image), spectral (Miyato et al. 2018; of the weight itself, nothing comes after), none.
-    maps: whether the layer's output has two more axes. Raises ValueError for instance normalisation of vectors, which
-    would be of one number each.
+    2016; over each map of an image), spectral (Miyato et al. 2018; of the weight, no layer is added), none.
+    maps: whether the layer's output has two spatial axes. Raises ValueError for instance normalisation of vectors,
+    which would normalise single numbers.
     """
     if kind == "none":
         return [layer]

@@ -1,4 +1,4 @@
-"""Feature maps through the low-pass filter [1, 3, 3, 1]: twice or half as large, or of the same resolution."""
+"""Resampling of feature maps with the low-pass filter [1, 3, 3, 1]: up, down, or at the same resolution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LINE = (1.0, 3.0, 3.0, 1.0)
 
 
 class Resample(nn.Module):
-    """Twice or half as large by the filter [1, 3, 3, 1] in both directions, [B, C, H, W]; zeros beyond the border."""
+    """Doubles or halves the resolution with the filter [1, 3, 3, 1] along both axes, [B, C, H, W]; zeros outside."""
 
     taps: Tensor
 
@@ -25,11 +25,11 @@ class Resample(nn.Module):
 
 
 class Blur(nn.Module):
-    """The filter [1, 3, 3, 1] at the same resolution: [B, C, S, S] -> [B, C, S + 2 padding - 3, ...], zeros around.
+    """The filter [1, 3, 3, 1] at the same resolution: [B, C, S, S] -> [B, C, S + 2 padding - 3, ...], zeros outside.
 
-    Of padding 2 before a convolution of stride 2, of padding 1 after a transposed one: so convolution and change of
-    resolution are one step, of a quarter of the products. The filter has the sum 1; a transposed convolution of stride
-    2, which leaves three of four pixels empty, needs a gain of 4 besides.
+    With padding 2 before a convolution of stride 2, or padding 1 after a transposed one, convolution and resampling are
+    one step with a quarter of the products. The filter sums to 1; a transposed convolution of stride 2, which leaves
+    three of four pixels empty, needs an additional gain of 4.
     Source: Karras et al. 2019 (arXiv:1812.04948), section 2; this filter in the authors' code of StyleGAN2.
     """
 

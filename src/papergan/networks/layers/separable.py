@@ -1,4 +1,4 @@
-"""Depthwise separable convolutions in the place of a game's plain ones (Howard et al. 2017, arXiv:1704.04861)."""
+"""Depthwise separable convolutions that replace a game's plain ones (Howard et al. 2017, arXiv:1704.04861)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import nn
 from papergan.game.game import Game
 
 Convolution = Literal["standard", "depthwise_separable", "depthwise_separable_both"]
-MIN_CHANNELS: Final = 8  # a layer of fewer inputs or outputs is left: that of the images
+MIN_CHANNELS: Final = 8  # layers with fewer inputs or outputs, those from or to images, are kept
 
 
 class DepthwiseSeparable(nn.Sequential):
-    """[B, C, S, S] -> [B, K, S', S']: a convolution k x k of each channel by itself, then one 1x1 over the channels.
+    """[B, C, S, S] -> [B, K, S', S']: a depthwise k x k convolution, then a 1x1 convolution over the channels.
 
-    k^2 C + C K weights in the place of k^2 C K. Source: Howard et al. 2017, section 3.1; without the BatchNorm and the
-    activation between the two. Weights are drawn as torch draws them.
+    k^2 C + C K weights instead of k^2 C K. Source: Howard et al. 2017, section 3.1; without the BatchNorm and the
+    activation between the two. Weights have torch's default initialisation.
     """
 
     def __init__(self, plain: nn.Conv2d | nn.ConvTranspose2d) -> None:
-        """plain: the convolution whose sizes, stride, padding and bias it has; transposed where that is."""
+        """plain: the convolution that provides sizes, stride, padding and bias; transposed if it is."""
         shape = {"kernel_size": plain.kernel_size, "stride": plain.stride, "padding": plain.padding}
         shape |= {"output_padding": plain.output_padding} if isinstance(plain, nn.ConvTranspose2d) else {}
         depthwise = type(plain)(
@@ -35,8 +35,8 @@ class DepthwiseSeparable(nn.Sequential):
 def with_separable_convolutions(game: Game, where: Convolution) -> Game:
     """The game with depthwise separable convolutions in its generator, or in all of its networks.
 
-    Left are 1x1 convolutions, those of fewer than 8 channels, those of latents (transposed, of stride 1), and those
-    whose weights are scaled or normalised. Raises ValueError where the generator has no other.
+    Not replaced are 1x1 convolutions, those with fewer than 8 channels, those of latents (transposed, of stride 1), and
+    those whose weights are scaled or normalised. Raises ValueError if the generator has no others.
     """
     names = [game.showcase.generator] if where == "depthwise_separable" else list(game.networks)
     replaced = {name: _replaced(game.networks[name]) for name in names}

@@ -15,14 +15,14 @@ Module = TypeVar("Module", bound=nn.Module)
 class SpectralNorm(nn.Module):
     """W / sigma(W), sigma estimated by power iteration on W as a matrix [first axis, rest] (eq. 8 and algorithm 1).
 
-    The first axis is that of the outputs for linear layers and convolutions, as in the paper, and of the INPUTS for
-    transposed convolutions: theirs is the matrix of the convolution that they are the transpose of, which has the same
-    norm. torch's own version takes [out, rest] for these, which is another number. What sigma(W) = 1 bounds: the
-    operator of a linear layer has the norm 1; one of k x k weights, stride s and zero padding, transposed or not, at
-    most ceil(k / s), since no more of its places in either direction share a pixel.
+    The first axis is the OUTPUT axis for linear layers and convolutions, as in the paper, and the INPUT axis for
+    transposed convolutions: this is the matrix of the convolution that they are the transpose of, which has the same
+    norm. torch's own version takes [out, rest] for these, which gives another number. With sigma(W) = 1, the operator
+    of a linear layer has norm 1; that of a convolution with k x k weights, stride s and zero padding, transposed or
+    not, has a norm of at most ceil(k / s), since at most that many positions along each axis share a pixel.
     One iteration per forward pass in training mode, none in evaluation mode; the singular vectors are buffers.
-    Without autocast, in float32 or on a GPU TF32 (see `numerics`): torch's own version runs its products in the
-    autocast type, where sigma keeps three digits.
+    Computed without autocast, in float32 or, on a GPU, TF32 (see `numerics`): torch's own version runs its products in
+    the autocast type, in which sigma keeps three digits.
     """
 
     left: Tensor
@@ -42,7 +42,7 @@ class SpectralNorm(nn.Module):
             matrix = weight.flatten(1)
             if self.training:
                 self._iterate(matrix)
-            # Copies, because the next pass moves the buffers while this one's graph may still need them.
+            # Copies, because the next pass changes the buffers while this pass's graph may still need them.
             sigma = torch.dot(self.left.clone(), torch.mv(matrix, self.right.clone()))
             return weight / sigma
 

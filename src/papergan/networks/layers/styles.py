@@ -12,7 +12,7 @@ from papergan.game.sharding import per_image
 from papergan.networks.layers.equalised import GAIN, SLOPE, EqualisedConv2d, EqualisedLinear, PixelNorm
 from papergan.networks.layers.resampling import Blur, Resample
 
-RATE = 0.01  # of the mapping networks' weights, as a share of the others'
+RATE = 0.01  # learning rate of mapping networks, relative to other weights
 
 
 class ActivatedLinear(EqualisedLinear):
@@ -29,7 +29,7 @@ class ActivatedLinear(EqualisedLinear):
 
 
 class ActivatedConv2d(EqualisedConv2d):
-    """gain sqrt(2) leaky_relu(conv(x) + b), of half the resolution where `down`: [B, inputs, S, S].
+    """gain sqrt(2) leaky_relu(conv(x) + b), at half the resolution if `down`: [B, inputs, S, S].
 
     down: through the filter [1, 3, 3, 1] and then by a stride of 2.
     """
@@ -60,10 +60,10 @@ class Halved(nn.Module):
 
 
 class Mapping(nn.Module):
-    """w = f(z): normalised latents through fully connected layers of a hundredth of the learning rate, in float32.
+    """w = f(z): normalised latents through fully connected layers at a hundredth of the learning rate, in float32.
 
-    latent: [B, latent_dim]; classes: one-hot [B, K], embedded in style_dim numbers, normalised and appended. latent_dim
-    0: classes alone. Returns [B, style_dim].
+    latent: [B, latent_dim]; classes: one-hot [B, K], embedded in style_dim dimensions, normalised and appended.
+    latent_dim 0: only classes. Returns [B, style_dim].
     Source: Karras et al. 2019 (arXiv:1812.04948), section 2 and appendix C; classes as in the code of StyleGAN2-ADA.
     """
 
@@ -88,17 +88,17 @@ class Mapping(nn.Module):
 
 
 def style_of(affine: EqualisedLinear, w: Tensor) -> Tensor:
-    """A style of one layer, A(w) = c W w + b, in float32 whatever the precision of the networks: [B, outputs]."""
+    """The style of one layer, A(w) = c W w + b, in float32 whatever the precision of the networks: [B, outputs]."""
     with torch.autocast(w.device.type, enabled=False):
         style: Tensor = affine(w.float())
     return style
 
 
 class Noise(nn.Module):
-    """x + gain strength n: one number n ~ N(0, 1) per pixel for all channels, with a learned strength, at first 0.
+    """x + gain strength n: one number n ~ N(0, 1) per pixel for all channels, with a learned strength, initially 0.
 
-    x: [B, C, S, S]. While training n is drawn anew for every image; in evaluation it is the same fixed map always, a
-    buffer, so that an image is a function of its latent. channels: strengths, one for each channel or one for all.
+    x: [B, C, S, S]. In training n is drawn for every image; in evaluation it is always the same fixed map, a buffer,
+    so that an image is a function of its latent. channels: number of strengths, one for each channel or one for all.
     Source: Karras et al. 2019 (arXiv:1812.04948), section 2; the fixed map is noise_mode "const" of the authors' code.
     """
 

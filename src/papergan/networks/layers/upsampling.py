@@ -1,4 +1,4 @@
-"""Upsampling layers by a factor of two, with their effect on checkerboard artefacts."""
+"""Upsampling layers by a factor of two, which differ in checkerboard artefacts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Upsampling = Literal["transposed", "resize", "subpixel"]
 def upsampling(kind: Upsampling, inputs: int, outputs: int, *, bias: bool = False) -> nn.Module:
     """Maps [B, inputs, S, S] -> [B, outputs, 2 S, 2 S].
 
-    transposed: a transposed convolution, 4x4, stride 2 (Radford et al. 2015); where its kernel is not a multiple of its
-    stride, or its weights are uneven, pixels of different parity get different weight. resize: nearest neighbours, then
+    transposed: a transposed convolution, 4x4, stride 2 (Radford et al. 2015); if its kernel is not a multiple of its
+    stride, or its weights are uneven, pixels of different parity get different weights. resize: nearest neighbour, then
     a 3x3 convolution (Odena, Dumoulin and Olah 2016, doi:10.23915/distill.00003). subpixel: a 3x3 convolution to four
-    times the maps, which become pixels (Shi et al. 2016, arXiv:1609.05158). Raises ValueError for another kind.
+    times the maps, which become pixels (Shi et al. 2016, arXiv:1609.05158). Raises ValueError for any other kind.
     """
     if kind == "transposed":
         return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)

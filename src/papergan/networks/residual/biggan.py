@@ -18,12 +18,12 @@ BLOCKS = 3
 class BigGANGenerator(nn.Module):
     """Latent [B, latent_dim] and one-hot classes [B, K] -> images [B, C, S, S] in [-1, 1].
 
-    As ResNetGenerator of one width, spectrally normalised, the condition of each block being
-    - its class alone, by an embedding of that layer's own, where shared_dim is 0;
-    - else a linear map, spectrally normalised, of the shared embedding [B, shared_dim] of the class, and with
-      `hierarchical` of one of four chunks of the latent: the first goes to the linear layer, one more to each block.
+    As ResNetGenerator with one width, spectrally normalised. The condition of each block is
+    - only the class, by each layer's own embedding, if shared_dim is 0;
+    - else a linear map, spectrally normalised, of the shared embedding [B, shared_dim] of the class, and, if
+      `hierarchical`, of one of four chunks of the latent: the first goes to the linear layer, the others to the blocks.
     Embeddings of classes are not normalised. attention: after the second block, at half resolution.
-    Raises ValueError for chunks without a shared embedding, or where latent_dim cannot be divided by four.
+    Raises ValueError for chunks without a shared embedding, or if latent_dim is not divisible by four.
     Source: Brock et al. 2019 (arXiv:1809.11096), section 3 and appendix B; sizes are those of its code for CIFAR.
     """
 
@@ -62,7 +62,7 @@ class BigGANGenerator(nn.Module):
 
     @property
     def embedding_names(self) -> frozenset[str]:
-        """What layers are called that map one-hot classes: the shared one, or two of every conditional BatchNorm."""
+        """Names of the layers that map one-hot classes: the shared embedding, or two per conditional BatchNorm."""
         return frozenset({"gain", "bias"} if isinstance(self.shared, nn.Identity) else {"shared"})
 
     def forward(self, latent: Tensor, classes: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class BigGANGenerator(nn.Module):
 def biggan_discriminator(
     images: ImageSpec, width: int = 256, *, attention: bool = False, initialisation: Initialisation = "normal"
 ) -> ResNetDiscriminator:
-    """ResNetDiscriminator with the projection head, spectrally normalised after BigGAN's initialisation.
+    """A ResNetDiscriminator with the projection head, spectrally normalised after BigGAN's initialisation.
 
     attention: after the first block, at half resolution.
     """
@@ -91,9 +91,9 @@ def biggan_discriminator(
 
 
 def initialise(network: nn.Module, how: Initialisation) -> None:
-    """normal: weights of convolutions and linear layers ~ N(0, 0.02), their biases as torch draws them (Brock's code).
+    """normal: weights of convolutions and linear layers ~ N(0, 0.02), biases as torch initialises them (Brock's code).
 
-    orthogonal: see `orthogonal_initialisation`. Raises ValueError for another name.
+    orthogonal: see `orthogonal_initialisation`. Raises ValueError for any other name.
     """
     if how not in get_args(Initialisation):
         raise ValueError(f"unknown initialisation {how!r}; there are {', '.join(get_args(Initialisation))}")

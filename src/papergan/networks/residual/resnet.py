@@ -16,9 +16,9 @@ class ResNetGenerator(nn.Module):
 
     Linear to width channels at S/8, three residual blocks that double the side, BatchNorm, ReLU, convolution k3, tanh.
     Source: Miyato et al. 2018 (arXiv:1802.05957), table 4a (width 256); Gulrajani et al. 2017 (arXiv:1704.00028),
-    appendix F (width 128). attention: after the second block, at half resolution. classes: their number; the blocks
-    have conditional BatchNorm, and the network takes one-hot classes [B, classes] as well (Miyato and Koyama 2018,
-    arXiv:1802.05637); 0 = none.
+    appendix F (width 128). attention: after the second block, at half resolution. classes: number of classes, 0 = none;
+    with classes the blocks have conditional BatchNorm, and the network also takes one-hot classes [B, classes] (Miyato
+    and Koyama 2018, arXiv:1802.05637).
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class ResNetDiscriminator(Discriminator):
 
     Two blocks that halve the side, two that keep it, ReLU, then a sum over positions (`pool="sum"`, Miyato et al. 2018,
     table 4b) or their mean (`pool="mean"`, Gulrajani et al. 2017), then linear. spectral: normalise all layers.
-    classes: their number; the network takes one-hot classes [B, classes] y as well, and of the pooled features h the
-    logit is linear(h) + y^T V h, the projection discriminator (Miyato and Koyama 2018, eq. 3); 0 = none.
+    classes: number of classes, 0 = none; with classes the network also takes one-hot classes [B, classes] y, and the
+    logit of pooled features h is linear(h) + y^T V h, the projection discriminator (Miyato and Koyama 2018, eq. 3).
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ResNetDiscriminator(Discriminator):
         return features
 
     def pooled(self, features: Tensor) -> Tensor:
-        """The vector that the logit is linear in: [B, width]."""
+        """The pooled features, in which the logit is linear: [B, width]."""
         return features.sum(dim=(2, 3)) if self.pool == "sum" else features.mean(dim=(2, 3))
 
     def head(self, features: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class ResNetDiscriminator(Discriminator):
 class UpBlock(nn.Module):
     """BatchNorm, ReLU, nearest x2, conv, BatchNorm, ReLU, conv; plus nearest x2 and a 1x1 convolution.
 
-    condition_dim: of the condition of both BatchNorms, 0 = none.
+    condition_dim: size of the condition of both BatchNorms, 0 = none.
     """
 
     def __init__(self, width: int, condition_dim: int = 0) -> None:
@@ -119,7 +119,7 @@ class UpBlock(nn.Module):
         self.skip = nn.Conv2d(width, width, 1)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        # A 1x1 convolution and nearest upsampling commute; the convolution costs a quarter before it.
+        # A 1x1 convolution and nearest upsampling commute; before it, the convolution costs a quarter.
         skip = interpolate(self.skip(x), scale_factor=2)
         x = self.first(interpolate(relu(apply_norm(self.first_norm, x, condition)), scale_factor=2))
         out: Tensor = self.second(relu(apply_norm(self.second_norm, x, condition))) + skip
@@ -140,7 +140,7 @@ class FirstBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """ReLU, conv, ReLU, conv, mean pool where halve; plus the skip, a 1x1 convolution where halve, else identity."""
+    """ReLU, conv, ReLU, conv, mean pool if halve; plus the skip, a 1x1 convolution if halve, else the identity."""
 
     def __init__(self, width: int, *, halve: bool) -> None:
         super().__init__()

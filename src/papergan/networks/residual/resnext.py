@@ -2,7 +2,7 @@
 
 Source: Huang et al. 2024 (R3GAN), arXiv:2501.05441, section 4 and its code. Initialisation follows Zhang et al. 2019
 (Fixup), arXiv:1901.09321: the last convolution of every block is zero, the others shrink with the number of blocks.
-A stage of another width than its neighbour is reached by a 1x1 convolution, on the smaller side of the resampling.
+Between stages of different widths there is a 1x1 convolution, on the lower-resolution side of the resampling.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from papergan.networks.layers.resampling import Resample
 
 SLOPE = 0.2
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
-EXPANSION = 2  # channels inside a block, of those outside
+EXPANSION = 2  # channels inside a block per channel outside
 LAYERS = 3  # convolutions of a block
 GROUP = 8  # channels outside a block for each group inside it
-SMALLEST = 4  # pixels of the first feature maps
+SMALLEST = 4  # side of the first feature maps, in pixels
 
 
 class BiasedActivation(nn.Module):
-    """leaky_relu(x + bias), a bias per channel of [B, C, H, W]."""
+    """leaky_relu(x + bias), with one bias per channel of [B, C, H, W]."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Block(nn.Module):
     """x + conv1x1(act(grouped conv3x3(act(conv1x1(x))))), twice as wide inside; the identity at initialisation."""
 
     def __init__(self, width: int, blocks: int, *, penalised: bool = False) -> None:
-        """blocks: of the whole network. penalised: under a gradient penalty, and so differentiated twice."""
+        """blocks: number in the whole network. penalised: under a gradient penalty, so differentiated twice."""
         super().__init__()
         convolution = TwiceDifferentiableConv2d if penalised else nn.Conv2d
         inner, gain = EXPANSION * width, GAIN * blocks ** (-1 / (2 * LAYERS - 2))
@@ -59,9 +59,9 @@ class Block(nn.Module):
 
 
 class ResNeXtGenerator(nn.Module):
-    """Latents [B, latent_dim], and one-hot classes [B, K] where there are any, to images [B, C, S, S], not bounded.
+    """Latents [B, latent_dim], and one-hot classes [B, K] if there are any, to images [B, C, S, S], unbounded.
 
-    S = 4 * 2^k. width: channels of every stage, or of each from 4x4 on; multiples of 8. blocks: in a stage.
+    S = 4 * 2^k. width: channels of all stages, or of each stage from 4x4 on; multiples of 8. blocks: per stage.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class ResNeXtGenerator(nn.Module):
 
 
 class ResNeXtDiscriminator(nn.Module):
-    """Images [B, C, S, S], and one-hot classes [B, K] where there are any, to logits [B].
+    """Images [B, C, S, S], and one-hot classes [B, K] if there are any, to logits [B].
 
     With classes the score is the inner product of the features with the embedding of the class. width: channels of
-    every stage, or of each from 4x4 on, as the generator has them. blocks: in a stage.
+    all stages, or of each stage from 4x4 on, as in the generator. blocks: per stage.
     """
 
     def __init__(self, images: ImageSpec, width: int | Sequence[int], blocks: int, *, classes: int = 0) -> None:
@@ -118,15 +118,15 @@ class ResNeXtDiscriminator(nn.Module):
 
 
 def changed_width(before: int, own: int, *, penalised: bool = False) -> list[nn.Module]:
-    """A 1x1 convolution from `before` channels to `own`; nothing where they are as many."""
+    """A 1x1 convolution from `before` channels to `own`; nothing if the numbers are equal."""
     convolution = TwiceDifferentiableConv2d if penalised else nn.Conv2d
     return [initialised(convolution(before, own, 1, bias=False))] if own != before else []
 
 
 def stage_widths(images: ImageSpec, width: int | Sequence[int]) -> list[int]:
-    """The channels of each stage, from 4x4 to the size of the images: one number for all, or as many as there are.
+    """The channels of each stage, from 4x4 to the size of the images: one number for all, or one for each.
 
-    Raises ValueError where the size is no power of two from 4 on, or there are more or fewer numbers than stages.
+    Raises ValueError if the size is not a power of two, at least 4, or the numbers are not as many as the stages.
     """
     stages = int(math.log2(max(1, images.size // SMALLEST))) + 1
     if images.size != SMALLEST * 2 ** (stages - 1):
@@ -142,6 +142,6 @@ def stage_widths(images: ImageSpec, width: int | Sequence[int]) -> list[int]:
 
 @torch.no_grad()
 def initialised(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Conv2d | nn.Linear:
-    """The layer with weights from N(0, gain^2 / fan-in); He et al. 2015, arXiv:1502.01852."""
+    """Initialise a layer with weights from N(0, gain^2 / fan-in); He et al. 2015, arXiv:1502.01852."""
     layer.weight.normal_(0.0, gain / math.sqrt(layer.weight[0].numel())) if gain else layer.weight.zero_()
     return layer

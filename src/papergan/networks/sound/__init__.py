@@ -1,1 +1,1 @@
-"""Networks of sounds: WaveGAN and MelGAN."""
+"""Networks for sounds: WaveGAN and MelGAN."""

@@ -1,10 +1,10 @@
-"""The networks of MelGAN: a generator that makes a waveform of a mel spectrogram, and a discriminator of one scale.
+"""The networks of MelGAN: a generator from mel spectrograms to waveforms, and a discriminator of one scale.
 
 Sizes are those of the authors' code (github.com/descriptinc/melgan-neurips, mel2wav/modules.py), which was read; the
 paper's section numbers are [memory], which was not verified.
-All convolutions have weight normalisation (Salimans and Kingma 2016, arXiv:1602.07868) and begin as torch initialises
-them. The code draws N(0, 0.02) too, but into a tensor that its weight normalisation computes anew in every pass, so
-that it has no effect.
+All convolutions have weight normalisation (Salimans and Kingma 2016, arXiv:1602.07868) and torch's default
+initialisation. The code also draws N(0, 0.02), but into a tensor that its weight normalisation recomputes in every
+pass, so this has no effect.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from torch.nn.utils.parametrizations import weight_norm
 from papergan.game.game import DiscriminatorOutput
 
 RATIOS = (8, 8, 2, 2)
-LAYERS = 4  # of a discriminator, with a stride
-STRIDE = 4  # of each of them
+LAYERS = 4  # strided layers of a discriminator
+STRIDE = 4  # of each of these layers
 MOST_MAPS = 1024  # of a discriminator
-MOST_TIMES = 64  # as many maps as width at most: 1024 at the code's width of 16
+MOST_TIMES = 64  # most maps as a multiple of the width: 1024 at the code's width of 16
 MAPS_OF_A_GROUP = 4
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -65,9 +65,9 @@ class MelGANGenerator(nn.Module):
 
 
 def least_frames(ratios: Sequence[int], residual_layers: int) -> int:
-    """The fewest frames that a `MelGANGenerator` takes: mirrored borders are shorter than what is mirrored.
+    """The fewest frames that a `MelGANGenerator` takes: reflection padding must be shorter than its input.
 
-    3 frames are mirrored at first, and the largest dilation, 3^(layers - 1) samples, after the first ratio.
+    The first layer pads by 3 frames; after the first ratio the padding is the largest dilation, 3^(layers - 1) samples.
     """
     largest: int = 3 ** (residual_layers - 1)
     return max(4, largest // ratios[0] + 1)
@@ -76,7 +76,7 @@ def least_frames(ratios: Sequence[int], residual_layers: int) -> int:
 class DilatedBlock(nn.Module):
     """Maps [B, C, L] -> [B, C, L]: S x + W2 a(W1 a(x)), a LeakyReLU(0.2), W1 k3 dilated, W2 and S k1.
 
-    Three of them, of dilations 1, 3 and 9, see 27 samples. Source: as `MelGANGenerator`, section 2.1.
+    Blocks of dilations 1, 3 and 9 have a receptive field of 27 samples. Source: as `MelGANGenerator`, section 2.1.
     """
 
     def __init__(self, maps: int, dilation: int) -> None:
@@ -101,10 +101,10 @@ class MelGANDiscriminator(nn.Module):
     L' = L / 2^scale: the waveform is first halved `scale` times by means over 4 samples. Then a convolution k15 to
     width maps, `layers` of k41 and stride 4 in groups of 4 maps, which quadruple the maps, one of k5 that doubles
     them, each with LeakyReLU(0.2), and one of k3 to a logit. Maps are at most 1024, and at most 64 * width, which is
-    the same at the code's width of 16 and keeps the proportions of narrower ones; where that many are not divisible
-    by the groups, there are as many groups as divide both sides.
+    the same at the code's width of 16 and keeps the proportions of narrower networks; if a number of maps is not
+    divisible by the number of groups, the number of groups is reduced to a common divisor of both sides.
     Source: Kumar et al. 2019 (arXiv:1910.06711), section 2.2 and the authors' code: width 16, 4 layers, 3 scales.
-    The code's convolution k5 takes as many maps as the last but one layer has, which fails where these differ.
+    The code's convolution k5 takes as many maps as the last layer but one has, which fails if these differ.
     """
 
     def __init__(self, width: int = 16, *, scale: int = 0, layers: int = LAYERS) -> None:
@@ -133,7 +133,7 @@ class MelGANDiscriminator(nn.Module):
 
 
 def halved(waveforms: Tensor, times: int) -> Tensor:
-    """Waveforms [B, 1, L] halved so often, [B, 1, L / 2^times]: means over 4 samples, 2 apart, fewer at the ends."""
+    """Waveforms [B, 1, L] halved repeatedly, [B, 1, L / 2^times]: means over 4 samples, stride 2, fewer at the ends."""
     for _ in range(times):
         waveforms = avg_pool1d(waveforms, 4, stride=2, padding=1, count_include_pad=False)
     return waveforms

@@ -1,8 +1,8 @@
 """The networks of WaveGAN: a generator of waveforms and a discriminator with phase shuffle.
 
-[code] is what was read in the authors' code (github.com/chrisdonahue/wavegan, wavegan.py); the paper's section numbers
-are [memory], which was not verified. Weights begin Glorot uniform and biases at 0: the code names no initialisation,
-and these are the defaults of its TensorFlow 1 layers [memory].
+[code] marks what was read in the authors' code (github.com/chrisdonahue/wavegan, wavegan.py); the paper's section
+numbers are [memory], which was not verified. Weights are initialised Glorot uniform and biases 0: the code specifies
+no initialisation, and these are the defaults of its TensorFlow 1 layers [memory].
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from papergan.game.game import DiscriminatorOutput
 KERNEL, STRIDE = 25, 4  # of all convolutions
 LEAST_MAP = 16  # samples of the shortest map
 LEAST_LENGTH = LEAST_MAP * STRIDE
-PADDING = 11  # of the 21 samples that "same" padding needs 11 are before and 10 behind
+PADDING = 11  # "same" padding needs 21 samples: 11 before and 10 after
 
 
 class WaveGANGenerator(nn.Module):
     """Latents [B, Z] -> waveforms [B, 1, L] in [-1, 1].
 
     A linear layer to L / 4^k samples of 2^(k - 1) * width maps and ReLU; k transposed convolutions k25 s4, the maps
-    halved each time down to width before the last; ReLU after each, tanh after the last; no BatchNorm. k: the most that
-    leave 16 samples or more, so 5 at L = 16384, from 16 samples of 16 * width maps.
+    halved each time down to width before the last; ReLU after each, tanh after the last; no BatchNorm. k: the largest
+    number that leaves 16 samples or more, so 5 at L = 16384, from 16 samples of 16 * width maps.
     Source: Donahue et al. 2019 (arXiv:1802.04208), section 3.2 and appendix D, and the authors' code: width 64.
     For L = 16384 and 65536 this is [code]; for 32768 the code has 16 samples, six layers, and stride 2 in the last.
-    TensorFlow puts 10 samples of padding before and 11 behind, torch 11 and 10, the mirror image of it.
-    Raises ValueError where L is no power of two from 64 on.
+    TensorFlow pads 10 samples before and 11 after, torch 11 and 10, its mirror image.
+    Raises ValueError if L is not a power of two, at least 64.
     """
 
     def __init__(self, length: int, latent_dim: int = 100, width: int = 64) -> None:
@@ -53,11 +53,11 @@ class WaveGANGenerator(nn.Module):
 class WaveGANDiscriminator(nn.Module):
     """Waveforms [B, 1, L] -> logits [B].
 
-    k convolutions k25 s4, from width maps on, doubled each time; LeakyReLU(0.2), and `PhaseShuffle` but after the last;
-    a linear layer of all that is left. k: as in `WaveGANGenerator`. phase_shuffle: the largest shift; 0 = none.
+    k convolutions k25 s4, to width maps, doubled each time; LeakyReLU(0.2), and `PhaseShuffle` except after the last;
+    a linear layer on the flattened maps. k: as in `WaveGANGenerator`. phase_shuffle: the largest shift; 0 = none.
     Source: Donahue et al. 2019 (arXiv:1802.04208), sections 3.2 and 3.3, appendix D, and the authors' code: width 64,
-    phase shuffle 2. At L = 65536 the code has none after the fifth of its six layers either.
-    Raises ValueError where L is no power of two from 64 on, or phase_shuffle is below 0.
+    phase shuffle 2. At L = 65536 the code also has no phase shuffle after the fifth of its six layers.
+    Raises ValueError if L is not a power of two, at least 64, or phase_shuffle is below 0.
     """
 
     def __init__(self, length: int, width: int = 64, phase_shuffle: int = 2) -> None:
@@ -77,12 +77,12 @@ class WaveGANDiscriminator(nn.Module):
 
 
 class PhaseShuffle(nn.Module):
-    """Maps [B, C, L] shifted by a number of samples from -largest..largest in training; as they are otherwise.
+    """Shift maps [B, C, L] by a number of samples from -largest..largest in training; the identity otherwise.
 
-    One shift for all samples of a batch and all maps, drawn uniformly for each pass; samples that are missing are
-    mirrored ones. So all ranks draw the same shift. It is drawn on the host, and a CUDA graph would repeat it.
+    One shift for the whole batch and all maps, drawn uniformly in each pass, so all ranks draw the same shift; missing
+    samples are mirrored. The shift is drawn on the host, so a CUDA graph would repeat it.
     Source: Donahue et al. 2019 (arXiv:1802.04208), section 3.3; that the batch shares the shift is [code].
-    Raises ValueError where `largest` is below 0.
+    Raises ValueError if `largest` is below 0.
     """
 
     def __init__(self, largest: int = 2) -> None:
@@ -98,10 +98,10 @@ class PhaseShuffle(nn.Module):
 
 
 def shifted(maps: Tensor, shift: int) -> Tensor:
-    """Maps [..., L] shifted by `shift` samples, later where it is above 0: y[t] = x[t - shift], |shift| < L.
+    """Maps [..., L] shifted by `shift` samples, delayed if it is positive: y[t] = x[t - shift], |shift| < L.
 
-    Beyond the ends x is mirrored, without the last sample twice. Differentiable any number of times, and of operations
-    that are deterministic on a GPU, which the padding of torch is not.
+    Beyond the ends x is mirrored without repeating the last sample. Differentiable any number of times, and made of
+    operations that are deterministic on a GPU, unlike torch's padding.
     """
     if shift > 0:
         return torch.cat([maps[..., 1 : shift + 1].flip(-1), maps[..., :-shift]], dim=-1)
@@ -111,9 +111,9 @@ def shifted(maps: Tensor, shift: int) -> Tensor:
 
 
 def layers_of(length: int) -> int:
-    """How often a waveform is divided by 4 down to 16 samples or more.
+    """How often a length can be divided by 4 with 16 samples or more left.
 
-    Raises ValueError where the length is no power of two from 64 on.
+    Raises ValueError if the length is not a power of two, at least 64.
     """
     if length < LEAST_LENGTH or length & (length - 1):
         raise ValueError(

@@ -1,1 +1,1 @@
-"""Networks that grow, and networks that styles control: ProGAN, StyleGAN, StyleGAN2."""
+"""Progressively growing and style-based networks: ProGAN, StyleGAN, StyleGAN2."""

@@ -1,4 +1,4 @@
-"""Growth: the level of networks that grow, as a schedule, and what a network at a level has to know.
+"""Progressive growing: the level as a schedule, and the base class of networks that have a level.
 
 Source: Karras et al. 2018 (arXiv:1710.10196), section 2 and appendix A, and the authors' code.
 """
@@ -16,15 +16,15 @@ from torch.nn.functional import avg_pool2d, interpolate
 from papergan.game.following import FollowsProgress
 from papergan.game.schedules import Progress
 
-SMALLEST = 4  # pixels, the images of level 0
+SMALLEST = 4  # side of the images of level 0, in pixels
 
 
 @dataclass(frozen=True)
 class Growth:
-    """The level of networks that grow, by real images seen: `stable` at each level, `fade` on the way to the next.
+    """The level of growing networks, by real images seen: `stable` images at each level, `fade` between two levels.
 
-    From `first` to `last`, where it stays; a whole number while stable, a fraction in between. Without images for
-    either it is `last` from the beginning.
+    From `first` to `last`, where it stays; a whole number while stable, a fraction in between. If both `stable` and
+    `fade` are 0, it is `last` from the beginning.
     """
 
     first: int
@@ -49,7 +49,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class RateByLevel:
-    """A learning rate for each level of a growth, from its first on; in a fade that of the level that fades in."""
+    """A learning rate for each level of a growth, from its first on; in a fade, the rate of the level fading in."""
 
     growth: Growth
     values: tuple[float, ...]
@@ -63,12 +63,12 @@ class RateByLevel:
 
 
 class Growing(FollowsProgress, nn.Module):
-    """A network at a level: n for images of 4 * 2^n pixels alone, n + alpha while those of level n + 1 fade in.
+    """A network at a level: n for images of 4 * 2^n pixels alone, n + alpha while level n + 1 fades in.
 
-    The layers of all levels exist from the beginning; those that are not in use get no gradient. Images that enter or
-    leave the network have the full size always, those of a lower level upsampled by nearest neighbour, so that what is
-    outside need not know of levels. The level is a number of the host, since the computation branches on it; a buffer
-    stores it with the weights, so that a checkpoint, an average and an exported generator know theirs.
+    The layers of all levels exist from the beginning; unused ones get no gradient. Images that enter or leave the
+    network always have the full size, upsampled by nearest neighbour at lower levels, so that other code need not know
+    about levels. The level is kept on the host, since the computation branches on it; a buffer stores it with the
+    weights, so that checkpoints, averages and exported generators include it.
     """
 
     stored_level: Tensor
@@ -80,7 +80,7 @@ class Growing(FollowsProgress, nn.Module):
         self.register_load_state_dict_post_hook(_read_level)  # type: ignore[no-untyped-call]
 
     def set_progress(self, progress: Progress) -> float:
-        """Go to the level of this progress, which is returned; see `FollowsProgress`."""
+        """Set and return the level of this progress; see `FollowsProgress`."""
         self.set_level(self.growth(progress))
         return self.level
 
@@ -89,7 +89,7 @@ class Growing(FollowsProgress, nn.Module):
         return {"level": self.level}
 
     def set_level(self, level: float) -> None:
-        """Go to a level. Raises ValueError for one that the network does not have."""
+        """Set the level. Raises ValueError for a level that the network does not have."""
         if not 0 <= level <= self.growth.last:
             raise ValueError(f"expected a level in 0..{self.growth.last}, got {level:g}")
         if (level := _rounded(level)) != self.level:
@@ -98,23 +98,23 @@ class Growing(FollowsProgress, nn.Module):
 
     @property
     def stage(self) -> int:
-        """The level of the largest images in use, those that fade in while any do."""
+        """The level of the largest images in use, including those that fade in."""
         return math.ceil(self.level)
 
     @property
     def alpha(self) -> float:
-        """The share of the largest images in use, in (0, 1]."""
+        """The blending weight of the largest images in use, in (0, 1]."""
         return self.level - self.stage + 1
 
     @property
     def factor(self) -> int:
-        """The pixels of the full size across one of the largest images in use."""
+        """The full size divided by the size of the largest images in use."""
         return int(2 ** (self.growth.last - self.stage))
 
     def blended(self, images: Tensor) -> Tensor:
-        """Real images as they are at this level, [B, C, S, S] of the full size: averaged, and in a fade blended.
+        """Real images as seen at this level, [B, C, S, S] of the full size: averaged, and in a fade blended.
 
-        (1 - alpha) of the images at half the resolution, alpha of those at the resolution of this stage.
+        The blend is (1 - alpha) of the images at half the resolution, alpha of those at this stage's resolution.
         """
         images = pooled(images, self.factor)
         if self.alpha < 1:
@@ -123,7 +123,7 @@ class Growing(FollowsProgress, nn.Module):
 
 
 def _rounded(level: float) -> float:
-    """A level as a float32, which the buffer gives back to the last bit."""
+    """A level rounded to float32, which the buffer stores exactly."""
     return float(struct.unpack("f", struct.pack("f", level))[0])
 
 
@@ -133,7 +133,7 @@ def _read_level(network: nn.Module, keys: object) -> None:
 
 
 def last_level(size: int) -> int:
-    """The level of images of this size. Raises ValueError where it is not 4 times a power of 2."""
+    """The level of images of this size. Raises ValueError if the size is not 4 times a power of 2."""
     level = size.bit_length() - SMALLEST.bit_length()
     if level < 0 or SMALLEST << level != size:
         raise ValueError(f"images that grow need a size of {SMALLEST} times a power of 2, got {size}")
@@ -141,15 +141,15 @@ def last_level(size: int) -> int:
 
 
 def fade(low: Tensor, high: Tensor, alpha: float) -> Tensor:
-    """(1 - alpha) low + alpha high, exactly the one at alpha 0 and the other at 1."""
+    """(1 - alpha) low + alpha high, exactly `low` at alpha 0 and `high` at 1."""
     return torch.lerp(low, high, alpha)
 
 
 def pooled(images: Tensor, factor: int) -> Tensor:
-    """Means of squares of pixels: [B, C, S, S] -> [B, C, S / factor, S / factor]."""
+    """Average pooling over factor x factor blocks: [B, C, S, S] -> [B, C, S / factor, S / factor]."""
     return images if factor == 1 else avg_pool2d(images, factor)
 
 
 def upsampled(images: Tensor, factor: int) -> Tensor:
-    """Squares of equal pixels, by nearest neighbour: [B, C, S, S] -> [B, C, factor S, factor S]."""
+    """Nearest-neighbour upsampling: [B, C, S, S] -> [B, C, factor S, factor S]."""
     return images if factor == 1 else interpolate(images, scale_factor=factor)

@@ -1,4 +1,4 @@
-"""Generator and discriminator that grow from small images to large ones (Karras et al. 2018, arXiv:1710.10196)."""
+"""A generator and a discriminator that grow from small to large images (Karras et al. 2018, arXiv:1710.10196)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from papergan.networks.style_based.growth import SMALLEST, Growing, Growth, fade
 
 
 def feature_maps(base: int, most: int, last: int) -> list[int]:
-    """Feature maps of stages 0 to last + 1, min(base / 2^stage, most); those of level n are stage n + 1's.
+    """Numbers of feature maps of stages 0 to last + 1, min(base / 2^stage, most); level n has those of stage n + 1.
 
-    Source: the authors' code, `nf` with fmap_decay 1. Raises ValueError where a stage would have none.
+    Source: the authors' code, `nf` with fmap_decay 1. Raises ValueError if a stage would have none.
     """
     if base >> (last + 1) < 1:
         raise ValueError(f"a base_width of {base} leaves no feature maps at the full size; take {2 << last} or more")
@@ -32,7 +32,7 @@ def feature_maps(base: int, most: int, last: int) -> list[int]:
 
 
 class _Activation(nn.Module):
-    """LeakyReLU(0.2), then pixel normalisation where `normalise`."""
+    """LeakyReLU(0.2), then pixel normalisation if `normalise`."""
 
     def __init__(self, *, normalise: bool) -> None:
         super().__init__()
@@ -52,12 +52,12 @@ def _convolutions(inputs: int, between: int, outputs: int, *, normalise: bool) -
 
 
 class _FirstImages(nn.Module):
-    """Latents [B, Z], normalised, to maps [B, width, 4, 4]: a convolution k4 of one pixel, then one k3."""
+    """Latents [B, Z], normalised, to maps [B, width, 4, 4]: a convolution k4 on one pixel, then one k3."""
 
     def __init__(self, latent_dim: int, width: int) -> None:
         super().__init__()
         self.width, self.norm, self.activation = width, PixelNorm(), _Activation(normalise=True)
-        # the gain of the authors, who count 16 inputs for each: those of the convolution k4
+        # the authors' gain, which counts 16 inputs per latent, those of the convolution k4
         self.linear = EqualisedLinear(latent_dim, width * SMALLEST**2, bias=False, gain=GAIN / SMALLEST)
         self.bias = nn.Parameter(torch.zeros(width, 1, 1))
         self.conv = EqualisedConv2d(width, width, 3, gain=GAIN)
@@ -71,8 +71,8 @@ class _FirstImages(nn.Module):
 class ProgressiveGenerator(Growing):
     """Latents [B, Z], on the hypersphere after pixel normalisation, to images [B, C, S, S], unbounded.
 
-    base_width, max_width: see `feature_maps`. In a fade, images of the new layers are blended with those of the old
-    ones, upsampled. Source: Karras et al. 2018 (arXiv:1710.10196), section 2, table 2 and the authors' code, `G_paper`.
+    base_width, max_width: see `feature_maps`. In a fade, images of the new layers are blended with the upsampled ones
+    of the old. Source: Karras et al. 2018 (arXiv:1710.10196), section 2, table 2 and the authors' code, `G_paper`.
     """
 
     def __init__(self, images: ImageSpec, latent_dim: int, growth: Growth, base_width: int, max_width: int) -> None:
@@ -95,11 +95,11 @@ class ProgressiveGenerator(Growing):
 
 
 class ProgressiveDiscriminator(Growing):
-    """Images [B, C, S, S], averaged to the resolution of the level, to scores; the generator's mirror image.
+    """Images [B, C, S, S], averaged to the resolution of the level, to scores; mirrors the generator.
 
-    The deviation over the whole batch is one map more before the last layers. In a fade, maps of the new layers are
-    blended with those that the old ones make of the images at half the resolution. Source: as the
-    generator's, `D_paper` in the code.
+    Before the last layers, the mini-batch deviation over the whole batch is appended as a map. In a fade, maps of the
+    new layers are blended with those of the old layers for the images at half the resolution. Source: as for the
+    generator, `D_paper` in the code.
     """
 
     def __init__(self, images: ImageSpec, growth: Growth, base_width: int, max_width: int) -> None:

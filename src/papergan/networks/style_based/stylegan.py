@@ -1,4 +1,4 @@
-"""The synthesis network of StyleGAN: instance normalisation whose scale and shift are a style, after every layer.
+"""The synthesis network of StyleGAN: instance normalisation with scale and shift from a style, after every layer.
 
 Source: Karras et al. 2019, arXiv:1812.04948, section 2 and appendix C, and the authors' code.
 """
@@ -19,10 +19,10 @@ from papergan.networks.style_based.stylegan2 import SMALLEST, channels_at, sizes
 
 
 class AdaIN(nn.Module):
-    """(1 + s) (x - mean) / deviation + b, of every map of every image; (s, b) = A(w): x [B, C, S, S], w [B, style_dim].
+    """(1 + s) (x - mean) / deviation + b, for each map of each image; (s, b) = A(w): x [B, C, S, S], w [B, style_dim].
 
-    The variance is that of all pixels, plus 1e-8, in float32.
-    Source: Karras et al. 2019 (arXiv:1812.04948), eq. 1, with the 1 of the authors' code.
+    The variance is over all pixels, plus 1e-8, in float32.
+    Source: Karras et al. 2019 (arXiv:1812.04948), eq. 1, with the 1 + s of the authors' code.
     """
 
     def __init__(self, channels: int, style_dim: int) -> None:
@@ -32,7 +32,7 @@ class AdaIN(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         scale, shift = style_of(self.affine, style)[:, :, None, None].chunk(2, dim=1)
         centred = x.float() - x.float().mean(dim=(2, 3), keepdim=True)
-        # 1e4 / sqrt(1e8 v + 1) is 1 / sqrt(v + 1e-8), whose term an exporter to ONNX takes for 0 and leaves out
+        # 1e4 / sqrt(1e8 v + 1) is 1 / sqrt(v + 1e-8), whose small term the ONNX exporter treats as 0 and drops
         scale = (1 + scale) * 1e4 * torch.rsqrt(1e8 * centred.square().mean(dim=(2, 3), keepdim=True) + 1)
         out: Tensor = centred.to(x.dtype) * scale.to(x.dtype) + shift.to(x.dtype)
         return out
@@ -41,7 +41,8 @@ class AdaIN(nn.Module):
 class Doubled(EqualisedConv2d):
     """A 3x3 convolution to twice the resolution: transposed, of stride 2, then the filter [1, 3, 3, 1]; no bias.
 
-    Away from the border that is nearest neighbours, the convolution and the filter [1, 2, 1], as the authors have it.
+    Away from the border this equals nearest-neighbour upsampling, the convolution and the filter [1, 2, 1], as in the
+    authors' code.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -55,7 +56,7 @@ class Doubled(EqualisedConv2d):
 
 
 class StyledLayer(nn.Module):
-    """AdaIN(leaky_relu(f(x) + strength n + b), w), f nothing ("input"), a 3x3 convolution ("same") or `Doubled`."""
+    """AdaIN(leaky_relu(f(x) + strength n + b), w), f: identity ("input"), a 3x3 convolution ("same") or `Doubled`."""
 
     def __init__(
         self, inputs: int, outputs: int, style_dim: int, size: int, kind: Literal["input", "same", "double"]
@@ -79,7 +80,7 @@ class StyledLayer(nn.Module):
 class AdaINSynthesis(nn.Module):
     """A learned constant of 4x4, two layers for every size: styles [B, L, style_dim] -> images [B, C, S, S].
 
-    L = 2 log2(S) - 2. The images are not bounded. Source: Karras et al. 2019 (arXiv:1812.04948), figure 1 b.
+    L = 2 log2(S) - 2. The images are unbounded. Source: Karras et al. 2019 (arXiv:1812.04948), figure 1 b.
     """
 
     def __init__(self, images: ImageSpec, style_dim: int, base_width: int, max_width: int) -> None:
@@ -96,7 +97,7 @@ class AdaINSynthesis(nn.Module):
         self.num_layers = len(layers)
 
     def forward(self, styles: Tensor) -> Tensor:
-        maps = self.constant.expand(styles.shape[0], -1, -1, -1)  # len() would be exported as a number
+        maps = self.constant.expand(styles.shape[0], -1, -1, -1)  # len() would be exported as a constant
         for layer, style in zip(self.layers, styles.unbind(dim=1), strict=True):
             maps = layer(maps, style)
         image: Tensor = self.to_image(maps)

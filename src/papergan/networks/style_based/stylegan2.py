@@ -29,15 +29,15 @@ from papergan.networks.layers.styles import (
 )
 
 Architecture = Literal["orig", "skip", "resnet"]
-SMALLEST = 4  # pixels of the first feature maps
-CLASS_LAYERS = 8  # of the discriminator's mapping of classes
-HALF = math.sqrt(0.5)  # of either part of a residual block
+SMALLEST = 4  # side of the first feature maps, in pixels
+CLASS_LAYERS = 8  # of the discriminator's mapping network for classes
+HALF = math.sqrt(0.5)  # factor of either branch of a residual block
 
 
 def sizes_of(images: ImageSpec) -> list[int]:
-    """Sizes of feature maps, from 4 to that of the images.
+    """Sizes of feature maps, from 4 to the size of the images.
 
-    Raises ValueError where the size is no power of two, or below 8.
+    Raises ValueError if the size is not a power of two, or below 8.
     """
     size = images.size
     if size < 2 * SMALLEST or size & (size - 1):
@@ -46,14 +46,14 @@ def sizes_of(images: ImageSpec) -> list[int]:
 
 
 def channels_at(size: int, base_width: int, max_width: int) -> int:
-    """Feature maps at a size: base_width / size, at most max_width, at least 1."""
+    """The number of feature maps at a size: base_width / size, at most max_width, at least 1."""
     return max(1, min(base_width // size, max_width))
 
 
 class StyledConv2d(nn.Module):
-    """gain sqrt(2) leaky_relu(conv(x; w) + strength n + b), of twice the resolution where `up`: [B, inputs, S, S].
+    """gain sqrt(2) leaky_relu(conv(x; w) + strength n + b), at twice the resolution if `up`: [B, inputs, S, S].
 
-    The convolution's weights are modulated by A(w) and demodulated; w: [B, style_dim]. Doubled by a transposed
+    The convolution's weights are modulated by A(w) and demodulated; w: [B, style_dim]. With `up`, a transposed
     convolution, then the filter [1, 3, 3, 1]. Source: Karras et al. 2020 (arXiv:1912.04958), figure 2 d.
     """
 
@@ -82,7 +82,7 @@ class StyledConv2d(nn.Module):
 
 
 class ToImage(nn.Module):
-    """Pixels of feature maps: a 1x1 convolution with modulated weights, not demodulated, and a bias; in float32."""
+    """Feature maps to pixels: a 1x1 convolution with modulated weights, not demodulated, and a bias; in float32."""
 
     def __init__(self, inputs: int, channels: int, style_dim: int) -> None:
         super().__init__()
@@ -97,10 +97,10 @@ class ToImage(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """The layers of one size: two convolutions, one at 4x4, and where wanted the layer that makes pixels.
+    """The layers of one size: two convolutions (one at 4x4) and optionally the `ToImage` layer.
 
     inputs: channels of the maps at half the size; 0 at 4x4. residual: the maps at half the size are added at the end.
-    num_layers: how many styles it takes of its own; the layer that makes pixels has the next style.
+    num_layers: the number of styles for its convolutions; the `ToImage` layer has the next style.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class SynthesisBlock(nn.Module):
         self.num_layers = 2 if inputs else 1
 
     def forward(self, x: Tensor, styles: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Maps [B, inputs, S / 2, S / 2] -> maps [B, outputs, S, S], and pixels [B, C, S, S] where they are made.
+        """Maps [B, inputs, S / 2, S / 2] -> maps [B, outputs, S, S], and pixels [B, C, S, S] if it has `ToImage`.
 
         styles: `num_layers` and one more, [B, style_dim] each.
         """
@@ -135,10 +135,10 @@ class SynthesisBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """A learned constant of 4x4 through a block for every size: styles [B, L, style_dim] -> images [B, C, S, S].
+    """A learned constant of 4x4 and one block per size: styles [B, L, style_dim] -> images [B, C, S, S].
 
-    L = 2 log2(S) - 2, see `num_layers`. architecture: "skip", pixels of every size are summed, each sum upsampled by
-    [1, 3, 3, 1]; "resnet", blocks are residual; "orig", neither. The images are not bounded.
+    L = 2 log2(S) - 2, see `num_layers`. architecture: "skip", pixels of every size are summed, each sum upsampled with
+    [1, 3, 3, 1]; "resnet", blocks are residual; "orig", neither. The images are unbounded.
     Source: Karras et al. 2020 (arXiv:1912.04958), figure 7.
     """
 
@@ -162,10 +162,10 @@ class Synthesis(nn.Module):
 
     def forward(self, styles: Tensor) -> Tensor:
         given = styles.unbind(dim=1)
-        maps = self.constant.expand(styles.shape[0], -1, -1, -1)  # len() would be exported as a number
+        maps = self.constant.expand(styles.shape[0], -1, -1, -1)  # len() would be exported as a constant
         image: Tensor | None = None
         for size, block in enumerate(self.blocks):
-            maps, pixels = block(maps, given[max(2 * size - 1, 0) :])  # one layer at 4x4, then two of each size
+            maps, pixels = block(maps, given[max(2 * size - 1, 0) :])  # one layer at 4x4, then two per size
             if pixels is not None:
                 image = pixels if image is None else self.upsample(image) + pixels
         assert image is not None
@@ -188,11 +188,11 @@ class DiscriminatorBlock(nn.Module):
 
 
 class StyleDiscriminator(nn.Module):
-    """Images [B, C, S, S], and one-hot classes [B, K] where there are any, to logits [B].
+    """Images [B, C, S, S], and one-hot classes [B, K] if there are any, to logits [B].
 
-    architecture: "resnet", blocks are residual; "skip", images of every size enter, halved by [1, 3, 3, 1]; "orig",
-    neither. group: of the mini-batch deviation. With classes the score is the inner product of the features and of a
-    mapping of the class, divided by sqrt of their number. The last layers stay in float32.
+    architecture: "resnet", blocks are residual; "skip", images enter at every size, halved with [1, 3, 3, 1]; "orig",
+    neither. group: size for the mini-batch deviation. With classes the score is the inner product of the features and a
+    mapping of the class, divided by the square root of their length. The last layers stay in float32.
     Source: Karras et al. 2020 (arXiv:1912.04958), figure 7; classes as in the code of StyleGAN2-ADA.
     """
 

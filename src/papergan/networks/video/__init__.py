@@ -1,1 +1,1 @@
-"""Networks of clips, frame after frame: MoCoGAN."""
+"""Networks for video clips, frame by frame: MoCoGAN."""

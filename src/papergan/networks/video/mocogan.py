@@ -1,11 +1,11 @@
 """The networks of MoCoGAN: a generator of clips, a discriminator of single frames and one of whole clips.
 
-Convolutions are without biases. Weights begin as in the authors' code, which leaves them to torch, of before 1.0 by
-what it uses of it (Variable, transforms.Scale): U(-b, b) with b = 1 / sqrt(input channels * elements of a kernel) for
-all convolutions, transposed ones too (`_ConvNd.reset_parameters` of torch 0.4). Torch still has that bound for
-convolutions and 1 / sqrt(hidden) for the GRU, but since 1.0 it takes output channels for those of the input where a
-convolution is transposed: with 32 maps before a last layer of one a bound of 0.25 in the place of 0.044, and 23 % of
-the first pixels beyond +-0.9. BatchNorm's scales begin at 1, as torch has them since 1.2, not drawn from U(0, 1).
+Convolutions have no biases. Weights are initialised as in the authors' code, which uses torch's defaults, in a version
+before 1.0 judging by its API (Variable, transforms.Scale): U(-b, b) with b = 1 / sqrt(input channels * elements of a
+kernel) for all convolutions, including transposed ones (`_ConvNd.reset_parameters` of torch 0.4). Torch still has that
+bound for convolutions and 1 / sqrt(hidden) for the GRU, but since 1.0 it counts output channels instead of input
+channels for transposed convolutions: with 32 maps before a last layer to one, the bound is 0.25 instead of 0.044, and
+23 % of the initial pixels are beyond +-0.9. BatchNorm's scales start at 1, as in torch since 1.2, not from U(0, 1).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ LEAST_SIZE = 16
 
 
 class MoCoGANGenerator(ClipGenerator):
-    """Latents [B, layout.latent_dim], and one-hot classes [B, num_classes] where labelled -> clips [B, T * C, S, S].
+    """Latents [B, layout.latent_dim], and one-hot classes [B, num_classes] if labelled -> clips [B, T * C, S, S].
 
-    h(t) = GRU(e(t), h(t - 1)), e(t) the motion noise of frame t and h(-1) of the latent too; the frame is G(content,
-    category, h(t)), in [-1, 1]. G: a transposed convolution to 4x4, then one that doubles the side for each stage, maps
-    halved each time down to width before the last; BatchNorm, over the frames of all clips, and ReLU but for the last,
-    which has tanh. So frame t depends on the noise of frames 0 to t, and on content and category only as all others do.
-    layout: of the latents; its categories are none where labelled, since the class is the category then.
+    h(t) = GRU(e(t), h(t - 1)), e(t) the motion noise of frame t, and h(-1) also from the latent; the frame is
+    G(content, category, h(t)), in [-1, 1]. G: a transposed convolution to 4x4, then one that doubles the side for each
+    stage, maps halved each time down to width before the last; BatchNorm, over the frames of all clips, and ReLU except
+    for the last, which has tanh. So frame t depends on the noise of frames 0 to t; all frames share content and
+    category. layout: of the latents; it has no categories if labelled, since the class is then the category.
     Source: Tulyakov et al. 2018 (arXiv:1707.04993), section 3 and the authors' code, width 64.
-    Raises ValueError where S is no power of two from 16 on, and where layout and images have other numbers of frames.
+    Raises ValueError if S is not a power of two, at least 16, or layout and images have different numbers of frames.
     """
 
     def __init__(self, images: ImageSpec, layout: ClipLayout, width: int = 64, *, labelled: bool = False) -> None:
@@ -56,7 +56,7 @@ class MoCoGANGenerator(ClipGenerator):
         return torch.unflatten(frames, 0, (-1, self.layout.frames)).flatten(1, 2)
 
     def codes(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
-        """What each frame is made of: content, category or class, and motion, [B, T, C + K + M]."""
+        """The codes of each frame: content, category or class, and motion, [B, T, C + K + M]."""
         content, noise, category = self.layout.split(latent)
         same = torch.cat([content, category if classes is None else classes], dim=1)
         state, states = noise[:, 0], []
@@ -70,8 +70,8 @@ class MoCoGANGenerator(ClipGenerator):
 class FrameDiscriminator(nn.Module):
     """Images [B, C, S, S] -> logits [B, P], one for each of P = (S / 16)^2 patches; features are the last map.
 
-    Four convolutions k4 s2, to width, 2 * width, 4 * width and 1 maps; LeakyReLU(0.2) and, but after the first,
-    BatchNorm. noise: deviation of what is added to the input of every convolution in training; 0 = none.
+    Four convolutions k4 s2, to width, 2 * width, 4 * width and 1 maps; LeakyReLU(0.2) and, except after the first,
+    BatchNorm. noise: standard deviation of the noise added to every convolution's input in training; 0 = none.
     Source: Tulyakov et al. 2018 (arXiv:1707.04993), the authors' code, PatchImageDiscriminator, width 64.
     """
 
@@ -98,12 +98,12 @@ class FrameDiscriminator(nn.Module):
 
 
 class ClipDiscriminator(nn.Module):
-    """Clips [B, T * C, S, S] -> logits [B]; the last features are logits of the category, [B, K], where K > 0.
+    """Clips [B, T * C, S, S] -> logits [B]; the last features are logits of the category, [B, K], if K > 0.
 
-    3-D convolutions k4, of stride 2 in space and 1, without padding, in time, from width maps on, doubled each time,
-    down to 4x4; LeakyReLU(0.2) and, but after the first, BatchNorm; the last convolution covers what is left, in time
-    too, and has 1 + K outputs. Along time a kernel is as long as its input where that has fewer than 4 frames, which
-    is so for less than 3 * stages + 1 frames: 13 at 64x64, 10 at 32x32. noise: as `FrameDiscriminator`, but for the
+    3-D convolutions k4, of stride 2 in space and 1, without padding, in time, to width maps, doubled each time, down to
+    4x4; LeakyReLU(0.2) and, except after the first, BatchNorm; the last convolution covers the rest, also in time, and
+    has 1 + K outputs. Along time a kernel is as long as its input if that has fewer than 4 frames, which happens with
+    fewer than 3 * stages + 1 frames: 13 at 64x64, 10 at 32x32. noise: as `FrameDiscriminator`, except in the
     last convolution. Source: Tulyakov et al. 2018 (arXiv:1707.04993), the authors' code, CategoricalVideoDiscriminator,
     width 64, for 16 frames of 64x64 pixels.
     """
@@ -135,7 +135,7 @@ class ClipDiscriminator(nn.Module):
 
 
 def halvings(images: ImageSpec) -> int:
-    """How often the side is halved down to 4 pixels. Raises ValueError where it is no power of two from 16 on."""
+    """How often the side is halved down to 4 pixels. Raises ValueError if it is not a power of two, at least 16."""
     if images.size < LEAST_SIZE or images.size & (images.size - 1):
         raise ValueError(
             f"this network needs an image size that is a power of two, at least {LEAST_SIZE}, got {images.size}"
@@ -148,7 +148,7 @@ def _doubling(inputs: int, outputs: int) -> nn.Module:
 
 
 def _transposed(inputs: int, outputs: int, *, stride: int = 1, padding: int = 0) -> nn.Module:
-    """A transposed convolution whose weights begin as those of torch before 1.0, see the top of this file."""
+    """A transposed convolution initialised as in torch before 1.0, see the top of this file."""
     layer = nn.ConvTranspose2d(inputs, outputs, KERNEL, stride, padding, bias=False)
     bound = (inputs * KERNEL**2) ** -0.5
     nn.init.uniform_(layer.weight, -bound, bound)
