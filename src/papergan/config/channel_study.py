@@ -28,11 +28,11 @@ BIT_ERRORS, BLOCK_ERRORS = "bit_error_rate", "block_error_rate"
 class ChannelRecipe(StrictModel):
     """A channel, and the Eb / N0, in dB, at which a system for it is trained and measured.
 
-    taps: of a frequency-selective channel. training_eb_n0_db: of the receiver, and of the transmitter that is trained
-    through the true channel. generator_eb_n0_db: of the signals that the generator learns. gradient_penalty: the weight
-    of the discriminator's. pilot_noise: the deviation of the noise on the received pilot, times that of the signal's;
-    0: the taps are known. windows: of the layers of generator and discriminator, in symbols, odd; 1: each symbol by
-    itself, in training too.
+    taps: of a frequency-selective channel. training_eb_n0_db: for the receiver, and for the transmitter that is trained
+    through the true channel. generator_eb_n0_db: of the signals that the generator learns. gradient_penalty: weight in
+    the discriminator's loss. pilot_noise: deviation of the noise on the received pilot, as a multiple of the signal
+    noise's; 0: the taps are known. windows: of the layers of generator and discriminator, in symbols, odd; 1: each
+    symbol by itself, in training too.
     """
 
     kind: ChannelKind
@@ -61,11 +61,11 @@ class ChannelRecipe(StrictModel):
 
 
 class ChannelNetworks(StrictModel):
-    """Sizes, loss and optimisers. noise_depth: of the generator, numbers for each symbol. *_width: of hidden layers.
+    """Sizes, loss and optimisers. noise_depth: noise inputs of the generator per symbol. *_width: of hidden layers.
 
     loss: Wasserstein with the gradient penalty of WGAN-GP, or the non-saturating loss with R1. critic_steps: of the
     discriminator for each step of the generator. final_share: the rates of generator and discriminator fall linearly to
-    this share of what they are at first. learning_rate: of transmitter and receiver.
+    this share of their initial values. learning_rate: of transmitter and receiver.
     """
 
     noise_depth: Width = 16
@@ -82,13 +82,13 @@ class ChannelNetworks(StrictModel):
 
 
 class ChannelStudyRecipe(StrictModel):
-    """The channel study. bits: in a block of `symbols` complex symbols, each block a message.
+    """The channel study. bits: per block of `symbols` complex symbols; each block is a message.
 
     through: what the transmitter's gradient goes through. rounds: each of channel_steps of the generator, then
     transmitter_steps, then receiver_steps; a trial through the true channel has no channel steps. batch_size: blocks.
     generator_batch_size: symbols sent in each step of the generator and of the discriminator. every_rounds: between
-    measurements on the way, each of monitored_blocks. blocks: sent at each Eb / N0 at the end. code_order: the QAM that
-    the Hamming code is sent with, 2 or 4; its words have to fill the block. workers: where trials are trained.
+    measurements during training, each of monitored_blocks. blocks: sent at each Eb / N0 at the end. code_order: of the
+    QAM that the Hamming code is sent with, 2 or 4; its words have to fill the block. workers: where trials are trained.
     """
 
     paper: PaperKey
@@ -125,7 +125,7 @@ class ChannelStudyRecipe(StrictModel):
 
 @dataclass(frozen=True)
 class ChannelTrial:
-    """A system for one channel, trained through one of the ways, from one seed."""
+    """A system for one channel, trained through the generator or the true channel, from one seed."""
 
     channel: str
     through: TrainedThrough
@@ -134,7 +134,7 @@ class ChannelTrial:
 
     @property
     def name(self) -> str:
-        """Channel and way; trials that differ by their seed alone share it."""
+        """Channel and what it is trained through; trials that differ only in their seed share it."""
         return f"{self.channel}/{self.through}"
 
     @property
@@ -163,7 +163,7 @@ class ChannelTrial:
 
     @property
     def settings(self) -> ChannelRecipe:
-        """The channel's entry of the recipe."""
+        """The channel's entry in the recipe."""
         return self.recipe.channels[self.channel]
 
     @property
@@ -173,7 +173,7 @@ class ChannelTrial:
 
     @property
     def steps(self) -> int:
-        """All training steps."""
+        """The number of training steps."""
         return self.recipe.rounds * self.steps_per_round
 
     @property
@@ -183,11 +183,11 @@ class ChannelTrial:
 
     @property
     def channel_steps(self) -> int:
-        """Steps of the generator in a round: none where there is none."""
+        """Steps of the generator in a round; none where there is no generator."""
         return self.recipe.channel_steps if self.through == "generator" else 0
 
     def deviation(self, eb_n0_db: float) -> float:
-        """Of the noise in each real dimension, at the rate of the recipe."""
+        """The deviation of the noise in each real dimension, at the rate of the recipe."""
         return noise_deviation(eb_n0_db, self.recipe.bits, self.recipe.symbols)
 
     @property
@@ -214,8 +214,8 @@ class ChannelResult(TrialRecord):
     """The result of a trial. over_time: step, error rates, and the generator's errors.
 
     curve: a row for each Eb / N0: eb_n0_db, blocks, bit_errors, block_errors, bit_error_rate, block_error_rate. sent:
-    [messages][n][2], the symbols of the first 16 messages. constellations: by the taps, "real" and
-    "generated", [symbols][points][2]: what arrives of QAM over them.
+    [messages][n][2], the symbols of the first 16 messages. constellations: by taps, "real" and
+    "generated", [symbols][points][2]: the received points of QAM over them.
     """
 
     what = "result of a channel study"

@@ -1,7 +1,7 @@
 """Validated recipes, as nodes receive them: checked once, by the hook in `papergan.hooks.validation`.
 
-Not the bare models: Kedro would then validate parameters itself, from the annotation, and report a misspelt key in many
-lines without close matches.
+They wrap the models: with bare models Kedro would validate parameters itself, from the annotation, and report a
+misspelt key in many lines without close matches.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ VectorStudy = TrialPlan[VectorStudyRecipe, VectorTrial]
 
 
 class Sweep(NamedTuple):
-    """A study whose trials are suggested one by one. base: the recipe that they differ from, with the first seed.
+    """A study whose trials are suggested one by one. base: the recipe that trials vary, with the first seed.
 
-    evaluations: of a trial during training, without that at its end.
+    evaluations: number of evaluations of a trial during training, without the final one.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Sweep(NamedTuple):
 
     @property
     def planned(self) -> int:
-        """The largest number of trials, those of winners with further seeds included."""
+        """The largest number of trials, including those of winners with further seeds."""
         return self.search.trials + min(self.search.winners, self.search.trials) * (len(self.recipe.seeds) - 1)
 
     @property
@@ -105,7 +105,7 @@ Comparison = Settings[ComparisonSettings]
 
 
 class CompressionPlan(NamedTuple):
-    """The settings of `compression`. places: of the generator, and of those that variants name; by their names."""
+    """The settings of `compression`. places: of the generator, and of the models that variants name, by name."""
 
     recipe: CompressionSettings
     name_of_model: str
@@ -113,12 +113,12 @@ class CompressionPlan(NamedTuple):
 
     @property
     def place(self) -> Path:
-        """Of the generator that is compressed, a folder or file that exists."""
+        """The existing folder or file of the generator that is compressed."""
         return self.places[self.recipe.model]
 
 
 class DetectionPlan(NamedTuple):
-    """The settings of `detection`, and by the names of the generators where they lie, in the order of the table."""
+    """The settings of `detection`, and the folders or files of the generators by name, in the table's order."""
 
     recipe: DetectionSettings
     places: Mapping[str, Path]

@@ -17,10 +17,10 @@ class CompressionSettings(StrictModel):
     """Settings of `compression`.
 
     model: the name of an experiment that was trained here, or what `papergan.load` takes. variants: by name;
-    `float32`, which does nothing, is the generator as it is. num_samples, seeds: of the samples that are scored, once
-    for each seed; of the model's own protocol everything else. batch_sizes: of which the time is taken, in `rounds`,
-    with `threads` threads. compiled: time torch.compile too, half a minute for each variant; it needs a C++ compiler.
-    device: of the features; variants run on the CPU.
+    `float32`, which changes nothing, is the generator as it is. num_samples, seeds: of the samples that are scored,
+    once for each seed; everything else is as in the model's own protocol. batch_sizes: those that are timed, in
+    `rounds`, with `threads` threads. compiled: time torch.compile too, half a minute for each variant; it needs a C++
+    compiler. device: for the features; variants run on the CPU.
     """
 
     model: str = ""

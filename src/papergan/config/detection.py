@@ -1,4 +1,4 @@
-"""Settings of the detection of generated images: of which generators, and how a detector is trained."""
+"""Settings of the detection of generated images: which generators, and how a detector is trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from papergan.validation import Repeats, SampleCount, Seeds, StrictModel
 
 
 def _apart(given: object) -> object:
-    """Names in a list, also where they are one text with spaces between: a list on the command line has no commas."""
+    """Split a string of names at its spaces, since a list on the command line cannot have commas."""
     return tuple(given.split()) if isinstance(given, str) else given
 
 
@@ -22,10 +22,9 @@ class DetectionSettings(StrictModel):
     """Settings of `detection`.
 
     models: names of experiments that were trained here on the same images, or what `papergan.load` takes; a list, or a
-    text with spaces between them. num_samples:
-    real training images, and as many generated ones, from which a detector learns; test_samples: of either kind, on
-    which it is tested. epochs, width, flip: of the detector, see `DomainClassifier`. seeds: each of other samples and
-    another detector.
+    string with spaces between them. num_samples: real training images, and as many generated ones, that a detector is
+    trained on; test_samples: of each kind, that it is tested on. epochs, width, flip: of the detector, see
+    `DomainClassifier`. seeds: each has other samples and another detector.
     """
 
     models: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_apart)] = ()
@@ -39,7 +38,7 @@ class DetectionSettings(StrictModel):
 
 
 def images_of(model: StoredModel) -> Hashable:
-    """What decides the kind of images that a model was trained on, however many of them; None where it does not say.
+    """A key for the kind of images that a model was trained on, regardless of their number; None if not stated.
 
     Raises RecipeError where this version cannot read its recipe.
     """

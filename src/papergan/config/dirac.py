@@ -17,7 +17,7 @@ DiracLoss = Literal["minimax", "non_saturating", "wasserstein", "least_squares",
 class DiracVariant(StrictModel):
     """One loss with its regularisers; weights, the limit of `clip` and the deviation of `instance_noise`: 0 = off.
 
-    converges: what the paper states of it; None where it states nothing.
+    converges: what the paper states about it; None where it states nothing.
     """
 
     loss: DiracLoss = "minimax"
@@ -74,5 +74,5 @@ class DiracResult(BaseModel):
 
     @property
     def converged(self) -> bool:
-        """Whether it did not diverge, and `distance` is below one hundredth of that of the start."""
+        """Whether it did not diverge, and `distance` is below one hundredth of the distance at the start."""
         return self.diverged_at is None and self.distance < 0.01 * float(np.linalg.norm(self.trajectory[0]))

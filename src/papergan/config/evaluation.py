@@ -24,8 +24,8 @@ RULE_NAMES = {field.name for field in fields(EvaluationRules)}
 class DomainClassifierSettings(StrictModel):
     """Settings of the training of the data set's own classifier; the same for every experiment on the same images.
 
-    whole: on all training images of the data set, also where an experiment trains on some of them only, so that what is
-    measured with does not suffer from what is measured.
+    whole: train it on all training images of the data set, even where an experiment trains on only some of them, so
+    that the metrics do not depend on what they measure.
     """
 
     epochs: Repeats = 6
@@ -38,8 +38,8 @@ class DomainClassifierSettings(StrictModel):
 class MetricSettings(ExtractorSettings):
     """Settings of an evaluation of any images: extractors, and the counts of every metric.
 
-    seed: of every draw. splits: of the Inception Score. Nothing is measured where memorisation_samples, parzen_samples
-    or bootstrap (resamples) is 0. parzen_bandwidths: for pixels in 0..1, see `EvaluationRules`.
+    seed: of every random draw. splits: of the Inception Score. memorisation_samples, parzen_samples, bootstrap
+    (resamples): not measured where 0. parzen_bandwidths: for pixels in 0..1, see `EvaluationRules`.
     """
 
     domain_classifier: DomainClassifierSettings = DomainClassifierSettings()
@@ -62,7 +62,7 @@ class MetricSettings(ExtractorSettings):
         return self
 
     def bytes_of(self, count: int) -> int:
-        """Approximate memory, in bytes, of the features of `count` images by all extractors while they are joined."""
+        """Approximate memory, in bytes, of the features of `count` images by all extractors, while concatenated."""
         large = 3056 * (self.inception + self.torchvision)  # 2048 features and 1008 logits
         small = 64 * (self.inception64 + self.domain64) + 14 * self.domain_classifier.width * self.domain
         return 2 * 4 * count * (large + small)
@@ -80,13 +80,13 @@ class EvaluationSettings(MetricSettings):
     seed: None = the recipe's. reference: the split of real images that samples are compared with. weights: whether the
     averaged generator is exported and measured, or the raw one. truncation: threshold of the latents that are scored,
     None = none. quantisation: how images become bytes. every_epochs: less than one step means after every step.
-    num_samples while training, final_num_samples at the end; only then, and not at all where 0: memorisation_samples,
-    path_samples (of the path length), parzen_samples, bootstrap, and for conditional generators class_samples (of the
-    distances within classes, of all classes together), cas_samples (a classifier learns from so many, as
-    domain_classifier says, which takes as long as that one's training) and nas_samples (one learns likewise from so
-    many beside the real training images; nas_share: of all images that it sees). parzen_validation: images of the
-    recipe's `validation`, its first, by which the bandwidth of the Parzen window is chosen; 0 = held-out images, see
-    `EvaluationRules`.
+    num_samples: during training; final_num_samples: at the end. Measured only at the end, and not at all where 0:
+    memorisation_samples, path_samples (of the path length), parzen_samples, bootstrap, and for conditional generators
+    class_samples (of the distances within classes, of all classes together), cas_samples (a classifier is trained on
+    this many with the settings of domain_classifier, which takes as long as training that one) and nas_samples (one is
+    trained likewise on this many in addition to the real training images; nas_share: their share of all images that it
+    sees). parzen_validation: number of first images of the recipe's `validation` by which the bandwidth of the Parzen
+    window is chosen; 0 = held-out images, see `EvaluationRules`.
     """
 
     reference: Split = "train"
@@ -106,7 +106,7 @@ class EvaluationSettings(MetricSettings):
 
     @model_serializer(mode="wrap")
     def _without_what_is_off(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the settings of a score that is off, so that keys of results from before there was one stay."""
+        """Leave out the settings of a score that is off, so that keys of results from before it existed stay."""
         dumped: dict[str, Any] = serialise(self)
         return dumped if self.nas_samples else {key: value for key, value in dumped.items() if key[:4] != "nas_"}
 
@@ -127,7 +127,7 @@ class EvaluationSettings(MetricSettings):
         return rules
 
     def check_places(self, real: int) -> None:
-        """Raise EvaluationError where one of `real` training images has no place beside the nas_samples."""
+        """Raise EvaluationError where not all `real` training images have a place next to the nas_samples."""
         rules = self.rules(0)
         if rules.nas_samples and (places := rules.nas_images - rules.nas_samples) < real:
             raise EvaluationError(
@@ -146,7 +146,7 @@ class EvaluationSettings(MetricSettings):
 class SanitySettings(MetricSettings):
     """Settings of `--pipelines metric_sanity`: every metric on damaged real images of a data set.
 
-    num_samples: test images per case; two classes must have so many.
+    num_samples: test images per case; a fifth of the classes must have this many.
     """
 
     dataset: str
@@ -158,7 +158,7 @@ class ImagesSettings(MetricSettings):
     """Settings of `--pipelines evaluate_images`: any images against any others.
 
     held_out: a folder or file of further real images, for the floor and for memorisation; None = neither.
-    size, mode, limit: see `papergan.data.folder.read_images`; for both sides alike.
+    size, mode, limit: see `papergan.data.folder.read_images`; the same for both sides.
     """
 
     held_out: str | None = None

@@ -27,11 +27,11 @@ from papergan.validation import (
 
 
 class FineTuning(StrictModel):
-    """What training begins with in the place of weights by seed.
+    """The trained model that training starts from, instead of weights from the seed.
 
-    model: an experiment that was trained here, with the system and the discriminator of this one; where this generator
-    is narrower, it gets the channels with the largest filters. prune_weights: share of the generator's weights that are
-    set to zero, the smallest, and stay zero; from 0, below 1.
+    model: an experiment that was trained here, with the same system and discriminator; where this generator is
+    narrower, it gets the channels with the largest filters. prune_weights: share of the generator's weights, the
+    smallest, that are set to zero and stay zero; from 0, below 1.
     """
 
     model: Annotated[str, Field(min_length=1)]
@@ -39,16 +39,16 @@ class FineTuning(StrictModel):
 
 
 class Recipe(StrictModel):
-    """One experiment: a system with its settings on a data set, for a budget, measured in a stated way.
+    """An experiment: a system with its settings, a data set, a training budget, and an evaluation.
 
-    paper: citation key or arXiv identifier. description: one line for people. image_size and train_limit: None leaves
-    the data set as it is. subset_seed: of the draw of the train_limit images; None = the first ones. validation: how
-    many of the last training images are not trained on, but choose settings of a measure; None = none. overrides:
-    arguments of the system's `build` that differ from its defaults. classes: train on images of these classes only.
-    input: what the generator translates to these images, for systems that translate. dataset: a name of the catalog, or
-    the path of images of one's own: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how
-    those are used. teacher: for the setting `distillation`, the experiment whose trained generator is imitated, or any
-    model that `papergan.load` takes. fine_tuning: begin with the networks of a trained model.
+    paper: citation key or arXiv identifier. description: one line for display. image_size and train_limit: None leaves
+    the data set as it is. subset_seed: seed for drawing the train_limit images; None = the first ones. validation:
+    number of last training images that are held out to choose settings of a metric; None = none. overrides: arguments
+    of the system's `build` that differ from its defaults. classes: train on images of these classes only. input: what
+    the generator translates to these images, for systems that translate. dataset: a name in the catalog, or the path of
+    your own images: a folder, a zip or parquet file, "hf://datasets/ORGANISATION/NAME"; images: how those are used.
+    teacher: for the setting `distillation`, the experiment whose trained generator is imitated, or any model that
+    `papergan.load` takes. fine_tuning: start from the networks of a trained model.
     """
 
     paper: PaperKey
@@ -145,7 +145,7 @@ class Recipe(StrictModel):
     def fingerprint(self) -> str:
         """A digest, 12 hexadecimal digits, of all settings that determine the weights after n steps.
 
-        Outside it: the budget, cadences, evaluation and the device, so that a run can be extended or evaluated
+        Not included: the budget, cadences, evaluation and the device, so that a run can be extended or evaluated
         more often without starting over.
         """
         return short_digest(self._identity() | {"seed": self.seed})
@@ -158,12 +158,12 @@ class Recipe(StrictModel):
 
     @property
     def dataset_name(self) -> str:
-        """The data set in tables and captions; of a path its last part."""
+        """The data set's name in tables and captions; for a path, its last part."""
         return dataset_name(self.dataset)
 
     @property
     def variant(self) -> str:
-        """As `fingerprint`, without the seed: runs of one variant and budget differ by their seed alone."""
+        """Like `fingerprint`, without the seed: runs of one variant and budget differ only in their seed."""
         return short_digest(self._identity())
 
     def _identity(self) -> dict[str, Any]:
@@ -201,7 +201,7 @@ INPUT_EXAMPLE = "{kind: downsampled, factor: 4}"
 
 
 def absolute_dataset(dataset: str) -> str:
-    """A path as an absolute one, so that the folder in which a command is typed makes no other experiment."""
+    """The data set, a path made absolute, so that a recipe does not depend on the working directory."""
     return str(Path(dataset).expanduser().absolute()) if is_path(dataset) and "://" not in dataset else dataset
 
 

@@ -11,20 +11,20 @@ from papergan.metrics.registry import is_score
 from papergan.validation import StrictModel
 
 Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]  # YAML: a list
-Tree = dict[str, Any]  # part of a recipe, as YAML has it
+Tree = dict[str, Any]  # part of a recipe, as in YAML
 COLUMNS = frozenset({
     "row", "grid", "experiment", "seed", "seeds", "dataset", "recipe", "data", "commit", "hardware", "diverged",
     "pruned", "epochs", "steps", "images seen", "images_seen", "training s", "training_seconds", "sampling ms",
     "sampling_seconds", "time", "sampling", "D accuracy", "membership AUC", "D loss spread", "checkerboard", "flags",
     "note",
 })  # fmt: skip
-"""Columns of a study's tables that are no scores (`papergan.studies.tables`), where each factor has one of its own."""
+"""Columns of a study's tables (`papergan.studies.tables`) that are not scores; each factor has its own column there."""
 
 
 class GridRecipe(StrictModel):
     """A grid of trials: experiments x all combinations of levels. factors: `{factor: {level: part of a recipe}}`.
 
-    No factor has the name of a score, or of another column of the tables.
+    A factor cannot have the name of a score, or of another column of the tables.
     """
 
     experiments: Names

@@ -51,9 +51,9 @@ class ModeClaimRecipe(ClaimRecipe):
 class ModeStressRecipe(StrictModel):
     """A tool on points. system: a fully connected one. levels: its variants, as changes to `common`.
 
-    steps of batch_size points, or packs of them where a level packs; every_steps between countings, each of `samples`
-    generated points. num_points: of a data set that is drawn once by the seed; None draws fresh points for every step.
-    scaled: whether points are divided so that they lie in (-1, 1), as tanh has them. only: trials by name, such as
+    steps: of batch_size points, or packs of them where a level packs. every_steps: between counts of modes, each on
+    `samples` generated points. num_points: size of a data set drawn once with the seed; None draws new points for every
+    step. scaled: whether points are scaled into (-1, 1), the range of tanh. only: names of the trials to run, such as
     "ring/hinge"; () runs all. workers: where trials are trained.
     """
 
@@ -79,7 +79,7 @@ class ModeStressRecipe(StrictModel):
 
 @dataclass(frozen=True)
 class ModeTrial:
-    """One level against one target from one seed."""
+    """One level, trained on one target from one seed."""
 
     target: str
     level: str
@@ -89,7 +89,7 @@ class ModeTrial:
 
     @property
     def name(self) -> str:
-        """Target and level; trials that differ by their seed alone share it."""
+        """Target and level; trials that differ only in their seed share it."""
         return f"{self.target}/{self.level}"
 
     @property
@@ -148,7 +148,7 @@ class ModeResult(TrialRecord):
 
 
 def trials_of(recipe: ModeStressRecipe) -> list[ModeTrial]:
-    """Every trial, or `only` some, those of the first seed first."""
+    """Every trial, or those in `only`; those of the first seed first."""
     trials = [
         ModeTrial(target, level, seed, {**recipe.common, **recipe.levels[level]}, recipe)
         for seed, target, level in product(recipe.seeds, recipe.targets, recipe.levels)

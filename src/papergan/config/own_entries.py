@@ -1,8 +1,8 @@
-"""Experiments and studies of one's own: entries of the environment that is run, by default conf/local, or of another
-file in conf/base than those of the project.
+"""User-defined experiments and studies: entries of the environment in use, by default conf/local, or of files in
+conf/base that are not the project's.
 
-An entry that the project does not have is a study where it has `grids` or a `search`, and an experiment where it has a
-`system` or a `dataset`; anything else changes an entry that is there.
+An entry that the project does not have is a study if it has `grids` or a `search`, and an experiment if it has a
+`system` or a `dataset`; anything else changes an existing entry.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from papergan.errors import RecipeError
 from papergan.messages import quoted
 
 COMPLETE = {"paper", "system", "dataset", "training"}  # what every recipe must have
-STUDY = {"grids", "search"}  # what one of them makes a study
-OURS = ("parameters_studies.yml", "parameters_tools.yml")  # of conf/base; and the folder `parameters`
+STUDY = {"grids", "search"}  # an entry with one of these is a study
+OURS = ("parameters_studies.yml", "parameters_tools.yml")  # in conf/base; also the folder `parameters`
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A place of configuration. conf: the folder with `base` in it. environment: the folder beside `base`."""
+    """A configuration. conf: the folder that contains `base`. environment: the name of a folder next to `base`."""
 
     conf: Path
     environment: str
@@ -34,7 +34,7 @@ class Configuration:
         return self.conf / "base"
 
     def own_files(self) -> Iterator[Path]:
-        """The files that Kedro reads parameters from, without the project's own."""
+        """The files that Kedro reads parameters from, except the project's own."""
         for folder in dict.fromkeys((self.base, self.conf / self.environment)):
             for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
                 names = path.relative_to(folder).parts
@@ -74,7 +74,7 @@ def own_entries(configuration: Configuration, known: set[str]) -> OwnEntries:
 
 @cache
 def read_own(configuration: Configuration) -> tuple[tuple[Path, str, Mapping[str, Any]], ...]:
-    """Every entry of those files, as file, name and content; kept until `read_own.cache_clear`."""
+    """Every entry of the own files, as file, name and content; cached until `read_own.cache_clear`."""
     return tuple(
         (path, name, entry)
         for path in configuration.own_files()

@@ -25,8 +25,8 @@ class Paper(StrictModel):
     """A paper of the bibliography.
 
     authors: "Family, Given", in the paper's order; empty = unknown, and then `name` is cited. subject: a few words for
-    headings. arxiv, doi: identifiers without a prefix. document: number of the source document, of the five that
-    began this.
+    headings. arxiv, doi: identifiers without a prefix. document: number of the source document, for the five papers
+    that the project started with.
     """
 
     title: Text
@@ -52,7 +52,7 @@ class Paper(StrictModel):
 
     @property
     def short_name(self) -> str:
-        """The paper as a sentence cites it: "Tahvili et al. 2025", "Song and Kim 2023", "Zaika 2025"."""
+        """The citation used in sentences: "Tahvili et al. 2025", "Song and Kim 2023", "Zaika 2025"."""
         if self.name is not None:
             return self.name
         first, *others = self.families
@@ -99,7 +99,7 @@ def papers(path: Path = PAPERS) -> dict[str, Paper]:
 
 
 def _first_author(paper: Paper) -> str:
-    """The family name as keys have it: "Krähenbühl" -> "krahenbuhl"."""
+    """The first author's family name as in keys: "Krähenbühl" -> "krahenbuhl"."""
     return re.sub(r"[^a-z]", "", unicodedata.normalize("NFKD", paper.families[0]).lower())
 
 

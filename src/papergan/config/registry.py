@@ -18,7 +18,7 @@ from papergan.errors import RecipeError, did_you_mean
 from papergan.messages import quoted
 from papergan.project import COMMAND, CONFIGURATION
 
-DRY_RUN = "dry run"  # how the runner of a run that only shows its plan describes itself
+DRY_RUN = "dry run"  # how the runner describes itself in a run that only shows its plan
 PARAMETERS = CONFIGURATION / "base" / "parameters"
 
 
@@ -31,7 +31,8 @@ def is_dry_run(run_params: Mapping[str, Any]) -> bool:
 class ExperimentEntry:
     """Name, paper (a citation key) and description of an experiment or study.
 
-    sweep: a study that has a search. system: of an experiment. translates: one whose generator is given images.
+    sweep: whether it is a study with a search. system: of an experiment. translates: whether its generator is given
+    images.
     """
 
     name: str
@@ -43,12 +44,12 @@ class ExperimentEntry:
 
 
 def discover(folder: Path | None = None) -> dict[str, ExperimentEntry]:
-    """Every experiment by name, in the order of the files and of the entries in them: papers' first, as in papers.yml.
+    """Every experiment by name, in the order of files and their entries: files of papers first, as in papers.yml.
 
     Those of the environment in use come last, see `papergan.config.own_entries`. Only names are taken from here:
-    overlays and --params may change everything else when a pipeline runs. folder: other files than those in use.
-    Raises RecipeError where a file is not a mapping of experiments, a name appears twice, or one is no name: it becomes
-    a pipeline and a folder.
+    overlays and --params may change everything else when a pipeline runs. folder: read its files instead of those in
+    use. Raises RecipeError where a file is not a mapping of experiments, a name appears twice, or a name cannot be that
+    of a pipeline and a folder.
     """
     if folder is not None:
         return _in_folder(folder)
@@ -69,7 +70,7 @@ def _in_folder(folder: Path) -> dict[str, ExperimentEntry]:
 
 
 def _entry(path: Path, name: str, entry: Mapping[str, Any], what: str = "an experiment") -> ExperimentEntry:
-    """The entry under a name that a pipeline and a folder can have. Raises RecipeError for any other."""
+    """The entry, whose name a pipeline and a folder must be able to have; otherwise raises RecipeError."""
     taken = {*TOOLS, *TOOL_PARAMETERS, *SHARED_FOLDERS}
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name in taken:
         wanted = f"letters, digits and _, and none of {', '.join(sorted(taken))}"
@@ -112,17 +113,17 @@ _in_use = Configuration(PARAMETERS.parents[1], os.environ.get("KEDRO_ENV") or "l
 
 
 def environments_with(name: str) -> list[str]:
-    """The environments of the configuration in use that have an experiment or study of this name, beside conf/base."""
+    """The environments, other than conf/base, of the configuration in use that have an entry of this name."""
     folders = sorted(path.name for path in _in_use.conf.iterdir() if path.is_dir() and path.name != "base")
     found = {folder: own_entries(Configuration(_in_use.conf, folder), set(TOOL_PARAMETERS)) for folder in folders}
     return [folder for folder, own in found.items() if name in {*own.experiments, *own.studies}]
 
 
 def use(conf: Path | None = None, environment: str | None = None) -> bool:
-    """Take experiments and studies from this folder of configuration and environment; by default the project's own.
+    """Take experiments and studies from this configuration folder and environment; by default the project's own.
 
-    An environment that is no folder in it has none; it is refused where the configuration is read.
-    Returns whether that is another one than before: pipelines that were made before are then of the other one.
+    An environment without a folder has none; reading the configuration raises an error for it.
+    Returns whether the configuration changed; pipelines that were made before then belong to the earlier one.
     """
     global _in_use
     before = _in_use
@@ -135,7 +136,7 @@ def use(conf: Path | None = None, environment: str | None = None) -> bool:
     return _in_use != before
 
 
-SHARED_FOLDERS = ("store", "rulers")  # folders beside those of the experiments
+SHARED_FOLDERS = ("store", "rulers")  # folders next to those of the experiments
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,9 @@ class Tool:
     """A tool: a pipeline that is neither an experiment nor a study.
 
     pipeline: module with `create_pipeline()`. settings: model of `params:<name>`, "module:class". check:
-    "module:function" from (name, catalog) to what its nodes get in the place of the parameters. inputs: further
-    parameters that it reads. arguments: of `create_pipeline`, where several tools have one. All by name below
-    `papergan`, so that naming pipelines imports none of them.
+    "module:function" from (name, catalog) to what its nodes get instead of the parameters. inputs: further parameters
+    that it reads. arguments: of `create_pipeline`, where several tools share it. All are names below `papergan`, so
+    that listing pipelines imports none of them.
     """
 
     description: str

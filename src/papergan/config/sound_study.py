@@ -1,4 +1,4 @@
-"""Settings, trials and results of the sound study: WaveGAN, which makes sounds, and MelGAN, which restores them."""
+"""Settings, trials and results of the sound study: WaveGAN (latents to sounds), MelGAN (spectrograms to sounds)."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class MelGANSettings(StrictModel):
     """MelGAN (Kumar et al. 2019): the waveform of a mel spectrogram.
 
     width: maps before the last layer of the generator. ratios: of its upsampling layers, whose product is the hop of
-    the spectrograms. discriminators: scales at which the waveform is judged, each half of the one before.
-    feature_matching: the weight of the L1 distance of the discriminators' features. segment: samples that a training
-    step sees of a sound.
+    the spectrograms. discriminators: how many, each on half of the scale of the one before.
+    feature_matching: the weight of the L1 distance of the discriminators' features. segment: samples of a sound that a
+    training step uses.
     """
 
     system: Literal["melgan"] = "melgan"
@@ -67,7 +67,7 @@ System = Annotated[WaveGANSettings | MelGANSettings, Field(discriminator="system
 class SoundStudyRecipe(StrictModel):
     """The sound study. systems: by their names in the table. samples: generated for the final scores.
 
-    monitored_samples: of the measurements on the way. griffin_lim_iterations: of the baseline of MelGAN.
+    monitored_samples: generated for measurements during training. griffin_lim_iterations: of MelGAN's baseline.
     """
 
     paper: PaperKey
@@ -103,7 +103,7 @@ class SoundStudyRecipe(StrictModel):
         return self
 
     def _check_window(self, what: str, length: int) -> None:
-        """A spectrogram mirrors half of what a window is longer than a hop at either end, so sounds are longer."""
+        """Check the length: a spectrogram mirrors half of a window's excess over a hop at either end of a sound."""
         least = max((self.mel.fft - self.mel.hop + 1) // 2 + 1, self.mel.hop)
         if length < least:
             raise ValueError(f"{what}: at least {least} samples for mel.fft {self.mel.fft}, got {length}")
@@ -117,7 +117,7 @@ class SoundTrial(SystemTrial[SoundStudyRecipe]):
 
     @property
     def settings(self) -> WaveGANSettings | MelGANSettings:
-        """Its entry of the recipe."""
+        """The system's entry in the recipe."""
         return self.recipe.systems[self.place]
 
     @property

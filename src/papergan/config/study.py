@@ -32,15 +32,15 @@ MEASURES = (
     "membership_auc",
     "copies",
     "pixel_copies",
-)  # of a study's own tables, beside METRICS; less is better
+)  # of a study's own tables, in addition to METRICS; lower is better
 
 
 class ClaimRecipe(StrictModel):
     """A claim of a paper: each treatment is better than each baseline, all else equal.
 
-    treatment, baseline: experiments, or levels of any factor. metrics: without an extractor's prefix; "better" is that
-    of `papergan.metrics.registry`. than: in the place of a baseline another metric of the treatment itself, ppl of
-    ppl_w. grids: where it is looked for; None = in all that have both sides.
+    treatment, baseline: experiments, or levels of any factor. metrics: without an extractor's prefix; "better" is
+    defined in `papergan.metrics.registry`. than: instead of a baseline, another metric of the treatment itself, such as
+    ppl for ppl_w. grids: where the claim is tested; None = in all that have both sides.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"of": "treatment", "against": "baseline"}
@@ -60,10 +60,10 @@ class ClaimRecipe(StrictModel):
 
 
 class StudyRecipe(StrictModel):
-    """A study, of grids or of a search. paper: citation key or arXiv identifier. common: merged into every recipe.
+    """A study with grids or a search. paper: citation key or arXiv identifier. common: merged into every recipe.
 
-    seeds: of every trial; a search has the first one, and its winners all. tables: published tables to compare with,
-    "Table IV"; None = all of the paper. workers: where the trials of grids are trained.
+    seeds: of every trial; a search uses the first one, its winners all. tables: published tables to compare with,
+    such as "Table IV"; None = all of the paper. workers: where the trials of grids are trained.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {"contrasts": "claims"}
@@ -103,7 +103,7 @@ class StudyRecipe(StrictModel):
 
 
 class SearchRecipe(StrictModel):
-    """The search of song2023, section 3.1: FD is raised from 1 until training is stable, at most to `most`."""
+    """The search of song2023, section 3.1: FD is raised from 1 until training is stable, up to `most`."""
 
     paper: PaperKey
     description: str = ""
@@ -118,7 +118,7 @@ class SearchRecipe(StrictModel):
 class ExperimentTrial:
     """A trial of a study. levels: the level of every factor.
 
-    as_published: whether no level changes the experiment, so that published numbers stand for it. pruning: a digest of
+    as_published: whether no level changes the experiment, so that published numbers apply to it. pruning: a digest of
     what may end it early; "" = nothing.
     """
 
@@ -131,7 +131,7 @@ class ExperimentTrial:
 
     @property
     def name(self) -> str:
-        """Experiment and levels; trials that differ by their seed alone share it."""
+        """Experiment and levels; trials that differ only in their seed share it."""
         return "/".join([self.experiment, *self.levels.values()])
 
     @property
@@ -157,7 +157,7 @@ class ExperimentTrial:
     def key(self) -> str:
         """A digest, 12 hexadecimal digits, of all settings that determine the result; equal trials are run once.
 
-        Of the system they are all, defaults included: where a default changes, the trial is another one.
+        They include the system's defaults: where a default changes, it is another trial.
         """
         about = self.recipe.model_dump(mode="json", exclude={"description", "paper", "overrides"})
         about["settings"], about["dataset"] = self.recipe.settings(), absolute_dataset(self.recipe.dataset)
@@ -166,7 +166,7 @@ class ExperimentTrial:
         return short_digest(about)
 
 
-# of training, no part of a result
+# settings of training that are no part of a result
 EXECUTION_SETTINGS = ("device", "devices", "cuda_graphs", "save_minutes", "keep_checkpoints", "resume")
 
 
@@ -186,13 +186,13 @@ class TrialResult:
 def trials_of(
     name: str, study: StudyRecipe, recipes: Mapping[str, Tree], *, place: str = "grids.{grid}"
 ) -> list[ExperimentTrial]:
-    """Every trial; those of the first seed first, so that an interrupted study has one whole table.
+    """Every trial; those of the first seed first, so that an interrupted study has one complete table.
 
-    recipes: of all experiments, as configuration has them. place: where experiments stand below `name`. Raises
-    RecipeError naming what does not fit, all at once.
+    recipes: of all experiments, as configured. place: where experiments are listed below `name`. Raises RecipeError
+    with everything that does not fit.
     """
     found: list[ExperimentTrial] = []
-    errors: dict[str, str] = {}  # where each was met first, since a wrong level is wrong in many trials
+    errors: dict[str, str] = {}  # each with its first place, since a wrong level is wrong in many trials
     for seed in study.seeds:
         for grid_name, grid in study.grids.items():
             for experiment, levels in product(grid.experiments, _combinations(grid)):
@@ -239,7 +239,7 @@ def _trial(
 
 
 def search_trials(name: str, search: SearchRecipe, recipes: Mapping[str, Tree]) -> list[ExperimentTrial]:
-    """FD = 1, 2, ... of every experiment in turn. Raises RecipeError naming what does not fit."""
+    """The trials with FD = 1, 2, ... of every experiment in turn. Raises RecipeError for what does not fit."""
     levels = {str(fd): {"overrides": {"feature_differences": fd}} for fd in range(1, search.most + 1)}
     grid = GridRecipe(experiments=search.experiments, factors={"FD": levels})
     study = StudyRecipe(paper=search.paper, seeds=(search.seed,), common=search.common, grids={"search": grid})

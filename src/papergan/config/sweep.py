@@ -77,11 +77,11 @@ class SweepSettings(StrictModel):
     """The `search` of a study: trials of one experiment whose settings Optuna suggests.
 
     space: by the dotted name of a setting in the recipe, `overrides.NAME` or `training.NAME`. objective: a final
-    metric, with the prefix of its extractor: `domain_fid`. trials: of the search. minutes: of training in all, after
-    which nothing more is suggested; evaluations do not count. startup_trials: drawn at random and never pruned by the
-    median, before `tpe` and `median` learn from what there is. warmup_evaluations: of every trial, after which nothing
-    is pruned yet. seed: of the suggestions. winners: so many of the best
-    trials are trained with the further seeds of the study as well.
+    metric, with the prefix of its extractor: `domain_fid`. trials: number of trials of the search. minutes: total
+    training time after which nothing more is suggested; evaluations do not count. startup_trials: number of trials that
+    are drawn at random and never pruned by the median, before `tpe` and `median` learn from results.
+    warmup_evaluations: number of first evaluations of a trial after which nothing is pruned. seed: of the suggestions.
+    winners: number of best trials that are also trained with the other seeds of the study.
     """
 
     experiment: str
@@ -134,7 +134,7 @@ class SweepSettings(StrictModel):
 
     @property
     def labels(self) -> dict[str, str]:
-        """The names of the settings of the space in tables: their last part, where that is theirs alone."""
+        """The names in tables of the settings of the space: their last part, where that is unique."""
         last = {name: name.rpartition(".")[2] for name in self.space}
         return {name: short if [*last.values()].count(short) == 1 else name for name, short in last.items()}
 

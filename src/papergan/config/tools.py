@@ -18,10 +18,10 @@ ANCHORS = ("training images", "k-means")  # of `parzen_anchors`
 
 
 class ComparisonSettings(StrictModel):
-    """Settings of the comparison: which runs stand in the table, by default all.
+    """Settings of the comparison: which runs the table lists, by default all.
 
-    leave_out: names of experiments, and the first digits of recipes as the column `recipe` has them. newest_only: of
-    each experiment and data set only the run that was scored last.
+    leave_out: names of experiments, or first digits of recipes as in the column `recipe`. newest_only: list only the
+    most recently scored run of each experiment and data set.
     """
 
     leave_out: Annotated[tuple[Annotated[str, Field(min_length=4)], ...], Field(strict=False)] = ()
@@ -35,8 +35,8 @@ class ComparisonSettings(StrictModel):
 class ReproductionsRecipe(StrictModel):
     """Settings of the reproductions. paper: whose anchors are measured, and under which the run is logged.
 
-    experiments: those that are trained, each over all `seeds`. finished_only: nothing is trained; the table is of what
-    is there. workers: where trials are trained.
+    experiments: those that are trained, each over all `seeds`. finished_only: train nothing, and tabulate what is
+    there. workers: where trials are trained.
     """
 
     paper: PaperKey
@@ -48,10 +48,10 @@ class ReproductionsRecipe(StrictModel):
 
 
 class RetentionRecipe(StrictModel):
-    """Settings of `kedro clean`: what it keeps beside everything that the comparison, a pointer or a resumed run needs.
+    """Settings of `kedro clean`: what it keeps besides all that the comparison, a pointer or a resumed run needs.
 
-    versions: the newest of every versioned output. pictures: sample grids that MLflow keeps of a run, the first and the
-    last among them. checkpoints: of all runs, or of unfinished ones only.
+    versions: number of newest versions of every versioned output. pictures: sample grids that MLflow keeps of a run,
+    the first and the last among them. checkpoints: of all runs, or of unfinished ones only.
     """
 
     versions: Positive = 3

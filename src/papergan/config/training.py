@@ -16,9 +16,9 @@ from papergan.validation import Amount, BatchSize, Positive, Repeats, StrictMode
 class TrainingRecipe(StrictModel):
     """Settings of training: budget, batch size, precision, device. Exactly one of epochs, steps and images.
 
-    images: real images that the discriminator is shown in all, so that systems with several discriminator
-    steps per generator step can be given the same. batch_sizes: other batch sizes, each from so many real images on,
-    for networks that grow, say: {24000: 32, 72000: 16}.
+    images: total number of real images shown to the discriminator, so that systems with several discriminator steps
+    per generator step can be given the same budget. batch_sizes: later batch sizes, by the number of real images from
+    which each applies, for example for networks that grow: {24000: 32, 72000: 16}.
     """
 
     epochs: Amount | None = None
@@ -26,13 +26,13 @@ class TrainingRecipe(StrictModel):
     images: Annotated[int, Field(ge=1, le=10**12)] | None = None
     batch_size: BatchSize = 64
     batch_sizes: dict[Annotated[int, Field(strict=False, ge=1, le=10**12)], BatchSize] = Field(default_factory=dict)
-    drop_last: bool = True  # false: what is left over at the end of an epoch makes a smaller batch
+    drop_last: bool = True  # false: the images left over at the end of an epoch make a smaller batch
     horizontal_flip: bool = False
     precision: Precision = "float32"
     deterministic: bool = False
     cuda_graphs: bool = False  # on one GPU; not yet run on one, see docs/cuda_graphs.md
     device: Device = "auto"
-    devices: Repeats = 1  # processes with one each, together; batch_size is that of all of them
+    devices: Repeats = 1  # processes with one device each; batch_size is that of all together
     batch_norm_batches: Repeats = 100
     report_every_steps: Positive = 50
     report_as: ReportAs = "means"  # or "step": the values of that step of the epoch alone, as scripts print them

@@ -1,4 +1,4 @@
-"""What trials of studies have in common, and results of those without images: points, channels, sounds, vectors."""
+"""Common parts of studies' trials, and results of trials without images: points, channels, sounds, vectors."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from papergan.validation import StrictModel, flattened, short_digest
 
-if TYPE_CHECKING:  # what hands out trials does not wait for torch
+if TYPE_CHECKING:  # code that only hands out trials does not import torch
     from torch import Tensor
 
     from papergan.training.history import Row
 
 
 class Trial(Protocol):
-    """One training of a study. name: without the seed; trials of one name differ by their seed alone.
+    """One training of a study. name: without the seed; trials of one name differ only in their seed.
 
-    key: a digest of all that decides its result; trials that agree in it are run once.
+    key: a digest of everything that determines its result; trials with the same key are run once.
     """
 
     @property
@@ -43,7 +43,7 @@ class Trial(Protocol):
 
 
 class GroupedTrial(Trial, Protocol):
-    """A trial that is a row of a table, together with those of other seeds. grid: the table that it belongs to."""
+    """A trial that shares a row of a table with those of other seeds. grid: the table that it belongs to."""
 
     @property
     def grid(self) -> str: ...
@@ -55,7 +55,7 @@ class GroupedTrial(Trial, Protocol):
 
     @property
     def levels(self) -> Mapping[str, str]:
-        """What it differs in from others of its table, by the name of the factor."""
+        """The level of each factor in which it differs from others of its table, by the factor's name."""
         ...
 
 
@@ -66,8 +66,8 @@ R = TypeVar("R", bound=StrictModel)
 class SystemTrial(ABC, Generic[R]):
     """One of the `systems` of a study's recipe, trained from one seed; a `GroupedTrial`.
 
-    place: the name of the system in the recipe. data: the digest of what it is trained on, once that is known. decides:
-    the fields of the recipe that decide the result beside the system's own settings.
+    place: the name of the system in the recipe. data: the digest of the training data, once it is known. decides: the
+    fields of the recipe that determine the result besides the system's own settings.
     """
 
     experiment: ClassVar[str]
@@ -81,7 +81,7 @@ class SystemTrial(ABC, Generic[R]):
     @property
     @abstractmethod
     def settings(self) -> StrictModel:
-        """Its entry of the recipe, which has a field `system`."""
+        """The system's entry in the recipe, which has a field `system`."""
 
     @property
     @abstractmethod
@@ -91,11 +91,11 @@ class SystemTrial(ABC, Generic[R]):
     @property
     @abstractmethod
     def steps(self) -> int:
-        """All training steps."""
+        """The number of training steps."""
 
     @property
     def name(self) -> str:
-        """Trials that differ by their seed alone share it."""
+        """The name that trials share if they differ only in their seed."""
         return self.place
 
     @property
@@ -114,7 +114,7 @@ class SystemTrial(ABC, Generic[R]):
 
     @cached_property
     def key(self) -> str:
-        """A digest, 12 hexadecimal digits, of the data, and of all settings that determine the result beside them."""
+        """A digest, 12 hexadecimal digits, of the data and of all settings that determine the result."""
         about = self.recipe.model_dump(mode="json", include=set(self.decides))
         return short_digest({**about, "settings": self._dumped, "seed": self.seed, "data": self.data})
 
@@ -125,7 +125,7 @@ class SystemTrial(ABC, Generic[R]):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrialRecord:
-    """The result of such a trial, plain values that are kept as JSON.
+    """The result of a trial without images: plain values that are stored as JSON.
 
     over_time: step and measurements. losses: step, terms. diverged: the reason, or None. provenance: hardware,
     versions, commit.
@@ -140,18 +140,18 @@ class TrialRecord:
     provenance: dict[str, str] = field(default_factory=dict)
 
     def value(self, metric: str) -> float | None:
-        """A measurement by name, the last one; None where it has none of this name."""
+        """The last measurement of this name; None where there is none."""
         return self.over_time[-1].get(metric)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TensorRecord(TrialRecord):
-    """A result with scores at the end and with tensors, which are kept beside it. digest: of them, once kept."""
+    """A result with final scores, and with tensors that are stored next to it. digest: theirs, once stored."""
 
     scores: Row = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     digest: str = ""
 
     def value(self, metric: str) -> float | None:
-        """A score by name; None where it has none of this name."""
+        """The score of this name; None where there is none."""
         return self.scores.get(metric)

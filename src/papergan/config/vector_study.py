@@ -29,8 +29,8 @@ class VectorSystem(StrictModel):
 class VectorStudyRecipe(StrictModel):
     """The vector study. systems: by their names in the table. steps: of batch_size rows, or packs of them.
 
-    every_steps: between measurements. samples: rows that are generated for scores; at most as many as there are test
-    rows are compared.
+    every_steps: between measurements. samples: rows generated for scores; at most as many as there are test rows are
+    compared.
     """
 
     paper: PaperKey
@@ -53,12 +53,12 @@ class VectorTrial(SystemTrial[VectorStudyRecipe]):
 
     @property
     def settings(self) -> VectorSystem:
-        """Its entry of the recipe."""
+        """The system's entry in the recipe."""
         return self.recipe.systems[self.place]
 
     @property
     def grid(self) -> str:
-        """The table that it belongs to: there is one."""
+        """The table that it belongs to: there is only one."""
         return "vectors"
 
     @property
@@ -67,7 +67,7 @@ class VectorTrial(SystemTrial[VectorStudyRecipe]):
 
     @property
     def _dumped(self) -> dict[str, Any]:
-        """With the system's defaults, which decide the result as well."""
+        """The settings with the system's defaults, which also determine the result."""
         return {**super()._dumped, "overrides": systems.resolve(self.settings.system, self.settings.overrides)}
 
 

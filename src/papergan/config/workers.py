@@ -1,4 +1,4 @@
-"""Settings of where a study trains its trials: in the process of the command, in processes of their own, on Ray."""
+"""Settings of where a study trains its trials: in the command's process, in separate processes, or on Ray."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from papergan.validation import StrictModel
 
 
 class WorkerSettings(StrictModel):
-    """Where trials are trained. jobs: how many at once; None is one here, and as many as there is room for on Ray.
+    """Where trials are trained. jobs: how many at once; None = one here, and as many as fit on Ray.
 
-    ray: the address of a Ray cluster, "auto" for the one of this machine, or "HOST:PORT"; None = this machine alone.
-    cpus, gpus: of a trial, on Ray; parts of one are shared. attempts: at a trial that fails or whose worker dies.
+    ray: the address of a Ray cluster, "auto" for the one on this machine, or "HOST:PORT"; None = this machine alone.
+    cpus, gpus: per trial, on Ray; fractions share one. attempts: for a trial that fails or whose worker dies.
     """
 
     jobs: Annotated[int, Field(ge=1, le=10_000)] | None = None

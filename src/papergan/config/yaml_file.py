@@ -1,4 +1,4 @@
-"""A file of conf/base that is read without Kedro: a mapping of names to mappings."""
+"""Reading a file of conf/base without Kedro: a mapping of names to mappings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_entries(path: Path, expected: str, *, scalars: bool = False) -> dict[st
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one where there is one
     try:
         entries = yaml.load(read_regular(path).decode(), Loader=loader)  # noqa: S506 - safe loader
-    except Exception as error:  # a parser that is given just anything may raise anything
+    except Exception as error:  # a parser that is given arbitrary text may raise anything
         raise RecipeError(f"{path} cannot be read: {one_line_error(error)}") from error
     if entries is None and scalars:
         return {}

@@ -46,7 +46,7 @@ def find_dataset_errors(pipeline: Pipeline, catalog: CatalogProtocol) -> Iterato
 
 
 def _find_irregular_files(name: str, dataset: object) -> Iterator[str]:
-    """Paths of Kedro's own datasets that are no regular file, such as a pipe or a device, on which they would block."""
+    """Errors for files of Kedro's own datasets that are not regular, such as pipes or devices, which would block."""
     path = getattr(dataset, "_filepath", None)
     if type(dataset).__module__.startswith("kedro_datasets.") and path is not None and not Path(path).is_dir():
         try:

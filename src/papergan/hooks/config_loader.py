@@ -23,7 +23,7 @@ from papergan.validation import one_line_error
 LARGEST = 16_000_000  # bytes of an archive; configuration is text
 END = bytes(2 * tarfile.BLOCKSIZE)  # what a tar ends with; more zeros may follow
 _UNPACKED: list[tempfile.TemporaryDirectory[str]] = []  # removed when the process ends
-REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro goes on without the other kinds
+REQUIRED = ("catalog", "mlflow", "parameters")  # Kedro continues without the other kinds
 
 
 class ReadableConfigLoader(OmegaConfigLoader):
@@ -48,7 +48,7 @@ class ReadableConfigLoader(OmegaConfigLoader):
             raise RecipeError(f"{Path(self.conf_source, self.base_env)}: Kedro finds no {key} file in it") from error
         except PaperganError:
             raise
-        except Exception as error:  # a parser that is given just anything may raise anything
+        except Exception as error:  # a parser that is given arbitrary text may raise anything
             if key not in self.config_patterns:
                 raise
             if (known := _find_papergan_error(error)) is not None:
@@ -60,9 +60,10 @@ class ReadableConfigLoader(OmegaConfigLoader):
 
     @staticmethod
     def _soft_merge(config: dict[str, Any], env_config: dict[str, Any], env_path: str | None = None) -> dict[str, Any]:
-        """The configuration with an environment's over it. Kedro's makes both OmegaConf's anew: a third of all reading.
+        """The configuration with an environment's merged over it.
 
-        Raises ValueError where one has a list and the other one a mapping, as Kedro's does.
+        Kedro's own method converts both to OmegaConf again, a third of the time of all reading. Raises ValueError where
+        one has a list and the other one a mapping, as Kedro's does.
         """
         if conflicts := [*find_type_conflicts(config, env_config)]:
             raise ValueError("; ".join(conflicts))
@@ -90,7 +91,7 @@ class ReadableConfigLoader(OmegaConfigLoader):
 
 
 def _merged(base: Any, overlay: Any) -> Any:
-    """`base` with `overlay` merged into it; all but mappings is replaced, unless by `???`, a missing value."""
+    """`base` with `overlay` merged into it; all but mappings are replaced, except by `???`, a missing value."""
     if not (isinstance(base, dict) and isinstance(overlay, dict)):
         return base if overlay == "???" else overlay
     return base | {key: _merged(base[key], value) if key in base else value for key, value in overlay.items()}
@@ -135,7 +136,7 @@ def find_type_conflicts(base: Any, overlay: Any, place: str = "") -> Iterator[st
 
 
 def folder_of(conf_source: str, base: str) -> str:
-    """The folder of configuration that `--conf-source` means: itself, or what a .tar.gz has in it.
+    """The configuration folder that `--conf-source` refers to: itself, or the content of a .tar.gz.
 
     base: the name of the folder by which the configuration in an archive is found. An address is left to Kedro.
     Raises RecipeError for a file that is no such archive, that is too large, or that has no folder `base` in it.
@@ -163,13 +164,13 @@ def folder_of(conf_source: str, base: str) -> str:
 def _unpack(path: Path, folder: Path) -> None:
     """Write the files and folders of an archive into a folder; nothing else, and nothing outside of it.
 
-    By hand, since the filters of tarfile came with Python 3.11.4. Files may be there already when it raises.
+    Written out here, since the filters of tarfile came with Python 3.11.4. Some files may exist when it raises.
     """
     content = _decompress(path)
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         size = 0
         for member in archive:
-            size += max(member.size, tarfile.BLOCKSIZE)  # a sparse file's size is not that of its bytes here
+            size += max(member.size, tarfile.BLOCKSIZE)  # a sparse file's size is not its number of bytes here
             if size > LARGEST:
                 raise _too_large()
             place = (folder / member.name).resolve()
@@ -181,7 +182,7 @@ def _unpack(path: Path, folder: Path) -> None:
             if file is not None:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(file.read())
-        rest = content[archive.offset :]  # tarfile stops without a word at a header that is damaged
+        rest = content[archive.offset :]  # tarfile stops silently at a damaged header
     if not rest.startswith(END) or rest.strip(b"\0"):
         raise tarfile.TarError("it is damaged: it cannot be read to its end")
 

@@ -35,11 +35,11 @@ from papergan.training.checkpoint import checkpoint_bytes
 from papergan.training.numerics import choose_device
 from papergan.training.process_group import check_devices
 
-YOUR_IMAGES = "your_images"  # the data set of the catalog that a user fills, or names another in its place
+YOUR_IMAGES = "your_images"  # the catalog's data set that a user fills, or replaces by another
 
 
 def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, files: bool = True) -> list[Experiment]:
-    """The checked recipes of the pipeline's experiments. files: whether data and weights are located, too.
+    """The checked recipes of the pipeline's experiments. files: whether data and weights are also located.
 
     Raises RecipeError where recipes, the catalog or the published numbers have errors, all in one message, and
     EvaluationError for weights.
@@ -79,7 +79,7 @@ def preflight(pipeline: Pipeline, catalog: CatalogProtocol, *, files: bool = Tru
 def locate_files(
     datasets: Mapping[str, tuple[ImageLibrary, Recipe]], extractors: Mapping[str, ExtractorSettings]
 ) -> None:
-    """Locate data sets and weights, each by its place in a recipe; download those that may be.
+    """Locate data sets and weights, each by its place in a recipe; download those that may be downloaded.
 
     Raises DataError or EvaluationError with everything that is missing in one message.
     """
@@ -93,7 +93,7 @@ def locate_files(
         try:
             locate_weights(where, settings)
         except EvaluationError as error:
-            missing.setdefault(type(error).__name__, error)  # once: a second download would fail as the first did
+            missing.setdefault(type(error).__name__, error)  # once: a second download would fail like the first
             break
     if missing:
         raise type(next(iter(missing.values())))("; ".join(map(str, missing.values())))
@@ -168,7 +168,7 @@ def find_experiment_errors(
 def image_spec(recipe: Recipe, declared: ImageSpec, library: ImageLibrary) -> ImageSpec:
     """The images that the recipe trains on, with their inputs. declared: those of its data set.
 
-    Raises DataError where classes are not there, or inputs do not fit.
+    Raises DataError where classes do not exist, or inputs do not fit.
     """
     images = replace(declared, size=recipe.image_size or declared.size)
     if recipe.classes is not None:
@@ -184,7 +184,7 @@ def image_spec(recipe: Recipe, declared: ImageSpec, library: ImageLibrary) -> Im
 
 
 def _how_to_give(name: str, recipe: Recipe) -> str:
-    """A hint how to name images of one's own, for recipes that are made for them; else ""."""
+    """A hint on how to name your own images, for recipes that are made for them; otherwise ""."""
     if recipe.dataset != YOUR_IMAGES:
         return ""
     return f"; name yours, a folder, a .zip or .parquet file: --params {name}.dataset=PATH"
@@ -216,5 +216,5 @@ def _find_memory_errors(name: str, recipe: Recipe, games: list[Game]) -> Iterato
         lambda: check_memory(f"features of {samples} samples", evaluation.bytes_of(samples), "lower final_num_samples"),
     )
     if recipe.training.device == "cpu":
-        needed = sum(map(checkpoint_bytes, games))  # weights and moments, all of which are at work at once
+        needed = sum(map(checkpoint_bytes, games))  # weights and moments, all of which are in use at once
         yield from collect_error(f"{name}.overrides", lambda: check_memory("training", needed, "lower the sizes"))

@@ -1,4 +1,4 @@
-"""One MLflow run per experiment that is run, whose status is how the experiment ended."""
+"""One MLflow run per experiment that is run; its status is how the experiment ended."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ INGESTION = "ingestion"  # the group of nodes that read images
 class MlflowHook:
     """Begins a run when the images of an experiment are there, or with its first later node; ends it with the pipeline.
 
-    So that missing or damaged data, as every error of the preflight, leave no run.
-    FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro calls no hook at
-    Ctrl-C or SIGTERM, so an exit handler does it. After kill -9 the next run marks it KILLED.
-    What needs torch is imported where a run is under way: every command of Kedro loads this file.
+    Missing or damaged data therefore leave no run, like every error of the preflight.
+    Its status is FINISHED at the end, FAILED after an error, KILLED when the process ends before either: Kedro calls no
+    hook at Ctrl-C or SIGTERM, so an exit handler does it. After kill -9 the next run marks it KILLED.
+    Modules that need torch are imported only during a run, since every command of Kedro loads this file.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class MlflowHook:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Open the store, unless these pipelines are not tracked; runs begin with their first node."""
-        self._end("KILLED")  # what a run in this process, of a notebook, left open when it was interrupted
+        self._end("KILLED")  # runs that an interrupted run of this process, a notebook's, left open
         self._catalog = catalog
         self._diverged.clear()
         self._session = str(run_params["run_id"])
@@ -87,9 +87,9 @@ class MlflowHook:
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
-        """Begin the run of the node's experiment or study where it has not begun, before its inputs are read.
+        """Begin the run of the node's experiment or study, if it has not begun, before the node's inputs are read.
 
-        Not where the node ingests images: that run begins when they are there.
+        Nodes that ingest images begin none: that run begins when the images are there.
         """
         if group_of(node.namespace) != INGESTION:
             self._begin_of(node)
@@ -198,7 +198,7 @@ class MlflowHook:
             self._runs[experiment].dataset(data.train.name, data.train.digest, size)
 
     def _end(self, status: Status, *names: str) -> None:
-        """End the runs of these experiments that are open; all of them where none is named."""
+        """End the open runs of these experiments; all open runs where none is named."""
         for name in names or list(self._runs):
             run = self._runs.pop(name, None)
             active_trackers.pop(name, None)
@@ -212,7 +212,7 @@ class MlflowHook:
 
 
 def _protocol_of(about: Mapping[str, Any]) -> str:
-    """A digest of the rules that the scores were measured by; scores under different ones are not compared."""
+    """A digest of the rules under which the scores were measured; scores under different ones are not compared."""
     rules = {name: {**rule, "seed": None} for name, rule in about["protocol"].items()}
     return short_digest(rules)
 

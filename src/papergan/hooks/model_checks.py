@@ -1,4 +1,4 @@
-"""Checks of the trained models that recipes learn from or begin with, before a run."""
+"""Checks of the trained models that recipes learn from or start from, before a run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from papergan.inference.model_library import ModelLibrary
 
 
 def check_models(recipes: Mapping[str, Recipe], library: ImageLibrary, models: ModelLibrary) -> None:
-    """Try the trained models that recipes, each by its place, learn from or begin with.
+    """Try out the trained models that recipes, given by their places, learn from or start from.
 
-    Raises CheckpointError where one is not there, RecipeError where it does not fit.
+    Raises CheckpointError where one does not exist, RecipeError where it does not fit.
     """
     for where, recipe in recipes.items():
         if recipe.teacher is not None:
@@ -33,7 +33,7 @@ def check_models(recipes: Mapping[str, Recipe], library: ImageLibrary, models: M
 
 @contextmanager
 def _at(where: str) -> Iterator[None]:
-    """Say which setting an error is of."""
+    """Prefix errors with the setting that they belong to."""
     try:
         yield
     except (CheckpointError, RecipeError) as error:

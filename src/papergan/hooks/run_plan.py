@@ -1,4 +1,4 @@
-"""The cost of a run, measured before it: shown by `kedro run --dry-run`, and in one line before a long run."""
+"""The cost of a run, measured beforehand: shown by `kedro run --dry-run`, and in one line before a long run."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from papergan.training.numerics import choose_device
 
 logger = logging.getLogger(__name__)
 
-LONG = 600.0  # seconds: what takes longer is announced, with a shorter way to have a look
-LOOK = 480.0  # seconds of training in that shorter way
+LONG = 600.0  # seconds: a longer run is announced, with a command for a quick look
+LOOK = 480.0  # seconds of training in that quick look
 STEPS_OF_A_LOOK = 200
 GIGA = 1024**3
 
@@ -42,9 +42,9 @@ GIGA = 1024**3
 class RunPlan:
     """The plan of one experiment.
 
-    images: of the training set; None where they are counted when they are read, and the budget is in epochs. steps,
-    done: in all, and in the newest checkpoint. evaluation_seconds: per image, by every extractor; classifier_seconds:
-    of training the data set's own classifier, which is done once per data set.
+    images: of the training set; None if they are counted when they are read. steps, done: in total, and in the newest
+    checkpoint. evaluation_seconds: per image, by all extractors; classifier_seconds: for training the data set's own
+    classifier, which is done once per data set.
     """
 
     name: str
@@ -71,7 +71,7 @@ class RunPlan:
 
     @property
     def training_seconds(self) -> float:
-        """Seconds of the steps that are left; one of fewer images takes as much less."""
+        """Seconds of the steps that are left; a step of fewer images takes proportionally less."""
         measured = self.game.batches_per_step * max(self.recipe.training.sizes.all)
         return self.shown(self.left) / measured * self.cost.seconds
 
@@ -81,21 +81,21 @@ class RunPlan:
         return int(self.epochs_of(self.left) / self.recipe.evaluation.every_epochs)
 
     def epochs_of(self, steps: int) -> float:
-        """Passes over the training images in the next so many steps; 0 where their number is not known."""
+        """Passes over the training images in this many further steps; 0 where their number is not known."""
         return self.shown(steps) / self.images if self.images else 0.0
 
     def shown(self, steps: int) -> int:
-        """Images that the discriminator is shown in the next so many steps."""
+        """Images that the discriminator is shown in this many further steps."""
         sizes, count = self.recipe.training.sizes, self.game.batches_per_step
         return sizes.before((self.done + steps) * count) - sizes.before(self.done * count)
 
     def measuring_seconds(self, evaluations: int, samples: int, final: int) -> float:
-        """Seconds of so many evaluations of `samples` images, and of the one at the end."""
+        """Seconds of this many evaluations of `samples` images, and of the one at the end."""
         return (evaluations * samples + final) * self.evaluation_seconds
 
     @property
     def seconds(self) -> float:
-        """Seconds of all that is estimated: training, evaluations, the data set's classifier."""
+        """The estimated seconds in total: training, evaluations, the data set's classifier."""
         rules = self.recipe.evaluation
         measuring = self.measuring_seconds(self.evaluations, rules.num_samples, rules.final_num_samples)
         return self.training_seconds + measuring + self.classifier_seconds
@@ -106,10 +106,10 @@ def plan_run(
 ) -> RunPlan | None:
     """Measure the experiment's cost on a throw-away copy of its game; nothing is written or downloaded.
 
-    It is that of the last step: networks that grow are at their full size, so that the estimate is rather too long.
+    The cost is that of the last step: networks that grow have their full size, so the estimate is rather too long.
 
-    full: with FLOPs and evaluation; otherwise evaluation is measured only where training alone is long, and nothing,
-    None, where no step is left. Raises MemoryShortError where a step does not fit.
+    full: with FLOPs and evaluation; otherwise evaluation is measured only where training alone is long, and None is
+    returned where no step is left. Raises MemoryShortError where a step does not fit.
     """
     name, recipe = experiment
     training = recipe.training

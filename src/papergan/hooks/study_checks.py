@@ -53,7 +53,7 @@ from papergan.vectors.tables import load_vectors
 
 
 def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
-    """A study's recipe and its trials, every variant of them built once; of a sweep those at the ends of its space.
+    """A study's recipe and its trials, with every variant built once; for a sweep, trials at the ends of its space.
 
     Raises RecipeError with the errors of all recipes in one message, and EvaluationError for weights.
     """
@@ -75,7 +75,7 @@ def check_study(name: str, catalog: CatalogProtocol) -> Study | Sweep:
 
 
 def check_search(name: str, catalog: CatalogProtocol) -> Search:
-    """A search's recipe and all candidates, as `check_study`."""
+    """A search's recipe and all candidates, checked as in `check_study`."""
     search = SearchRecipe.parse(name, catalog.load(f"params:{name}"))
     trials = tuple(search_trials(name, search, _recipes(catalog)))
     _check(name, trials, *_libraries(catalog))
@@ -83,7 +83,7 @@ def check_search(name: str, catalog: CatalogProtocol) -> Search:
 
 
 def check_reproductions(name: str, catalog: CatalogProtocol) -> Reproductions:
-    """The reproductions' recipe and their trials, as `check_study`; every published number is measured by something.
+    """The reproductions' recipe and their trials, as in `check_study`; something measures every published number.
 
     Raises RecipeError likewise, and for a published number whose experiment or variant does not exist.
     """

@@ -1,4 +1,4 @@
-"""The hooks of a run's end: a summary of tables and paths, and the exit status where a training diverged or failed."""
+"""Hooks at the end of a run: a summary of tables and paths, and the exit status where a training diverged or failed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class SummaryHook:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Keep tables for the end: of comparisons only the newest, since it has the others in it."""
+        """Keep tables for the end: of comparisons only the newest, since it contains the others."""
         if isinstance(data, Page) and data.console:
             what = "comparison" if dataset_name.endswith("comparison") else dataset_name
             self._console_texts.pop(what, None)

@@ -74,7 +74,7 @@ def _find_unknown_settings(sweep: Sweep) -> Iterator[str]:
 
 
 def _corners(sweep: Sweep) -> tuple[ExperimentTrial, ...]:
-    """Trials with both ends of every range, or all choices, the other settings at their first. Raises RecipeError."""
+    """Trials with both ends of every range, or all choices, other settings at their first value. Raises RecipeError."""
     search, errors = sweep.search, []
     first = {name: parameter.values[0] for name, parameter in search.space.items()}
     found: list[ExperimentTrial] = []
@@ -119,7 +119,7 @@ def _evaluations(recipe: Recipe, images: ImageSpec, published: int | None, libra
     try:
         game = systems.build(recipe.system, image_spec(recipe, images, library), recipe.overrides, seed=recipe.seed)
         plan = BatchPlan(count, recipe.training.sizes, recipe.training.drop_last)
-    except PaperganError:  # said by the checks of every experiment
+    except PaperganError:  # reported by the checks of every experiment
         return 1
     settings, each = train_settings_of(recipe, plan.per_epoch, game.batches_per_step, prefix=""), game.batches_per_step
     return plan.passed((settings.steps - 1) * each, settings.evaluate_every * each)

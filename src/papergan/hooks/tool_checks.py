@@ -62,7 +62,7 @@ def check_images(name: str, catalog: CatalogProtocol) -> Images:
 
 
 def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
-    """The settings of the compression, and where its generator lies.
+    """The settings of the compression, and the location of its generator.
 
     Raises RecipeError for unknown keys and where no generator is named, CheckpointError where there is none.
     """
@@ -81,9 +81,9 @@ def check_compression(name: str, catalog: CatalogProtocol) -> CompressionPlan:
 
 
 def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
-    """The settings of the detection, and where its generators lie.
+    """The settings of the detection, and the locations of its generators.
 
-    Raises RecipeError for unknown keys, where no generator is named and where two were trained on other images,
+    Raises RecipeError for unknown keys, where no generator is named and where two were trained on different images,
     CheckpointError where there is none.
     """
     recipe = DetectionSettings.parse(name, catalog.load(f"params:{name}"))
@@ -115,7 +115,7 @@ def check_detection(name: str, catalog: CatalogProtocol) -> DetectionPlan:
 
 
 def _place(where: str, model: str, models: ModelLibrary) -> Path:
-    """Where a trained generator lies. Raises CheckpointError where there is none, RecipeError where it translates."""
+    """Locate a generator of images from latents. CheckpointError if there is none, RecipeError for another kind."""
     try:
         place, stored = models.place(model), models.model(model)
     except CheckpointError as error:
@@ -148,7 +148,7 @@ def path_of(name: str, given: Any) -> Path:
 def refuse_unread(given: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
     """Raise RecipeError for errors in parameters that the command line sets and the pipeline does not read.
 
-    given: as --params has it. What the pipeline reads is left to those who check it in full.
+    given: as in --params. Parameters that the pipeline reads are left to the full checks.
     """
     read, errors = pipeline.inputs(), []
     for name in given:

@@ -32,13 +32,13 @@ class ValidationHook:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Refuse unknown environments and experiments: Kedro would take the first for empty and ignore the second."""
+        """Refuse unknown environments and experiments: Kedro would treat the former as empty and ignore the latter."""
         _check_environment(context)
         if registry.use(Path(context.config_loader.conf_source), context.env):
-            pipelines.configure("papergan.pipeline_registry")  # made anew, with the experiments of this environment
+            pipelines.configure("papergan.pipeline_registry")  # rebuilt, with the experiments of this environment
         parameters = context.config_loader["parameters"]
         registry.refuse_unknown(parameters)
-        context.config_loader["parameters"] = parameters  # or Kedro would read and merge every file once more
+        context.config_loader["parameters"] = parameters  # or Kedro would read and merge every file again
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -84,12 +84,12 @@ class ValidationHook:
         self.release()
 
     def release(self) -> None:
-        """Give up all reservations; the kernel does where the process ends."""
+        """Release all reservations; the kernel does so when the process ends."""
         self._reserved.close()
 
 
 def check_storage() -> None:
-    """Raise StorageError where what is trained is to be copied to storage that does not take it, or give it back."""
+    """Raise StorageError where copies are to go to remote storage that cannot be written or read."""
     from papergan.remote_copy import RemoteCopy, check_remote_copy
     from papergan.settings import remote_copy, workspace
 
@@ -100,7 +100,7 @@ def check_storage() -> None:
 def _trained(
     checked: Mapping[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
 ) -> list[tuple[Experiment, CheckpointFolder]]:
-    """The experiments that will be trained, and where their checkpoints lie."""
+    """The experiments that will be trained, and the folders of their checkpoints."""
     from papergan.config.checked import Experiment
 
     names = {experiment_of(node.namespace) for node in pipeline.nodes if node.name.endswith(".train")}

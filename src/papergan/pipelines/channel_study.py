@@ -1,4 +1,4 @@
-"""The channel study: systems trained through a GAN of their channel and through the channel itself, errors counted."""
+"""The channel study: error rates of systems trained through a GAN of their channel or the channel itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = "channel_study"
 
 
 def train_systems(study: ChannelStudy, trials: ChannelTrialStore, tracker: Tracker) -> dict[str, str]:
-    """Run every trial that is not finished, as `train_named`."""
+    """Run every trial that is not finished, as in `train_named`."""
     return train_named(study.recipe.workers, study.trials, ChannelTrainer(trials), trials, tracker)
 
 
@@ -36,7 +36,7 @@ def compute_baselines(study: ChannelStudy) -> dict[str, list[Baseline]]:
 def tabulate(
     study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str], baselines: Mapping[str, list[Baseline]]
 ) -> Page:
-    """The page: error rates of every system over seeds, beside the baselines of its channel."""
+    """The page: error rates of every system over seeds, next to the baselines of its channel."""
     groups = grouped_named(study.trials, trials, finished)
     tables = [
         (
@@ -82,7 +82,7 @@ def draw_error_rates(
 
 
 def draw_constellations(study: ChannelStudy, trials: ChannelTrialStore, finished: Mapping[str, str]) -> object:
-    """A matplotlib Figure of what arrives, by the true channel and by the generator."""
+    """A matplotlib Figure of received symbols, from the true channel and from the generator."""
     groups = grouped(NamedGroup, study.trials, trials)
     return channel_results.constellations(groups, f"{study.name}: received QAM of the first seed")
 
@@ -94,7 +94,7 @@ def draw_symbols(study: ChannelStudy, trials: ChannelTrialStore, finished: Mappi
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline of the channel study. Finished trials are kept: the same command goes on."""
+    """The pipeline of the channel study. Finished trials are kept: the same command continues."""
     recipe = "params:recipe"
     inputs = [recipe, "trials", "finished"]
     nodes = [

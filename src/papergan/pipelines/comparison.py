@@ -30,10 +30,10 @@ def compare(
     comparison: Comparison,
     scores: ScoreCard | None = None,
 ) -> Page:
-    """The comparison table: published numbers beside measured ones.
+    """The comparison table: published numbers next to measured ones.
 
-    published: conf/base/published.yml. score_cards: the newest of every run, the oldest first, by any name.
-    sample_strips: PNGs by `ScoreCard.run`. scores: at the end of an experiment its card, the newest of all.
+    published: conf/base/published.yml. score_cards: the newest of every run, oldest first, under any names.
+    sample_strips: PNGs by `ScoreCard.run`. scores: at the end of an experiment, its card, the newest of all.
     """
     if scores is not None:
         others = {name: card for name, card in score_cards.items() if name != scores.run}

@@ -1,4 +1,4 @@
-"""The pipeline `compression`: smaller and faster forms of a trained generator, with what each costs and loses."""
+"""The pipeline `compression`: smaller and faster forms of a trained generator, their costs and quality."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
-COMPARED, SHOWN = 256, 8  # images of which the deviation is taken; of each variant in the picture
+COMPARED, SHOWN = 256, 8  # images for the deviation; images of each variant in the picture
 CONSOLE = ("variant", "parameters", "KiB", "images per second")
 
 
@@ -52,7 +52,7 @@ def load_model(plan: CompressionPlan) -> StoredModel:
 
 
 def compress_model(plan: CompressionPlan, model: StoredModel) -> tuple[dict[str, Variant], dict[str, str]]:
-    """Every variant that can be made, by name; and why the others cannot. Raises what the baseline raises."""
+    """Every variant that can be made, by name; and why the others cannot. Raises the baseline's error."""
     made: dict[str, Variant] = {}
     failed: dict[str, str] = {}
     for name, settings in plan.recipe.variants.items():
@@ -77,7 +77,7 @@ def measure_variants(
     plan: CompressionPlan, model: StoredModel, variants: Mapping[str, Variant], failed: Mapping[str, str],
     images: ImageSplits, image_library: ImageLibrary, feature_cache: FeatureCache,
 ) -> tuple[CompressionResult, ...]:  # fmt: skip
-    """Size, time and scores of every variant; scores are kept in the feature cache, times are of this run."""
+    """Size, time and scores of every variant; scores are kept in the feature cache, times are measured in this run."""
     experiment = experiment_of_model(plan, model)
     classifier = train_domain_classifier(experiment, images, image_library, feature_cache)
     references = build_reference(experiment, images, classifier, feature_cache)
@@ -212,7 +212,7 @@ def _some_images(variant: Variant, count: int) -> torch.Tensor:
 def experiment_of_model(plan: CompressionPlan, model: StoredModel) -> Experiment:
     """The experiment that trained a model, from its own configuration; features on the device of the plan.
 
-    Raises CheckpointError where the model does not say it, RecipeError where this version cannot read it.
+    Raises CheckpointError where the model does not have it, RecipeError where this version cannot read it.
     """
     recipe = model.about.get("recipe")
     if not recipe:

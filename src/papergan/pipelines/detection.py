@@ -1,4 +1,4 @@
-"""The pipeline `detection`: a detector of each trained generator's images, on those of every other."""
+"""The pipeline `detection`: a detector of each trained generator's images, tested on the images of all."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def ingest_real_images(models: Mapping[str, StoredModel], image_library: ImageLi
 def measure_detectors(
     plan: DetectionPlan, models: Mapping[str, StoredModel], images: ImageSplits, feature_cache: FeatureCache
 ) -> tuple[DetectionResult, ...]:
-    """Every detector on the images of every generator, for each seed; kept in the feature cache.
+    """Test every detector on the images of every generator, for each seed; results are kept in the feature cache.
 
-    The images that a detector is tested on are real test images, and samples that it has not learned from.
-    Raises Interrupted after a stop signal; the same call goes on with the detector that was not done.
+    The images that a detector is tested on are real test images, and samples that it was not trained on.
+    Raises Interrupted after a stop signal; the same call continues with the detector that was not finished.
     """
     device = choose_device(plan.recipe.device)
     found: list[DetectionResult] = []
@@ -84,7 +84,7 @@ def measure_detectors(
 
 
 def _samples(model: StoredModel, train: int, test: int, seed: int, device: torch.device) -> dict[str, Tensor]:
-    """Samples that a detector learns from, and others; uint8 on the host."""
+    """Samples that a detector is trained on, and others to test it; uint8 on the host."""
     generator = Generator(model, device)
     stream = generator.sampler.stream(train + test, seed=seed, progress=generator.progress)
     pixels = torch.cat([to_pixels(batch).cpu() for batch in stream])
@@ -95,7 +95,7 @@ def _results(
     plan: DetectionPlan, name: str, seed: int, real: Mapping[str, Tensor], samples: Mapping[str, Mapping[str, Tensor]],
     cache: FeatureCache, device: torch.device, stop: StopRequest,
 ) -> list[DetectionResult]:  # fmt: skip
-    """One detector on the images of every generator, kept once computed."""
+    """The results of one detector on the images of every generator, kept once computed."""
     sets = {split: real_and_generated(real[split], samples[name][split], f"{name}/{split}") for split in real}
 
     def make() -> Weights:

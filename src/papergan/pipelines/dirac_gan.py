@@ -1,4 +1,4 @@
-"""The Dirac-GAN: every loss and regulariser on two scalars, beside the closed forms."""
+"""The Dirac-GAN: every loss and regulariser on two scalars, compared with the closed forms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run_dirac_gan(dirac: Dirac) -> tuple[DiracResult, ...]:
 
 
 def tabulate(dirac: Dirac, results: Sequence[DiracResult]) -> Page:
-    """The page: a row per variant, measured beside the closed forms."""
+    """The page: a row per variant, measured values next to the closed forms."""
     import pandas as pd
 
     recipe = dirac.recipe
@@ -76,13 +76,13 @@ def _pair(values: tuple[Complex, Complex] | None) -> str:
 
 
 def draw_trajectories(dirac: Dirac, results: Sequence[DiracResult]) -> object:
-    """A matplotlib Figure of the trajectories, and of the distances beside the closed forms."""
+    """A matplotlib Figure of the trajectories, and of the distances next to the closed forms."""
     title = "Dirac-GAN: (theta, psi) by step; distances, measured (blue) and of the closed form (red, dashed)"
     return dirac_figure.trajectories(results, dirac.recipe, title)
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline of the Dirac-GAN, which takes seconds; nothing is trained that would have to be kept."""
+    """The pipeline of the Dirac-GAN, which takes seconds; it trains nothing that would have to be kept."""
     nodes = [
         named_node(run_dirac_gan, "params:recipe", "results"),
         named_node(tabulate, ["params:recipe", "results"], "page"),

@@ -38,8 +38,8 @@ def search(
 ) -> tuple[Trace, dict[str, int]]:  # fmt: skip
     """Train with FD = 1, 2, ... of every experiment up to the first stable one.
 
-    Returns every trial, and the FD chosen for each experiment that has a stable one. Interrupted, the
-    same command goes on from there.
+    Returns every trial, and the FD chosen for each experiment that has a stable one. After an interruption, the same
+    command continues from there.
     """
     trace, chosen = Trace(), dict[str, int]()
 

@@ -13,8 +13,8 @@ RECIPE = "params:recipe"  # stands for the parameters of the experiment
 def in_groups(experiment: str, groups: Mapping[str, Pipeline], shared: Collection[str]) -> Pipeline:
     """The nodes of an experiment by group, each under the namespace `group.experiment` and with its group as a tag.
 
-    The group comes first, so that the opened graph is the chain of groups. Datasets get the experiment as prefix, all
-    but the shared ones, and so do parameters.
+    The group comes first, so that the opened graph is the chain of groups. All datasets but the shared ones get the
+    experiment as prefix, and so do parameters.
     """
     named = []
     for group, nodes in groups.items():

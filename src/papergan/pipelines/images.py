@@ -30,7 +30,7 @@ from papergan.weights import Weights
 
 logger = logging.getLogger(__name__)
 
-TEST_INTERVAL = 10  # which of the real images the classifier is tested on where no others are held out
+TEST_INTERVAL = 10  # interval of real images that test the classifier, where no others are held out
 
 
 class AnyImages(NamedTuple):
@@ -76,7 +76,7 @@ def train_classifier(recipe: Images, images: AnyImages, feature_cache: FeatureCa
 
 
 def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache: FeatureCache) -> ImageScores:
-    """All metrics of the generated images against the real ones, and of real images in their place."""
+    """All metrics of the generated images against the real ones, and of real images in place of the generated ones."""
     settings, device = recipe.recipe, choose_device(recipe.recipe.device)
     rules = settings.rules_for(len(images.fake)).within(len(images.fake), len(images.real))
     real, held_out = images.real, images.held_out
@@ -97,7 +97,7 @@ def score(recipe: Images, images: AnyImages, classifier: Weights, feature_cache:
 def draw_image_neighbours(
     recipe: Images, images: AnyImages, classifier: Weights, feature_cache: FeatureCache
 ) -> ImageGrid:
-    """The first generated images, each beside its nearest real images."""
+    """The first generated images, each next to its nearest real images."""
     settings = recipe.recipe
     extractor = fastest(extractors_of(settings, choose_device(settings.device), classifier))
     with stoppable("the nearest neighbours") as stop:
@@ -131,7 +131,7 @@ def _in_colour(images: ImageSet) -> ImageSet:
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline that scores any images, by the same code as an experiment."""
+    """The pipeline that scores any images, with the same code as an experiment."""
     recipe, images, classifier = "params:evaluate_images", "evaluate_images.images", "evaluate_images.classifier"
     inputs, scores = [recipe, images, classifier, "feature_cache"], "evaluate_images.scores"
     nodes = [

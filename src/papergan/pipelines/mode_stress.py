@@ -27,7 +27,7 @@ from papergan.tracking import Tracker
 
 
 def run_stress_test(stress: ModeStress, trials: ModeTrialStore, tracker: Tracker) -> dict[str, str]:
-    """Run every trial that is not finished, as `train_named`."""
+    """Run every trial that is not finished, as in `train_named`."""
     return train_named(stress.recipe.workers, stress.trials, PointsTrainer(trials), trials, tracker)
 
 
@@ -85,7 +85,7 @@ def draw_modes(stress: ModeStress, trials: ModeTrialStore, finished: Mapping[str
 
 
 def create_pipeline(name: str = "mode_stress_test") -> Pipeline:
-    """The pipeline of the tool on points of this name. Finished trials are kept: the same command goes on."""
+    """The pipeline of the tool on points of this name. Finished trials are kept: the same command continues."""
     recipe = "params:recipe"
     inputs = [recipe, "trials", "finished"]
     nodes = [

@@ -26,7 +26,7 @@ def overview(parameters: Mapping[str, Mapping[str, Any]]) -> None:
         "Experiments; each is a pipeline of its own:",
         "",
         *_by_paper(experiments.values(), descriptions, width),
-        f"  {COMMAND} run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on drawn shapes",
+        f"  {COMMAND} run --pipelines hybrid_cifar10 --env demo       minutes on a laptop, on synthetic digits",
         f"  {COMMAND} run --pipelines hybrid_cifar10                  as the paper has it, on CIFAR-10",
         f"  {COMMAND} run --pipelines hybrid_cifar10 "
         '--params "hybrid_cifar10.training.epochs=50,hybrid_cifar10.seed=1"',

@@ -1,4 +1,4 @@
-"""The reproductions: published numbers beside measured ones, each under its own protocol."""
+"""The reproductions: published numbers next to measured ones, each under its own protocol."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from papergan.studies.tables import study_page
 from papergan.studies.workers import train_all
 from papergan.tracking import Tracker
 
-POINTS = "pacgan_points"  # whose finished trials are read: training them is that tool's command
+POINTS = "pacgan_points"  # whose finished trials are read; they are trained by that tool's own command
 ANCHOR_DATA, VALIDATION, METRIC = "mnist", 10_000, "parzen_ll_historical"
 CONSOLE = ("paper", "number", "published", "measured", "seeds", "verdict", "minutes")
 
@@ -41,10 +41,10 @@ def train_reproductions(
     trials: ExperimentTrialStore,
     tracker: Tracker, score_cards: Mapping[str, ScoreCard],
 ) -> dict[str, str]:  # fmt: skip
-    """Train every trial of which neither the store nor an experiment's own runs have a score card.
+    """Train every trial for which neither the store nor an experiment's own runs have a score card.
 
-    Returns where the result of each trained one is kept, or why it failed, by its name and seed. Raises Interrupted
-    after a stop signal; the same command goes on from there.
+    Returns, by name and seed, the key under which each result is stored, or why the trial failed. Raises Interrupted
+    after a stop signal; the same command continues from there.
     """
     wanted = [trial for trial in plan.trials if not any(_is_of(card, trial) for card in score_cards.values())]
     if plan.recipe.finished_only:
@@ -55,9 +55,9 @@ def train_reproductions(
 
 
 def measure_anchors(plan: Reproductions, image_library: ImageLibrary) -> dict[str, dict[str, float]]:
-    """Metrics of real images that were published: the Parzen log-likelihood on MNIST; minutes.
+    """Published metrics of real images: the Parzen log-likelihood on MNIST; takes minutes.
 
-    The bandwidth is chosen by the last 10 000 training images, which are in no sample.
+    The bandwidth is chosen on the last 10 000 training images, which are in no sample.
     """
     images = image_library.load(ANCHOR_DATA)
     train, test = (one.images.flatten(1).float() / 255 for one in (images.train, images.test))
@@ -73,10 +73,10 @@ def tabulate(
     score_cards: Mapping[str, ScoreCard], anchors: Mapping[str, Mapping[str, float]], dirac: Sequence[DiracResult],
     points: ModeStress, point_trials: ModeTrialStore, published: Mapping[str, Any],
 ) -> Page:  # fmt: skip
-    """The page: a row per published number, beside what was measured, with its verdict.
+    """The page: a row per published number, with the measured one and a verdict.
 
-    finished: trials of this pipeline. score_cards: of experiments that were run for themselves; a run of the same
-    recipe and seed counts once. points: the tool on points of the plane, of which finished trials count.
+    finished: trials of this pipeline. score_cards: of experiments that were run on their own; a run of the same recipe
+    and seed counts once. points: the tool on points of the plane, whose finished trials count.
     """
     numbers = published_numbers(published)
     cards = chain(_of_trials(plan.trials, trials), score_cards.values())
@@ -111,7 +111,7 @@ def _by_source(
     trials: Sequence[ExperimentTrial], cards: Iterable[ScoreCard], dirac: Iterable[DiracResult],
     anchors: Mapping[str, Mapping[str, float]],
 ) -> dict[str, list[MeasuredRun]]:  # fmt: skip
-    """Measured runs by experiment or tool; of a recipe's cards the first. A run that diverged has no numbers."""
+    """Measured runs by experiment or tool; the first of a recipe's cards counts. A diverged run has no numbers."""
     mine: dict[str, tuple[str, ScoreCard]] = {}
     for card in cards:
         for trial in trials:
@@ -133,7 +133,7 @@ RULES = ("num_samples", "reference_split", "truncation", "quantisation", "parzen
 
 
 def _is_of(card: ScoreCard, trial: ExperimentTrial) -> bool:
-    """Whether a card is of this trial: recipe and seed, the whole budget and no more, and the same rules."""
+    """Whether a card belongs to this trial: same recipe and seed, exactly the whole budget, and the same rules."""
     recipe, steps = trial.recipe, card.steps
     if card.recipe_fingerprint != recipe.fingerprint:
         return False
@@ -174,7 +174,7 @@ def draw_samples(plan: Reproductions, trials: ExperimentTrialStore, finished: Ma
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline that trains what is missing, runs the tools whose numbers stand in the table, and makes it."""
+    """The pipeline that trains what is missing, runs the tools whose numbers are in the table, and makes the table."""
     recipe, stores = "params:recipe", ["image_library", "feature_cache", "model_library"]
     trials = [recipe, "trials", "finished"]
     points, point_trials, results = f"params:{POINTS}", f"{POINTS}.trials", "dirac_gan.results"

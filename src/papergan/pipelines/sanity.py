@@ -75,7 +75,7 @@ def score_corruptions(recipe: Sanity, images: ImageSplits, feature_cache: Featur
 def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> Figure:
     """A matplotlib Figure of small multiples: a row per metric, a column per corruption.
 
-    Blue: moves one way as it must; red: must, and does not; grey: nothing is promised.
+    Blue: moves one way, as it must; red: must, but does not; grey: nothing is promised.
     """
     from matplotlib.figure import Figure
 
@@ -86,7 +86,7 @@ def draw_sanity(recipe: Sanity, cases: tuple[Case, ...]) -> Figure:
     legend = "blue must move one way and does, red must and does not, grey is free"
     figure.suptitle(f"{_title(recipe)}: {legend}", y=1 - 0.2 / height, va="top")
     grid = figure.subplots(len(names), len(CORRUPTIONS), squeeze=False)
-    # by hand, since a constrained layout of a hundred panels takes longer than their numbers
+    # set manually, since a constrained layout of a hundred panels takes longer than their numbers
     figure.subplots_adjust(left=0.05, right=0.99, bottom=0.5 / height, top=1 - 0.9 / height, wspace=0.25, hspace=0.45)
     for row, name in enumerate(names):
         known = prefix_and_metric(name)

@@ -1,4 +1,4 @@
-"""The sound study: WaveGAN and MelGAN trained on sounds over seeds, scored, to be looked at and listened to."""
+"""The sound study: WaveGAN and MelGAN trained on sounds over seeds: scores, spectrograms, sounds to listen to."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from papergan.training.history import Row
 from papergan.weights import Weights
 
 NAME = "sound_study"
-TRUSTED = 0.9  # accuracy of the classifier, below which the page warns of its scores
+TRUSTED = 0.9  # accuracy of the classifier below which the page warns about its scores
 
 
 def ingest_sounds(study: SoundStudy) -> SoundSplits:
@@ -50,7 +50,7 @@ def train_sound_classifier(study: SoundStudy, sounds: SoundSplits, feature_cache
 def train_systems(
     study: SoundStudy, sounds: SoundSplits, classifier: Weights, trials: SoundTrialStore, tracker: Tracker
 ) -> dict[str, str]:
-    """Run every trial that is not finished, as `train_named`."""
+    """Run every trial that is not finished, as in `train_named`."""
     trainer = SoundTrainer(trials, sounds, classifier)
     return train_named(study.recipe.workers, _trials(study, sounds), trainer, trials, tracker)
 
@@ -60,7 +60,7 @@ def _trials(study: SoundStudy, sounds: SoundSplits) -> list[SoundTrial]:
 
 
 def score_baselines(study: SoundStudy, sounds: SoundSplits, classifier: Weights) -> dict[str, Row]:
-    """The scores of real sounds, of the Griffin-Lim algorithm, and of what ignores the sound that is asked for."""
+    """The scores of real sounds, of the Griffin-Lim algorithm, and of baselines that ignore the target sound."""
     return sound_results.baselines(study.recipe, sounds, load_classifier(classifier))
 
 
@@ -68,7 +68,7 @@ def tabulate(
     study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str],
     baselines: Mapping[str, Row],
 ) -> Page:  # fmt: skip
-    """The page: scores of every system over seeds, beside the baselines."""
+    """The page: scores of every system over seeds, next to the baselines."""
     groups = grouped_named(_trials(study, sounds), trials, finished)
     tables = [
         (kind.title, sound_results.summary(mine, baselines))
@@ -110,7 +110,7 @@ def _notes(
 def gather_shown(
     study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
 ) -> dict[str, dict[str, Tensor]]:
-    """Sounds int16 [L] to look at and to listen to, by what they are and their captions."""
+    """Sounds int16 [L] to look at and to listen to, by kind and caption."""
     return sound_results.rows_of_sounds(grouped(NamedGroup, _trials(study, sounds), trials), sounds, study.recipe)
 
 
@@ -136,13 +136,13 @@ def draw_over_time(
 def package_models(
     study: SoundStudy, sounds: SoundSplits, trials: SoundTrialStore, finished: Mapping[str, str]
 ) -> dict[str, StoredModel]:
-    """The model of each system, of its first seed that ended, which `papergan.load` reads."""
+    """The model of each system, from its first seed that finished; `papergan.load` reads it."""
     groups = grouped(NamedGroup, _trials(study, sounds), trials)
     return packaged(groups, lambda group: sound_results.model_of(group, sounds, study.recipe))
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline of the sound study. Finished trials are kept: the same command goes on."""
+    """The pipeline of the sound study. Finished trials are kept: the same command continues."""
     recipe = "params:recipe"
     inputs = [recipe, "sounds", "trials", "finished"]
     nodes = [

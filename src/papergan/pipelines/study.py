@@ -56,9 +56,9 @@ def run_study(
 ) -> tuple[dict[str, str], dict[str, list[int]]]:  # fmt: skip
     """Run every trial that is not finished.
 
-    Returns where the result of each is kept, or why it failed, by its name and seed; and, where trials train on some
-    images of a data set only, which these are, by the name of the image set.
-    Raises Interrupted after a stop signal; the same command goes on from there.
+    Returns, by name and seed, the key under which each result is stored, or why the trial failed; and, where trials
+    train on only some images of a data set, which images these are, by the name of the image set.
+    Raises Interrupted after a stop signal; the same command continues from there.
     """
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
     failed = train_all(study.recipe.workers, study.trials, trainer, trials, tracker)
@@ -86,9 +86,9 @@ def tabulate(
 ) -> Page:  # fmt: skip
     """The page of a study: means and deviations over seeds, published numbers, claims with their results.
 
-    finished: the trials that were run; missing and failed ones are flagged at their row. published, pros_and_cons: of
-    conf/base; the latter where the study has losses that the paper discusses. sentences: more of them, before those of
-    claims.
+    finished: the trials that were run; missing and failed ones are flagged in their row. published, pros_and_cons:
+    from conf/base; the latter is used where the study has losses that the paper discusses. sentences: further ones,
+    placed before those of claims.
     """
     failed = failures(finished)
     reasons = {trial.key: failed[_name(trial)] for trial in study.trials if _name(trial) in failed}
@@ -96,7 +96,7 @@ def tabulate(
     rows = [row for row in published_rows(published) if row.paper == study.recipe.paper]
     rows = [row for row in rows if study.recipe.tables is None or row.table in study.recipe.tables]
     trained_on = {group.dataset.split("/")[0] for group in groups}
-    rows = [row for row in rows if row.metric not in PAIRS or row.dataset in trained_on]  # of pairs of other images
+    rows = [row for row in rows if row.metric not in PAIRS or row.dataset in trained_on]  # no pairs of other images
     tables = [(f"{grid}, {data}", summary(part, rows)) for (grid, data), part in groups_by_table(groups).items()]
     results = claim_results(study.recipe.claims, groups, rows)
     more = [("Claims", claim_table(results))] if results else []
@@ -130,13 +130,13 @@ def _notes(
     missing = sum(len(group.missing) for group in groups)
     notes = [f"{len(done)} trials done, {missing} not yet"] if missing else []
     real_rows = {(real.dataset, real.name): real for card in done for real in card.real_rows}
-    for real in (row for row in real_rows.values() if row.name not in BASELINES):  # which are in the tables
+    for real in (row for row in real_rows.values() if row.name not in BASELINES):  # the baselines are in the tables
         values = [f"{name} {text(value)}" for name, value in real.metrics.items() if prefix_and_metric(name)]
         notes.append(f"{real.name} of {real.dataset}, by the same rules: {', '.join(values)}")
     notes += [f"{row.table}, {row.row}: {row.remark}" for row in rows if row.remark]
     paper = study.recipe.paper
     notes += published_notes({paper: published[paper]}, citation) if rows else [citation(paper)]
-    notes += dict.fromkeys(made_by(card) for card in done)  # several, where a study went on elsewhere
+    notes += dict.fromkeys(made_by(card) for card in done)  # several, where a study was continued elsewhere
     notes.append(
         "± is the standard deviation over seeds (N - 1); a rank such as 1-3 says that nothing separates this row from "
         "two others; D loss spread is the deviation of the discriminator's loss over the second half of training; "
@@ -146,7 +146,7 @@ def _notes(
 
 
 def drawing(name: str) -> Callable[[Study, ExperimentTrialStore, object], object]:
-    """The node that draws one of FIGURES, a matplotlib Figure."""
+    """The node function that draws one of FIGURES, a matplotlib Figure."""
     make, title = FIGURES[name]
 
     def draw(study: Study, trials: ExperimentTrialStore, finished: object) -> object:

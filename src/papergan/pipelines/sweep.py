@@ -1,6 +1,6 @@
 """A sweep: trials that Optuna suggests, with the tables and figures of a study, and Optuna's.
 
-optuna_study: an `optuna.Study`; Kedro reads annotations, and optuna is an extra.
+optuna_study: an `optuna.Study`; not annotated so, as Kedro reads annotations and optuna is an extra.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from papergan.studies.sweep_figures import FIGURES, page
 from papergan.tracking import Tracker
 from papergan.tracking.run_content import text_of
 
-DRAWN = 12  # trials that pictures have a panel for, the best
+DRAWN = 12  # number of best trials that have a panel in pictures
 
 
 def run_sweep(
@@ -36,10 +36,10 @@ def run_sweep(
     trials: ExperimentTrialStore,
     tracker: Tracker,
 ) -> tuple[dict[str, str], dict[str, list[int]], Any]:  # fmt: skip
-    """Run the trials that Optuna suggests, then the winners with further seeds; finished ones are found.
+    """Run the trials that Optuna suggests, then the winners with further seeds; finished ones are reused.
 
-    Returns what `run_study` returns, and Optuna's study. Raises Interrupted after a stop signal; the same command goes
-    on from there.
+    Returns what `run_study` returns, and Optuna's study. Raises Interrupted after a stop signal; the same command
+    continues from there.
     """
     suggestions = SuggestedTrials(sweep)
     trainer = ExperimentTrainer(image_library, feature_cache, trials.checkpoints, model_library)
@@ -52,14 +52,14 @@ def tabulate(
     sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any, published: Mapping[str, Any],
     pros_and_cons: Mapping[str, Any],
 ) -> Page:  # fmt: skip
-    """The page of the sweep, as that of a study; the best trials first, and how to train with their settings."""
+    """The page of the sweep, like a study's; the best trials first, and how to train with their settings."""
     sentences = [*_sentences(sweep, trials, optuna_study)]
     study = with_trials(sweep, optuna_study)
     return of_study.tabulate(study, trials, {}, published, pros_and_cons, sentences)
 
 
 def _sentences(sweep: Sweep, trials: ExperimentTrialStore, optuna_study: Any) -> Iterator[str]:
-    """What each winner scored, and the command that trains it; of the best trial where there is no winner."""
+    """What each winner scored, and the command that trains it; for the best trial where there is no winner."""
     search = sweep.search
     for one in ranked(optuna_study)[: max(1, search.winners)]:
         settings = settings_of(search, one.params)

@@ -1,4 +1,4 @@
-"""The vector study: systems trained on rows of a table over seeds, scored beside baselines that need no training."""
+"""The vector study: systems trained on rows of a table over seeds, scored alongside baselines that need no training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ingest_vectors(study: VectorStudy) -> VectorSplits:
 def train_systems(
     study: VectorStudy, vectors: VectorSplits, trials: VectorTrialStore, tracker: Tracker
 ) -> dict[str, str]:
-    """Run every trial that is not finished, as `train_named`."""
+    """Run every trial that is not finished, as in `train_named`."""
     trainer = VectorTrainer(trials, vectors)
     return train_named(study.recipe.workers, _trials(study, vectors), trainer, trials, tracker)
 
@@ -54,7 +54,7 @@ def tabulate(
     study: VectorStudy, vectors: VectorSplits, trials: VectorTrialStore, finished: Mapping[str, str],
     baselines: Mapping[str, Row],
 ) -> Page:  # fmt: skip
-    """The page: the scores of every system over seeds, beside baselines."""
+    """The page: the scores of every system over seeds, next to baselines."""
     groups = grouped_named(_trials(study, vectors), trials, finished)
     return study_page(
         [(vectors.train.name.rpartition("/")[0], vector_results.summary(groups, baselines))], [],
@@ -103,13 +103,13 @@ def draw_over_time(
 def package_models(
     study: VectorStudy, vectors: VectorSplits, trials: VectorTrialStore, finished: Mapping[str, str]
 ) -> dict[str, StoredModel]:
-    """The model of each system, of its first seed that ended, which `papergan.load` reads."""
+    """The model of each system, from its first seed that finished; `papergan.load` reads it."""
     groups = grouped(NamedGroup, _trials(study, vectors), trials)
     return packaged(groups, lambda group: vector_results.model_of(group, vectors))
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline of the vector study. Finished trials are kept: the same command goes on."""
+    """The pipeline of the vector study. Finished trials are kept: the same command continues."""
     recipe = "params:recipe"
     inputs = [recipe, "vectors", "trials", "finished"]
     nodes = [

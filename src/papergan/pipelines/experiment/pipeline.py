@@ -43,10 +43,10 @@ def create_pipeline(experiment: str) -> Pipeline:
 
 @cache
 def _groups(*, translates: bool, styles: bool, codes: bool, clips: bool) -> dict[str, Pipeline]:
-    """The nodes of any experiment, under no name; made once for experiments with the same ones.
+    """The nodes of an experiment, without its name; made once for all experiments with the same nodes.
 
-    translates: whether its generator is given images, which have pictures of their own, in the place of latents.
-    styles, codes, clips: whether its system has or makes them, by its traits; those of the recipe, not of --params.
+    translates: whether its generator is given images instead of latents; it then has figures of its own. styles,
+    codes, clips: whether its system has or makes them, by its traits; from the recipe, not from --params.
     """
     recipe, classifier, latents = RECIPE, "domain_classifier", not translates
 

@@ -26,7 +26,7 @@ from papergan.weights import Weights
 def new_game(recipe: Recipe, spec: ImageSpec, images: ImageSplits | None = None) -> Game:
     """The game of a recipe as its seed builds it, on the recipe's device.
 
-    images: their test inputs are what a system that translates is sampled with; None where it is not sampled.
+    images: a system that translates is sampled with their test inputs; None where it is not sampled.
     """
     game = systems.build(recipe.system, spec, recipe.overrides, seed=recipe.seed)
     game.to(device_here(recipe.training.device))
@@ -40,7 +40,7 @@ def new_game(recipe: Recipe, spec: ImageSpec, images: ImageSplits | None = None)
 def initial_game(recipe: Recipe, initial: Weights, images: ImageSplits | None = None) -> Game:
     """The game before its first step, from the output of `build_model`. images: see `new_game`.
 
-    Raises CheckpointError where that is of another recipe.
+    Raises CheckpointError where the weights are of another recipe.
     """
     _check(recipe, initial)
     game = new_game(recipe, spec_of(initial), images)
@@ -85,7 +85,7 @@ def exported_sampler(
     *,
     images: ImageSplits | None = None,
 ) -> Sampler:
-    """The sampler of an exported generator. tensors: other weights of it. images: see `new_game`."""
+    """The sampler of an exported generator. tensors: other weights for it. images: see `new_game`."""
     _check(recipe, generator)
     sampler = new_game(recipe, spec_of(generator), images).sampler(averaged=False)
     sampler.load_state_dict(dict(generator.tensors if tensors is None else tensors))
@@ -97,7 +97,8 @@ def under_truncation(
 ) -> Sampler:
     """The sampler for latents that are truncated: a copy whose BatchNorm statistics are re-estimated under them.
 
-    None: the sampler itself. batches: of the recipe's size, None = as many as the exported generator's statistics have.
+    truncation: None = the sampler itself. batches: of the recipe's size, None = as many as the exported generator's
+    statistics have.
     """
     if truncation is None:
         return sampler

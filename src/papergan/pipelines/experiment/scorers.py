@@ -1,4 +1,4 @@
-"""Scorers of the final evaluation: of generators of latents, and of those that translate images."""
+"""Scorers of the final evaluation: for generators that take latents, and for those that translate images."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class Scorer(ABC):
 
     @abstractmethod
     def score(self, sampler: Sampler, what: str) -> dict[str, float]:
-        """Every score of a generator. what: is scored, for people."""
+        """Every score of a generator. what: a name of what is scored, for messages."""
 
     @abstractmethod
     def baseline_rows(self) -> tuple[RealRow, ...]:
-        """The scores of what does without a network, where there is such a thing."""
+        """The scores of baselines without a network, where there are any."""
 
 
 @dataclass(frozen=True)
 class LatentScorer(Scorer):
-    """Scores samples. generator: of the final one, whose progress counts for all."""
+    """Scores samples. generator: weights of the final one, whose progress is used for all."""
 
     recipe: Recipe
     rules: EvaluationRules
@@ -81,7 +81,7 @@ class LatentScorer(Scorer):
 
 @dataclass(frozen=True)
 class ClipScorer(LatentScorer):
-    """Scores samples that are clips of moving images, by what is seen over time as well, of the same samples."""
+    """Scores samples that are clips of moving images; scores over time are computed on the same samples."""
 
     test: ClipTest
 
@@ -119,7 +119,7 @@ class TranslationScorer(Scorer):
         return tuple(row for test in self.tests.values() for row in self._kept(test))
 
     def _kept(self, test: TranslationTest) -> tuple[RealRow, ...]:
-        """The baselines of one direction: from the cache, else scored now."""
+        """The baselines of one direction: from the cache, otherwise scored now."""
         made_from = {
             "rows": "baselines", "inputs": test.inputs.digest, "name": test.inputs.name, "target": test.target.digest,
             "classes": test.classes, "protocols": [asdict(one) for one in test.protocols],
@@ -131,7 +131,7 @@ def scorer_of(
     experiment: Experiment, images: ImageSplits, classifier: Weights, reference: References, generator: Weights,
     sampler: Sampler, cache: FeatureCache, stop: StopRequest,
 ) -> Scorer:  # fmt: skip
-    """The scorer of the kind that this generator is of, by the rules of the recipe."""
+    """The scorer for this kind of generator, with the rules of the recipe."""
     recipe = experiment.recipe
     rules = exported_rules(recipe.evaluation.rules(recipe.seed), generator)
     evaluator = evaluator_of(recipe, images, classifier, reference)

@@ -1,4 +1,4 @@
-"""The figures of what a generator is asked for: a row of each class, of each value of a code, and reconstructions."""
+"""Figures of a generator's conditions: a row for each class, a row for each value of a code, and reconstructions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COLUMNS = 10
 MAX_ROWS, MAX_CLASSIFIED = 50, 2000
 MODE_COLUMNS = 40  # of the modes of stacked images
 MAX_CATEGORIES, PER_CONTINUOUS = 20, 5  # rows
-FARTHEST = 2.0  # where continuous codes are taken to, beyond the 1 of training, as in figure 2 of the paper
+FARTHEST = 2.0  # largest value of continuous codes, beyond the 1 of training, as in figure 2 of the paper
 NUM_RECONSTRUCTED = 4 * COLUMNS
 CODES = "; each category with the same ten latents, then each continuous code from -2 to 2 with the rest of one latent"
 RECONSTRUCTED = "; test images above their reconstructions G(E(x))"
@@ -44,9 +44,10 @@ RECONSTRUCTED = "; test images above their reconstructions G(E(x))"
 def draw_by_class(
     experiment: Experiment, images: ImageSplits, domain_classifier: Weights, generator: Weights
 ) -> ImageGrid:
-    """Ten samples of each class, of clips fewer, a row each: of the class asked for by a conditional generator.
+    """Ten samples of each class, of clips fewer, a row each; for a conditional generator, the class that it is given.
 
-    Of any other the class that the data set's classifier predicts; without one the plain grid, which says why.
+    For any other generator, the class that the data set's classifier predicts; without one, the plain grid, whose
+    caption says why.
     """
     recipe, progress = experiment.recipe, progress_of(generator)
     sampler = exported_sampler(recipe, generator)
@@ -86,7 +87,7 @@ def _predicted(
 ) -> ImageGrid:
     """A row of samples of each class as predicted, and its share; black places where a class is missing.
 
-    Of more classes than MAX_ROWS the most frequent; of stacked images one sample of every mode.
+    Of more classes than MAX_ROWS, the most frequent; for stacked images, one sample of every mode.
     """
     count, names = min(MAX_CLASSIFIED, recipe.evaluation.final_num_samples), extractor.class_names
     if single_classes(names):
@@ -110,7 +111,7 @@ def _predicted(
 def _modes(
     recipe: Recipe, sampler: Sampler, extractor: FeatureExtractor, progress: Progress, caption: str
 ) -> ImageGrid:
-    """The first sample of every class of stacked images, in their order; black where none of those scored is of it."""
+    """The first sample of every class of stacked images, in the classes' order; black where no scored sample has it."""
     count, names = recipe.evaluation.final_num_samples, extractor.class_names
     pixels, logits = _logits(recipe, sampler, extractor, count, progress)
     first: dict[int, int] = {}
@@ -127,7 +128,7 @@ def _modes(
 
 
 def _columns(frames: int) -> int:
-    """Ten images beside each other, or as many film strips as have ten frames together, but at least one."""
+    """Columns: ten images, or as many film strips as have ten frames together, but at least one."""
     return max(1, COLUMNS // frames)
 
 

@@ -38,11 +38,11 @@ def measure_discriminator(
     """Accuracy and gaps of the showcase's discriminator on `count` training, held-out and generated images each.
 
     Real images are drawn by `seed`, since sets may be sorted by class. Both networks are the raw ones, not averaged, in
-    evaluation mode; images without augmentation. A discriminator of images with classes is given the class of each
-    real image, and that of which each image was generated; one that grows, real images of its level. One that compares
-    the images of a batch is given full batches of `training_batch_size`, on which its scores depend, as in training.
-    Nothing for one of image and latent or of several packed images, since its score is not one of an image, for one
-    whose scores are vectors, of which none is higher, and for one that nothing trains.
+    evaluation mode; images without augmentation. A class-conditional discriminator is given the class of each
+    real image, and the class that each image was generated for; one that grows, real images at its level. One that
+    compares the images of a batch is given full batches of `training_batch_size`, on which its scores depend, as in
+    training. Empty for a discriminator of image and latent or of several packed images, whose score is not that of one
+    image; for one whose scores are vectors, which have no order; and for one that is not trained.
     """
     given_to = game.showcase.discriminator_input or images_only
     labelled = isinstance(given_to, Labelled)
@@ -80,7 +80,7 @@ def measure_discriminator(
     try:
         sampler, number = game.sampler(averaged=False), full_batches(min(count, len(images.train)))
         stream: Iterable[Tensor] = sampler.stream(number, seed=seed, progress=progress)
-        stream = torch.cat(list(stream)) if compares else stream  # its parts are of another size
+        stream = torch.cat(list(stream)) if compares else stream  # its parts have another size
         given = sampler.choices(number, seed=seed, progress=progress) if labelled else None
         fake = scores(batches_of(stream, batch_size, should_stop, what="samples"), given)
         if fake.ndim > 1:
@@ -96,7 +96,7 @@ def measure_discriminator(
 
 
 def discriminator_is_trained(game: Game) -> bool:
-    """Whether a turn moves the showcase's discriminator, or a part of it."""
+    """Whether a turn updates the showcase's discriminator, or a part of it."""
     name = game.showcase.discriminator
     moved = {part for turn in game.turns for part in game.players[turn.player].networks}
     return any(part == name or part.startswith(f"{name}.") for part in moved)

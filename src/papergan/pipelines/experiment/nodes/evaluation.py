@@ -36,9 +36,9 @@ def evaluate(
     snapshots: Weights,
     feature_cache: FeatureCache,
 ) -> ScoreCard:
-    """Score the final generator and the best ones alike, discriminator and encoder too; everything from saved weights.
+    """Score the final and the best generators alike, the discriminator and the encoder; everything from saved weights.
 
-    tahvili2025 reports the best epoch of each metric; both stand beside the final values here, under one protocol.
+    tahvili2025 reports the best epoch of each metric; here both are next to the final values, under one protocol.
     """
     recipe = experiment.recipe
     if (reason := divergence_of(trained)) is not None:

@@ -24,7 +24,7 @@ def swap_in_ema(experiment: Experiment, images: ImageSplits, trained: Weights) -
     """EMA swap: the exported generator, with averaged weights and re-estimated BatchNorm statistics.
 
     tahvili2025, section V.E. Where the system keeps no average, or the recipe asks for `evaluation.weights=raw`, the
-    generator as it ended.
+    raw generator at the end of training.
     """
     recipe = experiment.recipe
     game = trained_game(recipe, trained, images)

@@ -119,7 +119,7 @@ def most_asymmetric(images: Tensor, count: int) -> Tensor:
 def draw_neighbours(
     experiment: Experiment, images: ImageSplits, domain_classifier: Weights, reference: References, generator: Weights
 ) -> ImageGrid:
-    """Eight samples, each beside the training images that are nearest to it, whichever split is the reference."""
+    """Eight samples, each next to its nearest training images, whichever split is the reference."""
     recipe = experiment.recipe
     sampler = exported_sampler(recipe, generator, images=images)
     samples = generate_samples(sampler, recipe.seed, progress_of(generator))
@@ -135,7 +135,7 @@ def draw_neighbours(
 def neighbours_grid(
     samples: Tensor, real: ImageSet, known: ImageFeatures, extractor: FeatureExtractor, caption: str
 ) -> ImageGrid:
-    """The first eight of `samples`, each beside the four images of `real` nearest in features, and in pixels.
+    """The first eight of `samples`, each next to the four images of `real` nearest in features, and in pixels.
 
     known: features of all of `real` by the extractor.
     """

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 NORM = ".gradient_norm"
-FIRST = (("fid",), ("is_mean",), ("precision", "recall"), ("coverage",))  # metrics of a panel each
+FIRST = (("fid",), ("is_mean",), ("precision", "recall"), ("coverage",))  # each the metrics of one panel
 
 
 def draw_curves(experiment: Experiment, history: History, published: Mapping[str, Any]) -> tuple[object, object]:
     """Two figures over epochs: losses and the main metrics, and everything else that was measured.
 
     The first has losses, controllers, the level of networks that grow, FID, IS, precision and recall, coverage, and the
-    discriminator's accuracy as in tahvili2025, figure 2. The best value of a metric is marked where a value is better
-    in itself; deviations are drawn as bars. Numbers that a paper printed while it trained are crosses.
+    discriminator's accuracy as in tahvili2025, figure 2. The best value of a metric is marked where one direction is
+    better; deviations are drawn as bars. Numbers from a paper's training log are crosses.
     published: conf/base/published.yml.
     Returns matplotlib Figures; not annotated so, because importing it takes half a second and Kedro reads annotations.
     """
@@ -53,7 +53,7 @@ def draw_curves(experiment: Experiment, history: History, published: Mapping[str
 def _figure(
     experiment: Experiment, panels: Sequence[tuple[str, list[str]]], history: History, log: PublishedLog | None
 ) -> object:
-    """One figure of these panels, each a title and the names of what is drawn."""
+    """One figure of these panels, each a title and the names of the curves."""
     from matplotlib.figure import Figure
 
     rows = max(1, ceil(len(panels) / COLUMNS))
@@ -67,9 +67,9 @@ def _figure(
 
 
 def _reported(history: History) -> list[tuple[str, list[str]]]:
-    """The panels of losses: the players' terms, then one per controller, and of networks that follow the progress.
+    """The panels of losses: the players' terms, then one per controller, and for networks that follow the progress.
 
-    Players have a gradient norm.
+    Players are recognised by their gradient norm.
     """
     names = sorted({name for row in history.losses for name in row if "." in name})
     players = {name.split(".")[0] for name in names if name.endswith(NORM)}
@@ -135,7 +135,7 @@ def _best(metric: Metric, values: Sequence[float]) -> int:
 
 
 def write_log(experiment: Experiment, history: History, published: Mapping[str, Any]) -> Page:
-    """One line per epoch: the published numbers beside those of the same step here, or the last report of the epoch.
+    """The page with one line per epoch: published numbers next to ours at the same step, or the epoch's last report.
 
     published: conf/base/published.yml. The console has it only where a log is published.
     """

@@ -10,7 +10,7 @@ from papergan.data.translation import Domain, Pairs, with_inputs
 
 
 def ingest(image_library: ImageLibrary, experiment: Experiment) -> ImageSplits:
-    """The recipe's data set as published, checked; images of one's own at the size of the recipe.
+    """The recipe's data set as published, checked; your own images at the size of the recipe.
 
     Raises DataError where bytes are missing or not as declared.
     """

@@ -25,9 +25,9 @@ def package_model(
     experiment: Experiment, image_library: ImageLibrary, images: ImageSplits, trained: Weights, generator: Weights,
     scores: ScoreCard, published: Mapping[str, Any],
 ) -> StoredModel:  # fmt: skip
-    """The exported generator with all that it was built from, its scores, and its model card.
+    """The exported generator with everything that it was built from, its scores, and its model card.
 
-    Of a training that diverged it has no weights, and says so when it is loaded.
+    For a training that diverged it has no weights, and loading it reports the divergence.
     """
     recipe, about = experiment.recipe, _about(experiment, image_library, scores, published)
     if scores.diverged is not None:
@@ -46,7 +46,7 @@ def package_model(
 def _about(
     experiment: Experiment, image_library: ImageLibrary, scores: ScoreCard, published: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The facts of a model card, see `papergan.inference.model_card`. No durations, for equal bytes."""
+    """The facts of a model card, see `papergan.inference.model_card`. No durations, so that bytes are equal."""
     paper = find_paper(experiment.recipe.paper)
     licence = image_library.licence(experiment.recipe.dataset)
     rows = [row for row in published_rows(published) if experiment.name in row.experiments]

@@ -33,7 +33,7 @@ def swap_codes(experiment: Experiment, generator: Weights) -> Animation:
     recipe, progress = experiment.recipe, progress_of(generator)
     sampler = exported_sampler(recipe, generator)
     network = sampler.generator
-    assert isinstance(network, ClipGenerator)  # the trait "needs_clips" of its system says so
+    assert isinstance(network, ClipGenerator)  # guaranteed by the trait "needs_clips" of its system
     latents, *classes = sampler.latents(NUM_SWAPPED, recipe.seed, "swapped codes", progress=progress)
     swapped = network.layout.crossed(latents)
     with numerics_of(recipe), torch.inference_mode():

@@ -42,10 +42,10 @@ NO_CLASSIFIER = "none: evaluation.domain is false"
 def train_domain_classifier(
     experiment: Experiment, images: ImageSplits, image_library: ImageLibrary, feature_cache: FeatureCache
 ) -> Weights:
-    """The classifier of these images, trained once and then kept; no tensors where the recipe does without.
+    """The classifier of these images, trained once and then kept; no tensors where the recipe uses none.
 
-    Of all images of the data set where the recipe asks for it (`domain_classifier.whole`) and trains on fewer, and
-    where it trains on some of the classes.
+    It is trained on all images of the data set where the recipe sets `domain_classifier.whole` and trains on fewer, and
+    where the recipe trains on some of the classes.
     """
     recipe = experiment.recipe
     if not recipe.evaluation.domain:
@@ -69,9 +69,9 @@ def classifier_of(
     *,
     deterministic: bool = False,
 ) -> Weights:
-    """The domain classifier, cached or trained. deterministic: with such kernels, also in the cache.
+    """The domain classifier, cached or trained. deterministic: with such kernels, and a cache entry of its own.
 
-    Of stacked images it is one of the images in their channels.
+    For stacked images it is a classifier of the images in their channels.
 
     Raises Interrupted after a stop signal, between two batches; the same call continues there.
     """
@@ -147,7 +147,7 @@ def evaluator_against(
     real: ImageSet, held_out: ImageSet | None, settings: MetricSettings, device: torch.device, classifier: Weights,
     cache: FeatureCache, *, floor_samples: int, stop: StopRequest, split: Split = "train",
 ) -> Evaluator:  # fmt: skip
-    """An evaluator of images against `real`, by every extractor of the settings; references as `references_of`."""
+    """An evaluator of images against `real`, by every extractor of the settings; references as in `references_of`."""
     extractors = extractors_of(settings, device, classifier)
     references = references_of(
         extractors, real, held_out, cache, split=split, floor_samples=floor_samples, batch_size=settings.batch_size,
@@ -173,7 +173,7 @@ def features_of_sets(
 def score_real_images(
     experiment: Experiment, images: ImageSplits, reference: References, feature_cache: FeatureCache
 ) -> tuple[RealRow, ...]:
-    """The held-out images and copies of the reference, scored by the rules of the final evaluation."""
+    """The held-out images and copies of the reference, scored under the rules of the final evaluation."""
     recipe = experiment.recipe
     rules, conditional = recipe.evaluation.rules(recipe.seed), systems.is_conditional(recipe.system, recipe.overrides)
 
@@ -195,7 +195,7 @@ def score_real_images(
 def cached_rows(
     cache: FeatureCache, made_from: dict[str, Any], make: Callable[[], tuple[RealRow, ...]]
 ) -> tuple[RealRow, ...]:
-    """Rows of scores that no generator decides, cached or made. made_from: everything that decides them."""
+    """Rows of scores that depend on no generator, cached or made. made_from: everything that determines them."""
 
     def encoded() -> Weights:
         return Weights({}, {"rows": json.dumps([row.model_dump() for row in make()])})

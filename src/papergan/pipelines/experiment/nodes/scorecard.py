@@ -28,13 +28,13 @@ def card(
     generator_digest: str | None = None,
     remarks: Sequence[str] = (),
 ) -> ScoreCard:
-    """The score card of an experiment. trained: metadata of the trained game, from which commit, device, hardware
-    and versions are: those of the training. sampling_seconds: of one image.
+    """The score card of an experiment. trained: metadata of the trained game, with the commit, device, hardware and
+    versions of the training. sampling_seconds: of one image.
 
     best: by criterion, "best_fid" and "best_is".
 
-    generator_digest: of the generator that was scored; None where the run ended early. remarks: what is to be known of
-    the scores, behind the settings that are not the system's.
+    generator_digest: of the generator that was scored; None where the run ended early. remarks: notes on the scores,
+    placed after the settings that differ from the system's defaults.
     """
     name, recipe = experiment
     device, best = device_of(recipe), best or {}

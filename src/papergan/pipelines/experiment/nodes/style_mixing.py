@@ -17,7 +17,7 @@ NUM_MIXED = 8  # in a row, and in a column
 
 @unless_diverged(no_picture)
 def draw_style_mixing(experiment: Experiment, generator: Weights) -> ImageGrid:
-    """Eight images on the left, eight above, and each pair mixed: the coarse styles, half of all, are of the left.
+    """Eight images on the left, eight above, and each pair mixed: the coarse styles, half of all, are from the left.
 
     Where the generator has no styles, the caption says so.
     """

@@ -51,7 +51,7 @@ Prune = Callable[[Row], str | None]
 
 
 def never(row: Row) -> None:
-    """Train to the end of the budget, whatever an evaluation says."""
+    """Prune nothing: train to the end of the budget, whatever an evaluation gives."""
 
 
 def train(
@@ -67,10 +67,10 @@ def train(
 ) -> tuple[History, Weights, Weights, Weights]:
     """Train the model to the end of its budget, from the newest checkpoint of this recipe if there is one.
 
-    Returns the history; the best generators so far ("best_fid.*", "best_is.*"); the fixed latents over time; and the
-    game as it ended ("networks.*", "average.*"). A recipe whose budget is used up returns at once.
+    Returns the history; the best generators so far ("best_fid.*", "best_is.*"); samples of fixed latents over time; and
+    the game at the end ("networks.*", "average.*"). A recipe whose budget is used up returns at once.
     Where a loss, gradient or weight is not finite, training ends there: the game has no tensors then, and its metadata
-    say "diverged"; likewise "pruned" where `prune`, given each evaluation before the last, says why it is to end.
+    say "diverged"; likewise "pruned" where `prune`, called with each evaluation before the last, returns a reason.
     Raises Interrupted after a stop signal.
     """
     recipe = experiment.recipe
@@ -143,7 +143,7 @@ def digests_of(models: Mapping[str, StoredModel]) -> dict[str, str]:
 
 
 def _digest_of_what_is_read(images: ImageSplits, networks: Mapping[str, str]) -> str:
-    """Of the training images, and of the trained networks that are read with them, where there are any."""
+    """The digest of the training images, and of the trained networks that are read with them, if any."""
     if not networks:
         return images.training_digest
     return short_digest({"images": images.training_digest, "networks": dict(networks)})
@@ -208,7 +208,7 @@ def snapshots_of(snapshots: Mapping[str, Snapshot]) -> Weights:
 
 
 def frames_of(sample_history: SampleHistory) -> Weights:
-    """The fixed latents over time: one tensor uint8 [64, C, S, S] per frame; its epoch, and any level, as metadata."""
+    """Samples of fixed latents over time: one uint8 [64, C, S, S] per frame; its epoch, and any level, as metadata."""
     tensors: dict[str, Tensor] = {}
     metadata: dict[str, str] = {}
     for frame in sample_history.frames:

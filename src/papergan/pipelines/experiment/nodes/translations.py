@@ -1,4 +1,4 @@
-"""Pictures of a translation: inputs, what is made of them, and what should have been."""
+"""Pictures of a translation: inputs, their translations, and targets."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ NUM_SHOWN = 12
 
 @unless_diverged(no_picture)
 def draw_translations(experiment: Experiment, images: ImageSplits, generator: Weights) -> ImageGrid:
-    """Twelve test inputs: as they are, by what does without a network, translated, and what they should have become.
+    """Twelve test inputs, their baselines without a network, their translations, and their targets.
 
-    Of two domains without pairs: each input, its translation, and that back again; then the other way.
+    For two domains without pairs: each input, its translation, and the translation back; then the other way round.
     """
     recipe, splits, progress = experiment.recipe, images.inputs, progress_of(generator)
     assert splits is not None
@@ -55,7 +55,7 @@ def draw_translations(experiment: Experiment, images: ImageSplits, generator: We
 
 @unless_diverged(no_picture)
 def draw_over_time(experiment: Experiment, images: ImageSplits, frames: Weights) -> ImageGrid:
-    """Eight fixed test inputs, and their translations while training: a row per evaluation, at most 12."""
+    """Eight fixed test inputs, and their translations during training: a row per evaluation, at most 12."""
     assert images.inputs is not None
     given, spec = images.inputs.test.images, images.spec
     prior = InputImages(*given.shape[1:3])
@@ -73,5 +73,5 @@ def shown(inputs: Tensor, channels: int, size: int) -> Tensor:
 
 
 def error_map(made: Tensor, wanted: Tensor) -> Tensor:
-    """The absolute difference of two uint8 [N, C, S, S], four times as bright, so that it is seen."""
+    """The absolute difference of two uint8 [N, C, S, S], four times as bright, so that it is visible."""
     return ((made.int() - wanted.int()).abs() * 4).clamp(0, 255).to(torch.uint8)

@@ -36,7 +36,7 @@ def sweep_truncation(
 ) -> object:
     """A figure of samples under growing thresholds, with precision, recall, density, coverage and FID of each.
 
-    Of a generator with styles they are factors psi, and every row has the same latents. BatchNorm's statistics are
+    For a generator with styles they are factors psi, and every row has the same latents. BatchNorm's statistics are
     re-estimated under each, from about as many images as are scored.
     Returns a matplotlib Figure; where the prior cannot be truncated it shows one row.
     """
